@@ -1,0 +1,1 @@
+"""What MAST and CRDS hold: listings, changes, downloads, reference files."""

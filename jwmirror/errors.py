@@ -1,0 +1,51 @@
+"""Errors, in families by whose fault they are; leaves carry data and say the next step."""
+
+
+class JwmirrorError(Exception):
+    """Any error that jwmirror raises on purpose; its text is meant for the user as it stands."""
+
+
+class ConfigError(JwmirrorError):
+    """The user's config asks for something that cannot be; `mistakes` holds one line each."""
+
+    def __init__(self, mistakes: list[str]):
+        self.mistakes = list(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class ArchiveError(JwmirrorError):
+    """MAST could not be asked, or what it answered cannot be believed."""
+
+
+class RejectedError(ArchiveError):
+    """A downloaded body is not what was announced; it was never stored under its name."""
+
+    def __init__(self, filename: str, what: str, expected: object, found: object):
+        self.filename, self.what, self.expected, self.found = filename, what, expected, found
+        super().__init__(
+            f"{what} of {filename}: expected {expected}, got {found}; "
+            "the file was moved to quarantine/; it will be fetched again by the next run."
+        )
+
+
+class WithheldError(ArchiveError):
+    """MAST holds the product back (HTTP 401 or 403): exclusive access, or a token that died."""
+
+    def __init__(self, filename: str, status: int):
+        self.filename, self.status = filename, status
+        super().__init__(
+            f"{filename}: MAST answered {status}; set a valid token in the environment "
+            "(see archive.token_env in the config), or wait for its release."
+        )
+
+
+class ReferencesError(JwmirrorError):
+    """CRDS could not be asked, or a reference file is not what its context says."""
+
+
+class StoreError(JwmirrorError):
+    """The mirror on disk cannot do what was asked, or is not what it says it is."""
+
+
+class CalibrationError(JwmirrorError):
+    """One exposure or association could not be calibrated; the others go on."""

@@ -1,0 +1,1 @@
+"""What the `jwst` pipeline makes: parameters, references, plans, workers."""

@@ -1,0 +1,338 @@
+"""The vocabulary: frozen records of plain values that travel between modules, and their JSON."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from jwmirror.files import write_bytes
+
+T = TypeVar("T")
+
+
+# ---- what MAST holds -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One file that MAST offers, as a listing described it; unknown values are None."""
+
+    uri: str  # mast:JWST/product/<filename>
+    filename: str
+    program: int
+    observation: str  # o001, or the candidate c1001 or a3001
+    suffix: str  # uncal, rate, cal, i2d, cat, asn, pool...
+    level: int | None = None  # MAST's calib_level
+    size: int | None = None  # bytes
+    checksum: str | None = None  # MAST's MD5, 32 hex; None where MAST keeps none (asn, pool, ecsv)
+    validator: str | None = None  # where checksum is None: the server's ETag, or sha256:<hex> seen
+    cal_ver: str | None = None
+    crds_ctx: str | None = None
+    sdp_ver: str | None = None
+    date: str | None = None  # ISO, when the file was made
+    exclusive: bool = False
+    release_date: str | None = None  # ISO
+    stale: bool = False  # queued at MAST for reprocessing
+    instrument: str | None = None
+    detector: str | None = None
+    filter: str | None = None
+    pupil: str | None = None
+    exp_type: str | None = None
+    subarray: str | None = None
+
+    @property
+    def token(self) -> str:
+        """What tells this version of the product from others without downloading it."""
+        if self.checksum:
+            return f"md5:{self.checksum}"
+        if self.validator:
+            return self.validator
+        return f"pedigree:{self.size}/{self.cal_ver}/{self.crds_ctx}/{self.sdp_ver}/{self.date}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What MAST said of one program at one poll: its products, one per URI, sorted by URI."""
+
+    program: int
+    asked_at: str  # ISO, UTC
+    products: tuple[Product, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Reason:
+    """One thing that differs, and how: `what` was `old` and is `new`."""
+
+    what: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.old or '-'} -> {self.new or '-'}"
+
+
+NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renamed"
+VANISHED, RETURNED, RELEASED, WITHHELD = "vanished", "returned", "released", "withheld"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """How a listing differs from the mirror in one product."""
+
+    kind: str  # one of the eight above
+    product: Product  # as now listed; as last held if vanished
+    reasons: tuple[Reason, ...] = ()
+    replaces: str | None = None  # restamped, renamed: the former file name
+
+    @property
+    def wants_bytes(self) -> bool:
+        """Whether there is something to download."""
+        return self.kind in (NEW, REPROCESSED, RESTAMPED, RENAMED, RETURNED, RELEASED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Poll:
+    """What one run's queries found, and how it differs from the mirror."""
+
+    listings: tuple[Listing, ...]
+    changes: tuple[Change, ...]
+    unmatched: tuple[str, ...] = ()  # selections that matched nothing
+
+
+# ---- what the mirror holds -------------------------------------------------------------------
+
+HELD, GONE = "held", "vanished"
+UPSTREAM = "upstream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One content of a product, whole and verified in the store."""
+
+    product: Product
+    sha256: str
+    size: int  # bytes
+    identity: str = ""  # science identity; of recalibration inputs (uncal, FITS) only
+    header: str = ""  # canonical JSON {CRDS parameter: value}; of recalibration inputs only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One file, exposure or association that failed while the run went on."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFile:
+    """One file of a result, in the store."""
+
+    filename: str
+    sha256: str
+    size: int  # bytes
+    identity: str  # science identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One row of a manifest: one file that people see in a generation's view."""
+
+    path: str  # below the view: upstream/jw01345/o001/<file>, recalibrated/<recipe>/jw01345/...
+    origin: str  # "upstream", or the recipe's name
+    sha256: str
+    size: int  # bytes
+    identity: str = ""
+    state: str = HELD  # "held", or "vanished" upstream and kept
+    product: Product | None = None  # upstream files only
+    header: str = ""  # as in Version
+    key: str = ""  # recalibrated files only: names provenance/<key>.json
+    context: str = ""  # recalibrated files only: the CRDS context it was last found valid under
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """One published, immutable state of the whole mirror: what its generation.json says."""
+
+    number: int
+    parent: int | None  # the generation that was current when it was made
+    parent_sha256: str  # of the parent's generation.json; "" where there is no parent
+    manifest_sha256: str
+    made_at: str  # ISO, UTC
+    cause: str
+    counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
+    facts: dict[str, str]  # what the publisher wants remembered: run, CRDS context, versions...
+
+
+# ---- what is asked for -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which products of one program to mirror; None selects all."""
+
+    program: int
+    observations: tuple[int, ...] | None = None
+    instruments: tuple[str, ...] | None = None
+    detectors: tuple[str, ...] | None = None
+    exposure_types: tuple[str, ...] | None = None
+    filters: tuple[str, ...] | None = None
+    products: tuple[str, ...] | None = None  # suffixes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Parameters for just the exposures whose header matches: {detector: NRCALONG, ...}."""
+
+    match: dict[str, str]
+    parameters: dict[str, Any]  # pipeline -> step -> parameter -> value, stpipe's names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A named way to recalibrate."""
+
+    name: str
+    programs: tuple[int, ...]
+    stages: tuple[int, ...] = (1, 2, 3)
+    parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
+    where: tuple[Where, ...] = ()
+
+
+# ---- recalibration ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of a derivation; an empty identity waits for the stage before it."""
+
+    name: str  # file name the pipeline sees
+    role: str  # exptype: science, background...
+    identity: str = ""
+    sha256: str = ""  # where the bytes are; not part of the key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """What one result depends on; its sha256 (DESIGN: the key) names the result beforehand."""
+
+    pipeline: str  # config's name: detector1, image2, image3, guider...
+    product: str  # root of the result's file names
+    engine: dict[str, str]  # jwst, stcal, stdatamodels: version
+    inputs: tuple[Input, ...]  # order matters
+    parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
+    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none
+    hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a derivation gave: files in the store under the key."""
+
+    recipe: str
+    program: int
+    observation: str  # folder in the view: o001, c1001
+    pipeline: str
+    product: str
+    key: str
+    files: tuple[ResultFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The stages one recipe still needs for one exposure or association, in order.
+
+    The first derivation is complete; a later one takes, for each input without identity, the
+    file of that name from the stage before.
+    """
+
+    recipe: str
+    program: int
+    observation: str
+    product: str
+    derivations: tuple[Derivation, ...]
+    reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Something that cannot be calibrated now, and why."""
+
+    recipe: str
+    product: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be calibrated (in batches, by name), what is already there, what waits."""
+
+    context: str
+    batches: dict[str, tuple[Chain, ...]] = field(default_factory=dict)
+    done: tuple[Result, ...] = ()
+    waits: tuple[Wait, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What a job leaves when its batch is done: what it made, and what failed."""
+
+    versions: tuple[Version, ...] = ()  # of a fetch
+    results: tuple[Result, ...] = ()  # of a calibration; also those found already there
+    computed: tuple[str, ...] = ()  # keys that were really computed by this job
+    failures: tuple[Failure, ...] = ()
+    downloaded: int = 0  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How one result was made: the derivation that its key is the sha256 of, and what it gave."""
+
+    key: str
+    derivation: Derivation
+    files: tuple[ResultFile, ...]
+    seconds: float
+    peak_memory: int  # bytes
+    made_at: str  # ISO, UTC
+    software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed
+
+
+# ---- JSON ------------------------------------------------------------------------------------
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; equal values give equal text."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def digest(value: Any) -> str:
+    """Hex sha256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def parse(text: str | bytes, kind: type[T]) -> T:
+    """The record of type `kind` in JSON `text`; msgspec.ValidationError if it is none."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def write(path: Path, value: Any) -> None:
+    """Durably write a record as canonical JSON."""
+    write_bytes(Path(path), canonical(value).encode() + b"\n")
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read back what `write` wrote."""
+    return parse(Path(path).read_bytes(), kind)
+
+
+def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
+    """Read several records of one type."""
+    return [read(Path(path), kind) for path in paths]
