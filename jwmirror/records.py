@@ -117,6 +117,7 @@ class Version:
     size: int  # bytes
     identity: str = ""  # science identity; of recalibration inputs (uncal, FITS) only
     header: str = ""  # canonical JSON {CRDS parameter: value}; of recalibration inputs only
+    refusal: str = ""  # of an input that cannot be recalibrated: why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,8 @@ class Entry:
     state: str = HELD  # "held", or "vanished" upstream and kept
     product: Product | None = None  # upstream files only
     header: str = ""  # as in Version
+    refusal: str = ""  # as in Version
+    result: str = ""  # recalibrated files only: <pipeline>/<product> that made it
     key: str = ""  # recalibrated files only: names provenance/<key>.json
     context: str = ""  # recalibrated files only: the CRDS context it was last found valid under
 
@@ -279,6 +282,24 @@ class Plan:
     batches: dict[str, tuple[Chain, ...]] = field(default_factory=dict)
     done: tuple[Result, ...] = ()
     waits: tuple[Wait, ...] = ()
+    failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What one run calibrates with: the context, resolved, and the files synced for it."""
+
+    context: str  # jwst_1464.pmap
+    server: str
+    files: dict[str, str]  # name -> sha1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a run's publication came to."""
+
+    generation: int  # the current one, after it
+    is_new: bool
 
 
 @dataclass(frozen=True, kw_only=True)
