@@ -102,6 +102,13 @@ class Poll:
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
 
 
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What is to be fetched, by order: jw01345-o001.<digest> -> the products."""
+
+    products: dict[str, tuple[Product, ...]] = field(default_factory=dict)
+
+
 # ---- what the mirror holds -------------------------------------------------------------------
 
 HELD, GONE = "held", "vanished"

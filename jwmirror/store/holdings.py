@@ -1,0 +1,120 @@
+"""The rows of the next manifest, from the former ones and what a run found. Pure: no I/O."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from jwmirror.records import (
+    GONE,
+    HELD,
+    RENAMED,
+    RESTAMPED,
+    UPSTREAM,
+    VANISHED,
+    WITHHELD,
+    Change,
+    Entry,
+    Poll,
+    Product,
+    Result,
+    Version,
+)
+
+
+def program_folder(program: int) -> str:
+    """The name of a program's folder: jw01345."""
+    return f"jw{program:05d}"
+
+
+def upstream_path(product: Product) -> str:
+    """Where a product stands below the view."""
+    return f"upstream/{program_folder(product.program)}/{product.observation}/{product.filename}"
+
+
+def upstream_entries(
+    former: Sequence[Entry], poll: Poll, fetched: Iterable[Version]
+) -> tuple[Entry, ...]:
+    """What is held of upstream now: former rows with the poll's changes applied, sorted by path.
+
+    A change whose bytes did not arrive leaves the former row as it was, so that the next poll
+    sees the change again. A product that vanished stays, marked; one that was restamped or
+    renamed gives way to its new name, and stays in the former generations.
+    """
+    rows = {entry.product.uri: entry for entry in former if entry.origin == UPSTREAM}
+    names = {entry.filename: entry.product.uri for entry in rows.values()}
+    arrived = {(version.product.uri, version.product.token): version for version in fetched}
+    for change in poll.changes:
+        row = _row_after(change, rows.get(change.product.uri), arrived)
+        if row is None:
+            continue
+        rows[change.product.uri] = row
+        if change.kind in (RESTAMPED, RENAMED) and change.replaces in names:
+            rows.pop(names[change.replaces], None)
+    return tuple(sorted(rows.values(), key=lambda entry: entry.path))
+
+
+def _row_after(
+    change: Change, former: Entry | None, arrived: dict[tuple[str, str], Version]
+) -> Entry | None:
+    """The row that a change leaves for its product; None if there is none to change."""
+    if change.kind == VANISHED:
+        return replace(former, state=GONE) if former else None
+    if change.kind == WITHHELD:
+        return former
+    version = arrived.get((change.product.uri, change.product.token))
+    if version is not None:
+        return _row_of(version, change.product)
+    if former and former.product.token == change.product.token:  # returned or released, same bytes
+        return replace(former, state=HELD, product=change.product)
+    return former
+
+
+def _row_of(version: Version, product: Product) -> Entry:
+    return Entry(
+        path=upstream_path(product),
+        origin=UPSTREAM,
+        sha256=version.sha256,
+        size=version.size,
+        identity=version.identity,
+        product=product,
+        header=version.header,
+        refusal=version.refusal,
+    )
+
+
+def recalibrated_entries(
+    former: Sequence[Entry],
+    results: Iterable[Result],
+    unfinished: Iterable[tuple[str, str]],
+    recipes: Iterable[str],
+    context: str,
+) -> tuple[Entry, ...]:
+    """What is held of recalibration now, sorted by path.
+
+    Results of this run, and the former rows of what failed or waits: `unfinished` holds their
+    (recipe, product). Rows of recipes that the config no longer names, and of results that it no
+    longer asks for, stay in the former generations only.
+    """
+    made = {entry.path: entry for result in results for entry in _rows_of(result, context)}
+    kept_recipes, waiting = set(recipes), set(unfinished)
+    for entry in former:
+        unfinished_result = (entry.origin, entry.result.partition("/")[2]) in waiting
+        if entry.origin in kept_recipes and unfinished_result:
+            made.setdefault(entry.path, entry)
+    return tuple(sorted(made.values(), key=lambda entry: entry.path))
+
+
+def _rows_of(result: Result, context: str) -> Iterable[Entry]:
+    folder = f"recalibrated/{result.recipe}/{program_folder(result.program)}/{result.observation}"
+    return (
+        Entry(
+            path=f"{folder}/{file.filename}",
+            origin=result.recipe,
+            sha256=file.sha256,
+            size=file.size,
+            identity=file.identity,
+            result=f"{result.pipeline}/{result.product}",
+            key=result.key,
+            context=context,
+        )
+        for file in result.files
+    )
