@@ -1,0 +1,30 @@
+"""Calibrate what is out of date, a batch of exposures or of associations per job.
+
+In: a plan, the inputs in the store, the read-only reference cache. Out: results in the store by
+key, and a receipt that says what was computed and what failed. These jobs need no network: on a
+cluster they are the ones that go to the nodes.
+"""
+
+
+rule calibrate_batch:
+    message:
+        "Calibrating {wildcards.level}, batch {wildcards.batch}"
+    input:
+        plan=f"{RUN}/plan-{{level}}.json",
+        references=rules.sync_references.output.references,
+    output:
+        receipt=f"{RUN}/{{level}}/{{batch}}.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        cache=str(CONFIG.cache),
+        timeout_s=CONFIG.timeout_s,
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=480,  # minutes
+    log:
+        f"{LOGS}/calibrate_batch/{{level}}-{{batch}}.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/calibrate_batch.py"

@@ -1,0 +1,31 @@
+"""Fetch what is new or was reprocessed, one job per observation.
+
+In: the orders. Out: the bytes in the store, whole and verified, and a receipt per order that
+says which object each product became and what failed.
+"""
+
+
+localrules:
+    fetch_products,
+
+
+rule fetch_products:
+    message:
+        "Fetching {wildcards.order}"
+    input:
+        orders=ancient(f"{RUN}/orders.json"),
+    output:
+        receipt=f"{FETCHED}/{{order}}.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        url=CONFIG.archive_url,
+        token_env=CONFIG.token_env,
+        downloads=CONFIG.downloads,
+    resources:
+        archive=1,
+    log:
+        f"{LOGS}/fetch_products/{{order}}.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/fetch_products.py"

@@ -1,0 +1,32 @@
+"""Publish the new state of the mirror in one atomic step, if it differs from the current one.
+
+In: the poll, what was fetched, both plans and the receipts of their batches. Out: a generation,
+its view, and the number of the generation that is current now.
+"""
+
+
+localrules:
+    publish_generation,
+
+
+rule publish_generation:
+    message:
+        "Publishing"
+    input:
+        poll=f"{RUN}/changes.json",
+        fetched=fetch_receipts,
+        references=rules.sync_references.output.references,
+        plans=[rules.plan_exposures.output.plan, rules.plan_associations.output.plan],
+        exposures=exposure_receipts,
+        associations=association_receipts,
+    output:
+        published=f"{RUN}/published.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        recipes=canonical(CONFIG.recipes),
+    log:
+        f"{LOGS}/publish_generation.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/publish_generation.py"

@@ -1,0 +1,29 @@
+"""Ask MAST what the config's programs hold, and how that differs from the mirror.
+
+In: the archive, the current generation. Out: the poll (listings and changes, with reasons) and
+the orders, one per observation that has something to fetch.
+"""
+
+
+localrules:
+    query_archive,
+
+
+checkpoint query_archive:
+    message:
+        "Asking {params.url} what the programs hold"
+    output:
+        poll=f"{RUN}/changes.json",
+        orders=f"{RUN}/orders.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        url=CONFIG.archive_url,
+        token_env=CONFIG.token_env,
+        downloads=CONFIG.downloads,
+        selections=canonical(CONFIG.selections),
+    log:
+        f"{LOGS}/query_archive.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/query_archive.py"

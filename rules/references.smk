@@ -1,0 +1,32 @@
+"""Resolve the CRDS context once, and sync the references that the recipes need.
+
+In: what is held of upstream. Out: the verified reference cache, complete for use without
+network, and a receipt with the context and the sha1 of each file. One serial job: CRDS caches
+do not bear two writers.
+"""
+
+
+localrules:
+    sync_references,
+
+
+rule sync_references:
+    message:
+        "Syncing references from {params.url}"
+    input:
+        poll=f"{RUN}/changes.json",
+        fetched=fetch_receipts,
+    output:
+        references=f"{RUN}/references.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        url=CONFIG.references_url,
+        context=CONFIG.context,
+        cache=str(CONFIG.cache),
+        recipes=canonical(CONFIG.recipes),
+    log:
+        f"{LOGS}/sync_references.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/sync_references.py"

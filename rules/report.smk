@@ -1,0 +1,49 @@
+"""Report on the run, then end it: with an error if anything failed, after all else is done.
+
+In: the published state and the records of the run. Out: reports/<generation>.html, and the
+run's conclusion.
+"""
+
+
+localrules:
+    write_report,
+    conclude_run,
+
+
+rule write_report:
+    message:
+        "Writing the report"
+    input:
+        published=rules.publish_generation.output.published,
+    output:
+        receipt=f"{RUN}/report.json",
+    params:
+        mirror=str(CONFIG.mirror),
+        run=RUN,
+    log:
+        f"{LOGS}/write_report.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/write_report.py"
+
+
+rule conclude_run:
+    message:
+        "Concluding"
+    input:
+        report=rules.write_report.output.receipt,
+        fetched=fetch_receipts,
+        plans=[rules.plan_exposures.output.plan, rules.plan_associations.output.plan],
+        exposures=exposure_receipts,
+        associations=association_receipts,
+    output:
+        conclusion=f"{RUN}/conclusion.json",
+    params:
+        run=RUN,
+    log:
+        f"{LOGS}/conclude_run.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    script:
+        "../scripts/conclude_run.py"
