@@ -1,0 +1,117 @@
+"""The detectors as they really are: where they look, and how each pixel responds.
+
+The telescope exposes with this nature, and the reference context is written from it: the
+references know the truth, so what calibration gets wrong is calibration's own doing.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+PIXEL_SCALE = 0.0311  # arcsec, of a square pixel
+PIXEL_AREA = (np.deg2rad(PIXEL_SCALE / 3600)) ** 2  # steradian
+PSF_SIGMA = 0.95  # pixels; the point spread function is a Gaussian
+GAIN = 2.0  # electrons per DN
+READ_NOISE = 5.0  # DN, of one read
+BIAS = 10000.0  # DN, median
+DARK = 0.002  # DN/s
+SATURATION = 55000.0  # DN, as read
+NONLINEARITY = 4.0e-7  # true = read + NONLINEARITY * read**2, in DN above the bias
+MJSR_PER_DN = {"F150W": 2.5, "F200W": 2.0}  # MJy/sr for 1 DN/s
+WAVELENGTH = {"F150W": 1.5, "F200W": 2.0}  # micron
+BORDER = 4  # pixels without light around a FULL frame
+FULL_SIZE = 2048  # pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subarray:
+    """A square read from the middle of a detector."""
+
+    name: str
+    size: int  # pixels
+    corner: int  # first column and row, from 1
+    outputs: int  # amplifiers used
+    frame_time: float  # seconds
+
+    @property
+    def border(self) -> int:
+        """Width of the reference pixels around it; 0 if it has none."""
+        return BORDER if self.size == FULL_SIZE else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detector:
+    """A NIRCam detector of the short-wavelength channel: its place in the focal plane."""
+
+    name: str
+    module: str
+    v2: float  # arcsec, of its middle
+    v3: float  # arcsec
+    angle: float  # degrees from V3 to its y axis
+    fast_axis: int
+    slow_axis: int
+    channel: str = "SHORT"
+
+
+SUBARRAYS = {
+    subarray.name: subarray
+    for subarray in (
+        Subarray(name="SUB160", size=160, corner=945, outputs=1, frame_time=0.27864),
+        Subarray(name="SUB640", size=640, corner=705, outputs=1, frame_time=4.18584),
+        Subarray(name="FULL", size=FULL_SIZE, corner=1, outputs=4, frame_time=10.73677),
+    )
+}
+DETECTORS = {
+    detector.name: detector
+    for detector in (
+        Detector(
+            name="NRCA1", module="A", v2=120.671, v3=-527.386, angle=-0.5626,
+            fast_axis=-1, slow_axis=2,
+        ),
+        Detector(
+            name="NRCB1", module="B", v2=-120.967, v3=-457.746, angle=-0.5700,
+            fast_axis=1, slow_axis=-2,
+        ),
+    )
+}  # fmt: skip
+
+
+def chance(*words: object) -> np.random.Generator:
+    """Random numbers that depend on nothing but the words."""
+    text = "/".join(map(str, words))
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+
+def bias_of(detector: Detector, subarray: Subarray) -> np.ndarray:
+    """DN of each pixel before any light falls on it."""
+    shape = (subarray.size, subarray.size)
+    return chance("bias", detector.name, subarray.name).normal(BIAS, 20, shape).astype("f4")
+
+
+def flat_of(detector: Detector, subarray: Subarray, filter_name: str) -> np.ndarray:
+    """Sensitivity of each pixel; 1 on average."""
+    shape = (subarray.size, subarray.size)
+    scatter = chance("flat", detector.name, subarray.name, filter_name).normal(0, 0.02, shape)
+    return (1 + scatter).astype("f4")
+
+
+def dead_pixels_of(detector: Detector, subarray: Subarray) -> np.ndarray:
+    """True where light has no effect: one pixel in 4000."""
+    shape = (subarray.size, subarray.size)
+    return chance("dead", detector.name, subarray.name).random(shape) < 1 / 4000
+
+
+def reference_pixels_of(subarray: Subarray) -> np.ndarray:
+    """True for the pixels at the edge that no light reaches."""
+    edge = np.ones((subarray.size, subarray.size), bool)
+    inside = slice(subarray.border, subarray.size - subarray.border)
+    edge[inside, inside] = False
+    return edge
+
+
+def matrix_of(detector: Detector) -> np.ndarray:
+    """The 2x2 matrix from pixels (x, y) off the detector's middle to arcsec in (V2, V3)."""
+    angle = np.deg2rad(detector.angle)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return PIXEL_SCALE * np.array([[-cosine, sine], [sine, cosine]])
