@@ -1,0 +1,56 @@
+# jwmirror: everything a newcomer or a developer calls. `make help` lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+REAL := $(abspath ../shared/data)
+export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
+# Everything that runs finds the environment's own programs first.
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format docs bench lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## the environment in .venv, from the hashed lock
+
+$(VENV)/.installed: envs/jwmirror.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "jwmirror needs Python >= 3.11; name one: make PYTHON=python3.12 install"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/jwmirror.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: install  ## the main job on a simulated observatory, in four acts
+	$(BIN)/python -m tests.observatory.demo
+
+test: install  ## all tests
+	$(BIN)/python -m pytest
+
+check: install  ## formatting, lint, the workflow's own lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+format: install  ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile rules
+
+docs: install  ## config/README.md from the config's schema
+	$(BIN)/python -m jwmirror.config > config/README.md
+
+bench: install  ## the figures in the docs, measured on this machine
+	$(BIN)/python -m benchmarks
+
+lock: install  ## envs/jwmirror.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
+	  --output-file envs/jwmirror.lock
+
+clean:  ## what the demo left behind
+	rm -rf demo

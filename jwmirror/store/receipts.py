@@ -1,0 +1,22 @@
+"""What the jobs of runs left behind, and what the mirror therefore holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jwmirror.records import Entry, Poll, Receipt, Version, read
+from jwmirror.store.generations import Generations
+from jwmirror.store.holdings import upstream_entries
+
+
+def fetched(mirror: Path) -> Iterator[Version]:
+    """Every version that a fetch job ever took in."""
+    for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
+        yield from read(path, Receipt).versions
+
+
+def upstream_after(mirror: Path, poll: Poll) -> tuple[Entry, ...]:
+    """What is held of upstream now that the orders of this poll were filled."""
+    wanted = any(change.wants_bytes for change in poll.changes)
+    return upstream_entries(
+        Generations(mirror).entries(), poll, fetched(mirror) if wanted else ()
+    )
