@@ -1,0 +1,133 @@
+"""Derivations: what a result depends on, the key it gives, and how two of them differ."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any
+
+from jwmirror.errors import CalibrationError
+from jwmirror.records import Derivation, Input, Reason, ResultFile, canonical, digest
+
+ENGINE = ("jwst", "stcal", "stdatamodels")  # in the key
+SOFTWARE = ("stpipe", "crds", "numpy", "scipy", "astropy", "drizzle", "tweakwcs", "asdf", "gwcs")
+
+
+@cache
+def engine() -> dict[str, str]:
+    """The versions that a key depends on: jwst, stcal, stdatamodels."""
+    return {name: version(name) for name in ENGINE}
+
+
+@cache
+def software() -> dict[str, str]:
+    """Other versions, recorded with a result and not part of its key."""
+    found = {"python": python_version()}
+    for name in SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def is_bound(derivation: Derivation) -> bool:
+    """Whether the content of every input is known."""
+    return all(item.identity for item in derivation.inputs)
+
+
+def key_of(derivation: Derivation) -> str:
+    """The hex sha256 that names the result; only where the bytes are does not enter it."""
+    if not is_bound(derivation):
+        unknown = [item.name for item in derivation.inputs if not item.identity]
+        raise CalibrationError(
+            f"{derivation.pipeline} of {derivation.product}: the content of {unknown} is not "
+            "known yet, so the result has no key; bind it to the stage before first."
+        )
+    content = asdict(derivation)
+    for item in content["inputs"]:
+        del item["sha256"]
+    return digest(content)
+
+
+def bind(derivation: Derivation, files: Sequence[ResultFile]) -> Derivation:
+    """The derivation with each input of unknown content taken from `files`, by its name."""
+    by_name = {file.filename: file for file in files}
+    return replace(
+        derivation, inputs=tuple(_bound(item, by_name, derivation) for item in derivation.inputs)
+    )
+
+
+def _bound(item: Input, files: Mapping[str, ResultFile], derivation: Derivation) -> Input:
+    if item.identity:
+        return item
+    if item.name not in files:
+        raise CalibrationError(
+            f"{derivation.pipeline} of {derivation.product} needs {item.name}; "
+            f"the stage before made {sorted(files) or 'nothing'}."
+        )
+    return replace(item, identity=files[item.name].identity, sha256=files[item.name].sha256)
+
+
+def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:
+    """Each thing in which `new` differs from `old`; inputs not yet made are left out."""
+    return tuple(
+        Reason(f"{new.pipeline}: {what}", before, after)
+        for what, before, after in _all_differences(old, new)
+    )
+
+
+def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, str, str]]:
+    if old.pipeline != new.pipeline:
+        yield "pipeline", old.pipeline, new.pipeline
+    yield from _changed("version of ", old.engine, new.engine)
+    yield from _input_changes(old.inputs, new.inputs)
+    yield from _changed("", flat(old.parameters), flat(new.parameters))
+    yield from _changed("reference ", old.references, new.references)
+    yield from _changed("hook ", dict(old.hooks), dict(new.hooks))
+
+
+def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[tuple[str, str, str]]:
+    before = {item.name: item for item in old}
+    after = {item.name: item for item in new}
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if was is None or now is None:
+            yield f"input {name}", _role(was), _role(now)
+        elif was.role != now.role:
+            yield f"role of {name}", was.role, now.role
+        elif now.identity and was.identity != now.identity:
+            yield f"content of {name}", was.identity[:12], now.identity[:12]
+    order = [item.name for item in old], [item.name for item in new]
+    if order[0] != order[1] and before.keys() == after.keys():
+        yield "order of the inputs", " ".join(order[0]), " ".join(order[1])
+
+
+def _role(item: Input | None) -> str:
+    return item.role if item else ""
+
+
+def _changed(
+    prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = _text(old.get(name, "")), _text(new.get(name, ""))
+        if before != after:
+            yield f"{prefix}{name}", before, after
+
+
+def _text(value: Any) -> str:
+    """A value as people read it; a reference as its name, with its sha1 only to tell two apart."""
+    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(v, str) for v in value):
+        name, checksum = value
+        return f"{name} ({checksum[:8]})" if checksum else name
+    return value if isinstance(value, str) else canonical(value)
+
+
+def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by their full names: {"jump.rejection_threshold": 4.0, "in_memory": True}."""
+    found = {name: value for name, value in parameters.items() if name != "steps"}
+    for step, values in parameters.get("steps", {}).items():
+        found |= {f"{step}.{name}": value for name, value in values.items()}
+    return found
