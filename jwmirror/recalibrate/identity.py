@@ -15,21 +15,21 @@ VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
 ASDF_BLOCK_MAGIC = b"\xd3BLK"
 
 
-def science_identity(path: Path) -> str:
+def science_identity(path: Path, filename: str = "") -> str:
     """Hex sha256 of the science content of a file: FITS and ECSV by meaning, others by bytes.
 
     Two files that differ only in when, where or under which name they were written are equal.
-    Raises CalibrationError for a FITS file that cannot be read whole.
+    `filename` tells the kind where the path does not. CalibrationError: it cannot be read whole.
     """
-    path = Path(path)
-    if path.suffix == ".fits":
-        return _fits_identity(path)
-    if path.suffix == ".ecsv":
-        return _ecsv_identity(path)
+    filename = filename or Path(path).name
+    if filename.endswith(".fits"):
+        return _fits_identity(Path(path), filename)
+    if filename.endswith(".ecsv"):
+        return _ecsv_identity(Path(path))
     return sha256_of(path)
 
 
-def _fits_identity(path: Path) -> str:
+def _fits_identity(path: Path, filename: str) -> str:
     from astropy.io import fits
 
     total = hashlib.sha256()
@@ -41,7 +41,7 @@ def _fits_identity(path: Path) -> str:
             for hdu in hdus:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
     except (OSError, ValueError, TypeError, KeyError) as err:
-        raise CalibrationError(f"{path.name}: it cannot be read as FITS: {err}") from err
+        raise CalibrationError(f"{filename}: it cannot be read as FITS: {err}") from err
     return total.hexdigest()
 
 

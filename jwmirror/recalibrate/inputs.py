@@ -1,0 +1,28 @@
+"""What the store keeps of a fetched file so that recalibration need not open it again."""
+
+from pathlib import Path
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.headers import crds_header
+from jwmirror.recalibrate.identity import science_identity
+from jwmirror.records import Product, Version
+
+INPUT_SUFFIXES = frozenset({"uncal"})
+
+
+def version_of(product: Product, path: Path, sha256: str, size: int) -> Version:
+    """The version that a verified file is: with identity and header where it is an exposure.
+
+    A file that cannot be calibrated is kept all the same; its `refusal` then says why.
+    """
+    if product.suffix not in INPUT_SUFFIXES or not product.filename.endswith(".fits"):
+        return Version(product=product, sha256=sha256, size=size)
+    identity = header = refusal = ""
+    try:
+        identity = science_identity(path, product.filename)
+        header = crds_header(path, product.filename)
+    except CalibrationError as err:
+        refusal = str(err)
+    return Version(
+        product=product, sha256=sha256, size=size, identity=identity, header=header, refusal=refusal
+    )

@@ -1,0 +1,91 @@
+"""Which pipeline a type of exposure or of association calls for, and the classes behind names."""
+
+from functools import cache
+from typing import Any
+
+PIPELINES = {  # the config's name: class in jwst.pipeline
+    "detector1": "Detector1Pipeline",
+    "dark": "DarkPipeline",
+    "guider": "GuiderPipeline",
+    "image2": "Image2Pipeline",
+    "spec2": "Spec2Pipeline",
+    "image3": "Image3Pipeline",
+    "spec3": "Spec3Pipeline",
+    "tso3": "Tso3Pipeline",
+    "coron3": "Coron3Pipeline",
+    "ami3": "Ami3Pipeline",
+}
+STAGE = {  # the stage of a recipe that a pipeline belongs to
+    **dict.fromkeys(("detector1", "dark", "guider"), 1),
+    **dict.fromkeys(("image2", "spec2"), 2),
+    **dict.fromkeys(("image3", "spec3", "tso3", "coron3", "ami3"), 3),
+}
+MADE_OF = {"image2": "rate", "spec2": "rate"}  # suffix that a stage-2 association asks for
+
+IMAGING = (
+    "FGS_IMAGE FGS_FOCUS MIR_IMAGE MIR_TACQ MIR_TACONFIRM MIR_CORONCAL MIR_4QPM MIR_LYOT "
+    "NIS_IMAGE NIS_FOCUS NIS_TACQ NIS_TACONFIRM NIS_AMI NRC_IMAGE NRC_FOCUS NRC_TACQ "
+    "NRC_TACONFIRM NRC_CORON NRC_TSIMAGE NRS_IMAGE NRS_FOCUS NRS_MIMF NRS_TACQ NRS_TACONFIRM "
+    "NRS_TASLIT NRS_WATA NRS_MSATA NRS_CONFIRM NRS_VERIFY"
+)
+SPECTRA = (
+    "MIR_LRS-FIXEDSLIT MIR_LRS-SLITLESS MIR_MRS MIR_WFSS NIS_SOSS NIS_WFSS NRC_GRISM NRC_WFSS "
+    "NRC_TSGRISM NRS_FIXEDSLIT NRS_IFU NRS_MSASPEC NRS_BRIGHTOBJ NRS_LAMP NRS_AUTOFLAT NRS_AUTOWAVE"
+)
+GUIDING = "FGS_ACQ1 FGS_ACQ2 FGS_FINEGUIDE FGS_ID-IMAGE FGS_ID-STACK FGS_TRACK"
+DARKS = "FGS_DARK MIR_DARKALL MIR_DARKIMG MIR_DARKMRS NIS_DARK NRC_DARK NRS_DARK"
+BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
+    **dict.fromkeys(IMAGING.split(), ("detector1", "image2")),
+    **dict.fromkeys(SPECTRA.split(), ("detector1", "spec2")),
+    **dict.fromkeys(GUIDING.split(), ("guider",)),
+    **dict.fromkeys(DARKS.split(), ("dark",)),
+}
+BY_ASSOCIATION = {  # asn_type: pipeline
+    "image2": "image2",
+    "tso-image2": "image2",
+    "wfs-image2": "image2",
+    "spec2": "spec2",
+    "tso-spec2": "spec2",
+    "nrslamp-spec2": "spec2",
+    "image3": "image3",
+    "wfs-image3": "image3",
+    "spec3": "spec3",
+    "tso3": "tso3",
+    "coron3": "coron3",
+    "ami3": "ami3",
+}
+NIR_ONLY = frozenset({"superbias"})
+MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
+
+
+def of_exposure(exp_type: str) -> tuple[str, ...]:
+    """Names of the pipelines that take an exposure up to stage 2; none for an unknown type."""
+    return BY_EXPOSURE.get(exp_type.upper(), ())
+
+
+def of_association(asn_type: str) -> str:
+    """Name of the pipeline that takes an association; "" for an unknown type."""
+    return BY_ASSOCIATION.get(asn_type.lower(), "")
+
+
+def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:
+    """Steps that the pipeline has, and passes by for this instrument whatever `skip` says."""
+    if STAGE[pipeline] != 1:
+        return frozenset()
+    return NIR_ONLY if instrument.upper() == "MIRI" else MIRI_ONLY
+
+
+def name_of(text: str) -> str:
+    """The config's name for image2, calwebb_image2 or Image2Pipeline; else `text` as it is."""
+    plain = text.removeprefix("calwebb_")
+    if plain in PIPELINES:
+        return plain
+    return next((name for name, found in PIPELINES.items() if found == text), text)
+
+
+@cache
+def class_of(pipeline: str) -> Any:
+    """The class of `jwst` by the config's name; imports jwst.pipeline, which takes seconds."""
+    import jwst.pipeline
+
+    return getattr(jwst.pipeline, PIPELINES[pipeline])
