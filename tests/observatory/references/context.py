@@ -1,7 +1,30 @@
 """Build and advance a CRDS context under one root, which is also a complete offline CRDS cache."""
 
+import pprint
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+from stdatamodels.jwst.datamodels import FlatModel
+
+from tests.observatory.references.closure import mappings_of
+from tests.observatory.references.fgs import KEYS as FGS_KEYS
+from tests.observatory.references.fgs import write_fgs
+from tests.observatory.references.mappings import (
+    USE_AFTER,
+    newest,
+    next_name,
+    succeed,
+    write_pmap,
+)
+from tests.observatory.references.nircam import KEYS as NIRCAM_KEYS
+from tests.observatory.references.nircam import write_nircam
+from tests.observatory.references.parameters import KEYS as PARAMETER_KEYS
+from tests.observatory.references.parameters import write_parameters
+from tests.observatory.references.shelf import Shelf
+
+GRADIENT = 0.01  # by which a new flat differs from one side of the detector to the other
+NO_SERVER = "https://jwst-serverless.stsci.edu"
 
 
 def build_context(
@@ -16,7 +39,17 @@ def build_context(
 
     `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
     """
-    raise NotImplementedError
+    shelf = Shelf(crds_root, "NIRCAM")
+    write_nircam(shelf, detectors, subarrays, filters)
+    write_parameters(shelf, tuple(filters))
+    imaps = {"NIRCAM": shelf.write_mappings({**NIRCAM_KEYS, **PARAMETER_KEYS})}
+    if fgs:
+        guiders = Shelf(crds_root, "FGS")
+        write_fgs(guiders)
+        imaps["FGS"] = guiders.write_mappings(FGS_KEYS)
+    context = write_pmap(mappings_folder(crds_root), imaps)
+    _write_config(crds_root, context)
+    return context
 
 
 def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: str) -> str:
@@ -24,9 +57,74 @@ def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: s
 
     New rmap, imap and pmap get the next serials; the old ones stay.
     """
-    raise NotImplementedError
+    folder = mappings_folder(crds_root)
+    pmap = newest_context(crds_root)
+    imap = _child(folder, pmap, "jwst_nircam_", ".imap")
+    rmap = _child(folder, imap, "jwst_nircam_flat_", ".rmap")
+    old, new = _tilt_flat(crds_root, rmap, detector, filter_name, subarray)
+    new_rmap = succeed(folder / rmap, old, new)
+    new_imap = succeed(folder / imap, rmap, new_rmap)
+    context = succeed(folder / pmap, imap, new_imap)
+    _write_config(crds_root, context)
+    return context
+
+
+def newest_context(crds_root: Path) -> str:
+    """The pmap of the highest serial under a root."""
+    return newest(mappings_folder(crds_root), "jwst_[0-9]*.pmap").name
+
+
+def mappings_folder(crds_root: Path) -> Path:
+    """Where pmap, imaps and rmaps lie."""
+    return crds_root / "mappings" / "jwst"
 
 
 def offline_environment(crds_root: Path, context: str) -> dict[str, str]:
     """The environment under which jwst uses `crds_root` with no network, pinned to a context."""
-    raise NotImplementedError
+    return {
+        "CRDS_PATH": str(crds_root),
+        "CRDS_SERVER_URL": NO_SERVER,
+        "CRDS_CONTEXT": context,
+        "CRDS_READONLY_CACHE": "1",
+    }
+
+
+def _child(folder: Path, parent: str, start: str, end: str) -> str:
+    """The mapping below another, by how its name starts and ends."""
+    return next(n for n in mappings_of(folder, parent) if n.startswith(start) and n.endswith(end))
+
+
+def _tilt_flat(
+    crds_root: Path, rmap: str, detector: str, filter_name: str, subarray: str
+) -> tuple[str, str]:
+    """Write a flat that falls off by GRADIENT along the rows; names of the old and the new one."""
+    folder = crds_root / "references" / "jwst" / "nircam"
+    match = (detector, filter_name, "CLEAR", subarray)
+    text = (mappings_folder(crds_root) / rmap).read_text()
+    if repr(match) not in text:
+        raise ValueError(f"{rmap} has no flat for {match}")
+    old = text.split(repr(match), 1)[1].split(repr(USE_AFTER), 1)[1].split("'")[1]
+    new = next_name(newest(folder, "jwst_nircam_flat_*.fits"))
+    with FlatModel(folder / old) as flat:
+        tilt = 1 + GRADIENT * np.linspace(-0.5, 0.5, flat.data.shape[1], dtype="f4")
+        flat.data = flat.data * tilt
+        flat.save(folder / new)
+    return old, new
+
+
+def _write_config(crds_root: Path, latest: str) -> None:
+    """Write what an offline client reads instead of asking a server."""
+    folder = crds_root / "config" / "jwst"
+    folder.mkdir(parents=True, exist_ok=True)
+    info = {
+        "observatory": "jwst",
+        "status": "cache",
+        "connected": False,
+        "latest_context": latest,
+        "operational_context": latest,
+        "bad_files_list": [],
+        "force_remote_mode": False,
+        "last_synced": USE_AFTER,
+    }
+    (folder / "server_config").write_text(pprint.pformat(info))
+    (folder / "ref_cache_subdir_mode").write_text("instrument")
