@@ -42,13 +42,13 @@ format: install  ## put the code in order
 	$(BIN)/snakefmt Snakefile rules
 
 docs: install  ## config/README.md from the config's schema
-	$(BIN)/python -m jwmirror.config > config/README.md
+	$(BIN)/python config/make_readme.py
 
 bench: install  ## the figures in the docs, measured on this machine
 	$(BIN)/python -m benchmarks
 
 lock: install  ## envs/jwmirror.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra test --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
 	  --output-file envs/jwmirror.lock
 

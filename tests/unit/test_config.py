@@ -1,0 +1,160 @@
+"""The config: what may be said, and what is said about what may not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jwmirror.config import load, parse
+from jwmirror.errors import ConfigError
+from jwmirror.records import Selection
+
+ROOT = Path(__file__).parents[2]
+
+
+def mistakes(raw):
+    """What `parse` finds wrong."""
+    with pytest.raises(ConfigError) as caught:
+        parse(raw)
+    return caught.value.mistakes
+
+
+def test_shipped_config_is_right():
+    """The config that users start from names the real servers and passes as it stands."""
+    config = load(ROOT / "config" / "config.yaml")
+
+    assert config.archive_url == "https://mast.stsci.edu"
+    assert config.references_url == "https://jwst-crds.stsci.edu"
+    assert [selection.program for selection in config.selections] == [1538]
+    assert [recipe.name for recipe in config.recipes] == ["deep"]
+
+
+def test_observations_are_numbers_and_ranges():
+    """`[1, 4-6]` means observations 1, 4, 5 and 6."""
+    config = parse({"programs": [{"program": 1345, "observations": [1, "4-6"]}]})
+
+    assert config.selections == (Selection(program=1345, observations=(1, 4, 5, 6)),)
+
+
+def test_what_is_left_out_has_the_schema_s_default():
+    """A config of one line mirrors with the defaults that the docs state."""
+    config = parse({"programs": [{"program": 1345}]})
+
+    assert (config.downloads, config.batch, config.context) == (8, 16, "build")
+    assert config.recipes == ()
+
+
+def test_all_mistakes_are_told_at_once():
+    """Three mistakes of three kinds stand in one message, each with its place and remedy."""
+    found = mistakes(
+        {
+            "programs": [{"program": 1345, "exposure_type": "X"}],
+            "recipes": {
+                "deep": {
+                    "parameters": {
+                        "detector1": {"jump": {"rejection_treshold": 5}, "jmup": {}},
+                    }
+                }
+            },
+        }
+    )
+
+    assert len(found) == 3
+    assert "programs[0]: unknown key 'exposure_type'; did you mean 'exposure_types'?" in found[0]
+    text = "\n".join(found)
+    assert "recipes.deep.parameters.detector1.jump" in text and "rejection_threshold" in text
+    assert "jmup" in text and "'jump'" in text
+
+
+def test_extended_recipe_lies_over_its_parent():
+    """What a recipe says wins over what it extends, parameter by parameter."""
+    config = parse(
+        {
+            "programs": [{"program": 1}],
+            "recipes": {
+                "deep": {"parameters": {"detector1": {"jump": {"rejection_threshold": 5.0}}}},
+                "quick": {
+                    "extends": "deep",
+                    "stages": [1],
+                    "parameters": {"detector1": {"jump": {"maximum_cores": "none"}}},
+                },
+            },
+        }
+    )
+
+    quick = {recipe.name: recipe for recipe in config.recipes}["quick"]
+    assert quick.stages == (1,)
+    assert quick.parameters["detector1"]["jump"] == {
+        "rejection_threshold": 5.0,
+        "maximum_cores": "none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("recipes", "words"),
+    [
+        ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "goes in a circle: a -> b -> a"),
+        ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
+        ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
+        ({"deep": {"stages": [4]}}, "recipes.deep.stages[0]: unknown value 4"),
+    ],
+)
+def test_recipe_mistakes_name_the_remedy(recipes, words):
+    """Recipes that cannot be resolved are refused in words that help."""
+    found = mistakes({"programs": [{"program": 1}], "recipes": recipes})
+
+    assert any(words in mistake for mistake in found), found
+
+
+def test_equally_specific_blocks_that_disagree_are_a_mistake():
+    """Two where-blocks that may match one exposure with equal right must not contradict."""
+    block = {"detector1": {"jump": {"rejection_threshold": 4.0}}}
+    other = {"detector1": {"jump": {"rejection_threshold": 6.0}}}
+    where = [
+        {"match": {"detector": "NRCA1"}, "parameters": block},
+        {"match": {"filter": "F200W"}, "parameters": other},
+        {"match": {"detector": "NRCB1"}, "parameters": other},
+    ]
+
+    found = mistakes({"programs": [{"program": 1}], "recipes": {"deep": {"where": where}}})
+
+    assert len(found) == 1
+    assert "where[0] and where[1]" in found[0]
+    assert "detector1.jump.rejection_threshold" in found[0]
+
+
+def test_file_that_is_not_yaml_is_named(tmp_path):
+    """A broken file is told by name and line, not by a traceback."""
+    path = tmp_path / "config.yaml"
+    path.write_text("programs: [1\nrecipes: {")
+
+    with pytest.raises(ConfigError, match=r"config\.yaml: not YAML: .*line 2"):
+        load(path)
+
+
+def test_config_page_is_made_from_the_schema():
+    """config/README.md says what the schema says; `make docs` writes it."""
+    sys.path.insert(0, str(ROOT / "config"))
+    from make_readme import page
+
+    schema = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text())
+
+    assert (ROOT / "config" / "README.md").read_text() == page(schema)
+
+
+def test_snakemake_stops_at_mistakes_with_code_2(tmp_path):
+    """The workflow tells all mistakes and ends with code 2 before anything is asked or written."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: [{program: 1345, exposure_type: X}]\nmirrow: here\n")
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "1"]
+
+    done = subprocess.run(
+        [*command, "--configfile", str(config)], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert "did you mean 'exposure_types'?" in done.stderr
+    assert "did you mean 'mirror'?" in done.stderr
+    assert not (tmp_path / "mirror").exists()
