@@ -1,0 +1,270 @@
+"""Which parameters and reference files apply to an exposure, by a CRDS cache without a server.
+
+CRDS takes its settings from the process's environment: put `environment(cache, context)` into
+os.environ before the first use of a Resolver, and before worker processes are started.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+from os.path import basename
+from pathlib import Path
+from typing import Any
+
+from jwmirror.errors import CalibrationError, ReferencesError
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate import headers, parameters, pipelines
+from jwmirror.records import digest
+
+OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
+NONE = ("N/A", "")
+INSTRUMENT = "META.INSTRUMENT.NAME"
+
+References = dict[str, tuple[str, str]]  # reftype -> (name, sha1)
+
+
+def environment(cache: Path, context: str) -> dict[str, str]:
+    """What CRDS and stpipe must find in os.environ to work offline from `cache`."""
+    return {
+        "CRDS_PATH": str(Path(cache).absolute()),
+        "CRDS_CONTEXT": context,
+        "CRDS_SERVER_URL": OFFLINE,
+        "CRDS_READONLY_CACHE": "1",
+    }
+
+
+class Resolver:
+    """Resolves parameters and references under one context, offline and each case just once.
+
+    `sha1s` are checksums of references already verified (by the sync); others are hashed here.
+    """
+
+    def __init__(self, cache: Path, context: str, sha1s: Mapping[str, str] | None = None):
+        self.cache, self.context = Path(cache), context
+        self._sha1s = dict(sha1s or {})
+        self._settled: dict[str, tuple[dict[str, Any], References]] = {}
+
+    def settle(
+        self, pipeline: str, header: str, overrides: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], References]:
+        """Every parameter of a pipeline for an exposure, and the references of steps that run.
+
+        `overrides` is that pipeline's part of parameters.effective. Raises CalibrationError where
+        the context has no reference, ReferencesError where the cache lacks a file.
+        """
+        case = digest((pipeline, self._parkeys(header), overrides))
+        if case not in self._settled:
+            self._settled[case] = self._settle(pipeline, header, overrides)
+        return self._settled[case]
+
+    def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+        """Names of all references that exposures may need: pairs of (header, pipelines).
+
+        Needs the mappings only. Takes the references of skipped steps in too, because parameters
+        (which may switch a step on) are references themselves. Gaps are left for the plan to say.
+        """
+        cases = {
+            (pipeline, digest(self._parkeys(header))): header
+            for header, names in wanted
+            for pipeline in names
+        }
+        found: set[str] = set()
+        for (pipeline, _), header in cases.items():
+            types = [*pars_types(pipeline).values(), *_reference_types(pipeline)]
+            found.update(self._best(header, types).values())
+        return tuple(sorted(name for name in found if not name.startswith("NOT FOUND")))
+
+    def _settle(
+        self, pipeline: str, header: str, overrides: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], References]:
+        pars = self._pars(pipeline, header)
+        instrument = headers.value(header, "instrument")
+        resolved = parameters.resolve(
+            pipeline,
+            [*self._pars_layers(pars), overrides],
+            pipelines.idle_steps(pipeline, instrument),
+        )
+        running = [step for step, values in resolved["steps"].items() if not values.get("skip")]
+        references = {
+            pars_types(pipeline)[step]: self._named(name)
+            for step, name in pars.items()
+            if step in running or not step
+        }
+        references |= self._references(pipeline, header, resolved)
+        return resolved, references
+
+    # ---- pars references
+
+    def _pars(self, pipeline: str, header: str) -> dict[str, str]:
+        """The pars reference of each step ("" for the pipeline) that has one, the latter last."""
+        types = pars_types(pipeline)
+        best = self._best(header, list(types.values()))
+        return {
+            step: best[reftype]
+            for step, reftype in types.items()
+            if not best[reftype].startswith("NOT FOUND")
+        }
+
+    def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        for step, name in pars.items():
+            content = _pars_content(self._file(name))
+            yield {"steps": {step: content}} if step else content
+
+    # ---- other references
+
+    def _references(
+        self, pipeline: str, header: str, resolved: Mapping[str, Any]
+    ) -> References:
+        """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
+        own = _own_types(pipeline)
+        steps = resolved["steps"]
+        types = dict.fromkeys(own.get("", ()))
+        for step in pipelines.class_of(pipeline).step_defs:
+            if not steps.get(step, {}).get("skip"):
+                types |= dict.fromkeys(own[step])
+        overridden = dict(_overrides(resolved))
+        best = self._best(header, [reftype for reftype in types if reftype not in overridden])
+        gaps = [(t, name) for t, name in best.items() if _is_gap(name)]
+        if gaps:
+            raise CalibrationError(self._gap(pipeline, header, *gaps[0]))
+        found = {t: NONE if "N/A" in name.upper() else self._named(name) for t, name in best.items()}
+        return found | {reftype: _override(path) for reftype, path in overridden.items()}
+
+    def _gap(self, pipeline: str, header: str, reftype: str, answer: str) -> str:
+        return (
+            f"{pipeline}: {self.context} has no {reftype} reference for this exposure "
+            f"({answer.removeprefix('NOT FOUND').strip()}); give one in the recipe "
+            f"(override_{reftype}), skip the step, or take another context."
+        )
+
+    # ---- CRDS
+
+    def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
+        """CRDS's answer for each type: a file's name, or "NOT FOUND..." with the reason."""
+        if not types:
+            return {}
+        from crds.core import utils
+
+        conditioned = utils.condition_header(_upper(header))
+        try:
+            mapping = _mapping(self.context)
+            return mapping.get_best_references(mapping.minimize_header(conditioned), list(types))
+        except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
+            raise CalibrationError(f"{self.context} cannot tell references: {err}") from err
+
+    def _parkeys(self, header: str) -> dict[str, str]:
+        """The values of a header that CRDS goes by, and those where-blocks go by elsewhere."""
+        values = _upper(header)
+        instrument = values.get(INSTRUMENT, "").lower()
+        names = _required_parkeys(self.context).get(instrument, ())
+        return {name: values.get(name, "") for name in (INSTRUMENT, *names)}
+
+    def _named(self, name: str) -> tuple[str, str]:
+        if name not in self._sha1s:
+            self._sha1s[name] = _sha1_of(self._file(name))
+        return name, self._sha1s[name]
+
+    def _file(self, name: str) -> Path:
+        """Where a reference is in the cache; ReferencesError if it is not there."""
+        instrument = name.split("_")[1]
+        path = self.cache / "references" / "jwst" / instrument / name
+        if not path.is_file():
+            raise ReferencesError(
+                f"{name} is not in the reference cache {self.cache}; "
+                "run again with network, so that the references are synced."
+            )
+        return path
+
+
+# ---- what pipelines ask for ------------------------------------------------------------------
+
+
+@cache
+def pars_types(pipeline: str) -> dict[str, str]:
+    """Step ("" for the pipeline, last) -> its pars reference type (pars-jumpstep)."""
+    whole = pipelines.class_of(pipeline)
+    steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
+    return {**steps, "": whole.get_config_reftype()}
+
+
+@cache
+def _own_types(pipeline: str) -> dict[str, tuple[str, ...]]:
+    """Step ("" for the pipeline) -> the reference types it asks for."""
+    whole = pipelines.class_of(pipeline)
+    own = whole.__dict__.get("reference_file_types", ())
+    types = {"": tuple(own) if isinstance(own, list) else ()}
+    return types | {s: tuple(c.reference_file_types) for s, c in whole.step_defs.items()}
+
+
+def _reference_types(pipeline: str) -> list[str]:
+    return list(dict.fromkeys(t for types in _own_types(pipeline).values() for t in types))
+
+
+def _is_gap(answer: str) -> bool:
+    return answer.startswith("NOT FOUND") and "N/A" not in answer.upper()
+
+
+def _overrides(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The override_* files of steps that run: (reference type, path)."""
+    for content in (resolved, *resolved["steps"].values()):
+        for name, value in content.items():
+            if name.startswith("override_") and value:
+                yield name.removeprefix("override_"), value
+
+
+def _override(path: str) -> tuple[str, str]:
+    if path.upper() == "N/A":
+        return "override N/A", ""
+    try:
+        return f"override {basename(path)}", sha256_of(Path(path).expanduser())
+    except OSError as err:
+        raise CalibrationError(f"override file {path}: it cannot be read: {err.strerror}.") from err
+
+
+# ---- memory ----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _upper(header: str) -> dict[str, str]:
+    return {name.upper(): str(value) for name, value in headers.parse(header).items()}
+
+
+@lru_cache(maxsize=4)
+def _mapping(context: str) -> Any:
+    """A context as CRDS loads it, from the cache that os.environ names."""
+    from crds.core import rmap
+
+    try:
+        return rmap.get_cached_mapping(context)
+    except Exception as err:  # OSError, ChecksumError, network errors in serverless mode
+        raise ReferencesError(
+            f"{context} cannot be loaded from the reference cache: {err}; "
+            "run again with network, so that the mappings are synced."
+        ) from err
+
+
+@lru_cache(maxsize=4)
+def _required_parkeys(context: str) -> dict[str, Sequence[str]]:
+    return _mapping(context).get_required_parkeys()
+
+
+def _pars_content(path: Path) -> dict[str, Any]:
+    return _pars_content_at(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _pars_content_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
+    from stpipe.config_parser import load_config_file
+
+    return load_config_file(str(path)).dict()
+
+
+def _sha1_of(path: Path) -> str:
+    found = path.stat()
+    return _sha1_at(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=65536)
+def _sha1_at(path: Path, _size: int, _mtime_ns: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest()
