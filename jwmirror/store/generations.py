@@ -1,0 +1,219 @@
+"""Generations: each published state of the mirror, numbered, immutable, chained to its parent.
+
+Write order: objects durable, then the generation, then its view, then CURRENT, then `current`.
+A reader goes the other way, so it finds one whole generation whenever the writer stops.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from jwmirror import records
+from jwmirror.errors import StoreError
+from jwmirror.files import replace_symlink, sha256_of, sync_folder, write_bytes
+from jwmirror.records import Entry
+from jwmirror.store.manifest import (
+    Entries,
+    difference,
+    entries_of,
+    read_manifest,
+    restricted,
+    write_manifest,
+)
+from jwmirror.store.objects import Objects
+from jwmirror.store.view import build_view, drop_views, sweep, view_folder
+
+MANIFEST, HEAD = "manifest.parquet", "generation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation(records.Generation):
+    """A generation and where it is on disk."""
+
+    folder: Path
+
+    def entries(self) -> Entries:
+        """Its rows; StoreError if the manifest is not the one that was published."""
+        manifest = self.folder / MANIFEST
+        found = sha256_of(manifest) if manifest.is_file() else "no file"
+        if found != self.manifest_sha256:
+            raise StoreError(
+                f"sha256 of {manifest}: expected {self.manifest_sha256}, got {found}; take it back "
+                "from a copy of the mirror, or write the number of another generation in CURRENT."
+            )
+        return read_manifest(manifest)
+
+
+class Generations:
+    """The generations of one mirror; one process may publish at a time, any number may read."""
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+        self.folder = self.root / "generations"
+        self.pointer = self.root / "CURRENT"
+        self.objects = Objects(root)
+
+    def current(self) -> Generation | None:
+        """The generation that CURRENT names; None before the first one was published."""
+        try:
+            text = self.pointer.read_text().strip()
+        except FileNotFoundError:
+            return None
+        if not text.isdigit():
+            raise StoreError(
+                f"{self.pointer}: expected the number of a generation, found {text!r}; write one "
+                f"of those in {self.folder} there."
+            )
+        return self.read(int(text))
+
+    def read(self, number: int) -> Generation:
+        """The generation of that number; StoreError if there is none, or it cannot be read."""
+        folder = self.folder / f"{number:06d}"
+        try:
+            head = records.read(folder / HEAD, records.Generation)
+        except FileNotFoundError as err:
+            raise StoreError(f"generation {number}: there is no {folder / HEAD}.") from err
+        except msgspec.DecodeError as err:
+            raise StoreError(f"generation {number}: {folder / HEAD} is damaged ({err}).") from err
+        return Generation(**vars(head), folder=folder)
+
+    def entries(self) -> Entries:
+        """The rows of the current generation; none before the first one was published."""
+        current = self.current()
+        return current.entries() if current else entries_of(())
+
+    def all(self) -> tuple[Generation, ...]:
+        """Every generation on disk, oldest first."""
+        return tuple(self.read(number) for number in self._numbers())
+
+    def publish(
+        self, entries: Iterable[Entry], cause: str, facts: dict[str, str]
+    ) -> Generation | None:
+        """Make `entries` the current state, durably; None if they are the current state already.
+
+        StoreError, and the former state stays, if an object is missing or short, or if another
+        process published meanwhile. After a crash anywhere, publishing again completes it.
+        """
+        last = max(self._numbers(), default=0)
+        current = self.current()
+        rows = entries_of(entries)
+        if current and rows == current.entries():
+            self.repair_pointers()
+            return None
+        self._settle_objects(rows)
+        generation = self._left_unpublished(last, current, rows)
+        if generation is None:
+            head = _head(last + 1, current, rows, cause, facts)
+            generation = self._written(head, rows)
+        self._point_at(generation, rows)
+        drop_views(self.root, {generation.number} | ({current.number} if current else set()))
+        sweep(self.folder, {f"{number:06d}" for number in self._numbers()})
+        return generation
+
+    def repair_pointers(self) -> None:
+        """Make the view of CURRENT's generation stand, and `current` point at it."""
+        generation = self.current()
+        if generation is None:
+            return
+        if not view_folder(self.root, generation.number).is_dir():
+            build_view(self.root, generation.number, generation.entries())
+        link = self.root / "current"
+        if not link.is_symlink() or os.readlink(link) != f"views/{generation.number:06d}":
+            replace_symlink(link, f"views/{generation.number:06d}")
+
+    def _numbers(self) -> list[int]:
+        if not self.folder.is_dir():
+            return []
+        names = [found.name for found in self.folder.iterdir()]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def _settle_objects(self, rows: Entries) -> None:
+        """StoreError unless every object is there in full length; then set who may read it."""
+        columns = (rows.column(name) for name in ("path", "sha256", "size"))
+        missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
+        if missing:
+            path, sha256, size = missing[0]
+            raise StoreError(
+                f"{len(missing)} of {len(rows)} objects are missing or short, such as "
+                f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
+                "the next run fetches or computes them again."
+            )
+        closed = restricted(rows)
+        for sha256 in set(rows.column("sha256")):
+            (self.objects.restrict if sha256 in closed else self.objects.release)(sha256)
+
+    def _left_unpublished(
+        self, last: int, current: Generation | None, rows: Entries
+    ) -> Generation | None:
+        """The newest generation, if a crash kept just this state from becoming current."""
+        if last == (current.number if current else 0):
+            return None
+        newest = self.read(last)
+        follows = newest.parent == (current.number if current else None)
+        return newest if follows and newest.entries() == rows else None
+
+    def _written(self, head: records.Generation, rows: Entries) -> Generation:
+        """The generation on disk: built under a temporary name, made durable, renamed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        place = self.folder / f"{head.number:06d}"
+        temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{place.name}."))
+        try:
+            temporary.chmod(0o755)
+            write_manifest(temporary / MANIFEST, rows)
+            sealed = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
+            records.write(temporary / HEAD, sealed)
+            (temporary / HEAD).chmod(0o444)
+            sync_folder(temporary)
+            os.rename(temporary, place)
+        except OSError as err:
+            if err.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise StoreError(_overtaken(place)) from err
+            raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        sync_folder(self.folder)
+        sync_folder(self.root)
+        return self.read(head.number)
+
+    def _point_at(self, generation: Generation, rows: Entries) -> None:
+        """Build its view, then let CURRENT name it, then let `current` follow."""
+        build_view(self.root, generation.number, rows)
+        write_bytes(self.pointer, f"{generation.number}\n".encode())
+        replace_symlink(self.root / "current", f"views/{generation.number:06d}")
+
+
+def _head(
+    number: int,
+    parent: Generation | None,
+    rows: Entries,
+    cause: str,
+    facts: dict[str, str],
+) -> records.Generation:
+    """What generation.json will say, but for the manifest's sha256."""
+    delta = difference(parent.entries() if parent else (), rows)
+    counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
+    counts |= {kind: len(paths) for kind, paths in vars(delta).items()}
+    return records.Generation(
+        number=number,
+        parent=parent.number if parent else None,
+        parent_sha256=sha256_of(parent.folder / HEAD) if parent else "",
+        manifest_sha256="",
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        cause=cause,
+        counts=counts,
+        facts=facts,
+    )
+
+
+def _overtaken(place: Path) -> str:
+    return (
+        f"generation {place.name}: another process published it meanwhile; nothing was "
+        "overwritten; run again, on top of it."
+    )

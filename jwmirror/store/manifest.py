@@ -1,0 +1,222 @@
+"""Manifests: the rows of one generation as a Parquet file, which pandas or DuckDB read as well.
+
+A row is an Entry; what MAST said of an upstream file stands in columns with the prefix `product_`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any, get_args, get_type_hints
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from jwmirror.errors import StoreError
+from jwmirror.files import replacing
+from jwmirror.records import UPSTREAM, Entry, Product
+
+PREFIX = "product_"
+DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "product_checksum"}
+
+
+class Entries(Sequence[Entry]):
+    """The rows of a manifest, sorted by path; an Entry is built only when it is asked for.
+
+    Equal to any sequence of equal entries. `table` is the Arrow table they are built from.
+    """
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, table: pa.Table):
+        self.table = table
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        row = place + len(self) if place < 0 else place
+        if not 0 <= row < len(self):
+            raise IndexError(f"entry {place} of {len(self)}")
+        return next(_decoded(self.table.slice(row, 1)))
+
+    def __iter__(self) -> Iterator[Entry]:
+        return _decoded(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Entries):
+            return self.table.cast(SCHEMA).equals(other.table.cast(SCHEMA))
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return f"Entries({len(self)} rows)"
+
+    def column(self, name: str) -> list[Any]:
+        """One column's values, row by row, without building entries."""
+        return _values(self.table[name])
+
+
+def entries_of(rows: Iterable[Entry]) -> Entries:
+    """The rows sorted by path; StoreError if two share one, or a path leaves the view."""
+    if isinstance(rows, Entries):
+        return rows
+    rows = sorted(rows, key=lambda entry: entry.path)
+    _check_paths([entry.path for entry in rows])
+    columns = [_column(rows, name) for name in SCHEMA.names]
+    return Entries(pa.table(columns, schema=SCHEMA))
+
+
+def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
+    """Durably write a manifest; the bytes depend only on the entries and pyarrow's version."""
+    table = entries_of(entries).table.cast(SCHEMA)
+    with replacing(path, mode=0o444) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_statistics=True)
+
+
+def read_manifest(path: Path) -> Entries:
+    """The entries of a manifest; StoreError if it is missing or not one."""
+    try:
+        present = pq.read_schema(path).names
+        names = [name for name in SCHEMA.names if name in present]
+        table = pq.read_table(path, columns=names, read_dictionary=REPEATED)
+    except (OSError, pa.ArrowException) as err:
+        raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
+    return Entries(_completed(table))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What one generation's entries have that another's have not: paths, sorted."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]  # other bytes
+    marked: tuple[str, ...]  # same bytes, other facts: vanished, released, found valid again...
+    gone: tuple[str, ...]
+
+
+def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
+    """How `new` differs from `old`; pure."""
+    was, now = ({entry.path: entry for entry in entries} for entries in (old, new))
+    both = [path for path in now if path in was]
+    moved = {path for path in both if now[path].sha256 != was[path].sha256}
+    return Difference(
+        new=tuple(sorted(now.keys() - was.keys())),
+        changed=tuple(sorted(moved)),
+        marked=tuple(sorted(p for p in both if p not in moved and now[p] != was[p])),
+        gone=tuple(sorted(was.keys() - now.keys())),
+    )
+
+
+def restricted(entries: Entries) -> set[str]:
+    """Objects to keep from other users: exclusive files, and what was made beside them; pure.
+
+    A recalibrated file counts as made from an exclusive one of its observation, or, if it is an
+    association candidate's, of its program.
+    """
+    if not any(entries.column("product_exclusive")):
+        return set()
+    exclusive = {e.path for e in entries if e.product and e.product.exclusive}
+    folders = {tuple(path.split("/")[-3:-1]) for path in exclusive}
+    programs = {program for program, _ in folders}
+    closed, public = set(), set()
+    for entry in entries:
+        program, observation = entry.path.split("/")[-3:-1]
+        beside = (program, observation) in folders
+        above = observation[:1] in ("a", "c") and program in programs
+        hidden = entry.path in exclusive or (entry.origin != UPSTREAM and (beside or above))
+        (closed if hidden else public).add(entry.sha256)
+    return closed - public
+
+
+def _schema() -> pa.Schema:
+    """A column for each field of an Entry, and for each of its Product; nullable if it may be."""
+    entry = [
+        pa.field(name, KINDS[kind], nullable=False)
+        for name, kind in get_type_hints(Entry).items()
+        if name != "product"
+    ]
+    product = [
+        pa.field(PREFIX + name, KINDS[next(iter(get_args(kind)), kind)])  # of int | None: int
+        for name, kind in get_type_hints(Product).items()
+    ]
+    return pa.schema(entry + product)
+
+
+KINDS = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
+SCHEMA = _schema()
+ENTRY = [name for name in SCHEMA.names if not name.startswith(PREFIX)]
+PRODUCT = [name for name in SCHEMA.names if name.startswith(PREFIX)]
+PRODUCT_FIELDS = [name.removeprefix(PREFIX) for name in PRODUCT]
+DEFAULTS = {each.name: each.default for each in fields(Entry)}
+DEFAULTS |= {PREFIX + each.name: each.default for each in fields(Product)}
+REPEATED = [  # columns with few distinct values: read as such, an order of magnitude faster
+    each.name for each in SCHEMA if each.type == pa.string() and each.name not in DISTINCT
+]
+
+
+def _check_paths(paths: list[str]) -> None:
+    """StoreError unless sorted paths are distinct, stay in the view, and none is a folder too."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    folders |= {str(above) for folder in folders for above in PurePosixPath(folder).parents}
+    for path in paths:
+        if {"", ".", ".."} & set(path.split("/")):
+            raise StoreError(f"entry {path!r}: its path must be relative and stay in the view.")
+        if path in folders:
+            raise StoreError(f"entry {path!r}: other entries need a folder of that name.")
+    for one, other in pairwise(paths):
+        if one == other:
+            raise StoreError(f"entry {one!r}: two rows have this path; a view can show one file.")
+
+
+def _column(rows: list[Entry], name: str) -> pa.Array:
+    if not name.startswith(PREFIX):
+        return pa.array([getattr(row, name) for row in rows], SCHEMA.field(name).type)
+    name = name.removeprefix(PREFIX)
+    values = [row.product and getattr(row.product, name) for row in rows]
+    return pa.array(values, SCHEMA.field(PREFIX + name).type)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """The table with the columns that an older jwmirror did not write, at their defaults."""
+    for place, column in enumerate(SCHEMA):
+        if column.name not in table.column_names:
+            default = pa.scalar(DEFAULTS.get(column.name), column.type)
+            values = pa.repeat(default, len(table))
+            if column.name.startswith(PREFIX):
+                empty = pa.scalar(None, column.type)
+                values = pc.if_else(pc.is_valid(table["product_uri"]), values, empty)
+            table = table.add_column(place, column, values)
+    return table
+
+
+def _decoded(table: pa.Table) -> Iterator[Entry]:
+    """Entries row by row, filled without __init__: it would double the time of large manifests."""
+    new = object.__new__
+    rows = zip(*(_values(table[name]) for name in ENTRY), strict=True)
+    products = zip(*(_values(table[name]) for name in PRODUCT), strict=True)
+    for row, facts in zip(rows, products, strict=True):
+        entry = new(Entry)
+        entry.__dict__.update(zip(ENTRY, row, strict=True))
+        product = None
+        if facts[0] is not None:
+            product = new(Product)
+            product.__dict__.update(zip(PRODUCT_FIELDS, facts, strict=True))
+        entry.__dict__["product"] = product
+        yield entry
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """A column as Python values; those of a dictionary column are shared, not repeated."""
+    return [value for chunk in column.chunks for value in _chunk_values(chunk)]
+
+
+def _chunk_values(chunk: pa.Array) -> list[Any]:
+    if not pa.types.is_dictionary(chunk.type):
+        return chunk.to_pylist()
+    if len(chunk) < len(chunk.dictionary):
+        return chunk.dictionary_decode().to_pylist()
+    values = chunk.dictionary.to_pylist()
+    return [None if index is None else values[index] for index in chunk.indices.to_pylist()]

@@ -1,0 +1,152 @@
+"""Objects: bytes named by their sha256, written once, read-only; `sha256sum` can check them."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from jwmirror.errors import StoreError
+from jwmirror.files import sha256_of, sync_file, sync_folder
+from jwmirror.records import Version
+
+OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
+GROUP = 512  # files made durable together by take_many
+THREADS = 8  # that hash and fsync at the same time
+
+
+class Objects:
+    """The objects of one mirror; any number of processes may take files in at the same time."""
+
+    def __init__(self, root: Path):
+        self.folder = Path(root) / "objects"
+
+    @property
+    def incoming(self) -> Path:
+        """Where files are written before they are taken in (same file system); made on demand."""
+        folder = self.folder / "incoming"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the object of that name is, or would be."""
+        return self.folder / sha256[:2] / sha256
+
+    def has(self, sha256: str, size: int | None = None) -> bool:
+        """Whether the object is there, whole as far as `size` (bytes) tells."""
+        try:
+            found = os.stat(self.path(sha256))
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and size in (None, found.st_size)
+
+    def take(self, file: Path, sha256: str | None = None, mode: int = OPEN) -> str:
+        """Move a finished file in, durably, and return its sha256, which is hashed unless given."""
+        return self.take_many([(file, sha256)], mode)[0]
+
+    def take_many(
+        self, files: Iterable[Path | tuple[Path, str | None]], mode: int = OPEN
+    ) -> list[str]:
+        """Move finished files in, durable group by group; their sha256, in order.
+
+        After a crash each file is either at its place, whole, or still where it was.
+        """
+        pending = (each if isinstance(each, tuple) else (each, None) for each in files)
+        taken: list[str] = []
+        with ThreadPoolExecutor(THREADS) as pool:
+            while group := list(islice(pending, GROUP)):
+                ready = list(pool.map(lambda each: self._ready(*each, mode), group))
+                self._settle(ready)
+                taken += [sha256 for _, sha256 in ready]
+        return taken
+
+    def take_all(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
+        """Move the verified files of versions in; those of exclusive access for their owner."""
+        pairs = list(zip(versions, files, strict=True))
+        for mode in (OPEN, CLOSED):
+            hidden = mode == CLOSED
+            mine = [(file, v.sha256) for v, file in pairs if v.product.exclusive == hidden]
+            self.take_many(mine, mode)
+
+    def check(self, sha256: str) -> None:
+        """Hash an object's bytes again; StoreError if it is missing or not what its name says."""
+        path = self.path(sha256)
+        try:
+            found = sha256_of(path)
+        except OSError as err:
+            raise StoreError(
+                f"object {path}: cannot be read ({err.strerror}); "
+                "take it back from a copy of the mirror, or let the next run fetch it again."
+            ) from err
+        if found != sha256:
+            raise StoreError(
+                f"sha256 of object {path}: expected {sha256}, got {found}; its bytes have decayed "
+                "or were edited; move it away and let the next run fetch it again."
+            )
+
+    def restrict(self, sha256: str) -> None:
+        """Keep an object from other users: its access is exclusive."""
+        self._set_mode(sha256, CLOSED)
+
+    def release(self, sha256: str) -> None:
+        """Let other users read an object that was restricted."""
+        if self._mode(sha256) == CLOSED:
+            self._set_mode(sha256, OPEN)
+
+    def _mode(self, sha256: str) -> int:
+        return stat.S_IMODE(os.stat(self.path(sha256)).st_mode)
+
+    def _set_mode(self, sha256: str, mode: int) -> None:
+        if self._mode(sha256) == mode:
+            return
+        try:
+            os.chmod(self.path(sha256), mode)
+        except PermissionError as err:
+            raise StoreError(
+                f"mode of object {self.path(sha256)}: expected {mode:04o}, and only its owner can "
+                f"set that; let the owner run `chmod {mode:04o}` on it, then run again."
+            ) from err
+
+    def _ready(self, file: Path, sha256: str | None, mode: int) -> tuple[Path, str]:
+        """A file on this file system with its final mode and durable bytes, and its sha256."""
+        file = self._brought_here(Path(file))
+        sha256 = sha256 or sha256_of(file)
+        os.chmod(file, mode)
+        sync_file(file)
+        return file, sha256
+
+    def _brought_here(self, file: Path) -> Path:
+        """The file itself, or a copy in incoming/ if it lies on another file system."""
+        incoming = self.incoming
+        if os.stat(file).st_dev == os.stat(incoming).st_dev:
+            return file
+        handle, name = tempfile.mkstemp(dir=incoming)
+        os.close(handle)
+        shutil.copyfile(file, name)
+        file.unlink()
+        return Path(name)
+
+    def _settle(self, ready: list[tuple[Path, str]]) -> None:
+        """Give durable files their names, then make the names durable."""
+        for file, sha256 in ready:
+            self._name(file, sha256)
+        for folder in {self.path(sha256).parent for _, sha256 in ready}:
+            sync_folder(folder)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
+
+    def _name(self, file: Path, sha256: str) -> None:
+        """Rename a file to its place; where the object already stands whole, drop it instead."""
+        place, found = self.path(sha256), os.stat(file)
+        if not self.has(sha256, found.st_size):
+            place.parent.mkdir(exist_ok=True)
+            os.replace(file, place)
+            return
+        if stat.S_IMODE(found.st_mode) != CLOSED:
+            self.release(sha256)
+        with suppress(FileNotFoundError):
+            file.unlink()

@@ -1,0 +1,329 @@
+"""Generations: published in one step, whole for every reader, wherever the publisher dies."""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import GONE, Entry, Product
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+
+MUTATIONS = ("replace", "rename", "symlink", "mkdir", "fsync", "unlink", "rmdir", "chmod", "link")
+DIED = 77
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """The folder of a mirror that is yet to be."""
+    return tmp_path / "mirror"
+
+
+def row(mirror: Path, name: str, data: bytes, **fields: object) -> Entry:
+    """An upstream row of program 1345, observation 1, whose bytes are in the store."""
+    file = Objects(mirror).incoming / name
+    file.write_bytes(data)
+    path = f"upstream/jw01345/o001/{name}"
+    sha256 = Objects(mirror).take(file)
+    return Entry(path=path, origin="upstream", sha256=sha256, size=len(data), **fields)
+
+
+def seen(mirror: Path) -> dict[str, bytes]:
+    """What a reader finds in current/: path -> bytes."""
+    view = mirror / "current"
+    found = (path for path in view.rglob("*") if path.is_symlink())
+    return {str(path.relative_to(view)): path.read_bytes() for path in found}
+
+
+def test_a_new_mirror_has_no_generation(mirror):
+    """Before anything is published there is nothing to read, and that is no error."""
+    generations = Generations(mirror)
+
+    assert generations.current() is None
+    assert generations.all() == ()
+    assert tuple(generations.entries()) == ()
+
+
+def test_a_published_state_is_read_back_and_seen(mirror):
+    """The rows come back equal, and current/ shows their bytes."""
+    rows = [row(mirror, "a", b"1"), row(mirror, "b", b"22")]
+
+    published = Generations(mirror).publish(rows, "first run", {"run": "R1"})
+
+    current = Generations(mirror).current()
+    assert current == published
+    assert current.entries() == rows
+    assert (current.number, current.parent, current.parent_sha256) == (1, None, "")
+    assert (current.cause, current.facts) == ("first run", {"run": "R1"})
+    assert current.counts == {
+        "files": 2, "bytes": 3, "new": 2, "changed": 0, "marked": 0, "gone": 0
+    }  # fmt: skip
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"1", "upstream/jw01345/o001/b": b"22"}
+
+
+def test_an_equal_state_is_not_published_again(mirror):
+    """Rows that equal the current ones, in any order, make no generation."""
+    rows = [row(mirror, "a", b"1"), row(mirror, "b", b"22")]
+    Generations(mirror).publish(rows, "first run", {})
+
+    again = Generations(mirror).publish(reversed(rows), "second run", {})
+
+    assert again is None
+    assert len(Generations(mirror).all()) == 1
+
+
+def test_generations_are_chained(mirror):
+    """Each generation names its parent and the sha256 of the parent's record."""
+    first = row(mirror, "a", b"1")
+    Generations(mirror).publish([first], "one", {})
+    Generations(mirror).publish([first, row(mirror, "b", b"2")], "two", {})
+
+    one, two = Generations(mirror).all()
+
+    record = (one.folder / "generation.json").read_bytes()
+    assert (two.parent, two.parent_sha256) == (1, hashlib.sha256(record).hexdigest())
+    assert (two.counts["new"], two.counts["gone"]) == (1, 0)
+
+
+def test_the_former_state_stays_readable(mirror):
+    """A reader that entered the former view goes on reading it; older views go, their rows stay."""
+    for data in (b"1", b"2", b"3"):
+        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+
+    former = mirror / "views/000002/upstream/jw01345/o001/a"
+    assert former.read_bytes() == b"2"
+    assert not (mirror / "views/000001").exists()
+    assert Generations(mirror).read(1).entries()[0].size == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "short"])
+def test_a_state_without_its_objects_is_refused(mirror, damage):
+    """When an object is missing or short, nothing is published and the former state stays."""
+    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    wanted = row(mirror, "b", b"22")
+    place = Objects(mirror).path(wanted.sha256)
+    place.unlink()
+    if damage == "short":
+        place.write_bytes(b"2")
+
+    with pytest.raises(StoreError, match="upstream/jw01345/o001/b; nothing was published"):
+        Generations(mirror).publish([wanted], "two", {})
+
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"1"}
+    assert [each.number for each in Generations(mirror).all()] == [1]
+
+
+def test_two_publishers_do_not_overwrite_each_other(mirror, monkeypatch):
+    """The second of two that started from one state is told, and the first one's state stays."""
+    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    second, check = Generations(mirror), Generations._settle_objects
+    rows = {name: [row(mirror, name, name.encode())] for name in ("first", "second")}
+
+    def overtaken(self, entries):
+        monkeypatch.setattr(Generations, "_settle_objects", check)
+        Generations(mirror).publish(rows["first"], "the other's", {})
+
+    monkeypatch.setattr(Generations, "_settle_objects", overtaken)
+    with pytest.raises(StoreError, match="another process published it meanwhile"):
+        second.publish(rows["second"], "late", {})
+
+    assert seen(mirror) == {"upstream/jw01345/o001/first": b"first"}
+
+
+def test_a_manifest_that_was_edited_is_told(mirror):
+    """A manifest that is not the published one is never read as if it were."""
+    published = Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    manifest = published.folder / "manifest.parquet"
+    manifest.chmod(0o644)
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+
+    with pytest.raises(StoreError, match=f"expected {published.manifest_sha256}"):
+        Generations(mirror).entries()
+
+
+@pytest.mark.parametrize("text", ["", "forty-two\n", "42\n"])
+def test_a_pointer_to_nothing_is_told(mirror, text):
+    """A CURRENT that names no generation is an error, not an empty mirror."""
+    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    (mirror / "CURRENT").write_text(text)
+
+    with pytest.raises(StoreError):
+        Generations(mirror).current()
+
+
+def test_pointers_are_repaired(mirror):
+    """A lost `current` and a lost view are made again from CURRENT."""
+    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    (mirror / "current").unlink()
+    (mirror / "views/000001").rename(mirror / "views/lost")
+
+    Generations(mirror).repair_pointers()
+
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"1"}
+
+
+def test_publication_sets_who_may_read(mirror):
+    """Exclusive objects are closed when published, and opened when they are released."""
+    product = Product(
+        uri="u", filename="a", program=1345, observation="o001", suffix="uncal", exclusive=True
+    )
+    mine = row(mirror, "a", b"1", product=product)
+    Generations(mirror).publish([mine], "one", {})
+    closed = Objects(mirror).path(mine.sha256).stat().st_mode & 0o777
+
+    released = replace(mine, product=replace(product, exclusive=False))
+    Generations(mirror).publish([released], "released", {})
+
+    assert closed == 0o400
+    assert Objects(mirror).path(mine.sha256).stat().st_mode & 0o777 == 0o444
+
+
+# ---- dying midway ----------------------------------------------------------------------------
+
+
+def die_at(step: int) -> list[int]:
+    """Let this process stop dead before its n-th change to the disk; the counter."""
+    count = [0]
+
+    def watched(act: Callable) -> Callable:
+        def perform(*args, **kwargs):
+            count[0] += 1
+            if count[0] == step:
+                os._exit(DIED)
+            return act(*args, **kwargs)
+
+        return perform
+
+    for name in MUTATIONS:
+        setattr(os, name, watched(getattr(os, name)))
+    return count
+
+
+def publish_in_child(mirror: Path, rows: list[Entry], step: int) -> bool:
+    """Publish in another process that dies before its n-th change; whether it came through."""
+    child = os.fork()
+    if child == 0:
+        die_at(step)
+        Generations(mirror).publish(rows, "two", {})
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, DIED)
+    return code == 0
+
+
+def test_wherever_a_publisher_dies_one_state_is_whole_and_a_rerun_converges(tmp_path):
+    """At every change to the disk: old or new state, pointers agree, publishing again completes."""
+    came_through, step = False, 0
+    while not came_through:
+        step += 1
+        mirror = tmp_path / str(step)
+        old = [row(mirror, "a", b"1"), row(mirror, "b", b"2")]
+        new = [row(mirror, "a", b"one"), replace(old[1], state=GONE), row(mirror, "c", b"3")]
+        Generations(mirror).publish(old, "one", {})
+
+        came_through = publish_in_child(mirror, new, step)
+
+        found = Generations(mirror)
+        states = {1: old, 2: new}
+        assert found.entries() == states[found.current().number]
+        assert seen(mirror) in (shown(mirror, old), shown(mirror, new))
+        found.repair_pointers()
+        assert seen(mirror) == shown(mirror, found.entries())
+        found.publish(new, "two", {})
+        assert seen(mirror) == shown(mirror, new)
+        assert [each.number for each in found.all()] == [1, 2]
+        assert sorted(os.listdir(mirror / "views")) == ["000001", "000002"]
+        assert sorted(os.listdir(mirror / "generations")) == ["000001", "000002"]
+    assert step > 20
+
+
+def test_another_state_than_the_interrupted_one_can_follow(mirror):
+    """A generation that never became current is not built upon, and its number is not reused."""
+    old, late = [row(mirror, "a", b"1")], [row(mirror, "a", b"2")]
+    Generations(mirror).publish(old, "one", {})
+    Generations(mirror).publish(late, "interrupted", {})
+    (mirror / "CURRENT").write_text("1\n")
+
+    published = Generations(mirror).publish([row(mirror, "a", b"3")], "three", {})
+
+    assert (published.number, published.parent) == (3, 1)
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"3"}
+
+
+def test_wherever_taking_in_dies_no_object_is_wrong(tmp_path):
+    """Die at every change of taking in: what bears a name is whole, and a re-run ends it."""
+    died, step = True, 0
+    while died:
+        step += 1
+        objects = Objects(tmp_path / str(step))
+        files = []
+        for number in range(3):
+            files.append(objects.incoming / str(number))
+            files[-1].write_bytes(b"ramp" * number)
+        child = os.fork()
+        if child == 0:
+            die_at(step)
+            objects.take_many(files)
+            os._exit(0)
+        died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DIED
+
+        for path in objects.folder.glob("??/*"):
+            objects.check(path.name)
+        objects.take_many(file for file in files if file.exists())
+        assert all(objects.has(hashlib.sha256(b"ramp" * n).hexdigest(), 4 * n) for n in range(3))
+    assert step > 5
+
+
+def shown(mirror: Path, rows: list[Entry]) -> dict[str, bytes]:
+    """What current/ shows of rows."""
+    return {entry.path: Objects(mirror).path(entry.sha256).read_bytes() for entry in rows}
+
+
+def sh(mirror: Path, block: str) -> subprocess.CompletedProcess:
+    """Run a block of docs/store.md in the mirror's folder."""
+    page = (Path(__file__).parents[2] / "docs" / "store.md").read_text()
+    script = page.split(f"```sh {block}\n")[1].split("```")[0]
+    return subprocess.run(["sh", "-c", script], cwd=mirror, capture_output=True, text=True)
+
+
+def edit(path: Path, old: bytes, new: bytes) -> None:
+    """Change a read-only file's bytes."""
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def test_sha256sum_alone_checks_objects(mirror):
+    """The line in docs/store.md accepts a sound store, and names a decayed object."""
+    entry = row(mirror, "a", b"1")
+    Generations(mirror).publish([entry], "one", {})
+    sound = sh(mirror, "check-objects")
+    edit(Objects(mirror).path(entry.sha256), b"1", b"2")
+
+    decayed = sh(mirror, "check-objects")
+
+    assert (sound.returncode, sound.stdout) == (0, "")
+    assert decayed.returncode != 0
+    assert f"{entry.sha256}: FAILED" in decayed.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("generation.json", "parent"), ("manifest.parquet", "manifest")]
+)
+def test_sha256sum_alone_checks_the_chain(mirror, name, told):
+    """The lines in docs/store.md accept a sound chain, and name the generation that was edited."""
+    for data in (b"1", b"2", b"3"):
+        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+    sound = sh(mirror, "check-generations")
+    edit(mirror / "generations/000002" / name, b"u", b"U")
+
+    edited = sh(mirror, "check-generations")
+
+    assert (sound.returncode, sound.stdout) == (0, "")
+    assert edited.returncode != 0
+    assert f"{told} differs" in edited.stdout

@@ -1,0 +1,194 @@
+"""Manifests: rows read back as they were written, and what differs between two."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwmirror.errors import StoreError
+from jwmirror.records import GONE, Entry, Product
+from jwmirror.store.manifest import (
+    Entries,
+    difference,
+    entries_of,
+    read_manifest,
+    restricted,
+    write_manifest,
+)
+
+UNCAL = Product(
+    uri="mast:JWST/product/a_uncal.fits",
+    filename="a_uncal.fits",
+    program=1345,
+    observation="o001",
+    suffix="uncal",
+    size=7,
+    checksum="0" * 32,
+    detector="NRCB1",
+)
+ROW = Entry(
+    path="upstream/jw01345/o001/a_uncal.fits",
+    origin="upstream",
+    sha256="a" * 64,
+    size=7,
+    identity="i" * 64,
+    product=UNCAL,
+    header='{"META.X":"1"}',
+)
+MADE = Entry(
+    path="recalibrated/deep/jw01345/o001/a_rate.fits",
+    origin="deep",
+    sha256="b" * 64,
+    size=9,
+    key="k" * 64,
+    context="jwst_0001.pmap",
+)
+
+
+def test_rows_read_back_as_written(tmp_path: Path):
+    """Every field of an upstream and of a recalibrated row survives the file, sorted by path."""
+    write_manifest(tmp_path / "manifest.parquet", [ROW, MADE])
+
+    rows = read_manifest(tmp_path / "manifest.parquet")
+
+    assert tuple(rows) == (MADE, ROW)
+    assert rows == [MADE, ROW]
+    assert (rows[0], rows[-1], len(rows)) == (MADE, ROW, 2)
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=8)
+products = st.builds(
+    Product,
+    uri=texts,
+    filename=texts,
+    program=st.integers(0, 99999),
+    observation=texts,
+    suffix=texts,
+    size=st.none() | st.integers(0, 2**50),
+    checksum=st.none() | texts,
+    exclusive=st.booleans(),
+    filter=st.none() | texts,
+)
+rows_of_any_kind = st.builds(
+    Entry,
+    path=st.text("abc", min_size=1, max_size=5),
+    origin=texts,
+    sha256=texts,
+    size=st.integers(0, 2**50),
+    header=texts,
+    product=st.none() | products,
+)
+
+
+@given(st.lists(rows_of_any_kind, unique_by=lambda row: row.path, max_size=12))
+def test_any_rows_read_back_as_written(tmp_path_factory, rows):
+    """Empty texts, unknown values and odd characters survive too."""
+    path = tmp_path_factory.mktemp("any") / "manifest.parquet"
+    write_manifest(path, rows)
+
+    back = read_manifest(path)
+
+    assert tuple(back) == tuple(sorted(rows, key=lambda row: row.path))
+    assert back == entries_of(rows)
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path):
+    """The bytes of a manifest do not depend on the order in which rows are given."""
+    write_manifest(tmp_path / "one", [ROW, MADE])
+    write_manifest(tmp_path / "other", read_manifest(tmp_path / "one"))
+    write_manifest(tmp_path / "turned", [MADE, ROW])
+
+    contents = {(tmp_path / name).read_bytes() for name in ("one", "other", "turned")}
+
+    assert len(contents) == 1
+
+
+def test_a_changed_field_makes_rows_unequal():
+    """Entries that differ in one optional field of a product are not equal."""
+    other = replace(ROW, product=replace(UNCAL, validator="etag"))
+
+    assert entries_of([ROW]) == entries_of([ROW])
+    assert entries_of([ROW]) != entries_of([other])
+    assert entries_of([ROW]) != entries_of([ROW, MADE])
+
+
+def test_a_manifest_of_an_older_version_reads_with_defaults(tmp_path: Path):
+    """A column that did not exist when a manifest was written reads as the field's default."""
+    older = entries_of([ROW, MADE]).table.drop_columns(["refusal", "product_stale"])
+    pq.write_table(older, tmp_path / "manifest.parquet")
+
+    rows = read_manifest(tmp_path / "manifest.parquet")
+
+    assert tuple(rows) == (MADE, ROW)
+    assert rows == entries_of([ROW, MADE])
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../out", "a//b", "a/./b", ""])
+def test_a_path_that_leaves_the_view_is_refused(path):
+    """A row can neither stand outside the view nor under two spellings."""
+    with pytest.raises(StoreError, match="stay in the view"):
+        entries_of([replace(ROW, path=path)])
+
+
+def test_two_rows_cannot_share_a_place():
+    """Two rows of one path, or a file where others need a folder, are refused."""
+    with pytest.raises(StoreError, match="two rows"):
+        entries_of([ROW, ROW])
+    with pytest.raises(StoreError, match="need a folder"):
+        entries_of([replace(ROW, path="a"), replace(ROW, path="a/b/c")])
+
+
+def test_what_is_not_a_manifest_is_told(tmp_path: Path):
+    """Neither a missing nor a damaged file is taken for an empty manifest."""
+    (tmp_path / "torn").write_bytes(b"PAR1 and then nothing")
+
+    with pytest.raises(StoreError, match="torn"):
+        read_manifest(tmp_path / "torn")
+    with pytest.raises(StoreError, match="missing"):
+        read_manifest(tmp_path / "missing")
+
+
+def test_differences_are_sorted_by_kind():
+    """A new, a changed, a marked and a gone row each count as just that."""
+    kept, gone = replace(ROW, path="kept"), replace(ROW, path="gone")
+    old = entries_of([ROW, MADE, kept, gone])
+    new = [replace(ROW, sha256="c" * 64), replace(MADE, state=GONE), kept, replace(ROW, path="new")]
+
+    found = difference(old, new)
+
+    assert found.new == ("new",)
+    assert found.changed == (ROW.path,)
+    assert found.marked == (MADE.path,)
+    assert found.gone == ("gone",)
+
+
+def test_what_is_made_of_exclusive_files_is_restricted():
+    """Exclusive files close what was made of their observation, and candidates of their program."""
+    mine = replace(ROW, product=replace(UNCAL, exclusive=True))
+    candidate = replace(MADE, path="recalibrated/deep/jw01345/c1001/x", sha256="c" * 64)
+    elsewhere = replace(MADE, path="recalibrated/deep/jw01345/o002/x", sha256="d" * 64)
+
+    closed = restricted(entries_of([mine, MADE, candidate, elsewhere]))
+
+    assert closed == {mine.sha256, MADE.sha256, candidate.sha256}
+    assert restricted(entries_of([ROW, MADE])) == set()
+
+
+def test_bytes_that_are_public_elsewhere_are_not_restricted():
+    """One object that is both an exclusive and a public file stays public."""
+    mine = replace(ROW, path="upstream/jw01345/o001/b", product=replace(UNCAL, exclusive=True))
+    public = replace(ROW, path="upstream/jw01346/o001/a")
+
+    assert restricted(entries_of([mine, public])) == set()
+
+
+def test_entries_are_built_only_when_asked_for():
+    """A column is read without building a single entry."""
+    rows = entries_of([ROW, MADE])
+
+    assert isinstance(rows, Entries)
+    assert rows.column("size") == [9, 7]
+    assert rows.column("product_detector") == [None, "NRCB1"]

@@ -1,0 +1,128 @@
+"""Objects: taken in whole, under the name that their bytes give, once."""
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import Product, Version
+from jwmirror.store.objects import Objects
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Objects:
+    """The objects of an empty mirror."""
+    return Objects(tmp_path / "mirror")
+
+
+def arrived(objects: Objects, data: bytes) -> tuple[Path, str]:
+    """A finished file in incoming/, and the sha256 of its bytes."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    file = objects.incoming / f"arrived-{sha256[:8]}"
+    file.write_bytes(data)
+    return file, sha256
+
+
+def mode_of(path: Path) -> int:
+    """Permission bits."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_an_object_stands_under_its_sha256_and_cannot_be_written(objects):
+    """A file taken in is found by the sha256 of its bytes, read-only, and left where it was."""
+    file, sha256 = arrived(objects, b"ramp")
+
+    taken = objects.take(file)
+
+    place = objects.folder / sha256[:2] / sha256
+    assert taken == sha256
+    assert place.read_bytes() == b"ramp"
+    assert mode_of(place) == 0o444
+    assert not file.exists()
+
+
+def test_equal_bytes_are_kept_once(objects):
+    """A second file of equal bytes is dropped, and the first object is not touched."""
+    first, sha256 = arrived(objects, b"ramp")
+    objects.take(first)
+    before = objects.path(sha256).stat()
+    second, _ = arrived(objects, b"ramp")
+
+    objects.take(second)
+
+    assert objects.path(sha256).stat().st_ino == before.st_ino
+    assert not second.exists()
+
+
+def test_a_short_object_gives_way_to_a_whole_one(objects):
+    """What stands short under an object's name is replaced when the whole bytes arrive."""
+    whole, sha256 = arrived(objects, b"whole ramp")
+    objects.path(sha256).parent.mkdir(parents=True)
+    objects.path(sha256).write_bytes(b"whole")
+
+    objects.take(whole)
+
+    assert objects.path(sha256).read_bytes() == b"whole ramp"
+
+
+def test_exclusive_files_are_closed_until_released(objects):
+    """An exclusive object is for its owner only; taking the same bytes as public opens it."""
+    product = Product(
+        uri="mast:JWST/product/a", filename="a", program=1, observation="o001", suffix="uncal"
+    )
+    file, sha256 = arrived(objects, b"mine")
+    hidden = Product(**{**vars(product), "exclusive": True})
+    objects.take_all([Version(product=hidden, sha256=sha256, size=4)], [file])
+    closed = mode_of(objects.path(sha256))
+    file, _ = arrived(objects, b"mine")
+
+    objects.take_all([Version(product=product, sha256=sha256, size=4)], [file])
+
+    assert closed == 0o400
+    assert mode_of(objects.path(sha256)) == 0o444
+
+
+def test_many_files_come_back_in_order(objects):
+    """The sha256 of many files come back in the order that the files were given in."""
+    files = [arrived(objects, f"ramp {n}".encode()) for n in range(40)]
+
+    taken = objects.take_many(file for file, _ in files)
+
+    assert taken == [sha256 for _, sha256 in files]
+    assert all(objects.has(sha256, size=len(f"ramp {n}")) for n, sha256 in enumerate(taken))
+
+
+def test_a_decayed_object_is_told_by_name(objects):
+    """One flipped bit is found, and the message holds both sums."""
+    file, sha256 = arrived(objects, b"ramp")
+    objects.take(file)
+    objects.path(sha256).chmod(0o644)
+    objects.path(sha256).write_bytes(b"rbmp")
+
+    with pytest.raises(
+        StoreError, match=f"expected {sha256}, got {hashlib.sha256(b'rbmp').hexdigest()}"
+    ):
+        objects.check(sha256)
+
+
+def test_a_missing_object_is_told(objects):
+    """Checking what is not there says so instead of failing on its own."""
+    with pytest.raises(StoreError, match="cannot be read"):
+        objects.check("ab" * 32)
+
+
+def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):
+    """A result that was computed on a node's own disk gets in as well."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    file = shared / f"jwmirror-{tmp_path.name}"
+    file.write_bytes(b"ramp")
+
+    sha256 = objects.take(file)
+
+    assert objects.path(sha256).read_bytes() == b"ramp"
+    assert not file.exists()
+    assert list(objects.incoming.iterdir()) == []

@@ -1,0 +1,111 @@
+"""Provenance: a result is recalled by its key, whole or not at all."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import Derivation, Input, Record, ResultFile
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+
+KEY = "ab" * 32
+
+
+@pytest.fixture
+def provenance(tmp_path: Path) -> Provenance:
+    """The provenance of an empty mirror."""
+    return Provenance(tmp_path / "mirror")
+
+
+def result(provenance: Provenance, data: bytes) -> Record:
+    """A record of one file that is in the store."""
+    file = provenance.objects.incoming / "made"
+    file.write_bytes(data)
+    sha256 = provenance.objects.take(file)
+    derivation = Derivation(
+        pipeline="detector1",
+        product="a",
+        engine={"jwst": "3.0.0"},
+        inputs=(Input(name="a_uncal.fits", role="science", identity="i"),),
+        parameters={"steps": {"jump": {"rejection_threshold": 5.0, "skip": False}}},
+        references={"dark": ("d.fits", "sha1"), "mask": ("N/A", "")},
+    )
+    made = ResultFile(filename="a_rate.fits", sha256=sha256, size=len(data), identity="r")
+    return Record(
+        key=KEY,
+        derivation=derivation,
+        files=(made,),
+        seconds=1.5,
+        peak_memory=10,
+        made_at="2026-01-01T00:00:00+00:00",
+        software={"numpy": "2"},
+    )
+
+
+def test_a_kept_result_is_recalled(provenance):
+    """The record comes back equal, from a read-only file named by its key."""
+    record = result(provenance, b"rate")
+
+    kept = provenance.keep(record)
+
+    assert kept == record
+    assert provenance.recall(KEY) == record
+    assert provenance.path(KEY).name == f"{KEY}.json"
+    assert provenance.path(KEY).stat().st_mode & 0o222 == 0
+
+
+def test_an_unknown_key_recalls_nothing(provenance):
+    """A key that was never computed is no error."""
+    assert provenance.recall(KEY) is None
+
+
+def test_the_first_result_of_a_key_stands(provenance):
+    """A key names the same bytes ever after, even if it was computed twice."""
+    first = provenance.keep(result(provenance, b"rate"))
+
+    kept = provenance.keep(result(provenance, b"rate with another DATE"))
+
+    assert kept == first
+    assert provenance.recall(KEY) == first
+    assert [path.name for path in provenance.folder.iterdir()] == [f"{KEY}.json"]
+
+
+def test_a_result_without_its_objects_is_not_recalled_and_gives_way(provenance):
+    """When an object is gone or short, the key has to be computed again, and may be."""
+    first = provenance.keep(result(provenance, b"rate"))
+    place = provenance.objects.path(first.files[0].sha256)
+    place.chmod(0o644)
+    place.write_bytes(b"ra")
+
+    recalled = provenance.recall(KEY)
+    again = provenance.keep(result(provenance, b"rate once more"))
+
+    assert recalled is None
+    assert provenance.recall(KEY) == again != first
+
+
+def test_a_record_of_absent_objects_is_refused(provenance):
+    """Nothing is recorded whose files are not in the store."""
+    record = result(provenance, b"rate")
+    absent = replace(record.files[0], sha256="cd" * 32)
+
+    with pytest.raises(StoreError, match="take it in before its record"):
+        provenance.keep(replace(record, files=(absent,)))
+
+    assert provenance.read(KEY) is None
+
+
+def test_a_damaged_record_is_told(provenance):
+    """A torn or misnamed record is an error with its path, not an absent result."""
+    provenance.folder.mkdir(parents=True)
+    provenance.path(KEY).write_text('{"key": ')
+
+    with pytest.raises(StoreError, match=f"{KEY}.json"):
+        provenance.recall(KEY)
+
+
+def test_objects_and_records_share_one_mirror(provenance, tmp_path):
+    """Provenance looks for objects where the mirror keeps them."""
+    assert provenance.objects.folder == Objects(tmp_path / "mirror").folder
