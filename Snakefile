@@ -7,7 +7,9 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if "programs" not in config:  # --configfile replaces the shipped config, it is not laid over it
+if (
+    "programs" not in config
+):  # --configfile replaces the shipped config, it is not laid over it
 
     configfile: "config/config.yaml"
 

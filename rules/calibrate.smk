@@ -7,24 +7,24 @@ cluster they are the ones that go to the nodes.
 
 
 rule calibrate_batch:
-    message:
-        "Calibrating {wildcards.level}, batch {wildcards.batch}"
     input:
         plan=f"{RUN}/plan-{{level}}.json",
         references=rules.sync_references.output.references,
     output:
         receipt=f"{RUN}/{{level}}/{{batch}}.json",
-    params:
-        mirror=str(CONFIG.mirror),
-        cache=str(CONFIG.cache),
-        timeout_s=CONFIG.timeout_s,
-    threads: 8
-    resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=480,  # minutes
     log:
         f"{LOGS}/calibrate_batch/{{level}}-{{batch}}.log",
     conda:
         "../envs/jwmirror.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=480,  # minutes
+    params:
+        mirror=str(CONFIG.mirror),
+        cache=str(CONFIG.cache),
+        timeout_s=CONFIG.timeout_s,
+    message:
+        "Calibrating {wildcards.level}, batch {wildcards.batch}"
     script:
         "../scripts/calibrate_batch.py"

@@ -10,22 +10,22 @@ localrules:
 
 
 rule fetch_products:
-    message:
-        "Fetching {wildcards.order}"
     input:
         orders=ancient(f"{RUN}/orders.json"),
     output:
         receipt=f"{FETCHED}/{{order}}.json",
+    log:
+        f"{LOGS}/fetch_products/{{order}}.log",
+    conda:
+        "../envs/jwmirror.yaml"
+    resources:
+        archive=1,
     params:
         mirror=str(CONFIG.mirror),
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
-    resources:
-        archive=1,
-    log:
-        f"{LOGS}/fetch_products/{{order}}.log",
-    conda:
-        "../envs/jwmirror.yaml"
+    message:
+        "Fetching {wildcards.order}"
     script:
         "../scripts/fetch_products.py"

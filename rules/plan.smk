@@ -12,30 +12,28 @@ localrules:
 
 
 checkpoint plan_exposures:
-    message:
-        "Planning the recalibration of exposures"
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
         references=rules.sync_references.output.references,
     output:
         plan=f"{RUN}/plan-exposures.json",
+    log:
+        f"{LOGS}/plan_exposures.log",
+    conda:
+        "../envs/jwmirror.yaml"
     params:
         mirror=str(CONFIG.mirror),
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,
-    log:
-        f"{LOGS}/plan_exposures.log",
-    conda:
-        "../envs/jwmirror.yaml"
+    message:
+        "Planning the recalibration of exposures"
     script:
         "../scripts/plan_exposures.py"
 
 
 checkpoint plan_associations:
-    message:
-        "Planning the recalibration of associations"
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
@@ -44,14 +42,16 @@ checkpoint plan_associations:
         calibrated=exposure_receipts,
     output:
         plan=f"{RUN}/plan-associations.json",
+    log:
+        f"{LOGS}/plan_associations.log",
+    conda:
+        "../envs/jwmirror.yaml"
     params:
         mirror=str(CONFIG.mirror),
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,
-    log:
-        f"{LOGS}/plan_associations.log",
-    conda:
-        "../envs/jwmirror.yaml"
+    message:
+        "Planning the recalibration of associations"
     script:
         "../scripts/plan_associations.py"

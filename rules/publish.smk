@@ -10,8 +10,6 @@ localrules:
 
 
 rule publish_generation:
-    message:
-        "Publishing"
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
@@ -21,12 +19,14 @@ rule publish_generation:
         associations=association_receipts,
     output:
         published=f"{RUN}/published.json",
-    params:
-        mirror=str(CONFIG.mirror),
-        recipes=canonical(CONFIG.recipes),
     log:
         f"{LOGS}/publish_generation.log",
     conda:
         "../envs/jwmirror.yaml"
+    params:
+        mirror=str(CONFIG.mirror),
+        recipes=canonical(CONFIG.recipes),
+    message:
+        "Publishing"
     script:
         "../scripts/publish_generation.py"

@@ -10,20 +10,20 @@ localrules:
 
 
 checkpoint query_archive:
-    message:
-        "Asking {params.url} what the programs hold"
     output:
         poll=f"{RUN}/changes.json",
         orders=f"{RUN}/orders.json",
+    log:
+        f"{LOGS}/query_archive.log",
+    conda:
+        "../envs/jwmirror.yaml"
     params:
         mirror=str(CONFIG.mirror),
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
         selections=canonical(CONFIG.selections),
-    log:
-        f"{LOGS}/query_archive.log",
-    conda:
-        "../envs/jwmirror.yaml"
+    message:
+        "Asking {params.url} what the programs hold"
     script:
         "../scripts/query_archive.py"

@@ -11,22 +11,22 @@ localrules:
 
 
 rule sync_references:
-    message:
-        "Syncing references from {params.url}"
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
     output:
         references=f"{RUN}/references.json",
+    log:
+        f"{LOGS}/sync_references.log",
+    conda:
+        "../envs/jwmirror.yaml"
     params:
         mirror=str(CONFIG.mirror),
         url=CONFIG.references_url,
         context=CONFIG.context,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
-    log:
-        f"{LOGS}/sync_references.log",
-    conda:
-        "../envs/jwmirror.yaml"
+    message:
+        "Syncing references from {params.url}"
     script:
         "../scripts/sync_references.py"

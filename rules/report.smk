@@ -11,26 +11,24 @@ localrules:
 
 
 rule write_report:
-    message:
-        "Writing the report"
     input:
         published=rules.publish_generation.output.published,
     output:
         receipt=f"{RUN}/report.json",
-    params:
-        mirror=str(CONFIG.mirror),
-        run=RUN,
     log:
         f"{LOGS}/write_report.log",
     conda:
         "../envs/jwmirror.yaml"
+    params:
+        mirror=str(CONFIG.mirror),
+        run=RUN,
+    message:
+        "Writing the report"
     script:
         "../scripts/write_report.py"
 
 
 rule conclude_run:
-    message:
-        "Concluding"
     input:
         report=rules.write_report.output.receipt,
         fetched=fetch_receipts,
@@ -39,11 +37,13 @@ rule conclude_run:
         associations=association_receipts,
     output:
         conclusion=f"{RUN}/conclusion.json",
-    params:
-        run=RUN,
     log:
         f"{LOGS}/conclude_run.log",
     conda:
         "../envs/jwmirror.yaml"
+    params:
+        run=RUN,
+    message:
+        "Concluding"
     script:
         "../scripts/conclude_run.py"
