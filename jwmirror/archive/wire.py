@@ -1,0 +1,116 @@
+"""How every request goes out: named, patient within bounds, and with a token that stays home."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from jwmirror import __version__
+from jwmirror.errors import ArchiveError
+
+USER_AGENT = f"jwmirror/{__version__} python-urllib3/{urllib3.__version__}"
+RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may heal
+REDIRECTS = 5
+CHUNK = 1 << 18  # bytes
+SLOWEST = 1024  # bytes/s, over a window of `Patience.stall_s`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long and how often to try before giving up."""
+
+    connect_s: float = 15.0
+    read_s: float = 60.0  # the longest silence
+    stall_s: float = 60.0  # a window in which the mean speed may be below SLOWEST
+    attempts: int = 5  # of a request, until it is answered
+    bodies: int = 3  # of a file, until its bytes are right
+    backoff_s: float = 0.5  # doubles with each attempt
+    retry_after_s: float = 120.0  # the longest wait a server may ask for with Retry-After
+
+
+def retries(patience: Patience) -> urllib3.Retry:
+    """Retries of requests that change nothing at the server, POSTed queries too."""
+    return urllib3.Retry(
+        total=patience.attempts - 1,
+        redirect=REDIRECTS,
+        status_forcelist=RETRIED,
+        allowed_methods=None,
+        backoff_factor=patience.backoff_s,
+        retry_after_max=patience.retry_after_s,
+        raise_on_status=False,
+    )
+
+
+class Line:
+    """HTTP to one server: `open` asks, `receive` streams a body; both raise urllib3's HTTPError."""
+
+    def __init__(self, connections: int, patience: Patience, token: str | None = None):
+        self.patience = patience
+        self._token = token
+        self._pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            retries=retries(patience),
+            timeout=urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
+        )
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is a token to show."""
+        return bool(self._token)
+
+    def open(
+        self, url: str, headers: Mapping[str, str] | None = None, show_token: bool = False
+    ) -> urllib3.BaseHTTPResponse:
+        """GET `url`, its body unread; urllib3 drops the token where a redirect leaves the host."""
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
+        if show_token and self._token:
+            sent["Authorization"] = f"token {self._token}"
+        return self._pool.request(
+            "GET", url, headers=sent, preload_content=False, decode_content=False
+        )
+
+    def receive(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        file: BinaryIO,
+        on_bytes: Callable[[bytes], None],
+    ) -> int:
+        """Stream a body into `file`, telling `on_bytes` each piece; its length in bytes.
+
+        Raises HTTPError when the body is cut, and StalledError when it crawls.
+        """
+        total, mark, since = 0, 0, time.monotonic()
+        while piece := response.read1(CHUNK):
+            file.write(piece)
+            on_bytes(piece)
+            total += len(piece)
+            if (elapsed := time.monotonic() - since) > self.patience.stall_s:
+                if total - mark < SLOWEST * elapsed:
+                    raise StalledError(f"{total - mark} bytes in {elapsed:.0f} s")
+                mark, since = total, time.monotonic()
+        return total
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+
+class StalledError(HTTPError):
+    """A body came more slowly than is worth waiting for."""
+
+
+def dropped(response: urllib3.BaseHTTPResponse) -> None:
+    """Give up a response whose body is not wanted, with its connection."""
+    response.close()
+
+
+def base_of(url: str) -> str:
+    """A server's URL without a closing slash; ArchiveError if it is not one."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ArchiveError(f"server URL {url!r}: expected http(s)://host; correct it in the config")
+    return url.rstrip("/")
