@@ -21,7 +21,7 @@ rule calibrate_batch:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=480,  # minutes
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
     message:

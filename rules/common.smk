@@ -10,7 +10,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from jwmirror.config import parse
+from jwmirror.config import parse as config_of  # `parse` is a name of Snakemake's own
 from jwmirror.errors import ConfigError
 from jwmirror.records import Orders, Plan, canonical, read
 
@@ -18,7 +18,7 @@ from jwmirror.records import Orders, Plan, canonical, read
 def checked(raw):
     """The config as records; all its mistakes on standard error and exit code 2."""
     try:
-        return parse(dict(raw))
+        return config_of(dict(raw))
     except ConfigError as error:
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)
@@ -40,6 +40,16 @@ wildcard_constraints:
     order=r"jw\d{5}-[a-z0-9]+\.[0-9a-f]+",
     level="exposures|associations",
     batch="[0-9a-f]+",
+
+
+def mirror(wildcards):
+    """The folder of the mirror, for params."""
+    return str(CONFIG.mirror)
+
+
+def run(wildcards):
+    """The folder of this run's receipts, for params."""
+    return RUN
 
 
 def fetch_receipts(wildcards):

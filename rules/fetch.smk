@@ -21,7 +21,7 @@ rule fetch_products:
     resources:
         archive=1,
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,

@@ -23,7 +23,7 @@ checkpoint plan_exposures:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,
@@ -47,7 +47,7 @@ checkpoint plan_associations:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,

@@ -24,7 +24,7 @@ rule publish_generation:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         recipes=canonical(CONFIG.recipes),
     message:
         "Publishing"

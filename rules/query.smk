@@ -18,7 +18,7 @@ checkpoint query_archive:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,

@@ -21,7 +21,7 @@ rule sync_references:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
+        mirror=mirror,
         url=CONFIG.references_url,
         context=CONFIG.context,
         cache=str(CONFIG.cache),

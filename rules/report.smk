@@ -20,8 +20,8 @@ rule write_report:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        mirror=str(CONFIG.mirror),
-        run=RUN,
+        mirror=mirror,
+        run=run,
     message:
         "Writing the report"
     script:
@@ -42,7 +42,7 @@ rule conclude_run:
     conda:
         "../envs/jwmirror.yaml"
     params:
-        run=RUN,
+        run=run,
     message:
         "Concluding"
     script:
