@@ -142,6 +142,7 @@ def _write_distortion(shelf: Shelf, detector: Detector) -> None:
     model.meta.instrument.detector = detector.name
     model.meta.instrument.channel, model.meta.instrument.module = detector.channel, detector.module
     model.meta.exposure.type = "NRC_IMAGE"
+    model.meta.instrument.p_pupil = "CLEAR|"
     shelf.put("distortion", (IMAGING, detector.name, detector.channel), model, ".asdf")
 
 
