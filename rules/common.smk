@@ -16,9 +16,12 @@ from jwmirror.records import Orders, Plan, canonical, read
 
 
 def checked(raw):
-    """The config as records; all its mistakes on standard error and exit code 2."""
+    """The config as records; all its mistakes on standard error and exit code 2.
+
+    Step parameters are held to stpipe's specs where `snakemake` was called, not again in each job.
+    """
     try:
-        return config_of(dict(raw))
+        return config_of(dict(raw), check_steps=workflow.is_main_process)
     except ConfigError as error:
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)
