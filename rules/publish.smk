@@ -25,7 +25,6 @@ rule publish_generation:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
-        recipes=canonical(CONFIG.recipes),
     message:
         "Publishing"
     script:

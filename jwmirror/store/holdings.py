@@ -13,8 +13,10 @@ from jwmirror.records import (
     WITHHELD,
     Change,
     Entry,
+    Plan,
     Poll,
     Product,
+    Receipt,
     Result,
     Version,
 )
@@ -82,25 +84,41 @@ def _row_of(version: Version, product: Product) -> Entry:
 
 
 def recalibrated_entries(
-    former: Sequence[Entry],
-    results: Iterable[Result],
-    unfinished: Iterable[tuple[str, str]],
-    recipes: Iterable[str],
-    context: str,
+    former: Sequence[Entry], plans: Sequence[Plan], receipts: Sequence[Receipt], context: str
 ) -> tuple[Entry, ...]:
     """What is held of recalibration now, sorted by path.
 
-    Results of this run, and the former rows of what failed or waits: `unfinished` holds their
-    (recipe, product). Rows of recipes that the config no longer names, and of results that it no
-    longer asks for, stay in the former generations only.
+    The results that the plans found done and the receipts brought, and the former rows of what
+    failed or waits. Rows of results that the config no longer asks for stay in the former
+    generations only.
     """
+    results = [result for plan in plans for result in plan.done]
+    results += [result for receipt in receipts for result in receipt.results]
     made = {entry.path: entry for result in results for entry in _rows_of(result, context)}
-    kept_recipes, waiting = set(recipes), set(unfinished)
+    finished = {(result.recipe, f"{result.pipeline}/{result.product}") for result in results}
+    asked, waiting = _asked(plans), _waiting(plans)
     for entry in former:
-        unfinished_result = (entry.origin, entry.result.partition("/")[2]) in waiting
-        if entry.origin in kept_recipes and unfinished_result:
+        here = (entry.origin, entry.result)
+        product = (entry.origin, entry.result.partition("/")[2])
+        if here not in finished and (here in asked or product in waiting):
             made.setdefault(entry.path, entry)
     return tuple(sorted(made.values(), key=lambda entry: entry.path))
+
+
+def _asked(plans: Sequence[Plan]) -> set[tuple[str, str]]:
+    """(recipe, pipeline/product) of every result that the plans wanted computed."""
+    return {
+        (chain.recipe, f"{derivation.pipeline}/{derivation.product}")
+        for plan in plans
+        for chains in plan.batches.values()
+        for chain in chains
+        for derivation in chain.derivations
+    }
+
+
+def _waiting(plans: Sequence[Plan]) -> set[tuple[str, str]]:
+    """(recipe, product) of everything that waits or was refused."""
+    return {(each.recipe, each.product) for p in plans for each in (*p.waits, *p.failures)}
 
 
 def _rows_of(result: Result, context: str) -> Iterable[Entry]:

@@ -17,6 +17,4 @@ def fetched(mirror: Path) -> Iterator[Version]:
 def upstream_after(mirror: Path, poll: Poll) -> tuple[Entry, ...]:
     """What is held of upstream now that the orders of this poll were filled."""
     wanted = any(change.wants_bytes for change in poll.changes)
-    return upstream_entries(
-        Generations(mirror).entries(), poll, fetched(mirror) if wanted else ()
-    )
+    return upstream_entries(Generations(mirror).entries(), poll, fetched(mirror) if wanted else ())

@@ -1,0 +1,27 @@
+"""Publish what the mirror holds now, if that differs from the current generation."""
+
+from pathlib import Path
+
+from jwmirror.log import log_to
+from jwmirror.records import Plan, Poll, Published, Receipt, References, read, read_all, write
+from jwmirror.store.generations import Generations
+from jwmirror.store.holdings import recalibrated_entries
+from jwmirror.store.receipts import upstream_after
+
+log_to(snakemake.log[0])
+mirror = Path(snakemake.params.mirror)
+generations = Generations(mirror)
+poll = read(snakemake.input.poll, Poll)
+references = read(snakemake.input.references, References)
+
+upstream = upstream_after(mirror, poll)
+plans = read_all(snakemake.input.plans, Plan)
+receipts = read_all([*snakemake.input.exposures, *snakemake.input.associations], Receipt)
+recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)
+facts = {"run": Path(snakemake.output.published).parent.name, "context": references.context}
+new = generations.publish([*upstream, *recalibrated], "run", facts)
+current = new or generations.current()
+write(
+    snakemake.output.published,
+    Published(generation=current.number if current else 0, is_new=new is not None),
+)
