@@ -119,7 +119,11 @@ def _changed(
 
 def _text(value: Any) -> str:
     """A value as people read it; a reference as its name, with its sha1 only to tell two apart."""
-    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(v, str) for v in value):
+    if (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(v, str) for v in value)
+    ):
         name, checksum = value
         return f"{name} ({checksum[:8]})" if checksum else name
     return value if isinstance(value, str) else canonical(value)

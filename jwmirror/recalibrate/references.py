@@ -112,9 +112,7 @@ class Resolver:
 
     # ---- other references
 
-    def _references(
-        self, pipeline: str, header: str, resolved: Mapping[str, Any]
-    ) -> References:
+    def _references(self, pipeline: str, header: str, resolved: Mapping[str, Any]) -> References:
         """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
         own = _own_types(pipeline)
         steps = resolved["steps"]
@@ -127,7 +125,9 @@ class Resolver:
         gaps = [(t, name) for t, name in best.items() if _is_gap(name)]
         if gaps:
             raise CalibrationError(self._gap(pipeline, header, *gaps[0]))
-        found = {t: NONE if "N/A" in name.upper() else self._named(name) for t, name in best.items()}
+        found = {
+            t: NONE if "N/A" in name.upper() else self._named(name) for t, name in best.items()
+        }
         return found | {reftype: _override(path) for reftype, path in overridden.items()}
 
     def _gap(self, pipeline: str, header: str, reftype: str, answer: str) -> str:

@@ -1,0 +1,125 @@
+"""One stage of one exposure or association, run by `jwst` in this process in a private folder."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate import associations, pipelines
+from jwmirror.recalibrate.identity import science_identity
+from jwmirror.records import Derivation
+
+MADE = (".fits", ".ecsv")  # what a stage's result consists of
+NO_PARS = "STPIPE_DISABLE_CRDS_STEPPARS"  # else stpipe looks parameters up once more
+SKIPPED = "SKIPPED"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One file that a stage made."""
+
+    path: str
+    identity: str  # science identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a stage took."""
+
+    seconds: float
+    peak_memory: int  # bytes
+
+
+def run(derivation: Derivation, folder: Path) -> tuple[Output, ...]:
+    """Run a derivation's pipeline in `folder`, which holds its inputs under their names.
+
+    What is in the derivation is what runs: parameters are passed whole, and the references used
+    are compared with the ones in the key. Changes the working directory of the process. Raises
+    CalibrationError, or whatever the pipeline raises.
+    """
+    os.chdir(folder)
+    os.environ[NO_PARS] = "true"
+    argument = _argument(derivation, folder)
+    present = set(folder.iterdir())
+    started = time.monotonic()
+    _call(derivation, argument)
+    log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
+    made = sorted(p for p in folder.iterdir() if p not in present and p.name.endswith(MADE))
+    check(derivation, made)
+    return tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
+
+
+def _argument(derivation: Derivation, folder: Path) -> str:
+    """The name of the file that the pipeline is called with: the exposure, or an association."""
+    if pipelines.STAGE[derivation.pipeline] == 1:
+        (exposure,) = derivation.inputs
+        return exposure.name
+    name, content = associations.file_for(derivation)
+    (folder / name).write_text(content, encoding="utf-8")
+    return name
+
+
+def _call(derivation: Derivation, argument: str) -> None:
+    pipeline = pipelines.class_of(derivation.pipeline)
+    own = {name: value for name, value in derivation.parameters.items() if name != "steps"}
+    steps = json.loads(json.dumps(derivation.parameters.get("steps", {})))  # stpipe changes it
+    for step in pipeline.step_defs:
+        steps.setdefault(step, {})
+    pipeline.call(argument, steps=steps, save_results=True, **own)
+
+
+# ---- was it done as the key says? ------------------------------------------------------------
+
+
+def check(derivation: Derivation, made: list[Path]) -> None:
+    """CalibrationError unless something was made, and with the references of the derivation."""
+    tables = [path for path in made if path.suffix == ".fits"]
+    if not tables:
+        raise CalibrationError(f"{derivation.pipeline} ended well and made no FITS file.")
+    for path in tables:
+        found = _metadata(path)
+        wrong = sorted(_other_references(derivation.references, found))
+        if wrong:
+            raise CalibrationError(
+                f"{path.name} was not made with the references it should be: {'; '.join(wrong)}; "
+                "is the reference cache shared with another context?"
+            )
+        for step in _skipped_without_reason(derivation, found):
+            log.warning("%s: step %s did nothing; its log says why", path.name, step)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Flat metadata of a result: {"meta.ref_file.flat.name": "crds://...", ...}."""
+    from stdatamodels.jwst.datamodels.util import read_metadata
+
+    return read_metadata(str(path), flatten=True)
+
+
+def _other_references(
+    references: Mapping[str, tuple[str, str]], found: Mapping[str, Any]
+) -> Iterator[str]:
+    for reftype, (name, _) in references.items():
+        used = found.get(f"meta.ref_file.{reftype}.name")
+        if used is None or name.startswith("override "):
+            continue
+        if used.removeprefix("crds://") != name:
+            yield f"{reftype}: expected {name}, found {used}"
+
+
+def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:
+    """Steps that were to run, had what they need, and say in the header that they did not."""
+    pipeline = pipelines.class_of(derivation.pipeline)
+    for step, values in derivation.parameters.get("steps", {}).items():
+        cls = pipeline.step_defs.get(step)
+        if cls is None or values.get("skip"):
+            continue
+        wanted = [derivation.references.get(t, ("", ""))[0] for t in cls.reference_file_types]
+        if found.get(f"meta.cal_step.{cls.class_alias}") == SKIPPED and "N/A" not in wanted:
+            yield step
