@@ -1,0 +1,180 @@
+"""The terminal's pages: status, log and explanations as tables of rich."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from jwmirror.records import UPSTREAM, Product, Record
+from jwmirror.report import words
+from jwmirror.report.explanations import Explanation
+from jwmirror.report.history import History
+from jwmirror.report.status import Status
+
+SHOWN = 20  # lines of a list, unless all are asked for
+PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
+
+
+def status_page(status: Status, all_lines: bool = False) -> RenderableType:
+    """What is held, what the last poll found, what is out of date, what waits, what failed."""
+    if status.generation is None and status.run is None:
+        return Text(f"{status.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
+    lists = {
+        "Selected, but MAST has none": list(status.unmatched),
+        "Changed at the last poll": [
+            f"{each.kind}  {each.file}{_aside('; '.join(each.reasons))}" for each in status.changes
+        ],
+        "Out of date": [
+            f"{each.recipe}: {each.product} ({', '.join(each.pipelines)})"
+            f"{_aside('; '.join(each.reasons))}"
+            for each in status.out_of_date
+        ],
+        "Waiting": [f"{each.recipe}: {each.product}{_aside(each.why)}" for each in status.waits],
+        "Failed": [f"{each.name}{_aside(each.message)}" for each in status.failures],
+    }
+    limit = None if all_lines else SHOWN
+    return Group(_headline(status), held_table(status), *_lists(lists, limit), _summary(lists))
+
+
+def _headline(status: Status) -> Text:
+    now = status.generation
+    if now is None:
+        return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
+    totals = f"{words.many(now.counts['files'], 'file')}, {words.size(now.counts['bytes'])}"
+    return Text.assemble(
+        (f"{status.mirror}", "bold"),
+        f": generation {now.number} of {words.moment(now.made_at)}, {totals}\n",
+        (f"cause: {now.cause}; against its parent {words.delta(now.counts)}", "dim"),
+    )
+
+
+def held_table(status: Status) -> Table:
+    """Files and bytes per program, observation and origin, with the suffixes they have."""
+    table = Table("program", "observation", "origin", "files", "size", "by suffix", box=None)
+    for place, group in groupby(
+        sorted(status.held, key=lambda each: (each.program, each.observation, _rank(each.origin))),
+        key=lambda each: (each.program, each.observation, each.origin),
+    ):
+        kinds = list(group)
+        vanished = sum(each.vanished for each in kinds)
+        table.add_row(
+            *place,
+            str(sum(each.files for each in kinds)),
+            words.size(sum(each.bytes for each in kinds)),
+            ", ".join(f"{each.suffix} {each.files}" for each in kinds)
+            + (f"; {vanished} vanished upstream" if vanished else ""),
+        )
+    return table
+
+
+def _rank(origin: str) -> tuple[bool, str]:
+    return origin != UPSTREAM, origin
+
+
+def _lists(lists: dict[str, list[str]], limit: int | None) -> Iterator[Text]:
+    for title, lines in lists.items():
+        if lines:
+            yield Text(f"\n{title} ({len(lines)})", style="bold")
+            yield from (Text(f"  {line}") for line in lines[:limit])
+            if limit and len(lines) > limit:
+                yield Text(f"  ... and {len(lines) - limit} more; --all lists them", style="dim")
+
+
+def _summary(lists: dict[str, list[str]]) -> Text:
+    if any(lists[title] for title in ("Out of date", "Waiting", "Failed")):
+        return Text("")
+    return Text("\nEverything is up to date.", style="green")
+
+
+def _aside(text: str) -> str:
+    return f"  [{text}]" if text else ""
+
+
+def log_page(history: History) -> RenderableType:
+    """One line per generation, newest first; those that led nowhere are dim."""
+    if not history.generations:
+        return Text(f"{history.mirror}: no generation is published yet.")
+    table = Table("", "generation", "time", "files", "size", "changed", "cause", box=None)
+    for each in history.generations:
+        table.add_row(
+            "*" if each.number == history.current else "",
+            str(each.number),
+            words.moment(each.made_at),
+            f"{each.counts['files']:,}",
+            words.size(each.counts["bytes"]),
+            words.delta(each.counts),
+            escape(each.cause),
+            style="" if each.number in history.line else "dim",
+        )
+    return table
+
+
+def explanation_page(explanation: Explanation) -> RenderableType:
+    """One file: what it is and, if it was made here, from what, with what, and how."""
+    entry, record = explanation.entry, explanation.record
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    for name, value in _facts(explanation):
+        facts.add_row(name, escape(str(value)))
+    parts: list[RenderableType] = [Text(entry.path, style="bold"), facts]
+    if record:
+        parts += [_inputs(record), _references(record), _parameters(explanation)]
+    return Group(*parts, Text(""))
+
+
+def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
+    entry, record = explanation.entry, explanation.record
+    yield "generation", explanation.generation
+    yield "object", f"{entry.sha256} ({words.size(entry.size)})"
+    yield "state", entry.state
+    if entry.product:
+        yield from _pedigree(entry.product)
+    if entry.refusal:
+        yield "cannot be recalibrated", entry.refusal
+    if entry.key:
+        yield "recipe", entry.origin
+        yield "key", entry.key
+        yield "valid under", entry.context
+    if record:
+        made = record.derivation
+        versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
+        yield "pipeline", f"{made.pipeline} ({versions})"
+        yield "made", f"{words.moment(record.made_at)} in {record.seconds:.1f} s"
+
+
+def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
+    yield "uri", product.uri
+    for name in PEDIGREE:
+        if value := getattr(product, name):
+            yield name, value
+    yield "access", "exclusive" if product.exclusive else "public"
+
+
+def _titled(title: str, *columns: str) -> Table:
+    return Table(*columns, box=None, title=title, title_justify="left")
+
+
+def _inputs(record: Record) -> Table:
+    table = _titled("Inputs", "input", "role", "science identity")
+    for each in record.derivation.inputs:
+        table.add_row(each.name, each.role, each.identity)
+    return table
+
+
+def _references(record: Record) -> Table:
+    table = _titled("References", "type", "reference", "sha1")
+    for kind, (name, sha1) in sorted(record.derivation.references.items()):
+        table.add_row(kind, name, sha1)
+    return table
+
+
+def _parameters(explanation: Explanation) -> Table:
+    table = _titled("Parameters", "step", "parameter", "value")
+    for step, parameters in explanation.parameters.items():
+        for name, value in sorted(parameters.items()):
+            table.add_row(step, name, escape(str(value)))
+    return table

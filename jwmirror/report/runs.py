@@ -1,0 +1,123 @@
+"""Runs: what one call of the workflow asked, planned, fetched, computed, and what failed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from jwmirror.errors import StoreError
+from jwmirror.records import (
+    Chain,
+    Change,
+    Failure,
+    Orders,
+    Plan,
+    Poll,
+    Published,
+    Receipt,
+    References,
+    Wait,
+    read,
+)
+
+T = TypeVar("T")
+PLANS = ("plan-exposures.json", "plan-associations.json")
+LEVELS = ("exposures", "associations")  # folders of the receipts of their batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The records of one run; what it did not get to is None or empty."""
+
+    id: str
+    poll: Poll | None = None
+    references: References | None = None
+    plans: tuple[Plan, ...] = ()
+    fetched: tuple[Receipt, ...] = ()
+    computed: tuple[Receipt, ...] = ()
+    published: Published | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """How the archive differed from the mirror."""
+        return self.poll.changes if self.poll else ()
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """What was found out of date, in the order of the plans."""
+        batches = (batch for plan in self.plans for batch in plan.batches.values())
+        return tuple(chain for batch in batches for chain in batch)
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """What cannot be calibrated yet."""
+        return tuple(wait for plan in self.plans for wait in plan.waits)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed while the run went on, and what no run can calibrate as it is."""
+        refused = (wait for plan in self.plans for wait in plan.failures)
+        receipts = (*self.fetched, *self.computed)
+        return (
+            *(failure for each in receipts for failure in each.failures),
+            *(Failure(name=f"{each.recipe}: {each.product}", message=each.why) for each in refused),
+        )
+
+    @property
+    def computed_keys(self) -> tuple[str, ...]:
+        """Keys of the results that this run really computed."""
+        return tuple(key for receipt in self.computed for key in receipt.computed)
+
+    @property
+    def unfinished(self) -> tuple[Chain, ...]:
+        """The chains that were out of date and still are: they failed, or the run was stopped."""
+        results = (result for receipt in self.computed for result in receipt.results)
+        made = {(result.recipe, result.pipeline, result.product) for result in results}
+        return tuple(
+            chain
+            for chain in self.chains
+            if any((chain.recipe, d.pipeline, d.product) not in made for d in chain.derivations)
+        )
+
+
+def last_run(mirror: Path) -> Run | None:
+    """The newest run on record; None if the workflow never ran."""
+    folders = sorted(path for path in Path(mirror).glob("receipts/runs/*") if path.is_dir())
+    return read_run(folders[-1]) if folders else None
+
+
+def read_run(folder: Path) -> Run:
+    """The records in a run's folder, as far as the run came; StoreError if one is damaged."""
+    folder = Path(folder)
+    orders = _maybe(folder / "orders.json", Orders)
+    receipts = folder.parent.parent / "fetch"
+    names = orders.products if orders else ()
+    return Run(
+        id=folder.name,
+        poll=_maybe(folder / "changes.json", Poll),
+        references=_maybe(folder / "references.json", References),
+        plans=tuple(_found((folder / name for name in PLANS), Plan)),
+        fetched=tuple(_found((receipts / f"{name}.json" for name in names), Receipt)),
+        computed=tuple(
+            receipt
+            for level in LEVELS
+            for receipt in _found(sorted((folder / level).glob("*.json")), Receipt)
+        ),
+        published=_maybe(folder / "published.json", Published),
+    )
+
+
+def _found(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
+    """The records of those files that are there."""
+    return (record for path in paths if (record := _maybe(path, kind)) is not None)
+
+
+def _maybe(path: Path, kind: type[T]) -> T | None:
+    try:
+        return read(path, kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as err:
+        raise StoreError(f"{path}: not a {kind.__name__} ({err}); run the workflow again.") from err

@@ -1,0 +1,36 @@
+"""Quantities and times as people read them."""
+
+from datetime import datetime
+
+STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def size(count: int) -> str:
+    """A number of bytes in three digits and a decimal unit: 21.3 MB."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(STEPS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = f"{value:.0f}" if unit == 0 or value >= 99.95 else f"{value:.3g}"
+    return f"{digits} {STEPS[unit]}"
+
+
+def moment(iso: str) -> str:
+    """An ISO time to the minute: 2026-03-01 12:30 UTC."""
+    when = datetime.fromisoformat(iso)
+    return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
+
+
+def many(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: 1 file, 2 files."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def delta(counts: dict[str, int]) -> str:
+    """What a generation changed against its parent: +3 ~2 -1 (and 4 marked)."""
+    plain = " ".join(
+        f"{sign}{counts[kind]}"
+        for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
+        if counts.get(kind)
+    )
+    marked = f"({counts['marked']} marked)" if counts.get("marked") else ""
+    return f"{plain} {marked}".strip() or "no difference"

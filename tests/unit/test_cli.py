@@ -1,0 +1,178 @@
+"""The console command: what it prints of a small mirror, in words and as JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from jwmirror.cli import app
+from jwmirror.records import NEW, Change, Poll
+
+EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """What `jwmirror ARGUMENTS` prints, on both channels; its exit code must be `code`."""
+    result = CliRunner().invoke(app, [str(each) for each in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def answer(*arguments: object) -> dict:
+    """What `jwmirror ARGUMENTS --json` prints."""
+    return json.loads(run(*arguments, "--json"))
+
+
+def test_status_tells_what_is_held_and_what_is_not_right(small_mirror):
+    """One page: holdings, changes with reasons, what is out of date, waits, failed."""
+    page = run("status", "--mirror", small_mirror.root)
+
+    assert "generation 1" in page
+    assert "i2d 1" in page
+    assert f"reprocessed  {EXPOSURE}_uncal.fits  [checksum: 0a -> 0c; CAL_VER: 1.17.1" in page
+    assert "deep: late_exposure (detector1)  [checksum: 0a -> 0c]" in page
+    assert "deep: a3001  [2 of 9 members are not there yet]" in page
+    assert "late_exposure  [jump: <no> groups left]" in page
+    assert "up to date" not in page
+
+
+def test_status_as_json_has_the_documented_keys(small_mirror):
+    """Every key that docs/commands.md names is there, and no other."""
+    found = answer("status", "--mirror", small_mirror.root)
+
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    assert all(f"`{key}`" in page for key in found)
+    assert found["generation"]["number"] == 1
+    uncal = next(each for each in found["held"] if each["suffix"] == "uncal")
+    assert (uncal["program"], uncal["observation"], uncal["files"]) == ("jw01345", "o001", 1)
+    assert [each["product"] for each in found["out_of_date"]] == ["late_exposure"]
+    assert found["unmatched"] == ["program 9"]
+
+
+def test_status_of_a_mirror_that_was_never_filled(tmp_path):
+    """No mirror yet is no error; the page says what fills it."""
+    assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path / "none")
+
+
+def test_status_of_a_run_that_did_not_come_far(small_mirror):
+    """A run that was stopped leaves all it had planned out of date."""
+    for receipt in small_mirror.run_folder.glob("*s/*.json"):
+        receipt.unlink()
+
+    found = answer("status", "--mirror", small_mirror.root)
+
+    assert [each["product"] for each in found["out_of_date"]] == [EXPOSURE, "late_exposure", MOSAIC]
+
+
+def test_long_lists_are_cut_unless_all_is_asked_for(small_mirror):
+    """Twenty lines of a list, a count of the others, and all of them with --all."""
+    product = next(row.product for row in small_mirror.rows.values() if row.product)
+    changes = (Change(kind=NEW, product=product),) * 30
+    small_mirror.record("changes.json", Poll(listings=(), changes=changes))
+
+    cut = run("status", "--mirror", small_mirror.root)
+    whole = run("status", "--mirror", small_mirror.root, "--all")
+
+    assert "and 10 more" in cut
+    assert (cut.count("new  "), whole.count("new  ")) == (20, 30)
+
+
+def test_log_lists_generations_newest_first(small_mirror):
+    """Number, cause and difference of each generation; the current one is starred."""
+    small_mirror.rows.popitem()
+    small_mirror.publish("a file went")
+
+    page = run("log", "--mirror", small_mirror.root)
+    found = answer("log", "--mirror", small_mirror.root)
+
+    assert page.index("a file went") < page.index("run of 2026-03-01")
+    assert "*  2 " in page
+    assert (found["current"], found["line"]) == (2, [2, 1])
+    assert [each["number"] for each in found["generations"]] == [2, 1]
+    assert found["generations"][0]["counts"]["gone"] == 1
+
+
+def test_log_of_an_empty_mirror(tmp_path):
+    """No generation yet is no error."""
+    assert "no generation" in run("log", "--mirror", tmp_path)
+
+
+def test_explain_tells_the_pedigree_of_an_upstream_file(small_mirror):
+    """Where it came from and which versions made it."""
+    page = run("explain", f"{EXPOSURE}_uncal.fits", "--mirror", small_mirror.root)
+
+    for fact in ("mast:JWST/product/", "1.18.0", "jwst_1322.pmap", "2025_2", "0c" * 16):
+        assert fact in page
+
+
+def test_explain_tells_how_a_result_was_made(small_mirror):
+    """Key, every parameter by step, references with sha1, inputs with identity."""
+    page = run("explain", f"{EXPOSURE}_rate.fits", "--mirror", small_mirror.root)
+
+    row = small_mirror.rows[f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"]
+    lines = [" ".join(line.split()) for line in page.splitlines()]
+    assert f"key {row.key}" in lines
+    assert "jump rejection_threshold 5.0" in lines
+    assert "detector1 in_memory True" in lines
+    assert f"flat jwst_nircam_flat_0001.fits {'5a' * 20}" in lines
+    assert f"{EXPOSURE}_uncal.fits science {'ab' * 32}" in lines
+
+
+def test_explain_tells_files_of_one_name_apart(small_mirror):
+    """One name upstream and in a recipe gives both; --recipe or a path gives one."""
+    name, where = f"{MOSAIC}_i2d.fits", ("--mirror", small_mirror.root)
+
+    both = answer("explain", name, *where)["files"]
+    one = answer("explain", name, "--recipe", "deep", *where)["files"]
+    path = answer("explain", f"mirror/current/upstream/jw01345/o001/{name}", *where)["files"]
+
+    assert [each["entry"]["origin"] for each in both] == ["deep", "upstream"]
+    assert [each["entry"]["origin"] for each in one] == ["deep"]
+    assert one[0]["record"]["derivation"]["parameters"]["steps"]["tweakreg"] == {
+        "abs_refcat": "GAIADR3"
+    }
+    assert [each["entry"]["origin"] for each in path] == ["upstream"]
+
+
+def test_explain_suggests_the_nearest_name(small_mirror):
+    """A name that is not there gets the most likely ones, and exit code 1."""
+    said = run("explain", f"{EXPOSURE}_rat.fits", "--mirror", small_mirror.root, code=1)
+
+    assert f"did you mean {EXPOSURE}_rate.fits" in said
+
+
+def test_the_mirror_is_the_one_that_the_config_names(small_mirror, tmp_path):
+    """Without --mirror, the config's `mirror:` is looked at."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"mirror: {small_mirror.root}\nprograms: [{{program: 1345}}]\n")
+
+    assert answer("log", "--config", config)["current"] == 1
+
+
+def test_check_accepts_a_right_config(tmp_path):
+    """A config without mistakes is said to be one, with what it asks for."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: [{program: 1345}]\nrecipes: {plain: {stages: [1]}}\n")
+
+    assert "no mistakes; programs 1345; recipes plain" in run("check", "--config", config)
+    assert answer("check", "--config", config)["mistakes"] == []
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_check_lists_every_mistake(tmp_path, form):
+    """All mistakes at once, with their places, and exit code 2."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: [{program: 1345, exposure_type: X}]\nmirrors: there\n")
+
+    said = run("check", "--config", config, *form, code=2)
+
+    assert "programs[0]" in said and "exposure_types" in said
+    assert "did you mean 'mirror'" in said
+
+
+def test_a_config_that_is_not_there_is_told(tmp_path):
+    """Neither check nor status fails on its own over a missing config."""
+    for command in ("check", "status", "log"):
+        assert "none.yaml" in run(command, "--config", tmp_path / "none.yaml", code=2)
