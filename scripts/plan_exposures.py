@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from jwmirror.recalibrate.plan import plan_exposures
-
 from jwmirror.log import log_to
+from jwmirror.recalibrate.plan import plan_exposures
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.records import Poll, Recipe, References, parse, read, write
 from jwmirror.store.bench import Bench

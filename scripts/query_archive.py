@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from jwmirror.archive.polls import poll
-
 from jwmirror.archive.orders import orders
+from jwmirror.archive.polls import poll
 from jwmirror.log import log_to
 from jwmirror.records import Selection, parse, write
 from jwmirror.store.generations import Generations

@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 from jwmirror.archive.references import resolve_context, sync_mappings, sync_references
-from jwmirror.recalibrate.plan import wanted
-
 from jwmirror.log import log_to
+from jwmirror.recalibrate.plan import wanted
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.records import Poll, Recipe, References, parse, read, write
 from jwmirror.store.receipts import upstream_after

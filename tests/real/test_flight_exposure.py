@@ -1,0 +1,65 @@
+"""A real flight exposure goes the whole way, and impossible ones are refused by name."""
+
+import os
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from tests.conftest import need
+from tests.observatory.observatory import Observatory
+from tests.observatory.site import Site
+
+REAL = os.environ.get("JWMIRROR_REAL_DATA", "")
+GUIDER = "jw01019001001_gs-acq1_2022117003102_uncal.fits"
+CUT = [f"jw01075001001_03105_00009_nrca{n}_uncal.fits" for n in (2, 3, 4)]
+
+
+@pytest.fixture(scope="module")
+def real_site(tmp_path_factory):
+    """A site after one run on an observatory that serves real flight exposures."""
+    need("" if REAL and Path(REAL).is_dir() else "JWMIRROR_REAL_DATA names no folder")
+    folder = tmp_path_factory.mktemp("real")
+    exposures = tuple(Path(REAL) / "uncal" / name for name in (GUIDER, *CUT))
+    observatory = Observatory.build(folder / "observatory", program=None, real_exposures=exposures)
+    with observatory.serve():
+        site = Site(folder, observatory)
+        site.configure()
+        config = site.config_file.read_text()
+        a, b = config.index("programs:"), config.index("recipes:")
+        site.config_file.write_text(
+            config[:a] + "programs: [{program: 1019}, {program: 1075}]\n" + "recipes: {deep: {}}\n"
+        )
+        assert b
+        site.snakemake(expect=1)  # three exposures are refused
+    return site
+
+
+@pytest.mark.slow
+def test_flight_exposure_is_mirrored_and_recalibrated(real_site):
+    """The FGS acquisition goes through calwebb_guider with references chosen by CRDS."""
+    made = real_site.mirror / "current/recalibrated/deep/jw01019/o001"
+
+    (product,) = made.glob("*_cal.fits")
+    with fits.open(product) as hdus:
+        header, shape = hdus[0].header, hdus["SCI"].data.shape
+
+    assert product.name == GUIDER.replace("_uncal", "_cal")
+    assert header["S_GUICDS"] == "COMPLETE"
+    assert header["R_DARK"].startswith("crds://jwst_fgs_dark")
+    assert shape[-2:] == (128, 128)
+    upstream = real_site.mirror / "current/upstream/jw01019/o001" / GUIDER
+    assert upstream.read_bytes() == (Path(REAL) / "uncal" / GUIDER).read_bytes()
+
+
+@pytest.mark.slow
+def test_exposures_whose_pixels_were_cut_are_refused_by_name(real_site):
+    """What cannot be what its header says is held, told with its reason, and spoils nothing."""
+    failures = {failure.name: failure.message for failure in real_site.run().failures}
+
+    assert len(failures) == 3
+    for name in CUT:
+        product = name.removesuffix("_uncal.fits")
+        (message,) = (text for failed, text in failures.items() if product in failed)
+        assert name in message and "1" in message
+        assert f"upstream/jw01075/o001/{name}" in real_site.entries()

@@ -1,0 +1,67 @@
+"""A run that is killed leaves nothing wrong behind, and one more run brings it to its end."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from jwmirror.files import sha256_of
+from tests.observatory.site import Site
+
+PATIENCE_S = 240
+
+
+def kill_when(site: Site, ready) -> None:
+    """Start snakemake, and kill -9 it and all its children as soon as `ready()`."""
+    process = site.start(log=site.folder / "killed.log")
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert process.poll() is None, (site.folder / "killed.log").read_text()
+        assert time.monotonic() < deadline, "the moment to kill it never came"
+        time.sleep(0.005)
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        member.kill()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    psutil.wait_procs(family)
+
+
+def wrong_objects(site: Site) -> list[str]:
+    """Objects whose bytes are not what their name says."""
+    objects = (site.mirror / "objects").glob("[0-9a-f][0-9a-f]/*")
+    return [path.name for path in objects if sha256_of(path) != path.name]
+
+
+def identities(site: Site) -> dict[str, str]:
+    """What the current generation holds: science identity, or the bytes where there is none."""
+    return {path: entry.identity or entry.sha256 for path, entry in site.entries().items()}
+
+
+def in_fetch(site: Site):
+    """The moment when some downloads are in the store and others under way."""
+    incoming = site.mirror / "objects" / "incoming"
+    return lambda: incoming.is_dir() and any(path.stat().st_size for path in incoming.iterdir())
+
+
+def in_calibration(site: Site):
+    """The moment when some results are kept and others being computed."""
+    return lambda: len(list((site.mirror / "provenance").glob("[0-9a-f]*.json"))) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [in_fetch, in_calibration])
+def test_killed_run_is_made_good_by_the_next(fresh_site, mirrored, moment):
+    """kill -9 in a fetch or a calibration: one re-run gives what an undisturbed run gives."""
+    undisturbed = identities(Site(mirrored, fresh_site.observatory))
+
+    kill_when(fresh_site, moment(fresh_site))
+    wrong_after_kill = wrong_objects(fresh_site)
+    unpublished = not (fresh_site.mirror / "current").exists()
+    fresh_site.snakemake()
+
+    assert unpublished
+    assert wrong_after_kill == [] and wrong_objects(fresh_site) == []
+    assert identities(fresh_site) == undisturbed
