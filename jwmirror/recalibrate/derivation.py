@@ -84,7 +84,7 @@ def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, st
     yield from _changed("version of ", old.engine, new.engine)
     yield from _input_changes(old.inputs, new.inputs)
     yield from _changed("", flat(old.parameters), flat(new.parameters))
-    yield from _changed("reference ", old.references, new.references)
+    yield from _changed("reference ", *_spoken(old.references, new.references))
     yield from _changed("hook ", dict(old.hooks), dict(new.hooks))
 
 
@@ -117,15 +117,19 @@ def _changed(
             yield f"{prefix}{name}", before, after
 
 
+def _spoken(
+    old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
+) -> Iterator[dict[str, str]]:
+    """References by name; with the start of the sha1 where two contents bear one name."""
+    alike = {kind for kind in old.keys() & new.keys() if old[kind][0] == new[kind][0]}
+    for references in (old, new):
+        yield {
+            kind: f"{name} ({sha1[:8]})" if kind in alike else name
+            for kind, (name, sha1) in references.items()
+        }
+
+
 def _text(value: Any) -> str:
-    """A value as people read it; a reference as its name, with its sha1 only to tell two apart."""
-    if (
-        isinstance(value, tuple | list)
-        and len(value) == 2
-        and all(isinstance(v, str) for v in value)
-    ):
-        name, checksum = value
-        return f"{name} ({checksum[:8]})" if checksum else name
     return value if isinstance(value, str) else canonical(value)
 
 

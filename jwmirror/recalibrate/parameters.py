@@ -1,7 +1,7 @@
 """Parameters of pipelines, in stpipe's names: checked, made effective, resolved.
 
-The normal form of parameters is {pipeline: {parameter: value, "steps": {step: {parameter: value}}}}.
-A step may also stand beside the pipeline's own parameters, as people write it in a config.
+In the normal form, a pipeline has its own parameters, and under "steps" those of each step. A step
+may also stand beside the pipeline's own parameters, as people write it in a config.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +14,16 @@ from jwmirror.recalibrate import headers, pipelines
 from jwmirror.records import Recipe
 
 FILES = frozenset(  # where files go, and under which names: jwmirror's affair, not in the key
-    "output_file output_dir output_ext output_use_model output_use_index search_output_file "
-    "input_dir suffix".split()
+    [
+        "output_file",
+        "output_dir",
+        "output_ext",
+        "output_use_model",
+        "output_use_index",
+        "search_output_file",
+        "input_dir",
+        "suffix",
+    ]
 )
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
 IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: it runs, and saves

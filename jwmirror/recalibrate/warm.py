@@ -49,7 +49,7 @@ class Ending:
     kind: str
     outputs: tuple[Output, ...] = ()
     error: str = ""
-    cost: Cost = Cost(seconds=0.0, peak_memory=0)
+    cost: Cost = field(default_factory=lambda: Cost(seconds=0.0, peak_memory=0))
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Child:
 
     @property
     def deadline(self) -> float:
+        """When it counts as late (monotonic, s)."""
         return self.started + self.job.timeout_s
 
 
@@ -216,7 +217,7 @@ def preload() -> None:
 
     stpipe collects garbage at every step, which is most of the time of a small exposure.
     """
-    import jwst.pipeline
+    import jwst.pipeline  # noqa: F401 - imported for the forks to come
     from stdatamodels.jwst import datamodels
 
     for model in (datamodels.RampModel, datamodels.ImageModel, datamodels.CubeModel):

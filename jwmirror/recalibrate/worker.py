@@ -29,8 +29,8 @@ from jwmirror.records import (
 )
 
 ONE_THREAD = dict.fromkeys(
-    "OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMEXPR_NUM_THREADS "
-    "NUMBA_NUM_THREADS VECLIB_MAXIMUM_THREADS".split(),
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    + ("NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     "1",
 )  # parallel are the exposures, not the arithmetic
 TAIL = 2000  # characters of the warm process's own messages that are quoted
@@ -86,7 +86,8 @@ def calibrate(
             shop.follow(line) if any(each.was_killed for each in found) else found
             for line, found in zip(lines, first, strict=True)
         ]
-    return _receipt(sum(outcomes, []), _computed(first) | _computed(outcomes))
+    flat = [outcome for line in outcomes for outcome in line]
+    return _receipt(flat, _computed(first) | _computed(outcomes))
 
 
 def _by_exposure(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
@@ -267,12 +268,12 @@ class Host:
         said = self._log.read_text(errors="replace")[-TAIL:].strip()
         return StageError(
             KILLED,
-            f"the process that runs jwst has ended; its last messages ({self._log}):\n{said}",
+            f"the process that runs jwst has ended; its last messages are:\n{said}",
         )
 
 
 def _environment() -> dict[str, str]:
-    """The caller's environment, with this jwmirror first, one thread each, and no second look-up."""
+    """The caller's, with this jwmirror first, one thread each, and no second look-up."""
     root = str(Path(jwmirror.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}
