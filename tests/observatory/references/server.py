@@ -64,7 +64,7 @@ class ReferenceServer:
         return self.requests.count(Request("file", (name,)))
 
     def corrupt(self, name: str, times: int | None = None) -> None:
-        """Serve wrong bytes of the right length for a file, the next `times` times (None: always)."""
+        """Serve wrong bytes of the right length, the next `times` times (None: always)."""
         self._wrong[name] = float("inf") if times is None else times
 
     def slow(self, name: str, seconds: float) -> None:
@@ -113,13 +113,13 @@ def _handler_for(server: ReferenceServer) -> type[BaseHTTPRequestHandler]:
     """The class http.server wants, bound to one server."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             """Answer /json/<method>/<id>/."""
             call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             answer = server.answer(call["method"], call["params"])
             self._send(json.dumps({**answer, "id": call["id"]}).encode(), "application/json")
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             """Serve /unchecked_get/{mappings,references}/jwst/<name>."""
             folder, _, name = self.path.lstrip("/").rpartition("/")
             body = server.body_of(name) if f"{folder}/" in (MAPPINGS, REFERENCES) else None

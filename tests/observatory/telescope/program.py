@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from tests.observatory.telescope.detectors import DETECTORS, PIXEL_SCALE, SUBARRAYS, Subarray
 
 EXPOSURE_EVERY = timedelta(minutes=10)
+PATTERN = 9  # dither points that every sequence announces, so that one more changes no header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Exposure:
     visit: int
     group: str  # visit group, sequence and activity: 02101
     dither: int  # from 1
-    dithers: int  # of its sequence
+    dithers: int  # points of the dither pattern; a program may take fewer
     detector: str
     module: str  # A, B
     channel: str  # SHORT, LONG
@@ -120,7 +121,7 @@ def exposures_of(program: Program) -> tuple[Exposure, ...]:
 
 
 def with_one_more_dither(program: Program, observation: int, filter_name: str) -> Program:
-    """The program with one more dither in one sequence; its earlier exposures keep their sky."""
+    """The program with one more dither in one sequence; its earlier exposures stay as they are."""
 
     def longer(sequence: Sequence) -> Sequence:
         if sequence.filter != filter_name:
@@ -156,7 +157,7 @@ def _exposure(
         visit=1,
         group=group,
         dither=dither,
-        dithers=sequence.dithers,
+        dithers=PATTERN,
         detector=detector.name,
         module=detector.module,
         channel=detector.channel,

@@ -73,7 +73,7 @@ class Pointing:
 
 @dataclass(frozen=True, kw_only=True)
 class Stars:
-    """Stars of one field: places (degrees), flux at 2 micron (Jy), colours; arrays of one length."""
+    """Stars of one field: places (degrees), flux at 2 micron (Jy), colour; equal lengths."""
 
     ra: np.ndarray
     dec: np.ndarray
