@@ -1,0 +1,207 @@
+"""What MAST's tables say, as records: columns must be there, and values of the right kind."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from jwmirror.archive.portal import Row
+from jwmirror.errors import ArchiveError
+
+MJD_ZERO = datetime(1858, 11, 17)
+UNIX_ZERO = datetime(1970, 1, 1)
+PUBLIC = "PUBLIC"
+OFFER_COLUMNS = (
+    *("dataURI", "productFilename", "obsID", "size", "calib_level"),
+    *("prvversion", "dataRights"),
+)
+COLUMNS = (  # asked of every keyword table
+    *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
+    *("isStale", "isRestricted", "publicReleaseDate_mjd"),
+    *("instrume", "detector", "exp_type", "subarray", "program"),
+)
+OWN_COLUMNS = {  # asked of one keyword table
+    "Nircam": ("filename", "filter", "pupil"),
+    "Niriss": ("filename", "filter", "pupil"),
+    "Nirspec": ("filename", "filter"),
+    "Miri": ("filename", "filter"),
+    "Fgs": ("filename",),
+    "GuideStar": ("fileName",),
+}
+ALTERNATIVES = {
+    "filename": "fileName",
+    "fileName": "filename",
+    "date_mjd": "date",
+    "publicReleaseDate_mjd": "publicReleaseDate",
+}
+
+
+class Observation(NamedTuple):
+    """One group of products in CAOM."""
+
+    obsid: str
+    instrument: str | None  # NIRCAM
+    is_planned: bool
+
+
+class Offer(NamedTuple):
+    """One file that CAOM lists under an observation."""
+
+    uri: str
+    filename: str
+    obsid: str
+    size: int | None  # bytes
+    level: int | None
+    cal_ver: str | None
+    is_withheld: bool
+
+
+class Keywords(NamedTuple):
+    """One file's row in a keyword table."""
+
+    filename: str
+    checksum: str | None  # MD5
+    size: int | None  # bytes
+    date: str | None
+    cal_ver: str | None
+    crds_ctx: str | None
+    sdp_ver: str | None
+    is_stale: bool
+    is_withheld: bool
+    release_date: str | None
+    instrument: str | None
+    detector: str | None
+    filter: str | None
+    pupil: str | None
+    exp_type: str | None
+    subarray: str | None
+
+
+def observations(rows: Sequence[Row], program: int) -> list[Observation]:
+    """The observations of a program that CAOM's rows describe."""
+    require(rows, "Mast.Caom.Filtered", ("obsid", "instrument_name", "calib_level", "proposal_id"))
+    return [
+        Observation(
+            obsid=str(row["obsid"]),
+            instrument=(text(row["instrument_name"]) or "").partition("/")[0].upper() or None,
+            is_planned=row["calib_level"] == -1,
+        )
+        for row in rows
+        if number(row, "proposal_id") == program
+    ]
+
+
+def offers(rows: Sequence[Row]) -> list[Offer]:
+    """The files that CAOM's product rows describe."""
+    require(rows, "Mast.Caom.Products", OFFER_COLUMNS)
+    return [
+        Offer(
+            uri=text(row["dataURI"]) or "",
+            filename=text(row["productFilename"]) or "",
+            obsid=str(row["obsID"]),
+            size=number(row, "size"),
+            level=number(row, "calib_level"),
+            cal_ver=text(row["prvversion"]),
+            is_withheld=(text(row["dataRights"]) or PUBLIC) != PUBLIC,
+        )
+        for row in rows
+    ]
+
+
+def keywords(rows: Sequence[Row], table: str, program: int) -> list[Keywords]:
+    """The files of a program that a keyword table's rows describe."""
+    require(rows, f"Mast.Jwst.Filtered.{table}", (*COLUMNS, *OWN_COLUMNS[table]))
+    return [
+        Keywords(
+            filename=text(row.get("filename")) or text(row.get("fileName")) or "",
+            checksum=md5(row),
+            size=number(row, "fileSize"),
+            date=instant(row, "date"),
+            cal_ver=text(row["cal_ver"]),
+            crds_ctx=text(row["crds_ctx"]),
+            sdp_ver=text(row["sdp_ver"]),
+            is_stale=truth(row, "isStale"),
+            is_withheld=truth(row, "isRestricted"),
+            release_date=instant(row, "publicReleaseDate"),
+            instrument=text(row["instrume"]),
+            detector=text(row["detector"]),
+            filter=text(row.get("filter")),
+            pupil=text(row.get("pupil")),
+            exp_type=text(row["exp_type"]),
+            subarray=text(row["subarray"]),
+        )
+        for row in rows
+        if number(row, "program") == program
+    ]
+
+
+def require(rows: Sequence[Row], table: str, columns: Iterable[str]) -> None:
+    """Raise ArchiveError naming the columns that every row of a table lacks."""
+    known = {name for row in rows[:1] for name in row}
+    lacking = [c for c in columns if c not in known and ALTERNATIVES.get(c) not in known]
+    if rows and lacking:
+        raise ArchiveError(
+            f"MAST's table {table}: expected columns {', '.join(lacking)}, found only "
+            f"{', '.join(sorted(known)[:40])}; MAST changed its vocabulary, and without these "
+            "columns a change could go unseen; nothing was changed; report this to jwmirror."
+        )
+
+
+def text(value: Any) -> str | None:
+    """A cell as text; None where it says nothing."""
+    said = "" if value is None else str(value).strip()
+    return None if said in ("", "N/A", "--", "null", "NULL") else said
+
+
+def number(row: Row, column: str) -> int | None:
+    """A cell as a whole number; None where it says nothing."""
+    value = row[column]
+    if value is None or value == "":
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError) as err:
+        raise _odd(row, column, "a whole number") from err
+
+
+def truth(row: Row, column: str) -> bool:
+    """A cell as yes or no; nothing is no."""
+    value = str(row[column]).lower()
+    if value in ("true", "t", "1", "y"):
+        return True
+    if value in ("false", "f", "0", "n", "none", ""):
+        return False
+    raise _odd(row, column, "true or false")
+
+
+def md5(row: Row) -> str | None:
+    """MAST's checksum of a file; None where it keeps none."""
+    said = text(row["checksum"])
+    if said and not re.fullmatch(r"[0-9a-fA-F]{32}", said):
+        raise _odd(row, "checksum", "32 hex digits")
+    return said.lower() if said else None
+
+
+def instant(row: Row, column: str) -> str | None:
+    """A date as ISO with milliseconds, from text, /Date(ms)/ or MJD; None where it says nothing."""
+    said, days = text(row.get(column)), row.get(f"{column}_mjd")
+    try:
+        if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
+            moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
+        elif said:
+            moment = datetime.fromisoformat(said).replace(tzinfo=None)
+        elif days is not None and days != "":
+            moment = MJD_ZERO + timedelta(days=float(days))
+        else:
+            return None
+    except (ValueError, TypeError, OverflowError) as err:
+        raise _odd(row, column if said else f"{column}_mjd", "a date") from err
+    return (moment + timedelta(microseconds=500)).isoformat(timespec="milliseconds")
+
+
+def _odd(row: Row, column: str, expected: str) -> ArchiveError:
+    name = next((row[c] for c in ("filename", "fileName", "productFilename") if c in row), "a row")
+    return ArchiveError(
+        f"MAST's column {column} of {name}: expected {expected}, found {row[column]!r}; nothing "
+        "was changed; if it stays so, MAST changed its vocabulary: report this to jwmirror."
+    )

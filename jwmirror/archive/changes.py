@@ -1,0 +1,165 @@
+"""How a listing differs from what the mirror holds, and why. Pure: no I/O."""
+
+from collections.abc import Collection, Sequence
+
+from jwmirror.archive import names
+from jwmirror.archive.successions import successions
+from jwmirror.records import (
+    GONE,
+    HELD,
+    NEW,
+    RELEASED,
+    RENAMED,
+    REPROCESSED,
+    RESTAMPED,
+    RETURNED,
+    UPSTREAM,
+    VANISHED,
+    WITHHELD,
+    Change,
+    Entry,
+    Listing,
+    Product,
+    Reason,
+)
+
+PEDIGREE = {  # what may tell of new content, and what it is called
+    "size": "size",
+    "cal_ver": "CAL_VER",
+    "crds_ctx": "CRDS_CTX",
+    "sdp_ver": "SDP_VER",
+    "date": "DATE",
+}
+EVIDENCE = {"checksum": "checksum", "validator": "validator", **PEDIGREE}
+SHORT = 8  # characters of a checksum that people see
+
+
+def compare(
+    listing: Listing,
+    selected_uris: Collection[str],
+    held: Sequence[Entry],
+    has_access: bool = False,
+) -> tuple[Change, ...]:
+    """The changes that turn what is held of a program into what is listed and selected.
+
+    Sorted by URI; the order of the arguments does not matter. What is held and listed but no
+    longer selected is no change. A restamped or renamed product takes its former name's place:
+    that does not vanish besides. What is exclusive is withheld, unless there is `has_access`.
+    """
+    now = {product.uri: product for product in listing.products}
+    then = {
+        entry.product.uri: entry
+        for entry in held
+        if entry.origin == UPSTREAM and entry.product.program == listing.program
+    }
+    selected = [now[uri] for uri in set(selected_uris) if uri in now]
+    fresh = [product for product in selected if product.uri not in then]
+    closed = [product for product in fresh if product.exclusive and not has_access]
+    arrived = [product for product in fresh if has_access or not product.exclusive]
+    gone = [entry for uri, entry in then.items() if uri not in now and entry.state == HELD]
+    former = successions(gone, arrived)
+    replaced = {entry.product.uri for entry in former.values()}
+    vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
+    kept = [product for product in selected if product.uri in then]
+    developments = (_development(then[each.uri], each, has_access) for each in kept)
+    changes = [
+        *(_arrival(product, former.get(product.uri)) for product in arrived),
+        *(_withheld(product) for product in closed),
+        *(Change(kind=VANISHED, product=product) for product in vanished),
+        *(change for change in developments if change),
+    ]
+    return tuple(sorted(changes, key=lambda change: change.product.uri))
+
+
+def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
+    """What shows that a product is not the held version any more; empty if it is.
+
+    Equal checksums (or validators, where MAST keeps no checksum) settle that nothing changed;
+    different ones that something did, and then the pedigree says what. Where one side knows
+    neither, a difference in pedigree that both know of decides.
+    """
+    old = entry.product
+    told = tuple(
+        Reason(label, _said(old, field), _said(product, field))
+        for field, label in EVIDENCE.items()
+        if _said(old, field) != _said(product, field)
+    )
+    match _is_same(entry, product):
+        case True:
+            return ()
+        case None:
+            return tuple(reason for reason in told if reason.old and reason.new)
+    return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
+
+
+def _is_same(entry: Entry, product: Product) -> bool | None:
+    """Whether a product is the held bytes; None where the evidence cannot tell."""
+    old = entry.product
+    if old.checksum and product.checksum:
+        return old.checksum == product.checksum
+    if (product.validator or "").startswith("sha256:"):
+        return product.validator == f"sha256:{entry.sha256}"
+    if product.checksum:
+        return False  # MAST began to keep one; of these bytes or of others, nobody can know
+    if old.checksum:
+        return None  # MAST's row of the file is missing; it will come back
+    return old.validator == product.validator if product.validator else None
+
+
+def _said(product: Product, field: str) -> str:
+    value = getattr(product, field)
+    return "" if value is None else str(value)
+
+
+def _arrival(product: Product, former: Entry | None) -> Change:
+    """The change that a product not yet held means."""
+    if former is None:
+        return Change(kind=NEW, product=product)
+    is_association = names.association(product.filename) is not None
+    return Change(
+        kind=RESTAMPED if is_association else RENAMED,
+        product=product,
+        reasons=(Reason("name", former.filename, product.filename),),
+        replaces=former.filename,
+    )
+
+
+def _development(entry: Entry, product: Product, has_access: bool) -> Change | None:
+    """The change that a held product went through; None if there is none."""
+    content, access = differences(entry, product), _access(entry.product, product)
+    reasons = (*content, *access)
+    if not reasons and entry.state == HELD:
+        return None
+    if product.exclusive and not (has_access and (content or entry.state == GONE)):
+        return _withheld(product, reasons)
+    if entry.state == GONE:
+        return Change(kind=RETURNED, product=product, reasons=reasons)
+    return Change(kind=REPROCESSED if content else RELEASED, product=product, reasons=reasons)
+
+
+def _access(old: Product, new: Product) -> tuple[Reason, ...]:
+    """Whether access to a product changed, as a reason."""
+    if old.exclusive == new.exclusive:
+        return ()
+    words = {True: "exclusive", False: "public"}
+    return (Reason("access", words[old.exclusive], words[new.exclusive]),)
+
+
+def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
+    until = Reason("release", "", product.release_date or "unknown")
+    return Change(kind=WITHHELD, product=product, reasons=(*reasons, until))
+
+
+def explain(change: Change) -> str:
+    """One line for people: what happened to which file, and why."""
+    reasons = ", ".join(
+        f"{reason.what} {_shown(reason.old)} -> {_shown(reason.new)}" for reason in change.reasons
+    )
+    return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"
+
+
+def _shown(value: str) -> str:
+    """A value as people see it: checksums cut short."""
+    bare = value.removeprefix("sha256:").strip('"')
+    is_checksum = len(bare) >= 32 and all(letter in "0123456789abcdef" for letter in bare)
+    return f"{bare[:SHORT]}.." if is_checksum else value or "-"

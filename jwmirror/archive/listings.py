@@ -1,0 +1,177 @@
+"""Listings: all that MAST holds of one program, one record per file, with its pedigree."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from jwmirror.archive import answers, names
+from jwmirror.archive.answers import Keywords, Observation, Offer
+from jwmirror.archive.portal import TIMEOUT_S, Portal
+from jwmirror.errors import ArchiveError
+from jwmirror.records import Listing, Product
+
+GROUP = 10  # observations whose products are asked for at once: large joins time out at MAST
+TABLES = {  # CAOM's instruments, and the keyword table of each
+    "NIRCAM": "Nircam",
+    "NIRSPEC": "Nirspec",
+    "NIRISS": "Niriss",
+    "MIRI": "Miri",
+    "FGS": "Fgs",
+}
+GUIDE_STARS = "GuideStar"
+
+log = logging.getLogger(__name__)
+
+
+def ask(url: str, program: int, token: str | None = None, timeout_s: float = TIMEOUT_S) -> Listing:
+    """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
+
+    astroquery talks to one server per process: the first that it was asked for.
+    """
+    asked_at = datetime.now(UTC).isoformat(timespec="seconds")
+    portal = Portal(url, token, timeout_s)
+    observations = answers.observations(portal.observations(program), program)
+    if not observations:
+        raise ArchiveError(
+            f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
+            "correct its number in the config."
+        )
+    offers = _offers(portal, observations)
+    rows = _keywords(portal, program, observations, offers)
+    listing = assemble(program, asked_at, observations, offers, rows)
+    log.info("MAST lists %d products of program %d", len(listing.products), program)
+    return listing
+
+
+def _offers(portal: Portal, observations: Iterable[Observation]) -> list[Offer]:
+    obsids = sorted({each.obsid for each in observations if not each.is_planned})
+    groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
+    return [offer for group in groups for offer in answers.offers(portal.products(group))]
+
+
+def _keywords(
+    portal: Portal, program: int, observations: Iterable[Observation], offers: Sequence[Offer]
+) -> list[Keywords]:
+    """The rows of every table that should have some; ArchiveError if one has none at all."""
+    instruments = {each.obsid: each.instrument for each in observations}
+    fits = [offer for offer in offers if offer.filename.endswith(".fits")]
+    tables = {_table(offer, instruments) for offer in fits} - {None}
+    rows: list[Keywords] = []
+    for table in sorted(tables):
+        columns = (*answers.OWN_COLUMNS[table], *answers.COLUMNS)
+        found = answers.keywords(portal.keywords(table, program, columns), table, program)
+        if not found:
+            raise ArchiveError(
+                f"MAST's table Mast.Jwst.Filtered.{table}: expected rows of program {program}, "
+                "whose FITS files MAST lists, got none; without them changes could go unseen; "
+                "nothing was changed; run again later."
+            )
+        rows += found
+    return rows
+
+
+def _table(offer: Offer, instruments: Mapping[str, str | None]) -> str | None:
+    """The keyword table that should have a row for a FITS file."""
+    if names.guiding_type(offer.filename):
+        return GUIDE_STARS
+    return TABLES.get(instruments.get(offer.obsid) or "")
+
+
+def assemble(
+    program: int,
+    asked_at: str,
+    observations: Iterable[Observation],
+    offers: Iterable[Offer],
+    rows: Iterable[Keywords],
+) -> Listing:
+    """The listing that MAST's answers come to: one product per URI, sorted by URI. Pure.
+
+    Left out, with a warning: names that no folder can take, and second URIs under one name. Files
+    of other programs (listed because they were used with this one's) belong to those programs.
+    """
+    instruments = {each.obsid: each.instrument for each in observations}
+    by_name = {row.filename: row for row in rows}
+    relatives = _by_root(by_name.values())
+    products: dict[str, Product] = {}
+    filenames: dict[str, str] = {}
+    for offer in sorted(set(offers), key=_precedence):
+        name = names.parse(offer.filename) if _is_sound(offer) else None
+        if name is None or name.program != program or offer.uri in products:
+            continue
+        if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
+            log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
+            continue
+        row, relative = by_name.get(offer.filename), relatives.get(name.root)
+        products[offer.uri] = _product(offer, name, row, relative, instruments.get(offer.obsid))
+    _tell_unknown(products.values())
+    return Listing(
+        program=program,
+        asked_at=asked_at,
+        products=tuple(products[uri] for uri in sorted(products)),
+    )
+
+
+def _precedence(offer: Offer) -> tuple[str, ...]:
+    """Of several rows of one file, the first by this order is taken: it does not vary by poll."""
+    facts = (not offer.is_withheld, offer.size, offer.level, offer.cal_ver, offer.filename)
+    return (offer.uri, *map(repr, facts), offer.obsid)
+
+
+def _is_sound(offer: Offer) -> bool:
+    sound = names.is_safe(offer.filename) and offer.uri.rpartition("/")[2] == offer.filename
+    if not sound:
+        log.warning("left out %r: its file name %r is not safe", offer.uri, offer.filename)
+    return sound
+
+
+def _by_root(rows: Iterable[Keywords]) -> dict[str, Keywords]:
+    """For each exposure or combined product, one of its rows: for its files that have none."""
+    by_root: dict[str, Keywords] = {}
+    for row in sorted(rows, key=lambda row: row.filename):
+        if name := names.parse(row.filename):
+            by_root.setdefault(name.root, row)
+    return by_root
+
+
+def _product(
+    offer: Offer,
+    name: names.Name,
+    row: Keywords | None,
+    relative: Keywords | None,
+    instrument: str | None,
+) -> Product:
+    """A product, from its own row, or else as far as one of the same exposure tells."""
+    like = row or relative
+    guiding = names.guiding_type(offer.filename)
+    if name.observation == names.POOL:
+        instrument = None  # a pool is of all of them
+    return Product(
+        uri=offer.uri,
+        filename=offer.filename,
+        program=name.program,
+        observation=name.observation,
+        suffix=name.suffix,
+        level=offer.level,
+        size=row.size if row and row.size is not None else offer.size,
+        checksum=row.checksum if row else None,
+        cal_ver=row.cal_ver if row else offer.cal_ver,
+        crds_ctx=row.crds_ctx if row else None,
+        sdp_ver=row.sdp_ver if row else None,
+        date=row.date if row else None,
+        exclusive=offer.is_withheld or bool(row and row.is_withheld),
+        release_date=like.release_date if like else None,
+        stale=bool(row and row.is_stale),
+        instrument=(like and like.instrument) or ("FGS" if guiding else instrument),
+        detector=like.detector if like else None,
+        filter=like.filter if like else None,
+        pupil=like.pupil if like else None,
+        exp_type=(like and like.exp_type) or guiding,
+        subarray=like.subarray if like else None,
+    )
+
+
+def _tell_unknown(products: Iterable[Product]) -> None:
+    """Warn of FITS files without a checksum: their changes are harder to see."""
+    unknown = [p.filename for p in products if p.filename.endswith(".fits") and not p.checksum]
+    if unknown:
+        log.warning("MAST keeps no checksum of %d FITS files: %s...", len(unknown), unknown[0])

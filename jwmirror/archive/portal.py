@@ -1,0 +1,197 @@
+"""MAST's Portal, asked through astroquery: whole tables, in bounded time, from one server."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from jwmirror.archive.wire import USER_AGENT, Patience, base_of, retries
+from jwmirror.errors import ArchiveError
+
+PATIENCE = Patience(connect_s=15, read_s=180)  # a query may take long to answer
+TIMEOUT_S = 3600.0  # for all questions of one Portal
+SECRETS = ("Cookie", "Authorization")
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a question is repeated (EXECUTING)
+KEYWORDS = "Mast.Jwst.Filtered."
+
+Row = Mapping[str, Any]
+
+
+class Portal:
+    """The tables of one MAST server; each question gives all rows, or raises ArchiveError."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        patience: Patience = PATIENCE,
+    ):
+        self.url = base_of(url)
+        mast = _astroquery(self.url)
+        with _border("the session"):
+            self._observations = mast.ObservationsClass()
+            self._mast = mast.MastClass()
+        adapter = PoliteAdapter(self.url, patience, time.monotonic() + timeout_s)
+        for client in (self._observations, self._mast):
+            session = client._session  # astroquery offers no other way to bound a request's time
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
+            if token:
+                with _border("the log-in with the token"):
+                    client.login(token=token)
+
+    def observations(self, program: int) -> list[Row]:
+        """CAOM's rows of a program's observations."""
+        spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
+        return _rows(
+            f"observations of program {program}",
+            lambda: self._observations.query_criteria_async(
+                obs_collection="JWST", proposal_id=spellings
+            ),
+        )
+
+    def products(self, obsids: Sequence[str]) -> list[Row]:
+        """CAOM's rows of the products of some observations; a product may come many times."""
+        return _rows(
+            f"products of observations {obsids[0]}..{obsids[-1]}",
+            lambda: self._observations.get_product_list_async(list(obsids)),
+        )
+
+    def keywords(self, table: str, program: int, columns: Sequence[str]) -> list[Row]:
+        """Rows of Mast.Jwst.Filtered.<table> of a program, with some columns at least.
+
+        The program is asked for as text, and as a number where that finds nothing. Where a column
+        is not known any more, all columns come.
+        """
+        for values in ([str(program)], [{"min": program, "max": program}]):
+            filters = [{"paramName": "program", "values": values}]
+            try:
+                rows = self._filtered(table, filters, ",".join(columns))
+            except RefusedError:
+                rows = self._filtered(table, filters, "*")
+            if rows:
+                return rows
+        return []
+
+    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> list[Row]:
+        service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
+        return _rows(service, lambda: self._mast.service_request_async(service, params))
+
+
+class RefusedError(ArchiveError):
+    """The server understood a question and answered ERROR."""
+
+
+class PoliteAdapter(HTTPAdapter):
+    """Requests within a deadline, retried within bounds, whose secrets stay with one server."""
+
+    def __init__(self, url: str, patience: Patience, deadline: float):
+        self._home, self._patience, self._deadline = urlsplit(url), patience, deadline
+        self._last: bytes | str | None = None
+        self._pause_s = FIRST_PAUSE_S
+        super().__init__(max_retries=retries(patience))
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Send a request; one that only repeats the last question waits a little first."""
+        if self._last is not None and request.body == self._last:
+            time.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        else:
+            self._last, self._pause_s = request.body, FIRST_PAUSE_S
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise requests.Timeout("the time for asking is over")
+        if urlsplit(request.url)[:2] != self._home[:2]:
+            for name in SECRETS:
+                request.headers.pop(name, None)
+        kwargs["timeout"] = (self._patience.connect_s, min(self._patience.read_s, left_s))
+        return super().send(request, *args, **kwargs)
+
+
+def _rows(what: str, question: Callable[[], list[requests.Response]]) -> list[Row]:
+    """All rows of an answer's pages; ArchiveError unless every row that was announced came."""
+    with _border(what):
+        pages = [msgspec.json.decode(response.content) for response in question()]
+    rows: list[Row] = []
+    former: list[Row] = []
+    announced = None
+    for number, page in enumerate(pages, start=1):
+        if not isinstance(page, dict) or page.get("status") != "COMPLETE":
+            status, said = (page.get(key) for key in ("status", "msg"))
+            raise RefusedError(f"MAST, asked for {what}: expected COMPLETE, got {status}: {said}.")
+        paging, part = page.get("paging") or {}, page.get("data")
+        if not isinstance(part, list) or paging.get("rows", len(part)) != len(part):
+            raise _short(what, f"page {number} of {paging.get('rows')} rows", len(part or ()))
+        if part and part == former:
+            raise _short(what, f"a new page {number}", "the page before it again")
+        announced, former = paging.get("rowsFiltered", announced), part
+        rows += part
+    if announced is not None and announced != len(rows):
+        raise _short(what, f"{announced} rows", len(rows))
+    return rows
+
+
+def _short(what: str, expected: object, found: object) -> ArchiveError:
+    return ArchiveError(
+        f"MAST, asked for {what}: expected {expected}, got {found}; nothing was taken from this "
+        "answer; run again later."
+    )
+
+
+@contextmanager
+def _border(what: str) -> Iterator[None]:
+    """Turn whatever astroquery raises into an ArchiveError."""
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except Exception as err:
+        said = " ".join(str(err).split()) or type(err).__name__
+        raise ArchiveError(
+            f"MAST, asked for {what}: {said}; nothing was changed; check archive.url in the "
+            "config, the network and the token, and run again."
+        ) from err
+
+
+def _astroquery(url: str) -> Any:
+    """astroquery.mast, which talks for ever to the server that it was first imported for."""
+    if "astroquery.mast" not in sys.modules:
+        with tempfile.TemporaryDirectory() as folder, _config_folder(folder):
+            Path(folder, "astroquery.cfg").write_text(f'[mast]\nserver = "{url}"\n')
+            import astroquery.mast
+    import astroquery.mast
+    from astroquery.mast.discovery_portal import PortalAPI
+
+    if urlsplit(PortalAPI.MAST_REQUEST_URL)[:2] != urlsplit(url)[:2]:
+        raise ArchiveError(
+            f"astroquery.mast was imported in this process for {PortalAPI.MAST_REQUEST_URL}, and "
+            f"cannot ask {url} any more; ask from a process of its own."
+        )
+    return astroquery.mast
+
+
+@contextmanager
+def _config_folder(folder: str) -> Iterator[None]:
+    """Let astropy look for config files in `folder` only."""
+    former = os.environ.get("ASTROPY_CONFIG_DIR")
+    os.environ["ASTROPY_CONFIG_DIR"] = folder
+    try:
+        yield
+    finally:
+        if former is None:
+            del os.environ["ASTROPY_CONFIG_DIR"]
+        else:
+            os.environ["ASTROPY_CONFIG_DIR"] = former
