@@ -1,1 +1,23 @@
-"""x"""
+"""Calibrate the exposures or associations of one batch of a plan."""
+
+from pathlib import Path
+
+from jwmirror.bench import Bench, offline_resolver
+from jwmirror.log import log_to
+from jwmirror.recalibrate.worker import calibrate
+from jwmirror.records import Plan, References, read, write
+
+log_to(snakemake.log[0])
+bench = Bench(snakemake.params.mirror)
+chains = read(snakemake.input.plan, Plan).batches[snakemake.wildcards.batch]
+offline_resolver(snakemake.params.cache, read(snakemake.input.references, References))
+
+receipt = calibrate(
+    chains,
+    bench,
+    workers=snakemake.threads,
+    work=bench.mirror / "work" / snakemake.wildcards.batch,
+    logs=Path(snakemake.log[0]).parent,
+    timeout_s=snakemake.params.timeout_s,
+)
+write(snakemake.output.receipt, receipt)

@@ -1,24 +1,19 @@
 """Plan the recalibration of exposures: what is out of date and why, what is there, what waits."""
 
-import os
-from pathlib import Path
-
+from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
 from jwmirror.recalibrate.plan import plan_exposures
-from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.records import Poll, Recipe, References, parse, read, write
-from jwmirror.store.bench import Bench
-from jwmirror.store.receipts import upstream_after
 
 log_to(snakemake.log[0])
-bench = Bench(Path(snakemake.params.mirror))
-references = read(snakemake.input.references, References)
-os.environ.update(environment(snakemake.params.cache, references.context))
+bench = Bench(snakemake.params.mirror)
+entries, associations = bench.upstream(read(snakemake.input.poll, Poll))
 
 plan = plan_exposures(
-    upstream_after(bench.mirror, read(snakemake.input.poll, Poll)),
+    entries,
+    associations,
     parse(snakemake.params.recipes, tuple[Recipe, ...]),
-    Resolver(snakemake.params.cache, references.context, references.files),
+    offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
     bench.recall,
     bench.published,
     snakemake.params.batch,

@@ -1,0 +1,83 @@
+"""Where recalibration meets the store: plans ask it what is there, workers take from it and put back.
+
+Like the command line it may call all wings; rules and scripts call it, wings do not.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate.associations import Associations, gather
+from jwmirror.recalibrate.derivation import key_of, software
+from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.stages import Cost, Output
+from jwmirror.records import Derivation, Entry, Poll, Record, References, ResultFile
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.receipts import upstream_after
+
+
+class Bench:
+    """One mirror, as plans and workers see it."""
+
+    def __init__(self, mirror: Path):
+        self.mirror = Path(mirror)
+        self.objects = Objects(self.mirror)
+        self.provenance = Provenance(self.mirror)
+
+    def upstream(self, poll: Poll) -> tuple[tuple[Entry, ...], Associations]:
+        """What is held of upstream after a poll's orders were filled; its associations, read."""
+        entries = upstream_after(self.mirror, poll)
+        return entries, gather(entries, self.locate)
+
+    def locate(self, sha256: str) -> Path:
+        """The path of an object's bytes."""
+        return self.objects.path(sha256)
+
+    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+        """The files of a result that was made before; None if it was not, or lost an object."""
+        record = self.provenance.recall(key)
+        return record.files if record else None
+
+    def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
+        """How the result that the current generation shows was made; None if it shows none."""
+        key = self._published_keys.get((recipe, f"{pipeline}/{product}"))
+        record = self.provenance.read(key) if key else None
+        return record.derivation if record else None
+
+    def keep(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> tuple[ResultFile, ...]:
+        """Take a result's files in, then its provenance; the files as they are in the store."""
+        paths = [Path(output.path) for output in outputs]
+        sizes = [path.stat().st_size for path in paths]
+        taken = self.objects.take_many([(path, sha256_of(path)) for path in paths])
+        files = (
+            ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
+            for path, sha256, size, output in zip(paths, taken, sizes, outputs, strict=True)
+        )
+        record = Record(
+            key=key_of(derivation),
+            derivation=derivation,
+            files=tuple(files),
+            seconds=round(cost.seconds, 3),
+            peak_memory=cost.peak_memory,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            software=software(),
+        )
+        return self.provenance.keep(record).files
+
+    @cached_property
+    def _published_keys(self) -> dict[tuple[str, str], str]:
+        entries = Generations(self.mirror).entries()
+        return {(entry.origin, entry.result): entry.key for entry in entries if entry.key}
+
+
+def offline_resolver(cache: Path, references: References) -> Resolver:
+    """A resolver on the synced cache, and the environment that this and child processes need."""
+    os.environ.update(environment(cache, references.context))
+    return Resolver(cache, references.context, references.files)
