@@ -1,4 +1,4 @@
-"""Where recalibration meets the store: plans ask it what is there, workers take from it and put back.
+"""Where recalibration meets the store: what is there, what goes in, and what comes back.
 
 Like the command line it may call all wings; rules and scripts call it, wings do not.
 """
