@@ -5,6 +5,7 @@ os.environ before the first use of a Resolver, and before worker processes are s
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from os.path import basename
@@ -40,7 +41,7 @@ class Resolver:
     """
 
     def __init__(self, cache: Path, context: str, sha1s: Mapping[str, str] | None = None):
-        self.cache, self.context = Path(cache), context
+        self.cache, self.context = Path(cache).absolute(), context
         self._sha1s = dict(sha1s or {})
         self._settled: dict[str, tuple[dict[str, Any], References]] = {}
 
@@ -146,17 +147,17 @@ class Resolver:
         from crds.core import utils
 
         conditioned = utils.condition_header(_upper(header))
+        mapping = _mapping(self.cache, self.context)
         try:
-            mapping = _mapping(self.context)
             return mapping.get_best_references(mapping.minimize_header(conditioned), list(types))
         except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
             raise CalibrationError(f"{self.context} cannot tell references: {err}") from err
 
     def _parkeys(self, header: str) -> dict[str, str]:
-        """The values of a header that CRDS goes by, and those where-blocks go by elsewhere."""
+        """The values of a header that this context's rules go by."""
         values = _upper(header)
         instrument = values.get(INSTRUMENT, "").lower()
-        names = _required_parkeys(self.context).get(instrument, ())
+        names = _required_parkeys(self.cache, self.context).get(instrument, ())
         return {name: values.get(name, "") for name in (INSTRUMENT, *names)}
 
     def _named(self, name: str) -> tuple[str, str]:
@@ -230,22 +231,28 @@ def _upper(header: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
-def _mapping(context: str) -> Any:
-    """A context as CRDS loads it, from the cache that os.environ names."""
-    from crds.core import rmap
+def _mapping(cache: Path, context: str) -> Any:
+    """A context as CRDS loads it; what CRDS remembers of other caches is forgotten first."""
+    from crds.core import rmap, utils
 
+    if os.environ.get("CRDS_PATH") != str(cache):
+        raise ReferencesError(
+            f"CRDS_PATH is {os.environ.get('CRDS_PATH')}, and {cache} was to be used; "
+            "put references.environment(cache, context) into os.environ first."
+        )
+    utils.clear_function_caches()
     try:
         return rmap.get_cached_mapping(context)
     except Exception as err:  # OSError, ChecksumError, network errors in serverless mode
         raise ReferencesError(
-            f"{context} cannot be loaded from the reference cache: {err}; "
+            f"{context} cannot be loaded from the reference cache {cache}: {err}; "
             "run again with network, so that the mappings are synced."
         ) from err
 
 
 @lru_cache(maxsize=4)
-def _required_parkeys(context: str) -> dict[str, Sequence[str]]:
-    return _mapping(context).get_required_parkeys()
+def _required_parkeys(cache: Path, context: str) -> dict[str, Sequence[str]]:
+    return _mapping(cache, context).get_required_parkeys()
 
 
 def _pars_content(path: Path) -> dict[str, Any]:

@@ -28,11 +28,8 @@ from jwmirror.records import (
     parse,
 )
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    + ("NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
-    "1",
-)  # parallel are the exposures, not the arithmetic
+ARITHMETIC = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ARITHMETIC}  # exposures are parallel
 TAIL = 2000  # characters of the warm process's own messages that are quoted
 
 

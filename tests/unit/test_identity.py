@@ -1,0 +1,149 @@
+"""Science identity: equal for equal science, different for the least change of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from stdatamodels.jwst import datamodels
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.identity import science_identity
+
+ECSV = """# %ECSV 1.0
+# ---
+# datatype:
+# - {{name: label, datatype: int64}}
+# - {{name: flux, unit: Jy, datatype: float64}}
+# meta: !!omap
+# - {{date: '{date}'}}
+# schema: astropy-2.0
+label flux
+1 {flux}
+"""
+
+
+def image(path: Path, value: float = 1.0, **cards: object) -> Path:
+    """A FITS file of one image; cards go to the primary header."""
+    pixels = np.full((4, 5), value, "f4")
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels, name="SCI")])
+    hdus[0].header.update(cards)
+    hdus.writeto(path)
+    return path
+
+
+def test_dates_checksums_and_names_do_not_count(tmp_path):
+    """A file that was written again, under another name, is the same science."""
+    one = image(tmp_path / "a.fits", DATE="2026-01-01", FILENAME="a.fits", DATASUM="1")
+    other = image(tmp_path / "b.fits", DATE="2026-02-02", FILENAME="b.fits", CHECKSUM="x")
+
+    assert science_identity(one) == science_identity(other)
+
+
+def test_order_of_cards_does_not_count(tmp_path):
+    """Cards are compared as a set."""
+    one = image(tmp_path / "a.fits", TARGNAME="M31", FILTER="F200W")
+    other = image(tmp_path / "b.fits", FILTER="F200W", TARGNAME="M31")
+
+    assert science_identity(one) == science_identity(other)
+
+
+@pytest.mark.parametrize(
+    "change", [{"value": 1.0000001}, {"FILTER": "F150W"}, {"FILTER": "F200W", "PUPIL": "CLEAR"}]
+)
+def test_one_bit_or_one_card_counts(tmp_path, change):
+    """The least change of pixels or of a card is other science."""
+    one = image(tmp_path / "a.fits", FILTER="F200W")
+    other = image(tmp_path / "b.fits", **{"FILTER": "F200W", **change})
+
+    assert science_identity(one) != science_identity(other)
+
+
+def test_type_and_shape_count(tmp_path):
+    """The same bytes as another type are other science."""
+    zeros = [np.zeros((4, 4), "f4"), np.zeros((2, 8), "f4"), np.zeros((4, 4), "i4")]
+
+    found = set()
+    for number, pixels in enumerate(zeros):
+        fits.HDUList([fits.PrimaryHDU(pixels)]).writeto(tmp_path / f"{number}.fits")
+        found.add(science_identity(tmp_path / f"{number}.fits"))
+
+    assert len(found) == 3
+
+
+def save(path: Path, target: str = "M31", date: str = "2026-01-01T00:00:00.000", **extra) -> Path:
+    """A jwst model, with its ASDF extension and things in it that no card holds."""
+    model = datamodels.ImageModel((4, 4))
+    model.meta.target.catalog_name = target
+    model.save(path)
+    with fits.open(path) as hdus:
+        tree = bytes(hdus["ASDF"].data["ASDF_METADATA"].tobytes())
+        changed = tree.replace(model.meta.date.encode(), date.encode())
+        for old, new in extra.items():
+            changed = changed.replace(old.encode(), new.encode())
+        column = fits.Column("ASDF_METADATA", f"{len(changed)}B", array=[np.frombuffer(changed, "u1")])
+        hdus["ASDF"] = fits.BinTableHDU.from_columns([column], name="ASDF")
+        hdus.writeto(path, overwrite=True)
+    return path
+
+
+def test_the_asdf_tree_counts_without_its_dates(tmp_path):
+    """The tree is compared by content: other dates are equal, another value is not."""
+    one = save(tmp_path / "a.fits")
+    later = save(tmp_path / "b.fits", date="2026-03-03T00:00:00.000")
+    other = save(tmp_path / "c.fits", telescope="telescopf")
+
+    assert science_identity(one) == science_identity(later)
+    assert science_identity(one) != science_identity(other)
+
+
+def test_the_table_of_blended_headers_counts_without_dates(tmp_path):
+    """HDRTAB of a mosaic is compared without its DATE column."""
+
+    def mosaic(name: str, date: str, detector: str) -> Path:
+        columns = [
+            fits.Column("DATE", "20A", array=[date]),
+            fits.Column("DETECTOR", "8A", array=[detector]),
+        ]
+        table = fits.BinTableHDU.from_columns(columns, name="HDRTAB")
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / name)
+        return tmp_path / name
+
+    one = science_identity(mosaic("a.fits", "2026-01-01", "NRCB1"))
+
+    assert one == science_identity(mosaic("b.fits", "2026-02-02", "NRCB1"))
+    assert one != science_identity(mosaic("c.fits", "2026-01-01", "NRCA1"))
+
+
+def test_a_catalogue_counts_by_its_values(tmp_path):
+    """The date of an ECSV file is not its science; its values, names and units are."""
+    texts = {
+        "a": ECSV.format(date="2026-01-01", flux="0.5"),
+        "b": ECSV.format(date="2026-02-02", flux="0.5"),
+        "c": ECSV.format(date="2026-01-01", flux="0.6"),
+        "d": ECSV.format(date="2026-01-01", flux="0.5").replace("Jy", "mJy"),
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.ecsv").write_text(text)
+
+    a, b, c, d = (science_identity(tmp_path / f"{name}.ecsv") for name in texts)
+
+    assert a == b
+    assert len({a, c, d}) == 3
+
+
+def test_a_stored_object_is_read_by_the_name_it_had(tmp_path):
+    """An object has no ending; the file's name tells its kind."""
+    named = image(tmp_path / "a.fits", DATE="2026-01-01")
+    bare = image(tmp_path / "b.fits", DATE="2026-02-02").rename(tmp_path / "0123abcd")
+
+    assert science_identity(bare, "a.fits") == science_identity(named)
+
+
+def test_a_cut_file_is_refused(tmp_path):
+    """A file that ends early has no identity."""
+    path = image(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes()[:-2881])
+
+    with pytest.raises(CalibrationError, match=r"a\.fits"):
+        science_identity(path)
