@@ -1,0 +1,138 @@
+"""The simulated world in one folder: a telescope's exposures, an archive, a reference server."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from tests.observatory.archive import Archive
+from tests.observatory.references.server import ReferenceServer
+from tests.observatory.telescope.program import Program, demo_program
+
+
+class Observatory:
+    """A folder with an archive (archive/), a CRDS root (crds/) and the truth (truth/).
+
+    The folder is all there is: it can be copied, edited by another process, and served again.
+    """
+
+    def __init__(self, root: Path):
+        self.root = Path(root)
+        self.archive = Archive(self.root / "archive")
+        self._references: References | None = None
+
+    @classmethod
+    def build(
+        cls,
+        root: Path,
+        program: Program | None = None,
+        real_exposures: Iterable[Path] = (),
+    ) -> "Observatory":
+        """Make the world: references, exposures, and what operations make of them.
+
+        `real_exposures` are FITS files published as they are, besides the program (by default
+        the demo's). Takes about 20 s for the demo. Equal arguments give equal archives.
+        """
+        from tests.observatory.operations import process
+        from tests.observatory.references.context import build_context
+        from tests.observatory.telescope.exposures import take_exposures
+
+        program, root = program or demo_program(), Path(root)
+        root.mkdir(parents=True, exist_ok=True)
+        build_context(root / "crds", **_settings_of(program))
+        observatory = cls(root)
+        with TemporaryDirectory(dir=root, prefix="making.") as bench:
+            sky = Path(bench) / "sky"
+            exposures = take_exposures(program, sky)
+            products = process(exposures, sky, root / "crds", Path(bench) / "operations")
+            observatory.archive.publish(*products, *map(Path, real_exposures))
+            (sky / "truth").rename(root / "truth")
+        (root / "program.json").write_bytes(msgspec.json.encode(program))
+        return observatory
+
+    @classmethod
+    def open(cls, root: Path) -> "Observatory":
+        """The world that was built in a folder, or in the folder that it was copied from."""
+        if not (Path(root) / "program.json").exists():
+            raise FileNotFoundError(f"{root} holds no observatory; build one there first")
+        return cls(root)
+
+    @property
+    def program(self) -> Program:
+        """What the telescope did."""
+        return msgspec.json.decode((self.root / "program.json").read_bytes(), type=Program)
+
+    def truth(self, observation: int, filter_name: str) -> Path:
+        """The table of the stars that are really there (ra, dec in degrees; flux_jy)."""
+        name = f"jw{self.program.number:05d}-o{observation:03d}-{filter_name.lower()}.ecsv"
+        return self.root / "truth" / name
+
+    @property
+    def references(self) -> "References":
+        """The reference server; RuntimeError while nothing is served."""
+        if self._references is None:
+            raise RuntimeError("nothing is served; use `with observatory.serve():`")
+        return self._references
+
+    @property
+    def archive_url(self) -> str:
+        """Where the archive answers, while served."""
+        return self.archive.url
+
+    @property
+    def references_url(self) -> str:
+        """Where the reference server answers, while served."""
+        return self.references.url
+
+    @contextmanager
+    def serve(self, port: int = 0) -> Iterator["Observatory"]:
+        """Serve the archive at `port` and the references at the next one; 0 takes free ports."""
+        self.archive.port = port
+        with self.archive, References(self.root / "crds", port + 1 if port else 0) as references:
+            self._references = references
+            try:
+                yield self
+            finally:
+                self._references = None
+
+    def new_context(self, detector: str, filter_name: str) -> str:
+        """Add a CRDS context in which one flat differs, announced at once; the pmap's name."""
+        from tests.observatory.references.context import add_context
+
+        subarrays = {each.detector: each.subarray for each in self.program.observations}
+        if detector not in subarrays:
+            raise ValueError(f"no exposures with {detector}; there are some with {list(subarrays)}")
+        return add_context(
+            self.root / "crds",
+            detector=detector,
+            filter_name=filter_name,
+            subarray=subarrays[detector],
+        )
+
+
+class References(ReferenceServer):
+    """A reference server that also announces contexts which another process adds to its root."""
+
+    def __init__(self, crds_root: Path, port: int = 0):
+        super().__init__(crds_root, port)
+        self._newest = self.latest
+
+    def answer(self, method: str, parameters: list) -> dict:
+        """The answer to a call, after a look for a newer context."""
+        newest = max(path.name for path in self.crds_root.glob("mappings/jwst/jwst_*.pmap"))
+        if newest != self._newest:
+            self._newest = self.latest = self.build = newest
+        return super().answer(method, parameters)
+
+
+def _settings_of(program: Program) -> dict[str, tuple[str, ...]]:
+    """The detectors, subarrays and filters that a program needs references for."""
+    observations = program.observations
+    names = {
+        "detectors": [each.detector for each in observations],
+        "subarrays": [each.subarray for each in observations],
+        "filters": [part.filter for each in observations for part in each.sequences],
+    }
+    return {key: tuple(dict.fromkeys(values)) for key, values in names.items()}
