@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from jwmirror.archive import answers, names
 from jwmirror.archive.answers import Keywords, Observation, Offer
-from jwmirror.archive.portal import TIMEOUT_S, Portal
+from jwmirror.archive.portal import PATIENCE, TIMEOUT_S, Portal
+from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
 from jwmirror.records import Listing, Product
 
@@ -23,13 +24,19 @@ GUIDE_STARS = "GuideStar"
 log = logging.getLogger(__name__)
 
 
-def ask(url: str, program: int, token: str | None = None, timeout_s: float = TIMEOUT_S) -> Listing:
+def ask(
+    url: str,
+    program: int,
+    token: str | None = None,
+    timeout_s: float = TIMEOUT_S,
+    patience: Patience = PATIENCE,
+) -> Listing:
     """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
 
     astroquery talks to one server per process: the first that it was asked for.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    portal = Portal(url, token, timeout_s)
+    portal = Portal(url, token, timeout_s, patience)
     observations = answers.observations(portal.observations(program), program)
     if not observations:
         raise ArchiveError(

@@ -130,8 +130,7 @@ def _rows(what: str, question: Callable[[], list[requests.Response]]) -> list[Ro
     announced = None
     for number, page in enumerate(pages, start=1):
         if not isinstance(page, dict) or page.get("status") != "COMPLETE":
-            status, said = (page.get(key) for key in ("status", "msg"))
-            raise RefusedError(f"MAST, asked for {what}: expected COMPLETE, got {status}: {said}.")
+            raise _refused(what, page)
         paging, part = page.get("paging") or {}, page.get("data")
         if not isinstance(part, list) or paging.get("rows", len(part)) != len(part):
             raise _short(what, f"page {number} of {paging.get('rows')} rows", len(part or ()))
@@ -142,6 +141,14 @@ def _rows(what: str, question: Callable[[], list[requests.Response]]) -> list[Ro
     if announced is not None and announced != len(rows):
         raise _short(what, f"{announced} rows", len(rows))
     return rows
+
+
+def _refused(what: str, page: Any) -> RefusedError:
+    answer = page if isinstance(page, dict) else {}
+    return RefusedError(
+        f"MAST, asked for {what}: expected status COMPLETE, got {answer.get('status')} "
+        f"({answer.get('msg')}); nothing was changed; run again later."
+    )
 
 
 def _short(what: str, expected: object, found: object) -> ArchiveError:

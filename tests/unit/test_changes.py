@@ -1,0 +1,362 @@
+"""Changes: what differs between a listing and the mirror, and why; over made-up histories too."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwmirror.archive.changes import compare, explain
+from jwmirror.records import (
+    GONE,
+    HELD,
+    NEW,
+    RELEASED,
+    RENAMED,
+    REPROCESSED,
+    RESTAMPED,
+    RETURNED,
+    UPSTREAM,
+    VANISHED,
+    WITHHELD,
+    Entry,
+    Listing,
+    Poll,
+    Product,
+    Reason,
+    Version,
+)
+from jwmirror.store.holdings import upstream_entries
+
+RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
+OLD_ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
+NEW_ASN = "jw01345-o001_20260401t000000_image3_00001_asn.json"
+MD5 = {1: "a1" * 16, 2: "b2" * 16}
+
+
+def product(filename: str = RATE, **facts: object) -> Product:
+    """A product of program 1345, observation 1."""
+    facts = {"observation": "o001", "suffix": "rate", "level": 2, **facts}
+    uri = f"mast:JWST/product/{filename}"
+    return Product(uri=uri, filename=filename, program=1345, **facts)
+
+
+def listing(*products: Product) -> Listing:
+    """A listing of some products."""
+    ordered = tuple(sorted(products, key=lambda each: each.uri))
+    return Listing(program=1345, asked_at="2026-04-05T00:00:00", products=ordered)
+
+
+def entry(product: Product, state: str = HELD, sha256: str = "0" * 64) -> Entry:
+    """A row of the manifest that holds a product."""
+    return Entry(
+        path=f"upstream/jw01345/{product.observation}/{product.filename}",
+        origin=UPSTREAM,
+        sha256=sha256,
+        size=1,
+        state=state,
+        product=product,
+    )
+
+
+def changes_of(listed: Listing, *held: Entry, has_access: bool = False):
+    """The changes where all that is listed is selected."""
+    uris = [each.uri for each in listed.products]
+    return compare(listed, uris, held, has_access)
+
+
+def test_a_product_never_held_is_new():
+    """What is listed, selected and not held is new."""
+    (change,) = changes_of(listing(product()))
+
+    assert (change.kind, change.product, change.wants_bytes) == (NEW, product(), True)
+
+
+def test_a_changed_checksum_is_reprocessed_and_says_why():
+    """Same name, same size, new checksum: reprocessed, with what differs in the pedigree."""
+    old = product(checksum=MD5[1], size=8640, crds_ctx="jwst_1464.pmap", cal_ver="1.20.2")
+    new = replace(old, checksum=MD5[2], crds_ctx="jwst_1470.pmap")
+
+    (change,) = changes_of(listing(new), entry(old))
+
+    assert change.kind == REPROCESSED
+    assert change.reasons == (
+        Reason("checksum", MD5[1], MD5[2]),
+        Reason("CRDS_CTX", "jwst_1464.pmap", "jwst_1470.pmap"),
+    )
+
+
+def test_an_equal_checksum_settles_that_nothing_changed():
+    """A pedigree that is told differently does not matter while the bytes are the same."""
+    old = product(checksum=MD5[1], date="2026-01-01T00:00:00.000", sdp_ver="2025_4a")
+
+    assert changes_of(listing(replace(old, date=None, sdp_ver="2026_1a")), entry(old)) == ()
+
+
+SHA = "5" * 64
+SAME = {
+    "validator": (product(validator='"v1"'), product(validator='"v1"')),
+    "content": (product(validator='"v1"'), product(validator=f"sha256:{SHA}")),
+    "row missing at MAST": (product(checksum=MD5[1], date="2026"), product()),
+    "row missing, validator given": (product(checksum=MD5[1]), product(validator='"v1"')),
+    "nothing known": (product(size=5), product(size=5)),
+}
+OTHER = {
+    "validator": (product(validator='"v1"'), product(validator='"v2"')),
+    "content": (product(validator='"v1"'), product(validator=f"sha256:{'6' * 64}")),
+    "content told wrong before": (
+        product(validator=f"sha256:{'6' * 64}"),
+        product(validator=f"sha256:{'6' * 64}"),
+    ),
+    "checksum from now on": (product(validator='"v1"'), product(checksum=MD5[1])),
+    "pedigree only": (product(cal_ver="1.20.2"), product(cal_ver="1.21.0")),
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_evidence_that_agrees_is_no_change(case):
+    """Where checksums cannot decide, validators, content and pedigree do."""
+    old, new = SAME[case]
+
+    assert changes_of(listing(new), entry(old, sha256=SHA)) == ()
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_evidence_that_differs_is_a_change_with_reasons(case):
+    """Different evidence of any kind is a reprocessing, and each has its reasons."""
+    old, new = OTHER[case]
+
+    (change,) = changes_of(listing(new), entry(old, sha256=SHA))
+
+    assert change.kind == REPROCESSED
+    assert change.reasons
+
+
+def test_what_is_no_longer_listed_vanished_once():
+    """A held product that MAST lists no more vanished; marked so, it is no change."""
+    (change,) = changes_of(listing(), entry(product()))
+
+    assert (change.kind, change.wants_bytes) == (VANISHED, False)
+    assert changes_of(listing(), entry(product(), GONE)) == ()
+
+
+def test_what_is_no_longer_selected_is_no_change():
+    """A held product that is listed but not selected did not vanish, whatever became of it."""
+    listed = listing(product(checksum=MD5[2]))
+
+    assert compare(listed, [], [entry(product(checksum=MD5[1]))]) == ()
+
+
+def test_what_comes_back_is_returned():
+    """A product marked as vanished that is listed again returned."""
+    (change,) = changes_of(listing(product()), entry(product(), GONE))
+
+    assert change.kind == RETURNED
+
+
+def test_entries_of_others_do_not_matter():
+    """Recalibrated files and other programs' products are not compared."""
+    other = entry(replace(product(), program=1366))
+    result = replace(entry(product()), origin="deep", product=None)
+
+    assert changes_of(listing(), other, result) == ()
+
+
+def association(stamp: str, kind: str, counter: str) -> Product:
+    """An association of observation 1."""
+    name = f"jw01345-o001_{stamp}_{kind}_{counter}_asn.json"
+    return product(name, suffix="asn", level=3)
+
+
+JANUARY, APRIL = "20260101t000000", "20260401t000000"
+
+
+@pytest.mark.parametrize("counter", ["00001", "001", "00007"])
+def test_an_association_under_a_new_stamp_is_restamped(counter):
+    """The former association gives way to the new one, and does not vanish besides."""
+    old, new = association(JANUARY, "image3", "00001"), association(APRIL, "image3", counter)
+
+    (change,) = changes_of(listing(new), entry(old))
+
+    assert (change.kind, change.replaces) == (RESTAMPED, old.filename)
+
+
+def test_associations_are_told_apart_by_type_and_counter():
+    """Of several, each carries on its own counterpart; without one it vanished or is new."""
+    olds = [association(JANUARY, "image2", f"{n:05d}") for n in (1, 2, 3)]
+    news = [association(APRIL, "image2", "00002"), association(APRIL, "image3", "00001")]
+
+    found = changes_of(listing(*news), *map(entry, olds))
+
+    assert {(c.kind, c.product.filename, c.replaces) for c in found} == {
+        (RESTAMPED, news[0].filename, olds[1].filename),
+        (NEW, news[1].filename, None),
+        (VANISHED, olds[0].filename, None),
+        (VANISHED, olds[2].filename, None),
+    }
+
+
+def test_a_pool_under_a_new_stamp_is_restamped():
+    """A program's pool carries on under each new stamp."""
+    old, new = (product(f"jw01345_{stamp}_pool.csv", suffix="pool") for stamp in (JANUARY, APRIL))
+
+    (change,) = changes_of(listing(new), entry(old))
+
+    assert (change.kind, change.replaces) == (RESTAMPED, old.filename)
+
+
+RENAMINGS = {
+    "a target is added": (
+        "jw01538-o161_s000000001_nirspec_f290lp-g395h-s1600a1_s2d.fits",
+        "jw01538-o161_t002-s000000001_nirspec_f290lp-g395h-s1600a1_s2d.fits",
+    ),
+    "a target is renumbered": (
+        "jw01345-o001_t001_nircam_clear-f200w_i2d.fits",
+        "jw01345-o001_t021_nircam_clear-f200w_i2d.fits",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RENAMINGS)
+def test_a_product_under_a_new_name_is_renamed(case):
+    """A vanished product and a new one of the same name but for the target are one."""
+    old, new = (product(name, level=3, suffix="i2d") for name in RENAMINGS[case])
+
+    (change,) = changes_of(listing(new), entry(old))
+
+    assert (change.kind, change.replaces) == (RENAMED, old.filename)
+
+
+def test_the_same_bytes_under_another_name_are_renamed():
+    """A vanished and a new product with one checksum are one."""
+    old, new = (product(f"jw01345001001_{x}_rate.fits", checksum=MD5[1]) for x in ("a", "b"))
+
+    (change,) = changes_of(listing(new), entry(old))
+
+    assert change.kind == RENAMED
+
+
+def test_ambiguous_names_are_not_guessed():
+    """Where two could be the former name, nothing is called renamed."""
+    names = [f"jw01345-o001_t{n:03d}_nircam_clear-f200w_i2d.fits" for n in (1, 2, 3)]
+    one, two, three = (product(name, level=3, suffix="i2d") for name in names)
+
+    kinds = [change.kind for change in changes_of(listing(three), entry(one), entry(two))]
+
+    assert sorted(kinds) == [NEW, VANISHED, VANISHED]
+
+
+def test_exclusive_products_are_withheld_without_access():
+    """Without a token an exclusive product is withheld until its release; with one it is new."""
+    closed = product(exclusive=True, release_date="2027-01-01T00:00:00.000")
+
+    (without,) = changes_of(listing(closed))
+    (withit,) = changes_of(listing(closed), has_access=True)
+
+    assert (without.kind, without.wants_bytes) == (WITHHELD, False)
+    assert "2027-01-01" in explain(without)
+    assert withit.kind == NEW
+
+
+def test_a_product_that_becomes_public_is_released():
+    """A held exclusive product that is public now was released."""
+    old = product(checksum=MD5[1], exclusive=True)
+
+    (change,) = changes_of(listing(replace(old, exclusive=False)), entry(old))
+
+    assert change.kind == RELEASED
+
+
+def test_a_reprocessed_exclusive_product_waits_without_access():
+    """New bytes that cannot be had are withheld, and reprocessed for who has access."""
+    old = product(checksum=MD5[1], exclusive=True)
+    listed = listing(replace(old, checksum=MD5[2]))
+
+    assert [each.kind for each in changes_of(listed, entry(old))] == [WITHHELD]
+    assert [each.kind for each in changes_of(listed, entry(old), has_access=True)] == [REPROCESSED]
+
+
+def test_explain_tells_kind_file_and_reasons_in_one_line():
+    """People read the kind, the file, and what differs, with checksums cut short."""
+    old = product(checksum=MD5[1], sdp_ver="2025_4a")
+    (change,) = changes_of(listing(replace(old, checksum=MD5[2], sdp_ver="2026_1a")), entry(old))
+
+    line = explain(change)
+
+    assert line == (
+        f"reprocessed {RATE}: checksum a1a1a1a1.. -> b2b2b2b2.., SDP_VER 2025_4a -> 2026_1a"
+    )
+
+
+# ---- over histories of listings --------------------------------------------------------------
+
+NAMES = [
+    *(f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2)),
+    *(
+        f"jw01345-o001_{stamp}_image3_0000{n}_asn.json"
+        for stamp in (JANUARY, APRIL)
+        for n in (1, 2)
+    ),
+    *(f"jw01345-o001_t00{n}_nircam_clear-f200w_i2d.fits" for n in (1, 2)),
+    *(f"jw01345_{stamp}_pool.csv" for stamp in (JANUARY, APRIL)),
+]
+
+
+@st.composite
+def products(draw, filename: str) -> Product:
+    """A product at some moment of its history, public."""
+    content = draw(st.sampled_from([1, 2]))
+    facts = {"cal_ver": draw(st.sampled_from(["1.20.2", "1.21.0", None])), "level": 3}
+    if filename.endswith(".fits"):
+        return product(filename, checksum=MD5[content], size=100 + content, **facts)
+    return product(filename, validator=f'"v{content}"', **facts)
+
+
+@st.composite
+def listings(draw) -> Listing:
+    """Some of the products, each with some content."""
+    chosen = draw(st.lists(st.sampled_from(NAMES), unique=True))
+    return listing(*[draw(products(name)) for name in chosen])
+
+
+def poll_and_fetch(held: tuple[Entry, ...], listed: Listing) -> tuple[Entry, ...]:
+    """What is held once every change of a listing has been fetched."""
+    changes = changes_of(listed, *held)
+    versions = [
+        Version(product=change.product, sha256=str(change.product.token), size=1)
+        for change in changes
+        if change.wants_bytes
+    ]
+    return upstream_entries(held, Poll(listings=(listed,), changes=changes), versions)
+
+
+@given(st.lists(listings(), min_size=1, max_size=4))
+def test_applying_the_changes_gives_the_listing(history):
+    """After each poll the mirror holds just what was listed, with the contents listed."""
+    held: tuple[Entry, ...] = ()
+    for listed in history:
+        held = poll_and_fetch(held, listed)
+
+        present = {e.product.uri: e.product.token for e in held if e.state == HELD}
+        assert present == {each.uri: each.token for each in listed.products}
+
+
+@given(listings(), listings())
+def test_a_listing_that_was_fetched_is_no_change_any_more(first, second):
+    """Polled again without change at MAST, nothing is reported."""
+    held = poll_and_fetch(poll_and_fetch((), first), second)
+
+    assert changes_of(second, *held) == ()
+
+
+@given(listings(), listings(), st.randoms())
+def test_the_order_of_what_is_held_and_selected_does_not_matter(first, second, random):
+    """Listing, selection and holdings may come in any order."""
+    held = list(poll_and_fetch((), first))
+    uris = [each.uri for each in second.products]
+    shuffled = replace(second, products=tuple(random.sample(second.products, len(uris))))
+
+    straight = compare(second, uris, held)
+    mixed = compare(shuffled, random.sample(uris, len(uris)), random.sample(held, len(held)))
+
+    assert straight == mixed

@@ -1,0 +1,125 @@
+"""Selections: what the user asked for, and nothing that lacks the property asked about."""
+
+import pytest
+
+from jwmirror.archive.selection import select, unmatched
+from jwmirror.records import Listing, Product, Selection
+
+
+def product(filename: str, observation: str, suffix: str, **facts: object) -> Product:
+    """A product of program 1345."""
+    return Product(
+        uri=f"mast:JWST/product/{filename}",
+        filename=filename,
+        program=1345,
+        observation=observation,
+        suffix=suffix,
+        **facts,
+    )
+
+
+NIRCAM = {"instrument": "NIRCAM", "exp_type": "NRC_IMAGE", "pupil": "CLEAR"}
+UNCAL = product(
+    "jw01345001001_02101_00001_nrcb1_uncal.fits",
+    "o001",
+    "uncal",
+    level=1,
+    detector="NRCB1",
+    filter="F200W",
+    **NIRCAM,
+)
+RATE = product(
+    "jw01345002001_02101_00001_nrca1_rate.fits",
+    "o002",
+    "rate",
+    level=2,
+    detector="NRCA1",
+    filter="F150W2",
+    **{**NIRCAM, "pupil": "F162M"},
+)
+GUIDER = product(
+    "jw01345001001_gs-fg_2025001_uncal.fits",
+    "o001",
+    "uncal",
+    level=1,
+    instrument="FGS",
+    detector="GUIDER1",
+    exp_type="FGS_FINEGUIDE",
+)
+I2D = product(
+    "jw01345-o001_t001_nircam_clear-f200w_i2d.fits",
+    "o001",
+    "i2d",
+    level=3,
+    detector="NRCB1",
+    filter="F200W",
+    **NIRCAM,
+)
+ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", "o001", "asn", level=3)
+WIDE = product("jw01345-c1001_20260101t000000_image3_00001_asn.json", "c1001", "asn", level=3)
+POOL = product("jw01345_20260101t000000_pool.csv", "pool", "pool")
+ALL = (UNCAL, RATE, GUIDER, I2D, ASN, WIDE, POOL)
+LISTING = Listing(program=1345, asked_at="2026-01-05T00:00:00", products=ALL)
+
+CASES = {
+    "everything": ({}, ALL),
+    "one observation, and the pool": ({"observations": (1,)}, (UNCAL, GUIDER, I2D, ASN, POOL)),
+    "suffixes": ({"products": ("rate", "i2d")}, (RATE, I2D)),
+    "a detector keeps what is combined": (
+        {"detectors": ("NRCA1",)},
+        (RATE, I2D, ASN, WIDE, POOL),
+    ),
+    "a filter keeps what has none": (
+        {"filters": ("f200w",)},
+        (UNCAL, GUIDER, I2D, ASN, WIDE, POOL),
+    ),
+    "a filter in the pupil wheel": ({"filters": ("F162M",)}, (RATE, GUIDER, ASN, WIDE, POOL)),
+    "an exposure type": (
+        {"exposure_types": ("NRC_IMAGE",)},
+        (UNCAL, RATE, I2D, ASN, WIDE, POOL),
+    ),
+    "an instrument": ({"instruments": ("nircam",)}, (UNCAL, RATE, I2D, ASN, WIDE, POOL)),
+    "several criteria": (
+        {"observations": (1,), "instruments": ("NIRCAM",), "products": ("uncal", "asn")},
+        (UNCAL, ASN),
+    ),
+    "nothing": ({"products": ()}, ()),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_selection_keeps_what_meets_every_criterion(case):
+    """Products go only where they have the property with another value."""
+    criteria, expected = CASES[case]
+
+    selected = select(LISTING, Selection(program=1345, **criteria))
+
+    assert selected == expected
+
+
+def test_selection_of_another_program_keeps_nothing():
+    """A selection speaks of its own program only."""
+    assert select(LISTING, Selection(program=1366)) == ()
+
+
+def test_what_a_selection_names_in_vain_is_told():
+    """Values that no product has are named, each with its criterion."""
+    wanted = Selection(program=1345, observations=(1, 7), filters=("F200W", "F200X"))
+
+    lacking = unmatched(LISTING, wanted)
+
+    assert lacking == ("program 1345: observations: o007", "program 1345: filters: f200x")
+
+
+def test_criteria_that_only_fail_together_are_told():
+    """A selection of known values that is empty all the same is told too."""
+    wanted = Selection(program=1345, observations=(2,), products=("i2d",))
+
+    (told,) = unmatched(LISTING, wanted)
+
+    assert "at once" in told
+
+
+def test_a_selection_that_is_met_tells_nothing():
+    """Nothing is reported where every value is met."""
+    assert unmatched(LISTING, Selection(program=1345, filters=("F200W",))) == ()

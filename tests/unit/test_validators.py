@@ -1,0 +1,153 @@
+"""Validators: files without MAST checksum are told apart, and unchanged ones not downloaded."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jwmirror.archive.validators import observe
+from jwmirror.archive.wire import Patience
+from jwmirror.records import Listing, Product
+from tests.observatory.archive import TOKEN, Archive, Behaviour
+from tests.observatory.archive.faults import status
+from tests.observatory.archive.toys import toy_association
+
+HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
+MEMBERS = [f"jw01345001001_02101_0000{n}_nrcb1_cal.fits" for n in (1, 2)]
+
+
+def product(filename: str = ASN, **facts: object) -> Product:
+    """A product of program 1345."""
+    return Product(
+        uri=f"mast:JWST/product/{filename}",
+        filename=filename,
+        program=1345,
+        observation="o001",
+        suffix="asn",
+        **facts,
+    )
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """A simulated MAST that holds one association."""
+    with Archive(tmp_path / "archive") as archive:
+        archive.publish(toy_association(tmp_path, ASN, "jw01345-o001_t001", [MEMBERS[0]]))
+        yield archive
+
+
+@pytest.fixture
+def look(archive: Archive) -> Callable[..., str | None]:
+    """The validator of the association, where a validator was known or not."""
+
+    def look(known: str | None = None, token: str | None = None, **facts: object) -> str | None:
+        listing = Listing(program=1345, asked_at="", products=(product(**facts),))
+        held = {product().uri: product(validator=known)} if known else {}
+        return observe(listing, archive.url, held, token, patience=HASTY).products[0].validator
+
+    return look
+
+
+@pytest.fixture
+def new_content(archive: Archive, tmp_path: Path) -> Callable[[], None]:
+    """Let the archive have the association with other members under the same name."""
+
+    def change() -> None:
+        file = toy_association(tmp_path, ASN, "jw01345-o001_t001", [MEMBERS[1]])
+        archive.reprocess(ASN, file)
+
+    return change
+
+
+MANNERS = {
+    "strong ETag": Behaviour(etag="strong"),
+    "weak ETag": Behaviour(etag="weak"),
+    "no ETag": Behaviour(etag="none"),
+    "nothing": Behaviour(etag="none", last_modified=False, length="chunked"),
+}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_an_unchanged_association_keeps_its_validator(manner, look, archive):
+    """Whatever the server sends, the same content has the same validator at the next poll."""
+    archive.behaviour = MANNERS[manner]
+
+    first = look()
+
+    assert first
+    assert look(known=first) == first
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_changed_association_gets_another_validator(manner, look, archive, new_content):
+    """New content of equal size under the same name is noticed."""
+    archive.behaviour = MANNERS[manner]
+    first = look()
+    new_content()
+
+    assert look(known=first) not in (None, first)
+
+
+def test_an_unchanged_association_is_not_downloaded_again(look, archive):
+    """With a strong ETag, looking again costs no body."""
+    first = look()
+    sent = len(archive.downloads())
+
+    look(known=first)
+
+    assert archive.requests[-1].status == 304
+    assert len(archive.downloads()) == sent
+
+
+def test_without_a_strong_etag_the_content_tells(look, archive):
+    """A weak ETag is not trusted: the validator is the sha256 of the body."""
+    archive.behaviour = Behaviour(etag="weak")
+
+    validator = look()
+
+    assert validator == f"sha256:{hashlib.sha256(archive.path(ASN).read_bytes()).hexdigest()}"
+
+
+def test_a_known_content_is_compared_by_content(look, archive):
+    """Where the content is known, an ETag that now comes does not feign a change."""
+    archive.behaviour = Behaviour(etag="none")
+    known = look()
+    archive.behaviour = Behaviour(etag="strong")
+
+    assert look(known=known) == known
+
+
+@pytest.mark.parametrize("code", [401, 404, 500])
+def test_without_an_answer_the_known_validator_stays(code, look, archive):
+    """Trouble is no change; the next poll looks again."""
+    archive.fault(ASN, status(code))
+
+    assert look(known='"v1"') == '"v1"'
+
+
+def test_products_with_checksum_are_not_asked_for(archive, look):
+    """MAST's own checksum is enough."""
+    assert look(checksum="a" * 32) is None
+
+    assert archive.requests == []
+
+
+def test_only_the_wanted_products_are_asked_for(archive):
+    """Products that nobody selected cost no request."""
+    listing = Listing(program=1345, asked_at="", products=(product(),))
+
+    observed = observe(listing, archive.url, {}, uris=[], patience=HASTY)
+
+    assert observed == listing
+    assert archive.requests == []
+
+
+def test_exclusive_products_are_asked_for_with_a_token_only(archive, look):
+    """Without a token an exclusive product is left alone; with one it is looked at."""
+    archive.restrict(ASN)
+
+    assert look(exclusive=True) is None
+    assert archive.requests == []
+    assert look(exclusive=True, token=TOKEN) is not None
