@@ -1,7 +1,7 @@
 """The terminal's pages: status, log and explanations as tables of rich."""
 
+from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -12,9 +12,10 @@ from jwmirror.records import UPSTREAM, Product, Record
 from jwmirror.report import words
 from jwmirror.report.explanations import Explanation
 from jwmirror.report.history import History
-from jwmirror.report.status import Status
+from jwmirror.report.status import Holding, Status
 
 SHOWN = 20  # lines of a list, unless all are asked for
+FOLDERS = 60  # shown one by one, unless all are asked for
 PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
 
 
@@ -35,8 +36,8 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         "Waiting": [f"{each.recipe}: {each.product}{_aside(each.why)}" for each in status.waits],
         "Failed": [f"{each.name}{_aside(each.message)}" for each in status.failures],
     }
-    limit = None if all_lines else SHOWN
-    return Group(_headline(status), held_table(status), *_lists(lists, limit), _summary(lists))
+    listed = _lists(lists, None if all_lines else SHOWN)
+    return Group(_headline(status), held_table(status, all_lines), *listed, _summary(lists))
 
 
 def _headline(status: Status) -> Text:
@@ -51,27 +52,29 @@ def _headline(status: Status) -> Text:
     )
 
 
-def held_table(status: Status) -> Table:
-    """Files and bytes per program, observation and origin, with the suffixes they have."""
+def held_table(status: Status, all_lines: bool = False) -> Table:
+    """Files and bytes per program, observation and origin; long ones per program and origin."""
     table = Table("program", "observation", "origin", "files", "size", "by suffix", box=None)
-    for place, group in groupby(
-        sorted(status.held, key=lambda each: (each.program, each.observation, _rank(each.origin))),
-        key=lambda each: (each.program, each.observation, each.origin),
-    ):
-        kinds = list(group)
-        vanished = sum(each.vanished for each in kinds)
-        table.add_row(
-            *place,
-            str(sum(each.files for each in kinds)),
-            words.size(sum(each.bytes for each in kinds)),
-            ", ".join(f"{each.suffix} {each.files}" for each in kinds)
-            + (f"; {vanished} vanished upstream" if vanished else ""),
-        )
+    folders = {(each.program, each.observation, each.origin) for each in status.held}
+    brief = len(folders) > FOLDERS and not all_lines
+    rows: dict[tuple[str, str, str], list[Holding]] = {}
+    for each in status.held:
+        observation = "all" if brief else each.observation
+        rows.setdefault((each.program, observation, each.origin), []).append(each)
+    for place in sorted(rows, key=lambda place: (*place[:2], place[2] != UPSTREAM, place[2])):
+        table.add_row(*place, *_totals(rows[place]))
     return table
 
 
-def _rank(origin: str) -> tuple[bool, str]:
-    return origin != UPSTREAM, origin
+def _totals(kinds: list[Holding]) -> tuple[str, str, str]:
+    """Files, size, and files by suffix."""
+    files: Counter[str] = Counter()
+    for each in kinds:
+        files[each.suffix] += each.files
+    vanished = sum(each.vanished for each in kinds)
+    by_suffix = ", ".join(f"{suffix} {files[suffix]:,}" for suffix in sorted(files))
+    gone = f"; {vanished:,} vanished upstream" if vanished else ""
+    return f"{files.total():,}", words.size(sum(each.bytes for each in kinds)), by_suffix + gone
 
 
 def _lists(lists: dict[str, list[str]], limit: int | None) -> Iterator[Text]:
@@ -155,7 +158,7 @@ def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
 
 
 def _titled(title: str, *columns: str) -> Table:
-    return Table(*columns, box=None, title=title, title_justify="left")
+    return Table(*columns, box=None, title=f"\n{title}", title_justify="left", title_style="bold")
 
 
 def _inputs(record: Record) -> Table:

@@ -1,6 +1,7 @@
 """The console command: what it prints of a small mirror, in words and as JSON."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_long_lists_are_cut_unless_all_is_asked_for(small_mirror):
 
     assert "and 10 more" in cut
     assert (cut.count("new  "), whole.count("new  ")) == (20, 30)
+
+
+def test_many_folders_are_summed_by_program_unless_all_is_asked_for(empty_mirror):
+    """A mirror of many observations still fits a screen, and all of it can be had."""
+    for number in range(70):
+        entry = empty_mirror.hold("a_uncal.fits", lambda path: path.write_text("same"))
+        path = f"upstream/jw01345/o{number:03d}/a_uncal.fits"
+        empty_mirror.rows[path] = replace(entry, path=path)
+    empty_mirror.publish()
+
+    brief = run("status", "--mirror", empty_mirror.root)
+    whole = run("status", "--mirror", empty_mirror.root, "--all")
+
+    assert "uncal 70" in brief
+    assert whole.count("uncal 1 ") == 70
 
 
 def test_log_lists_generations_newest_first(small_mirror):
