@@ -1,6 +1,7 @@
 """What a file says, apart from when and where it was written: equal science, equal identity."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -40,9 +41,18 @@ def _fits_identity(path: Path, filename: str) -> str:
         ):
             for hdu in hdus:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
+            _check_end(hdus[-1], file)
     except (OSError, ValueError, TypeError, KeyError) as err:
         raise CalibrationError(f"{filename}: it cannot be read as FITS: {err}") from err
     return total.hexdigest()
+
+
+def _check_end(last: Any, file: BinaryIO) -> None:
+    """astropy drops an HDU whose header is cut, with a warning only."""
+    place = last.fileinfo()
+    end, size = place["datLoc"] + place["datSpan"], os.fstat(file.fileno()).st_size
+    if end != size:
+        raise OSError(f"the last HDU that can be read ends at byte {end} of {size}")
 
 
 def _hdu_digest(hdu: Any, file: BinaryIO) -> str:

@@ -1,11 +1,12 @@
 """Science identity: equal for equal science, different for the least change of it."""
 
+from io import BytesIO
 from pathlib import Path
 
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
-from stdatamodels.jwst import datamodels
 
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate.identity import science_identity
@@ -71,30 +72,26 @@ def test_type_and_shape_count(tmp_path):
     assert len(found) == 3
 
 
-def save(path: Path, target: str = "M31", date: str = "2026-01-01T00:00:00.000", **extra) -> Path:
-    """A jwst model, with its ASDF extension and things in it that no card holds."""
-    model = datamodels.ImageModel((4, 4))
-    model.meta.target.catalog_name = target
-    model.save(path)
-    with fits.open(path) as hdus:
-        tree = bytes(hdus["ASDF"].data["ASDF_METADATA"].tobytes())
-        changed = tree.replace(model.meta.date.encode(), date.encode())
-        for old, new in extra.items():
-            changed = changed.replace(old.encode(), new.encode())
-        column = fits.Column("ASDF_METADATA", f"{len(changed)}B", array=[np.frombuffer(changed, "u1")])
-        hdus["ASDF"] = fits.BinTableHDU.from_columns([column], name="ASDF")
-        hdus.writeto(path, overwrite=True)
+def with_tree(path: Path, pixels: float = 1.0, **meta: object) -> Path:
+    """A FITS file with an ASDF extension as stdatamodels writes it: a tree and a binary block."""
+    content = BytesIO()
+    asdf.AsdfFile({"meta": meta, "table": np.full(99, pixels)}).write_to(content)
+    array = [np.frombuffer(content.getvalue(), "u1")]
+    column = fits.Column("ASDF_METADATA", f"{len(content.getvalue())}B", array=array)
+    extension = fits.BinTableHDU.from_columns([column], name="ASDF")
+    fits.HDUList([fits.PrimaryHDU(), extension]).writeto(path)
     return path
 
 
 def test_the_asdf_tree_counts_without_its_dates(tmp_path):
-    """The tree is compared by content: other dates are equal, another value is not."""
-    one = save(tmp_path / "a.fits")
-    later = save(tmp_path / "b.fits", date="2026-03-03T00:00:00.000")
-    other = save(tmp_path / "c.fits", telescope="telescopf")
+    """The tree counts by content, its binary blocks too; when it was written does not count."""
+    one = science_identity(with_tree(tmp_path / "a.fits", date="2026-01-01", pupil="CLEAR"))
+    later = science_identity(with_tree(tmp_path / "b.fits", date="2026-10-10T10", pupil="CLEAR"))
+    value = science_identity(with_tree(tmp_path / "c.fits", date="2026-01-01", pupil="CLEAN"))
+    block = science_identity(with_tree(tmp_path / "d.fits", 2.0, date="2026-01-01", pupil="CLEAR"))
 
-    assert science_identity(one) == science_identity(later)
-    assert science_identity(one) != science_identity(other)
+    assert one == later
+    assert len({one, value, block}) == 3
 
 
 def test_the_table_of_blended_headers_counts_without_dates(tmp_path):
@@ -140,10 +137,12 @@ def test_a_stored_object_is_read_by_the_name_it_had(tmp_path):
     assert science_identity(bare, "a.fits") == science_identity(named)
 
 
-def test_a_cut_file_is_refused(tmp_path):
-    """A file that ends early has no identity."""
+@pytest.mark.parametrize("missing", [1, 2880, 2881])
+@pytest.mark.filterwarnings("ignore")
+def test_a_cut_file_is_refused(tmp_path, missing):
+    """A file that ends early, in data or in a header, has no identity."""
     path = image(tmp_path / "a.fits")
-    path.write_bytes(path.read_bytes()[:-2881])
+    path.write_bytes(path.read_bytes()[:-missing])
 
     with pytest.raises(CalibrationError, match=r"a\.fits"):
         science_identity(path)

@@ -1,0 +1,135 @@
+"""Associations as MAST writes them, and as the pipelines are given them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jwst.associations import load_asn
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.associations import file_for, gather, read
+from jwmirror.records import GONE, HELD, Derivation, Entry, Input, Product
+
+PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+EARLY = "jw01345-o001_20260101t000000_image3_00001_asn.json"
+LATE = "jw01345-o001_20260202t000000_image3_00001_asn.json"
+
+
+def content(**changes: object) -> dict:
+    """An association of two exposures, the background first."""
+    members = [
+        {"expname": "b_cal.fits", "exptype": "background", "exposerr": "null"},
+        {"expname": "a_cal.fits", "exptype": "science", "exposerr": "null"},
+    ]
+    plain = {
+        "asn_type": "image3",
+        "asn_id": "o001",
+        "program": "01345",
+        "products": [{"name": PRODUCT, "members": members}],
+    }
+    return {**plain, **changes}
+
+
+def written(folder: Path, name: str = EARLY, **changes: object) -> Path:
+    """An association file."""
+    path = folder / name
+    path.write_text(json.dumps(content(**changes)))
+    return path
+
+
+def entry(name: str, state: str = HELD) -> Entry:
+    """A manifest row of an association; its sha256 stands for the file."""
+    product = Product(uri=name, filename=name, program=1345, observation="o001", suffix="asn")
+    path = f"upstream/jw01345/o001/{name}"
+    return Entry(path=path, origin="upstream", sha256=name, size=1, product=product, state=state)
+
+
+def test_members_keep_their_order_and_their_type(tmp_path):
+    """Order decides the reference frame of a mosaic, the type what a member is for."""
+    found = read(written(tmp_path))
+
+    assert [(m.name, m.exptype) for m in found.members] == [
+        ("b_cal.fits", "background"),
+        ("a_cal.fits", "science"),
+    ]
+    assert (found.program, found.candidate, found.product) == (1345, "o001", PRODUCT)
+
+
+TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"products": []}, "not enough values"),
+        ({"products": [{"name": PRODUCT, "members": TWICE}]}, "a_cal.fits is a member twice"),
+        ({"products": [{"name": PRODUCT, "members": []}]}, "no science member"),
+        ({"products": [{"name": "../x", "members": TWICE[:1]}]}, "expected a name"),
+        ({"products": [{"members": TWICE[:1]}]}, "'name' is missing"),
+        ({"asn_type": None}, "expected a name"),
+        ({"program": "x"}, "invalid literal"),
+    ],
+)
+def test_a_broken_association_is_told_by_name(tmp_path, changes, told):
+    """The error names the file and what is wrong with it."""
+    with pytest.raises(CalibrationError, match=f"{EARLY}: .*{told}"):
+        read(written(tmp_path, **changes))
+
+
+def test_the_latest_held_association_counts(tmp_path):
+    """A restamped association replaces the earlier one, whatever the order of the rows."""
+    for name in (EARLY, LATE):
+        written(tmp_path, name)
+    rows = [entry(LATE), entry(EARLY)]
+
+    found = gather(rows, lambda sha256: tmp_path / sha256).found
+
+    assert [each.name for each in found] == [LATE]
+
+
+def test_one_that_vanished_counts_only_without_another(tmp_path):
+    """An association that MAST no longer lists serves until there is a held one."""
+    for name in (EARLY, LATE):
+        written(tmp_path, name)
+
+    both = gather([entry(EARLY), entry(LATE, GONE)], tmp_path.joinpath).found
+    alone = gather([entry(LATE, GONE)], tmp_path.joinpath).found
+
+    assert [each.name for each in both] == [EARLY]
+    assert [each.name for each in alone] == [LATE]
+
+
+def test_a_broken_one_does_not_hide_the_others(tmp_path):
+    """It is listed as broken, and the rest is read."""
+    written(tmp_path, EARLY)
+    (tmp_path / "jw01345-o002_x_asn.json").write_text("<html>")
+
+    found = gather([entry("jw01345-o002_x_asn.json"), entry(EARLY)], tmp_path.joinpath)
+
+    assert [each.name for each in found.found] == [EARLY]
+    assert [each.name for each in found.broken] == ["jw01345-o002_x_asn.json"]
+
+
+def test_the_file_for_a_pipeline_is_read_by_jwst_and_has_no_stamp():
+    """Members in order with their types, the candidate's id, and no date."""
+    derivation = Derivation(
+        pipeline="image3",
+        product=PRODUCT,
+        engine={"jwst": "3.0.0"},
+        inputs=(
+            Input(name="b_cal.fits", role="background"),
+            Input(name="a_cal.fits", role="science"),
+        ),
+        parameters={},
+        references={},
+    )
+
+    name, text = file_for(derivation)
+    loaded = load_asn(text)
+
+    assert name == f"{PRODUCT}_image3_asn.json"
+    assert loaded["asn_id"] == "o001"
+    assert loaded["products"][0]["members"] == [
+        {"expname": "b_cal.fits", "exptype": "background"},
+        {"expname": "a_cal.fits", "exptype": "science"},
+    ]

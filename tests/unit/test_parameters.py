@@ -1,0 +1,166 @@
+"""Parameters: mistakes found before the first job, where-blocks, and stpipe's own defaults."""
+
+import pytest
+
+from jwmirror.errors import ConfigError
+from jwmirror.recalibrate.parameters import effective, mistakes, normal, resolve
+from jwmirror.records import Recipe, Where, canonical
+
+PLACE = "recipes.deep.parameters"
+HEADER = canonical(
+    {
+        "meta.observation.program_number": "01345",
+        "meta.observation.observation_number": "002",
+        "meta.instrument.name": "NIRCAM",
+        "meta.instrument.detector": "NRCALONG",
+        "meta.instrument.filter": "F444W",
+    }
+)
+
+
+def recipe(*where: Where, **parameters: object) -> Recipe:
+    """A recipe with where-blocks."""
+    return Recipe(name="deep", programs=(1345,), parameters=parameters, where=where)
+
+
+def where(value: float, **match: object) -> Where:
+    """A block that sets the jump threshold."""
+    return Where(match=match, parameters={"detector1": {"jump": {"rejection_threshold": value}}})
+
+
+def threshold(made: Recipe) -> object:
+    """The jump threshold that a recipe says for HEADER."""
+    return effective(made, HEADER)["detector1"]["steps"]["jump"]["rejection_threshold"]
+
+
+def test_two_mistakes_are_both_named_with_the_right_name():
+    """A misspelt parameter and a misspelt step, each with place, guess and what is allowed."""
+    wrong = {"detector1": {"jump": {"rejection_treshold": 5}, "jmup": {}}}
+
+    parameter, step = mistakes(wrong, PLACE)
+
+    assert parameter.startswith(f"{PLACE}.detector1.jump.rejection_treshold: there is no parameter")
+    assert "did you mean rejection_threshold?" in parameter
+    assert step.startswith(f"{PLACE}.detector1.jmup: there is no step jmup; did you mean jump?")
+    assert "ramp_fit" in step
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place", "told"),
+    [
+        ({"imgae3": {}}, "imgae3", "did you mean image3?"),
+        ({"guider": 5}, "guider", "expected steps"),
+        ({"image3": {"tweakreg": {"searchrad": "far"}}}, "image3.tweakreg.searchrad", "float("),
+        ({"image3": {"tweakreg": {"fitgeometry": "x"}}}, "image3.tweakreg.fitgeometry", "'rshift'"),
+        ({"image2": {"assign_wcs": {"sip_degree": 9}}}, "image2.assign_wcs.sip_degree", "max=6"),
+        ({"detector1": {"jump": {"skip": "maybe"}}}, "detector1.jump.skip", "boolean("),
+        ({"detector1": {"jump": True}}, "detector1.jump", "jump is a step"),
+        ({"detector1": {"save_ramp": True}}, "detector1.save_ramp", "save_calibrated_ramp"),
+        ({"detector1": {"skip": True}}, "detector1.skip", "stages"),
+        ({"image3": {"resample": {"output_dir": "x"}}}, "image3.resample.output_dir", "remove"),
+        ({"image3": {"steps": {"resampel": {}}}}, "image3.steps.resampel", "resample"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told):
+    """One mistake, one line that begins with where it stands."""
+    (line,) = mistakes(wrong, PLACE)
+
+    assert line.startswith(f"{PLACE}.{place}: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"detector1": {"jump": {"rejection_threshold": 5}, "save_calibrated_ramp": True}},
+        {"Detector1Pipeline": {"steps": {"jump": {"skip": True, "maximum_cores": "half"}}}},
+        {"calwebb_image3": {"tweakreg": {"abs_refcat": "GAIADR3"}, "save_results": True}},
+        {"detector1": {"ramp_fit": {"firstgroup": None, "override_gain": "gain.fits"}}},
+    ],
+)
+def test_what_stpipe_accepts_is_no_mistake(right):
+    """Config's names, notebooks' names and forms, and None for what has no value."""
+    assert mistakes(right, PLACE) == []
+
+
+def test_all_forms_of_one_parameter_are_the_same():
+    """A step beside the pipeline's parameters and one under `steps` mean the same."""
+    beside = {"detector1": {"jump": {"skip": True}, "save_calibrated_ramp": True}}
+    nested = {
+        "calwebb_detector1": {"steps": {"jump": {"skip": True}}, "save_calibrated_ramp": True}
+    }
+
+    assert normal(beside) == normal(nested)
+
+
+def test_a_more_specific_block_wins_wherever_it_stands():
+    """More match keys win, not the order; numbers and case are read as people mean them."""
+    blocks = [
+        where(7.0, detector="nrcalong", filter="F444W"),
+        where(6.0, program=1345),
+        where(8.0, detector="NRCB1", filter="F444W", observation=2),
+    ]
+
+    found = threshold(recipe(*blocks, detector1={"jump": {"rejection_threshold": 5.0}}))
+
+    assert found == 7.0
+
+
+def test_a_block_adds_to_what_the_recipe_says():
+    """Parameters that the block does not name stay."""
+    made = recipe(where(6.0, observation=2), detector1={"jump": {"skip": False}}, image3={"x": 1})
+
+    found = effective(made, HEADER)
+
+    assert found["detector1"]["steps"]["jump"] == {"skip": False, "rejection_threshold": 6.0}
+    assert found["image3"] == {"steps": {}, "x": 1}
+
+
+def test_a_tie_in_conflict_is_an_error():
+    """Two equally specific blocks that disagree: no silent winner."""
+    tied = recipe(where(6.0, detector="NRCALONG"), where(7.0, filter="F444W"))
+
+    with pytest.raises(ConfigError, match=r"recipes\.deep\.where.*rejection_threshold to 6\.0 and"):
+        effective(tied, HEADER)
+
+
+def test_a_tie_is_no_error_where_a_more_specific_block_decides_or_both_agree():
+    """Only a conflict that decides the value counts."""
+    tie = [where(6.0, detector="NRCALONG"), where(7.0, filter="F444W")]
+    judge = where(8.0, detector="NRCALONG", filter="F444W")
+    agreeing = [where(6.0, detector="NRCALONG"), where(6.0, filter="F444W")]
+
+    assert threshold(recipe(*tie, judge)) == 8.0
+    assert threshold(recipe(judge, *tie)) == 8.0
+    assert threshold(recipe(*agreeing)) == 6.0
+
+
+def test_later_layers_lie_over_earlier_ones_and_over_the_defaults():
+    """spec < first layer < second layer; a whole number for a float is that float."""
+    layers = [
+        {"steps": {"jump": {"rejection_threshold": 5, "name": "jump", "flag_4_neighbors": False}}},
+        {"steps": {"jump": {"rejection_threshold": 6}}, "save_results": False},
+    ]
+
+    jump = resolve("detector1", layers)["steps"]["jump"]
+
+    assert repr(jump["rejection_threshold"]) == "6.0"
+    assert jump["flag_4_neighbors"] is False
+    assert jump["edge_size"] == 25
+    assert "name" not in jump
+
+
+def test_what_does_not_matter_is_not_resolved():
+    """Skipped steps are just skipped, idle ones absent, and no parameter says where files go."""
+    found = resolve("detector1", [{"steps": {"jump": {"skip": True}}}], frozenset({"rscd"}))
+
+    assert found["steps"]["jump"] == {"skip": True}
+    assert "rscd" not in found["steps"]
+    assert {"output_dir", "save_results", "suffix"}.isdisjoint(found)
+    assert "output_dir" not in found["steps"]["ramp_fit"]
+
+
+def test_resolving_refuses_what_stpipe_refuses():
+    """A value of a pars reference or a notebook that is out of range does not get into a key."""
+    with pytest.raises(ConfigError, match=r"detector1: .*rejection_threshold"):
+        resolve("detector1", [{"steps": {"jump": {"rejection_threshold": "high"}}}])
