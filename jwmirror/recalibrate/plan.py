@@ -4,6 +4,7 @@ Judgement only: what is held comes in as records, and what must be looked up (pa
 references, results by key, what is published) through the functions that are passed.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from jwmirror.records import (
 
 UNCAL = "_uncal.fits"
 SCIENCE = "science"
+STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
 NEW = Reason("new", "", "")
 LOST = Reason("result", "lost", "to be made again")
 
@@ -336,8 +338,9 @@ def _input(name: str, role: str, file: ResultFile) -> Input:
 def _broken(associations: Associations, recipe: Recipe, stages: set[int]) -> Iterator[Wait]:
     """A wait for each association file of the recipe's programs that cannot be used."""
     for failure in associations.broken:
-        level = {2} if "2_" in failure.name.rpartition("t")[2] else {3}
-        if stages & level & set(recipe.stages) and program_of(failure.name) in recipe.programs:
+        stage = 2 if STAGE_2.search(failure.name) else 3
+        asked = stage in stages and stage in recipe.stages
+        if asked and program_of(failure.name) in (None, *recipe.programs):
             yield Wait(recipe=recipe.name, product=failure.name, why=failure.message)
 
 
