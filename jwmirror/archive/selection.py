@@ -26,7 +26,7 @@ def select(listing: Listing, selection: Selection) -> tuple[Product, ...]:
 
 
 def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
-    """What a selection names and no product of its program has: "filters: F200X"."""
+    """What a selection names and no product of its program has: "filters: f200x"."""
     if listing.program != selection.program:
         return ()
     lacking = []
@@ -35,7 +35,7 @@ def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
         lacking += [f"{name}: {value}" for value in sorted(wanted - present)]
     if not lacking and not select(listing, selection):
         lacking.append("nothing has all the chosen properties at once")
-    return tuple(f"program {selection.program}: {each}" for each in lacking)
+    return tuple(lacking)
 
 
 def _criteria(selection: Selection) -> dict[str, Collection[str]]:

@@ -10,7 +10,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from jwmirror import __version__
-from jwmirror.errors import ArchiveError
+from jwmirror.errors import ConfigError
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{urllib3.__version__}"
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may heal
@@ -74,6 +74,11 @@ class Line:
             "GET", url, headers=sent, preload_content=False, decode_content=False
         )
 
+    def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
+        """POST a question in JSON; the answer is read."""
+        sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
+        return self._pool.request("POST", url, body=body, headers=sent)
+
     def receive(
         self,
         response: urllib3.BaseHTTPResponse,
@@ -110,7 +115,9 @@ def dropped(response: urllib3.BaseHTTPResponse) -> None:
 
 
 def base_of(url: str) -> str:
-    """A server's URL without a closing slash; ArchiveError if it is not one."""
+    """A server's URL without a closing slash; ConfigError if it is not one."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ArchiveError(f"server URL {url!r}: expected http(s)://host; correct it in the config")
+        raise ConfigError(
+            [f"server URL {url!r}: expected http(s)://host; correct it in the config"]
+        )
     return url.rstrip("/")

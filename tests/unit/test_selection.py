@@ -108,7 +108,7 @@ def test_what_a_selection_names_in_vain_is_told():
 
     lacking = unmatched(LISTING, wanted)
 
-    assert lacking == ("program 1345: observations: o007", "program 1345: filters: f200x")
+    assert lacking == ("observations: o007", "filters: f200x")
 
 
 def test_criteria_that_only_fail_together_are_told():

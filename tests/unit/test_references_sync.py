@@ -1,0 +1,244 @@
+"""The reference cache: synced file by file, verified before it bears its name, usable offline."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jwmirror.archive.references import (
+    offline_environment,
+    resolve_context,
+    sync_mappings,
+    sync_references,
+)
+from jwmirror.archive.wire import Patience
+from jwmirror.errors import ReferencesError
+from tests.observatory.references.context import build_context
+from tests.observatory.references.server import ReferenceServer
+
+HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+FLAT = "jwst_nircam_flat_0001.fits"
+
+
+@pytest.fixture(scope="module")
+def crds_root(tmp_path_factory) -> Path:
+    """A small CRDS: one NIRCam detector."""
+    root = tmp_path_factory.mktemp("crds")
+    build_context(root, detectors=["NRCB1"], filters=["F200W"], fgs=False)
+    return root
+
+
+@pytest.fixture
+def server(crds_root):
+    """Serves it; faults do not outlive a test."""
+    with ReferenceServer(crds_root) as server:
+        yield server
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    """An empty CRDS cache."""
+    return tmp_path / "cache"
+
+
+def sync(server: ReferenceServer, cache: Path, *names: str) -> dict[str, str]:
+    """Sync the latest context and some references of it."""
+    context = resolve_context(server.url, "latest", cache, HASTY)
+    sync_mappings(server.url, context, cache, HASTY)
+    return sync_references(names, context, cache, server.url, HASTY)
+
+
+def place(cache: Path, name: str = FLAT) -> Path:
+    """Where the cache keeps a NIRCam reference."""
+    return cache / "references" / "jwst" / "nircam" / name
+
+
+@pytest.mark.parametrize("policy", ["build", "latest"])
+def test_a_policy_resolves_to_the_context_of_the_server(policy, server, cache):
+    """Build and latest are what the server says they are."""
+    server.build, server.latest = "jwst_1400.pmap", "jwst_1500.pmap"
+
+    context = resolve_context(server.url, policy, cache, HASTY)
+
+    assert context == getattr(server, policy)
+
+
+def test_a_named_context_asks_nobody(cache):
+    """A context given by name is itself."""
+    assert resolve_context("http://localhost:9", "jwst_1464.pmap", cache) == "jwst_1464.pmap"
+
+
+@pytest.mark.parametrize("policy", ["operational", "jwst_1464", "../jwst_1464.pmap"])
+def test_an_unknown_policy_is_an_error(policy, server, cache):
+    """What is neither a policy nor a context is refused with what is allowed."""
+    with pytest.raises(ReferencesError, match="expected build, latest or jwst_NNNN"):
+        resolve_context(server.url, policy, cache, HASTY)
+
+
+def test_no_server_is_an_error_and_no_other_context(cache):
+    """Where nobody answers, no context is guessed."""
+    with pytest.raises(ReferencesError, match=r"references\.url"):
+        resolve_context("http://localhost:9", "build", cache, HASTY)
+
+
+def test_an_answer_that_is_no_context_is_an_error(server, cache):
+    """A context's name is checked before it is believed."""
+    server.latest = "none"
+
+    with pytest.raises(ReferencesError, match=r"expected jwst_NNNN\.pmap, got 'none'"):
+        resolve_context(server.url, "latest", cache, HASTY)
+
+
+def test_references_arrive_under_their_names_with_their_sha1(server, cache, crds_root):
+    """A synced file is the server's, byte for byte."""
+    sums = sync(server, cache, FLAT, "N/A")
+
+    assert list(sums) == [FLAT]
+    assert place(cache).read_bytes() == place(crds_root).read_bytes()
+    assert place(cache).stat().st_mode & 0o777 == 0o644
+
+
+def test_the_synced_cache_serves_crds_offline(server, cache, crds_root):
+    """With the offline environment, real crds finds the references, and asks no server."""
+    sync(server, cache, FLAT)
+    asked = len(server.requests)
+    header = {
+        "META.INSTRUMENT.NAME": "NIRCAM",
+        "META.INSTRUMENT.DETECTOR": "NRCB1",
+        "META.INSTRUMENT.FILTER": "F200W",
+        "META.INSTRUMENT.PUPIL": "CLEAR",
+        "META.EXPOSURE.TYPE": "NRC_IMAGE",
+        "META.SUBARRAY.NAME": "SUB160",
+        "META.OBSERVATION.DATE": "2025-11-20",
+        "META.OBSERVATION.TIME": "00:10:00.000",
+    }
+    code = (
+        "import json, sys, crds; header = json.loads(sys.argv[1]);"
+        "print(crds.getreferences(header, reftypes=['flat'], observatory='jwst')['flat'])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(header)],
+        env={**os.environ, **offline_environment(cache, server.latest)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.stdout.split() == [str(place(cache))], done.stderr
+    assert len(server.requests) == asked
+
+
+def test_the_config_of_the_cache_is_small_and_says_offline(server, cache):
+    """What crds reads at each start has no list of all files in it."""
+    sync(server, cache, FLAT)
+
+    text = (cache / "config" / "jwst" / "server_config").read_text()
+    config = ast.literal_eval(text)
+    assert config["connected"] is False
+    assert config["latest_context"] == server.latest
+    assert "download_metadata" not in config
+
+
+def test_a_second_sync_asks_nothing(server, cache):
+    """What was verified is taken as it is, without the server."""
+    first = sync(server, cache, FLAT)
+    asked = len(server.requests)
+
+    sync_mappings(server.url, server.latest, cache, HASTY)
+    second = sync_references([FLAT], server.latest, cache, server.url, HASTY)
+
+    assert second == first
+    assert len(server.requests) == asked
+
+
+def test_a_file_that_comes_wrong_once_is_fetched_again(server, cache, crds_root):
+    """Wrong bytes of the right length are not taken; the next try is."""
+    server.corrupt(FLAT, times=1)
+
+    sync(server, cache, FLAT)
+
+    assert place(cache).read_bytes() == place(crds_root).read_bytes()
+    assert server.fetched(FLAT) == 2
+
+
+def test_a_file_that_stays_wrong_never_bears_its_name(server, cache):
+    """After a second wrong answer the sync fails, and the cache has no trace of the file."""
+    server.corrupt(FLAT)
+
+    with pytest.raises(ReferencesError, match=f"sha1.*{FLAT}.*not put into the cache"):
+        sync(server, cache, FLAT)
+
+    assert list(place(cache).parent.iterdir()) == []
+    assert server.fetched(FLAT) == 2
+
+
+def test_a_bad_file_in_the_cache_is_replaced(server, cache, crds_root):
+    """A file that another tool left damaged is deleted and fetched again."""
+    place(cache).parent.mkdir(parents=True)
+    place(cache).write_bytes(b"damaged")
+
+    sync(server, cache, FLAT)
+
+    assert place(cache).read_bytes() == place(crds_root).read_bytes()
+
+
+def test_a_good_file_in_the_cache_is_not_fetched(server, cache, crds_root):
+    """A file that is right already is verified and kept."""
+    place(cache).parent.mkdir(parents=True)
+    place(cache).write_bytes(place(crds_root).read_bytes())
+
+    sync(server, cache, FLAT)
+
+    assert server.fetched(FLAT) == 0
+
+
+def test_damage_after_the_sync_is_noticed(server, cache, crds_root):
+    """A verified file that changed on disk is verified anew, and mended."""
+    sync(server, cache, FLAT)
+    place(cache).write_bytes(b"damaged since")
+
+    sync(server, cache, FLAT)
+
+    assert place(cache).read_bytes() == place(crds_root).read_bytes()
+
+
+def test_a_deleted_file_comes_back(server, cache):
+    """A verified file that was deleted is fetched again."""
+    sync(server, cache, FLAT)
+    place(cache).unlink()
+
+    sync(server, cache, FLAT)
+
+    assert place(cache).exists()
+
+
+def test_a_damaged_ledger_only_costs_time(server, cache):
+    """Without its ledger, the cache is verified anew and not fetched anew."""
+    first = sync(server, cache, FLAT)
+    (cache / "config" / "jwst" / "jwmirror_verified.json").write_text("{")
+
+    assert sync(server, cache, FLAT) == first
+    assert server.fetched(FLAT) == 1
+
+
+def test_a_file_that_crds_does_not_know_is_named(server, cache):
+    """An unknown reference is an error that says which."""
+    with pytest.raises(ReferencesError, match="jwst_nircam_flat_9999"):
+        sync(server, cache, "jwst_nircam_flat_9999.fits")
+
+
+def test_a_file_that_does_not_come_is_an_error(server, cache):
+    """A body that stalls ends in bounded time, and leaves nothing."""
+    server.slow(FLAT, seconds=30)
+
+    with pytest.raises(ReferencesError, match=FLAT):
+        sync_hastily = Patience(connect_s=1, read_s=0.2, attempts=1, bodies=2, backoff_s=0.01)
+        context = resolve_context(server.url, "latest", cache, HASTY)
+        sync_references([FLAT], context, cache, server.url, sync_hastily)
+
+    assert list(place(cache).parent.iterdir()) == []
