@@ -1,0 +1,416 @@
+"""Workers: exposures through the real pipelines, in processes that a bad one cannot spoil."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from jwmirror.errors import CalibrationError, ReferencesError
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.derivation import key_of
+from jwmirror.recalibrate.inputs import version_of
+from jwmirror.recalibrate.plan import plan_associations, plan_exposures
+from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.stages import Cost, Output, check
+from jwmirror.recalibrate.worker import calibrate
+from jwmirror.records import (
+    Chain,
+    Derivation,
+    Entry,
+    Plan,
+    Product,
+    Receipt,
+    Recipe,
+    ResultFile,
+    canonical,
+)
+from tests.observatory.references.context import build_context
+from tests.observatory.telescope.exposures import take
+from tests.observatory.telescope.program import demo_program, exposures_of
+
+ROOT = Path(__file__).parents[2]
+DEEP = Recipe(name="deep", programs=(1345, 1019))
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+HOOKS = """
+import os, signal, time
+
+def die(*_):
+    if not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def die_always(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def sleep(*_):
+    time.sleep(60)
+
+def fail(*_):
+    raise ValueError("no groups left")
+"""
+
+
+@dataclass
+class Bench:
+    """A store in a folder and a dict."""
+
+    folder: Path
+    results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)
+
+    def take(self, path: Path) -> str:
+        """Move a file in."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sha256 = sha256_of(path)
+        shutil.move(path, self.locate(sha256))
+        return sha256
+
+    def locate(self, sha256: str) -> Path:
+        """Where a file is."""
+        return self.folder / sha256
+
+    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+        """A result made before."""
+        return self.results.get(key)
+
+    def keep(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> tuple[ResultFile, ...]:
+        """Take a result in."""
+        files = tuple(self._kept(Path(output.path), output.identity) for output in outputs)
+        self.results[key_of(derivation)] = files
+        self.costs.append(cost)
+        return files
+
+    def _kept(self, path: Path, identity: str) -> ResultFile:
+        size = path.stat().st_size
+        return ResultFile(filename=path.name, sha256=self.take(path), size=size, identity=identity)
+
+
+@dataclass
+class Site:
+    """Two exposures, their associations, a reference cache, and a folder to work in."""
+
+    root: Path
+    cache: Path
+    entries: list[Entry]
+    bench: Bench
+
+    @property
+    def resolver(self) -> Resolver:
+        """Of the one context."""
+        return Resolver(self.cache, "jwst_0001.pmap")
+
+    @property
+    def associations(self) -> Associations:
+        """An image2 for each exposure and an image3 of both."""
+        roots = [entry.filename.removesuffix("_uncal.fits") for entry in self.entries[:2]]
+        stage2 = [_association("image2", root, f"{root}_rate.fits") for root in roots]
+        stage3 = _association("image3", MOSAIC, *(f"{root}_cal.fits" for root in roots))
+        return Associations(found=(*stage2, stage3))
+
+    def plan(self, recipe: Recipe = DEEP, count: int = 2) -> list[Chain]:
+        """The chains of the first exposures."""
+        lookups = (self.resolver, self.bench.recall, lambda *_: None)
+        plan = plan_exposures(self.entries[:count], self.associations, [recipe], *lookups, 16)
+        assert not plan.failures
+        return _chains(plan)
+
+    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0) -> Receipt:
+        """Work chains off, two at a time."""
+        work, logs = self.root / "work", self.root / "logs"
+        return calibrate(chains, self.bench, 2, work, logs, timeout_s)
+
+    def with_hook(self, chain: Chain, hook: str) -> Chain:
+        """The chain with a function to be called before its first step."""
+        first = chain.derivations[0]
+        steps = first.parameters["steps"]
+        hooked = {**steps["group_scale"], "skip": False, "pre_hooks": [f"bad_hooks.{hook}"]}
+        parameters = {**first.parameters, "steps": {**steps, "group_scale": hooked}}
+        return replace(chain, derivations=(replace(first, parameters=parameters),))
+
+
+def _association(kind: str, product: str, *members: str) -> Association:
+    return Association(
+        name=f"{product}_{kind}_asn.json",
+        asn_type=kind,
+        program=1345,
+        candidate="o001",
+        product=product,
+        members=tuple(Member(name=name, exptype="science") for name in members),
+    )
+
+
+def _chains(plan: Plan) -> list[Chain]:
+    return [chain for batch in plan.batches.values() for chain in batch]
+
+
+def _entry(bench: Bench, path: Path, program: int) -> Entry:
+    product = Product(
+        uri=path.name, filename=path.name, program=program, observation="o001", suffix="uncal"
+    )
+    version = version_of(product, path, sha256_of(path), path.stat().st_size)
+    assert version.refusal == ""
+    bench.take(path)
+    return Entry(
+        path=f"upstream/{path.name}",
+        origin="upstream",
+        sha256=version.sha256,
+        size=version.size,
+        identity=version.identity,
+        header=version.header,
+        product=product,
+    )
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
+    """A reference cache, the rows of two exposures, and the folder of their bytes; made once."""
+    root = tmp_path_factory.mktemp("site")
+    build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
+    program = demo_program()
+    bench = Bench(root / "objects")
+    paths = [take(program, each, root / "taken") for each in exposures_of(program)[:2]]
+    return root / "crds", [_entry(bench, path, 1345) for path in paths], bench.folder
+
+
+@pytest.fixture
+def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
+    """The exposures and an empty store of results, with CRDS offline."""
+    cache, entries, objects = observed
+    for name, value in environment(cache, "jwst_0001.pmap").items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "bad_hooks.py").write_text(HOOKS.format(flag=str(tmp_path / "died")))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    shutil.copytree(objects, tmp_path / "objects")
+    yield Site(root=tmp_path, cache=cache, entries=entries, bench=Bench(tmp_path / "objects"))
+
+
+def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
+    """The files of a receipt's results by name."""
+    found = [file for result in receipt.results for file in result.files]
+    return {file.filename: site.bench.locate(file.sha256) for file in found}
+
+
+# ---- references and parameters ---------------------------------------------------------------
+
+
+def test_parameters_are_those_that_stpipe_itself_would_use(site):
+    """Defaults, pars references and the recipe, as Pipeline.call puts them together."""
+    from jwst.pipeline import Detector1Pipeline
+
+    uncal = site.root / site.entries[0].filename
+    uncal.symlink_to(site.bench.locate(site.entries[0].sha256))
+    steps = {"ramp_fit": {"algorithm": "LIKELY"}}
+
+    ours, _ = site.resolver.settle("detector1", site.entries[0].header, {"steps": steps})
+    config, _ = Detector1Pipeline.build_config(str(uncal), steps=steps)
+    theirs = Detector1Pipeline.from_config_section(config).get_pars()["steps"]
+
+    running = {name: values for name, values in ours["steps"].items() if not values["skip"]}
+    for name, values in running.items():
+        assert {k: v for k, v in values.items() if k in theirs[name]}.items() <= theirs[
+            name
+        ].items()
+    assert running["ramp_fit"]["algorithm"] == "LIKELY"
+
+
+def test_a_reference_is_known_by_name_and_content(site):
+    """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
+    from hashlib import sha1
+
+    _, references = site.resolver.settle("detector1", site.entries[0].header, {"steps": {}})
+
+    name, checksum = references["dark"]
+    content = (site.cache / "references/jwst/nircam" / name).read_bytes()
+    assert checksum == sha1(content).hexdigest()
+    assert references["ipc"] == ("N/A", "")
+    assert any(reftype.startswith("pars-") for reftype in references)
+
+
+def test_references_of_skipped_steps_do_not_count(site):
+    """Without dark_current, the dark is not in the key."""
+    skip = {"steps": {"dark_current": {"skip": True}}}
+
+    _, references = site.resolver.settle("detector1", site.entries[0].header, skip)
+
+    assert "dark" not in references
+
+
+def test_an_override_counts_by_its_content(site):
+    """The user's own file is in the key by its sha256."""
+    mine = site.root / "mine.fits"
+    mine.write_bytes(b"dark")
+    override = {"steps": {"dark_current": {"override_dark": str(mine)}}}
+
+    _, references = site.resolver.settle("detector1", site.entries[0].header, override)
+
+    assert references["dark"] == ("override mine.fits", sha256_of(mine))
+
+
+def test_a_gap_names_type_values_and_context(site):
+    """A detector that the context does not know."""
+    other = site.entries[0].header.replace("NRCB1", "NRCB4")
+
+    with pytest.raises(CalibrationError, match=r"jwst_0001\.pmap has no \w+ reference.*NRCB4"):
+        site.resolver.settle("detector1", other, {"steps": {}})
+
+
+def test_needed_references_are_those_that_are_used(site):
+    """What the sync is told to fetch covers what the plan then finds."""
+    header = site.entries[0].header
+    stages = ("detector1", "image2", "image3")
+
+    needed = set(site.resolver.needed([(header, stages)]))
+
+    used = [site.resolver.settle(stage, header, {"steps": {}})[1] for stage in stages]
+    names = {name for references in used for name, sha1 in references.values() if sha1}
+    assert names <= needed
+    assert all((site.cache / "references/jwst/nircam" / name).is_file() for name in needed)
+
+
+def test_a_reference_that_is_not_in_the_cache_is_named(site, tmp_path):
+    """With mappings alone nothing can be planned; the error says what to do."""
+    empty = tmp_path / "crds"
+    shutil.copytree(site.cache / "mappings", empty / "mappings")
+    os.environ["CRDS_PATH"] = str(empty)
+
+    with pytest.raises(ReferencesError, match=r"\.asdf is not in the reference cache.*network"):
+        Resolver(empty, "jwst_0001.pmap").settle("detector1", site.entries[0].header, {})
+
+
+def test_another_cache_than_that_of_the_process_is_refused(site, tmp_path):
+    """CRDS would silently look into the one that its environment names."""
+    with pytest.raises(ReferencesError, match="CRDS_PATH"):
+        Resolver(tmp_path, "jwst_0001.pmap").needed([(site.entries[0].header, ("detector1",))])
+
+
+# ---- the real thing --------------------------------------------------------------------------
+
+
+def test_two_exposures_become_a_mosaic_that_is_remembered(site):
+    """Stages 1 to 3 as the recipe says, one job each; a second time nothing is computed."""
+    recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
+    chains = site.plan(recipe)
+    first = site.calibrate(chains)
+    lookups = (site.resolver, site.bench.recall, lambda *_: None)
+    rows = (site.entries, site.associations, [recipe], first.results)
+    mosaic = _chains(plan_associations(*rows, *lookups, 16))
+
+    second = site.calibrate(mosaic)
+    again = site.calibrate([*chains, *mosaic])
+
+    assert first.failures == second.failures == ()
+    assert len(first.computed) == 4
+    made = files_of(site, second)
+    assert {f"{MOSAIC}_i2d.fits", f"{MOSAIC}_cat.ecsv", f"{MOSAIC}_segm.fits"} <= set(made)
+    assert len(Table.read(made[f"{MOSAIC}_cat.ecsv"], format="ascii.ecsv")) > 20
+    assert fits.getval(made[f"{MOSAIC}_i2d.fits"], "S_TWKREG") == "COMPLETE"
+    assert again.computed == ()
+    assert len(again.results) == 5
+    assert list((site.root / "work").iterdir()) == []
+    assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in site.bench.costs)
+
+
+def test_a_script_without_guard_is_run_once(site):
+    """Snakemake's scripts are top-level code; the workers never import them again."""
+    script = site.root / "script.py"
+    chain = site.with_hook(site.plan(count=1)[0], "fail")
+    (site.root / "chain.json").write_text(canonical(chain))
+    script.write_text(
+        "import sys\n"
+        f"sys.path[:0] = [{str(ROOT)!r}]\n"
+        "open('ran', 'a').write('once ')\n"
+        "from pathlib import Path\n"
+        "from jwmirror.records import Chain, parse\n"
+        "from jwmirror.recalibrate.worker import calibrate\n"
+        "from tests.unit.test_worker import Bench\n"
+        "chain = parse(Path('chain.json').read_bytes(), Chain)\n"
+        "bench = Bench(Path('objects'))\n"
+        "receipt = calibrate([chain], bench, 2, Path('work'), Path('logs'), 60)\n"
+        "print(receipt.failures[0].message)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, script], cwd=site.root, capture_output=True, text=True, check=True
+    )
+
+    assert (site.root / "ran").read_text() == "once "
+    assert "no groups left" in done.stdout
+
+
+def test_one_bad_exposure_spoils_only_itself(site):
+    """A pipeline that raises fails with its words and the place of its log; the other is made."""
+    bad, good = site.plan(replace(DEEP, stages=(1,)))
+
+    receipt = site.calibrate([site.with_hook(bad, "fail"), good])
+
+    (failure,) = receipt.failures
+    assert failure.name == f"deep/{bad.product}"
+    assert "detector1: ValueError: no groups left" in failure.message
+    assert "Traceback" in (site.root / "logs" / f"{bad.product}.log").read_text()
+    assert [result.product for result in receipt.results] == [good.product]
+
+
+def test_a_killed_stage_is_tried_once_more_alone(site):
+    """Killed the first time, as for memory; the second time it goes well."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([site.with_hook(chain, "die")])
+
+    assert receipt.failures == ()
+    assert len(receipt.computed) == 1
+    assert (site.root / "died").exists()
+
+
+def test_killed_and_late_stages_are_told_as_such(site):
+    """What killed it, what it took, and what to change."""
+    killed, late = site.plan(replace(DEEP, stages=(1,)))
+    chains = [site.with_hook(killed, "die_always"), site.with_hook(late, "sleep")]
+
+    receipt = site.calibrate(chains, timeout_s=3)
+
+    told = {failure.name: failure.message for failure in receipt.failures}
+    assert "was killed (Killed; peak memory 0." in told[f"deep/{killed.product}"]
+    assert "took longer than 3 s" in told[f"deep/{late.product}"]
+    assert receipt.results == ()
+
+
+def test_two_recipes_with_one_key_compute_it_once(site):
+    """Equal derivations of one exposure follow each other."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([chain, replace(chain, recipe="quick")])
+
+    assert len(receipt.computed) == 1
+    assert [result.recipe for result in receipt.results] == ["deep", "quick"]
+
+
+def test_other_references_than_in_the_key_are_found(site, tmp_path):
+    """A result whose header names another flat than the derivation is not accepted."""
+    (chain,) = site.plan(count=1)
+    image2 = chain.derivations[1]
+    from stdatamodels.jwst import datamodels
+
+    with datamodels.ImageModel((4, 4)) as model:
+        model.meta.ref_file.flat.name = "crds://jwst_nircam_flat_9999.fits"
+        model.save(tmp_path / "x_cal.fits")
+
+    with pytest.raises(CalibrationError, match=r"flat: expected jwst_nircam_flat_\d+.*_9999"):
+        check(image2, [tmp_path / "x_cal.fits"])
+
+
+def test_a_stage_that_made_nothing_is_no_success(site):
+    """A pipeline that ends well without a file has failed."""
+    (chain,) = site.plan(count=1)
+
+    with pytest.raises(CalibrationError, match="made no FITS file"):
+        check(chain.derivations[0], [])
