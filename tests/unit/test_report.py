@@ -1,0 +1,233 @@
+"""The report: one file that needs nothing else, and says what happened and why."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import Entry
+from jwmirror.report import plots, words
+from jwmirror.report.explanations import named, nearest
+from jwmirror.report.history import history_of
+from jwmirror.report.pages import write_report
+from jwmirror.report.runs import last_run
+from jwmirror.report.status import holdings
+from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
+
+EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+
+
+class Text(HTMLParser):
+    """The words of a page, and the addresses that it refers to."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.words, self.addresses = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list) -> None:
+        """Remember what the page would load."""
+        self.addresses += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        """Remember the words, with single spaces."""
+        self.words += data.split()
+
+
+def report_of(mirror) -> str:
+    """The report on the small mirror's current generation and last run."""
+    generation = Generations(mirror.root).current()
+    path = mirror.root / "reports" / "000001.html"
+    write_report(
+        path,
+        generation,
+        generation.entries(),
+        last_run(mirror.root),
+        Provenance(mirror.root).read,
+        Generations(mirror.root).objects.path,
+    )
+    return path.read_text()
+
+
+def test_report_says_what_happened_and_why(small_mirror):
+    """Changes, results, parameters, references, waits and failures all stand in the page."""
+    text = " ".join(Text(report_of(small_mirror)).words)
+
+    for said in (
+        f"reprocessed {EXPOSURE}_uncal.fits checksum: 0a -> 0c CAL_VER: 1.17.1 -> 1.18.0",
+        f"deep {EXPOSURE} detector1 12.5 s never calibrated",
+        "rejection_threshold=5.0",
+        "abs_refcat=GAIADR3",
+        f"flat jwst_nircam_flat_0001.fits {'5a' * 20}",
+        "deep a3001 2 of 9 members are not there yet",
+        "late_exposure jump: <no> groups left",
+        "Selected, but MAST has none program 9",
+        "jw01345 o001 uncal 1.18.0 jwst_1322.pmap 2025_2 2025-11-02 1",
+        "CRDS context jwst_1464.pmap",
+    ):
+        assert said in text
+
+
+def test_report_needs_no_other_file_and_no_script(small_mirror):
+    """Every address is inside the page, or an image that it carries."""
+    page = report_of(small_mirror)
+
+    assert "<script" not in page
+    assert "url(" not in page and "@import" not in page
+    for address in Text(page).addresses:
+        assert address.startswith(("#", "data:image/png;base64,"))
+
+
+def test_report_shows_upstream_beside_recalibrated(small_mirror):
+    """One picture per recalibrated mosaic, a PNG wider than high, with sky levels below."""
+    page = report_of(small_mirror)
+
+    (image,) = [each for each in Text(page).addresses if each.startswith("data:")]
+    png = base64.b64decode(image.partition(",")[2])
+    wide, high = (int.from_bytes(png[start : start + 4]) for start in (16, 20))
+    assert png.startswith(b"\x89PNG")
+    assert wide > 1.8 * high
+    assert re.search(r"upstream: median 2\.0\d*, scatter 0\.05", page)
+    assert re.search(r"recipe deep: median 2\.1\d*, scatter 0\.05", page)
+
+
+def test_a_mosaic_that_cannot_be_read_is_told_in_the_page(small_mirror):
+    """The report is written all the same, and says which file has no image."""
+    path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
+    sha256, size = small_mirror.take(lambda file: file.write_bytes(b"no image"))
+    small_mirror.rows[path] = replace(small_mirror.rows[path], sha256=sha256, size=size)
+    small_mirror.publish("damaged")
+
+    page = report_of(small_mirror)
+
+    assert f"{sha256}: no SCI image can be read" in page
+    assert "data:image" not in page
+
+
+@pytest.mark.parametrize(("exclusive", "mode"), [(False, 0o644), (True, 0o600)])
+def test_a_report_with_exclusive_data_is_for_its_owner(small_mirror, exclusive, mode):
+    """Pictures of exclusive data are not for everyone on the machine."""
+    small_mirror.hold("x_uncal.fits", lambda path: path.write_text("x"), exclusive=exclusive)
+    small_mirror.publish("more")
+
+    report_of(small_mirror)
+
+    assert (small_mirror.root / "reports/000001.html").stat().st_mode & 0o777 == mode
+
+
+def test_results_of_one_way_stand_together(small_mirror):
+    """Two exposures with equal parameters and references are one paragraph of two results."""
+    before = report_of(small_mirror).count("<details>")
+    record = Provenance(small_mirror.root).read(
+        small_mirror.rows[f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"].key
+    )
+    twin = replace(record.derivation, product="twin")
+    small_mirror.make(twin, "twin_rate.fits", lambda path: path.write_text("twin"))
+    small_mirror.publish("more")
+
+    page = report_of(small_mirror)
+
+    assert page.count("<details>") == before == 2
+    assert "2 results" in page
+
+
+def test_no_run_on_record_is_no_error(tmp_path):
+    """A mirror on which the workflow never ran has no last run."""
+    assert last_run(tmp_path) is None
+
+
+def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
+    """What is not there is empty; what is damaged is told."""
+    for name in ("changes.json", "plan-associations.json", "references.json"):
+        (small_mirror.run_folder / name).unlink()
+
+    run = last_run(small_mirror.root)
+
+    assert (run.poll, run.references, run.published) == (None, None, None)
+    assert run.changes == ()
+    assert {chain.product for chain in run.chains} == {EXPOSURE, "late_exposure"}
+    (small_mirror.run_folder / "changes.json").write_text("{")
+    with pytest.raises(StoreError, match=r"changes\.json: not a Poll"):
+        last_run(small_mirror.root)
+
+
+def test_holdings_count_by_folder_and_kind():
+    """Files, bytes and vanished ones per origin, program, observation and suffix."""
+    folder = "upstream/jw01345/o001"
+    rows = [(f"{folder}/a_uncal.fits", 3, "held"), (f"{folder}/b_uncal.fits", 4, "vanished")]
+
+    (found,) = holdings(rows)
+
+    assert (found.origin, found.program, found.observation) == ("upstream", "jw01345", "o001")
+    assert (found.suffix, found.files, found.bytes, found.vanished) == ("uncal", 2, 7, 1)
+
+
+def test_history_tells_which_generations_led_to_the_current_one(small_mirror):
+    """A generation that was set aside is listed, and is not in the line."""
+    for number in range(2):
+        path = f"upstream/jw01345/o001/{number}"
+        first = next(iter(small_mirror.rows.values()))
+        small_mirror.rows[path] = Entry(
+            path=path, origin="upstream", sha256=first.sha256, size=first.size
+        )
+        small_mirror.publish(f"more {number}")
+    generations = Generations(small_mirror.root)
+
+    history = history_of("m", generations.read(1), generations.all())
+
+    assert history.line == (1,)
+    assert [each.number for each in history.generations] == [3, 2, 1]
+
+
+def test_blocks_are_averaged_without_what_is_unknown():
+    """Shrinking keeps means, ignores NaN, and leaves NaN where nothing is known."""
+    pixels = np.array([[1.0, 3.0, np.nan, np.nan], [5.0, np.nan, np.nan, np.nan]])
+
+    small = plots.shrunk(pixels, side=2)
+
+    np.testing.assert_array_equal(small, [[3.0, np.nan]])
+    assert plots.shrunk(np.ones((3, 1000)), side=10).shape == (1, 10)
+    assert plots.shrunk(pixels, side=4).shape == pixels.shape
+
+
+def test_names_are_found_by_their_end_and_suggested_by_likeness():
+    """A name, a path below the view and a path through current/ all mean one file."""
+    paths = ["upstream/jw01345/o001/a_cal.fits", "recalibrated/deep/jw01345/o001/a_cal.fits"]
+
+    assert named("a_cal.fits", paths) == tuple(paths)
+    assert named("m/current/upstream/jw01345/o001/a_cal.fits", paths) == (paths[0],)
+    assert named("cal.fits", paths) == ()
+    assert nearest("a_cals.fits", paths) == ["a_cal.fits"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (21_340_000, "21.3 MB")]
+)
+def test_sizes_have_three_digits(count, text):
+    """Bytes are told in decimal units."""
+    assert words.size(count) == text
+
+
+def test_times_are_told_to_the_minute():
+    """An ISO time in UTC, as one reads it."""
+    assert words.moment("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
+
+
+def test_report_of_a_later_run_that_did_nothing(small_mirror):
+    """Nothing to do is said as such, and the ways of what is held are still there."""
+    later = small_mirror.root / "receipts/runs/20270101T000000.000000Z-2"
+    later.mkdir()
+
+    text = " ".join(Text(report_of(small_mirror)).words)
+
+    assert "no failures, nothing waits, nothing is out of date" in text
+    assert "Nothing: every result was there already." in text
+    assert "rejection_threshold=5.0" in text
+    assert Path(last_run(small_mirror.root).id).name == later.name
