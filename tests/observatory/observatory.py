@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from tests.observatory.archive import Archive
+from tests.observatory.archive import Archive, edits
+from tests.observatory.archive.holdings import Holding
 from tests.observatory.references.server import ReferenceServer
 from tests.observatory.telescope.program import Program, demo_program
 
@@ -64,9 +65,13 @@ class Observatory:
         """What the telescope did."""
         return msgspec.json.decode((self.root / "program.json").read_bytes(), type=Program)
 
-    def truth(self, observation: int, filter_name: str) -> Path:
-        """The table of the stars that are really there (ra, dec in degrees; flux_jy)."""
-        name = f"jw{self.program.number:05d}-o{observation:03d}-{filter_name.lower()}.ecsv"
+    def truth(self, observation: int | str, filter: str) -> Path:
+        """The table of the stars that are really there (ra, dec in degrees; flux_jy).
+
+        `observation` is 1, or as folders have it, "o001".
+        """
+        number = int(str(observation).removeprefix("o"))
+        name = f"jw{self.program.number:05d}-o{number:03d}-{filter.lower()}.ecsv"
         return self.root / "truth" / name
 
     @property
@@ -97,7 +102,11 @@ class Observatory:
             finally:
                 self._references = None
 
-    def new_context(self, detector: str, filter_name: str) -> str:
+    def reprocess(self, filename: str, same_size: bool = True) -> Holding:
+        """Give a file other pixels, DATE and SDP_VER under its name, in as many bytes or more."""
+        return self.archive.reprocess(filename, edits.same_size if same_size else edits.larger)
+
+    def new_context(self, detector: str, filter: str) -> str:
         """Add a CRDS context in which one flat differs, announced at once; the pmap's name."""
         from tests.observatory.references.context import add_context
 
@@ -107,7 +116,7 @@ class Observatory:
         return add_context(
             self.root / "crds",
             detector=detector,
-            filter_name=filter_name,
+            filter_name=filter,
             subarray=subarrays[detector],
         )
 
