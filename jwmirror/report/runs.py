@@ -1,5 +1,6 @@
 """Runs: what one call of the workflow asked, planned, fetched, computed, and what failed."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,15 @@ class Run:
     def computed_keys(self) -> tuple[str, ...]:
         """Keys of the results that this run really computed."""
         return tuple(key for receipt in self.computed for key in receipt.computed)
+
+    @property
+    def cause(self) -> str:
+        """Why the mirror's state changes with this run: 2 reprocessed, 1 vanished; 3 results."""
+        kinds = Counter(change.kind for change in self.changes)
+        changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        made = len(self.computed_keys)
+        results = f"{made} result{'' if made == 1 else 's'} computed" if made else ""
+        return "; ".join(filter(None, (changed, results))) or "other facts, same bytes"
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:

@@ -143,7 +143,7 @@ class Generations:
             raise StoreError(
                 f"{len(missing)} of {len(rows)} objects are missing or short, such as "
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
-                "the next run fetches or computes them again."
+                "take them back from a copy of the mirror (docs/store.md says how to check it)."
             )
         closed = restricted(rows)
         for sha256 in set(rows.column("sha256")):

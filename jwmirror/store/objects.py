@@ -80,12 +80,12 @@ class Objects:
         except OSError as err:
             raise StoreError(
                 f"object {path}: cannot be read ({err.strerror}); "
-                "take it back from a copy of the mirror, or let the next run fetch it again."
+                "take it back from a copy of the mirror."
             ) from err
         if found != sha256:
             raise StoreError(
                 f"sha256 of object {path}: expected {sha256}, got {found}; its bytes have decayed "
-                "or were edited; move it away and let the next run fetch it again."
+                "or were edited; move it away and take it back from a copy of the mirror."
             )
 
     def restrict(self, sha256: str) -> None:

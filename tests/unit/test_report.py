@@ -143,6 +143,14 @@ def test_no_run_on_record_is_no_error(tmp_path):
     assert last_run(tmp_path) is None
 
 
+def test_a_run_says_why_the_state_changes(small_mirror):
+    """Changes by kind and results computed, in one line, for the log of generations."""
+    run = last_run(small_mirror.root)
+
+    assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 results computed"
+    assert replace(run, poll=None, computed=()).cause == "other facts, same bytes"
+
+
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
     """What is not there is empty; what is damaged is told."""
     for name in ("changes.json", "plan-associations.json", "references.json"):
