@@ -4,7 +4,6 @@ Write order: objects durable, then the generation, then its view, then CURRENT, 
 A reader goes the other way, so it finds one whole generation whenever the writer stops.
 """
 
-import errno
 import os
 import shutil
 import tempfile
@@ -173,7 +172,7 @@ class Generations:
             sync_folder(temporary)
             os.rename(temporary, place)
         except OSError as err:
-            if err.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            if place.is_dir():
                 raise StoreError(_overtaken(place)) from err
             raise
         finally:

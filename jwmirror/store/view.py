@@ -29,6 +29,9 @@ def build_view(root: Path, number: int, entries: Iterable[Entry]) -> Path:
         temporary.chmod(0o755)
         _fill(temporary, [(entry.path, entry.sha256) for entry in entries])
         os.rename(temporary, place)
+    except OSError:
+        if not place.is_dir():  # else another process that builds the same view was first
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     sync_folder(place.parent)

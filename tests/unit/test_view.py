@@ -44,6 +44,20 @@ def test_a_moved_mirror_still_reads(mirror):
     assert (moved / "views/000007/upstream/jw01345/o001/a.fits").read_bytes() == b"ramp"
 
 
+def test_two_builders_of_one_view_agree(mirror):
+    """When another process was first with the same view, its view is as good."""
+    rows = [row(mirror, "a", b"1")]
+
+    def overtaken():
+        yield from rows
+        build_view(mirror, 7, rows)
+
+    view = build_view(mirror, 7, overtaken())
+
+    assert (view / "a").read_bytes() == b"1"
+    assert list((mirror / "views").iterdir()) == [view]
+
+
 def test_a_view_that_cannot_be_built_leaves_nothing(mirror):
     """A build that fails midway leaves no folder, under no name."""
     rows = [row(mirror, "a", b"1"), row(mirror, "b", b"2")]
