@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from jwmirror.files import sync_folder
@@ -59,9 +60,10 @@ def sweep(folder: Path, keep: Collection[str]) -> None:
         number = found.name.lstrip(".")[:6]
         if found.name in keep or not number.isdigit() or number > newest:
             continue
-        if not found.name.startswith("."):
-            found = found.rename(found.with_name(f".{found.name}.dropped"))
-        shutil.rmtree(found)
+        with suppress(FileNotFoundError):  # another process sweeps too
+            if not found.name.startswith("."):
+                found = found.rename(found.with_name(f".{found.name}.dropped"))
+        shutil.rmtree(found, ignore_errors=True)  # what stays is swept the next time
 
 
 def _fill(view: Path, links: list[tuple[str, str]]) -> None:
