@@ -1,7 +1,7 @@
 """Derivations: what a result depends on, the key it gives, and how two of them differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
@@ -45,9 +45,11 @@ def key_of(derivation: Derivation) -> str:
             f"{derivation.pipeline} of {derivation.product}: the content of {unknown} is not "
             "known yet, so the result has no key; bind it to the stage before first."
         )
-    content = asdict(derivation)
-    for item in content["inputs"]:
-        del item["sha256"]
+    content = {each.name: getattr(derivation, each.name) for each in fields(derivation)}
+    content["inputs"] = [
+        {"name": item.name, "role": item.role, "identity": item.identity}
+        for item in derivation.inputs
+    ]
     return digest(content)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from jwmirror.errors import CalibrationError, ConfigError, JwmirrorError
+from jwmirror.errors import JwmirrorError
 from jwmirror.recalibrate import headers, pipelines
 from jwmirror.recalibrate.associations import Association, Associations, program_of
 from jwmirror.recalibrate.batches import cut
@@ -187,7 +187,7 @@ class Desk:
         made: Mapping[tuple[str, str], ResultFile],
         troubles: Mapping[tuple[str, str], str],
     ) -> None:
-        """Stage 3 of one association."""
+        """Stage 3 of one association; its first science member speaks for all, as in stpipe."""
         for member in association.members:
             if (recipe.name, member.name) not in made:
                 root = _exposure_of(member.name)
@@ -210,7 +210,7 @@ class Desk:
         try:
             overrides = effective(recipe, header).get(pipeline, {"steps": {}})
             parameters, references = self.resolver.settle(pipeline, header, overrides)
-        except (CalibrationError, ConfigError) as err:
+        except JwmirrorError as err:
             self._refuse(recipe, product, str(err))
             return []
         return [

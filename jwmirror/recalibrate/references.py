@@ -19,6 +19,7 @@ from jwmirror.records import digest
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
 NONE = ("N/A", "")
+NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 INSTRUMENT = "META.INSTRUMENT.NAME"
 
 References = dict[str, tuple[str, str]]  # reftype -> (name, sha1)
@@ -43,6 +44,7 @@ class Resolver:
     def __init__(self, cache: Path, context: str, sha1s: Mapping[str, str] | None = None):
         self.cache, self.context = Path(cache).absolute(), context
         self._sha1s = dict(sha1s or {})
+        self._answered: dict[str, dict[str, str]] = {}
         self._settled: dict[str, tuple[dict[str, Any], References]] = {}
 
     def settle(
@@ -53,9 +55,12 @@ class Resolver:
         `overrides` is that pipeline's part of parameters.effective. Raises CalibrationError where
         the context has no reference, ReferencesError where the cache lacks a file.
         """
-        case = digest((pipeline, self._parkeys(header), overrides))
+        answers = self._answers(pipeline, header)
+        instrument = headers.value(header, "instrument")
+        case = digest((pipeline, instrument, answers, overrides))
         if case not in self._settled:
-            self._settled[case] = self._settle(pipeline, header, overrides)
+            idle = pipelines.idle_steps(pipeline, instrument)
+            self._settled[case] = self._settle(pipeline, answers, overrides, idle)
         return self._settled[case]
 
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
@@ -71,79 +76,74 @@ class Resolver:
         }
         found: set[str] = set()
         for (pipeline, _), header in cases.items():
-            types = [*pars_types(pipeline).values(), *_reference_types(pipeline)]
-            found.update(self._best(header, types).values())
-        return tuple(sorted(name for name in found if not name.startswith("NOT FOUND")))
+            found.update(self._answers(pipeline, header).values())
+        return tuple(sorted(name for name in found if _is_file(name)))
 
     def _settle(
-        self, pipeline: str, header: str, overrides: Mapping[str, Any]
+        self,
+        pipeline: str,
+        answers: Mapping[str, str],
+        overrides: Mapping[str, Any],
+        idle: frozenset[str],
     ) -> tuple[dict[str, Any], References]:
-        pars = self._pars(pipeline, header)
-        instrument = headers.value(header, "instrument")
-        resolved = parameters.resolve(
-            pipeline,
-            [*self._pars_layers(pars), overrides],
-            pipelines.idle_steps(pipeline, instrument),
-        )
-        running = [step for step, values in resolved["steps"].items() if not values.get("skip")]
+        pars = {
+            step: answers[reftype]
+            for step, reftype in pars_types(pipeline).items()
+            if _is_file(answers[reftype])
+        }
+        layers = [*self._pars_layers(pars), overrides]
+        resolved = parameters.resolve(pipeline, layers, idle)
         references = {
             pars_types(pipeline)[step]: self._named(name)
             for step, name in pars.items()
-            if step in running or not step
+            if not step or not resolved["steps"].get(step, {"skip": True}).get("skip")
         }
-        references |= self._references(pipeline, header, resolved)
-        return resolved, references
-
-    # ---- pars references
-
-    def _pars(self, pipeline: str, header: str) -> dict[str, str]:
-        """The pars reference of each step ("" for the pipeline) that has one, the latter last."""
-        types = pars_types(pipeline)
-        best = self._best(header, list(types.values()))
-        return {
-            step: best[reftype]
-            for step, reftype in types.items()
-            if not best[reftype].startswith("NOT FOUND")
-        }
+        return resolved, references | self._references(pipeline, answers, resolved)
 
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """What the pars references say, the pipeline's own (of step "") last."""
         for step, name in pars.items():
             content = _pars_content(self._file(name))
             yield {"steps": {step: content}} if step else content
 
-    # ---- other references
-
-    def _references(self, pipeline: str, header: str, resolved: Mapping[str, Any]) -> References:
+    def _references(
+        self, pipeline: str, answers: Mapping[str, str], resolved: Mapping[str, Any]
+    ) -> References:
         """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
-        own = _own_types(pipeline)
-        steps = resolved["steps"]
-        types = dict.fromkeys(own.get("", ()))
-        for step in pipelines.class_of(pipeline).step_defs:
-            if not steps.get(step, {}).get("skip"):
-                types |= dict.fromkeys(own[step])
         overridden = dict(_overrides(resolved))
-        best = self._best(header, [reftype for reftype in types if reftype not in overridden])
-        gaps = [(t, name) for t, name in best.items() if _is_gap(name)]
-        if gaps:
-            raise CalibrationError(self._gap(pipeline, header, *gaps[0]))
-        found = {
-            t: NONE if "N/A" in name.upper() else self._named(name) for t, name in best.items()
-        }
-        return found | {reftype: _override(path) for reftype, path in overridden.items()}
+        found: References = {}
+        for step, types in _own_types(pipeline).items():
+            if resolved["steps"].get(step, {}).get("skip"):
+                continue
+            for reftype in types:
+                if reftype in overridden:
+                    found[reftype] = _override(overridden[reftype])
+                else:
+                    found[reftype] = self._reference(pipeline, reftype, answers[reftype])
+        return found
 
-    def _gap(self, pipeline: str, header: str, reftype: str, answer: str) -> str:
-        return (
+    def _reference(self, pipeline: str, reftype: str, answer: str) -> tuple[str, str]:
+        if _is_file(answer):
+            return self._named(answer)
+        if "N/A" in answer.upper():
+            return NONE
+        raise CalibrationError(
             f"{pipeline}: {self.context} has no {reftype} reference for this exposure "
-            f"({answer.removeprefix('NOT FOUND').strip()}); give one in the recipe "
+            f"({answer.removeprefix(NOT_FOUND).strip()}); give one in the recipe "
             f"(override_{reftype}), skip the step, or take another context."
         )
 
     # ---- CRDS
 
+    def _answers(self, pipeline: str, header: str) -> dict[str, str]:
+        """CRDS's answer for each type that a pipeline may ask for: a file, or why there is none."""
+        case = digest((pipeline, self._parkeys(header)))
+        if case not in self._answered:
+            types = [*pars_types(pipeline).values(), *_reference_types(pipeline)]
+            self._answered[case] = self._best(header, types)
+        return self._answered[case]
+
     def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
-        """CRDS's answer for each type: a file's name, or "NOT FOUND..." with the reason."""
-        if not types:
-            return {}
         from crds.core import utils
 
         conditioned = utils.condition_header(_upper(header))
@@ -201,8 +201,8 @@ def _reference_types(pipeline: str) -> list[str]:
     return list(dict.fromkeys(t for types in _own_types(pipeline).values() for t in types))
 
 
-def _is_gap(answer: str) -> bool:
-    return answer.startswith("NOT FOUND") and "N/A" not in answer.upper()
+def _is_file(answer: str) -> bool:
+    return not answer.startswith(NOT_FOUND) and "N/A" not in answer.upper()
 
 
 def _overrides(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import associations, pipelines
+from jwmirror.recalibrate.derivation import engine, key_of
 from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Derivation
 
@@ -44,16 +45,27 @@ def run(derivation: Derivation, folder: Path) -> tuple[Output, ...]:
     are compared with the ones in the key. Changes the working directory of the process. Raises
     CalibrationError, or whatever the pipeline raises.
     """
+    _check_engine(derivation)
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
     argument = _argument(derivation, folder)
     present = set(folder.iterdir())
+    log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
     _call(derivation, argument)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(p for p in folder.iterdir() if p not in present and p.name.endswith(MADE))
     check(derivation, made)
     return tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
+
+
+def _check_engine(derivation: Derivation) -> None:
+    """The versions in the key must be those that run."""
+    if engine() != derivation.engine:
+        raise CalibrationError(
+            f"{derivation.pipeline} was planned for {derivation.engine}, and {engine()} is "
+            "installed; run again, so that it is planned anew."
+        )
 
 
 def _argument(derivation: Derivation, folder: Path) -> str:

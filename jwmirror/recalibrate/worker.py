@@ -1,5 +1,6 @@
 """Calibrate the chains of a batch: recall what is known, run the rest in warm processes."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -77,8 +78,7 @@ def calibrate(
     """
     lines = list(_by_exposure(chains).values())
     with Shop(bench, Path(work), Path(logs), timeout_s) as shop:
-        with ThreadPoolExecutor(max(1, workers)) as lanes:
-            first = list(lanes.map(shop.follow, lines))
+        first = shop.follow_all(lines, workers)
         outcomes = [
             shop.follow(line) if any(each.was_killed for each in found) else found
             for line, found in zip(lines, first, strict=True)
@@ -121,6 +121,16 @@ class Shop:
 
     def __exit__(self, *_: object) -> None:
         self._host.close()
+
+    def follow_all(self, lines: Sequence[Sequence[Chain]], workers: int) -> list[list[Outcome]]:
+        """Work off the chains of several exposures side by side; on an interrupt, stop them."""
+        with ThreadPoolExecutor(max(1, workers)) as lanes:
+            try:
+                return list(lanes.map(self.follow, lines))
+            except BaseException:
+                self._host.close()
+                lanes.shutdown(cancel_futures=True)
+                raise
 
     def follow(self, chains: Iterable[Chain]) -> list[Outcome]:
         """Work off the chains of one exposure, in order."""
@@ -199,6 +209,7 @@ class Host:
         self._numbers = count(1)
         self._waiting: dict[int, Future[Ending]] = {}  # of the present process
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
 
     def run(self, derivation: Derivation, folder: Path, log: Path, timeout_s: float) -> Ending:
         """Run a stage and wait for its end."""
@@ -222,14 +233,19 @@ class Host:
         return future.result()
 
     def close(self) -> None:
-        """Let the process end; it does when its input is closed."""
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.wait()
+        """Let the process end, which kills what still runs in it; no other is started."""
+        with self._lock:
+            process, self._process, self._is_closed = self._process, None, True
+        if process is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
             self._reader.join()
-            self._process.stdout.close()
+            process.stdout.close()
 
     def _started(self) -> "subprocess.Popen[bytes]":
+        if self._is_closed:
+            raise self._lost()
         if self._process is None or self._process.poll() is not None:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
