@@ -60,13 +60,10 @@ def serve(asked: argparse.Namespace) -> None:
 @contextmanager
 def _announced(observatory: Observatory):
     """Keep serving.json in the root while the body runs; UsageError if another process has it."""
-    path = observatory.root / SERVING
-    if path.exists():
-        other = json.loads(path.read_text())
-        with suppress(ProcessLookupError):
-            os.kill(other["pid"], 0)
-            raise UsageError(f"process {other['pid']} already serves it at {other['archive']}")
+    path, root = observatory.root / SERVING, str(observatory.root.resolve())
+    _refuse_second(path, root)
     said = {
+        "root": root,
         "archive": observatory.archive_url,
         "references": observatory.references_url,
         "pid": os.getpid(),
@@ -78,6 +75,17 @@ def _announced(observatory: Observatory):
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def _refuse_second(path: Path, root: str) -> None:
+    """UsageError if serving.json is of this root (not of one that it was copied from) and true."""
+    if not path.exists():
+        return
+    other = json.loads(path.read_text())
+    with suppress(ProcessLookupError):
+        os.kill(other["pid"], 0)
+        if other["root"] == root:
+            raise UsageError(f"process {other['pid']} already serves it at {other['archive']}")
 
 
 def reprocess(asked: argparse.Namespace) -> None:

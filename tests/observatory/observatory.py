@@ -12,6 +12,8 @@ from tests.observatory.archive.holdings import Holding
 from tests.observatory.references.server import ReferenceServer
 from tests.observatory.telescope.program import Program, demo_program
 
+DEMO = demo_program()
+
 
 class Observatory:
     """A folder with an archive (archive/), a CRDS root (crds/) and the truth (truth/).
@@ -28,30 +30,35 @@ class Observatory:
     def build(
         cls,
         root: Path,
-        program: Program | None = None,
+        program: Program | None = DEMO,
         real_exposures: Iterable[Path] = (),
     ) -> "Observatory":
         """Make the world: references, exposures, and what operations make of them.
 
-        `real_exposures` are FITS files published as they are, besides the program (by default
-        the demo's). Takes about 20 s for the demo. Equal arguments give equal archives.
+        `real_exposures` are FITS files published as they are, besides the program, or alone
+        where that is None. Takes about 20 s for the demo. Equal arguments give equal archives.
         """
-        from tests.observatory.operations import process
         from tests.observatory.references.context import build_context
+
+        observatory = cls(root)
+        build_context(observatory.root / "crds", **_settings_of(program or DEMO))
+        if program is not None:
+            observatory._carry_out(program)
+        observatory.archive.publish(*map(Path, real_exposures))
+        (observatory.root / "program.json").write_bytes(msgspec.json.encode(program))
+        return observatory
+
+    def _carry_out(self, program: Program) -> None:
+        """Take a program's exposures, let operations calibrate them, and publish all."""
+        from tests.observatory.operations import process
         from tests.observatory.telescope.exposures import take_exposures
 
-        program, root = program or demo_program(), Path(root)
-        root.mkdir(parents=True, exist_ok=True)
-        build_context(root / "crds", **_settings_of(program))
-        observatory = cls(root)
-        with TemporaryDirectory(dir=root, prefix="making.") as bench:
+        with TemporaryDirectory(dir=self.root, prefix="making.") as bench:
             sky = Path(bench) / "sky"
             exposures = take_exposures(program, sky)
-            products = process(exposures, sky, root / "crds", Path(bench) / "operations")
-            observatory.archive.publish(*products, *map(Path, real_exposures))
-            (sky / "truth").rename(root / "truth")
-        (root / "program.json").write_bytes(msgspec.json.encode(program))
-        return observatory
+            products = process(exposures, sky, self.root / "crds", Path(bench) / "operations")
+            self.archive.publish(*products)
+            (sky / "truth").rename(self.root / "truth")
 
     @classmethod
     def open(cls, root: Path) -> "Observatory":
@@ -61,9 +68,10 @@ class Observatory:
         return cls(root)
 
     @property
-    def program(self) -> Program:
-        """What the telescope did."""
-        return msgspec.json.decode((self.root / "program.json").read_bytes(), type=Program)
+    def program(self) -> Program | None:
+        """What the telescope did, if anything."""
+        text = (self.root / "program.json").read_bytes()
+        return msgspec.json.decode(text, type=Program | None)
 
     def truth(self, observation: int | str, filter: str) -> Path:
         """The table of the stars that are really there (ra, dec in degrees; flux_jy).
@@ -110,7 +118,8 @@ class Observatory:
         """Add a CRDS context in which one flat differs, announced at once; the pmap's name."""
         from tests.observatory.references.context import add_context
 
-        subarrays = {each.detector: each.subarray for each in self.program.observations}
+        observations = self.program.observations if self.program else DEMO.observations
+        subarrays = {each.detector: each.subarray for each in observations}
         if detector not in subarrays:
             raise ValueError(f"no exposures with {detector}; there are some with {list(subarrays)}")
         return add_context(

@@ -8,6 +8,7 @@ import pytest
 import urllib3
 import yaml
 
+from tests.conftest import need
 from tests.observatory.archive import Archive
 from tests.observatory.archive.asking import invoke, products, rows
 from tests.observatory.archive.headers import groups_of
@@ -39,10 +40,9 @@ def archive(tmp_path, toys):
 @pytest.fixture(scope="module")
 def recorded() -> Path:
     """The folder of recorded answers."""
-    folder = os.environ.get("JWMIRROR_REAL_DATA")
-    if not folder:
-        pytest.skip("JWMIRROR_REAL_DATA names no folder of recorded answers")
-    return Path(folder) / "recorded"
+    folder = Path(os.environ.get("JWMIRROR_REAL_DATA", "")) / "recorded"
+    need("" if folder.is_dir() else "JWMIRROR_REAL_DATA names no folder of recorded answers")
+    return folder
 
 
 def test_envelopes_are_those_of_the_portal(archive, recorded):
@@ -188,7 +188,9 @@ jw01345_20260101t000000_pool.csv                                    pool        
 """
 
 
-@pytest.mark.parametrize(("filename", "kind", "suffix"), map(str.split, NAMES.split("\n")[1:-1]))
+@pytest.mark.parametrize(
+    ("filename", "kind", "suffix"), [line.split() for line in NAMES.split("\n")[1:-1]]
+)
 def test_real_names_are_understood(filename, kind, suffix):
     """Names by mode, as the archive has them."""
     name = parse(filename)
