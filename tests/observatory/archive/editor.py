@@ -13,7 +13,7 @@ from tests.observatory.archive.names import ASSOCIATION, parse
 from tests.observatory.archive.times import later, now
 
 INGESTED = "2026-01-02T00:00:00.000"  # of what is published without a date of its own
-RELEASED = "2025-11-22T00:00:00.000"  # before any clock that this may run under
+RELEASED = "2026-01-03T00:00:00.000"
 ROUND = 90.0  # days between one processing and the next
 
 Edit = Callable[[Path], None]  # changes a copy of the file in place
