@@ -20,7 +20,6 @@ STAGE = {  # the stage of a recipe that a pipeline belongs to
     **dict.fromkeys(("image2", "spec2"), 2),
     **dict.fromkeys(("image3", "spec3", "tso3", "coron3", "ami3"), 3),
 }
-MADE_OF = {"image2": "rate", "spec2": "rate"}  # suffix that a stage-2 association asks for
 
 IMAGING = (
     "FGS_IMAGE FGS_FOCUS MIR_IMAGE MIR_TACQ MIR_TACONFIRM MIR_CORONCAL MIR_4QPM MIR_LYOT "

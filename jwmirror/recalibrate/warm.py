@@ -90,6 +90,7 @@ class Server:
             self._stop_late_ones()
         for child in self._children.values():
             _kill(child.pid)
+            os.waitpid(child.pid, 0)
 
     def _patience(self) -> float | None:
         """Seconds until the next deadline; None if nothing runs."""
@@ -111,6 +112,8 @@ class Server:
             os.close(ours)
             _work(job, theirs)
         os.close(theirs)
+        with contextlib.suppress(ProcessLookupError):
+            os.setpgid(pid, pid)  # so that _kill finds its group from now on
         self._children[ours] = Child(pid=pid, job=job, started=time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ)
 
@@ -164,7 +167,7 @@ def _kill(pid: int) -> None:
 def _work(job: Job, pipe: int) -> None:
     """Run the job, say how it ended, and leave; never returns into the server's code."""
     try:
-        os.setsid()
+        os.setpgid(0, 0)  # the server does it too: whoever is first
         _die_with_parent()
         _send_messages_to(job.log)
         ending = _attempt(job)

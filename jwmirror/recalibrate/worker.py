@@ -278,7 +278,9 @@ class Host:
             future.set_exception(self._lost())
 
     def _lost(self) -> StageError:
-        said = self._log.read_text(errors="replace")[-TAIL:].strip()
+        said = ""
+        with contextlib.suppress(FileNotFoundError):
+            said = self._log.read_text(errors="replace")[-TAIL:].strip()
         return StageError(
             KILLED,
             f"the process that runs jwst has ended; its last messages are:\n{said}",

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,14 +13,14 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jwmirror.errors import CalibrationError, ReferencesError
+from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.inputs import version_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures
 from jwmirror.recalibrate.references import Resolver, environment
-from jwmirror.recalibrate.stages import Cost, Output, check
+from jwmirror.recalibrate.stages import Cost, Output, check, run
 from jwmirror.recalibrate.worker import calibrate
 from jwmirror.records import (
     Chain,
@@ -42,6 +43,11 @@ MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 HOOKS = """
 import os, signal, time
 
+def tell_and_sleep(*_):
+    with open({pid!r}, "w") as pipe:
+        pipe.write(str(os.getpid()))
+    time.sleep(60)
+
 def die(*_):
     if not os.path.exists({flag!r}):
         open({flag!r}, "w").close()
@@ -55,6 +61,19 @@ def sleep(*_):
 
 def fail(*_):
     raise ValueError("no groups left")
+"""
+
+SCRIPT = """
+import sys
+sys.path[:0] = [{root!r}]
+open('ran', 'a').write('once ')
+from pathlib import Path
+from jwmirror.records import Chain, parse
+from jwmirror.recalibrate.worker import calibrate
+from tests.unit.test_worker import Bench
+chain = parse(Path('chain.json').read_bytes(), Chain)
+receipt = calibrate([chain], Bench(Path('objects')), 2, Path('work'), Path('logs'), 60)
+print(receipt.failures[0].message)
 """
 
 
@@ -188,7 +207,9 @@ def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
     cache, entries, objects = observed
     for name, value in environment(cache, "jwst_0001.pmap").items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "bad_hooks.py").write_text(HOOKS.format(flag=str(tmp_path / "died")))
+    os.mkfifo(tmp_path / "pid")
+    hooks = HOOKS.format(flag=str(tmp_path / "died"), pid=str(tmp_path / "pid"))
+    (tmp_path / "bad_hooks.py").write_text(hooks)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     shutil.copytree(objects, tmp_path / "objects")
     yield Site(root=tmp_path, cache=cache, entries=entries, bench=Bench(tmp_path / "objects"))
@@ -198,99 +219,6 @@ def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
     """The files of a receipt's results by name."""
     found = [file for result in receipt.results for file in result.files]
     return {file.filename: site.bench.locate(file.sha256) for file in found}
-
-
-# ---- references and parameters ---------------------------------------------------------------
-
-
-def test_parameters_are_those_that_stpipe_itself_would_use(site):
-    """Defaults, pars references and the recipe, as Pipeline.call puts them together."""
-    from jwst.pipeline import Detector1Pipeline
-
-    uncal = site.root / site.entries[0].filename
-    uncal.symlink_to(site.bench.locate(site.entries[0].sha256))
-    steps = {"ramp_fit": {"algorithm": "LIKELY"}}
-
-    ours, _ = site.resolver.settle("detector1", site.entries[0].header, {"steps": steps})
-    config, _ = Detector1Pipeline.build_config(str(uncal), steps=steps)
-    theirs = Detector1Pipeline.from_config_section(config).get_pars()["steps"]
-
-    running = {name: values for name, values in ours["steps"].items() if not values["skip"]}
-    for name, values in running.items():
-        assert {k: v for k, v in values.items() if k in theirs[name]}.items() <= theirs[
-            name
-        ].items()
-    assert running["ramp_fit"]["algorithm"] == "LIKELY"
-
-
-def test_a_reference_is_known_by_name_and_content(site):
-    """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
-    from hashlib import sha1
-
-    _, references = site.resolver.settle("detector1", site.entries[0].header, {"steps": {}})
-
-    name, checksum = references["dark"]
-    content = (site.cache / "references/jwst/nircam" / name).read_bytes()
-    assert checksum == sha1(content).hexdigest()
-    assert references["ipc"] == ("N/A", "")
-    assert any(reftype.startswith("pars-") for reftype in references)
-
-
-def test_references_of_skipped_steps_do_not_count(site):
-    """Without dark_current, the dark is not in the key."""
-    skip = {"steps": {"dark_current": {"skip": True}}}
-
-    _, references = site.resolver.settle("detector1", site.entries[0].header, skip)
-
-    assert "dark" not in references
-
-
-def test_an_override_counts_by_its_content(site):
-    """The user's own file is in the key by its sha256."""
-    mine = site.root / "mine.fits"
-    mine.write_bytes(b"dark")
-    override = {"steps": {"dark_current": {"override_dark": str(mine)}}}
-
-    _, references = site.resolver.settle("detector1", site.entries[0].header, override)
-
-    assert references["dark"] == ("override mine.fits", sha256_of(mine))
-
-
-def test_a_gap_names_type_values_and_context(site):
-    """A detector that the context does not know."""
-    other = site.entries[0].header.replace("NRCB1", "NRCB4")
-
-    with pytest.raises(CalibrationError, match=r"jwst_0001\.pmap has no \w+ reference.*NRCB4"):
-        site.resolver.settle("detector1", other, {"steps": {}})
-
-
-def test_needed_references_are_those_that_are_used(site):
-    """What the sync is told to fetch covers what the plan then finds."""
-    header = site.entries[0].header
-    stages = ("detector1", "image2", "image3")
-
-    needed = set(site.resolver.needed([(header, stages)]))
-
-    used = [site.resolver.settle(stage, header, {"steps": {}})[1] for stage in stages]
-    names = {name for references in used for name, sha1 in references.values() if sha1}
-    assert names <= needed
-    assert all((site.cache / "references/jwst/nircam" / name).is_file() for name in needed)
-
-
-def test_a_reference_that_is_not_in_the_cache_is_named(site, tmp_path):
-    """With mappings alone nothing can be planned; the error says what to do."""
-    empty = tmp_path / "crds"
-    shutil.copytree(site.cache / "mappings", empty / "mappings")
-    os.environ["CRDS_PATH"] = str(empty)
-
-    with pytest.raises(ReferencesError, match=r"\.asdf is not in the reference cache.*network"):
-        Resolver(empty, "jwst_0001.pmap").settle("detector1", site.entries[0].header, {})
-
-
-def test_another_cache_than_that_of_the_process_is_refused(site, tmp_path):
-    """CRDS would silently look into the one that its environment names."""
-    with pytest.raises(ReferencesError, match="CRDS_PATH"):
-        Resolver(tmp_path, "jwst_0001.pmap").needed([(site.entries[0].header, ("detector1",))])
 
 
 # ---- the real thing --------------------------------------------------------------------------
@@ -322,22 +250,10 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(site):
 
 def test_a_script_without_guard_is_run_once(site):
     """Snakemake's scripts are top-level code; the workers never import them again."""
-    script = site.root / "script.py"
     chain = site.with_hook(site.plan(count=1)[0], "fail")
     (site.root / "chain.json").write_text(canonical(chain))
-    script.write_text(
-        "import sys\n"
-        f"sys.path[:0] = [{str(ROOT)!r}]\n"
-        "open('ran', 'a').write('once ')\n"
-        "from pathlib import Path\n"
-        "from jwmirror.records import Chain, parse\n"
-        "from jwmirror.recalibrate.worker import calibrate\n"
-        "from tests.unit.test_worker import Bench\n"
-        "chain = parse(Path('chain.json').read_bytes(), Chain)\n"
-        "bench = Bench(Path('objects'))\n"
-        "receipt = calibrate([chain], bench, 2, Path('work'), Path('logs'), 60)\n"
-        "print(receipt.failures[0].message)\n"
-    )
+    script = site.root / "script.py"
+    script.write_text(SCRIPT.format(root=str(ROOT)))
 
     done = subprocess.run(
         [sys.executable, script], cwd=site.root, capture_output=True, text=True, check=True
@@ -406,6 +322,33 @@ def test_other_references_than_in_the_key_are_found(site, tmp_path):
 
     with pytest.raises(CalibrationError, match=r"flat: expected jwst_nircam_flat_\d+.*_9999"):
         check(image2, [tmp_path / "x_cal.fits"])
+
+
+def test_another_engine_than_in_the_key_does_not_run(site):
+    """Planned before an upgrade, run after it: the result would not be what its key says."""
+    (chain,) = site.plan(count=1)
+    older = replace(chain.derivations[0], engine={"jwst": "1.20.2"})
+
+    with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
+        run(older, site.root)
+
+
+def test_an_interrupt_stops_what_runs(site):
+    """Ctrl-C in a worker with a long stage: it ends at once, and so does the stage."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    (site.root / "chain.json").write_text(canonical(site.with_hook(chain, "tell_and_sleep")))
+    script = site.root / "script.py"
+    script.write_text(SCRIPT.format(root=str(ROOT)))
+    process = subprocess.Popen([sys.executable, script], cwd=site.root, stderr=subprocess.PIPE)
+
+    with open(site.root / "pid") as told:  # a named pipe: waits for the stage
+        pid = int(told.read())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert b"KeyboardInterrupt" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_a_stage_that_made_nothing_is_no_success(site):

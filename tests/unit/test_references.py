@@ -1,0 +1,136 @@
+"""Parameters and references of an exposure, resolved from a cache without a server."""
+
+import shutil
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import CalibrationError, ReferencesError
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate.headers import crds_header
+from jwmirror.recalibrate.references import Resolver, environment
+from tests.observatory.references.context import build_context
+from tests.observatory.telescope.exposures import take
+from tests.observatory.telescope.program import demo_program, exposures_of
+
+CONTEXT = "jwst_0001.pmap"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A reference cache, and an exposure with its header."""
+
+    cache: Path
+    uncal: Path
+    header: str
+
+    @property
+    def resolver(self) -> Resolver:
+        """Of the one context."""
+        return Resolver(self.cache, CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Site:
+    """One exposure and what it is calibrated with; made once."""
+    root = tmp_path_factory.mktemp("references")
+    build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
+    program = demo_program()
+    uncal = take(program, exposures_of(program)[0], root)
+    return Site(root / "crds", uncal, crds_header(uncal))
+
+
+@pytest.fixture
+def site(made, monkeypatch) -> Site:
+    """The same, with CRDS told where its cache is."""
+    for name, value in environment(made.cache, CONTEXT).items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+def test_parameters_are_those_that_stpipe_itself_would_use(site):
+    """Defaults, pars references and the recipe, as Pipeline.call puts them together."""
+    from jwst.pipeline import Detector1Pipeline
+
+    steps = {"ramp_fit": {"algorithm": "LIKELY"}}
+
+    ours, _ = site.resolver.settle("detector1", site.header, {"steps": steps})
+    config, _ = Detector1Pipeline.build_config(str(site.uncal), steps=steps)
+    theirs = Detector1Pipeline.from_config_section(config).get_pars()["steps"]
+
+    running = {name: values for name, values in ours["steps"].items() if not values["skip"]}
+    for name, values in running.items():
+        assert {k: v for k, v in values.items() if k in theirs[name]}.items() <= theirs[
+            name
+        ].items()
+    assert running["ramp_fit"]["algorithm"] == "LIKELY"
+
+
+def test_a_reference_is_known_by_name_and_content(site):
+    """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
+    _, references = site.resolver.settle("detector1", site.header, {"steps": {}})
+
+    name, checksum = references["dark"]
+    content = (site.cache / "references/jwst/nircam" / name).read_bytes()
+    assert checksum == sha1(content).hexdigest()
+    assert references["ipc"] == ("N/A", "")
+    assert any(reftype.startswith("pars-") for reftype in references)
+
+
+def test_references_of_skipped_steps_do_not_count(site):
+    """Without dark_current, the dark is not in the key."""
+    skip = {"steps": {"dark_current": {"skip": True}}}
+
+    _, references = site.resolver.settle("detector1", site.header, skip)
+
+    assert "dark" not in references
+
+
+def test_an_override_counts_by_its_content(site, tmp_path):
+    """The user's own file is in the key by its sha256."""
+    mine = tmp_path / "mine.fits"
+    mine.write_bytes(b"dark")
+    override = {"steps": {"dark_current": {"override_dark": str(mine)}}}
+
+    _, references = site.resolver.settle("detector1", site.header, override)
+
+    assert references["dark"] == ("override mine.fits", sha256_of(mine))
+
+
+def test_a_gap_names_type_values_and_context(site):
+    """A detector that the context does not know."""
+    other = site.header.replace("NRCB1", "NRCB4")
+
+    with pytest.raises(CalibrationError, match=r"jwst_0001\.pmap has no \w+ reference.*NRCB4"):
+        site.resolver.settle("detector1", other, {"steps": {}})
+
+
+def test_needed_references_are_those_that_are_used(site):
+    """What the sync is told to fetch covers what the plan then finds."""
+    header = site.header
+    stages = ("detector1", "image2", "image3")
+
+    needed = set(site.resolver.needed([(header, stages)]))
+
+    used = [site.resolver.settle(stage, header, {"steps": {}})[1] for stage in stages]
+    names = {name for references in used for name, sha1 in references.values() if sha1}
+    assert names <= needed
+    assert all((site.cache / "references/jwst/nircam" / name).is_file() for name in needed)
+
+
+def test_a_reference_that_is_not_in_the_cache_is_named(site, tmp_path, monkeypatch):
+    """With mappings alone nothing can be planned; the error says what to do."""
+    empty = tmp_path / "crds"
+    shutil.copytree(site.cache / "mappings", empty / "mappings")
+    monkeypatch.setenv("CRDS_PATH", str(empty))
+
+    with pytest.raises(ReferencesError, match=r"\.asdf is not in the reference cache.*network"):
+        Resolver(empty, CONTEXT).settle("detector1", site.header, {})
+
+
+def test_another_cache_than_that_of_the_process_is_refused(site, tmp_path):
+    """CRDS would silently look into the one that its environment names."""
+    with pytest.raises(ReferencesError, match="CRDS_PATH"):
+        Resolver(tmp_path, CONTEXT).needed([(site.header, ("detector1",))])
