@@ -53,7 +53,6 @@ class Line:
         self._token = token
         self._pool = urllib3.PoolManager(
             maxsize=connections,
-            block=True,
             retries=retries(patience),
             timeout=urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
         )
@@ -110,8 +109,10 @@ class StalledError(HTTPError):
 
 
 def dropped(response: urllib3.BaseHTTPResponse) -> None:
-    """Give up a response whose body is not wanted, with its connection."""
+    """Give up a response whose body is not wanted: close its connection, free its place."""
     response.close()
+    response.release_conn()  # the slot, with a connection that will be opened again
+    response.release_conn()  # else the pool, which blocks when it is empty, waits for ever
 
 
 def base_of(url: str) -> str:
