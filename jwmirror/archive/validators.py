@@ -70,6 +70,7 @@ def _validator(line: Line, base: str, product: Product, known: str | None) -> st
         response = line.open(request.url, condition, show_token=request.is_withheld)
         if response.status == 304 and is_tag:
             response.drain_conn()
+            response.release_conn()
             return known
         if response.status != 200:
             dropped(response)

@@ -296,6 +296,19 @@ def test_an_error_status_is_a_failure_that_names_it(status, shelf, fetch):
     assert len(shelf.requests) <= HASTY.attempts
 
 
+@pytest.mark.parametrize("reply", [body(b"no", status=404), body(PAGE)])
+def test_many_failures_do_not_use_up_the_connections(reply, shelf, fetch, image):
+    """After more failures than there are connections, a good file still comes."""
+    names = [RATE.replace("00001", f"{number:05d}") for number in range(10, 20)]
+    for name in names:
+        shelf.put(name, reply)
+    shelf.put(RATE, body(image))
+
+    outcomes = fetch(*[product(name) for name in names], product(RATE, image))
+
+    assert [each.product.filename for each in outcomes if isinstance(each, Fetched)] == [RATE]
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_withheld_file_is_a_failure_and_the_others_go_on(status, shelf, fetch, image):
     """Exclusive files without access fail by themselves."""

@@ -101,6 +101,22 @@ def test_an_unchanged_association_is_not_downloaded_again(look, archive):
     assert len(archive.downloads()) == sent
 
 
+def test_many_products_share_few_connections(archive, tmp_path):
+    """More products than connections are all looked at, first and again."""
+    names = [ASN.replace("00001", f"{number:05d}") for number in range(2, 9)]
+    files = [toy_association(tmp_path, name, "jw01345-o001_t001", MEMBERS) for name in names]
+    archive.publish(*files)
+    products = tuple(product(name) for name in sorted(names))
+    listing = Listing(program=1345, asked_at="", products=products)
+
+    first = observe(listing, archive.url, {}, downloads=2, patience=HASTY)
+    known = {each.uri: each for each in first.products}
+    second = observe(listing, archive.url, known, downloads=2, patience=HASTY)
+
+    assert all(each.validator for each in first.products)
+    assert second == first
+
+
 def test_without_a_strong_etag_the_content_tells(look, archive):
     """A weak ETag is not trusted: the validator is the sha256 of the body."""
     archive.behaviour = Behaviour(etag="weak")
