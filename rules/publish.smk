@@ -25,6 +25,7 @@ rule publish_generation:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
+        run=run,
     message:
         "Publishing"
     script:

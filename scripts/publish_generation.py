@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jwmirror.log import log_to
 from jwmirror.records import Plan, Poll, Published, Receipt, References, read, read_all, write
+from jwmirror.report.runs import read_run
 from jwmirror.store.generations import Generations
 from jwmirror.store.holdings import recalibrated_entries
 from jwmirror.store.receipts import upstream_after
@@ -18,8 +19,9 @@ upstream = upstream_after(mirror, poll)
 plans = read_all(snakemake.input.plans, Plan)
 receipts = read_all([*snakemake.input.exposures, *snakemake.input.associations], Receipt)
 recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)
-facts = {"run": Path(snakemake.output.published).parent.name, "context": references.context}
-new = generations.publish([*upstream, *recalibrated], "run", facts)
+run = read_run(snakemake.params.run)
+facts = {"run": run.id, "context": references.context}
+new = generations.publish([*upstream, *recalibrated], run.cause, facts)
 current = new or generations.current()
 write(
     snakemake.output.published,

@@ -1,1 +1,28 @@
-"""x"""
+"""Write the page of the generation that this run published; an unchanged mirror has its page."""
+
+from pathlib import Path
+
+from jwmirror.log import log_to
+from jwmirror.records import Published, read, write
+from jwmirror.report.pages import write_report
+from jwmirror.report.runs import read_run
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+
+log_to(snakemake.log[0])
+mirror = Path(snakemake.params.mirror)
+published = read(snakemake.input.published, Published)
+page = mirror / "reports" / f"{published.generation:06d}.html"
+
+if published.is_new or (published.generation and not page.exists()):
+    generation = Generations(mirror).read(published.generation)
+    write_report(
+        page,
+        generation,
+        generation.entries(),
+        read_run(snakemake.params.run),
+        Provenance(mirror).read,
+        Objects(mirror).path,
+    )
+write(snakemake.output.receipt, {"page": str(page.relative_to(mirror))})

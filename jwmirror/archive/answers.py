@@ -11,6 +11,7 @@ from jwmirror.errors import ArchiveError
 MJD_ZERO = datetime(1858, 11, 17)
 UNIX_ZERO = datetime(1970, 1, 1)
 PUBLIC = "PUBLIC"
+NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
 OFFER_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
     *("prvversion", "dataRights"),
@@ -149,8 +150,10 @@ def require(rows: Sequence[Row], table: str, columns: Iterable[str]) -> None:
 
 def text(value: Any) -> str | None:
     """A cell as text; None where it says nothing."""
-    said = "" if value is None else str(value).strip()
-    return None if said in ("", "N/A", "--", "null", "NULL") else said
+    if value is None:
+        return None
+    said = str(value).strip()
+    return None if said in NOTHING else said
 
 
 def number(row: Row, column: str) -> int | None:

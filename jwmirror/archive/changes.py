@@ -78,17 +78,17 @@ def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     different ones that something did, and then the pedigree says what. Where one side knows
     neither, a difference in pedigree that both know of decides.
     """
+    is_same = _is_same(entry, product)
+    if is_same:
+        return ()
     old = entry.product
     told = tuple(
         Reason(label, _said(old, field), _said(product, field))
         for field, label in EVIDENCE.items()
         if _said(old, field) != _said(product, field)
     )
-    match _is_same(entry, product):
-        case True:
-            return ()
-        case None:
-            return tuple(reason for reason in told if reason.old and reason.new)
+    if is_same is None:
+        return tuple(reason for reason in told if reason.old and reason.new)
     return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
 
 

@@ -135,8 +135,7 @@ def _by_root(rows: Iterable[Keywords]) -> dict[str, Keywords]:
     """For each exposure or combined product, one of its rows: for its files that have none."""
     by_root: dict[str, Keywords] = {}
     for row in sorted(rows, key=lambda row: row.filename):
-        if name := names.parse(row.filename):
-            by_root.setdefault(name.root, row)
+        by_root.setdefault(row.filename.rpartition("_")[0], row)
     return by_root
 
 
