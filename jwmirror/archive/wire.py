@@ -111,8 +111,7 @@ class StalledError(HTTPError):
 def dropped(response: urllib3.BaseHTTPResponse) -> None:
     """Give up a response whose body is not wanted: close its connection, free its place."""
     response.close()
-    response.release_conn()  # the slot, with a connection that will be opened again
-    response.release_conn()  # else the pool, which blocks when it is empty, waits for ever
+    response.release_conn()  # the place in the pool, whose connection is opened again when needed
 
 
 def base_of(url: str) -> str:
