@@ -6,12 +6,16 @@ from pathlib import Path
 from jwmirror.records import Entry, Poll, Receipt, Version, read
 from jwmirror.store.generations import Generations
 from jwmirror.store.holdings import upstream_entries
+from jwmirror.store.objects import Objects
 
 
 def fetched(mirror: Path) -> Iterator[Version]:
-    """Every version that a fetch job ever took in."""
+    """Every version that a fetch job ever took in and that is still there."""
+    objects = Objects(mirror)
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
-        yield from read(path, Receipt).versions
+        for version in read(path, Receipt).versions:
+            if objects.has(version.sha256, version.size):
+                yield version
 
 
 def upstream_after(mirror: Path, poll: Poll) -> tuple[Entry, ...]:
