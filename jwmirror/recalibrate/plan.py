@@ -55,7 +55,7 @@ def wanted(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What Resolver.needed is to be asked: each header, with the pipelines that may want it."""
-    exposures = _exposures(entries)
+    exposures = {root: entry for root, entry in _exposures(entries).items() if entry.header}
     found: dict[str, dict[str, None]] = {}
     for recipe in recipes:
         for entry in _of_recipe(exposures.values(), recipe):
@@ -64,7 +64,7 @@ def wanted(
         for association in associations.found:
             names = (pipelines.of_association(association.asn_type),)
             first = exposures.get(_exposure_of(_science(association)[0]))
-            if association.program in recipe.programs and first and first.header:
+            if association.program in recipe.programs and first:
                 found.setdefault(first.header, {}).update(_asked(names, recipe))
     return tuple((header, tuple(names)) for header, names in found.items())
 

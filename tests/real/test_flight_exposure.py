@@ -21,16 +21,13 @@ def real_site(tmp_path_factory):
     need("" if REAL and Path(REAL).is_dir() else "JWMIRROR_REAL_DATA names no folder")
     folder = tmp_path_factory.mktemp("real")
     exposures = tuple(Path(REAL) / "uncal" / name for name in (GUIDER, *CUT))
-    observatory = Observatory.build(folder / "observatory", program=None, real_exposures=exposures)
+    observatory = Observatory.build(folder / "observatory", None, exposures)
     with observatory.serve():
         site = Site(folder, observatory)
-        site.configure()
-        config = site.config_file.read_text()
-        a, b = config.index("programs:"), config.index("recipes:")
-        site.config_file.write_text(
-            config[:a] + "programs: [{program: 1019}, {program: 1075}]\n" + "recipes: {deep: {}}\n"
+        site.configure(
+            programs=[{"program": 1019}, {"program": 1075}],
+            recipes={"deep": {"parameters": {}, "where": []}},
         )
-        assert b
         site.snakemake(expect=1)  # three exposures are refused
     return site
 
@@ -46,7 +43,7 @@ def test_flight_exposure_is_mirrored_and_recalibrated(real_site):
 
     assert product.name == GUIDER.replace("_uncal", "_cal")
     assert header["S_GUICDS"] == "COMPLETE"
-    assert header["R_DARK"].startswith("crds://jwst_fgs_dark")
+    assert header["R_FLAT"].startswith("crds://jwst_fgs_flat")
     assert shape[-2:] == (128, 128)
     upstream = real_site.mirror / "current/upstream/jw01019/o001" / GUIDER
     assert upstream.read_bytes() == (Path(REAL) / "uncal" / GUIDER).read_bytes()

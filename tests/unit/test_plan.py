@@ -386,3 +386,10 @@ def test_what_references_are_wanted_for():
         (exposure(2, "FGS_ACQ1").header, ("guider",)),
     )
     assert [names for _, names in only_first] == [("detector1",), ("guider",)]
+
+
+def test_refused_exposures_want_no_references():
+    """An exposure without a header that can be believed is not asked about."""
+    refused = exposure(1, header="", refusal="pixels were cut")
+
+    assert wanted([refused], Associations(), [DEEP]) == ()
