@@ -14,12 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from jwmirror.recalibrate import plan
+from jwmirror.records import Reason
 from jwmirror.report.runs import Run
 from jwmirror.store.generations import Generations
 from tests.observatory.observatory import Observatory
 from tests.observatory.site import Site, Tally
 
 PIPELINES = ("detector1", "image2", "image3")
+INDENT = " " * 18
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -124,16 +127,14 @@ def tell(run: Run, done: Tally, held: int) -> None:
     fetched = sum(receipt.downloaded for receipt in run.fetched)
     console.print(f"  fetched       {len(done.fetched)} files, {fetched / 1e6:.1f} MB")
     for change in run.changes[:6]:
-        why = "; ".join(map(str, change.reasons[:2]))
-        console.print(
-            f"                  {change.kind}: {change.product.filename}  {why}", markup=False
-        )
+        told = "; ".join(map(str, change.reasons[:2]))
+        console.print(f"{INDENT}{change.kind}: {change.product.filename}  {told}", markup=False)
     if len(run.changes) > 6:
-        console.print(f"                  ... and {len(run.changes) - 6} more")
+        console.print(f"{INDENT}... and {len(run.changes) - 6} more")
     counts = ", ".join(f"{done.computed.get(name, 0)} {name}" for name in PIPELINES)
     console.print(f"  recalibrated  {counts}")
-    for why, count in reasons(run):
-        console.print(f"                  {count} because {why}", markup=False)
+    for told, count in reasons(run):
+        console.print(f"{INDENT}{count} because {told}", markup=False)
     alone = sum(ALL.values()) - sum(done.computed.values())
     console.print(
         f"  left alone    {alone} of {sum(ALL.values())} results, {held - len(done.fetched)} files"
@@ -141,9 +142,17 @@ def tell(run: Run, done: Tally, held: int) -> None:
 
 
 def reasons(run: Run) -> Iterator[tuple[str, int]]:
-    """Why chains were out of date, most frequent first: ('flat: a -> b', 4)."""
-    told = Counter("; ".join(map(str, chain.reasons[:2])) for chain in run.chains)
+    """Why chains were out of date, most frequent first: ("image2: flat: a -> b", 4)."""
+    told = Counter(why(chain.reasons) for chain in run.chains)
     return iter(told.most_common(5))
+
+
+def why(found: tuple[Reason, ...]) -> str:
+    """The reasons of one chain in a line; the first of many."""
+    if found == (plan.NEW,):
+        return "they were never made before"
+    more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
 
 
 def check(scene: Scene, done: Tally, run: Run) -> None:
