@@ -1,0 +1,189 @@
+"""The rows of the next manifest, from the former ones and what a run found."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.records import (
+    GONE,
+    HELD,
+    NEW,
+    RELEASED,
+    REPROCESSED,
+    RESTAMPED,
+    RETURNED,
+    VANISHED,
+    WITHHELD,
+    Chain,
+    Change,
+    Derivation,
+    Entry,
+    Plan,
+    Poll,
+    Product,
+    Receipt,
+    Result,
+    ResultFile,
+    Version,
+    Wait,
+)
+from jwmirror.store.holdings import recalibrated_entries, upstream_entries
+
+UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
+
+
+def product(filename: str = UNCAL, checksum: str = "a" * 32, **facts) -> Product:
+    """A product of program 1345, observation 1."""
+    uri = f"mast:JWST/product/{filename}"
+    names = {"uri": uri, "filename": filename, "program": 1345, "observation": "o001"}
+    return Product(**names, suffix="uncal", checksum=checksum, **facts)
+
+
+def version(of: Product, sha256: str = "1" * 64) -> Version:
+    """Bytes that arrived for a product."""
+    return Version(product=of, sha256=sha256, size=10, identity=f"identity of {sha256[0]}")
+
+
+def after(former, kind, of, fetched=(), **change) -> dict[str, Entry]:
+    """The upstream rows after one change, by file name."""
+    changes = (Change(kind=kind, product=of, **change),)
+    rows = upstream_entries(former, Poll(listings=(), changes=changes), fetched)
+    return {row.filename: row for row in rows}
+
+
+HELD_ROW = after((), NEW, product(), [version(product())])[UNCAL]
+
+
+def test_what_arrived_is_held_under_its_path():
+    """A new product stands in the folder of its program and observation."""
+    assert HELD_ROW.path == f"upstream/jw01345/o001/{UNCAL}"
+    assert (HELD_ROW.sha256, HELD_ROW.state) == ("1" * 64, HELD)
+
+
+def test_reprocessed_product_gets_its_new_bytes():
+    """The row of a reprocessed product names the version with the listed checksum."""
+    now = product(checksum="b" * 32)
+    fetched = [version(product()), version(now, "2" * 64)]
+
+    rows = after([HELD_ROW], REPROCESSED, now, fetched)
+
+    assert rows[UNCAL].sha256 == "2" * 64
+    assert rows[UNCAL].product == now
+
+
+def test_change_whose_bytes_did_not_arrive_is_seen_again():
+    """Without its bytes a change leaves the row, and the checksum in it, as they were."""
+    rows = after([HELD_ROW], REPROCESSED, product(checksum="b" * 32), [version(product())])
+
+    assert rows[UNCAL] == HELD_ROW
+
+
+def test_vanished_product_stays_marked_and_returns():
+    """A product that vanishes keeps its bytes; the same bytes coming back need no download."""
+    gone = after([HELD_ROW], VANISHED, product())[UNCAL]
+    back = after([gone], RETURNED, product())[UNCAL]
+
+    assert gone == replace(HELD_ROW, state=GONE)
+    assert back == HELD_ROW
+
+
+def test_released_product_is_public_without_a_download():
+    """When exclusive access ends, the row says so and the bytes stay."""
+    exclusive = replace(HELD_ROW, product=product(exclusive=True))
+
+    rows = after([exclusive], RELEASED, product())
+
+    assert rows[UNCAL] == HELD_ROW
+
+
+def test_restamped_association_takes_the_place_of_the_former():
+    """The former name of an association leaves the view when the new one arrived, not before."""
+    names = ["jw01345-o001_1_image3_00001_asn.json", "jw01345-o001_2_image3_00001_asn.json"]
+    old, new = (product(name, checksum=None, validator=name) for name in names)
+    former = after((), NEW, old, [version(old)]).values()
+
+    arrived = after(former, RESTAMPED, new, [version(new, "2" * 64)], replaces=names[0])
+    missing = after(former, RESTAMPED, new, replaces=names[0])
+
+    assert list(arrived) == [names[1]]
+    assert list(missing) == [names[0]]
+
+
+def test_withheld_product_changes_nothing():
+    """What MAST holds back neither enters nor leaves the manifest."""
+    assert after((), WITHHELD, product()) == {}
+    assert after([HELD_ROW], WITHHELD, product(exclusive=True)) == {UNCAL: HELD_ROW}
+
+
+def result(pipeline: str, suffix: str, sha256: str) -> Result:
+    """A result of one file for exposure X in recipe deep."""
+    file = ResultFile(filename=f"X_{suffix}.fits", sha256=sha256, size=1, identity=sha256)
+    return Result(
+        recipe="deep",
+        program=1345,
+        observation="o001",
+        pipeline=pipeline,
+        product="X",
+        key=f"key of {sha256}",
+        files=(file,),
+    )
+
+
+def rows_of(former, plan=None, *results) -> dict[str, str]:
+    """Recalibrated rows as {file name: sha256}."""
+    plans = [plan or Plan(context="c")]
+    rows = recalibrated_entries(former, plans, [Receipt(results=results)], "jwst_0001.pmap")
+    return {row.filename: row.sha256 for row in rows}
+
+
+FORMER = recalibrated_entries(
+    (),
+    [Plan(context="c", done=(result("detector1", "rate", "r1"), result("image2", "cal", "c1")))],
+    [],
+    "jwst_0001.pmap",
+)
+
+
+def chain(*pipelines: str) -> Chain:
+    """What is still to be run for exposure X."""
+    empty = {"engine": {}, "inputs": (), "parameters": {}, "references": {}}
+    derivations = tuple(Derivation(pipeline=name, product="X", **empty) for name in pipelines)
+    names = {"recipe": "deep", "program": 1345, "observation": "o001", "product": "X"}
+    return Chain(**names, derivations=derivations, reasons=())
+
+
+def test_results_stand_in_the_recipe_s_folder():
+    """A result's row names its recipe, the result it belongs to, its key and its context."""
+    (row, *_) = FORMER
+
+    assert row.path == "recalibrated/deep/jw01345/o001/X_cal.fits"
+    assert (row.origin, row.result, row.context) == ("deep", "image2/X", "jwst_0001.pmap")
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(context="c", batches={"b": (chain("detector1", "image2"),)}),
+        Plan(context="c", waits=(Wait(recipe="deep", product="X", why="no members"),)),
+        Plan(context="c", failures=(Wait(recipe="deep", product="X", why="refused"),)),
+    ],
+)
+def test_former_result_stays_while_its_successor_fails_or_waits(plan):
+    """What could not be made again is shown as it was."""
+    assert rows_of(FORMER, plan) == {"X_cal.fits": "c1", "X_rate.fits": "r1"}
+
+
+def test_half_done_chain_shows_what_it_made():
+    """If stage 2 fails after a new stage 1, the new stage 1 and the former stage 2 are shown."""
+    plan = Plan(context="c", batches={"b": (chain("detector1", "image2"),)})
+
+    rows = rows_of(FORMER, plan, result("detector1", "rate", "r2"))
+
+    assert rows == {"X_rate.fits": "r2", "X_cal.fits": "c1"}
+
+
+def test_results_no_longer_asked_for_leave_the_view():
+    """A recipe cut down to stage 1 shows stage 1 only; the rest stays in former generations."""
+    plan = Plan(context="c", done=(result("detector1", "rate", "r1"),))
+
+    assert rows_of(FORMER, plan) == {"X_rate.fits": "r1"}

@@ -1,0 +1,62 @@
+"""What is ordered: what a poll wants and what never arrived."""
+
+from jwmirror.archive.orders import orders
+from jwmirror.records import NEW, VANISHED, Change, Listing, Poll, Product, Version
+
+
+def product(filename: str, observation: str = "o001") -> Product:
+    """A product of program 1345."""
+    return Product(
+        uri=f"mast:JWST/product/{filename}",
+        filename=filename,
+        program=1345,
+        observation=observation,
+        suffix="uncal",
+        checksum="a" * 32,
+    )
+
+
+A, B, C = product("a.fits"), product("b.fits"), product("c.fits", "o002")
+
+
+def poll(*products: Product, kind: str = NEW, asked_at: str = "2026-01-01T00:00:00") -> Poll:
+    """A poll that found these products changed."""
+    listing = Listing(program=1345, asked_at=asked_at, products=products)
+    changes = tuple(Change(kind=kind, product=each) for each in products)
+    return Poll(listings=(listing,), changes=changes)
+
+
+def test_an_order_per_observation():
+    """Products of one observation are fetched by one job, in the order of their URIs."""
+    found = orders(poll(C, B, A), ()).products
+
+    assert [name.partition(".")[0] for name in found] == ["jw01345-o001", "jw01345-o002"]
+    assert list(found.values()) == [(A, B), (C,)]
+
+
+def test_what_arrived_in_a_run_that_was_killed_is_not_ordered_again():
+    """A version that a former run took in and never published is not fetched twice."""
+    arrived = Version(product=A, sha256="1" * 64, size=1)
+
+    found = orders(poll(A, B), [arrived]).products
+
+    assert list(found.values()) == [(B,)]
+
+
+def test_receipts_are_not_read_when_nothing_is_wanted():
+    """An unchanged archive, and one where something vanished, cost no look at old receipts."""
+
+    def unread():
+        raise AssertionError("the receipts were read")
+        yield
+
+    assert orders(poll(), unread()).products == {}
+    assert orders(poll(A, kind=VANISHED), unread()).products == {}
+
+
+def test_what_failed_is_ordered_afresh_by_the_next_run():
+    """Two polls never share an order's name, so that a failed fetch does not look done."""
+    first = orders(poll(A), ())
+    second = orders(poll(A, asked_at="2026-01-02T00:00:00"), ())
+
+    assert not set(first.products) & set(second.products)
