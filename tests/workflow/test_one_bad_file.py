@@ -1,0 +1,64 @@
+"""One bad file spoils only itself, and what is withheld is waited for."""
+
+import stat
+
+import pytest
+
+from tests.observatory.archive import TOKEN, faults
+
+SMALL = [{"program": 1345, "observations": [2], "products": ["uncal", "asn"]}]  # three exposures
+UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"
+PATH = f"upstream/jw01345/o002/{UNCAL}"
+MOSAIC = "recalibrated/deep/jw01345/o002/jw01345-o002_t002_nircam_clear-f200w-sub160_i2d.fits"
+
+
+def recalibrated(site) -> list[str]:
+    """Names of the cal files that the current generation shows."""
+    return sorted(path.rpartition("/")[2] for path in site.entries() if path.endswith("_cal.fits"))
+
+
+@pytest.mark.slow
+def test_wrong_bytes_are_told_and_everything_else_is_published(fresh_site):
+    """A body that is not what MAST's checksum says spoils its file, and what needs it waits."""
+    site = fresh_site
+    site.configure(programs=SMALL)
+    site.observatory.archive.fault(UNCAL, faults.wrong_bytes())
+
+    said = site.snakemake(expect=1)
+
+    assert UNCAL in said
+    assert PATH not in site.entries() and MOSAIC not in site.entries()
+    assert len(recalibrated(site)) == 2
+    assert any(path.name.startswith(UNCAL) for path in (site.mirror / "quarantine").iterdir())
+    (wait,) = site.run().waits
+    assert UNCAL.removesuffix("_uncal.fits") in wait.why
+
+    site.observatory.archive.heal()
+    site.snakemake()
+
+    assert site.tally().fetched == {UNCAL}
+    assert site.tally().computed == {"detector1": 1, "image2": 1, "image3": 1}
+    assert PATH in site.entries() and MOSAIC in site.entries()
+
+
+@pytest.mark.slow
+def test_exclusive_exposure_is_waited_for_and_its_token_leaves_no_trace(fresh_site):
+    """Without a token it is withheld; with one it comes, for its owner's eyes only."""
+    site = fresh_site
+    site.configure(programs=SMALL)
+    site.observatory.archive.restrict(UNCAL)
+
+    site.snakemake()
+    kinds = {change.product.filename: change.kind for change in site.run().changes}
+    assert kinds[UNCAL] == "withheld"
+    assert PATH not in site.entries() and len(recalibrated(site)) == 2
+
+    site.snakemake(environment={"MAST_API_TOKEN": TOKEN})
+
+    assert PATH in site.entries() and len(recalibrated(site)) == 3
+    mode = (site.mirror / "current" / PATH).stat().st_mode
+    assert stat.S_IMODE(mode) & 0o077 == 0
+    written = [path for path in site.folder.rglob("*") if path.is_file()]
+    ours = [path for path in written if "observatory" not in path.relative_to(site.folder).parts]
+    assert len(ours) > 50
+    assert [path for path in ours if TOKEN.encode() in path.read_bytes()] == []
