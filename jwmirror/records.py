@@ -239,7 +239,8 @@ class Derivation:
     engine: dict[str, str]  # jwst, stcal, stdatamodels: version
     inputs: tuple[Input, ...]  # order matters
     parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
-    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none
+    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
+    # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
     hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
 
 

@@ -8,6 +8,7 @@ from platform import python_version
 from typing import Any
 
 from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate import overrides
 from jwmirror.records import Derivation, Input, Reason, ResultFile, canonical, digest
 
 ENGINE = ("jwst", "stcal", "stdatamodels")  # in the key
@@ -38,7 +39,7 @@ def is_bound(derivation: Derivation) -> bool:
 
 
 def key_of(derivation: Derivation) -> str:
-    """The hex sha256 that names the result; only where the bytes are does not enter it."""
+    """The hex sha256 that names the result; only where bytes and files are does not enter it."""
     if not is_bound(derivation):
         unknown = [item.name for item in derivation.inputs if not item.identity]
         raise CalibrationError(
@@ -50,6 +51,7 @@ def key_of(derivation: Derivation) -> str:
         {"name": item.name, "role": item.role, "identity": item.identity}
         for item in derivation.inputs
     ]
+    content["parameters"] = overrides.by_name(derivation.parameters)
     return digest(content)
 
 
@@ -85,9 +87,10 @@ def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, st
         yield "pipeline", old.pipeline, new.pipeline
     yield from _changed("version of ", old.engine, new.engine)
     yield from _input_changes(old.inputs, new.inputs)
-    yield from _changed("", flat(old.parameters), flat(new.parameters))
+    before, after = (flat(overrides.by_name(each.parameters)) for each in (old, new))
+    yield from _changed("", before, after)
     yield from _changed("reference ", *_spoken(old.references, new.references))
-    yield from _changed("hook ", dict(old.hooks), dict(new.hooks))
+    yield from _hook_changes(dict(old.hooks), dict(new.hooks))
 
 
 def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[tuple[str, str, str]]:
@@ -104,6 +107,14 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[tuple
     order = [item.name for item in old], [item.name for item in new]
     if order[0] != order[1] and before.keys() == after.keys():
         yield "order of the inputs", " ".join(order[0]), " ".join(order[1])
+
+
+def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, ""), new.get(name, "")
+        if before != after:
+            changed = " changed" if before and after else ""
+            yield f"hook {name}{changed}", before[:12], after[:12]
 
 
 def _role(item: Input | None) -> str:

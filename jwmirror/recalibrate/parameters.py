@@ -7,10 +7,11 @@ may also stand beside the pipeline's own parameters, as people write it in a con
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import ConfigError
-from jwmirror.recalibrate import headers, pipelines
+from jwmirror.recalibrate import headers, hooks, overrides, pipelines
 from jwmirror.records import Recipe
 
 FILES = frozenset(  # where files go, and under which names: jwmirror's affair, not in the key
@@ -27,6 +28,7 @@ FILES = frozenset(  # where files go, and under which names: jwmirror's affair, 
 )
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
 IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: it runs, and saves
+SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
 Leaf = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 
 
@@ -122,8 +124,9 @@ def resolve(
 ) -> dict[str, Any]:
     """Every parameter of a pipeline: stpipe's defaults under the layers, later ones on top.
 
-    A skipped step has just {"skip": True}; a step in `idle` has nothing; what only says where
-    files go is left out. Raises ConfigError where stpipe does not accept a value.
+    A skipped step has just {"skip": True} and its hooks, which stpipe runs all the same; a step in
+    `idle` has nothing; what only says where files go is left out, and maximum_cores is one.
+    Raises ConfigError where stpipe does not accept a value.
     """
     from stpipe.config_parser import config_from_dict
     from stpipe.exceptions import ValidationError
@@ -157,12 +160,17 @@ def _lay(under: dict[str, Any], layer: Mapping[str, Any]) -> None:
 
 def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
     if parameters.get("skip"):
-        return {"skip": True}
+        return {"skip": True} | {k: parameters[k] for k in hooks.KINDS if parameters.get(k)}
     return {
-        name: _typed(value, spec[name])
+        name: "none" if _is_parallel(name, value) else _typed(value, spec[name])
         for name, value in parameters.items()
         if name not in FILES and name not in NAMING
     }
+
+
+def _is_parallel(name: str, value: Any) -> bool:
+    """Whether jwst would start processes of its own; the result would be the same."""
+    return name == "maximum_cores" and str(value).lower() not in SERIAL
 
 
 def _typed(value: Any, check: str) -> Any:
@@ -183,11 +191,13 @@ def _spec(pipeline: str) -> Any:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def mistakes(parameters: Mapping[str, Any], place: str) -> list[str]:
+def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None) -> list[str]:
     """Every mistake in a config's parameters at once, as sentences; needs no data and no CRDS.
 
-    `place` says where in the config they stand ("recipes.deep.parameters").
+    `place` says where in the config they stand ("recipes.deep.parameters"). Files and hooks are
+    looked for in `base`, by default the working directory.
     """
+    base = Path(base or "").absolute()
     found = []
     for written, content in parameters.items():
         pipeline, where = pipelines.name_of(str(written)), f"{place}.{written}"
@@ -196,11 +206,13 @@ def mistakes(parameters: Mapping[str, Any], place: str) -> list[str]:
         elif not isinstance(content, Mapping):
             found.append(f"{where}: expected steps and their parameters, found {content!r}.")
         else:
-            found += _pipeline_mistakes(_spec(pipeline), content, where)
+            found += _pipeline_mistakes(_spec(pipeline), content, where, base)
     return found
 
 
-def _pipeline_mistakes(spec: Any, content: Mapping[str, Any], place: str) -> Iterator[str]:
+def _pipeline_mistakes(
+    spec: Any, content: Mapping[str, Any], place: str, base: Path
+) -> Iterator[str]:
     steps = spec["steps"]
     own = [name for name in spec if name != "steps"]
     nested = content.get("steps", {})
@@ -209,7 +221,7 @@ def _pipeline_mistakes(spec: Any, content: Mapping[str, Any], place: str) -> Ite
     for name, value in _with_steps_beside(content).items():
         where = f"{place}.steps.{name}" if name in nested else f"{place}.{name}"
         if name in steps and isinstance(value, Mapping):
-            yield from _step_mistakes(steps[name], value, where)
+            yield from _step_mistakes(steps[name], value, where, base)
         elif name in steps:
             yield (
                 f"{where}: {name} is a step, so its parameters were expected "
@@ -222,19 +234,19 @@ def _pipeline_mistakes(spec: Any, content: Mapping[str, Any], place: str) -> Ite
         elif name == "skip":
             yield f"{where}: a whole pipeline is left out by the recipe's stages; remove skip."
         else:
-            yield from _value_mistakes(spec, name, value, where)
+            yield from _value_mistakes(spec, name, value, where, base)
 
 
-def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str) -> Iterator[str]:
+def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
     for name, value in content.items():
         if name in spec:
-            yield from _value_mistakes(spec, name, value, f"{place}.{name}")
+            yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
             yield _unknown(f"{place}.{name}", "parameter", name, spec)
 
 
-def _value_mistakes(spec: Any, name: str, value: Any, place: str) -> Iterator[str]:
-    """What stpipe's own validation has against one value."""
+def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
+    """What stpipe's own validation has against one value; and what jwmirror has."""
     from configobj import ConfigObj
     from stpipe.config_parser import config_from_dict
     from stpipe.exceptions import ValidationError
@@ -249,6 +261,16 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str) -> Iterator[st
     except (ValidationError, TypeError, ValueError, AttributeError) as err:
         problem = str(err).removeprefix(f"Config parameter {name!r}: ")
         yield f"{place}: found {value!r}, expected {spec[name]} ({problem.rstrip('.')})."
+        return
+    if _is_parallel(name, value):
+        yield (
+            f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures side by "
+            "side, and the processes that jwst would add compete with them; remove it, and give "
+            "snakemake more cores instead."
+        )
+    yield from overrides.mistakes(name, value, place, base)
+    if name in hooks.KINDS:
+        yield from hooks.mistakes(value, place, base)
 
 
 def _unknown(

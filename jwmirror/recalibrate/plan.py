@@ -15,6 +15,7 @@ from jwmirror.recalibrate.associations import Association, Associations, program
 from jwmirror.recalibrate.batches import cut
 from jwmirror.recalibrate.derivation import bind, differences, engine, is_bound, key_of
 from jwmirror.recalibrate.parameters import effective
+from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     Chain,
     Derivation,
@@ -41,10 +42,8 @@ class Resolves(Protocol):
 
     context: str
 
-    def settle(
-        self, pipeline: str, header: str, overrides: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, tuple[str, str]]]:
-        """Every parameter of a pipeline for an exposure, and its references."""
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
+        """Every parameter of a pipeline for an exposure, its references and hooks."""
 
 
 Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
@@ -208,8 +207,8 @@ class Desk:
     ) -> list[Derivation]:
         """A derivation, with parameters and references; none if it is refused."""
         try:
-            overrides = effective(recipe, header).get(pipeline, {"steps": {}})
-            parameters, references = self.resolver.settle(pipeline, header, overrides)
+            asked = effective(recipe, header).get(pipeline, {"steps": {}})
+            settled = self.resolver.settle(pipeline, header, asked)
         except JwmirrorError as err:
             self._refuse(recipe, product, str(err))
             return []
@@ -219,8 +218,9 @@ class Desk:
                 product=product,
                 engine=engine(),
                 inputs=tuple(inputs),
-                parameters=parameters,
-                references=references,
+                parameters=settled.parameters,
+                references=settled.references,
+                hooks=settled.hooks,
             )
         ]
 

@@ -7,14 +7,14 @@ os.environ before the first use of a Resolver, and before worker processes are s
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from os.path import basename
 from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError, ReferencesError
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate import headers, parameters, pipelines
+from jwmirror.recalibrate import headers, hooks, overrides, parameters, pipelines
+from jwmirror.recalibrate.hooks import Sources
 from jwmirror.records import digest
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
@@ -22,7 +22,16 @@ NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 INSTRUMENT = "META.INSTRUMENT.NAME"
 
-References = dict[str, tuple[str, str]]  # reftype -> (name, sha1)
+References = dict[str, tuple[str, str]]  # as in a derivation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What of a derivation is looked up: parameters (paths whole), references and hooks."""
+
+    parameters: dict[str, Any]
+    references: References
+    hooks: Sources = ()
 
 
 def environment(cache: Path, context: str) -> dict[str, str]:
@@ -39,28 +48,35 @@ class Resolver:
     """Resolves parameters and references under one context, offline and each case just once.
 
     `sha1s` are checksums of references already verified (by the sync); others are hashed here.
+    Files and hooks of the user's are looked for in `base`, by default the working directory.
     """
 
-    def __init__(self, cache: Path, context: str, sha1s: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        cache: Path,
+        context: str,
+        sha1s: Mapping[str, str] | None = None,
+        base: Path | None = None,
+    ):
         self.cache, self.context = Path(cache).absolute(), context
+        self._base = Path(base or "").absolute()
         self._sha1s = dict(sha1s or {})
         self._answered: dict[str, dict[str, str]] = {}
-        self._settled: dict[str, tuple[dict[str, Any], References]] = {}
+        self._settled: dict[str, Settled] = {}
 
-    def settle(
-        self, pipeline: str, header: str, overrides: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], References]:
-        """Every parameter of a pipeline for an exposure, and the references of steps that run.
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
+        """Every parameter of a pipeline for an exposure, the references of steps that run, hooks.
 
-        `overrides` is that pipeline's part of parameters.effective. Raises CalibrationError where
-        the context has no reference, ReferencesError where the cache lacks a file.
+        `asked` is that pipeline's part of parameters.effective. Raises CalibrationError where the
+        context has no reference or a file or hook is not there, ReferencesError where the cache
+        lacks a file.
         """
         answers = self._answers(pipeline, header)
         instrument = headers.value(header, "instrument")
-        case = digest((pipeline, instrument, answers, overrides))
+        case = digest((pipeline, instrument, answers, asked))
         if case not in self._settled:
             idle = pipelines.idle_steps(pipeline, instrument)
-            self._settled[case] = self._settle(pipeline, answers, overrides, idle)
+            self._settled[case] = self._settle(pipeline, answers, asked, idle)
         return self._settled[case]
 
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
@@ -83,22 +99,27 @@ class Resolver:
         self,
         pipeline: str,
         answers: Mapping[str, str],
-        overrides: Mapping[str, Any],
+        asked: Mapping[str, Any],
         idle: frozenset[str],
-    ) -> tuple[dict[str, Any], References]:
+    ) -> Settled:
         pars = {
             step: answers[reftype]
             for step, reftype in pars_types(pipeline).items()
             if _is_file(answers[reftype])
         }
-        layers = [*self._pars_layers(pars), overrides]
-        resolved = parameters.resolve(pipeline, layers, idle)
+        layers = [*self._pars_layers(pars), asked]
+        resolved = overrides.placed(parameters.resolve(pipeline, layers, idle), self._base)
         references = {
             pars_types(pipeline)[step]: self._named(name)
             for step, name in pars.items()
             if not step or not resolved["steps"].get(step, {"skip": True}).get("skip")
         }
-        return resolved, references | self._references(pipeline, answers, resolved)
+        references |= self._references(pipeline, answers, resolved) | overrides.contents(resolved)
+        return Settled(
+            parameters=resolved,
+            references=references,
+            hooks=hooks.sources(resolved, self._base),
+        )
 
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """What the pars references say, the pipeline's own (of step "") last."""
@@ -110,15 +131,11 @@ class Resolver:
         self, pipeline: str, answers: Mapping[str, str], resolved: Mapping[str, Any]
     ) -> References:
         """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
-        overridden = dict(_overrides(resolved))
         found: References = {}
         for step, types in _own_types(pipeline).items():
-            if resolved["steps"].get(step, {}).get("skip"):
-                continue
-            for reftype in types:
-                if reftype in overridden:
-                    found[reftype] = _override(overridden[reftype])
-                else:
+            content = resolved["steps"].get(step, {}) if step else resolved
+            for reftype in () if content.get("skip") else types:
+                if not content.get(f"override_{reftype}"):  # one step's override is no other's
                     found[reftype] = self._reference(pipeline, reftype, answers[reftype])
         return found
 
@@ -203,23 +220,6 @@ def _reference_types(pipeline: str) -> list[str]:
 
 def _is_file(answer: str) -> bool:
     return not answer.startswith(NOT_FOUND) and "N/A" not in answer.upper()
-
-
-def _overrides(resolved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The override_* files of steps that run: (reference type, path)."""
-    for content in (resolved, *resolved["steps"].values()):
-        for name, value in content.items():
-            if name.startswith("override_") and value:
-                yield name.removeprefix("override_"), value
-
-
-def _override(path: str) -> tuple[str, str]:
-    if path.upper() == "N/A":
-        return "override N/A", ""
-    try:
-        return f"override {basename(path)}", sha256_of(Path(path).expanduser())
-    except OSError as err:
-        raise CalibrationError(f"override file {path}: it cannot be read: {err.strerror}.") from err
 
 
 # ---- memory ----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate import associations, pipelines
-from jwmirror.recalibrate.derivation import engine, key_of
+from jwmirror.recalibrate import associations, hooks, overrides, pipelines
+from jwmirror.recalibrate.derivation import engine, flat, key_of
 from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Derivation
 
@@ -38,21 +38,25 @@ class Cost:
     peak_memory: int  # bytes
 
 
-def run(derivation: Derivation, folder: Path) -> tuple[Output, ...]:
+def run(derivation: Derivation, folder: Path, base: Path) -> tuple[Output, ...]:
     """Run a derivation's pipeline in `folder`, which holds its inputs under their names.
 
     What is in the derivation is what runs: parameters are passed whole, and the references used
-    are compared with the ones in the key. Changes the working directory of the process. Raises
-    CalibrationError, or whatever the pipeline raises.
+    are compared with the ones in the key; so are the user's hooks (looked for in `base`) and files,
+    before and after. Changes the working directory of the process, and where it finds hooks.
+    Raises CalibrationError, or whatever the pipeline raises.
     """
     _check_engine(derivation)
+    _check_own(derivation, base)
+    parameters = hooks.prepare(derivation, base)
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
     argument = _argument(derivation, folder)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    _call(derivation, argument)
+    _call(derivation.pipeline, parameters, argument)
+    _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(p for p in folder.iterdir() if p not in present and p.name.endswith(MADE))
     check(derivation, made)
@@ -68,6 +72,12 @@ def _check_engine(derivation: Derivation) -> None:
         )
 
 
+def _check_own(derivation: Derivation, base: Path) -> None:
+    """What is the user's own must be, at this moment, what is in the key."""
+    hooks.check(derivation, base)
+    overrides.check(derivation)
+
+
 def _argument(derivation: Derivation, folder: Path) -> str:
     """The name of the file that the pipeline is called with: the exposure, or an association."""
     if pipelines.STAGE[derivation.pipeline] == 1:
@@ -78,10 +88,10 @@ def _argument(derivation: Derivation, folder: Path) -> str:
     return name
 
 
-def _call(derivation: Derivation, argument: str) -> None:
-    pipeline = pipelines.class_of(derivation.pipeline)
-    own = {name: value for name, value in derivation.parameters.items() if name != "steps"}
-    steps = json.loads(json.dumps(derivation.parameters.get("steps", {})))  # stpipe changes it
+def _call(name: str, parameters: Mapping[str, Any], argument: str) -> None:
+    pipeline = pipelines.class_of(name)
+    own = {name: value for name, value in parameters.items() if name != "steps"}
+    steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:
         steps.setdefault(step, {})
     pipeline.call(argument, steps=steps, save_results=True, **own)
@@ -97,7 +107,7 @@ def check(derivation: Derivation, made: list[Path]) -> None:
         raise CalibrationError(f"{derivation.pipeline} ended well and made no FITS file.")
     for path in tables:
         found = _metadata(path)
-        wrong = sorted(_other_references(derivation.references, found))
+        wrong = sorted(_other_references(derivation, found))
         if wrong:
             raise CalibrationError(
                 f"{path.name} was not made with the references it should be: {'; '.join(wrong)}; "
@@ -114,15 +124,21 @@ def _metadata(path: Path) -> dict[str, Any]:
     return read_metadata(str(path), flatten=True)
 
 
-def _other_references(
-    references: Mapping[str, tuple[str, str]], found: Mapping[str, Any]
-) -> Iterator[str]:
-    for reftype, (name, _) in references.items():
+def _other_references(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:
+    for reftype, allowed in _allowed(derivation).items():
         used = found.get(f"meta.ref_file.{reftype}.name")
-        if used is None or name.startswith("override "):
-            continue
-        if used.removeprefix("crds://") != name:
-            yield f"{reftype}: expected {name}, found {used}"
+        if used is not None and used.removeprefix("crds://") not in allowed:
+            yield f"{reftype}: expected {' or '.join(sorted(allowed))}, found {used}"
+
+
+def _allowed(derivation: Derivation) -> dict[str, set[str]]:
+    """What a header may name for each reference type: the last step that used one says it."""
+    names = {reftype: {name} for reftype, (name, _) in derivation.references.items()}
+    for full, value in flat(derivation.parameters).items():
+        reftype = full.rpartition(".")[2].removeprefix(overrides.OVERRIDE)
+        if value and full.endswith(overrides.OVERRIDE + reftype):
+            names.setdefault(reftype, set()).add(value)
+    return names
 
 
 def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:

@@ -32,11 +32,15 @@ DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A stage to run: in `folder`, which holds its inputs; messages are appended to `log`."""
+    """A stage to run: in `folder`, which holds its inputs; messages are appended to `log`.
+
+    Hooks of the user's are looked for in `base`.
+    """
 
     number: int
     derivation: Derivation
     folder: str
+    base: str
     log: str
     timeout_s: float
 
@@ -182,7 +186,7 @@ def _work(job: Job, pipe: int) -> None:
 
 def _attempt(job: Job) -> Ending:
     try:
-        outputs = run(job.derivation, Path(job.folder))
+        outputs = run(job.derivation, Path(job.folder), Path(job.base))
     except JwmirrorError as err:
         return Ending(number=job.number, kind=FAILED, error=str(err))
     except BaseException as err:  # whatever a pipeline or a hook raises spoils this job only

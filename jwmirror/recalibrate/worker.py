@@ -73,8 +73,9 @@ def calibrate(
     """Calibrate the chains of a batch, `workers` exposures at a time; a failed one spoils itself.
 
     Stages run in folders below `work`, which are removed; their messages go to
-    `logs`/<product>.log. CRDS is as os.environ says (references.environment). A stage killed by
-    the system is tried once more, with nothing else running.
+    `logs`/<product>.log. Hooks of the user's are looked for in the working directory. CRDS is as
+    os.environ says (references.environment). A stage killed by the system is tried once more, with
+    nothing else running.
     """
     lines = list(_by_exposure(chains).values())
     with Shop(bench, Path(work), Path(logs), timeout_s) as shop:
@@ -205,6 +206,7 @@ class Host:
 
     def __init__(self, log: Path, python: str = sys.executable):
         self._log, self._python = log, python
+        self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._waiting: dict[int, Future[Ending]] = {}  # of the present process
@@ -220,6 +222,7 @@ class Host:
                 number=next(self._numbers),
                 derivation=derivation,
                 folder=str(folder),
+                base=str(self._base),
                 log=str(log),
                 timeout_s=timeout_s,
             )
@@ -249,7 +252,12 @@ class Host:
         if self._process is None or self._process.poll() is not None:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
-                    [self._python, "-m", "jwmirror.recalibrate.warm"],
+                    [
+                        self._python,
+                        "-P",
+                        "-m",
+                        "jwmirror.recalibrate.warm",
+                    ],  # -P: no modules from here
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -43,7 +43,7 @@ def test_where_the_bytes_are_does_not_enter_the_key():
         ({"inputs": derivation().inputs[:1]}, "input y_uncal.fits: science -> -"),
         ({"references": {**derivation().references, "dark": ("dark_2.fits", "22")}}, "dark_2.fits"),
         ({"references": {**derivation().references, "dark": ("dark_1.fits", "22")}}, "(22)"),
-        ({"hooks": (("fix.py", "ff"),)}, "hook fix.py: ee -> ff"),
+        ({"hooks": (("fix.py", "ff"),)}, "hook fix.py changed: ee -> ff"),
         ({"parameters": {"save": True, "steps": {}}}, "save: false -> true"),
     ],
 )

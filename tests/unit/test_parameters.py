@@ -59,13 +59,20 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ({"detector1": {"skip": True}}, "detector1.skip", "stages"),
         ({"image3": {"resample": {"output_dir": "x"}}}, "image3.resample.output_dir", "remove"),
         ({"image3": {"steps": {"resampel": {}}}}, "image3.steps.resampel", "resample"),
+        ({"detector1": {"jump": {"maximum_cores": "all"}}}, "detector1.jump.maximum_cores", "none"),
+        ({"detector1": {"ramp_fit": {"maximum_cores": "4"}}}, "detector1.ramp_fit.max", "compete"),
+        ({"image3": {"tweakreg": {"abs_refcat": "GAIADR3"}}}, "image3.tweakreg.abs_ref", "network"),
+        ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
+        ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
+        ({"detector1": {"jump": {"pre_hooks": ["fixs"]}}}, "detector1.jump.pre_hooks[0]", "fixs"),
+        ({"detector1": {"jump": {"pre_hooks": "a.b"}}}, "detector1.jump.pre_hooks", "list("),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told):
     """One mistake, one line that begins with where it stands."""
     (line,) = mistakes(wrong, PLACE)
 
-    assert line.startswith(f"{PLACE}.{place}: ")
+    assert line.startswith(f"{PLACE}.{place}")
     assert told in line
 
 
@@ -73,14 +80,19 @@ def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told
     "right",
     [
         {"detector1": {"jump": {"rejection_threshold": 5}, "save_calibrated_ramp": True}},
-        {"Detector1Pipeline": {"steps": {"jump": {"skip": True, "maximum_cores": "half"}}}},
-        {"calwebb_image3": {"tweakreg": {"abs_refcat": "GAIADR3"}, "save_results": True}},
+        {"Detector1Pipeline": {"steps": {"jump": {"skip": True, "maximum_cores": "none"}}}},
+        {"calwebb_image3": {"tweakreg": {"abs_refcat": "stars.ecsv"}, "save_results": True}},
         {"detector1": {"ramp_fit": {"firstgroup": None, "override_gain": "gain.fits"}}},
+        {"detector1": {"ramp_fit": {"maximum_cores": "1", "post_hooks": ["fixes.scale"]}}},
     ],
 )
-def test_what_stpipe_accepts_is_no_mistake(right):
-    """Config's names, notebooks' names and forms, and None for what has no value."""
-    assert mistakes(right, PLACE) == []
+def test_what_can_be_run_is_no_mistake(right, tmp_path):
+    """Config's names, notebooks' names and forms, None for what has no value, files and hooks."""
+    (tmp_path / "gain.fits").touch()
+    (tmp_path / "stars.ecsv").touch()
+    (tmp_path / "fixes.py").write_text("def scale(model): ...")
+
+    assert mistakes(right, PLACE, tmp_path) == []
 
 
 def test_all_forms_of_one_parameter_are_the_same():
@@ -158,6 +170,23 @@ def test_what_does_not_matter_is_not_resolved():
     assert "rscd" not in found["steps"]
     assert {"output_dir", "save_results", "suffix"}.isdisjoint(found)
     assert "output_dir" not in found["steps"]["ramp_fit"]
+
+
+def test_the_hooks_of_a_skipped_step_stay():
+    """Stpipe runs them all the same."""
+    hooks = {"pre_hooks": ["fixes.scale"], "post_hooks": []}
+
+    found = resolve("detector1", [{"steps": {"jump": {"skip": True, **hooks}}}])
+
+    assert found["steps"]["jump"] == {"skip": True, "pre_hooks": ["fixes.scale"]}
+
+
+def test_a_pars_reference_that_asks_for_more_processes_is_not_followed():
+    """One core per exposure; the results are the same."""
+    found = resolve("detector1", [{"steps": {"jump": {"maximum_cores": "half"}}}])
+
+    assert found["steps"]["jump"]["maximum_cores"] == "none"
+    assert found["steps"]["ramp_fit"]["maximum_cores"] == "1"
 
 
 def test_resolving_refuses_what_stpipe_refuses():

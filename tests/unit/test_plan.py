@@ -10,6 +10,7 @@ from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures, wanted
+from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     Chain,
     Derivation,
@@ -82,15 +83,18 @@ class Observatory:
     """What a plan looks up: references by one context, results made, what is published."""
 
     context: str = "jwst_0001.pmap"
+    hook: str = ""  # sha256
     gaps: set[str] = field(default_factory=set)  # pipelines
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     derivations: dict[tuple[str, str, str], Derivation] = field(default_factory=dict)
 
-    def settle(self, pipeline: str, header: str, overrides: Mapping[str, Any]) -> tuple:
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """Parameters as overridden, and a flat that goes with the context."""
         if pipeline in self.gaps:
             raise CalibrationError(f"{pipeline}: {self.context} has no flat reference")
-        return dict(overrides), {"flat": (f"flat_of_{self.context}", "5a")}
+        flat = (f"flat_of_{self.context}", "5a")
+        hooks = (("fixes.scale", self.hook),) if self.hook else ()
+        return Settled(parameters=dict(asked), references={"flat": flat}, hooks=hooks)
 
     def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """How the published result was made."""
@@ -172,6 +176,17 @@ def test_a_change_is_told_and_its_way_back_costs_nothing():
     told = Reason("detector1: reference flat", "flat_of_jwst_0001.pmap", "flat_of_jwst_0002.pmap")
     assert chain.reasons == (told,)
     assert back.batches == {}
+
+
+def test_an_edited_hook_makes_a_result_out_of_date():
+    """Same recipe, other source: calibrated again, and it says why."""
+    site = Observatory(hook="5a" * 32)
+    site.make(chains(site.plan([exposure(1)], Associations()))[0], "rate")
+
+    site.hook = "6b" * 32
+    (chain,) = chains(site.plan([exposure(1)], Associations()))
+
+    assert chain.reasons == (Reason("detector1: hook fixes.scale changed", "5a" * 6, "6b" * 6),)
 
 
 def test_a_lost_result_is_made_again_and_says_so():

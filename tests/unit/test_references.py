@@ -56,7 +56,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(site):
 
     steps = {"ramp_fit": {"algorithm": "LIKELY"}}
 
-    ours, _ = site.resolver.settle("detector1", site.header, {"steps": steps})
+    ours = site.resolver.settle("detector1", site.header, {"steps": steps}).parameters
     config, _ = Detector1Pipeline.build_config(str(site.uncal), steps=steps)
     theirs = Detector1Pipeline.from_config_section(config).get_pars()["steps"]
 
@@ -70,7 +70,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(site):
 
 def test_a_reference_is_known_by_name_and_content(site):
     """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
-    _, references = site.resolver.settle("detector1", site.header, {"steps": {}})
+    references = site.resolver.settle("detector1", site.header, {"steps": {}}).references
 
     name, checksum = references["dark"]
     content = (site.cache / "references/jwst/nircam" / name).read_bytes()
@@ -83,20 +83,44 @@ def test_references_of_skipped_steps_do_not_count(site):
     """Without dark_current, the dark is not in the key."""
     skip = {"steps": {"dark_current": {"skip": True}}}
 
-    _, references = site.resolver.settle("detector1", site.header, skip)
+    references = site.resolver.settle("detector1", site.header, skip).references
 
     assert "dark" not in references
 
 
 def test_an_override_counts_by_its_content(site, tmp_path):
-    """The user's own file is in the key by its sha256."""
+    """The user's own file is in the key by its sha256, and passed on by its whole path."""
     mine = tmp_path / "mine.fits"
     mine.write_bytes(b"dark")
-    override = {"steps": {"dark_current": {"override_dark": str(mine)}}}
+    override = {"steps": {"dark_current": {"override_dark": "mine.fits"}}}
 
-    _, references = site.resolver.settle("detector1", site.header, override)
+    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, override)
 
-    assert references["dark"] == ("override mine.fits", sha256_of(mine))
+    assert found.references["dark_current.override_dark"] == ("mine.fits", sha256_of(mine))
+    assert "dark" not in found.references
+    assert found.parameters["steps"]["dark_current"]["override_dark"] == str(mine)
+
+
+def test_the_override_of_one_step_is_no_other_steps(site, tmp_path):
+    """As in stpipe: with a gain of the user's in jump, ramp_fit takes that of CRDS."""
+    (tmp_path / "mine.fits").write_bytes(b"gain")
+    override = {"steps": {"jump": {"override_gain": "mine.fits"}}}
+
+    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, override)
+
+    assert found.references["gain"][0].startswith("jwst_nircam_gain")
+    assert "jump.override_gain" in found.references
+
+
+def test_hooks_are_settled_too(site, tmp_path):
+    """By the sha256 of their source, looked for beside the config."""
+    source = tmp_path / "fixes.py"
+    source.write_text("def scale(model): ...")
+    asked = {"steps": {"jump": {"post_hooks": ["fixes.scale"]}}}
+
+    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, asked)
+
+    assert found.hooks == (("fixes.scale", sha256_of(source)),)
 
 
 def test_a_gap_names_type_values_and_context(site):
@@ -114,7 +138,7 @@ def test_needed_references_are_those_that_are_used(site):
 
     needed = set(site.resolver.needed([(header, stages)]))
 
-    used = [site.resolver.settle(stage, header, {"steps": {}})[1] for stage in stages]
+    used = [site.resolver.settle(stage, header, {"steps": {}}).references for stage in stages]
     names = {name for references in used for name, sha1 in references.values() if sha1}
     assert names <= needed
     assert all((site.cache / "references/jwst/nircam" / name).is_file() for name in needed)

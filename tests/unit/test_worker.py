@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
+from jwmirror.recalibrate import hooks
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.inputs import version_of
@@ -61,6 +63,17 @@ def sleep(*_):
 
 def fail(*_):
     raise ValueError("no groups left")
+"""
+
+FIXES = """
+import sys
+
+def scale(model):
+    model.data *= {factor}
+    return model
+
+if __name__ == "__main__":
+    assert sys.argv[1:], "no file was given"
 """
 
 SCRIPT = """
@@ -154,7 +167,8 @@ class Site:
         steps = first.parameters["steps"]
         hooked = {**steps["group_scale"], "skip": False, "pre_hooks": [f"bad_hooks.{hook}"]}
         parameters = {**first.parameters, "steps": {**steps, "group_scale": hooked}}
-        return replace(chain, derivations=(replace(first, parameters=parameters),))
+        known = hooks.sources(parameters, self.root)
+        return replace(chain, derivations=(replace(first, parameters=parameters, hooks=known),))
 
 
 def _association(kind: str, product: str, *members: str) -> Association:
@@ -208,9 +222,9 @@ def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
     for name, value in environment(cache, "jwst_0001.pmap").items():
         monkeypatch.setenv(name, value)
     os.mkfifo(tmp_path / "pid")
-    hooks = HOOKS.format(flag=str(tmp_path / "died"), pid=str(tmp_path / "pid"))
-    (tmp_path / "bad_hooks.py").write_text(hooks)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    bad = HOOKS.format(flag=str(tmp_path / "died"), pid=str(tmp_path / "pid"))
+    (tmp_path / "bad_hooks.py").write_text(bad)
+    monkeypatch.chdir(tmp_path)  # where snakemake is called
     shutil.copytree(objects, tmp_path / "objects")
     yield Site(root=tmp_path, cache=cache, entries=entries, bench=Bench(tmp_path / "objects"))
 
@@ -330,7 +344,60 @@ def test_another_engine_than_in_the_key_does_not_run(site):
     older = replace(chain.derivations[0], engine={"jwst": "1.20.2"})
 
     with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
-        run(older, site.root)
+        run(older, site.root, site.root)
+
+
+# ---- the user's own hooks and files ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["function", "script"])
+def test_a_hook_really_runs_and_its_source_is_in_the_key(site, kind):
+    """Given relative to where snakemake is called; edited, it gives another key and result."""
+    hook = {"function": "fixes.scale", "script": "python fixes.py {0}"}[kind]
+    asked = {"detector1": {"gain_scale": {"post_hooks": [hook]}}}
+    recipe = replace(DEEP, stages=(1,), parameters=asked)
+    signals, keys = [], []
+    for factor in ("1.0", "2.0", "3.0"):
+        (site.root / "fixes.py").write_text(FIXES.format(factor=factor))
+        receipt = site.calibrate(site.plan(recipe, count=1))
+        assert receipt.failures == ()
+        keys += receipt.computed
+        (rate,) = (path for name, path in files_of(site, receipt).items() if "_rate." in name)
+        signals.append(np.nansum(fits.getdata(rate, "SCI"), dtype=float))
+
+    assert len(set(keys)) == 3
+    if kind == "function":
+        assert np.allclose(np.array(signals) / signals[0], [1, 2, 3], rtol=1e-5)
+
+
+def test_a_hook_that_was_edited_after_the_plan_does_not_run(site):
+    """The exposure fails, and says to plan anew; nothing is kept."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    hooked = site.with_hook(chain, "fail")
+    with open(site.root / "bad_hooks.py", "a") as file:
+        file.write("# edited\n")
+
+    receipt = site.calibrate([hooked])
+
+    assert "hook bad_hooks.fail is not the one" in receipt.failures[0].message
+    assert site.bench.results == {}
+
+
+def test_an_override_is_used_from_its_place_and_refused_when_it_changed(site):
+    """A relative path; the header names the file, the key its content."""
+    (flat,) = (site.cache / "references/jwst/nircam").glob("*_flat_*.fits")
+    shutil.copy(flat, site.root / "mine.fits")
+    asked = {"image2": {"flat_field": {"override_flat": "mine.fits"}}}
+    chains = site.plan(replace(DEEP, parameters=asked), count=1)
+
+    good = site.calibrate(chains)
+    fits.setval(site.root / "mine.fits", "AUTHOR", value="me")
+    site.bench.results.clear()
+    changed = site.calibrate(chains)
+
+    (cal,) = (path for name, path in files_of(site, good).items() if "_cal." in name)
+    assert fits.getval(cal, "R_FLAT") == str(site.root / "mine.fits")
+    assert "flat_field.override_flat) is not the file" in changed.failures[0].message
 
 
 def test_an_interrupt_stops_what_runs(site):

@@ -21,9 +21,8 @@ def _say_who(meta, program: Program, exposure: Exposure) -> None:
     """Program, observation, visit and target, and what software made the file."""
     meta.filename, meta.telescope, meta.bunit_data = exposure.filename, "JWST", "DN"
     meta.origin, meta.time_sys, meta.time_unit = "STSCI", "UTC", "s"
-    meta.sdp_ver, meta.prd_software_version, meta.oss_software_version = (
-        "2025_3a", "PRDOPSSOC-068", "008.004.020.000",
-    )  # fmt: skip
+    meta.data_processing_software_version = "2025_3a"
+    meta.prd_software_version, meta.oss_software_version = "PRDOPSSOC-068", "008.004.020.000"
     meta.program.title, meta.program.pi_name = program.title, program.pi_name
     meta.program.category, meta.program.sub_category = "GO", "UNKNOWN"
     number, visit = f"{exposure.program:05d}", f"{exposure.visit:03d}"

@@ -1,0 +1,281 @@
+"""Hooks: known by their source, found where stpipe finds them, without running any."""
+
+import importlib
+import os
+import sys
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from jwmirror.errors import CalibrationError
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate import modules
+from jwmirror.recalibrate.derivation import differences, key_of
+from jwmirror.recalibrate.hooks import check, command, mistakes, prepare, sources
+from jwmirror.recalibrate.overrides import by_name
+from jwmirror.records import Derivation, Input
+
+SCALE = "def scale(model):\n    return model * {factor}\n"
+EXPLODING = "raise RuntimeError('executed')\n\ndef scale(model):\n    return model\n"
+
+
+def hooked(*hooks: str, skip: bool = False) -> dict:
+    """Parameters of a pipeline with hooks after one step."""
+    return {"steps": {"jump": {"skip": skip, "post_hooks": list(hooks), "pre_hooks": []}}}
+
+
+def derivation(base: Path, *hooks: str) -> Derivation:
+    """A small derivation with the hooks as they are now."""
+    parameters = hooked(*hooks)
+    return Derivation(
+        pipeline="detector1",
+        product="x",
+        engine={"jwst": "3.0.0"},
+        inputs=(Input(name="x_uncal.fits", role="science", identity="aa"),),
+        parameters=parameters,
+        references={},
+        hooks=sources(parameters, base),
+    )
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> Path:
+    """A file with this text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def imports(monkeypatch):
+    """What a test imports, and how, is forgotten after it."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+# ---- Python ----------------------------------------------------------------------------------
+
+
+def test_a_function_is_known_by_the_source_of_its_module(tmp_path):
+    """The sha256 of the file, which is not executed for it."""
+    source = write(tmp_path / "fixes.py", EXPLODING)
+
+    assert sources(hooked("fixes.scale"), tmp_path) == (("fixes.scale", sha256_of(source)),)
+
+
+def test_a_module_in_a_package_is_found_without_running_the_package(tmp_path):
+    """The package's own source counts too, because an import runs it."""
+    package = write(tmp_path / "mine/__init__.py", "raise RuntimeError('executed')")
+    source = write(tmp_path / "mine/fixes.py", SCALE.format(factor=2))
+
+    found = dict(sources(hooked("mine.fixes.scale"), tmp_path))
+
+    assert found == {
+        "mine.fixes.scale": sha256_of(source),
+        "mine.fixes.scale (mine/__init__.py)": sha256_of(package),
+    }
+
+
+def test_what_a_hook_imports_from_beside_it_counts(tmp_path):
+    """Own modules through all levels; not those of the Python environment."""
+    write(tmp_path / "fixes.py", "import json, numpy\nfrom steps import double as scale\n")
+    write(tmp_path / "steps.py", "def double(x):\n    import factors\n    return factors.two * x\n")
+    write(tmp_path / "factors.py", "two = 2\n")
+
+    found = [name for name, _ in sources(hooked("fixes.scale"), tmp_path)]
+
+    assert found == ["fixes.scale", "fixes.scale (factors.py)", "fixes.scale (steps.py)"]
+
+
+def test_hooks_of_installed_packages_are_found(tmp_path):
+    """By their own module alone."""
+    ((name, content),) = sources(hooked("scipy.ndimage.gaussian_filter"), tmp_path)
+
+    origin = importlib.import_module("scipy.ndimage").__file__
+    assert (name, content) == ("scipy.ndimage.gaussian_filter", sha256_of(Path(origin)))
+
+
+def test_hooks_of_a_skipped_step_count(tmp_path):
+    """Because stpipe runs them."""
+    write(tmp_path / "fixes.py", SCALE.format(factor=2))
+
+    assert sources(hooked("fixes.scale", skip=True), tmp_path)
+
+
+def test_an_edited_hook_changes_the_key_and_is_told(tmp_path):
+    """The failure to fear: a result that is stale, and claims to be current."""
+    write(tmp_path / "fixes.py", SCALE.format(factor=2))
+    old = derivation(tmp_path, "fixes.scale")
+    write(tmp_path / "fixes.py", SCALE.format(factor=3))
+
+    new = derivation(tmp_path, "fixes.scale")
+
+    (reason,) = differences(old, new)
+    assert key_of(old) != key_of(new)
+    assert reason.what == "detector1: hook fixes.scale changed"
+    assert (reason.old, reason.new) == (old.hooks[0][1][:12], new.hooks[0][1][:12])
+
+
+# ---- commands --------------------------------------------------------------------------------
+
+
+def test_a_script_is_known_by_its_content_and_run_by_its_whole_path(tmp_path):
+    """Given relative to where snakemake was called, run in another folder."""
+    script = write(tmp_path / "tools/scale.sh", "#!/bin/sh\n", 0o755)
+
+    found = sources(hooked("tools/scale.sh {0}"), tmp_path)
+
+    assert found == (("tools/scale.sh {0}", sha256_of(script)),)
+    assert command("tools/scale.sh {0}", tmp_path) == f"{script} {{0}}"
+
+
+def test_files_that_a_program_is_given_count_too(tmp_path):
+    """`python scale.py {0}` depends on scale.py, whatever its place in the command."""
+    script = write(tmp_path / "my scale.py", "print()\n")
+    hook = "env A=1 python 'my scale.py' {0}"
+
+    found = dict(sources(hooked(hook), tmp_path))
+
+    assert found[f"{hook} (my scale.py)"] == sha256_of(script)
+    assert command(hook, tmp_path) == f"env A=1 python '{script}' {{0}}"
+
+
+def test_any_other_command_is_known_by_its_text(tmp_path):
+    """A program of the system's is not the user's source."""
+    assert which("ls")
+
+    assert sources(hooked("ls {0}"), tmp_path) == (("ls {0}", sha256(b"ls {0}").hexdigest()),)
+
+
+def test_a_script_on_the_path_counts_by_its_content(tmp_path, monkeypatch):
+    """~/bin is edited like any folder."""
+    script = write(tmp_path / "bin/scale", "#!/bin/sh\n", 0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+
+    assert sources(hooked("scale {0}"), tmp_path) == (("scale {0}", sha256_of(script)),)
+
+
+# ---- mistakes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        ("fixs.scale", "there is no module fixs in {base}"),
+        ("fixes.scael", "{base}/fixes.py defines no scael"),
+        ("broken.scale", "{base}/broken.py is not Python"),
+        ("scael.sh {0}", "there is no file or program scael.sh in {base}"),
+        ("plain.sh {0}", "{base}/plain.sh cannot be executed (chmod +x)"),
+        ("fixes.Step(factor=2.0)", "cannot read a dot in the arguments"),
+        ("ls {name}", "write other braces double"),
+        (5, "expected a function"),
+    ],
+)
+def test_a_hook_that_cannot_be_run_is_a_mistake(tmp_path, hook, told):
+    """Place, what was found, what is wrong with it and where it was looked for."""
+    write(tmp_path / "fixes.py", SCALE.format(factor=2))
+    write(tmp_path / "broken.py", "def scale(:\n")
+    write(tmp_path / "plain.sh", "#!/bin/sh\n")
+
+    (line,) = mistakes([hook], "recipes.deep.post_hooks", tmp_path)
+
+    assert line.startswith(f"recipes.deep.post_hooks[0]: found {hook!r}")
+    assert told.replace("{base}", str(tmp_path)) in line
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "fixes.scale",
+        "fixes.Step(factor=2)",
+        "fixes.renamed",
+        "./scale.sh {0} > log",
+        "cd .. && ls",
+        "A=1 ls",
+    ],
+)
+def test_a_hook_that_can_be_run_is_no_mistake(tmp_path, hook):
+    """Functions, classes with parameters, names bound under a condition, shell grammar."""
+    text = "class Step: ...\ntry:\n    from math import floor as renamed\nexcept ImportError: ...\n"
+    write(tmp_path / "fixes.py", SCALE.format(factor=2) + text)
+    write(tmp_path / "scale.sh", "#!/bin/sh\n", 0o755)
+
+    assert list(mistakes([hook], "here", tmp_path)) == []
+
+
+# ---- running ---------------------------------------------------------------------------------
+
+
+def test_another_source_than_in_the_key_does_not_run(tmp_path):
+    """Edited between plan and run: the result would not be what its key says."""
+    write(tmp_path / "fixes.py", SCALE.format(factor=2))
+    planned = derivation(tmp_path, "fixes.scale")
+    write(tmp_path / "fixes.py", SCALE.format(factor=3))
+
+    with pytest.raises(CalibrationError, match=r"hook fixes\.scale is not .*run again"):
+        check(planned, tmp_path)
+
+
+def test_hooks_that_the_key_does_not_know_do_not_run(tmp_path):
+    """A derivation from before hooks were in the key."""
+    write(tmp_path / "fixes.py", SCALE.format(factor=2))
+    planned = replace(derivation(tmp_path, "fixes.scale"), hooks=())
+
+    with pytest.raises(CalibrationError, match="expected none"):
+        check(planned, tmp_path)
+
+
+@pytest.mark.usefixtures("imports")
+def test_what_is_imported_is_what_was_hashed(tmp_path):
+    """An edit of the same length within one second, which a .pyc file would hide."""
+    source = write(tmp_path / "fixes_of_one_test.py", SCALE.format(factor=2))
+    seen = source.stat()
+    _compiled_beside(source)
+    write(source, SCALE.format(factor=3))
+    os.utime(source, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+    prepare(derivation(tmp_path, f"{source.stem}.scale"), tmp_path)
+
+    assert importlib.import_module(source.stem).scale(1) == 3
+
+
+@pytest.mark.usefixtures("imports")
+def test_an_edit_while_it_is_loaded_is_refused(tmp_path):
+    """Between the last look and the import."""
+    source = write(tmp_path / "fixes_of_a_test.py", SCALE.format(factor=2))
+    prepare(derivation(tmp_path, f"{source.stem}.scale"), tmp_path)
+    write(source, SCALE.format(factor=3))
+
+    with pytest.raises(CalibrationError, match="changed while it was being loaded"):
+        importlib.import_module(source.stem)
+
+
+@pytest.mark.usefixtures("imports")
+def test_a_name_that_is_taken_is_refused(tmp_path):
+    """The user's numpy.py would not be what stpipe's import gives."""
+    write(tmp_path / "numpy.py", SCALE.format(factor=2))
+
+    with pytest.raises(CalibrationError, match=r"numpy\.py cannot be imported.*another name"):
+        prepare(derivation(tmp_path, "numpy.scale"), tmp_path)
+
+
+def _compiled_beside(source: Path) -> None:
+    """Leave the .pyc file that Python itself would."""
+    import py_compile
+
+    py_compile.compile(str(source), doraise=True)
+    assert modules.find(source.stem, source.parent)
+
+
+def test_parameters_without_hooks_and_files_are_as_they_were():
+    """Nothing of a key changes for those who have neither."""
+    plain = {"in_memory": True, "steps": {"jump": {"skip": True}, "photom": {"apply": [1, 2]}}}
+
+    assert by_name(plain) == plain
+    assert sources(plain, Path.cwd()) == ()

@@ -1,0 +1,156 @@
+"""Files of the user's own: known by content and name, found from where snakemake was called."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import CalibrationError
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate.derivation import differences, key_of
+from jwmirror.recalibrate.overrides import check, contents, mistakes, placed
+from jwmirror.records import Derivation, Input
+
+NAME = "flat_field.override_flat"
+
+
+def parameters(path: object) -> dict:
+    """Parameters of a pipeline with one override."""
+    return {"steps": {"flat_field": {"skip": False, "override_flat": str(path)}}}
+
+
+def derivation(path: Path) -> Derivation:
+    """A small derivation with an override file as it is now."""
+    return Derivation(
+        pipeline="image2",
+        product="x",
+        engine={"jwst": "3.0.0"},
+        inputs=(Input(name="x_rate.fits", role="science", identity="aa"),),
+        parameters=parameters(path),
+        references=contents(parameters(path)),
+    )
+
+
+@pytest.fixture
+def flat(tmp_path) -> Path:
+    """A file of the user's."""
+    path = tmp_path / "flat.fits"
+    path.write_bytes(b"flat")
+    return path
+
+
+def test_a_file_is_known_by_name_and_content(flat):
+    """Its sha256 stands where a reference's sha1 does."""
+    assert contents(parameters(flat)) == {NAME: ("flat.fits", sha256_of(flat))}
+
+
+def test_a_moved_file_gives_the_same_key_and_no_reason(flat, tmp_path):
+    """Where it is does not matter to the result."""
+    old = derivation(flat)
+    (tmp_path / "elsewhere").mkdir()
+
+    new = derivation(flat.rename(tmp_path / "elsewhere" / "flat.fits"))
+
+    assert key_of(new) == key_of(old)
+    assert differences(old, new) == ()
+    assert new.parameters != old.parameters
+
+
+def test_other_content_under_the_same_path_changes_the_key_and_is_told(flat):
+    """A reason that tells the two contents apart."""
+    old = derivation(flat)
+    flat.write_bytes(b"another flat")
+
+    (reason,) = differences(old, derivation(flat))
+
+    assert key_of(derivation(flat)) != key_of(old)
+    assert reason.what == f"image2: reference {NAME}"
+    assert reason.old.startswith("flat.fits (") and reason.old != reason.new
+
+
+def test_relative_paths_start_where_snakemake_was_called(flat, monkeypatch):
+    """Whatever folder the process is in."""
+    monkeypatch.chdir("/")
+
+    found = placed(parameters(flat.name), flat.parent)
+
+    assert found == parameters(flat)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("override_flat", "N/A"),
+        ("override_flat", None),
+        ("abs_refcat", ""),
+        ("abs_refcat", "GAIADR3"),
+        ("affine2d", "commissioning"),
+        ("algorithm", "LIKELY"),
+    ],
+)
+def test_what_is_no_file_stays_as_it_is(name, value, tmp_path):
+    """Built-in names, nothing, and parameters that are not about files."""
+    plain = {"steps": {"any": {name: value}}}
+
+    assert placed(plain, tmp_path) == plain
+    assert contents(plain) == {}
+
+
+def test_catalogues_and_lists_of_files_count_too(flat, tmp_path):
+    """Everything that jwst reads from a path the user gives."""
+    steps = {"tweakreg": {"abs_refcat": "flat.fits"}, "bkg_subtract": {"bkg_list": ["flat.fits"]}}
+
+    found = contents(placed({"steps": steps}, tmp_path))
+
+    content = ("flat.fits", sha256_of(flat))
+    assert found == {"tweakreg.abs_refcat": content, "bkg_subtract.bkg_list[0]": content}
+
+
+def test_another_file_than_in_the_key_does_not_run(flat):
+    """Changed, or gone, between plan and run."""
+    planned = derivation(flat)
+    check(planned)
+    flat.write_bytes(b"another flat")
+
+    with pytest.raises(CalibrationError, match=rf"{NAME}.*not the file .*run again"):
+        check(planned)
+    flat.unlink()
+    with pytest.raises(CalibrationError, match="cannot be read: No such file"):
+        check(planned)
+
+
+def test_a_file_that_the_key_does_not_know_does_not_run(flat):
+    """A derivation that was made without looking at it."""
+    with pytest.raises(CalibrationError, match="expected none"):
+        check(replace(derivation(flat), references={}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("override_flat", "missing.fits", "expected a file that can be read, or N/A for none"),
+        ("override_flat", "missing.fits", "{base}/missing.fits: No such file or directory"),
+        ("override_flat", "folder", "{base}/folder: Is a directory"),
+        ("user_mask", "missing.fits", "{base}/missing.fits: No such file"),
+        ("abs_refcat", "GAIADR3", "compute nodes have none; expected a catalogue file"),
+        ("abs_refcat", "gaiarefcat", "expected a catalogue file"),
+        ("abs_refcat", "gaia.ecsv", "{base}/gaia.ecsv: No such file"),
+    ],
+)
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path, name, value, told):
+    """Place, what was found, what is expected, and where it was looked for."""
+    (tmp_path / "folder").mkdir()
+
+    (line,) = mistakes(name, value, "recipes.deep", tmp_path)
+
+    assert line.startswith(f"recipes.deep: found {value!r}")
+    assert told.replace("{base}", str(tmp_path)) in line
+
+
+def test_files_that_are_there_are_no_mistake(flat):
+    """By relative or by whole path; in a list, the others are told by number."""
+    good = [*mistakes("override_flat", "flat.fits", "here", flat.parent)]
+    (line,) = mistakes("bkg_list", [str(flat), "missing.fits"], "here", flat.parent)
+
+    assert good == []
+    assert line.startswith("here[1]: found 'missing.fits'")
