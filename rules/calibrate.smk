@@ -19,7 +19,6 @@ rule calibrate_batch:
     threads: 8
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=480,  # minutes
     params:
         mirror=mirror,
         cache=str(CONFIG.cache),

@@ -42,10 +42,11 @@ def mirrored(tmp_path_factory, built_observatory) -> Path:
 @pytest.fixture
 def fresh_site(tmp_path, built_observatory):
     """A served observatory and a site that has mirrored nothing yet."""
-    shutil.copytree(built_observatory, tmp_path / "observatory")
-    observatory = Observatory.open(tmp_path / "observatory")
+    folder = tmp_path / "fresh"
+    shutil.copytree(built_observatory, folder / "observatory")
+    observatory = Observatory.open(folder / "observatory")
     with observatory.serve():
-        site = Site(tmp_path, observatory)
+        site = Site(folder, observatory)
         site.configure()
         yield site
 
@@ -53,9 +54,10 @@ def fresh_site(tmp_path, built_observatory):
 @pytest.fixture
 def site(tmp_path, mirrored):
     """A served observatory and a site after its first run, for the test to change."""
-    shutil.copytree(mirrored, tmp_path, symlinks=True, dirs_exist_ok=True)
-    observatory = Observatory.open(tmp_path / "observatory")
+    folder = tmp_path / "site"
+    shutil.copytree(mirrored, folder, symlinks=True)
+    observatory = Observatory.open(folder / "observatory")
     with observatory.serve():
-        site = Site(tmp_path, observatory)
+        site = Site(folder, observatory)
         site.configure()
         yield site
