@@ -58,9 +58,17 @@ def run(derivation: Derivation, folder: Path, base: Path) -> tuple[Output, ...]:
     _call(derivation.pipeline, parameters, argument)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
-    made = sorted(p for p in folder.iterdir() if p not in present and p.name.endswith(MADE))
+    made = sorted(path for path in folder.iterdir() if path not in present)
+    made = [path for path in made if is_result(path.name, derivation)]
     check(derivation, made)
     return tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
+
+
+def is_result(filename: str, derivation: Derivation) -> bool:
+    """Whether a new file belongs to the result: named as the pipeline does, not left by a hook."""
+    names = (derivation.product, *(item.name for item in derivation.inputs))
+    starts = tuple(name.partition("_")[0] + "_" for name in names)
+    return filename.endswith(MADE) and filename.startswith(starts)
 
 
 def _check_engine(derivation: Derivation) -> None:
