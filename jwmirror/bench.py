@@ -4,7 +4,7 @@ Like the command line it may call all wings; rules and scripts call it, wings do
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,27 @@ from pathlib import Path
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.associations import Associations, gather
 from jwmirror.recalibrate.derivation import key_of, software
+from jwmirror.recalibrate.plan import Resolves, plan_associations, plan_exposures
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.recalibrate.stages import Cost, Output
-from jwmirror.records import Derivation, Entry, Poll, Record, References, ResultFile
+from jwmirror.records import (
+    Chain,
+    Derivation,
+    Entry,
+    Plan,
+    Poll,
+    Receipt,
+    Recipe,
+    Record,
+    References,
+    ResultFile,
+)
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.receipts import upstream_after
+
+Held = tuple[tuple[Entry, ...], Associations]  # upstream, and what associations it has
 
 
 class Bench:
@@ -29,7 +43,7 @@ class Bench:
         self.objects = Objects(self.mirror)
         self.provenance = Provenance(self.mirror)
 
-    def upstream(self, poll: Poll) -> tuple[tuple[Entry, ...], Associations]:
+    def upstream(self, poll: Poll) -> Held:
         """What is held of upstream after a poll's orders were filled; its associations, read."""
         entries = upstream_after(self.mirror, poll)
         return entries, gather(entries, self.locate)
@@ -45,9 +59,51 @@ class Bench:
 
     def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """How the result that the current generation shows was made; None if it shows none."""
-        key = self._published_keys.get((recipe, f"{pipeline}/{product}"))
+        return self.derivation(self.published_key(recipe, product, pipeline))
+
+    def published_key(self, recipe: str, product: str, pipeline: str) -> str:
+        """The key of the result that the current generation shows; "" if it shows none."""
+        return self._published_keys.get((recipe, f"{pipeline}/{product}"), "")
+
+    def derivation(self, key: str) -> Derivation | None:
+        """What a result was made of; None if nothing is on record under its key."""
         record = self.provenance.read(key) if key else None
         return record.derivation if record else None
+
+    def plan_exposures(
+        self, held: Held, recipes: Iterable[Recipe], resolver: Resolves, batch_size: int
+    ) -> Plan:
+        """What is out of date of the exposures, against what the store has."""
+        return plan_exposures(*held, recipes, resolver, self.recall, self.published, batch_size)
+
+    def plan_associations(
+        self,
+        held: Held,
+        recipes: Iterable[Recipe],
+        resolver: Resolves,
+        batch_size: int,
+        exposures: Plan,
+        receipts: Sequence[Receipt] = (),
+        coming: Iterable[Chain] = (),
+    ) -> Plan:
+        """What is out of date of the associations, after a plan of exposures and its receipts.
+
+        `coming`: chains of that plan to count as made, though nothing is known of their results.
+        """
+        return plan_associations(
+            *held,
+            recipes,
+            [*exposures.done, *(result for each in receipts for result in each.results)],
+            resolver,
+            self.recall,
+            self.published,
+            batch_size,
+            troubles=[
+                *(*exposures.waits, *exposures.failures),
+                *(failure for each in receipts for failure in each.failures),
+            ],
+            coming=coming,
+        )
 
     def keep(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost

@@ -15,8 +15,8 @@ from jwmirror.errors import ConfigError, JwmirrorError, StoreError
 from jwmirror.report import console as pages
 from jwmirror.report.explanations import Explanation, named, nearest
 from jwmirror.report.history import history_of, plain
-from jwmirror.report.runs import last_run
-from jwmirror.report.status import holdings, status_of
+from jwmirror.report.runs import Run, last_run
+from jwmirror.report.status import Preview, Status, holdings, status_of
 
 app = typer.Typer(
     help="A local mirror of your JWST programs that knows its own history.",
@@ -25,6 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ConfigFile = Annotated[Path, typer.Option("--config", help="The config file.")]
+AskedConfig = Annotated[
+    Path | None, typer.Option("--config", help="The config file; else config/config.yaml.")
+]
+All = Annotated[bool, typer.Option("--all", help="List everything.")]
 Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]
 CONFIG = Path("config/config.yaml")
@@ -53,23 +57,58 @@ def check(config: ConfigFile = CONFIG, as_json: Json = False) -> None:
 
 @app.command()
 def status(
-    config: ConfigFile = CONFIG,
+    config: AskedConfig = None,
     mirror: Mirror = None,
-    all_lines: Annotated[bool, typer.Option("--all", help="List everything.")] = False,
+    by_last_run: Annotated[
+        bool, typer.Option("--last-run", help="As the last run found it; at once.")
+    ] = False,
+    all_lines: All = False,
     as_json: Json = False,
 ) -> None:
-    """What is held, what changed at the last poll, what is out of date and why, what waits."""
+    """What is held, what changed at the last poll, what is out of date and why, what waits.
+
+    Out of date is told by the config as it is now; with just --mirror, as the last run found it.
+    """
+    with _told():
+        found = _status(config, mirror, by_last_run)
+    _print(found, pages.status_page(found, all_lines), as_json)
+
+
+@app.command()
+def plan(
+    config: AskedConfig = None,
+    mirror: Mirror = None,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """What the next run would recalibrate of what is held, and why; MAST and CRDS are not asked."""
+    with _told():
+        found = _status(config, mirror)
+    _print(found, pages.plan_page(found, all_lines), as_json)
+
+
+def _status(config: Path | None, mirror: Path | None, by_last_run: bool = False) -> Status:
+    """The state of a mirror: by a config, or by the last run where none is asked for."""
     from jwmirror.store.generations import Generations
 
-    with _told():
-        root = _mirror(mirror, config)
-        current = Generations(root).current()
-        rows = current.entries() if current else ()
-        columns = (rows.column(name) for name in ("path", "size", "state")) if current else ()
-        held = holdings(zip(*columns, strict=True))
-        now = plain(current) if current else None
-        found = status_of(str(root), now, held, last_run(root))
-    _print(found, pages.status_page(found, all_lines), as_json)
+    root = _mirror(mirror, config or CONFIG)
+    current = Generations(root).current()
+    rows = current.entries() if current else ()
+    columns = (rows.column(name) for name in ("path", "size", "state")) if current else ()
+    held = holdings(zip(*columns, strict=True))
+    run = last_run(root)
+    by_last_run = by_last_run or (config is None and mirror is not None)
+    seen = None if by_last_run or run is None else _preview(root, run, config or CONFIG)
+    return status_of(str(root), plain(current) if current else None, held, run, seen)
+
+
+def _preview(root: Path, run: Run, config: Path) -> Preview:
+    from jwmirror.config import load
+    from jwmirror.preview import preview  # imports jwst: seconds
+
+    asked = load(config)
+    programs = [selection.program for selection in asked.selections]
+    return preview(root, run, asked.recipes, programs, asked.cache, asked.context)
 
 
 @app.command()

@@ -2,27 +2,17 @@
 
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
-from jwmirror.recalibrate.plan import plan_associations
 from jwmirror.records import Plan, Poll, Receipt, Recipe, References, parse, read, read_all, write
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
-entries, associations = bench.upstream(read(snakemake.input.poll, Poll))
-exposures = read(snakemake.input.exposures, Plan)
-receipts = read_all(snakemake.input.calibrated, Receipt)
 
-plan = plan_associations(
-    entries,
-    associations,
+plan = bench.plan_associations(
+    bench.upstream(read(snakemake.input.poll, Poll)),
     parse(snakemake.params.recipes, tuple[Recipe, ...]),
-    [*exposures.done, *(result for receipt in receipts for result in receipt.results)],
     offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
-    bench.recall,
-    bench.published,
     snakemake.params.batch,
-    troubles=[
-        *(*exposures.waits, *exposures.failures),
-        *(failure for receipt in receipts for failure in receipt.failures),
-    ],
+    exposures=read(snakemake.input.exposures, Plan),
+    receipts=read_all(snakemake.input.calibrated, Receipt),
 )
 write(snakemake.output.plan, plan)

@@ -2,20 +2,15 @@
 
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
-from jwmirror.recalibrate.plan import plan_exposures
 from jwmirror.records import Poll, Recipe, References, parse, read, write
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
-entries, associations = bench.upstream(read(snakemake.input.poll, Poll))
 
-plan = plan_exposures(
-    entries,
-    associations,
+plan = bench.plan_exposures(
+    bench.upstream(read(snakemake.input.poll, Poll)),
     parse(snakemake.params.recipes, tuple[Recipe, ...]),
     offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
-    bench.recall,
-    bench.published,
     snakemake.params.batch,
 )
 write(snakemake.output.plan, plan)

@@ -35,6 +35,8 @@ SCIENCE = "science"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
 NEW = Reason("new", "", "")
 LOST = Reason("result", "lost", "to be made again")
+MISSING = " is missing: "  # between a member's name and why
+INPUTS = Reason("inputs made anew", "", "")
 
 
 class Resolves(Protocol):
@@ -101,15 +103,18 @@ def plan_associations(
     published: PublishedAs,
     batch_size: int,
     troubles: Iterable[Wait | Failure] = (),
+    coming: Iterable[Chain] = (),
 ) -> Plan:
     """Plan stage 3 of every association whose members the recipe has all made.
 
     `results` are those of the exposures in this run, computed or recalled; `troubles` what waited
-    or failed among them, to tell why a member is missing.
+    or failed among them, to tell why a member is missing. In a preview, `coming` is what is still
+    to be calibrated of them: it counts as made, with unknown content.
     """
     desk = Desk(resolver, recall, published)
     exposures = _exposures(entries)
-    made = {(r.recipe, file.filename): file for r in results for file in r.files}
+    made = _to_come(coming, associations.found)
+    made |= {(r.recipe, file.filename): file for r in results for file in r.files}
     reasons = dict(_told(trouble) for trouble in troubles)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={3})
@@ -191,7 +196,7 @@ class Desk:
             if (recipe.name, member.name) not in made:
                 root = _exposure_of(member.name)
                 why = troubles.get((recipe.name, root)) or _why_not_made(root, exposures)
-                self._wait(recipe, association.product, f"member {member.name} is missing: {why}")
+                self._wait(recipe, association.product, f"member {member.name}{MISSING}{why}")
                 return
         inputs = [
             _input(member.name, member.exptype, made[recipe.name, member.name])
@@ -275,6 +280,8 @@ class Desk:
             else:
                 is_new = False
                 found += differences(old, derivation)
+        if not is_bound(pending[0]):
+            found.append(INPUTS)
         return (NEW,) if is_new else tuple(found) or (LOST,)
 
     def _wait(self, recipe: Recipe, product: str, why: str) -> None:
@@ -326,6 +333,23 @@ def _by_science_member(found: Iterable[Association]) -> dict[str, list[Associati
         if pipeline and pipelines.STAGE[pipeline] == 2:
             by_member.setdefault(_science(association)[0], []).append(association)
     return by_member
+
+
+def _to_come(
+    chains: Iterable[Chain], found: Iterable[Association]
+) -> dict[tuple[str, str], ResultFile]:
+    """Members of associations that stage 2 of a chain is to make, by recipe and file name."""
+    recipes: dict[str, list[str]] = {}
+    for chain in chains:
+        for derivation in chain.derivations:
+            if pipelines.STAGE[derivation.pipeline] == 2:
+                recipes.setdefault(_exposure_of(derivation.inputs[0].name), []).append(chain.recipe)
+    return {
+        (recipe, member.name): ResultFile(filename=member.name, sha256="", size=0, identity="")
+        for association in found
+        for member in association.members
+        for recipe in recipes.get(_exposure_of(member.name), ())
+    }
 
 
 def _input(name: str, role: str, file: ResultFile) -> Input:

@@ -1,18 +1,18 @@
 """The terminal's pages: status, log and explanations as tables of rich."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.records import UPSTREAM, Product, Record
+from jwmirror.records import UPSTREAM, Product, Record, Wait
 from jwmirror.report import words
 from jwmirror.report.explanations import Explanation
 from jwmirror.report.history import History
-from jwmirror.report.status import Holding, Status
+from jwmirror.report.status import INPUTS, Holding, Outdated, Status
 
 SHOWN = 20  # lines of a list, unless all are asked for
 FOLDERS = 60  # shown one by one, unless all are asked for
@@ -22,22 +22,89 @@ PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date"
 def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     """What is held, what the last poll found, what is out of date, what waits, what failed."""
     if status.generation is None and status.run is None:
-        return Text(f"{status.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
+        return _nothing_yet(status)
     lists = {
         "Selected, but MAST has none": list(status.unmatched),
         "Changed at the last poll": [
             f"{each.kind}  {each.file}{_aside('; '.join(each.reasons))}" for each in status.changes
         ],
-        "Out of date": [
-            f"{each.recipe}: {each.product} ({', '.join(each.pipelines)})"
-            f"{_aside('; '.join(each.reasons))}"
-            for each in status.out_of_date
-        ],
-        "Waiting": [f"{each.recipe}: {each.product}{_aside(each.why)}" for each in status.waits],
-        "Failed": [f"{each.name}{_aside(each.message)}" for each in status.failures],
     }
-    listed = _lists(lists, None if all_lines else SHOWN)
-    return Group(_headline(status), held_table(status, all_lines), *listed, _summary(lists))
+    listed = _lists(lists, _limit(all_lines))
+    return Group(
+        _headline(status), held_table(status, all_lines), *listed, plan_page(status, all_lines)
+    )
+
+
+def plan_page(status: Status, all_lines: bool = False) -> RenderableType:
+    """What is out of date and why, what waits, what is not known, what failed."""
+    if status.run is None:
+        return _nothing_yet(status)
+    lists = {
+        "Out of date": [_outdated(each) for each in status.out_of_date],
+        "Waiting": _waiting(status.waits, all_lines),
+        "Not known before the next run": _waiting(status.unknown, all_lines),
+        "Failed": [f"{each.name}{_aside(each.message)}" for each in status.failures],
+        "To know": list(status.notes),
+    }
+    limit = _limit(all_lines)
+    return Group(*_causes(status, limit), *_work(status), *_lists(lists, limit), _summary(status))
+
+
+def _work(status: Status) -> Iterator[Text]:
+    """What the next run will have to compute, by pipeline, and what it finds made before."""
+    compute = Counter(name for each in status.out_of_date for name in each.pipelines)
+    ready = Counter(name for each in status.out_of_date for name in each.ready)
+    for title, counts in (("To compute", compute), ("Made before, to publish", ready)):
+        if counts:
+            yield Text(f"{title}: {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
+
+
+def _outdated(each: Outdated) -> str:
+    before = f"made before: {', '.join(each.ready)}" if each.ready else ""
+    pipelines = "; ".join(filter(None, (", ".join(each.pipelines), before)))
+    return f"{each.recipe}: {each.product} ({pipelines}){_aside('; '.join(each.reasons))}"
+
+
+def _waiting(waits: Sequence[Wait], all_lines: bool) -> list[str]:
+    """A line for each recipe and cause; for each exposure or association if all are asked for."""
+    alike: dict[tuple[str, ...], list[Wait]] = {}
+    for each in waits:
+        key = (each.recipe, each.why, each.product if all_lines else "")
+        alike.setdefault(key, []).append(each)
+    return [
+        f"{recipe}: {found[0].product}"
+        f"{f' and {len(found) - 1} more' if len(found) > 1 else ''}{_aside(why)}"
+        for (recipe, why, _), found in alike.items()
+    ]
+
+
+def _nothing_yet(status: Status) -> Text:
+    if status.generation is None:
+        return Text(f"{status.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
+    return Text("\nNo run is on record, so nothing can be told of the next; run `snakemake`.")
+
+
+def _limit(all_lines: bool) -> int | None:
+    return None if all_lines else SHOWN
+
+
+def _causes(status: Status, limit: int | None) -> Iterator[Text]:
+    """Per recipe, how much is out of date, and each cause with how often it occurs."""
+    recipes: dict[str, list[Outdated]] = {}
+    for each in status.out_of_date:
+        recipes.setdefault(each.recipe, []).append(each)
+    for recipe, found in recipes.items():
+        levels = Counter(each.level for each in found)
+        counts = " and ".join(words.many(count, level) for level, count in levels.items())
+        causes = Counter(reason for each in found for reason in each.reasons)
+        del causes[INPUTS]
+        head = f"\n{recipe}: {counts} out of date"
+        if len(causes) == 1:
+            yield Text(f"{head}: {next(iter(causes))}", style="bold")
+        else:
+            lines = [f"{reason}  ({count} of {len(found)})" for reason, count in causes.items()]
+            yield Text(head, style="bold")
+            yield from _cut(lines, limit)
 
 
 def _headline(status: Status) -> Text:
@@ -81,15 +148,21 @@ def _lists(lists: dict[str, list[str]], limit: int | None) -> Iterator[Text]:
     for title, lines in lists.items():
         if lines:
             yield Text(f"\n{title} ({len(lines)})", style="bold")
-            yield from (Text(f"  {line}") for line in lines[:limit])
-            if limit and len(lines) > limit:
-                yield Text(f"  ... and {len(lines) - limit} more; --all lists them", style="dim")
+            yield from _cut(lines, limit)
 
 
-def _summary(lists: dict[str, list[str]]) -> Text:
-    if any(lists[title] for title in ("Out of date", "Waiting", "Failed")):
-        return Text("")
-    return Text("\nEverything is up to date.", style="green")
+def _cut(lines: list[str], limit: int | None) -> Iterator[Text]:
+    yield from (Text(f"  {line}") for line in lines[:limit])
+    if limit and len(lines) > limit:
+        yield Text(f"  ... and {len(lines) - limit} more; --all lists them", style="dim")
+
+
+def _summary(status: Status) -> Text:
+    """Whether all is well, and what that was held to."""
+    against = "the config as it is now" if status.previewed else "the config of the last run"
+    if status.out_of_date or status.waits or status.unknown or status.failures:
+        return Text(f"\nBy {against}; MAST and CRDS were not asked.", style="dim")
+    return Text(f"\nEverything is up to date with {against}.", style="green")
 
 
 def _aside(text: str) -> str:

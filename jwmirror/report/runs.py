@@ -98,6 +98,13 @@ def last_run(mirror: Path) -> Run | None:
     return read_run(folders[-1]) if folders else None
 
 
+def last_references(mirror: Path) -> References | None:
+    """What the newest run that synced references calibrated with; None if none ever did."""
+    folders = sorted(Path(mirror).glob("receipts/runs/*"), reverse=True)
+    found = _found((folder / "references.json" for folder in folders), References)
+    return next((references for references in found if references.context), None)
+
+
 def read_run(folder: Path) -> Run:
     """The records in a run's folder, as far as the run came; StoreError if one is damaged."""
     folder = Path(folder)

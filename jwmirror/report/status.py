@@ -3,12 +3,17 @@
 Pure: records in, a record out. Its fields are the keys of `jwmirror status --json`.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from jwmirror.records import HELD, Change, Failure, Generation, Reason, Wait
+from jwmirror.records import HELD, Chain, Change, Failure, Generation, Plan, Reason, Wait
 from jwmirror.report.runs import Run
+
+LEVELS = ("exposure", "association")  # of the plans of a run, in their order
+MADE_HERE = re.compile(r": content of (?!\S+_uncal\.fits$)")
+INPUTS = "inputs made anew"  # a reason that has its reasons, told at what makes them
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -36,12 +41,24 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class Outdated:
-    """One exposure or association whose results are not what the recipe now asks for."""
+    """One exposure or association whose published results are not what the recipe asks for."""
 
     recipe: str
     product: str
-    pipelines: tuple[str, ...]
+    level: str  # "exposure" or "association"
+    pipelines: tuple[str, ...]  # to be computed
+    ready: tuple[str, ...]  # pipelines whose results are there, only not published
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What the next run would plan with a config, as far as it can be told offline."""
+
+    plans: tuple[Plan, ...]  # of exposures, of associations
+    ready: tuple[Chain, ...] = ()  # of their `done`: what is not published
+    unknown: tuple[Wait, ...] = ()  # their references were never synced
+    notes: tuple[str, ...] = ()  # what else a run would find out, or change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,31 +67,46 @@ class Status:
 
     mirror: str
     generation: Generation | None
-    run: str | None  # the last run's id; the rest below `held` is what it found
-    context: str | None
+    run: str | None  # the last run's id; changes and unmatched are what it found
+    context: str | None  # that it calibrated with
+    previewed: bool  # out_of_date, waits, unknown are by the config as it is; else by the run
     held: tuple[Holding, ...]
     changes: tuple[Notice, ...]
     out_of_date: tuple[Outdated, ...]
     waits: tuple[Wait, ...]
+    unknown: tuple[Wait, ...]
     failures: tuple[Failure, ...]
+    notes: tuple[str, ...]
     unmatched: tuple[str, ...]
 
 
 def status_of(
-    mirror: str, generation: Generation | None, held: tuple[Holding, ...], run: Run | None
+    mirror: str,
+    generation: Generation | None,
+    held: tuple[Holding, ...],
+    run: Run | None,
+    preview: Preview | None = None,
 ) -> Status:
-    """The state of a mirror from its current generation and its last run."""
+    """The state of a mirror from its current generation, its last run, and a preview if given."""
     run = run or Run(id="")
+    planned = replace(run, plans=preview.plans) if preview else run
     return Status(
         mirror=mirror,
         generation=generation,
         run=run.id or None,
         context=run.references.context if run.references else None,
+        previewed=preview is not None,
         held=held,
         changes=tuple(notice_of(change) for change in run.changes),
-        out_of_date=outdated(run),
-        waits=run.waits,
-        failures=run.failures,
+        out_of_date=outdated(
+            planned.plans,
+            planned.chains if preview else run.unfinished,
+            preview.ready if preview else (),
+        ),
+        waits=planned.waits,
+        unknown=preview.unknown if preview else (),
+        failures=planned.failures,
+        notes=preview.notes if preview else (),
         unmatched=run.poll.unmatched if run.poll else (),
     )
 
@@ -118,19 +150,61 @@ def notice_of(change: Change) -> Notice:
     )
 
 
-def outdated(run: Run) -> tuple[Outdated, ...]:
-    """What a run found out of date and did not bring up to date."""
+def outdated(
+    plans: tuple[Plan, ...], chains: Iterable[Chain], ready: Iterable[Chain] = ()
+) -> tuple[Outdated, ...]:
+    """What is to be computed, or (`ready`) just published, by the order of the plans."""
+    levels = {key: i for i, plan in enumerate(plans) for key in _of(plan)}
+    compute, publish = _by_product(chains), _by_product(ready)
+    wanting = compute.keys() | publish.keys()
     return tuple(
         Outdated(
-            recipe=chain.recipe,
-            product=chain.product,
-            pipelines=tuple(derivation.pipeline for derivation in chain.derivations),
-            reasons=tuple(map(spoken, chain.reasons)),
+            recipe=key[0],
+            product=key[1],
+            level=LEVELS[levels[key]],
+            pipelines=_pipelines(compute.get(key, ())),
+            ready=_pipelines(publish.get(key, ())),
+            reasons=_reasons([*publish.get(key, ()), *compute.get(key, ())], levels[key]),
         )
-        for chain in run.unfinished
+        for key in sorted(wanting, key=lambda key: (key[0], levels[key], key[1]))
     )
+
+
+def _of(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Recipe and product of all that a plan has out of date or done."""
+    for batch in plan.batches.values():
+        yield from ((chain.recipe, chain.product) for chain in batch)
+    yield from ((result.recipe, result.product) for result in plan.done)
+
+
+def _by_product(chains: Iterable[Chain]) -> dict[tuple[str, str], list[Chain]]:
+    found: dict[tuple[str, str], list[Chain]] = {}
+    for chain in chains:
+        found.setdefault((chain.recipe, chain.product), []).append(chain)
+    return found
+
+
+def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
+    return tuple(derivation.pipeline for chain in chains for derivation in chain.derivations)
+
+
+def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
+    """Each reason once, in words; that files made before differ is told once, or not at all."""
+    reasons = [reason for chain in chains for reason in chain.reasons]
+    own = [spoken(each) for each in reasons if not _is_of_inputs(each)]
+    told = dict.fromkeys(own)
+    if len(own) < len(reasons) and (level or not own):
+        told[INPUTS] = None
+    return tuple(told)
+
+
+def _is_of_inputs(reason: Reason) -> bool:
+    """Whether it only says that results of a former stage differ, or will."""
+    return reason.what == INPUTS or bool(MADE_HERE.search(reason.what))
 
 
 def spoken(reason: Reason) -> str:
     """A reason for recalibrating, in words."""
-    return "never calibrated" if reason == Reason("new", "", "") else str(reason)
+    if reason == Reason("new", "", ""):
+        return "never calibrated"
+    return str(reason) if reason.old or reason.new else reason.what

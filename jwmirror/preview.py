@@ -1,0 +1,175 @@
+"""What a run would find out of date with a config as it is now, told without asking anyone.
+
+The plan functions of the workflow, on what is held, with the references that were synced last.
+Like the bench it may call all wings; only the command line calls it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jwmirror.bench import Bench, Held, offline_resolver
+from jwmirror.errors import ReferencesError
+from jwmirror.recalibrate.derivation import differences
+from jwmirror.recalibrate.plan import MISSING, Resolves
+from jwmirror.records import UPSTREAM, Chain, Plan, Poll, Reason, Recipe, References, Wait
+from jwmirror.report.runs import Run, last_references
+from jwmirror.report.status import Preview
+from jwmirror.store.generations import Generations
+
+UNPUBLISHED = Reason("not published yet", "", "")
+ONE_BATCH = 1_000_000_000  # exposures; a preview runs no jobs
+Settled = tuple[dict[str, Any], dict[str, tuple[str, str]]]
+
+
+def preview(
+    mirror: Path,
+    run: Run,
+    recipes: Sequence[Recipe],
+    programs: Sequence[int],
+    cache: Path,
+    context: str,
+) -> Preview:
+    """What is out of date in a mirror by these recipes and that context policy, and why.
+
+    `run` is the last one: a state that it fetched and did not publish counts as held.
+    """
+    bench = Bench(mirror)
+    resolver, note = _resolver(cache, last_references(mirror), context)
+    plans = _plans(bench, run, recipes, resolver)
+    return Preview(
+        plans=tuple(_without(plan, resolver.gaps) for plan in plans),
+        ready=tuple(chain for plan in plans for chain in _ready(bench, plan)),
+        unknown=tuple(wait for plan in plans for wait in _unknown(plan, resolver.gaps)),
+        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes)),
+    )
+
+
+@dataclass
+class Offline:
+    """A resolver that notes what could not be told for want of synced references."""
+
+    resolver: Resolves
+    gaps: set[str] = field(default_factory=set)  # messages, as they stand in plans
+
+    @property
+    def context(self) -> str:
+        """The context of the references."""
+        return self.resolver.context
+
+    def settle(self, pipeline: str, header: str, overrides: Mapping[str, Any]) -> Settled:
+        """As Resolver.settle."""
+        try:
+            return self.resolver.settle(pipeline, header, overrides)
+        except ReferencesError as err:
+            self.gaps.add(str(err))
+            raise
+
+
+@dataclass(frozen=True)
+class Unsynced:
+    """A resolver for where nothing can be told, and why."""
+
+    why: str
+    context: str = ""
+
+    def settle(self, pipeline: str, header: str, overrides: Mapping[str, Any]) -> Settled:
+        """Always ReferencesError."""
+        raise ReferencesError(self.why)
+
+
+def _resolver(cache: Path, last: References | None, policy: str) -> tuple[Offline, tuple[str, ...]]:
+    """A resolver by the context that a policy names, else by the last run's; notes on that."""
+    used = last.context if last else ""
+    asked = policy if policy.endswith(".pmap") else used
+    if not asked:
+        return Offline(Unsynced("no references were synced yet; `snakemake` syncs them")), ()
+    here = [name for name in (asked, used) if _is_cached(cache, name)]
+    if not here:
+        why = f"{asked} is not in the reference cache {cache}; `snakemake` syncs it"
+        return Offline(Unsynced(why)), ()
+    files = last.files if last else {}
+    references = References(context=here[0], server=last.server if last else "", files=files)
+    told = f"{asked} is not in the reference cache {cache}: what is told here is by {here[0]}."
+    return Offline(offline_resolver(cache, references)), () if here[0] == asked else (told,)
+
+
+def _is_cached(cache: Path, context: str) -> bool:
+    return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
+
+
+def _plans(
+    bench: Bench, run: Run, recipes: Sequence[Recipe], resolver: Resolves
+) -> tuple[Plan, Plan]:
+    """The plans of exposures and of associations; what the first has to make counts as made."""
+    held = _held(bench, run)
+    exposures = bench.plan_exposures(held, recipes, resolver, ONE_BATCH)
+    coming = [chain for batch in exposures.batches.values() for chain in batch]
+    return exposures, bench.plan_associations(
+        held, recipes, resolver, ONE_BATCH, exposures, coming=coming
+    )
+
+
+def _held(bench: Bench, run: Run) -> Held:
+    unpublished = run.poll if run.published is None else None
+    return bench.upstream(unpublished or Poll(listings=(), changes=()))
+
+
+def _ready(bench: Bench, plan: Plan) -> Iterator[Chain]:
+    """What a plan found done and the current generation does not show, as chains of one stage."""
+    for result in plan.done:
+        place = (result.recipe, result.product, result.pipeline)
+        made = bench.derivation(result.key)
+        if made is None or bench.published_key(*place) == result.key:
+            continue
+        old = bench.published(*place)
+        yield Chain(
+            recipe=result.recipe,
+            program=result.program,
+            observation=result.observation,
+            product=result.product,
+            derivations=(made,),
+            reasons=differences(old, made) if old else (UNPUBLISHED,),
+        )
+
+
+def _unknown(plan: Plan, gaps: set[str]) -> Iterator[Wait]:
+    """What waits or is refused only for want of synced references, of its own or a member's."""
+    for wait in (*plan.failures, *plan.waits):
+        why = wait.why.split(MISSING, 1)[-1]
+        if why in gaps:
+            yield replace(wait, why=why)
+
+
+def _without(plan: Plan, gaps: set[str]) -> Plan:
+    """A plan without what is unknown."""
+    unknown = {(wait.recipe, wait.product) for wait in _unknown(plan, gaps)}
+    waits, failures = (
+        tuple(each for each in waits if (each.recipe, each.product) not in unknown)
+        for waits in (plan.waits, plan.failures)
+    )
+    return replace(plan, waits=waits, failures=failures)
+
+
+# ---- notes -----------------------------------------------------------------------------------
+
+
+def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
+    if run.published is None:
+        yield f"run {run.id} has not come to its end; `snakemake` goes on where it stopped."
+    asked = {listing.program for listing in run.poll.listings} if run.poll else set(programs)
+    for program in sorted(set(programs) - asked):
+        yield f"program {program}: MAST was not asked for it yet; `snakemake` does."
+
+
+def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe]) -> Iterator[str]:
+    """What leaves the view because its recipe is in the config no more."""
+    current = Generations(mirror).current()
+    files = Counter(current.entries().column("origin")) if current else Counter()
+    for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):
+        yield (
+            f"recipe {origin} is not in the config: the next run takes its {files[origin]} files "
+            "out of current/; former generations keep them."
+        )

@@ -1,0 +1,251 @@
+"""What a run would do with the config as it is now, and how status tells it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jwmirror.cli import app
+from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.plan import INPUTS, plan_associations
+from jwmirror.records import (
+    Chain,
+    Derivation,
+    Entry,
+    Input,
+    Listing,
+    Plan,
+    Poll,
+    Product,
+    Published,
+    Reason,
+    Recipe,
+    Result,
+    canonical,
+)
+from jwmirror.report import status as told
+from jwmirror.report.runs import Run
+from jwmirror.report.status import Preview, status_of
+
+EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+HEADER = canonical({"meta.exposure.type": "NRC_IMAGE", "meta.instrument.name": "NIRCAM"})
+THRESHOLD = Reason("detector1: jump.rejection_threshold", "4.0", "5.0")
+
+
+# ---- plans of what is still to come ----------------------------------------------------------
+
+
+class Anything:
+    """Settles everything, without parameters or references."""
+
+    context = "jwst_0001.pmap"
+
+    def settle(self, pipeline, header, asked):
+        """As a resolver does."""
+        return {"steps": {}}, {}
+
+
+def chain(product, *pipelines, reason=THRESHOLD):
+    """Stages of recipe `deep` still to be computed; a later one takes the former's file."""
+    derivations = tuple(
+        Derivation(
+            pipeline=name,
+            product=product,
+            engine={},
+            inputs=(),
+            parameters={},
+            references={},
+        )
+        for name in pipelines
+    )
+    facts = {"recipe": "deep", "program": 1345, "observation": "o001", "product": product}
+    return Chain(**facts, derivations=derivations, reasons=(reason,))
+
+
+def result(product, pipeline):
+    """A result that a plan found done."""
+    facts = {"recipe": "deep", "program": 1345, "observation": "o001"}
+    return Result(**facts, pipeline=pipeline, product=product, key="k", files=())
+
+
+def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
+    """Exposures and associations are told apart; changed inputs are said once, not per file."""
+    contents = tuple(Reason(f"image3: content of {n}_cal.fits", "a", "b") for n in range(9))
+    mosaic = replace(chain(MOSAIC, "image3"), reasons=contents)
+    plans = (
+        Plan(context="c", batches={"b": (chain(EXPOSURE, "detector1", "image2"),)}),
+        Plan(context="c", batches={"b": (mosaic,)}),
+    )
+
+    found = status_of("m", None, (), Run(id="r"), Preview(plans=plans)).out_of_date
+
+    assert [each.level for each in found] == ["exposure", "association"]
+    assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
+    assert found[1].reasons == ("inputs made anew",)
+
+
+def test_results_made_before_are_out_of_date_and_not_computed():
+    """What just has to be published is told with what is to be computed of the same exposure."""
+    done = Plan(context="c", batches={"b": (chain(EXPOSURE, "image2"),)}, done=())
+    done = replace(done, done=(result(EXPOSURE, "detector1"), result("other", "detector1")))
+    ready = (chain(EXPOSURE, "detector1"),)
+
+    (found,) = status_of(
+        "m", None, (), Run(id="r"), Preview(plans=(done,), ready=ready)
+    ).out_of_date
+
+    assert (found.product, found.pipelines, found.ready) == (EXPOSURE, ("image2",), ("detector1",))
+
+
+def test_words_of_plan_and_status_agree():
+    """Wings do not import each other, so the two names of one reason are held together here."""
+    assert told.spoken(INPUTS) == told.INPUTS
+
+
+# ---- the command line on a mirror whose references were never synced -------------------------
+
+
+@pytest.fixture
+def unsynced(small_mirror, tmp_path):
+    """A mirror with an exposure that can be planned, and a config whose cache is empty."""
+    mirror = small_mirror
+    path = f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"
+    mirror.rows[path] = replace(mirror.rows[path], header=HEADER, identity="ab" * 32)
+    mirror.publish()
+    mirror.record("published.json", Published(generation=2, is_new=True))
+    return mirror, configured(tmp_path, mirror, recipes={"deep": {"stages": [1]}})
+
+
+def configured(folder: Path, mirror, **changes) -> Path:
+    """A config for a mirror."""
+    config = {
+        "mirror": str(mirror.root),
+        "programs": [{"program": 1345}],
+        "references": {"cache": str(folder / "cache")},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | changes))
+    return folder / "config.yaml"
+
+
+def answer(*words: object, code: int = 0) -> dict:
+    """What `jwmirror ... --json` prints."""
+    found = CliRunner().invoke(app, [*map(str, words), "--json"])
+    assert found.exit_code == code, found.output
+    return json.loads(found.output)
+
+
+def page(*words: object) -> str:
+    """What `jwmirror ...` prints."""
+    found = CliRunner().invoke(app, [str(word) for word in words])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def test_what_was_never_synced_is_unknown_and_no_error(unsynced, tmp_path):
+    """Exposures whose references are not in the cache are named, with what gets them."""
+    _, config = unsynced
+
+    found = answer("plan", "--config", config)
+
+    assert found["previewed"]
+    assert [each["product"] for each in found["unknown"]] == [EXPOSURE]
+    assert "jwst_1464.pmap is not in the reference cache" in found["unknown"][0]["why"]
+    assert [each["name"] for each in found["failures"]] == ["late_exposure"]
+    assert found["out_of_date"] == []
+    assert "Not known before the next run (1)" in page("plan", "--config", config)
+
+
+def test_last_run_is_told_where_it_is_asked_for(unsynced):
+    """--last-run, or a mirror and no config: nothing is planned anew."""
+    mirror, config = unsynced
+
+    for words in (["--config", config, "--last-run"], ["--mirror", mirror.root]):
+        found = answer("status", *words)
+
+        assert not found["previewed"]
+        assert [each["product"] for each in found["out_of_date"]] == ["late_exposure"]
+
+
+def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
+    """A program that was never asked for, a recipe that went, a run that did not end."""
+    mirror, _ = unsynced
+    mirror.record("changes.json", Poll(listings=(listing(1345),), changes=()))
+    (mirror.run_folder / "published.json").unlink()
+    programs = [{"program": 1345}, {"program": 99}]
+
+    found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
+
+    assert [note.split(":")[0] for note in found["notes"]] == [
+        f"run {mirror.run_folder.name} has not come to its end; `snakemake` goes on where it "
+        "stopped.",
+        "program 99",
+        "recipe deep is not in the config",
+    ]
+
+
+def test_a_mistaken_config_is_told_instead_of_a_plan(unsynced, tmp_path):
+    """Mistakes go to the user before anything is planned by them; exit code 2."""
+    mirror, _ = unsynced
+    config = configured(tmp_path, mirror, recipes={"deep": {"stage": [1]}})
+
+    found = CliRunner().invoke(app, ["plan", "--config", str(config)])
+
+    assert found.exit_code == 2
+    assert "did you mean 'stages'" in found.output
+
+
+def test_a_plan_of_a_mirror_that_was_never_filled(empty_mirror, tmp_path):
+    """No run yet is no error; the page says what fills the mirror."""
+    config = configured(tmp_path, empty_mirror)
+
+    assert "run `snakemake` to fill it" in page("plan", "--config", config)
+    assert not answer("plan", "--config", config)["previewed"]
+
+
+def test_a_plan_without_a_run_on_record(small_mirror, tmp_path):
+    """A mirror whose receipts were removed still shows what it holds, and says what it lacks."""
+    for file in sorted(small_mirror.run_folder.rglob("*.json")):
+        file.unlink()
+    for folder in (*small_mirror.run_folder.iterdir(), small_mirror.run_folder):
+        folder.rmdir()
+
+    said = page("status", "--config", configured(tmp_path, small_mirror))
+
+    assert "generation 1" in said and "No run is on record" in said
+
+
+def listing(program: int) -> Listing:
+    """A poll's answer without products."""
+    return Listing(program=program, asked_at="2026-03-01T12:00:00", products=())
+
+
+def test_an_association_of_members_to_come_is_out_of_date():
+    """Members that are still to be made count as made, with unknown content, in a preview."""
+    raw = Entry(
+        path=f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits",
+        origin="upstream",
+        sha256="5a",
+        size=1,
+        header=HEADER,
+        product=Product(uri="u", filename="f", program=1345, observation="o001", suffix="uncal"),
+    )
+    member = Member(name=f"{EXPOSURE}_cal.fits", exptype="science")
+    facts = {"name": "a", "asn_type": "image3", "program": 1345, "candidate": "o001"}
+    mosaic = Association(**facts, product=MOSAIC, members=(member,))
+    old = replace(chain(MOSAIC, "image3").derivations[0], parameters={"steps": {}})
+    coming = chain(EXPOSURE, "image2")
+    rate = Input(name=f"{EXPOSURE}_rate.fits", role="science")
+    coming = replace(coming, derivations=(replace(coming.derivations[0], inputs=(rate,)),))
+    ask = ([raw], Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))], [])
+    lookups = (Anything(), lambda key: None, lambda *place: old, 16)
+
+    without = plan_associations(*ask, *lookups)
+    ahead = plan_associations(*ask, *lookups, coming=[coming])
+
+    assert [wait.product for wait in without.waits] == [MOSAIC] and not without.batches
+    ((planned,),) = ahead.batches.values()
+    assert planned.reasons[-1] == INPUTS and not ahead.waits

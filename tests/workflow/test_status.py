@@ -1,0 +1,115 @@
+"""`jwmirror status` and `plan` on a real mirror: what an edit of the config makes out of date."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.observatory.site import ROOT
+
+FIRSTGROUP = {"parameters": {"detector1": {"ramp_fit": {"firstgroup": 1}}}}
+LATER_CONTEXT = "jwst_0009.pmap"
+
+
+def jwmirror(site, *words):
+    """What `jwmirror WORDS` prints on a site's config, in a process of its own."""
+    call = "from jwmirror.cli import app; app()"
+    done = subprocess.run(
+        [sys.executable, "-c", call, *words, "--config", str(site.config_file)],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("CRDS")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def answer(site, *words):
+    """What `jwmirror WORDS --json` prints."""
+    return json.loads(jwmirror(site, *words, "--json"))
+
+
+def levels(found):
+    """How many exposures and associations are out of date."""
+    return dict(Counter(each["level"] for each in found["out_of_date"]))
+
+
+@pytest.mark.slow
+def test_status_tells_what_an_edited_parameter_makes_out_of_date(site):
+    """Counts and reasons are those of the run that follows; MAST and CRDS are not asked."""
+    before = answer(site, "status")
+    asked = len(site.observatory.archive.requests)
+    site.configure(recipes={"deep": FIRSTGROUP})
+
+    page, found = jwmirror(site, "status"), answer(site, "plan")
+    requests = len(site.observatory.archive.requests)
+    site.snakemake()
+    after = answer(site, "status")
+
+    assert (before["out_of_date"], after["out_of_date"]) == ([], [])
+    assert (
+        "deep: 10 exposures and 3 associations out of date: "
+        "detector1: ramp_fit.firstgroup: null -> 1"
+    ) in page
+    assert levels(found) == {"exposure": 10, "association": 3}
+    reasons = {(each["level"], *each["reasons"]) for each in found["out_of_date"]}
+    assert reasons == {
+        ("exposure", "detector1: ramp_fit.firstgroup: null -> 1"),
+        ("association", "inputs made anew"),
+    }
+    to_compute = Counter(name for each in found["out_of_date"] for name in each["pipelines"])
+    assert site.tally().computed == to_compute
+    assert requests == asked
+
+
+@pytest.mark.slow
+def test_status_tells_results_that_were_made_before(site):
+    """After A -> B -> A, B is out of date with nothing to compute; so is a recipe like another."""
+    changed = {"parameters": {"image3": {"source_catalog": {"snr_threshold": 12.0}}}}
+    site.configure(recipes={"deep": changed})
+    site.snakemake()
+    site.configure(recipes={"twin": {"extends": "deep", "stages": [1, 2]}})
+
+    found = answer(site, "status")
+    site.snakemake()
+
+    deep = [each for each in found["out_of_date"] if each["recipe"] == "deep"]
+    twin = [each for each in found["out_of_date"] if each["recipe"] == "twin"]
+    assert [(each["pipelines"], each["ready"]) for each in deep] == [([], ["image3"])] * 3
+    assert deep[0]["reasons"] == ["image3: source_catalog.snr_threshold: 12.0 -> 10.0"]
+    assert {(*each["ready"], *each["reasons"]) for each in twin} == {
+        ("detector1", "image2", "not published yet")
+    }
+    assert (len(twin), site.tally().computed) == (10, {})
+
+
+@pytest.mark.slow
+def test_status_tells_what_cannot_be_known_without_asking(site):
+    """A context or a cache that is not there is said as such; the rest is told all the same."""
+    site.configure(references={"context": LATER_CONTEXT}, recipes={"deep": FIRSTGROUP})
+    other_context = answer(site, "plan")
+    site.configure(references={"cache": str(site.folder / "other")})
+    other_cache = answer(site, "plan")
+
+    assert levels(other_context) == {"exposure": 10, "association": 3}
+    assert f"{LATER_CONTEXT} is not in the reference cache" in other_context["notes"][0]
+    assert (len(other_cache["unknown"]), other_cache["out_of_date"]) == (13, [])
+    assert "is not in the reference cache" in other_cache["unknown"][0]["why"]
+
+
+@pytest.mark.slow
+def test_a_stage_that_was_never_synced_is_unknown_until_a_run(fresh_site):
+    """A recipe that gains stage 3 wants references that no run has fetched yet."""
+    fresh_site.configure(recipes={"deep": {"stages": [1, 2]}})
+    fresh_site.snakemake()
+    fresh_site.configure()
+
+    found = answer(fresh_site, "status")
+
+    assert found["out_of_date"] == [] and found["failures"] == []
+    assert len(found["unknown"]) == 3
+    assert all("is not in the reference cache" in each["why"] for each in found["unknown"])
