@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,10 +106,11 @@ def succeeds(*command: str) -> bool:
 
 
 class Cluster:
-    """A Slurm of two nodes with 2 CPUs each, all daemons on this machine."""
+    """A Slurm of two nodes with 2 CPUs each, all its daemons on this machine."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self):
+        self.root = Path(tempfile.mkdtemp(prefix="slurm."))
+        self.root.chmod(0o711)  # munge and mysql must get through
         self.host = socket.gethostname().split(".")[0]
         self.database: subprocess.Popen | None = None
         self.ports = free_ports(3 + len(NODES))
@@ -116,9 +118,6 @@ class Cluster:
     def __enter__(self) -> "Cluster":
         for folder in ("run", "log", "state", "db", "etc", "munge", *(f"spool/{n}" for n in NODES)):
             (self.root / folder).mkdir(parents=True)
-        for folder in (self.root, *self.root.parents):
-            if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o011)  # munge and mysql must get through
         try:
             self._start()
         except BaseException:
@@ -136,6 +135,7 @@ class Cluster:
         if self.database:
             self.database.terminate()
             self.database.wait(PATIENCE_S)
+        shutil.rmtree(self.root)
 
     def conf(self, name: str) -> Path:
         """The path of one of the cluster's configuration files."""

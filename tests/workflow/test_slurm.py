@@ -21,12 +21,12 @@ SMALL_NODES = [
 
 
 @pytest.mark.slow
-def test_first_run_on_slurm_publishes_what_one_machine_publishes(fresh_site, site, tmp_path):
+def test_first_run_on_slurm_publishes_what_one_machine_publishes(fresh_site, site):
     """Calibration goes to the nodes as Slurm jobs, all else stays; the results are the same."""
     need(missing())
 
     fresh_site.configure(calibrate={"batch": 4})
-    with Cluster(tmp_path / "slurm") as cluster:
+    with Cluster() as cluster:
         fresh_site.snakemake(
             *SMALL_NODES, profile="profiles/slurm", environment=cluster.environment()
         )
