@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from jwmirror.errors import ConfigError, JwmirrorError, StoreError
 from jwmirror.report import console as pages
 from jwmirror.report.explanations import Explanation, named, nearest
 from jwmirror.report.history import history_of, plain
-from jwmirror.report.runs import Run, last_run
+from jwmirror.report.runs import Run, last_references, last_run
 from jwmirror.report.status import Preview, Status, holdings, status_of
 
 app = typer.Typer(
@@ -129,13 +130,19 @@ def explain(
     recipe: Annotated[
         str | None, typer.Option(help="Only that recipe's file, or `upstream`.")
     ] = None,
-    config: ConfigFile = CONFIG,
+    config: AskedConfig = None,
     mirror: Mirror = None,
     as_json: Json = False,
 ) -> None:
-    """Why a file is what it is: pedigree; or recipe, key, parameters, references and inputs."""
+    """Why a file is what it is: pedigree; or recipe, key, parameters, references and inputs.
+
+    Where each parameter's value comes from is told by the config; not with just --mirror.
+    """
     with _told():
-        found = _explanations(_mirror(mirror, config), file, recipe)
+        root = _mirror(mirror, config or CONFIG)
+        found = _explanations(root, file, recipe)
+        if config is not None or mirror is None:
+            found = [_with_origins(each, root, config or CONFIG) for each in found]
     for each in [] if as_json else found:
         _console().print(pages.explanation_page(each))
     if as_json:
@@ -168,6 +175,30 @@ def _explanations(root: Path, file: str, recipe: str | None) -> list[Explanation
         )
         for row in rows
     ]
+
+
+def _with_origins(explanation: Explanation, root: Path, config: Path) -> Explanation:
+    """The explanation with where its parameters come from, or why that cannot be told."""
+    if explanation.record is None:
+        return explanation
+    from jwmirror.config import load
+    from jwmirror.preview import origins_of  # imports jwst: seconds
+    from jwmirror.store.generations import Generations
+
+    try:
+        asked = load(config)
+        found = origins_of(
+            explanation.entry,
+            explanation.record.derivation,
+            Generations(root).entries(),
+            asked.recipes,
+            last_references(root),
+            asked.cache,
+            asked.context,
+        )
+    except JwmirrorError as error:
+        return replace(explanation, note=f"{config}: {error}")
+    return replace(explanation, origins=found)
 
 
 def _mirror(mirror: Path | None, config: Path) -> Path:

@@ -5,23 +5,35 @@ Like the bench it may call all wings; only the command line calls it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.bench import Bench, Held, offline_resolver
-from jwmirror.errors import ReferencesError
+from jwmirror.errors import ConfigError, ReferencesError
 from jwmirror.recalibrate.derivation import differences
-from jwmirror.recalibrate.plan import MISSING, Resolves
-from jwmirror.records import UPSTREAM, Chain, Plan, Poll, Reason, Recipe, References, Wait
+from jwmirror.recalibrate.origins import origins
+from jwmirror.recalibrate.plan import MISSING, SCIENCE, UNCAL, Resolves
+from jwmirror.recalibrate.references import Settled
+from jwmirror.records import (
+    UPSTREAM,
+    Chain,
+    Derivation,
+    Entry,
+    Plan,
+    Poll,
+    Reason,
+    Recipe,
+    References,
+    Wait,
+)
 from jwmirror.report.runs import Run, last_references
 from jwmirror.report.status import Preview
 from jwmirror.store.generations import Generations
 
 UNPUBLISHED = Reason("not published yet", "", "")
 ONE_BATCH = 1_000_000_000  # exposures; a preview runs no jobs
-Settled = tuple[dict[str, Any], dict[str, tuple[str, str]]]
 
 
 def preview(
@@ -47,6 +59,31 @@ def preview(
     )
 
 
+def origins_of(
+    result: Entry,
+    made: Derivation,
+    entries: Iterable[Entry],
+    recipes: Iterable[Recipe],
+    last: References | None,
+    cache: Path,
+    context: str,
+) -> dict[str, str]:
+    """Where a published result's parameters come from; ReferencesError if that is not known.
+
+    Its first science input speaks for all, as when it was planned; ConfigError if the recipe or
+    that exposure is there no more.
+    """
+    recipe = next((each for each in recipes if each.name == result.origin), None)
+    first = next(item.name for item in made.inputs if item.role == SCIENCE)
+    raw = f"{first.rpartition('_')[0]}{UNCAL}"
+    header = next((each.header for each in entries if each.filename == raw), "")
+    if recipe is None or not header:
+        gone = f"recipe {result.origin} is not in the config" if recipe is None else f"no {raw}"
+        raise ConfigError([f"{gone}, so where the values come from is not known."])
+    resolver, _ = _resolver(cache, last, context)
+    return origins(made, recipe, header, resolver.resolver)
+
+
 @dataclass
 class Offline:
     """A resolver that notes what could not be told for want of synced references."""
@@ -59,10 +96,10 @@ class Offline:
         """The context of the references."""
         return self.resolver.context
 
-    def settle(self, pipeline: str, header: str, overrides: Mapping[str, Any]) -> Settled:
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """As Resolver.settle."""
         try:
-            return self.resolver.settle(pipeline, header, overrides)
+            return self.resolver.settle(pipeline, header, asked)
         except ReferencesError as err:
             self.gaps.add(str(err))
             raise
@@ -75,7 +112,11 @@ class Unsynced:
     why: str
     context: str = ""
 
-    def settle(self, pipeline: str, header: str, overrides: Mapping[str, Any]) -> Settled:
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
+        """Always ReferencesError."""
+        raise ReferencesError(self.why)
+
+    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Always ReferencesError."""
         raise ReferencesError(self.why)
 

@@ -96,6 +96,15 @@ def effective(recipe: Recipe, header: str) -> dict[str, Any]:
     return _tree({leaf: value for leaf, (_, value) in said.items()})
 
 
+def sayings(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a recipe says for an exposure, in normal form, place by place; later ones win."""
+    yield f"recipe {recipe.name}", normal(recipe.parameters)
+    for block in sorted(recipe.where, key=lambda block: len(block.match)):
+        if _matches(block.match, header):
+            match = ", ".join(f"{key} {value}" for key, value in block.match.items())
+            yield f"recipe {recipe.name}, where {match}", normal(block.parameters)
+
+
 def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
     return (
         f"recipes.{recipe}.where: two equally specific blocks match one exposure and set "

@@ -79,6 +79,11 @@ class Resolver:
             self._settled[case] = self._settle(pipeline, answers, asked, idle)
         return self._settled[case]
 
+    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The parameter references of a pipeline and what each says; later ones win."""
+        names = _pars_names(pipeline, self._answers(pipeline, header))
+        return zip(names.values(), self._pars_layers(names), strict=True)
+
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
         """Names of all references that exposures may need: pairs of (header, pipelines).
 
@@ -102,11 +107,7 @@ class Resolver:
         asked: Mapping[str, Any],
         idle: frozenset[str],
     ) -> Settled:
-        pars = {
-            step: answers[reftype]
-            for step, reftype in pars_types(pipeline).items()
-            if _is_file(answers[reftype])
-        }
+        pars = _pars_names(pipeline, answers)
         layers = [*self._pars_layers(pars), asked]
         resolved = overrides.placed(parameters.resolve(pipeline, layers, idle), self._base)
         references = {
@@ -203,6 +204,12 @@ def pars_types(pipeline: str) -> dict[str, str]:
     whole = pipelines.class_of(pipeline)
     steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
     return {**steps, "": whole.get_config_reftype()}
+
+
+def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
+    """Step ("" for the pipeline, last) -> its pars reference, where CRDS has one."""
+    types = pars_types(pipeline).items()
+    return {step: answers[reftype] for step, reftype in types if _is_file(answers[reftype])}
 
 
 @cache

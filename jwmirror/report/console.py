@@ -199,7 +199,7 @@ def explanation_page(explanation: Explanation) -> RenderableType:
     parts: list[RenderableType] = [Text(entry.path, style="bold"), facts]
     if record:
         parts += [_inputs(record), _references(record), _parameters(explanation)]
-    return Group(*parts, Text(""))
+    return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
@@ -249,8 +249,11 @@ def _references(record: Record) -> Table:
 
 
 def _parameters(explanation: Explanation) -> Table:
-    table = _titled("Parameters", "step", "parameter", "value")
+    origins, record = explanation.origins, explanation.record
+    table = _titled("Parameters", "step", "parameter", "value", *(["from"] if origins else []))
     for step, parameters in explanation.parameters.items():
+        prefix = "" if step == record.derivation.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):
-            table.add_row(step, name, escape(str(value)))
+            origin = [escape(origins.get(f"{prefix}{name}", ""))] if origins else []
+            table.add_row(step, name, escape(str(value)), *origin)
     return table

@@ -4,7 +4,7 @@ The fields are the keys of `jwmirror explain --json`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +18,8 @@ class Explanation:
     generation: int
     entry: Entry
     record: Record | None
+    origins: dict[str, str] = field(default_factory=dict)  # full name of a parameter -> whence
+    note: str = ""  # why there are no origins
 
     @property
     def parameters(self) -> dict[str, dict[str, Any]]:

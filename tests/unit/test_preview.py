@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.origins import origins
 from jwmirror.recalibrate.plan import INPUTS, plan_associations
+from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     Chain,
     Derivation,
@@ -24,6 +26,7 @@ from jwmirror.records import (
     Reason,
     Recipe,
     Result,
+    Where,
     canonical,
 )
 from jwmirror.report import status as told
@@ -46,7 +49,7 @@ class Anything:
 
     def settle(self, pipeline, header, asked):
         """As a resolver does."""
-        return {"steps": {}}, {}
+        return Settled(parameters={"steps": {}}, references={})
 
 
 def chain(product, *pipelines, reason=THRESHOLD):
@@ -249,3 +252,64 @@ def test_an_association_of_members_to_come_is_out_of_date():
     assert [wait.product for wait in without.waits] == [MOSAIC] and not without.batches
     ((planned,),) = ahead.batches.values()
     assert planned.reasons[-1] == INPUTS and not ahead.waits
+
+
+# ---- where values come from ------------------------------------------------------------------
+
+
+class Layered(Anything):
+    """A context with one pars reference, and the parameters that a recipe's came to."""
+
+    def __init__(self, **steps):
+        self.steps = steps
+
+    def settle(self, pipeline, header, asked):
+        """What all layers come to."""
+        return Settled(parameters={"steps": self.steps}, references={})
+
+    def pars(self, pipeline, header):
+        """One reference for the jump step."""
+        yield "pars-jumpstep_0001.asdf", {"steps": {"jump": {"edge_size": 20, "threshold": 3.0}}}
+
+
+def test_each_value_has_the_uppermost_layer_that_sets_it():
+    """Default, pars reference, recipe, where-block; of two blocks the more specific one."""
+    made = {"edge_size": 20, "threshold": 5.0, "flag": True, "groups": 2}
+    where = tuple(
+        Where(match=match, parameters={"detector1": {"jump": {"groups": groups}}})
+        for match, groups in (({"instrument": "nircam", "exp_type": "NRC_IMAGE"}, 2), ({}, 1))
+    )
+    said = {"detector1": {"jump": {"threshold": 5.0, "groups": 3}}}
+    recipe = Recipe(name="deep", programs=(1345,), parameters=said, where=where)
+    derivation = chain("p", "detector1").derivations[0]
+    derivation = replace(derivation, parameters={"steps": {"jump": made}})
+
+    found = origins(derivation, recipe, HEADER, Layered(jump=made))
+
+    assert found == {
+        "jump.edge_size": "pars-jumpstep_0001.asdf",
+        "jump.threshold": "recipe deep",
+        "jump.flag": "default of jwst",
+        "jump.groups": "recipe deep, where instrument nircam, exp_type NRC_IMAGE",
+    }
+
+
+def test_a_value_that_would_be_another_now_is_told_with_it():
+    """The config may have changed since the result was made."""
+    recipe = Recipe(name="deep", programs=(1345,), parameters={"detector1": {"jump": {"n": 4}}})
+    made = replace(chain("p", "detector1").derivations[0], parameters={"steps": {"jump": {"n": 2}}})
+
+    found = origins(made, recipe, HEADER, Layered(jump={"n": 4}))
+
+    assert found == {"jump.n": "changed since: 4 by recipe deep"}
+
+
+def test_explain_tells_why_it_has_no_origins(unsynced):
+    """A file is explained all the same where references or its recipe are not there any more."""
+    _, config = unsynced
+
+    (found,) = answer("explain", f"{EXPOSURE}_rate.fits", "--config", config)["files"]
+
+    assert found["origins"] == {}
+    assert "jwst_1464.pmap is not in the reference cache" in found["note"]
+    assert found["record"]["key"]

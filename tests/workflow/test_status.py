@@ -102,6 +102,23 @@ def test_status_tells_what_cannot_be_known_without_asking(site):
 
 
 @pytest.mark.slow
+def test_explain_tells_where_each_value_comes_from(site):
+    """Default, parameter reference, recipe and where-block of real results."""
+    rate = "jw01345001001_04101_00001_nrcb1_rate.fits"
+    catalogue = "jw01345-o001_t001_nircam_clear-f200w-sub160_cat.ecsv"
+
+    (first,) = answer(site, "explain", rate, "--recipe", "deep")["files"]
+    (third,) = answer(site, "explain", catalogue, "--recipe", "deep")["files"]
+
+    assert first["origins"]["jump.rejection_threshold"] == "recipe deep, where filter F150W"
+    assert first["origins"]["jump.flag_4_neighbors"] == "default of jwst"
+    assert third["origins"]["source_catalog.snr_threshold"] == "recipe deep"
+    reference = third["origins"]["tweakreg.tolerance"]
+    assert reference == third["record"]["derivation"]["references"]["pars-tweakregstep"][0]
+    assert not [each for each in third["origins"].values() if "changed since" in each]
+
+
+@pytest.mark.slow
 def test_a_stage_that_was_never_synced_is_unknown_until_a_run(fresh_site):
     """A recipe that gains stage 3 wants references that no run has fetched yet."""
     fresh_site.configure(recipes={"deep": {"stages": [1, 2]}})
