@@ -25,6 +25,7 @@ from jwmirror.records import (
 
 T = TypeVar("T")
 PLANS = ("plan-exposures.json", "plan-associations.json")
+NOTHING_MADE = "nothing fetched or computed: former results, or other facts"
 LEVELS = ("exposures", "associations")  # folders of the receipts of their batches
 
 
@@ -78,7 +79,7 @@ class Run:
         changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         made = len(self.computed_keys)
         results = f"{made} result{'' if made == 1 else 's'} computed" if made else ""
-        return "; ".join(filter(None, (changed, results))) or "other facts, same bytes"
+        return "; ".join(filter(None, (changed, results))) or NOTHING_MADE
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:

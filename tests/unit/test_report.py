@@ -148,7 +148,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     run = last_run(small_mirror.root)
 
     assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 results computed"
-    assert replace(run, poll=None, computed=()).cause == "other facts, same bytes"
+    assert replace(run, poll=None, computed=()).cause == "nothing fetched or computed: former results, or other facts"
 
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
