@@ -15,7 +15,7 @@ from jwmirror.report import plots, words
 from jwmirror.report.explanations import named, nearest
 from jwmirror.report.history import history_of
 from jwmirror.report.pages import write_report
-from jwmirror.report.runs import last_run
+from jwmirror.report.runs import NOTHING_MADE, last_run
 from jwmirror.report.status import holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
@@ -148,7 +148,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     run = last_run(small_mirror.root)
 
     assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 results computed"
-    assert replace(run, poll=None, computed=()).cause == "nothing fetched or computed: former results, or other facts"
+    assert replace(run, poll=None, computed=()).cause == NOTHING_MADE
 
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
