@@ -7,8 +7,10 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -390,20 +392,21 @@ def test_a_caller_that_stops_early_leaves_no_files_behind(shelf, tmp_path, image
     assert list((tmp_path / "in").iterdir()) == [first.path]
 
 
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file can grow beyond 20 kB."""
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, former[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, former)
+def fetch_on_a_small_disk(url: str, wanted: Product, folder: Path) -> str:
+    """Fetch where no file can grow beyond 20 kB; in a process that this limits alone."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    with pytest.raises(StoreError) as caught:
+        list(Transfer(url, patience=HASTY).fetch([wanted], folder, folder / "quarantine"))
+    return str(caught.value)
 
 
-def test_a_disk_that_refuses_ends_the_fetch(shelf, fetch, image, small_disk, tmp_path):
+def test_a_disk_that_refuses_ends_the_fetch(shelf, image, tmp_path):
     """A disk that takes no more bytes is an error of the store, not of one file."""
     shelf.put(RATE, body(image))
 
-    with pytest.raises(StoreError, match="make room"):
-        fetch(product(RATE, image))
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        arguments = (shelf.url, product(RATE, image), tmp_path)
+        message = pool.submit(fetch_on_a_small_disk, *arguments).result()
 
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert "make room" in message
+    assert list(tmp_path.iterdir()) == []
