@@ -14,7 +14,7 @@ from jwmirror.recalibrate.associations import Associations, gather
 from jwmirror.recalibrate.derivation import key_of, software
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.recalibrate.stages import Cost, Output
-from jwmirror.records import Derivation, Entry, Poll, Record, References, ResultFile
+from jwmirror.records import Derivation, Entry, Poll, Record, References, ResultFile, Settling
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -29,9 +29,14 @@ class Bench:
         self.objects = Objects(self.mirror)
         self.provenance = Provenance(self.mirror)
 
-    def upstream(self, poll: Poll) -> tuple[tuple[Entry, ...], Associations]:
-        """What is held of upstream after a poll's orders were filled; its associations, read."""
-        entries = upstream_after(self.mirror, poll)
+    def upstream(
+        self, poll: Poll, settling: Settling | None = None
+    ) -> tuple[tuple[Entry, ...], Associations]:
+        """What is held of upstream after a poll's orders were filled; its associations, read.
+
+        Of what is settling the published version stays.
+        """
+        entries = upstream_after(self.mirror, poll, settling.waiting if settling else ())
         return entries, gather(entries, self.locate)
 
     def locate(self, sha256: str) -> Path:

@@ -171,3 +171,7 @@ def _console() -> Console:
 def _print_json(value: Any) -> None:
     encoded = msgspec.json.encode(value, order="sorted")
     print(msgspec.json.format(encoded, indent=2).decode())
+
+
+if __name__ == "__main__":
+    app()

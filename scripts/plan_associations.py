@@ -1,13 +1,15 @@
 """Plan the recalibration of associations, now that their members are done, or have failed."""
 
 from jwmirror.bench import Bench, offline_resolver
+from jwmirror.encoding import parse, read, read_all, write
 from jwmirror.log import log_to
 from jwmirror.recalibrate.plan import plan_associations
-from jwmirror.records import Plan, Poll, Receipt, Recipe, References, parse, read, read_all, write
+from jwmirror.records import Plan, Poll, Receipt, Recipe, References, Settling
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
-entries, associations = bench.upstream(read(snakemake.input.poll, Poll))
+settling = read(snakemake.input.settling, Settling)
+entries, associations = bench.upstream(read(snakemake.input.poll, Poll), settling)
 exposures = read(snakemake.input.exposures, Plan)
 receipts = read_all(snakemake.input.calibrated, Receipt)
 
@@ -24,5 +26,6 @@ plan = plan_associations(
         *(*exposures.waits, *exposures.failures),
         *(failure for receipt in receipts for failure in receipt.failures),
     ],
+    unsettled=settling.unsettled,
 )
 write(snakemake.output.plan, plan)

@@ -3,11 +3,12 @@
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
 from jwmirror.recalibrate.plan import plan_exposures
-from jwmirror.records import Poll, Recipe, References, parse, read, write
+from jwmirror.records import Poll, Recipe, References, Settling, parse, read, write
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
-entries, associations = bench.upstream(read(snakemake.input.poll, Poll))
+settling = read(snakemake.input.settling, Settling)
+entries, associations = bench.upstream(read(snakemake.input.poll, Poll), settling)
 
 plan = plan_exposures(
     entries,
@@ -17,5 +18,6 @@ plan = plan_exposures(
     bench.recall,
     bench.published,
     snakemake.params.batch,
+    unsettled=settling.unsettled,
 )
 write(snakemake.output.plan, plan)

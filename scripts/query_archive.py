@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from jwmirror.archive.doubts import Policy
 from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import poll
 from jwmirror.log import log_to
@@ -12,6 +13,7 @@ from jwmirror.store.receipts import fetched
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
+accepted = parse(snakemake.params.accept_vanished, tuple[int, ...])
 
 found = poll(
     snakemake.params.url,
@@ -19,6 +21,7 @@ found = poll(
     Generations(mirror).entries(),
     os.environ.get(snakemake.params.token_env),
     snakemake.params.downloads,
+    Policy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
 )
 write(snakemake.output.poll, found)
 write(snakemake.output.orders, orders(found, fetched(mirror)))

@@ -14,17 +14,17 @@ PUBLIC = "PUBLIC"
 NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
 OFFER_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
-    *("prvversion", "dataRights"),
+    *("prvversion", "dataRights", "productGroupDescription"),
 )
 COLUMNS = (  # asked of every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
     *("isStale", "isRestricted", "publicReleaseDate_mjd"),
-    *("instrume", "detector", "exp_type", "subarray", "program"),
+    *("instrume", "detector", "exp_type", "subarray", "program", "date_obs_mjd"),
 )
 OWN_COLUMNS = {  # asked of one keyword table
     "Nircam": ("filename", "filter", "pupil"),
     "Niriss": ("filename", "filter", "pupil"),
-    "Nirspec": ("filename", "filter"),
+    "Nirspec": ("filename", "filter", "grating"),
     "Miri": ("filename", "filter"),
     "Fgs": ("filename",),
     "GuideStar": ("fileName",),
@@ -34,6 +34,7 @@ ALTERNATIVES = {
     "fileName": "filename",
     "date_mjd": "date",
     "publicReleaseDate_mjd": "publicReleaseDate",
+    "date_obs_mjd": "date_obs",
 }
 
 
@@ -55,6 +56,7 @@ class Offer(NamedTuple):
     level: int | None
     cal_ver: str | None
     is_withheld: bool
+    group: str | None  # Minimum Recommended Products
 
 
 class Keywords(NamedTuple):
@@ -76,6 +78,8 @@ class Keywords(NamedTuple):
     pupil: str | None
     exp_type: str | None
     subarray: str | None
+    grating: str | None
+    date_obs: str | None
 
 
 def observations(rows: Sequence[Row], program: int) -> list[Observation]:
@@ -104,6 +108,7 @@ def offers(rows: Sequence[Row]) -> list[Offer]:
             level=number(row, "calib_level"),
             cal_ver=text(row["prvversion"]),
             is_withheld=(text(row["dataRights"]) or PUBLIC) != PUBLIC,
+            group=text(row["productGroupDescription"]),
         )
         for row in rows
     ]
@@ -130,6 +135,8 @@ def keywords(rows: Sequence[Row], table: str, program: int) -> list[Keywords]:
             pupil=text(row.get("pupil")),
             exp_type=text(row["exp_type"]),
             subarray=text(row["subarray"]),
+            grating=text(row.get("grating")),
+            date_obs=instant(row, "date_obs"),
         )
         for row in rows
         if number(row, "program") == program

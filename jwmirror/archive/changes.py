@@ -13,6 +13,7 @@ from jwmirror.records import (
     REPROCESSED,
     RESTAMPED,
     RETURNED,
+    STALE,
     UPSTREAM,
     VANISHED,
     WITHHELD,
@@ -129,12 +130,21 @@ def _development(entry: Entry, product: Product, has_access: bool) -> Change | N
     content, access = differences(entry, product), _access(entry.product, product)
     reasons = (*content, *access)
     if not reasons and entry.state == HELD:
-        return None
+        queue = _queue(entry.product, product)
+        return Change(kind=STALE, product=product, reasons=queue) if queue else None
     if product.exclusive and not (has_access and (content or entry.state == GONE)):
         return _withheld(product, reasons)
     if entry.state == GONE:
         return Change(kind=RETURNED, product=product, reasons=reasons)
     return Change(kind=REPROCESSED if content else RELEASED, product=product, reasons=reasons)
+
+
+def _queue(old: Product, new: Product) -> tuple[Reason, ...]:
+    """Whether MAST began or ceased to plan a reprocessing, as a reason."""
+    if old.stale == new.stale:
+        return ()
+    words = {True: "queued", False: ""}
+    return (Reason("reprocessing", words[old.stale], words[new.stale]),)
 
 
 def _access(old: Product, new: Product) -> tuple[Reason, ...]:

@@ -30,15 +30,17 @@ def ask(
     token: str | None = None,
     timeout_s: float = TIMEOUT_S,
     patience: Patience = PATIENCE,
+    may_be_empty: bool = False,
 ) -> Listing:
     """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
 
+    That MAST knows no such program is an error too, unless the listing `may_be_empty`.
     astroquery talks to one server per process: the first that it was asked for.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, patience)
     observations = answers.observations(portal.observations(program), program)
-    if not observations:
+    if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
             "correct its number in the config."
@@ -173,6 +175,9 @@ def _product(
         pupil=like.pupil if like else None,
         exp_type=(like and like.exp_type) or guiding,
         subarray=like.subarray if like else None,
+        grating=like.grating if like else None,
+        date_obs=like.date_obs if like else None,
+        group=offer.group,
     )
 
 

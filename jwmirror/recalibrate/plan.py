@@ -26,6 +26,7 @@ from jwmirror.records import (
     Recipe,
     Result,
     ResultFile,
+    Unsettled,
     Wait,
 )
 
@@ -77,18 +78,24 @@ def plan_exposures(
     recall: Recall,
     published: PublishedAs,
     batch_size: int,
+    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stages 1 and 2 of every exposure of every recipe.
 
-    Stage 2 follows where a stage-2 association of that one exposure is held.
+    Stage 2 follows where a stage-2 association of that one exposure is held. What is `unsettled`
+    at MAST waits.
     """
     desk = Desk(resolver, recall, published)
+    half = {root: each for each in unsettled for root in each.exposures}
     exposures = _exposures(entries)
     stage2 = _by_science_member(associations.found)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={2})
         for entry in _of_recipe(exposures.values(), recipe):
-            desk.consider_exposure(recipe, entry, stage2.get(_root(entry) + "_rate.fits", ()))
+            if _root(entry) in half:
+                desk.wait_for(recipe, _root(entry), half[_root(entry)])
+            else:
+                desk.consider_exposure(recipe, entry, stage2.get(_root(entry) + "_rate.fits", ()))
     return desk.plan(batch_size)
 
 
@@ -102,6 +109,7 @@ def plan_associations(
     published: PublishedAs,
     batch_size: int,
     troubles: Iterable[Wait | Failure] = (),
+    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stage 3 of every association whose members the recipe has all made.
 
@@ -112,11 +120,16 @@ def plan_associations(
     exposures = _exposures(entries)
     made = {(r.recipe, file.filename): file for r in results for file in r.files}
     reasons = dict(_told(trouble) for trouble in troubles)
+    half = {each.product: each for each in unsettled}
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={3})
         for association in associations.found:
             pipeline = pipelines.of_association(association.asn_type)
-            if association.program in recipe.programs and _asked((pipeline,), recipe, {3}):
+            if association.program not in recipe.programs or not _asked((pipeline,), recipe, {3}):
+                continue
+            if association.product in half:
+                desk.wait_for(recipe, association.product, half[association.product])
+            else:
                 desk.consider_association(recipe, association, exposures, made, reasons)
     return desk.plan(batch_size)
 
@@ -277,6 +290,12 @@ class Desk:
                 found += differences(old, derivation)
         return (NEW,) if is_new else tuple(found) or (LOST,)
 
+    def wait_for(self, recipe: Recipe, product: str, unsettled: Unsettled) -> None:
+        """Note that MAST is not done with a product."""
+        why = f"MAST has half updated {unsettled.product}, seen first {unsettled.since}"
+        hint = "it waits for the rest; settle.accept in the config overrides"
+        self._wait(recipe, product, f"{why}: {unsettled.why}; {hint}")
+
     def _wait(self, recipe: Recipe, product: str, why: str) -> None:
         self.waits.append(Wait(recipe=recipe.name, product=product, why=why))
 
@@ -359,7 +378,7 @@ def _why_no_stage_2(entry: Entry, associations: Sequence[Association]) -> str:
 def _why_not_made(root: str, exposures: Mapping[str, Entry]) -> str:
     if root in exposures:
         return "this recipe did not make it; its stages must include 1 and 2"
-    return f"{root}{UNCAL} is not held; select it in programs"
+    return f"{root}{UNCAL} is not held; select it in programs, if MAST has it"
 
 
 def _told(trouble: Wait | Failure) -> tuple[tuple[str, str], str]:

@@ -7,7 +7,17 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jwmirror.records import HELD, Change, Failure, Generation, Reason, Wait
+from jwmirror.records import (
+    HELD,
+    Change,
+    Failure,
+    Generation,
+    Incomplete,
+    Reason,
+    Settling,
+    Unsettled,
+    Wait,
+)
 from jwmirror.report.runs import Run
 
 
@@ -35,6 +45,24 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FirstPoll:
+    """A program that was polled for the first time: its products are a start, not changes."""
+
+    program: int
+    products: int  # that are new, of those selected
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfUpdated:
+    """An association that MAST is not done with; its published files and results stay."""
+
+    association: str
+    product: str
+    since: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outdated:
     """One exposure or association whose results are not what the recipe now asks for."""
 
@@ -53,7 +81,10 @@ class Status:
     run: str | None  # the last run's id; the rest below `held` is what it found
     context: str | None
     held: tuple[Holding, ...]
+    first_polls: tuple[FirstPoll, ...]
     changes: tuple[Notice, ...]
+    settling: tuple[HalfUpdated, ...]
+    incomplete: tuple[Incomplete, ...]
     out_of_date: tuple[Outdated, ...]
     waits: tuple[Wait, ...]
     failures: tuple[Failure, ...]
@@ -65,13 +96,19 @@ def status_of(
 ) -> Status:
     """The state of a mirror from its current generation and its last run."""
     run = run or Run(id="")
+    settling = run.settling or Settling()
     return Status(
         mirror=mirror,
         generation=generation,
         run=run.id or None,
         context=run.references.context if run.references else None,
         held=held,
-        changes=tuple(notice_of(change) for change in run.changes),
+        first_polls=tuple(
+            FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
+        ),
+        changes=tuple(notice_of(change) for change in run.news),
+        settling=tuple(map(half_updated, settling.unsettled)),
+        incomplete=settling.incomplete,
         out_of_date=outdated(run),
         waits=run.waits,
         failures=run.failures,
@@ -106,6 +143,16 @@ def place_of(path: str) -> tuple[str, str, str, str]:
     *above, program, observation, name = path.split("/")
     suffix = name.rpartition("_")[2].partition(".")[0]
     return above[-1], program, observation, suffix
+
+
+def half_updated(unsettled: Unsettled) -> HalfUpdated:
+    """What people want to know of it."""
+    return HalfUpdated(
+        association=unsettled.association,
+        product=unsettled.product,
+        since=unsettled.since,
+        why=unsettled.why,
+    )
 
 
 def notice_of(change: Change) -> Notice:

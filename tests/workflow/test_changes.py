@@ -1,0 +1,139 @@
+"""Every kind of change at the archive, end to end: noticed, told with its reasons, published."""
+
+import pytest
+
+from tests.observatory.archive import edits
+
+SMALL = [{"program": 1345, "observations": [2], "instruments": ["NIRCAM"]}]
+ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]
+PRODUCT = "jw01345-o002_t002_nircam_clear-f200w-sub160"
+IMAGE3 = "jw01345-o002_20260101t000000_image3_00001_asn.json"
+UNCALS, RATES, CALS = (
+    [f"{root}_{suffix}.fits" for root in ROOTS] for suffix in ("uncal", "rate", "cal")
+)
+I2D, SEGM, CAT = f"{PRODUCT}_i2d.fits", f"{PRODUCT}_segm.fits", f"{PRODUCT}_cat.ecsv"
+RENAMED = I2D.replace("_t002_", "_t021_")
+STAMP = "20260401t000000"
+
+
+@pytest.fixture
+def mirror(fresh_site):
+    """A site that only mirrors observation 2; nothing of it waits to settle, no recipe."""
+    fresh_site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+    return fresh_site
+
+
+def told(site) -> dict[str, tuple[str, set[str]]]:
+    """What the last run's status tells of each file: the kind of change, and what differs."""
+    changes = site.status()["changes"]
+    return {
+        each["file"]: (each["kind"], {reason.partition(":")[0] for reason in each["reasons"]})
+        for each in changes
+    }
+
+
+def states(site) -> dict[str, str]:
+    """Whether each upstream file of the current generation is held or vanished."""
+    return {entry.filename: entry.state for entry in site.entries().values()}
+
+
+@pytest.mark.slow
+def test_a_first_poll_is_a_start_and_an_unchanged_one_says_nothing(mirror):
+    """The backlog is counted, not listed as changes; the next poll finds none."""
+    mirror.snakemake()
+    first = mirror.status()
+    mirror.snakemake()
+    second = mirror.status()
+
+    assert first["changes"] == []
+    assert first["first_polls"] == [{"program": 1345, "products": len(states(mirror))}]
+    assert first["generation"]["cause"] == (
+        f"first poll of program 1345: {len(states(mirror))} products"
+    )
+    assert (second["changes"], second["first_polls"]) == ([], [])
+
+
+@pytest.mark.slow
+def test_every_kind_of_change_is_told_with_its_reasons(mirror):
+    """One poll after the archive changed in all ways says of each file what happened and why."""
+    archive = mirror.observatory.archive
+    archive.withdraw(CALS[2])
+    archive.restrict(UNCALS[2])
+    mirror.snakemake()
+    withheld_first = told(mirror)
+
+    mirror.observatory.reprocess(UNCALS[0], same_size=True)
+    mirror.observatory.reprocess(UNCALS[1], same_size=False)
+    for name, keyword in zip(RATES, ("cal_ver", "crds_ctx", "sdp_ver"), strict=True):
+        archive.reprocess(name, archive.path(name), **{keyword: f"9_{keyword}"})
+    archive.reprocess(CALS[0], archive.path(CALS[0]), date="2026-05-01T00:00:00.000")
+    archive.reprocess(CAT, edits.same_size)
+    restamped = archive.restamp(IMAGE3, STAMP)
+    archive.rename(I2D, RENAMED)
+    archive.withdraw(SEGM)
+    archive.restore(CALS[2])
+    archive.release(UNCALS[2])
+    archive.mark_stale(CALS[1])
+    mirror.snakemake()
+
+    assert withheld_first == {UNCALS[2]: ("withheld", {"release"})}
+    assert told(mirror) == {
+        UNCALS[0]: ("reprocessed", {"checksum", "SDP_VER", "DATE"}),
+        UNCALS[1]: ("reprocessed", {"checksum", "size", "SDP_VER", "DATE"}),
+        RATES[0]: ("reprocessed", {"checksum", "CAL_VER"}),
+        RATES[1]: ("reprocessed", {"checksum", "CRDS_CTX"}),
+        RATES[2]: ("reprocessed", {"checksum", "SDP_VER"}),
+        CALS[0]: ("reprocessed", {"checksum", "DATE"}),
+        CALS[1]: ("stale", {"reprocessing"}),
+        CALS[2]: ("new", set()),
+        UNCALS[2]: ("new", set()),
+        CAT: ("reprocessed", {"validator"}),
+        restamped: ("restamped", {"name"}),
+        RENAMED: ("renamed", {"name"}),
+        SEGM: ("vanished", set()),
+    }
+    assert states(mirror)[SEGM] == "vanished"
+    assert not {IMAGE3, I2D} & states(mirror).keys()
+
+
+@pytest.mark.slow
+def test_what_comes_back_returned_and_what_becomes_public_is_released(mirror):
+    """Withdrawn and restored; exclusive, fetched with a token, and released; held and restricted."""
+    from tests.observatory.archive import TOKEN
+
+    archive = mirror.observatory.archive
+    archive.restrict(UNCALS[0])
+    mirror.snakemake(environment={"MAST_API_TOKEN": TOKEN})
+    archive.withdraw(SEGM)
+    mirror.snakemake()
+    gone = told(mirror)
+    archive.restore(SEGM)
+    archive.release(UNCALS[0])
+    archive.restrict(UNCALS[1])
+    mirror.snakemake()
+
+    assert gone == {SEGM: ("vanished", set())}
+    assert told(mirror) == {
+        SEGM: ("returned", set()),
+        UNCALS[0]: ("released", {"access"}),
+        UNCALS[1]: ("withheld", {"access", "release"}),
+    }
+    assert set(states(mirror).values()) == {"held"}
+    assert mirror.tally().fetched == frozenset()
+
+
+@pytest.mark.slow
+def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirror):
+    """More vanished than the limit: everything stays and the run asks; confirmed, it is marked."""
+    mirror.snakemake()
+    before = mirror.entries()
+    archive = mirror.observatory.archive
+    archive.withdraw(*(name for name in archive.filenames() if name.startswith("jw01345")))
+
+    said = mirror.snakemake(expect=1)
+    doubted, failures = mirror.entries(), mirror.status()["failures"]
+    mirror.snakemake("--config", "accept_vanished=1345")
+
+    assert doubted == before
+    assert "accept_vanished=1345" in said and "vanish_limit" in failures[0]["message"]
+    assert set(states(mirror).values()) == {"vanished"}
