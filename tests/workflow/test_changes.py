@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.observatory.archive import edits
+from tests.observatory.archive import TOKEN, edits
 
-SMALL = [{"program": 1345, "observations": [2], "instruments": ["NIRCAM"]}]
+SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]
 PRODUCT = "jw01345-o002_t002_nircam_clear-f200w-sub160"
 IMAGE3 = "jw01345-o002_20260101t000000_image3_00001_asn.json"
@@ -98,9 +98,7 @@ def test_every_kind_of_change_is_told_with_its_reasons(mirror):
 
 @pytest.mark.slow
 def test_what_comes_back_returned_and_what_becomes_public_is_released(mirror):
-    """Withdrawn and restored; exclusive, fetched with a token, and released; held and restricted."""
-    from tests.observatory.archive import TOKEN
-
+    """Withdrawn and restored; fetched with a token and released; held and now restricted."""
     archive = mirror.observatory.archive
     archive.restrict(UNCALS[0])
     mirror.snakemake(environment={"MAST_API_TOKEN": TOKEN})
@@ -137,3 +135,58 @@ def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirror):
     assert doubted == before
     assert "accept_vanished=1345" in said and "vanish_limit" in failures[0]["message"]
     assert set(states(mirror).values()) == {"vanished"}
+
+
+@pytest.mark.slow
+def test_half_an_update_is_kept_and_waits_until_it_is_whole(mirror):
+    """New bytes of some members are fetched, not shown; when all are there, all are shown."""
+    mirror.configure(programs=SMALL, recipes=None)
+    archive = mirror.observatory.archive
+    mirror.snakemake()
+    before = mirror.entries()
+
+    archive.reprocess(CALS[0], edits.same_size, cal_ver="1.21.0")
+    mirror.snakemake()
+    half, fetched = mirror.status(), mirror.tally().fetched
+    while_half = mirror.entries()
+    for name in (*RATES, *CALS[1:]):
+        archive.reprocess(name, archive.path(name), cal_ver="1.21.0")
+    mirror.snakemake()
+
+    (cut_off, whole) = sorted(half["settling"], key=lambda each: len(each["product"]))
+    assert (cut_off["product"], whole["product"]) == (ROOTS[0], PRODUCT)
+    assert "CAL_VER 1.20.2 and 1.21.0" in whole["why"] and whole["since"].startswith("20")
+    assert fetched == {CALS[0]} and while_half == before
+    assert mirror.tally().fetched == {*RATES, *CALS[1:]}
+    assert mirror.status()["settling"] == []
+    changed = {path for path, entry in mirror.entries().items() if entry != before[path]}
+    assert {path.rpartition("/")[2] for path in changed} == {*RATES, *CALS}
+
+
+@pytest.mark.slow
+def test_recalibration_waits_for_half_an_update_unless_it_is_accepted(mirror):
+    """A first run finds an observation half updated: shown, not calibrated, until accepted."""
+    archive = mirror.observatory.archive
+    archive.reprocess(CALS[0], archive.path(CALS[0]), crds_ctx="jwst_9999.pmap")
+    mirror.configure(programs=SMALL)
+
+    mirror.snakemake()
+    waits, computed = mirror.status()["waits"], mirror.tally().computed
+    mirror.configure(programs=SMALL, settle={"accept": ["jw01345-o002_*", f"{ROOTS[0]}"]})
+    mirror.snakemake()
+
+    assert {each["product"] for each in waits} == {*ROOTS, PRODUCT}
+    assert all("CRDS_CTX" in each["why"] and "settle.accept" in each["why"] for each in waits)
+    assert computed == {}
+    assert mirror.tally().computed == {"detector1": 3, "image2": 3, "image3": 1}
+    assert mirror.status()["waits"] == []
+
+
+@pytest.mark.slow
+def test_an_association_with_members_that_do_not_exist_is_told(mirror):
+    """Members that MAST does not list are named, with the association that names them."""
+    mirror.observatory.archive.withdraw(CALS[1])
+
+    mirror.snakemake()
+
+    assert mirror.status()["incomplete"] == [{"association": IMAGE3, "absent": [CALS[1]]}]
