@@ -22,6 +22,7 @@ from jwmirror.archive.changes import compare
 from jwmirror.archive.doubts import Policy, doubted
 from jwmirror.archive.listings import assemble
 from jwmirror.archive.orders import orders
+from jwmirror.archive.polls import records_only
 from jwmirror.archive.selection import select, unmatched
 from jwmirror.records import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
@@ -49,7 +50,8 @@ def main(count: int) -> float:
         manifest = Path(folder) / "manifest.parquet"
         write_manifest(manifest, held(offers, rows))
         spent: dict[str, float] = {}
-        poll_once(offers, rows, manifest, Path(folder), spent)
+        with records_only():  # as a poll does
+            poll_once(offers, rows, manifest, Path(folder), spent)
     for step, seconds in spent.items():
         print(f"{step:42} {seconds:6.2f} s")
     total = sum(spent.values())
@@ -169,7 +171,7 @@ def keyword_row(filename: str, dice: random.Random, size: int) -> dict:
         "exp_type": "NRC_IMAGE",
         "subarray": "FULL",
         "program": 1345,
-        "date_obs_mjd": 61000.0 + dice.random(),
+        "date_obs_mjd": 61000.0 + int(filename[7:10]) + int(filename[20:25]) / 100,
         "filter": dice.choice(["F115W", "F150W", "F200W"]),
         "pupil": "CLEAR",
     }

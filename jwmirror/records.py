@@ -97,7 +97,7 @@ class Poll:
     changes: tuple[Change, ...]
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
     first: tuple[int, ...] = ()  # programs of which nothing was held before
-    doubts: dict[int, str] = field(default_factory=dict)  # programs -> why not all is believed
+    doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why not all is believed
     hints: tuple[str, ...] = ()  # programs (and observations) that events limited the poll to
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jwmirror.archive.portal import Row
@@ -10,7 +11,9 @@ from jwmirror.errors import ArchiveError
 
 MJD_ZERO = datetime(1858, 11, 17)
 UNIX_ZERO = datetime(1970, 1, 1)
+HALF_MILLISECOND = timedelta(microseconds=500)
 PUBLIC = "PUBLIC"
+MD5 = re.compile("[0-9a-fA-F]{32}")
 NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
 OFFER_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
@@ -56,7 +59,7 @@ class Offer(NamedTuple):
     level: int | None
     cal_ver: str | None
     is_withheld: bool
-    group: str | None  # Minimum Recommended Products
+    group: str | None = None  # Minimum Recommended Products
 
 
 class Keywords(NamedTuple):
@@ -78,8 +81,8 @@ class Keywords(NamedTuple):
     pupil: str | None
     exp_type: str | None
     subarray: str | None
-    grating: str | None
-    date_obs: str | None
+    grating: str | None = None
+    date_obs: str | None = None
 
 
 def observations(rows: Sequence[Row], program: int) -> list[Observation]:
@@ -159,13 +162,15 @@ def text(value: Any) -> str | None:
     """A cell as text; None where it says nothing."""
     if value is None:
         return None
-    said = str(value).strip()
-    return None if said in NOTHING else said
+    said = (value if type(value) is str else str(value)).strip()
+    return said if said not in NOTHING else None
 
 
 def number(row: Row, column: str) -> int | None:
     """A cell as a whole number; None where it says nothing."""
     value = row[column]
+    if type(value) is int:
+        return value
     if value is None or value == "":
         return None
     try:
@@ -176,7 +181,10 @@ def number(row: Row, column: str) -> int | None:
 
 def truth(row: Row, column: str) -> bool:
     """A cell as yes or no; nothing is no."""
-    value = str(row[column]).lower()
+    value = row[column]
+    if type(value) is bool:
+        return value
+    value = str(value).lower()
     if value in ("true", "t", "1", "y"):
         return True
     if value in ("false", "f", "0", "n", "none", ""):
@@ -187,7 +195,7 @@ def truth(row: Row, column: str) -> bool:
 def md5(row: Row) -> str | None:
     """MAST's checksum of a file; None where it keeps none."""
     said = text(row["checksum"])
-    if said and not re.fullmatch(r"[0-9a-fA-F]{32}", said):
+    if said and not MD5.fullmatch(said):
         raise _odd(row, "checksum", "32 hex digits")
     return said.lower() if said else None
 
@@ -196,17 +204,22 @@ def instant(row: Row, column: str) -> str | None:
     """A date as ISO with milliseconds, from text, /Date(ms)/ or MJD; None where it says nothing."""
     said, days = text(row.get(column)), row.get(f"{column}_mjd")
     try:
-        if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
-            moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
-        elif said:
-            moment = datetime.fromisoformat(said).replace(tzinfo=None)
-        elif days is not None and days != "":
-            moment = MJD_ZERO + timedelta(days=float(days))
-        else:
-            return None
+        return _iso(said, days)
     except (ValueError, TypeError, OverflowError) as err:
         raise _odd(row, column if said else f"{column}_mjd", "a date") from err
-    return (moment + timedelta(microseconds=500)).isoformat(timespec="milliseconds")
+
+
+@lru_cache(1 << 16)  # files of one exposure share their dates
+def _iso(said: str | None, days: Any) -> str | None:
+    if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
+        moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
+    elif said:
+        moment = datetime.fromisoformat(said).replace(tzinfo=None)
+    elif days is not None and days != "":
+        moment = MJD_ZERO + timedelta(days=float(days))
+    else:
+        return None
+    return (moment + HALF_MILLISECOND).isoformat(timespec="milliseconds")
 
 
 def _odd(row: Row, column: str, expected: str) -> ArchiveError:

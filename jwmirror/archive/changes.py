@@ -61,8 +61,12 @@ def compare(
     former = successions(gone, arrived)
     replaced = {entry.product.uri for entry in former.values()}
     vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
-    kept = [product for product in selected if product.uri in then]
-    developments = (_development(then[each.uri], each, has_access) for each in kept)
+    kept = ((then[product.uri], product) for product in selected if product.uri in then)
+    developments = (
+        _development(entry, product, has_access)
+        for entry, product in kept
+        if not _is_plainly_same(entry, product)
+    )
     changes = [
         *(_arrival(product, former.get(product.uri)) for product in arrived),
         *(_withheld(product) for product in closed),
@@ -91,6 +95,18 @@ def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     if is_same is None:
         return tuple(reason for reason in told if reason.old and reason.new)
     return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
+
+
+def _is_plainly_same(entry: Entry, product: Product) -> bool:
+    """Whether a first look suffices: equal checksum, access and queue, as of nearly all."""
+    old = entry.product
+    return (
+        entry.state == HELD
+        and product.checksum is not None
+        and old.checksum == product.checksum
+        and old.exclusive == product.exclusive
+        and old.stale == product.stale
+    )
 
 
 def _is_same(entry: Entry, product: Product) -> bool | None:

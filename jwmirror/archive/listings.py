@@ -103,9 +103,9 @@ def assemble(
     relatives = _by_root(by_name.values())
     products: dict[str, Product] = {}
     filenames: dict[str, str] = {}
-    for offer in sorted(set(offers), key=_precedence):
+    for offer in _once(offers):
         name = names.parse(offer.filename) if _is_sound(offer) else None
-        if name is None or name.program != program or offer.uri in products:
+        if name is None or name.program != program:
             continue
         if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
             log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
@@ -113,11 +113,17 @@ def assemble(
         row, relative = by_name.get(offer.filename), relatives.get(name.root)
         products[offer.uri] = _product(offer, name, row, relative, instruments.get(offer.obsid))
     _tell_unknown(products.values())
-    return Listing(
-        program=program,
-        asked_at=asked_at,
-        products=tuple(products[uri] for uri in sorted(products)),
-    )
+    return Listing(program=program, asked_at=asked_at, products=tuple(products.values()))
+
+
+def _once(offers: Iterable[Offer]) -> list[Offer]:
+    """One row for each URI, sorted: of several the first by precedence."""
+    chosen: dict[str, Offer] = {}
+    for offer in offers:
+        other = chosen.setdefault(offer.uri, offer)
+        if other is not offer and _precedence(offer) < _precedence(other):
+            chosen[offer.uri] = offer
+    return [chosen[uri] for uri in sorted(chosen)]
 
 
 def _precedence(offer: Offer) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """A poll: what the selected programs hold now, and how that differs from what the mirror holds."""
 
+import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -39,17 +41,30 @@ def poll(
     Several selections of one program add up. ArchiveError unless every listing came whole.
     """
     ordered = sorted(selections, key=lambda selection: selection.program)
-    found = [
-        _poll_program(url, program, tuple(chosen), entries, token, downloads, policy or Policy())
-        for program, chosen in groupby(ordered, key=lambda selection: selection.program)
-    ]
+    with records_only():
+        found = [
+            _poll_program(url, number, tuple(chosen), entries, token, downloads, policy or Policy())
+            for number, chosen in groupby(ordered, key=lambda selection: selection.program)
+        ]
     return Poll(
         listings=tuple(each.listing for each in found),
         changes=tuple(change for each in found for change in each.changes),
         unmatched=tuple(words for each in found for words in each.lacking),
         first=tuple(each.listing.program for each in found if each.is_first),
-        doubts={each.listing.program: each.doubt for each in found if each.doubt},
+        doubts={str(each.listing.program): each.doubt for each in found if each.doubt},
     )
+
+
+@contextmanager
+def records_only() -> Iterator[None]:
+    """Spare the search for cycles: records have none, and each search would look at them all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _poll_program(

@@ -11,10 +11,10 @@ COMBINED = 3  # MAST's calib_level from which a product may come from many detec
 RECOMMENDED = "recommended"
 GROUP = "minimum recommended products"  # what CAOM calls them
 
-Values = Callable[[Product], Iterable[str | None]]
+Values = Callable[[Product], tuple[str | None, ...]]
 
 
-def _of_exposure(value: Callable[[Product], Iterable[str | None]]) -> Values:
+def _of_exposure(value: Values) -> Values:
     """A property that tables (associations, pools) do not have."""
     return lambda product: () if _is_table(product) else value(product)
 
@@ -51,7 +51,8 @@ def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
         return ()
     lacking = []
     for name, wanted in _criteria(selection).items():
-        present = {value for product in listing.products for value in _values(product, name)}
+        combinations = {_raw(product, name) for product in listing.products}
+        present = {value for raw in combinations for value in _spelled(raw)}
         lacking += [f"{name}: {value}" for value in sorted(wanted - present)]
     for name, patterns in (("files", selection.files), ("exclude", selection.exclude)):
         for pattern in patterns or ():
@@ -64,7 +65,7 @@ def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
 
 
 def _criteria(selection: Selection) -> dict[str, set[str]]:
-    """Wanted values by property, spelled as `_values` spells them; absent where all are wanted."""
+    """Wanted values by property, in lower case; absent where all are wanted."""
     observations = selection.observations
     wanted = {
         "observations": observations and [f"o{number:03d}" for number in observations],
@@ -99,9 +100,14 @@ def _tests(selection: Selection) -> list[Callable[[Product], bool]]:
 
 
 def _test(name: str, wanted: Collection[str]) -> Callable[[Product], bool]:
+    verdicts: dict[tuple[str | None, ...], bool] = {}  # products share values: judge each once
+
     def test(product: Product) -> bool:
-        values = _values(product, name)
-        return not values or any(value in wanted for value in values)
+        raw = _raw(product, name)
+        if raw not in verdicts:
+            values = _spelled(raw)
+            verdicts[raw] = not values or any(value in wanted for value in values)
+        return verdicts[raw]
 
     return test
 
@@ -122,9 +128,13 @@ def _like(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda filename: found.match(filename) is not None
 
 
-def _values(product: Product, name: str) -> list[str]:
+def _raw(product: Product, name: str) -> tuple[str | None, ...]:
+    return PROPERTIES[name](product)
+
+
+def _spelled(raw: tuple[str | None, ...]) -> list[str]:
     """What a product has of a property, in lower case; empty where that says nothing of it."""
-    return [value.lower() for value in PROPERTIES[name](product) if value]
+    return [value.lower() for value in raw if value]
 
 
 def _is_table(product: Product) -> bool:

@@ -53,7 +53,7 @@ def settling(
     offered = {
         listing.program: Offered(listing)
         for listing in poll.listings
-        if listing.program not in poll.doubts
+        if str(listing.program) not in poll.doubts
     }
     known = {each.product: each for each in former.unsettled} if former else {}
     unsettled, incomplete = [], []

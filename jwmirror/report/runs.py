@@ -24,6 +24,7 @@ from jwmirror.records import (
     Wait,
     read,
 )
+from jwmirror.report import words
 
 T = TypeVar("T")
 SETTLING = "settling.json"
@@ -97,7 +98,7 @@ class Run:
         """Why the mirror's state changes with this run: 2 reprocessed, 1 vanished; 3 results."""
         kinds = Counter(change.kind for change in self.news)
         firsts = ", ".join(
-            f"first poll of program {program}: {count} products"
+            f"first poll of program {program}: {words.many(count, 'product')}"
             for program, count in self.first_polls.items()
         )
         changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

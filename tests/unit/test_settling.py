@@ -144,7 +144,7 @@ def test_a_program_that_was_not_asked_or_not_believed_stays_as_it_was():
     first = settling(HELD, polled(**HALF["CAL_VER"]), Patience())
 
     assert settling(HELD, Poll(listings=(), changes=()), Patience(), first) == first
-    assert settling(HELD, replace(polled(), doubts={1345: "?"}), Patience(), first) == first
+    assert settling(HELD, replace(polled(), doubts={"1345": "?"}), Patience(), first) == first
 
 
 def test_what_waits_is_all_of_the_observation_s_association():

@@ -8,6 +8,7 @@ SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]
 PRODUCT = "jw01345-o002_t002_nircam_clear-f200w-sub160"
 IMAGE3 = "jw01345-o002_20260101t000000_image3_00001_asn.json"
+IMAGE2 = "jw01345-o002_20260101t000000_image2_00003_asn.json"
 UNCALS, RATES, CALS = (
     [f"{root}_{suffix}.fits" for root in ROOTS] for suffix in ("uncal", "rate", "cal")
 )
@@ -70,7 +71,7 @@ def test_every_kind_of_change_is_told_with_its_reasons(mirror):
     archive.reprocess(CAT, edits.same_size)
     restamped = archive.restamp(IMAGE3, STAMP)
     archive.rename(I2D, RENAMED)
-    archive.withdraw(SEGM)
+    archive.withdraw(IMAGE2)
     archive.restore(CALS[2])
     archive.release(UNCALS[2])
     archive.mark_stale(CALS[1])
@@ -90,9 +91,9 @@ def test_every_kind_of_change_is_told_with_its_reasons(mirror):
         CAT: ("reprocessed", {"validator"}),
         restamped: ("restamped", {"name"}),
         RENAMED: ("renamed", {"name"}),
-        SEGM: ("vanished", set()),
+        IMAGE2: ("vanished", set()),
     }
-    assert states(mirror)[SEGM] == "vanished"
+    assert states(mirror)[IMAGE2] == "vanished"
     assert not {IMAGE3, I2D} & states(mirror).keys()
 
 
