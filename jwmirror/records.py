@@ -98,7 +98,7 @@ class Poll:
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
     first: tuple[int, ...] = ()  # programs of which nothing was held before
     doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why not all is believed
-    hints: tuple[str, ...] = ()  # programs (and observations) that events limited the poll to
+    limited_to: tuple[int, ...] = ()  # the only programs that it asked for, as events named them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,12 +35,18 @@ def poll(
     token: str | None,
     downloads: int,
     policy: Policy | None = None,
+    hints: Collection[int] = (),
 ) -> Poll:
     """Ask the server at `url` for each program of the selections, one after the other.
 
-    Several selections of one program add up. ArchiveError unless every listing came whole.
+    Several selections of one program add up. Where `hints` name some of the programs, only those
+    are asked for. ArchiveError unless every listing came whole.
     """
-    ordered = sorted(selections, key=lambda selection: selection.program)
+    limited = sorted({each.program for each in selections} & set(hints))
+    ordered = sorted(
+        (each for each in selections if not limited or each.program in limited),
+        key=lambda selection: selection.program,
+    )
     with records_only():
         found = [
             _poll_program(url, number, tuple(chosen), entries, token, downloads, policy or Policy())
@@ -51,6 +57,7 @@ def poll(
         changes=tuple(change for each in found for change in each.changes),
         unmatched=tuple(words for each in found for words in each.lacking),
         first=tuple(each.listing.program for each in found if each.is_first),
+        limited_to=tuple(limited),
         doubts={str(each.listing.program): each.doubt for each in found if each.doubt},
     )
 

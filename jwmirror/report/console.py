@@ -25,6 +25,9 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         return Text(f"{status.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
     lists = {
         "Selected, but MAST has none": list(status.unmatched),
+        "Only these programs were polled, as events named them; the next poll is of all": [
+            f"program {program}" for program in status.limited_to
+        ],
         "Polled for the first time": [
             f"program {each.program}: {words.many(each.products, 'product')}"
             for each in status.first_polls

@@ -81,6 +81,7 @@ class Status:
     run: str | None  # the last run's id; the rest below `held` is what it found
     context: str | None
     held: tuple[Holding, ...]
+    limited_to: tuple[int, ...]  # programs; empty after a poll of all
     first_polls: tuple[FirstPoll, ...]
     changes: tuple[Notice, ...]
     settling: tuple[HalfUpdated, ...]
@@ -103,6 +104,7 @@ def status_of(
         run=run.id or None,
         context=run.references.context if run.references else None,
         held=held,
+        limited_to=run.poll.limited_to if run.poll else (),
         first_polls=tuple(
             FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
         ),

@@ -86,9 +86,12 @@ class Site:
 
     def status(self) -> dict[str, Any]:
         """What `jwmirror status --json` says."""
-        words = ["-m", "jwmirror.cli", "status", "--mirror", str(self.mirror), "--json"]
-        done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, check=True)
-        return msgspec.json.decode(done.stdout)
+        return msgspec.json.decode(self.jwmirror("status", "--json"))
+
+    def jwmirror(self, *words: str) -> bytes:
+        """What the command line says of this mirror."""
+        command = [sys.executable, "-m", "jwmirror.cli", *words, "--mirror", str(self.mirror)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
 
     def entries(self) -> dict[str, Entry]:
         """The rows of the current generation, by path."""

@@ -1,5 +1,7 @@
 """Every kind of change at the archive, end to end: noticed, told with its reasons, published."""
 
+import json
+
 import pytest
 
 from tests.observatory.archive import TOKEN, edits
@@ -191,3 +193,19 @@ def test_an_association_with_members_that_do_not_exist_is_told(mirror):
     mirror.snakemake()
 
     assert mirror.status()["incomplete"] == [{"association": IMAGE3, "absent": [CALS[1]]}]
+
+
+@pytest.mark.slow
+def test_events_limit_one_poll_and_the_next_is_of_all(mirror, tmp_path):
+    """A poll after events asks for the named programs only; the one after it for all again."""
+    event = {"mission": "JWST", "filename": RATES[0], "program": 1345, "event_type": "New"}
+    (tmp_path / "events.json").write_text(json.dumps([event]))
+    mirror.snakemake()
+    mirror.jwmirror("ingest-events", str(tmp_path / "events.json"))
+
+    mirror.snakemake()
+    limited = mirror.status()["limited_to"]
+    mirror.snakemake()
+
+    assert limited == [1345]
+    assert mirror.status()["limited_to"] == []
