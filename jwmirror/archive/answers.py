@@ -120,30 +120,47 @@ def offers(rows: Sequence[Row]) -> list[Offer]:
 def keywords(rows: Sequence[Row], table: str, program: int) -> list[Keywords]:
     """The files of a program that a keyword table's rows describe."""
     require(rows, f"Mast.Jwst.Filtered.{table}", (*COLUMNS, *OWN_COLUMNS[table]))
-    return [
-        Keywords(
-            filename=text(row.get("filename")) or text(row.get("fileName")) or "",
-            checksum=md5(row),
-            size=number(row, "fileSize"),
-            date=instant(row, "date"),
-            cal_ver=text(row["cal_ver"]),
-            crds_ctx=text(row["crds_ctx"]),
-            sdp_ver=text(row["sdp_ver"]),
-            is_stale=truth(row, "isStale"),
-            is_withheld=truth(row, "isRestricted"),
-            release_date=instant(row, "publicReleaseDate"),
-            instrument=text(row["instrume"]),
-            detector=text(row["detector"]),
-            filter=text(row.get("filter")),
-            pupil=text(row.get("pupil")),
-            exp_type=text(row["exp_type"]),
-            subarray=text(row["subarray"]),
-            grating=text(row.get("grating")),
-            date_obs=instant(row, "date_obs"),
-        )
-        for row in rows
-        if number(row, "program") == program
-    ]
+    said = Texts()
+    try:
+        return [_keywords(row, said) for row in rows if number(row, "program") == program]
+    except TypeError as err:  # a list or an object where a word should be
+        raise ArchiveError(
+            f"MAST's table Mast.Jwst.Filtered.{table}: expected text and numbers in its columns, "
+            f"found otherwise ({err}); nothing was changed; report this to jwmirror."
+        ) from err
+
+
+def _keywords(row: Row, said: "Texts") -> Keywords:
+    """One file's row."""
+    get = row.get
+    return Keywords(
+        filename=text(get("filename")) or text(get("fileName")) or "",
+        checksum=md5(row),
+        size=number(row, "fileSize"),
+        date=instant(row, "date"),
+        cal_ver=said[row["cal_ver"]],
+        crds_ctx=said[row["crds_ctx"]],
+        sdp_ver=said[row["sdp_ver"]],
+        is_stale=truth(row, "isStale"),
+        is_withheld=truth(row, "isRestricted"),
+        release_date=instant(row, "publicReleaseDate"),
+        instrument=said[row["instrume"]],
+        detector=said[row["detector"]],
+        filter=said[get("filter")],
+        pupil=said[get("pupil")],
+        exp_type=said[row["exp_type"]],
+        subarray=said[row["subarray"]],
+        grating=said[get("grating")],
+        date_obs=instant(row, "date_obs"),
+    )
+
+
+class Texts(dict[Any, str | None]):
+    """Cells as text, for columns of few values: each value is looked at once."""
+
+    def __missing__(self, cell: Any) -> str | None:
+        self[cell] = said = text(cell)
+        return said
 
 
 def require(rows: Sequence[Row], table: str, columns: Iterable[str]) -> None:

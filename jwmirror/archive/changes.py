@@ -53,7 +53,8 @@ def compare(
         for entry in held
         if entry.origin == UPSTREAM and entry.product.program == listing.program
     }
-    selected = [now[uri] for uri in set(selected_uris) if uri in now]
+    chosen = set(selected_uris)
+    selected = [product for product in now.values() if product.uri in chosen]
     fresh = [product for product in selected if product.uri not in then]
     closed = [product for product in fresh if product.exclusive and not has_access]
     arrived = [product for product in fresh if has_access or not product.exclusive]

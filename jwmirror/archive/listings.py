@@ -90,7 +90,7 @@ def assemble(
     program: int,
     asked_at: str,
     observations: Iterable[Observation],
-    offers: Iterable[Offer],
+    offers: Sequence[Offer],
     rows: Iterable[Keywords],
 ) -> Listing:
     """The listing that MAST's answers come to: one product per URI, sorted by URI. Pure.
@@ -100,7 +100,9 @@ def assemble(
     """
     instruments = {each.obsid: each.instrument for each in observations}
     by_name = {row.filename: row for row in rows}
-    relatives = _by_root(by_name.values())
+    relatives = _by_root(
+        by_name.values(), (o.filename for o in offers if o.filename not in by_name)
+    )
     products: dict[str, Product] = {}
     filenames: dict[str, str] = {}
     for offer in _once(offers):
@@ -139,11 +141,14 @@ def _is_sound(offer: Offer) -> bool:
     return sound
 
 
-def _by_root(rows: Iterable[Keywords]) -> dict[str, Keywords]:
-    """For each exposure or combined product, one of its rows: for its files that have none."""
+def _by_root(rows: Iterable[Keywords], lacking: Iterable[str]) -> dict[str, Keywords]:
+    """For each exposure or combined product with files that lack a row, the first of its rows."""
+    roots = {named.root for filename in lacking if (named := names.parse(filename))}
     by_root: dict[str, Keywords] = {}
-    for row in sorted(rows, key=lambda row: row.filename):
-        by_root.setdefault(row.filename.rpartition("_")[0], row)
+    for row in rows:
+        root = row.filename.rpartition("_")[0]
+        if root in roots and row.filename <= by_root.get(root, row).filename:
+            by_root[root] = row
     return by_root
 
 

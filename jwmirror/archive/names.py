@@ -10,7 +10,7 @@ POOL = "pool"
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
-_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,199}")  # nearly all names
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
 _POOL = re.compile(r"jw\d{5}_(?P<stamp>\d{8}t\d{6})_pool\.csv")
 _TABLES = ("_asn.json", "_pool.csv")
@@ -47,7 +47,7 @@ class AssociationName:
 
 def is_safe(filename: str) -> bool:
     """Whether a name is fit for any folder: one printable component of at most 255 bytes."""
-    if _PLAIN.fullmatch(filename):
+    if len(filename) <= LONGEST and _PLAIN.fullmatch(filename):
         return True
     return (
         filename.isprintable()

@@ -1,4 +1,4 @@
-"""Bad listings, each a named fault of the simulated archive: refused whole, or survived and told."""
+"""Bad listings, each a named fault of the simulated archive: refused whole, or survived."""
 
 import multiprocessing
 import socket
@@ -88,6 +88,7 @@ REFUSED: dict[str, tuple[str, Fault]] = {
     "size of another type": (KEYWORDS, bad_listings.cells("fileSize", "10 MB")),
     "level of another type": (PRODUCTS, bad_listings.cells("calib_level", "two")),
     "queue of another type": (KEYWORDS, bad_listings.cells("isStale", "perhaps")),
+    "version of another type": (KEYWORDS, bad_listings.cells("cal_ver", ["1.20.2"])),
     "date of another type": (KEYWORDS, bad_listings.cells("date_mjd", "yesterday")),
 }
 
