@@ -17,6 +17,7 @@ if (
 include: "rules/common.smk"
 include: "rules/query.smk"
 include: "rules/fetch.smk"
+include: "rules/settle.smk"
 include: "rules/references.smk"
 include: "rules/plan.smk"
 include: "rules/calibrate.smk"

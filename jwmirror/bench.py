@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.associations import Associations, gather
@@ -26,13 +27,21 @@ from jwmirror.records import (
     Record,
     References,
     ResultFile,
+    Settling,
+    Unsettled,
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.receipts import upstream_after
 
-Held = tuple[tuple[Entry, ...], Associations]  # upstream, and what associations it has
+
+class Held(NamedTuple):
+    """What is held of upstream, the associations in it, and what MAST has half updated."""
+
+    entries: tuple[Entry, ...]
+    associations: Associations
+    unsettled: tuple[Unsettled, ...] = ()
 
 
 class Bench:
@@ -43,10 +52,14 @@ class Bench:
         self.objects = Objects(self.mirror)
         self.provenance = Provenance(self.mirror)
 
-    def upstream(self, poll: Poll) -> Held:
-        """What is held of upstream after a poll's orders were filled; its associations, read."""
-        entries = upstream_after(self.mirror, poll)
-        return entries, gather(entries, self.locate)
+    def upstream(self, poll: Poll, settling: Settling | None = None) -> Held:
+        """What is held of upstream after a poll's orders were filled; its associations, read.
+
+        Of what is settling the published version stays.
+        """
+        settling = settling or Settling()
+        entries = upstream_after(self.mirror, poll, settling.waiting)
+        return Held(entries, gather(entries, self.locate), settling.unsettled)
 
     def locate(self, sha256: str) -> Path:
         """The path of an object's bytes."""
@@ -74,7 +87,16 @@ class Bench:
         self, held: Held, recipes: Iterable[Recipe], resolver: Resolves, batch_size: int
     ) -> Plan:
         """What is out of date of the exposures, against what the store has."""
-        return plan_exposures(*held, recipes, resolver, self.recall, self.published, batch_size)
+        return plan_exposures(
+            held.entries,
+            held.associations,
+            recipes,
+            resolver,
+            self.recall,
+            self.published,
+            batch_size,
+            unsettled=held.unsettled,
+        )
 
     def plan_associations(
         self,
@@ -91,7 +113,8 @@ class Bench:
         `coming`: chains of that plan to count as made, though nothing is known of their results.
         """
         return plan_associations(
-            *held,
+            held.entries,
+            held.associations,
             recipes,
             [*exposures.done, *(result for each in receipts for result in each.results)],
             resolver,
@@ -103,6 +126,7 @@ class Bench:
                 *(failure for each in receipts for failure in each.failures),
             ],
             coming=coming,
+            unsettled=held.unsettled,
         )
 
     def keep(

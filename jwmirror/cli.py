@@ -113,6 +113,33 @@ def _preview(root: Path, run: Run, config: Path) -> Preview:
 
 
 @app.command()
+def ingest_events(
+    file: Annotated[Path, typer.Argument(help="The JSON file of a MAST subscription's e-mail.")],
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    as_json: Json = False,
+) -> None:
+    """Let the next run ask for just the programs that MAST's events name; later ones for all."""
+    from jwmirror.archive.events import read_events
+    from jwmirror.store.hints import keep
+
+    with _told():
+        events = read_events(file)
+        named = {str(event.program): set() for event in events}
+        for event in events:
+            named[str(event.program)] |= {event.observation} - {""}
+        if events:
+            keep(_mirror(mirror, config), {event.program for event in events})
+    programs = {program: sorted(observations) for program, observations in named.items()}
+    if as_json:
+        _print_json({"events": len(events), "programs": programs})
+        return
+    for program, observations in sorted(programs.items()):
+        print(f"program {program}: {', '.join(observations) or 'no observation named'}")
+    print(f"{len(events)} events; the next run polls the mirrored ones of these programs only")
+
+
+@app.command()
 def log(config: ConfigFile = CONFIG, mirror: Mirror = None, as_json: Json = False) -> None:
     """The generations, newest first: number, time, cause, and what changed."""
     from jwmirror.store.generations import Generations
@@ -241,3 +268,7 @@ def _console() -> Console:
 def _print_json(value: Any) -> None:
     encoded = msgspec.json.encode(value, order="sorted")
     print(msgspec.json.format(encoded, indent=2).decode())
+
+
+if __name__ == "__main__":
+    app()

@@ -6,6 +6,7 @@ Only the workflow's rules and the command line know this module; the wings never
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ class Config:
     cache: Path
     batch: int  # exposures per job
     timeout_s: int
+    vanish_limit: float  # share of a program's held products
+    accept_vanished: tuple[int, ...]  # programs
+    settle_days: float
+    accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
 
@@ -51,15 +56,17 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
 
     `check_steps=False` spares the seconds of holding parameters to stpipe's specs.
     """
+    raw = _undated(raw)
     mistakes = [_phrase(error) for error in _schema_errors(raw)]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     mistakes += _recipe_mistakes(raw, check_steps)
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
-    archive, references, calibrate = (
-        _filled(raw, section) for section in ("archive", "references", "calibrate")
+    archive, references, calibrate, settle = (
+        _filled(raw, section) for section in ("archive", "references", "calibrate", "settle")
     )
+    vanished = raw.get("accept_vanished", ())
     selections = tuple(_selection(each) for each in raw["programs"])
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
@@ -71,6 +78,10 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
         cache=Path(references["cache"]),
         batch=calibrate["batch"],
         timeout_s=calibrate["timeout"],
+        vanish_limit=archive["vanish_limit"],
+        accept_vanished=(vanished,) if isinstance(vanished, int) else tuple(vanished),
+        settle_days=settle["days"],
+        accept_unsettled=tuple(map(str, settle["accept"])),
         selections=selections,
         recipes=_recipes(raw.get("recipes") or {}, tuple(s.program for s in selections)),
     )
@@ -90,16 +101,23 @@ def _filled(raw: Mapping, section: str) -> dict[str, Any]:
     return {key: spec["default"] for key, spec in keys.items()} | dict(raw.get(section) or {})
 
 
+def _undated(value: Any) -> Any:
+    """The same with days as text again: YAML reads an unquoted 2025-11-01 as a date."""
+    if isinstance(value, Mapping):
+        return {key: _undated(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_undated(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
 def _selection(raw: Mapping) -> Selection:
-    lists = {
-        key: tuple(raw[key])
-        for key in ("instruments", "detectors", "exposure_types", "filters", "products")
-        if key in raw
-    }
-    numbers = None
+    criteria = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     if "observations" in raw:
-        numbers = tuple(sorted({n for each in raw["observations"] for n in _numbers(each)}))
-    return Selection(program=raw["program"], observations=numbers, **lists)
+        numbers = {n for each in raw["observations"] for n in _numbers(each)}
+        criteria["observations"] = tuple(sorted(numbers))
+    if "observed" in raw:
+        criteria["observed"] = tuple(raw["observed"].get(key, "") for key in ("from", "to"))
+    return Selection(program=raw["program"], **criteria)
 
 
 def _numbers(item: int | str) -> range:
@@ -173,7 +191,7 @@ def _phrase(error: jsonschema.ValidationError) -> str:
         found = type(error.instance).__name__
         return f"{where}: found {error.instance!r} ({found}), allowed is {error.validator_value}"
     if error.validator == "anyOf":
-        return f"{where}: found {error.instance!r}, allowed are numbers and ranges such as 4-6"
+        return f"{where}: found {error.instance!r}, allowed are {error.schema['title']}"
     return f"{where}: {error.message}"
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from jwmirror.bench import Bench, Held, offline_resolver
 from jwmirror.errors import ConfigError, ReferencesError
 from jwmirror.recalibrate.derivation import differences
+from jwmirror.recalibrate.exposures import SCIENCE, UNCAL
 from jwmirror.recalibrate.origins import origins
-from jwmirror.recalibrate.plan import MISSING, SCIENCE, UNCAL, Resolves
+from jwmirror.recalibrate.plan import MISSING, Resolves
 from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     UPSTREAM,
@@ -155,7 +156,7 @@ def _plans(
 
 def _held(bench: Bench, run: Run) -> Held:
     unpublished = run.poll if run.published is None else None
-    return bench.upstream(unpublished or Poll(listings=(), changes=()))
+    return bench.upstream(unpublished or Poll(listings=(), changes=()), run.settling)
 
 
 def _ready(bench: Bench, plan: Plan) -> Iterator[Chain]:

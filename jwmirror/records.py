@@ -1,17 +1,9 @@
-"""The vocabulary: frozen records of plain values that travel between modules, and their JSON."""
+"""The vocabulary: frozen records of plain values that travel between modules."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from jwmirror.files import write_bytes
-
-T = TypeVar("T")
-
+from jwmirror.encoding import canonical, digest, parse, read, read_all, write  # noqa: F401
 
 # ---- what MAST holds -------------------------------------------------------------------------
 
@@ -42,6 +34,9 @@ class Product:
     pupil: str | None = None
     exp_type: str | None = None
     subarray: str | None = None
+    grating: str | None = None
+    date_obs: str | None = None  # ISO, when the exposure was taken
+    group: str | None = None  # CAOM's: "Minimum Recommended Products"
 
     @property
     def token(self) -> str:
@@ -76,13 +71,14 @@ class Reason:
 
 NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renamed"
 VANISHED, RETURNED, RELEASED, WITHHELD = "vanished", "returned", "released", "withheld"
+STALE = "stale"  # queued at MAST for reprocessing, or no longer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """How a listing differs from the mirror in one product."""
 
-    kind: str  # one of the eight above
+    kind: str  # one of the nine above
     product: Product  # as now listed; as last held if vanished
     reasons: tuple[Reason, ...] = ()
     replaces: str | None = None  # restamped, renamed: the former file name
@@ -100,6 +96,9 @@ class Poll:
     listings: tuple[Listing, ...]
     changes: tuple[Change, ...]
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
+    first: tuple[int, ...] = ()  # programs of which nothing was held before
+    doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why not all is believed
+    limited_to: tuple[int, ...] = ()  # the only programs that it asked for, as events named them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +194,13 @@ class Selection:
     detectors: tuple[str, ...] | None = None
     exposure_types: tuple[str, ...] | None = None
     filters: tuple[str, ...] | None = None
-    products: tuple[str, ...] | None = None  # suffixes
+    products: tuple[str, ...] | None = None  # suffixes; "recommended" for MAST's minimum
+    gratings: tuple[str, ...] | None = None
+    subarrays: tuple[str, ...] | None = None
+    levels: tuple[int, ...] | None = None  # MAST's calib_level
+    observed: tuple[str, str] | None = None  # first and last day, ISO; "" where open
+    files: tuple[str, ...] | None = None  # shell-style patterns of file names
+    exclude: tuple[str, ...] = ()  # likewise, of what is not wanted after all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +288,40 @@ class Wait:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unsettled:
+    """An association that MAST has half updated: what is of it waits."""
+
+    association: str  # file name
+    product: str  # root of what it makes
+    program: int
+    why: str
+    since: str  # ISO, UTC: the first poll that found it so
+    exposures: tuple[str, ...]  # roots of the exposures that wait with it
+    uris: tuple[str, ...]  # products whose published version stays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete:
+    """An association with members that MAST does not list."""
+
+    association: str  # file name
+    absent: tuple[str, ...]  # file names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """What one run's poll and the associations held show of MAST's own work under way."""
+
+    unsettled: tuple[Unsettled, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The URIs of all products whose published version stays."""
+        return frozenset(uri for each in self.unsettled for uri in each.uris)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """What is to be calibrated (in batches, by name), what is already there, what waits."""
 
@@ -332,36 +371,3 @@ class Record:
     peak_memory: int  # bytes
     made_at: str  # ISO, UTC
     software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed
-
-
-# ---- JSON ------------------------------------------------------------------------------------
-
-
-def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces; equal values give equal text."""
-    return msgspec.json.encode(value, order="sorted").decode()
-
-
-def digest(value: Any) -> str:
-    """Hex sha256 of a value's canonical JSON."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-def parse(text: str | bytes, kind: type[T]) -> T:
-    """The record of type `kind` in JSON `text`; msgspec.ValidationError if it is none."""
-    return msgspec.json.decode(text, type=kind)
-
-
-def write(path: Path, value: Any) -> None:
-    """Durably write a record as canonical JSON."""
-    write_bytes(Path(path), canonical(value).encode() + b"\n")
-
-
-def read(path: Path, kind: type[T]) -> T:
-    """Read back what `write` wrote."""
-    return parse(Path(path).read_bytes(), kind)
-
-
-def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
-    """Read several records of one type."""
-    return [read(Path(path), kind) for path in paths]

@@ -15,6 +15,7 @@ checkpoint plan_exposures:
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
+        settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
     output:
         plan=f"{RUN}/plan-exposures.json",
@@ -37,6 +38,7 @@ checkpoint plan_associations:
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
+        settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
         exposures=rules.plan_exposures.output.plan,
         calibrated=exposure_receipts,

@@ -13,6 +13,7 @@ rule publish_generation:
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
+        settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
         plans=[rules.plan_exposures.output.plan, rules.plan_associations.output.plan],
         exposures=exposure_receipts,

@@ -23,6 +23,8 @@ checkpoint query_archive:
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
         selections=canonical(CONFIG.selections),
+        vanish_limit=CONFIG.vanish_limit,
+        accept_vanished=canonical(CONFIG.accept_vanished),
     message:
         "Asking {params.url} what the programs hold"
     script:

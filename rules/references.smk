@@ -14,6 +14,7 @@ rule sync_references:
     input:
         poll=f"{RUN}/changes.json",
         fetched=fetch_receipts,
+        settling=rules.settle_observations.output.settling,
     output:
         references=f"{RUN}/references.json",
     log:

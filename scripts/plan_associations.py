@@ -2,13 +2,24 @@
 
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
-from jwmirror.records import Plan, Poll, Receipt, Recipe, References, parse, read, read_all, write
+from jwmirror.records import (
+    Plan,
+    Poll,
+    Receipt,
+    Recipe,
+    References,
+    Settling,
+    parse,
+    read,
+    read_all,
+    write,
+)
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
 
 plan = bench.plan_associations(
-    bench.upstream(read(snakemake.input.poll, Poll)),
+    bench.upstream(read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)),
     parse(snakemake.params.recipes, tuple[Recipe, ...]),
     offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
     snakemake.params.batch,

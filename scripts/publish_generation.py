@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from jwmirror.encoding import read, read_all, write
 from jwmirror.log import log_to
-from jwmirror.records import Plan, Poll, Published, Receipt, References, read, read_all, write
+from jwmirror.records import Plan, Poll, Published, Receipt, References, Settling
 from jwmirror.report.runs import read_run
 from jwmirror.store.generations import Generations
 from jwmirror.store.holdings import recalibrated_entries
@@ -15,7 +16,8 @@ generations = Generations(mirror)
 poll = read(snakemake.input.poll, Poll)
 references = read(snakemake.input.references, References)
 
-upstream = upstream_after(mirror, poll)
+settling = read(snakemake.input.settling, Settling)
+upstream = upstream_after(mirror, poll, settling.waiting)
 plans = read_all(snakemake.input.plans, Plan)
 receipts = read_all([*snakemake.input.exposures, *snakemake.input.associations], Receipt)
 recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)

@@ -3,15 +3,19 @@
 import os
 from pathlib import Path
 
+from jwmirror.archive.doubts import Policy
 from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import poll
 from jwmirror.log import log_to
 from jwmirror.records import Selection, parse, write
 from jwmirror.store.generations import Generations
+from jwmirror.store.hints import pending, used
 from jwmirror.store.receipts import fetched
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
+accepted = parse(snakemake.params.accept_vanished, tuple[int, ...])
+hints = pending(mirror)
 
 found = poll(
     snakemake.params.url,
@@ -19,6 +23,9 @@ found = poll(
     Generations(mirror).entries(),
     os.environ.get(snakemake.params.token_env),
     snakemake.params.downloads,
+    Policy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
+    {program for programs in hints.values() for program in programs},
 )
 write(snakemake.output.poll, found)
 write(snakemake.output.orders, orders(found, fetched(mirror)))
+used(hints)

@@ -4,11 +4,12 @@ from jwmirror.archive.references import resolve_context, sync_mappings, sync_ref
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
 from jwmirror.recalibrate.plan import wanted
-from jwmirror.records import Poll, Recipe, References, parse, read, write
+from jwmirror.records import Poll, Recipe, References, Settling, parse, read, write
 
 log_to(snakemake.log[0])
 url, cache = snakemake.params.url, snakemake.params.cache
-entries, associations = Bench(snakemake.params.mirror).upstream(read(snakemake.input.poll, Poll))
+poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
+entries, associations = Bench(snakemake.params.mirror).upstream(poll, settling)
 headers = wanted(entries, associations, parse(snakemake.params.recipes, tuple[Recipe, ...]))
 
 context, files = "", {}

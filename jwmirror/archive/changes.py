@@ -13,6 +13,7 @@ from jwmirror.records import (
     REPROCESSED,
     RESTAMPED,
     RETURNED,
+    STALE,
     UPSTREAM,
     VANISHED,
     WITHHELD,
@@ -52,7 +53,8 @@ def compare(
         for entry in held
         if entry.origin == UPSTREAM and entry.product.program == listing.program
     }
-    selected = [now[uri] for uri in set(selected_uris) if uri in now]
+    chosen = set(selected_uris)
+    selected = [product for product in now.values() if product.uri in chosen]
     fresh = [product for product in selected if product.uri not in then]
     closed = [product for product in fresh if product.exclusive and not has_access]
     arrived = [product for product in fresh if has_access or not product.exclusive]
@@ -60,8 +62,12 @@ def compare(
     former = successions(gone, arrived)
     replaced = {entry.product.uri for entry in former.values()}
     vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
-    kept = [product for product in selected if product.uri in then]
-    developments = (_development(then[each.uri], each, has_access) for each in kept)
+    kept = ((then[product.uri], product) for product in selected if product.uri in then)
+    developments = (
+        _development(entry, product, has_access)
+        for entry, product in kept
+        if not _is_plainly_same(entry, product)
+    )
     changes = [
         *(_arrival(product, former.get(product.uri)) for product in arrived),
         *(_withheld(product) for product in closed),
@@ -90,6 +96,18 @@ def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     if is_same is None:
         return tuple(reason for reason in told if reason.old and reason.new)
     return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
+
+
+def _is_plainly_same(entry: Entry, product: Product) -> bool:
+    """Whether a first look suffices: equal checksum, access and queue, as of nearly all."""
+    old = entry.product
+    return (
+        entry.state == HELD
+        and product.checksum is not None
+        and old.checksum == product.checksum
+        and old.exclusive == product.exclusive
+        and old.stale == product.stale
+    )
 
 
 def _is_same(entry: Entry, product: Product) -> bool | None:
@@ -129,12 +147,21 @@ def _development(entry: Entry, product: Product, has_access: bool) -> Change | N
     content, access = differences(entry, product), _access(entry.product, product)
     reasons = (*content, *access)
     if not reasons and entry.state == HELD:
-        return None
+        queue = _queue(entry.product, product)
+        return Change(kind=STALE, product=product, reasons=queue) if queue else None
     if product.exclusive and not (has_access and (content or entry.state == GONE)):
         return _withheld(product, reasons)
     if entry.state == GONE:
         return Change(kind=RETURNED, product=product, reasons=reasons)
     return Change(kind=REPROCESSED if content else RELEASED, product=product, reasons=reasons)
+
+
+def _queue(old: Product, new: Product) -> tuple[Reason, ...]:
+    """Whether MAST began or ceased to plan a reprocessing, as a reason."""
+    if old.stale == new.stale:
+        return ()
+    words = {True: "queued", False: ""}
+    return (Reason("reprocessing", words[old.stale], words[new.stale]),)
 
 
 def _access(old: Product, new: Product) -> tuple[Reason, ...]:

@@ -30,15 +30,17 @@ def ask(
     token: str | None = None,
     timeout_s: float = TIMEOUT_S,
     patience: Patience = PATIENCE,
+    may_be_empty: bool = False,
 ) -> Listing:
     """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
 
+    That MAST knows no such program is an error too, unless the listing `may_be_empty`.
     astroquery talks to one server per process: the first that it was asked for.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, patience)
     observations = answers.observations(portal.observations(program), program)
-    if not observations:
+    if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
             "correct its number in the config."
@@ -88,7 +90,7 @@ def assemble(
     program: int,
     asked_at: str,
     observations: Iterable[Observation],
-    offers: Iterable[Offer],
+    offers: Sequence[Offer],
     rows: Iterable[Keywords],
 ) -> Listing:
     """The listing that MAST's answers come to: one product per URI, sorted by URI. Pure.
@@ -98,12 +100,14 @@ def assemble(
     """
     instruments = {each.obsid: each.instrument for each in observations}
     by_name = {row.filename: row for row in rows}
-    relatives = _by_root(by_name.values())
+    relatives = _by_root(
+        by_name.values(), (o.filename for o in offers if o.filename not in by_name)
+    )
     products: dict[str, Product] = {}
     filenames: dict[str, str] = {}
-    for offer in sorted(set(offers), key=_precedence):
+    for offer in _once(offers):
         name = names.parse(offer.filename) if _is_sound(offer) else None
-        if name is None or name.program != program or offer.uri in products:
+        if name is None or name.program != program:
             continue
         if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
             log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
@@ -111,11 +115,17 @@ def assemble(
         row, relative = by_name.get(offer.filename), relatives.get(name.root)
         products[offer.uri] = _product(offer, name, row, relative, instruments.get(offer.obsid))
     _tell_unknown(products.values())
-    return Listing(
-        program=program,
-        asked_at=asked_at,
-        products=tuple(products[uri] for uri in sorted(products)),
-    )
+    return Listing(program=program, asked_at=asked_at, products=tuple(products.values()))
+
+
+def _once(offers: Iterable[Offer]) -> list[Offer]:
+    """One row for each URI, sorted: of several the first by precedence."""
+    chosen: dict[str, Offer] = {}
+    for offer in offers:
+        other = chosen.setdefault(offer.uri, offer)
+        if other is not offer and _precedence(offer) < _precedence(other):
+            chosen[offer.uri] = offer
+    return [chosen[uri] for uri in sorted(chosen)]
 
 
 def _precedence(offer: Offer) -> tuple[str, ...]:
@@ -131,11 +141,14 @@ def _is_sound(offer: Offer) -> bool:
     return sound
 
 
-def _by_root(rows: Iterable[Keywords]) -> dict[str, Keywords]:
-    """For each exposure or combined product, one of its rows: for its files that have none."""
+def _by_root(rows: Iterable[Keywords], lacking: Iterable[str]) -> dict[str, Keywords]:
+    """For each exposure or combined product with files that lack a row, the first of its rows."""
+    roots = {named.root for filename in lacking if (named := names.parse(filename))}
     by_root: dict[str, Keywords] = {}
-    for row in sorted(rows, key=lambda row: row.filename):
-        by_root.setdefault(row.filename.rpartition("_")[0], row)
+    for row in rows:
+        root = row.filename.rpartition("_")[0]
+        if root in roots and row.filename <= by_root.get(root, row).filename:
+            by_root[root] = row
     return by_root
 
 
@@ -151,7 +164,8 @@ def _product(
     guiding = names.guiding_type(offer.filename)
     if name.observation == names.POOL:
         instrument = None  # a pool is of all of them
-    return Product(
+    product = object.__new__(Product)  # filled without __init__: it would double the time of a join
+    product.__dict__.update(
         uri=offer.uri,
         filename=offer.filename,
         program=name.program,
@@ -160,6 +174,7 @@ def _product(
         level=offer.level,
         size=row.size if row and row.size is not None else offer.size,
         checksum=row.checksum if row else None,
+        validator=None,
         cal_ver=row.cal_ver if row else offer.cal_ver,
         crds_ctx=row.crds_ctx if row else None,
         sdp_ver=row.sdp_ver if row else None,
@@ -173,7 +188,11 @@ def _product(
         pupil=like.pupil if like else None,
         exp_type=(like and like.exp_type) or guiding,
         subarray=like.subarray if like else None,
+        grating=like.grating if like else None,
+        date_obs=like.date_obs if like else None,
+        group=offer.group,
     )
+    return product
 
 
 def _tell_unknown(products: Iterable[Product]) -> None:

@@ -2,15 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST = 255  # bytes that file systems allow for a name
 POOL = "pool"
 
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
-_EXPOSURE = re.compile(r"jw\d{5}(?P<observation>\d{3})\d{3}_")
+_EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
 _POOL = re.compile(r"jw\d{5}_(?P<stamp>\d{8}t\d{6})_pool\.csv")
+_TABLES = ("_asn.json", "_pool.csv")
 _ASSOCIATION = re.compile(
     r"jw(?P<program>\d{5})-(?P<candidate>[a-z]\d{3,4})_(?P<stamp>\d{8}t\d{6})"
     r"_(?P<kind>[a-z0-9-]+)_(?P<counter>\d{3,})_asn\.json"
@@ -24,8 +27,7 @@ _GUIDING = {  # guide-star exposures tell their type in their names
 }
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(NamedTuple):
     """A product's file name, taken apart."""
 
     program: int
@@ -45,6 +47,8 @@ class AssociationName:
 
 def is_safe(filename: str) -> bool:
     """Whether a name is fit for any folder: one printable component of at most 255 bytes."""
+    if len(filename) <= LONGEST and _PLAIN.fullmatch(filename):
+        return True
     return (
         filename.isprintable()
         and 0 < len(filename.encode()) <= LONGEST
@@ -57,19 +61,19 @@ def is_safe(filename: str) -> bool:
 
 def parse(filename: str) -> Name | None:
     """A product's name taken apart; None if it is not the name of a JWST product."""
-    program = _PROGRAM.match(filename)
+    exposure = _EXPOSURE.match(filename)
+    program = exposure or _PROGRAM.match(filename)
     stem, dot, extension = filename.rpartition(".")
     if not program or not dot:
         return None
     root, _, suffix = stem.rpartition("_")
     if extension.lower() not in _DATA:
         root, suffix = (root, "thumb") if suffix == "thumb" else (stem, extension.lower())
-    return Name(int(program["program"]), _observation(filename), root or stem, suffix)
+    observation = f"o{exposure['observation']}" if exposure else _candidate(filename)
+    return Name(int(program["program"]), observation, root or stem, suffix)
 
 
-def _observation(filename: str) -> str:
-    if exposure := _EXPOSURE.match(filename):
-        return f"o{exposure['observation']}"
+def _candidate(filename: str) -> str:
     if combined := _COMBINED.match(filename):
         return combined["candidate"]
     return POOL if _POOL.fullmatch(filename) else ""
@@ -77,6 +81,8 @@ def _observation(filename: str) -> str:
 
 def association(filename: str) -> AssociationName | None:
     """The name of an association or a pool taken apart; None for other products."""
+    if not filename.endswith(_TABLES):
+        return None
     if named := _ASSOCIATION.fullmatch(filename):
         series = (int(named["program"]), named["candidate"], named["kind"])
         return AssociationName(series, int(named["counter"]), named["stamp"])
@@ -87,6 +93,8 @@ def association(filename: str) -> AssociationName | None:
 
 def guiding_type(filename: str) -> str | None:
     """The EXP_TYPE of a guide-star exposure; None for other products."""
+    if "_gs-" not in filename:
+        return None
     parts = filename.split("_")
     mode = parts[1] if len(parts) > 1 else ""
     if mode == "gs-id" and "stacked" in parts:

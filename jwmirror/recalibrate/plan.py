@@ -14,6 +14,15 @@ from jwmirror.recalibrate import headers, pipelines
 from jwmirror.recalibrate.associations import Association, Associations, program_of
 from jwmirror.recalibrate.batches import cut
 from jwmirror.recalibrate.derivation import bind, differences, engine, is_bound, key_of
+from jwmirror.recalibrate.exposures import (
+    SCIENCE,
+    UNCAL,
+    by_root,
+    by_science_member,
+    root_of,
+    root_of_entry,
+    science,
+)
 from jwmirror.recalibrate.parameters import effective
 from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
@@ -27,11 +36,10 @@ from jwmirror.records import (
     Recipe,
     Result,
     ResultFile,
+    Unsettled,
     Wait,
 )
 
-UNCAL = "_uncal.fits"
-SCIENCE = "science"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
 NEW = Reason("new", "", "")
 LOST = Reason("result", "lost", "to be made again")
@@ -56,7 +64,7 @@ def wanted(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What Resolver.needed is to be asked: each header, with the pipelines that may want it."""
-    exposures = {root: entry for root, entry in _exposures(entries).items() if entry.header}
+    exposures = {root: entry for root, entry in by_root(entries).items() if entry.header}
     found: dict[str, dict[str, None]] = {}
     for recipe in recipes:
         for entry in _of_recipe(exposures.values(), recipe):
@@ -64,7 +72,7 @@ def wanted(
             found.setdefault(entry.header, {}).update(_asked(names, recipe))
         for association in associations.found:
             names = (pipelines.of_association(association.asn_type),)
-            first = exposures.get(_exposure_of(_science(association)[0]))
+            first = exposures.get(root_of(science(association)[0]))
             if association.program in recipe.programs and first:
                 found.setdefault(first.header, {}).update(_asked(names, recipe))
     return tuple((header, tuple(names)) for header, names in found.items())
@@ -78,18 +86,26 @@ def plan_exposures(
     recall: Recall,
     published: PublishedAs,
     batch_size: int,
+    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stages 1 and 2 of every exposure of every recipe.
 
-    Stage 2 follows where a stage-2 association of that one exposure is held.
+    Stage 2 follows where a stage-2 association of that one exposure is held. What is `unsettled`
+    at MAST waits.
     """
     desk = Desk(resolver, recall, published)
-    exposures = _exposures(entries)
-    stage2 = _by_science_member(associations.found)
+    half = {root: each for each in unsettled for root in each.exposures}
+    exposures = by_root(entries)
+    stage2 = by_science_member(associations.found)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={2})
         for entry in _of_recipe(exposures.values(), recipe):
-            desk.consider_exposure(recipe, entry, stage2.get(_root(entry) + "_rate.fits", ()))
+            if root_of_entry(entry) in half:
+                desk.wait_for(recipe, root_of_entry(entry), half[root_of_entry(entry)])
+            else:
+                desk.consider_exposure(
+                    recipe, entry, stage2.get(root_of_entry(entry) + "_rate.fits", ())
+                )
     return desk.plan(batch_size)
 
 
@@ -104,6 +120,7 @@ def plan_associations(
     batch_size: int,
     troubles: Iterable[Wait | Failure] = (),
     coming: Iterable[Chain] = (),
+    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stage 3 of every association whose members the recipe has all made.
 
@@ -112,15 +129,20 @@ def plan_associations(
     to be calibrated of them: it counts as made, with unknown content.
     """
     desk = Desk(resolver, recall, published)
-    exposures = _exposures(entries)
+    exposures = by_root(entries)
     made = _to_come(coming, associations.found)
     made |= {(r.recipe, file.filename): file for r in results for file in r.files}
     reasons = dict(_told(trouble) for trouble in troubles)
+    half = {each.product: each for each in unsettled}
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={3})
         for association in associations.found:
             pipeline = pipelines.of_association(association.asn_type)
-            if association.program in recipe.programs and _asked((pipeline,), recipe, {3}):
+            if association.program not in recipe.programs or not _asked((pipeline,), recipe, {3}):
+                continue
+            if association.product in half:
+                desk.wait_for(recipe, association.product, half[association.product])
+            else:
                 desk.consider_association(recipe, association, exposures, made, reasons)
     return desk.plan(batch_size)
 
@@ -151,7 +173,7 @@ class Desk:
         self, recipe: Recipe, entry: Entry, associations: Sequence[Association]
     ) -> None:
         """Stages 1 and 2 of one exposure."""
-        product = _root(entry)
+        product = root_of_entry(entry)
         if entry.refusal or not entry.header:
             self._refuse(recipe, product, entry.refusal or f"the header of {product} is unknown")
             return
@@ -176,7 +198,7 @@ class Desk:
         """The derivation of stage 2, if there is an association that calls for it."""
         alone = [each for each in associations if len(each.members) == 1]
         if not alone:
-            self._wait(recipe, _root(entry), _why_no_stage_2(entry, associations))
+            self._wait(recipe, root_of_entry(entry), _why_no_stage_2(entry, associations))
             return []
         (member,) = alone[0].members
         rate = Input(name=member.name, role=member.exptype)
@@ -194,7 +216,7 @@ class Desk:
         """Stage 3 of one association; its first science member speaks for all, as in stpipe."""
         for member in association.members:
             if (recipe.name, member.name) not in made:
-                root = _exposure_of(member.name)
+                root = root_of(member.name)
                 why = troubles.get((recipe.name, root)) or _why_not_made(root, exposures)
                 self._wait(recipe, association.product, f"member {member.name}{MISSING}{why}")
                 return
@@ -202,7 +224,7 @@ class Desk:
             _input(member.name, member.exptype, made[recipe.name, member.name])
             for member in association.members
         ]
-        header = exposures[_exposure_of(_science(association)[0])].header
+        header = exposures[root_of(science(association)[0])].header
         pipeline = pipelines.of_association(association.asn_type)
         derivations = self._derived(recipe, header, pipeline, association.product, inputs)
         self._settle(recipe, association.program, association.candidate, derivations)
@@ -284,6 +306,12 @@ class Desk:
             found.append(INPUTS)
         return (NEW,) if is_new else tuple(found) or (LOST,)
 
+    def wait_for(self, recipe: Recipe, product: str, unsettled: Unsettled) -> None:
+        """Note that MAST is not done with a product."""
+        why = f"MAST has half updated {unsettled.product}, seen first {unsettled.since}"
+        hint = "it waits for the rest; settle.accept in the config overrides"
+        self._wait(recipe, product, f"{why}: {unsettled.why}; {hint}")
+
     def _wait(self, recipe: Recipe, product: str, why: str) -> None:
         self.waits.append(Wait(recipe=recipe.name, product=product, why=why))
 
@@ -292,16 +320,6 @@ class Desk:
 
 
 # ---- what is there ---------------------------------------------------------------------------
-
-
-def _exposures(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Raw exposures by the root of their names; those that vanished upstream are kept in use."""
-    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
-    return {_root(entry): entry for entry in sorted(raw, key=lambda entry: entry.filename)}
-
-
-def _root(entry: Entry) -> str:
-    return entry.filename.removesuffix(UNCAL)
 
 
 def _of_recipe(exposures: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
@@ -316,25 +334,6 @@ def _asked(
     return {name: None for name in names if name and pipelines.STAGE[name] in asked}
 
 
-def _science(association: Association) -> list[str]:
-    return [member.name for member in association.members if member.exptype == SCIENCE]
-
-
-def _exposure_of(filename: str) -> str:
-    """jw..._nrcb1 of jw..._nrcb1_cal.fits."""
-    return filename.rpartition("_")[0]
-
-
-def _by_science_member(found: Iterable[Association]) -> dict[str, list[Association]]:
-    """Stage-2 associations by the exposure that they calibrate."""
-    by_member: dict[str, list[Association]] = {}
-    for association in found:
-        pipeline = pipelines.of_association(association.asn_type)
-        if pipeline and pipelines.STAGE[pipeline] == 2:
-            by_member.setdefault(_science(association)[0], []).append(association)
-    return by_member
-
-
 def _to_come(
     chains: Iterable[Chain], found: Iterable[Association]
 ) -> dict[tuple[str, str], ResultFile]:
@@ -343,12 +342,12 @@ def _to_come(
     for chain in chains:
         for derivation in chain.derivations:
             if pipelines.STAGE[derivation.pipeline] == 2:
-                recipes.setdefault(_exposure_of(derivation.inputs[0].name), []).append(chain.recipe)
+                recipes.setdefault(root_of(derivation.inputs[0].name), []).append(chain.recipe)
     return {
         (recipe, member.name): ResultFile(filename=member.name, sha256="", size=0, identity="")
         for association in found
         for member in association.members
-        for recipe in recipes.get(_exposure_of(member.name), ())
+        for recipe in recipes.get(root_of(member.name), ())
     }
 
 
@@ -375,7 +374,7 @@ def _why_no_stage_2(entry: Entry, associations: Sequence[Association]) -> str:
             "stage 2 is run only for associations of one exposure so far"
         )
     return (
-        f"no stage-2 association with {_root(entry)}_rate.fits is held; "
+        f"no stage-2 association with {root_of_entry(entry)}_rate.fits is held; "
         f"add asn to the products of program {entry.product.program}"
     )
 
@@ -383,7 +382,7 @@ def _why_no_stage_2(entry: Entry, associations: Sequence[Association]) -> str:
 def _why_not_made(root: str, exposures: Mapping[str, Entry]) -> str:
     if root in exposures:
         return "this recipe did not make it; its stages must include 1 and 2"
-    return f"{root}{UNCAL} is not held; select it in programs"
+    return f"{root}{UNCAL} is not held; select it in programs, if MAST has it"
 
 
 def _told(trouble: Wait | Failure) -> tuple[tuple[str, str], str]:

@@ -25,8 +25,22 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         return _nothing_yet(status)
     lists = {
         "Selected, but MAST has none": list(status.unmatched),
+        "Only these programs were polled, as events named them; the next poll is of all": [
+            f"program {program}" for program in status.limited_to
+        ],
+        "Polled for the first time": [
+            f"program {each.program}: {words.many(each.products, 'product')}"
+            for each in status.first_polls
+        ],
         "Changed at the last poll": [
             f"{each.kind}  {each.file}{_aside('; '.join(each.reasons))}" for each in status.changes
+        ],
+        "Half updated at MAST; what is published stays": [
+            f"{each.product}  since {words.moment(each.since)}{_aside(each.why)}"
+            for each in status.settling
+        ],
+        "Members that MAST does not list": [
+            f"{each.association}: {', '.join(each.absent)}" for each in status.incomplete
         ],
     }
     listed = _lists(lists, _limit(all_lines))

@@ -10,6 +10,7 @@ import msgspec
 
 from jwmirror.errors import StoreError
 from jwmirror.records import (
+    NEW,
     Chain,
     Change,
     Failure,
@@ -19,11 +20,14 @@ from jwmirror.records import (
     Published,
     Receipt,
     References,
+    Settling,
     Wait,
     read,
 )
+from jwmirror.report import words
 
 T = TypeVar("T")
+SETTLING = "settling.json"
 PLANS = ("plan-exposures.json", "plan-associations.json")
 NOTHING_MADE = "nothing fetched or computed: former results, or other facts"
 LEVELS = ("exposures", "associations")  # folders of the receipts of their batches
@@ -35,6 +39,7 @@ class Run:
 
     id: str
     poll: Poll | None = None
+    settling: Settling | None = None
     references: References | None = None
     plans: tuple[Plan, ...] = ()
     fetched: tuple[Receipt, ...] = ()
@@ -45,6 +50,21 @@ class Run:
     def changes(self) -> tuple[Change, ...]:
         """How the archive differed from the mirror."""
         return self.poll.changes if self.poll else ()
+
+    @property
+    def first_polls(self) -> dict[int, int]:
+        """Programs of which nothing was held before -> how many products were there."""
+        firsts = self.poll.first if self.poll else ()
+        found = Counter(each.product.program for each in self.changes if self._is_backlog(each))
+        return {program: found[program] for program in firsts}
+
+    @property
+    def news(self) -> tuple[Change, ...]:
+        """The changes but for the backlog that a first poll finds."""
+        return tuple(change for change in self.changes if not self._is_backlog(change))
+
+    def _is_backlog(self, change: Change) -> bool:
+        return change.kind == NEW and change.product.program in self.poll.first
 
     @property
     def chains(self) -> tuple[Chain, ...]:
@@ -62,7 +82,9 @@ class Run:
         """What failed while the run went on, and what no run can calibrate as it is."""
         refused = (wait for plan in self.plans for wait in plan.failures)
         receipts = (*self.fetched, *self.computed)
+        doubts = self.poll.doubts.values() if self.poll else ()
         return (
+            *(Failure(name="listing of MAST", message=why) for why in doubts),
             *(failure for each in receipts for failure in each.failures),
             *(Failure(name=f"{each.recipe}: {each.product}", message=each.why) for each in refused),
         )
@@ -75,11 +97,15 @@ class Run:
     @property
     def cause(self) -> str:
         """Why the mirror's state changes with this run: 2 reprocessed, 1 vanished; 3 results."""
-        kinds = Counter(change.kind for change in self.changes)
+        kinds = Counter(change.kind for change in self.news)
+        firsts = ", ".join(
+            f"first poll of program {program}: {words.many(count, 'product')}"
+            for program, count in self.first_polls.items()
+        )
         changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         made = len(self.computed_keys)
         results = f"{made} result{'' if made == 1 else 's'} computed" if made else ""
-        return "; ".join(filter(None, (changed, results))) or NOTHING_MADE
+        return "; ".join(filter(None, (firsts, changed, results))) or NOTHING_MADE
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:
@@ -115,6 +141,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         id=folder.name,
         poll=_maybe(folder / "changes.json", Poll),
+        settling=_maybe(folder / SETTLING, Settling),
         references=_maybe(folder / "references.json", References),
         plans=tuple(_found((folder / name for name in PLANS), Plan)),
         fetched=tuple(_found((receipts / f"{name}.json" for name in names), Receipt)),
@@ -125,6 +152,14 @@ def read_run(folder: Path) -> Run:
         ),
         published=_maybe(folder / "published.json", Published),
     )
+
+
+def former_settling(folder: Path) -> Settling | None:
+    """What the newest run before this one found settling; None if none looked for it."""
+    folder = Path(folder)
+    earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
+    found = _found((path / SETTLING for path in reversed(earlier)), Settling)
+    return next(found, None)
 
 
 def _found(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:

@@ -8,7 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from jwmirror.records import HELD, Chain, Change, Failure, Generation, Plan, Reason, Wait
+from jwmirror.records import (
+    HELD,
+    Chain,
+    Change,
+    Failure,
+    Generation,
+    Incomplete,
+    Plan,
+    Reason,
+    Settling,
+    Unsettled,
+    Wait,
+)
 from jwmirror.report.runs import Run
 
 LEVELS = ("exposure", "association")  # of the plans of a run, in their order
@@ -37,6 +49,24 @@ class Notice:
     file: str
     replaces: str | None
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstPoll:
+    """A program that was polled for the first time: its products are a start, not changes."""
+
+    program: int
+    products: int  # that are new, of those selected
+
+
+@dataclass(frozen=True, kw_only=True)
+class HalfUpdated:
+    """An association that MAST is not done with; its published files and results stay."""
+
+    association: str
+    product: str
+    since: str
+    why: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +101,11 @@ class Status:
     context: str | None  # that it calibrated with
     previewed: bool  # out_of_date, waits, unknown are by the config as it is; else by the run
     held: tuple[Holding, ...]
+    limited_to: tuple[int, ...]  # programs; empty after a poll of all
+    first_polls: tuple[FirstPoll, ...]
     changes: tuple[Notice, ...]
+    settling: tuple[HalfUpdated, ...]
+    incomplete: tuple[Incomplete, ...]
     out_of_date: tuple[Outdated, ...]
     waits: tuple[Wait, ...]
     unknown: tuple[Wait, ...]
@@ -90,6 +124,7 @@ def status_of(
     """The state of a mirror from its current generation, its last run, and a preview if given."""
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
+    settling = run.settling or Settling()
     return Status(
         mirror=mirror,
         generation=generation,
@@ -97,7 +132,13 @@ def status_of(
         context=run.references.context if run.references else None,
         previewed=preview is not None,
         held=held,
-        changes=tuple(notice_of(change) for change in run.changes),
+        limited_to=run.poll.limited_to if run.poll else (),
+        first_polls=tuple(
+            FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
+        ),
+        changes=tuple(notice_of(change) for change in run.news),
+        settling=tuple(map(half_updated, settling.unsettled)),
+        incomplete=settling.incomplete,
         out_of_date=outdated(
             planned.plans,
             planned.chains if preview else run.unfinished,
@@ -138,6 +179,16 @@ def place_of(path: str) -> tuple[str, str, str, str]:
     *above, program, observation, name = path.split("/")
     suffix = name.rpartition("_")[2].partition(".")[0]
     return above[-1], program, observation, suffix
+
+
+def half_updated(unsettled: Unsettled) -> HalfUpdated:
+    """What people want to know of it."""
+    return HalfUpdated(
+        association=unsettled.association,
+        product=unsettled.product,
+        since=unsettled.since,
+        why=unsettled.why,
+    )
 
 
 def notice_of(change: Change) -> Notice:

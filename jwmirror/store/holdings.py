@@ -1,6 +1,6 @@
 """The rows of the next manifest, from the former ones and what a run found. Pure: no I/O."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from jwmirror.records import (
@@ -8,6 +8,7 @@ from jwmirror.records import (
     HELD,
     RENAMED,
     RESTAMPED,
+    STALE,
     UPSTREAM,
     VANISHED,
     WITHHELD,
@@ -33,24 +34,31 @@ def upstream_path(product: Product) -> str:
 
 
 def upstream_entries(
-    former: Sequence[Entry], poll: Poll, fetched: Iterable[Version]
+    former: Sequence[Entry],
+    poll: Poll,
+    fetched: Iterable[Version],
+    waiting: Collection[str] = (),
 ) -> tuple[Entry, ...]:
     """What is held of upstream now: former rows with the poll's changes applied, sorted by path.
 
     A change whose bytes did not arrive leaves the former row as it was, so that the next poll
-    sees the change again. A product that vanished stays, marked; one that was restamped or
-    renamed gives way to its new name, and stays in the former generations.
+    sees the change again; so does a change of one of the URIs that are `waiting`, if there is a
+    former row. A product that vanished stays, marked; one that was restamped or renamed gives
+    way to its new name, and stays in the former generations.
     """
     rows = {entry.product.uri: entry for entry in former if entry.origin == UPSTREAM}
     names = {entry.filename: entry.product.uri for entry in rows.values()}
     arrived = {(version.product.uri, version.product.token): version for version in fetched}
     for change in poll.changes:
+        place = names.get(change.replaces or "", change.product.uri)
+        if change.product.uri in waiting and place in rows and change.kind != STALE:
+            continue
         row = _row_after(change, rows.get(change.product.uri), arrived)
         if row is None:
             continue
         rows[change.product.uri] = row
         if change.kind in (RESTAMPED, RENAMED) and change.replaces in names:
-            rows.pop(names[change.replaces], None)
+            rows.pop(place, None)
     return tuple(sorted(rows.values(), key=lambda entry: entry.path))
 
 
@@ -62,12 +70,18 @@ def _row_after(
         return replace(former, state=GONE) if former else None
     if change.kind == WITHHELD:
         return former
+    if change.kind == STALE:
+        return former and _requeued(former, change.product.stale)
     version = arrived.get((change.product.uri, change.product.token))
     if version is not None:
         return _row_of(version, change.product)
     if former and former.product.token == change.product.token:  # returned or released, same bytes
         return replace(former, state=HELD, product=change.product)
     return former
+
+
+def _requeued(entry: Entry, stale: bool) -> Entry:
+    return replace(entry, product=replace(entry.product, stale=stale))
 
 
 def _row_of(version: Version, product: Product) -> Entry:

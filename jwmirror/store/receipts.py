@@ -1,6 +1,6 @@
 """What the jobs of runs left behind, and what the mirror therefore holds."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from jwmirror.records import Entry, Poll, Receipt, Version, read
@@ -18,7 +18,11 @@ def fetched(mirror: Path) -> Iterator[Version]:
                 yield version
 
 
-def upstream_after(mirror: Path, poll: Poll) -> tuple[Entry, ...]:
-    """What is held of upstream now that the orders of this poll were filled."""
+def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> tuple[Entry, ...]:
+    """What is held of upstream now that the orders of this poll were filled.
+
+    Of the URIs that are `waiting` the published version stays.
+    """
     wanted = any(change.wants_bytes for change in poll.changes)
-    return upstream_entries(Generations(mirror).entries(), poll, fetched(mirror) if wanted else ())
+    versions = fetched(mirror) if wanted else ()
+    return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)

@@ -126,11 +126,13 @@ def tell(run: Run, done: Tally, held: int) -> None:
     """Say what a run fetched and recalibrated, why, and what it left alone."""
     fetched = sum(receipt.downloaded for receipt in run.fetched)
     console.print(f"  fetched       {len(done.fetched)} files, {fetched / 1e6:.1f} MB")
-    for change in run.changes[:6]:
+    for program, count in run.first_polls.items():
+        console.print(f"{INDENT}first poll of program {program}: {count} products")
+    for change in run.news[:6]:
         told = "; ".join(map(str, change.reasons[:2]))
         console.print(f"{INDENT}{change.kind}: {change.product.filename}  {told}", markup=False)
-    if len(run.changes) > 6:
-        console.print(f"{INDENT}... and {len(run.changes) - 6} more")
+    if len(run.news) > 6:
+        console.print(f"{INDENT}... and {len(run.news) - 6} more")
     counts = ", ".join(f"{done.computed.get(name, 0)} {name}" for name in PIPELINES)
     console.print(f"  recalibrated  {counts}")
     for told, count in reasons(run):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from jwmirror.config import overlaid
@@ -36,7 +37,10 @@ class Site:
         self.config_file, self.mirror = folder / "config.yaml", folder / "mirror"
 
     def configure(self, **changes: Any) -> None:
-        """Write the demo's config with the servers' addresses, and with `changes` laid over it."""
+        """Write the demo's config with the servers' addresses, and with `changes` laid over it.
+
+        A key that is changed to None is left out.
+        """
         config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
         ours = {
             "mirror": str(self.mirror),
@@ -46,8 +50,9 @@ class Site:
                 "cache": str(self.folder / "crds_cache"),
             },
         }
-        text = yaml.safe_dump(overlaid(overlaid(config, ours), changes), sort_keys=False)
-        self.config_file.write_text(text)
+        whole = overlaid(overlaid(config, ours), changes)
+        present = {key: value for key, value in whole.items() if value is not None}
+        self.config_file.write_text(yaml.safe_dump(present, sort_keys=False))
 
     def command(self, *words: str, profile: str = "profiles/demo") -> list[str]:
         """A snakemake call on this site's config."""
@@ -78,6 +83,15 @@ class Site:
     def run(self) -> Run:
         """The records of the newest run."""
         return last_run(self.mirror)
+
+    def status(self) -> dict[str, Any]:
+        """What `jwmirror status --json` says."""
+        return msgspec.json.decode(self.jwmirror("status", "--json"))
+
+    def jwmirror(self, *words: str) -> bytes:
+        """What the command line says of this mirror."""
+        command = [sys.executable, "-m", "jwmirror.cli", *words, "--mirror", str(self.mirror)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
 
     def entries(self) -> dict[str, Entry]:
         """The rows of the current generation, by path."""

@@ -1,5 +1,6 @@
 """Changes: what differs between a listing and the mirror, and why; over made-up histories too."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwmirror.archive.changes import compare, explain
+from jwmirror.archive.doubts import Policy, doubted, without_vanished
 from jwmirror.records import (
     GONE,
     HELD,
@@ -16,6 +18,7 @@ from jwmirror.records import (
     REPROCESSED,
     RESTAMPED,
     RETURNED,
+    STALE,
     UPSTREAM,
     VANISHED,
     WITHHELD,
@@ -276,6 +279,47 @@ def test_a_reprocessed_exclusive_product_waits_without_access():
     assert [each.kind for each in changes_of(listed, entry(old), has_access=True)] == [REPROCESSED]
 
 
+@pytest.mark.parametrize(("before", "now"), [(False, True), (True, False)])
+def test_what_mast_plans_to_reprocess_is_told(before, now):
+    """Queued for reprocessing, or no longer: told, without anything to fetch."""
+    old = product(checksum=MD5[1], stale=before)
+
+    (change,) = changes_of(listing(replace(old, stale=now)), entry(old))
+
+    assert (change.kind, change.wants_bytes) == (STALE, False)
+    assert [reason.what for reason in change.reasons] == ["reprocessing"]
+
+
+def many(count: int) -> list[Product]:
+    """Some exposures."""
+    return [product(f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits") for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("left", "policy", "believed"),
+    [
+        (5, Policy(), True),
+        (4, Policy(), False),
+        (0, Policy(), False),
+        (0, Policy(accepted=(1345,)), True),
+        (0, Policy(vanish_limit=1.0), True),
+        (9, Policy(vanish_limit=0.0), False),
+        (10, Policy(vanish_limit=0.0), True),
+    ],
+)
+def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
+    """Above the limit of ten held products nothing vanishes without confirmation."""
+    held = [entry(each) for each in many(10)]
+    listed = listing(*many(left))
+    changes = changes_of(listed, *held)
+
+    words = doubted(listed, changes, held, policy)
+
+    assert (words == "") == believed
+    assert believed or (f"{10 - left} of 10" in words and "accept_vanished=1345" in words)
+    assert without_vanished(changes) == ()
+
+
 def test_explain_tells_kind_file_and_reasons_in_one_line():
     """People read the kind, the file, and what differs, with checksums cut short."""
     old = product(checksum=MD5[1], sdp_ver="2025_4a")
@@ -306,7 +350,11 @@ NAMES = [
 def products(draw, filename: str) -> Product:
     """A product at some moment of its history, public."""
     content = draw(st.sampled_from([1, 2]))
-    facts = {"cal_ver": draw(st.sampled_from(["1.20.2", "1.21.0", None])), "level": 3}
+    facts = {
+        "cal_ver": draw(st.sampled_from(["1.20.2", "1.21.0", None])),
+        "stale": draw(st.booleans()),
+        "level": 3,
+    }
     if filename.endswith(".fits"):
         return product(filename, checksum=MD5[content], size=100 + content, **facts)
     return product(filename, validator=f'"v{content}"', **facts)
@@ -319,15 +367,18 @@ def listings(draw) -> Listing:
     return listing(*[draw(products(name)) for name in chosen])
 
 
-def poll_and_fetch(held: tuple[Entry, ...], listed: Listing) -> tuple[Entry, ...]:
-    """What is held once every change of a listing has been fetched."""
+def poll_and_fetch(
+    held: tuple[Entry, ...], listed: Listing, waiting: Collection[str] = ()
+) -> tuple[Entry, ...]:
+    """What is held once every change of a listing has been fetched, but for what is waiting."""
     changes = changes_of(listed, *held)
     versions = [
         Version(product=change.product, sha256=str(change.product.token), size=1)
         for change in changes
         if change.wants_bytes
     ]
-    return upstream_entries(held, Poll(listings=(listed,), changes=changes), versions)
+    poll = Poll(listings=(listed,), changes=changes)
+    return upstream_entries(held, poll, versions, waiting)
 
 
 @given(st.lists(listings(), min_size=1, max_size=4))
@@ -339,6 +390,27 @@ def test_applying_the_changes_gives_the_listing(history):
 
         present = {e.product.uri: e.product.token for e in held if e.state == HELD}
         assert present == {each.uri: each.token for each in listed.products}
+        queued = {e.product.uri for e in held if e.state == HELD and e.product.stale}
+        assert queued == {each.uri for each in listed.products if each.stale}
+
+
+@given(st.lists(listings(), min_size=2, max_size=4), st.sets(st.sampled_from(NAMES)))
+def test_what_waits_keeps_its_version_and_is_caught_up_in_one_poll(history, names):
+    """Held back over several polls, rows stay; once free, one poll gives the listing."""
+    held = poll_and_fetch((), history[0])
+    before = {e.product.uri: e.product.token for e in held}
+    waiting = {f"mast:JWST/product/{name}" for name in names}
+
+    kept = waiting & before.keys()
+    for listed in history[1:]:
+        held = poll_and_fetch(held, listed, waiting)
+        now = {e.product.uri: e.product.token for e in held}
+        kept &= now.keys()  # what was renamed to something that does not wait is gone
+        assert {uri: now[uri] for uri in kept} == {uri: before[uri] for uri in kept}
+    held = poll_and_fetch(held, history[-1])
+
+    present = {e.product.uri: e.product.token for e in held if e.state == HELD}
+    assert present == {each.uri: each.token for each in history[-1].products}
 
 
 @given(listings(), listings())

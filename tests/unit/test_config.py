@@ -158,3 +158,38 @@ def test_snakemake_stops_at_mistakes_with_code_2(tmp_path):
     assert "did you mean 'exposure_types'?" in done.stderr
     assert "did you mean 'mirror'?" in done.stderr
     assert not (tmp_path / "mirror").exists()
+
+
+def test_days_of_observation_may_be_written_without_quotes():
+    """YAML reads a bare day as a date; the selection has it as text, an open end as nothing."""
+    raw = yaml.safe_load("programs: [{program: 1345, observed: {from: 2025-11-01}}]")
+
+    (selection,) = parse(raw).selections
+
+    assert selection.observed == ("2025-11-01", "")
+
+
+def test_what_is_accepted_may_be_one_program_or_several():
+    """`--config accept_vanished=1345` gives a number; a config may list programs and patterns."""
+    raw = {"programs": [{"program": 1345}], "settle": {"accept": [1345, "jw01366-o002_*"]}}
+
+    one, several = (parse({**raw, "accept_vanished": each}) for each in (1345, [1345, 1366]))
+
+    assert (one.accept_vanished, several.accept_vanished) == ((1345,), (1345, 1366))
+    assert one.accept_unsettled == ("1345", "jw01366-o002_*")
+    assert (one.vanish_limit, one.settle_days) == (0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("accept_vanished", "all", "a program number or a list of some"),
+        ("settle", {"accept": [1.5]}, "program numbers and patterns"),
+        ("archive", {"vanish_limit": 2}, "maximum of 1"),
+    ],
+)
+def test_policies_that_cannot_be_are_told_with_what_is_allowed(key, value, allowed):
+    """Wrong values of the new keys are mistakes in words."""
+    (mistake,) = mistakes({"programs": [{"program": 1345}], key: value})
+
+    assert mistake.startswith(key) and allowed in mistake

@@ -5,6 +5,7 @@ import multiprocessing
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from jwmirror.archive import answers, listings
 from jwmirror.archive.answers import Keywords, Observation, Offer
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
-from jwmirror.records import Listing
+from jwmirror.records import Listing, Product
 from tests.observatory.archive import TOKEN, Archive, Behaviour
 from tests.observatory.archive.faults import Fault, html_page, redirect_to, status
 from tests.observatory.archive.toys import toy_fits, toy_program
@@ -422,3 +423,11 @@ def test_a_file_without_row_takes_what_its_siblings_tell():
 
     (catalogue,) = listing.products
     assert (catalogue.filter, catalogue.checksum) == ("F200W", None)
+
+
+def test_every_fact_of_a_product_is_filled_in():
+    """A listed product is a whole record, as its constructor would make it."""
+    (listed,) = assembled(offer(RATE)).products
+
+    assert vars(listed).keys() == {each.name for each in fields(Product)}
+    assert Product(**vars(listed)) == listed

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jwmirror.errors import StoreError
-from jwmirror.records import Entry
+from jwmirror.records import Entry, Failure, Poll
 from jwmirror.report import plots, words
 from jwmirror.report.explanations import named, nearest
 from jwmirror.report.history import history_of
@@ -148,6 +148,10 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     run = last_run(small_mirror.root)
 
     assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 results computed"
+    first = replace(run, poll=replace(run.poll, first=(1345,)))
+    assert first.cause == (
+        "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 results computed"
+    )
     assert replace(run, poll=None, computed=()).cause == NOTHING_MADE
 
 
@@ -239,3 +243,14 @@ def test_report_of_a_later_run_that_did_nothing(small_mirror):
     assert "Nothing: every result was there already." in text
     assert "rejection_threshold=5.0" in text
     assert Path(last_run(small_mirror.root).id).name == later.name
+
+
+def test_a_listing_that_is_not_believed_is_a_failure_of_the_run(small_mirror):
+    """A doubt is read back as it was written, and told among the failures."""
+    poll = Poll(listings=(), changes=(), doubts={"1345": "17 of 18 vanished"})
+    small_mirror.record("changes.json", poll)
+
+    run = last_run(small_mirror.root)
+
+    assert run.poll == poll
+    assert Failure(name="listing of MAST", message="17 of 18 vanished") in run.failures

@@ -18,7 +18,13 @@ def product(filename: str, observation: str, suffix: str, **facts: object) -> Pr
     )
 
 
-NIRCAM = {"instrument": "NIRCAM", "exp_type": "NRC_IMAGE", "pupil": "CLEAR"}
+NIRCAM = {
+    "instrument": "NIRCAM",
+    "exp_type": "NRC_IMAGE",
+    "pupil": "CLEAR",
+    "subarray": "SUB160",
+    "date_obs": "2025-11-20T00:10:00.000",
+}
 UNCAL = product(
     "jw01345001001_02101_00001_nrcb1_uncal.fits",
     "o001",
@@ -35,7 +41,7 @@ RATE = product(
     level=2,
     detector="NRCA1",
     filter="F150W2",
-    **{**NIRCAM, "pupil": "F162M"},
+    **{**NIRCAM, "pupil": "F162M", "subarray": "FULL", "date_obs": "2025-11-25T23:59:00.000"},
 )
 GUIDER = product(
     "jw01345001001_gs-fg_2025001_uncal.fits",
@@ -53,6 +59,7 @@ I2D = product(
     level=3,
     detector="NRCB1",
     filter="F200W",
+    group="Minimum Recommended Products",
     **NIRCAM,
 )
 ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", "o001", "asn", level=3)
@@ -84,6 +91,24 @@ CASES = {
         (UNCAL, ASN),
     ),
     "nothing": ({"products": ()}, ()),
+    "a subarray": ({"subarrays": ("sub160",)}, (UNCAL, GUIDER, I2D, ASN, WIDE, POOL)),
+    "a grating drops nothing that has none": ({"gratings": ("G140H",)}, ALL),
+    "levels keep tables": ({"levels": (1,)}, (UNCAL, GUIDER, ASN, WIDE, POOL)),
+    "what MAST recommends, and associations": (
+        {"products": ("recommended", "asn")},
+        (I2D, ASN, WIDE),
+    ),
+    "first and last day are included": (
+        {"observed": ("2025-11-20", "2025-11-20")},
+        (UNCAL, GUIDER, I2D, ASN, WIDE, POOL),
+    ),
+    "an open end": ({"observed": ("2025-11-21", "")}, (RATE, GUIDER, ASN, WIDE, POOL)),
+    "patterns of file names": ({"files": ("*_nrca?_*", "*_pool.csv")}, (RATE, POOL)),
+    "patterns keep the case of names": ({"files": ("*_NRCA1_*",)}, ()),
+    "exclusions win": (
+        {"files": ("*_uncal.fits",), "exclude": ("*_gs-*",)},
+        (UNCAL,),
+    ),
 }
 
 
@@ -109,6 +134,27 @@ def test_what_a_selection_names_in_vain_is_told():
     lacking = unmatched(LISTING, wanted)
 
     assert lacking == ("observations: o007", "filters: f200x")
+
+
+def test_every_kind_of_value_that_is_not_there_is_told():
+    """Patterns, levels and exclusions in vain are told like values; what is there is not."""
+    wanted = Selection(
+        program=1345,
+        gratings=("G140H",),
+        subarrays=("SUB160", "SUB400P"),
+        levels=(1, 4),
+        products=("recommended",),
+        files=("*_uncal.fits", "*_x1d.fits"),
+        exclude=("*_gs-*", "*_thumb.jpg"),
+    )
+
+    assert unmatched(LISTING, wanted) == (
+        "gratings: g140h",
+        "subarrays: sub400p",
+        "levels: 4",
+        "files: *_x1d.fits",
+        "exclude: *_thumb.jpg",
+    )
 
 
 def test_criteria_that_only_fail_together_are_told():

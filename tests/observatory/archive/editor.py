@@ -119,6 +119,15 @@ class Editor:
             self.folder.write(state)
         return renamed
 
+    def rename(self, filename: str, new: str) -> Holding:
+        """Offer a file's bytes under another name, and no more under its own."""
+        with self.folder.editing() as state:
+            held = _held(state, filename)
+            source, state = self.folder.version_path(held), _without(state, filename)
+            state = self._with(state, source, new, later(held.ingested, ROUND), held.released)
+            self.folder.write(state)
+        return state.holdings[new]
+
     def withdraw(self, *filenames: str) -> None:
         """Offer some files no more; `restore` brings them back."""
         with self.folder.editing() as state:

@@ -1,0 +1,213 @@
+"""What an unchanged poll of 100,000 products costs in our own CPU, once MAST's answers are here.
+
+`python -m benchmarks.poll [PRODUCTS]` makes up a program (seeded, with the proportions of a large
+imaging one), gives its answers as MAST's Portal would, and times each step from their bytes to the
+written poll. The claim is about what a poll does with rows that are there: to join, select, compare
+and write 100,000 products costs no more than 2 s of CPU. Reading the manifest and decoding the
+answers are timed besides. Measure on an idle machine.
+"""
+
+import json
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from jwmirror.archive import answers
+from jwmirror.archive.answers import Observation
+from jwmirror.archive.changes import compare
+from jwmirror.archive.doubts import Policy, doubted
+from jwmirror.archive.listings import assemble
+from jwmirror.archive.orders import orders
+from jwmirror.archive.polls import records_only
+from jwmirror.archive.selection import select, unmatched
+from jwmirror.records import UPSTREAM, Entry, Poll, Product, Selection, write
+from jwmirror.store.manifest import read_manifest, write_manifest
+
+LIMIT_S = 2.0
+CLAIMED = ("join", "select", "compare", "write")
+PAGE = 50_000  # rows
+DETECTORS = [f"NRC{module}{number}" for module in "AB" for number in (1, 2, 3, 4)]
+SUFFIXES = {  # bytes: median and spread (sigma of the logarithm)
+    "uncal.fits": (3e7, 0.8),
+    "rate.fits": (8e7, 0.1),
+    "cal.fits": (1.2e8, 0.1),
+    "cal.jpg": (4e5, 0.5),
+    "i2d.fits": (1.4e8, 0.3),
+}
+LEVELS = {"uncal.fits": 1}
+SELECTION = Selection(
+    program=1345, instruments=("NIRCAM",), products=("uncal", "rate", "cal", "i2d", "jpg")
+)
+
+
+def main(count: int) -> float:
+    """Time one unchanged poll; gives the seconds of CPU that the claim is about."""
+    offers, rows = pages(count)
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "manifest.parquet"
+        write_manifest(manifest, held(offers, rows))
+        spent: dict[str, float] = {}
+        with records_only():  # as a poll does
+            poll_once(offers, rows, manifest, Path(folder), spent)
+    for step, seconds in spent.items():
+        print(f"{step:42} {seconds:6.2f} s")
+    claimed = sum(spent[step] for step in CLAIMED)
+    print(f"{', '.join(CLAIMED):42} {claimed:6.2f} s, of {LIMIT_S} s allowed")
+    print(f"{f'an unchanged poll of {count:,} products':42} {sum(spent.values()):6.2f} s of CPU")
+    return claimed
+
+
+def poll_once(
+    offers: list[bytes], rows: list[bytes], manifest: Path, folder: Path, spent: dict[str, float]
+) -> Poll:
+    """From the bytes of the answers to the written poll, each step timed."""
+    with timed("read the manifest", spent):
+        entries = [entry for entry in read_manifest(manifest) if entry.origin == UPSTREAM]
+    with timed("decode the answers", spent):
+        found = answers.offers(decoded(offers))
+        keywords = answers.keywords(decoded(rows), "Nircam", 1345)
+    with timed("join", spent):
+        observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
+        listing = assemble(1345, "2026-04-05T00:00:00+00:00", [observation], found, keywords)
+    with timed("select", spent):
+        chosen = {product.uri for product in select(listing, SELECTION)}
+        lacking = unmatched(listing, SELECTION)
+    with timed("compare", spent):
+        changes = compare(listing, chosen, entries)
+        doubt = doubted(listing, changes, entries, Policy())
+    with timed("write", spent):
+        poll = Poll(listings=(listing,), changes=changes, unmatched=lacking)
+        write(folder / "changes.json", poll)
+        write(folder / "orders.json", orders(poll, ()))
+    if changes or doubt or lacking or len(listing.products) != len(entries):
+        raise AssertionError(f"expected an unchanged poll, found {len(changes)} changes, {lacking}")
+    return poll
+
+
+@contextmanager
+def timed(step: str, spent: dict[str, float]) -> Iterator[None]:
+    """Note the CPU time that a step takes."""
+    started = time.process_time()
+    yield
+    spent[step] = time.process_time() - started
+
+
+def decoded(pages: list[bytes]) -> list[dict]:
+    """The rows of an answer's pages."""
+    return [row for page in pages for row in msgspec.json.decode(page)["data"]]
+
+
+# ---- what MAST would answer ------------------------------------------------------------------
+
+
+def pages(count: int) -> tuple[list[bytes], list[bytes]]:
+    """The pages of Mast.Caom.Products and of the keyword table."""
+    dice = random.Random(1345)
+    offers, rows = [], []
+    for number, filename in zip(range(count), filenames(), strict=False):
+        suffix = filename.rpartition("_")[2]
+        median, spread = SUFFIXES[suffix]
+        size = round(dice.lognormvariate(0, spread) * median)
+        offers.append(offer_row(filename, number, suffix, size))
+        if filename.endswith(".fits"):
+            rows.append(keyword_row(filename, dice, size))
+    return cut(offers), cut(rows)
+
+
+def filenames() -> Iterator[str]:
+    """Names of a program without end: visits of 100 exposures with eight detectors."""
+    number = 0
+    while True:
+        observation, exposure = divmod(number, 100)
+        for detector in DETECTORS:
+            root = f"jw01345{observation + 1:03d}001_02101_{exposure + 1:05d}_{detector.lower()}"
+            yield from (f"{root}_{suffix}" for suffix in SUFFIXES)
+        number += 1
+
+
+def offer_row(filename: str, number: int, suffix: str, size: int) -> dict:
+    """A row of Mast.Caom.Products, with all its columns."""
+    return {
+        "obsID": "1",
+        "obs_collection": "JWST",
+        "dataproduct_type": "image",
+        "obs_id": filename.rpartition("_")[0],
+        "description": "exposure (L2b): 2D calibrated data averaged over integrations",
+        "type": "S",
+        "dataURI": f"mast:JWST/product/{filename}",
+        "productType": "SCIENCE",
+        "productGroupDescription": "Minimum Recommended Products" if "cal" in suffix else None,
+        "productSubGroupDescription": suffix.partition(".")[0].upper(),
+        "productDocumentationURL": None,
+        "project": "CALJWST",
+        "prvversion": "1.20.2",
+        "proposal_id": "1345",
+        "productFilename": filename,
+        "size": size,
+        "parent_obsid": str(number % 97),
+        "dataRights": "PUBLIC",
+        "calib_level": LEVELS.get(suffix, 2),
+        "filters": "F200W",
+    }
+
+
+def keyword_row(filename: str, dice: random.Random, size: int) -> dict:
+    """A row of Mast.Jwst.Filtered.Nircam, with the columns that are asked for."""
+    return {
+        "filename": filename,
+        "checksum": f"{dice.getrandbits(128):032x}",
+        "fileSize": size,
+        "date_mjd": 61041.25 + dice.random(),
+        "cal_ver": None if "uncal" in filename else "1.20.2",
+        "crds_ctx": None if "uncal" in filename else "jwst_1464.pmap",
+        "sdp_ver": "2025_4a",
+        "isStale": False,
+        "isRestricted": False,
+        "publicReleaseDate_mjd": 61043.0,
+        "instrume": "NIRCAM",
+        "detector": filename.split("_")[3].upper(),
+        "exp_type": "NRC_IMAGE",
+        "subarray": "FULL",
+        "program": 1345,
+        "date_obs_mjd": 61000.0 + int(filename[7:10]) + int(filename[20:25]) / 100,
+        "filter": dice.choice(["F115W", "F150W", "F200W"]),
+        "pupil": "CLEAR",
+    }
+
+
+def cut(rows: list[dict]) -> list[bytes]:
+    """Rows as the Portal's pages."""
+    starts = range(0, len(rows), PAGE)
+    return [json.dumps({"data": rows[start : start + PAGE]}).encode() for start in starts]
+
+
+def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
+    """The manifest of a mirror that holds all of it; previews by the sha256 of their bytes."""
+    observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
+    found = answers.offers(decoded(offers))
+    keywords = answers.keywords(decoded(rows), "Nircam", 1345)
+    listing = assemble(1345, "", [observation], found, keywords)
+    return [entry(product) for product in listing.products]
+
+
+def entry(product: Product) -> Entry:
+    """A row of the manifest."""
+    folder = f"upstream/jw01345/{product.observation}"
+    return Entry(
+        path=f"{folder}/{product.filename}",
+        origin=UPSTREAM,
+        sha256=(product.checksum or "0" * 32) * 2,
+        size=product.size or 0,
+        product=product,
+    )
+
+
+if __name__ == "__main__":
+    total = main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    sys.exit(0 if total <= LIMIT_S else f"more than {LIMIT_S} s")

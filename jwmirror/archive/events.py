@@ -1,0 +1,36 @@
+"""MAST's subscription events: a hint of what changed, before the next poll."""
+
+from pathlib import Path
+
+import msgspec
+
+from jwmirror.archive import names
+from jwmirror.errors import ArchiveError
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One entry of the JSON file that MAST attaches to a subscription's e-mail."""
+
+    mission: str
+    filename: str
+    program: int
+    event_type: str  # New, First, Reprocessed, Public
+    archived_date: str | None = None
+
+    @property
+    def observation(self) -> str:
+        """The observation in the file's name; "" where it tells none."""
+        found = names.parse(self.filename)
+        return found.observation if found else ""
+
+
+def read_events(path: Path) -> tuple[Event, ...]:
+    """The JWST events in a subscription's attachment; ArchiveError if the file is none."""
+    try:
+        found = msgspec.json.decode(Path(path).read_bytes(), type=tuple[Event, ...])
+    except (OSError, msgspec.DecodeError) as err:
+        raise ArchiveError(
+            f"{path}: expected the JSON list of events that MAST attaches to a subscription's "
+            f"e-mail, found otherwise ({err}); nothing was taken from it."
+        ) from err
+    return tuple(event for event in found if event.mission.upper() == "JWST")

@@ -1,0 +1,174 @@
+"""Bad listings, each a named fault of the simulated archive: refused whole, or survived."""
+
+import multiprocessing
+import socket
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from jwmirror.archive import listings
+from jwmirror.archive.changes import compare
+from jwmirror.archive.wire import Patience
+from jwmirror.errors import ArchiveError
+from jwmirror.records import UPSTREAM, Entry
+from tests.observatory.archive import TOKEN, Archive, Behaviour, bad_listings
+from tests.observatory.archive.faults import Fault, status
+from tests.observatory.archive.toys import toy_program
+
+HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
+OBSERVATIONS, PRODUCTS, KEYWORDS = (
+    "Mast.Caom.Filtered",
+    "Mast.Caom.Products",
+    "Mast.Jwst.Filtered.Nircam",
+)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A free port: astroquery can ask one server per process."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def process():
+    """A process whose astroquery is ours alone."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture
+def archive(tmp_path, port):
+    """A simulated MAST with a small program 1345."""
+    with Archive(tmp_path / "archive", port) as archive:
+        toy_program(archive, tmp_path)
+        yield archive
+
+
+@pytest.fixture
+def ask(archive, process):
+    """Ask the archive for the program's listing."""
+
+    def ask(token: str | None = None, may_be_empty: bool = False):
+        job = process.submit(
+            listings.ask, archive.url, 1345, token, 3, HASTY, may_be_empty=may_be_empty
+        )
+        return job.result(timeout=60)
+
+    return ask
+
+
+def changes(listing, before):
+    """How a listing differs from a mirror that holds all of the one before."""
+    held = [
+        Entry(path=each.filename, origin=UPSTREAM, sha256="0" * 64, size=1, product=each)
+        for each in before.products
+    ]
+    return compare(listing, [each.uri for each in listing.products], held)
+
+
+REFUSED: dict[str, tuple[str, Fault]] = {
+    f"{words} in {table}": (table, fault())
+    for table in (OBSERVATIONS, PRODUCTS, KEYWORDS)
+    for words, fault in {
+        "ERROR": bad_listings.portal_error,
+        "EXECUTING for ever": bad_listings.executing_for_ever,
+        "half a page": bad_listings.half_a_page,
+        "malformed JSON": bad_listings.malformed_json,
+    }.items()
+} | {
+    "no keyword rows at all": (KEYWORDS, bad_listings.no_rows()),
+    "checksum column missing": (KEYWORDS, bad_listings.column_gone("checksum")),
+    "checksum column renamed": (KEYWORDS, bad_listings.column_gone("checksum", "md5sum")),
+    "URI column missing": (PRODUCTS, bad_listings.column_gone("dataURI")),
+    "rights column renamed": (PRODUCTS, bad_listings.column_gone("dataRights", "rights")),
+    "checksum of another type": (KEYWORDS, bad_listings.cells("checksum", 12)),
+    "size of another type": (KEYWORDS, bad_listings.cells("fileSize", "10 MB")),
+    "level of another type": (PRODUCTS, bad_listings.cells("calib_level", "two")),
+    "queue of another type": (KEYWORDS, bad_listings.cells("isStale", "perhaps")),
+    "version of another type": (KEYWORDS, bad_listings.cells("cal_ver", ["1.20.2"])),
+    "date of another type": (KEYWORDS, bad_listings.cells("date_mjd", "yesterday")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_listing_is_refused_whole(case, ask, archive):
+    """Nothing of an answer that cannot be believed is taken; the error says what to do."""
+    archive.fault(*REFUSED[case])
+
+    with pytest.raises(ArchiveError, match=r"nothing was|run again|report this"):
+        ask()
+
+
+def test_pages_that_repeat_are_refused(ask, archive):
+    """Rows of the first page in place of the others' do not pass for the whole table."""
+    archive.behaviour = Behaviour(page_limit=4)
+    archive.fault(KEYWORDS, bad_listings.repeated_page())
+
+    with pytest.raises(ArchiveError, match="expected"):
+        ask()
+
+
+def test_a_log_in_that_fails_ends_the_poll_and_one_without_token_needs_none(ask, archive):
+    """With whoami down a token cannot be used, which is told without it; others are not touched."""
+    archive.fault("/whoami", status(503))
+
+    with pytest.raises(ArchiveError, match="log-in") as refused:
+        ask(token=TOKEN)
+
+    assert TOKEN not in str(refused.value)
+    assert len(ask().products) == len(archive.filenames())
+
+
+NAMES = {
+    "leaves its folder": f"../{RATE}",
+    "absolute": f"/etc/{RATE}",
+    "a newline": RATE.replace("_rate", "\n_rate"),
+    "300 characters": RATE.replace("_rate", f"_{'x' * 260}_rate"),
+    "hidden": f".{RATE}",
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_name_that_no_folder_can_take_is_left_out(case, ask, archive):
+    """The one file is left out; the rest is listed as ever."""
+    before = ask()
+    archive.fault(PRODUCTS, bad_listings.named(RATE, NAMES[case]))
+
+    listing = ask()
+
+    left = [each for each in before.products if each.filename != RATE]
+    assert list(listing.products) == left
+
+
+def test_of_two_files_of_one_name_one_is_listed(ask, archive):
+    """Two URIs under one name give one product, the same one at every poll."""
+    archive.fault(PRODUCTS, bad_listings.twin(RATE))
+
+    first, second = ask(), ask()
+
+    assert first.products == second.products
+    assert [each.filename for each in first.products].count(RATE) == 1
+
+
+def test_a_checksum_that_is_null_is_no_change(ask, archive):
+    """A file of which MAST forgets the checksum is not taken for another one."""
+    before = ask()
+    archive.fault(KEYWORDS, bad_listings.cells("checksum", None, only=RATE))
+
+    listing = ask()
+
+    assert changes(listing, before) == ()
+    assert [each.checksum for each in listing.products if each.filename == RATE] == [None]
+
+
+def test_a_listing_that_shrinks_to_nothing_is_an_error_unless_something_is_held(ask, archive):
+    """For a new program it is a wrong number; for a held one it is left to the vanish limit."""
+    archive.fault(OBSERVATIONS, bad_listings.no_rows())
+
+    with pytest.raises(ArchiveError, match="knows no JWST program"):
+        ask()
+
+    assert ask(may_be_empty=True).products == ()

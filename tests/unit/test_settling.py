@@ -1,0 +1,177 @@
+"""Settling: which associations MAST has half updated, since when, and what waits with them."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.settling import Patience, settling
+from jwmirror.records import Listing, Poll, Product, Settling
+
+NOW = "2026-04-05T00:00:00+00:00"
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
+ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
+ROOTS = ("jw01345001001_02101_00001_nrcb1", "jw01345001001_02101_00002_nrcb1")
+CAL_1, CAL_2 = (f"{root}_cal.fits" for root in ROOTS)
+UNCAL_1 = f"{ROOTS[0]}_uncal.fits"
+
+
+def product(filename: str, level: int) -> Product:
+    """A product as an undisturbed archive lists it."""
+    is_made = level > 1
+    return Product(
+        uri=f"mast:JWST/product/{filename}",
+        filename=filename,
+        program=1345,
+        observation="o001",
+        suffix=filename.rpartition("_")[2].partition(".")[0],
+        level=level,
+        cal_ver="1.20.2" if is_made else None,
+        crds_ctx="jwst_1464.pmap" if is_made else None,
+        date="2026-01-01T06:00:00.000",
+    )
+
+
+def association(candidate: str = "o001") -> Association:
+    """The image3 association of both exposures."""
+    members = tuple(Member(name=name, exptype="science") for name in (CAL_1, CAL_2))
+    return Association(
+        name=ASN,
+        asn_type="image3",
+        program=1345,
+        candidate=candidate,
+        product=MOSAIC,
+        members=members,
+    )
+
+
+HELD = Associations(found=(association(),))
+PRODUCTS = {
+    name: product(name, level)
+    for level, names in {
+        1: [f"{root}_uncal.fits" for root in ROOTS],
+        2: [f"{root}_{suffix}.fits" for root in ROOTS for suffix in ("rate", "cal")],
+        3: [f"{MOSAIC}_i2d.fits", ASN],
+    }.items()
+    for name in names
+}
+
+
+def polled(at: str = NOW, **changed: dict[str, object]) -> Poll:
+    """A poll in which some products (by variable name) are listed differently."""
+    products = dict(PRODUCTS)
+    for name, facts in changed.items():
+        products[globals()[name]] = replace(products[globals()[name]], **facts)
+    listed = tuple(sorted(products.values(), key=lambda each: each.uri))
+    return Poll(listings=(Listing(program=1345, asked_at=at, products=listed),), changes=())
+
+
+def unsettled(poll: Poll, **patience: object):
+    """What of the held association is unsettled: a record or None."""
+    found = settling(HELD, poll, Patience(**patience)).unsettled
+    return found[0] if found else None
+
+
+def test_an_association_that_is_whole_does_not_wait():
+    """Members of one version, made on one day: settled."""
+    assert settling(HELD, polled(), Patience()) == Settling()
+
+
+HALF = {
+    "CAL_VER": {"CAL_1": {"cal_ver": "1.21.0"}},
+    "CRDS_CTX": {"CAL_1": {"crds_ctx": "jwst_1470.pmap"}},
+    "DATE": {"CAL_1": {"date": "2026-04-04T00:00:00.000"}},
+    "queued": {"UNCAL_1": {"stale": True}},
+}
+
+
+@pytest.mark.parametrize("what", HALF)
+def test_half_an_association_of_another_version_waits(what):
+    """What differs among the members of one level is told, with when it was first seen."""
+    found = unsettled(polled(**HALF[what]))
+
+    assert what in found.why
+    assert (found.product, found.since) == (MOSAIC, NOW)
+
+
+def test_an_update_that_is_complete_does_not_wait():
+    """All members at the new version are settled again, though raw data kept their date."""
+    new = {"cal_ver": "1.21.0", "crds_ctx": "jwst_1470.pmap", "date": "2026-04-04T00:00:00.000"}
+    rates = {name: new for name in ("CAL_1", "CAL_2")}
+    poll = polled(**rates)
+    (listing,) = poll.listings
+    products = tuple(
+        replace(each, **new) if each.suffix == "rate" else each for each in listing.products
+    )
+
+    assert unsettled(replace(poll, listings=(replace(listing, products=products),))) is None
+
+
+def test_a_raw_exposure_issued_again_does_not_wait():
+    """The DATE of raw data tells nothing of calibration: one re-issued exposure may go on."""
+    assert unsettled(polled(UNCAL_1={"date": "2026-04-04T00:00:00.000"})) is None
+
+
+def test_dates_far_apart_settle_when_nothing_came_for_as_long():
+    """One exposure calibrated again alone is waited for `days`, then it is how things are."""
+    late = {"CAL_1": {"date": "2026-04-04T00:00:00.000"}}
+
+    assert unsettled(polled("2026-04-06T00:00:00+00:00", **late))
+    assert unsettled(polled("2026-04-08T00:00:00+00:00", **late)) is None
+    assert unsettled(polled(**late), days=0) is None
+
+
+@pytest.mark.parametrize("accepted", ["1345", MOSAIC, "jw01345-o001_*"])
+def test_what_the_user_accepts_does_not_wait(accepted):
+    """A program, a product or a pattern overrides."""
+    assert unsettled(polled(**HALF["CAL_VER"]), accept=(accepted,)) is None
+    assert unsettled(polled(**HALF["CAL_VER"]), accept=("1366", "jw01345-o002_*"))
+
+
+def test_the_first_sight_is_remembered():
+    """Found again, an association has waited since the first poll that found it."""
+    first = settling(HELD, polled(**HALF["CAL_VER"]), Patience())
+
+    again = settling(
+        HELD, polled("2026-04-09T00:00:00+00:00", **HALF["CAL_VER"]), Patience(), first
+    )
+
+    assert again.unsettled[0].since == NOW
+
+
+def test_a_program_that_was_not_asked_or_not_believed_stays_as_it_was():
+    """Without a listing to judge by, what waited goes on waiting."""
+    first = settling(HELD, polled(**HALF["CAL_VER"]), Patience())
+
+    assert settling(HELD, Poll(listings=(), changes=()), Patience(), first) == first
+    assert settling(HELD, replace(polled(), doubts={"1345": "?"}), Patience(), first) == first
+
+
+def test_what_waits_is_all_of_the_observation_s_association():
+    """Exposures, products and the association itself wait with it."""
+    found = unsettled(polled(**HALF["CAL_VER"]))
+
+    assert found.exposures == ROOTS
+    assert found.uris == tuple(sorted(each.uri for each in PRODUCTS.values()))
+
+
+def test_exposures_do_not_wait_for_candidates_of_many_observations():
+    """A c1001 waits alone: its exposures belong to their own observations."""
+    wide = Associations(found=(association("c1001"),))
+
+    (found,) = settling(wide, polled(**HALF["CAL_VER"]), Patience()).unsettled
+
+    assert found.exposures == ()
+    assert not any("_cal" in uri for uri in found.uris)
+
+
+def test_members_that_mast_does_not_list_are_named():
+    """An association may name what does not exist; that is told, and nothing else follows."""
+    poll = polled()
+    (listing,) = poll.listings
+    left = tuple(each for each in listing.products if each.filename != CAL_2)
+
+    found = settling(HELD, replace(poll, listings=(replace(listing, products=left),)), Patience())
+
+    assert found.unsettled == ()
+    assert [(each.association, each.absent) for each in found.incomplete] == [(ASN, (CAL_2,))]
