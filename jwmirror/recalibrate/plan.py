@@ -26,7 +26,6 @@ from jwmirror.records import (
     Recipe,
     Result,
     ResultFile,
-    Unsettled,
     Wait,
 )
 
@@ -78,24 +77,18 @@ def plan_exposures(
     recall: Recall,
     published: PublishedAs,
     batch_size: int,
-    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stages 1 and 2 of every exposure of every recipe.
 
-    Stage 2 follows where a stage-2 association of that one exposure is held. What is `unsettled`
-    at MAST waits.
+    Stage 2 follows where a stage-2 association of that one exposure is held.
     """
     desk = Desk(resolver, recall, published)
-    half = {root: each for each in unsettled for root in each.exposures}
     exposures = _exposures(entries)
     stage2 = _by_science_member(associations.found)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={2})
         for entry in _of_recipe(exposures.values(), recipe):
-            if _root(entry) in half:
-                desk.wait_for(recipe, _root(entry), half[_root(entry)])
-            else:
-                desk.consider_exposure(recipe, entry, stage2.get(_root(entry) + "_rate.fits", ()))
+            desk.consider_exposure(recipe, entry, stage2.get(_root(entry) + "_rate.fits", ()))
     return desk.plan(batch_size)
 
 
@@ -109,7 +102,6 @@ def plan_associations(
     published: PublishedAs,
     batch_size: int,
     troubles: Iterable[Wait | Failure] = (),
-    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stage 3 of every association whose members the recipe has all made.
 
@@ -120,16 +112,11 @@ def plan_associations(
     exposures = _exposures(entries)
     made = {(r.recipe, file.filename): file for r in results for file in r.files}
     reasons = dict(_told(trouble) for trouble in troubles)
-    half = {each.product: each for each in unsettled}
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={3})
         for association in associations.found:
             pipeline = pipelines.of_association(association.asn_type)
-            if association.program not in recipe.programs or not _asked((pipeline,), recipe, {3}):
-                continue
-            if association.product in half:
-                desk.wait_for(recipe, association.product, half[association.product])
-            else:
+            if association.program in recipe.programs and _asked((pipeline,), recipe, {3}):
                 desk.consider_association(recipe, association, exposures, made, reasons)
     return desk.plan(batch_size)
 
@@ -289,12 +276,6 @@ class Desk:
                 is_new = False
                 found += differences(old, derivation)
         return (NEW,) if is_new else tuple(found) or (LOST,)
-
-    def wait_for(self, recipe: Recipe, product: str, unsettled: Unsettled) -> None:
-        """Note that MAST is not done with a product."""
-        why = f"MAST has half updated {unsettled.product}, seen first {unsettled.since}"
-        hint = "it waits for the rest; settle.accept in the config overrides"
-        self._wait(recipe, product, f"{why}: {unsettled.why}; {hint}")
 
     def _wait(self, recipe: Recipe, product: str, why: str) -> None:
         self.waits.append(Wait(recipe=recipe.name, product=product, why=why))
