@@ -5,6 +5,7 @@ Like the command line it may call all wings; rules and scripts call it, wings do
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from jwmirror.recalibrate.associations import Associations, gather
 from jwmirror.recalibrate.derivation import key_of, software
 from jwmirror.recalibrate.plan import Resolves, plan_associations, plan_exposures
 from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.recalibrate.stages import Cost, Output
 from jwmirror.records import (
     Chain,
@@ -84,24 +86,25 @@ class Bench:
         return record.derivation if record else None
 
     def plan_exposures(
-        self, held: Held, recipes: Iterable[Recipe], resolver: Resolves, batch_size: int
+        self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, batch_size: int
     ) -> Plan:
         """What is out of date of the exposures, against what the store has."""
-        return plan_exposures(
-            held.entries,
+        entries, waits = settled_exposures(held.entries, held.unsettled, recipes)
+        plan = plan_exposures(
+            entries,
             held.associations,
             recipes,
             resolver,
             self.recall,
             self.published,
             batch_size,
-            unsettled=held.unsettled,
         )
+        return replace(plan, waits=(*waits, *plan.waits))
 
     def plan_associations(
         self,
         held: Held,
-        recipes: Iterable[Recipe],
+        recipes: Sequence[Recipe],
         resolver: Resolves,
         batch_size: int,
         exposures: Plan,
@@ -112,9 +115,10 @@ class Bench:
 
         `coming`: chains of that plan to count as made, though nothing is known of their results.
         """
-        return plan_associations(
+        associations, waits = settled_associations(held.associations, held.unsettled, recipes)
+        plan = plan_associations(
             held.entries,
-            held.associations,
+            associations,
             recipes,
             [*exposures.done, *(result for each in receipts for result in each.results)],
             resolver,
@@ -126,8 +130,8 @@ class Bench:
                 *(failure for each in receipts for failure in each.failures),
             ],
             coming=coming,
-            unsettled=held.unsettled,
         )
+        return replace(plan, waits=(*waits, *plan.waits))
 
     def keep(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost

@@ -36,7 +36,6 @@ from jwmirror.records import (
     Recipe,
     Result,
     ResultFile,
-    Unsettled,
     Wait,
 )
 
@@ -86,26 +85,19 @@ def plan_exposures(
     recall: Recall,
     published: PublishedAs,
     batch_size: int,
-    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stages 1 and 2 of every exposure of every recipe.
 
-    Stage 2 follows where a stage-2 association of that one exposure is held. What is `unsettled`
-    at MAST waits.
+    Stage 2 follows where a stage-2 association of that one exposure is held.
     """
     desk = Desk(resolver, recall, published)
-    half = {root: each for each in unsettled for root in each.exposures}
     exposures = by_root(entries)
     stage2 = by_science_member(associations.found)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={2})
         for entry in _of_recipe(exposures.values(), recipe):
-            if root_of_entry(entry) in half:
-                desk.wait_for(recipe, root_of_entry(entry), half[root_of_entry(entry)])
-            else:
-                desk.consider_exposure(
-                    recipe, entry, stage2.get(root_of_entry(entry) + "_rate.fits", ())
-                )
+            rate = f"{root_of_entry(entry)}_rate.fits"
+            desk.consider_exposure(recipe, entry, stage2.get(rate, ()))
     return desk.plan(batch_size)
 
 
@@ -120,7 +112,6 @@ def plan_associations(
     batch_size: int,
     troubles: Iterable[Wait | Failure] = (),
     coming: Iterable[Chain] = (),
-    unsettled: Iterable[Unsettled] = (),
 ) -> Plan:
     """Plan stage 3 of every association whose members the recipe has all made.
 
@@ -133,16 +124,11 @@ def plan_associations(
     made = _to_come(coming, associations.found)
     made |= {(r.recipe, file.filename): file for r in results for file in r.files}
     reasons = dict(_told(trouble) for trouble in troubles)
-    half = {each.product: each for each in unsettled}
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stages={3})
         for association in associations.found:
             pipeline = pipelines.of_association(association.asn_type)
-            if association.program not in recipe.programs or not _asked((pipeline,), recipe, {3}):
-                continue
-            if association.product in half:
-                desk.wait_for(recipe, association.product, half[association.product])
-            else:
+            if association.program in recipe.programs and _asked((pipeline,), recipe, {3}):
                 desk.consider_association(recipe, association, exposures, made, reasons)
     return desk.plan(batch_size)
 
@@ -305,12 +291,6 @@ class Desk:
         if not is_bound(pending[0]):
             found.append(INPUTS)
         return (NEW,) if is_new else tuple(found) or (LOST,)
-
-    def wait_for(self, recipe: Recipe, product: str, unsettled: Unsettled) -> None:
-        """Note that MAST is not done with a product."""
-        why = f"MAST has half updated {unsettled.product}, seen first {unsettled.since}"
-        hint = "it waits for the rest; settle.accept in the config overrides"
-        self._wait(recipe, product, f"{why}: {unsettled.why}; {hint}")
 
     def _wait(self, recipe: Recipe, product: str, why: str) -> None:
         self.waits.append(Wait(recipe=recipe.name, product=product, why=why))

@@ -5,12 +5,24 @@ docs/decisions/0004-settling.md says what is looked at, and why.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+from jwmirror.recalibrate import pipelines
 from jwmirror.recalibrate.associations import Association, Associations
-from jwmirror.records import Incomplete, Listing, Poll, Product, Settling, Unsettled
+from jwmirror.recalibrate.exposures import UNCAL, root_of
+from jwmirror.records import (
+    Entry,
+    Incomplete,
+    Listing,
+    Poll,
+    Product,
+    Recipe,
+    Settling,
+    Unsettled,
+    Wait,
+)
 
 PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 CALIBRATED = 2  # MAST's calib_level from which DATE is when a file was calibrated
@@ -70,9 +82,56 @@ def settling(
     return Settling(unsettled=tuple(unsettled), incomplete=tuple(incomplete))
 
 
-def root_of(filename: str) -> str:
-    """jw..._nrcb1 of jw..._nrcb1_cal.fits."""
-    return filename.rpartition("_")[0]
+# ---- what a plan leaves out ------------------------------------------------------------------
+
+
+def settled_exposures(
+    entries: Iterable[Entry], unsettled: Iterable[Unsettled], recipes: Iterable[Recipe]
+) -> tuple[tuple[Entry, ...], tuple[Wait, ...]]:
+    """The entries that a plan of exposures may use, and a wait for each exposure left out."""
+    half = {root: each for each in unsettled for root in each.exposures}
+    kept, waiting = [], []
+    for entry in entries:
+        root = root_of(entry.filename)
+        (waiting if root in half and entry.filename.endswith(UNCAL) else kept).append(entry)
+    waits = (
+        _wait(recipe, root_of(entry.filename), half[root_of(entry.filename)])
+        for recipe in recipes
+        for entry in waiting
+        if entry.product.program in recipe.programs and {1, 2} & set(recipe.stages)
+    )
+    return tuple(kept), tuple(waits)
+
+
+def settled_associations(
+    associations: Associations, unsettled: Iterable[Unsettled], recipes: Iterable[Recipe]
+) -> tuple[Associations, tuple[Wait, ...]]:
+    """The associations that a plan of stage 3 may use, and a wait for each one left out."""
+    half = {each.product: each for each in unsettled}
+    left_out = [each for each in associations.found if each.product in half]
+    kept = tuple(each for each in associations.found if each.product not in half)
+    waits = (
+        _wait(recipe, each.product, half[each.product])
+        for recipe in recipes
+        for each in left_out
+        if each.program in recipe.programs and 3 in recipe.stages and _stage(each) == 3
+    )
+    return replace(associations, found=kept), tuple(waits)
+
+
+def _stage(association: Association) -> int | None:
+    return pipelines.STAGE.get(pipelines.of_association(association.asn_type) or "")
+
+
+def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:
+    why = (
+        f"MAST has half updated {unsettled.product}, seen first {unsettled.since}: "
+        f"{unsettled.why}; it waits for the rest; settle.accept in the config overrides"
+    )
+    return Wait(recipe=recipe.name, product=product, why=why)
+
+
+# ---- what an association is made of ----------------------------------------------------------
 
 
 def _absent(association: Association, listed: Offered) -> tuple[str, ...]:

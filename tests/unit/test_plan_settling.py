@@ -1,9 +1,11 @@
 """Plans while MAST has half updated an association: it waits, the others go on."""
 
+from dataclasses import replace
+
 import pytest
 
 from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.plan import plan_associations, plan_exposures
+from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.records import Entry, Product, Recipe, Unsettled, canonical
 
 DEEP = Recipe(name="deep", programs=(1345,))
@@ -18,20 +20,6 @@ HALF = Unsettled(
     exposures=ROOTS[:2],
     uris=(),
 )
-
-
-class Lookups:
-    """Nothing made yet; parameters as they are, and no references."""
-
-    context = "jwst_0001.pmap"
-
-    def settle(self, pipeline, header, overrides):
-        """What a plan asks of a resolver."""
-        return dict(overrides), {}
-
-
-def nothing(*_):
-    """No result of that key, none published."""
 
 
 @pytest.fixture
@@ -72,25 +60,30 @@ def mosaic() -> Associations:
 
 
 def test_exposures_of_a_half_updated_association_wait(exposures):
-    """Its exposures wait with the reason and the way out; another one is calibrated."""
-    recipe = Recipe(name="deep", programs=(1345,), stages=(1,))
+    """Its exposures wait with the reason and the way out; another one is left to be planned."""
+    kept, waits = settled_exposures(exposures, [HALF], [DEEP])
 
-    plan = plan_exposures(
-        exposures, Associations(), [recipe], Lookups(), nothing, nothing, 16, unsettled=[HALF]
-    )
-
-    assert [wait.product for wait in plan.waits] == list(ROOTS[:2])
-    assert all(HALF.why in wait.why and "settle.accept" in wait.why for wait in plan.waits)
-    chains = [chain for batch in plan.batches.values() for chain in batch]
-    assert [chain.product for chain in chains] == [ROOTS[2]]
+    assert kept == (exposures[2],)
+    assert [wait.product for wait in waits] == list(ROOTS[:2])
+    assert all(HALF.why in wait.why and "settle.accept" in wait.why for wait in waits)
 
 
-def test_a_half_updated_association_waits(exposures):
+def test_a_half_updated_association_waits():
     """It is told as such, not as one whose members are missing."""
-    plan = plan_associations(
-        exposures, mosaic(), [DEEP], [], Lookups(), nothing, nothing, 16, unsettled=[HALF]
-    )
+    kept, (wait,) = settled_associations(mosaic(), [HALF], [DEEP])
 
-    (wait,) = plan.waits
-    assert (wait.product, plan.batches) == (MOSAIC, {})
-    assert HALF.why in wait.why
+    assert kept.found == ()
+    assert (wait.recipe, wait.product) == ("deep", MOSAIC)
+
+
+@pytest.mark.parametrize("recipe", [replace(DEEP, programs=(1366,)), replace(DEEP, stages=())])
+def test_recipes_that_do_not_ask_for_it_do_not_wait(recipe, exposures):
+    """Another program's recipe, or another stage, waits for nothing."""
+    assert settled_exposures(exposures, [HALF], [recipe])[1] == ()
+    assert settled_associations(mosaic(), [HALF], [recipe])[1] == ()
+
+
+def test_what_is_settled_is_left_as_it_is(exposures):
+    """Without anything half updated all is planned."""
+    assert settled_exposures(exposures, [], [DEEP]) == (tuple(exposures), ())
+    assert settled_associations(mosaic(), [], [DEEP]) == (mosaic(), ())
