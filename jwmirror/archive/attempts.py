@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
@@ -53,23 +55,52 @@ class Body:
 
 @dataclass(kw_only=True)
 class Attempt:
-    """One try at a file: where it goes to, the hashes of its bytes, and who is told of them."""
+    """The tries at one file: where it goes to, the hashes of its bytes, and who is told of them."""
 
     wanted: Wanted
     path: Path
     on_bytes: Callable[[int], None]
     halt: threading.Event
-    size: int = 0  # bytes on disk and in the hashes
+    size: int = 0  # bytes in the hashes
 
     def __post_init__(self) -> None:
+        self.has_leftover = self.has_record = bool(self.wanted.key) and self.path.exists()
         self.restart()
 
     def restart(self) -> None:
-        """Forget all bytes."""
-        self.on_bytes(-self.size)
+        """Forget what was hashed."""
+        if self.size:
+            self.on_bytes(-self.size)
         self.size = 0
         self._sha256 = hashlib.sha256()
         self._other = hashlib.new(self.wanted.algorithm, usedforsecurity=False)
+
+    def kept(self) -> Kept | None:
+        """The record of what is on disk, if that can be resumed."""
+        if not self.has_record:
+            return None
+        return partials.recall(self.path, self.wanted.version, self.wanted.size)
+
+    def remember(self, kept: Kept) -> None:
+        """Leave a record that makes the file outlive its process."""
+        self.has_record = True
+        partials.remember(self.path, kept)
+
+    def forget(self) -> None:
+        """Remove the record, if there is one."""
+        if self.has_record:
+            partials.forget(self.path)
+            self.has_record = False
+
+    def drop(self) -> None:
+        """Remove what is on disk, and begin anew."""
+        self.has_record = False
+        partials.drop(self.path)
+        self.restart()
+
+    def open(self, *, to_append: bool) -> BinaryIO:
+        """The file, for its owner's eyes only."""
+        return open(self.path, "ab" if to_append else "wb", opener=_private)
 
     def take(self, piece: bytes) -> None:
         """Count and hash the next bytes; ArchiveError when the download is given up."""
@@ -98,10 +129,14 @@ class Attempt:
         )
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def receive(line: Line, attempt: Attempt) -> Body:
     """Ask for what is missing of a file, or for all of it, and take it."""
     wanted, path = attempt.wanted, attempt.path
-    kept = partials.recall(path, wanted.version, wanted.size) if wanted.key else None
+    kept = attempt.kept()
     start = path.stat().st_size if kept else 0
     response = _answer_from(line, wanted, kept, start)
     resumed = response.status == HTTPStatus.PARTIAL_CONTENT
@@ -110,9 +145,9 @@ def receive(line: Line, attempt: Attempt) -> Body:
             log.info("%s: resumed at byte %d of %d", wanted.filename, start, kept.size)
             attempt.take_prefix()
         else:
-            partials.forget(path)
+            attempt.forget()
             _remember(line, attempt, response)
-        with open(path, "ab" if resumed else "wb") as file:
+        with attempt.open(to_append=resumed) as file:
             line.receive(response, file, attempt.take)
     except BaseException:
         dropped(response)
@@ -151,7 +186,7 @@ def _remember(line: Line, attempt: Attempt, response: urllib3.BaseHTTPResponse) 
     if not wanted.key or size < line.patience.keep_from or not partials.is_strong(etag):
         return
     if wanted.size in (None, size):
-        partials.remember(attempt.path, Kept(version=wanted.version, etag=etag, size=size))
+        attempt.remember(Kept(version=wanted.version, etag=etag, size=size))
 
 
 def answer(

@@ -1,13 +1,11 @@
 """One file from a server: streamed to a temporary name, checked, or set aside."""
 
 import logging
-import os
 import re
 import shutil
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from urllib3.exceptions import HTTPError
@@ -39,38 +37,36 @@ def download(
     and OSError when the disk refuses.
     """
     halt, seen = halt or line.halt, set()
-    if body := _found(wanted, into, on_bytes, halt):
+    attempt = Attempt(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
+    if body := _found(attempt):
         return body
-    left = line.patience.bodies
-    while True:
-        left -= 1
-        attempt = Attempt(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
+    for left in reversed(range(line.patience.bodies)):
         try:
             body = receive(line, attempt)
             check(wanted, body)
-            partials.forget(body.path)
+            attempt.forget()
             return body
         except RejectedError as err:
-            partials.forget(body.path)
-            if not body.resumed and (left <= 0 or body.sha256 in seen):
+            if not body.resumed and (not left or body.sha256 in seen):
+                attempt.forget()
                 _set_aside(body.path, wanted.filename, body.sha256, str(err), quarantine)
                 raise
             log.info("%s; it is fetched again from its first byte", _cause(err))
             seen.add(body.sha256)
-            attempt.restart()
-            body.path.unlink()
+            attempt.drop()
         except HTTPError as err:
             left_over = _leave(attempt)
-            if left <= 0:
+            if not left:
                 times = line.patience.bodies
                 raise failed(wanted, f"cut {times} times", err, left_over) from err
         except ArchiveError:
             _leave(attempt)
             raise
         except BaseException:
-            partials.drop(attempt.path)
+            attempt.drop()
             raise
         halt.wait(line.patience.backoff_s)
+    raise failed(wanted, "cut again and again", "what had come did not fit together")
 
 
 def check(wanted: Wanted, body: Body) -> None:
@@ -93,48 +89,35 @@ def check(wanted: Wanted, body: Body) -> None:
 
 
 def _place(into: Path, wanted: Wanted) -> Path:
-    """Where a file goes to: under its key, or under a fresh name; for its owner's eyes only."""
-    if wanted.key:
-        path = into / f"{wanted.key}{partials.PART}"
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        return path
-    handle, name = tempfile.mkstemp(dir=into, suffix=partials.PART)
-    os.close(handle)
-    return Path(name)
+    """Where a file goes to: under its key, so that it can be found again, or under a fresh name."""
+    return into / f"{wanted.key or uuid.uuid4().hex}{partials.PART}"
 
 
-def _found(
-    wanted: Wanted, into: Path, on_bytes: Callable[[int], None], halt: threading.Event
-) -> Body | None:
+def _found(attempt: Attempt) -> Body | None:
     """The file as a killed run left it, if it is whole: every byte is hashed and checked anew."""
-    if not wanted.key or not wanted.checksum:
+    wanted = attempt.wanted
+    if not attempt.has_leftover or not wanted.checksum:
         return None
-    path = into / f"{wanted.key}{partials.PART}"
-    with suppress(FileNotFoundError):
-        if path.stat().st_size == wanted.size:
-            attempt = Attempt(wanted=wanted, path=path, on_bytes=on_bytes, halt=halt)
-            attempt.take_prefix()
-            body = attempt.body()
-            partials.forget(path)
-            try:
-                check(wanted, body)
-                return body
-            except RejectedError:
-                attempt.restart()
-                partials.drop(path)
-    return None
+    if attempt.path.stat().st_size != wanted.size:
+        return None
+    attempt.take_prefix()
+    body = attempt.body()
+    try:
+        check(wanted, body)
+    except RejectedError:
+        attempt.drop()
+        return None
+    attempt.forget()
+    return body
 
 
 def _leave(attempt: Attempt) -> str:
     """Leave bytes that may be resumed, and drop others; words for what is left."""
-    kept = attempt.wanted.key and partials.recall(
-        attempt.path, attempt.wanted.version, attempt.wanted.size
-    )
-    attempt.on_bytes(-attempt.size)
-    if kept:
-        return f"its first {attempt.path.stat().st_size} bytes are kept; "
-    partials.drop(attempt.path)
-    return "nothing of it was kept; "
+    if not attempt.kept():
+        attempt.drop()
+        return "nothing of it was kept; "
+    attempt.restart()
+    return f"its first {attempt.path.stat().st_size} bytes are kept; "
 
 
 def _cause(err: RejectedError) -> str:

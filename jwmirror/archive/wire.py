@@ -98,15 +98,16 @@ class Line:
             "timeout": urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
             "ca_certs": certificates(),
         }
-        self._pools: dict[str, urllib3.PoolManager] = {}  # by proxy; "" for none
+        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host that are asked
         self._making = threading.Lock()
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = proxy_for(url) or ""
-        with self._making:
-            if proxy not in self._pools:
-                self._pools[proxy] = _through(proxy, self._settings)
-            return self._pools[proxy]
+        """The connections to a URL's host, by way of its proxy if there is one."""
+        host = url[: url.find("/", len("https://"))]
+        if host not in self._pools:
+            with self._making:
+                self._pools[host] = _through(proxy_for(url), self._settings)
+        return self._pools[host]
 
     @property
     def has_token(self) -> bool:
@@ -170,7 +171,7 @@ def certificates() -> str | None:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
 
-def _through(proxy: str, settings: dict) -> urllib3.PoolManager:
+def _through(proxy: str | None, settings: dict) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(**settings)
     proxy = proxy if "://" in proxy else f"http://{proxy}"

@@ -252,9 +252,10 @@ def _file_size_limit(size: int) -> Iterator[None]:
 def _closed_to_all(folder: Path) -> Iterator[None]:
     """Nobody may write into a folder; root, whom no mode stops, becomes somebody else."""
     user = os.geteuid()
+    scene = folder.parents[3]  # which the servers in this process go on to read
+    for path in (scene, *scene.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
     folder.chmod(0o555)
-    for parent in folder.parents[:4]:
-        parent.chmod(parent.stat().st_mode | 0o055)
     if user == 0:
         os.seteuid(NOBODY)
     try:
