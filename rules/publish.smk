@@ -26,6 +26,7 @@ rule publish_generation:
     params:
         mirror=mirror,
         run=run,
+        group=CONFIG.group,
     message:
         "Publishing"
     script:

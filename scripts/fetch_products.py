@@ -15,7 +15,7 @@ mirror = Path(snakemake.params.mirror)
 orders = read(snakemake.input.orders, Orders).products
 mine, ordered = orders[snakemake.wildcards.order], [p for each in orders.values() for p in each]
 
-objects = Objects(mirror)
+objects = Objects(mirror, snakemake.params.group)
 token = os.environ.get(snakemake.params.token_env)
 transfer = Transfer(snakemake.params.url, token, snakemake.params.downloads)
 with landing(objects.incoming, mine, ordered) as folder:

@@ -9,6 +9,7 @@ from jwmirror.log import log_to
 from jwmirror.records import Selection, parse, write
 from jwmirror.store.generations import Generations
 from jwmirror.store.receipts import fetched
+from jwmirror.store.space import check_room
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
@@ -20,5 +21,7 @@ found = poll(
     os.environ.get(snakemake.params.token_env),
     snakemake.params.downloads,
 )
+ordered = orders(found, fetched(mirror))
+check_room(mirror, ordered, snakemake.params.keep_free)
 write(snakemake.output.poll, found)
-write(snakemake.output.orders, orders(found, fetched(mirror)))
+write(snakemake.output.orders, ordered)
