@@ -43,7 +43,7 @@ class Progress:
         if now - self._told >= LOG_S:
             self._told = now
             self._mark(now)
-            log.info("%s", self)
+            log.info("%s", str(self))
 
     def conclude(self) -> None:
         """Clear the terminal's line, and write the last one to the log."""
@@ -51,7 +51,7 @@ class Progress:
             self._terminal.write("\r\x1b[K")
             self._terminal.flush()
         self._marks = [(self._began, 0)]
-        log.info("%s", self)
+        log.info("%s", str(self))
 
     def _mark(self, now: float) -> None:
         recent = [mark for mark in self._marks if now - mark[0] <= WINDOW_S]

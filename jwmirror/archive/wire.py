@@ -93,7 +93,6 @@ class Line:
         self._token = token
         self._settings = {
             "maxsize": connections,
-            "block": True,  # no more connections to a host than that
             "retries": retries(patience, self.halt),
             "timeout": urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
             "ca_certs": certificates(),
