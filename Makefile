@@ -41,8 +41,9 @@ format: install  ## put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
 
-docs: install  ## config/README.md from the config's schema
+docs: install  ## config/README.md from the schema, docs/reliability.md from a trial of each fault
 	$(BIN)/python config/make_readme.py
+	$(BIN)/python -m tests.reliability
 
 bench: install  ## the figures in the docs, measured on this machine
 	$(BIN)/python -m benchmarks

@@ -1,1 +1,1 @@
-"""Each claim about speed, as a comparison that anyone can run: `python -m benchmarks [NAME...]`."""
+"""Each claim about speed or safety as a comparison that anyone can run: `make bench`."""

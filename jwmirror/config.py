@@ -28,6 +28,8 @@ class Config:
     archive_url: str
     token_env: str
     downloads: int
+    keep_free: int  # bytes
+    group: str | None  # may read exclusive-access files
     references_url: str
     context: str
     cache: Path
@@ -73,6 +75,8 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
         archive_url=archive["url"],
         token_env=archive["token_env"],
         downloads=archive["downloads"],
+        keep_free=round(archive["keep_free_gb"] * 1e9),
+        group=archive["group"],
         references_url=references["url"],
         context=references["context"],
         cache=Path(references["cache"]),

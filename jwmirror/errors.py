@@ -31,11 +31,19 @@ class RejectedError(ArchiveError):
 class WithheldError(ArchiveError):
     """MAST holds the product back (HTTP 401 or 403): exclusive access, or a token that died."""
 
-    def __init__(self, filename: str, status: int):
-        self.filename, self.status = filename, status
+    def __init__(
+        self, filename: str, status: int, release: str | None = None, has_token: bool = False
+    ):
+        self.filename, self.status, self.release = filename, status, release
+        until = f"exclusive access until {release}" if release else "its release date is not known"
+        step = (
+            "the token that was shown has died, or does not cover it: renew it"
+            if has_token
+            else "set a token that covers it in the environment (archive.token_env in the config)"
+        )
         super().__init__(
-            f"{filename}: MAST answered {status}; set a valid token in the environment "
-            "(see archive.token_env in the config), or wait for its release."
+            f"{filename}: MAST answered {status}; {until}; {step}, or wait for the release; "
+            "it will be asked for again by the next run."
         )
 
 

@@ -25,6 +25,7 @@ rule fetch_products:
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
+        group=CONFIG.group,
     message:
         "Fetching {wildcards.order}"
     script:

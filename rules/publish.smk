@@ -27,6 +27,7 @@ rule publish_generation:
     params:
         mirror=mirror,
         run=run,
+        group=CONFIG.group,
     message:
         "Publishing"
     script:

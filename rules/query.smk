@@ -22,6 +22,7 @@ checkpoint query_archive:
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
+        keep_free=CONFIG.keep_free,
         selections=canonical(CONFIG.selections),
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),

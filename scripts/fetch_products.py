@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from jwmirror.archive.landing import landing
 from jwmirror.archive.transfer import Transfer
 from jwmirror.log import log_to
 from jwmirror.recalibrate.inputs import version_of
@@ -11,16 +12,18 @@ from jwmirror.store.objects import Objects
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
-products = read(snakemake.input.orders, Orders).products[snakemake.wildcards.order]
+orders = read(snakemake.input.orders, Orders).products
+mine, ordered = orders[snakemake.wildcards.order], [p for each in orders.values() for p in each]
 
-objects = Objects(mirror)
+objects = Objects(mirror, snakemake.params.group)
 token = os.environ.get(snakemake.params.token_env)
 transfer = Transfer(snakemake.params.url, token, snakemake.params.downloads)
-arrived = list(transfer.fetch(products, objects.incoming, mirror / "quarantine"))
-failures = tuple(each for each in arrived if isinstance(each, Failure))
-fetched = [each for each in arrived if not isinstance(each, Failure)]
-versions = [version_of(each.product, each.path, each.sha256, each.size) for each in fetched]
-objects.take_all(versions, [each.path for each in fetched])
+with landing(objects.incoming, mine, ordered) as folder:
+    arrived = list(transfer.fetch(mine, folder, mirror / "quarantine"))
+    failures = tuple(each for each in arrived if isinstance(each, Failure))
+    fetched = [each for each in arrived if not isinstance(each, Failure)]
+    versions = [version_of(each.product, each.path, each.sha256, each.size) for each in fetched]
+    objects.take_all(versions, [each.path for each in fetched])
 downloaded = sum(each.size for each in fetched)
 write(
     snakemake.output.receipt,

@@ -12,7 +12,7 @@ from jwmirror.store.receipts import upstream_after
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
-generations = Generations(mirror)
+generations = Generations(mirror, snakemake.params.group)
 poll = read(snakemake.input.poll, Poll)
 references = read(snakemake.input.references, References)
 

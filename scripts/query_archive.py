@@ -11,6 +11,7 @@ from jwmirror.records import Selection, parse, write
 from jwmirror.store.generations import Generations
 from jwmirror.store.hints import pending, used
 from jwmirror.store.receipts import fetched
+from jwmirror.store.space import check_room
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
@@ -26,6 +27,8 @@ found = poll(
     Policy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
     {program for programs in hints.values() for program in programs},
 )
+ordered = orders(found, fetched(mirror))
+check_room(mirror, ordered, snakemake.params.keep_free)
 write(snakemake.output.poll, found)
-write(snakemake.output.orders, orders(found, fetched(mirror)))
+write(snakemake.output.orders, ordered)
 used(hints)

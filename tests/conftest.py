@@ -9,6 +9,9 @@ import pytest
 from tests.observatory.observatory import Observatory
 from tests.observatory.site import Site
 
+for name in ("NO_PROXY", "no_proxy"):  # the simulated servers are here, whatever proxies there are
+    os.environ[name] = "127.0.0.1,localhost"
+
 
 def need(missing: str) -> None:
     """Skip the test for this reason; where all parts must be there (CI), fail instead."""

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from jwmirror.archive.blocks import fault_in
 from jwmirror.errors import RejectedError
 
 HEAD = 1024  # bytes looked at for signs of an error page
@@ -27,21 +28,8 @@ def check_readable(path: Path, filename: str) -> None:
 
 
 def _check_fits(path: Path, filename: str) -> None:
-    from astropy.io import fits
-
-    with open(path, "rb") as file:
-        start = file.read(9)
-    if start != b"SIMPLE  =":
-        raise RejectedError(filename, "start of FITS", "SIMPLE  =", _shown(start))
-    try:
-        with fits.open(path, memmap=True, lazy_load_hdus=True) as hdus:
-            places = [hdu.fileinfo() for hdu in hdus]
-    except (OSError, ValueError, KeyError, TypeError, fits.VerifyError) as err:
-        raise RejectedError(filename, "FITS structure", "whole HDUs", str(err)) from err
-    size = path.stat().st_size
-    end = places[-1]["datLoc"] + places[-1]["datSpan"]
-    if end != size:
-        raise RejectedError(filename, "end of the last HDU", f"byte {size}, the file's end", end)
+    if fault := fault_in(path):
+        raise RejectedError(filename, *fault)
 
 
 def _check_json(path: Path, filename: str) -> None:

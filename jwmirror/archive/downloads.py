@@ -1,49 +1,24 @@
-"""One file from a server: streamed to a fresh temporary name, checked, or set aside."""
+"""One file from a server: streamed to a temporary name, checked, or set aside."""
 
-import hashlib
-import os
+import logging
+import re
 import shutil
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import urllib3
 from urllib3.exceptions import HTTPError
 
+from jwmirror.archive import partials
+from jwmirror.archive.attempts import Attempt, Body, Wanted, failed, receive
 from jwmirror.archive.bodies import check_readable
-from jwmirror.archive.wire import Line, dropped
-from jwmirror.errors import ArchiveError, RejectedError, WithheldError
+from jwmirror.archive.wire import Line
+from jwmirror.errors import ArchiveError, RejectedError
 
 LONGEST_NAME = 150  # characters of a file's name kept in quarantine
 
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A file to download, and what is known of it beforehand."""
-
-    filename: str
-    url: str
-    size: int | None = None  # bytes
-    algorithm: str = "md5"  # of the checksum
-    checksum: str | None = None  # hex
-    is_withheld: bool = False  # the token has to be shown
-    must_read: bool = True  # as the kind of file that its name says
-
-
-@dataclass(frozen=True, kw_only=True)
-class Body:
-    """What came as the answer to one request."""
-
-    path: Path
-    size: int  # bytes
-    sha256: str
-    checksum: str  # hex, by the wanted algorithm
-    announced: str | None  # Content-Length, as sent
-    encoding: str | None  # Content-Encoding, as sent
+log = logging.getLogger(__name__)
 
 
 def download(
@@ -54,35 +29,44 @@ def download(
     on_bytes: Callable[[int], None] = lambda count: None,
     halt: threading.Event | None = None,
 ) -> Body:
-    """Download a file into a temporary one in `into` that is left only if every check passes.
+    """Download a file into one in `into` that is left only if every check passes.
 
-    A cut body is asked for again, and so is a wrong one unless the same bytes come twice; then
-    they go to `quarantine` (if any). Raises ArchiveError: WithheldError, RejectedError...; and
-    OSError when the disk refuses.
+    A cut body is resumed where that is safe, or asked for again; so is a wrong one, unless the
+    same bytes come twice: then they go to `quarantine` (if any). What may be resumed later stays
+    under the wanted key, with its record. Raises ArchiveError: WithheldError, RejectedError...;
+    and OSError when the disk refuses.
     """
-    halt, seen = halt or threading.Event(), set()
+    halt, seen = halt or line.halt, set()
+    attempt = Attempt(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
+    if body := _found(attempt):
+        return body
     for left in reversed(range(line.patience.bodies)):
-        path = _fresh(into)
         try:
-            body = _receive(line, wanted, path, on_bytes, halt)
+            body = receive(line, attempt)
             check(wanted, body)
+            attempt.forget()
             return body
         except RejectedError as err:
-            if not left or body.sha256 in seen:
-                _set_aside(path, wanted.filename, body.sha256, str(err), quarantine)
+            if not body.resumed and (not left or body.sha256 in seen):
+                attempt.forget()
+                _set_aside(body.path, wanted.filename, body.sha256, str(err), quarantine)
                 raise
+            log.info("%s; it is fetched again from its first byte", _cause(err))
             seen.add(body.sha256)
-            path.unlink()
+            attempt.drop()
         except HTTPError as err:
-            path.unlink()
+            left_over = _leave(attempt)
             if not left:
                 times = line.patience.bodies
-                raise _failed(wanted, f"the body was cut {times} times", err) from err
+                raise failed(wanted, f"cut {times} times", err, left_over) from err
+        except ArchiveError:
+            _leave(attempt)
+            raise
         except BaseException:
-            path.unlink(missing_ok=True)
+            attempt.drop()
             raise
         halt.wait(line.patience.backoff_s)
-    raise AssertionError("patience allows at least one body")
+    raise failed(wanted, "cut again and again", "what had come did not fit together")
 
 
 def check(wanted: Wanted, body: Body) -> None:
@@ -101,71 +85,43 @@ def check(wanted: Wanted, body: Body) -> None:
         check_readable(body.path, wanted.filename)
 
 
-def _receive(
-    line: Line, wanted: Wanted, path: Path, on_bytes: Callable[[int], None], halt: threading.Event
-) -> Body:
-    response = answer(line, wanted)
-    sha256 = hashlib.sha256()
-    other = hashlib.new(wanted.algorithm, usedforsecurity=False)
+# ---- what an earlier download left -----------------------------------------------------------
 
-    def take(piece: bytes) -> None:
-        if halt.is_set():
-            raise ArchiveError(f"{wanted.filename}: the download was given up; nothing was kept.")
-        sha256.update(piece)
-        if wanted.checksum:
-            other.update(piece)
-        on_bytes(len(piece))
 
+def _place(into: Path, wanted: Wanted) -> Path:
+    """Where a file goes to: under its key, so that it can be found again, or under a fresh name."""
+    return into / f"{wanted.key or uuid.uuid4().hex}{partials.PART}"
+
+
+def _found(attempt: Attempt) -> Body | None:
+    """The file as a killed run left it, if it is whole: every byte is hashed and checked anew."""
+    wanted = attempt.wanted
+    if not attempt.has_leftover or not wanted.checksum:
+        return None
+    if attempt.path.stat().st_size != wanted.size:
+        return None
+    attempt.take_prefix()
+    body = attempt.body()
     try:
-        with open(path, "wb") as file:
-            size = line.receive(response, file, take)
-    except BaseException:
-        dropped(response)
-        raise
-    response.release_conn()
-    return Body(
-        path=path,
-        size=size,
-        sha256=sha256.hexdigest(),
-        checksum=other.hexdigest(),
-        announced=response.headers.get("Content-Length"),
-        encoding=response.headers.get("Content-Encoding"),
-    )
+        check(wanted, body)
+    except RejectedError:
+        attempt.drop()
+        return None
+    attempt.forget()
+    return body
 
 
-def answer(line: Line, wanted: Wanted) -> urllib3.BaseHTTPResponse:
-    """A server's 200 for a file, its body unread; other answers raise ArchiveError.
-
-    The token is shown where the file is known to be withheld, or has just been refused.
-    """
-    try:
-        response = line.open(wanted.url, show_token=wanted.is_withheld)
-        if response.status in (401, 403) and line.has_token and not wanted.is_withheld:
-            dropped(response)
-            response = line.open(wanted.url, show_token=True)
-    except HTTPError as err:
-        raise _failed(wanted, "no answer", err) from err
-    if response.status == HTTPStatus.OK:
-        return response
-    dropped(response)
-    if response.status in (401, 403):
-        raise WithheldError(wanted.filename, response.status)
-    raise _failed(wanted, f"expected status 200, got {response.status}", response.reason or "")
+def _leave(attempt: Attempt) -> str:
+    """Leave bytes that may be resumed, and drop others; words for what is left."""
+    if not attempt.kept():
+        attempt.drop()
+        return "nothing of it was kept; "
+    attempt.restart()
+    return f"its first {attempt.path.stat().st_size} bytes are kept; "
 
 
-def _failed(wanted: Wanted, what: str, why: object) -> ArchiveError:
-    why = getattr(why, "reason", None) or why
-    host = urlsplit(wanted.url).netloc
-    return ArchiveError(
-        f"{wanted.filename} from {host}: {what} ({why}); nothing of it was kept; "
-        "it will be fetched again by the next run."
-    )
-
-
-def _fresh(folder: Path) -> Path:
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    os.close(handle)
-    return Path(name)
+def _cause(err: RejectedError) -> str:
+    return f"{err.what} of {err.filename}: expected {err.expected}, got {err.found}"
 
 
 def _set_aside(path: Path, filename: str, sha256: str, why: str, quarantine: Path | None) -> None:
@@ -174,6 +130,7 @@ def _set_aside(path: Path, filename: str, sha256: str, why: str, quarantine: Pat
         path.unlink()
         return
     quarantine.mkdir(parents=True, exist_ok=True)
-    place = quarantine / f"{filename[:LONGEST_NAME]}.{sha256[:12]}.rejected"
+    name = re.sub(r"[^\w.+-]", "_", filename)[:LONGEST_NAME].lstrip(".")  # it stays in there
+    place = quarantine / f"{name}.{sha256[:12]}.rejected"
     shutil.move(path, place)
     place.with_name(f"{place.name}.reason").write_text(f"{why}\n")

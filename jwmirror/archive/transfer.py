@@ -2,22 +2,24 @@
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from urllib.parse import quote
 
-from jwmirror.archive.downloads import Wanted, download
+from jwmirror.archive.attempts import Wanted
+from jwmirror.archive.downloads import download
+from jwmirror.archive.partials import key_of
+from jwmirror.archive.progress import LIVE_S, Progress, terminal
 from jwmirror.archive.wire import Line, Patience, base_of
 from jwmirror.errors import ArchiveError, StoreError
 from jwmirror.records import Failure, Product
 
 DOWNLOAD = "/api/v0.1/Download/file"
-REPORT_S = 5.0  # between two lines of progress in the log
-AHEAD = 4  # per connection: files under way, or finished and not yet taken by the caller
+AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,9 @@ def wanted(product: Product, url: str) -> Wanted:
         size=product.size,
         checksum=product.checksum,
         is_withheld=product.exclusive,
+        release=product.release_date,
+        key=key_of(product),
+        version=product.token,
     )
 
 
@@ -56,61 +61,56 @@ class Transfer:
         downloads: int = 8,
         patience: Patience | None = None,
     ):
-        self._url = base_of(url)
-        self._downloads = downloads
-        self._line = Line(downloads, patience or Patience(), token)
+        self._url, self._token = base_of(url), token
+        self._downloads, self._patience = downloads, patience or Patience()
 
     def fetch(
         self, products: Iterable[Product], into: Path, quarantine: Path
     ) -> Iterator[Fetched | Failure]:
         """Download products; yield each as it completes, or the failure it came to.
 
-        A file in `into` is the caller's once it is yielded; of others nothing is left. A body that
-        is not right goes to `quarantine`, with its reason beside it. Raises StoreError when the
-        disk refuses.
+        A file in `into` is the caller's once it is yielded; of others only what may be resumed is
+        left. A body that is not right goes to `quarantine`, with its reason beside it. `into` is
+        for this fetch alone. Raises StoreError when the disk refuses.
         """
         try:
             into.mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise _refused(into.name, into.parent, err) from err
-        waiting, running = deque(products), set()
-        halt, progress = threading.Event(), Progress(len(waiting))
-        with ThreadPoolExecutor(self._downloads, thread_name_prefix="download") as pool:
-            try:
-                while waiting or running:
-                    while waiting and len(running) < self._downloads * AHEAD:
-                        task = (waiting.popleft(), into, quarantine, progress, halt)
-                        running.add(pool.submit(self._outcome, *task))
-                    done, _ = wait(running, REPORT_S, FIRST_COMPLETED)
-                    progress.tell()
-                    for future in done:
-                        outcome = future.result()
-                        running.discard(future)
-                        progress.files += 1
-                        yield outcome
-            finally:
-                halt.set()
-                _abandon(running)
-                self._line.close()
+        products = tuple(dict.fromkeys(products))
+        progress = Progress(len(products), sum(p.size or 0 for p in products), terminal())
+        line = Line(self._downloads, self._patience, self._token)
+        work = _Work(line=line, url=self._url, into=into, quarantine=quarantine, progress=progress)
+        yield from _Crew(work, deque(products), self._downloads).outcomes()
         progress.conclude()
 
-    def _outcome(
-        self,
-        product: Product,
-        into: Path,
-        quarantine: Path,
-        progress: "Progress",
-        halt: threading.Event,
-    ) -> Fetched | Failure:
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What the downloads of one fetch share."""
+
+    line: Line
+    url: str
+    into: Path
+    quarantine: Path
+    progress: Progress
+
+    def outcome(self, product: Product) -> Fetched | Failure:
+        """Download one product; StoreError when the disk refuses."""
         try:
             body = download(
-                self._line, wanted(product, self._url), into, quarantine, progress.add, halt
+                self.line,
+                wanted(product, self.url),
+                self.into,
+                self.quarantine,
+                self.progress.add,
             )
         except ArchiveError as err:
-            log.warning("%s", err)
+            if not self.line.halt.is_set():
+                log.warning("%s", err)
             return Failure(name=product.filename, message=str(err))
         except OSError as err:
-            raise _refused(product.filename, into, err) from err
+            raise _refused(product.filename, self.into, err) from err
         return Fetched(product=product, path=body.path, sha256=body.sha256, size=body.size)
 
 
@@ -121,42 +121,67 @@ def _refused(what: str, folder: Path, err: OSError) -> StoreError:
     )
 
 
-def _abandon(running: Iterable[Future[Fetched | Failure]]) -> None:
-    """Wait for downloads that nobody wants any more, and remove what they leave."""
-    for future in running:
-        if not future.cancel() and future.exception() is None:
-            outcome = future.result()
+class _Crew:
+    """Threads that take products from one queue, and hand over what became of them."""
+
+    def __init__(self, work: _Work, waiting: deque[Product], size: int):
+        self._work, self._waiting, self._left = work, waiting, len(waiting)
+        self._done: SimpleQueue[Fetched | Failure | BaseException] = SimpleQueue()
+        self._ahead = threading.Semaphore(size * AHEAD)
+        self._threads = [
+            threading.Thread(target=self._toil, name=f"download-{n}", daemon=True)
+            for n in range(min(size, self._left))
+        ]
+
+    def outcomes(self) -> Iterator[Fetched | Failure]:
+        """What became of each product; afterwards, however it ends, no thread is left."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            while self._left:
+                outcome = self._next()
+                self._left -= 1
+                self._ahead.release()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                self._work.progress.add_file()
+                yield outcome
+        finally:
+            self._disband()
+
+    def _next(self) -> Fetched | Failure | BaseException:
+        """The next outcome; progress is told while there is none."""
+        while True:
+            self._work.progress.tell()
+            with suppress(Empty):
+                return self._done.get(timeout=LIVE_S)
+
+    def _toil(self) -> None:
+        """Work until nothing is waiting."""
+        halt = self._work.line.halt
+        while True:
+            self._ahead.acquire()
+            try:
+                product = self._waiting.popleft()
+            except IndexError:
+                return
+            if halt.is_set():
+                return
+            try:
+                self._done.put(self._work.outcome(product))
+            except BaseException as err:  # raised again where the outcomes are asked for
+                self._done.put(err)
+
+    def _disband(self) -> None:
+        """Stop the threads, wait for them, and remove what nobody takes any more."""
+        self._work.line.halt.set()
+        self._waiting.clear()
+        for _ in self._threads:
+            self._ahead.release()
+        for thread in self._threads:
+            thread.join()
+        self._work.line.close()
+        while not self._done.empty():
+            outcome = self._done.get()
             if isinstance(outcome, Fetched):
                 outcome.path.unlink(missing_ok=True)
-
-
-class Progress:
-    """How far the downloads are, told in the log every few seconds."""
-
-    def __init__(self, total: int):
-        self.total, self.files = total, 0
-        self._bytes, self._began = 0, time.monotonic()
-        self._told = self._began
-        self._counting = threading.Lock()
-
-    def add(self, count: int) -> None:
-        """Count bytes that any thread received."""
-        with self._counting:
-            self._bytes += count
-
-    def tell(self) -> None:
-        """Write a line to the log, if the last one is some seconds old."""
-        if time.monotonic() - self._told >= REPORT_S:
-            self._told = time.monotonic()
-            log.info("%s", self)
-
-    def conclude(self) -> None:
-        """Write the last line."""
-        log.info("%s", self)
-
-    def __str__(self) -> str:
-        seconds = max(time.monotonic() - self._began, 1e-3)
-        return (
-            f"downloaded {self.files} of {self.total} files, {self._bytes / 1e6:.1f} MB, "
-            f"{self._bytes / 1e6 / seconds:.1f} MB/s"
-        )

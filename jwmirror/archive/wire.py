@@ -1,13 +1,16 @@
 """How every request goes out: named, patient within bounds, and with a token that stays home."""
 
+import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InvalidHeader, ProxySchemeUnknown
 
 from jwmirror import __version__
 from jwmirror.errors import ConfigError
@@ -30,11 +33,12 @@ class Patience:
     bodies: int = 3  # of a file, until its bytes are right
     backoff_s: float = 0.5  # doubles with each attempt
     retry_after_s: float = 120.0  # the longest wait a server may ask for with Retry-After
+    keep_from: int = 1 << 20  # bytes of a file that is worth resuming
 
 
-def retries(patience: Patience) -> urllib3.Retry:
+def retries(patience: Patience, halt: threading.Event | None = None) -> urllib3.Retry:
     """Retries of requests that change nothing at the server, POSTed queries too."""
-    return urllib3.Retry(
+    again = Retries(
         total=patience.attempts - 1,
         redirect=REDIRECTS,
         status_forcelist=RETRIED,
@@ -43,19 +47,66 @@ def retries(patience: Patience) -> urllib3.Retry:
         retry_after_max=patience.retry_after_s,
         raise_on_status=False,
     )
+    again.halt = halt or again.halt
+    return again
+
+
+class Retries(urllib3.Retry):
+    """Retries whose waits end when `halt` is set."""
+
+    halt = threading.Event()  # never set
+
+    def new(self, **changes: object) -> "Retries":
+        """The retries that are left."""
+        left = super().new(**changes)
+        left.halt = self.halt
+        return left
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        """Wait as long as the server asks for, or longer each time."""
+        if not (response and self.sleep_for_retry(response)):
+            self._wait(self.get_backoff_time())
+
+    def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
+        """Wait as long as Retry-After says, within bounds; False if it says nothing clear."""
+        try:
+            asked = self.get_retry_after(response)
+        except InvalidHeader:
+            asked = None
+        if asked:
+            self._wait(asked)
+        return bool(asked)
+
+    def _wait(self, seconds: float) -> None:
+        if self.halt.wait(seconds):
+            raise HTTPError("given up while waiting to ask again")
 
 
 class Line:
-    """HTTP to one server: `open` asks, `receive` streams a body; both raise urllib3's HTTPError."""
+    """HTTP to one server: `open` asks, `receive` streams a body; both raise urllib3's HTTPError.
+
+    Proxies and certificates are those that the environment names, as for astroquery.
+    """
 
     def __init__(self, connections: int, patience: Patience, token: str | None = None):
-        self.patience = patience
+        self.patience, self.halt = patience, threading.Event()
         self._token = token
-        self._pool = urllib3.PoolManager(
-            maxsize=connections,
-            retries=retries(patience),
-            timeout=urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
-        )
+        self._settings = {
+            "maxsize": connections,
+            "retries": retries(patience, self.halt),
+            "timeout": urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
+            "ca_certs": certificates(),
+        }
+        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host that are asked
+        self._making = threading.Lock()
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """The connections to a URL's host, by way of its proxy if there is one."""
+        host = url[: url.find("/", len("https://"))]
+        if host not in self._pools:
+            with self._making:
+                self._pools[host] = _through(proxy_for(url), self._settings)
+        return self._pools[host]
 
     @property
     def has_token(self) -> bool:
@@ -69,14 +120,14 @@ class Line:
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if show_token and self._token:
             sent["Authorization"] = f"token {self._token}"
-        return self._pool.request(
+        return self._pool(url).request(
             "GET", url, headers=sent, preload_content=False, decode_content=False
         )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
         """POST a question in JSON; the answer is read."""
         sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
-        return self._pool.request("POST", url, body=body, headers=sent)
+        return self._pool(url).request("POST", url, body=body, headers=sent)
 
     def receive(
         self,
@@ -100,8 +151,37 @@ class Line:
         return total
 
     def close(self) -> None:
-        """Close the connections."""
-        self._pool.clear()
+        """Close the connections; who waits to ask again gives up."""
+        self.halt.set()
+        for pool in self._pools.values():
+            pool.clear()
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
+    parts, proxies = urlsplit(url), getproxies_environment()
+    if not proxies or proxy_bypass_environment(parts.netloc.rpartition("@")[2], proxies):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def certificates() -> str | None:
+    """The file of certificates that the environment names; None for the system's own."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+
+
+def _through(proxy: str | None, settings: dict) -> urllib3.PoolManager:
+    if not proxy:
+        return urllib3.PoolManager(**settings)
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    user = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+    try:
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
+    except ProxySchemeUnknown as err:
+        raise ConfigError(
+            [f"proxy of scheme {urlsplit(proxy).scheme!r} in the environment: expected http(s)"]
+        ) from err
 
 
 class StalledError(HTTPError):

@@ -1,6 +1,6 @@
 """Which associations MAST has half updated, so that what is of them waits. Pure: no I/O.
 
-docs/decisions/0004-settling.md says what is looked at, and why.
+docs/decisions/0005-settling.md says what is looked at, and why.
 """
 
 from collections import defaultdict

@@ -53,11 +53,11 @@ class Generation(records.Generation):
 class Generations:
     """The generations of one mirror; one process may publish at a time, any number may read."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, group: str | None = None):
         self.root = Path(root)
         self.folder = self.root / "generations"
         self.pointer = self.root / "CURRENT"
-        self.objects = Objects(root)
+        self.objects = Objects(root, group)
 
     def current(self) -> Generation | None:
         """The generation that CURRENT names; None before the first one was published."""

@@ -15,6 +15,7 @@ from jwmirror.files import sha256_of, sync_file, sync_folder
 from jwmirror.records import Version
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
+SHARED = 0o440  # of exclusive-access objects that a group may read
 GROUP = 512  # files made durable together by take_many
 THREADS = 8  # that hash and fsync at the same time
 
@@ -22,8 +23,9 @@ THREADS = 8  # that hash and fsync at the same time
 class Objects:
     """The objects of one mirror; any number of processes may take files in at the same time."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, group: str | None = None):
         self.folder = Path(root) / "objects"
+        self.group = group  # may read exclusive-access objects; None: only their owner may
 
     @property
     def incoming(self) -> Path:
@@ -89,13 +91,33 @@ class Objects:
             )
 
     def restrict(self, sha256: str) -> None:
-        """Keep an object from other users: its access is exclusive."""
-        self._set_mode(sha256, CLOSED)
+        """Keep an object from other users, but for the group: its access is exclusive."""
+        if self.group is None:
+            self._set_mode(sha256, CLOSED)
+        elif self._mode(sha256) != SHARED or self._group(sha256) != self.group:
+            self._share(self.path(sha256))
 
     def release(self, sha256: str) -> None:
         """Let other users read an object that was restricted."""
-        if self._mode(sha256) == CLOSED:
+        if self._mode(sha256) in (CLOSED, SHARED):
             self._set_mode(sha256, OPEN)
+
+    def _share(self, path: Path) -> None:
+        """Let the group read a file, and nobody else but its owner."""
+        try:
+            shutil.chown(path, group=self.group)
+            os.chmod(path, SHARED)
+        except (LookupError, PermissionError) as err:
+            raise StoreError(
+                f"group of {path}: expected {self.group} (archive.group in the config), and that "
+                f"cannot be set ({err}); name a group that you belong to, then run again."
+            ) from err
+
+    def _group(self, sha256: str) -> str | None:
+        """The name of the group that an object belongs to."""
+        with suppress(KeyError):
+            return self.path(sha256).group()
+        return None
 
     def _mode(self, sha256: str) -> int:
         return stat.S_IMODE(os.stat(self.path(sha256)).st_mode)
@@ -115,7 +137,10 @@ class Objects:
         """A file on this file system with its final mode and durable bytes, and its sha256."""
         file = self._brought_here(Path(file))
         sha256 = sha256 or sha256_of(file)
-        os.chmod(file, mode)
+        if mode == CLOSED and self.group:
+            self._share(file)
+        else:
+            os.chmod(file, mode)
         sync_file(file)
         return file, sha256
 
@@ -146,7 +171,7 @@ class Objects:
             place.parent.mkdir(exist_ok=True)
             os.replace(file, place)
             return
-        if stat.S_IMODE(found.st_mode) != CLOSED:
+        if stat.S_IMODE(found.st_mode) not in (CLOSED, SHARED):
             self.release(sha256)
         with suppress(FileNotFoundError):
             file.unlink()

@@ -1,6 +1,8 @@
 """Objects: taken in whole, under the name that their bytes give, once."""
 
+import grp
 import hashlib
+import os
 import stat
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from jwmirror.errors import StoreError
 from jwmirror.records import Product, Version
-from jwmirror.store.objects import Objects
+from jwmirror.store.objects import CLOSED, Objects
 
 
 @pytest.fixture
@@ -126,3 +128,28 @@ def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):
     assert objects.path(sha256).read_bytes() == b"ramp"
     assert not file.exists()
     assert list(objects.incoming.iterdir()) == []
+
+
+def test_a_group_may_read_exclusive_objects_and_nobody_else(tmp_path):
+    """With a group configured, exclusive objects are 0440 and its own; released, 0444."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    objects = Objects(tmp_path / "mirror", group)
+    file, sha256 = arrived(objects, b"ramp")
+
+    objects.take(file, sha256, CLOSED)
+    taken = mode_of(objects.path(sha256))
+    objects.release(sha256)
+    released = mode_of(objects.path(sha256))
+    objects.restrict(sha256)
+
+    assert (taken, released, mode_of(objects.path(sha256))) == (0o440, 0o444, 0o440)
+    assert objects.path(sha256).group() == group
+
+
+def test_a_group_that_is_not_there_is_told(tmp_path):
+    """A wrong group ends in an error that names it and the config's key."""
+    objects = Objects(tmp_path / "mirror", "no-such-group")
+    file, sha256 = arrived(objects, b"ramp")
+
+    with pytest.raises(StoreError, match=r"no-such-group \(archive.group"):
+        objects.take(file, sha256, CLOSED)

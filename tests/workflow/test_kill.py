@@ -35,15 +35,25 @@ def wrong_objects(site: Site) -> list[str]:
     return [path.name for path in objects if sha256_of(path) != path.name]
 
 
+def leftovers(site: Site) -> list[str]:
+    """What is left of downloads that did not end."""
+    return [path.name for path in (site.mirror / "objects" / "incoming").glob("*/*")]
+
+
 def identities(site: Site) -> dict[str, str]:
     """What the current generation holds: science identity, or the bytes where there is none."""
     return {path: entry.identity or entry.sha256 for path, entry in site.entries().items()}
 
 
+def size_of(path) -> int:
+    """Bytes of a file; none if it has just been moved away."""
+    return path.stat().st_size if path.exists() else 0
+
+
 def in_fetch(site: Site):
     """The moment when some downloads are in the store and others under way."""
     incoming = site.mirror / "objects" / "incoming"
-    return lambda: incoming.is_dir() and any(path.stat().st_size for path in incoming.iterdir())
+    return lambda: any(size_of(path) for path in incoming.glob("*/*.part"))
 
 
 def in_calibration(site: Site):
@@ -64,4 +74,5 @@ def test_killed_run_is_made_good_by_the_next(fresh_site, mirrored, moment):
 
     assert unpublished
     assert wrong_after_kill == [] and wrong_objects(fresh_site) == []
+    assert leftovers(fresh_site) == []
     assert identities(fresh_site) == undisturbed

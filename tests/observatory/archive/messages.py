@@ -100,6 +100,7 @@ class Response:
     length: str = (
         "sent"  # "sent" (Content-Length), "chunked", or "none" (until the connection ends)
     )
+    announced: int | None = None  # bytes, where Content-Length is to be wrong
     cut: int | None = None  # bytes of the body after which the connection is closed
     reset: bool = False  # when cut: by a reset, not in good order
     pause: float = 0.0  # seconds to wait before the first byte
@@ -114,6 +115,14 @@ class Response:
         if isinstance(self.body, Span):
             return self.body.blocks()
         return (self.body[at : at + BLOCK] for at in range(0, len(self.body), BLOCK))
+
+    def whole(self) -> "Response":
+        """The response as it is without a Range: all bytes of the file, status 200."""
+        if not isinstance(self.body, Span):
+            return self
+        path = self.body.path
+        headers = {k: v for k, v in self.headers.items() if k != "Content-Range"}
+        return self.but(status=200, headers=headers, body=Span(path, 0, path.stat().st_size))
 
     def but(self, **changes) -> "Response":
         """This response with some parts replaced."""

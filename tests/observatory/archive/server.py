@@ -12,6 +12,7 @@ from tests.observatory.archive.messages import Request, Response
 
 Answer = Callable[[Request], Response]
 Record = Callable[[Request, Response, int], None]
+TICK = 0.05  # seconds between two pieces of a slow body
 IDLE = 30.0  # seconds after which an unused connection is closed
 
 
@@ -22,7 +23,7 @@ class Server:
         handler = type("ArchiveHandler", (Handler,), {"answer": staticmethod(answer)})
         handler.record = staticmethod(record)
         self._http = _Http(("127.0.0.1", port), handler)
-        self._thread = Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread = Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def port(self) -> int:
@@ -106,7 +107,10 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in response.headers.items():
             self.send_header(name, value)
         if response.length == "sent" and response.status not in (204, 304):
-            self.send_header("Content-Length", str(len(response.body)))
+            size, announced = len(response.body), response.announced
+            self.send_header("Content-Length", str(size if announced is None else announced))
+            if announced is not None and announced > size:  # the client waits for more
+                self.close_connection = True
         elif response.length == "chunked" and not bodiless:
             self.send_header("Transfer-Encoding", "chunked")
         elif response.length == "none" and not bodiless:
@@ -120,10 +124,17 @@ class Handler(BaseHTTPRequestHandler):
             return
         if response.length == "chunked":
             self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        elif response.rate:
+            self._send_slowly(part, response.rate)
         else:
             self.wfile.write(part)
-        if response.rate:
-            time.sleep(len(part) / response.rate)
+
+    def _send_slowly(self, part: bytes, rate: float) -> None:
+        """At most `rate` bytes per second, a little at a time."""
+        step = max(1, int(rate * TICK))
+        for at in range(0, len(part), step):
+            self.wfile.write(part[at : at + step])
+            time.sleep(step / rate)
 
     def _break_off(self, response: Response) -> None:
         """Close the connection before the body is whole."""

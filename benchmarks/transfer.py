@@ -1,0 +1,172 @@
+"""Downloads from nginx on loopback: jwmirror (verified) beside curl (not) and astroquery."""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.nginx import nginx
+from jwmirror.archive.transfer import Fetched, Transfer, wanted
+from jwmirror.records import Product
+
+MB = 1_000_000
+BLOCK = 2880  # bytes; FITS files are whole numbers of them
+
+ASTROQUERY = """
+import sys, time
+from astropy.table import Table
+from astroquery.mast import Observations
+names = sys.argv[1:]
+table = Table({"dataURI": [f"mast:JWST/product/{name}" for name in names]})
+table["obs_collection"], table["obs_id"], table["productFilename"] = "JWST", "toy", names
+began = time.monotonic()
+manifest = Observations.download_products(table)
+seconds = time.monotonic() - began
+assert set(manifest["Status"]) == {"COMPLETE"}
+print("seconds", seconds)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """Files of one size, and over how many connections they are asked for."""
+
+    name: str
+    count: int
+    size: int  # bytes, about
+    connections: int
+    goal: float  # wall against curl's
+
+
+def fits_file(path: Path, size: int, seed: int) -> Product:
+    """A FITS file of about `size` bytes of noise, and the product that MAST would list."""
+    count = max(1, round(size / BLOCK) - 1)
+    cards = ["SIMPLE  =                    T", "BITPIX  =                    8"]
+    cards += ["NAXIS   =                    1", f"NAXIS1  = {count * BLOCK:20d}", "END"]
+    noise = hashlib.shake_128(str(seed).encode()).digest(BLOCK * min(count, 400))
+    data = (noise * (count * BLOCK // len(noise) + 1))[: count * BLOCK]
+    body = "".join(f"{card:80}" for card in cards).ljust(BLOCK).encode() + data
+    path.write_bytes(body)
+    return Product(
+        uri=f"mast:JWST/product/{path.name}",
+        filename=path.name,
+        program=1345,
+        observation="o001",
+        suffix="rate",
+        size=len(body),
+        checksum=hashlib.md5(body, usedforsecurity=False).hexdigest(),
+    )
+
+
+def with_jwmirror(url: str, products: list[Product], load: Load, into: Path) -> float:
+    """Seconds for all of them, each whole, hashed twice and read as FITS."""
+    began = time.monotonic()
+    transfer = Transfer(url, downloads=load.connections)
+    outcomes = list(transfer.fetch(products, into, into / "quarantine"))
+    seconds = time.monotonic() - began
+    assert all(isinstance(each, Fetched) for each in outcomes), outcomes[0]
+    return seconds
+
+
+def with_curl(url: str, products: list[Product], load: Load, into: Path) -> float:
+    """Seconds for `curl --parallel`, which verifies nothing."""
+    lines = [f'url = "{wanted(p, url).url}"\noutput = "{into / p.filename}"' for p in products]
+    (into / "urls").write_text("\n".join(lines))
+    began = time.monotonic()
+    words = [
+        "curl",
+        "-sf",
+        "--no-progress-meter",
+        "--parallel",
+        "--parallel-max",
+        str(load.connections),
+    ]
+    subprocess.run([*words, "-K", str(into / "urls")], check=True, stderr=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def with_astroquery(url: str, products: list[Product], load: Load, into: Path) -> float:
+    """Seconds for astroquery's serial downloads, its import not counted."""
+    (into / "config").mkdir()
+    (into / "config" / "astroquery.cfg").write_text(f"[mast]\nserver = {url}\n")
+    ran = subprocess.run(
+        [sys.executable, "-c", ASTROQUERY, *[product.filename for product in products]],
+        cwd=into,
+        env=os.environ | {"ASTROPY_CONFIG_DIR": str(into / "config")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    return float(ran.stdout.rpartition("seconds ")[2])
+
+
+def measure(load: Load, rounds: int) -> None:
+    """Run each engine in turn, `rounds` times, and print the best of each."""
+    engines: dict[str, Callable] = {"curl": with_curl, "jwmirror": with_jwmirror}
+    if load.count > 100:  # few large files say nothing about being serial
+        engines["astroquery"] = with_astroquery
+    best: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        offered = Path(folder) / "offered"
+        offered.mkdir()
+        names = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(load.count)]
+        products = [fits_file(offered / name, load.size, n) for n, name in enumerate(names)]
+        with nginx(offered, Path(folder) / "nginx") as url:
+            for _ in range(rounds):
+                for name, engine in engines.items():
+                    with tempfile.TemporaryDirectory(dir=folder) as into:
+                        seconds = engine(url, products, load, Path(into))
+                    best[name] = min(seconds, best.get(name, seconds))
+    _tell(load, best)
+
+
+def _tell(load: Load, best: dict[str, float]) -> None:
+    print(f"{load.name}, {load.connections} connections")
+    for name, seconds in best.items():
+        rate = load.count * load.size / seconds / MB
+        ratio = seconds / best["curl"]
+        print(f"  {name:11} {seconds:8.2f} s {rate:8.0f} MB/s  {ratio:6.2f} x curl")
+    print(f"  goal: jwmirror <= {load.goal} x curl")
+    if "astroquery" in best:
+        print(f"  jwmirror is {best['astroquery'] / best['jwmirror']:.1f} x as fast as astroquery")
+
+
+def main() -> None:
+    """Compare the engines on many small and on few large files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", type=int, default=1000, help="MB of each large file")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked, _ = parser.parse_known_args()
+    size = asked.large * MB
+    loads = [
+        Load(
+            name="1,000 x 100 KB",
+            count=1000,
+            size=MB // 10,
+            connections=8,
+            goal=1.5,
+        ),
+        Load(
+            name=f"4 x {asked.large} MB",
+            count=4,
+            size=size,
+            connections=4,
+            goal=1,
+        ),
+    ]
+    try:
+        for load in loads:
+            measure(load, asked.rounds)
+    except FileNotFoundError as err:
+        print(f"skipped: {err}; this benchmark needs nginx and curl")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Run every row on {small, large} x {fresh, resumed} files, and tell it as docs/reliability.md."""
+
+import hashlib
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.wire import Patience
+from jwmirror.errors import StoreError
+from jwmirror.records import Failure, Product
+from jwmirror.store.objects import Objects
+from tests.observatory.archive import Archive, faults
+from tests.observatory.archive.toys import toy_fits
+from tests.reliability.scenes import PATIENCE, ROWS, Scene
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reliability.md"
+NAME = "jw01345001001_02101_00001_nrcb1_rate.fits"
+SIZES = {"small": 16, "large": 512}  # pixels along a side: 9 kB, and 530 kB
+CASES = [(size, manner) for size in SIZES for manner in ("fresh", "resumed")]
+
+OPENING = """\
+# What a bad server can do, and what comes of it
+
+Each row is a test: one thing goes wrong with the simulated archive, the listing or the disk while
+one file is fetched; `always` until the client gives up, or `once`. The file is small (10 kB) or
+large (500 kB, beyond the size from which interrupted downloads are resumed), fetched afresh, or
+after an earlier fetch was cut at half of it. *Wrong* counts published objects that are not, byte
+for byte, the version that the listing names, and files anywhere outside the mirror.
+
+After each row the trouble is ended, and one more fetch has to bring the right bytes; where it was
+the listing that was wrong, after a right one. The test compares this page with what it finds, so
+it is never older than the code; `make docs` writes it.
+
+An outcome of *fetched (n)* took n requests; *+ resumed* went on from the bytes already there.
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one case."""
+
+    words: str
+    message: str
+    wrong: int  # objects published that are not the listed version, and files gone astray
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one thing that goes wrong."""
+
+    name: str
+    outcomes: tuple[Outcome, ...]  # in the order of CASES
+
+    @property
+    def wrong(self) -> int:
+        """Over all cases."""
+        return sum(outcome.wrong for outcome in self.outcomes)
+
+    def __str__(self) -> str:
+        words = [outcome.words for outcome in self.outcomes]
+        messages = [outcome.message for outcome in self.outcomes if outcome.message]
+        cells = [self.name, *words, str(self.wrong), messages[0] if messages else ""]
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def page() -> str:
+    """The whole page."""
+    rows = [row(name) for name in ROWS]
+    head = ["what goes wrong", *(f"{size}, {manner}" for size, manner in CASES)]
+    table = [f"| {' | '.join([*head, 'wrong', 'message'])} |", "|---" * (len(head) + 2) + "|"]
+    total = f"{len(rows) * len(CASES)} cases; bytes published wrong = {sum(r.wrong for r in rows)}."
+    return "\n".join([OPENING, *table, *map(str, rows), "", total]) + "\n"
+
+
+def row(name: str) -> Row:
+    """Play one thing that goes wrong in all cases."""
+    return Row(name, tuple(_outcome(name, *case) for case in CASES))
+
+
+@cache
+def _file(size: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return toy_fits(Path(folder), NAME, pixels=SIZES[size]).read_bytes()
+
+
+def _outcome(name: str, size: str, manner: str) -> Outcome:
+    with _scene(size) as scene:
+        if manner == "resumed":
+            _leave_half(scene)
+        ROWS[name](scene)
+        asked = len(scene.archive.requests)
+        with scene.around:
+            found = _fetch(scene, scene.patience)
+        requests = scene.archive.requests[asked:]
+        wrong = _publish(scene, found)
+        _recover(scene, size)
+        stray = _astray(scene)
+    if isinstance(found, Fetched):
+        resumed = " + resumed" if requests[-1:] and requests[-1].status == 206 else ""
+        if name.startswith("reset"):  # how much came before it is a matter of chance
+            return Outcome("fetched", "", wrong + stray)
+        return Outcome(f"fetched ({len(requests)}){resumed}", "", wrong + stray)
+    return Outcome("refused", _plain(found.message, scene), wrong + stray)
+
+
+@contextmanager
+def _scene(size: str) -> Iterator[Scene]:
+    """A served archive with one file; its folder is removed afterwards."""
+    root = Path(tempfile.mkdtemp())
+    try:
+        file = root / NAME
+        file.write_bytes(_file(size))
+        into = root / "mirror" / "objects" / "incoming" / "fetch"
+        into.mkdir(parents=True)
+        with Archive(root / "archive") as archive:
+            archive.publish(file)
+            yield Scene(archive=archive, product=_product(_file(size)), into=into)
+    finally:
+        shutil.rmtree(root)
+
+
+def _product(data: bytes) -> Product:
+    return Product(
+        uri=f"mast:JWST/product/{NAME}",
+        filename=NAME,
+        program=1345,
+        observation="o001",
+        suffix="rate",
+        size=len(data),
+        checksum=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    )
+
+
+def _leave_half(scene: Scene) -> None:
+    """A fetch that is cut at half of the file, and gives up at once."""
+    scene.fault(faults.truncate_after(scene.half))
+    _fetch(scene, Patience(bodies=1, backoff_s=0.0, keep_from=PATIENCE.keep_from))
+    scene.archive.heal()
+
+
+def _fetch(scene: Scene, patience: Patience) -> Fetched | Failure:
+    """Fetch the product; a refusal of the disk counts as a failure, as it does for the run."""
+    before = threading.active_count()
+    transfer = Transfer(scene.archive.url, patience=patience)
+    mirror = scene.into.parents[2]
+    try:
+        (found,) = transfer.fetch([scene.product], scene.into, mirror / "quarantine")
+    except StoreError as err:
+        found = Failure(name=NAME, message=str(err))
+    ours = [t for t in threading.enumerate() if t.name.startswith("download-")]
+    assert not ours, f"threads left behind: {ours}, {before} before"
+    return found
+
+
+def _publish(scene: Scene, found: Fetched | Failure) -> int:
+    """Take what was fetched into the store; how many objects are not what was listed."""
+    objects = Objects(scene.into.parents[2])
+    if isinstance(found, Fetched):
+        objects.take(found.path, found.sha256)
+    published = [path.read_bytes() for path in objects.folder.glob("[0-9a-f][0-9a-f]/*")]
+    listed = scene.product.checksum
+    return sum(hashlib.md5(data, usedforsecurity=False).hexdigest() != listed for data in published)
+
+
+def _recover(scene: Scene, size: str) -> None:
+    """End the trouble; one more fetch of what is there now has to bring it, byte for byte."""
+    scene.archive.heal()
+    if scene.archive.holding(NAME).released.startswith("2099"):
+        scene.archive.release(NAME)
+    truth = scene.archive.path(NAME).read_bytes()
+    scene.product = _product(truth)
+    found = _fetch(scene, PATIENCE)
+    assert isinstance(found, Fetched), found
+    assert found.path.read_bytes() == truth, "the next fetch brought other bytes"
+
+
+def _astray(scene: Scene) -> int:
+    """Files that are neither in the mirror nor ours."""
+    root = scene.into.parents[3]
+    known = {"archive", "mirror", NAME, "key.pem", "certificate.pem"}
+    return sum(path.name not in known for path in root.iterdir())
+
+
+def _plain(message: str, scene: Scene) -> str:
+    """A message without what differs from run to run."""
+    for found, plain in [
+        (str(scene.into.parents[2]), "MIRROR"),
+        (re.escape(NAME), "FILE"),
+        (r"127\.0\.0\.1:\d+", "HOST"),
+        (r"port=\d+", "port=N"),
+        (r"host='127\.0\.0\.1'", "HOST"),
+        (r"<[\w.]+[^>]* at 0x[0-9a-f]+>", "CONNECTION"),
+        (r" ?\(_ssl\.c:\d+\)", ""),
+        (r"\b(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b", "HASH"),
+        (r"\b[0-9a-f]{32}\b", "HASH"),
+        (r"\(\[Errno -\d\] [^)]*\)", "(no such name)"),
+        (r"self.signed", "self-signed"),
+        (r"in \d+(\.\d+)? s", "in N s"),
+        (r"\d+ bytes in N s", "N bytes in N s"),
+        (r"\S*\.part", "FILE.part"),
+        (r"\s+", " "),
+    ]:
+        message = re.sub(found, plain, message)
+    return message

@@ -1,0 +1,29 @@
+"""docs/reliability.md says what comes of each thing that goes wrong, and no wrong byte gets in."""
+
+import shutil
+
+import pytest
+
+from tests.conftest import need
+from tests.reliability.page import CASES, PAGE, row
+from tests.reliability.scenes import ROWS
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_nothing_wrong_is_published_and_the_page_tells_what_happens(name):
+    """Small and large, fresh and resumed: no wrong object, and the outcome that the page states."""
+    if "certificate" in name and not shutil.which("openssl"):
+        need("openssl is not installed")
+
+    found = row(name)
+
+    assert found.wrong == 0
+    assert str(found) in PAGE.read_text().splitlines(), f"{found}\nmake docs writes the page"
+
+
+def test_the_page_has_a_line_for_each_row_and_no_other():
+    """What is not tested is not stated."""
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == list(ROWS)
+    assert f"{len(ROWS) * len(CASES)} cases" in PAGE.read_text()
