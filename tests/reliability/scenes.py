@@ -30,7 +30,9 @@ PATIENCE = Patience(
     retry_after_s=0.02,
     keep_from=100_000,
 )
-HASTY = replace(PATIENCE, read_s=0.3, stall_s=0.3)  # where waiting is what is tested
+# Where waiting is what is tested:
+NOT_WITH_SLOTH = replace(PATIENCE, stall_s=0.3)
+NOT_WITH_SILENCE = replace(PATIENCE, read_s=0.3)
 NOBODY = 65534
 
 
@@ -70,10 +72,10 @@ def _on_the_wire(make: Callable[[Scene], Fault]) -> Trouble:
     return lambda scene: scene.fault(make(scene))
 
 
-def _hastily(make: Callable[[Scene], Fault]) -> Trouble:
+def _for(patience: Patience, fault: Callable[[], Fault]) -> Trouble:
     def trouble(scene: Scene) -> None:
-        scene.patience = HASTY
-        scene.fault(make(scene))
+        scene.patience = patience
+        scene.fault(fault())
 
     return trouble
 
@@ -213,10 +215,10 @@ ROWS: dict[str, Trouble] = {
     **_status(504),
     "redirect loop": _loop,
     "redirect to another host": _elsewhere,
-    "slow body": _hastily(lambda s: faults.crawl()),
-    "slow body, once": _hastily(lambda s: faults.crawl(times=1)),
-    "silence": _hastily(lambda s: faults.silence(0.5)),
-    "silence, once": _hastily(lambda s: faults.silence(0.5, 1)),
+    "slow body": _for(NOT_WITH_SLOTH, lambda: faults.crawl()),
+    "slow body, once": _for(NOT_WITH_SLOTH, lambda: faults.crawl(times=1)),
+    "silence": _for(NOT_WITH_SILENCE, lambda: faults.silence(0.5)),
+    "silence, once": _for(NOT_WITH_SILENCE, lambda: faults.silence(0.5, 1)),
     "unknown host": _on_the_wire(lambda s: faults.unknown_host()),
     "certificate of nobody": _bad_certificate,
     "disk full": _full_disk,
