@@ -10,7 +10,7 @@ from jwmirror.report.runs import former_settling
 
 log_to(snakemake.log[0])
 poll = read(snakemake.input.poll, Poll)
-_, associations = Bench(snakemake.params.mirror).upstream(poll)
+associations = Bench(snakemake.params.mirror).upstream(poll).associations
 patience = Patience(
     days=snakemake.params.days, accept=parse(snakemake.params.accept, tuple[str, ...])
 )
