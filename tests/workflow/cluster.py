@@ -19,6 +19,7 @@ from jwmirror.files import replace_symlink
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sacctmgr", "sbatch")
 LINKS = Path("/etc/slurm")  # where srun inside a job looks, whatever its environment says
+DAEMONS = "/usr/sbin"  # not on everybody's PATH
 PATIENCE_S = 60
 
 AUTH = """\
@@ -76,6 +77,8 @@ NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMe
 
 def missing() -> str:
     """Why a cluster cannot be started here; empty if it can."""
+    if DAEMONS not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] += os.pathsep + DAEMONS
     absent = [name for name in PROGRAMS if not shutil.which(name)]
     if os.geteuid() != 0:
         return "a private Slurm needs root"
