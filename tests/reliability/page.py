@@ -107,7 +107,9 @@ def _outcome(name: str, size: str, manner: str) -> Outcome:
         whole = any(each.status == 200 and each.sent == found.size for each in requests)
         in_part = any(each.status == 206 for each in requests)
         resumed = " + resumed" if in_part and not whole else ""
-        if name.startswith(("reset", "silence", "slow")):  # how much came before is a matter of chance
+        if name.startswith(
+            ("reset", "silence", "slow")
+        ):  # how much came before is a matter of chance
             return Outcome("fetched", "", wrong + stray)
         return Outcome(f"fetched ({len(requests)}){resumed}", "", wrong + stray)
     return Outcome("refused", _plain(found.message, scene), wrong + stray)
