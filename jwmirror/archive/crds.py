@@ -26,7 +26,6 @@ OBSERVATORY = "jwst"
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
 MAPPINGS = (".pmap", ".imap", ".rmap")
 CONTEXT = re.compile(r"jwst_\d{4,}\.pmap")
-OFFLINE = "https://jwst-serverless.stsci.edu"  # crds asks no server whose name says "serverless"
 FIELDS = ("sha1sum", "size", "state")  # of a file, that the server tells
 BATCH = 500  # files asked about at once
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes, of no use offline

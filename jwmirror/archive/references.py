@@ -15,7 +15,6 @@ import msgspec
 from jwmirror.archive.crds import (
     CONTEXT,
     OBSERVATORY,
-    OFFLINE,
     FileFacts,
     Server,
     config_folder,
@@ -127,19 +126,6 @@ def sync_references(
     wanted = sorted({name for name in names if name and name.upper() != "N/A"})
     places = {name: place_of(cache, name, server.instrument_of(name, context)) for name in wanted}
     return _sync(server, places, cache)
-
-
-def offline_environment(cache: Path | str, context: str) -> dict[str, str]:
-    """The environment in which crds uses a synced cache and one context, and no network.
-
-    crds reads it when it is imported: set it before.
-    """
-    return {
-        "CRDS_PATH": str(Path(cache).absolute()),
-        "CRDS_CONTEXT": context,
-        "CRDS_READONLY_CACHE": "1",
-        "CRDS_SERVER_URL": OFFLINE,
-    }
 
 
 # ---- one file after the other ----------------------------------------------------------------

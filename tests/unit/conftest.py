@@ -1,6 +1,6 @@
 """A small mirror made by hand: one observation, mirrored, recalibrated by one recipe, one run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +34,8 @@ from jwmirror.records import (
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
+from tests.observatory.archive import Archive
+from tests.observatory.archive.toys import toy_program
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -200,3 +202,19 @@ def chain(derivation: Derivation, reason: Reason) -> Chain:
         derivations=(derivation,),
         reasons=(reason,),
     )
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory) -> Path:
+    """Toy files of program 1345."""
+    folder = tmp_path_factory.mktemp("toys")
+    toy_program(Archive(folder / "archive"), folder)
+    return folder
+
+
+@pytest.fixture
+def archive(tmp_path, toys) -> Iterator[Archive]:
+    """A served archive of its own for each test."""
+    with Archive(tmp_path / "archive") as archive:
+        archive.publish(*toys.glob("jw*"))
+        yield archive

@@ -13,28 +13,12 @@ from tests.observatory.archive import Archive
 from tests.observatory.archive.asking import invoke, products, rows
 from tests.observatory.archive.headers import groups_of
 from tests.observatory.archive.names import parse
-from tests.observatory.archive.toys import STAMP, toy_fits, toy_program
+from tests.observatory.archive.toys import STAMP, toy_fits
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 SECOND = "jw01345001001_02101_00002_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 IMAGE3 = f"jw01345-o001_{STAMP}_image3_00001_asn.json"
-
-
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory) -> Path:
-    """Toy files of program 1345."""
-    folder = tmp_path_factory.mktemp("toys")
-    toy_program(Archive(folder / "archive"), folder)
-    return folder
-
-
-@pytest.fixture
-def archive(tmp_path, toys):
-    """A served archive of its own for each test."""
-    with Archive(tmp_path / "archive") as archive:
-        archive.publish(*toys.glob("jw*"))
-        yield archive
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import urllib3
@@ -22,29 +21,13 @@ from tests.observatory.archive.faults import (
     wrong_bytes,
 )
 from tests.observatory.archive.holdings import md5_of
-from tests.observatory.archive.toys import STAMP, toy_program
+from tests.observatory.archive.toys import STAMP
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 SECOND = "jw01345001001_02101_00002_nrcb1"
 UNCAL = f"{EXPOSURE}_uncal.fits"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 IMAGE3 = f"jw01345-o001_{STAMP}_image3_00001_asn.json"
-
-
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory) -> Path:
-    """Toy files of program 1345."""
-    folder = tmp_path_factory.mktemp("toys")
-    toy_program(Archive(folder / "archive"), folder)
-    return folder
-
-
-@pytest.fixture
-def archive(tmp_path, toys):
-    """A served archive of its own for each test."""
-    with Archive(tmp_path / "archive") as archive:
-        archive.publish(*toys.glob("jw*"))
-        yield archive
 
 
 # ---- unmodified astroquery ------------------------------------------------------------

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from jwmirror.archive.references import (
-    offline_environment,
     resolve_context,
     sync_mappings,
     sync_references,
 )
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ReferencesError
+from jwmirror.recalibrate.references import environment
 from tests.observatory.references.context import build_context
 from tests.observatory.references.server import ReferenceServer
 
@@ -123,7 +123,7 @@ def test_the_synced_cache_serves_crds_offline(server, cache, crds_root):
 
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(header)],
-        env={**os.environ, **offline_environment(cache, server.latest)},
+        env={**os.environ, **environment(cache, server.latest)},
         capture_output=True,
         text=True,
         timeout=120,
