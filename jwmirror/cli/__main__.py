@@ -1,0 +1,5 @@
+"""`python -m jwmirror.cli` is `jwmirror`."""
+
+from jwmirror.cli import app
+
+app()

@@ -1,0 +1,73 @@
+"""The command line's frame: the app, the options that commands share, how they end and print."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+import yaml
+from rich.console import Console, RenderableType
+
+from jwmirror.errors import ConfigError, JwmirrorError
+
+app = typer.Typer(
+    help="A local mirror of your JWST programs that knows its own history.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigFile = Annotated[Path, typer.Option("--config", help="The config file.")]
+AskedConfig = Annotated[
+    Path | None, typer.Option("--config", help="The config file; else config/config.yaml.")
+]
+All = Annotated[bool, typer.Option("--all", help="List everything.")]
+Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]
+CONFIG = Path("config/config.yaml")
+
+
+def mirror_of(mirror: Path | None, config: Path) -> Path:
+    """The mirror that was named, or that a config names; only that key of it is read."""
+    if mirror is not None:
+        return mirror
+    try:
+        found = yaml.safe_load(config.read_text())
+    except (OSError, yaml.YAMLError) as err:
+        mistake = f"{config}: cannot be read; name one with --config, or a mirror with --mirror"
+        raise ConfigError([mistake]) from err
+    return Path(found.get("mirror", "mirror") if isinstance(found, dict) else "mirror")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Print jwmirror's own errors; exit code 2 for the config's, 1 for the others."""
+    try:
+        yield
+    except ConfigError as error:
+        print("\n".join(error.mistakes), file=sys.stderr)
+        raise typer.Exit(2) from error
+    except JwmirrorError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+def tell(record: Any, page: RenderableType, as_json: bool) -> None:
+    """Print a record: as a page for people, or as JSON."""
+    if as_json:
+        print_json(record)
+    else:
+        console().print(page)
+
+
+def console() -> Console:
+    """The terminal; or, into a pipe or file, a page wide enough not to cut names."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON with sorted keys."""
+    encoded = msgspec.json.encode(value, order="sorted")
+    print(msgspec.json.format(encoded, indent=2).decode())

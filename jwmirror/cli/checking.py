@@ -1,0 +1,29 @@
+"""`jwmirror check`: whether a config is right."""
+
+import sys
+
+import typer
+
+from jwmirror.cli.app import CONFIG, ConfigFile, Json, app, print_json
+from jwmirror.errors import ConfigError
+
+
+@app.command()
+def check(config: ConfigFile = CONFIG, as_json: Json = False) -> None:
+    """Check a config and every parameter in it; all mistakes at once, exit code 2."""
+    from jwmirror.config import load  # imports jwst where a recipe has parameters
+
+    mistakes: list[str] = []
+    try:
+        found = load(config)
+    except ConfigError as error:
+        mistakes = error.mistakes
+    if as_json:
+        print_json({"config": str(config), "mistakes": mistakes})
+    elif not mistakes:
+        programs = ", ".join(str(number) for number in {s.program for s in found.selections})
+        recipes = ", ".join(recipe.name for recipe in found.recipes) or "none"
+        print(f"{config}: no mistakes; programs {programs}; recipes {recipes}")
+    else:
+        print(f"Mistakes in {config}:\n" + "\n".join(mistakes), file=sys.stderr)
+    raise typer.Exit(2 if mistakes else 0)

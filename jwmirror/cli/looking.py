@@ -1,0 +1,68 @@
+"""`jwmirror status` and `plan`: what is held, what changed, what is out of date."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import CONFIG, All, AskedConfig, Json, Mirror, app, mirror_of, tell, told
+from jwmirror.report import console as pages
+from jwmirror.report.history import plain
+from jwmirror.report.runs import Run, last_run
+from jwmirror.report.status import Preview, Status, holdings, status_of
+
+
+@app.command()
+def status(
+    config: AskedConfig = None,
+    mirror: Mirror = None,
+    by_last_run: Annotated[
+        bool, typer.Option("--last-run", help="As the last run found it; at once.")
+    ] = False,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """What is held, what changed at the last poll, what is out of date and why, what waits.
+
+    Out of date is told by the config as it is now; with just --mirror, as the last run found it.
+    """
+    with told():
+        found = _status(config, mirror, by_last_run)
+    tell(found, pages.status_page(found, all_lines), as_json)
+
+
+@app.command()
+def plan(
+    config: AskedConfig = None,
+    mirror: Mirror = None,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """What the next run would recalibrate of what is held, and why; MAST and CRDS are not asked."""
+    with told():
+        found = _status(config, mirror)
+    tell(found, pages.plan_page(found, all_lines), as_json)
+
+
+def _status(config: Path | None, mirror: Path | None, by_last_run: bool = False) -> Status:
+    """The state of a mirror: by a config, or by the last run where none is asked for."""
+    from jwmirror.store.generations import Generations
+
+    root = mirror_of(mirror, config or CONFIG)
+    current = Generations(root).current()
+    rows = current.entries() if current else ()
+    columns = (rows.column(name) for name in ("path", "size", "state")) if current else ()
+    held = holdings(zip(*columns, strict=True))
+    run = last_run(root)
+    by_last_run = by_last_run or (config is None and mirror is not None)
+    seen = None if by_last_run or run is None else _preview(root, run, config or CONFIG)
+    return status_of(str(root), plain(current) if current else None, held, run, seen)
+
+
+def _preview(root: Path, run: Run, config: Path) -> Preview:
+    from jwmirror.config import load
+    from jwmirror.preview import preview  # imports jwst: seconds
+
+    asked = load(config)
+    programs = [selection.program for selection in asked.selections]
+    return preview(root, run, asked.recipes, programs, asked.cache, asked.context)
