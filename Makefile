@@ -27,8 +27,8 @@ $(VENV)/.installed: envs/jwmirror.lock pyproject.toml
 demo: install  ## the main job on a simulated observatory, in four acts
 	$(BIN)/python -m tests.observatory.demo
 
-test: install  ## all tests
-	$(BIN)/python -m pytest
+test: install  ## all tests, a process per core
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: install  ## formatting, lint, the workflow's own lint
 	$(BIN)/ruff format --check .

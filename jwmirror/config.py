@@ -138,6 +138,7 @@ def _recipe(name: str, raw: Mapping, programs: tuple[int, ...]) -> Recipe:
         name=name,
         programs=tuple(dict.fromkeys(raw.get("programs", programs))),
         stages=tuple(sorted(raw.get("stages", (1, 2, 3)))),
+        keep=tuple(sorted(raw.get("keep", ()))),
         parameters=raw.get("parameters") or {},
         where=tuple(_where(block) for block in raw.get("where") or ()),
     )

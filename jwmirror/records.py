@@ -112,6 +112,7 @@ class Orders:
 
 HELD, GONE = "held", "vanished"
 UPSTREAM = "upstream"
+RAMP = "ramp"  # an intermediate that a recipe may keep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,7 @@ class Recipe:
     stages: tuple[int, ...] = (1, 2, 3)
     parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()
+    keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
 
 
 # ---- recalibration ---------------------------------------------------------------------------
@@ -276,6 +278,7 @@ class Chain:
     product: str
     derivations: tuple[Derivation, ...]
     reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
+    keep: tuple[str, ...] = ()  # as in Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.observatory.observatory import Observatory
 from tests.observatory.site import Site
@@ -21,25 +23,43 @@ def need(missing: str) -> None:
         pytest.skip(missing)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` fills, once for all processes that share the tests of this session."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def built_observatory(tmp_path_factory) -> Path:
     """The root of an observatory with program 1345, built once; copy it before serving it."""
-    root = tmp_path_factory.mktemp("observatory")
-    Observatory.build(root / "built")
-    return root / "built"
+
+    def build(folder: Path) -> None:
+        Observatory.build(folder / "built")
+
+    return made_once(tmp_path_factory, "observatory", build) / "built"
 
 
 @pytest.fixture(scope="session")
 def mirrored(tmp_path_factory, built_observatory) -> Path:
     """A site after its first run (act 1 of the demo), made once; copy it before going on."""
-    folder = tmp_path_factory.mktemp("mirrored")
-    shutil.copytree(built_observatory, folder / "observatory")
-    observatory = Observatory.open(folder / "observatory")
-    with observatory.serve():
-        site = Site(folder, observatory)
-        site.configure()
-        site.snakemake()
-    return folder
+
+    def run(folder: Path) -> None:
+        shutil.copytree(built_observatory, folder / "observatory")
+        observatory = Observatory.open(folder / "observatory")
+        with observatory.serve():
+            site = Site(folder, observatory)
+            site.configure()
+            site.snakemake()
+
+    return made_once(tmp_path_factory, "mirrored", run)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jwmirror.errors import JwmirrorError
-from jwmirror.recalibrate import headers, pipelines
+from jwmirror.recalibrate import headers, pipelines, ramps
 from jwmirror.recalibrate.associations import Association, Associations, program_of
 from jwmirror.recalibrate.batches import cut
 from jwmirror.recalibrate.derivation import bind, differences, engine, is_bound, key_of
@@ -252,17 +252,11 @@ class Desk:
             key = key_of(bound) if is_bound(bound) else ""
             files = (self.recall(key) if key else None) or ()
             if files:
-                self.done.append(
-                    Result(
-                        recipe=recipe.name,
-                        program=program,
-                        observation=observation,
-                        pipeline=bound.pipeline,
-                        product=bound.product,
-                        key=key,
-                        files=files,
-                    )
-                )
+                self._note(recipe, program, observation, bound, files)
+                if ramps.keeps(bound, recipe.keep):
+                    ramp = ramps.ramp_of(bound)
+                    if kept := self.recall(key_of(ramp)):
+                        self._note(recipe, program, observation, ramp, kept)
             else:
                 pending.append(bound)
         if pending:
@@ -274,8 +268,30 @@ class Desk:
                     product=pending[0].product,
                     derivations=tuple(pending),
                     reasons=self._reasons(recipe, pending),
+                    keep=recipe.keep,
                 )
             )
+
+    def _note(
+        self,
+        recipe: Recipe,
+        program: int,
+        observation: str,
+        derivation: Derivation,
+        files: tuple[ResultFile, ...],
+    ) -> None:
+        """Note a result that is there."""
+        self.done.append(
+            Result(
+                recipe=recipe.name,
+                program=program,
+                observation=observation,
+                pipeline=derivation.pipeline,
+                product=derivation.product,
+                key=key_of(derivation),
+                files=files,
+            )
+        )
 
     def _reasons(self, recipe: Recipe, pending: Sequence[Derivation]) -> tuple[Reason, ...]:
         """Why results are out of date: how what is published differs from what is asked."""

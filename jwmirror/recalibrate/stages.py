@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate import associations, hooks, overrides, pipelines
+from jwmirror.recalibrate import associations, hooks, overrides, pipelines, ramps
 from jwmirror.recalibrate.derivation import engine, flat, key_of
 from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Derivation
@@ -38,24 +38,27 @@ class Cost:
     peak_memory: int  # bytes
 
 
-def run(derivation: Derivation, folder: Path, base: Path) -> tuple[Output, ...]:
+def run(
+    derivation: Derivation, folder: Path, base: Path, ramp: str = ramps.FULL
+) -> tuple[Output, ...]:
     """Run a derivation's pipeline in `folder`, which holds its inputs under their names.
 
     What is in the derivation is what runs: parameters are passed whole, and the references used
     are compared with the ones in the key; so are the user's hooks (looked for in `base`) and files,
-    before and after. Changes the working directory of the process, and where it finds hooks.
-    Raises CalibrationError, or whatever the pipeline raises.
+    before and after. With ramps.KEEP the kept ramp is among the outputs; with ramps.RESUME it is in
+    `folder`, and the run begins there. Changes the working directory of the process, and where it
+    finds hooks. Raises CalibrationError, or whatever the pipeline raises.
     """
     _check_engine(derivation)
     _check_own(derivation, base)
     parameters = hooks.prepare(derivation, base)
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
-    argument = _argument(derivation, folder)
+    argument = _argument(derivation, folder, ramp)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    _call(derivation.pipeline, parameters, argument)
+    _call(derivation.pipeline, parameters, argument, ramp)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(path for path in folder.iterdir() if path not in present)
@@ -86,8 +89,10 @@ def _check_own(derivation: Derivation, base: Path) -> None:
     overrides.check(derivation)
 
 
-def _argument(derivation: Derivation, folder: Path) -> str:
-    """The name of the file that the pipeline is called with: the exposure, or an association."""
+def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
+    """The file that the pipeline is called with: the exposure, its ramp, or an association."""
+    if ramp == ramps.RESUME:
+        return ramps.name_of_ramp(derivation)
     if pipelines.STAGE[derivation.pipeline] == 1:
         (exposure,) = derivation.inputs
         return exposure.name
@@ -96,8 +101,12 @@ def _argument(derivation: Derivation, folder: Path) -> str:
     return name
 
 
-def _call(name: str, parameters: Mapping[str, Any], argument: str) -> None:
+def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) -> None:
     pipeline = pipelines.class_of(name)
+    if ramp == ramps.KEEP:
+        parameters = ramps.saving(parameters)
+    if ramp == ramps.RESUME:
+        pipeline, parameters = ramps.resuming(pipeline), ramps.from_ramp(parameters)
     own = {name: value for name, value in parameters.items() if name != "steps"}
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:

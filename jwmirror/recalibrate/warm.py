@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from jwmirror.errors import JwmirrorError
 from jwmirror.log import FORMAT
+from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.stages import Cost, Output, run
 from jwmirror.records import Derivation, canonical, parse
 
@@ -43,6 +44,7 @@ class Job:
     base: str
     log: str
     timeout_s: float
+    ramp: str = ramps.FULL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +188,7 @@ def _work(job: Job, pipe: int) -> None:
 
 def _attempt(job: Job) -> Ending:
     try:
-        outputs = run(job.derivation, Path(job.folder), Path(job.base))
+        outputs = run(job.derivation, Path(job.folder), Path(job.base), job.ramp)
     except JwmirrorError as err:
         return Ending(number=job.number, kind=FAILED, error=str(err))
     except BaseException as err:  # whatever a pipeline or a hook raises spoils this job only

@@ -1,37 +1,20 @@
 """Calibrate the chains of a batch: recall what is known, run the rest in warm processes."""
 
-import contextlib
-import os
 import shutil
-import subprocess
-import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-import jwmirror
-from jwmirror.errors import CalibrationError, JwmirrorError
+from jwmirror.errors import JwmirrorError
+from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.derivation import bind, key_of
-from jwmirror.recalibrate.stages import NO_PARS, Cost, Output
-from jwmirror.recalibrate.warm import DONE, FAILED, KILLED, LATE, Ending, Job
-from jwmirror.records import (
-    Chain,
-    Derivation,
-    Failure,
-    Receipt,
-    Result,
-    ResultFile,
-    canonical,
-    parse,
-)
-
-ARITHMETIC = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ARITHMETIC}  # exposures are parallel
-TAIL = 2000  # characters of the warm process's own messages that are quoted
+from jwmirror.recalibrate.host import Host, StageError
+from jwmirror.recalibrate.stages import Cost, Output
+from jwmirror.recalibrate.warm import DONE, FAILED, KILLED, LATE, Ending
+from jwmirror.records import Chain, Derivation, Failure, Receipt, Result, ResultFile
 
 
 class Bench(Protocol):
@@ -49,12 +32,13 @@ class Bench(Protocol):
         """Take a result's files in, with its provenance; gives them as they are in the store."""
 
 
-class StageError(CalibrationError):
-    """A stage did not end well; `kind` is failed, killed or late."""
+@dataclass(frozen=True)
+class Made:
+    """A derivation and what it gave, now or before."""
 
-    def __init__(self, kind: str, message: str):
-        self.kind = kind
-        super().__init__(message)
+    derivation: Derivation
+    files: tuple[ResultFile, ...]
+    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -143,37 +127,66 @@ class Shop:
         files: tuple[ResultFile, ...] = ()
         try:
             for derivation in chain.derivations:
-                derivation = bind(derivation, files)
-                key = key_of(derivation)
-                with self._bench_lock:
-                    known = self._bench.recall(key)
-                if known is None:
-                    known = self._compute(derivation)
-                    computed.append(key)
-                files = known
-                results.append(_result(chain, derivation, key, files))
+                for made in self._made(bind(derivation, files), chain.keep):
+                    key = key_of(made.derivation)
+                    results.append(_result(chain, made.derivation, key, made.files))
+                    computed += [key] if made.is_new else []
+                    files = made.files
         except (JwmirrorError, OSError) as err:
             failure = Failure(name=f"{chain.recipe}/{chain.product}", message=str(err))
             killed = isinstance(err, StageError) and err.kind == KILLED
             return Outcome(tuple(results), tuple(computed), failure, killed)
         return Outcome(tuple(results), tuple(computed))
 
-    def _compute(self, derivation: Derivation) -> tuple[ResultFile, ...]:
+    def _made(self, derivation: Derivation, keep: Collection[str]) -> list[Made]:
+        """A derivation's result, computed if it is not known; before it the ramp, if kept."""
+        known = self._recalled(derivation)
+        if not ramps.keeps(derivation, keep):
+            return known or self._compute(derivation)
+        ramp = self._recalled(ramps.ramp_of(derivation))
+        if known:
+            return ramp + known
+        if ramp:
+            return ramp + self._compute(derivation, ramps.RESUME, ramp[0].files)
+        return self._compute(derivation, ramps.KEEP)
+
+    def _recalled(self, derivation: Derivation) -> list[Made]:
+        """What was made before of a derivation; empty if nothing was."""
+        with self._bench_lock:
+            files = self._bench.recall(key_of(derivation))
+        return [Made(derivation, files, is_new=False)] if files else []
+
+    def _compute(
+        self,
+        derivation: Derivation,
+        ramp: str = ramps.FULL,
+        kept: tuple[ResultFile, ...] = (),
+    ) -> list[Made]:
+        """Run a stage in a folder of its own, and keep what it made; `kept` is linked beside."""
         folder = (self._work / f"{derivation.product}-{derivation.pipeline}").absolute()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
             for item in derivation.inputs:
                 (folder / item.name).symlink_to(self._bench.locate(item.sha256).absolute())
-            ending = self._run(derivation, folder)
-            with self._bench_lock:
-                return self._bench.keep(derivation, ending.outputs, ending.cost)
+            for file in kept:
+                (folder / file.filename).symlink_to(self._bench.locate(file.sha256).absolute())
+            ending = self._run(derivation, folder, ramp)
+            return [
+                self._kept(part, outputs, ending.cost)
+                for part, outputs in ramps.shares(derivation, ending.outputs, ramp)
+            ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, derivation: Derivation, folder: Path) -> Ending:
+    def _kept(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Made:
+        with self._bench_lock:
+            files = self._bench.keep(derivation, outputs, cost)
+        return Made(derivation, files, is_new=True)
+
+    def _run(self, derivation: Derivation, folder: Path, ramp: str) -> Ending:
         log = (self._logs / f"{derivation.product}.log").absolute()
-        ending = self._host.run(derivation, folder, log, self._timeout_s)
+        ending = self._host.run(derivation, folder, log, self._timeout_s, ramp)
         if ending.kind == DONE:
             return ending
         why = {
@@ -199,104 +212,3 @@ def _result(
         key=key,
         files=files,
     )
-
-
-class Host:
-    """The caller's end of a warm process; any number of threads may run stages in it."""
-
-    def __init__(self, log: Path, python: str = sys.executable):
-        self._log, self._python = log, python
-        self._base = Path.cwd()  # where snakemake was called
-        self._lock = threading.Lock()
-        self._numbers = count(1)
-        self._waiting: dict[int, Future[Ending]] = {}  # of the present process
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_closed = False
-
-    def run(self, derivation: Derivation, folder: Path, log: Path, timeout_s: float) -> Ending:
-        """Run a stage and wait for its end."""
-        future: Future[Ending] = Future()
-        with self._lock:
-            process = self._started()
-            job = Job(
-                number=next(self._numbers),
-                derivation=derivation,
-                folder=str(folder),
-                base=str(self._base),
-                log=str(log),
-                timeout_s=timeout_s,
-            )
-            self._waiting[job.number] = future
-            try:
-                process.stdin.write(canonical(job).encode() + b"\n")
-                process.stdin.flush()
-            except OSError:
-                del self._waiting[job.number]
-                raise self._lost() from None
-        return future.result()
-
-    def close(self) -> None:
-        """Let the process end, which kills what still runs in it; no other is started."""
-        with self._lock:
-            process, self._process, self._is_closed = self._process, None, True
-        if process is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
-            self._reader.join()
-            process.stdout.close()
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        if self._is_closed:
-            raise self._lost()
-        if self._process is None or self._process.poll() is not None:
-            with open(self._log, "ab") as log:
-                self._process = subprocess.Popen(
-                    [
-                        self._python,
-                        "-P",
-                        "-m",
-                        "jwmirror.recalibrate.warm",
-                    ],  # -P: no modules from here
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=_environment(),
-                    start_new_session=True,  # Ctrl-C reaches the caller, who closes the input
-                )
-            self._waiting = {}
-            self._reader = threading.Thread(
-                target=self._listen, args=[self._process, self._waiting], daemon=True
-            )
-            self._reader.start()
-        return self._process
-
-    def _listen(
-        self, process: "subprocess.Popen[bytes]", waiting: dict[int, Future[Ending]]
-    ) -> None:
-        for line in process.stdout:
-            ending = parse(line, Ending)
-            with self._lock:
-                future = waiting.pop(ending.number)
-            future.set_result(ending)
-        process.wait()
-        with self._lock:
-            lost = list(waiting.values())
-        for future in lost:
-            future.set_exception(self._lost())
-
-    def _lost(self) -> StageError:
-        said = ""
-        with contextlib.suppress(FileNotFoundError):
-            said = self._log.read_text(errors="replace")[-TAIL:].strip()
-        return StageError(
-            KILLED,
-            f"the process that runs jwst has ended; its last messages are:\n{said}",
-        )
-
-
-def _environment() -> dict[str, str]:
-    """The caller's, with this jwmirror first, one thread each, and no second look-up."""
-    root = str(Path(jwmirror.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}

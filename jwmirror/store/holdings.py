@@ -120,13 +120,14 @@ def recalibrated_entries(
 
 
 def _asked(plans: Sequence[Plan]) -> set[tuple[str, str]]:
-    """(recipe, pipeline/product) of every result that the plans wanted computed."""
+    """(recipe, pipeline/product) of every result that the plans wanted computed, or kept."""
     return {
-        (chain.recipe, f"{derivation.pipeline}/{derivation.product}")
+        (chain.recipe, f"{derivation.pipeline}{kept}/{derivation.product}")
         for plan in plans
         for chains in plan.batches.values()
         for chain in chains
         for derivation in chain.derivations
+        for kept in ("", *(f"_{each}" for each in chain.keep))
     }
 
 

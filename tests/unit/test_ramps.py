@@ -1,0 +1,111 @@
+"""Kept ramps: a changed ramp_fit begins at the ramp, and gives what a full run gives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from jwmirror.recalibrate import ramps
+from jwmirror.recalibrate.derivation import key_of
+from tests.unit.test_worker import DEEP, files_of, observed, site  # noqa: F401
+
+KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))
+ONE_GROUP_LESS = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
+OTHER_JUMPS = {"detector1": {"jump": {"rejection_threshold": 9.0}}}
+ANEW = {"DATE"}  # when a file was written
+LOG = "ASDF"  # the extension that holds, beside metadata, the pipeline's messages
+
+
+def differing(one, other):
+    """The cards and arrays in which two products differ, by extension."""
+    with fits.open(one) as left, fits.open(other) as right:
+        assert [hdu.name for hdu in left] == [hdu.name for hdu in right]
+        pairs = [pair for pair in zip(left, right, strict=True) if pair[0].name != LOG]
+        cards = {
+            (mine.name, key)
+            for mine, theirs in pairs
+            for key in {*mine.header} | {*theirs.header}
+            if mine.header.get(key) != theirs.header.get(key)
+        }
+        arrays = {
+            (mine.name, "data")
+            for mine, theirs in pairs
+            if mine.is_image
+            and mine.data is not None
+            and not np.array_equal(mine.data, theirs.data, equal_nan=mine.data.dtype.kind == "f")
+        }
+        return cards | arrays
+
+
+def identities(receipt):
+    """The science content of a receipt's files, by name."""
+    return {(f.filename, f.identity) for result in receipt.results for f in result.files}
+
+
+def logged(site, chain):  # noqa: F811
+    """What the pipeline said of an exposure so far."""
+    return (site.root / "logs" / f"{chain.product}.log").read_text()
+
+
+def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):  # noqa: F811
+    """Jump is not run again, and arrays and headers are those of a full run."""
+    (first,) = site.plan(KEEPING, count=1)
+    site.calibrate([first])
+    before = logged(site, first)
+    (changed,) = site.plan(replace(KEEPING, parameters=ONE_GROUP_LESS), count=1)
+
+    resumed = site.calibrate([changed])
+    spoken = logged(site, first).removeprefix(before)
+    site.bench.results.clear()
+    full = site.calibrate([replace(changed, keep=())])
+
+    assert resumed.failures == full.failures == ()
+    assert resumed.computed == full.computed == (key_of(changed.derivations[0]),)
+    assert "Step ramp_fit done" in spoken and "Step jump" not in spoken
+    made = [files_of(site, receipt) for receipt in (resumed, full)]
+    assert made[0].keys() - made[1].keys() == {f"{first.product}_ramp.fits"}
+    assert len(made[1]) == 2
+    assert identities(resumed) >= identities(full)
+    for name, path in made[1].items():
+        assert {key for _, key in differing(made[0][name], path)} <= ANEW
+
+
+def test_a_changed_jump_makes_ramp_and_rate_anew(site):  # noqa: F811
+    """What comes before ramp_fit counts for the ramp."""
+    (first,) = site.plan(KEEPING, count=1)
+    (changed,) = site.plan(replace(KEEPING, parameters=OTHER_JUMPS), count=1)
+
+    one, other = site.calibrate([first]), site.calibrate([changed])
+
+    assert len(one.computed) == len(other.computed) == 2
+    assert not set(one.computed) & set(other.computed)
+    assert [result.pipeline for result in one.results] == ["detector1_ramp", "detector1"]
+
+
+def test_keeping_a_ramp_is_not_in_the_key(site):  # noqa: F811
+    """A recipe that keeps its ramps finds the rates of one that does not, and makes no ramp."""
+    (plain,) = site.plan(replace(KEEPING, keep=()), count=1)
+    site.calibrate([plain])
+
+    assert site.plan(KEEPING, count=1) == []
+
+
+def test_ramp_key_holds_just_what_the_ramp_depends_on(site):  # noqa: F811
+    """Neither ramp_fit's parameters nor references that only it reads; the jump's are there."""
+    derivation = site.plan(KEEPING, count=1)[0].derivations[0]
+
+    ramp = ramps.ramp_of(derivation)
+
+    assert not {"ramp_fit", "gain_scale"} & set(ramp.parameters["steps"])
+    assert {"gain", "readnoise", "superbias"} <= set(ramp.references)
+    assert "pars-detector1pipeline" not in ramp.references
+    assert ramp.references.items() <= derivation.references.items()
+
+
+@pytest.mark.parametrize("pipeline", ["guider", "image2"])
+def test_only_detector1_has_ramps_to_keep(site, pipeline):  # noqa: F811
+    """Other pipelines pay no attention to `keep`."""
+    derivation = replace(site.plan(count=1)[0].derivations[0], pipeline=pipeline)
+
+    assert not ramps.keeps(derivation, ("ramp",))
