@@ -1,7 +1,6 @@
 """What a file says, apart from when and where it was written: equal science, equal identity."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -9,11 +8,7 @@ from typing import Any, BinaryIO
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import BLOCK, sha256_of
-
-VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
-VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
-VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
-ASDF_BLOCK_MAGIC = b"\xd3BLK"
+from jwmirror.science import VOLATILE, asdf_blocks, asdf_content, check_end, is_volatile
 
 
 def science_identity(path: Path, filename: str = "") -> str:
@@ -41,23 +36,15 @@ def _fits_identity(path: Path, filename: str) -> str:
         ):
             for hdu in hdus:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
-            _check_end(hdus[-1], file)
+            check_end(hdus[-1], file)
     except (OSError, ValueError, TypeError, KeyError) as err:
         raise CalibrationError(f"{filename}: it cannot be read as FITS: {err}") from err
     return total.hexdigest()
 
 
-def _check_end(last: Any, file: BinaryIO) -> None:
-    """astropy drops an HDU whose header is cut, with a warning only."""
-    place = last.fileinfo()
-    end, size = place["datLoc"] + place["datSpan"], os.fstat(file.fileno()).st_size
-    if end != size:
-        raise OSError(f"the last HDU that can be read ends at byte {end} of {size}")
-
-
 def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
-    if hdu.name == "ASDF" and "ASDF_METADATA" in hdu.columns.names:
-        return _tree_digest(hdu.data["ASDF_METADATA"].tobytes())
+    if (content := asdf_content(hdu)) is not None:
+        return _tree_digest(content)
     if hdu.name == "HDRTAB":
         return _table_digest(hdu)
     digest = hashlib.sha256()
@@ -107,7 +94,7 @@ def _tree_digest(content: bytes) -> str:
     digest = hashlib.sha256()
     for token in _tokens(load_yaml(BytesIO(content), tagged=True), ()):
         _add(digest, token)
-    for block in _asdf_blocks(content):
+    for block in asdf_blocks(content):
         _add(digest, block)
     return digest.hexdigest()
 
@@ -118,7 +105,7 @@ def _tokens(node: Any, place: tuple[str, ...]) -> Iterator[str]:
     if isinstance(node, dict):
         yield f"{{{tag}"
         for key in sorted(node, key=str):
-            if not _is_volatile(str(key), place):
+            if not is_volatile(str(key), place):
                 yield f"{key}:"
                 yield from _tokens(node[key], (*place, str(key)))
         yield "}"
@@ -129,26 +116,6 @@ def _tokens(node: Any, place: tuple[str, ...]) -> Iterator[str]:
         yield "]"
     else:
         yield f"{tag}{node!r}"
-
-
-def _is_volatile(key: str, place: tuple[str, ...]) -> bool:
-    return key in VOLATILE_BRANCHES or (place == ("meta",) and key in VOLATILE_META)
-
-
-def _asdf_blocks(content: bytes) -> Iterator[bytes]:
-    """The used bytes of each binary block after the tree (ASDF standard 1.5, section "Blocks").
-
-    A block is its magic, 2 bytes of header size, 4 flags, 4 compression, then three sizes of 8
-    bytes (allocated, used, data); the index after the last block holds offsets only.
-    """
-    end_of_tree = content.find(b"\n...\n")
-    at = content.find(ASDF_BLOCK_MAGIC, end_of_tree) if end_of_tree >= 0 else -1
-    while at >= 0 and content[at : at + 4] == ASDF_BLOCK_MAGIC:
-        start = at + 6 + int.from_bytes(content[at + 4 : at + 6], "big")
-        allocated = int.from_bytes(content[at + 14 : at + 22], "big")
-        used = int.from_bytes(content[at + 22 : at + 30], "big")
-        yield content[start : start + used]
-        at = start + allocated
 
 
 # ---- ECSV ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WINGS = ("archive", "store", "recalibrate", "report")
-GROUND = ("records", "encoding", "errors", "failpoints", "files", "log")
+GROUND = ("records", "encoding", "errors", "failpoints", "files", "log", "science")
 RULES = sorted((ROOT / "rules").glob("*.smk"))
 
 
