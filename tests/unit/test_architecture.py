@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-WINGS = ("archive", "store", "recalibrate", "report")
-GROUND = ("records", "encoding", "errors", "failpoints", "files", "log", "science")
+WINGS = ("archive", "store", "recalibrate", "report", "compare")
+GROUND = ("records", "comparison", "encoding", "errors", "failpoints", "files", "log", "science")
 RULES = sorted((ROOT / "rules").glob("*.smk"))
 
 

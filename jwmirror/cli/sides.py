@@ -1,0 +1,82 @@
+"""What the sides of `jwmirror diff` name: 42, current, 42:deep, :deep, current:upstream."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from jwmirror.comparison import Side
+from jwmirror.errors import StoreError
+from jwmirror.records import Entry
+from jwmirror.store.differences import without_origin
+from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.manifest import Entries
+
+CURRENT = "current"
+
+
+@dataclass(frozen=True)
+class State:
+    """One side: its name, and the rows of its generation."""
+
+    side: Side
+    entries: Entries
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the row of each file is; by its path, below the origin's folder if one is named."""
+        paths, origins = (self.entries.column(name) for name in ("path", "origin"))
+        asked = self.side.origin
+        return {
+            without_origin(path) if asked else path: place
+            for place, (path, origin) in enumerate(zip(paths, origins, strict=True))
+            if asked in ("", origin)
+        }
+
+    def row(self, name: str) -> Entry | None:
+        """The row of the file that `places` has under a name."""
+        place = self.places.get(name)
+        return None if place is None else self.entries[place]
+
+
+def states_of(root: Path, old: str, new: str, recipe: str) -> tuple[State, State]:
+    """Both sides; StoreError if one is not there.
+
+    Where just one names an origin (upstream, or a recipe), it is that of both; `recipe` is that of
+    those that name none.
+    """
+    (old_name, _, old_origin), (new_name, _, new_origin) = old.partition(":"), new.partition(":")
+    origins = old_origin or recipe or new_origin, new_origin or recipe or old_origin
+    generations = [_generation(root, name) for name in (old_name, new_name)]
+    rows = {each.number: each.entries() for each in generations}
+    found = [
+        State(Side(generation=each.number, origin=origin), rows[each.number])
+        for each, origin in zip(generations, origins, strict=True)
+    ]
+    for origin in set(origins) - {""}:
+        _check_origin(origin, found)
+    return found[0], found[1]
+
+
+def _generation(root: Path, name: str) -> Generation:
+    """The generation of a number, a pin, or the current one ("" or "current")."""
+    generations = Generations(root)
+    if name.isdigit():
+        return generations.read(int(name))
+    if name not in ("", CURRENT):
+        raise StoreError(
+            f"{name}: expected the number of a generation (`jwmirror log` lists them) or "
+            f"`current`; a recipe of the current one is :{name}."
+        )
+    current = generations.current()
+    if current is None:
+        raise StoreError(f"{root}: no generation is published yet; run `snakemake` first.")
+    return current
+
+
+def _check_origin(origin: str, states: list[State]) -> None:
+    known = {name for state in states for name in state.entries.column("origin")}
+    if origin not in known:
+        raise StoreError(
+            f"{origin}: expected upstream or a recipe that the generations hold; "
+            f"they hold {', '.join(sorted(known)) or 'nothing'}."
+        )

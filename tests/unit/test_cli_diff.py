@@ -1,0 +1,154 @@
+"""`jwmirror diff`: two generations, two recipes, or one file in them, of a small mirror."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from jwmirror.cli import app
+from jwmirror.store.objects import Objects
+from tests.unit.conftest import EXPOSURE, derivation
+from tests.unit.toy_versions import Toy
+
+CAL = f"{EXPOSURE}_cal.fits"
+UPSTREAM = f"upstream/jw01345/o001/{CAL}"
+DEEP, QUICK = (f"recalibrated/{recipe}/jw01345/o001/{CAL}" for recipe in ("deep", "quick"))
+ASN = "jw01345-o001_image3_asn.json"
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """What `jwmirror diff ARGUMENTS` prints, on both channels; its exit code must be `code`."""
+    result = CliRunner().invoke(app, ["diff", *(str(each) for each in arguments)])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def mirror(empty_mirror):
+    """Two generations: in the second, one file is reprocessed, one recalibrated, one gone."""
+    made = empty_mirror
+    made.hold(CAL, Toy().write)
+    made.hold(ASN, lambda path: path.write_text("{}"))
+    made.hold("same_pool.csv", lambda path: path.write_text("same"))
+    jump = {"rejection_threshold": 4.0}
+    made.make(derivation("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, Toy().write)
+    made.rows[QUICK] = replace(made.rows[DEEP], path=QUICK, origin="quick")
+    made.publish()
+    toy = Toy().card("CAL_VER", "1.19.0").set("SCI", (3, 4), np.nan).set("DQ", (3, 4), 1)
+    made.hold(CAL, toy.write, cal_ver="1.19.0", crds_ctx="jwst_1400.pmap")
+    toy = Toy().card("S_JUMP", "SKIPPED")
+    jump = {"rejection_threshold": 5.0}
+    made.make(derivation("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, toy.write)
+    del made.rows[f"upstream/jw01345/o001/{ASN}"]
+    made.hold("new_pool.csv", lambda path: path.write_text("new"))
+    made.rows["upstream/jw01345/o001/same_pool.csv"] = replace(
+        made.rows["upstream/jw01345/o001/same_pool.csv"], state="vanished"
+    )
+    made.publish()
+    return made
+
+
+def test_two_generations_are_compared_file_by_file(mirror):
+    """New, changed, marked and gone, each with why."""
+    page = " ".join(run("1", "current", "--mirror", mirror.root).split())
+
+    assert "generation 1 -> generation 2: 1 new, 2 changed, 1 marked, 1 gone" in page
+    assert f"{UPSTREAM} [CAL_VER: 1.18.0 -> 1.19.0; CRDS_CTX: jwst_1322.pmap -> jwst" in page
+    assert f"{DEEP} [equal science content; image2: jump.rejection_threshold: 4.0 -> 5.0]" in page
+    assert "same_pool.csv [state: held -> vanished]" in page
+
+
+def test_a_difference_as_json(mirror):
+    """Every key of the records, by kind of change."""
+    found = json.loads(run("1", "2", "--json", "--mirror", mirror.root))
+
+    kinds = [(each["kind"], (each["new"] or each["old"])["path"]) for each in found["files"]]
+    assert found["old"] == {"generation": 1, "origin": ""}
+    assert kinds == [
+        ("new", "upstream/jw01345/o001/new_pool.csv"),
+        ("changed", DEEP),
+        ("changed", UPSTREAM),
+        ("gone", f"upstream/jw01345/o001/{ASN}"),
+        ("marked", "upstream/jw01345/o001/same_pool.csv"),
+    ]
+
+
+def test_a_generation_does_not_differ_from_itself(mirror):
+    """No difference is said to be none."""
+    assert "no difference" in run("2", "2", "--mirror", mirror.root)
+
+
+def test_one_recipe_alone(mirror):
+    """--recipe, and a recipe on one side, leave out the others' files."""
+    for words in (("1", "2", "--recipe", "deep"), ("1:deep", "2"), ("1", ":deep")):
+        found = json.loads(run(*words, "--json", "--mirror", mirror.root))
+        assert [each["new"]["path"] for each in found["files"]] == [DEEP]
+
+
+def test_a_file_is_told_in_one_word_first(mirror):
+    """What changed comes to, then the parts; upstream and recipe are told apart."""
+    both = run("1", "2", CAL, "--mirror", mirror.root)
+    upstream = run("1", "2", CAL, "--recipe", "upstream", "--mirror", mirror.root)
+    same = run("2", "2", UPSTREAM, "--mirror", mirror.root)
+
+    assert both.startswith("header only")
+    assert upstream.startswith("pixels changed")
+    assert same.startswith("identical")
+    assert "jump.rejection_threshold: 4.0 -> 5.0" in both
+    page = " ".join(upstream.split())
+    assert "CAL_VER: 1.18.0 -> 1.19.0" in page
+    assert "SCI 40x50 float32 1 (0.05 %)" in page
+    assert "3 -> 4" in page
+    assert "DQ DO_NOT_USE 1 0" in page
+
+
+def test_a_product_is_compared_between_recipes_and_upstream(mirror):
+    """The same file of two recipes of one generation, or of a recipe and upstream."""
+    recipes = run(":quick", ":deep", CAL, "--mirror", mirror.root)
+    upstream = run("current:upstream", "1:deep", CAL, "--mirror", mirror.root)
+
+    assert recipes.startswith("header only")
+    assert f"{QUICK} -> {DEEP}" in recipes
+    assert "S_JUMP: COMPLETE -> SKIPPED" in recipes
+    assert upstream.startswith("pixels changed")
+    assert "CAL_VER: 1.19.0 -> 3.0.0" in upstream
+
+
+def test_a_path_finds_its_counterpart_in_another_recipe(mirror):
+    """A path below one recipe stands for the product, whatever side it is of."""
+    page = run(":quick", ":deep", f"mirror/current/{QUICK}", "--mirror", mirror.root)
+
+    assert f"{QUICK} -> {DEEP}" in page
+
+
+def test_a_file_of_one_side_only(mirror):
+    """What came or went between the states is said so."""
+    assert "only on the first side" in run("1", "2", ASN, "--mirror", mirror.root)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("1", "9"), "generation 9: there is no"),
+        (("deep", "2"), "a recipe of the current one is :deep"),
+        ((":shallow", "2"), "they hold deep, quick, upstream"),
+        (("1", "2", CAL.replace("cal", "cak")), f"did you mean {CAL}"),
+    ],
+)
+def test_what_is_not_there_is_told(mirror, words, told):
+    """Generations, recipes and files that are not there, with what is."""
+    assert told in " ".join(run(*words, "--mirror", mirror.root, code=1).split())
+
+
+def test_an_object_that_decayed_is_told(mirror):
+    """A comparison is of the bytes that were stored, or it is an error."""
+    path = Objects(mirror.root).path(mirror.rows[UPSTREAM].sha256)
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(content[:-5000] + bytes([content[-5000] ^ 1]) + content[-4999:])
+
+    said = run("1", "2", UPSTREAM, "--mirror", mirror.root, code=1)
+
+    assert f"sha256 of object {path}" in " ".join(said.split())

@@ -1,0 +1,210 @@
+"""Two versions of an association, a catalogue, or any other file."""
+
+import json
+from copy import deepcopy
+
+import pytest
+
+from jwmirror.compare.versions import compare
+from jwmirror.comparison import BYTES, EQUAL, HEADER, IDENTICAL, MEMBERS, VALUES
+from jwmirror.errors import StoreError
+from jwmirror.records import Reason
+
+ASSOCIATION = {
+    "asn_type": "image3",
+    "version_id": "20260101t000000",
+    "products": [
+        {
+            "name": "jw01345-o001_t001",
+            "members": [
+                {"expname": "a_cal.fits", "exptype": "science", "exposerr": None},
+                {"expname": "b_cal.fits", "exptype": "science", "exposerr": None},
+                {"expname": "c_cal.fits", "exptype": "background", "exposerr": None},
+            ],
+        }
+    ],
+}
+ECSV = """# %ECSV 1.0
+# ---
+# datatype:
+# - {{name: label, datatype: int64}}
+# - {{name: sky_centroid.ra, unit: deg, datatype: float64}}
+# - {{name: sky_centroid.dec, unit: deg, datatype: float64}}
+# - {{name: flux, unit: {unit}, datatype: float64}}
+# meta: !!omap
+# - {{date: '{date}'}}
+# - {{limit: {limit}}}
+# - __serialized_columns__:
+#     sky_centroid:
+#       __class__: astropy.coordinates.sky_coordinate.SkyCoord
+#       dec: !astropy.table.SerializedColumn
+#         __class__: astropy.coordinates.angles.core.Latitude
+#         unit: &id001 !astropy.units.Unit {{unit: deg}}
+#         value: !astropy.table.SerializedColumn {{name: sky_centroid.dec}}
+#       frame: icrs
+#       ra: !astropy.table.SerializedColumn
+#         __class__: astropy.coordinates.angles.core.Longitude
+#         unit: *id001
+#         value: !astropy.table.SerializedColumn {{name: sky_centroid.ra}}
+#         wrap_angle: !astropy.coordinates.Angle
+#           unit: *id001
+#           value: 360.0
+#       representation_type: spherical
+# schema: astropy-2.0
+label sky_centroid.ra sky_centroid.dec flux
+{rows}
+"""
+ROWS = "1 80.0 -69.5 0.5\n2 80.1 -69.6 nan"
+
+
+@pytest.fixture
+def association(tmp_path):
+    """Compares the plain association with one that a function changed."""
+
+    def compared(change, indent=None):
+        new = deepcopy(ASSOCIATION)
+        change(new, new["products"][0]["members"])
+        (tmp_path / "old.json").write_text(json.dumps(ASSOCIATION))
+        (tmp_path / "new.json").write_text(json.dumps(new, indent=indent))
+        return compare(tmp_path / "old.json", tmp_path / "new.json")
+
+    return compared
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda asn, members: members.pop(1), Reason("b_cal.fits", "science", "")),
+        (
+            lambda asn, members: members.append({"expname": "d_cal.fits", "exptype": "psf"}),
+            Reason("d_cal.fits", "", "psf"),
+        ),
+        (
+            lambda asn, members: members[0].update(exptype="background"),
+            Reason("a_cal.fits", "science", "background"),
+        ),
+    ],
+)
+def test_members_are_told_one_by_one(association, change, told):
+    """A member added, removed or of another exptype; nothing else."""
+    found = association(change)
+
+    assert (found.verdict, found.members, found.cards) == (MEMBERS, (told,), ())
+
+
+def test_another_order_of_members_is_told(association):
+    """Order matters to the pipeline: each place that another member has."""
+    found = association(lambda asn, members: members.insert(0, members.pop(1)))
+
+    assert found.verdict == MEMBERS
+    assert found.members == (
+        Reason("order, place 1", "a_cal.fits", "b_cal.fits"),
+        Reason("order, place 2", "b_cal.fits", "a_cal.fits"),
+    )
+
+
+def test_other_keys_of_an_association_are_header(association):
+    """Equal members, other names and versions; also of a member."""
+
+    def change(asn, members):
+        asn["version_id"], members[1]["exposerr"] = "20260202t000000", "lost lock"
+        asn["products"][0]["name"] = "jw01345-o001_t002"
+
+    found = association(change)
+
+    assert (found.verdict, found.members) == (HEADER, ())
+    assert found.cards == (
+        Reason("version_id", "20260101t000000", "20260202t000000"),
+        Reason("products[0].name", "jw01345-o001_t001", "jw01345-o001_t002"),
+        Reason("products[0].members.b_cal.fits.exposerr", "null", "lost lock"),
+    )
+
+
+def test_formatting_of_json_is_no_science(association):
+    """The same content with other white space."""
+    assert association(lambda asn, members: None, indent=2).verdict == EQUAL
+
+
+def test_other_json_is_compared_by_its_values(tmp_path):
+    """JSON that is no association; a number is not the text of it."""
+    (tmp_path / "a.json").write_text('{"a": 1, "b": [1, 2]}')
+    (tmp_path / "b.json").write_text('{"a": "1", "b": [1, 3]}')
+
+    found = compare(tmp_path / "a.json", tmp_path / "b.json")
+
+    assert found.verdict == VALUES
+    assert [each.what for each in found.cards] == ["a", "b[1]"]
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    """Compares the plain catalogue with a changed one."""
+
+    def compared(**changes):
+        plain = {"unit": "Jy", "date": "2026-01-01", "limit": 3, "rows": ROWS}
+        (tmp_path / "old.ecsv").write_text(ECSV.format(**plain))
+        (tmp_path / "new.ecsv").write_text(ECSV.format(**plain | changes))
+        return compare(tmp_path / "old.ecsv", tmp_path / "new.ecsv")
+
+    return compared
+
+
+def test_a_catalogue_is_compared_by_column(catalogue):
+    """Rows that differ and the largest difference, also of parts of a coordinate."""
+    found = catalogue(rows="1 80.0 -69.25 0.5\n2 80.1 -69.5 2.5")
+
+    (table,) = found.tables
+    assert (found.verdict, table.old_rows, table.new_rows) == (VALUES, 2, 2)
+    assert [(each.name, each.differing, each.largest) for each in table.columns] == [
+        ("sky_centroid.dec", 2, 0.25),
+        ("flux", 1, None),
+    ]
+
+
+def test_a_catalogue_of_other_length_or_unit_is_told(catalogue):
+    """Another number of rows; another unit of the same numbers."""
+    (longer,) = catalogue(rows=f"{ROWS}\n3 1.0 2.0 3.0").tables
+    (other,) = catalogue(unit="mJy").tables
+
+    assert (longer.old_rows, longer.new_rows, longer.columns) == (2, 3, ())
+    assert [(each.old_type, each.new_type) for each in other.columns] == [
+        ("float64 Jy", "float64 mJy")
+    ]
+
+
+def test_the_date_of_a_catalogue_is_no_science(catalogue):
+    """Its other meta data are header."""
+    later, other = catalogue(date="2026-02-02"), catalogue(limit=5)
+
+    assert (later.verdict, later.volatile) == (EQUAL, ("DATE",))
+    assert (other.verdict, other.cards) == (HEADER, (Reason("limit", "3", "5"),))
+
+
+def test_files_of_other_kinds_are_compared_by_bytes(tmp_path):
+    """Sizes and sums tell what can be told."""
+    for name, text in (("a.csv", "one"), ("b.csv", "other"), ("c.csv", "one")):
+        (tmp_path / name).write_text(text)
+
+    changed = compare(tmp_path / "a.csv", tmp_path / "b.csv")
+
+    assert (changed.verdict, changed.old.size, changed.new.size) == (BYTES, 3, 5)
+    assert changed.old.sha256 != changed.new.sha256
+    assert compare(tmp_path / "a.csv", tmp_path / "c.csv").verdict == IDENTICAL
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ecsv", "a.fits"])
+def test_what_is_not_of_its_kind_is_refused(tmp_path, name):
+    """A file that cannot be read as what it is called is named."""
+    (tmp_path / "1").write_text("nonsense [")
+    (tmp_path / "2").write_text("other nonsense [")
+
+    with pytest.raises(StoreError, match=rf"{name}.*{tmp_path}.*cannot be read"):
+        compare(tmp_path / "1", tmp_path / "2", name)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    """A missing object is no traceback."""
+    (tmp_path / "a.csv").write_text("one")
+
+    with pytest.raises(StoreError, match="cannot be read"):
+        compare(tmp_path / "a.csv", tmp_path / "none.csv")

@@ -1,0 +1,364 @@
+"""Two versions of a FITS file: each difference is found, is alone, and mirrors when swapped."""
+
+import gzip
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from jwmirror.compare import images
+from jwmirror.compare.versions import compare
+from jwmirror.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
+from jwmirror.errors import StoreError
+from jwmirror.records import Reason
+from tests.unit.toy_versions import SHAPE, SKY, Toy
+
+
+@pytest.fixture
+def against(tmp_path):
+    """Compares the plain toy with a changed one, both ways; swapped sides must mirror."""
+
+    def compared(toy: Toy) -> Comparison:
+        paths = Toy().write(tmp_path / "old.fits"), toy.write(tmp_path / "new.fits")
+        found = compare(*paths)
+        assert mirrored(compare(*reversed(paths))) == found
+        return found
+
+    return compared
+
+
+def mirrored(found: Comparison) -> Comparison:
+    """A comparison told from the other side."""
+    turned = {
+        name: tuple(Reason(each.what, each.new, each.old) for each in getattr(found, name))
+        for name in ("pedigree", "references", "steps", "cards", "layout")
+    }
+    shift = found.shift and replace(found.shift, east=-found.shift.east, north=-found.shift.north)
+    return replace(
+        found,
+        **turned,
+        old=found.new,
+        new=found.old,
+        shift=shift,
+        images=tuple(mirrored_image(each) for each in found.images),
+        tables=tuple(mirrored_table(each) for each in found.tables),
+    )
+
+
+def mirrored_image(image):
+    """An image's difference from the other side."""
+    spread = image.spread and replace(image.spread, median=-image.spread.median)
+    bits = tuple(replace(bit, gained=bit.lost, lost=bit.gained) for bit in image.bits)
+    turned = replace(image, old_shape=image.new_shape, new_shape=image.old_shape)
+    turned = replace(turned, old_type=image.new_type, new_type=image.old_type)
+    return replace(turned, old_nan=image.new_nan, new_nan=image.old_nan, spread=spread, bits=bits)
+
+
+def mirrored_table(table):
+    """A table's difference from the other side."""
+    columns = tuple(
+        replace(each, old_type=each.new_type, new_type=each.old_type) for each in table.columns
+    )
+    return replace(table, old_rows=table.new_rows, new_rows=table.old_rows, columns=columns)
+
+
+def parts(found: Comparison) -> set[str]:
+    """The names of the parts that have something to tell."""
+    return {name for name, value in vars(found).items() if value} - {"verdict", "old", "new"}
+
+
+def test_a_file_is_identical_to_itself(against):
+    """The same bytes have nothing to tell but that."""
+    found = against(Toy())
+
+    assert found.verdict == IDENTICAL
+    assert parts(found) == set()
+
+
+def test_what_is_no_science_is_named(against):
+    """Dates, names and sums do not count, and are said to be all that differs."""
+    found = against(Toy().card("DATE", "2026-02-02").card("FILENAME", "b").card("CHECKSUM", "x"))
+
+    assert found.verdict == EQUAL
+    assert set(found.volatile) == {"DATE", "FILENAME", "CHECKSUM"}
+    assert found.pedigree == (Reason("DATE", "2026-01-01T00:00:00", "2026-02-02"),)
+    assert parts(found) == {"volatile", "pedigree"}
+
+
+def test_cards_are_sorted_by_what_they_say(against):
+    """Pedigree, references, steps and others, in a file whose pixels are the same."""
+    toy = Toy().card("CAL_VER", "1.19.0").card("R_FLAT", "N/A").card("S_JUMP", "SKIPPED")
+    del toy.hdus[0].header["FILTER"]
+    found = against(toy.card("BUNIT", "MJy/sr", "SCI"))
+
+    assert found.verdict == HEADER
+    assert found.pedigree == (Reason("CAL_VER", "1.18.0", "1.19.0"),)
+    assert found.references == (Reason("R_FLAT", "crds://jwst_nircam_flat_0001.fits", "N/A"),)
+    assert found.steps == (Reason("S_JUMP", "COMPLETE", "SKIPPED"),)
+    assert found.cards == (Reason("FILTER", "F200W", ""), Reason("SCI BUNIT", "", "MJy/sr"))
+    assert parts(found) == {"pedigree", "references", "steps", "cards"}
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(row=some.integers(1, SHAPE[0] - 1), column=some.integers(0, SHAPE[1] - 1))
+def test_a_single_pixel_is_found(against, row, column):
+    """One pixel in one image, wherever it is, with its size in units of the error."""
+    found = against(Toy().set("SCI", (row, column), 99))
+
+    (image,) = found.images
+    step = 99 - Toy().hdus["SCI"].data[row, column]
+    assert found.verdict == PIXELS
+    assert (image.hdu, image.changed, image.pixels) == ("SCI", 1, SHAPE[0] * SHAPE[1])
+    assert image.spread.largest == pytest.approx(step, rel=1e-6)
+    assert image.spread.over_error == pytest.approx([step / 0.5] * 3, rel=1e-6)
+    assert (image.spread.median, image.spread.mad, image.spread.every) == (0, 0, 1)
+    assert parts(found) == {"images"}
+
+
+def test_median_and_mad_are_those_of_the_difference(against):
+    """Checked against numpy, over the pixels that are finite in both."""
+    toy, step = Toy(), np.random.default_rng(2).normal(3, 1, SHAPE).astype("f4")
+    toy.hdus["SCI"].data += step
+    (image,) = against(toy).images
+
+    real = (toy.hdus["SCI"].data.astype("f8") - Toy().hdus["SCI"].data)[
+        np.isfinite(toy.hdus["SCI"].data)
+    ]
+    assert image.spread.median == pytest.approx(np.median(real))
+    assert image.spread.mad == pytest.approx(np.median(np.abs(real - np.median(real))))
+
+
+def test_a_nan_that_moved_is_found(against):
+    """As many NaN as before, elsewhere: two pixels changed."""
+    found = against(Toy().set("SCI", (0, 0), 1).set("SCI", (5, 5), np.nan))
+
+    (image,) = found.images
+    assert (image.changed, image.old_nan, image.new_nan) == (2, 3, 3)
+
+
+def test_other_bytes_of_equal_values_are_no_change(against):
+    """The sign of zero and the payload of a NaN are told, and change no pixel."""
+    toy = Toy()
+    toy.hdus["SCI"].data.view("u4")[0, 0] = 0x7FC00123
+    found = against(toy)
+
+    assert found.verdict == EQUAL
+    assert found.volatile == ("bytes of equal values in SCI",)
+
+
+def test_flags_are_told_by_name(against):
+    """Bits gained and lost, under jwst's names, in unsigned integers up to the highest bit."""
+    toy = (
+        Toy().set("DQ", (0, 0), 4).set("DQ", (slice(0, 2), 1), 4 + 1024).set("DQ", (3, 3), 1 << 31)
+    )
+    found = against(toy)
+
+    (image,) = found.images
+    assert found.verdict == PIXELS
+    assert (image.hdu, image.changed, image.old_type) == ("DQ", 4, "uint32")
+    assert image.bits == (
+        Bit(name="JUMP_DET", gained=3, lost=0),
+        Bit(name="DEAD", gained=2, lost=0),
+        Bit(name="REFERENCE_PIXEL", gained=1, lost=0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "shape", "kind"), [("f8", SHAPE, "float64"), ("f4", (40, 25), "float32")]
+)
+def test_another_type_or_shape_is_told(against, change, shape, kind):
+    """A changed type changes pixels even where the values are equal; shapes are not compared."""
+    toy = Toy()
+    toy.hdus["ERR"].data = np.full(shape, 0.5, change)
+    found = against(toy)
+
+    (image,) = found.images
+    assert found.verdict == PIXELS
+    assert (image.old_type, image.new_type, image.new_shape) == ("float32", kind, shape)
+    assert image.changed == 0
+
+
+def test_an_extension_too_many_is_told(against):
+    """An image that only one version has changes pixels; it is described."""
+    toy = Toy()
+    toy.hdus.append(fits.ImageHDU(np.zeros((2, 3), "u1"), name="AREA"))
+    found = against(toy)
+
+    assert found.verdict == PIXELS
+    assert found.layout == (Reason("AREA", "", "image, uint8 2x3"),)
+
+
+def test_extensions_of_one_name_are_told_apart(tmp_path):
+    """The second SCI of a file is compared with the second of the other, by its own ERR."""
+    paths = []
+    for name, value in (("a.fits", 1.0), ("b.fits", 3.0)):
+        toy = Toy()
+        for kind, pixel in (("SCI", value), ("ERR", 4.0)):
+            toy.hdus.append(fits.ImageHDU(np.full((3, 3), pixel, "f4"), name=kind, ver=2))
+        paths.append(toy.write(tmp_path / name))
+
+    (image,) = compare(*paths).images
+    assert (image.hdu, image.changed, image.spread.over_error) == ("SCI,2", 9, (0.5, 0.5, 0.5))
+
+
+def test_a_table_is_compared_column_by_column(against):
+    """Rows that differ are counted per column, with the largest difference of numbers."""
+    found = against(Toy().set("SRC", ("flux", 1), 7).set("SRC", ("name", slice(0, 2)), "z"))
+
+    (table,) = found.tables
+    assert found.verdict == VALUES
+    assert [(each.name, each.differing, each.largest) for each in table.columns] == [
+        ("flux", 1, 6.5),
+        ("name", 2, None),
+    ]
+
+
+def test_columns_added_and_retyped_are_told(against):
+    """Columns are matched by name, whatever their number."""
+    toy = Toy()
+    columns = [
+        fits.Column("label", "J", array=np.arange(5)),
+        fits.Column("flux", "D", unit="Jy", array=np.arange(5) / 2),
+        fits.Column("name", "8A", array=["a", "b", "c", "d", "e"]),
+        fits.Column("more", "2E", array=np.zeros((5, 2))),
+    ]
+    toy.hdus["SRC"] = fits.BinTableHDU.from_columns(columns, name="SRC")
+    (table,) = against(toy).tables
+
+    assert [(each.name, each.old_type, each.new_type) for each in table.columns] == [
+        ("flux", "E Jy", "D Jy"),
+        ("more", "", "2E"),
+    ]
+
+
+def test_a_table_of_blended_headers_is_header(tmp_path):
+    """Its dates are no science, its other columns are header, not values."""
+
+    def mosaic(name, **columns):
+        cards = [fits.Column(key, "10A", array=[value]) for key, value in columns.items()]
+        toy = Toy()
+        toy.hdus.append(fits.BinTableHDU.from_columns(cards, name="HDRTAB"))
+        return toy.write(tmp_path / name)
+
+    one = mosaic("a.fits", DATE="2026-01-01", DETECTOR="NRCB1")
+    later = compare(one, mosaic("b.fits", DATE="2026-02-02", DETECTOR="NRCB1"))
+    other = compare(one, mosaic("c.fits", DATE="2026-01-01", DETECTOR="NRCA1"))
+
+    assert (later.verdict, later.volatile) == (EQUAL, ("DATE",))
+    assert (other.verdict, other.tables[0].columns[0].name) == (HEADER, "DETECTOR")
+
+
+@pytest.mark.parametrize(("east", "north"), [(10.0, 0.0), (0.0, -25.0), (300.0, 400.0)])
+def test_a_moved_sky_is_measured(against, east, north):
+    """A known shift of the reference point is found at centre and corners, to 0.1 %."""
+    toy = Toy().card("CRVAL2", SKY["CRVAL2"] + north / 3600e3, "SCI")
+    toy.card("CRVAL1", SKY["CRVAL1"] + east / 3600e3 / np.cos(np.radians(SKY["CRVAL2"])), "SCI")
+    found = against(toy)
+
+    assert found.verdict == HEADER
+    assert found.shift.source == "FITS"
+    assert found.shift.east == pytest.approx(east, rel=1e-3, abs=1e-3)
+    assert found.shift.north == pytest.approx(north, rel=1e-3, abs=1e-3)
+    assert found.shift.corners == pytest.approx([np.hypot(east, north)] * 4, rel=1e-3)
+
+
+def test_a_shift_across_the_zero_of_right_ascension(tmp_path):
+    """359.99 and 0.01 degrees are neighbours."""
+    one = Toy().card("CRVAL1", 359.99999, "SCI").write(tmp_path / "a.fits")
+    other = Toy().card("CRVAL1", 0.00001, "SCI").write(tmp_path / "b.fits")
+
+    found = compare(one, other)
+
+    assert found.shift.east == pytest.approx(72 * np.cos(np.radians(69.5)), rel=1e-3)
+
+
+def with_gwcs(path, ra, **meta):
+    """A file as jwst writes it, whose coordinates are in its ASDF extension."""
+    from astropy import coordinates, units
+    from astropy.modeling import models
+    from gwcs import WCS, coordinate_frames
+    from stdatamodels.jwst.datamodels import ImageModel
+
+    to_sky = (
+        models.Shift(-25) & models.Shift(-20)
+        | models.Scale(8.6e-6) & models.Scale(8.6e-6)
+        | models.Pix2Sky_TAN()
+        | models.RotateNative2Celestial(ra, -69.5, 180)
+    )
+    pixel = coordinate_frames.Frame2D(name="detector", unit=(units.pix, units.pix))
+    sky = coordinate_frames.CelestialFrame(reference_frame=coordinates.ICRS(), name="world")
+    model = ImageModel(np.ones(SHAPE, "f4"))
+    model.meta.wcs = WCS([(pixel, to_sky), (sky, None)])
+    model.meta.filename = path.name
+    model.update(meta)
+    model.save(path)
+    return path
+
+
+def test_coordinates_in_the_asdf_extension_are_believed_first(tmp_path):
+    """What jwst itself goes by is measured; without it dates and hashes alone are no science."""
+    one = with_gwcs(tmp_path / "a.fits", 80.0)
+    again = compare(one, with_gwcs(tmp_path / "b.fits", 80.0))
+    moved = compare(one, with_gwcs(tmp_path / "c.fits", 80.0 + 50 / 3600e3))
+
+    assert again.verdict == EQUAL and "tree" not in parts(again)
+    assert moved.verdict == HEADER
+    assert [each.name for each in moved.tree] == ["meta.wcs"]
+    assert moved.shift.source == "gwcs"
+    assert moved.shift.east == pytest.approx(50 * np.cos(np.radians(69.5)), rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_pixels_of_every_type_are_read_as_astropy_does(tmp_path, kind):
+    """Types, unsigned ones too, and values agree with astropy's."""
+    least = 0 if kind.startswith("u") else -5
+    data = np.array([[least, 1, 100], [7, 8, 9]], kind)
+    fits.PrimaryHDU(data).writeto(tmp_path / "a.fits")
+
+    with fits.open(tmp_path / "a.fits", do_not_scale_image_data=True) as hdus:
+        pixels = images.pixels_of(tmp_path / "a.fits", hdus[0].header, hdus[0].fileinfo()["datLoc"])
+    assert pixels.type == np.dtype(kind).name
+    assert pixels.values(1, 4).tolist() == [1, 100, 7, 8]
+
+
+def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
+    """Pieces and samples change no count and no extreme, and a sample is said to be one."""
+    toy = Toy().set("SCI", (39, 49), -1000)
+    toy.hdus["SCI"].data[:, 7] += 1
+    paths = Toy().write(tmp_path / "a.fits"), toy.write(tmp_path / "b.fits")
+    (whole,) = compare(*paths).images
+
+    monkeypatch.setattr(images, "CHUNK", 17)
+    (pieces,) = compare(*paths).images
+    monkeypatch.setattr(images, "SAMPLE", 500)
+    (sample,) = compare(*paths).images
+
+    assert pieces == whole
+    assert (sample.changed, sample.old_nan) == (whole.changed, whole.old_nan)
+    assert sample.spread.largest == whole.spread.largest
+    assert sample.spread.every == 7  # the first of 4 and more that is prime to 40 x 50
+
+
+@pytest.mark.parametrize("cut", [1, 2880, 9000])
+def test_a_cut_file_is_refused(tmp_path, cut):
+    """A file that ends early is named, with what to do."""
+    old, new = Toy().write(tmp_path / "old.fits"), Toy().card("A", 1).write(tmp_path / "new.fits")
+    new.write_bytes(new.read_bytes()[:-cut])
+
+    with pytest.raises(StoreError, match=rf"{re.escape(str(new))} cannot be read as FITS"):
+        compare(old, new)
+
+
+def test_a_compressed_file_is_refused(tmp_path):
+    """A gzipped file under a FITS file's name is told as such."""
+    old, new = Toy().write(tmp_path / "old.fits"), tmp_path / "new.fits"
+    new.write_bytes(gzip.compress(old.read_bytes()))
+
+    with pytest.raises(StoreError, match="compressed by gzip"):
+        compare(old, new)
