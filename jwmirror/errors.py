@@ -1,5 +1,7 @@
 """Errors, in families by whose fault they are; leaves carry data and say the next step."""
 
+import difflib
+
 
 class JwmirrorError(Exception):
     """Any error that jwmirror raises on purpose; its text is meant for the user as it stands."""
@@ -57,3 +59,11 @@ class StoreError(JwmirrorError):
 
 class CalibrationError(JwmirrorError):
     """One exposure or association could not be calibrated; the others go on."""
+
+
+def unknown(kind: str, found: object, allowed: list) -> str:
+    """Words for a name that does not exist: the nearest right one, and all that are allowed."""
+    names = [str(name) for name in allowed]
+    near = difflib.get_close_matches(str(found), names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {found!r}; {hint}allowed are {', '.join(names)}"

@@ -208,7 +208,7 @@ class Selection:
 class Where:
     """Parameters for just the exposures whose header matches: {detector: NRCALONG, ...}."""
 
-    match: dict[str, str]
+    match: dict[str, str | tuple[str, ...]]  # one value, or several of which one must be it
     parameters: dict[str, Any]  # pipeline -> step -> parameter -> value, stpipe's names
 
 
@@ -222,6 +222,10 @@ class Recipe:
     parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()
     keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
+    settings: dict[str, Any] = field(default_factory=dict)  # --set: as parameters, above all blocks
+    between: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # detector1..image2: functions
 
 
 # ---- recalibration ---------------------------------------------------------------------------

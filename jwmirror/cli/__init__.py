@@ -1,6 +1,14 @@
 """`jwmirror`: look at, check and steer a mirror. Thin: commands read records and print pages."""
 
-from jwmirror.cli import checking, comparing, events, explaining, history, looking  # noqa: F401
+from jwmirror.cli import (  # noqa: F401
+    checking,
+    comparing,
+    events,
+    explaining,
+    history,
+    looking,
+    scaffolding,
+)
 from jwmirror.cli.app import app
 
 __all__ = ["app"]

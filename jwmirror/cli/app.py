@@ -23,6 +23,12 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="The config file.")]
 AskedConfig = Annotated[
     Path | None, typer.Option("--config", help="The config file; else config/config.yaml.")
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="RECIPE.PIPELINE.STEP.PARAMETER=VALUE, above the config; repeat it."
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="List everything.")]
 Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]

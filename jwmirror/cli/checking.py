@@ -4,18 +4,18 @@ import sys
 
 import typer
 
-from jwmirror.cli.app import CONFIG, ConfigFile, Json, app, print_json
+from jwmirror.cli.app import CONFIG, ConfigFile, Json, Settings, app, print_json
 from jwmirror.errors import ConfigError
 
 
 @app.command()
-def check(config: ConfigFile = CONFIG, as_json: Json = False) -> None:
+def check(config: ConfigFile = CONFIG, settings: Settings = None, as_json: Json = False) -> None:
     """Check a config and every parameter in it; all mistakes at once, exit code 2."""
     from jwmirror.config import load  # imports jwst where a recipe has parameters
 
     mistakes: list[str] = []
     try:
-        found = load(config)
+        found = load(config, settings or ())
     except ConfigError as error:
         mistakes = error.mistakes
     if as_json:

@@ -1,5 +1,6 @@
 """`jwmirror explain`: where a file comes from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from jwmirror.cli.app import (
     AskedConfig,
     Json,
     Mirror,
+    Settings,
     app,
     console,
     mirror_of,
@@ -31,6 +33,7 @@ def explain(
     ] = None,
     config: AskedConfig = None,
     mirror: Mirror = None,
+    settings: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Why a file is what it is: pedigree; or recipe, key, parameters, references and inputs.
@@ -41,7 +44,7 @@ def explain(
         root = mirror_of(mirror, config or CONFIG)
         found = _explanations(root, file, recipe)
         if config is not None or mirror is None:
-            found = [_with_origins(each, root, config or CONFIG) for each in found]
+            found = [_with_origins(each, root, config or CONFIG, settings or ()) for each in found]
     for each in [] if as_json else found:
         console().print(pages.explanation_page(each))
     if as_json:
@@ -76,7 +79,9 @@ def _explanations(root: Path, file: str, recipe: str | None) -> list[Explanation
     ]
 
 
-def _with_origins(explanation: Explanation, root: Path, config: Path) -> Explanation:
+def _with_origins(
+    explanation: Explanation, root: Path, config: Path, settings: Sequence[str]
+) -> Explanation:
     """The explanation with where its parameters come from, or why that cannot be told."""
     if explanation.record is None:
         return explanation
@@ -85,7 +90,7 @@ def _with_origins(explanation: Explanation, root: Path, config: Path) -> Explana
     from jwmirror.store.generations import Generations
 
     try:
-        asked = load(config)
+        asked = load(config, settings)
         found = origins_of(
             explanation.entry,
             explanation.record.derivation,

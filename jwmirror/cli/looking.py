@@ -1,11 +1,23 @@
 """`jwmirror status` and `plan`: what is held, what changed, what is out of date."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import CONFIG, All, AskedConfig, Json, Mirror, app, mirror_of, tell, told
+from jwmirror.cli.app import (
+    CONFIG,
+    All,
+    AskedConfig,
+    Json,
+    Mirror,
+    Settings,
+    app,
+    mirror_of,
+    tell,
+    told,
+)
 from jwmirror.report import console as pages
 from jwmirror.report.history import plain
 from jwmirror.report.runs import Run, last_run
@@ -19,6 +31,7 @@ def status(
     by_last_run: Annotated[
         bool, typer.Option("--last-run", help="As the last run found it; at once.")
     ] = False,
+    settings: Settings = None,
     all_lines: All = False,
     as_json: Json = False,
 ) -> None:
@@ -27,7 +40,7 @@ def status(
     Out of date is told by the config as it is now; with just --mirror, as the last run found it.
     """
     with told():
-        found = _status(config, mirror, by_last_run)
+        found = _status(config, mirror, by_last_run, settings or ())
     tell(found, pages.status_page(found, all_lines), as_json)
 
 
@@ -35,16 +48,22 @@ def status(
 def plan(
     config: AskedConfig = None,
     mirror: Mirror = None,
+    settings: Settings = None,
     all_lines: All = False,
     as_json: Json = False,
 ) -> None:
     """What the next run would recalibrate of what is held, and why; MAST and CRDS are not asked."""
     with told():
-        found = _status(config, mirror)
+        found = _status(config, mirror, settings=settings or ())
     tell(found, pages.plan_page(found, all_lines), as_json)
 
 
-def _status(config: Path | None, mirror: Path | None, by_last_run: bool = False) -> Status:
+def _status(
+    config: Path | None,
+    mirror: Path | None,
+    by_last_run: bool = False,
+    settings: Sequence[str] = (),
+) -> Status:
     """The state of a mirror: by a config, or by the last run where none is asked for."""
     from jwmirror.store.generations import Generations
 
@@ -55,14 +74,14 @@ def _status(config: Path | None, mirror: Path | None, by_last_run: bool = False)
     held = holdings(zip(*columns, strict=True))
     run = last_run(root)
     by_last_run = by_last_run or (config is None and mirror is not None)
-    seen = None if by_last_run or run is None else _preview(root, run, config or CONFIG)
+    seen = None if by_last_run or run is None else _preview(root, run, config or CONFIG, settings)
     return status_of(str(root), plain(current) if current else None, held, run, seen)
 
 
-def _preview(root: Path, run: Run, config: Path) -> Preview:
+def _preview(root: Path, run: Run, config: Path, settings: Sequence[str]) -> Preview:
     from jwmirror.config import load
     from jwmirror.preview import preview  # imports jwst: seconds
 
-    asked = load(config)
+    asked = load(config, settings)
     programs = [selection.program for selection in asked.selections]
     return preview(root, run, asked.recipes, programs, asked.cache, asked.context)

@@ -20,6 +20,7 @@ from jwmirror.recalibrate import modules
 from jwmirror.records import Derivation
 
 KINDS = ("pre_hooks", "post_hooks")
+BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between)
 CALL = re.compile(r"\s*[\w.]+\((?P<arguments>.*)\)\s*", re.DOTALL)  # a Step class with parameters
 DOTTED = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\s*")
 TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s;|&<>()='\"]+")
@@ -35,10 +36,16 @@ class UntraceableError(CalibrationError):
 
 
 def named(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """The hooks of a pipeline's parameters, those of skipped steps too: stpipe runs them."""
+    """The hooks of a pipeline's parameters, those of skipped steps too: stpipe runs them.
+
+    And the functions that are run between it and the pipeline before it.
+    """
     steps = parameters.get("steps", {}).values()
     found = (
-        hook for each in (parameters, *steps) for kind in KINDS for hook in each.get(kind) or ()
+        hook
+        for each in (parameters, *steps)
+        for kind in (*KINDS, BETWEEN)
+        for hook in each.get(kind) or ()
     )
     return tuple(dict.fromkeys(found))
 
@@ -167,6 +174,20 @@ def _problem(hook: str, base: Path) -> str:
     return ""
 
 
+def function_problem(function: str, base: Path) -> str:
+    """Why a text is no function that can be called with one model; "" if it is one."""
+    try:
+        module = _module(function, base) if DOTTED.fullmatch(function) else None
+        if module is None:
+            missing = function.strip().rpartition(".")[0] or function
+            return f"there is no module {missing} in {base}, on PYTHONPATH or in Python"
+        _with_own_imports(function, module, base)
+        problem = modules.call_problem(module, function.strip().rpartition(".")[2])
+        return f"in {module.path}, {problem}" if problem else ""
+    except (UntraceableError, OSError) as err:
+        return str(err)
+
+
 def _command_problem(hook: str, base: Path) -> str:
     first = _first(hook)
     path = dict(_files(hook, base)).get(first)
@@ -217,7 +238,7 @@ def _own_modules(hooks: Iterable[str], base: Path) -> Iterator[modules.Module]:
 def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """The parameters with `change` made to each hook."""
     changed = {
-        name: [change(hook) for hook in value or ()] if name in KINDS else value
+        name: [change(hook) for hook in value or ()] if name in (*KINDS, BETWEEN) else value
         for name, value in parameters.items()
     }
     if "steps" in changed:

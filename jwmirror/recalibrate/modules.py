@@ -142,6 +142,39 @@ def _bound(tree: ast.AST) -> Iterator[str]:
             yield from _bound(node)
 
 
+def call_problem(module: Module, name: str) -> str:
+    """Why what a source defines as `name` cannot be called with one argument; "" if it can.
+
+    Also "" where the source does not tell: a name that it imports or computes.
+    """
+    if module.path.suffix != ".py":
+        return ""
+    found = [node for node in _definitions(_tree(module)) if node.name == name]
+    if not found:
+        return ""
+    if not isinstance(found[-1], ast.FunctionDef):
+        return f"{name} is {'a class' if isinstance(found[-1], ast.ClassDef) else 'async'}"
+    rules = found[-1].args
+    places = [*rules.posonlyargs, *rules.args]
+    needed = len(places) - len(rules.defaults)
+    named = [a.arg for a, d in zip(rules.kwonlyargs, rules.kw_defaults, strict=True) if d is None]
+    if needed > 1 or named:
+        wants = [each.arg for each in places[:needed]] + named
+        return f"{name} wants {len(wants)} arguments ({', '.join(wants)})"
+    return "" if places or rules.vararg else f"{name} takes no argument"
+
+
+def _definitions(
+    tree: ast.AST,
+) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Functions and classes in a module's own scope, also under if, try and with."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+        else:
+            yield from _definitions(node)
+
+
 def _tree(module: Module) -> ast.Module:
     return ast.parse(decode_source(module.path.read_bytes()), str(module.path))
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
+from jwmirror.recalibrate import reftypes
 from jwmirror.records import Derivation
 
 OVERRIDE = "override_"
@@ -93,6 +94,22 @@ def check(derivation: Derivation) -> None:
             )
 
 
+def check_offline(parameters: Mapping[str, Any], source: str) -> None:
+    """CalibrationError if a step would ask for a catalogue over the network while it runs.
+
+    `source`: the parameter reference that says so, if one does.
+    """
+    for step, values in parameters.get("steps", {}).items():
+        value = values.get("abs_refcat")
+        if isinstance(value, str) and GAIA.fullmatch(value):
+            raise CalibrationError(
+                f"{step}.abs_refcat is {value} (by {source or 'the recipe'}), which "
+                "is asked for over the network while the pipeline runs, and compute nodes have "
+                f"none; set {step}.abs_refcat in the recipe: to a catalogue file (columns RA, DEC "
+                "in degrees), or to '' for no absolute alignment."
+            )
+
+
 def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """The parameters with `change` made to each value that names a file."""
 
@@ -169,3 +186,20 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
         path.open("rb").close()
     except OSError as err:
         yield f"{place}: found {value!r}, expected {expected}; {path}: {err.strerror}."
+        return
+    if name.startswith(OVERRIDE):
+        yield from _not_of_type(name.removeprefix(OVERRIDE), value, place, path)
+
+
+def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:
+    """Whether a reference file is whole, and of the type that it is to stand for."""
+    try:
+        found = reftypes.reftype_of(path)
+    except (OSError, reftypes.UnreadableError) as err:
+        yield f"{place}: found {value!r}, expected a reference file; {path}: {err}."
+        return
+    if found not in ("", reftype):
+        yield (
+            f"{place}: found {value!r}, which calls itself a {found} reference (REFTYPE), expected "
+            f"a {reftype} reference; name it as {OVERRIDE}{found}, or correct the file."
+        )

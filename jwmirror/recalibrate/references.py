@@ -110,6 +110,7 @@ class Resolver:
         pars = _pars_names(pipeline, answers)
         layers = [*self._pars_layers(pars), asked]
         resolved = overrides.placed(parameters.resolve(pipeline, layers, idle), self._base)
+        overrides.check_offline(resolved, _who_says("abs_refcat", pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
             for step, name in pars.items()
@@ -210,6 +211,15 @@ def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
     """Step ("" for the pipeline, last) -> its pars reference, where CRDS has one."""
     types = pars_types(pipeline).items()
     return {step: answers[reftype] for step, reftype in types if _is_file(answers[reftype])}
+
+
+def _who_says(parameter: str, pars: Mapping[str, str], layers: Sequence[Mapping[str, Any]]) -> str:
+    """The last of the pars references that names a parameter; "" if none does."""
+    found = ""
+    for name, layer in zip(pars.values(), layers, strict=False):
+        steps = layer.get("steps", {}).values()
+        found = name if any(parameter in each for each in (layer, *steps)) else found
+    return found
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate import associations, hooks, overrides, pipelines, ramps
+from jwmirror.recalibrate import associations, between, hooks, overrides, pipelines, ramps
 from jwmirror.recalibrate.derivation import engine, flat, key_of
 from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Derivation
@@ -54,6 +54,8 @@ def run(
     parameters = hooks.prepare(derivation, base)
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
+    names = [item.name for item in derivation.inputs]
+    between.apply(parameters.get(hooks.BETWEEN, ()), names, folder)
     argument = _argument(derivation, folder, ramp)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
@@ -107,7 +109,8 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
         parameters = ramps.saving(parameters)
     if ramp == ramps.RESUME:
         pipeline, parameters = ramps.resuming(pipeline), ramps.from_ramp(parameters)
-    own = {name: value for name, value in parameters.items() if name != "steps"}
+    ours = ("steps", hooks.BETWEEN)
+    own = {name: value for name, value in parameters.items() if name not in ours}
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:
         steps.setdefault(step, {})

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from jwmirror.config import overlaid
+from jwmirror.recipes import overlaid
 from jwmirror.records import Entry
 from jwmirror.report.runs import Run, last_run
 from jwmirror.store.generations import Generations

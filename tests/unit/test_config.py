@@ -86,7 +86,7 @@ def test_extended_recipe_lies_over_its_parent():
 
     quick = {recipe.name: recipe for recipe in config.recipes}["quick"]
     assert quick.stages == (1,)
-    assert quick.parameters["detector1"]["jump"] == {
+    assert quick.parameters["detector1"]["steps"]["jump"] == {
         "rejection_threshold": 5.0,
         "maximum_cores": "none",
     }

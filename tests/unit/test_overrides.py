@@ -1,9 +1,13 @@
 """Files of the user's own: known by content and name, found from where snakemake was called."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import asdf
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
@@ -149,8 +153,66 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path, name, value, told):
 
 def test_files_that_are_there_are_no_mistake(flat):
     """By relative or by whole path; in a list, the others are told by number."""
-    good = [*mistakes("override_flat", "flat.fits", "here", flat.parent)]
+    good = [*mistakes("user_supplied_flat", "flat.fits", "here", flat.parent)]
     (line,) = mistakes("bkg_list", [str(flat), "missing.fits"], "here", flat.parent)
 
     assert good == []
     assert line.startswith("here[1]: found 'missing.fits'")
+
+
+# ---- what reference files say of themselves --------------------------------------------------
+
+
+def reference(path: Path, reftype: str) -> Path:
+    """A small reference file of a type, in the format that its name says."""
+    if path.suffix == ".asdf":
+        asdf.AsdfFile({"meta": {"reftype": reftype}}).write_to(path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps({"reftype": reftype}))
+    else:
+        header = fits.Header({"REFTYPE": reftype})
+        fits.HDUList([fits.PrimaryHDU(header=header), fits.ImageHDU(np.zeros((99, 99)))]).writeto(
+            path
+        )
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.gz", "a.asdf", "a.json"])
+def test_a_reference_of_the_right_type_is_no_mistake(tmp_path, name):
+    """In all formats that references come in; another type is named, with the way out."""
+    reference(tmp_path / name, "FLAT")
+
+    right = [*mistakes("override_flat", name, "here", tmp_path)]
+    (wrong,) = mistakes("override_dark", name, "here", tmp_path)
+
+    assert right == []
+    assert f"found {name!r}, which calls itself a flat reference" in wrong
+    assert "expected a dark reference; name it as override_flat" in wrong
+
+
+def test_a_reference_without_a_type_is_taken_for_what_it_stands_for(tmp_path):
+    """Whoever makes a file by hand may leave REFTYPE out."""
+    fits.PrimaryHDU(np.zeros((2, 2))).writeto(tmp_path / "flat.fits")
+
+    assert [*mistakes("override_flat", "flat.fits", "here", tmp_path)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.fits", b"", "it is empty"),
+        ("a.fits", b"flat", "neither FITS nor ASDF nor JSON"),
+        ("a.fits", None, "truncated"),
+        ("a.json", b'{"reftype": ', "JSONDecodeError"),
+        ("a.asdf", b"#ASDF 1.0.0\nreftype: [", "Error"),
+    ],
+)
+def test_a_reference_that_is_broken_is_a_mistake(tmp_path, name, content, told):
+    """Cut short, or of another kind: told before the first job."""
+    whole = reference(tmp_path / f"whole_{name}", "FLAT").read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
+
+    (line,) = mistakes("override_flat", name, "here", tmp_path)
+
+    assert line.startswith(f"here: found {name!r}, expected a reference file; {tmp_path / name}: ")
+    assert told in line

@@ -1,9 +1,11 @@
 """Parameters: mistakes found before the first job, where-blocks, and stpipe's own defaults."""
 
 import pytest
+from astropy.io import fits
 
 from jwmirror.errors import ConfigError
-from jwmirror.recalibrate.parameters import effective, mistakes, normal, resolve
+from jwmirror.recalibrate.mistakes import mistakes
+from jwmirror.recalibrate.parameters import effective, normal, resolve
 from jwmirror.records import Recipe, Where, canonical
 
 PLACE = "recipes.deep.parameters"
@@ -25,6 +27,7 @@ def recipe(*where: Where, **parameters: object) -> Recipe:
 
 def where(value: float, **match: object) -> Where:
     """A block that sets the jump threshold."""
+    match = {key: str(value) for key, value in match.items()}
     return Where(match=match, parameters={"detector1": {"jump": {"rejection_threshold": value}}})
 
 
@@ -61,6 +64,11 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ({"image3": {"steps": {"resampel": {}}}}, "image3.steps.resampel", "resample"),
         ({"detector1": {"jump": {"maximum_cores": "all"}}}, "detector1.jump.maximum_cores", "none"),
         ({"detector1": {"ramp_fit": {"maximum_cores": "4"}}}, "detector1.ramp_fit.max", "compete"),
+        (
+            {"detector1": {"jump": {"maximum_cores": "lots"}}},
+            "detector1.jump.maximum_cores",
+            "none",
+        ),
         ({"image3": {"tweakreg": {"abs_refcat": "GAIADR3"}}}, "image3.tweakreg.abs_ref", "network"),
         ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
         ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
@@ -88,7 +96,7 @@ def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told
 )
 def test_what_can_be_run_is_no_mistake(right, tmp_path):
     """Config's names, notebooks' names and forms, None for what has no value, files and hooks."""
-    (tmp_path / "gain.fits").touch()
+    fits.PrimaryHDU(header=fits.Header({"REFTYPE": "GAIN"})).writeto(tmp_path / "gain.fits")
     (tmp_path / "stars.ecsv").touch()
     (tmp_path / "fixes.py").write_text("def scale(model): ...")
 

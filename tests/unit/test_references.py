@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
+import asdf
 import pytest
+from stpipe._config import StepConfig
 
 from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.files import sha256_of
@@ -110,6 +112,24 @@ def test_the_override_of_one_step_is_no_other_steps(site, tmp_path):
 
     assert found.references["gain"][0].startswith("jwst_nircam_gain")
     assert "jump.override_gain" in found.references
+
+
+def test_a_parameter_reference_that_asks_the_network_is_refused(made, tmp_path, monkeypatch):
+    """Its name and the way out are told when it is planned; the recipe's word ends it."""
+    cache = tmp_path / "crds"
+    shutil.copytree(made.cache, cache)
+    folder = cache / "references" / "jwst" / "nircam"
+    (pars,) = folder.glob("*pars-tweakregstep*")
+    content = StepConfig.from_asdf(asdf.open(pars, lazy_load=False))
+    content.parameters["abs_refcat"] = "GAIADR3"
+    content.to_asdf().write_to(pars)
+    monkeypatch.setenv("CRDS_PATH", str(cache))
+    resolver = Resolver(cache, CONTEXT)
+
+    with pytest.raises(CalibrationError, match=rf"GAIADR3 \(by {pars.name}\).*to '' for no"):
+        resolver.settle("image3", made.header, {"steps": {}})
+    for tweakreg in ({"abs_refcat": ""}, {"skip": True}):
+        assert resolver.settle("image3", made.header, {"steps": {"tweakreg": tweakreg}})
 
 
 def test_hooks_are_settled_too(site, tmp_path):

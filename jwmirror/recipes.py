@@ -1,0 +1,257 @@
+"""Recipes as a config writes them: spelled out, held against each other, and turned into records.
+
+Like the config, they are known to the workflow's rules and the command line only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jwmirror.errors import ConfigError, unknown
+from jwmirror.recalibrate import between, exported, pipelines
+from jwmirror.recalibrate.parameters import normal
+from jwmirror.records import Recipe
+from jwmirror.where import Block, blocks_of, ties
+
+FROM = "from"  # in a pipeline or step of a recipe: a file that its parameters are read from
+EVERY = "recipe"  # in a setting: all recipes
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters that stand in one place; `place` begins each sentence about them."""
+
+    place: str
+    parameters: Mapping[str, Any]
+
+
+class Recipes:
+    """The recipes of a config and what `set` adds to them; `mistakes` names all that is wrong.
+
+    Reads the files that recipes take parameters from; their paths start at the working directory.
+    """
+
+    def __init__(self, raw: Any, settings: Any = ()):
+        self.mistakes: list[str] = []
+        self.parts: list[Part] = []  # what is to be held to stpipe's specs
+        recipes = raw if isinstance(raw, Mapping) else {}
+        self._raw = {
+            str(name): self._spelled(f"recipes.{name}", recipe or {})
+            for name, recipe in recipes.items()
+            if isinstance(recipe or {}, Mapping)
+        }
+        self._settings = self._set(settings)
+
+    def check(self, programs: Any, check_steps: bool) -> list[str]:
+        """All mistakes that the schema cannot name: names, parameters (if asked), ties."""
+        found = list(self.mistakes)
+        for name, recipe in self._raw.items():
+            circles = _extends_mistakes(name, self._raw)
+            found += circles
+            found += _program_mistakes(f"recipes.{name}", recipe, programs)
+            found += [] if circles else ties(self._blocks(name))
+            found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
+        asked = [part for part in self.parts if part.parameters]
+        if asked and check_steps:
+            from jwmirror.recalibrate.mistakes import mistakes  # imports jwst: seconds
+
+            found += [each for part in asked for each in mistakes(part.parameters, part.place)]
+        return found
+
+    def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
+        """The recipes, by name; without `programs` of its own one is for all of these."""
+        return tuple(self._record(name, programs) for name in sorted(self._raw))
+
+    def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
+        recipe = self._extended(name)
+        return Recipe(
+            name=name,
+            programs=tuple(dict.fromkeys(recipe.get("programs", programs))),
+            stages=tuple(sorted(recipe.get("stages", (1, 2, 3)))),
+            keep=tuple(sorted(recipe.get("keep", ()))),
+            parameters=recipe["parameters"],
+            where=tuple(block.record for block in self._blocks(name)),
+            settings=normal(self._settings.get(name, {})),
+            between=_functions(recipe),
+        )
+
+    def _extended(self, name: str) -> dict[str, Any]:
+        """A recipe with what it extends below it; its where-blocks are left to `_blocks`."""
+        recipe = dict(self._raw[name])
+        below = self._extended(recipe.pop("extends")) if "extends" in recipe else {}
+        merged = {**below, **recipe}
+        merged["parameters"] = overlaid(
+            below.get("parameters", {}), normal(recipe.get("parameters") or {})
+        )
+        merged["between"] = {**(below.get("between") or {}), **(recipe.get("between") or {})}
+        return merged
+
+    def _blocks(self, name: str) -> list[Block]:
+        """The where-blocks of a recipe, laid over those of equal match of what it extends."""
+        recipe = self._raw[name]
+        below = self._blocks(recipe["extends"]) if "extends" in recipe else []
+        own = blocks_of(f"recipes.{name}", recipe.get("where"))
+        for place, old in enumerate(below):
+            for new in [block for block in own if block.wanted == old.wanted][:1]:
+                merged = overlaid(normal(old.parameters), normal(new.parameters))
+                below[place] = Block(new.place, new.match, merged)
+                own.remove(new)
+        return below + own
+
+    # ---- files
+
+    def _spelled(self, place: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """A recipe with the contents of the files that it names in their place."""
+        whole = dict(recipe)
+        if not isinstance(recipe.get("extends", ""), str):
+            del whole["extends"]
+        if isinstance(recipe.get("parameters"), Mapping):
+            whole["parameters"] = self._read(f"{place}.parameters", recipe["parameters"])
+        if isinstance(recipe.get("where"), list):
+            whole["where"] = [
+                {**block, "parameters": self._read(f"{place}.where[{i}].parameters", said)}
+                if isinstance(block, Mapping)
+                and isinstance(said := block.get("parameters"), Mapping)
+                else block
+                for i, block in enumerate(recipe["where"])
+            ]
+        return whole
+
+    def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters with files read; notes the parts that they consist of, to be checked."""
+        whole, written = {}, {}
+        for name, content in parameters.items():
+            pipeline, where = pipelines.name_of(str(name)), f"{place}.{name}"
+            content = {FROM: content} if isinstance(content, str) else content
+            if pipeline not in pipelines.PIPELINES or not isinstance(content, Mapping):
+                written[name] = content
+                continue
+            below, rest = self._from(where, content, pipeline)
+            written[name] = rest
+            whole[name] = overlaid(below, normal({pipeline: rest}).get(pipeline, {}))
+        self.parts.append(Part(place, written))
+        return whole
+
+    def _from(
+        self, place: str, content: Mapping[str, Any], pipeline: str
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What files say of a pipeline, in normal form; and the content without their names."""
+        rest = {name: value for name, value in content.items() if name != FROM}
+        below = self._file(place, content[FROM], pipeline) if FROM in content else {}
+        for group, where in ((rest, place), (rest.get("steps"), f"{place}.steps")):
+            for step, values in group.items() if isinstance(group, Mapping) else ():
+                if step != "steps" and isinstance(values, Mapping) and FROM in values:
+                    said = self._file(f"{where}.{step}", values[FROM], pipeline, step)
+                    below = overlaid(below, {"steps": {step: said}})
+        return below, _without_from(rest)
+
+    def _file(self, place: str, path: Any, pipeline: str, step: str = "") -> dict[str, Any]:
+        try:
+            if not isinstance(path, str):
+                raise ConfigError(["expected the name of a file"])
+            content = exported.read(Path(path).expanduser().absolute(), pipeline, step)
+        except ConfigError as error:
+            self.mistakes.append(f"{place}: found {path!r}, {error}.")
+            return {}
+        part = {pipeline: {"steps": {step: content}} if step else content}
+        self.parts.append(Part(f"{place} ({path})", part))
+        return content
+
+    # ---- settings
+
+    def _set(self, settings: Any) -> dict[str, dict[str, Any]]:
+        """What is set on the command line, by recipe; notes the parts, to be checked."""
+        found: dict[str, dict[str, Any]] = {}
+        settings = [settings] if isinstance(settings, str) else settings
+        for setting in settings if isinstance(settings, list | tuple) else ():
+            try:
+                name, parameters = _parsed(str(setting))
+                names = self._named(name)
+            except ConfigError as error:
+                self.mistakes.append(f"set {setting}: {error}")
+                continue
+            self.parts.append(Part(f"set {name}", parameters))
+            for each in names:
+                found[each] = overlaid(found.get(each, {}), parameters)
+        return found
+
+    def _named(self, name: str) -> list[str]:
+        if name == EVERY and name not in self._raw:
+            return list(self._raw)
+        if name not in self._raw:
+            raise ConfigError([unknown("recipe", name, [*self._raw, EVERY])])
+        return [name]
+
+
+def overlaid(below: Mapping, above: Mapping) -> dict[str, Any]:
+    """Nested dicts merged key by key; `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = overlaid(merged[key], value) if both else value
+    return merged
+
+
+def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
+    """deep.detector1.jump.skip=true: the recipe's name, and nested parameters."""
+    path, equals, text = setting.partition("=")
+    name, *inner = path.strip().split(".")
+    if not equals or len(inner) < 2 or not all(inner):
+        raise ConfigError(
+            ["expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE, or RECIPE.PIPELINE.PARAMETER=VALUE"]
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise ConfigError([f"found {text!r}, expected a value as YAML writes it"]) from err
+    for part in reversed(inner):
+        value = {part: value}
+    return name, value
+
+
+def _without_from(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_from(value) if isinstance(value, Mapping) else value
+        for name, value in content.items()
+        if name != FROM
+    }
+
+
+def _functions(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    found = recipe.get("between")
+    return {
+        str(pair): (each,) if isinstance(each, str) else tuple(map(str, each or ()))
+        for pair, each in (found if isinstance(found, Mapping) else {}).items()
+        if isinstance(each, str | list | None)
+    }
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
+    seen = [name]
+    while "extends" in recipes[seen[-1]]:
+        parent = recipes[seen[-1]]["extends"]
+        if parent not in recipes:
+            others = [other for other in recipes if other != name]
+            return [f"recipes.{seen[-1]}.extends: {unknown('recipe', parent, others)}"]
+        if parent in seen:
+            return [f"recipes.{name}.extends: goes in a circle: {' -> '.join([*seen, parent])}"]
+        seen.append(parent)
+    return []
+
+
+def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
+    if not isinstance(recipe.get("programs"), list) or not isinstance(programs, list):
+        return []
+    mirrored = [each.get("program") for each in programs if isinstance(each, Mapping)]
+    return [
+        f"{place}.programs: program {number} is not mirrored; add it to programs, or take one of "
+        f"{', '.join(map(str, mirrored))}"
+        for number in recipe["programs"]
+        if number not in mirrored
+    ]

@@ -1,0 +1,247 @@
+"""Recipes: laid over each other, set from the command line, matched by header, tied or not."""
+
+import pytest
+
+from jwmirror.config import load, parse
+from jwmirror.errors import ConfigError
+from jwmirror.recalibrate.headers import NAMES
+from jwmirror.recalibrate.parameters import effective
+from jwmirror.records import Recipe, canonical
+
+VALUES = {  # of an exposure's header, by key of a where-block
+    "program": "01345",
+    "observation": "002",
+    "instrument": "NIRCAM",
+    "detector": "NRCALONG",
+    "filter": "F444W",
+    "pupil": "CLEAR",
+    "grating": "N/A",
+    "exp_type": "NRC_IMAGE",
+    "subarray": "SUB160",
+    "readpatt": "RAPID",
+}
+HEADER = canonical({NAMES[key]: value for key, value in VALUES.items()})
+
+
+def jump(value: object) -> dict:
+    """Parameters that set the jump threshold."""
+    return {"detector1": {"jump": {"rejection_threshold": value}}}
+
+
+def block(value: object, **match: object) -> dict:
+    """A where-block that sets the jump threshold."""
+    return {"match": match, "parameters": jump(value)}
+
+
+def made(name: str = "deep", settings: object = (), **recipes: object) -> Recipe:
+    """One of the recipes of a config."""
+    raw = {"programs": [{"program": 1345}], "recipes": recipes, "set": settings or []}
+    return {each.name: each for each in parse(raw, check_steps=False).recipes}[name]
+
+
+def threshold(recipe: Recipe) -> object:
+    """The jump threshold that a recipe says for HEADER."""
+    return effective(recipe, HEADER)["detector1"]["steps"]["jump"]["rejection_threshold"]
+
+
+def mistakes(settings: object = (), check_steps: bool = False, **recipes: object) -> list[str]:
+    """What is wrong with a config of these recipes."""
+    raw = {"programs": [{"program": 1345}], "recipes": recipes, "set": settings or []}
+    with pytest.raises(ConfigError) as caught:
+        parse(raw, check_steps=check_steps)
+    return caught.value.mistakes
+
+
+# ---- set -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "deep.detector1.jump.rejection_threshold=9",
+        "deep.calwebb_detector1.steps.jump.rejection_threshold=9",
+        "recipe.detector1.jump.rejection_threshold=9",
+        ["deep.detector1.jump.skip=true", "deep.detector1.jump.rejection_threshold=9"],
+    ],
+)
+def test_a_setting_is_above_all_that_the_recipe_says(setting):
+    """Above where-blocks too, and above those that contradict each other."""
+    tied = [block(6, detector="NRCALONG"), block(7, filter="F444W"), block(8, observation=1)]
+
+    recipe = made(settings=setting, deep={"parameters": jump(5), "where": tied[:1]})
+
+    assert threshold(recipe) == 9
+
+
+def test_a_setting_is_of_one_recipe_alone():
+    """Another that extends it keeps its own; the word `recipe` means all."""
+    recipes = {"deep": {"parameters": jump(5)}, "quick": {"extends": "deep"}}
+    path = "detector1.jump.rejection_threshold"
+
+    of_deep = made("quick", f"deep.{path}=9", **recipes)
+    of_all = made("quick", f"recipe.{path}=9", **recipes)
+
+    assert (threshold(of_deep), threshold(of_all)) == (5, 9)
+
+
+def test_values_are_read_as_yaml():
+    """Lists, nothing, text with = in it."""
+    settings = [
+        "deep.detector1.jump.post_hooks=[fixes.scale, fixes.shift]",
+        "deep.detector1.ramp_fit.firstgroup=null",
+        "deep.image3.tweakreg.abs_refcat=a=b.ecsv",
+    ]
+
+    said = effective(made(settings=settings, deep={}), HEADER)
+
+    assert said["detector1"]["steps"]["jump"]["post_hooks"] == ["fixes.scale", "fixes.shift"]
+    assert said["detector1"]["steps"]["ramp_fit"]["firstgroup"] is None
+    assert said["image3"]["steps"]["tweakreg"]["abs_refcat"] == "a=b.ecsv"
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("dep.detector1.jump.skip=1", "unknown recipe 'dep'; did you mean 'deep'?"),
+        ("deep.detector1.jump.skip", "expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE"),
+        ("deep.skip=1", "expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE"),
+        ("deep.detector1.jump.skip=[1", "expected a value as YAML writes it"),
+        ("deep.detector1.jmup.skip=1", "set deep.detector1.jmup: there is no step jmup"),
+        ("recipe.detector1.jump.skp=1", "set recipe.detector1.jump.skp: there is no parameter"),
+    ],
+)
+def test_a_wrong_setting_is_told_as_the_config_is(setting, told):
+    """The place, what was meant, what is allowed."""
+    (line,) = mistakes([setting], check_steps=True, deep={})
+
+    assert line.startswith("set ") and told in line
+
+
+def test_settings_of_the_command_line_come_after_the_files(tmp_path):
+    """`jwmirror check --set` above `set:` in the file."""
+    config = tmp_path / "config.yaml"
+    path = "deep.detector1.jump.rejection_threshold"
+    config.write_text(f"programs: [{{program: 1}}]\nrecipes: {{deep: {{}}}}\nset: {path}=8\n")
+
+    plain, set_anew = load(config), load(config, [f"{path}=9.5"])
+
+    assert [threshold(each.recipes[0]) for each in (plain, set_anew)] == [8, 9.5]
+
+
+# ---- where -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_each_key_matches_its_header_value_alone_or_in_a_list(key):
+    """All ten, by one value or several, in any case; another value does not match."""
+    value = VALUES[key].lower()
+    right, wrong = (int(value), 77) if value.isdecimal() else (value, "other")
+
+    for match in (right, [wrong, right]):
+        assert threshold(made(deep={"where": [block(6, **{key: match})]})) == 6
+    assert effective(made(deep={"where": [block(6, **{key: [wrong]})]}), HEADER) == {}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"detector": "NRCALONG"}, {"filter": "F444W"}),
+        ({"detector": "nrcalong"}, {"detector": ["NRCA1", "NRCALONG"]}),
+        ({"program": 1345, "filter": "F444W"}, {"filter": "F444W", "pupil": "CLEAR"}),
+        ({"detector": "NRCALONG"}, {"exp_type": "NRC_IMAGE"}),
+    ],
+)
+def test_blocks_that_can_meet_must_agree(one, other):
+    """Equally specific, overlapping, in conflict: told before anything runs, however written."""
+    there = {"calwebb_detector1": {"steps": {"jump": {"rejection_threshold": 7}}}}
+    where = [block(6, **one), {"match": other, "parameters": there}]
+
+    (line,) = mistakes(deep={"where": where})
+
+    assert line.startswith("recipes.deep.where[0] and where[1]: equally specific and both set")
+    assert "detector1.jump.rejection_threshold (6, 7)" in line
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"detector": ["NRCA1", "NRCA2"]}, {"detector": ["NRCA3", "NRCA4"]}),
+        ({"detector": "NRCALONG"}, {"instrument": "MIRI"}),
+        ({"detector": ["NRS1", "NRS2"]}, {"exp_type": "NRC_IMAGE"}),
+        ({"detector": "GUIDER1"}, {"instrument": ["MIRI", "NIRISS"]}),
+        ({"detector": "NRCALONG"}, {"detector": "NRCALONG", "filter": "F444W"}),
+    ],
+)
+def test_blocks_that_cannot_meet_or_differ_in_rank_may_differ(one, other):
+    """No exposure is of two detectors, nor of a detector of another instrument."""
+    assert made(deep={"where": [block(6, **one), block(7, **other)]}).where
+
+
+def test_a_third_block_may_decide():
+    """One with more keys, that matches all exposures that both match."""
+    tie = [block(6, detector="NRCALONG"), block(7, filter="F444W")]
+    judge = block(8, detector=["NRCALONG", "NRCBLONG"], filter="F444W")
+    half = block(8, detector="NRCALONG", filter="F444W", pupil="CLEAR")
+
+    assert threshold(made(deep={"where": [*tie, judge]})) == 8
+    assert mistakes(deep={"where": [*tie, half]})
+
+
+# ---- extends ---------------------------------------------------------------------------------
+
+
+def test_a_block_of_equal_match_is_laid_over_the_extended_one():
+    """What quick says of F444W wins over what deep says of it; the rest of deep's stays."""
+    deep = {"where": [block(6, filter="F444W")]}
+    deep["where"][0]["parameters"]["image3"] = {"tweakreg": {"skip": True}}
+    quick = {"extends": "deep", "where": [block(7, filter="f444w")]}
+
+    recipe = made("quick", deep=deep, quick=quick)
+
+    assert threshold(recipe) == 7
+    assert effective(recipe, HEADER)["image3"]["steps"]["tweakreg"] == {"skip": True}
+
+
+def test_a_tie_with_an_extended_block_is_told_with_its_place():
+    """The other block stands in another recipe."""
+    deep = {"where": [block(6, filter="F444W")]}
+    quick = {"extends": "deep", "where": [block(7, detector="NRCALONG")]}
+
+    (line,) = mistakes(deep=deep, quick=quick)
+
+    assert line.startswith("recipes.deep.where[0] and recipes.quick.where[0]: equally specific")
+
+
+def test_forms_of_writing_do_not_hide_each_other():
+    """A notebook's form below and the config's form above are one parameter."""
+    deep = {"parameters": {"Detector1Pipeline": {"steps": jump(5)["detector1"]}}}
+
+    assert (
+        threshold(made("quick", deep=deep, quick={"extends": "deep", "parameters": jump(7)})) == 7
+    )
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        {"detector1": {"steps": {"jump": {"rejection_threshold": 5}, "ipc": {"skip": True}}}},
+        {"calwebb_detector1": {"jump": {"rejection_threshold": 5}, "ipc": {"skip": True}}},
+        {
+            "Detector1Pipeline": {
+                "save_calibrated_ramp": False,
+                "save_results": True,
+                "steps": {"jump": {"rejection_threshold": 5}},
+                "ipc": {"skip": True},
+            }
+        },
+        {"detector1": {"ipc": {"skip": True}, "steps": {"ipc": {}, **jump(5)["detector1"]}}},
+    ],
+)
+def test_the_steps_of_a_notebook_paste_in(pasted):
+    """`Detector1Pipeline.call(..., steps=...)`, `run_detector1(parameters=...)`, and mixtures."""
+    raw = {"programs": [{"program": 1345}], "recipes": {"deep": {"parameters": pasted}}}
+
+    (recipe,) = parse(raw).recipes
+
+    assert threshold(recipe) == 5
+    assert effective(recipe, HEADER)["detector1"]["steps"]["ipc"] == {"skip": True}
