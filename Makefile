@@ -9,10 +9,10 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs bench lock clean
+.PHONY: help install environments demo test check format docs bench lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed  ## the environment in .venv, from the hashed lock
 
@@ -22,6 +22,14 @@ $(VENV)/.installed: envs/jwmirror.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/jwmirror.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# A name `jwst-1.20` makes .venv-jwst-1.20 from envs/jwst-1.20.lock.
+environments: $(patsubst envs/%.lock,$(VENV)-%/.installed,$(wildcard envs/jwst-*.lock))  ## other versions of jwst, that recipes may name
+
+$(VENV)-%/.installed: envs/%.lock
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 demo: install  ## the main job on a simulated observatory, in four acts
@@ -52,6 +60,9 @@ lock: install  ## envs/jwmirror.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --fork-strategy fewest --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
 	  --output-file envs/jwmirror.lock
+	for each in envs/jwst-*.yaml; do grep -oE '[a-z]+==[0-9.]+' $$each | uv pip compile - --universal \
+	  --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --output-file $${each%.yaml}.lock; done
 
 clean:  ## what the demo left behind
 	rm -rf demo

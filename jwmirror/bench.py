@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.associations import Associations, gather
-from jwmirror.recalibrate.derivation import key_of, software
-from jwmirror.recalibrate.plan import Resolves, plan_associations, plan_exposures
+from jwmirror.recalibrate.derivation import key_of
+from jwmirror.recalibrate.plan import Resolves, plan_associations, plan_exposures, wanted
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.recalibrate.stages import Cost, Output
@@ -151,7 +151,7 @@ class Bench:
             seconds=round(cost.seconds, 3),
             peak_memory=cost.peak_memory,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            software=software(),
+            software=cost.software,
         )
         return self.provenance.keep(record).files
 
@@ -159,6 +159,16 @@ class Bench:
     def _published_keys(self) -> dict[tuple[str, str], str]:
         entries = Generations(self.mirror).entries()
         return {(entry.origin, entry.result): entry.key for entry in entries if entry.key}
+
+
+def needed(held: Held, recipes: Sequence[Recipe], resolver: Resolver) -> tuple[str, ...]:
+    """Names of all references that recipes may need, each by the jwst that runs it."""
+    found: set[str] = set()
+    for python in {recipe.python for recipe in recipes}:
+        same = [recipe for recipe in recipes if recipe.python == python]
+        headers = wanted(held.entries, held.associations, same)
+        found.update(resolver.within(python).needed(headers) if headers else ())
+    return tuple(sorted(found))
 
 
 def offline_resolver(cache: Path, references: References) -> Resolver:

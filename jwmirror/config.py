@@ -64,7 +64,7 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
     mistakes = [_phrase(error) for error in _schema_errors(raw)]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
-    recipes = Recipes(raw.get("recipes"), raw.get("set"))
+    recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
     mistakes += recipes.check(raw.get("programs"), check_steps)
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))

@@ -82,7 +82,7 @@ def origins_of(
         gone = f"recipe {result.origin} is not in the config" if recipe is None else f"no {raw}"
         raise ConfigError([f"{gone}, so where the values come from is not known."])
     resolver, _ = _resolver(cache, last, context)
-    return origins(made, recipe, header, resolver.resolver)
+    return origins(made, recipe, header, resolver.within(recipe.python).resolver)
 
 
 @dataclass
@@ -96,6 +96,15 @@ class Offline:
     def context(self) -> str:
         """The context of the references."""
         return self.resolver.context
+
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """As Resolver.engine."""
+        return self.resolver.engine
+
+    def within(self, python: str) -> "Offline":
+        """As Resolver.within; what could not be told is noted in one place."""
+        return Offline(self.resolver.within(python), self.gaps)
 
     def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """As Resolver.settle."""
@@ -112,6 +121,11 @@ class Unsynced:
 
     why: str
     context: str = ""
+    engine: Mapping[str, str] = field(default_factory=dict)
+
+    def within(self, python: str) -> "Unsynced":
+        """Nothing can be told of other environments, either."""
+        return self
 
     def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """Always ReferencesError."""

@@ -3,13 +3,14 @@
 Like the config, they are known to the workflow's rules and the command line only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from jwmirror.environments import Environments
 from jwmirror.errors import ConfigError, unknown
 from jwmirror.recalibrate import between, exported, pipelines
 from jwmirror.recalibrate.parameters import normal
@@ -22,8 +23,9 @@ EVERY = "recipe"  # in a setting: all recipes
 
 @dataclass(frozen=True)
 class Part:
-    """Parameters that stand in one place; `place` begins each sentence about them."""
+    """Parameters of a recipe that stand in one place; `place` begins each sentence about them."""
 
+    recipe: str
     place: str
     parameters: Mapping[str, Any]
 
@@ -34,12 +36,13 @@ class Recipes:
     Reads the files that recipes take parameters from; their paths start at the working directory.
     """
 
-    def __init__(self, raw: Any, settings: Any = ()):
+    def __init__(self, raw: Any, settings: Any = (), environments: Any = ()):
+        self._environments = Environments(environments)
         self.mistakes: list[str] = []
         self.parts: list[Part] = []  # what is to be held to stpipe's specs
         recipes = raw if isinstance(raw, Mapping) else {}
         self._raw = {
-            str(name): self._spelled(f"recipes.{name}", recipe or {})
+            str(name): self._spelled(str(name), recipe or {})
             for name, recipe in recipes.items()
             if isinstance(recipe or {}, Mapping)
         }
@@ -54,12 +57,33 @@ class Recipes:
             found += _program_mistakes(f"recipes.{name}", recipe, programs)
             found += [] if circles else ties(self._blocks(name))
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
-        asked = [part for part in self.parts if part.parameters]
-        if asked and check_steps:
-            from jwmirror.recalibrate.mistakes import mistakes  # imports jwst: seconds
+            found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
+        return found + (self._step_mistakes() if check_steps else [])
 
-            found += [each for part in asked for each in mistakes(part.parameters, part.place)]
-        return found
+    def _step_mistakes(self) -> list[str]:
+        """What the pipelines that are to run, each recipe's own, have against the parameters."""
+        asked: dict[str, list[Part]] = {}
+        for part in self.parts:
+            python = self._python(part.recipe)
+            if part.parameters and (not python or Path(python).is_file()):
+                asked.setdefault(python, []).append(part)
+        return [
+            each
+            for python, parts in asked.items()
+            for check in [_check_of(python)]
+            for part in parts
+            for each in check(part.parameters, part.place)
+        ]
+
+    def _python(self, name: str) -> str:
+        """The Python of a recipe's environment, or of the nearest that it extends; "" for ours."""
+        seen: list[str] = []
+        while name in self._raw and name not in seen:
+            seen.append(name)
+            if "environment" in self._raw[name]:
+                return self._environments.python(self._raw[name]["environment"])
+            name = self._raw[name].get("extends", "")
+        return ""
 
     def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
         """The recipes, by name; without `programs` of its own one is for all of these."""
@@ -69,6 +93,7 @@ class Recipes:
         recipe = self._extended(name)
         return Recipe(
             name=name,
+            python=self._python(name),
             programs=tuple(dict.fromkeys(recipe.get("programs", programs))),
             stages=tuple(sorted(recipe.get("stages", (1, 2, 3)))),
             keep=tuple(sorted(recipe.get("keep", ()))),
@@ -103,16 +128,17 @@ class Recipes:
 
     # ---- files
 
-    def _spelled(self, place: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    def _spelled(self, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """A recipe with the contents of the files that it names in their place."""
+        place = f"recipes.{name}"
         whole = dict(recipe)
         if not isinstance(recipe.get("extends", ""), str):
             del whole["extends"]
         if isinstance(recipe.get("parameters"), Mapping):
-            whole["parameters"] = self._read(f"{place}.parameters", recipe["parameters"])
+            whole["parameters"] = self._read(name, f"{place}.parameters", recipe["parameters"])
         if isinstance(recipe.get("where"), list):
             whole["where"] = [
-                {**block, "parameters": self._read(f"{place}.where[{i}].parameters", said)}
+                {**block, "parameters": self._read(name, f"{place}.where[{i}].parameters", said)}
                 if isinstance(block, Mapping)
                 and isinstance(said := block.get("parameters"), Mapping)
                 else block
@@ -120,7 +146,7 @@ class Recipes:
             ]
         return whole
 
-    def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _read(self, recipe: str, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters with files read; notes the parts that they consist of, to be checked."""
         whole, written = {}, {}
         for name, content in parameters.items():
@@ -129,26 +155,28 @@ class Recipes:
             if pipeline not in pipelines.PIPELINES or not isinstance(content, Mapping):
                 written[name] = content
                 continue
-            below, rest = self._from(where, content, pipeline)
+            below, rest = self._from(recipe, where, content, pipeline)
             written[name] = rest
             whole[name] = overlaid(below, normal({pipeline: rest}).get(pipeline, {}))
-        self.parts.append(Part(place, written))
+        self.parts.append(Part(recipe, place, written))
         return whole
 
     def _from(
-        self, place: str, content: Mapping[str, Any], pipeline: str
+        self, recipe: str, place: str, content: Mapping[str, Any], pipeline: str
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What files say of a pipeline, in normal form; and the content without their names."""
         rest = {name: value for name, value in content.items() if name != FROM}
-        below = self._file(place, content[FROM], pipeline) if FROM in content else {}
+        below = self._file(recipe, place, content[FROM], pipeline) if FROM in content else {}
         for group, where in ((rest, place), (rest.get("steps"), f"{place}.steps")):
             for step, values in group.items() if isinstance(group, Mapping) else ():
                 if step != "steps" and isinstance(values, Mapping) and FROM in values:
-                    said = self._file(f"{where}.{step}", values[FROM], pipeline, step)
+                    said = self._file(recipe, f"{where}.{step}", values[FROM], pipeline, step)
                     below = overlaid(below, {"steps": {step: said}})
         return below, _without_from(rest)
 
-    def _file(self, place: str, path: Any, pipeline: str, step: str = "") -> dict[str, Any]:
+    def _file(
+        self, recipe: str, place: str, path: Any, pipeline: str, step: str = ""
+    ) -> dict[str, Any]:
         try:
             if not isinstance(path, str):
                 raise ConfigError(["expected the name of a file"])
@@ -157,7 +185,7 @@ class Recipes:
             self.mistakes.append(f"{place}: found {path!r}, {error}.")
             return {}
         part = {pipeline: {"steps": {step: content}} if step else content}
-        self.parts.append(Part(f"{place} ({path})", part))
+        self.parts.append(Part(recipe, f"{place} ({path})", part))
         return content
 
     # ---- settings
@@ -173,8 +201,8 @@ class Recipes:
             except ConfigError as error:
                 self.mistakes.append(f"set {setting}: {error}")
                 continue
-            self.parts.append(Part(f"set {name}", parameters))
             for each in names:
+                self.parts.append(Part(each, f"set {name}", parameters))
                 found[each] = overlaid(found.get(each, {}), parameters)
         return found
 
@@ -184,6 +212,17 @@ class Recipes:
         if name not in self._raw:
             raise ConfigError([unknown("recipe", name, [*self._raw, EVERY])])
         return [name]
+
+
+def _check_of(python: str) -> Callable[[Mapping[str, Any], str], Iterable[str]]:
+    """The check of parameters by the jwst of that Python; "" for our own."""
+    if python:
+        from jwmirror.recalibrate.elsewhere import Elsewhere  # imports jwst: seconds
+
+        return Elsewhere(python, Path(), "", {}, Path.cwd()).mistakes
+    from jwmirror.recalibrate.mistakes import mistakes  # likewise
+
+    return mistakes
 
 
 def overlaid(below: Mapping, above: Mapping) -> dict[str, Any]:

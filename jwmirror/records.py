@@ -222,10 +222,11 @@ class Recipe:
     parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()
     keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
-    settings: dict[str, Any] = field(default_factory=dict)  # --set: as parameters, above all blocks
+    settings: dict[str, Any] = field(default_factory=dict)  # of one run; above all blocks
     between: dict[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # detector1..image2: functions
+    python: str = ""  # of the environment whose jwst is to run; "" for the one that plans
 
 
 # ---- recalibration ---------------------------------------------------------------------------
@@ -283,6 +284,7 @@ class Chain:
     derivations: tuple[Derivation, ...]
     reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
     keep: tuple[str, ...] = ()  # as in Recipe
+    python: str = ""  # as in Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

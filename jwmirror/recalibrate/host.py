@@ -1,7 +1,6 @@
 """The caller's end of a warm process: stages go in from any thread, their endings come back."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -9,15 +8,12 @@ from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 
-import jwmirror
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import ramps
-from jwmirror.recalibrate.stages import NO_PARS
+from jwmirror.recalibrate.children import environment_of_children
 from jwmirror.recalibrate.warm import KILLED, Ending, Job
 from jwmirror.records import Derivation, canonical, parse
 
-ARITHMETIC = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ARITHMETIC}  # exposures are parallel
 TAIL = 2000  # characters of the warm process's own messages that are quoted
 
 
@@ -97,7 +93,7 @@ class Host:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=_environment(),
+                    env=environment_of_children(),
                     start_new_session=True,  # Ctrl-C reaches the caller, who closes the input
                 )
             self._waiting = {}
@@ -129,10 +125,3 @@ class Host:
             KILLED,
             f"the process that runs jwst has ended; its last messages are:\n{said}",
         )
-
-
-def _environment() -> dict[str, str]:
-    """The caller's, with this jwmirror first, one thread each, and no second look-up."""
-    root = str(Path(jwmirror.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}

@@ -79,8 +79,7 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
 def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
     """What stpipe's own validation has against one value; and what jwmirror has."""
     from configobj import ConfigObj
-    from stpipe.config_parser import config_from_dict
-    from stpipe.exceptions import ValidationError
+    from stpipe.config_parser import ValidationError, config_from_dict
 
     if name in FILES or name in NAMING:
         yield f"{place}: jwmirror decides where files go and how they are called; remove {name}."

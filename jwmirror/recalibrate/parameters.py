@@ -152,8 +152,7 @@ def resolve(
     `idle` has nothing; what only says where files go is left out, and maximum_cores is one.
     Raises ConfigError where stpipe does not accept a value.
     """
-    from stpipe.config_parser import config_from_dict
-    from stpipe.exceptions import ValidationError
+    from stpipe.config_parser import ValidationError, config_from_dict
 
     merged: dict[str, Any] = {"steps": {}}
     for layer in layers:

@@ -13,7 +13,7 @@ from jwmirror.errors import JwmirrorError
 from jwmirror.recalibrate import headers, pipelines, ramps
 from jwmirror.recalibrate.associations import Association, Associations, program_of
 from jwmirror.recalibrate.batches import cut
-from jwmirror.recalibrate.derivation import bind, differences, engine, is_bound, key_of
+from jwmirror.recalibrate.derivation import bind, differences, is_bound, key_of
 from jwmirror.recalibrate.exposures import (
     SCIENCE,
     UNCAL,
@@ -50,6 +50,13 @@ class Resolves(Protocol):
     """What a plan needs of references.Resolver."""
 
     context: str
+
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """The versions that a key depends on."""
+
+    def within(self, python: str) -> "Resolves":
+        """The same for the environment of another Python; "" for this one."""
 
     def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """Every parameter of a pipeline for an exposure, its references and hooks."""
@@ -220,8 +227,10 @@ class Desk:
     ) -> list[Derivation]:
         """A derivation, with parameters and references; none if it is refused."""
         try:
+            resolver = self.resolver.within(recipe.python)
             asked = effective(recipe, header).get(pipeline, {"steps": {}})
-            settled = self.resolver.settle(pipeline, header, asked)
+            settled = resolver.settle(pipeline, header, asked)
+            engine = dict(resolver.engine)
         except JwmirrorError as err:
             self._refuse(recipe, product, str(err))
             return []
@@ -229,7 +238,7 @@ class Desk:
             Derivation(
                 pipeline=pipeline,
                 product=product,
-                engine=engine(),
+                engine=engine,
                 inputs=tuple(inputs),
                 parameters=settled.parameters,
                 references=settled.references,
@@ -269,6 +278,7 @@ class Desk:
                     derivations=tuple(pending),
                     reasons=self._reasons(recipe, pending),
                     keep=recipe.keep,
+                    python=recipe.python,
                 )
             )
 

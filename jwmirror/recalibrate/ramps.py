@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jwmirror.recalibrate import hooks, pipelines
+from jwmirror.recalibrate.derivation import engine
 from jwmirror.records import RAMP, Derivation
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ AFTER = frozenset({"post_hooks", "save_results", SAVE})  # the pipeline's own, o
 def keeps(derivation: Derivation, keep: Collection[str]) -> bool:
     """Whether a ramp is to be kept of a derivation, and there is one to keep."""
     has_ramp = derivation.pipeline == "detector1" and RAMP in keep
-    return has_ramp and not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
+    is_ours = derivation.engine == engine()  # the steps of another jwst are not known here
+    return (
+        has_ramp and is_ours and not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
+    )
 
 
 def ramp_of(derivation: Derivation) -> Derivation:

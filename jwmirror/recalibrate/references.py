@@ -10,12 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.recalibrate import headers, hooks, overrides, parameters, pipelines
+from jwmirror.recalibrate.derivation import engine
 from jwmirror.recalibrate.hooks import Sources
 from jwmirror.records import digest
+
+if TYPE_CHECKING:
+    from jwmirror.recalibrate.elsewhere import Elsewhere
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
 NONE = ("N/A", "")
@@ -63,6 +67,23 @@ class Resolver:
         self._sha1s = dict(sha1s or {})
         self._answered: dict[str, dict[str, str]] = {}
         self._settled: dict[str, Settled] = {}
+        self._elsewhere: dict[str, Elsewhere] = {}
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """The versions that a key depends on."""
+        return engine()
+
+    def within(self, python: str) -> "Resolver | Elsewhere":
+        """The resolver of the environment of that Python, for the same context; "" for this one."""
+        if not python:
+            return self
+        if python not in self._elsewhere:
+            from jwmirror.recalibrate.elsewhere import Elsewhere  # which runs a Resolver there
+
+            place = (python, self.cache, self.context, self._sha1s, self._base)
+            self._elsewhere[python] = Elsewhere(*place)
+        return self._elsewhere[python]
 
     def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """Every parameter of a pipeline for an exposure, the references of steps that run, hooks.

@@ -5,18 +5,18 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import associations, between, hooks, overrides, pipelines, ramps
+from jwmirror.recalibrate.children import NO_PARS
 from jwmirror.recalibrate.derivation import engine, flat, key_of
 from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Derivation
 
 MADE = (".fits", ".ecsv")  # what a stage's result consists of
-NO_PARS = "STPIPE_DISABLE_CRDS_STEPPARS"  # else stpipe looks parameters up once more
 SKIPPED = "SKIPPED"
 
 log = logging.getLogger(__name__)
@@ -32,10 +32,11 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a stage took."""
+    """What a stage took, and which other software took part."""
 
     seconds: float
     peak_memory: int  # bytes
+    software: dict[str, str] = field(default_factory=dict)  # name -> version, of what is not keyed
 
 
 def run(

@@ -23,6 +23,7 @@ from typing import BinaryIO
 from jwmirror.errors import JwmirrorError
 from jwmirror.log import FORMAT
 from jwmirror.recalibrate import ramps
+from jwmirror.recalibrate.derivation import software
 from jwmirror.recalibrate.stages import Cost, Output, run
 from jwmirror.records import Derivation, canonical, parse
 
@@ -149,7 +150,11 @@ def _ending(child: Child) -> Ending:
     """What became of a child that has closed its pipe; waits for its exit."""
     _, status, usage = os.wait4(child.pid, 0)
     kilobyte = 1 if sys.platform == "darwin" else 1024
-    cost = Cost(seconds=time.monotonic() - child.started, peak_memory=usage.ru_maxrss * kilobyte)
+    cost = Cost(
+        seconds=time.monotonic() - child.started,
+        peak_memory=usage.ru_maxrss * kilobyte,
+        software=software(),
+    )
     code = os.waitstatus_to_exitcode(status)
     number = child.job.number
     if child.is_late:

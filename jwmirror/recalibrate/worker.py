@@ -1,8 +1,9 @@
 """Calibrate the chains of a batch: recall what is known, run the rest in warm processes."""
 
 import shutil
+import sys
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,19 +94,30 @@ def _receipt(outcomes: Sequence[Outcome], computed: Mapping[str, None]) -> Recei
 
 
 class Shop:
-    """Where chains are worked off; the warm process is started when first needed."""
+    """Where chains are worked off; a warm process per Python, started when first needed."""
 
     def __init__(self, bench: Bench, work: Path, logs: Path, timeout_s: float):
         self._bench, self._work, self._logs, self._timeout_s = bench, work, logs, timeout_s
         self._bench_lock = threading.Lock()
-        self._host = Host(logs / "worker.log")
+        self._hosts: dict[str, Host] = {}  # by Python
 
     def __enter__(self) -> "Shop":
         self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._host.close()
+        self._close()
+
+    def _host(self, python: str) -> Host:
+        """Where stages run under this Python; "" for our own."""
+        with self._bench_lock:
+            if python not in self._hosts:
+                self._hosts[python] = Host(self._logs / "worker.log", python or sys.executable)
+            return self._hosts[python]
+
+    def _close(self) -> None:
+        for host in self._hosts.values():
+            host.close()
 
     def follow_all(self, lines: Sequence[Sequence[Chain]], workers: int) -> list[list[Outcome]]:
         """Work off the chains of several exposures side by side; on an interrupt, stop them."""
@@ -113,7 +125,7 @@ class Shop:
             try:
                 return list(lanes.map(self.follow, lines))
             except BaseException:
-                self._host.close()
+                self._close()
                 lanes.shutdown(cancel_futures=True)
                 raise
 
@@ -127,7 +139,7 @@ class Shop:
         files: tuple[ResultFile, ...] = ()
         try:
             for derivation in chain.derivations:
-                for made in self._made(bind(derivation, files), chain.keep):
+                for made in self._made(bind(derivation, files), chain):
                     key = key_of(made.derivation)
                     results.append(_result(chain, made.derivation, key, made.files))
                     computed += [key] if made.is_new else []
@@ -138,17 +150,17 @@ class Shop:
             return Outcome(tuple(results), tuple(computed), failure, killed)
         return Outcome(tuple(results), tuple(computed))
 
-    def _made(self, derivation: Derivation, keep: Collection[str]) -> list[Made]:
+    def _made(self, derivation: Derivation, chain: Chain) -> list[Made]:
         """A derivation's result, computed if it is not known; before it the ramp, if kept."""
         known = self._recalled(derivation)
-        if not ramps.keeps(derivation, keep):
-            return known or self._compute(derivation)
+        if not ramps.keeps(derivation, chain.keep):
+            return known or self._compute(derivation, chain.python)
         ramp = self._recalled(ramps.ramp_of(derivation))
         if known:
             return ramp + known
         if ramp:
-            return ramp + self._compute(derivation, ramps.RESUME, ramp[0].files)
-        return self._compute(derivation, ramps.KEEP)
+            return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp[0].files)
+        return self._compute(derivation, chain.python, ramps.KEEP)
 
     def _recalled(self, derivation: Derivation) -> list[Made]:
         """What was made before of a derivation; empty if nothing was."""
@@ -159,6 +171,7 @@ class Shop:
     def _compute(
         self,
         derivation: Derivation,
+        python: str,
         ramp: str = ramps.FULL,
         kept: tuple[ResultFile, ...] = (),
     ) -> list[Made]:
@@ -171,7 +184,7 @@ class Shop:
                 (folder / item.name).symlink_to(self._bench.locate(item.sha256).absolute())
             for file in kept:
                 (folder / file.filename).symlink_to(self._bench.locate(file.sha256).absolute())
-            ending = self._run(derivation, folder, ramp)
+            ending = self._run(derivation, python, folder, ramp)
             return [
                 self._kept(part, outputs, ending.cost)
                 for part, outputs in ramps.shares(derivation, ending.outputs, ramp)
@@ -184,9 +197,9 @@ class Shop:
             files = self._bench.keep(derivation, outputs, cost)
         return Made(derivation, files, is_new=True)
 
-    def _run(self, derivation: Derivation, folder: Path, ramp: str) -> Ending:
+    def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> Ending:
         log = (self._logs / f"{derivation.product}.log").absolute()
-        ending = self._host.run(derivation, folder, log, self._timeout_s, ramp)
+        ending = self._host(python).run(derivation, folder, log, self._timeout_s, ramp)
         if ending.kind == DONE:
             return ending
         why = {

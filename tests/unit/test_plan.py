@@ -8,7 +8,7 @@ import pytest
 
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.derivation import key_of
+from jwmirror.recalibrate.derivation import engine, key_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures, wanted
 from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
@@ -87,6 +87,15 @@ class Observatory:
     gaps: set[str] = field(default_factory=set)  # pipelines
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     derivations: dict[tuple[str, str, str], Derivation] = field(default_factory=dict)
+
+    @property
+    def engine(self):
+        """The versions that are installed."""
+        return engine()
+
+    def within(self, python):
+        """Of all environments the same."""
+        return self
 
     def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
         """Parameters as overridden, and a flat that goes with the context."""

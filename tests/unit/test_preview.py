@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.derivation import engine
 from jwmirror.recalibrate.origins import origins
 from jwmirror.recalibrate.plan import INPUTS, plan_associations
 from jwmirror.recalibrate.references import Settled
@@ -46,6 +47,15 @@ class Anything:
     """Settles everything, without parameters or references."""
 
     context = "jwst_0001.pmap"
+
+    @property
+    def engine(self):
+        """The versions that are installed."""
+        return engine()
+
+    def within(self, python):
+        """Of all environments the same."""
+        return self
 
     def settle(self, pipeline, header, asked):
         """As a resolver does."""

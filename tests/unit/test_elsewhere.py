@@ -1,0 +1,85 @@
+"""Another environment answers for its own jwst; what runs there is recorded as what it is."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from jwmirror.errors import CalibrationError, ConfigError
+from jwmirror.recalibrate.derivation import engine
+from jwmirror.recalibrate.elsewhere import Elsewhere
+from tests.conftest import need
+from tests.unit.test_worker import DEEP, ROOT, files_of, observed, site  # noqa: F401
+
+OLD = ROOT / ".venv-jwst-1.20" / "bin" / "python"
+WRONG = {"detector1": {"jump": {"rejection_treshold": 5.0}}}
+
+
+@pytest.fixture
+def old_python() -> str:
+    """The Python of the environment with jwst 1.20."""
+    need("" if OLD.is_file() else "no .venv-jwst-1.20 (`make environments`)")
+    return str(OLD)
+
+
+def elsewhere(site, python):  # noqa: F811
+    """A resolver in that Python's environment."""
+    return Elsewhere(str(python), site.cache, "jwst_0001.pmap", {}, Path.cwd())
+
+
+def test_the_same_environment_gives_the_same_answers(site):  # noqa: F811
+    """What goes over the pipe is what a resolver says in this process."""
+    header = site.entries[0].header
+    asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
+    here, there = site.resolver, elsewhere(site, sys.executable)
+
+    assert there.engine == here.engine == engine()
+    assert there.settle("detector1", header, asked) == here.settle("detector1", header, asked)
+    wanted = [(header, ("detector1", "image2"))]
+    assert there.needed(wanted) == here.needed(wanted)
+    assert list(there.pars("image3", header)) == list(here.pars("image3", header))
+
+
+def test_errors_come_over_as_they_are(site):  # noqa: F811
+    """A refusal there is the same refusal here."""
+    there = elsewhere(site, sys.executable)
+
+    with pytest.raises(ConfigError, match="rejection_treshold"):
+        there.settle("detector1", site.entries[0].header, {"steps": WRONG["detector1"]})
+    (mistake,) = there.mistakes(WRONG, "recipes.deep.parameters")
+
+    assert "did you mean rejection_threshold" in mistake
+
+
+def test_an_environment_without_jwst_says_so(site, tmp_path):  # noqa: F811
+    """A Python that cannot answer is named, with what to do."""
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+
+    with pytest.raises(CalibrationError, match="make environments"):
+        elsewhere(site, broken).settle("detector1", site.entries[0].header, {"steps": {}})
+
+
+@pytest.mark.slow
+def test_an_older_jwst_runs_its_recipe(site, old_python):  # noqa: F811
+    """Versions, parameters and keys are the older one's; its rate is made by it."""
+    recipe = replace(DEEP, name="old", stages=(1,), python=old_python)
+    (old,), (new,) = site.plan(recipe, count=1), site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([old, new])
+
+    assert receipt.failures == ()
+    assert len(set(receipt.computed)) == 2
+    engines = [chain.derivations[0].engine["jwst"] for chain in (old, new)]
+    assert engines[0].startswith("1.20") and engines[1] == engine()["jwst"]
+    rates = {
+        r.recipe: site.bench.locate(f.sha256)
+        for r in receipt.results
+        for f in r.files
+        if f.filename.endswith("_rate.fits")
+    }
+    assert [fits.getval(rates[name], "CAL_VER") for name in ("old", "deep")] == engines
+    assert site.bench.costs[0].software != site.bench.costs[1].software
