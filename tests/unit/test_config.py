@@ -193,3 +193,22 @@ def test_policies_that_cannot_be_are_told_with_what_is_allowed(key, value, allow
     (mistake,) = mistakes({"programs": [{"program": 1345}], key: value})
 
     assert mistake.startswith(key) and allowed in mistake
+
+
+def test_an_environment_that_is_not_there_is_told(tmp_path):
+    """A name that no environment has, and a folder without a Python; the rest is told besides."""
+    recipes = {
+        "old": {"environment": "jwst-1.02"},
+        "older": {"environment": "jwst-1.9", "parameters": {"detector1": {}}},
+        "deep": {"parameters": {"detector1": {"jmup": {}}}},
+    }
+    environments = {"jwst-1.20": str(tmp_path / "one"), "jwst-1.9": str(tmp_path / "two")}
+
+    found = mistakes(
+        {"programs": [{"program": 1345}], "recipes": recipes, "environments": environments}
+    )
+
+    assert len(found) == 3
+    assert any("recipes.old.environment" in m and "did you mean 'jwst-1.20'" in m for m in found)
+    assert any("environments.jwst-1.9" in m and "make environments" in m for m in found)
+    assert any("did you mean jump" in m for m in found)
