@@ -9,7 +9,7 @@ from typing import Any
 from jwmirror.comparison import FileChange
 from jwmirror.encoding import canonical, parse
 from jwmirror.recalibrate.derivation import differences
-from jwmirror.records import Entry, Product, Reason, Record
+from jwmirror.records import Derivation, Entry, Product, Reason, Record
 from jwmirror.store.provenance import Provenance
 
 PEDIGREE = {"CAL_VER": "cal_ver", "CRDS_CTX": "crds_ctx", "SDP_VER": "sdp_ver", "DATE": "date"}
@@ -17,11 +17,12 @@ PLACE = {"path", "origin", "product", "sha256", "identity", "size"}  # told othe
 
 
 class Causes:
-    """Tells why files differ; reads each provenance record once."""
+    """Tells why files differ; what files of one result share is found out once."""
 
     def __init__(self, root: Path):
-        self._record = cache(Provenance(root).read)
+        self._record = Provenance(root).read
         self._between = cache(self._differences)
+        self._settings: dict[tuple[str, ...], tuple[Reason, ...]] = {}
 
     def told(self, change: FileChange) -> FileChange:
         """The change with its reasons."""
@@ -46,7 +47,17 @@ class Causes:
         before, after = self._record(old), self._record(new)
         if before is None or after is None:
             return (Reason("key", old[:12], new[:12]),)
-        return differences(before.derivation, after.derivation)
+        made = before.derivation, after.derivation
+        inputs = (replace(each, engine={}, parameters={}, references={}, hooks=()) for each in made)
+        return tuple(dict.fromkeys([*self._of_settings(*made), *differences(*inputs)]))
+
+    def _of_settings(self, old: Derivation, new: Derivation) -> tuple[Reason, ...]:
+        """What differs but for the inputs; most exposures of a recipe share it."""
+        bare = [replace(each, product="", inputs=()) for each in (old, new)]
+        content = tuple(canonical(each) for each in bare)
+        if content not in self._settings:
+            self._settings[content] = differences(*bare)
+        return self._settings[content]
 
     def _pedigree(self, entry: Entry) -> dict[str, str]:
         """Which software and references made a file, and when, as far as that is recorded."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -63,7 +64,7 @@ def _numbers(files: Sequence[FileChange], all_lines: bool) -> Table:
         counts.setdefault(place, Counter())[each.kind] += 1
     for place in sorted(counts):
         numbers = (counts[place][kind] for kind in KINDS)
-        table.add_row(*place, *(f"{number:,}" if number else "" for number in numbers))
+        table.add_row(*map(escape, place), *(f"{number:,}" if number else "" for number in numbers))
     return table
 
 
@@ -164,7 +165,7 @@ def _images(images: Sequence[found.Image]) -> Table:
         row = [_turn(_shape(each.old_shape), _shape(each.new_shape))]
         row += [_turn(each.old_type, each.new_type), share, *_spread(each.spread)]
         nan = _turn(f"{each.old_nan:,}", f"{each.new_nan:,}") if each.spread else ""
-        table.add_row(each.hdu, *row, nan)
+        table.add_row(escape(each.hdu), *row, nan)
     return table
 
 
@@ -179,17 +180,24 @@ def _spread(spread: found.Spread | None) -> tuple[str, str, str, str]:
 def _flags(bits: Sequence[tuple[str, found.Bit]]) -> Table:
     table = _titled("Data quality (pixels)", "HDU", "flag", "gained", "lost")
     for hdu, bit in bits:
-        table.add_row(hdu, bit.name, f"{bit.gained:,}", f"{bit.lost:,}")
+        table.add_row(escape(hdu), bit.name, f"{bit.gained:,}", f"{bit.lost:,}")
     return table
 
 
 def _columns(table: found.Table) -> Table:
     rows = _turn(f"{table.old_rows:,}", f"{table.new_rows:,}")
-    page = _titled(f"Table {table.hdu} of {rows} rows", "column", "type", "differing", "largest")
+    page = _titled(
+        f"Table {escape(table.hdu)} of {rows} rows", "column", "type", "differing", "largest"
+    )
     for each in table.columns:
         kind = _turn(each.old_type or "none", each.new_type or "none")
         largest = "" if each.largest is None else f"{each.largest:.4g}"
-        page.add_row(each.name, kind, f"{each.differing:,}" if each.differing else "", largest)
+        page.add_row(
+            escape(each.name),
+            escape(kind),
+            f"{each.differing:,}" if each.differing else "",
+            largest,
+        )
     return page
 
 

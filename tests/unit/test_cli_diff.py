@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,19 @@ def test_a_difference_as_json(mirror):
         ("gone", f"upstream/jw01345/o001/{ASN}"),
         ("marked", "upstream/jw01345/o001/same_pool.csv"),
     ]
+
+
+def test_json_of_a_file_has_the_documented_keys(mirror):
+    """Every key of a comparison, and of its parts, stands in docs/commands.md."""
+    words = ("1", "2", CAL, "--recipe", "upstream", "--json", "--mirror", mirror.root)
+    (found,) = json.loads(run(*words))["files"]
+
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    image = found["comparison"]["images"][0]
+    for keys in (found, found["comparison"], image, image["spread"]):
+        assert all(f"`{key}`" in page for key in keys)
+    assert found["comparison"]["verdict"] == "pixels changed"
+    assert (image["hdu"], image["old_nan"], image["new_nan"]) == ("SCI", 3, 4)
 
 
 def test_a_generation_does_not_differ_from_itself(mirror):

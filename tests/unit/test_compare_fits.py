@@ -14,6 +14,7 @@ from jwmirror.compare import images
 from jwmirror.compare.versions import compare
 from jwmirror.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
 from jwmirror.errors import StoreError
+from jwmirror.recalibrate.identity import science_identity
 from jwmirror.records import Reason
 from tests.unit.toy_versions import SHAPE, SKY, Toy
 
@@ -343,6 +344,27 @@ def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
     assert (sample.changed, sample.old_nan) == (whole.changed, whole.old_nan)
     assert sample.spread.largest == whole.spread.largest
     assert sample.spread.every == 7  # the first of 4 and more that is prime to 40 x 50
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda toy: toy.card("DATE", "2026-02-02"),
+        lambda toy: toy.card("FILENAME", "b").card("DATASUM", "1", "SCI"),
+        lambda toy: toy.card("FILTER", "F150W"),
+        lambda toy: toy.card("CRVAL1", 80.1, "SCI"),
+        lambda toy: toy.set("ERR", (2, 3), 7),
+        lambda toy: toy.set("DQ", (2, 3), 2),
+        lambda toy: toy.set("SRC", ("flux", 0), 9),
+    ],
+)
+def test_equal_science_is_what_recalibration_takes_for_equal(tmp_path, change):
+    """A file is equal science content here if, and only if, it has the same science identity."""
+    old, new = Toy().write(tmp_path / "old.fits"), change(Toy()).write(tmp_path / "new.fits")
+
+    equal = compare(old, new).verdict == EQUAL
+
+    assert equal == (science_identity(old) == science_identity(new))
 
 
 @pytest.mark.parametrize("cut", [1, 2880, 9000])
