@@ -4,24 +4,23 @@ Like the command line it may call all wings; rules and scripts call it, wings do
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
+from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
-from jwmirror.recalibrate.associations import Associations, gather
 from jwmirror.recalibrate.derivation import key_of
-from jwmirror.recalibrate.plan import Resolves, plan_associations, plan_exposures, wanted
+from jwmirror.recalibrate.desk import Resolves
+from jwmirror.recalibrate.members import stock_of
+from jwmirror.recalibrate.plan import plan_associations, plan_exposures, wanted
 from jwmirror.recalibrate.references import Resolver, environment
 from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.recalibrate.stages import Cost, Output
 from jwmirror.records import (
-    Chain,
     Derivation,
-    Entry,
     Plan,
     Poll,
     Receipt,
@@ -30,20 +29,14 @@ from jwmirror.records import (
     References,
     ResultFile,
     Settling,
-    Unsettled,
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.receipts import upstream_after
+from jwmirror.supply import Held, supply
 
-
-class Held(NamedTuple):
-    """What is held of upstream, the associations in it, and what MAST has half updated."""
-
-    entries: tuple[Entry, ...]
-    associations: Associations
-    unsettled: tuple[Unsettled, ...] = ()
+LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
 
 
 class Bench:
@@ -54,14 +47,17 @@ class Bench:
         self.objects = Objects(self.mirror)
         self.provenance = Provenance(self.mirror)
 
-    def upstream(self, poll: Poll, settling: Settling | None = None) -> Held:
+    def upstream(
+        self, poll: Poll, settling: Settling | None = None, recipes: Sequence[Recipe] = ()
+    ) -> Held:
         """What is held of upstream after a poll's orders were filled; its associations, read.
 
         Of what is settling the published version stays.
         """
         settling = settling or Settling()
         entries = upstream_after(self.mirror, poll, settling.waiting)
-        return Held(entries, gather(entries, self.locate), settling.unsettled)
+        held = supply(self.mirror, entries, recipes)
+        return held._replace(unsettled=settling.unsettled)
 
     def locate(self, sha256: str) -> Path:
         """The path of an object's bytes."""
@@ -85,20 +81,40 @@ class Bench:
         record = self.provenance.read(key) if key else None
         return record.derivation if record else None
 
+    def plans(
+        self,
+        held: Held,
+        recipes: Sequence[Recipe],
+        resolver: Resolves,
+        batch_size: int,
+        below: Sequence[Plan] = (),
+        receipts: Sequence[Receipt] = (),
+        is_preview: bool = False,
+    ) -> tuple[Plan, ...]:
+        """The plan of the level after those `below`, and the ones after it if it computes nothing.
+
+        `receipts` are those of the batches below. A preview goes on to the last level: what is to
+        be computed counts as made, though nothing is known of its content.
+        """
+        _check_one_state(below, recipes, resolver)
+        asked = (held, recipes, resolver, batch_size)
+        plans: list[Plan] = []
+        while len(below) + len(plans) < len(LEVELS) and (is_preview or not _computes(plans)):
+            lower = (*below, *plans)
+            plans.append(
+                self.plan_associations(*asked, lower, receipts, coming=plans)
+                if lower
+                else self.plan_exposures(*asked)
+            )
+        return tuple(plans)
+
     def plan_exposures(
         self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, batch_size: int
     ) -> Plan:
         """What is out of date of the exposures, against what the store has."""
         entries, waits = settled_exposures(held.entries, held.unsettled, recipes)
-        plan = plan_exposures(
-            entries,
-            held.associations,
-            recipes,
-            resolver,
-            self.recall,
-            self.published,
-            batch_size,
-        )
+        lookups = (resolver, self.recall, self.published, batch_size)
+        plan = plan_exposures(entries, held.associations, recipes, *lookups)
         return replace(plan, waits=(*waits, *plan.waits))
 
     def plan_associations(
@@ -107,30 +123,29 @@ class Bench:
         recipes: Sequence[Recipe],
         resolver: Resolves,
         batch_size: int,
-        exposures: Plan,
+        lower: Sequence[Plan],
         receipts: Sequence[Receipt] = (),
-        coming: Iterable[Chain] = (),
+        coming: Sequence[Plan] = (),
     ) -> Plan:
-        """What is out of date of the associations, after a plan of exposures and its receipts.
+        """What is out of date of the associations of the stage after the `lower` plans.
 
-        `coming`: chains of that plan to count as made, though nothing is known of their results.
+        `coming`: those of them whose chains count as made, though nothing is known of the results.
         """
-        associations, waits = settled_associations(held.associations, held.unsettled, recipes)
-        plan = plan_associations(
+        stage = len(lower) + 1
+        half = held.unsettled
+        associations, waits = settled_associations(held.associations, half, recipes, stage)
+        troubles = [trouble for each in lower for trouble in (*each.waits, *each.failures)]
+        stock = stock_of(
             held.entries,
-            associations,
-            recipes,
-            [*exposures.done, *(result for each in receipts for result in each.results)],
-            resolver,
-            self.recall,
-            self.published,
-            batch_size,
-            troubles=[
-                *(*exposures.waits, *exposures.failures),
-                *(failure for each in receipts for failure in each.failures),
-            ],
-            coming=coming,
+            results=[result for each in lower for result in each.done]
+            + [result for each in receipts for result in each.results],
+            troubles=troubles + [failure for each in receipts for failure in each.failures],
+            coming=[chain for each in coming for batch in each.batches.values() for chain in batch],
         )
+        lookups = (resolver, self.recall, self.published, batch_size)
+        plan = plan_associations(stock, associations, recipes, *lookups, stage)
+        told = {(trouble.recipe, trouble.product) for trouble in troubles}
+        waits = tuple(each for each in waits if (each.recipe, each.product) not in told)
         return replace(plan, waits=(*waits, *plan.waits))
 
     def keep(
@@ -169,6 +184,25 @@ def needed(held: Held, recipes: Sequence[Recipe], resolver: Resolver) -> tuple[s
         headers = wanted(held.entries, held.associations, same)
         found.update(resolver.within(python).needed(headers) if headers else ())
     return tuple(sorted(found))
+
+
+def _computes(plans: Sequence[Plan]) -> bool:
+    """Whether the last of the plans has something to compute."""
+    return bool(plans and plans[-1].batches)
+
+
+def _check_one_state(plans: Sequence[Plan], recipes: Sequence[Recipe], resolver: Resolves) -> None:
+    """CalibrationError unless the levels below were planned with this context and these engines."""
+    for plan in plans:
+        for recipe in recipes:
+            before = (plan.context, plan.engines.get(recipe.name))
+            now = (resolver.context, before[1] and dict(resolver.within(recipe.python).engine))
+            if before != now:
+                raise CalibrationError(
+                    f"recipe {recipe.name}: the levels below were planned with {before}, this one "
+                    f"would be with {now}; members of two generations are not combined; run "
+                    "again, so that all is planned anew."
+                )
 
 
 def offline_resolver(cache: Path, references: References) -> Resolver:

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from jwmirror import subsets
 from jwmirror.errors import ConfigError, unknown
 from jwmirror.recipes import Recipes
 from jwmirror.records import Recipe, Selection
@@ -127,16 +128,11 @@ def _undated(value: Any) -> Any:
 def _selection(raw: Mapping) -> Selection:
     criteria = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     if "observations" in raw:
-        numbers = {n for each in raw["observations"] for n in _numbers(each)}
+        numbers = {n for each in raw["observations"] for n in subsets.numbers(each)}
         criteria["observations"] = tuple(sorted(numbers))
     if "observed" in raw:
         criteria["observed"] = tuple(raw["observed"].get(key, "") for key in ("from", "to"))
     return Selection(program=raw["program"], **criteria)
-
-
-def _numbers(item: int | str) -> range:
-    first, _, last = str(item).partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 # ---- mistakes --------------------------------------------------------------------------------

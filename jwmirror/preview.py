@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.bench import Bench, Held, offline_resolver
+from jwmirror.bench import Bench, offline_resolver
 from jwmirror.errors import ConfigError, ReferencesError
 from jwmirror.recalibrate.derivation import differences
+from jwmirror.recalibrate.desk import Resolves
 from jwmirror.recalibrate.exposures import SCIENCE, UNCAL
+from jwmirror.recalibrate.members import MISSING
 from jwmirror.recalibrate.origins import origins
-from jwmirror.recalibrate.plan import MISSING, Resolves
 from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     UPSTREAM,
@@ -32,6 +33,7 @@ from jwmirror.records import (
 from jwmirror.report.runs import Run, last_references
 from jwmirror.report.status import Preview
 from jwmirror.store.generations import Generations
+from jwmirror.supply import Held
 
 UNPUBLISHED = Reason("not published yet", "", "")
 ONE_BATCH = 1_000_000_000  # exposures; a preview runs no jobs
@@ -158,19 +160,14 @@ def _is_cached(cache: Path, context: str) -> bool:
 
 def _plans(
     bench: Bench, run: Run, recipes: Sequence[Recipe], resolver: Resolves
-) -> tuple[Plan, Plan]:
-    """The plans of exposures and of associations; what the first has to make counts as made."""
-    held = _held(bench, run)
-    exposures = bench.plan_exposures(held, recipes, resolver, ONE_BATCH)
-    coming = [chain for batch in exposures.batches.values() for chain in batch]
-    return exposures, bench.plan_associations(
-        held, recipes, resolver, ONE_BATCH, exposures, coming=coming
-    )
+) -> tuple[Plan, ...]:
+    """The plans of all levels; what a lower one has to make counts as made."""
+    return bench.plans(_held(bench, run, recipes), recipes, resolver, ONE_BATCH, is_preview=True)
 
 
-def _held(bench: Bench, run: Run) -> Held:
+def _held(bench: Bench, run: Run, recipes: Sequence[Recipe]) -> Held:
     unpublished = run.poll if run.published is None else None
-    return bench.upstream(unpublished or Poll(listings=(), changes=()), run.settling)
+    return bench.upstream(unpublished or Poll(listings=(), changes=()), run.settling, recipes)
 
 
 def _ready(bench: Bench, plan: Plan) -> Iterator[Chain]:

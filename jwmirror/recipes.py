@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from jwmirror import subsets
 from jwmirror.environments import Environments
 from jwmirror.errors import ConfigError, unknown
 from jwmirror.recalibrate import between, exported, pipelines
@@ -55,6 +56,7 @@ class Recipes:
             circles = _extends_mistakes(name, self._raw)
             found += circles
             found += _program_mistakes(f"recipes.{name}", recipe, programs)
+            found += subsets.mistakes(f"recipes.{name}", recipe)
             found += [] if circles else ties(self._blocks(name))
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
@@ -101,6 +103,8 @@ class Recipes:
             where=tuple(block.record for block in self._blocks(name)),
             settings=normal(self._settings.get(name, {})),
             between=_functions(recipe),
+            select=subsets.selected(recipe),
+            associations=tuple(recipe.get("associations") or ()),
         )
 
     def _extended(self, name: str) -> dict[str, Any]:

@@ -227,6 +227,8 @@ class Recipe:
         default_factory=dict
     )  # detector1..image2: functions
     python: str = ""  # of the environment whose jwst is to run; "" for the one that plans
+    select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
+    associations: tuple[str, ...] = ()  # files of the user's own, for the stages that they are of
 
 
 # ---- recalibration ---------------------------------------------------------------------------
@@ -335,10 +337,18 @@ class Plan:
     """What is to be calibrated (in batches, by name), what is already there, what waits."""
 
     context: str
+    engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe, as in Derivation
     batches: dict[str, tuple[Chain, ...]] = field(default_factory=dict)
     done: tuple[Result, ...] = ()
     waits: tuple[Wait, ...] = ()
     failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """The plans of the next levels, as far as nothing is to be computed before them."""
+
+    plans: tuple[Plan, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

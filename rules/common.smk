@@ -33,6 +33,11 @@ def this_run():
     return os.environ.setdefault("JWMIRROR_RUN", fresh)
 
 
+LEVELS = (
+    "exposures",
+    "associations-2",
+    "associations-3",
+)  # of plans, one upon the other
 CONFIG = checked(config)
 RUN = f"{CONFIG.mirror}/receipts/runs/{this_run()}"
 FETCHED = f"{CONFIG.mirror}/receipts/fetch"
@@ -41,7 +46,8 @@ LOGS = f"{CONFIG.mirror}/logs/{this_run()}"
 
 wildcard_constraints:
     order=r"jw\d{5}-[a-z0-9]+\.[0-9a-f]+",
-    level="exposures|associations",
+    level="|".join(LEVELS),
+    stage="2|3",
     batch="[0-9a-f]+",
 
 
@@ -61,13 +67,33 @@ def fetch_receipts(wildcards):
     return [f"{FETCHED}/{order}.json" for order in orders.products]
 
 
-def exposure_receipts(wildcards):
-    """A receipt for every batch of exposures that the plan found out of date."""
-    plan = read(checkpoints.plan_exposures.get().output.plan, Plan)
-    return [f"{RUN}/exposures/{batch}.json" for batch in plan.batches]
+def levels_below(wildcards):
+    """The levels that are done before one stage's associations are planned, or all of them."""
+    stage = getattr(wildcards, "stage", None)
+    return LEVELS[: int(stage) - 1] if stage else LEVELS
 
 
-def association_receipts(wildcards):
-    """A receipt for every batch of associations that the plan found out of date."""
-    plan = read(checkpoints.plan_associations.get().output.plan, Plan)
-    return [f"{RUN}/associations/{batch}.json" for batch in plan.batches]
+def plans_below(wildcards):
+    """The plans of those levels."""
+    return [f"{RUN}/plan-{level}.json" for level in levels_below(wildcards)]
+
+
+def ahead_of_below(wildcards):
+    """What the plan of the last of those levels went on to."""
+    return f"{RUN}/ahead-{levels_below(wildcards)[-1]}.json"
+
+
+def receipts_below(wildcards):
+    """A receipt for every batch of those levels that the plans found out of date."""
+    return [
+        f"{RUN}/{level}/{batch}.json"
+        for level in levels_below(wildcards)
+        for batch in read(plan_of(level), Plan).batches
+    ]
+
+
+def plan_of(level):
+    """The file of a level's plan, when it is there."""
+    if level == LEVELS[0]:
+        return checkpoints.plan_exposures.get().output.plan
+    return checkpoints.plan_associations.get(stage=level[-1]).output.plan

@@ -1,8 +1,9 @@
-"""Plan the recalibration: exposures first; associations when their members are done.
+"""Plan the recalibration, level by level: exposures, associations of stage 2, then of stage 3.
 
-In: what is held, the recipes, the references. Out: two plans, each with the batches that are out
-of date and why, what is already there, and what waits. Inputs enter a key by content, so a level
-is planned when the one below it is done.
+In: what is held, the recipes, the references. Out: a plan per level, with the batches that are
+out of date and why, what is already there, and what waits. Inputs enter a key by content, so a
+level is planned when the one below it is done; where that has nothing to compute, its plan goes
+on to the next one at once and leaves it in `ahead`.
 """
 
 
@@ -19,6 +20,7 @@ checkpoint plan_exposures:
         references=rules.sync_references.output.references,
     output:
         plan=f"{RUN}/plan-exposures.json",
+        ahead=f"{RUN}/ahead-exposures.json",
     log:
         f"{LOGS}/plan_exposures.log",
     conda:
@@ -40,12 +42,14 @@ checkpoint plan_associations:
         fetched=fetch_receipts,
         settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
-        exposures=rules.plan_exposures.output.plan,
-        calibrated=exposure_receipts,
+        below=plans_below,
+        ahead=ahead_of_below,
+        calibrated=receipts_below,
     output:
-        plan=f"{RUN}/plan-associations.json",
+        plan=f"{RUN}/plan-associations-{{stage}}.json",
+        ahead=f"{RUN}/ahead-associations-{{stage}}.json",
     log:
-        f"{LOGS}/plan_associations.log",
+        f"{LOGS}/plan_associations-{{stage}}.log",
     conda:
         "../envs/jwmirror.yaml"
     params:
@@ -54,6 +58,6 @@ checkpoint plan_associations:
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,
     message:
-        "Planning the recalibration of associations"
+        "Planning the recalibration of associations of stage {wildcards.stage}"
     script:
         "../scripts/plan_associations.py"

@@ -1,6 +1,6 @@
 """Publish the new state of the mirror in one atomic step, if it differs from the current one.
 
-In: the poll, what was fetched, both plans and the receipts of their batches. Out: a generation,
+In: the poll, what was fetched, the plans and the receipts of their batches. Out: a generation,
 its view, and the number of the generation that is current now.
 """
 
@@ -15,9 +15,8 @@ rule publish_generation:
         fetched=fetch_receipts,
         settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
-        plans=[rules.plan_exposures.output.plan, rules.plan_associations.output.plan],
-        exposures=exposure_receipts,
-        associations=association_receipts,
+        plans=plans_below,
+        calibrated=receipts_below,
     output:
         published=f"{RUN}/published.json",
     log:

@@ -32,9 +32,8 @@ rule conclude_run:
     input:
         report=rules.write_report.output.receipt,
         fetched=fetch_receipts,
-        plans=[rules.plan_exposures.output.plan, rules.plan_associations.output.plan],
-        exposures=exposure_receipts,
-        associations=association_receipts,
+        plans=plans_below,
+        calibrated=receipts_below,
     output:
         conclusion=f"{RUN}/conclusion.json",
     log:

@@ -1,8 +1,9 @@
-"""Plan the recalibration of associations, now that their members are done, or have failed."""
+"""Plan the recalibration of a stage's associations, now that the level below is done."""
 
 from jwmirror.bench import Bench, offline_resolver
 from jwmirror.log import log_to
 from jwmirror.records import (
+    Ahead,
     Plan,
     Poll,
     Receipt,
@@ -17,13 +18,15 @@ from jwmirror.records import (
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
-
-plan = bench.plan_associations(
-    bench.upstream(read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)),
-    parse(snakemake.params.recipes, tuple[Recipe, ...]),
+recipes = parse(snakemake.params.recipes, tuple[Recipe, ...])
+poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
+plan, *ahead = read(snakemake.input.ahead, Ahead).plans or bench.plans(
+    bench.upstream(poll, settling, recipes),
+    recipes,
     offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
     snakemake.params.batch,
-    exposures=read(snakemake.input.exposures, Plan),
+    below=read_all(snakemake.input.below, Plan),
     receipts=read_all(snakemake.input.calibrated, Receipt),
 )
 write(snakemake.output.plan, plan)
+write(snakemake.output.ahead, Ahead(plans=tuple(ahead)))

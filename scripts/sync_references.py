@@ -9,8 +9,9 @@ from jwmirror.records import Poll, Recipe, References, Settling, parse, read, wr
 log_to(snakemake.log[0])
 url, cache = snakemake.params.url, snakemake.params.cache
 poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
-held = Bench(snakemake.params.mirror).upstream(poll, settling)
 recipes = parse(snakemake.params.recipes, tuple[Recipe, ...])
+held = Bench(snakemake.params.mirror).upstream(poll, settling, recipes)
+
 context, files = "", {}
 if wanted(held.entries, held.associations, recipes):
     context = resolve_context(url, snakemake.params.context, cache)

@@ -2,16 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
-from jwmirror.records import GONE, Derivation, Entry, Failure
+from jwmirror.recalibrate import pipelines
+from jwmirror.records import GONE, Derivation, Entry, Failure, Recipe
 
 NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
 CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
+EXPOSURE = re.compile(r"jw(?P<program>\d{5})\d{6}_")
+UNUSABLE = "it is not an association that can be used"
+FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
+SCIENCE = "science"
+BESIDE = "msa"  # role of an input that lies beside the members: NIRSpec's shutter configuration
+WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,67 +45,128 @@ class Association:
 class Associations:
     """The associations of a mirror, one per product and type, and the files that are none."""
 
-    found: tuple[Association, ...] = ()
+    found: tuple[Association, ...] = ()  # the archive's
     broken: tuple[Failure, ...] = ()
+    chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
+
+    def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
+        """The associations of one stage that a recipe asks for."""
+        return tuple(
+            each
+            for each in self.chosen.get(recipe.name, self.found)
+            if each.program in recipe.programs
+            and stage in recipe.stages
+            and pipelines.stage_of_association(each.asn_type) == stage
+        )
+
+    def without(self, products: Container[str]) -> "Associations":
+        """The same without those that make one of some products."""
+
+        def kept(found: Iterable[Association]) -> tuple[Association, ...]:
+            return tuple(each for each in found if each.product not in products)
+
+        chosen = {recipe: kept(found) for recipe, found in self.chosen.items()}
+        return replace(self, found=kept(self.found), chosen=chosen)
 
 
 def gather(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
     """Read the associations among entries; `locate` gives the path of a sha256.
 
-    Of several for one product and type, one still held at MAST counts more than a vanished one,
-    and a later stamp more than an earlier one.
+    One still held at MAST counts more than a vanished one, else as in latest_of.
     """
-    chosen: dict[tuple[str, str], Association] = {}
+    found: list[Association] = []
     broken = []
     for entry in sorted(entries, key=lambda entry: (entry.state != GONE, entry.filename)):
         if entry.product is None or entry.product.suffix != "asn":
             continue
         try:
-            association = read(locate(entry.sha256), entry.filename)
+            found += read(locate(entry.sha256), entry.filename)
         except CalibrationError as err:
             broken.append(Failure(name=entry.filename, message=str(err)))
-        else:
-            chosen[association.product, association.asn_type] = association
-    found = sorted(chosen.values(), key=lambda each: (each.product, each.asn_type))
-    return Associations(found=tuple(found), broken=tuple(broken))
+    return Associations(found=latest_of(found), broken=tuple(broken))
 
 
-def read(path: Path, name: str = "") -> Association:
-    """Read a MAST association file; CalibrationError says what is wrong with it.
+def latest_of(found: Iterable[Association]) -> tuple[Association, ...]:
+    """One association per product and type, sorted by these.
+
+    Of several of one candidate the last counts. Of those of several candidates the one with the
+    most members does: the same exposure without and with its backgrounds.
+    """
+    latest = {(each.product, each.asn_type, each.candidate): each for each in found}
+    by_size = sorted(latest.values(), key=lambda each: (len(each.members), each.candidate))
+    chosen = {(each.product, each.asn_type): each for each in by_size}
+    return tuple(chosen[place] for place in sorted(chosen))
+
+
+def read(path: Path, name: str = "") -> tuple[Association, ...]:
+    """Read an association file, product by product; CalibrationError says what is wrong with it.
 
     `name` is its file name where the path has another.
     """
     name = name or Path(path).name
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        (product,) = content["products"]
-        return Association(
-            name=name,
-            asn_type=_word(content["asn_type"]),
-            program=int(content["program"]),
-            candidate=_word(content["asn_id"]),
-            product=_word(product["name"]).lower(),
-            members=_members(product["members"]),
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as err:
+        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {FETCH_AGAIN}") from err
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> tuple[Association, ...]:
+    """The associations in the text of a file of that name, one per product, as in read."""
+    try:
+        content = json.loads(text)
+        asn_type, candidate = _word(content["asn_type"]), _word(content["asn_id"])
+        if not pipelines.of_association(asn_type):
+            known = ", ".join(sorted(pipelines.BY_ASSOCIATION))
+            raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+        if not content["products"]:
+            raise ValueError("it has no product")
+        return tuple(
+            Association(
+                name=name,
+                asn_type=asn_type,
+                program=_program(content["program"], product["members"]),
+                candidate=candidate,
+                product=_word(product["name"]).lower(),
+                members=_members(product["members"], asn_type),
+            )
+            for product in content["products"]
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
         problem = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-        raise CalibrationError(
-            f"{name}: it is not an association that can be used: {problem}; "
-            "fetch it again, or ask MAST's help desk."
-        ) from err
+        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {FETCH_AGAIN}") from err
 
 
-def _members(listed: Any) -> tuple[Member, ...]:
+def _program(said: Any, members: Any) -> int:
+    """The number of the program; of its first member where the file does not tell (noprogram)."""
+    if isinstance(said, str) and not said.isdecimal() and members:
+        found = EXPOSURE.match(_word(members[0]["expname"]))
+        return int(found["program"]) if found else int(said)
+    return int(said)
+
+
+def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
+    """The members in order; the science of a time series by the files that keep integrations."""
     members = tuple(
         Member(name=_word(each["expname"]), exptype=_word(each["exptype"]).lower())
         for each in listed
     )
+    if asn_type.lower().startswith(pipelines.TIME_SERIES):
+        members = tuple(_with_integrations(member) for member in members)
     names = [member.name for member in members]
     if len(set(names)) < len(names):
         raise ValueError(f"{max(names, key=names.count)} is a member twice")
-    if not any(member.exptype == "science" for member in members):
+    if not any(member.exptype == SCIENCE for member in members):
         raise ValueError("it has no science member")
     return members
+
+
+def _with_integrations(member: Member) -> Member:
+    root, _, end = member.name.rpartition("_")
+    suffix, dot, kind = end.partition(".")
+    if member.exptype != SCIENCE or suffix not in WITH_INTEGRATIONS:
+        return member
+    return replace(member, name=f"{root}_{WITH_INTEGRATIONS[suffix]}{dot}{kind}")
 
 
 def _word(value: Any) -> str:
@@ -121,13 +189,17 @@ def file_for(derivation: Derivation) -> tuple[str, str]:
     """
     candidate = CANDIDATE.match(derivation.product)
     asn_id = candidate[1] if candidate else "a3001"  # as MAST numbers those of no candidate
-    members = [{"expname": item.name, "exptype": item.role} for item in derivation.inputs]
+    members = [
+        {"expname": item.name, "exptype": item.role}
+        for item in derivation.inputs
+        if item.role != BESIDE
+    ]
     content = {
         "asn_type": derivation.pipeline,
         "asn_rule": "jwmirror",
         "asn_id": asn_id,
         "asn_pool": "none",
-        "program": derivation.product[2:7],
+        "program": derivation.inputs[0].name[2:7],
         "target": "none",
         "version_id": None,
         "code_version": derivation.engine["jwst"],

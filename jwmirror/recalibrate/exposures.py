@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
-from jwmirror.recalibrate import pipelines
-from jwmirror.recalibrate.associations import Association
-from jwmirror.records import Entry
+from jwmirror.recalibrate import headers
+from jwmirror.recalibrate.associations import SCIENCE, Association
+from jwmirror.records import Entry, Recipe
 
 UNCAL = "_uncal.fits"
-SCIENCE = "science"
 
 
 def by_root(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -32,10 +31,34 @@ def root_of(filename: str) -> str:
 
 
 def by_science_member(found: Iterable[Association]) -> dict[str, list[Association]]:
-    """Stage-2 associations by the exposure that they calibrate."""
+    """Associations by the root of the exposure that they are about: stage 2 calibrates just one."""
     by_member: dict[str, list[Association]] = {}
     for association in found:
-        pipeline = pipelines.of_association(association.asn_type)
-        if pipeline and pipelines.STAGE[pipeline] == 2:
-            by_member.setdefault(science(association)[0], []).append(association)
+        by_member.setdefault(root_of(science(association)[0]), []).append(association)
     return by_member
+
+
+def is_of_one_exposure(association: Association) -> bool:
+    """Whether an association can follow stage 1 of its exposure at once: nothing else is in it."""
+    return len({root_of(member.name) for member in association.members}) == 1
+
+
+def is_chosen(recipe: Recipe, entry: Entry) -> bool:
+    """Whether an exposure's file is of a recipe's programs, and of what it selects of them.
+
+    By the header where that tells, else by what MAST's listing says.
+    """
+    return entry.product.program in recipe.programs and all(
+        _plain(_value(entry, key)) in map(_plain, allowed) for key, allowed in recipe.select.items()
+    )
+
+
+def _value(entry: Entry, key: str) -> str:
+    said = headers.value(entry.header, key) if entry.header else ""
+    listed = getattr(entry.product, key, None) or ""
+    return said or (listed.lstrip("o") if key == "observation" else listed)
+
+
+def _plain(value: str) -> str | int:
+    """Case does not matter, nor do leading zeros of numbers (001 is 1)."""
+    return int(value) if value.isdecimal() else value.upper()

@@ -1,5 +1,6 @@
 """Which pipeline a type of exposure or of association calls for, and the classes behind names."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -29,11 +30,16 @@ IMAGING = (
 )
 SPECTRA = (
     "MIR_LRS-FIXEDSLIT MIR_LRS-SLITLESS MIR_MRS MIR_WFSS NIS_SOSS NIS_WFSS NRC_GRISM NRC_WFSS "
-    "NRC_TSGRISM NRS_FIXEDSLIT NRS_IFU NRS_MSASPEC NRS_BRIGHTOBJ NRS_LAMP NRS_AUTOFLAT NRS_AUTOWAVE"
+    "NRC_TSGRISM NRS_FIXEDSLIT NRS_IFU NRS_MSASPEC NRS_BRIGHTOBJ"
+)
+CALIBRATING = (  # flats, lamps: stage 2 follows only where an association calls for it
+    "FGS_INTFLAT FGS_SKYFLAT MIR_FLATIMAGE MIR_FLATIMAGE-EXT MIR_FLATMRS MIR_FLATMRS-EXT "
+    "NIS_EXTCAL NIS_LAMP NRC_FLAT NRC_LED NRC_WFSC NRS_LAMP NRS_AUTOFLAT NRS_AUTOWAVE"
 )
 GUIDING = "FGS_ACQ1 FGS_ACQ2 FGS_FINEGUIDE FGS_ID-IMAGE FGS_ID-STACK FGS_TRACK"
 DARKS = "FGS_DARK MIR_DARKALL MIR_DARKIMG MIR_DARKMRS NIS_DARK NRC_DARK NRS_DARK"
 BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
+    **dict.fromkeys(CALIBRATING.split(), ("detector1",)),
     **dict.fromkeys(IMAGING.split(), ("detector1", "image2")),
     **dict.fromkeys(SPECTRA.split(), ("detector1", "spec2")),
     **dict.fromkeys(GUIDING.split(), ("guider",)),
@@ -53,6 +59,9 @@ BY_ASSOCIATION = {  # asn_type: pipeline
     "coron3": "coron3",
     "ami3": "ami3",
 }
+STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # the others stage 2, or 3:
+COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of what stage 3 makes
+TIME_SERIES = ("tso-", "tso3")  # begin the asn_types whose members keep their integrations
 NIR_ONLY = frozenset({"superbias"})
 MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
 
@@ -65,6 +74,18 @@ def of_exposure(exp_type: str) -> tuple[str, ...]:
 def of_association(asn_type: str) -> str:
     """Name of the pipeline that takes an association; "" for an unknown type."""
     return BY_ASSOCIATION.get(asn_type.lower(), "")
+
+
+def stage_of_association(asn_type: str) -> int:
+    """The stage that an association is for; 0 for an unknown type."""
+    return STAGE.get(of_association(asn_type), 0)
+
+
+def stage_that_makes(filename: str) -> int:
+    """The stage that makes a file, by its name: 1 jw..._rate.fits, 2 jw..._cal.fits, 3 i2d..."""
+    if COMBINED.match(filename):
+        return 3
+    return 1 if filename.rpartition("_")[2].partition(".")[0] in STAGE_1_MAKES else 2
 
 
 def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:

@@ -1,86 +1,47 @@
 """Plans: which results are out of date and why, which are there, what waits and what is refused.
 
-Judgement only: what is held comes in as records, and what must be looked up (parameters and
-references, results by key, what is published) through the functions that are passed.
+In three levels, because inputs enter a key by content, so that a level is planned when the one
+below it is done: exposures (stage 1, and stage 2 of those that are calibrated alone), then the
+associations of stage 2, then those of stage 3. Judgement only, as in desk.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from jwmirror.errors import JwmirrorError
-from jwmirror.recalibrate import headers, pipelines, ramps
+from jwmirror.recalibrate import headers, pipelines
 from jwmirror.recalibrate.associations import Association, Associations, program_of
-from jwmirror.recalibrate.batches import cut
-from jwmirror.recalibrate.derivation import bind, differences, is_bound, key_of
+from jwmirror.recalibrate.desk import Desk, Place, PublishedAs, Recall, Resolves
 from jwmirror.recalibrate.exposures import (
     SCIENCE,
-    UNCAL,
     by_root,
     by_science_member,
+    is_chosen,
+    is_of_one_exposure,
     root_of,
     root_of_entry,
-    science,
 )
-from jwmirror.recalibrate.parameters import effective
-from jwmirror.recalibrate.references import Settled
-from jwmirror.records import (
-    Chain,
-    Derivation,
-    Entry,
-    Failure,
-    Input,
-    Plan,
-    Reason,
-    Recipe,
-    Result,
-    ResultFile,
-    Wait,
-)
+from jwmirror.recalibrate.members import Stock, beside_of, of_upstream, stock_of
+from jwmirror.records import Derivation, Entry, Input, Plan, Recipe, Wait
 
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
-NEW = Reason("new", "", "")
-LOST = Reason("result", "lost", "to be made again")
-MISSING = " is missing: "  # between a member's name and why
-INPUTS = Reason("inputs made anew", "", "")
-
-
-class Resolves(Protocol):
-    """What a plan needs of references.Resolver."""
-
-    context: str
-
-    @property
-    def engine(self) -> Mapping[str, str]:
-        """The versions that a key depends on."""
-
-    def within(self, python: str) -> "Resolves":
-        """The same for the environment of another Python; "" for this one."""
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """Every parameter of a pipeline for an exposure, its references and hooks."""
-
-
-Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
-PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
 
 def wanted(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What Resolver.needed is to be asked: each header, with the pipelines that may want it."""
-    exposures = {root: entry for root, entry in by_root(entries).items() if entry.header}
+    entries = tuple(entries)
+    stock = stock_of(entries, ())
     found: dict[str, dict[str, None]] = {}
     for recipe in recipes:
-        for entry in _of_recipe(exposures.values(), recipe):
-            names = pipelines.of_exposure(headers.value(entry.header, "exp_type"))
-            found.setdefault(entry.header, {}).update(_asked(names, recipe))
-        for association in associations.found:
-            names = (pipelines.of_association(association.asn_type),)
-            first = exposures.get(root_of(science(association)[0]))
-            if association.program in recipe.programs and first:
-                found.setdefault(first.header, {}).update(_asked(names, recipe))
+        for entry in _of_recipe(stock.exposures.values(), recipe) if 1 in recipe.stages else ():
+            if names := _pipelines(entry):
+                found.setdefault(entry.header, {})[names[0]] = None
+        for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
+            header = stock.header(association)
+            if header:
+                name = pipelines.of_association(association.asn_type)
+                found.setdefault(header, {})[name] = None
     return tuple((header, tuple(names)) for header, names in found.items())
 
 
@@ -93,307 +54,167 @@ def plan_exposures(
     published: PublishedAs,
     batch_size: int,
 ) -> Plan:
-    """Plan stages 1 and 2 of every exposure of every recipe.
-
-    Stage 2 follows where a stage-2 association of that one exposure is held.
-    """
+    """Plan stage 1 of every exposure of every recipe; stage 2 too of what is calibrated alone."""
     desk = Desk(resolver, recall, published)
-    exposures = by_root(entries)
-    stage2 = by_science_member(associations.found)
+    entries = tuple(entries)
+    exposures, held = by_root(entries), of_upstream(entries)
     for recipe in recipes:
-        desk.waits += _broken(associations, recipe, stages={2})
+        desk.waits += _broken(associations, recipe, stage=2)
+        second = associations.of(recipe, 2)
+        about, companions = by_science_member(second), _companions(second)
         for entry in _of_recipe(exposures.values(), recipe):
-            rate = f"{root_of_entry(entry)}_rate.fits"
-            desk.consider_exposure(recipe, entry, stage2.get(rate, ()))
+            root = root_of_entry(entry)
+            derivations = _first(desk, recipe, entry)
+            if derivations:
+                derivations += _second(desk, recipe, entry, about.get(root, ()), held)
+                desk.settle(_place(recipe, entry), derivations)
+            if derivations and not (root in about or root in companions):
+                _tell_no_stage_2(desk, recipe, entry)
     return desk.plan(batch_size)
 
 
 def plan_associations(
-    entries: Iterable[Entry],
+    stock: Stock,
     associations: Associations,
     recipes: Iterable[Recipe],
-    results: Iterable[Result],
     resolver: Resolves,
     recall: Recall,
     published: PublishedAs,
     batch_size: int,
-    troubles: Iterable[Wait | Failure] = (),
-    coming: Iterable[Chain] = (),
+    stage: int,
 ) -> Plan:
-    """Plan stage 3 of every association whose members the recipe has all made.
+    """Plan one stage, 2 or 3, of every association whose members the recipe has all made.
 
-    `results` are those of the exposures in this run, computed or recalled; `troubles` what waited
-    or failed among them, to tell why a member is missing. In a preview, `coming` is what is still
-    to be calibrated of them: it counts as made, with unknown content.
+    Stage 2 without what followed stage 1 at once. `stock` has the results of the levels below in
+    this run, computed or recalled, and why others are missing; what it says is coming counts as
+    made, with unknown content.
     """
     desk = Desk(resolver, recall, published)
-    exposures = by_root(entries)
-    made = _to_come(coming, associations.found)
-    made |= {(r.recipe, file.filename): file for r in results for file in r.files}
-    reasons = dict(_told(trouble) for trouble in troubles)
     for recipe in recipes:
-        desk.waits += _broken(associations, recipe, stages={3})
-        for association in associations.found:
-            pipeline = pipelines.of_association(association.asn_type)
-            if association.program in recipe.programs and _asked((pipeline,), recipe, {3}):
-                desk.consider_association(recipe, association, exposures, made, reasons)
+        found = associations.of(recipe, stage)
+        if stage == 3:
+            desk.waits += _broken(associations, recipe, stage)
+        if stage == min(recipe.stages, default=0):
+            _tell_no_start(desk, recipe, found)
+        for association in found:
+            if not (stage == 2 and 1 in recipe.stages and is_of_one_exposure(association)):
+                _consider_association(desk, recipe, association, stock)
     return desk.plan(batch_size)
 
 
-@dataclass
-class Desk:
-    """Where a plan is drawn up: what was found so far, and whom to ask."""
-
-    resolver: Resolves
-    recall: Recall
-    published: PublishedAs
-    chains: list[Chain] = field(default_factory=list)
-    done: list[Result] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    failures: list[Wait] = field(default_factory=list)
-
-    def plan(self, batch_size: int) -> Plan:
-        """What was found, as a plan."""
-        return Plan(
-            context=self.resolver.context,
-            batches=cut(self.chains, batch_size),
-            done=tuple(self.done),
-            waits=tuple(self.waits),
-            failures=tuple(self.failures),
-        )
-
-    def consider_exposure(
-        self, recipe: Recipe, entry: Entry, associations: Sequence[Association]
-    ) -> None:
-        """Stages 1 and 2 of one exposure."""
-        product = root_of_entry(entry)
-        if entry.refusal or not entry.header:
-            self._refuse(recipe, product, entry.refusal or f"the header of {product} is unknown")
-            return
+def _first(desk: Desk, recipe: Recipe, entry: Entry) -> list[Derivation]:
+    """Stage 1 of an exposure; none if the recipe does not ask for it, or it cannot be."""
+    if 1 not in recipe.stages:
+        return []
+    product = root_of_entry(entry)
+    if entry.refusal or not entry.header:
+        desk.refuse(recipe, product, entry.refusal or f"the header of {product} is unknown")
+        return []
+    names = _pipelines(entry)
+    if not names:
         exp_type = headers.value(entry.header, "exp_type")
-        names = pipelines.of_exposure(exp_type)
-        if not names:
-            self._wait(recipe, product, f"no pipeline is known for exposures of type {exp_type}")
-        if not _asked(names, recipe):
-            return
-        if 1 not in recipe.stages:
-            self._wait(recipe, product, "stage 2 starts from stage 1; add 1 to the recipe's stages")
-            return
-        raw = Input(name=entry.filename, role=SCIENCE, identity=entry.identity, sha256=entry.sha256)
-        derivations = self._derived(recipe, entry.header, names[0], product, [raw])
-        if derivations and len(names) > 1 and 2 in recipe.stages:
-            derivations += self._second(recipe, entry, associations)
-        self._settle(recipe, entry.product.program, entry.product.observation, derivations)
-
-    def _second(
-        self, recipe: Recipe, entry: Entry, associations: Sequence[Association]
-    ) -> list[Derivation]:
-        """The derivation of stage 2, if there is an association that calls for it."""
-        alone = [each for each in associations if len(each.members) == 1]
-        if not alone:
-            self._wait(recipe, root_of_entry(entry), _why_no_stage_2(entry, associations))
-            return []
-        (member,) = alone[0].members
-        rate = Input(name=member.name, role=member.exptype)
-        pipeline = pipelines.of_association(alone[0].asn_type)
-        return self._derived(recipe, entry.header, pipeline, alone[0].product, [rate])
-
-    def consider_association(
-        self,
-        recipe: Recipe,
-        association: Association,
-        exposures: Mapping[str, Entry],
-        made: Mapping[tuple[str, str], ResultFile],
-        troubles: Mapping[tuple[str, str], str],
-    ) -> None:
-        """Stage 3 of one association; its first science member speaks for all, as in stpipe."""
-        for member in association.members:
-            if (recipe.name, member.name) not in made:
-                root = root_of(member.name)
-                why = troubles.get((recipe.name, root)) or _why_not_made(root, exposures)
-                self._wait(recipe, association.product, f"member {member.name}{MISSING}{why}")
-                return
-        inputs = [
-            _input(member.name, member.exptype, made[recipe.name, member.name])
-            for member in association.members
-        ]
-        header = exposures[root_of(science(association)[0])].header
-        pipeline = pipelines.of_association(association.asn_type)
-        derivations = self._derived(recipe, header, pipeline, association.product, inputs)
-        self._settle(recipe, association.program, association.candidate, derivations)
-
-    def _derived(
-        self, recipe: Recipe, header: str, pipeline: str, product: str, inputs: Sequence[Input]
-    ) -> list[Derivation]:
-        """A derivation, with parameters and references; none if it is refused."""
-        try:
-            resolver = self.resolver.within(recipe.python)
-            asked = effective(recipe, header).get(pipeline, {"steps": {}})
-            settled = resolver.settle(pipeline, header, asked)
-            engine = dict(resolver.engine)
-        except JwmirrorError as err:
-            self._refuse(recipe, product, str(err))
-            return []
-        return [
-            Derivation(
-                pipeline=pipeline,
-                product=product,
-                engine=engine,
-                inputs=tuple(inputs),
-                parameters=settled.parameters,
-                references=settled.references,
-                hooks=settled.hooks,
-            )
-        ]
-
-    def _settle(
-        self, recipe: Recipe, program: int, observation: str, derivations: Sequence[Derivation]
-    ) -> None:
-        """Note which derivations are done; the others become a chain, with the reasons."""
-        pending: list[Derivation] = []
-        files: tuple[ResultFile, ...] = ()
-        for derivation in derivations:
-            try:
-                bound = bind(derivation, files) if files else derivation
-            except JwmirrorError as err:
-                self._refuse(recipe, derivation.product, str(err))
-                break
-            key = key_of(bound) if is_bound(bound) else ""
-            files = (self.recall(key) if key else None) or ()
-            if files:
-                self._note(recipe, program, observation, bound, files)
-                if ramps.keeps(bound, recipe.keep):
-                    ramp = ramps.ramp_of(bound)
-                    if kept := self.recall(key_of(ramp)):
-                        self._note(recipe, program, observation, ramp, kept)
-            else:
-                pending.append(bound)
-        if pending:
-            self.chains.append(
-                Chain(
-                    recipe=recipe.name,
-                    program=program,
-                    observation=observation,
-                    product=pending[0].product,
-                    derivations=tuple(pending),
-                    reasons=self._reasons(recipe, pending),
-                    keep=recipe.keep,
-                    python=recipe.python,
-                )
-            )
-
-    def _note(
-        self,
-        recipe: Recipe,
-        program: int,
-        observation: str,
-        derivation: Derivation,
-        files: tuple[ResultFile, ...],
-    ) -> None:
-        """Note a result that is there."""
-        self.done.append(
-            Result(
-                recipe=recipe.name,
-                program=program,
-                observation=observation,
-                pipeline=derivation.pipeline,
-                product=derivation.product,
-                key=key_of(derivation),
-                files=files,
-            )
+        desk.wait(
+            recipe,
+            product,
+            f"jwst has no pipeline for exposures of type {exp_type}; it is mirrored",
         )
+        return []
+    raw = Input(name=entry.filename, role=SCIENCE, identity=entry.identity, sha256=entry.sha256)
+    return desk.derived(recipe, entry.header, names[0], product, [raw])
 
-    def _reasons(self, recipe: Recipe, pending: Sequence[Derivation]) -> tuple[Reason, ...]:
-        """Why results are out of date: how what is published differs from what is asked."""
-        found: list[Reason] = []
-        is_new = True
-        for derivation in pending:
-            old = self.published(recipe.name, derivation.product, derivation.pipeline)
-            if old is None:
-                found.append(Reason(f"{derivation.pipeline}: new", "", ""))
-            else:
-                is_new = False
-                found += differences(old, derivation)
-        if not is_bound(pending[0]):
-            found.append(INPUTS)
-        return (NEW,) if is_new else tuple(found) or (LOST,)
 
-    def _wait(self, recipe: Recipe, product: str, why: str) -> None:
-        self.waits.append(Wait(recipe=recipe.name, product=product, why=why))
+def _second(
+    desk: Desk,
+    recipe: Recipe,
+    entry: Entry,
+    about: Sequence[Association],
+    held: Mapping[str, Entry],
+) -> list[Derivation]:
+    """Stage 2 of an exposure that is calibrated alone; its input is what stage 1 will make."""
+    alone = next((each for each in about if is_of_one_exposure(each)), None)
+    if alone is None:
+        return []
+    beside = beside_of(alone, entry.header, held)
+    if beside.why:
+        desk.wait(recipe, alone.product, beside.why)
+        return []
+    inputs = [Input(name=member.name, role=member.exptype) for member in alone.members]
+    pipeline = pipelines.of_association(alone.asn_type)
+    return desk.derived(recipe, entry.header, pipeline, alone.product, [*inputs, *beside.found])
 
-    def _refuse(self, recipe: Recipe, product: str, why: str) -> None:
-        self.failures.append(Wait(recipe=recipe.name, product=product, why=why))
+
+def _consider_association(
+    desk: Desk, recipe: Recipe, association: Association, stock: Stock
+) -> None:
+    """One association; its first science member speaks for all, as in stpipe."""
+    inputs, why = stock.inputs(recipe, association)
+    if why:
+        desk.wait(recipe, association.product, why)
+        return
+    header = stock.header(association)
+    pipeline = pipelines.of_association(association.asn_type)
+    derivations = desk.derived(recipe, header, pipeline, association.product, inputs)
+    folder = stock.folder(association)
+    desk.settle(Place(recipe=recipe, program=association.program, observation=folder), derivations)
+
+
+def _place(recipe: Recipe, entry: Entry) -> Place:
+    return Place(
+        recipe=recipe, program=entry.product.program, observation=entry.product.observation
+    )
 
 
 # ---- what is there ---------------------------------------------------------------------------
 
 
 def _of_recipe(exposures: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
-    return (entry for entry in exposures if entry.product.program in recipe.programs)
+    return (entry for entry in exposures if is_chosen(recipe, entry))
 
 
-def _asked(
-    names: Iterable[str], recipe: Recipe, stages: Iterable[int] = (1, 2, 3)
-) -> dict[str, None]:
-    """The pipelines among `names` that belong to stages of the recipe."""
-    asked = set(recipe.stages) & set(stages)
-    return {name: None for name in names if name and pipelines.STAGE[name] in asked}
+def _pipelines(entry: Entry) -> tuple[str, ...]:
+    """The pipelines for a raw exposure; none if its type is unknown, or its header."""
+    return pipelines.of_exposure(headers.value(entry.header, "exp_type")) if entry.header else ()
 
 
-def _to_come(
-    chains: Iterable[Chain], found: Iterable[Association]
-) -> dict[tuple[str, str], ResultFile]:
-    """Members of associations that stage 2 of a chain is to make, by recipe and file name."""
-    recipes: dict[str, list[str]] = {}
-    for chain in chains:
-        for derivation in chain.derivations:
-            if pipelines.STAGE[derivation.pipeline] == 2:
-                recipes.setdefault(root_of(derivation.inputs[0].name), []).append(chain.recipe)
+def _companions(found: Iterable[Association]) -> set[str]:
+    """Exposures that others need: backgrounds, imprints, lamps... have no stage 2 of their own."""
     return {
-        (recipe, member.name): ResultFile(filename=member.name, sha256="", size=0, identity="")
+        root_of(member.name)
         for association in found
         for member in association.members
-        for recipe in recipes.get(root_of(member.name), ())
+        if member.exptype != SCIENCE
     }
-
-
-def _input(name: str, role: str, file: ResultFile) -> Input:
-    return Input(name=name, role=role, identity=file.identity, sha256=file.sha256)
 
 
 # ---- why not ---------------------------------------------------------------------------------
 
 
-def _broken(associations: Associations, recipe: Recipe, stages: set[int]) -> Iterator[Wait]:
+def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[Wait]:
     """A wait for each association file of the recipe's programs that cannot be used."""
     for failure in associations.broken:
-        stage = 2 if STAGE_2.search(failure.name) else 3
-        asked = stage in stages and stage in recipe.stages
+        is_of_stage = stage == (2 if STAGE_2.search(failure.name) else 3)
+        asked = is_of_stage and stage in recipe.stages
         if asked and program_of(failure.name) in (None, *recipe.programs):
             yield Wait(recipe=recipe.name, product=failure.name, why=failure.message)
 
 
-def _why_no_stage_2(entry: Entry, associations: Sequence[Association]) -> str:
-    if associations:
-        return (
-            f"association {associations[0].name} has {len(associations[0].members)} members; "
-            "stage 2 is run only for associations of one exposure so far"
+def _tell_no_stage_2(desk: Desk, recipe: Recipe, entry: Entry) -> None:
+    """A wait for an exposure whose type goes on to stage 2, if no association calls for it."""
+    if len(_pipelines(entry)) > 1 and 2 in recipe.stages:
+        root = root_of_entry(entry)
+        why = (
+            f"no stage-2 association with {root}_rate.fits is held; "
+            f"add asn to the products of program {entry.product.program}"
         )
-    return (
-        f"no stage-2 association with {root_of_entry(entry)}_rate.fits is held; "
-        f"add asn to the products of program {entry.product.program}"
-    )
+        desk.wait(recipe, root, why)
 
 
-def _why_not_made(root: str, exposures: Mapping[str, Entry]) -> str:
-    if root in exposures:
-        return "this recipe did not make it; its stages must include 1 and 2"
-    return f"{root}{UNCAL} is not held; select it in programs, if MAST has it"
-
-
-def _told(trouble: Wait | Failure) -> tuple[tuple[str, str], str]:
-    """(recipe, product) and why; a worker's Failure is named recipe/product."""
-    if isinstance(trouble, Wait):
-        return (trouble.recipe, trouble.product), trouble.why
-    recipe, _, product = trouble.name.partition("/")
-    return (recipe, product), trouble.message
+def _tell_no_start(desk: Desk, recipe: Recipe, found: Iterable[Association]) -> None:
+    """A wait for each program that a recipe without stage 1 finds no association of."""
+    stage = min(recipe.stages)
+    for program in sorted(set(recipe.programs) - {each.program for each in found}):
+        why = (
+            f"the recipe starts with stage {stage}, and no association of that stage is held; add "
+            f"asn or pool to the products of program {program}"
+        )
+        desk.wait(recipe, f"program {program}", why)

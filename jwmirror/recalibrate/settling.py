@@ -5,11 +5,10 @@ docs/decisions/0005-settling.md says what is looked at, and why.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from jwmirror.recalibrate import pipelines
 from jwmirror.recalibrate.associations import Association, Associations
 from jwmirror.recalibrate.exposures import UNCAL, root_of
 from jwmirror.records import (
@@ -104,23 +103,20 @@ def settled_exposures(
 
 
 def settled_associations(
-    associations: Associations, unsettled: Iterable[Unsettled], recipes: Iterable[Recipe]
+    associations: Associations,
+    unsettled: Iterable[Unsettled],
+    recipes: Iterable[Recipe],
+    stage: int = 3,
 ) -> tuple[Associations, tuple[Wait, ...]]:
-    """The associations that a plan of stage 3 may use, and a wait for each one left out."""
+    """The associations that a plan of a stage may use, and a wait for each one left out."""
     half = {each.product: each for each in unsettled}
-    left_out = [each for each in associations.found if each.product in half]
-    kept = tuple(each for each in associations.found if each.product not in half)
     waits = (
         _wait(recipe, each.product, half[each.product])
         for recipe in recipes
-        for each in left_out
-        if each.program in recipe.programs and 3 in recipe.stages and _stage(each) == 3
+        for each in associations.of(recipe, stage)
+        if each.product in half
     )
-    return replace(associations, found=kept), tuple(waits)
-
-
-def _stage(association: Association) -> int | None:
-    return pipelines.STAGE.get(pipelines.of_association(association.asn_type) or "")
+    return associations.without(half), tuple(waits)
 
 
 def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:

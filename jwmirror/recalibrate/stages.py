@@ -123,12 +123,15 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
 
 def check(derivation: Derivation, made: list[Path]) -> None:
     """CalibrationError unless something was made, and with the references of the derivation."""
-    tables = [path for path in made if path.suffix == ".fits"]
-    if not tables:
-        raise CalibrationError(f"{derivation.pipeline} ended well and made no FITS file.")
-    for path in tables:
+    if not made:
+        raise CalibrationError(
+            f"{derivation.pipeline} ended well and made no file; its log says why."
+        )
+    for path in made:
+        if path.suffix != ".fits":
+            continue
         found = _metadata(path)
-        wrong = sorted(_other_references(derivation, found))
+        wrong = sorted(_other_references(derivation, found, path.parent))
         if wrong:
             raise CalibrationError(
                 f"{path.name} was not made with the references it should be: {'; '.join(wrong)}; "
@@ -145,11 +148,31 @@ def _metadata(path: Path) -> dict[str, Any]:
     return read_metadata(str(path), flatten=True)
 
 
-def _other_references(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:
+def _other_references(
+    derivation: Derivation, found: Mapping[str, Any], folder: Path
+) -> Iterator[str]:
+    """Types whose name in a header is neither the derivation's nor came with one of its inputs."""
+    carried: set[tuple[str, str]] | None = None
     for reftype, allowed in _allowed(derivation).items():
-        used = found.get(f"meta.ref_file.{reftype}.name")
-        if used is not None and used.removeprefix("crds://") not in allowed:
+        field = f"meta.ref_file.{reftype}.name"
+        used = found.get(field)
+        if used is None or used.removeprefix("crds://") in allowed:
+            continue
+        carried = _carried(derivation, folder) if carried is None else carried
+        if (field, used) not in carried:
             yield f"{reftype}: expected {' or '.join(sorted(allowed))}, found {used}"
+
+
+def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
+    """What the headers of the inputs name: steps of former stages, maybe under another context."""
+    paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
+    return {
+        (field, value)
+        for path in paths
+        if path.exists() and pipelines.STAGE[derivation.pipeline] > 1
+        for field, value in _metadata(path).items()
+        if field.startswith("meta.ref_file.") and isinstance(value, str)
+    }
 
 
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:

@@ -28,9 +28,8 @@ from jwmirror.report import words
 
 T = TypeVar("T")
 SETTLING = "settling.json"
-PLANS = ("plan-exposures.json", "plan-associations.json")
 NOTHING_MADE = "nothing fetched or computed: former results, or other facts"
-LEVELS = ("exposures", "associations")  # folders of the receipts of their batches
+LEVELS = ("exposures", "associations-2", "associations-3")  # of plans; folders of their receipts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +142,7 @@ def read_run(folder: Path) -> Run:
         poll=_maybe(folder / "changes.json", Poll),
         settling=_maybe(folder / SETTLING, Settling),
         references=_maybe(folder / "references.json", References),
-        plans=tuple(_found((folder / name for name in PLANS), Plan)),
+        plans=tuple(_found((folder / f"plan-{level}.json" for level in LEVELS), Plan)),
         fetched=tuple(_found((receipts / f"{name}.json" for name in names), Receipt)),
         computed=tuple(
             receipt

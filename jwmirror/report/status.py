@@ -23,7 +23,7 @@ from jwmirror.records import (
 )
 from jwmirror.report.runs import Run
 
-LEVELS = ("exposure", "association")  # of the plans of a run, in their order
+LEVELS = ("exposure", "association", "association")  # of the plans of a run, in their order
 MADE_HERE = re.compile(r": content of (?!\S+_uncal\.fits$)")
 INPUTS = "inputs made anew"  # a reason that has its reasons, told at what makes them
 
@@ -205,7 +205,9 @@ def outdated(
     plans: tuple[Plan, ...], chains: Iterable[Chain], ready: Iterable[Chain] = ()
 ) -> tuple[Outdated, ...]:
     """What is to be computed, or (`ready`) just published, by the order of the plans."""
-    levels = {key: i for i, plan in enumerate(plans) for key in _of(plan)}
+    levels: dict[tuple[str, str], int] = {}
+    for i, plan in enumerate(plans):  # an exposure stays one where stage 2 takes others with it
+        levels |= {key: i for key in _of(plan) if key not in levels}
     compute, publish = _by_product(chains), _by_product(ready)
     wanting = compute.keys() | publish.keys()
     return tuple(

@@ -183,13 +183,13 @@ def _record_run(mirror, uncal, asn, results, derivations) -> None:
     waits = (Wait(recipe="deep", product="a3001", why="2 of 9 members are not there yet"),)
     mirror.record("plan-exposures.json", Plan(context="c", batches={"b1": first}, waits=waits))
     second = Plan(context="c", batches={"b2": (chain(derivations[1], reasons[1]),)})
-    mirror.record("plan-associations.json", second)
+    mirror.record("plan-associations-3.json", second)
     failures = (Failure(name="late_exposure", message="jump: <no> groups left"),)
     keys = tuple(result.key for result in results)
     mirror.record(
         "exposures/b1.json", Receipt(results=results[:1], computed=keys[:1], failures=failures)
     )
-    mirror.record("associations/b2.json", Receipt(results=results[1:], computed=keys[1:]))
+    mirror.record("associations-3/b2.json", Receipt(results=results[1:], computed=keys[1:]))
 
 
 def chain(derivation: Derivation, reason: Reason) -> Chain:

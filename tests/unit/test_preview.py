@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from jwmirror.cli import app
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import engine
+from jwmirror.recalibrate.desk import INPUTS
+from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.origins import origins
-from jwmirror.recalibrate.plan import INPUTS, plan_associations
+from jwmirror.recalibrate.plan import plan_associations
 from jwmirror.recalibrate.references import Settled
 from jwmirror.records import (
     Chain,
@@ -253,11 +255,11 @@ def test_an_association_of_members_to_come_is_out_of_date():
     coming = chain(EXPOSURE, "image2")
     rate = Input(name=f"{EXPOSURE}_rate.fits", role="science")
     coming = replace(coming, derivations=(replace(coming.derivations[0], inputs=(rate,)),))
-    ask = ([raw], Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))], [])
+    ask = (Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))])
     lookups = (Anything(), lambda key: None, lambda *place: old, 16)
 
-    without = plan_associations(*ask, *lookups)
-    ahead = plan_associations(*ask, *lookups, coming=[coming])
+    without = plan_associations(stock_of([raw], []), *ask, *lookups, stage=3)
+    ahead = plan_associations(stock_of([raw], [], coming=[coming]), *ask, *lookups, stage=3)
 
     assert [wait.product for wait in without.waits] == [MOSAIC] and not without.batches
     ((planned,),) = ahead.batches.values()

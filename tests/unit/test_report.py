@@ -157,7 +157,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
     """What is not there is empty; what is damaged is told."""
-    for name in ("changes.json", "plan-associations.json", "references.json"):
+    for name in ("changes.json", "plan-associations-3.json", "references.json"):
         (small_mirror.run_folder / name).unlink()
 
     run = last_run(small_mirror.root)

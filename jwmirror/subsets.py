@@ -1,0 +1,62 @@
+"""What of its programs a recipe takes, as a config says it: exposures, stages, associations.
+
+Like the config, it is known to the workflow's rules and the command line only.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.associations import Association, read
+
+KEYS = {  # of a recipe: what it is called in a header
+    "observations": "observation",
+    "instruments": "instrument",
+    "detectors": "detector",
+    "exposure_types": "exp_type",
+    "filters": "filter",
+    "gratings": "grating",
+    "subarrays": "subarray",
+}
+
+
+def numbers(item: int | str) -> range:
+    """The numbers of 4 or of "4-6"."""
+    first, _, last = str(item).partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def selected(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What an exposure must be to be taken, by the names of where-blocks: one value of each."""
+    found = {name: tuple(map(str, recipe[key])) for key, name in KEYS.items() if recipe.get(key)}
+    if "observation" in found:
+        each = {str(n) for item in found["observation"] for n in numbers(item)}
+        found["observation"] = tuple(sorted(each, key=int))
+    return found
+
+
+def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a recipe's stages and association files."""
+    stages = recipe.get("stages")
+    if isinstance(stages, list) and 1 in stages and 3 in stages and 2 not in stages:
+        yield f"{place}.stages: found [1, 3]; stage 3 takes what stage 2 makes: add 2"
+    names = recipe.get("associations")
+    known: dict[tuple[str, str], str] = {}
+    for i, name in enumerate(names if isinstance(names, list) else ()):
+        try:
+            found = read(Path(str(name)))
+        except CalibrationError as error:
+            yield f"{place}.associations[{i}]: {error}"
+            continue
+        for each in found:
+            other = known.setdefault(_place(each), str(name))
+            if other != str(name):
+                yield (
+                    f"{place}.associations[{i}]: {name} makes {each.product} ({each.asn_type}), "
+                    f"and so does {other}; take one of them, or name its product otherwise"
+                )
+
+
+def _place(association: Association) -> tuple[str, str]:
+    return association.product, association.asn_type

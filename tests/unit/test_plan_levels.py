@@ -1,0 +1,310 @@
+"""Plans of stage 2 with several exposures, of time series, and from upstream's products on."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.members import stock_of, taken_from_upstream
+from jwmirror.recalibrate.plan import wanted
+from jwmirror.records import (
+    Chain,
+    Entry,
+    Plan,
+    Product,
+    Reason,
+    Result,
+    ResultFile,
+    canonical,
+)
+from tests.unit.test_plan import DEEP, Observatory, chains, exposure, root, stages
+
+SLIT = "MIR_LRS-FIXEDSLIT"
+SPECTRUM = "jw01345-o001_t001_miri_p750l"
+FROM_RATE, FROM_CAL = replace(DEEP, stages=(2, 3)), replace(DEEP, stages=(3,))
+
+
+def association(kind: str, product: str, *members: str, candidate: str = "o001") -> Association:
+    """An association of members written as science:jw..._rate.fits."""
+    pairs = [member.split(":") for member in members]
+    return Association(
+        name=f"{product}_{kind}_asn.json",
+        asn_type=kind,
+        program=1345,
+        candidate=candidate,
+        product=product,
+        members=tuple(Member(exptype=exptype, name=name) for exptype, name in pairs),
+    )
+
+
+def nods(*numbers: int) -> Associations:
+    """Each nod with the others as background, and the spectrum of all."""
+    second = [
+        association(
+            "spec2",
+            root(n),
+            f"science:{root(n)}_rate.fits",
+            *(f"background:{root(other)}_rate.fits" for other in numbers if other != n),
+            candidate="c1001",
+        )
+        for n in numbers
+    ]
+    third = association("spec3", SPECTRUM, *(f"science:{root(n)}_cal.fits" for n in numbers))
+    return Associations(found=(*second, third))
+
+
+def upstream(filename: str, identity: str = "", **product: str) -> Entry:
+    """A manifest row of one of MAST's products."""
+    facts = {"program": 1345, "observation": "o001", "suffix": filename.rpartition("_")[2][:-5]}
+    header = canonical({"meta.exposure.type": SLIT})
+    return Entry(
+        path=f"upstream/jw01345/o001/{filename}",
+        origin="upstream",
+        sha256=f"sha-{filename}",
+        size=1,
+        identity=identity or f"mast-{filename}",
+        header=header,
+        product=Product(uri=filename, filename=filename, **facts | product),
+    )
+
+
+def made(chain: Chain, *suffixes: str, mark: str = "") -> Result:
+    """What the first stage of a chain gives."""
+    first = chain.derivations[0]
+    files = tuple(
+        ResultFile(
+            filename=f"{first.product}_{suffix}.fits",
+            sha256=f"sha{mark}-{first.product}-{suffix}",
+            size=1,
+            identity=f"id{mark}-{first.product}-{suffix}",
+        )
+        for suffix in suffixes
+    )
+    facts = {"recipe": chain.recipe, "program": chain.program, "observation": chain.observation}
+    return Result(**facts, pipeline=first.pipeline, product=first.product, key="k", files=files)
+
+
+def keep(site: Observatory, chain: Chain, result: Result) -> None:
+    """Remember and publish a result."""
+    from jwmirror.recalibrate.derivation import key_of
+
+    derivation = chain.derivations[0]
+    site.results[key_of(derivation)] = result.files
+    site.derivations[chain.recipe, derivation.product, derivation.pipeline] = derivation
+
+
+def inputs(plan: Plan) -> list[list[tuple[str, str]]]:
+    """Role and identity of each chain's inputs."""
+    return [
+        [(item.role, item.identity) for item in chain.derivations[0].inputs]
+        for chain in chains(plan)
+    ]
+
+
+# ---- stage 2 with several exposures ----------------------------------------------------------
+
+
+def test_nods_wait_for_each_other_and_take_each_other_as_background():
+    """Stage 1 alone first; then each exposure's stage 2, in MAST's order, in its own folder."""
+    site, found, entries = Observatory(), nods(1, 2, 3), [exposure(n, SLIT) for n in (1, 2, 3)]
+    first = site.plan(entries, found)
+    rates = [made(chain, "rate", "rateints") for chain in chains(first)]
+
+    second = site.plan_stage(2, stock_of(entries, rates), found)
+
+    assert stages(first) == [["detector1"]] * 3 and first.waits == ()
+    assert stages(second) == [["spec2"]] * 3
+    assert inputs(second)[1] == [
+        ("science", f"id-{root(2)}-rate"),
+        ("background", f"id-{root(1)}-rate"),
+        ("background", f"id-{root(3)}-rate"),
+    ]
+    assert {chain.observation for chain in chains(second)} == {"o001"}
+
+
+def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
+    """Equal rates make no new stage 2; a changed one does wherever it is a member."""
+    site, found, entries = Observatory(), nods(1, 2), [exposure(n, SLIT) for n in (1, 2, 3)]
+    found = Associations(found=(*found.found, *nods(3, 3).found[:1]))
+    rates = [made(chain, "rate") for chain in chains(site.plan(entries, found))]
+    for chain in chains(site.plan_stage(2, stock_of(entries, rates), found)):
+        keep(site, chain, made(chain, "cal", "x1d"))
+
+    same = site.plan_stage(2, stock_of(entries, rates), found)
+    changed = [*rates[1:], made(chains(site.plan(entries, found))[0], "rate", mark="2")]
+    other = site.plan_stage(2, stock_of(entries, changed), found)
+
+    assert same.batches == {} and len(same.done) == 2
+    told = Reason(
+        f"spec2: content of {root(1)}_rate.fits", *(f"id{n}-jw0134500"[:12] for n in ("", "2"))
+    )
+    assert [chain.reasons for chain in chains(other)] == [(told,), (told,)]
+
+
+def test_a_lost_nod_holds_up_those_that_need_it_and_says_so():
+    """No background is left out silently."""
+    site, found, entries = Observatory(), nods(1, 2), [exposure(1, SLIT), exposure(2, SLIT)]
+    one = made(chains(site.plan(entries, found))[0], "rate")
+
+    plan = site.plan_stage(2, stock_of(entries, [one]), found)
+    without = site.plan_stage(2, stock_of(entries[:1], [one]), found)
+
+    assert plan.batches == {}
+    assert plan.waits[0].why == (
+        f"member {root(2)}_rate.fits is missing: the recipe made nothing of {root(2)}_uncal.fits"
+    )
+    assert f"{root(2)}_uncal.fits is not held; select it" in without.waits[0].why
+
+
+def test_companions_need_no_stage_2_of_their_own():
+    """An imprint has no association that is about it, and nothing waits for one."""
+    one = association(
+        "spec2", root(1), f"science:{root(1)}_rate.fits", f"imprint:{root(2)}_rate.fits"
+    )
+    entries = [exposure(1, "NRS_IFU"), exposure(2, "NRS_IFU")]
+
+    plan = Observatory().plan(entries, Associations(found=(one,)))
+
+    assert stages(plan) == [["detector1"], ["detector1"]] and plan.waits == ()
+
+
+def test_a_background_of_spec3_is_what_stage_2_extracted():
+    """Members of stage 3 may be x1d, cal or rate: each of the stage that makes it."""
+    found = Associations(
+        found=(
+            association(
+                "spec3",
+                SPECTRUM,
+                f"science:{root(1)}_cal.fits",
+                f"background:{root(2)}_x1d.fits",
+                f"autowave:{root(3)}_rate.fits",
+            ),
+        )
+    )
+    entries = [exposure(n, SLIT) for n in (1, 2, 3)]
+    results = [
+        made(chain, suffix)
+        for chain, suffix in zip(
+            chains(Observatory().plan(entries, found)), ("cal", "x1d", "rate"), strict=True
+        )
+    ]
+
+    plan = Observatory().plan_stage(3, stock_of(entries, results), found)
+
+    assert [role for role, _ in inputs(plan)[0]] == ["science", "background", "autowave"]
+
+
+def test_the_shutter_configuration_is_an_input_beside_the_members():
+    """It is in the key, and waited for by name; it does not stand in the association."""
+    header = {
+        "meta.exposure.type": "NRS_MSASPEC",
+        "meta.instrument.msa_metadata_file": "jw01345001001_01_msa.fits",
+    }
+    entries = [replace(exposure(1), header=canonical(header))]
+    alone = Associations(found=(association("spec2", root(1), f"science:{root(1)}_rate.fits"),))
+    shutters = upstream("jw01345001001_01_msa.fits")
+
+    without = Observatory().plan(entries, alone)
+    complete = Observatory().plan([*entries, shutters], alone)
+
+    assert stages(without) == [["detector1"]]
+    assert "jw01345001001_01_msa.fits is not held; add msa to the products" in without.waits[0].why
+    assert [item.role for item in chains(complete)[0].derivations[1].inputs] == ["science", "msa"]
+    assert taken_from_upstream([*entries, shutters], alone, [DEEP]) == (shutters,)
+
+
+def test_grism_exposures_say_what_they_wait_for():
+    """Their catalogue is made by stage 3; upstream's serves a recipe that has none."""
+    catalogue = "jw01345-o001_t001_niriss_f115w_cat.ecsv"
+    found = Associations(
+        found=(
+            association("spec2", root(1), f"science:{root(1)}_rate.fits", f"sourcecat:{catalogue}"),
+        )
+    )
+    entries = [exposure(1, "NIS_WFSS"), upstream(catalogue)]
+    rate = made(chains(Observatory().plan(entries, found))[0], "rate")
+    short = replace(DEEP, stages=(1, 2))
+
+    long = Observatory().plan_stage(2, stock_of(entries, [rate]), found)
+    upstreams = Observatory().plan_stage(2, stock_of(entries, [rate]), found, short)
+
+    assert "it is made by stage 3 of the direct images" in long.waits[0].why
+    assert [role for role, _ in inputs(upstreams)[0]] == ["science", "sourcecat"]
+
+
+@pytest.mark.parametrize(
+    ("exp_type", "pipeline", "waits"),
+    [
+        ("NRC_DARK", "dark", 0),
+        ("MIR_FLATIMAGE", "detector1", 0),
+        ("NRS_AUTOWAVE", "detector1", 0),
+        ("MIR_MRS", "detector1", 1),
+    ],
+)
+def test_types_without_stage_2_do_not_wait_for_it(exp_type, pipeline, waits):
+    """Darks have a pipeline of their own, lamps and flats stop at the rate."""
+    plan = Observatory().plan([exposure(1, exp_type)], Associations())
+
+    assert stages(plan) == [[pipeline]] and len(plan.waits) == waits
+
+
+# ---- from upstream's products on -------------------------------------------------------------
+
+
+def test_a_recipe_without_stage_1_starts_from_upstreams_rates():
+    """By their science identity, without the raw exposures; stage 1 is not planned."""
+    entries = [upstream(f"{root(n)}_rate.fits", cal_ver="1.20.2") for n in (1, 2)]
+
+    first = Observatory().plan(entries, nods(1, 2), FROM_RATE)
+    second = Observatory().plan_stage(2, stock_of(entries, []), nods(1, 2), FROM_RATE)
+
+    assert first.batches == {} and first.waits == ()
+    assert inputs(second)[0] == [
+        ("science", f"mast-{root(1)}_rate.fits"),
+        ("background", f"mast-{root(2)}_rate.fits"),
+    ]
+    assert wanted(entries, nods(1, 2), [FROM_RATE]) == ((entries[0].header, ("spec2", "spec3")),)
+
+
+def test_a_recipe_of_stage_3_starts_from_upstreams_cals():
+    """Nothing but stage 3 is planned, whatever raw exposures are held."""
+    cals = [upstream(f"{root(n)}_cal.fits") for n in (1, 2)]
+    entries = [exposure(1, SLIT), exposure(2, SLIT), *cals]
+
+    (chain,) = chains(Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL))
+
+    assert chain.product == SPECTRUM
+    assert taken_from_upstream(entries, nods(1, 2), [FROM_CAL]) == tuple(cals)
+
+
+@pytest.mark.parametrize(("field", "label"), [("cal_ver", "CAL_VER"), ("crds_ctx", "CRDS_CTX")])
+def test_upstreams_members_are_of_one_generation(field, label):
+    """Half reprocessed at MAST: it waits, and says with what each was made."""
+    entries = [upstream(f"{root(n)}_cal.fits", **{field: f"v{n}"}) for n in (1, 2)]
+
+    plan = Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+
+    assert plan.batches == {}
+    assert f"upstream's members are of {label} v1 and v2; it waits" in plan.waits[0].why
+
+
+def test_what_upstream_lacks_is_told_with_the_way_out():
+    """A product that is not mirrored, and one that cannot be read."""
+    cal = upstream(f"{root(1)}_cal.fits")
+    broken = replace(upstream(f"{root(2)}_cal.fits"), refusal="it cannot be read as FITS")
+
+    absent = Observatory().plan_stage(3, stock_of([cal], []), nods(1, 2), FROM_CAL)
+    refused = Observatory().plan_stage(3, stock_of([cal, broken], []), nods(1, 2), FROM_CAL)
+
+    assert "recipe deep starts after stage 2; add cal to the products" in absent.waits[0].why
+    assert refused.waits[0].why.endswith("it cannot be read as FITS")
+
+
+@pytest.mark.parametrize(("recipe", "stage"), [(FROM_RATE, 2), (FROM_CAL, 3)])
+def test_a_start_without_associations_is_told(recipe, stage):
+    """Rates alone do not say what belongs together."""
+    stock = stock_of([upstream(f"{root(1)}_rate.fits")], [])
+
+    (wait,) = Observatory().plan_stage(stage, stock, Associations(), recipe).waits
+
+    assert wait.product == "program 1345" and f"starts with stage {stage}" in wait.why

@@ -1,0 +1,247 @@
+"""Associations made from pools by the rules of jwst, and what recipes take of them."""
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate import pipelines
+from jwmirror.recalibrate.associations import Association, Associations, Member, read
+from jwmirror.recalibrate.choice import choose, requests
+from jwmirror.recalibrate.derivation import is_bound
+from jwmirror.recalibrate.exposures import is_chosen, root_of, science
+from jwmirror.recalibrate.members import Stock
+from jwmirror.recalibrate.plan import plan_associations
+from jwmirror.recalibrate.pools import generated
+from jwmirror.records import GONE, HELD, Entry, Product, Recipe, ResultFile, canonical
+from tests.unit.test_plan import Observatory, chains
+
+POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
+ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more
+HEADER = canonical({"meta.exposure.type": "NRC_IMAGE"})
+
+
+def spread(rows) -> list[int]:
+    """Indices of some rows: whole candidates, of as many types of exposure as there is room for."""
+    by_group: dict[tuple[str, str], list[int]] = {}
+    for place, row in enumerate(rows):
+        by_group.setdefault((row["exp_type"], row["asn_candidate"]), []).append(place)
+    chosen: list[int] = []
+    types = set()
+    for (exp_type, _), places in by_group.items():
+        if exp_type not in types and len(chosen) < ROWS:
+            chosen += places[:ROWS]
+            types.add(exp_type)
+    return sorted(chosen)
+
+
+@pytest.fixture(params=POOLS, ids=lambda pool: pool.stem)
+def associations(request, tmp_path):
+    """What jwst makes of a part of one of its own pools, by way of a file as MAST gives them."""
+    from jwst.associations.tests.helpers import combine_pools
+
+    rows = combine_pools(str(request.param))  # some have templates for names and candidates
+    if "asn_candidate" not in rows.colnames:  # one is older than candidates
+        rows["asn_candidate"] = [
+            f"[('o{int(each):03d}', 'observation')]" for each in rows["obs_num"]
+        ]
+    rows = rows[spread(rows)]
+    rows.write(tmp_path / "pool.csv")
+    roots = {root_of(name) for name in rows["filename"]}
+    return generated(tmp_path / "pool.csv", "pool.csv", roots)
+
+
+def test_every_pool_of_jwst_goes_through_the_mapping(associations):
+    """Each association becomes a derivation of the right pipeline with all members, in order."""
+    recipe = Recipe(name="deep", programs=tuple({each.program for each in associations}))
+    names = {member.name for each in associations for member in each.members}
+    stock = Stock(
+        made={
+            (recipe.name, name): ResultFile(filename=name, sha256=name, size=1, identity=name)
+            for name in names
+        },
+        coming=frozenset(),
+        troubles={},
+        exposures={root_of(name): row(root_of(name)) for name in names},
+        begun={},
+        held={},
+    )
+    site, found = Observatory(), Associations(found=associations)
+    lookups = (site, site.results.get, site.published, 10_000)
+
+    plans = [plan_associations(stock, found, [recipe], *lookups, stage) for stage in (2, 3)]
+
+    planned = {
+        (chain.derivations[0].product, chain.derivations[0].pipeline): chain.derivations[0]
+        for plan in plans
+        for chain in chains(plan)
+    }
+    several = [
+        each
+        for each in associations
+        if len(each.members) > 1 or pipelines.stage_of_association(each.asn_type) == 3
+    ]
+    assert associations
+    assert not any(plan.waits or plan.failures for plan in plans)
+    assert planned.keys() == {
+        (each.product, pipelines.BY_ASSOCIATION[each.asn_type]) for each in several
+    }
+    for each in several:
+        derivation = planned[each.product, pipelines.BY_ASSOCIATION[each.asn_type]]
+        assert [(item.name, item.role) for item in derivation.inputs] == [
+            (member.name, member.exptype) for member in each.members
+        ]
+        assert science(each) and is_bound(derivation)
+
+
+def row(root: str, program: int = 1345, header: str = HEADER, **product: str) -> Entry:
+    """A manifest row of a raw exposure."""
+    filename = f"{root}_uncal.fits"
+    facts = {"program": program, "observation": f"o{root[7:10]}", "suffix": "uncal"}
+    return Entry(
+        path=f"upstream/{filename}",
+        origin="upstream",
+        sha256=root,
+        size=1,
+        identity=root,
+        header=header,
+        product=Product(uri=filename, filename=filename, **facts | product),
+    )
+
+
+def association(
+    kind: str, product: str, *roots: str, candidate: str = "o001", suffix: str = "cal"
+) -> Association:
+    """An association of science exposures."""
+    return Association(
+        name=f"{product}_{kind}_asn.json",
+        asn_type=kind,
+        program=1345,
+        candidate=candidate,
+        product=product,
+        members=tuple(Member(name=f"{root}_{suffix}.fits", exptype="science") for root in roots),
+    )
+
+
+# ---- what recipes take -----------------------------------------------------------------------
+
+ROOTS = [f"jw0134500{n}001_02101_00001_nrcb1" for n in (1, 2)]
+MOSAIC = association("image3", "jw01345-c1001_t001_nircam", *ROOTS, candidate="c1001")
+SINGLES = [association("image2", root, root, suffix="rate") for root in ROOTS]
+ARCHIVE = Associations(found=(*SINGLES, MOSAIC))
+DEEP = Recipe(name="deep", programs=(1345,))
+FIRST = replace(DEEP, select={"observation": ("1",)})
+
+
+def pool(stamp: str, state: str = HELD) -> Entry:
+    """A manifest row of a pool."""
+    filename = f"jw01345_{stamp}_pool.csv"
+    product = Product(
+        uri=filename, filename=filename, program=1345, observation="pool", suffix="pool"
+    )
+    return Entry(
+        path=filename, origin="upstream", sha256=stamp, size=1, product=product, state=state
+    )
+
+
+def test_the_archive_s_associations_need_no_pool():
+    """A recipe of whole programs takes what MAST has."""
+    entries = [*map(row, ROOTS), pool("20260101t000000")]
+
+    assert requests(entries, ARCHIVE, [DEEP]) == ()
+    assert choose(ARCHIVE, entries, [DEEP], {}, {}).of(DEEP, 3) == (MOSAIC,)
+
+
+def test_a_part_of_a_program_is_made_from_its_latest_pool():
+    """Only the selected exposures enter; one that vanished counts only without another."""
+    pools = [pool("20260301t000000", GONE), pool("20260201t000000"), pool("20260101t000000")]
+    entries = [*map(row, ROOTS), *pools]
+    mine = association("image3", "jw01345-o001_t001_nircam", ROOTS[0])
+
+    (asked,) = requests(entries, ARCHIVE, [DEEP, FIRST])
+    found = choose(ARCHIVE, entries, [DEEP, FIRST], {("deep", 1345): [mine]}, {})
+
+    assert (asked.recipe, asked.pool.sha256, asked.roots) == (
+        "deep",
+        "20260201t000000",
+        (ROOTS[0],),
+    )
+    assert found.of(FIRST, 3) == (mine,) and found.of(FIRST, 2) == ()
+
+
+def test_a_program_without_associations_is_made_from_its_pool():
+    """MAST's lag, or a config that does not mirror them."""
+    entries = [*map(row, ROOTS), pool("20260101t000000")]
+    shallow = replace(DEEP, stages=(1,))
+
+    assert [each.roots for each in requests(entries, Associations(), [DEEP])] == [tuple(ROOTS)]
+    assert requests(entries, Associations(), [shallow]) == ()
+
+
+def test_without_a_pool_a_part_has_what_lies_wholly_in_it():
+    """A mosaic of more than was selected is not made of less."""
+    found = choose(ARCHIVE, map(row, ROOTS), [FIRST], {}, {})
+
+    assert found.of(FIRST, 2) == (SINGLES[0],) and found.of(FIRST, 3) == ()
+
+
+@pytest.mark.parametrize(
+    ("select", "count"),
+    [
+        ({"filter": ("F200W", "f150w")}, 2),
+        ({"filter": ("F200W",)}, 1),
+        ({"observation": ("002",), "filter": ("F200W",)}, 0),
+    ],
+)
+def test_selections_go_by_header_and_without_one_by_the_listing(select, count):
+    """Every key must match, with any of its values; case and leading zeros do not matter."""
+    header = canonical(
+        {"meta.instrument.filter": "F200W", "meta.observation.observation_number": "1"}
+    )
+    entries = [row(ROOTS[0], header=header), row(ROOTS[1], header="", filter="F150W")]
+    recipe = replace(DEEP, select=select)
+
+    assert sum(is_chosen(recipe, entry) for entry in entries) == count
+
+
+def test_own_files_stand_in_for_all_of_their_stage():
+    """One mosaic of the user's own: no other is made, and stage 2 goes on as MAST has it."""
+    own = association("image3", "mine", *reversed(ROOTS), candidate="a3001")
+    recipe = replace(DEEP, associations=("mine.json",))
+
+    found = choose(ARCHIVE, map(row, ROOTS), [recipe], {}, {"deep": [own]})
+
+    assert found.of(recipe, 3) == (own,) and len(found.of(recipe, 2)) == 2
+
+
+def test_an_own_file_may_hold_several_products_and_name_no_program(tmp_path):
+    """As asn_from_list and notebooks write them; the program is that of the first member."""
+    products = [
+        {"name": name, "members": [{"expname": f"{ROOTS[0]}_cal.fits", "exptype": "science"}]}
+        for name in ("One", "two")
+    ]
+    content = {
+        "asn_type": "image3",
+        "asn_id": "a3001",
+        "program": "noprogram",
+        "products": products,
+    }
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+
+    found = read(tmp_path / "mine.json")
+
+    assert [(each.product, each.program) for each in found] == [("one", 1345), ("two", 1345)]
+
+
+@pytest.mark.parametrize("text", ["<html>", "FILENAME|PROGRAM\njw1_uncal.fits|1\n"])
+def test_a_pool_that_cannot_be_used_is_told_by_name(text, tmp_path):
+    """Not a pool, or without what the rules ask for."""
+    (tmp_path / "pool.csv").write_text(text)
+
+    with pytest.raises(
+        CalibrationError, match=r"jw00001_x_pool\.csv: jwst cannot make associations"
+    ):
+        generated(tmp_path / "pool.csv", "jw00001_x_pool.csv", ["jw1"])

@@ -1,0 +1,65 @@
+"""What of its programs a recipe takes, as a config says it."""
+
+import json
+
+import pytest
+
+from jwmirror.config import parse
+from jwmirror.errors import ConfigError
+
+
+def config(**recipe: object) -> dict:
+    """A config with one recipe."""
+    return {"programs": [{"program": 1345}], "recipes": {"part": recipe}}
+
+
+def association(folder, name: str, *, kind: str = "image3", product: str = "mine") -> str:
+    """An association file of one science member; its path."""
+    members = [{"expname": "jw01345001001_02101_00001_nrcb1_cal.fits", "exptype": "science"}]
+    content = {"asn_type": kind, "asn_id": "a3001", "program": "01345"}
+    path = folder / name
+    path.write_text(json.dumps(content | {"products": [{"name": product, "members": members}]}))
+    return str(path)
+
+
+def test_a_recipe_may_take_a_part_of_its_programs():
+    """In the keys of programs; ranges are spelled out, what is left out selects all."""
+    (recipe,) = parse(config(observations=[1, "3-4"], filters=["F200W", "F150W"])).recipes
+    (whole,) = parse(config()).recipes
+
+    assert recipe.select == {"observation": ("1", "3", "4"), "filter": ("F200W", "F150W")}
+    assert whole.select == {} and whole.associations == ()
+
+
+def test_own_associations_are_read_before_the_first_job(tmp_path):
+    """Files that can be used, and go with each other."""
+    names = [association(tmp_path, "a.json"), association(tmp_path, "b.json", product="other")]
+
+    (recipe,) = parse(config(associations=names)).recipes
+
+    assert recipe.associations == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ([("a.json", {}), ("b.json", {})], "b.json makes mine (image3), and so does"),
+        ([("a.json", {"kind": "image4"})], "a.json: it is not an association that can be used"),
+        ([], "absent.json: it is not an association that can be used"),
+    ],
+)
+def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told):
+    """Two for one product, an unknown type, no such file."""
+    names = [association(tmp_path, name, **changes) for name, changes in files]
+    names = names or [str(tmp_path / "absent.json")]
+
+    with pytest.raises(ConfigError) as found:
+        parse(config(associations=names))
+
+    assert told in str(found.value)
+
+
+def test_stages_follow_each_other():
+    """Stage 3 cannot take what stage 2 was not asked to make of stage 1."""
+    with pytest.raises(ConfigError, match=r"recipes\.part\.stages: found \[1, 3\]"):
+        parse(config(stages=[1, 3]))
