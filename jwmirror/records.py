@@ -90,6 +90,14 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What of a program events named, or a poll after them asked for."""
+
+    program: int
+    observations: tuple[str, ...] = ()  # o001, c1001; empty: all of them
+
+
+@dataclass(frozen=True, kw_only=True)
 class Poll:
     """What one run's queries found, and how it differs from the mirror."""
 
@@ -98,7 +106,7 @@ class Poll:
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
     first: tuple[int, ...] = ()  # programs of which nothing was held before
     doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why not all is believed
-    limited_to: tuple[int, ...] = ()  # the only programs that it asked for, as events named them
+    limited_to: tuple[Scope, ...] = ()  # all that it asked for, as events named it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import poll
 from jwmirror.log import log_to
 from jwmirror.records import Selection, parse, write
+from jwmirror.report.runs import former_listings
 from jwmirror.store.generations import Generations
 from jwmirror.store.hints import pending, used
 from jwmirror.store.receipts import fetched
@@ -17,6 +18,7 @@ log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
 accepted = parse(snakemake.params.accept_vanished, tuple[int, ...])
 hints = pending(mirror)
+named = [scope for scopes in hints.values() for scope in scopes]
 
 found = poll(
     snakemake.params.url,
@@ -25,7 +27,8 @@ found = poll(
     os.environ.get(snakemake.params.token_env),
     snakemake.params.downloads,
     Policy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
-    {program for programs in hints.values() for program in programs},
+    named,
+    former_listings(Path(snakemake.output.poll).parent, {scope.program for scope in named}),
 )
 ordered = orders(found, fetched(mirror))
 check_room(mirror, ordered, snakemake.params.keep_free)

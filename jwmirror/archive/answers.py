@@ -47,6 +47,7 @@ class Observation(NamedTuple):
     obsid: str
     instrument: str | None  # NIRCAM
     is_planned: bool
+    name: str = ""  # obs_id, which begins like the names of its files; "" where it has none
 
 
 class Offer(NamedTuple):
@@ -93,6 +94,7 @@ def observations(rows: Sequence[Row], program: int) -> list[Observation]:
             obsid=str(row["obsid"]),
             instrument=(text(row["instrument_name"]) or "").partition("/")[0].upper() or None,
             is_planned=row["calib_level"] == -1,
+            name=text(row.get("obs_id")) or "",
         )
         for row in rows
         if number(row, "proposal_id") == program

@@ -1,11 +1,14 @@
 """MAST's subscription events: a hint of what changed, before the next poll."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from jwmirror.archive import names
 from jwmirror.errors import ArchiveError
+from jwmirror.records import Scope
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -34,3 +37,17 @@ def read_events(path: Path) -> tuple[Event, ...]:
             f"e-mail, found otherwise ({err}); nothing was taken from it."
         ) from err
     return tuple(event for event in found if event.mission.upper() == "JWST")
+
+
+def named(events: Iterable[Event]) -> tuple[Scope, ...]:
+    """The programs that events name, each with the observations that changed.
+
+    A program of which an event's file name tells no observation is named as a whole.
+    """
+    found: dict[int, set[str]] = defaultdict(set)
+    for event in events:
+        found[event.program].add(event.observation)
+    return tuple(
+        Scope(program=program, observations=() if "" in some else tuple(sorted(some)))
+        for program, some in sorted(found.items())
+    )

@@ -1,7 +1,8 @@
 """Listings: all that MAST holds of one program, one record per file, with its pedigree."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from jwmirror.archive import answers, names
@@ -31,10 +32,12 @@ def ask(
     timeout_s: float = TIMEOUT_S,
     patience: Patience = PATIENCE,
     may_be_empty: bool = False,
+    only: Collection[str] = (),
 ) -> Listing:
     """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
 
-    That MAST knows no such program is an error too, unless the listing `may_be_empty`.
+    That MAST knows no such program is an error too, unless the listing `may_be_empty`. Some
+    observations (o001, c1001) `only` are asked for, and listed, if there are any.
     astroquery talks to one server per process: the first that it was asked for.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -45,10 +48,17 @@ def ask(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
             "correct its number in the config."
         )
+    if only:
+        observations = [
+            each for each in observations if names.observation(each.name) in (*only, "")
+        ]
     offers = _offers(portal, observations)
-    rows = _keywords(portal, program, observations, offers)
+    if only:
+        offers = [each for each in offers if names.observation(each.filename) in only]
+    rows = _keywords(portal, program, observations, offers, only)
     listing = assemble(program, asked_at, observations, offers, rows)
-    log.info("MAST lists %d products of program %d", len(listing.products), program)
+    of_some = f", {', '.join(sorted(only))}" if only else ""
+    log.info("MAST lists %d products of program %d%s", len(listing.products), program, of_some)
     return listing
 
 
@@ -59,16 +69,22 @@ def _offers(portal: Portal, observations: Iterable[Observation]) -> list[Offer]:
 
 
 def _keywords(
-    portal: Portal, program: int, observations: Iterable[Observation], offers: Sequence[Offer]
+    portal: Portal,
+    program: int,
+    observations: Iterable[Observation],
+    offers: Sequence[Offer],
+    only: Collection[str],
 ) -> list[Keywords]:
     """The rows of every table that should have some; ArchiveError if one has none at all."""
     instruments = {each.obsid: each.instrument for each in observations}
     fits = [offer for offer in offers if offer.filename.endswith(".fits")]
-    tables = {_table(offer, instruments) for offer in fits} - {None}
+    tables: dict[str, set[str]] = defaultdict(set)
+    for offer in fits:
+        if table := _table(offer, instruments):
+            tables[table].add(offer.filename)
     rows: list[Keywords] = []
-    for table in sorted(tables):
-        columns = (*answers.OWN_COLUMNS[table], *answers.COLUMNS)
-        found = answers.keywords(portal.keywords(table, program, columns), table, program)
+    for table, filenames in sorted(tables.items()):
+        found = _rows_of(portal, table, program, only, filenames)
         if not found:
             raise ArchiveError(
                 f"MAST's table Mast.Jwst.Filtered.{table}: expected rows of program {program}, "
@@ -77,6 +93,20 @@ def _keywords(
             )
         rows += found
     return rows
+
+
+def _rows_of(
+    portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
+) -> list[Keywords]:
+    """A table's rows of some observations, or, where a file's is not among those, of all."""
+    columns = (*answers.OWN_COLUMNS[table], *answers.COLUMNS)
+    if only and all(name.startswith("o") for name in only):
+        numbers = [int(name[1:]) for name in sorted(only)]
+        rows = portal.keywords(table, program, columns, numbers)
+        found = answers.keywords(rows, table, program)
+        if filenames <= {row.filename for row in found}:
+            return found
+    return answers.keywords(portal.keywords(table, program, columns), table, program)
 
 
 def _table(offer: Offer, instruments: Mapping[str, str | None]) -> str | None:

@@ -69,8 +69,14 @@ def parse(filename: str) -> Name | None:
     root, _, suffix = stem.rpartition("_")
     if extension.lower() not in _DATA:
         root, suffix = (root, "thumb") if suffix == "thumb" else (stem, extension.lower())
-    observation = f"o{exposure['observation']}" if exposure else _candidate(filename)
-    return Name(int(program["program"]), observation, root or stem, suffix)
+    place = f"o{exposure['observation']}" if exposure else _candidate(filename)
+    return Name(int(program["program"]), place, root or stem, suffix)
+
+
+def observation(group: str) -> str:
+    """The observation that CAOM's obs_id, or a file's name, begins with; "" if it tells none."""
+    exposure = _EXPOSURE.match(group)
+    return f"o{exposure['observation']}" if exposure else _candidate(group)
 
 
 def _candidate(filename: str) -> str:

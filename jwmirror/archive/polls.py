@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,9 +10,10 @@ from itertools import groupby
 from jwmirror.archive.changes import compare, explain
 from jwmirror.archive.doubts import Policy, doubted, without_vanished
 from jwmirror.archive.listings import ask
+from jwmirror.archive.scopes import limits, overlaid, untold
 from jwmirror.archive.selection import select, unmatched
 from jwmirror.archive.validators import observe
-from jwmirror.records import NEW, UPSTREAM, Change, Entry, Listing, Poll, Selection
+from jwmirror.records import NEW, UPSTREAM, Change, Entry, Listing, Poll, Product, Scope, Selection
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Found:
     lacking: tuple[str, ...]  # what the selections name and MAST has not
     is_first: bool
     doubt: str
+    only: tuple[str, ...]  # the observations that were asked for; empty: all
 
 
 def poll(
@@ -35,21 +37,32 @@ def poll(
     token: str | None,
     downloads: int,
     policy: Policy | None = None,
-    hints: Collection[int] = (),
+    hints: Iterable[Scope] = (),
+    former: Mapping[int, Listing] | None = None,
 ) -> Poll:
     """Ask the server at `url` for each program of the selections, one after the other.
 
-    Several selections of one program add up. Where `hints` name some of the programs, only those
-    are asked for. ArchiveError unless every listing came whole.
+    Several selections of one program add up. Where `hints` name some of what is selected, only
+    that is asked for, and laid over the program's `former` listing; a program without one, or of
+    which nothing is held, is asked for as a whole. ArchiveError unless every listing came whole.
     """
-    limited = sorted({each.program for each in selections} & set(hints))
+    limited = limits(selections, hints)
     ordered = sorted(
         (each for each in selections if not limited or each.program in limited),
         key=lambda selection: selection.program,
     )
+    server = Server(url=url, token=token, downloads=downloads)
     with records_only():
         found = [
-            _poll_program(url, number, tuple(chosen), entries, token, downloads, policy or Policy())
+            _poll_program(
+                server,
+                number,
+                tuple(chosen),
+                entries,
+                policy or Policy(),
+                limited.get(number, ()),
+                (former or {}).get(number),
+            )
             for number, chosen in groupby(ordered, key=lambda selection: selection.program)
         ]
     return Poll(
@@ -57,7 +70,9 @@ def poll(
         changes=tuple(change for each in found for change in each.changes),
         unmatched=tuple(words for each in found for words in each.lacking),
         first=tuple(each.listing.program for each in found if each.is_first),
-        limited_to=tuple(limited),
+        limited_to=tuple(
+            Scope(program=each.listing.program, observations=each.only) for each in found if limited
+        ),
         doubts={str(each.listing.program): each.doubt for each in found if each.doubt},
     )
 
@@ -74,22 +89,51 @@ def records_only() -> Iterator[None]:
             gc.enable()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A MAST server, and how to talk to it."""
+
+    url: str
+    token: str | None
+    downloads: int
+
+    def listing(
+        self,
+        program: int,
+        selections: Sequence[Selection],
+        held: Mapping[str, Product],
+        only: Sequence[str] = (),
+    ) -> Listing:
+        """What it holds of a program, or of some observations, what has no checksum looked at."""
+        may_be_empty = bool(held) or bool(only)
+        listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
+        chosen = _chosen(listing, selections)
+        return observe(listing, self.url, held, self.token, self.downloads, chosen)
+
+
+def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
+    return {product.uri for each in selections for product in select(listing, each)}
+
+
 def _poll_program(
-    url: str,
+    server: Server,
     program: int,
     selections: Sequence[Selection],
     entries: Sequence[Entry],
-    token: str | None,
-    downloads: int,
     policy: Policy,
+    only: tuple[str, ...],
+    former: Listing | None,
 ) -> Found:
     """One program's listing, its changes, and what of it is missing or not believed."""
     held = [e for e in entries if e.origin == UPSTREAM and e.product.program == program]
-    listing = ask(url, program, token, may_be_empty=bool(held))
-    chosen = {product.uri for each in selections for product in select(listing, each)}
     known = {entry.product.uri: entry.product for entry in held}
-    listing = observe(listing, url, known, token, downloads, chosen)
-    changes = compare(listing, chosen, held, has_access=bool(token))
+    listing = None
+    if only and held and former:
+        listing = _updated(former, server.listing(program, selections, known, only), only)
+    if listing is None:
+        only, listing = (), server.listing(program, selections, known)
+    chosen = _chosen(listing, selections)
+    changes = compare(listing, chosen, held, has_access=bool(server.token))
     doubt = doubted(listing, changes, held, policy)
     found = Found(
         listing=listing,
@@ -101,9 +145,25 @@ def _poll_program(
         ),
         is_first=not held,
         doubt=doubt,
+        only=only,
     )
     _tell(found, len(chosen))
     return found
+
+
+def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
+    """A program's listing with some observations brought up to date; None if that cannot tell."""
+    absent = untold(former, part, only)
+    if not absent:
+        return overlaid(former, part, only)
+    log.info(
+        "program %d: %s and %d more are not listed with their observation any more; asking for "
+        "the whole program",
+        former.program,
+        absent[0].filename,
+        len(absent) - 1,
+    )
+    return None
 
 
 def _tell(found: Found, selected: int) -> None:

@@ -68,14 +68,18 @@ class Portal:
             lambda: self._observations.get_product_list_async(list(obsids)),
         )
 
-    def keywords(self, table: str, program: int, columns: Sequence[str]) -> list[Row]:
+    def keywords(
+        self, table: str, program: int, columns: Sequence[str], observations: Sequence[int] = ()
+    ) -> list[Row]:
         """Rows of Mast.Jwst.Filtered.<table> of a program, with some columns at least.
 
         The program is asked for as text, and as a number where that finds nothing. Where a column
-        is not known any more, all columns come.
+        is not known any more, all columns come. `observations` limit the rows to some.
         """
+        spelled = [text for each in observations for text in (str(each), f"{each:03d}")]
+        some = [{"paramName": "observtn", "values": spelled}] if spelled else []
         for values in ([str(program)], [{"min": program, "max": program}]):
-            filters = [{"paramName": "program", "values": values}]
+            filters = [{"paramName": "program", "values": values}, *some]
             try:
                 rows = self._filtered(table, filters, ",".join(columns))
             except RefusedError:

@@ -15,21 +15,22 @@ def ingest_events(
     mirror: Mirror = None,
     as_json: Json = False,
 ) -> None:
-    """Let the next run ask for just the programs that MAST's events name; later ones for all."""
-    from jwmirror.archive.events import read_events
+    """Let the next run ask for just the observations that MAST's events name; later ones for all.
+
+    What of them is not mirrored is left out; if nothing of them is, the next run asks for all.
+    """
+    from jwmirror.archive.events import named, read_events
     from jwmirror.store.hints import keep
 
     with told():
         events = read_events(file)
-        named = {str(event.program): set() for event in events}
-        for event in events:
-            named[str(event.program)] |= {event.observation} - {""}
-        if events:
-            keep(mirror_of(mirror, config), {event.program for event in events})
-    programs = {program: sorted(observations) for program, observations in named.items()}
+        scopes = named(events)
+        if scopes:
+            keep(mirror_of(mirror, config), scopes)
     if as_json:
+        programs = {str(scope.program): scope.observations for scope in scopes}
         print_json({"events": len(events), "programs": programs})
         return
-    for program, observations in sorted(programs.items()):
-        print(f"program {program}: {', '.join(observations) or 'no observation named'}")
-    print(f"{len(events)} events; the next run polls the mirrored ones of these programs only")
+    for scope in scopes:
+        print(f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}")
+    print(f"{len(events)} events; the next run asks for what is mirrored of this only")

@@ -25,8 +25,9 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         return _nothing_yet(status)
     lists = {
         "Selected, but MAST has none": list(status.unmatched),
-        "Only these programs were polled, as events named them; the next poll is of all": [
-            f"program {program}" for program in status.limited_to
+        "Only this was polled, as events named it; the next poll is of all": [
+            f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}"
+            for scope in status.limited_to
         ],
         "Polled for the first time": [
             f"program {each.program}: {words.many(each.products, 'product')}"

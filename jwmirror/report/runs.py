@@ -14,6 +14,7 @@ from jwmirror.records import (
     Chain,
     Change,
     Failure,
+    Listing,
     Orders,
     Plan,
     Poll,
@@ -159,6 +160,23 @@ def former_settling(folder: Path) -> Settling | None:
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
     found = _found((path / SETTLING for path in reversed(earlier)), Settling)
     return next(found, None)
+
+
+def former_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
+    """The newest listing of each program that runs before this one got; none that was doubted."""
+    folder, missing = Path(folder), set(programs)
+    found: dict[int, Listing] = {}
+    earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
+    for path in reversed(earlier if missing else ()):
+        poll = _maybe(path / "changes.json", Poll)
+        for listing in poll.listings if poll else ():
+            if listing.program in missing:
+                missing.discard(listing.program)
+                if str(listing.program) not in poll.doubts:
+                    found[listing.program] = listing
+        if not missing:
+            break
+    return found
 
 
 def _found(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:

@@ -17,6 +17,7 @@ from jwmirror.records import (
     Incomplete,
     Plan,
     Reason,
+    Scope,
     Settling,
     Unsettled,
     Wait,
@@ -101,7 +102,7 @@ class Status:
     context: str | None  # that it calibrated with
     previewed: bool  # out_of_date, waits, unknown are by the config as it is; else by the run
     held: tuple[Holding, ...]
-    limited_to: tuple[int, ...]  # programs; empty after a poll of all
+    limited_to: tuple[Scope, ...]  # as events named it; empty after a poll of all
     first_polls: tuple[FirstPoll, ...]
     changes: tuple[Notice, ...]
     settling: tuple[HalfUpdated, ...]

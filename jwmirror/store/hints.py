@@ -1,23 +1,23 @@
-"""Hints of what to poll next: programs that events named, kept until a poll has used them."""
+"""Hints of what to poll next: what events named, kept until a poll has used it."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from jwmirror.records import digest, read, write
+from jwmirror.records import Scope, digest, read, write
 
 
-def keep(mirror: Path, programs: Iterable[int]) -> Path:
-    """Remember programs for the next poll; the file that holds them."""
-    wanted = tuple(sorted(set(programs)))
+def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
+    """Remember programs and observations for the next poll; the file that holds them."""
+    wanted = tuple(scopes)
     path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
     write(path, wanted)
     return path
 
 
-def pending(mirror: Path) -> dict[Path, tuple[int, ...]]:
+def pending(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
     """What no poll has used yet."""
     paths = sorted(Path(mirror).glob("receipts/events/*.json"))
-    return {path: read(path, tuple[int, ...]) for path in paths}
+    return {path: read(path, tuple[Scope, ...]) for path in paths}
 
 
 def used(paths: Iterable[Path]) -> None:

@@ -5,9 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from jwmirror.archive.events import read_events
+from jwmirror.archive.events import named, read_events
 from jwmirror.cli import app
 from jwmirror.errors import ArchiveError
+from jwmirror.records import Scope
 from jwmirror.store.hints import pending, used
 
 EVENT = {
@@ -37,6 +38,24 @@ def test_events_tell_program_and_observation(attachment):
     assert (event.program, event.observation, event.event_type) == (1345, "o001", "Reprocessed")
 
 
+def test_observations_add_up_and_a_name_without_one_names_the_program(tmp_path):
+    """Each program comes once, with all its observations, or whole where a file tells none."""
+    files = {
+        "jw01345-c1001_t002_nircam_clear-f200w_i2d.fits": 1345,
+        "jw02107003001_02101_00001_mirimage_cal.fits": 2107,
+        "jw02107_odd.fits": 2107,
+    }
+    events = [{**EVENT, "filename": name, "program": program} for name, program in files.items()]
+    (tmp_path / "events.json").write_text(json.dumps([EVENT, EVENT, *events]))
+
+    scopes = named(read_events(tmp_path / "events.json"))
+
+    assert scopes == (
+        Scope(program=1345, observations=("c1001", "o001")),
+        Scope(program=2107),
+    )
+
+
 @pytest.mark.parametrize("text", ["", "{", "{}", '[{"mission": "JWST"}]', '[{"program": "x"}]'])
 def test_what_is_no_list_of_events_is_refused(tmp_path, text):
     """A file of another kind is an error that names it, and leaves no hint."""
@@ -47,13 +66,16 @@ def test_what_is_no_list_of_events_is_refused(tmp_path, text):
 
 
 def test_ingested_events_are_a_hint_until_they_are_used(tmp_path, attachment):
-    """The command leaves the programs for the next poll; once used they are gone."""
+    """The command leaves program and observations for the next poll; once used they are gone."""
     mirror = tmp_path / "mirror"
 
     done = CliRunner().invoke(app, ["ingest-events", str(attachment), "--mirror", str(mirror)])
     hints = pending(mirror)
     used(hints)
 
-    assert (done.exit_code, list(hints.values())) == (0, [(1345,)])
+    assert (done.exit_code, list(hints.values())) == (
+        0,
+        [(Scope(program=1345, observations=("o001",)),)],
+    )
     assert "program 1345: o001" in done.output
     assert pending(mirror) == {}

@@ -196,16 +196,42 @@ def test_an_association_with_members_that_do_not_exist_is_told(mirror):
 
 
 @pytest.mark.slow
-def test_events_limit_one_poll_and_the_next_is_of_all(mirror, tmp_path):
-    """A poll after events asks for the named programs only; the one after it for all again."""
-    event = {"mission": "JWST", "filename": RATES[0], "program": 1345, "event_type": "New"}
+def test_events_limit_one_poll_to_an_observation_and_the_next_is_of_all(fresh_site, tmp_path):
+    """After events only their observation is asked for; what changed elsewhere is told later."""
+    event = {"mission": "JWST", "filename": RATES[0], "program": 1345, "event_type": "Reprocessed"}
     (tmp_path / "events.json").write_text(json.dumps([event]))
-    mirror.snakemake()
-    mirror.jwmirror("ingest-events", str(tmp_path / "events.json"))
+    fresh_site.configure(recipes=None, settle={"accept": [1345]})
+    archive = fresh_site.observatory.archive
+    elsewhere = next(name for name in archive.filenames() if name.startswith("jw01345001001_"))
+    fresh_site.snakemake()
+    for name in (RATES[0], elsewhere):
+        archive.reprocess(name, edits.same_size)
+    restamped = archive.restamp(IMAGE3, STAMP)
+    fresh_site.jwmirror("ingest-events", str(tmp_path / "events.json"))
+    before = len(archive.requests)
 
-    mirror.snakemake()
-    limited = mirror.status()["limited_to"]
-    mirror.snakemake()
+    fresh_site.snakemake()
+    asked, limited = archive.requests[before:], fresh_site.status()
+    fresh_site.snakemake()
 
-    assert limited == [1345]
-    assert mirror.status()["limited_to"] == []
+    names = {row["obsid"]: row["obs_id"] for row in archive.catalogue.observations}
+    obsids = [
+        int(number)
+        for each in asked
+        if each.service == "Mast.Caom.Products"
+        for number in each.query["params"]["obsid"].split(",")
+    ]
+    assert obsids and all(
+        names[obsid].startswith(("jw01345002", "jw01345-o002")) for obsid in obsids
+    )
+    assert {each.filename for each in asked if each.filename} == {
+        each.filename for each in asked if each.filename.startswith(("jw01345002", "jw01345-o002"))
+    }
+    assert limited["limited_to"] == [{"program": 1345, "observations": ["o002"]}]
+    assert {each["file"]: each["kind"] for each in limited["changes"]} == {
+        RATES[0]: "reprocessed",
+        restamped: "restamped",
+    }
+    assert told(fresh_site) == {elsewhere: ("reprocessed", {"checksum", "SDP_VER", "DATE"})}
+    assert fresh_site.status()["limited_to"] == []
+    assert set(states(fresh_site).values()) == {"held"}

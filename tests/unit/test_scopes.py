@@ -1,0 +1,200 @@
+"""Polls that events limit: what is asked for, and what is taken to be as it was."""
+
+import multiprocessing
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jwmirror.archive.polls import poll
+from jwmirror.archive.scopes import limits, overlaid, untold
+from jwmirror.records import (
+    REPROCESSED,
+    UPSTREAM,
+    VANISHED,
+    Entry,
+    Listing,
+    Poll,
+    Product,
+    Scope,
+    Selection,
+)
+from tests.observatory.archive import Archive
+from tests.observatory.archive.toys import toy_fits, toy_program
+
+ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
+HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))
+EVENT = Scope(program=1345, observations=("o001",))
+
+
+@pytest.mark.parametrize(
+    ("selections", "hints", "expected"),
+    [
+        ([ALL], [], {}),
+        ([ALL], [EVENT], {1345: ("o001",)}),
+        ([ALL], [EVENT, Scope(program=1345, observations=("c1001",))], {1345: ("c1001", "o001")}),
+        ([ALL], [EVENT, Scope(program=1345)], {1345: ()}),
+        ([ALL], [Scope(program=2107)], {}),
+        ([SOME], [Scope(program=1345, observations=("o002", "o003"))], {1345: ("o002",)}),
+        ([SOME], [Scope(program=1345, observations=("o003",))], {}),
+        ([SOME, ALL], [Scope(program=1345, observations=("o003",))], {1345: ("o003",)}),
+    ],
+)
+def test_hints_limit_a_poll_to_what_they_name_of_what_is_selected(selections, hints, expected):
+    """Hints add up; one of a whole program is of all; what is not selected is left out."""
+    assert limits(selections, hints) == expected
+
+
+def product(name: str, checksum: str = "a") -> Product:
+    """A product of observation o001 or o002, as its name says."""
+    return Product(
+        uri=f"mast:JWST/product/{name}",
+        filename=name,
+        program=1345,
+        observation="o001" if name.startswith(("jw01345001", "jw01345-o001")) else "o002",
+        suffix="rate",
+        checksum=checksum,
+    )
+
+
+def listing(*products: Product) -> Listing:
+    """A listing of these."""
+    ordered = sorted(products, key=lambda each: each.uri)
+    return Listing(program=1345, asked_at="2026-01-01", products=tuple(ordered))
+
+
+names = st.sampled_from(
+    [f"jw0134500{n}001_02101_{k:05d}_nrcb1_rate.fits" for n in (1, 2) for k in (1, 2, 3)]
+)
+holdings = st.dictionaries(names, st.sampled_from("abc"))
+
+
+@given(holdings, holdings)
+def test_a_limited_answer_over_the_former_listing_is_the_listing_if_nothing_else_changed(old, new):
+    """What changed in the asked observation only, and lost nothing, is seen as by a poll of all."""
+    here, there = (
+        {name: kind for name, kind in either.items() if name.startswith(f"jw0134500{n}")}
+        for n, either in ((1, {**old, **new}), (2, old))
+    )
+    former = listing(*(product(*each) for each in old.items()))
+    part = listing(*(product(*each) for each in here.items()))
+
+    assert untold(former, part, ["o001"]) == ()
+    assert overlaid(former, part, ["o001"]) == listing(
+        *(product(*each) for each in {**here, **there}.items())
+    )
+
+
+def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
+    """A limited answer cannot tell that a file vanished; a restamped association is plain."""
+    old, new = (f"jw01345-o001_2026010{n}t000000_image3_00001_asn.json" for n in (1, 2))
+    former = listing(product(HERE), product(THERE), product(old))
+
+    assert untold(former, listing(product(HERE), product(new)), ["o001"]) == ()
+    assert untold(former, listing(product(old)), ["o001"]) == (product(HERE),)
+
+
+@pytest.fixture(scope="module")
+def process():
+    """A process whose astroquery is ours alone."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A free port: astroquery can ask one server per process."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture
+def archive(tmp_path, port):
+    """A simulated MAST with two observations of program 1345."""
+    with Archive(tmp_path / "archive", port) as archive:
+        toy_program(archive, tmp_path)
+        archive.publish(toy_fits(tmp_path, THERE, observtn="002"))
+        yield archive
+
+
+@pytest.fixture
+def ask(archive, process):
+    """Poll the archive with a mirror that holds all that a former poll found."""
+
+    def ask(former: Poll | None = None, *hints: Scope) -> Poll:
+        listings = former.listings if former else ()
+        held = [
+            Entry(path=each.filename, origin=UPSTREAM, sha256="0" * 64, size=1, product=each)
+            for one in listings
+            for each in one.products
+        ]
+        known = {one.program: one for one in listings}
+        job = process.submit(poll, archive.url, [ALL], held, None, 2, hints=hints, former=known)
+        return job.result(timeout=60)
+
+    return ask
+
+
+def asked_obsids(archive: Archive) -> set[str]:
+    """The observations whose products were asked for."""
+    queries = [each.query for each in archive.requests if each.service == "Mast.Caom.Products"]
+    return {number for query in queries for number in query["params"]["obsid"].split(",")}
+
+
+def test_a_limited_poll_asks_for_its_observation_and_leaves_the_rest_as_it_was(
+    ask, archive, tmp_path
+):
+    """Another observation's change is not seen, nor does anything of it look vanished."""
+    before = ask()
+    for name, number in ((HERE, "001"), (THERE, "002")):
+        archive.reprocess(name, toy_fits(tmp_path, name, seed=99, observtn=number))
+    archive.requests.clear()
+
+    found = ask(before, EVENT)
+
+    groups = {str(row["obsid"]): row["obs_id"] for row in archive.catalogue.observations}
+    asked = asked_obsids(archive)
+    assert [group for obsid, group in groups.items() if obsid not in asked] == [THERE[:-10]]
+    (rows,) = (each for each in archive.requests if each.service.endswith("Nircam"))
+    assert rows.query["params"]["filters"][1] == {
+        "paramName": "observtn",
+        "values": ["1", "001"],
+    }
+    assert [(each.kind, each.product.filename) for each in found.changes] == [(REPROCESSED, HERE)]
+    assert found.limited_to == (EVENT,)
+    assert len(found.listings[0].products) == len(before.listings[0].products)
+
+
+def test_what_lacks_in_a_limited_answer_makes_the_poll_ask_for_the_whole_program(ask, archive):
+    """A file is told to have vanished by a full listing only, and the poll says that it was one."""
+    before = ask()
+    archive.withdraw(HERE)
+
+    found = ask(before, EVENT)
+
+    assert [(each.kind, each.product.filename) for each in found.changes] == [(VANISHED, HERE)]
+    assert found.limited_to == (Scope(program=1345),)
+
+
+def test_a_program_without_a_former_listing_is_asked_for_as_a_whole(ask, archive):
+    """A first poll is of everything, whatever events name."""
+    found = ask(None, EVENT)
+
+    assert found.limited_to == (Scope(program=1345),)
+    assert {each.product.observation for each in found.changes} == {"o001", "o002", "pool"}
+
+
+def test_files_whose_row_tells_no_observation_get_it_from_the_whole_table(ask, archive, tmp_path):
+    """A combined file without OBSERVTN keeps its checksum in a limited poll."""
+    name = "jw01345-o001_t001_nircam_clear-f200w-sub160_i2d.fits"
+    archive.reprocess(name, toy_fits(tmp_path, name, seed=5, observtn=""))
+    before = ask()
+
+    found = ask(before, EVENT)
+
+    assert found.changes == ()
+    assert replace(found.listings[0], asked_at="") == replace(before.listings[0], asked_at="")
