@@ -197,7 +197,9 @@ class Recipes:
     def _set(self, settings: Any) -> dict[str, dict[str, Any]]:
         """What is set on the command line, by recipe; notes the parts, to be checked."""
         found: dict[str, dict[str, Any]] = {}
-        settings = [settings] if isinstance(settings, str) else settings
+        settings = (
+            [settings] if isinstance(settings, str) else settings
+        )  # one, from YAML or Snakemake
         for setting in settings if isinstance(settings, list | tuple) else ():
             try:
                 name, parameters = _parsed(str(setting))
@@ -243,9 +245,9 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     path, equals, text = setting.partition("=")
     name, *inner = path.strip().split(".")
     if not equals or len(inner) < 2 or not all(inner):
-        raise ConfigError(
-            ["expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE, or RECIPE.PIPELINE.PARAMETER=VALUE"]
-        )
+        expected = "RECIPE.PIPELINE.STEP.PARAMETER=VALUE or RECIPE.PIPELINE.PARAMETER=VALUE"
+        several = "; of several in [ ], put each that has [ ] or , in it in quotes"
+        raise ConfigError([f"expected {expected}{several if setting.startswith('[') else ''}"])
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as err:

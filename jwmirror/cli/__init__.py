@@ -7,6 +7,7 @@ from jwmirror.cli import (  # noqa: F401
     explaining,
     history,
     looking,
+    parameters,
     scaffolding,
 )
 from jwmirror.cli.app import app

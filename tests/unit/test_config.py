@@ -1,11 +1,13 @@
 """The config: what may be said, and what is said about what may not."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from astropy.io import fits
 
 from jwmirror.config import load, parse
 from jwmirror.errors import ConfigError
@@ -144,20 +146,72 @@ def test_config_page_is_made_from_the_schema():
     assert (ROOT / "config" / "README.md").read_text() == page(schema)
 
 
-def test_snakemake_stops_at_mistakes_with_code_2(tmp_path):
-    """The workflow tells all mistakes and ends with code 2 before anything is asked or written."""
-    config = tmp_path / "config.yaml"
-    config.write_text("programs: [{program: 1345, exposure_type: X}]\nmirrow: here\n")
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "1"]
+WRONG = """
+programs: [{program: 1345, exposure_type: X}]
+mirrow: here
+recipes:
+  deep:
+    between: {detector1..image2: stripes.fix}
+    parameters:
+      detector1:
+        jump: {maximum_cores: lots, rejection_treshold: 5, post_hooks: [fixes.scale]}
+        dark_current: {override_dark: missing.fits}
+        linearity: {override_linearity: flat.fits}
+        superbias: {override_superbias: cut.fits}
+      image3: {tweakreg: {abs_refcat: GAIADR3, snr_threshold: high}}
+      spec2: none.asdf
+    where:
+      - {match: {filter: F200W}, parameters: {image3: {skymatch: {skip: true}}}}
+      - {match: {detector: NRCA1}, parameters: {image3: {skymatch: {skip: false}}}}
+"""
+TOLD = (
+    "did you mean 'exposure_types'?",
+    "did you mean 'mirror'?",
+    "recipes.deep.between.detector1..image2: found 'stripes.fix', expected a function",
+    "jump.maximum_cores: found 'lots', allowed is none or '1'",
+    "jump.rejection_treshold: there is no parameter rejection_treshold; did you mean",
+    "jump.post_hooks[0]: found 'fixes.scale'; there is no module fixes",
+    "override_dark: found 'missing.fits', expected a file that can be read, or N/A for none",
+    "override_linearity: found 'flat.fits', which calls itself a flat reference",
+    "override_superbias: found 'cut.fits', expected a reference file",
+    "abs_refcat: found 'GAIADR3', which is asked for over the network",
+    "snr_threshold: found 'high', expected float(",
+    "parameters.spec2: found 'none.asdf', expected a file of parameters",
+    "where[0] and where[1]: equally specific and both set image3.skymatch.skip (True, False)",
+    "set deep.image3.skymtch: there is no step skymtch; did you mean skymatch?",
+)
 
-    done = subprocess.run(
-        [*command, "--configfile", str(config)], cwd=tmp_path, capture_output=True, text=True
+
+def test_all_that_stpipe_lets_pass_stops_check_and_run_before_the_first_job(tmp_path):
+    """Every class of mistake, all at once, in both; exit code 2, nothing asked or written."""
+    (tmp_path / "config.yaml").write_text(WRONG)
+    fits.PrimaryHDU(header=fits.Header({"REFTYPE": "FLAT"})).writeto(tmp_path / "flat.fits")
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "flat.fits").read_bytes()[:1000])
+    before, setting = {*tmp_path.iterdir()}, "deep.image3.skymtch.skip=true"
+    run = ["snakemake", "-s", str(ROOT / "Snakefile"), "--cores", "1", "--configfile"]
+    calls = (
+        ["jwmirror.cli", "check", "--config", "config.yaml", "--set", setting],
+        [*run, "config.yaml", "--config", f"set={setting}"],
     )
 
-    assert done.returncode == 2
-    assert "did you mean 'exposure_types'?" in done.stderr
-    assert "did you mean 'mirror'?" in done.stderr
-    assert not (tmp_path / "mirror").exists()
+    ends = [
+        subprocess.run(
+            [sys.executable, "-m", *call],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        for call in calls
+    ]
+
+    for end in ends:
+        assert end.returncode == 2, end.stderr
+        assert [each for each in TOLD if each not in end.stderr] == []
+        assert sum(line.startswith(("recipes.", "set ")) for line in end.stderr.splitlines()) == 12
+    assert {path.name for path in tmp_path.iterdir()} - {path.name for path in before} <= {
+        ".snakemake"
+    }
 
 
 def test_days_of_observation_may_be_written_without_quotes():

@@ -373,6 +373,27 @@ def test_a_hook_really_runs_and_its_source_is_in_the_key(site, kind):
         assert np.allclose(np.array(signals) / signals[0], [1, 2, 3], rtol=1e-5)
 
 
+def test_a_function_between_stages_changes_what_the_second_one_takes(site):
+    """The cal is of the changed rate; the rate serves all recipes; a failure is the exposure's."""
+    (site.root / "fixes.py").write_text(FIXES.format(factor="2.0"))
+    between = {"detector1..image2": ("fixes.scale",)}
+    sums = {}
+    for recipe in (DEEP, replace(DEEP, name="scaled", between=between)):
+        receipt = site.calibrate(site.plan(recipe, count=1))
+        assert receipt.failures == ()
+        for name, path in files_of(site, receipt).items():
+            suffix = name.rpartition("_")[2]
+            sums[recipe.name, suffix] = np.nansum(fits.getdata(path, "SCI"), dtype=float)
+    (site.root / "fixes.py").write_text("def scale(model): ...\n")
+    broken = site.calibrate(site.plan(replace(DEEP, name="broken", between=between), count=2))
+
+    assert len(site.bench.results) == 4  # one rate for all recipes; that of the second exposure
+    assert np.isclose(sums["scaled", "cal.fits"] / sums["deep", "cal.fits"], 2, rtol=1e-5)
+    assert len(broken.failures) == 2
+    assert "fixes.scale on " in broken.failures[0].message
+    assert "found nothing; let it return the model" in broken.failures[0].message
+
+
 def test_a_hook_that_was_edited_after_the_plan_does_not_run(site):
     """The exposure fails, and says to plan anew; nothing is kept."""
     (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
