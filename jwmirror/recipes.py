@@ -244,10 +244,11 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     """deep.detector1.jump.skip=true: the recipe's name, and nested parameters."""
     path, equals, text = setting.partition("=")
     name, *inner = path.strip().split(".")
-    if not equals or len(inner) < 2 or not all(inner):
+    is_list = setting.startswith("[")  # that YAML could not read
+    if is_list or not equals or len(inner) < 2 or not all(inner):
         expected = "RECIPE.PIPELINE.STEP.PARAMETER=VALUE or RECIPE.PIPELINE.PARAMETER=VALUE"
         several = "; of several in [ ], put each that has [ ] or , in it in quotes"
-        raise ConfigError([f"expected {expected}{several if setting.startswith('[') else ''}"])
+        raise ConfigError([f"expected {expected}{several if is_list else ''}"])
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as err:
