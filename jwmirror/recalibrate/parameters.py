@@ -177,7 +177,7 @@ def _lay(under: dict[str, Any], layer: Mapping[str, Any]) -> None:
     for name, value in layer.items():
         if name == "steps":
             for step, content in value.items():
-                _lay(under["steps"].setdefault(step, {}), content)
+                _lay(under.setdefault("steps", {}).setdefault(step, {}), content)
         elif name not in NAMING:
             under[name] = value
 
@@ -185,11 +185,14 @@ def _lay(under: dict[str, Any], layer: Mapping[str, Any]) -> None:
 def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
     if parameters.get("skip"):
         return {"skip": True} | {k: parameters[k] for k in hooks.KINDS if parameters.get(k)}
-    return {
+    found = {
         name: "none" if is_parallel(name, value) else _typed(value, spec[name])
         for name, value in parameters.items()
-        if name not in FILES and name not in NAMING
+        if name not in FILES and name not in NAMING and name != "steps"
     }
+    inner = parameters.get("steps", {})  # master_background_mos has steps of its own
+    steps = {step: _own(values, spec["steps"][step]) for step, values in inner.items()}
+    return found | {"steps": steps} if steps else found
 
 
 def is_parallel(name: str, value: Any) -> bool:

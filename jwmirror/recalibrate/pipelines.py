@@ -62,6 +62,7 @@ BY_ASSOCIATION = {  # asn_type: pipeline
 STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # the others stage 2, or 3:
 COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of what stage 3 makes
 TIME_SERIES = ("tso-", "tso3")  # begin the asn_types whose members keep their integrations
+SUFFIX = {"dark": {"suffix": "dark"}}  # of MAST's product, where the class alone gives another
 NIR_ONLY = frozenset({"superbias"})
 MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
 
@@ -109,3 +110,13 @@ def class_of(pipeline: str) -> Any:
     import jwst.pipeline
 
     return getattr(jwst.pipeline, PIPELINES[pipeline])
+
+
+def reference_types_of(step: Any) -> tuple[str, ...]:
+    """The reference types that a class of step asks for; those of its steps if it has some."""
+    inner = getattr(step, "step_defs", None)
+    if inner is None:
+        return tuple(step.reference_file_types)
+    return tuple(
+        dict.fromkeys(each for part in inner.values() for each in reference_types_of(part))
+    )

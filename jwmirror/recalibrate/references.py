@@ -249,7 +249,7 @@ def _own_types(pipeline: str) -> dict[str, tuple[str, ...]]:
     whole = pipelines.class_of(pipeline)
     own = whole.__dict__.get("reference_file_types", ())
     types = {"": tuple(own) if isinstance(own, list) else ()}
-    return types | {s: tuple(c.reference_file_types) for s, c in whole.step_defs.items()}
+    return types | {s: pipelines.reference_types_of(c) for s, c in whole.step_defs.items()}
 
 
 def _reference_types(pipeline: str) -> list[str]:

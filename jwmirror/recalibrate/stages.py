@@ -111,7 +111,8 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
     if ramp == ramps.RESUME:
         pipeline, parameters = ramps.resuming(pipeline), ramps.from_ramp(parameters)
     ours = ("steps", hooks.BETWEEN)
-    own = {name: value for name, value in parameters.items() if name not in ours}
+    own = {key: value for key, value in parameters.items() if key not in ours}
+    own |= pipelines.SUFFIX.get(name, {})
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:
         steps.setdefault(step, {})
@@ -192,6 +193,7 @@ def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) ->
         cls = pipeline.step_defs.get(step)
         if cls is None or values.get("skip"):
             continue
-        wanted = [derivation.references.get(t, ("", ""))[0] for t in cls.reference_file_types]
+        types = pipelines.reference_types_of(cls)
+        wanted = [derivation.references.get(each, ("", ""))[0] for each in types]
         if found.get(f"meta.cal_step.{cls.class_alias}") == SKIPPED and "N/A" not in wanted:
             yield step

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from jwmirror.recalibrate import plan
+from jwmirror.recalibrate.desk import NEW
 from jwmirror.records import Reason
 from jwmirror.report.runs import Run
 from jwmirror.store.generations import Generations
@@ -151,7 +151,7 @@ def reasons(run: Run) -> Iterator[tuple[str, int]]:
 
 def why(found: tuple[Reason, ...]) -> str:
     """The reasons of one chain in a line; the first of many."""
-    if found == (plan.NEW,):
+    if found == (NEW,):
         return "they were never made before"
     more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
     return f"{found[0]}{more}"
