@@ -59,7 +59,7 @@ def test_status_of_a_mirror_that_was_never_filled(tmp_path):
 
 def test_status_of_a_run_that_did_not_come_far(small_mirror):
     """A run that was stopped leaves all it had planned out of date."""
-    for receipt in small_mirror.run_folder.glob("*s/*.json"):
+    for receipt in small_mirror.run_folder.glob("*/*.json"):
         receipt.unlink()
 
     found = answer("status", "--mirror", small_mirror.root)
