@@ -5,6 +5,7 @@ Pure: what was made and what is held come in as records.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from jwmirror.recalibrate import headers, pipelines
@@ -92,6 +93,14 @@ class Stock:
             return ResultFile(filename=name, sha256="", size=0, identity="")
         return None
 
+    @cached_property
+    def _names(self) -> dict[tuple[str, str], list[str]]:
+        """The files that were made, by recipe and root."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for recipe, name in self.made:
+            found.setdefault((recipe, root_of(name)), []).append(name)
+        return found
+
     def _why_not(self, recipe: Recipe, member: Member) -> str:
         root, stage = root_of(member.name), pipelines.stage_that_makes(member.name)
         if stage not in recipe.stages:
@@ -106,11 +115,9 @@ class Stock:
             )
         if root not in self.exposures:
             return f"{root}{UNCAL} is not held; select it in programs, if MAST has it"
-        others = sorted(
-            name for of, name in self.made if (of, root_of(name)) == (recipe.name, root)
-        )
+        others = self._names.get((recipe.name, root), ())
         if others:
-            return f"of this exposure the recipe made {', '.join(others)}"
+            return f"of this exposure the recipe made {', '.join(sorted(others))}"
         return f"the recipe made nothing of {root}{UNCAL}"
 
 

@@ -156,6 +156,19 @@ def test_a_lost_nod_holds_up_those_that_need_it_and_says_so():
     assert f"{root(2)}_uncal.fits is not held; select it" in without.waits[0].why
 
 
+def test_a_member_of_another_kind_is_not_taken_for_it():
+    """A cal is no calints; what the recipe did make of the exposure is named."""
+    found = Associations(
+        found=(association("coron3", SPECTRUM, f"science:{root(1)}_calints.fits"),)
+    )
+    entries = [exposure(1, "NRC_CORON")]
+    cal = made(chains(Observatory().plan(entries, found))[0], "cal")
+
+    (wait,) = Observatory().plan_stage(3, stock_of(entries, [cal]), found).waits
+
+    assert wait.why.endswith(f"of this exposure the recipe made {root(1)}_cal.fits")
+
+
 def test_companions_need_no_stage_2_of_their_own():
     """An imprint has no association that is about it, and nothing waits for one."""
     one = association(
