@@ -26,6 +26,7 @@ class Config:
 
     mirror: Path
     archive_url: str
+    cloud_url: str | None  # of the public copy to fetch from, where MAST is not to give the bytes
     token_env: str
     downloads: int
     keep_free: int  # bytes
@@ -77,6 +78,7 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
         archive_url=archive["url"],
+        cloud_url=archive["cloud_url"] if archive["source"] == "cloud" else None,
         token_env=archive["token_env"],
         downloads=archive["downloads"],
         keep_free=round(archive["keep_free_gb"] * 1e9),

@@ -23,6 +23,7 @@ rule fetch_products:
     params:
         mirror=mirror,
         url=CONFIG.archive_url,
+        cloud_url=CONFIG.cloud_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
         group=CONFIG.group,

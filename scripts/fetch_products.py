@@ -17,7 +17,12 @@ mine, ordered = orders[snakemake.wildcards.order], [p for each in orders.values(
 
 objects = Objects(mirror, snakemake.params.group)
 token = os.environ.get(snakemake.params.token_env)
-transfer = Transfer(snakemake.params.url, token, snakemake.params.downloads)
+transfer = Transfer(
+    snakemake.params.url,
+    token,
+    snakemake.params.downloads,
+    cloud_url=snakemake.params.cloud_url,
+)
 with landing(objects.incoming, mine, ordered) as folder:
     arrived = list(transfer.fetch(mine, folder, mirror / "quarantine"))
     failures = tuple(each for each in arrived if isinstance(each, Failure))

@@ -5,12 +5,13 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import quote
 
-from jwmirror.archive.attempts import Wanted
+from jwmirror.archive.attempts import Body, Wanted
+from jwmirror.archive.cloud import Cloud
 from jwmirror.archive.downloads import download
 from jwmirror.archive.partials import key_of
 from jwmirror.archive.progress import LIVE_S, Progress, terminal
@@ -51,7 +52,8 @@ def wanted(product: Product, url: str) -> Wanted:
 class Transfer:
     """Downloads from one MAST server, over at most `downloads` connections at a time.
 
-    The token is shown to that server only, and only for files that are withheld without it.
+    The token is shown to that server only, and only for files that are withheld without it. What
+    a public copy at `cloud_url` has is taken from there.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Transfer:
         token: str | None = None,
         downloads: int = 8,
         patience: Patience | None = None,
+        cloud_url: str | None = None,
     ):
-        self._url, self._token = base_of(url), token
+        self._url, self._token, self._cloud_url = base_of(url), token, cloud_url
         self._downloads, self._patience = downloads, patience or Patience()
 
     def fetch(
@@ -80,7 +83,16 @@ class Transfer:
         products = tuple(dict.fromkeys(products))
         progress = Progress(len(products), sum(p.size or 0 for p in products), terminal())
         line = Line(self._downloads, self._patience, self._token)
-        work = _Work(line=line, url=self._url, into=into, quarantine=quarantine, progress=progress)
+        once = replace(self._patience, attempts=2, bodies=1)  # MAST is there if the cloud is not
+        cloud = Cloud(self._cloud_url, self._downloads, once) if self._cloud_url else None
+        work = _Work(
+            line=line,
+            url=self._url,
+            cloud=cloud,
+            into=into,
+            quarantine=quarantine,
+            progress=progress,
+        )
         yield from _Crew(work, deque(products), self._downloads).outcomes()
         progress.conclude()
 
@@ -91,14 +103,27 @@ class _Work:
 
     line: Line
     url: str
+    cloud: Cloud | None
     into: Path
     quarantine: Path
     progress: Progress
 
+    def halt(self) -> None:
+        """Let every download end soon."""
+        self.line.halt.set()
+        if self.cloud:
+            self.cloud.line.halt.set()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.line.close()
+        if self.cloud:
+            self.cloud.line.close()
+
     def outcome(self, product: Product) -> Fetched | Failure:
         """Download one product; StoreError when the disk refuses."""
         try:
-            body = download(
+            body = self._from_cloud(product) or download(
                 self.line,
                 wanted(product, self.url),
                 self.into,
@@ -112,6 +137,12 @@ class _Work:
         except OSError as err:
             raise _refused(product.filename, self.into, err) from err
         return Fetched(product=product, path=body.path, sha256=body.sha256, size=body.size)
+
+    def _from_cloud(self, product: Product) -> Body | None:
+        if self.cloud is None:
+            return None
+        add, halt = self.progress.add, self.line.halt
+        return self.cloud.download(product, self.into, self.quarantine, add, halt)
 
 
 def _refused(what: str, folder: Path, err: OSError) -> StoreError:
@@ -174,13 +205,13 @@ class _Crew:
 
     def _disband(self) -> None:
         """Stop the threads, wait for them, and remove what nobody takes any more."""
-        self._work.line.halt.set()
+        self._work.halt()
         self._waiting.clear()
         for _ in self._threads:
             self._ahead.release()
         for thread in self._threads:
             thread.join()
-        self._work.line.close()
+        self._work.close()
         while not self._done.empty():
             outcome = self._done.get()
             if isinstance(outcome, Fetched):

@@ -28,6 +28,7 @@ def test_shipped_config_is_right():
     config = load(ROOT / "config" / "config.yaml")
 
     assert config.archive_url == "https://mast.stsci.edu"
+    assert config.cloud_url is None
     assert config.references_url == "https://jwst-crds.stsci.edu"
     assert [selection.program for selection in config.selections] == [1538]
     assert [recipe.name for recipe in config.recipes] == ["deep"]

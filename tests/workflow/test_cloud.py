@@ -1,0 +1,35 @@
+"""The public cloud copy in a whole run: MAST says what there is, the bucket gives the bytes."""
+
+import pytest
+
+from jwmirror.archive.cloud import place_of
+from jwmirror.files import sha256_of
+from tests.observatory.archive import edits
+from tests.observatory.bucket import serve_bucket
+
+
+@pytest.mark.slow
+def test_a_run_takes_public_bytes_from_the_bucket_and_what_it_lacks_from_mast(fresh_site):
+    """Of one observation, an exclusive file, an older copy and a missing one come from MAST."""
+    archive = fresh_site.observatory.archive
+    fits = [name for name in archive.filenames() if "002_" in name[7:12] and place_of(name)]
+    exclusive, older, missing = fits[:3]
+    with serve_bucket() as bucket:
+        for name in set(fits) - {missing}:
+            bucket.put(place_of(name), archive.path(name).read_bytes())
+        archive.reprocess(older, edits.same_size)
+        archive.restrict(exclusive)
+        fresh_site.configure(
+            programs=[{"program": 1345, "observations": [2]}],
+            recipes=None,
+            archive={"source": "cloud", "cloud_url": bucket.url},
+        )
+        fresh_site.snakemake(environment={"MAST_API_TOKEN": "observatory-token"})
+
+    entries = {entry.filename: entry for entry in fresh_site.entries().values()}
+    asked = {each.filename for each in archive.requests if each.filename}
+    assert {exclusive, older, missing} == asked & set(fits)
+    assert set(fits) <= entries.keys()
+    for name in fits:
+        assert entries[name].sha256 == sha256_of(archive.path(name))
+    assert [path.name.startswith(older) for path in (fresh_site.mirror / "quarantine").iterdir()]
