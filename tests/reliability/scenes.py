@@ -3,6 +3,7 @@
 import hashlib
 import os
 import resource
+import shutil
 import socket
 import ssl
 import subprocess
@@ -19,6 +20,8 @@ from jwmirror.archive.wire import Patience
 from jwmirror.records import Product
 from tests.observatory.archive import Archive, faults
 from tests.observatory.archive.faults import Fault
+from tests.reliability import quotas
+from tests.reliability.quotas import quota
 
 PATIENCE = Patience(
     connect_s=5,
@@ -142,6 +145,11 @@ def _full_disk(scene: Scene) -> None:
 
 
 def _quota(scene: Scene) -> None:
+    """The kernel grants no more than a part of the file; of a small one, not even its name."""
+    scene.around = quota(scene.into, scene.half // 2)
+
+
+def _limit(scene: Scene) -> None:
     """A limit ends the file when it has grown to half its length."""
     scene.around = _file_size_limit(scene.half)
 
@@ -222,10 +230,20 @@ ROWS: dict[str, Trouble] = {
     "unknown host": _on_the_wire(lambda s: faults.unknown_host()),
     "certificate of nobody": _bad_certificate,
     "disk full": _full_disk,
-    "limit of file size (as a quota)": _quota,
+    "quota exceeded": _quota,
+    "limit of file size": _limit,
     "read-only folder": _read_only,
     "file name that would escape": _escaping,
 }
+
+
+def lacking(name: str) -> tuple[str, str]:
+    """What a row needs: what is not installed here, and what this machine does not allow; or ""."""
+    if "certificate" in name and not shutil.which("openssl"):
+        return "openssl is not installed", ""
+    if name.startswith("quota"):
+        return quotas.absent(), "" if quotas.absent() else quotas.refused()
+    return "", ""
 
 
 # ---- surroundings ----------------------------------------------------------------------------
