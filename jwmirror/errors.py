@@ -57,6 +57,19 @@ class StoreError(JwmirrorError):
     """The mirror on disk cannot do what was asked, or is not what it says it is."""
 
 
+class HeldError(StoreError):
+    """Another process has the lease that was wanted; nothing was changed."""
+
+    def __init__(
+        self, mirror: str, purpose: str, pid: int, host: str, since: str, unsure: str = ""
+    ):
+        self.purpose, self.pid, self.host, self.since = purpose, pid, host, since
+        super().__init__(
+            f"mirror {mirror}: {purpose} (process {pid} on {host}, since {since}) is at work on "
+            f"it{unsure}; nothing was changed; run again when it has ended, or let it wait."
+        )
+
+
 class CalibrationError(JwmirrorError):
     """One exposure or association could not be calibrated; the others go on."""
 
