@@ -206,7 +206,7 @@ def test_a_holder_elsewhere_gives_way_when_it_was_seen_to_stand_still(tmp_path, 
 
 def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch):
     """Whatever date its heartbeats bear, they count."""
-    monkeypatch.setattr(leases, "STILL_S", 0.5)
+    monkeypatch.setattr(leases, "STILL_S", 1.5)
     monkeypatch.setattr(leases, "LOOK_S", 0.05)
     other = replace(Holder.here(), host="elsewhere")
     claim(tmp_path, other.name)
@@ -216,14 +216,14 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
         count = 0
         while not ended.wait(0.05):
             count += 1
-            date = (4_000_000_000, 5)[count % 2]  # in 2096, in 1970
+            date = (4_000_000_000, 100_000)[count % 2] - count  # in 2096, in 1970, ever earlier
             os.utime(tmp_path / "locks" / PUBLISHING / other.name, (date, date))
 
     beating = threading.Thread(target=beat)
     beating.start()
     try:
         with pytest.raises(HeldError):
-            take(tmp_path, "publish", 2)
+            take(tmp_path, "publish", 3)
     finally:
         ended.set()
         beating.join()
