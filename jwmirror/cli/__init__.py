@@ -9,6 +9,7 @@ from jwmirror.cli import (  # noqa: F401
     looking,
     parameters,
     scaffolding,
+    steering,
 )
 from jwmirror.cli.app import app
 

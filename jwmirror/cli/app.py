@@ -32,6 +32,7 @@ Settings = Annotated[
 All = Annotated[bool, typer.Option("--all", help="List everything.")]
 Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would do, and end.")]
 CONFIG = Path("config/config.yaml")
 
 

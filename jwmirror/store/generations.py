@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,14 +23,15 @@ from jwmirror.store.manifest import (
     Entries,
     difference,
     entries_of,
+    read_columns,
     read_manifest,
     restricted,
     write_manifest,
 )
 from jwmirror.store.objects import Objects
-from jwmirror.store.view import build_view, drop_views, sweep, view_folder
-
-MANIFEST, HEAD = "manifest.parquet", "generation.json"
+from jwmirror.store.pins import pinned
+from jwmirror.store.tombstones import HEAD, MANIFEST, PRUNED
+from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,25 @@ class Generation(records.Generation):
 
     folder: Path
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its rows were given up, and its record alone stays."""
+        return (self.folder / PRUNED).exists()
+
     def entries(self) -> Entries:
-        """Its rows; StoreError if the manifest is not the one that was published."""
+        """Its rows; StoreError if it was pruned, or the manifest is not the published one."""
+        return read_manifest(self._checked_manifest())
+
+    def columns(self, *names: str) -> Entries:
+        """Some columns of its rows, many times faster than all; StoreError as for `entries`."""
+        return read_columns(self._checked_manifest(), names)
+
+    def _checked_manifest(self) -> Path:
+        if self.is_pruned:
+            raise StoreError(
+                f"generation {self.number} was pruned; only its record {self.folder / HEAD} stays; "
+                "`jwmirror log` lists the others."
+            )
         manifest = self.folder / MANIFEST
         found = sha256_of(manifest) if manifest.is_file() else "no file"
         if found != self.manifest_sha256:
@@ -47,7 +66,7 @@ class Generation(records.Generation):
                 f"sha256 of {manifest}: expected {self.manifest_sha256}, got {found}; take it back "
                 "from a copy of the mirror, or write the number of another generation in CURRENT."
             )
-        return read_manifest(manifest)
+        return manifest
 
 
 class Generations:
@@ -83,14 +102,32 @@ class Generations:
             raise StoreError(f"generation {number}: {folder / HEAD} is damaged ({err}).") from err
         return Generation(**vars(head), folder=folder)
 
+    def needed_current(self) -> Generation:
+        """The current generation; StoreError before the first one was published."""
+        found = self.current()
+        if found is None:
+            raise StoreError(f"{self.root}: no generation is published yet; run `snakemake` first.")
+        return found
+
+    def whole(self, number: int) -> Generation:
+        """The generation of that number; StoreError if there is none, or it was pruned."""
+        found = self.read(number)
+        if found.is_pruned:
+            found.entries()
+        return found
+
     def entries(self) -> Entries:
         """The rows of the current generation; none before the first one was published."""
         current = self.current()
         return current.entries() if current else entries_of(())
 
     def all(self) -> tuple[Generation, ...]:
-        """Every generation on disk, oldest first."""
+        """Every generation on disk, oldest first; of those that were pruned the records."""
         return tuple(self.read(number) for number in self._numbers())
+
+    def unpruned(self) -> tuple[Generation, ...]:
+        """Every generation whose rows can be had, oldest first."""
+        return tuple(each for each in self.all() if not each.is_pruned)
 
     def publish(
         self, entries: Iterable[Entry], cause: str, facts: dict[str, str]
@@ -111,10 +148,39 @@ class Generations:
         if generation is None:
             head = _head(last + 1, current, rows, cause, facts)
             generation = self._written(head, rows)
-        self._point_at(generation, rows)
-        drop_views(self.root, {generation.number} | ({current.number} if current else set()))
+        needed = {generation.number} | ({current.number} if current else set())
+        self.point_at(generation, rows, self.spare_view(needed))
+        self.drop_views(needed)
         sweep(self.folder, {f"{number:06d}" for number in self._numbers()})
         return generation
+
+    def check_objects(self, rows: Entries) -> None:
+        """StoreError unless every object of the rows is there in full length."""
+        columns = (rows.column(name) for name in ("path", "sha256", "size"))
+        missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
+        if missing:
+            path, sha256, size = missing[0]
+            raise StoreError(
+                f"{len(missing)} of {len(rows)} objects are missing or short, such as "
+                f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
+                "take them back from a copy of the mirror (docs/store.md says how to check it)."
+            )
+
+    def drop_views(self, keep: set[int]) -> None:
+        """Remove the views but for those to keep and those of pinned generations."""
+        drop_views(self.root, keep | pinned(self.root).keys())
+
+    def spare_view(self, needed: set[int]) -> Spare | None:
+        """A view that is neither one of the needed ones nor a pinned generation's, if any stands.
+
+        A damaged generation has none to spare.
+        """
+        needed = needed | pinned(self.root).keys()
+        for number in reversed(self._numbers()):
+            if number not in needed and view_folder(self.root, number).is_dir():
+                with suppress(StoreError):
+                    return Spare(number, self.read(number).columns("path", "sha256"))
+        return None
 
     def repair_pointers(self) -> None:
         """Make the view of CURRENT's generation stand, and `current` point at it."""
@@ -135,15 +201,7 @@ class Generations:
 
     def _settle_objects(self, rows: Entries) -> None:
         """StoreError unless every object is there in full length; then set who may read it."""
-        columns = (rows.column(name) for name in ("path", "sha256", "size"))
-        missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
-        if missing:
-            path, sha256, size = missing[0]
-            raise StoreError(
-                f"{len(missing)} of {len(rows)} objects are missing or short, such as "
-                f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
-                "take them back from a copy of the mirror (docs/store.md says how to check it)."
-            )
+        self.check_objects(rows)
         closed = restricted(rows)
         for sha256 in set(rows.column("sha256")):
             (self.objects.restrict if sha256 in closed else self.objects.release)(sha256)
@@ -151,11 +209,14 @@ class Generations:
     def _left_unpublished(
         self, last: int, current: Generation | None, rows: Entries
     ) -> Generation | None:
-        """The newest generation, if a crash kept just this state from becoming current."""
+        """The newest generation, if it is just this state, made from the current one.
+
+        A crash kept it from becoming current, or a rollback went back from it.
+        """
         if last == (current.number if current else 0):
             return None
         newest = self.read(last)
-        follows = newest.parent == (current.number if current else None)
+        follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
     def _written(self, head: records.Generation, rows: Entries) -> Generation:
@@ -181,9 +242,9 @@ class Generations:
         sync_folder(self.root)
         return self.read(head.number)
 
-    def _point_at(self, generation: Generation, rows: Entries) -> None:
+    def point_at(self, generation: Generation, rows: Entries, spare: Spare | None = None) -> None:
         """Build its view, then let CURRENT name it, then let `current` follow."""
-        build_view(self.root, generation.number, rows)
+        build_view(self.root, generation.number, rows, spare)
         write_bytes(self.pointer, f"{generation.number}\n".encode())
         replace_symlink(self.root / "current", f"views/{generation.number:06d}")
 

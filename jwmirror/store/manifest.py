@@ -87,6 +87,17 @@ def read_manifest(path: Path) -> Entries:
     return Entries(_completed(table))
 
 
+def read_columns(path: Path, names: Sequence[str]) -> Entries:
+    """The rows of a manifest with these columns only, many times faster; StoreError as above.
+
+    Their columns can be had, but no entries. `names` are columns that every manifest has.
+    """
+    try:
+        return Entries(pq.read_table(path, columns=list(names)))
+    except (OSError, pa.ArrowException) as err:
+        raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
+
+
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """What one generation's entries have that another's have not: paths, sorted."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -41,7 +42,7 @@ class Objects:
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Whether the object is there, whole as far as `size` (bytes) tells."""
         try:
-            found = os.stat(self.path(sha256))
+            found = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # of many: no Path for each
         except OSError:
             return False
         return stat.S_ISREG(found.st_mode) and size in (None, found.st_size)
@@ -164,10 +165,21 @@ class Objects:
         sync_folder(self.folder)
         sync_folder(self.folder.parent)
 
+    def _claim(self, sha256: str, size: int) -> bool:
+        """Whether the object stands whole; touched, so that a prune that runs now lets it be."""
+        now = time.time_ns()
+        try:
+            os.utime(self.path(sha256), ns=(now, now))
+        except FileNotFoundError:
+            return False
+        except PermissionError:  # another user's, who alone can remove it
+            pass
+        return self.has(sha256, size)
+
     def _name(self, file: Path, sha256: str) -> None:
         """Rename a file to its place; where the object already stands whole, drop it instead."""
         place, found = self.path(sha256), os.stat(file)
-        if not self.has(sha256, found.st_size):
+        if not self._claim(sha256, found.st_size):
             place.parent.mkdir(exist_ok=True)
             os.replace(file, place)
             return

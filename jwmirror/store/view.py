@@ -5,10 +5,13 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from jwmirror.failpoints import failpoint
 from jwmirror.files import sync_folder
 from jwmirror.records import Entry
+from jwmirror.store.manifest import Entries
 
 
 def view_folder(root: Path, number: int) -> Path:
@@ -16,10 +19,22 @@ def view_folder(root: Path, number: int) -> Path:
     return Path(root) / "views" / f"{number:06d}"
 
 
-def build_view(root: Path, number: int, entries: Iterable[Entry]) -> Path:
+@dataclass(frozen=True)
+class Spare:
+    """A view that nobody needs any more and another may be made of, and the rows it shows."""
+
+    number: int
+    entries: Entries
+
+
+def build_view(
+    root: Path, number: int, entries: Iterable[Entry], spare: Spare | None = None
+) -> Path:
     """Build the view of a generation and give it its name in one rename; its folder.
 
-    A view that already bears the name is whole, and stays as it is.
+    A view that already bears the name is whole, and stays as it is. Where there is a spare one, it
+    is used up, and just what differs is made: of 100,000 symlinks, making all takes seconds, and
+    removing all takes minutes on ext4, which waits for its journal at each.
     """
     place = view_folder(root, number)
     if place.is_dir():
@@ -27,8 +42,11 @@ def build_view(root: Path, number: int, entries: Iterable[Entry]) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
+        links = links_of(entries)
         temporary.chmod(0o755)
-        _fill(temporary, [(entry.path, entry.sha256) for entry in entries])
+        if spare is None or not _adapted(root, spare, links, temporary):
+            _fill(temporary, links)
+        failpoint("view: built")
         os.rename(temporary, place)
     except OSError:
         if not place.is_dir():  # else another process that builds the same view was first
@@ -37,6 +55,7 @@ def build_view(root: Path, number: int, entries: Iterable[Entry]) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
     sync_folder(place.parent)
     sync_folder(place.parent.parent)
+    failpoint("view: named")
     return place
 
 
@@ -66,9 +85,16 @@ def sweep(folder: Path, keep: Collection[str]) -> None:
         shutil.rmtree(found, ignore_errors=True)  # what stays is swept the next time
 
 
+def links_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
+    """(path, sha256) of each row."""
+    if isinstance(entries, Entries):
+        return list(zip(entries.column("path"), entries.column("sha256"), strict=True))
+    return [(entry.path, entry.sha256) for entry in entries]
+
+
 def _fill(view: Path, links: list[tuple[str, str]]) -> None:
     """Make the folders, then the symlinks, and make the names durable."""
-    needed = {PurePosixPath(path).parent for path, _ in links}
+    needed = {PurePosixPath(name) for name in {path.rpartition("/")[0] for path, _ in links}}
     folders = {PurePosixPath("."), *needed, *(above for each in needed for above in each.parents)}
     for folder in sorted(folders):
         (view / folder).mkdir(exist_ok=True)
@@ -76,3 +102,32 @@ def _fill(view: Path, links: list[tuple[str, str]]) -> None:
         os.symlink(link_target(path, sha256), f"{view}/{path}")
     for folder in folders:
         sync_folder(view / folder)
+
+
+def _adapted(root: Path, spare: Spare, links: list[tuple[str, str]], view: Path) -> bool:
+    """Make the (empty) folder `view` of a spare one; False, and it is empty again, if it cannot."""
+    try:
+        os.rename(view_folder(root, spare.number), view)
+        failpoint("view: spare taken")
+        _adapt(view, dict(links_of(spare.entries)), dict(links))
+    except OSError:  # it was not whole, so nothing of it is trusted
+        shutil.rmtree(view, ignore_errors=True)
+        view.mkdir(exist_ok=True)
+        return False
+    return True
+
+
+def _adapt(view: Path, old: dict[str, str], new: dict[str, str]) -> None:
+    """Let a view show the new links instead of the old ones, and make the names durable."""
+    leaving = [path for path, sha256 in old.items() if new.get(path) != sha256]
+    coming = [(path, sha256) for path, sha256 in new.items() if old.get(path) != sha256]
+    for path in leaving:
+        os.unlink(view / path)
+    for path in leaving:
+        for folder in PurePosixPath(path).parents[:-1]:
+            with suppress(OSError):  # others are still in it
+                os.rmdir(view / folder)
+    _fill(view, coming)
+    for path in leaving:
+        with suppress(FileNotFoundError):  # it went with its folder
+            sync_folder((view / path).parent)

@@ -1,0 +1,137 @@
+"""`jwmirror rollback`, `pin`, `unpin`, `verify`, `prune`: names for states, and what stays."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import (
+    CONFIG,
+    All,
+    ConfigFile,
+    DryRun,
+    Json,
+    Mirror,
+    app,
+    mirror_of,
+    tell,
+    told,
+)
+from jwmirror.errors import ConfigError
+from jwmirror.report import steering as pages
+
+State = Annotated[str, typer.Argument(metavar="GEN", help="A generation's number, or a pin.")]
+
+
+@app.command()
+def rollback(
+    generation: State,
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier (or later) generation the current one; all others stay.
+
+    The next run compares MAST and the config with it, and brings back what they ask for.
+    """
+    from jwmirror.store.pins import number_of
+    from jwmirror.store.rollback import plan_rollback, roll_back
+
+    with told():
+        root = mirror_of(mirror, config)
+        act = plan_rollback if dry_run else roll_back
+        done = act(root, number_of(root, generation))
+    tell(done, pages.rollback_page(done, dry_run), as_json)
+
+
+@app.command()
+def pin(
+    name: Annotated[str, typer.Argument(help="The name to give.")],
+    generation: Annotated[
+        int | None, typer.Argument(metavar="[GEN]", help="A generation; else the current one.")
+    ] = None,
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Give a generation a name; prune never takes one that has a name."""
+    from jwmirror.store import pins
+    from jwmirror.store.generations import Generations
+
+    with told():
+        root = mirror_of(mirror, config)
+        if generation is None:
+            generation = Generations(root).needed_current().number
+        if dry_run:
+            pins.check_pin(root, name, generation)
+            found = pins.Pin(name=name, generation=generation, kind=pins.PIN, made_at="")
+        else:
+            found = pins.pin(root, name, generation)
+    tell(found, pages.pin_page(found, dry_run), as_json)
+
+
+@app.command()
+def unpin(
+    name: Annotated[str, typer.Argument(help="The name to take away.")],
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Take a name away; its generation stays until a prune that does not keep it."""
+    from jwmirror.store import pins
+
+    with told():
+        root = mirror_of(mirror, config)
+        found = (pins.known_pin if dry_run else pins.unpin)(root, name)
+    tell(found, pages.unpin_page(found, dry_run), as_json)
+
+
+@app.command()
+def verify(
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    full: Annotated[bool, typer.Option("--full", help="Hash every object, on all cores.")] = False,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """Check that the mirror is whole: exit code 1 if anything is not as it must be."""
+    from jwmirror.store import verification
+
+    with told():
+        found = verification.verify(mirror_of(mirror, config), full)
+    tell(found, pages.verification_page(found, all_lines), as_json)
+    raise typer.Exit(1 if found.problems else 0)
+
+
+@app.command()
+def prune(
+    keep_last: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many of the newest generations.")
+    ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0, help="Keep what is younger than so many days.")
+    ] = None,
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """Give up old generations, and remove the objects that only they name.
+
+    Kept always: the current generation, those with a name, and the newest version of every product.
+    """
+    from jwmirror.store.pruning import plan_pruning
+    from jwmirror.store.pruning import prune as remove
+    from jwmirror.store.retention import Policy
+
+    with told():
+        if keep_last is None and keep_days is None:
+            raise ConfigError(["prune: say what to keep: --keep-last N, --keep-days D, or both"])
+        policy = Policy(keep_last=keep_last, keep_days=keep_days)
+        root: Path = mirror_of(mirror, config)
+        done = (plan_pruning if dry_run else remove)(root, policy)
+    tell(done, pages.pruning_page(done, dry_run, all_lines), as_json)

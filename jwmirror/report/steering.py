@@ -1,0 +1,129 @@
+"""The terminal's pages of the commands that steer a mirror. Pure: records in, text out.
+
+They take the store's records by the shape of their fields, since wings do not import each other.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from jwmirror.report import words
+
+SHOWN = 20  # lines of a list, unless all are asked for
+
+
+class Pin(Protocol):
+    """A name of a generation."""
+
+    name: str
+    generation: int
+    kind: str
+
+
+class Rollback(Protocol):
+    """A move of CURRENT."""
+
+    before: int
+    generation: int
+    set_aside: tuple[int, ...]
+
+
+class Problem(Protocol):
+    """One thing that is not as it must be."""
+
+    kind: str
+    path: str
+    expected: str
+    found: str
+
+
+class Verification(Protocol):
+    """What was looked at, and what is wrong with it."""
+
+    is_full: bool
+    generations: int
+    objects: int
+    bytes: int
+    problems: tuple[Problem, ...]
+
+
+class Pruning(Protocol):
+    """What is removed, and what stays."""
+
+    kept: dict[str, str]
+    generations: tuple[int, ...]
+    newest: dict[str, tuple]
+    objects: tuple
+    bytes: int
+    records: tuple[str, ...]
+    folders: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def rollback_page(done: Rollback, dry_run: bool) -> RenderableType:
+    """What became current, and what the next run will make of it."""
+    if done.before == done.generation:
+        return Text(f"generation {done.generation} is the current one")
+    said = "would become" if dry_run else "is now"
+    lines = [f"generation {done.generation} {said} the current one; it was {done.before}"]
+    if done.set_aside:
+        numbers = ", ".join(map(str, done.set_aside))
+        lines.append(f"newer ones stay, and `jwmirror rollback` goes back to them: {numbers}")
+    lines.append(
+        "the next run compares MAST and the config with it, and brings back what they ask for; "
+        "to keep a state by name: `jwmirror pin`; beside the current one: `jwmirror checkout`"
+    )
+    return Group(*map(Text, lines))
+
+
+def pin_page(pin: Pin, dry_run: bool) -> RenderableType:
+    """Which generation has which name."""
+    return Text(f"{pin.name} {'would name' if dry_run else 'names'} generation {pin.generation}")
+
+
+def unpin_page(pin: Pin, dry_run: bool) -> RenderableType:
+    """Which generation has lost which name."""
+    said = "would no longer name" if dry_run else "no longer names"
+    return Text(f"{pin.name} {said} generation {pin.generation}")
+
+
+def verification_page(found: Verification, all_lines: bool = False) -> RenderableType:
+    """What was looked at, and each problem."""
+    how = "every byte hashed" if found.is_full else "lengths only; --full hashes every byte"
+    head = (
+        f"{words.many(found.generations, 'generation')}, {words.many(found.objects, 'object')} "
+        f"of {words.size(found.bytes)} ({how}): "
+    )
+    told = words.many(len(found.problems), "problem") if found.problems else "all is right"
+    lines = [
+        f"{each.kind}  {each.path}: expected {each.expected}, found {each.found}"
+        for each in found.problems
+    ]
+    return Group(Text(head + told), *_listed(lines, all_lines))
+
+
+def pruning_page(done: Pruning, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """What goes, by how much, and why the rest stays."""
+    said = "would be" if dry_run else "were"
+    counts = (
+        f"{words.many(len(done.objects), 'object')} of {words.size(done.bytes)}",
+        words.many(len(done.records), "record of provenance", "records of provenance"),
+        words.many(len(done.folders), "folder of runs", "folders of runs"),
+        words.many(len(done.files), "receipt or page", "receipts and pages"),
+    )
+    lines = [f"kept {number}: {why}" for number, why in done.kept.items()]
+    for number in done.generations:
+        newest = len(done.newest[str(number)])
+        stays = f"; {words.many(newest, 'newest version')} of it kept" if newest else ""
+        lines.append(f"given up {number}{stays}")
+    head = f"{words.many(len(done.generations), 'generation')} {said} given up; {said} removed: "
+    return Group(*_listed(lines, all_lines), Text(head + ", ".join(counts)))
+
+
+def _listed(lines: list[str], all_lines: bool) -> Iterable[Text]:
+    shown = lines if all_lines else lines[:SHOWN]
+    yield from map(Text, shown)
+    if len(shown) < len(lines):
+        yield Text(f"... and {len(lines) - len(shown):,} more; --all lists them")

@@ -1,0 +1,78 @@
+"""The commands that steer a mirror: what they do, tell and answer as JSON."""
+
+import pytest
+
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from tests.unit.test_cli import answer, run
+
+
+@pytest.fixture
+def steered(small_mirror):
+    """The small mirror with a second generation, which lacks one result."""
+    rows = [each for each in Generations(small_mirror.root).entries() if "_rate" not in each.path]
+    Generations(small_mirror.root).publish(rows, "less", {})
+    small_mirror.record("published.json", {})
+    return small_mirror
+
+
+def current(mirror) -> int:
+    """The number of the current generation."""
+    return Generations(mirror.root).current().number
+
+
+def test_rollback_by_number_and_by_name(steered):
+    """A dry run moves nothing; the command says what the next run makes of it."""
+    at = ("--mirror", steered.root)
+    assert "would become" in run("rollback", 1, "--dry-run", *at)
+    assert current(steered) == 2
+
+    run("pin", "start", 1, *at)
+    page = run("rollback", "start", *at)
+
+    assert current(steered) == 1
+    assert "generation 1 is now the current one; it was 2" in page
+    assert "the next run compares MAST and the config with it" in page
+    assert answer("rollback", 2, *at) == {
+        "mirror": str(steered.root), "before": 1, "generation": 2, "set_aside": []
+    }  # fmt: skip
+
+
+def test_names_are_given_and_taken(steered):
+    """Without a number the current generation gets the name."""
+    at = ("--mirror", steered.root)
+    run("pin", "paper", "--dry-run", *at)
+    assert not (steered.root / "pins").exists()
+
+    pinned = answer("pin", "paper", *at)
+
+    assert (pinned["name"], pinned["generation"], pinned["kind"]) == ("paper", 2, "pin")
+    assert "pins are: paper (2)" in run("rollback", "papr", *at, code=1)
+    assert "paper no longer names generation 2" in run("unpin", "paper", *at)
+
+
+def test_verify_ends_with_1_where_something_is_wrong(steered):
+    """Each problem is told with its place."""
+    at = ("--mirror", steered.root)
+    assert "all is right" in run("verify", "--full", *at)
+    entry = Generations(steered.root).entries()[0]
+    Objects(steered.root).path(entry.sha256).unlink()
+
+    page = run("verify", *at, code=1)
+
+    path = f"objects/{entry.sha256[:2]}/{entry.sha256}"
+    assert f"object  {path}: expected {entry.size} bytes, found nothing" in page
+
+
+def test_prune_tells_what_it_would_do_and_does_it(steered):
+    """The dry run lists the same plan; without a policy it is a mistake of the call."""
+    at = ("--mirror", steered.root)
+    assert "say what to keep" in run("prune", *at, code=2)
+    plan = answer("prune", "--keep-last", 1, "--dry-run", *at)
+
+    done = answer("prune", "--keep-last", 1, *at)
+
+    assert plan == done
+    assert (done["generations"], len(done["objects"]), len(done["records"])) == ([1], 1, 1)
+    assert done["kept"] == {"2": "current"}
+    assert "1 generation were" not in run("prune", "--keep-last", 1, *at)

@@ -1,0 +1,287 @@
+"""Pruning: what no policy keeps goes, and what anything needs stays, wherever it is stopped."""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import (
+    NEW,
+    Change,
+    Entry,
+    Generation,
+    Orders,
+    Poll,
+    Product,
+    Receipt,
+    Version,
+    write,
+)
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.pins import pin, unpin
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.pruning import plan_pruning, prune
+from jwmirror.store.retention import Policy, kept_generations
+from jwmirror.store.rollback import roll_back
+from jwmirror.store.tombstones import tombstone
+from jwmirror.store.verification import verify
+from tests.unit.test_generations import DIED, die_at, row, seen, sh
+
+LAST = Policy(keep_last=1)
+
+
+def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:
+    """An upstream row of a product."""
+    product = Product(
+        uri=uri or f"mast:{name}", filename=name, program=1345, observation="o001", suffix="uncal"
+    )
+    return row(mirror, name, data, product=product)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """Three versions of a, one of b; c is in the first two generations only."""
+    mirror = tmp_path / "mirror"
+    b, c = held(mirror, "b", b"b"), held(mirror, "c", b"c")
+    for rows in (
+        [held(mirror, "a", b"a1"), b, c],
+        [held(mirror, "a", b"a22"), b, c],
+        [held(mirror, "a", b"a333"), b],
+    ):
+        Generations(mirror).publish(rows, "run", {})
+    return mirror
+
+
+def contents(mirror: Path) -> set[bytes]:
+    """The bytes of all objects."""
+    return {path.read_bytes() for path in (mirror / "objects").glob("??/*")}
+
+
+def test_old_versions_go_and_newest_ones_stay(mirror):
+    """Only the old versions of a are removed; c is in no generation any more, and stays."""
+    done = prune(mirror, LAST)
+
+    assert done.generations == (1, 2)
+    assert (len(done.objects), done.bytes) == (2, 5)
+    assert contents(mirror) == {b"a333", b"b", b"c"}
+    assert [kept.path for kept in done.newest["2"]] == ["upstream/jw01345/o001/c"]
+    assert tombstone(mirror / "generations/000002").kept == done.newest["2"]
+    assert verify(mirror, full=True).problems == ()
+
+
+def test_what_outlives_its_generation_stays_for_good(mirror):
+    """Later prunes keep it, too, until a newer version of its product is held."""
+    prune(mirror, LAST)
+    Generations(mirror).publish([held(mirror, "a", b"a4444")], "run", {})
+    prune(mirror, LAST)
+    assert contents(mirror) == {b"a4444", b"b", b"c"}
+
+    Generations(mirror).publish([held(mirror, "c", b"c2")], "c came back", {})
+    prune(mirror, LAST)
+
+    assert contents(mirror) == {b"a4444", b"b", b"c2"}
+    assert verify(mirror, full=True).problems == ()
+
+
+def test_a_plan_changes_nothing(mirror):
+    """The plan is what is then done, and leaves everything as it is."""
+    plan = plan_pruning(mirror, LAST)
+
+    assert contents(mirror) == {b"a1", b"a22", b"a333", b"b", b"c"}
+    assert prune(mirror, LAST) == replace(plan)
+
+
+def test_pinned_generations_stay_until_they_are_unpinned(mirror):
+    """A name keeps a generation and every object of it."""
+    pin(mirror, "paper", 1)
+    prune(mirror, LAST)
+    assert Generations(mirror).read(1).entries()[0].size == 2
+    assert contents(mirror) == {b"a1", b"a333", b"b", b"c"}
+
+    unpin(mirror, "paper")
+
+    assert prune(mirror, LAST).generations == (1,)
+    assert contents(mirror) == {b"a333", b"b", b"c"}
+
+
+def test_the_current_generation_stays_after_a_rollback(mirror):
+    """It is not the newest, and yet what the view shows; numbers are not used again."""
+    roll_back(mirror, 1)
+    before = seen(mirror)
+
+    prune(mirror, LAST)
+
+    assert seen(mirror) == before
+    assert [each.number for each in Generations(mirror).unpruned()] == [1, 3]
+    with pytest.raises(StoreError, match="generation 2 was pruned"):
+        roll_back(mirror, 2)
+
+
+def test_numbers_of_pruned_generations_are_not_used_again(mirror):
+    """The next publication takes the number after all that ever were."""
+    pin(mirror, "start", 1)
+    roll_back(mirror, 1)
+    unpin(mirror, "start")
+    prune(mirror, Policy(keep_days=0))
+    assert [each.number for each in Generations(mirror).unpruned()] == [1]
+
+    published = Generations(mirror).publish([held(mirror, "d", b"d")], "run", {})
+
+    assert (published.number, published.parent) == (4, 1)
+
+
+def test_sha256sum_still_checks_the_chain(mirror):
+    """The lines in docs/store.md accept a pruned chain, and miss a manifest that was not pruned."""
+    prune(mirror, LAST)
+    sound = sh(mirror, "check-generations")
+    (mirror / "generations/000003/manifest.parquet").unlink()
+
+    lost = sh(mirror, "check-generations")
+
+    assert (sound.returncode, sound.stdout + sound.stderr) == (0, "")
+    assert "manifest differs" in lost.stdout
+
+
+def test_what_a_fetch_took_in_and_no_run_published_stays(mirror):
+    """Strays stay for 30 days, since a run may yet publish them; then they go."""
+    stray = row(mirror, "stray", b"stray")
+    prune(mirror, LAST)
+    assert b"stray" in contents(mirror)
+
+    make_old(mirror, stray.sha256)
+    prune(mirror, LAST)
+
+    assert b"stray" not in contents(mirror)
+
+
+def make_old(mirror: Path, sha256: str) -> None:
+    """Let an object have come in a month ago."""
+    month = (datetime.now(UTC) - timedelta(days=31)).timestamp()
+    os.utime(Objects(mirror).path(sha256), (month, month))
+
+
+def stopped_run(mirror: Path, name: str, version: Version) -> None:
+    """A run that fetched a version and got no further."""
+    folder = mirror / "receipts" / "runs" / name
+    order = f"jw01345-o001.{version.sha256[:16]}"
+    change = Change(kind=NEW, product=version.product)
+    write(folder / "changes.json", Poll(listings=(), changes=(change,)))
+    write(folder / "orders.json", Orders(products={order: (version.product,)}))
+    write(mirror / "receipts" / "fetch" / f"{order}.json", Receipt(versions=(version,)))
+
+
+def test_what_a_stopped_run_refers_to_stays_while_its_receipts_do(mirror):
+    """An old version that a stopped run found again stays; after a later run it is a stray."""
+    old = Generations(mirror).read(1).entries()[0]
+    version = Version(product=old.product, sha256=old.sha256, size=old.size)
+    stopped_run(mirror, "20260301T120000.000000Z-1", version)
+    prune(mirror, LAST)
+    assert b"a1" in contents(mirror)
+
+    write(mirror / "receipts/runs/20260302T120000.000000Z-1/published.json", {})
+    make_old(mirror, old.sha256)
+    done = prune(mirror, LAST)
+
+    assert b"a1" not in contents(mirror)
+    assert done.folders == ("receipts/runs/20260301T120000.000000Z-1",)
+    assert not list((mirror / "receipts/fetch").iterdir())
+
+
+def test_records_go_with_their_objects(small_mirror):
+    """Provenance of results that are gone goes; that of results that are shown stays."""
+    mirror, result = small_mirror.root, Generations(small_mirror.root).entries()
+    rows = [each for each in result if each.key]
+    small_mirror.record("published.json", {})
+    Generations(mirror).publish([each for each in result if each != rows[0]], "less", {})
+
+    done = prune(mirror, LAST)
+
+    assert done.records == (rows[0].key,)
+    assert Provenance(mirror).read(rows[0].key) is None
+    assert Provenance(mirror).recall(rows[1].key)
+
+
+def test_a_damaged_mirror_is_not_pruned(mirror):
+    """Where a manifest is lost, nobody knows what it needs."""
+    (mirror / "generations/000002/manifest.parquet").unlink()
+
+    with pytest.raises(StoreError, match="nothing was pruned"):
+        prune(mirror, LAST)
+
+    assert contents(mirror) == {b"a1", b"a22", b"a333", b"b", b"c"}
+
+
+def test_bytes_that_come_in_again_meanwhile_are_not_removed(mirror, monkeypatch):
+    """Between decision and removal a fetch takes the same bytes in: they stay."""
+    from jwmirror.store import pruning
+
+    remove = pruning._remove_objects
+
+    def overtaken(root, objects):
+        held(mirror, "again", b"a1")
+        remove(root, objects)
+
+    monkeypatch.setattr(pruning, "_remove_objects", overtaken)
+    prune(mirror, LAST)
+
+    assert contents(mirror) == {b"a1", b"a333", b"b", b"c"}
+
+
+@pytest.mark.parametrize("current", [None, 3])
+def test_policies_add_up(current):
+    """A generation stays if any policy keeps it; times in the future count as young."""
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    generations = [
+        generation(number, f"2026-03-{day:02d}T00:00:00+00:00")
+        for number, day in ((1, 1), (2, 31), (3, 2), (4, 9), (5, 3))
+    ]
+    policy = Policy(keep_last=1, keep_days=2)
+
+    kept = kept_generations(generations, current, {}, policy, now)
+
+    assert set(kept) == {2, 4, 5} | ({current} if current else set())
+
+
+def generation(number: int, made_at: str) -> Generation:
+    """A generation made at a time."""
+    return Generation(
+        number=number,
+        parent=None,
+        parent_sha256="",
+        manifest_sha256="",
+        made_at=made_at,
+        cause="",
+        counts={},
+        facts={},
+    )
+
+
+def test_wherever_prune_dies_what_stays_is_whole_and_a_rerun_converges(mirror, tmp_path):
+    """At every change to the disk: the current state is whole, and pruning again completes it."""
+    came_through, step = False, 0
+    wanted = seen(mirror)
+    while not came_through:
+        step += 1
+        copy = tmp_path / str(step)
+        os.system(f"cp -a {mirror} {copy}")
+        child = os.fork()
+        if child == 0:
+            die_at(step)
+            prune(copy, LAST)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code in (0, DIED)
+        came_through = code == 0
+
+        assert seen(copy) == wanted
+        assert Generations(copy).publish(Generations(copy).entries(), "same", {}) is None
+        prune(copy, LAST)
+        assert contents(copy) == {b"a333", b"b", b"c"}
+        assert verify(copy, full=True).problems == ()
+        assert sorted(os.listdir(copy / "generations/000001")) == ["generation.json", "pruned.json"]
+        assert os.listdir(copy / "views") == ["000003"]
+    assert step > 20

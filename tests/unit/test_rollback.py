@@ -1,0 +1,150 @@
+"""Rollback and pins: an earlier state is current again, and nothing is lost by it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.pins import number_of, pin, pins, unpin
+from jwmirror.store.rollback import plan_rollback, roll_back
+from tests.unit.test_generations import row, seen
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """A mirror of three generations: a; a and b; another a, and c in a folder of its own."""
+    mirror = tmp_path / "mirror"
+    first, second = row(mirror, "a", b"1"), row(mirror, "b", b"2")
+    other = row(mirror, "c", b"3")
+    moved = type(other)(**{**vars(other), "path": "upstream/jw01345/o002/c"})
+    for number, rows in enumerate(([first], [first, second], [row(mirror, "a", b"one"), moved]), 1):
+        Generations(mirror).publish(rows, f"run {number}", {})
+    return mirror
+
+
+def states(mirror: Path) -> list[int]:
+    """The numbers of all generations."""
+    return [each.number for each in Generations(mirror).all()]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_earlier_state_is_shown_again(mirror, number):
+    """current/ shows the earlier rows, whether or not their view stood; every generation stays."""
+    done = roll_back(mirror, number)
+
+    expected = {f"upstream/jw01345/o001/{name}": data for name, data in (("a", b"1"), ("b", b"2"))}
+    assert seen(mirror) == dict(list(expected.items())[:number])
+    assert (done.before, done.generation) == (3, number)
+    assert states(mirror) == [1, 2, 3]
+    assert (mirror / "views/000003").is_dir()
+
+
+def test_one_can_go_forward_again(mirror):
+    """A rollback is undone by another one."""
+    before = seen(mirror)
+    roll_back(mirror, 1)
+
+    roll_back(mirror, 3)
+
+    assert seen(mirror) == before
+    assert Generations(mirror).current().number == 3
+
+
+def test_the_next_publication_follows_the_generation_gone_back_to(mirror):
+    """It takes the next free number, and its parent is the one gone back to."""
+    roll_back(mirror, 1)
+
+    published = Generations(mirror).publish([row(mirror, "d", b"4")], "next", {})
+
+    assert (published.number, published.parent) == (4, 1)
+    assert states(mirror) == [1, 2, 3, 4]
+
+
+def test_publishing_what_was_rolled_back_goes_back_to_it(mirror):
+    """A state equal to the newest generation, made from the same one, is that generation."""
+    newest = Generations(mirror).entries()
+    roll_back(mirror, 2)
+
+    published = Generations(mirror).publish(newest, "again", {})
+
+    assert published.number == 3
+    assert states(mirror) == [1, 2, 3]
+
+
+def test_a_generation_that_lost_an_object_is_not_gone_back_to(mirror):
+    """The current state stays when an object of the earlier one is missing."""
+    lost = Generations(mirror).read(2).entries()[1]
+    Objects(mirror).path(lost.sha256).unlink()
+    before = seen(mirror)
+
+    with pytest.raises(StoreError, match="1 of 2 objects are missing"):
+        roll_back(mirror, 2)
+
+    assert seen(mirror) == before
+
+
+def test_a_plan_changes_nothing(mirror):
+    """The plan tells what would be set aside, and leaves the mirror as it is."""
+    plan = plan_rollback(mirror, 1)
+
+    assert plan.set_aside == (2, 3)
+    assert Generations(mirror).current().number == 3
+
+
+def test_a_view_that_was_meddled_with_is_not_built_upon(mirror):
+    """When the view that is used up is not whole, the new one is made from nothing."""
+    os.unlink(mirror / "views/000002/upstream/jw01345/o001/b")
+
+    roll_back(mirror, 1)
+
+    assert seen(mirror) == {"upstream/jw01345/o001/a": b"1"}
+
+
+def test_a_pinned_view_stays(mirror):
+    """The view of a pinned generation is there however many come after it."""
+    pin(mirror, "paper", 3)
+
+    for data in (b"4", b"5", b"6"):
+        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+
+    assert sorted(os.listdir(mirror / "views")) == ["000003", "000005", "000006"]
+
+
+def test_a_name_leads_to_its_generation(mirror):
+    """A pin is found by its name until it is taken away; pinning the same again is no error."""
+    pin(mirror, "paper-1.0", 2)
+    pin(mirror, "paper-1.0", 2)
+
+    assert number_of(mirror, "paper-1.0") == 2
+    assert unpin(mirror, "paper-1.0").generation == 2
+    assert pins(mirror) == ()
+
+
+@pytest.mark.parametrize("name", ["12", "", "../up", ".hidden", "a b", "x" * 101])
+def test_a_name_that_could_mislead_is_refused(mirror, name):
+    """Numbers, paths and the like are no names."""
+    with pytest.raises(StoreError, match="nothing was pinned"):
+        pin(mirror, name, 1)
+
+
+def test_a_name_is_not_moved(mirror):
+    """A name that is taken stays where it is."""
+    pin(mirror, "paper", 2)
+
+    with pytest.raises(StoreError, match="found generation 2"):
+        pin(mirror, "paper", 3)
+
+    assert number_of(mirror, "paper") == 2
+
+
+def test_what_is_not_there_has_no_name(mirror):
+    """Neither a generation that is not there can be pinned, nor a name that is not there used."""
+    with pytest.raises(StoreError, match="generation 9 is not there"):
+        pin(mirror, "paper", 9)
+    with pytest.raises(StoreError, match="pins are: none"):
+        number_of(mirror, "paper")
+    with pytest.raises(StoreError, match="none of that name"):
+        unpin(mirror, "paper")

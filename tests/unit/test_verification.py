@@ -1,0 +1,121 @@
+"""Verification: a sound mirror has no problem, and each kind of damage is told with its place."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.pins import pin
+from jwmirror.store.verification import verify
+from tests.unit.test_generations import row
+
+FIRST = "upstream/jw01345/o001"
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """A mirror of three generations, the first of them pinned."""
+    mirror = tmp_path / "mirror"
+    for data in (b"one", b"two", b"three"):
+        Generations(mirror).publish([row(mirror, "a", data), row(mirror, "b", b"same")], "run", {})
+    pin(mirror, "start", 1)
+    return mirror
+
+
+def place(mirror: Path, number: int) -> Path:
+    """The object of the changing row of a generation."""
+    return Objects(mirror).path(Generations(mirror).read(number).entries()[0].sha256)
+
+
+def edit(path: Path, data: bytes) -> None:
+    """Put other bytes into a read-only file."""
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_sound_mirror_has_no_problem(mirror, full):
+    """All generations and every object were looked at, and nothing is wrong."""
+    found = verify(mirror, full)
+
+    assert found.problems == ()
+    assert (found.generations, found.objects, found.bytes) == (3, 4, 3 + 3 + 5 + 4)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_mirror_that_was_never_filled_has_no_problem(tmp_path, full):
+    """There is nothing that could be wrong."""
+    assert verify(tmp_path / "none", full).problems == ()
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "lost object": ("object", lambda m: place(m, 1).unlink()),
+    "short object": ("object", lambda m: edit(place(m, 1), b"on")),
+    "edited manifest": ("manifest", lambda m: edit(m / "generations/000002/manifest.parquet", b"")),
+    "lost manifest": ("manifest", lambda m: (m / "generations/000002/manifest.parquet").unlink()),
+    "edited record": (
+        "generation",
+        lambda m: edit(
+            m / "generations/000001/generation.json",
+            (m / "generations/000001/generation.json").read_bytes().replace(b"run", b"ran"),
+        ),
+    ),
+    "lost record": ("generation", lambda m: (m / "generations/000001/generation.json").unlink()),
+    "pointer to nothing": ("pointer", lambda m: (m / "CURRENT").write_text("9\n")),
+    "lost pointer": ("pointer", lambda m: (m / "CURRENT").unlink()),
+    "lost link": ("pointer", lambda m: (m / "current").unlink()),
+    "lost view": ("view", lambda m: (m / "views/000003").rename(m / "views/.gone")),
+    "lost row": ("view", lambda m: (m / f"current/{FIRST}/a").unlink()),
+    "other file": ("view", lambda m: (m / f"current/{FIRST}/mine.txt").write_text("mine")),
+    "pin of nothing": ("pin", lambda m: (m / "generations/000001").rename(m / "generations/.x")),
+    "torn pin": ("pin", lambda m: (m / "pins/start.json").write_text("{")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_kind_of_damage_is_told(mirror, damage):
+    """A quick look finds it, and says which kind of thing is damaged."""
+    kind, do = DAMAGES[damage]
+    do(mirror)
+
+    problems = verify(mirror).problems
+
+    assert kind in {problem.kind for problem in problems}
+    assert all(problem.expected != problem.found for problem in problems)
+
+
+def test_a_decayed_object_is_found_by_its_bytes(mirror):
+    """One flipped bit leaves the length as it is; only a full look finds it, in any generation."""
+    path = place(mirror, 1)
+    edit(path, b"oNe")
+
+    quick, full = verify(mirror), verify(mirror, full=True)
+
+    assert quick.problems == ()
+    (problem,) = full.problems
+    assert (problem.kind, problem.expected) == ("object", path.name)
+    assert problem.path == str(path.relative_to(mirror))
+
+
+def test_an_object_that_no_generation_names_is_hashed_as_well(mirror):
+    """What was fetched and is not published yet must be right, too."""
+    stray = row(mirror, "stray", b"stray")
+    edit(Objects(mirror).path(stray.sha256), b"strAy")
+
+    assert [each.expected for each in verify(mirror, full=True).problems] == [stray.sha256]
+
+
+def test_a_link_to_another_object_is_told(mirror):
+    """A row of the view that shows other bytes than the manifest says."""
+    link = mirror / "views/000003" / FIRST / "a"
+    target = os.readlink(link.with_name("b"))
+    link.unlink()
+    link.symlink_to(target)
+
+    (problem,) = verify(mirror).problems
+
+    assert (problem.kind, problem.path) == ("view", f"views/000003/{FIRST}/a")
+    assert problem.found == target
