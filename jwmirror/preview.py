@@ -212,7 +212,9 @@ def _without(plan: Plan, gaps: set[str]) -> Plan:
 def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
     if run.published is None:
         yield f"run {run.id} has not come to its end; `snakemake` goes on where it stopped."
-    asked = {listing.program for listing in run.poll.listings} if run.poll else set(programs)
+    if run.poll is None or run.poll.limited_to:  # nothing was asked, or just what events named
+        return
+    asked = {listing.program for listing in run.poll.listings}
     for program in sorted(set(programs) - asked):
         yield f"program {program}: MAST was not asked for it yet; `snakemake` does."
 

@@ -1,6 +1,7 @@
 """`jwmirror status` and `plan`: what is held, what changed, what is out of date."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -79,9 +80,11 @@ def _status(
 
 
 def _preview(root: Path, run: Run, config: Path, settings: Sequence[str]) -> Preview:
+    from jwmirror.advice import advice
     from jwmirror.config import load
     from jwmirror.preview import preview  # imports jwst: seconds
 
     asked = load(config, settings)
     programs = [selection.program for selection in asked.selections]
-    return preview(root, run, asked.recipes, programs, asked.cache, asked.context)
+    found = preview(root, run, asked.recipes, programs, asked.cache, asked.context)
+    return replace(found, notes=(*found.notes, *advice(asked.selections, asked.recipes)))

@@ -1,6 +1,7 @@
 """What a run would do with the config as it is now, and how status tells it."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from jwmirror.records import (
     Reason,
     Recipe,
     Result,
+    Scope,
     Where,
     canonical,
 )
@@ -199,6 +201,23 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
         "stopped.",
         "program 99",
         "recipe deep is not in the config",
+    ]
+
+
+def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, tmp_path):
+    """What was not asked for this once is no news; programs without associations are."""
+    mirror, _ = unsynced
+    scope = Scope(program=1345, observations=("o001",))
+    poll = Poll(listings=(listing(1345),), changes=(), limited_to=(scope,))
+    mirror.record("changes.json", poll)
+    programs = [{"program": 1345}, {"program": 99, "products": ["uncal"]}]
+
+    found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
+
+    assert found["limited_to"] == [{"program": 1345, "observations": ["o001"]}]
+    assert [re.split("[,:]", note)[0] for note in found["notes"]] == [
+        "recipe deep is not in the config",
+        "program 99 is mirrored without its associations",
     ]
 
 

@@ -1,0 +1,63 @@
+"""What is told of a config that is right, and may not do what its writer thinks."""
+
+import pytest
+from typer.testing import CliRunner
+
+from jwmirror.advice import advice
+from jwmirror.cli import app
+from jwmirror.records import Recipe, Selection
+
+DEEP = Recipe(name="deep", programs=(1345,))
+RATES = Selection(program=1345, products=("uncal", "rate"))
+
+
+@pytest.mark.parametrize(
+    "selections",
+    [
+        [Selection(program=1345)],
+        [Selection(program=1345, products=("uncal", "asn"), observations=(4,), levels=(1,))],
+        [Selection(program=1345, files=("*_uncal.fits", "*-o001_*_image3_*_asn.json"))],
+        [RATES, Selection(program=1345, products=("asn",))],
+    ],
+)
+def test_a_program_with_its_associations_needs_no_advice(selections):
+    """However they are selected, and by whichever of a program's selections."""
+    assert list(advice(selections, [DEEP])) == []
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        RATES,
+        Selection(program=1345, products=("recommended",)),
+        Selection(program=1345, exclude=("*.json",)),
+        Selection(program=1345, files=("*.fits",)),
+    ],
+)
+def test_a_program_without_associations_is_told_with_what_that_costs(selection):
+    """Settling is lost, and what the program's recipes would combine."""
+    (line,) = advice([selection, Selection(program=2107)], [DEEP])
+
+    assert line.startswith("program 1345 is mirrored without its associations")
+    assert "does not wait (settle)" in line and "(recipe deep)" in line and "add asn" in line
+
+
+def test_a_recipe_of_stage_1_or_of_other_programs_loses_nothing():
+    """Only settling is told of then."""
+    recipes = [Recipe(name="ramps", programs=(1345,), stages=(1,)), Recipe(name="x", programs=(2,))]
+
+    (line,) = advice([RATES], recipes)
+
+    assert "settle" in line and "recipe" not in line
+
+
+def test_check_tells_it_and_the_config_stays_right(tmp_path):
+    """A note is no mistake: exit code 0."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: [{program: 1345, products: [uncal]}]\n")
+
+    done = CliRunner().invoke(app, ["check", "--config", str(config)])
+
+    assert done.exit_code == 0
+    assert "no mistakes" in done.output
+    assert "To know: program 1345 is mirrored without its associations" in done.output
