@@ -46,6 +46,7 @@ class Cloud:
 
     def __init__(self, url: str, connections: int, patience: Patience):
         self.line = Line(connections, patience)
+        self.given = 0  # products
         self._url, self._misses, self._counting = base_of(url), 0, threading.Lock()
 
     def download(
@@ -73,6 +74,8 @@ class Cloud:
             log.info("%s: not from the cloud copy, so from MAST: %s", product.filename, why)
             return None
         self._note(is_miss=False)
+        with self._counting:
+            self.given += 1
         return body
 
     def _wanted(self, product: Product) -> Wanted | None:

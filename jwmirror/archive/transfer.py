@@ -95,6 +95,8 @@ class Transfer:
         )
         yield from _Crew(work, deque(products), self._downloads).outcomes()
         progress.conclude()
+        if cloud:
+            log.info("%d of %d files came from the cloud copy", cloud.given, len(products))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from jwmirror.failpoints import failpoint
 from jwmirror.records import Scope, digest, read, write
 
 
@@ -11,6 +12,7 @@ def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
     wanted = tuple(scopes)
     path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
     write(path, wanted)
+    failpoint("hints: kept", path)
     return path
 
 
@@ -24,3 +26,4 @@ def used(paths: Iterable[Path]) -> None:
     """Forget hints that a poll has used, so that the next one asks for everything again."""
     for path in paths:
         path.unlink(missing_ok=True)
+        failpoint("hints: one used")

@@ -91,14 +91,16 @@ def test_a_name_tells_its_place_in_the_bucket_where_the_layout_is_known(name, pl
     assert place_of(name) == place
 
 
-def test_public_bytes_come_from_the_copy_and_all_else_from_mast(archive, bucket, fetch):
+def test_public_bytes_come_from_the_copy_and_all_else_from_mast(archive, bucket, fetch, caplog):
     """What has a checksum to be judged by is taken from the bucket; MAST gives the rest."""
+    caplog.set_level(logging.INFO)
     for name, place in PLACES.items():
         bucket.put(place, archive.path(name).read_bytes())
 
     found = fetch(bucket.url, *(listed(archive, name) for name in (RATE, I2D, ASN)))
 
     assert asked_of_mast(archive) == [ASN]
+    assert "2 of 3 files came from the cloud copy" in caplog.text
     for name, fetched in found.items():
         assert fetched.path.read_bytes() == archive.path(name).read_bytes()
 
