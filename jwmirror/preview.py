@@ -14,7 +14,7 @@ from jwmirror.bench import Bench, offline_resolver
 from jwmirror.errors import ConfigError, ReferencesError
 from jwmirror.recalibrate.derivation import differences
 from jwmirror.recalibrate.desk import Resolves
-from jwmirror.recalibrate.exposures import SCIENCE, UNCAL
+from jwmirror.recalibrate.exposures import SCIENCE, UNCAL, root_of
 from jwmirror.recalibrate.members import MISSING
 from jwmirror.recalibrate.origins import origins
 from jwmirror.recalibrate.references import Settled
@@ -52,7 +52,7 @@ def preview(
     `run` is the last one: a state that it fetched and did not publish counts as held.
     """
     bench = Bench(mirror)
-    resolver, note = _resolver(cache, last_references(mirror), context)
+    resolver, note = resolver_by(cache, last_references(mirror), context)
     plans = _plans(bench, run, recipes, resolver)
     return Preview(
         plans=tuple(_without(plan, resolver.gaps) for plan in plans),
@@ -73,17 +73,29 @@ def origins_of(
 ) -> dict[str, str]:
     """Where a published result's parameters come from; ReferencesError if that is not known.
 
-    Its first science input speaks for all, as when it was planned; ConfigError if the recipe or
-    that exposure is there no more.
+    ConfigError if the recipe, or the exposure that speaks for it, is there no more.
     """
     recipe = next((each for each in recipes if each.name == result.origin), None)
-    first = next(item.name for item in made.inputs if item.role == SCIENCE)
-    raw = f"{first.rpartition('_')[0]}{UNCAL}"
-    header = next((each.header for each in entries if each.filename == raw), "")
-    if recipe is None or not header:
-        gone = f"recipe {result.origin} is not in the config" if recipe is None else f"no {raw}"
+    if recipe is None:
+        gone = f"recipe {result.origin} is not in the config"
         raise ConfigError([f"{gone}, so where the values come from is not known."])
-    resolver, _ = _resolver(cache, last, context)
+    resolver, _ = resolver_by(cache, last, context)
+    return origins_under(made, recipe, entries, resolver)
+
+
+def origins_under(
+    made: Derivation, recipe: Recipe, entries: Iterable[Entry], resolver: "Offline"
+) -> dict[str, str]:
+    """Where the parameters of a derivation come from, made or planned.
+
+    Its first science input speaks for all, as in the plan; ConfigError if it is not held.
+    """
+    first = next(item.name for item in made.inputs if item.role == SCIENCE)
+    root = root_of(first)
+    known = {entry.filename: entry.header for entry in entries if root in entry.filename}
+    header = known.get(f"{root}{UNCAL}") or next(filter(None, known.values()), "")
+    if not header:
+        raise ConfigError([f"no {root}{UNCAL}, so where the values come from is not known."])
     return origins(made, recipe, header, resolver.within(recipe.python).resolver)
 
 
@@ -138,7 +150,9 @@ class Unsynced:
         raise ReferencesError(self.why)
 
 
-def _resolver(cache: Path, last: References | None, policy: str) -> tuple[Offline, tuple[str, ...]]:
+def resolver_by(
+    cache: Path, last: References | None, policy: str
+) -> tuple[Offline, tuple[str, ...]]:
     """A resolver by the context that a policy names, else by the last run's; notes on that."""
     used = last.context if last else ""
     asked = policy if policy.endswith(".pmap") else used
@@ -162,10 +176,11 @@ def _plans(
     bench: Bench, run: Run, recipes: Sequence[Recipe], resolver: Resolves
 ) -> tuple[Plan, ...]:
     """The plans of all levels; what a lower one has to make counts as made."""
-    return bench.plans(_held(bench, run, recipes), recipes, resolver, ONE_BATCH, is_preview=True)
+    return bench.plans(held_now(bench, run, recipes), recipes, resolver, ONE_BATCH, is_preview=True)
 
 
-def _held(bench: Bench, run: Run, recipes: Sequence[Recipe]) -> Held:
+def held_now(bench: Bench, run: Run, recipes: Sequence[Recipe]) -> Held:
+    """What is held for recipes, also what the last run fetched and did not publish."""
     unpublished = run.poll if run.published is None else None
     return bench.upstream(unpublished or Poll(listings=(), changes=()), run.settling, recipes)
 

@@ -1,9 +1,9 @@
-"""`jwmirror explain`: where a file comes from."""
+"""`jwmirror explain`: where a file comes from, and what a recipe would make of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,15 +19,18 @@ from jwmirror.cli.app import (
     print_json,
     told,
 )
-from jwmirror.errors import JwmirrorError, StoreError
-from jwmirror.report import console as pages
-from jwmirror.report.explanations import Explanation, named, nearest
-from jwmirror.report.runs import last_references
+from jwmirror.errors import ConfigError, JwmirrorError, StoreError
+from jwmirror.report import explaining as pages
+from jwmirror.report.explanations import Explanation, Outlook, named, nearest
+from jwmirror.report.runs import last_references, last_run
+
+if TYPE_CHECKING:
+    from jwmirror.config import Config
 
 
 @app.command()
 def explain(
-    file: Annotated[str, typer.Argument(help="A file of the current view, by name or path.")],
+    file: Annotated[str, typer.Argument(help="A file by name, or by path in the view.")],
     recipe: Annotated[
         str | None, typer.Option(help="Only that recipe's file, or `upstream`.")
     ] = None,
@@ -38,21 +41,48 @@ def explain(
 ) -> None:
     """Why a file is what it is: pedigree; or recipe, key, parameters, references and inputs.
 
-    Where each parameter's value comes from is told by the config; not with just --mirror.
+    Of a file that the recipe has not made, and with --set: what the next run would do. Where each
+    parameter's value comes from is told by the config; not with just --mirror.
     """
     with told():
         root = mirror_of(mirror, config or CONFIG)
         found = _explanations(root, file, recipe)
+        ahead: tuple[Outlook, ...] = ()
         if config is not None or mirror is None:
-            found = [_with_origins(each, root, config or CONFIG, settings or ()) for each in found]
+            asked, why = _config(config or CONFIG, settings or ())
+            found = [_with_origins(each, root, asked, why) for each in found]
+            if asked is not None and (not found or settings or _is_raw(found)):
+                ahead = _outlooks(root, file, recipe, asked)
+        if not found and not ahead:
+            raise _nothing(root, file, recipe)
     for each in [] if as_json else found:
         console().print(pages.explanation_page(each))
+    for each in [] if as_json else ahead:
+        console().print(pages.outlook_page(each))
     if as_json:
-        print_json({"files": found})
+        print_json({"files": found, "outlooks": ahead})
+
+
+def _is_raw(found: Sequence[Explanation]) -> bool:
+    """Whether a raw exposure is told of, and nothing else."""
+    return all(each.entry.product and each.entry.product.suffix == "uncal" for each in found)
+
+
+def _config(config: Path, settings: Sequence[str]) -> "tuple[Config | None, str]":
+    """The config; or why it cannot tell anything. Wrong settings are an error."""
+    from jwmirror.config import load
+
+    try:
+        return load(config, settings), ""
+    except ConfigError as error:
+        if settings:
+            raise
+        return None, f"{config}: {error}"
 
 
 def _explanations(root: Path, file: str, recipe: str | None) -> list[Explanation]:
-    """What the current view has under a name; StoreError with suggestions if nothing."""
+    """What the current view has under a name, of a recipe or of all."""
+    from jwmirror.outlook import former_results
     from jwmirror.store.generations import Generations
     from jwmirror.store.provenance import Provenance
 
@@ -64,33 +94,41 @@ def _explanations(root: Path, file: str, recipe: str | None) -> list[Explanation
     wanted = set(named(file, paths))
     rows = [entries[place] for place, path in enumerate(paths) if path in wanted]
     rows = [row for row in rows if recipe in (None, row.origin)]
-    if not rows:
-        near = nearest(file, paths)
-        hint = f"did you mean {', '.join(near)}?" if near else "see `jwmirror status` for what is"
-        of = f" of recipe {recipe}" if recipe else ""
-        raise StoreError(f"{file}{of}: not in generation {current.number} of {root}; {hint}")
+    records = [provenance.read(row.key) if row.key else None for row in rows]
     return [
         Explanation(
             generation=current.number,
             entry=row,
-            record=provenance.read(row.key) if row.key else None,
+            record=record,
+            former=former_results(root, record.key, record.derivation) if record else (),
         )
-        for row in rows
+        for row, record in zip(rows, records, strict=True)
     ]
 
 
+def _nothing(root: Path, file: str, recipe: str | None) -> StoreError:
+    """There is no such file; suggestions."""
+    from jwmirror.store.generations import Generations
+
+    current = Generations(root).current()
+    near = nearest(file, current.entries().column("path"))
+    hint = f"did you mean {', '.join(near)}?" if near else "see `jwmirror status` for what is"
+    of = f" of recipe {recipe}" if recipe else ""
+    return StoreError(f"{file}{of}: not in generation {current.number} of {root}; {hint}")
+
+
 def _with_origins(
-    explanation: Explanation, root: Path, config: Path, settings: Sequence[str]
+    explanation: Explanation, root: Path, asked: "Config | None", why: str
 ) -> Explanation:
     """The explanation with where its parameters come from, or why that cannot be told."""
     if explanation.record is None:
         return explanation
-    from jwmirror.config import load
+    if asked is None:
+        return replace(explanation, note=why)
     from jwmirror.preview import origins_of  # imports jwst: seconds
     from jwmirror.store.generations import Generations
 
     try:
-        asked = load(config, settings)
         found = origins_of(
             explanation.entry,
             explanation.record.derivation,
@@ -101,5 +139,15 @@ def _with_origins(
             asked.context,
         )
     except JwmirrorError as error:
-        return replace(explanation, note=f"{config}: {error}")
+        return replace(explanation, note=str(error))
     return replace(explanation, origins=found)
+
+
+def _outlooks(root: Path, file: str, recipe: str | None, asked: "Config") -> tuple[Outlook, ...]:
+    """What recipes would do with a file; nothing where no run has polled yet."""
+    from jwmirror.outlook import outlooks  # imports jwst: seconds
+
+    run, name = last_run(root), file.rstrip("/").rpartition("/")[2]
+    if run is None or recipe == "upstream":
+        return ()
+    return outlooks(root, run, name, asked.recipes, recipe, asked.cache, asked.context)

@@ -8,15 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.records import UPSTREAM, Product, Record, Wait
+from jwmirror.records import UPSTREAM, Wait
 from jwmirror.report import words
-from jwmirror.report.explanations import Explanation
 from jwmirror.report.history import History
 from jwmirror.report.status import INPUTS, Holding, Outdated, Status
 
 SHOWN = 20  # lines of a list, unless all are asked for
 FOLDERS = 60  # shown one by one, unless all are asked for
-PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
 
 
 def status_page(status: Status, all_lines: bool = False) -> RenderableType:
@@ -200,75 +198,4 @@ def log_page(history: History) -> RenderableType:
             escape(each.cause),
             style="" if each.number in history.line else "dim",
         )
-    return table
-
-
-def explanation_page(explanation: Explanation) -> RenderableType:
-    """One file: what it is and, if it was made here, from what, with what, and how."""
-    entry, record = explanation.entry, explanation.record
-    facts = Table(box=None, show_header=False)
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    for name, value in _facts(explanation):
-        facts.add_row(name, escape(str(value)))
-    parts: list[RenderableType] = [Text(entry.path, style="bold"), facts]
-    if record:
-        parts += [_inputs(record), _references(record), _parameters(explanation)]
-    return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
-
-
-def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
-    entry, record = explanation.entry, explanation.record
-    yield "generation", explanation.generation
-    yield "object", f"{entry.sha256} ({words.size(entry.size)})"
-    yield "state", entry.state
-    if entry.product:
-        yield from _pedigree(entry.product)
-    if entry.refusal:
-        yield "cannot be recalibrated", entry.refusal
-    if entry.key:
-        yield "recipe", entry.origin
-        yield "key", entry.key
-        yield "valid under", entry.context
-    if record:
-        made = record.derivation
-        versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
-        yield "pipeline", f"{made.pipeline} ({versions})"
-        yield "made", f"{words.moment(record.made_at)} in {record.seconds:.1f} s"
-
-
-def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
-    yield "uri", product.uri
-    for name in PEDIGREE:
-        if value := getattr(product, name):
-            yield name, value
-    yield "access", "exclusive" if product.exclusive else "public"
-
-
-def _titled(title: str, *columns: str) -> Table:
-    return Table(*columns, box=None, title=f"\n{title}", title_justify="left", title_style="bold")
-
-
-def _inputs(record: Record) -> Table:
-    table = _titled("Inputs", "input", "role", "science identity")
-    for each in record.derivation.inputs:
-        table.add_row(each.name, each.role, each.identity)
-    return table
-
-
-def _references(record: Record) -> Table:
-    table = _titled("References", "type", "reference", "sha1")
-    for kind, (name, sha1) in sorted(record.derivation.references.items()):
-        table.add_row(kind, name, sha1)
-    return table
-
-
-def _parameters(explanation: Explanation) -> Table:
-    origins, record = explanation.origins, explanation.record
-    table = _titled("Parameters", "step", "parameter", "value", *(["from"] if origins else []))
-    for step, parameters in explanation.parameters.items():
-        prefix = "" if step == record.derivation.pipeline else f"{step}."
-        for name, value in sorted(parameters.items()):
-            origin = [escape(origins.get(f"{prefix}{name}", ""))] if origins else []
-            table.add_row(step, name, escape(str(value)), *origin)
     return table

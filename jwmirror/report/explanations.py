@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from jwmirror.records import Entry, Record
+from jwmirror.records import Derivation, Entry, Reason, Record, Wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class Former:
+    """A result of the same product under another key, and how it differs from this one."""
+
+    key: str
+    made_at: str  # ISO, UTC
+    reasons: tuple[Reason, ...]  # old: of the former; new: of this one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,18 +29,38 @@ class Explanation:
     record: Record | None
     origins: dict[str, str] = field(default_factory=dict)  # full name of a parameter -> whence
     note: str = ""  # why there are no origins
-
-    @property
-    def parameters(self) -> dict[str, dict[str, Any]]:
-        """Every effective parameter by step; those of the pipeline itself under its own name."""
-        return by_step(self.record) if self.record else {}
+    former: tuple[Former, ...] = ()
 
 
-def by_step(record: Record) -> dict[str, dict[str, Any]]:
-    """A result's parameters, step by step; those of the pipeline itself first."""
-    parameters = record.derivation.parameters
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of a recipe for a product, as the config is now: made before, or to be computed."""
+
+    product: str
+    key: str  # "" where an input is still to be made
+    is_made: bool
+    derivation: Derivation
+    reasons: tuple[Reason, ...]  # why it is to be computed
+    origins: dict[str, str]  # as in Explanation
+    former: tuple[Former, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a recipe would do with a file."""
+
+    recipe: str
+    stages: tuple[Stage, ...]
+    waits: tuple[Wait, ...] = ()  # what cannot be done, and why
+    notes: tuple[str, ...] = ()
+
+
+def by_step(derivation: Derivation) -> dict[str, dict[str, Any]]:
+    """Effective parameters, step by step; those of the pipeline itself first, under its name."""
+    parameters = derivation.parameters
     own = {name: value for name, value in parameters.items() if name != "steps"}
-    return {record.derivation.pipeline: own, **parameters.get("steps", {})}
+    return {derivation.pipeline: own, **parameters.get("steps", {})}
 
 
 def named(name: str, paths: Iterable[str]) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ def ways_of(entries: Iterable[Entry], records: dict[str, Record]) -> tuple[Way, 
         Way(
             recipe=recipe,
             derivation=next(iter(group.values())).derivation,
-            steps=by_step(next(iter(group.values()))),
+            steps=by_step(next(iter(group.values())).derivation),
             products=tuple(sorted(record.derivation.product for record in group.values())),
         )
         for (recipe, _, _), group in sorted(shared.items())

@@ -48,6 +48,24 @@ class Provenance:
             return record
         return None
 
+    def of_product(self, pipeline: str, product: str) -> tuple[Record, ...]:
+        """All that is recorded of one product of one pipeline, newest first; reads every record."""
+        marks = [
+            f'"{key}":"{value}"'.encode()
+            for key, value in (("product", product), ("pipeline", pipeline))
+        ]
+        found = []
+        for path in self.folder.glob("*.json"):
+            data = path.read_bytes()
+            if all(mark in data for mark in marks):
+                record = self.read(path.stem)
+                if record and (record.derivation.pipeline, record.derivation.product) == (
+                    pipeline,
+                    product,
+                ):
+                    found.append(record)
+        return tuple(sorted(found, key=lambda record: (record.made_at, record.key), reverse=True))
+
     def keep(self, record: Record) -> Record:
         """Durably record a result whose objects are in the store; the record that now stands.
 

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.records import NEW, Change, Poll
+from jwmirror.records import NEW, Change, Poll, digest
+from jwmirror.store.provenance import Provenance
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -150,6 +151,24 @@ def test_explain_tells_files_of_one_name_apart(small_mirror):
         "abs_refcat": "GAIADR3"
     }
     assert [each["entry"]["origin"] for each in path] == ["upstream"]
+
+
+def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
+    """Of the same product and pipeline, newest first; not of others, nor of itself."""
+    row = small_mirror.rows[f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"]
+    made = Provenance(small_mirror.root).read(row.key).derivation
+    steps = {"jump": {**made.parameters["steps"]["jump"], "rejection_threshold": 7.5}}
+    former = replace(made, parameters={**made.parameters, "steps": steps})
+    other = replace(former, product="another")
+    for derivation in (former, other):
+        small_mirror.make(derivation, "any_rate.fits", lambda path: path.write_text("former"))
+
+    page = run("explain", f"{EXPOSURE}_rate.fits", "--mirror", small_mirror.root)
+    (found,) = answer("explain", f"{EXPOSURE}_rate.fits", "--mirror", small_mirror.root)["files"]
+
+    assert [each["key"] for each in found["former"]] == [digest(former)]
+    assert "Results under other keys" in page
+    assert "detector1: jump.rejection_threshold: 7.5 -> 5.0" in page
 
 
 def test_explain_suggests_the_nearest_name(small_mirror):

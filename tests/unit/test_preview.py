@@ -335,6 +335,22 @@ def test_a_value_that_would_be_another_now_is_told_with_it():
     assert found == {"jump.n": "changed since: 4 by recipe deep"}
 
 
+def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
+    """Here that it is not known before references are synced; a wrong recipe is told."""
+    _, config = unsynced
+    name = f"{EXPOSURE}_uncal.fits"
+
+    found = answer("explain", name, "--config", config)
+    of_recipe = answer("explain", name, "--recipe", "deep", "--config", config)
+    wrong = CliRunner().invoke(app, ["explain", name, "--recipe", "dep", "--config", str(config)])
+
+    assert [each["entry"]["origin"] for each in found["files"]] == ["upstream"]
+    assert found["outlooks"] == of_recipe["outlooks"] and of_recipe["files"] == []
+    ((outlook,), (wait,)) = found["outlooks"], found["outlooks"][0]["waits"]
+    assert outlook["recipe"] == "deep" and "`snakemake` syncs it" in wait["why"]
+    assert wrong.exit_code == 2 and "did you mean 'deep'?" in wrong.output
+
+
 def test_explain_tells_why_it_has_no_origins(unsynced):
     """A file is explained all the same where references or its recipe are not there any more."""
     _, config = unsynced

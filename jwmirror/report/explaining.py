@@ -1,0 +1,138 @@
+"""Pages of `jwmirror explain`, as rich renderables: how a file was made, and what would be made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from jwmirror.records import Derivation, Product
+from jwmirror.report import words
+from jwmirror.report.explanations import Explanation, Former, Outlook, Stage, by_step
+
+FORMER = 5  # results under other keys that a page lists
+PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
+
+
+def explanation_page(explanation: Explanation) -> RenderableType:
+    """One file: what it is and, if it was made here, from what, with what, and how."""
+    entry, record = explanation.entry, explanation.record
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    for name, value in _facts(explanation):
+        facts.add_row(name, escape(str(value)))
+    parts: list[RenderableType] = [Text(entry.path, style="bold"), facts]
+    if record:
+        parts += _derivation(record.derivation, explanation.origins)
+        parts += _former(explanation.former)
+    return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
+
+
+def outlook_page(outlook: Outlook) -> RenderableType:
+    """What a recipe would do with a file, stage by stage."""
+    parts: list[RenderableType] = []
+    for stage in outlook.stages:
+        parts += _stage(outlook.recipe, stage)
+    for wait in outlook.waits:
+        parts.append(
+            Text.assemble((f"\n{outlook.recipe}: {wait.product}", "bold"), f"  {wait.why}")
+        )
+    return Group(*parts, *(Text(note, style="dim") for note in outlook.notes))
+
+
+def _stage(recipe: str, stage: Stage) -> Iterator[RenderableType]:
+    made = stage.derivation
+    state = "made before; the next run takes it" if stage.is_made else "the next run computes it"
+    yield Text.assemble((f"\n{recipe}: {made.pipeline} of {stage.product}", "bold"), f"  {state}")
+    for reason in stage.reasons:
+        yield Text(f"  {reason}")
+    yield Text(f"key {stage.key or 'not known before its inputs are made'}")
+    yield from _derivation(made, stage.origins)
+    yield from _former(stage.former, "nothing" if stage.key else "inputs that are still to be made")
+    if stage.note:
+        yield Text(stage.note, style="dim")
+
+
+def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
+    """What the key hashes: engine, inputs, references, hooks, parameters."""
+    versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
+    yield Text(f"{made.pipeline} of {versions}", style="dim")
+    yield _inputs(made)
+    yield _references(made)
+    if made.hooks:
+        table = _titled("Own code", "hook or function", "sha256")
+        for hook in made.hooks:
+            table.add_row(*map(escape, hook))
+        yield table
+    yield _parameters(made, origins)
+
+
+def _former(former: Sequence[Former], otherwise: str = "nothing") -> Iterator[RenderableType]:
+    """Results under other keys, and what differs."""
+    if not former:
+        return
+    table = _titled("Results under other keys", "key", "made", "what differs from this one")
+    for each in former[:FORMER]:
+        differ = "\n".join(map(str, each.reasons)) or otherwise
+        table.add_row(each.key[:12], words.moment(each.made_at), escape(differ))
+    yield table
+    if len(former) > FORMER:
+        yield Text(f"... and {len(former) - FORMER} older; --json lists them", style="dim")
+
+
+def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
+    entry, record = explanation.entry, explanation.record
+    yield "generation", explanation.generation
+    yield "object", f"{entry.sha256} ({words.size(entry.size)})"
+    yield "state", entry.state
+    if entry.product:
+        yield from _pedigree(entry.product)
+    if entry.refusal:
+        yield "cannot be recalibrated", entry.refusal
+    if entry.key:
+        yield "recipe", entry.origin
+        yield "key", entry.key
+        yield "valid under", entry.context
+    if record:
+        made = record.derivation
+        versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
+        yield "pipeline", f"{made.pipeline} ({versions})"
+        yield "made", f"{words.moment(record.made_at)} in {record.seconds:.1f} s"
+
+
+def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
+    yield "uri", product.uri
+    for name in PEDIGREE:
+        if value := getattr(product, name):
+            yield name, value
+    yield "access", "exclusive" if product.exclusive else "public"
+
+
+def _titled(title: str, *columns: str) -> Table:
+    return Table(*columns, box=None, title=f"\n{title}", title_justify="left", title_style="bold")
+
+
+def _inputs(made: Derivation) -> Table:
+    table = _titled("Inputs", "input", "role", "science identity")
+    for each in made.inputs:
+        table.add_row(each.name, each.role, each.identity or "still to be made")
+    return table
+
+
+def _references(made: Derivation) -> Table:
+    table = _titled("References", "type", "reference", "sha1")
+    for kind, (name, sha1) in sorted(made.references.items()):
+        table.add_row(kind, name, sha1)
+    return table
+
+
+def _parameters(made: Derivation, origins: Mapping[str, str]) -> Table:
+    table = _titled("Parameters", "step", "parameter", "value", *(["from"] if origins else []))
+    for step, parameters in by_step(made).items():
+        prefix = "" if step == made.pipeline else f"{step}."
+        for name, value in sorted(parameters.items()):
+            origin = [escape(origins.get(f"{prefix}{name}", ""))] if origins else []
+            table.add_row(step, name, escape(str(value)), *origin)
+    return table
