@@ -7,7 +7,7 @@ import typer
 from jwmirror.cli.app import CONFIG, All, ConfigFile, Json, Mirror, app, mirror_of, tell, told
 from jwmirror.report import differences as pages
 
-SIDE = "Number of a generation, or `current`; `42:deep` or `:deep` for one recipe, or upstream."
+SIDE = "A generation's number, a pin, or `current`; `42:deep` or `:deep` for a recipe, or upstream."
 
 
 @app.command()

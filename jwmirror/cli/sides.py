@@ -1,4 +1,4 @@
-"""What the sides of `jwmirror diff` name: 42, current, 42:deep, :deep, current:upstream."""
+"""What the sides of `jwmirror diff` name: 42, a pin, current, 42:deep, :deep, paper:upstream."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +10,7 @@ from jwmirror.records import Entry
 from jwmirror.store.differences import without_origin
 from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.manifest import Entries
+from jwmirror.store.pins import find_pin, pins
 
 CURRENT = "current"
 
@@ -60,17 +61,17 @@ def states_of(root: Path, old: str, new: str, recipe: str) -> tuple[State, State
 def _generation(root: Path, name: str) -> Generation:
     """The generation of a number, a pin, or the current one ("" or "current")."""
     generations = Generations(root)
+    if name in ("", CURRENT):
+        return generations.needed_current()
     if name.isdigit():
         return generations.read(int(name))
-    if name not in ("", CURRENT):
-        raise StoreError(
-            f"{name}: expected the number of a generation (`jwmirror log` lists them) or "
-            f"`current`; a recipe of the current one is :{name}."
-        )
-    current = generations.current()
-    if current is None:
-        raise StoreError(f"{root}: no generation is published yet; run `snakemake` first.")
-    return current
+    if pin := find_pin(root, name):
+        return generations.read(pin.generation)
+    raise StoreError(
+        f"{name}: expected the number of a generation (`jwmirror log` lists them), a pin "
+        f"({', '.join(each.name for each in pins(root)) or 'there are none'}) or `current`; a "
+        f"recipe of the current generation is :{name}."
+    )
 
 
 def _check_origin(origin: str, states: list[State]) -> None:

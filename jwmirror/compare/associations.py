@@ -30,8 +30,8 @@ def _read(path: Path, filename: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
         raise StoreError(
-            f"{filename}: {path} cannot be read as JSON ({err}); nothing was compared; hold its "
-            "sha256 against its name (docs/store.md)."
+            f"{filename}: {path} cannot be read as JSON ({err}); nothing was compared; "
+            "`jwmirror verify --full` tells whether it was damaged since it came."
         ) from err
 
 

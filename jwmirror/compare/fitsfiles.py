@@ -97,8 +97,8 @@ def _understood(what: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as err:
         raise StoreError(
-            f"{what} cannot be read as FITS ({err}); nothing was compared; hold its sha256 against "
-            "its name (docs/store.md) to see whether it was damaged or came so."
+            f"{what} cannot be read as FITS ({err}); nothing was compared; `jwmirror verify "
+            "--full` tells whether it was damaged since it came."
         ) from err
 
 

@@ -76,8 +76,8 @@ def _read_ecsv(path: Path, filename: str) -> tuple[Columns, dict[str, str]]:
         table = represent_mixins_as_columns(ascii.read(path, format="ecsv"))
     except (OSError, ValueError, TypeError, KeyError, ascii.InconsistentTableError) as err:
         raise StoreError(
-            f"{filename}: {path} cannot be read as ECSV ({err}); nothing was compared; hold its "
-            "sha256 against its name (docs/store.md)."
+            f"{filename}: {path} cannot be read as ECSV ({err}); nothing was compared; "
+            "`jwmirror verify --full` tells whether it was damaged since it came."
         ) from err
     types = {
         name: f"{table[name].dtype} {table[name].unit or ''}".strip() for name in table.colnames

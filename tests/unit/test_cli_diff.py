@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.store.objects import Objects
+from jwmirror.store.pins import pin
 from tests.unit.conftest import EXPOSURE, derivation
 from tests.unit.toy_versions import Toy
 
@@ -137,6 +138,19 @@ def test_a_path_finds_its_counterpart_in_another_recipe(mirror):
     assert f"{QUICK} -> {DEEP}" in page
 
 
+def test_a_pin_names_a_side(mirror):
+    """A name that was given to a generation stands for it, with a recipe or without."""
+    pin(mirror.root, "paper", 1)
+
+    plain = json.loads(run("paper", "current", "--json", "--mirror", mirror.root))
+    recipe = json.loads(run("paper:deep", ":deep", "--json", "--mirror", mirror.root))
+    said = run("papre", "current", "--mirror", mirror.root, code=1)
+
+    assert plain["old"] == {"generation": 1, "origin": ""}
+    assert recipe["old"] == {"generation": 1, "origin": "deep"}
+    assert "a pin (paper)" in " ".join(said.split())
+
+
 def test_a_file_of_one_side_only(mirror):
     """What came or went between the states is said so."""
     assert "only on the first side" in run("1", "2", ASN, "--mirror", mirror.root)
@@ -146,7 +160,10 @@ def test_a_file_of_one_side_only(mirror):
     ("words", "told"),
     [
         (("1", "9"), "generation 9: there is no"),
-        (("deep", "2"), "a recipe of the current one is :deep"),
+        (
+            ("deep", "2"),
+            "a pin (there are none) or `current`; a recipe of the current generation is :deep",
+        ),
         ((":shallow", "2"), "they hold deep, quick, upstream"),
         (("1", "2", CAL.replace("cal", "cak")), f"did you mean {CAL}"),
     ],
