@@ -2,6 +2,7 @@
 
 from jwmirror.cli import (  # noqa: F401
     checking,
+    checkouts,
     comparing,
     events,
     explaining,

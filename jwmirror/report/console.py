@@ -195,7 +195,7 @@ def log_page(history: History) -> RenderableType:
             f"{each.counts['files']:,}",
             words.size(each.counts["bytes"]),
             words.delta(each.counts),
-            escape(each.cause),
+            escape(f"{'(pruned) ' if each.number in history.pruned else ''}{each.cause}"),
             style="" if each.number in history.line else "dim",
         )
     return table

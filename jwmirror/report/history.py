@@ -14,10 +14,14 @@ class History:
     current: int | None
     line: tuple[int, ...]  # the current generation, its parent, and so on back to the first
     generations: tuple[Generation, ...]  # newest first
+    pruned: tuple[int, ...] = ()  # of them, those whose files can no longer be had
 
 
 def history_of(
-    mirror: str, current: Generation | None, generations: Iterable[Generation]
+    mirror: str,
+    current: Generation | None,
+    generations: Iterable[Generation],
+    pruned: Iterable[int] = (),
 ) -> History:
     """The history of a mirror."""
     known = {each.number: plain(each) for each in generations}
@@ -30,6 +34,7 @@ def history_of(
         current=current.number if current else None,
         line=tuple(line),
         generations=tuple(known[number] for number in sorted(known, reverse=True)),
+        pruned=tuple(pruned),
     )
 
 

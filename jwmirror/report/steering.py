@@ -9,6 +9,7 @@ from typing import Protocol
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jwmirror.records import Entry, Reason
 from jwmirror.report import words
 
 SHOWN = 20  # lines of a list, unless all are asked for
@@ -60,6 +61,37 @@ class Pruning(Protocol):
     records: tuple[str, ...]
     folders: tuple[str, ...]
     files: tuple[str, ...]
+
+
+class Checkout(Protocol):
+    """A generation's view in a folder."""
+
+    generation: int
+    made_at: str
+    to: str
+    mode: str
+    files: int
+    bytes: int
+
+
+class FileVersion(Protocol):
+    """One content of a file."""
+
+    path: str
+    sha256: str
+    size: int
+    first: int
+    first_at: str
+    last: int
+    entry: Entry
+    reasons: tuple[Reason, ...]
+
+
+class FileHistory(Protocol):
+    """All versions of the files of a name."""
+
+    versions: tuple[FileVersion, ...]
+    kept: dict[str, tuple]
 
 
 def rollback_page(done: Rollback, dry_run: bool) -> RenderableType:
@@ -120,6 +152,47 @@ def pruning_page(done: Pruning, dry_run: bool, all_lines: bool = False) -> Rende
         lines.append(f"given up {number}{stays}")
     head = f"{words.many(len(done.generations), 'generation')} {said} given up; {said} removed: "
     return Group(*_listed(lines, all_lines), Text(head + ", ".join(counts)))
+
+
+def checkout_page(done: Checkout, dry_run: bool) -> RenderableType:
+    """Which state is where."""
+    said = "would be" if dry_run else "is"
+    files = f"{words.many(done.files, 'file')} of {words.size(done.bytes)}, by {done.mode}"
+    made = words.moment(done.made_at)
+    return Text(f"generation {done.generation} of {made} {said} in {done.to}: {files}")
+
+
+def file_history_page(history: FileHistory) -> RenderableType:
+    """Each version of a file: since when, how it was made, and why it changed."""
+    parts: list[RenderableType] = []
+    path = None
+    for each in history.versions:
+        if each.path != path:
+            path = each.path
+            parts.append(Text(path, style="bold"))
+        spans = f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}"
+        parts.append(
+            Text(
+                f"  generation {spans}, since {words.moment(each.first_at)}: {each.sha256[:12]}, "
+                f"{words.size(each.size)}{_pedigree(each.entry)}"
+            )
+        )
+        parts += [Text(f"    {reason}", style="dim") for reason in each.reasons]
+    for number, rows in history.kept.items():
+        parts += [
+            Text(f"{row.path}: {row.sha256[:12]} stays, of generation {number}, which was pruned")
+            for row in rows
+        ]
+    return Group(*parts)
+
+
+def _pedigree(entry: Entry) -> str:
+    """What made a version, in a few words."""
+    if entry.product:
+        facts = (entry.product.cal_ver, entry.product.crds_ctx, entry.product.date)
+    else:
+        facts = (f"recipe {entry.origin}", entry.context, f"key {entry.key[:12]}")
+    return "".join(f", {fact}" for fact in facts if fact)
 
 
 def _listed(lines: list[str], all_lines: bool) -> Iterable[Text]:

@@ -4,6 +4,7 @@ import pytest
 
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
+from tests.unit.conftest import EXPOSURE, image
 from tests.unit.test_cli import answer, run
 
 
@@ -76,3 +77,41 @@ def test_prune_tells_what_it_would_do_and_does_it(steered):
     assert (done["generations"], len(done["objects"]), len(done["records"])) == ([1], 1, 1)
     assert done["kept"] == {"2": "current"}
     assert "1 generation were" not in run("prune", "--keep-last", 1, *at)
+
+
+def test_the_history_of_a_file(steered):
+    """Its versions, the generations that have them, and why it changed."""
+    at = ("--mirror", steered.root)
+    former = steered.rows[f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"]
+    steered.hold(former.filename, image(9.0), checksum="0d" * 16, cal_ver="1.19.0")
+    steered.publish("reprocessed")
+
+    found = answer("log", former.filename, *at)["versions"]
+
+    assert [(each["first"], each["last"]) for each in found] == [(1, 2), (3, 3)]
+    assert {"what": "CAL_VER", "old": "1.18.0", "new": "1.19.0"} in found[1]["reasons"]
+    assert "CAL_VER: 1.18.0 -> 1.19.0" in run("log", former.filename, *at)
+    assert "did you mean" in run("log", "jw01345-o001_image3_as.json", *at, code=1)
+
+
+def test_the_log_tells_what_was_pruned(steered):
+    """A pruned generation stays in the history; of a file it tells what is left."""
+    at = ("--mirror", steered.root)
+    run("prune", "--keep-last", 1, *at)
+
+    assert answer("log", *at)["pruned"] == [1]
+    assert "(pruned) run of 2026-03-01" in run("log", *at)
+
+
+def test_states_beside_the_current_one(steered, tmp_path):
+    """By number, by name and by day."""
+    at = ("--mirror", steered.root)
+    assert "would be in" in run("checkout", 1, "--to", tmp_path / "x", "--dry-run", *at)
+    assert not (tmp_path / "x").exists()
+
+    run("checkout", 1, "--to", tmp_path / "x", *at)
+    today = answer("as-of", "2100-01-01", "--to", tmp_path / "y", "--mode", "copy", *at)
+
+    assert len(list((tmp_path / "x").rglob("*_rate.fits"))) == 1
+    assert (today["generation"], today["mode"]) == (2, "copy")
+    assert len(list((tmp_path / "y").rglob("*_rate.fits"))) == 0

@@ -1,0 +1,151 @@
+"""Checkouts: any generation, whole, in any folder; and which one was current when."""
+
+import os
+import stat
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from jwmirror.errors import StoreError
+from jwmirror.records import Product
+from jwmirror.store.checkouts import MODES, check_out, generation_at, moment_of, plan_checkout
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.rollback import roll_back
+from tests.unit.test_generations import row
+
+PATHS = ("upstream/jw01345/o001/a", "upstream/jw01345/o001/b")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """A mirror of two generations; b is of exclusive access."""
+    mirror = tmp_path / "mirror"
+    product = Product(
+        uri="u", filename="b", program=1345, observation="o001", suffix="uncal", exclusive=True
+    )
+    hidden = row(mirror, "b", b"hidden", product=product)
+    for data in (b"1", b"one"):
+        Generations(mirror).publish([row(mirror, "a", data), hidden], "run", {})
+    return mirror
+
+
+def shown(folder: Path) -> dict[str, bytes]:
+    """What a reader finds in a folder: path -> bytes."""
+    files = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "reflink"])
+def test_an_old_state_stands_beside_the_current_one(mirror, tmp_path, mode):
+    """Every file of the generation is there, however it got there."""
+    done = check_out(mirror, 1, tmp_path / "old", mode)
+
+    assert shown(tmp_path / "old") == dict(zip(PATHS, (b"1", b"hidden"), strict=True))
+    assert (done.generation, done.files, done.bytes) == (1, 2, 7)
+    assert sorted(os.listdir(tmp_path)) == ["mirror", "old"]
+
+
+def test_a_checkout_in_the_mirror_moves_with_it(mirror):
+    """Its links are relative."""
+    check_out(mirror, 1, mirror / "releases" / "first")
+
+    moved = mirror.rename(mirror.with_name("elsewhere"))
+
+    assert (moved / "releases/first" / PATHS[0]).read_bytes() == b"1"
+
+
+def test_copies_are_the_readers_own(mirror, tmp_path):
+    """They can be written to; what is exclusive is for its owner alone."""
+    check_out(mirror, 1, tmp_path / "copy", "copy")
+
+    modes = [stat.S_IMODE((tmp_path / "copy" / path).stat().st_mode) for path in PATHS]
+    assert modes == [0o644, 0o600]
+    (tmp_path / "copy" / PATHS[0]).write_bytes(b"edited")
+    objects = Objects(mirror).folder.glob("??/*")
+    assert b"edited" not in {each.read_bytes() for each in objects}
+
+
+def test_reflinks_are_made_or_refused_with_the_next_step(mirror, tmp_path):
+    """Where the file system cannot share blocks, nothing is left, and copies are named instead."""
+    try:
+        check_out(mirror, 1, tmp_path / "clone", "reflink")
+    except StoreError as err:
+        assert "use --mode copy" in str(err)
+        assert os.listdir(tmp_path) == ["mirror"]
+    else:
+        assert shown(tmp_path / "clone") == dict(zip(PATHS, (b"1", b"hidden"), strict=True))
+
+
+@pytest.mark.parametrize("place", ["mirror", "mirror/objects/x", "mirror/current/x", "full"])
+def test_folders_in_use_are_refused(mirror, tmp_path, place):
+    """Neither the store's own folders nor one with something in it is written to."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+
+    with pytest.raises(StoreError, match="nothing was written"):
+        check_out(mirror, 1, tmp_path / place)
+
+    assert os.listdir(tmp_path / "full") == ["mine"]
+
+
+def test_an_empty_folder_is_filled_and_a_plan_leaves_it(mirror, tmp_path):
+    """A plan checks the same, and writes nothing."""
+    (tmp_path / "old").mkdir()
+    assert plan_checkout(mirror, 1, tmp_path / "old", "symlink").files == 2
+    assert os.listdir(tmp_path / "old") == []
+
+    check_out(mirror, 1, tmp_path / "old")
+
+    assert len(shown(tmp_path / "old")) == 2
+
+
+def test_a_day_means_its_end_and_a_time_is_utc():
+    """As people mean it who say a day."""
+    assert moment_of("2026-03-01").isoformat() == "2026-03-01T23:59:59.999999+00:00"
+    assert moment_of("2026-03-01T12:30").isoformat() == "2026-03-01T12:30:00+00:00"
+    assert moment_of("2026-03-01T12:30+02:00").utcoffset().seconds == 7200
+    with pytest.raises(StoreError, match="expected a day"):
+        moment_of("yesterday")
+
+
+def publish_at(mirror: Path, monkeypatch, day: str, data: bytes) -> None:
+    """Publish a state on a day."""
+
+    class Clock(datetime):
+        """A clock that stands still."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromisoformat(f"{day}T12:00:00+00:00")
+
+    monkeypatch.setattr("jwmirror.store.generations.datetime", Clock)
+    Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+
+
+def test_the_state_of_a_day_is_found_along_the_line_of_parents(tmp_path, monkeypatch):
+    """What a rollback left behind was not the state of any later day."""
+    mirror = tmp_path / "mirror"
+    for day, data in (("2026-03-01", b"1"), ("2026-03-05", b"2"), ("2026-03-06", b"bad")):
+        publish_at(mirror, monkeypatch, day, data)
+    roll_back(mirror, 2)
+    publish_at(mirror, monkeypatch, "2026-03-09", b"4")
+
+    found = [generation_at(mirror, moment_of(f"2026-03-{day}")).number for day in
+             ("01", "04", "05", "08", "09", "31")]  # fmt: skip
+
+    assert found == [1, 1, 2, 2, 4, 4]
+    with pytest.raises(StoreError, match="nothing was published yet; its first generation"):
+        generation_at(mirror, moment_of("2026-02-28"))
+
+
+def test_an_object_that_is_missing_is_told(mirror, tmp_path):
+    """A checkout is whole or is not there."""
+    first = Generations(mirror).read(1).entries()[0]
+    Objects(mirror).path(first.sha256).unlink()
+
+    with pytest.raises(StoreError, match="1 of 2 objects are missing"):
+        check_out(mirror, 1, tmp_path / "old", "copy")
+
+    assert not (tmp_path / "old").exists()
