@@ -20,7 +20,7 @@ def advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) -> Iterat
             continue
         combining = [r.name for r in recipes if program in r.programs and {2, 3} & set(r.stages)]
         lost = ["what MAST has half updated does not wait (settle)"]
-        if combining:
+        if combining and not any(_takes(each, _pool(program)) for each in ours):
             lost.append(
                 f"stage 3, and what stage 2 takes from other exposures, finds nothing to combine "
                 f"(recipe {', '.join(combining)})"
@@ -34,17 +34,30 @@ def advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) -> Iterat
 def _takes_associations(selection: Selection) -> bool:
     """Whether an association of one kind or another would be selected."""
     number = (selection.observations or (1,))[0]
-    samples = tuple(_association(selection.program, number, kind) for kind in KINDS)
+    return _takes(selection, *(_association(selection.program, number, kind) for kind in KINDS))
+
+
+def _takes(selection: Selection, *samples: Product) -> bool:
     listing = Listing(program=selection.program, asked_at="", products=samples)
     return bool(select(listing, selection))
 
 
 def _association(program: int, number: int, kind: str) -> Product:
-    name = f"jw{program:05d}-o{number:03d}_20260101t000000_{kind}_00001_asn.json"
+    place = f"o{number:03d}"
+    name = f"jw{program:05d}-{place}_20260101t000000_{kind}_00001_asn.json"
+    return _product(name, program, place, "asn")
+
+
+def _pool(program: int) -> Product:
+    """What associations can be made from where MAST's are not mirrored."""
+    return _product(f"jw{program:05d}_20260101t000000_pool.csv", program, "pool", "pool")
+
+
+def _product(name: str, program: int, observation: str, suffix: str) -> Product:
     return Product(
         uri=f"mast:JWST/product/{name}",
         filename=name,
         program=program,
-        observation=f"o{number:03d}",
-        suffix="asn",
+        observation=observation,
+        suffix=suffix,
     )

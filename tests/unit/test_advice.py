@@ -1,5 +1,7 @@
 """What is told of a config that is right, and may not do what its writer thinks."""
 
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -30,7 +32,7 @@ def test_a_program_with_its_associations_needs_no_advice(selections):
     [
         RATES,
         Selection(program=1345, products=("recommended",)),
-        Selection(program=1345, exclude=("*.json",)),
+        Selection(program=1345, exclude=("*.json", "*.csv")),
         Selection(program=1345, files=("*.fits",)),
     ],
 )
@@ -40,6 +42,13 @@ def test_a_program_without_associations_is_told_with_what_that_costs(selection):
 
     assert line.startswith("program 1345 is mirrored without its associations")
     assert "does not wait (settle)" in line and "(recipe deep)" in line and "add asn" in line
+
+
+def test_with_the_pool_only_settling_is_lost():
+    """Recipes have their associations made from it."""
+    (line,) = advice([replace(RATES, products=("uncal", "pool"))], [DEEP])
+
+    assert "settle" in line and "recipe" not in line
 
 
 def test_a_recipe_of_stage_1_or_of_other_programs_loses_nothing():
