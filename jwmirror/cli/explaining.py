@@ -51,6 +51,8 @@ def explain(
         if config is not None or mirror is None:
             asked, why = _config(config or CONFIG, settings or ())
             found = [_with_origins(each, root, asked, why) for each in found]
+            if asked is None and not found:
+                raise ConfigError([why])
             if asked is not None and (not found or settings or _is_raw(found)):
                 ahead = _outlooks(root, file, recipe, asked)
         if not found and not ahead:

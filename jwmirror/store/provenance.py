@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -50,19 +51,15 @@ class Provenance:
 
     def of_product(self, pipeline: str, product: str) -> tuple[Record, ...]:
         """All that is recorded of one product of one pipeline, newest first; reads every record."""
-        marks = [
-            f'"{key}":"{value}"'.encode()
-            for key, value in (("product", product), ("pipeline", pipeline))
-        ]
+        place = {"pipeline": pipeline, "product": product}
+        marks = [f'"{name}":"{value}"'.encode() for name, value in place.items()]
         found = []
         for path in self.folder.glob("*.json"):
-            data = path.read_bytes()
-            if all(mark in data for mark in marks):
-                record = self.read(path.stem)
-                if record and (record.derivation.pipeline, record.derivation.product) == (
-                    pipeline,
-                    product,
-                ):
+            with suppress(FileNotFoundError):  # pruned meanwhile
+                data = path.read_bytes()
+                record = self.read(path.stem) if all(mark in data for mark in marks) else None
+                made = record and record.derivation
+                if made and (made.pipeline, made.product) == (pipeline, product):
                     found.append(record)
         return tuple(sorted(found, key=lambda record: (record.made_at, record.key), reverse=True))
 

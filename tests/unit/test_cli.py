@@ -153,6 +153,16 @@ def test_explain_tells_files_of_one_name_apart(small_mirror):
     assert [each["entry"]["origin"] for each in path] == ["upstream"]
 
 
+def test_explain_of_what_is_not_there_by_a_wrong_config_tells_the_mistakes(small_mirror, tmp_path):
+    """What a recipe would make of a file cannot be told by a config that cannot be read."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"mirror: {small_mirror.root}\nprograms: [{{program: 1345}}]\nrecipe: {{}}\n")
+
+    said = run("explain", "jw01345_none_i2d.fits", "--config", config, code=2)
+
+    assert "did you mean 'recipes'" in said
+
+
 def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
     """Of the same product and pipeline, newest first; not of others, nor of itself."""
     row = small_mirror.rows[f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"]
