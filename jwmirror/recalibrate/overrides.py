@@ -189,6 +189,8 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
         return
     if name.startswith(OVERRIDE):
         yield from _not_of_type(name.removeprefix(OVERRIDE), value, place, path)
+    elif name == "abs_refcat":
+        yield from _no_catalogue(value, place, path)
 
 
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:
@@ -202,4 +204,21 @@ def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[s
         yield (
             f"{place}: found {value!r}, which calls itself a {found} reference (REFTYPE), expected "
             f"a {reftype} reference; name it as {OVERRIDE}{found}, or correct the file."
+        )
+
+
+def _no_catalogue(value: str, place: str, path: Path) -> Iterator[str]:
+    """Whether a catalogue of stars can be read as tweakreg reads it, and has what that needs."""
+    from astropy.table import Table
+
+    try:
+        columns = Table.read(path).colnames
+    except Exception as err:  # astropy raises many kinds
+        said = " ".join(str(err).split())[:200]
+        yield f"{place}: found {value!r}, expected a catalogue; {path}: {said}."
+        return
+    if missing := [column for column in ("RA", "DEC") if column not in columns]:
+        yield (
+            f"{place}: found {value!r}, which has no column {' and no '.join(missing)}; "
+            f"expected RA and DEC in degrees, so written; it has {', '.join(columns)}."
         )

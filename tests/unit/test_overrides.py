@@ -8,6 +8,7 @@ import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
@@ -216,3 +217,32 @@ def test_a_reference_that_is_broken_is_a_mistake(tmp_path, name, content, told):
 
     assert line.startswith(f"here: found {name!r}, expected a reference file; {tmp_path / name}: ")
     assert told in line
+
+
+@pytest.mark.parametrize("name", ["stars.ecsv", "stars.fits"])
+def test_a_catalogue_with_places_is_no_mistake(tmp_path, name):
+    """In the formats that tweakreg reads."""
+    Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / name)
+
+    assert [*mistakes("abs_refcat", name, "here", tmp_path)] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "expected a catalogue"),
+        ("# %ECSV 1.0\n# ---\n# datatype: [\n", "expected a catalogue"),
+        ({"ra": [1.0], "DEC": [2.0]}, "has no column RA; expected RA and DEC in degrees"),
+        ({"x": [1.0], "y": [2.0]}, "has no column RA and no DEC;"),
+    ],
+)
+def test_a_catalogue_that_tweakreg_cannot_use_is_a_mistake(tmp_path, content, told):
+    """Empty, broken, or without the columns that the fit needs."""
+    if isinstance(content, dict):
+        Table(content).write(tmp_path / "stars.ecsv")
+    else:
+        (tmp_path / "stars.ecsv").write_text(content)
+
+    (line,) = mistakes("abs_refcat", "stars.ecsv", "here", tmp_path)
+
+    assert line.startswith("here: found 'stars.ecsv'") and told in line

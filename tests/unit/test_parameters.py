@@ -2,6 +2,7 @@
 
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from jwmirror.errors import ConfigError
 from jwmirror.recalibrate.mistakes import mistakes
@@ -97,7 +98,7 @@ def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told
 def test_what_can_be_run_is_no_mistake(right, tmp_path):
     """Config's names, notebooks' names and forms, None for what has no value, files and hooks."""
     fits.PrimaryHDU(header=fits.Header({"REFTYPE": "GAIN"})).writeto(tmp_path / "gain.fits")
-    (tmp_path / "stars.ecsv").touch()
+    Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / "stars.ecsv")
     (tmp_path / "fixes.py").write_text("def scale(model): ...")
 
     assert mistakes(right, PLACE, tmp_path) == []
