@@ -3,7 +3,7 @@
 Pure: what pools give comes in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jwmirror.recalibrate import pipelines
@@ -12,6 +12,7 @@ from jwmirror.recalibrate.exposures import is_chosen, root_of
 from jwmirror.records import GONE, UPSTREAM, Entry, Recipe
 
 POOL = "pool"
+STARTS = {1: ("uncal",), 2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +78,7 @@ def _chosen(
     programs = {program for of, program in made if of == recipe.name}
     whole = [each for each in found if each.program not in programs]
     if recipe.select:
-        out = {
-            root_of(entry.filename)
-            for entry in entries
-            if entry.product and not is_chosen(recipe, entry)
-        }
+        out = {root_of(e.filename) for e in _starts(entries, recipe) if not is_chosen(recipe, e)}
         whole = [each for each in whole if not _has_any(each, out)]
     others = [*whole, *(each for program in programs for each in made[recipe.name, program])]
     kept = [e for e in others if pipelines.stage_of_association(e.asn_type) not in own_stages]
@@ -93,17 +90,15 @@ def _has_any(association: Association, roots: set[str]) -> bool:
 
 
 def _roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:
-    """The exposures of a program that a recipe takes, by what it starts from."""
+    """The exposures of a program that a recipe takes."""
+    ours = (entry for entry in _starts(entries, recipe) if is_chosen(recipe, entry))
+    return tuple(sorted({root_of(e.filename) for e in ours if e.product.program == program}))
+
+
+def _starts(entries: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
+    """The files of exposures that a recipe starts from, whether it takes them or not."""
     start = min(recipe.stages, default=1)
-    suffixes = {1: ("uncal",), 2: ("rate", "rateints"), 3: ("cal", "calints")}[start]
-    roots = {
-        root_of(entry.filename)
-        for entry in entries
-        if entry.product.program == program
-        and entry.product.suffix in suffixes
-        and is_chosen(recipe, entry)
-    }
-    return tuple(sorted(roots))
+    return (entry for entry in entries if entry.product and entry.product.suffix in STARTS[start])
 
 
 def _latest_pools(entries: Iterable[Entry]) -> dict[int, Entry]:

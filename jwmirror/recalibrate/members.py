@@ -26,6 +26,7 @@ from jwmirror.records import (
 MISSING = " is missing: "  # between a member's name and why
 SHUTTERS = "meta.instrument.msa_metadata_file"
 WITH_SHUTTERS = "NRS_MSASPEC"
+RATES = ("rate", "rateints")
 PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 
 
@@ -58,11 +59,11 @@ class Stock:
             file = self._made(recipe, member.name)
             if file is None and not _makes(recipe, member.name):
                 entry = self.held.get(member.name)
-                upstream += [entry] if entry else []
                 file = _file_of(entry) if entry and not entry.refusal else None
             if file is None:
                 return Inputs(why=f"member {member.name}{MISSING}{self._why_not(recipe, member)}")
             found.append(_input(member, file))
+            upstream += self._begun_from(recipe, member.name)
         header = self.header(association)
         if not header:
             return Inputs(why=f"the header of {science(association)[0]} is unknown")
@@ -92,6 +93,12 @@ class Stock:
         if (recipe.name, root_of(name), pipelines.stage_that_makes(name)) in self.coming:
             return ResultFile(filename=name, sha256="", size=0, identity="")
         return None
+
+    def _begun_from(self, recipe: Recipe, name: str) -> list[Entry]:
+        """What of upstream a member is, or was made of by a recipe that starts from rates."""
+        rates = [f"{root_of(name)}_{each}.fits" for each in RATES if min(recipe.stages) > 1]
+        names = rates if _makes(recipe, name) else [name]
+        return [self.held[each] for each in names if each in self.held]
 
     @cached_property
     def _names(self) -> dict[tuple[str, str], list[str]]:

@@ -301,6 +301,24 @@ def test_upstreams_members_are_of_one_generation(field, label):
     assert f"upstream's members are of {label} v1 and v2; it waits" in plan.waits[0].why
 
 
+def test_what_is_made_of_upstreams_rates_is_of_one_generation_too():
+    """Each exposure alone would do; what combines them waits."""
+    rates = [upstream(f"{root(n)}_rate.fits", cal_ver=f"v{n}") for n in (1, 2)]
+    found = Associations(
+        found=(
+            *(association("image2", root(n), f"science:{root(n)}_rate.fits") for n in (1, 2)),
+            association("image3", SPECTRUM, *(f"science:{root(n)}_cal.fits" for n in (1, 2))),
+        )
+    )
+    alone = chains(Observatory().plan_stage(2, stock_of(rates, []), found, FROM_RATE))
+    cals = [made(chain, "cal") for chain in alone]
+
+    plan = Observatory().plan_stage(3, stock_of(rates, cals), found, FROM_RATE)
+
+    assert len(alone) == 2
+    assert "of CAL_VER v1 and v2" in plan.waits[0].why
+
+
 def test_what_upstream_lacks_is_told_with_the_way_out():
     """A product that is not mirrored, and one that cannot be read."""
     cal = upstream(f"{root(1)}_cal.fits")
