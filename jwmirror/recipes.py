@@ -4,7 +4,6 @@ Like the config, they are known to the workflow's rules and the command line onl
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +12,13 @@ import yaml
 from jwmirror import subsets
 from jwmirror.environments import Environments
 from jwmirror.errors import ConfigError, unknown
-from jwmirror.recalibrate import between, exported, pipelines
+from jwmirror.recalibrate import between
 from jwmirror.recalibrate.parameters import normal
 from jwmirror.records import Recipe
+from jwmirror.spelling import Part, Speller, overlaid
 from jwmirror.where import Block, blocks_of, ties
 
-FROM = "from"  # in a pipeline or step of a recipe: a file that its parameters are read from
 EVERY = "recipe"  # in a setting: all recipes
-
-
-@dataclass(frozen=True)
-class Part:
-    """Parameters of a recipe that stand in one place; `place` begins each sentence about them."""
-
-    recipe: str
-    place: str
-    parameters: Mapping[str, Any]
 
 
 class Recipes:
@@ -42,11 +32,13 @@ class Recipes:
         self.mistakes: list[str] = []
         self.parts: list[Part] = []  # what is to be held to stpipe's specs
         recipes = raw if isinstance(raw, Mapping) else {}
-        self._raw = {
-            str(name): self._spelled(str(name), recipe or {})
-            for name, recipe in recipes.items()
-            if isinstance(recipe or {}, Mapping)
-        }
+        self._raw: dict[str, dict[str, Any]] = {}
+        for name, recipe in recipes.items():
+            if isinstance(recipe or {}, Mapping):
+                speller = Speller(str(name))
+                self._raw[str(name)] = speller.spelled(recipe or {})
+                self.parts += speller.parts
+                self.mistakes += speller.mistakes
         self._settings = self._set(settings)
 
     def check(self, programs: Any, check_steps: bool) -> list[str]:
@@ -130,76 +122,12 @@ class Recipes:
                 own.remove(new)
         return below + own
 
-    # ---- files
-
-    def _spelled(self, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
-        """A recipe with the contents of the files that it names in their place."""
-        place = f"recipes.{name}"
-        whole = dict(recipe)
-        if not isinstance(recipe.get("extends", ""), str):
-            del whole["extends"]
-        if isinstance(recipe.get("parameters"), Mapping):
-            whole["parameters"] = self._read(name, f"{place}.parameters", recipe["parameters"])
-        if isinstance(recipe.get("where"), list):
-            whole["where"] = [
-                {**block, "parameters": self._read(name, f"{place}.where[{i}].parameters", said)}
-                if isinstance(block, Mapping)
-                and isinstance(said := block.get("parameters"), Mapping)
-                else block
-                for i, block in enumerate(recipe["where"])
-            ]
-        return whole
-
-    def _read(self, recipe: str, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Parameters with files read; notes the parts that they consist of, to be checked."""
-        whole, written = {}, {}
-        for name, content in parameters.items():
-            pipeline, where = pipelines.name_of(str(name)), f"{place}.{name}"
-            content = {FROM: content} if isinstance(content, str) else content
-            if pipeline not in pipelines.PIPELINES or not isinstance(content, Mapping):
-                written[name] = content
-                continue
-            below, rest = self._from(recipe, where, content, pipeline)
-            written[name] = rest
-            whole[name] = overlaid(below, normal({pipeline: rest}).get(pipeline, {}))
-        self.parts.append(Part(recipe, place, written))
-        return whole
-
-    def _from(
-        self, recipe: str, place: str, content: Mapping[str, Any], pipeline: str
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What files say of a pipeline, in normal form; and the content without their names."""
-        rest = {name: value for name, value in content.items() if name != FROM}
-        below = self._file(recipe, place, content[FROM], pipeline) if FROM in content else {}
-        for group, where in ((rest, place), (rest.get("steps"), f"{place}.steps")):
-            for step, values in group.items() if isinstance(group, Mapping) else ():
-                if step != "steps" and isinstance(values, Mapping) and FROM in values:
-                    said = self._file(recipe, f"{where}.{step}", values[FROM], pipeline, step)
-                    below = overlaid(below, {"steps": {step: said}})
-        return below, _without_from(rest)
-
-    def _file(
-        self, recipe: str, place: str, path: Any, pipeline: str, step: str = ""
-    ) -> dict[str, Any]:
-        try:
-            if not isinstance(path, str):
-                raise ConfigError(["expected the name of a file"])
-            content = exported.read(Path(path).expanduser().absolute(), pipeline, step)
-        except ConfigError as error:
-            self.mistakes.append(f"{place}: found {path!r}, {error}.")
-            return {}
-        part = {pipeline: {"steps": {step: content}} if step else content}
-        self.parts.append(Part(recipe, f"{place} ({path})", part))
-        return content
-
     # ---- settings
 
     def _set(self, settings: Any) -> dict[str, dict[str, Any]]:
         """What is set on the command line, by recipe; notes the parts, to be checked."""
         found: dict[str, dict[str, Any]] = {}
-        settings = (
-            [settings] if isinstance(settings, str) else settings
-        )  # one, from YAML or Snakemake
+        settings = [settings] if isinstance(settings, str) else settings
         for setting in settings if isinstance(settings, list | tuple) else ():
             try:
                 name, parameters = _parsed(str(setting))
@@ -231,15 +159,6 @@ def _check_of(python: str) -> Callable[[Mapping[str, Any], str], Iterable[str]]:
     return mistakes
 
 
-def overlaid(below: Mapping, above: Mapping) -> dict[str, Any]:
-    """Nested dicts merged key by key; `above` wins."""
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = overlaid(merged[key], value) if both else value
-    return merged
-
-
 def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     """deep.detector1.jump.skip=true: the recipe's name, and nested parameters."""
     path, equals, text = setting.partition("=")
@@ -256,14 +175,6 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     for part in reversed(inner):
         value = {part: value}
     return name, value
-
-
-def _without_from(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_from(value) if isinstance(value, Mapping) else value
-        for name, value in content.items()
-        if name != FROM
-    }
 
 
 def _functions(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

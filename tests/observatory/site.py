@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from jwmirror.recipes import overlaid
 from jwmirror.records import Entry
 from jwmirror.report.runs import Run, last_run
+from jwmirror.spelling import overlaid
 from jwmirror.store.generations import Generations
 from tests.observatory.observatory import Observatory
 

@@ -84,6 +84,17 @@ def test_what_stands_beside_a_file_is_laid_over_it():
     assert said({"detector1": content})["steps"]["ipc"] == {"skip": True}
 
 
+def test_what_is_laid_over_a_file_need_not_be_right_in_it(written):
+    """A file from another machine, with more processes than are allowed here."""
+    (written / "cores.cfg").write_text(
+        "name = Detector1Pipeline\n[steps]\n[[jump]]\nmaximum_cores = all\n"
+    )
+
+    found = said({"detector1": {"from": "cores.cfg", "jump": {"maximum_cores": "none"}}})
+
+    assert found["steps"]["jump"]["maximum_cores"] == "none"
+
+
 def test_only_the_content_of_a_file_counts(written):
     """A moved file says the same."""
     (written / "moved.asdf").write_bytes((written / "detector1.asdf").read_bytes())
