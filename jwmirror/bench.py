@@ -3,7 +3,6 @@
 Like the command line it may call all wings; rules and scripts call it, wings do not.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,8 +14,7 @@ from jwmirror.files import sha256_of
 from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.desk import Resolves
 from jwmirror.recalibrate.members import stock_of
-from jwmirror.recalibrate.plan import plan_associations, plan_exposures, wanted
-from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.plan import plan_associations, plan_exposures
 from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.recalibrate.stages import Cost, Output
 from jwmirror.records import (
@@ -26,7 +24,6 @@ from jwmirror.records import (
     Receipt,
     Recipe,
     Record,
-    References,
     ResultFile,
     Settling,
 )
@@ -176,16 +173,6 @@ class Bench:
         return {(entry.origin, entry.result): entry.key for entry in entries if entry.key}
 
 
-def needed(held: Held, recipes: Sequence[Recipe], resolver: Resolver) -> tuple[str, ...]:
-    """Names of all references that recipes may need, each by the jwst that runs it."""
-    found: set[str] = set()
-    for python in {recipe.python for recipe in recipes}:
-        same = [recipe for recipe in recipes if recipe.python == python]
-        headers = wanted(held.entries, held.associations, same)
-        found.update(resolver.within(python).needed(headers) if headers else ())
-    return tuple(sorted(found))
-
-
 def _computes(plans: Sequence[Plan]) -> bool:
     """Whether the last of the plans has something to compute."""
     return bool(plans and plans[-1].batches)
@@ -203,9 +190,3 @@ def _check_one_state(plans: Sequence[Plan], recipes: Sequence[Recipe], resolver:
                     f"would be with {now}; members of two generations are not combined; run "
                     "again, so that all is planned anew."
                 )
-
-
-def offline_resolver(cache: Path, references: References) -> Resolver:
-    """A resolver on the synced cache, and the environment that this and child processes need."""
-    os.environ.update(environment(cache, references.context))
-    return Resolver(cache, references.context, references.files)

@@ -33,6 +33,7 @@ class Config:
     group: str | None  # may read exclusive-access files
     references_url: str
     context: str
+    on_new_context: str  # follow or hold
     cache: Path
     batch: int  # exposures per job
     timeout_s: int
@@ -85,6 +86,7 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
         group=archive["group"],
         references_url=references["url"],
         context=references["context"],
+        on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
         batch=calibrate["batch"],
         timeout_s=calibrate["timeout"],

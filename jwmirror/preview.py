@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.bench import Bench, offline_resolver
+from jwmirror.bench import Bench
+from jwmirror.contexts import offline_resolver
 from jwmirror.errors import ConfigError, ReferencesError
 from jwmirror.recalibrate.derivation import differences
 from jwmirror.recalibrate.desk import Resolves
@@ -46,13 +47,16 @@ def preview(
     programs: Sequence[int],
     cache: Path,
     context: str,
+    ahead: References | None = None,
 ) -> Preview:
     """What is out of date in a mirror by these recipes and that context policy, and why.
 
-    `run` is the last one: a state that it fetched and did not publish counts as held.
+    `run` is the last one: a state that it fetched and did not publish counts as held. `ahead`: the
+    references to plan with, if not those that were synced last (contexts.foreseen).
     """
     bench = Bench(mirror)
-    resolver, note = resolver_by(cache, last_references(mirror), context)
+    last = last_references(mirror)
+    resolver, note = resolver_by(cache, last, context) if ahead is None else _looking(cache, ahead)
     plans = _plans(bench, run, recipes, resolver)
     return Preview(
         plans=tuple(_without(plan, resolver.gaps) for plan in plans),
@@ -168,6 +172,16 @@ def resolver_by(
     return Offline(offline_resolver(cache, references)), () if here[0] == asked else (told,)
 
 
+def _looking(cache: Path, ahead: References) -> tuple[Offline, tuple[str, ...]]:
+    """A resolver on references that CRDS was asked for just now, and a note that says so."""
+    return Offline(offline_resolver(cache, ahead)), (f"By context {ahead.context}.",)
+
+
+def held_now(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Held:
+    """What is held of upstream, as a preview sees it."""
+    return _held(Bench(mirror), run, recipes)
+
+
 def _is_cached(cache: Path, context: str) -> bool:
     return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
 
@@ -225,6 +239,12 @@ def _without(plan: Plan, gaps: set[str]) -> Plan:
 
 
 def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
+    if run.references and run.references.offered:
+        yield (
+            f"CRDS offers {run.references.offered}; held at {run.references.context} "
+            "(references.on_new_context). `jwmirror plan --context "
+            f"{run.references.offered}` shows what it would change."
+        )
     if run.published is None:
         yield f"run {run.id} has not come to its end; `snakemake` goes on where it stopped."
     if run.poll is None or run.poll.limited_to:  # nothing was asked, or just what events named

@@ -366,6 +366,7 @@ class References:
     context: str  # jwst_1464.pmap
     server: str
     files: dict[str, str]  # name -> sha1
+    offered: str = ""  # the context that the config's policy means now, if it is held at another
 
 
 @dataclass(frozen=True, kw_only=True)

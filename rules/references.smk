@@ -25,6 +25,7 @@ rule sync_references:
         mirror=mirror,
         url=CONFIG.references_url,
         context=CONFIG.context,
+        on_new_context=CONFIG.on_new_context,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
     message:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from jwmirror.bench import Bench, offline_resolver
+from jwmirror.bench import Bench
+from jwmirror.contexts import offline_resolver
 from jwmirror.log import log_to
 from jwmirror.recalibrate.worker import calibrate
 from jwmirror.records import Plan, References, read, write

@@ -1,6 +1,7 @@
 """Plan the recalibration of a stage's associations, now that the level below is done."""
 
-from jwmirror.bench import Bench, offline_resolver
+from jwmirror.bench import Bench
+from jwmirror.contexts import offline_resolver
 from jwmirror.log import log_to
 from jwmirror.records import (
     Ahead,

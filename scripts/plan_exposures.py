@@ -1,6 +1,7 @@
 """Plan the recalibration of exposures; and of associations, where no exposure is out of date."""
 
-from jwmirror.bench import Bench, offline_resolver
+from jwmirror.bench import Bench
+from jwmirror.contexts import offline_resolver
 from jwmirror.log import log_to
 from jwmirror.records import Ahead, Poll, Recipe, References, Settling, parse, read, write
 

@@ -1,55 +1,32 @@
 """The CRDS cache: a context resolved once, its files synced one by one, each verified by sha1."""
 
-import hashlib
 import logging
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-
-import msgspec
 
 from jwmirror.archive.crds import (
     CONTEXT,
     OBSERVATORY,
     FileFacts,
     Server,
-    config_folder,
     has_config,
     place_of,
     write_config,
 )
 from jwmirror.archive.downloads import Wanted, download
+from jwmirror.archive.ledger import Seal, read_ledger, write_ledger
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError, ReferencesError, RejectedError
 from jwmirror.files import sync_file, sync_folder
-from jwmirror.records import read, write
 
 BUILD, LATEST = "build", "latest"
-LEDGER = "jwmirror_verified.json"  # in the cache's config folder
 PATIENCE = Patience(read_s=120)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Seal:
-    """A file that was verified, as it was then: while size and mtime are the same, so is it."""
-
-    size: int  # bytes
-    mtime_ns: int
-    sha1: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """What of a cache was verified; files never change under a name of CRDS."""
-
-    files: dict[str, Seal] = field(default_factory=dict)
-    contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # -> its mappings
 
 
 def resolve_context(url: str, policy: str, cache: Path | str, patience: Patience = PATIENCE) -> str:
@@ -100,13 +77,13 @@ def sync_mappings(
     Afterwards references can be looked up offline. What was synced before asks no server.
     """
     cache, server = Path(cache), Server(url, patience)
-    mappings = _ledger(cache).contexts.get(context)
+    mappings = read_ledger(cache).contexts.get(context)
     if mappings is None or not has_config(cache):
         write_config(cache, server.info)
         mappings = tuple(sorted(server.call("get_mapping_names", context)))
     _sync(server, {name: place_of(cache, name) for name in mappings}, cache)
-    ledger = _ledger(cache)
-    _keep(cache, replace(ledger, contexts={**ledger.contexts, context: mappings}))
+    ledger = read_ledger(cache)
+    write_ledger(cache, replace(ledger, contexts={**ledger.contexts, context: mappings}))
     return mappings
 
 
@@ -128,16 +105,25 @@ def sync_references(
     return _sync(server, places, cache)
 
 
+def sums_of(names: Iterable[str], url: str, patience: Patience = PATIENCE) -> dict[str, str]:
+    """The sha1 of references as CRDS tells it, without fetching them; name -> sha1."""
+    facts = Server(url, patience).facts(names)
+    lacking = sorted(name for name, each in facts.items() if each.sha1 is None)
+    if lacking:
+        raise ReferencesError(f"CRDS at {url}: tells no sha1 of {', '.join(lacking[:5])}.")
+    return {name: each.sha1 for name, each in facts.items()}
+
+
 # ---- one file after the other ----------------------------------------------------------------
 
 
 def _sync(server: Server, places: dict[str, Path], cache: Path) -> dict[str, str]:
     """Have files in their places, whole; name -> sha1."""
-    ledger = _ledger(cache)
+    ledger = read_ledger(cache)
     seals = {
         name: seal
         for name, place in places.items()
-        if (seal := ledger.files.get(name)) and _unchanged(place, seal)
+        if (seal := ledger.files.get(name)) and seal.holds(place)
     }
     doubtful = sorted(places.keys() - seals.keys())
     facts = server.facts(doubtful) if doubtful else {}
@@ -151,14 +137,14 @@ def _sync(server: Server, places: dict[str, Path], cache: Path) -> dict[str, str
         ) from err
     finally:
         if doubtful:
-            _keep(cache, replace(ledger, files={**ledger.files, **seals}))
+            write_ledger(cache, replace(ledger, files={**ledger.files, **seals}))
     return {name: seals[name].sha1 for name in places}
 
 
 def _settle(server: Server, facts: FileFacts, place: Path) -> Seal:
     """Have one file in its place: as it is if it is right, or else fetched."""
     if place.exists():
-        seal = _seal(place)
+        seal = Seal.of(place)
         if seal.size == facts.size and facts.sha1 in (None, seal.sha1):
             return seal
         log.warning("%s in the cache is not what CRDS has; deleted, and fetched again", facts.name)
@@ -183,7 +169,7 @@ def _settle(server: Server, facts: FileFacts, place: Path) -> Seal:
     except ArchiveError as err:
         raise ReferencesError(str(err)) from err
     _put_in_place(body.path, place)
-    return _seal(place)
+    return Seal.of(place)
 
 
 def _put_in_place(file: Path, place: Path) -> None:
@@ -192,33 +178,3 @@ def _put_in_place(file: Path, place: Path) -> None:
     sync_file(file)
     os.replace(file, place)
     sync_folder(place.parent)
-
-
-def _seal(path: Path) -> Seal:
-    with open(path, "rb") as file:
-        sha1 = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
-    status = path.stat()
-    return Seal(status.st_size, status.st_mtime_ns, sha1)
-
-
-def _unchanged(path: Path, seal: Seal) -> bool:
-    with suppress(FileNotFoundError):
-        status = path.stat()
-        return (status.st_size, status.st_mtime_ns) == (seal.size, seal.mtime_ns)
-    return False
-
-
-def _ledger(cache: Path) -> Ledger:
-    """What was verified; nothing, where there is no such file or it does not read."""
-    try:
-        return read(config_folder(cache) / LEDGER, Ledger)
-    except FileNotFoundError:
-        return Ledger()
-    except msgspec.MsgspecError as err:
-        log.warning("the ledger of %s does not read (%s): all files are verified anew", cache, err)
-        return Ledger()
-
-
-def _keep(cache: Path, ledger: Ledger) -> None:
-    if ledger != _ledger(cache):
-        write(config_folder(cache) / LEDGER, ledger)

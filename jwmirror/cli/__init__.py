@@ -9,6 +9,7 @@ from jwmirror.cli import (  # noqa: F401
     history,
     looking,
     parameters,
+    references,
     scaffolding,
     steering,
 )

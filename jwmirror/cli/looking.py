@@ -24,6 +24,10 @@ from jwmirror.report.history import plain
 from jwmirror.report.runs import Run, last_run
 from jwmirror.report.status import Preview, Status, holdings, status_of
 
+Context = Annotated[
+    str | None, typer.Option(help="Plan by this CRDS context, or `latest` or `build`, instead.")
+]
+
 
 @app.command()
 def status(
@@ -50,12 +54,16 @@ def plan(
     config: AskedConfig = None,
     mirror: Mirror = None,
     settings: Settings = None,
+    context: Context = None,
     all_lines: All = False,
     as_json: Json = False,
 ) -> None:
-    """What the next run would recalibrate of what is held, and why; MAST and CRDS are not asked."""
+    """What the next run would recalibrate of what is held, and why.
+
+    MAST and CRDS are not asked; with --context, CRDS is, for what that context would change.
+    """
     with told():
-        found = _status(config, mirror, settings=settings or ())
+        found = _status(config, mirror, settings=settings or (), context=context)
     tell(found, pages.plan_page(found, all_lines), as_json)
 
 
@@ -64,6 +72,7 @@ def _status(
     mirror: Path | None,
     by_last_run: bool = False,
     settings: Sequence[str] = (),
+    context: str | None = None,
 ) -> Status:
     """The state of a mirror: by a config, or by the last run where none is asked for."""
     from jwmirror.store.generations import Generations
@@ -75,16 +84,25 @@ def _status(
     held = holdings(zip(*columns, strict=True))
     run = last_run(root)
     by_last_run = by_last_run or (config is None and mirror is not None)
-    seen = None if by_last_run or run is None else _preview(root, run, config or CONFIG, settings)
+    seen = None
+    if run is not None and not by_last_run:
+        seen = _preview(root, run, config or CONFIG, settings, context)
     return status_of(str(root), plain(current) if current else None, held, run, seen)
 
 
-def _preview(root: Path, run: Run, config: Path, settings: Sequence[str]) -> Preview:
+def _preview(
+    root: Path, run: Run, config: Path, settings: Sequence[str], context: str | None
+) -> Preview:
     from jwmirror.advice import advice
     from jwmirror.config import load
-    from jwmirror.preview import preview  # imports jwst: seconds
+    from jwmirror.contexts import foreseen
+    from jwmirror.preview import held_now, preview  # imports jwst: seconds
 
     asked = load(config, settings)
     programs = [selection.program for selection in asked.selections]
-    found = preview(root, run, asked.recipes, programs, asked.cache, asked.context)
+    ahead = None
+    if context is not None:
+        held = held_now(root, run, asked.recipes)
+        ahead = foreseen(asked.references_url, context, asked.cache, held, asked.recipes)
+    found = preview(root, run, asked.recipes, programs, asked.cache, asked.context, ahead)
     return replace(found, notes=(*found.notes, *advice(asked.selections, asked.recipes)))

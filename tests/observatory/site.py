@@ -93,6 +93,11 @@ class Site:
         command = [sys.executable, "-m", "jwmirror.cli", *words, "--mirror", str(self.mirror)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
 
+    def jwmirror_on_config(self, *words: str) -> bytes:
+        """What the command line says by this site's config."""
+        command = [sys.executable, "-m", "jwmirror.cli", *words, "--config", str(self.config_file)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+
     def entries(self) -> dict[str, Entry]:
         """The rows of the current generation, by path."""
         return {entry.path: entry for entry in Generations(self.mirror).entries()}

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.archive.bundles import bundle
 from jwmirror.archive.references import (
     resolve_context,
+    sums_of,
     sync_mappings,
     sync_references,
 )
@@ -242,3 +244,35 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
         sync_references([FLAT], context, cache, server.url, sync_hastily)
 
     assert list(place(cache).parent.iterdir()) == []
+
+
+def test_sums_are_told_without_a_download(server, cache):
+    """What CRDS says of a file is what a sync of it finds."""
+    told = sums_of([FLAT], server.url, HASTY)
+
+    assert server.fetched(FLAT) == 0
+    assert told == sync(server, cache, FLAT)
+
+
+def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
+    """All of a context and the named references; syncing from it needs no server."""
+    sums = sync(server, cache, FLAT)
+    away = tmp_path / "away"
+
+    made = bundle("jwst_0001.pmap", [FLAT], cache, away)
+
+    nowhere = "http://localhost:9"
+    mappings = sync_mappings(nowhere, "jwst_0001.pmap", away, HASTY)
+    assert sync_references([FLAT], "jwst_0001.pmap", away, nowhere, HASTY) == sums
+    assert made.files == len(mappings) + 1
+    assert made.size == sum(f.stat().st_size for f in away.rglob("jwst_*") if f.is_file())
+
+
+def test_a_bundle_of_what_is_not_cached_leaves_nothing(server, cache, tmp_path):
+    """A reference that was never synced is named, and no folder appears."""
+    sync(server, cache)
+
+    with pytest.raises(ReferencesError, match=f"{FLAT} is not in the reference cache"):
+        bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]

@@ -1,0 +1,61 @@
+"""`jwmirror references`: what recipes need of CRDS, for places without network."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jwmirror.cli.app import CONFIG, AskedConfig, Json, app, print_json, told
+from jwmirror.errors import ReferencesError
+from jwmirror.report.runs import last_references, last_run
+
+if TYPE_CHECKING:
+    from jwmirror.config import Config
+    from jwmirror.records import References
+
+references = typer.Typer(help="The reference files that recipes need.", no_args_is_help=True)
+app.add_typer(references, name="references")
+
+
+@references.command()
+def bundle(
+    to: Annotated[Path, typer.Option(help="The folder to write; it must not be there yet.")],
+    config: AskedConfig = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Ask CRDS first, by the config as it is now.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write all references that the recipes need into one folder, for a site without network.
+
+    Those of the last run; with --sync those that the config needs now for what is held.
+    """
+    from jwmirror.archive.bundles import bundle as bundled
+    from jwmirror.config import load
+
+    with told():
+        asked = load(config or CONFIG)
+        needed = _synced(asked) if sync else last_references(asked.mirror)
+        if needed is None or not needed.context:
+            raise ReferencesError(
+                f"{asked.mirror}: no run has synced references yet; run `snakemake` first, or add "
+                "--sync."
+            )
+        made = bundled(needed.context, needed.files, asked.cache, to)
+    if as_json:
+        print_json(made)
+        return
+    print(f"{made.folder}: {made.files} files, {made.size / 1e6:,.1f} MB, for {made.context}")
+    print(f"There: references: {{cache: {made.folder}, context: {made.context}}}")
+
+
+def _synced(asked: "Config") -> "References | None":
+    """What the config needs now for what is held, synced; None before the first run."""
+    from jwmirror.contexts import synced
+    from jwmirror.preview import held_now  # imports jwst: seconds
+
+    run = last_run(asked.mirror)
+    if run is None:
+        return None
+    held = held_now(asked.mirror, run, asked.recipes)
+    return synced(asked.references_url, asked.context, asked.cache, held, asked.recipes)
