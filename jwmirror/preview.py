@@ -177,11 +177,6 @@ def _looking(cache: Path, ahead: References) -> tuple[Offline, tuple[str, ...]]:
     return Offline(offline_resolver(cache, ahead)), (f"By context {ahead.context}.",)
 
 
-def held_now(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Held:
-    """What is held of upstream, as a preview sees it."""
-    return _held(Bench(mirror), run, recipes)
-
-
 def _is_cached(cache: Path, context: str) -> bool:
     return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
 

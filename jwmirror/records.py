@@ -119,8 +119,7 @@ class Orders:
 # ---- what the mirror holds -------------------------------------------------------------------
 
 HELD, GONE = "held", "vanished"
-UPSTREAM = "upstream"
-RAMP = "ramp"  # an intermediate that a recipe may keep
+UPSTREAM, RAMP = "upstream", "ramp"  # the ramp is an intermediate that a recipe may keep
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,6 +94,7 @@ def _preview(
     root: Path, run: Run, config: Path, settings: Sequence[str], context: str | None
 ) -> Preview:
     from jwmirror.advice import advice
+    from jwmirror.bench import Bench
     from jwmirror.config import load
     from jwmirror.contexts import foreseen
     from jwmirror.preview import held_now, preview  # imports jwst: seconds
@@ -102,7 +103,7 @@ def _preview(
     programs = [selection.program for selection in asked.selections]
     ahead = None
     if context is not None:
-        held = held_now(root, run, asked.recipes)
+        held = held_now(Bench(root), run, asked.recipes)
         ahead = foreseen(asked.references_url, context, asked.cache, held, asked.recipes)
     found = preview(root, run, asked.recipes, programs, asked.cache, asked.context, ahead)
     return replace(found, notes=(*found.notes, *advice(asked.selections, asked.recipes)))

@@ -51,11 +51,12 @@ def bundle(
 
 def _synced(asked: "Config") -> "References | None":
     """What the config needs now for what is held, synced; None before the first run."""
+    from jwmirror.bench import Bench
     from jwmirror.contexts import synced
     from jwmirror.preview import held_now  # imports jwst: seconds
 
     run = last_run(asked.mirror)
     if run is None:
         return None
-    held = held_now(asked.mirror, run, asked.recipes)
+    held = held_now(Bench(asked.mirror), run, asked.recipes)
     return synced(asked.references_url, asked.context, asked.cache, held, asked.recipes)
