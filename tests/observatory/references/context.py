@@ -57,16 +57,31 @@ def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: s
 
     New rmap, imap and pmap get the next serials; the old ones stay.
     """
+    old, new = _tilt_flat(crds_root, _rmap(crds_root, "flat"), detector, filter_name, subarray)
+    return replace_reference(crds_root, "flat", old, new)
+
+
+def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
+    """Add a context in which one NIRCam reference stands for another of its type; the pmap's name.
+
+    New rmap, imap and pmap get the next serials; the old ones stay.
+    """
     folder = mappings_folder(crds_root)
     pmap = newest_context(crds_root)
     imap = _child(folder, pmap, "jwst_nircam_", ".imap")
-    rmap = _child(folder, imap, "jwst_nircam_flat_", ".rmap")
-    old, new = _tilt_flat(crds_root, rmap, detector, filter_name, subarray)
+    rmap = _rmap(crds_root, kind)
     new_rmap = succeed(folder / rmap, old, new)
     new_imap = succeed(folder / imap, rmap, new_rmap)
     context = succeed(folder / pmap, imap, new_imap)
     _write_config(crds_root, context)
     return context
+
+
+def _rmap(crds_root: Path, kind: str) -> str:
+    """The mapping of a NIRCam reference type in the newest context."""
+    folder = mappings_folder(crds_root)
+    imap = _child(folder, newest_context(crds_root), "jwst_nircam_", ".imap")
+    return _child(folder, imap, f"jwst_nircam_{kind}_", ".rmap")
 
 
 def newest_context(crds_root: Path) -> str:
