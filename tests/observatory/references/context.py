@@ -48,7 +48,7 @@ def build_context(
         write_fgs(guiders)
         imaps["FGS"] = guiders.write_mappings(FGS_KEYS)
     context = write_pmap(mappings_folder(crds_root), imaps)
-    _write_config(crds_root, context)
+    write_config(crds_root, context)
     return context
 
 
@@ -73,7 +73,7 @@ def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
     new_rmap = succeed(folder / rmap, old, new)
     new_imap = succeed(folder / imap, rmap, new_rmap)
     context = succeed(folder / pmap, imap, new_imap)
-    _write_config(crds_root, context)
+    write_config(crds_root, context)
     return context
 
 
@@ -127,7 +127,7 @@ def _tilt_flat(
     return old, new
 
 
-def _write_config(crds_root: Path, latest: str) -> None:
+def write_config(crds_root: Path, latest: str) -> None:
     """Write what an offline client reads instead of asking a server."""
     folder = crds_root / "config" / "jwst"
     folder.mkdir(parents=True, exist_ok=True)

@@ -72,14 +72,15 @@ KEYS = {
 def write_parameters(shelf: Shelf, filters: tuple[str, ...]) -> None:
     """Put the parameter references of NIRCam imaging on the shelf."""
     images = ("NRC_IMAGE", "|".join(filters), "CLEAR")
-    _put(shelf, (), JUMP_STEP)
-    _put(shelf, images, TWEAKREG_STEP)
-    _put(shelf, images, SOURCE_CATALOG_STEP)
-    _put(shelf, ("F",), FOR_IMAGES)
-    _put(shelf, ("T",), FOR_TIME_SERIES)
+    put_step(shelf, (), JUMP_STEP)
+    put_step(shelf, images, TWEAKREG_STEP)
+    put_step(shelf, images, SOURCE_CATALOG_STEP)
+    put_step(shelf, ("F",), FOR_IMAGES)
+    put_step(shelf, ("T",), FOR_TIME_SERIES)
 
 
-def _put(shelf: Shelf, match: tuple[str, ...], step: Step) -> None:
+def put_step(shelf: Shelf, match: tuple[str, ...], step: Step) -> None:
+    """Put a parameter reference on the shelf, as stpipe writes it."""
     filename = shelf.name(step.kind, ".asdf")
     with step.config(step.short_name).to_asdf(include_metadata=True) as file:
         file["meta"].update(

@@ -15,14 +15,16 @@ from tests.observatory.references.mappings import (
 )
 from tests.observatory.telescope.detectors import Detector, Subarray
 
-UNUSED = [  # types that jwst asks for on any instrument, and that may be N/A for imaging
+UNUSED = [  # types that some step of jwst asks for, and that an instrument need not provide
     "ipc", "trapdensity", "trappars", "persat", "drizpars", "wcsregions", "specwcs", "regions",
     "wavelengthrange", "camera", "collimator", "disperser", "fore", "fpa", "msa", "ote",
     "ifupost", "ifufore", "ifuslicer", "chromcorr", "sirskernel", "refpix", "bkg", "wfssbkg",
     "extract1d", "psfmask", "amplifier", "fflat", "sflat", "dflat", "pastasoss", "pictureframe",
     "rscd", "emicorr", "reset", "lastframe", "tsophot", "mask", "saturation", "superbias",
     "linearity", "dark", "gain", "readnoise", "flat", "photom", "area", "distortion",
-    "filteroffset", "apcorr", "abvegaoffset",
+    "filteroffset", "apcorr", "abvegaoffset", "barshadow", "cubepar", "fringe", "fringefreq",
+    "mrsptcorr", "mrsxartcorr", "msaoper", "nrm", "pathloss", "psf", "speckernel", "specprofile",
+    "throughput", "wavecorr",
 ]  # fmt: skip
 
 

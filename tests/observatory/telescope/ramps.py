@@ -36,7 +36,7 @@ def light_of(size: int, x: np.ndarray, y: np.ndarray, rates: np.ndarray) -> np.n
     )
     for i in np.flatnonzero(near):
         left, low = columns[i] + STAMP, rows[i] + STAMP
-        stamp = np.outer(_profile(y[i] - rows[i]), _profile(x[i] - columns[i]))
+        stamp = np.outer(profile_of(y[i] - rows[i]), profile_of(x[i] - columns[i]))
         light[low : low + 2 * STAMP + 1, left : left + 2 * STAMP + 1] += rates[i] * stamp
     return light[pad:-pad, pad:-pad]
 
@@ -70,7 +70,7 @@ def read_ramps(
     return ramps
 
 
-def _profile(offset: float) -> np.ndarray:
+def profile_of(offset: float) -> np.ndarray:
     """Fractions of a star's light in the columns (or rows) around it."""
     edges = (np.arange(-STAMP, STAMP + 2) - 0.5 - offset) / (np.sqrt(2) * PSF_SIGMA)
     return np.diff(erf(edges)) / 2

@@ -1,0 +1,27 @@
+"""The reference context of some modes: one shelf per instrument."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.observatory.modes.mode import Mode
+from tests.observatory.modes.shelves import KEYS
+from tests.observatory.references.context import mappings_folder, write_config
+from tests.observatory.references.mappings import write_pmap
+from tests.observatory.references.shelf import Shelf
+
+
+def build_context(crds_root: Path, modes: Iterable[Mode]) -> str:
+    """Write the references and mappings of the modes; the pmap's name.
+
+    `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
+    """
+    shelves: dict[str, Shelf] = {}
+    keys: dict[str, dict[str, tuple[str, ...]]] = {}
+    for mode in modes:
+        shelf = shelves.setdefault(mode.instrument, Shelf(crds_root, mode.instrument))
+        mode.write_references(shelf)
+        keys.setdefault(mode.instrument, dict(KEYS)).update(mode.keys)
+    imaps = {name: shelf.write_mappings(keys[name]) for name, shelf in shelves.items()}
+    context = write_pmap(mappings_folder(crds_root), imaps)
+    write_config(crds_root, context)
+    return context
