@@ -48,6 +48,18 @@ def built_observatory(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def built_modes(tmp_path_factory) -> Path:
+    """The root of an observatory with every mode beside imaging, built once; copy it to serve."""
+
+    def build(folder: Path) -> None:
+        from tests.observatory.modes.program import build
+
+        build(folder / "built")
+
+    return made_once(tmp_path_factory, "modes", build) / "built"
+
+
+@pytest.fixture(scope="session")
 def mirrored(tmp_path_factory, built_observatory) -> Path:
     """A site after its first run (act 1 of the demo), made once; copy it before going on."""
 

@@ -20,7 +20,7 @@ def main(job_path: str) -> None:
     job = json.loads(Path(job_path).read_text())
     os.chdir(job["folder"])
     Path(PRODUCTS).mkdir(exist_ok=True)
-    _warm_up(job["stamps"])
+    warm_up(job["stamps"])
     tables = {name: json.loads(text) for name, text in job["associations"].items()}
     second = [(job, name) for name, table in tables.items() if table["asn_type"] == "image2"]
     third = [(job, name) for name, table in tables.items() if table["asn_type"] == "image3"]
@@ -30,7 +30,7 @@ def main(job_path: str) -> None:
             list(pool.imap_unordered(task, todo))
 
 
-def _warm_up(stamps: dict[str, str]) -> None:
+def warm_up(stamps: dict[str, str]) -> None:
     """Import jwst, keep its objects out of the garbage collector's way, and set the stamps."""
     warnings.simplefilter("ignore")
     import jwst.pipeline  # noqa: F401 - so that forks need not

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.observatory.archive.editor import stamp
 from tests.observatory.associations import (
@@ -96,15 +97,18 @@ def _write_tables(
         (into / pool_name(program)).write_text(pool_text(own))
 
 
-def run(job: Job, crds_root: Path) -> None:
-    """Do a job in a fresh process, which imports jwst once under the root's newest context."""
+def run(job: Any, crds_root: Path, bench: str = "tests.observatory.bench") -> None:
+    """Do a job in a fresh process, which imports jwst once under the root's newest context.
+
+    `job` is a record with a `folder`; `bench` is the module that does it.
+    """
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "job.json").write_text(json.dumps(asdict(job)))
     environment = {**os.environ, **offline_environment(crds_root, newest_context(crds_root))}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.observatory.bench", str(folder / "job.json")],
+        [sys.executable, "-m", bench, str(folder / "job.json")],
         env=environment,
         capture_output=True,
         text=True,

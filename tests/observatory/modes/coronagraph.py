@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.wcs.utils import skycoord_to_pixel
 from stdatamodels.jwst.datamodels import ImageModel, NrcImgPhotomModel, PsfMaskModel
 
 from tests.observatory.modes.cameras import Camera, Window
@@ -21,9 +20,7 @@ NRCALONG = Camera(
     instrument="NIRCAM", detector="NRCALONG", module="A", channel="LONG", v2=87.3, v3=-405.8,
     scale=0.063, middle=(1023.5, 1023.5), axes=(-1, 2),
 )  # fmt: skip
-SUB320 = Window(
-    name="SUB320A335R", columns=320, rows=320, corner=(865, 865), frame_time=1.06904
-)
+SUB320 = Window(name="SUB320A335R", columns=320, rows=320, corner=(865, 865), frame_time=1.06904)
 STAR, OTHER_STAR = SkyCoord(107.0, -5.0, unit="deg"), SkyCoord(107.5, -5.2, unit="deg")
 ROLLS = (10.0, 35.0)  # degrees
 PLANET = (0.9, 0.55)  # arcsec east and north of the star

@@ -7,14 +7,18 @@ from astropy.io import fits
 
 from tests.observatory.modes.cameras import Window
 from tests.observatory.modes.mode import PROGRAM, Mode
+from tests.observatory.modes.shelves import EXP_TYPE as BY_TYPE
 from tests.observatory.modes.shelves import write_pixels
 from tests.observatory.modes.shots import Shot
 from tests.observatory.modes.transit import NRCB1
+from tests.observatory.references.parameters import Step, put_step
 from tests.observatory.references.shelf import Shelf
 
 EXP_TYPE, FILTER = "NRC_DARK", "F200W"
 CURRENT = 40.0  # DN/s on average; far more than a real detector's, so that few reads show it
 SUB160 = Window(name="SUB160", columns=160, rows=160, corner=(945, 945), frame_time=0.27864)
+
+PIPELINE = Step("jwst.pipeline.calwebb_dark.DarkPipeline", (("suffix", "dark"),))
 
 
 def _shot() -> Shot:
@@ -46,6 +50,7 @@ def _current_of(shot: Shot) -> np.ndarray:
 
 def _write_references(shelf: Shelf) -> None:
     write_pixels(shelf, NRCB1, SUB160, (FILTER,))
+    put_step(shelf, (EXP_TYPE,), PIPELINE)
 
 
 DARK = Mode(
@@ -53,12 +58,12 @@ DARK = Mode(
     shots=(_shot(),),
     light_of=_current_of,
     write_references=_write_references,
-    keys={},
+    keys={PIPELINE.kind: (BY_TYPE,)},
 )
 
 
 def measured_current(ramp: Path) -> tuple[float, float]:
-    """The current in DN/s, by a `_darkpipeline.fits`: in its left half and in its right half."""
+    """The current in DN/s, by a `_dark.fits`: in its left half and in its right half."""
     data = fits.getdata(ramp, "SCI").astype(float)
     assert data.shape[:2] == (2, 6), f"{ramp.name}: {data.shape}"
     rate = (data[:, -1] - data[:, 0]) / ((data.shape[1] - 1) * SUB160.frame_time)

@@ -1,16 +1,18 @@
-"""NIS_AMI: two stars too near for an image, seen through a mask of seven holes; one alone beside."""
+"""NIS_AMI: two stars too near for an image, seen through a mask of seven holes; then one alone."""
 
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from stdatamodels.jwst.datamodels import NisImgPhotomModel, NRMModel, ThroughputModel
+from stdatamodels.jwst.datamodels import NRMModel, ThroughputModel
 
 from tests.observatory.modes.cameras import Camera, Window
 from tests.observatory.modes.mode import PROGRAM, Mode
-from tests.observatory.modes.shelves import put_photom, write_optics, write_pixels
+from tests.observatory.modes.shelves import EXP_TYPE as BY_TYPE
+from tests.observatory.modes.shelves import write_optics, write_pixels
 from tests.observatory.modes.shots import Shot
+from tests.observatory.references.parameters import Step, put_step
 from tests.observatory.references.shelf import Shelf
 
 FILTER, PUPIL, EXP_TYPE = "F480M", "NRM", "NIS_AMI"
@@ -33,6 +35,10 @@ COMPANION = (0.11, 0.16)  # arcsec east and north of the star
 RATIO = 0.06  # of the companion's light to the star's
 LIGHT = 4.0e6  # DN/s
 SKY = 5.0  # DN/s
+IMAGE2 = Step(  # jwst has no photometry of NIRISS by integrations
+    "jwst.pipeline.calwebb_image2.Image2Pipeline",
+    steps=(("photom", Step("jwst.photom.photom_step.PhotomStep", (("skip", True),))),),
+)
 FINE = 3  # points along each side of a pixel
 
 
@@ -114,10 +120,6 @@ def _in_hexagon(row: np.ndarray, column: np.ndarray) -> np.ndarray:
 def _write_references(shelf: Shelf) -> None:
     write_pixels(shelf, NIS, SUB80, (FILTER,))
     write_optics(shelf, NIS, EXP_TYPE, FILTER, PUPIL)
-    put_photom(
-        shelf, NIS, EXP_TYPE, NisImgPhotomModel,
-        filter=FILTER, pupil=PUPIL, photmjsr=1.0, uncertainty=0.01,
-    )  # fmt: skip
     _write_mask(shelf)
     metres = np.linspace(4.6e-6, 5.04e-6, 221)
     passes = (metres >= BAND[0]) & (metres <= BAND[1])
@@ -126,6 +128,7 @@ def _write_references(shelf: Shelf) -> None:
     throughput = ThroughputModel(filter_table=table)
     throughput.meta.instrument.filter = FILTER
     shelf.put("throughput", (EXP_TYPE,), throughput)
+    put_step(shelf, (EXP_TYPE,), IMAGE2)
 
 
 def _write_mask(shelf: Shelf) -> None:
@@ -148,7 +151,7 @@ INTERFEROMETER = Mode(
     shots=(_shot(8, "BINARY-1", 200.0, False), _shot(9, "SINGLE-1", 201.0, True)),
     light_of=_light_of,
     write_references=_write_references,
-    keys={},
+    keys={IMAGE2.kind: (BY_TYPE,)},
 )
 
 

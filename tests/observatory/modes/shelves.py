@@ -76,7 +76,7 @@ def write_optics(
     for kind, model in (("distortion", distortion), ("filteroffset", filteroffset)):
         model.meta.instrument.detector = camera.detector
         model.meta.instrument.channel = camera.channel or "N/A"
-        model.meta.instrument.module = camera.module or "N/A"
+        model.meta.instrument.module = camera.module or None
         model.meta.instrument.p_pupil = "CLEAR|"
         model.meta.exposure.type = exp_type
         shelf.put(kind, (exp_type,), model, ".asdf")

@@ -47,6 +47,13 @@ class Shelf:
         """Say that a file is the one of its type for these match values."""
         self._files.setdefault(kind, {})[match] = filename
 
+    def complete(self, kinds: Iterable[str], matches: Iterable[tuple[str, ...]]) -> None:
+        """Say that types which are on the shelf do not apply where they have no file."""
+        matches = tuple(matches)
+        for kind in set(kinds) & set(self._files):
+            for match in matches:
+                self._files[kind].setdefault(match, NOT_APPLICABLE)
+
     def put(
         self, kind: str, match: tuple[str, ...], model: JwstDataModel, extension: str = ".fits"
     ) -> None:
