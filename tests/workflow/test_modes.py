@@ -1,0 +1,58 @@
+"""Every pipeline end to end: what the archive has of each mode is mirrored, recalibrated, true."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.observatory.modes import coronagraph, dark, imager, interferometer, slit, transit
+from tests.observatory.observatory import Observatory
+from tests.observatory.site import Site
+from tests.observatory.telescope.photometry import compare
+
+PROGRAMS = [{"program": 1346, "products": ["uncal", "asn", "pool"]}]
+COMPUTED = {
+    "detector1": 13, "dark": 1, "image2": 11, "spec2": 2,
+    "image3": 1, "spec3": 1, "tso3": 1, "coron3": 1, "ami3": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def modes_site(tmp_path_factory, built_modes):
+    """A site after its first run on the observatory with every mode."""
+    folder = tmp_path_factory.mktemp("modes")
+    shutil.copytree(built_modes, folder / "observatory")
+    observatory = Observatory.open(folder / "observatory")
+    with observatory.serve():
+        site = Site(folder, observatory)
+        recipe = {"stages": [1, 2, 3], "parameters": {}, "where": []}
+        site.configure(programs=PROGRAMS, recipes={"deep": recipe})
+        site.snakemake()
+        yield site
+
+
+def published(site: Site, pattern: str) -> Path:
+    """The one recalibrated file that the current generation shows so."""
+    (path,) = (site.mirror / "current" / "recalibrated" / "deep" / "jw01346").glob(pattern)
+    return path
+
+
+@pytest.mark.slow
+def test_every_pipeline_runs_and_is_published_with_its_truth(modes_site):
+    """One run takes time series, spectra, images, a dark, coronagraphy and fringes to the end."""
+    site = modes_site
+
+    assert site.tally().computed == COMPUTED
+    dip = transit.measured_dip(published(site, "o001/*_phot.ecsv"))
+    assert dip == pytest.approx(transit.DIP, abs=0.003)
+    assert slit.measured_flux(published(site, "o002/*subslit_x1d.fits")) == pytest.approx(
+        1, abs=0.05
+    )
+    stars = imager.write_truth(site.folder / "truth.ecsv")
+    assert compare(published(site, "o003/*_cat.ecsv"), stars).good
+    current = dark.measured_current(published(site, "o004/*_dark.fits"))
+    assert sum(current) / 2 == pytest.approx(dark.CURRENT, rel=0.01)
+    planet = coronagraph.measured_planet(published(site, "c1001/*_i2d.fits"))
+    assert planet == pytest.approx(1, abs=0.1)
+    companion = interferometer.measured_companion(published(site, "c1002/*_aminorm-oi.fits"))
+    assert companion == pytest.approx(1, abs=0.05)
