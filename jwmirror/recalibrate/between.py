@@ -88,7 +88,7 @@ def _called(function: str, model: Any, name: str) -> Any:
         ) from err
     if type(changed) is not type(model):
         raise CalibrationError(
-            f"{function} on {name}: expected a {type(model).__name__} back, as it was given, "
+            f"{function} on {name}: expected {type(model).__name__} back, as it was given, "
             f"found {'nothing' if changed is None else type(changed).__name__}; let it return the "
             "model."
         )

@@ -184,8 +184,8 @@ def test_only_what_a_pipeline_made_goes_through(folder):
     ("function", "told"),
     [
         ("fail", r"stripes\.fail failed on a_rate\.fits: ValueError: no stripes here"),
-        ("nothing", "expected a ImageModel back, as it was given, found nothing"),
-        ("other", "expected a ImageModel back, as it was given, found CubeModel"),
+        ("nothing", "expected ImageModel back, as it was given, found nothing"),
+        ("other", "expected ImageModel back, as it was given, found CubeModel"),
     ],
 )
 def test_a_broken_contract_is_that_exposure_s_failure(folder, function, told):

@@ -1,0 +1,44 @@
+"""What recipes may say beyond parameters, through real runs: functions, settings, where-blocks."""
+
+import pytest
+
+from jwmirror.store.provenance import Provenance
+
+SMALL = [{"program": 1345, "observations": [2]}]
+THREE = {"detector1": 3, "image2": 3}
+FUNCTION = "def fix(model):\n    model.data -= {level}\n    return model\n"
+
+
+def derivations(site, pipeline: str) -> list:
+    """How the published results of a pipeline were made."""
+    keys = {entry.key for entry in site.entries().values() if entry.result.startswith(pipeline)}
+    return [Provenance(site.mirror).read(key).derivation for key in sorted(keys)]
+
+
+@pytest.mark.slow
+def test_a_function_between_stages_and_a_setting_of_one_run(fresh_site, tmp_path):
+    """Both are in the provenance; an edited function re-runs stage 2 alone."""
+    source, where = tmp_path / "stripes.py", {"PYTHONPATH": str(tmp_path)}
+    source.write_text(FUNCTION.format(level=0.5))
+    block = {
+        "match": {"detector": ["NRCA1", "NRCB1"], "program": 1345},
+        "parameters": {"detector1": {"jump": {"rejection_threshold": 9.0}}},
+    }
+    recipe = {"stages": [1, 2], "between": {"detector1..image2": "stripes.fix"}, "where": [block]}
+    fresh_site.configure(programs=SMALL, settle={"accept": [1345]}, recipes={"deep": recipe})
+
+    setting = "set=deep.detector1.jump.edge_size=20"
+    fresh_site.snakemake("--config", setting, environment=where)
+    first, rates, cals = (
+        fresh_site.tally().computed,
+        derivations(fresh_site, "detector1"),
+        derivations(fresh_site, "image2"),
+    )
+    source.write_text(FUNCTION.format(level=1.5))
+    fresh_site.snakemake("--config", setting, environment=where)
+
+    assert (first, fresh_site.tally().computed) == (THREE, {"image2": 3})
+    jumps = [each.parameters["steps"]["jump"] for each in rates]
+    assert [(each["edge_size"], each["rejection_threshold"]) for each in jumps] == [(20, 9.0)] * 3
+    assert [each.parameters["between"] for each in cals] == [["stripes.fix"]] * 3
+    assert {name for each in cals for name, _ in each.hooks} == {"stripes.fix"}
