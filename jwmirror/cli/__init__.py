@@ -12,6 +12,7 @@ from jwmirror.cli import (  # noqa: F401
     references,
     scaffolding,
     steering,
+    verifying,
 )
 from jwmirror.cli.app import app
 

@@ -1,4 +1,4 @@
-"""`jwmirror rollback`, `pin`, `unpin`, `verify`, `prune`: names for states, and what stays."""
+"""`jwmirror rollback`, `pin`, `unpin`, `prune`: names for states, and what stays."""
 
 from pathlib import Path
 from typing import Annotated
@@ -87,23 +87,6 @@ def unpin(
         root = mirror_of(mirror, config)
         found = (pins.known_pin if dry_run else pins.unpin)(root, name)
     tell(found, pages.unpin_page(found, dry_run), as_json)
-
-
-@app.command()
-def verify(
-    config: ConfigFile = CONFIG,
-    mirror: Mirror = None,
-    full: Annotated[bool, typer.Option("--full", help="Hash every object, on all cores.")] = False,
-    all_lines: All = False,
-    as_json: Json = False,
-) -> None:
-    """Check that the mirror is whole: exit code 1 if anything is not as it must be."""
-    from jwmirror.store import verification
-
-    with told():
-        found = verification.verify(mirror_of(mirror, config), full)
-    tell(found, pages.verification_page(found, all_lines), as_json)
-    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()

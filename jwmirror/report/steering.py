@@ -50,6 +50,20 @@ class Verification(Protocol):
     problems: tuple[Problem, ...]
 
 
+class Outcome(Protocol):
+    """What came of one problem."""
+
+    problem: Problem
+    is_mended: bool
+    done: str
+
+
+class Repairs(Protocol):
+    """What came of each problem."""
+
+    outcomes: tuple[Outcome, ...]
+
+
 class Pruning(Protocol):
     """What is removed, and what stays."""
 
@@ -134,6 +148,19 @@ def verification_page(found: Verification, all_lines: bool = False) -> Renderabl
         for each in found.problems
     ]
     return Group(Text(head + told), *_listed(lines, all_lines))
+
+
+def repairs_page(found: Repairs, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """Each problem, and what was done about it."""
+    lines = [
+        f"{each.problem.kind}  {each.problem.path}: expected {each.problem.expected}, "
+        f"found {each.problem.found}; {each.done}"
+        for each in found.outcomes
+    ]
+    mended = sum(each.is_mended for each in found.outcomes)
+    count = words.many(len(found.outcomes), "problem")
+    told = f"{count}; nothing was changed" if dry_run else f"{count}, {mended} of them mended"
+    return Group(*_listed(lines, all_lines), Text(told if lines else "all is right"))
 
 
 def pruning_page(done: Pruning, dry_run: bool, all_lines: bool = False) -> RenderableType:

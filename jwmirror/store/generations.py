@@ -19,6 +19,7 @@ from jwmirror import records
 from jwmirror.errors import StoreError
 from jwmirror.files import replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
+from jwmirror.store.losses import losses
 from jwmirror.store.manifest import (
     Entries,
     difference,
@@ -155,15 +156,17 @@ class Generations:
         return generation
 
     def check_objects(self, rows: Entries) -> None:
-        """StoreError unless every object of the rows is there in full length."""
+        """StoreError unless every object of the rows is there in full length, or known as lost."""
         columns = (rows.column(name) for name in ("path", "sha256", "size"))
         missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
+        lost = losses(self.root) if missing else {}
+        missing = [row for row in missing if row[1] not in lost]
         if missing:
             path, sha256, size = missing[0]
             raise StoreError(
                 f"{len(missing)} of {len(rows)} objects are missing or short, such as "
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
-                "take them back from a copy of the mirror (docs/store.md says how to check it)."
+                "see `jwmirror verify --repair`, or take them back from a copy of the mirror."
             )
 
     def drop_views(self, keep: set[int]) -> None:
@@ -203,7 +206,8 @@ class Generations:
         """StoreError unless every object is there in full length; then set who may read it."""
         self.check_objects(rows)
         closed = restricted(rows)
-        for sha256 in set(rows.column("sha256")):
+        lost = {sha256 for sha256 in losses(self.root) if not self.objects.has(sha256)}
+        for sha256 in set(rows.column("sha256")) - lost:
             (self.objects.restrict if sha256 in closed else self.objects.release)(sha256)
 
     def _left_unpublished(

@@ -8,12 +8,13 @@ of provenance, and every view that stands.
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.store.generations import Generations
 from jwmirror.store.hashing import sums
+from jwmirror.store.losses import losses
 from jwmirror.store.pins import pins
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.states import Problem, Rows, States, read_states
@@ -63,12 +64,17 @@ def object_path(sha256: str) -> str:
 
 def _lacking(root: Path, named: dict[str, int]) -> Iterator[Problem]:
     """Objects that are not there, or not in full length."""
+    lost = losses(root)
     for sha256, size in named.items():
         path = object_path(sha256)
         try:
             found = os.stat(f"{root}/{path}")
         except OSError as err:
-            yield Problem(kind="object", path=path, expected=_length(size), found=_error(err))
+            problem = Problem(kind="object", path=path, expected=_length(size), found=_error(err))
+            if sha256 in lost:
+                told = f"{NOTHING}; lost: {lost[sha256].path}: {lost[sha256].why}"
+                problem = replace(problem, found=told)
+            yield problem
             continue
         if found.st_size != size or not stat.S_ISREG(found.st_mode):
             told = _length(found.st_size) if stat.S_ISREG(found.st_mode) else "no regular file"

@@ -1,0 +1,42 @@
+"""Losses: objects that are gone for good, written down, so that the rest of the mirror goes on.
+
+Their rows stay in the manifests and are told by `verify`; a publication does not wait for them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwmirror.encoding import read, write
+from jwmirror.files import sync_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """One object that could not be had again."""
+
+    sha256: str
+    size: int  # bytes
+    path: str  # in the view of the newest generation that has it
+    why: str
+    found_at: str  # ISO, UTC
+
+
+def losses(root: Path) -> dict[str, Loss]:
+    """sha256 -> what was lost, as far as it was written down."""
+    found = (read(path, Loss) for path in sorted(Path(root).glob("losses/*.json")))
+    return {each.sha256: each for each in found}
+
+
+def write_loss(root: Path, loss: Loss) -> None:
+    """Durably write a loss down."""
+    write(_path(root, loss.sha256), loss)
+    sync_folder(Path(root))
+
+
+def forget_loss(root: Path, sha256: str) -> None:
+    """What was lost is there again."""
+    _path(root, sha256).unlink(missing_ok=True)
+
+
+def _path(root: Path, sha256: str) -> Path:
+    return Path(root) / "losses" / f"{sha256}.json"
