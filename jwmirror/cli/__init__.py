@@ -1,11 +1,13 @@
 """`jwmirror`: look at, check and steer a mirror. Thin: commands read records and print pages."""
 
 from jwmirror.cli import (  # noqa: F401
+    adopting,
     checking,
     checkouts,
     comparing,
     events,
     explaining,
+    freezing,
     history,
     looking,
     parameters,

@@ -23,6 +23,32 @@ class Pin(Protocol):
     kind: str
 
 
+class Frozen(Protocol):
+    """A bag, and what is in it."""
+
+    generation: int
+    name: str
+    to: str
+    files: int
+    bytes: int
+    left_out: tuple[str, ...]
+
+
+class Adopted(Protocol):
+    """What became of one file."""
+
+    file: str
+    is_adopted: bool
+    why: str
+
+
+class Adoption(Protocol):
+    """What became of the files in a folder."""
+
+    files: tuple[Adopted, ...]
+    bytes: int
+
+
 class Rollback(Protocol):
     """A move of CURRENT."""
 
@@ -220,6 +246,27 @@ def _pedigree(entry: Entry) -> str:
     else:
         facts = (f"recipe {entry.origin}", entry.context, f"key {entry.key[:12]}")
     return "".join(f", {fact}" for fact in facts if fact)
+
+
+def frozen_page(done: Frozen, dry_run: bool) -> RenderableType:
+    """Which state is in which bag, and what was left out."""
+    said = "would be" if dry_run else "is"
+    files = f"{words.many(done.files, 'file')} of {words.size(done.bytes)}"
+    lines = [f"generation {done.generation} {said} in the bag {done.to}: {files}"]
+    if done.left_out:
+        count = words.many(len(done.left_out), "file")
+        lines.append(f"left out: {count} of exclusive access (--with-exclusive takes them in)")
+    lines.append(f"its name is {done.name}; prune does not take it while it has one")
+    return Group(*map(Text, lines))
+
+
+def adoption_page(done: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """How many files were taken in, and why each other was not."""
+    lines = [f"not adopted  {each.file}: {each.why}" for each in done.files if not each.is_adopted]
+    count = sum(each.is_adopted for each in done.files)
+    said = "would be adopted" if dry_run else "adopted: the next run does not fetch them"
+    told = f"{words.many(count, 'file')} of {words.size(done.bytes)} {said}"
+    return Group(*_listed(lines, all_lines), Text(told))
 
 
 def _listed(lines: list[str], all_lines: bool) -> Iterable[Text]:

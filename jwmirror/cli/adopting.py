@@ -1,0 +1,71 @@
+"""`jwmirror adopt`: files that are there already need no download."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import CONFIG, All, ConfigFile, DryRun, Json, app, tell, told
+from jwmirror.config import Config, load
+from jwmirror.records import UPSTREAM, Product
+from jwmirror.report.steering import adoption_page
+from jwmirror.store.adoption import Adoption
+from jwmirror.store.generations import Generations
+from jwmirror.store.leases import RUN, lease
+from jwmirror.store.objects import Objects
+from jwmirror.store.receipts import fetched
+
+
+@app.command()
+def adopt(
+    folder: Annotated[Path, typer.Argument(help="A folder with files under MAST's names.")],
+    config: ConfigFile = CONFIG,
+    dry_run: DryRun = False,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """Take in files that you have already, so that the next run need not fetch them.
+
+    MAST is asked what it holds; a file counts if it has MAST's size and checksum. Yours stay as
+    they are: the mirror takes copies, which share their blocks where the file system can.
+    """
+    with told():
+        asked = load(config)
+        done = _adopted(asked, folder, dry_run)
+    tell(done, adoption_page(done, dry_run, all_lines), as_json)
+
+
+def _adopted(config: Config, folder: Path, dry_run: bool) -> Adoption:
+    from jwmirror.archive.bodies import check_readable
+    from jwmirror.archive.landing import landing
+    from jwmirror.recalibrate.inputs import version_of
+    from jwmirror.store.adoption import adopt as take_in
+
+    root = config.mirror
+    if dry_run:
+        wanted, held = _lacking(config)
+        return take_in(root, folder, wanted, held, version_of, check_readable, None)
+    with lease(root, "adopt", name=RUN):
+        wanted, held = _lacking(config)
+        with landing(Objects(root).incoming, ()) as into:
+            return take_in(
+                root, folder, wanted, held, version_of, check_readable, into, config.group
+            )
+
+
+def _lacking(config: Config) -> tuple[dict[str, Product], set[str]]:
+    """What MAST has that the mirror lacks, by file name; and the names of what it has."""
+    from jwmirror.archive.orders import orders
+    from jwmirror.archive.polls import poll
+
+    root = config.mirror
+    entries = Generations(root).entries()
+    token = os.environ.get(config.token_env)
+    found = poll(config.archive_url, config.selections, entries, token, config.downloads)
+    arrived = list(fetched(root))
+    ordered = orders(found, arrived).products.values()
+    wanted = {product.filename: product for products in ordered for product in products}
+    held = {entry.filename for entry in entries if entry.origin == UPSTREAM}
+    held |= {version.product.filename for version in arrived}
+    return wanted, held - wanted.keys()

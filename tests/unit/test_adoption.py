@@ -1,0 +1,53 @@
+"""Adoption: what is MAST's own comes in without a download, and the rest is told with why."""
+
+import shutil
+
+from jwmirror.archive.orders import orders
+from jwmirror.archive.polls import poll
+from jwmirror.records import Selection
+from jwmirror.store.generations import Generations
+from jwmirror.store.receipts import fetched, upstream_after
+from tests.unit.test_cli import answer, run
+
+CONFIG = """
+mirror: {root}
+archive: {{url: "{url}"}}
+references: {{url: "http://localhost:1"}}
+programs: [{{program: 1345}}]
+"""
+
+
+def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
+    """Good files are adopted once and published; edited, cut and strange ones are told with why."""
+    root, mine, config = tmp_path / "mirror", tmp_path / "mine", tmp_path / "config.yaml"
+    config.write_text(CONFIG.format(root=root, url=archive.url))
+    (mine / "deep").mkdir(parents=True)
+    for path in toys.glob("jw*"):
+        shutil.copy(path, mine / "deep")
+    edited, cut = sorted((mine / "deep").glob("*_uncal.fits"))[:2]
+    edited.write_bytes(edited.read_bytes()[:-1] + b"!")
+    cut.write_bytes(cut.read_bytes()[:100])
+    (mine / "notes.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()}
+    plan = answer("adopt", mine, "--dry-run", "--config", config)
+    assert not (root / "objects").exists()
+
+    done = answer("adopt", mine, "--config", config)
+
+    assert {path: path.read_bytes() for path in mine.rglob("*") if path.is_file()} == before
+    assert plan["files"] == done["files"]
+    why = {each["file"]: each["why"] for each in done["files"]}
+    assert why[str(edited)].startswith("md5: expected")
+    assert why[str(cut)].startswith("size: expected")
+    assert "no product of that name" in why[str(mine / "notes.txt")]
+    adopted = {each["file"].rpartition("/")[2] for each in done["files"] if each["is_adopted"]}
+    assert adopted
+    assert archive.downloads(sorted(adopted)[0]) == []
+    found = poll(archive.url, [Selection(program=1345)], (), None, 2)
+    ordered = {p.filename for each in orders(found, fetched(root)).products.values() for p in each}
+    assert {edited.name, cut.name} <= ordered and not ordered & adopted
+    Generations(root).publish(upstream_after(root, found), "first", {})
+    assert {entry.filename for entry in Generations(root).entries()} == adopted
+    again = run("adopt", mine, "--all", "--config", config)
+    assert "0 files of 0 B adopted" in again
+    assert "the mirror has it already" in again

@@ -1,0 +1,92 @@
+"""Freezing: bags that bagit finds valid, that say what they are, and that keep secrets."""
+
+import os
+
+import bagit
+import pytest
+import yaml
+
+from jwmirror.errors import StoreError
+from jwmirror.store import freezing
+from jwmirror.store.freezing import freeze, plan_freeze
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.pins import pins
+from jwmirror.store.pruning import prune
+from jwmirror.store.retention import Policy
+from tests.unit.conftest import EXPOSURE
+from tests.unit.test_cli import run
+
+
+def hide(mirror) -> None:
+    """Make the raw exposure exclusive, in a generation of its own."""
+    mirror.hold(f"{EXPOSURE}_uncal.fits", lambda path: path.write_bytes(b"raw"), exclusive=True)
+    mirror.publish("hidden")
+
+
+def test_a_bag_is_valid_and_says_what_it_is(small_mirror, tmp_path):
+    """Files, sums, config, provenance, environment and citation are in it."""
+    root, bag = small_mirror.root, tmp_path / "bag"
+    config = tmp_path / "config.yaml"
+    config.write_text("mirror: here\n")
+
+    page = run("freeze", 1, "--to", bag, "--mirror", root, "--config", config)
+
+    assert "generation 1 is in the bag" in page
+    assert bagit.Bag(str(bag)).is_valid()
+    rows = Generations(root).entries()
+    shown = {str(p.relative_to(bag / "data")) for p in (bag / "data").rglob("*") if p.is_file()}
+    assert shown == set(rows.column("path"))
+    tags = {str(p.relative_to(bag)) for p in bag.rglob("*") if p.is_file()}
+    keys = {entry.key for entry in rows if entry.key}
+    assert {f"metadata/provenance/{key}.json" for key in keys} <= tags
+    assert {"metadata/config.yaml", "metadata/environment/jwmirror.lock"} <= tags
+    assert {"metadata/manifest.parquet", "metadata/generation.json"} <= tags
+    citation = yaml.safe_load((bag / "CITATION.cff").read_text())
+    assert (citation["version"], citation["type"]) == ("generation 1", "dataset")
+    assert "1345" in citation["title"]
+
+
+def test_a_bag_of_a_decayed_object_is_not_made(small_mirror, tmp_path):
+    """bagit hashes every file against its object's name; nothing is left, nothing is pinned."""
+    path = Objects(small_mirror.root).path(Generations(small_mirror.root).entries()[0].sha256)
+    path.chmod(0o644)
+    path.write_bytes(bytes(path.stat().st_size))
+
+    with pytest.raises(StoreError, match="not valid"):
+        freeze(small_mirror.root, 1, tmp_path / "bag")
+
+    assert not (tmp_path / "bag").exists()
+    assert pins(small_mirror.root) == ()
+    assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("with_exclusive", [False, True])
+def test_exclusive_files_are_left_out_unless_asked_for(small_mirror, tmp_path, with_exclusive):
+    """They, and what was made beside them, are named as left out."""
+    hide(small_mirror)
+    told = plan_freeze(small_mirror.root, 2, tmp_path / "bag", "copy", with_exclusive)
+
+    done = freeze(small_mirror.root, 2, tmp_path / "bag", "copy", with_exclusive)
+
+    assert done == told
+    assert bagit.Bag(str(tmp_path / "bag")).is_valid()
+    listed = (tmp_path / "bag/metadata/left-out.txt").read_text()
+    inside = list((tmp_path / "bag/data").rglob(f"{EXPOSURE}_*"))
+    assert bool(inside) == with_exclusive
+    assert (f"{EXPOSURE}_uncal.fits" in listed) != with_exclusive
+    assert (f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits" in done.left_out) != (
+        with_exclusive
+    )
+
+
+def test_a_frozen_generation_is_not_pruned(small_mirror, tmp_path):
+    """It has a name of kind frozen."""
+    freeze(small_mirror.root, 1, tmp_path / "bag", "hardlink")
+    hide(small_mirror)
+
+    done = prune(small_mirror.root, Policy(keep_last=1))
+
+    assert done.kept["1"] == "pinned: frozen-000001"
+    (pin,) = pins(small_mirror.root)
+    assert (pin.kind, pin.place) == (freezing.FROZEN, str(tmp_path / "bag"))
