@@ -2,11 +2,12 @@
 
 `python -m benchmarks.poll [PRODUCTS]` makes up a program (seeded, with the proportions of a large
 imaging one), gives its answers as MAST's Portal would, and times each step from their bytes to the
-written poll. The claim is about what a poll does with rows that are there: to join, select, compare
-and write 100,000 products costs no more than 2 s of CPU. Reading the manifest and decoding the
-answers are timed besides. Measure on an idle machine.
+written poll. The claim is about all of them together: no more than 2 s of CPU for 100,000 products.
+What astroquery does with the same bytes is not in it, nor are the questions about files that MAST
+keeps no checksum of (here the previews), one request each. Measure on an idle machine.
 """
 
+import argparse
 import json
 import random
 import sys
@@ -22,6 +23,7 @@ from jwmirror.archive import answers
 from jwmirror.archive.answers import Observation
 from jwmirror.archive.changes import compare
 from jwmirror.archive.doubts import Policy, doubted
+from jwmirror.archive.held import Held
 from jwmirror.archive.listings import assemble
 from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import records_only
@@ -30,7 +32,6 @@ from jwmirror.records import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
 
 LIMIT_S = 2.0
-CLAIMED = ("join", "select", "compare", "write")
 PAGE = 50_000  # rows
 DETECTORS = [f"NRC{module}{number}" for module in "AB" for number in (1, 2, 3, 4)]
 SUFFIXES = {  # bytes: median and spread (sigma of the logarithm)
@@ -46,8 +47,11 @@ SELECTION = Selection(
 )
 
 
-def main(count: int) -> float:
-    """Time one unchanged poll; gives the seconds of CPU that the claim is about."""
+def main() -> str | None:
+    """Time one unchanged poll; words if it takes longer than it may."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("products", type=int, nargs="?", default=100_000)
+    count = parser.parse_args().products
     offers, rows = pages(count)
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "manifest.parquet"
@@ -57,10 +61,9 @@ def main(count: int) -> float:
             poll_once(offers, rows, manifest, Path(folder), spent)
     for step, seconds in spent.items():
         print(f"{step:42} {seconds:6.2f} s")
-    claimed = sum(spent[step] for step in CLAIMED)
-    print(f"{', '.join(CLAIMED):42} {claimed:6.2f} s, of {LIMIT_S} s allowed")
-    print(f"{f'an unchanged poll of {count:,} products':42} {sum(spent.values()):6.2f} s of CPU")
-    return claimed
+    total = sum(spent.values())
+    print(f"{f'an unchanged poll of {count:,} products':42} {total:6.2f} s, of {LIMIT_S} s allowed")
+    return f"{total:.2f} s, more than {LIMIT_S} s" if total > LIMIT_S else None
 
 
 def poll_once(
@@ -68,7 +71,7 @@ def poll_once(
 ) -> Poll:
     """From the bytes of the answers to the written poll, each step timed."""
     with timed("read the manifest", spent):
-        entries = [entry for entry in read_manifest(manifest) if entry.origin == UPSTREAM]
+        mine = Held(read_manifest(manifest), 1345)
     with timed("decode the answers", spent):
         found = answers.offers(decoded(offers))
         keywords = answers.keywords(decoded(rows), "Nircam", 1345)
@@ -79,13 +82,13 @@ def poll_once(
         chosen = {product.uri for product in select(listing, SELECTION)}
         lacking = unmatched(listing, SELECTION)
     with timed("compare", spent):
-        changes = compare(listing, chosen, entries)
-        doubt = doubted(listing, changes, entries, Policy())
+        changes = compare(listing, chosen, mine)
+        doubt = doubted(listing, changes, mine, Policy())
     with timed("write", spent):
         poll = Poll(listings=(listing,), changes=changes, unmatched=lacking)
         write(folder / "changes.json", poll)
         write(folder / "orders.json", orders(poll, ()))
-    if changes or doubt or lacking or len(listing.products) != len(entries):
+    if changes or doubt or lacking or len(listing.products) != len(mine):
         raise AssertionError(f"expected an unchanged poll, found {len(changes)} changes, {lacking}")
     return poll
 
@@ -209,5 +212,4 @@ def entry(product: Product) -> Entry:
 
 
 if __name__ == "__main__":
-    total = main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
-    sys.exit(0 if total <= LIMIT_S else f"more than {LIMIT_S} s")
+    sys.exit(main())

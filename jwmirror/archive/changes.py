@@ -1,8 +1,9 @@
 """How a listing differs from what the mirror holds, and why. Pure: no I/O."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 
 from jwmirror.archive import names
+from jwmirror.archive.held import Glimpse, Held
 from jwmirror.archive.successions import successions
 from jwmirror.records import (
     GONE,
@@ -14,7 +15,6 @@ from jwmirror.records import (
     RESTAMPED,
     RETURNED,
     STALE,
-    UPSTREAM,
     VANISHED,
     WITHHELD,
     Change,
@@ -38,7 +38,7 @@ SHORT = 8  # characters of a checksum that people see
 def compare(
     listing: Listing,
     selected_uris: Collection[str],
-    held: Sequence[Entry],
+    held: Held,
     has_access: bool = False,
 ) -> tuple[Change, ...]:
     """The changes that turn what is held of a program into what is listed and selected.
@@ -48,26 +48,20 @@ def compare(
     that does not vanish besides. What is exclusive is withheld, unless there is `has_access`.
     """
     now = {product.uri: product for product in listing.products}
-    then = {
-        entry.product.uri: entry
-        for entry in held
-        if entry.origin == UPSTREAM and entry.product.program == listing.program
-    }
     chosen = set(selected_uris)
-    selected = [product for product in now.values() if product.uri in chosen]
-    fresh = [product for product in selected if product.uri not in then]
+    selected = [product for uri, product in now.items() if uri in chosen]
+    seen = held.glimpses
+    fresh = [product for product in selected if product.uri not in seen]
     closed = [product for product in fresh if product.exclusive and not has_access]
     arrived = [product for product in fresh if has_access or not product.exclusive]
-    gone = [entry for uri, entry in then.items() if uri not in now and entry.state == HELD]
+    missing = [uri for uri in seen if uri not in now and seen[uri].state == HELD]
+    gone = held.entries(missing).values()
     former = successions(gone, arrived)
     replaced = {entry.product.uri for entry in former.values()}
     vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
-    kept = ((then[product.uri], product) for product in selected if product.uri in then)
-    developments = (
-        _development(entry, product, has_access)
-        for entry, product in kept
-        if not _is_plainly_same(entry, product)
-    )
+    moved = _not_plainly_same(selected, held)
+    then = held.entries(moved)
+    developments = (_development(then[uri], product, has_access) for uri, product in moved.items())
     changes = [
         *(_arrival(product, former.get(product.uri)) for product in arrived),
         *(_withheld(product) for product in closed),
@@ -98,15 +92,28 @@ def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
 
 
-def _is_plainly_same(entry: Entry, product: Product) -> bool:
-    """Whether a first look suffices: equal checksum, access and queue, as of nearly all."""
-    old = entry.product
+def _not_plainly_same(selected: Iterable[Product], held: Held) -> dict[str, Product]:
+    """The held products, by URI, that need more than a first look."""
+    seen = held.glimpses
+    return {
+        product.uri: product
+        for product in selected
+        if product.uri in seen and not _is_plainly_same(seen[product.uri], product)
+    }
+
+
+def _is_plainly_same(glimpse: Glimpse, product: Product) -> bool:
+    """Whether a first look suffices: equal checksum or ETag, access and queue, as of nearly all.
+
+    A validator that is the sha256 of a body is for a closer look, at the bytes held.
+    """
+    etag = product.validator or ""
     return (
-        entry.state == HELD
-        and product.checksum is not None
-        and old.checksum == product.checksum
-        and old.exclusive == product.exclusive
-        and old.stale == product.stale
+        glimpse.checksum == product.checksum
+        and glimpse.state == HELD
+        and (product.checksum is not None or (etag.startswith('"') and glimpse.validator == etag))
+        and glimpse.is_exclusive == product.exclusive
+        and glimpse.is_stale == product.stale
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from jwmirror.records import HELD, VANISHED, Change, Entry, Listing
+from jwmirror.archive.held import Held
+from jwmirror.records import VANISHED, Change, Listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,15 +15,13 @@ class Policy:
     accepted: Collection[int] = ()
 
 
-def doubted(
-    listing: Listing, changes: Sequence[Change], held: Sequence[Entry], policy: Policy
-) -> str:
+def doubted(listing: Listing, changes: Sequence[Change], held: Held, policy: Policy) -> str:
     """Why the vanished products among `changes` are not believed; "" if they are.
 
-    `held` are the program's entries. A listing that lacks more of them than the limit is more
+    A listing that lacks more of them than the limit is more
     likely a fault of the archive than a fact.
     """
-    present = sum(entry.state == HELD for entry in held)
+    present = held.present
     gone = sum(change.kind == VANISHED for change in changes)
     if gone <= policy.vanish_limit * present or listing.program in policy.accepted:
         return ""

@@ -9,11 +9,12 @@ from itertools import groupby
 
 from jwmirror.archive.changes import compare, explain
 from jwmirror.archive.doubts import Policy, doubted, without_vanished
+from jwmirror.archive.held import Held
 from jwmirror.archive.listings import ask
 from jwmirror.archive.scopes import limits, overlaid, untold
 from jwmirror.archive.selection import select, unmatched
 from jwmirror.archive.validators import observe
-from jwmirror.records import NEW, UPSTREAM, Change, Entry, Listing, Poll, Product, Scope, Selection
+from jwmirror.records import NEW, Change, Entry, Listing, Poll, Scope, Selection
 
 log = logging.getLogger(__name__)
 
@@ -101,14 +102,15 @@ class Server:
         self,
         program: int,
         selections: Sequence[Selection],
-        held: Mapping[str, Product],
+        held: Held,
         only: Sequence[str] = (),
     ) -> Listing:
         """What it holds of a program, or of some observations, what has no checksum looked at."""
         may_be_empty = bool(held) or bool(only)
         listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
         chosen = _chosen(listing, selections)
-        return observe(listing, self.url, held, self.token, self.downloads, chosen)
+        known = held.without_checksum()
+        return observe(listing, self.url, known, self.token, self.downloads, chosen)
 
 
 def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
@@ -125,13 +127,12 @@ def _poll_program(
     former: Listing | None,
 ) -> Found:
     """One program's listing, its changes, and what of it is missing or not believed."""
-    held = [e for e in entries if e.origin == UPSTREAM and e.product.program == program]
-    known = {entry.product.uri: entry.product for entry in held}
+    held = Held(entries, program)
     listing = None
     if only and held and former:
-        listing = _updated(former, server.listing(program, selections, known, only), only)
+        listing = _updated(former, server.listing(program, selections, held, only), only)
     if listing is None:
-        only, listing = (), server.listing(program, selections, known)
+        only, listing = (), server.listing(program, selections, held)
     chosen = _chosen(listing, selections)
     changes = compare(listing, chosen, held, has_access=bool(server.token))
     doubt = doubted(listing, changes, held, policy)

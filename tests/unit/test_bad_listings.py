@@ -8,6 +8,7 @@ import pytest
 
 from jwmirror.archive import listings
 from jwmirror.archive.changes import compare
+from jwmirror.archive.held import Held
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
 from jwmirror.records import UPSTREAM, Entry
@@ -66,7 +67,8 @@ def changes(listing, before):
         Entry(path=each.filename, origin=UPSTREAM, sha256="0" * 64, size=1, product=each)
         for each in before.products
     ]
-    return compare(listing, [each.uri for each in listing.products], held)
+    uris = [each.uri for each in listing.products]
+    return compare(listing, uris, Held(held, listing.program))
 
 
 REFUSED: dict[str, tuple[str, Fault]] = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jwmirror.archive.changes import compare, explain
 from jwmirror.archive.doubts import Policy, doubted, without_vanished
+from jwmirror.archive.held import Held
 from jwmirror.records import (
     GONE,
     HELD,
@@ -30,6 +31,7 @@ from jwmirror.records import (
     Version,
 )
 from jwmirror.store.holdings import upstream_entries
+from jwmirror.store.manifest import entries_of
 
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 OLD_ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
@@ -65,7 +67,7 @@ def entry(product: Product, state: str = HELD, sha256: str = "0" * 64) -> Entry:
 def changes_of(listed: Listing, *held: Entry, has_access: bool = False):
     """The changes where all that is listed is selected."""
     uris = [each.uri for each in listed.products]
-    return compare(listed, uris, held, has_access)
+    return compare(listed, uris, Held(held, listed.program), has_access)
 
 
 def test_a_product_never_held_is_new():
@@ -147,7 +149,7 @@ def test_what_is_no_longer_selected_is_no_change():
     """A held product that is listed but not selected did not vanish, whatever became of it."""
     listed = listing(product(checksum=MD5[2]))
 
-    assert compare(listed, [], [entry(product(checksum=MD5[1]))]) == ()
+    assert compare(listed, [], Held([entry(product(checksum=MD5[1]))], listed.program)) == ()
 
 
 def test_what_comes_back_is_returned():
@@ -313,7 +315,7 @@ def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
     listed = listing(*many(left))
     changes = changes_of(listed, *held)
 
-    words = doubted(listed, changes, held, policy)
+    words = doubted(listed, changes, Held(held, listed.program), policy)
 
     assert (words == "") == believed
     assert believed or (f"{10 - left} of 10" in words and "accept_vanished=1345" in words)
@@ -428,7 +430,22 @@ def test_the_order_of_what_is_held_and_selected_does_not_matter(first, second, r
     uris = [each.uri for each in second.products]
     shuffled = replace(second, products=tuple(random.sample(second.products, len(uris))))
 
-    straight = compare(second, uris, held)
-    mixed = compare(shuffled, random.sample(uris, len(uris)), random.sample(held, len(held)))
+    straight = compare(second, uris, Held(held, second.program))
+    shuffled_held = Held(random.sample(held, len(held)), second.program)
+    mixed = compare(shuffled, random.sample(uris, len(uris)), shuffled_held)
 
     assert straight == mixed
+
+
+def test_a_manifest_gives_the_changes_that_its_entries_give() -> None:
+    """What is read from a manifest's columns, and row by row where needed, comes to the same."""
+    same, moved, gone, plain = (product(f"{name}_cal.fits", checksum=MD5[1]) for name in "abcd")
+    plain = replace(plain, checksum=None, validator='"1"')
+    held = [entry(each) for each in (same, moved, gone, plain)]
+    listed = listing(same, replace(moved, checksum=MD5[2]), replace(plain, validator='"2"'))
+    uris = [each.uri for each in listed.products]
+
+    found = compare(listed, uris, Held(entries_of(held), listed.program))
+
+    assert [change.kind for change in found] == [REPROCESSED, VANISHED, REPROCESSED]
+    assert found == compare(listed, uris, Held(held, listed.program))
