@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,10 @@ def test_lock_is_hashed_and_names_no_index():
     assert len(locked()) > 50
     assert text.count("==") <= text.count("--hash=sha256:")
     assert "://" not in text and "--index" not in text and "--find-links" not in text
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest collects files of one name from two folders only one at a time."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
