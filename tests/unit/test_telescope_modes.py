@@ -177,9 +177,12 @@ def test_modes_are_listed_as_others_are(tmp_path, built_modes):
     with archive:
         keywords = [row for name in tables for row in rows(archive, name, program=1346)]
         listed = products(archive, "jw01346-o001_t001_nircam_clear-f200w-sub64p")
+        exposures = rows(archive, "Mast.Caom.Filtered", proposal_id="1346", calib_level=2)
 
     on_offer = archive.filenames()
     assert sorted(row["filename"] for row in keywords) == [
         name for name in on_offer if name.endswith(".fits")
     ]
     assert {"jw01346001001_02101_00001-seg001_nrcb1_uncal.fits", LEVEL_3["tso3"]} <= set(listed)
+    series = [row for row in exposures if row["dataproduct_type"] == "timeseries"]
+    assert [row["instrument_name"] for row in series] == ["NIRCAM/TSIMAGE"] * 2

@@ -12,6 +12,19 @@ DESCRIPTIONS = {
     "i2d": "exposure/target (L2b/L3): rectified 2D image",
     "cat": "target (L3): Source catalog",
     "segm": "target (L3): Segmentation map",
+    "dark": "exposure (L2a): 4D corrected dark exposure",
+    "calints": "exposure (L2b): 3D calibrated data per integration",
+    "crf": "exposure (L2c): 2D calibrated data with outliers flagged",
+    "crfints": "exposure (L2c): 3D calibrated data with outliers flagged",
+    "s2d": "exposure/target (L2b/L3): rectified 2D spectrum",
+    "x1d": "exposure/target (L2b/L3): 1D extracted spectrum",
+    "phot": "target (L3): photometry of each integration",
+    "psfstack": "target (L3): 3D stack of PSF reference images",
+    "psfalign": "exposure (L3): PSF reference images aligned with the target",
+    "psfsub": "exposure (L3): 3D target images with the PSF subtracted",
+    "ami-oi": "exposure (L3): interferometric observables",
+    "psf-ami-oi": "exposure (L3): interferometric observables of the PSF reference",
+    "aminorm-oi": "target (L3): interferometric observables, normalised",
     "asn": "Association table: lists the inputs of a product",
     "pool": "Association pool: lists the candidates of a program",
 }
@@ -84,6 +97,13 @@ def _place(keywords: dict, key: str) -> float | None:
     return next((keywords[k] for k in (f"TARG_{key}", f"GS_{key}") if k in keywords), None)
 
 
+def _kind(holding: Holding) -> str:
+    """CAOM's dataproduct_type."""
+    if holding.keywords.get("TSOVISIT") is True:
+        return "timeseries"
+    return "spectrum" if subgroup(holding) in SPECTRAL else "image"
+
+
 def _instrument(keywords: dict) -> str:
     """CAOM's instrument_name: NIRCAM/IMAGE."""
     exp_type = str(keywords.get("EXP_TYPE", ""))
@@ -112,7 +132,7 @@ def observation_row(group: str, obsid: int, files: list[Holding], exclusive: boo
         "obs_id": group,
         "s_ra": _place(keywords, "RA"),
         "s_dec": _place(keywords, "DEC"),
-        "dataproduct_type": "spectrum" if subgroup(best) in SPECTRAL else "image",
+        "dataproduct_type": _kind(best),
         "proposal_pi": keywords.get("PI_NAME"),
         "calib_level": name.level,
         "t_min": mjd(str(begin)) if begin else None,

@@ -30,6 +30,12 @@ KINDS = {
     "product": PRODUCT,
 }
 
+LEVELS = {
+    "uncal": "1b",
+    **dict.fromkeys(("rate", "rateints", "dark"), "2a"),
+    **dict.fromkeys(("crf", "crfints"), "2c"),
+}  # productLevel of an exposure's products; the others are 2b
+
 
 @dataclass(frozen=True, kw_only=True)
 class Name:
@@ -58,7 +64,7 @@ class Name:
         """The keyword tables' productLevel: 1b, 2a, 2b, 2c, 3."""
         if self.kind == "product":
             return "3"
-        return {"uncal": "1b", "rate": "2a", "rateints": "2a", "crf": "2c"}.get(self.suffix, "2b")
+        return LEVELS.get(self.suffix, "2b")
 
 
 def parse(filename: str) -> Name:
