@@ -39,6 +39,7 @@ class Config:
     timeout_s: int
     vanish_limit: float  # share of a program's held products
     accept_vanished: tuple[int, ...]  # programs
+    wait: bool  # for another run on the same mirror
     settle_days: float
     accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
     selections: tuple[Selection, ...]
@@ -92,6 +93,7 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=(vanished,) if isinstance(vanished, int) else tuple(vanished),
+        wait=raw.get("wait", False),
         settle_days=settle["days"],
         accept_unsettled=tuple(map(str, settle["accept"])),
         selections=selections,

@@ -66,7 +66,8 @@ class HeldError(StoreError):
         self.purpose, self.pid, self.host, self.since = purpose, pid, host, since
         super().__init__(
             f"mirror {mirror}: {purpose} (process {pid} on {host}, since {since}) is at work on "
-            f"it{unsure}; nothing was changed; run again when it has ended, or let it wait."
+            f"it{unsure}; nothing was changed; run again when it has ended; "
+            "`snakemake --config wait=true` waits for it."
         )
 
 

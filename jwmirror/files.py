@@ -7,7 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jwmirror.errors import StoreError
+from jwmirror.failpoints import failpoint
+
 BLOCK = 1 << 20  # bytes read at a time
+
+
+@contextmanager
+def refusals(doing: str, state: str) -> Iterator[None]:
+    """Tell what the disk refuses (no room, no inode, read-only...) as a StoreError."""
+    try:
+        yield
+    except OSError as err:
+        raise StoreError(
+            f"{doing}: the disk refused it ({err}); {state}; put that right, then run again."
+        ) from err
 
 
 def sha256_of(path: Path) -> str:
@@ -46,9 +60,12 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        failpoint("file: written", temporary)
         os.chmod(temporary, mode)
         sync_file(temporary)
+        failpoint("file: durable")
         os.replace(temporary, path)
+        failpoint("file: named")
         sync_folder(path.parent)
     finally:
         with suppress(FileNotFoundError):
@@ -67,5 +84,7 @@ def replace_symlink(link: Path, target: str) -> None:
     with suppress(FileNotFoundError):
         temporary.unlink()
     temporary.symlink_to(target)
+    failpoint("link: made")
     os.replace(temporary, link)
+    failpoint("link: named")
     sync_folder(link.parent)

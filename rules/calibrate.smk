@@ -21,6 +21,7 @@ rule calibrate_batch:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
     params:
         mirror=mirror,
+        work=WORK,
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
     message:

@@ -6,13 +6,15 @@ done in former runs is known from the store (by key and checksum), never from fi
 """
 
 import os
+import shutil
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
 from jwmirror.config import parse as config_of  # `parse` is a name of Snakemake's own
-from jwmirror.errors import ConfigError
+from jwmirror.errors import ConfigError, HeldError, StoreError
 from jwmirror.records import Orders, Plan, canonical, read
+from jwmirror.store import leases
 
 
 def checked(raw):
@@ -42,6 +44,54 @@ CONFIG = checked(config)
 RUN = f"{CONFIG.mirror}/receipts/runs/{this_run()}"
 FETCHED = f"{CONFIG.mirror}/receipts/fetch"
 LOGS = f"{CONFIG.mirror}/logs/{this_run()}"
+
+
+WORK = f"{CONFIG.mirror}/work/{this_run()}"
+LEASES = []  # that this process has
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    end()
+
+
+onerror:
+    end()
+
+
+def begin():
+    """Have the mirror for this run alone; else say whose it is, and exit code 1, or wait.
+
+    What killed runs left in work/ is removed: a job of theirs that still goes on fails by itself.
+    """
+    try:
+        LEASES.append(leased())
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    shutil.rmtree(f"{CONFIG.mirror}/work", ignore_errors=True)
+
+
+def leased():
+    """The lease of a run; the process that started the run has it to its end."""
+    purpose = f"run {this_run()}"
+    try:
+        return leases.take(CONFIG.mirror, purpose, name=leases.RUN)
+    except HeldError as error:
+        if not CONFIG.wait:
+            raise
+        print(f"Waiting: {error}", file=sys.stderr)
+    return leases.take(CONFIG.mirror, purpose, wait_s=None, name=leases.RUN)
+
+
+def end():
+    """Give the mirror back."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    while LEASES:
+        LEASES.pop().release()
 
 
 wildcard_constraints:

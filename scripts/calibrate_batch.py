@@ -17,7 +17,7 @@ receipt = calibrate(
     chains,
     bench,
     workers=snakemake.threads,
-    work=bench.mirror / "work" / snakemake.wildcards.batch,
+    work=Path(snakemake.params.work) / snakemake.wildcards.batch,
     logs=Path(snakemake.log[0]).parent,
     timeout_s=snakemake.params.timeout_s,
 )

@@ -8,7 +8,10 @@ from jwmirror.records import Plan, Poll, Published, Receipt, References, Settlin
 from jwmirror.report.runs import read_run
 from jwmirror.store.generations import Generations
 from jwmirror.store.holdings import recalibrated_entries
+from jwmirror.store.leases import lease
 from jwmirror.store.receipts import upstream_after
+
+WAIT_S = 3600.0  # for a rollback or a repair that is under way
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
@@ -17,14 +20,15 @@ poll = read(snakemake.input.poll, Poll)
 references = read(snakemake.input.references, References)
 
 settling = read(snakemake.input.settling, Settling)
-upstream = upstream_after(mirror, poll, settling.waiting)
 plans = read_all(snakemake.input.plans, Plan)
 receipts = read_all(snakemake.input.calibrated, Receipt)
-recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)
 run = read_run(snakemake.params.run)
 facts = {"run": run.id, "context": references.context}
-new = generations.publish([*upstream, *recalibrated], run.cause, facts)
-current = new or generations.current()
+with lease(mirror, f"publication of {run.id}", wait_s=WAIT_S):
+    upstream = upstream_after(mirror, poll, settling.waiting)
+    recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)
+    new = generations.publish([*upstream, *recalibrated], run.cause, facts)
+    current = new or generations.current()
 write(
     snakemake.output.published,
     Published(generation=current.number if current else 0, is_new=new is not None),

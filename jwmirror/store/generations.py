@@ -17,7 +17,8 @@ import msgspec
 
 from jwmirror import records
 from jwmirror.errors import StoreError
-from jwmirror.files import replace_symlink, sha256_of, sync_folder, write_bytes
+from jwmirror.failpoints import failpoint
+from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
 from jwmirror.store.losses import losses
 from jwmirror.store.manifest import (
@@ -138,9 +139,12 @@ class Generations:
         StoreError, and the former state stays, if an object is missing or short, or if another
         process published meanwhile. After a crash anywhere, publishing again completes it.
         """
+        with refusals("publication", "a whole state stays published"):
+            return self._published(entries_of(entries), cause, facts)
+
+    def _published(self, rows: Entries, cause: str, facts: dict[str, str]) -> Generation | None:
         last = max(self._numbers(), default=0)
         current = self.current()
-        rows = entries_of(entries)
         if current and rows == current.entries():
             self.repair_pointers()
             return None
@@ -152,7 +156,9 @@ class Generations:
         needed = {generation.number} | ({current.number} if current else set())
         self.point_at(generation, rows, self.spare_view(needed))
         self.drop_views(needed)
+        failpoint("publish: older views removed")
         sweep(self.folder, {f"{number:06d}" for number in self._numbers()})
+        failpoint("publish: leftovers removed")
         return generation
 
     def check_objects(self, rows: Entries) -> None:
@@ -195,6 +201,7 @@ class Generations:
         link = self.root / "current"
         if not link.is_symlink() or os.readlink(link) != f"views/{generation.number:06d}":
             replace_symlink(link, f"views/{generation.number:06d}")
+            failpoint("pointers: current replaced")
 
     def _numbers(self) -> list[int]:
         if not self.folder.is_dir():
@@ -209,6 +216,7 @@ class Generations:
         lost = {sha256 for sha256 in losses(self.root) if not self.objects.has(sha256)}
         for sha256 in set(rows.column("sha256")) - lost:
             (self.objects.restrict if sha256 in closed else self.objects.release)(sha256)
+        failpoint("publish: modes set")
 
     def _left_unpublished(
         self, last: int, current: Generation | None, rows: Entries
@@ -231,10 +239,13 @@ class Generations:
         try:
             temporary.chmod(0o755)
             write_manifest(temporary / MANIFEST, rows)
+            failpoint("publish: manifest written", temporary / MANIFEST)
             sealed = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
             records.write(temporary / HEAD, sealed)
+            failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
             sync_folder(temporary)
+            failpoint("publish: generation built")
             os.rename(temporary, place)
         except OSError as err:
             if place.is_dir():
@@ -242,15 +253,20 @@ class Generations:
             raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+        failpoint("publish: generation named")
         sync_folder(self.folder)
         sync_folder(self.root)
+        failpoint("publish: generation durable")
         return self.read(head.number)
 
     def point_at(self, generation: Generation, rows: Entries, spare: Spare | None = None) -> None:
         """Build its view, then let CURRENT name it, then let `current` follow."""
         build_view(self.root, generation.number, rows, spare)
+        failpoint("publish: view built")
         write_bytes(self.pointer, f"{generation.number}\n".encode())
+        failpoint("publish: CURRENT replaced")
         replace_symlink(self.root / "current", f"views/{generation.number:06d}")
+        failpoint("publish: current replaced")
 
 
 def _head(

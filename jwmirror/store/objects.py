@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from jwmirror.errors import StoreError
-from jwmirror.files import sha256_of, sync_file, sync_folder
+from jwmirror.failpoints import failpoint
+from jwmirror.files import refusals, sha256_of, sync_file, sync_folder
 from jwmirror.records import Version
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
@@ -60,7 +61,10 @@ class Objects:
         """
         pending = (each if isinstance(each, tuple) else (each, None) for each in files)
         taken: list[str] = []
-        with ThreadPoolExecutor(THREADS) as pool:
+        with (
+            refusals("ingest", "files that are not in the store are where they were"),
+            ThreadPoolExecutor(THREADS) as pool,
+        ):
             while group := list(islice(pending, GROUP)):
                 ready = list(pool.map(lambda each: self._ready(*each, mode), group))
                 self._settle(ready)
@@ -137,12 +141,14 @@ class Objects:
     def _ready(self, file: Path, sha256: str | None, mode: int) -> tuple[Path, str]:
         """A file on this file system with its final mode and durable bytes, and its sha256."""
         file = self._brought_here(Path(file))
+        failpoint("ingest: bytes written", file)
         sha256 = sha256 or sha256_of(file)
         if mode == CLOSED and self.group:
             self._share(file)
         else:
             os.chmod(file, mode)
         sync_file(file)
+        failpoint("ingest: bytes durable")
         return file, sha256
 
     def _brought_here(self, file: Path) -> Path:
@@ -160,10 +166,12 @@ class Objects:
         """Give durable files their names, then make the names durable."""
         for file, sha256 in ready:
             self._name(file, sha256)
+        failpoint("ingest: all named")
         for folder in {self.path(sha256).parent for _, sha256 in ready}:
             sync_folder(folder)
         sync_folder(self.folder)
         sync_folder(self.folder.parent)
+        failpoint("ingest: names durable")
 
     def _claim(self, sha256: str, size: int) -> bool:
         """Whether the object stands whole; touched, so that a prune that runs now lets it be."""
@@ -182,8 +190,10 @@ class Objects:
         if not self._claim(sha256, found.st_size):
             place.parent.mkdir(exist_ok=True)
             os.replace(file, place)
+            failpoint("ingest: object named")
             return
         if stat.S_IMODE(found.st_mode) not in (CLOSED, SHARED):
             self.release(sha256)
         with suppress(FileNotFoundError):
             file.unlink()
+        failpoint("ingest: second copy removed")

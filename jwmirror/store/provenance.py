@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from jwmirror.errors import StoreError
-from jwmirror.files import sync_folder, write_bytes
+from jwmirror.failpoints import failpoint
+from jwmirror.files import refusals, sync_folder, write_bytes
 from jwmirror.records import Record, canonical, parse
 from jwmirror.store.objects import Objects
 
@@ -75,13 +76,15 @@ class Provenance:
                 f"result {record.key}: {missing[0].filename} is not in the store as "
                 f"{missing[0].sha256} of {missing[0].size} bytes; take it in before its record."
             )
-        return self.recall(record.key) or self._written(record)
+        with refusals(f"record of result {record.key}", "its objects stay"):
+            return self.recall(record.key) or self._written(record)
 
     def _written(self, record: Record) -> Record:
         """The record at its place; or the one that another process put there meanwhile."""
         place = self.path(record.key)
         temporary = place.with_name(f".{record.key}.{os.getpid()}.{threading.get_ident()}")
         write_bytes(temporary, canonical(record).encode() + b"\n", mode=0o444)
+        failpoint("provenance: record written", temporary)
         try:
             os.link(temporary, place)
         except FileExistsError:
@@ -90,6 +93,8 @@ class Provenance:
             os.replace(temporary, place)
         finally:
             temporary.unlink(missing_ok=True)
+        failpoint("provenance: record named")
         sync_folder(self.folder)
         sync_folder(self.folder.parent)
+        failpoint("provenance: record durable")
         return record
