@@ -67,7 +67,7 @@ class HeldError(StoreError):
         super().__init__(
             f"mirror {mirror}: {purpose} (process {pid} on {host}, since {since}) is at work on "
             f"it{unsure}; nothing was changed; run again when it has ended; "
-            "`snakemake --config wait=true` waits for it."
+            "`snakemake --config wait=True` waits for it."
         )
 
 

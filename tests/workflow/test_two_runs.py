@@ -1,53 +1,72 @@
 """Two runs on one mirror: the second is told whose it is, or waits."""
 
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from jwmirror.store.leases import RUN, holder, lease
+from tests.observatory.site import ROOT
 
 PATIENCE_S = 240
 
 
-def until(ready, process: subprocess.Popen) -> None:
+@pytest.fixture
+def mirror(tmp_path) -> Path:
+    """A mirror yet to be, with a config beside it whose archive does not answer."""
+    config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    config |= {
+        "mirror": str(tmp_path / "mirror"),
+        "archive": {"url": "http://127.0.0.1:9"},
+        "references": {"url": "http://127.0.0.1:9", "cache": str(tmp_path / "cache")},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path / "mirror"
+
+
+def start(mirror: Path, *words: str) -> subprocess.Popen:
+    """A run; what it says goes to snakemake.log beside the mirror."""
+    with open(mirror.with_name("snakemake.log"), "w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+             "--workflow-profile", str(ROOT / "profiles" / "demo"),
+             "--configfile", str(mirror.with_name("config.yaml")), *words],
+            cwd=mirror.parent, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def said(mirror: Path) -> str:
+    """What the last run said."""
+    return mirror.with_name("snakemake.log").read_text()
+
+
+def until(ready, process: subprocess.Popen, mirror: Path) -> None:
     """Wait for a condition while a process goes on."""
     deadline = time.monotonic() + PATIENCE_S
     while not ready():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None and time.monotonic() < deadline, said(mirror)
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-def test_a_second_run_is_told_and_one_that_waits_goes_on(site):
-    """While another has the mirror a run ends at once, or waits for it; a dry run does neither."""
-    waiting = site.folder / "waiting.log"
-    with lease(site.mirror, "run of another", name=RUN):
-        told = site.snakemake(expect=1)
-        site.snakemake("--dry-run")
-        process = site.start("--config", "wait=true", log=waiting)
-        until(lambda: "Waiting" in waiting.read_text(), process)
-        runs = len(list((site.mirror / "receipts" / "runs").iterdir()))
+def test_a_second_run_is_told_and_one_that_waits_goes_on(mirror):
+    """While another has the mirror a run ends at once, or waits for it; a killed one frees it."""
+    with lease(mirror, "run of another", name=RUN):
+        code = start(mirror).wait(PATIENCE_S)
+        told = said(mirror)
+        waiting = start(mirror, "--config", "wait=True")
+        until(lambda: "Waiting: mirror" in said(mirror), waiting, mirror)
+        had_by = holder(mirror, RUN).purpose
 
-    assert process.wait(PATIENCE_S) == 0, waiting.read_text()
-    assert "run of another (process" in told and "wait=true" in told
-    assert runs == 1  # neither did anything
-    assert holder(site.mirror, RUN) is None
-    assert len(list((site.mirror / "receipts" / "runs").iterdir())) == 2
+    until(lambda: holder(mirror, RUN), waiting, mirror)
+    purpose = holder(mirror, RUN).purpose
+    waiting.kill()
+    waiting.wait()
 
-
-@pytest.mark.slow
-def test_a_run_has_the_mirror_until_it_ends(site):
-    """A run that is at work is the holder, by name; its killed remains are taken over."""
-    log = site.folder / "first.log"
-    first = site.start(log=log)
-    until(lambda: holder(site.mirror, RUN), first)
-    told = site.snakemake("--nolock", expect=1)
-    purpose = holder(site.mirror, RUN).purpose
-
-    first.kill()
-    first.wait()
-    site.snakemake("--nolock")
-
-    assert purpose.startswith("run 20") and purpose in told
-    assert holder(site.mirror, RUN) is None
+    assert code == 1 and "run of another (process" in told and "wait=True" in told
+    assert had_by == "run of another"
+    assert purpose.startswith("run 20")
+    assert holder(mirror, RUN) is None

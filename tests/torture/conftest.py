@@ -1,0 +1,28 @@
+"""Where torture takes place: in memory, where that can be had, so that fsync costs nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.torture.mill import SEED, SHARM
+
+
+@pytest.fixture
+def chamber(tmp_path) -> Iterator[Path]:
+    """An empty folder, in memory if possible."""
+    if not os.access(SHARM, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=SHARM, prefix="jwmirror-torture."))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def told_seed() -> None:
+    """A failure shows what to set to have it again."""
+    print(f"JWMIRROR_TORTURE_SEED={SEED}")
