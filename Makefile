@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install environments demo test check format docs bench lock clean
+.PHONY: help install environments demo test torture check format docs bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: install  ## the main job on a simulated observatory, in four acts
 
 test: install  ## all tests, a process per core
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+torture: install  ## the store's long tests: 2,000 kills, 1,000 power cuts (root), every refusal
+	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
 
 check: install  ## formatting, lint, the workflow's own lint
 	$(BIN)/ruff format --check .

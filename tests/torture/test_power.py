@@ -60,8 +60,6 @@ def lacking(system: str, folder: Path) -> str:
     """Why the power cannot be cut here; empty if it can."""
     if os.geteuid() != 0:
         return "cutting the power needs root, to mount file systems"
-    if shutil.which(SYSTEMS[system][0]) is None:
-        return f"{SYSTEMS[system][0]} is not installed"
     disk = Disk(folder, system)
     try:
         disk.plug()
@@ -76,7 +74,10 @@ def lacking(system: str, folder: Path) -> str:
 def test_power_cuts_lose_nothing(chamber, system):
     """No acknowledged generation is lost, and no short object stands under its name."""
     (chamber / "trial").mkdir()
-    need(lacking(system, chamber / "trial"))
+    if shutil.which(SYSTEMS[system][0]) is None:
+        need(f"{SYSTEMS[system][0]} is not installed")
+    if why := lacking(system, chamber / "trial"):
+        pytest.skip(why)
     random, disk = Random(SEED), Disk(chamber, system)
     for cut in range(CUTS):
         root = disk.place / str(cut // MIRROR_LIVES)
