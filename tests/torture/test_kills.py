@@ -3,6 +3,8 @@
 import time
 from random import Random
 
+import pytest
+
 from tests.torture.mill import SEED, Account, Mill, end, grind, in_child, times
 
 KILLS = times(200, 2000)
@@ -10,6 +12,7 @@ MIRROR_LIVES = 20  # kills; then a new mirror begins
 LONGEST_S = 0.15
 
 
+@pytest.mark.slow
 def test_random_kills_lose_nothing(chamber):
     """kill -9 at random moments of ingest, publication, rollback, pins and prune: zero loss."""
     random = Random(SEED)

@@ -1,0 +1,128 @@
+"""Two publishers and a pruner, step by step in every order that a seed draws: nothing is lost."""
+
+import sys
+import threading
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+
+from jwmirror.errors import HeldError
+from jwmirror.failpoints import failpoint
+from jwmirror.store import leases
+from jwmirror.store.generations import Generations
+from jwmirror.store.leases import RUN, lease
+from jwmirror.store.pruning import Pruning, prune
+from jwmirror.store.retention import Policy
+from tests.torture.mill import SEED, publish, times, upstream, wrong_objects
+
+INTERLEAVINGS = times(500, 5000)
+
+
+class Turns:
+    """Lets one of several threads go on at a time; who is next at each step, a seed decides."""
+
+    def __init__(self, seed: int):
+        self._random, self._free = Random(seed), threading.Condition()
+        self._waiting: list[str] = []
+        self._turn, self.steps = "", 0
+
+    def run(self, **works) -> None:
+        """Do all works at once, step by step; the first error of one of them."""
+        self.errors: list[BaseException] = []
+        self._waiting = sorted(works)
+        self._turn = self._random.choice(self._waiting)
+        threads = [
+            threading.Thread(target=self._do, args=(work,), name=name)
+            for name, work in works.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self.errors:
+            raise self.errors[0]
+
+    def step(self, *_: object) -> None:
+        """Where another may go on instead."""
+        me = threading.current_thread().name
+        if me not in self._waiting:
+            return
+        with self._free:
+            self.steps += 1
+            self._turn = self._random.choice(self._waiting)
+            self._free.notify_all()
+            self._free.wait_for(lambda: self._turn == me)
+
+    def _do(self, work) -> None:
+        me = threading.current_thread().name
+        with self._free:
+            self._free.wait_for(lambda: self._turn == me)
+        try:
+            work()
+        except BaseException as error:
+            self.errors.append(error)
+        with self._free:
+            self._waiting.remove(me)
+            self._turn = self._random.choice(self._waiting) if self._waiting else ""
+            self._free.notify_all()
+
+
+@pytest.fixture
+def turns(monkeypatch):
+    """Make every failpoint, and every wait for a lease, a step of the given turns."""
+
+    def use(turns: Turns) -> None:
+        for name, module in list(sys.modules.items()):
+            is_ours = name.startswith("jwmirror.")
+            if is_ours and getattr(module, "failpoint", None) in (failpoint, *used):
+                monkeypatch.setattr(module, "failpoint", turns.step)
+        used.append(turns.step)
+        clock = SimpleNamespace(monotonic=leases.time.monotonic, sleep=turns.step)
+        monkeypatch.setattr(leases, "time", clock)
+
+    used: list[object] = []
+    return use
+
+
+def publisher(root: Path, name: str) -> None:
+    """A run: it takes files in and publishes them."""
+    with lease(root, f"run {name}", None, name=RUN):
+        publish(root, upstream(root, {name: name.encode(), "both": name.encode()}))
+
+
+def pruner(root: Path) -> Pruning:
+    """Prunes until it comes through."""
+    while True:
+        try:
+            return prune(root, Policy(keep_last=1))
+        except HeldError:
+            leases.time.sleep(0)
+
+
+@pytest.mark.slow
+def test_no_interleaving_loses_an_object(chamber, turns):
+    """Each state that is there is whole, and both publishers' last files are current."""
+    steps = 0
+    for seed in range(SEED, SEED + INTERLEAVINGS):
+        root, together = chamber / str(seed), Turns(seed)
+        publish(root, upstream(root, {"first": b"1"}))
+        turns(together)
+
+        together.run(
+            one=lambda root=root: publisher(root, "one"),
+            two=lambda root=root: publisher(root, "two"),
+            pruner=lambda root=root: pruner(root),
+        )
+
+        steps += together.steps
+        generations = Generations(root)
+        for each in generations.unpruned():
+            generations.check_objects(each.entries())
+        view = root / "current/upstream/jw01345/o001"
+        assert {path.name: path.read_bytes() for path in view.iterdir()} in (
+            {"first": b"1", "one": b"one", "two": b"two", "both": both} for both in (b"one", b"two")
+        ), seed
+        assert wrong_objects(root) == [], seed
+    assert steps > 40 * INTERLEAVINGS
