@@ -7,16 +7,17 @@ os.environ before the first use of a Resolver, and before worker processes are s
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.recalibrate import headers, hooks, overrides, parameters, pipelines
 from jwmirror.recalibrate.derivation import engine
+from jwmirror.recalibrate.epochs import Rule, joined, rule_of
 from jwmirror.recalibrate.hooks import Sources
-from jwmirror.records import digest
+from jwmirror.records import canonical, digest
 
 if TYPE_CHECKING:
     from jwmirror.recalibrate.elsewhere import Elsewhere
@@ -27,6 +28,22 @@ NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 INSTRUMENT = "META.INSTRUMENT.NAME"
 
 References = dict[str, tuple[str, str]]  # as in a derivation
+NO_RULE = Rule(())  # of a type that an instrument has not: the answer depends on nothing
+Case = tuple[Any, ...]  # a pipeline or a type, and what of a header the rules go by
+
+
+class Answers(NamedTuple):
+    """CRDS's answer for each type: a file, or why there is none; and what tells it from others."""
+
+    by_type: dict[str, str]
+    digest: str
+
+
+class Rules(NamedTuple):
+    """What a context's rules for an instrument go by, type by type and all together."""
+
+    whole: Rule
+    by_type: dict[str, Rule | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +82,10 @@ class Resolver:
         self.cache, self.context = Path(cache).absolute(), context
         self._base = Path(base or "").absolute()
         self._sha1s = dict(sha1s or {})
-        self._answered: dict[str, dict[str, str]] = {}
-        self._settled: dict[str, Settled] = {}
+        self._answered: dict[Case, Answers] = {}
+        self._chosen: dict[Case, str] = {}  # by type
+        self._settled: dict[tuple[str, ...], Settled] = {}
+        self._owned: dict[tuple[str, ...], Settled] = {}  # without what steps use
         self._elsewhere: dict[str, Elsewhere] = {}
 
     @property
@@ -94,15 +113,16 @@ class Resolver:
         """
         answers = self._answers(pipeline, header)
         instrument = headers.value(header, "instrument")
-        case = digest((pipeline, instrument, answers, asked))
+        case = (pipeline, instrument, answers.digest, digest(asked))
         if case not in self._settled:
-            idle = pipelines.idle_steps(pipeline, instrument)
-            self._settled[case] = self._settle(pipeline, answers, asked, idle)
+            own = self._own(pipeline, instrument, answers.by_type, asked)
+            found = self._references(pipeline, answers.by_type, own.parameters)
+            self._settled[case] = replace(own, references=own.references | found)
         return self._settled[case]
 
     def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The parameter references of a pipeline and what each says; later ones win."""
-        names = _pars_names(pipeline, self._answers(pipeline, header))
+        names = _pars_names(pipeline, self._answers(pipeline, header).by_type)
         return zip(names.values(), self._pars_layers(names), strict=True)
 
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
@@ -112,24 +132,29 @@ class Resolver:
         (which may switch a step on) are references themselves. Gaps are left for the plan to say.
         """
         cases = {
-            (pipeline, digest(self._parkeys(header))): header
-            for header, names in wanted
-            for pipeline in names
+            self._case(pipeline, header): header for header, names in wanted for pipeline in names
         }
         found: set[str] = set()
-        for (pipeline, _), header in cases.items():
-            found.update(self._answers(pipeline, header).values())
+        for (pipeline, *_), header in cases.items():
+            found.update(self._answers(pipeline, header).by_type.values())
         return tuple(sorted(name for name in found if _is_file(name)))
 
-    def _settle(
-        self,
-        pipeline: str,
-        answers: Mapping[str, str],
-        asked: Mapping[str, Any],
-        idle: frozenset[str],
+    def _own(
+        self, pipeline: str, instrument: str, answers: Mapping[str, str], asked: Mapping[str, Any]
     ) -> Settled:
+        """What is settled without the references that steps use: once for equal parameters."""
         pars = _pars_names(pipeline, answers)
+        case = (pipeline, instrument, canonical(pars), digest(asked))
+        if case not in self._owned:
+            self._owned[case] = self._parameterised(pipeline, instrument, pars, asked)
+        return self._owned[case]
+
+    def _parameterised(
+        self, pipeline: str, instrument: str, pars: Mapping[str, str], asked: Mapping[str, Any]
+    ) -> Settled:
+        """Parameters, with the pars references and the files and hooks of the user's."""
         layers = [*self._pars_layers(pars), asked]
+        idle = pipelines.idle_steps(pipeline, instrument)
         resolved = overrides.placed(parameters.resolve(pipeline, layers, idle), self._base)
         overrides.check_offline(resolved, _who_says("abs_refcat", pars, layers))
         references = {
@@ -137,10 +162,9 @@ class Resolver:
             for step, name in pars.items()
             if not step or not resolved["steps"].get(step, {"skip": True}).get("skip")
         }
-        references |= self._references(pipeline, answers, resolved) | overrides.contents(resolved)
         return Settled(
             parameters=resolved,
-            references=references,
+            references=references | overrides.contents(resolved),
             hooks=hooks.sources(resolved, self._base),
         )
 
@@ -175,30 +199,52 @@ class Resolver:
 
     # ---- CRDS
 
-    def _answers(self, pipeline: str, header: str) -> dict[str, str]:
-        """CRDS's answer for each type that a pipeline may ask for: a file, or why there is none."""
-        case = digest((pipeline, self._parkeys(header)))
+    def _answers(self, pipeline: str, header: str) -> Answers:
+        """CRDS's answer for each type that a pipeline may ask for."""
+        case = self._case(pipeline, header)
         if case not in self._answered:
             types = [*pars_types(pipeline).values(), *_reference_types(pipeline)]
-            self._answered[case] = self._best(header, types)
+            best = self._best(header, types)
+            self._answered[case] = Answers(best, digest(best))
         return self._answered[case]
 
     def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
+        """CRDS's answer for each of several types, asked only where no header alike was before."""
+        values = _upper(header)
+        instrument = values.get(INSTRUMENT, "")
+        rules = _rules(self.cache, self.context, instrument.lower()).by_type
+        cases = {
+            name: (name, instrument, *rule.case(values))
+            for name in types
+            if (rule := rules.get(name, NO_RULE)) is not None
+        }
+        new = [name for name in types if cases.get(name) not in self._chosen]
+        found = self._looked_up(values, new) if new else {}
+        for name in found.keys() & cases.keys():
+            self._chosen[cases[name]] = found[name]
+        return {
+            name: found[name] if name in found else self._chosen[cases[name]]
+            for name in types
+            if name in found or cases.get(name) in self._chosen
+        }
+
+    def _looked_up(self, values: Mapping[str, str], types: list[str]) -> dict[str, str]:
+        """CRDS's answers; a type that an instrument omits has none."""
         from crds.core import utils
 
-        conditioned = utils.condition_header(_upper(header))
+        conditioned = utils.condition_header(values)
         mapping = _mapping(self.cache, self.context)
         try:
-            return mapping.get_best_references(mapping.minimize_header(conditioned), list(types))
+            return mapping.get_best_references(mapping.minimize_header(conditioned), types)
         except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
             raise CalibrationError(f"{self.context} cannot tell references: {err}") from err
 
-    def _parkeys(self, header: str) -> dict[str, str]:
-        """The values of a header that this context's rules go by."""
+    def _case(self, pipeline: str, header: str) -> Case:
+        """A pipeline, and what of a header this context's rules go by."""
         values = _upper(header)
-        instrument = values.get(INSTRUMENT, "").lower()
-        names = _required_parkeys(self.cache, self.context).get(instrument, ())
-        return {name: values.get(name, "") for name in (INSTRUMENT, *names)}
+        instrument = values.get(INSTRUMENT, "")
+        rules = _rules(self.cache, self.context, instrument.lower())
+        return (pipeline, instrument, *rules.whole.case(values))
 
     def _named(self, name: str) -> tuple[str, str]:
         if name not in self._sha1s:
@@ -288,9 +334,15 @@ def _mapping(cache: Path, context: str) -> Any:
         ) from err
 
 
-@lru_cache(maxsize=4)
-def _required_parkeys(cache: Path, context: str) -> dict[str, Sequence[str]]:
-    return _mapping(cache, context).get_required_parkeys()
+@lru_cache(maxsize=64)
+def _rules(cache: Path, context: str, instrument: str) -> Rules:
+    mapping = _mapping(cache, context)
+    names = mapping.get_required_parkeys().get(instrument)
+    if names is None:  # the look-up will say that it is unknown
+        return Rules(Rule(()), {})
+    items = mapping.get_imap(instrument).selections.normal_items()
+    by_type = {name: rule_of(rmap) for name, rmap in items}
+    return Rules(joined(names, by_type.values()), by_type)
 
 
 def _pars_content(path: Path) -> dict[str, Any]:

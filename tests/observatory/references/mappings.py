@@ -89,6 +89,23 @@ def succeed(path: Path, old: str, new: str) -> str:
     return _sign(path.with_name(name), text)
 
 
+def age(path: Path, dates: Sequence[str]) -> None:
+    """Give every file of a fresh rmap successors, each to be used from a date on.
+
+    Only their names: what a look-up gives, not what it would be read for.
+    """
+    text = path.read_text()
+    for file in re.findall(rf"{USE_AFTER!r} : '([^']+)'", text):
+        stem, _, end = file.rpartition(".")
+        later = "".join(
+            f"\n        {date!r} : '{stem}{number:03d}.{end}',"
+            for number, date in enumerate(dates, 1)
+        )
+        line = f"{USE_AFTER!r} : {file!r},"
+        text = text.replace(line, line + later)
+    _sign(path, text)
+
+
 def _serial(name: str) -> int:
     return int(re.search(r"_(\d{4,})\.", name)[1])
 

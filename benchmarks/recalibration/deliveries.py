@@ -1,0 +1,156 @@
+"""Ten thousand headers planned against two contexts, beside CRDS's own answer."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from benchmarks.recalibration.claims import Claim
+from jwmirror.recalibrate.headers import crds_header
+from jwmirror.recalibrate.references import Resolver, environment, pars_types
+from jwmirror.records import canonical
+from tests.observatory.references.context import build_context, mappings_folder
+from tests.observatory.references.mappings import age, succeed
+from tests.observatory.telescope.exposures import take
+from tests.observatory.telescope.program import demo_program, exposures_of
+
+PIPELINES = ("detector1", "image2")
+ASKED = {"steps": {}}
+FIRST = datetime(2022, 7, 1)
+DAYS = 1200  # over which exposures were taken
+AGED = ("flat", "superbias", "readnoise", "gain", "saturation", "linearity", "mask", "photom")
+DELIVERIES = 30  # of each type, every 40 days, each type on a day of its own
+OPTICS = [("NRCA1", "A", "F200W"), ("NRCB1", "B", "F200W"), ("NRCB1", "B", "F150W")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contexts:
+    """A reference cache with two contexts, of which the later replaces a few files."""
+
+    cache: Path
+    old: str
+    new: str
+
+
+def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
+    """Which exposures a new context touches, and how long it takes to know."""
+    contexts = _contexts(folder / "crds")
+    os.environ.update(environment(contexts.cache, contexts.old))
+    headers = _headers(folder, count)
+    for pipeline in PIPELINES:
+        pars_types(pipeline)  # jwst is imported
+    began = time.process_time()
+    touched = _touched(contexts, headers)
+    seconds = time.process_time() - began
+    yield Claim(
+        what=f"{count} headers, each of another moment, two pipelines, against two contexts: "
+        f"{len(touched)} touched, {seconds:.2f} CPU s",
+        found=seconds,
+        goal=1.0,
+    )
+    few = dict(random.Random(1).sample(sorted(headers.items()), sample))
+    began = time.perf_counter()
+    theirs = _by_crds(folder, contexts, few)
+    seconds = time.perf_counter() - began
+    yield Claim(
+        what=f"crds.bestrefs --print-affected on {sample} of them: {len(theirs)} affected, "
+        f"{seconds:.0f} s; exposures of which the answers differ",
+        found=len(theirs ^ (touched & few.keys())),
+        goal=0,
+    )
+
+
+def _touched(contexts: Contexts, headers: Mapping[str, str]) -> set[str]:
+    """The exposures whose references or parameters differ; nothing is remembered from before."""
+    sha1s = _sha1s(contexts.cache)
+    resolvers = [Resolver(contexts.cache, each, sha1s) for each in (contexts.old, contexts.new)]
+    return {
+        root
+        for root, header in headers.items()
+        if any(
+            _differs(*(resolver.settle(pipeline, header, ASKED) for resolver in resolvers))
+            for pipeline in PIPELINES
+        )
+    }
+
+
+def _differs(one, other) -> bool:
+    return one is not other and (
+        one.references != other.references or one.parameters != other.parameters
+    )
+
+
+def _by_crds(folder: Path, contexts: Contexts, headers: Mapping[str, str]) -> set[str]:
+    """What CRDS itself says is affected."""
+    saved = folder / "headers.json"
+    lines = [
+        json.dumps({f"{root}:{root}": {k.upper(): str(v) for k, v in json.loads(header).items()}})
+        for root, header in headers.items()
+    ]
+    saved.write_text("\n".join(lines) + "\n")
+    words = ["--old-context", contexts.old, "--new-context", contexts.new, "--print-affected"]
+    done = subprocess.run(
+        [sys.executable, "-m", "crds.bestrefs", "--load-pickles", str(saved), *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment(contexts.cache, contexts.new)},
+    )
+    said = done.stdout.split()
+    return {word.partition(":")[0].lower() for word in said if word.lower().startswith("jw")}
+
+
+def _contexts(cache: Path) -> Contexts:
+    """Years of deliveries; then one flat and one gain in the middle of them are replaced."""
+    build_context(cache, subarrays=("SUB160",), fgs=False)
+    folder = mappings_folder(cache)
+    for number, kind in enumerate(AGED):
+        days = [FIRST + timedelta(days=40 * i + 3 * number, hours=9) for i in range(DELIVERIES)]
+        dates = [day.isoformat(sep=" ") for day in days]
+        age(next(folder.glob(f"jwst_nircam_{kind}_0001.rmap")), dates)
+    imap = "jwst_nircam_0001.imap"
+    for kind, serial in (("flat", 11), ("gain", 17)):
+        rmap = folder / f"jwst_nircam_{kind}_0001.rmap"
+        old = next(
+            name for name in rmap.read_text().split("'") if name.endswith(f"{serial:03d}.fits")
+        )
+        new = succeed(rmap, old, old.replace(".fits", "b.fits"))
+        imap = succeed(folder / imap, rmap.name, new)
+    context = succeed(folder / "jwst_0001.pmap", "jwst_nircam_0001.imap", imap)
+    return Contexts(cache=cache, old="jwst_0001.pmap", new=context)
+
+
+def _headers(folder: Path, count: int) -> dict[str, str]:
+    """Headers of exposures taken over years, each of another moment, by the exposure's root."""
+    program = demo_program()
+    real = json.loads(crds_header(take(program, exposures_of(program)[0], folder / "raw")))
+    dice = random.Random(0)
+    found = {}
+    for number in range(count):
+        moment = FIRST + timedelta(days=dice.uniform(0, DAYS))
+        date, clock = moment.isoformat(timespec="milliseconds").split("T")
+        detector, module, filter_name = OPTICS[number % len(OPTICS)]
+        changed = {
+            "meta.observation.date": date,
+            "meta.observation.time": clock,
+            "meta.instrument.detector": detector,
+            "meta.instrument.module": module,
+            "meta.instrument.filter": filter_name,
+        }
+        root = (
+            f"jw01345{number // 1000 + 1:03d}001_02101_{number % 1000 + 1:05d}_{detector.lower()}"
+        )
+        found[root] = canonical(real | changed)
+    return found
+
+
+def _sha1s(cache: Path) -> dict[str, str]:
+    """Checksums as a sync leaves them; these files are names only."""
+    rmaps = mappings_folder(cache).glob("*.rmap")
+    words = {word for rmap in rmaps for word in rmap.read_text().split("'")}
+    return {word: word for word in words if word.endswith(".fits")}

@@ -1,0 +1,111 @@
+"""Where a measurement is made: exposures taken, references, and a mirror that holds both."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from jwmirror.bench import Bench
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate.inputs import version_of
+from jwmirror.recalibrate.references import Resolver
+from jwmirror.recalibrate.worker import calibrate
+from jwmirror.records import Chain, Entry, Plan, Product, Receipt, Recipe
+from jwmirror.supply import Held, supply
+from tests.observatory.associations import associations_of
+from tests.observatory.inputs import Inputs
+from tests.observatory.telescope.program import exposures_of
+
+PROGRAM = 1345
+TIMEOUT_S = 1800.0
+BATCH_SIZE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A folder, what was observed, and a mirror in the folder that holds it."""
+
+    folder: Path
+    inputs: Inputs
+    bench: Bench
+    held: Held
+
+    @property
+    def resolver(self) -> Resolver:
+        """Of the one context."""
+        return Resolver(self.inputs.crds_root, self.inputs.context)
+
+    def plan(
+        self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
+    ) -> Plan:
+        """What a recipe wants of the next level."""
+        asked = (self.held, [recipe], self.resolver, BATCH_SIZE, below, receipts)
+        return self.bench.plans(*asked)[0]
+
+    def chains(self, recipe: Recipe) -> list[Chain]:
+        """What a recipe wants of the exposures."""
+        return chains_of(self.plan(recipe))
+
+    def calibrate(self, chains: Sequence[Chain]) -> Receipt:
+        """Work chains off one at a time, as a job of the workflow does; all must do well."""
+        folders = (self.bench.mirror / "work", self.bench.mirror / "logs")
+        receipt = calibrate(chains, self.bench, 1, *folders, TIMEOUT_S)
+        assert not receipt.failures, receipt.failures
+        return receipt
+
+
+def open_place(folder: Path, inputs: Inputs) -> Place:
+    """A new mirror in `folder` that holds the exposures and the associations of their program."""
+    bench = Bench(folder / "mirror")
+    files = list(inputs.uncals)
+    for each in associations_of(exposures_of(inputs.program)):
+        files.append(bench.objects.incoming / each.filename)
+        files[-1].write_text(each.text())
+    recipe = Recipe(name="plain", programs=(PROGRAM,))
+    held = supply(bench.mirror, tuple(_entry(bench, file) for file in files), [recipe])
+    return Place(folder=folder, inputs=inputs, bench=bench, held=held)
+
+
+def chains_of(plan: Plan) -> list[Chain]:
+    """The chains of all batches."""
+    assert not plan.failures, plan.failures
+    return [chain for batch in plan.batches.values() for chain in batch]
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU seconds that `work` took in this process and in all that it started or uses."""
+    before = _used()
+    work()
+    return _used() - before
+
+
+def _used() -> float:
+    """CPU seconds so far, of this process, the running ones below it, and the ended ones."""
+    whole = psutil.Process()
+    times = [each.cpu_times() for each in (whole, *whole.children(recursive=True))]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+
+
+def _entry(bench: Bench, path: Path) -> Entry:
+    """A file, copied into the store, as a row of a manifest."""
+    product = Product(
+        uri=f"mast:JWST/product/{path.name}",
+        filename=path.name,
+        program=PROGRAM,
+        observation="o001",
+        suffix=path.stem.rpartition("_")[2],
+    )
+    version = version_of(product, path, sha256_of(path), path.stat().st_size)
+    copy = bench.objects.incoming / f"copy-{path.name}"
+    copy.write_bytes(path.read_bytes())
+    bench.objects.take(copy, version.sha256)
+    return Entry(
+        path=f"upstream/jw{PROGRAM:05d}/o001/{path.name}",
+        origin="upstream",
+        sha256=version.sha256,
+        size=version.size,
+        identity=version.identity,
+        product=product,
+        header=version.header,
+    )
