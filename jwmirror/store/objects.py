@@ -13,13 +13,13 @@ from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, sha256_of, sync_file, sync_folder
+from jwmirror.files import refusals, sha256_of, sync_many
 from jwmirror.records import Version
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
 SHARED = 0o440  # of exclusive-access objects that a group may read
-GROUP = 512  # files made durable together by take_many
-THREADS = 8  # that hash and fsync at the same time
+GROUP = 2048  # files made durable together by take_many
+THREADS = 8  # that hash at the same time
 
 
 class Objects:
@@ -67,6 +67,8 @@ class Objects:
         ):
             while group := list(islice(pending, GROUP)):
                 ready = list(pool.map(lambda each: self._ready(*each, mode), group))
+                sync_many([file for file, _ in ready])
+                failpoint("ingest: bytes durable")
                 self._settle(ready)
                 taken += [sha256 for _, sha256 in ready]
         return taken
@@ -139,7 +141,7 @@ class Objects:
             ) from err
 
     def _ready(self, file: Path, sha256: str | None, mode: int) -> tuple[Path, str]:
-        """A file on this file system with its final mode and durable bytes, and its sha256."""
+        """A file on this file system with its final mode, and its sha256."""
         file = self._brought_here(Path(file))
         failpoint("ingest: bytes written", file)
         sha256 = sha256 or sha256_of(file)
@@ -147,8 +149,6 @@ class Objects:
             self._share(file)
         else:
             os.chmod(file, mode)
-        sync_file(file)
-        failpoint("ingest: bytes durable")
         return file, sha256
 
     def _brought_here(self, file: Path) -> Path:
@@ -167,10 +167,8 @@ class Objects:
         for file, sha256 in ready:
             self._name(file, sha256)
         failpoint("ingest: all named")
-        for folder in {self.path(sha256).parent for _, sha256 in ready}:
-            sync_folder(folder)
-        sync_folder(self.folder)
-        sync_folder(self.folder.parent)
+        folders = {self.path(sha256).parent for _, sha256 in ready}
+        sync_many([*folders, self.folder, self.folder.parent])
         failpoint("ingest: names durable")
 
     def _claim(self, sha256: str, size: int) -> bool:
