@@ -45,7 +45,9 @@ def waited(patience: Patience, response: urllib3.HTTPResponse) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("asked", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize(
+    "asked", ["3600", formatdate(time.time() + 3600, usegmt=True)], ids=["seconds", "date"]
+)
 def test_retry_after_is_bounded_in_both_its_forms(asked):
     """A server that asks for an hour is asked again after the longest wait allowed."""
     assert 0.05 <= waited(Patience(retry_after_s=0.05), answer(asked)) < 2
