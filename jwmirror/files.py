@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from jwmirror.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
 MANY = 32  # files that are made durable faster together than one by one
+LOCAL = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # statfs(2): ext4, XFS, btrfs, tmpfs
 
 
 @contextmanager
@@ -53,8 +55,8 @@ def sync_file(path: Path) -> None:
 def sync_many(paths: Collection[Path]) -> None:
     """Make files, or the names in folders, of one file system durable.
 
-    Many are made so at once, with all else that is to be written there (Linux's syncfs); few, or
-    where the system has no such call, one by one.
+    Many are made so at once, with all else that is to be written there (Linux's syncfs), where the
+    file system is known to keep that promise; few, and those of others, one by one.
     """
     paths = list(paths)
     if len(paths) < MANY or not _sync_file_system(paths[0]):
@@ -63,13 +65,16 @@ def sync_many(paths: Collection[Path]) -> None:
 
 
 def _sync_file_system(path: Path) -> bool:
-    """Write back the whole file system that a path is on; False where there is no such call."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if call is None:
+    """Write back the whole file system that a path is on; False where that cannot be relied on."""
+    if sys.platform != "linux":
         return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    facts = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
     handle = os.open(path, os.O_RDONLY)
     try:
-        if call(handle):
+        if libc.fstatfs(handle, facts) or ctypes.c_long.from_buffer(facts).value not in LOCAL:
+            return False
+        if libc.syncfs(handle):
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), str(path))
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror import files
 from jwmirror.errors import StoreError
 from jwmirror.records import Product, Version
 from jwmirror.store.objects import CLOSED, Objects
@@ -153,3 +154,30 @@ def test_a_group_that_is_not_there_is_told(tmp_path):
 
     with pytest.raises(StoreError, match=r"no-such-group \(archive.group"):
         objects.take(file, sha256, CLOSED)
+
+
+def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
+    """A group goes through syncfs where the file system is known; few files one by one."""
+    called = []
+    monkeypatch.setattr(files, "_sync_file_system", lambda path: called.append(path) or True)
+    monkeypatch.setattr(files, "sync_file", called.append)
+    paths = [tmp_path / str(n) for n in range(files.MANY)]
+
+    files.sync_many(paths)
+    files.sync_many(paths[:2])
+
+    assert called == [paths[0], *paths[:2]]
+
+
+def test_a_file_system_that_promises_nothing_is_synced_file_by_file(tmp_path, monkeypatch):
+    """On an unknown kind of file system each file gets its own fsync."""
+    monkeypatch.setattr(files, "LOCAL", ())
+    paths = [tmp_path / str(n) for n in range(files.MANY)]
+    for path in paths:
+        path.touch()
+    synced = []
+    monkeypatch.setattr(files, "sync_file", synced.append)
+
+    files.sync_many(paths)
+
+    assert synced == paths
