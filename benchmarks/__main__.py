@@ -12,7 +12,8 @@ import benchmarks
 
 def main(words: list[str]) -> str | None:
     """Run the `main()` of the modules named, or of all that have one; words if a goal is missed."""
-    found = sorted(each.name for each in pkgutil.iter_modules(benchmarks.__path__))
+    every = sorted(each.name for each in pkgutil.iter_modules(benchmarks.__path__))
+    found = [name for name in every if not name.startswith("_")]
     missed = []
     for name, *options in _named(words, found) or [[each] for each in found]:
         module = importlib.import_module(f"benchmarks.{name}")
