@@ -1,0 +1,50 @@
+"""What the user asks for: selections and recipes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which products of one program to mirror; None selects all."""
+
+    program: int
+    observations: tuple[int, ...] | None = None
+    instruments: tuple[str, ...] | None = None
+    detectors: tuple[str, ...] | None = None
+    exposure_types: tuple[str, ...] | None = None
+    filters: tuple[str, ...] | None = None
+    products: tuple[str, ...] | None = None  # suffixes; "recommended" for MAST's minimum
+    gratings: tuple[str, ...] | None = None
+    subarrays: tuple[str, ...] | None = None
+    levels: tuple[int, ...] | None = None  # MAST's calib_level
+    observed: tuple[str, str] | None = None  # first and last day, ISO; "" where open
+    files: tuple[str, ...] | None = None  # shell-style patterns of file names
+    exclude: tuple[str, ...] = ()  # likewise, of what is not wanted after all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Parameters for just the exposures whose header matches: {detector: NRCALONG, ...}."""
+
+    match: dict[str, str | tuple[str, ...]]  # one value, or several of which one must be it
+    parameters: dict[str, Any]  # pipeline -> step -> parameter -> value, stpipe's names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A named way to recalibrate."""
+
+    name: str
+    programs: tuple[int, ...]
+    stages: tuple[int, ...] = (1, 2, 3)
+    parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
+    where: tuple[Where, ...] = ()
+    keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
+    settings: dict[str, Any] = field(default_factory=dict)  # of one run; above all blocks
+    between: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # detector1..image2: functions
+    python: str = ""  # of the environment whose jwst is to run; "" for the one that plans
+    select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
+    associations: tuple[str, ...] = ()  # files of the user's own, for the stages that they are of
