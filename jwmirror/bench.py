@@ -28,7 +28,7 @@ from jwmirror.records import (
     Settling,
 )
 from jwmirror.store.generations import Generations
-from jwmirror.store.objects import Objects
+from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.receipts import upstream_after
 from jwmirror.supply import Held, supply
@@ -148,10 +148,13 @@ class Bench:
     def keep(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
     ) -> tuple[ResultFile, ...]:
-        """Take a result's files in, then its provenance; the files as they are in the store."""
+        """Take a result's files in, then its provenance; the files as they are in the store.
+
+        Nobody else may read them until they are published: they may be of exclusive data.
+        """
         paths = [Path(output.path) for output in outputs]
         sizes = [path.stat().st_size for path in paths]
-        taken = self.objects.take_many([(path, sha256_of(path)) for path in paths])
+        taken = self.objects.take_many([(path, sha256_of(path)) for path in paths], CLOSED)
         files = (
             ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
             for path, sha256, size, output in zip(paths, taken, sizes, outputs, strict=True)

@@ -79,7 +79,7 @@ class Shelf:
             path = self._objects.path(entry.sha256)
             return described(entry.product, path, entry.sha256, entry.size)
 
-        found = self._remembered("inputs", entry.sha256, Version, look)
+        found = self._remembered("inputs", entry.sha256, Version, look, lambda v: not v.refusal)
         return replace(entry, identity=found.identity, header=found.header, refusal=found.refusal)
 
     def _generated(self, request: Request) -> tuple[Association, ...]:
@@ -92,12 +92,24 @@ class Shelf:
             lambda: generated(self._objects.path(pool.sha256), pool.filename, request.roots),
         )
 
-    def _remembered(self, kind: str, name: str, of: type[T], look: Callable[[], T]) -> T:
+    def _remembered(
+        self,
+        kind: str,
+        name: str,
+        of: type[T],
+        look: Callable[[], T],
+        lasts: Callable[[T], bool] = lambda found: True,
+    ) -> T:
+        """What was found before, if it `lasts`; else it is looked up, and remembered."""
         place = self._folder / kind / f"{name}.json"
         try:
-            return read_record(place, of)
+            found = read_record(place, of)
+            if lasts(found):
+                return found
         except (FileNotFoundError, msgspec.DecodeError):
-            found = look()
+            pass
+        found = look()
+        if lasts(found):
             with suppress(OSError):  # a mirror that may only be read is previewed all the same
                 write_record(place, found)
-            return found
+        return found

@@ -5,6 +5,7 @@ job of a run, here or on a cluster node, reads and writes the same folder of rec
 done in former runs is known from the store (by key and checksum), never from file times.
 """
 
+import atexit
 import os
 import shutil
 import sys
@@ -35,17 +36,12 @@ def this_run():
     return os.environ.setdefault("JWMIRROR_RUN", fresh)
 
 
-LEVELS = (
-    "exposures",
-    "associations-2",
-    "associations-3",
-)  # of plans, one upon the other
+# Of plans, one upon the other.
+LEVELS = ("exposures", "associations-2", "associations-3")
 CONFIG = checked(config)
 RUN = f"{CONFIG.mirror}/receipts/runs/{this_run()}"
 FETCHED = f"{CONFIG.mirror}/receipts/fetch"
 LOGS = f"{CONFIG.mirror}/logs/{this_run()}"
-
-
 WORK = f"{CONFIG.mirror}/work/{this_run()}"
 LEASES = []  # that this process has
 
@@ -72,6 +68,7 @@ def begin():
     except StoreError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    atexit.register(end)  # no hook is called where the scheduler itself fails
     shutil.rmtree(f"{CONFIG.mirror}/work", ignore_errors=True)
 
 

@@ -11,7 +11,7 @@ from jwmirror.store.holdings import recalibrated_entries
 from jwmirror.store.leases import lease
 from jwmirror.store.receipts import upstream_after
 
-WAIT_S = 3600.0  # for a rollback or a repair that is under way
+WAIT_S = 3600.0  # for whoever else changes what is published
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)
@@ -24,10 +24,10 @@ plans = read_all(snakemake.input.plans, Plan)
 receipts = read_all(snakemake.input.calibrated, Receipt)
 run = read_run(snakemake.params.run)
 facts = {"run": run.id, "context": references.context}
-with lease(mirror, f"publication of {run.id}", wait_s=WAIT_S):
+with lease(mirror, f"publication of {run.id}", wait_s=WAIT_S) as held:
     upstream = upstream_after(mirror, poll, settling.waiting)
     recalibrated = recalibrated_entries(generations.entries(), plans, receipts, references.context)
-    new = generations.publish([*upstream, *recalibrated], run.cause, facts)
+    new = generations.publish([*upstream, *recalibrated], run.cause, facts, held.check)
     current = new or generations.current()
 write(
     snakemake.output.published,

@@ -48,7 +48,7 @@ def _adopted(config: Config, folder: Path, dry_run: bool) -> Adoption:
         return take_in(root, folder, wanted, held, version_of, check_readable, None)
     with lease(root, "adopt", name=RUN):
         wanted, held = _lacking(config)
-        with landing(Objects(root).incoming, ()) as into:
+        with landing(Objects(root).incoming, (), wanted.values()) as into:
             return take_in(
                 root, folder, wanted, held, version_of, check_readable, into, config.group
             )

@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from jwmirror import errors
-from jwmirror.errors import CalibrationError, ConfigError, JwmirrorError
+from jwmirror.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.recalibrate.children import environment_of_children
 from jwmirror.recalibrate.references import Resolver, Settled
 from jwmirror.records import canonical, parse
 
 T = TypeVar("T")
+FAMILIES = {each.__name__: each for each in (CalibrationError, ReferencesError)}
 Layers = tuple[tuple[str, dict[str, Any]], ...]
 
 
@@ -109,7 +109,7 @@ class Elsewhere:
         if answer.error == ConfigError.__name__:
             raise ConfigError(answer.message.splitlines())
         if answer.error:
-            raise getattr(errors, answer.error)(answer.message)
+            raise FAMILIES.get(answer.error, CalibrationError)(answer.message)
         return parse(answer.value, kind)
 
     def _started(self) -> "subprocess.Popen[bytes]":

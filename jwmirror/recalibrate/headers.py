@@ -57,7 +57,7 @@ def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
             return model.get_crds_parameters(), tuple(shape)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def parse(header: str) -> dict[str, Any]:
     """The parameters of a header; do not change what comes back, it is shared."""
     return json.loads(header)

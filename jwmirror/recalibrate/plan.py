@@ -23,6 +23,7 @@ from jwmirror.recalibrate.exposures import (
 from jwmirror.recalibrate.members import Stock, beside_of, of_upstream, stock_of
 from jwmirror.records import Derivation, Entry, Input, Plan, Recipe, Wait
 
+POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
 
 
@@ -192,8 +193,10 @@ def _companions(found: Iterable[Association]) -> set[str]:
 def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[Wait]:
     """A wait for each association file of the recipe's programs that cannot be used."""
     for failure in associations.broken:
-        is_of_stage = stage == (2 if STAGE_2.search(failure.name) else 3)
-        asked = is_of_stage and stage in recipe.stages
+        of_stage = 2 if STAGE_2.search(failure.name) else 3
+        if failure.name.endswith(POOL):  # it is told once, with the first stage that needs it
+            of_stage = min({2, 3} & set(recipe.stages), default=0)
+        asked = stage == of_stage and stage in recipe.stages
         if asked and program_of(failure.name) in (None, *recipe.programs):
             yield Wait(recipe=recipe.name, product=failure.name, why=failure.message)
 

@@ -25,12 +25,24 @@ AFTER = frozenset({"post_hooks", "save_results", SAVE})  # the pipeline's own, o
 
 
 def keeps(derivation: Derivation, keep: Collection[str]) -> bool:
-    """Whether a ramp is to be kept of a derivation, and there is one to keep."""
+    """Whether a ramp is to be kept of a derivation, and there is one to keep.
+
+    Not if earlier steps leave files of their own: a run from the ramp would not make them again.
+    """
     has_ramp = derivation.pipeline == "detector1" and RAMP in keep
     is_ours = derivation.engine == engine()  # the steps of another jwst are not known here
-    return (
-        has_ramp and is_ours and not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
+    if not (has_ramp and is_ours) or _saves(derivation.parameters):
+        return False
+    return not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
+
+
+def _saves(parameters: Mapping[str, Any]) -> bool:
+    """Whether files are asked for that stand for what happens before ramp_fit."""
+    early = (values for step, values in parameters["steps"].items() if step not in LAST)
+    asked = (
+        value for values in early for name, value in values.items() if name.startswith("save_")
     )
+    return any(asked) or bool(parameters.get(SAVE))
 
 
 def ramp_of(derivation: Derivation) -> Derivation:

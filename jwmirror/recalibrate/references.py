@@ -309,7 +309,7 @@ def _is_file(answer: str) -> bool:
 # ---- memory ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def _upper(header: str) -> dict[str, str]:
     return {name.upper(): str(value) for name, value in headers.parse(header).items()}
 

@@ -176,7 +176,8 @@ class Shop:
         kept: tuple[ResultFile, ...] = (),
     ) -> list[Made]:
         """Run a stage in a folder of its own, and keep what it made; `kept` is linked beside."""
-        folder = (self._work / f"{derivation.product}-{derivation.pipeline}").absolute()
+        name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
+        folder = (self._work / name).absolute()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:

@@ -7,7 +7,7 @@ A reader goes the other way, so it finds one whole generation whenever the write
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -132,17 +132,24 @@ class Generations:
         return tuple(each for each in self.all() if not each.is_pruned)
 
     def publish(
-        self, entries: Iterable[Entry], cause: str, facts: dict[str, str]
+        self,
+        entries: Iterable[Entry],
+        cause: str,
+        facts: dict[str, str],
+        check: Callable[[], None] = lambda: None,
     ) -> Generation | None:
         """Make `entries` the current state, durably; None if they are the current state already.
 
         StoreError, and the former state stays, if an object is missing or short, or if another
-        process published meanwhile. After a crash anywhere, publishing again completes it.
+        process published meanwhile. After a crash anywhere, publishing again completes it. `check`
+        is called just before the new state becomes the current one, to raise if it must not.
         """
         with refusals("publication", "a whole state stays published"):
-            return self._published(entries_of(entries), cause, facts)
+            return self._published(entries_of(entries), cause, facts, check)
 
-    def _published(self, rows: Entries, cause: str, facts: dict[str, str]) -> Generation | None:
+    def _published(
+        self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
+    ) -> Generation | None:
         last = max(self._numbers(), default=0)
         current = self.current()
         if current and rows == current.entries():
@@ -154,7 +161,7 @@ class Generations:
             head = _head(last + 1, current, rows, cause, facts)
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())
-        self.point_at(generation, rows, self.spare_view(needed))
+        self.point_at(generation, rows, self.spare_view(needed), check)
         self.drop_views(needed)
         failpoint("publish: older views removed")
         sweep(self.folder, {f"{number:06d}" for number in self._numbers()})
@@ -259,10 +266,17 @@ class Generations:
         failpoint("publish: generation durable")
         return self.read(head.number)
 
-    def point_at(self, generation: Generation, rows: Entries, spare: Spare | None = None) -> None:
-        """Build its view, then let CURRENT name it, then let `current` follow."""
+    def point_at(
+        self,
+        generation: Generation,
+        rows: Entries,
+        spare: Spare | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Build its view, then `check`, then let CURRENT name it, then let `current` follow."""
         build_view(self.root, generation.number, rows, spare)
         failpoint("publish: view built")
+        check()
         write_bytes(self.pointer, f"{generation.number}\n".encode())
         failpoint("publish: CURRENT replaced")
         replace_symlink(self.root / "current", f"views/{generation.number:06d}")

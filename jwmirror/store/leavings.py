@@ -15,12 +15,12 @@ import msgspec
 
 from jwmirror.encoding import read
 from jwmirror.errors import StoreError
-from jwmirror.records import Orders, Plan, Poll, Receipt, References
+from jwmirror.records import Ahead, Orders, Plan, Poll, Receipt, References
 from jwmirror.store.retention import Policy, is_younger
 
 T = TypeVar("T")
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
-PUBLISHED, PLANS = "published.json", ("plan-exposures.json", "plan-associations.json")
+PUBLISHED = "published.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,7 @@ def leavings(root: Path, published: Collection[str], policy: Policy, now: dateti
     kept = _kept(root, names, published, policy, now)
     folders = [f for name in sorted(kept) if (f := root / "receipts" / "runs" / name).is_dir()]
     stopped = [folder for folder in folders if not (folder / PUBLISHED).exists()]
-    batches = {name for folder in stopped for plan in _plans(folder) for name in plan.batches}
-    work = (each for each in sorted(root.glob("work/*")) if each.name not in batches)
+    work = sorted(root.glob("work/*"))  # of runs that are no more: the next one removes it, too
     dead = (root / place / n for n in names if n not in kept for place in ("receipts/runs", "logs"))
     return Leavings(
         unpublished=frozenset(sha256 for f in stopped for sha256 in _referred(root, f)),
@@ -115,7 +114,10 @@ def _referred(root: Path, folder: Path) -> Iterable[str]:
 
 
 def _plans(folder: Path) -> Iterator[Plan]:
-    return (plan for name in PLANS if (plan := _maybe(folder / name, Plan)) is not None)
+    """What a run planned: level by level, and ahead of the levels."""
+    yield from (_read(path, Plan) for path in sorted(folder.glob("plan-*.json")))
+    for path in sorted(folder.glob("ahead-*.json")):
+        yield from _read(path, Ahead).plans
 
 
 def _orders(folder: Path) -> Orders:

@@ -18,7 +18,7 @@ from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import sync_folder
 from jwmirror.store.generations import Generations
-from jwmirror.store.leases import RUN, lease
+from jwmirror.store.leases import RUN, Lease, lease
 from jwmirror.store.leavings import fetch_receipts, leavings
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
@@ -95,11 +95,12 @@ def prune(root: Path, policy: Policy) -> Pruning:
     """
     root = Path(root)
     Generations(root).needed_current()
-    with lease(root, "prune", name=RUN), lease(root, "prune"):
+    with lease(root, "prune", name=RUN), lease(root, "prune") as held:
         _take_back(root)
         plan = plan_pruning(root, policy)
+        held.check()
         _give_up(root, plan)
-        _remove_objects(root, plan.objects)
+        _remove_objects(root, plan.objects, held)
         _remove_manifests(root)
         for key in plan.records:
             Provenance(root).path(key).unlink(missing_ok=True)
@@ -202,7 +203,7 @@ def _give_up(root: Path, plan: Pruning) -> None:
     failpoint("prune: views removed")
 
 
-def _remove_objects(root: Path, objects: tuple[Object, ...]) -> None:
+def _remove_objects(root: Path, objects: tuple[Object, ...], held: Lease) -> None:
     """Remove objects, but for those that were taken in again since they were looked at.
 
     Each is moved aside first: who takes the same bytes in either finds it in place, and touches it,
@@ -211,6 +212,7 @@ def _remove_objects(root: Path, objects: tuple[Object, ...]) -> None:
     aside = root / "objects" / ASIDE
     aside.mkdir(exist_ok=True)
     for each in objects:
+        held.check()
         place = Objects(root).path(each.sha256)
         with suppress(FileNotFoundError):
             moved = aside / each.sha256

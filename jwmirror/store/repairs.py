@@ -5,7 +5,7 @@ makes them again. Views and pointers are rebuilt. Damaged bytes go to quarantine
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from jwmirror.store.leases import RUN, lease
 from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.states import Problem
+from jwmirror.store.states import Problem, read_states
 from jwmirror.store.verification import NOTHING, verify
 from jwmirror.store.view import view_folder
 
@@ -61,7 +61,8 @@ def plan_repair(root: Path, full: bool = False) -> tuple[Step, ...]:
     problems = verify(root, full).problems
     wanted = {Path(each.path).name for each in problems if each.kind == "object"}
     rows = _rows(root, wanted)
-    return tuple(_step(each, rows) for each in problems)
+    last = read_states(root).outliving().keys() if wanted else ()
+    return tuple(_step(each, rows, last) for each in problems)
 
 
 def repair(
@@ -119,10 +120,13 @@ def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
     return found
 
 
-def _step(problem: Problem, rows: dict[str, Entry]) -> Step:
+def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> Step:
+    """What to do about a problem; `last` are objects that outlive their generations."""
     entry = rows.get(Path(problem.path).name) if problem.kind == "object" else None
     if entry is not None:
         return Step(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
+    if problem.kind == "object" and Path(problem.path).name in last:
+        return Step(problem=problem, act=TELL)
     act = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
     return Step(problem=problem, act=act.get(problem.kind, TELL))
 

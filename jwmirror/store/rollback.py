@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jwmirror.failpoints import failpoint
 from jwmirror.store.generations import Generations
-from jwmirror.store.leases import lease
+from jwmirror.store.leases import RUN, lease
 from jwmirror.store.manifest import Entries
 
 
@@ -31,17 +31,19 @@ def roll_back(root: Path, number: int) -> Rollback:
     """Make a generation the current one, durably, in one step for every reader.
 
     Who may read which object stays as the newest publication set it. After a crash anywhere the
-    former or the new generation is current and whole, and rolling back again completes it.
+    former or the new generation is current and whole, and rolling back again completes it. It waits
+    for nobody: HeldError if a run is under way, which plans upon what is current.
     """
     generations = Generations(root)
     generations.needed_current()
-    with lease(root, "rollback"):
+    with lease(root, "rollback", name=RUN), lease(root, "rollback") as held:
         plan, rows = _planned(generations, number)
         if number == plan.before:
             generations.repair_pointers()
             return plan
         needed = {plan.before, number}
-        generations.point_at(generations.read(number), rows, generations.spare_view(needed))
+        spare = generations.spare_view(needed)
+        generations.point_at(generations.read(number), rows, spare, held.check)
         failpoint("rollback: pointers moved")
         generations.drop_views(needed)
     return plan

@@ -137,12 +137,14 @@ class Store(RuleBasedStateMachine):
     @precondition(lambda self: self.states)
     @rule()
     def repair(self):
-        """All comes back, as MAST has it all."""
+        """What a generation names comes back from MAST; what outlives its own is told."""
         done = repair(self.root, full=True, refetch=self.refetch)
-        assert all(outcome.is_mended for outcome in done.outcomes), done
-        mended = {outcome.problem.path for outcome in done.outcomes}
-        assert mended == {object_path(sha256) for sha256 in self.hurt}
-        self.hurt = {}
+        named = {sha256 for state in self.states.values() for sha256 in state.values()}
+        mended = {each.problem.path for each in done.outcomes if each.is_mended}
+        told = {each.problem.path for each in done.outcomes if not each.is_mended}
+        assert mended == {object_path(sha256) for sha256 in self.hurt.keys() & named}
+        assert told == {object_path(sha256) for sha256 in self.hurt.keys() - named}
+        self.hurt = {sha256: how for sha256, how in self.hurt.items() if sha256 not in named}
 
     def refetch(self, products):
         """What MAST gives for products of versions that it has unchanged."""

@@ -221,9 +221,9 @@ def test_bytes_that_come_in_again_meanwhile_are_not_removed(mirror, monkeypatch)
 
     remove = pruning._remove_objects
 
-    def overtaken(root, objects):
+    def overtaken(root, objects, lease):
         held(mirror, "again", b"a1")
-        remove(root, objects)
+        remove(root, objects, lease)
 
     monkeypatch.setattr(pruning, "_remove_objects", overtaken)
     prune(mirror, LAST)

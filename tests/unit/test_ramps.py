@@ -109,3 +109,15 @@ def test_only_detector1_has_ramps_to_keep(site, pipeline):  # noqa: F811
     derivation = replace(site.plan(count=1)[0].derivations[0], pipeline=pipeline)
 
     assert not ramps.keeps(derivation, ("ramp",))
+
+
+def test_no_ramp_is_kept_where_earlier_steps_leave_files(site):  # noqa: F811
+    """What a run from the ramp could not make again is made by whole runs only."""
+    saving = {"detector1": {"jump": {"save_results": True}}}
+
+    plain, saved = (
+        site.plan(replace(KEEPING, parameters=said), count=1)[0].derivations[0]
+        for said in ({}, saving)
+    )
+
+    assert ramps.keeps(plain, ("ramp",)) and not ramps.keeps(saved, ("ramp",))
