@@ -171,7 +171,7 @@ class Account:
             self.publishing = True
         if word == "pinned":
             self.pinned.append(number)
-        if word == "unpinned":
+        if word == "unpinned" and number in self.pinned:  # else killed before it told of the pin
             self.pinned.remove(number)
 
     def judge(self) -> None:
