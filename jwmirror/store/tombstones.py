@@ -44,8 +44,3 @@ def tombstone(folder: Path) -> Tombstone:
         raise StoreError(
             f"{path}: cannot be read ({err}); take it back from a copy of the mirror."
         ) from err
-
-
-def kept_rows(grave: Tombstone) -> list[tuple[str, str, str, int]]:
-    """(uri, path, sha256, size) of what a tombstone keeps."""
-    return [(each.uri, each.path, each.sha256, each.size) for each in grave.kept]
