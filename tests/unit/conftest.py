@@ -1,6 +1,9 @@
 """A small mirror made by hand: one observation, mirrored, recalibrated by one recipe, one run."""
 
+import multiprocessing
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -212,9 +215,24 @@ def toys(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def port() -> int:
+    """A port for all archives that are asked, one after the other: astroquery knows just one."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[ProcessPoolExecutor]:
+    """A process whose astroquery is ours alone."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
 @pytest.fixture
-def archive(tmp_path, toys) -> Iterator[Archive]:
+def archive(tmp_path, port, toys) -> Iterator[Archive]:
     """A served archive of its own for each test."""
-    with Archive(tmp_path / "archive") as archive:
+    with Archive(tmp_path / "archive", port) as archive:
         archive.publish(*toys.glob("jw*"))
         yield archive

@@ -1,9 +1,5 @@
 """Bad listings, each a named fault of the simulated archive: refused whole, or survived."""
 
-import multiprocessing
-import socket
-from concurrent.futures import ProcessPoolExecutor
-
 import pytest
 
 from jwmirror.archive import listings
@@ -23,21 +19,6 @@ OBSERVATIONS, PRODUCTS, KEYWORDS = (
     "Mast.Caom.Products",
     "Mast.Jwst.Filtered.Nircam",
 )
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """A free port: astroquery can ask one server per process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def process():
-    """A process whose astroquery is ours alone."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Listings: all of what MAST says, through unmodified astroquery, or an error that names why."""
 
 import json
-import multiprocessing
-import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields
@@ -22,21 +20,6 @@ from tests.observatory.archive.toys import toy_fits, toy_program
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """A free port: astroquery can ask one server per process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[ProcessPoolExecutor]:
-    """A process whose astroquery is ours alone."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Polls that events limit: what is asked for, and what is taken to be as it was."""
 
-import multiprocessing
-import socket
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -95,21 +92,6 @@ def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
 
     assert untold(former, listing(product(HERE), product(new)), ["o001"]) == ()
     assert untold(former, listing(product(old)), ["o001"]) == (product(HERE),)
-
-
-@pytest.fixture(scope="module")
-def process():
-    """A process whose astroquery is ours alone."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """A free port: astroquery can ask one server per process."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @pytest.fixture

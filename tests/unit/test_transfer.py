@@ -197,7 +197,11 @@ WRONG = {
     "web page instead of FITS": (RATE, lambda image: PAGE, {}),
     "empty": (RATE, lambda image: b"", {}),
     "appended bytes": (RATE, lambda image: image + b"\0" * 2880, {}),
-    "gzip although plain was asked": (RATE, gzip.compress, {"Content_Encoding": "gzip"}),
+    "gzip although plain was asked": (
+        RATE,
+        lambda image: gzip.compress(image, mtime=0),
+        {"Content_Encoding": "gzip"},
+    ),
 }
 
 

@@ -42,11 +42,32 @@ class Server:
 
 
 class _Http(ThreadingHTTPServer):
-    """Many short connections; a client that goes away is no news."""
+    """Many short connections, which end with the server; a client that goes away is no news."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        self._open: set[socket.socket] = set()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address) -> None:
+        """Remember the connection while it is open."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request) -> None:
+        """Forget the connection, and close it."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End every connection too, or one kept alive would go on to answer for this server."""
+        super().server_close()
+        for each in list(self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address) -> None:
         """Say nothing of clients that closed the connection."""
