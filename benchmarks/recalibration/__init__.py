@@ -2,7 +2,7 @@
 
 `python -m benchmarks recalibration [--quick] [--only small ramps full equal contexts]`
 
-Figures are ratios of CPU seconds measured side by side; for planning, CPU seconds.
+Figures are ratios of CPU seconds measured side by side; for planning, seconds.
 """
 
 import argparse

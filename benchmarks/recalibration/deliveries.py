@@ -45,12 +45,12 @@ def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
     headers = _headers(folder, count)
     for pipeline in PIPELINES:
         pars_types(pipeline)  # jwst is imported
-    began = time.process_time()
+    began = time.perf_counter()
     touched = _touched(contexts, headers)
-    seconds = time.process_time() - began
+    seconds = time.perf_counter() - began
     yield Claim(
         what=f"{count} headers, each of another moment, two pipelines, against two contexts: "
-        f"{len(touched)} touched, {seconds:.2f} CPU s",
+        f"{len(touched)} touched, {seconds:.2f} s",
         found=seconds,
         goal=1.0,
     )

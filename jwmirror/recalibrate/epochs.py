@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-WHEN = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
+DATE, TIME = "meta.observation.date", "meta.observation.time"
+WHEN = (DATE.upper(), TIME.upper())  # as CRDS writes them
 USE_AFTER = "UseAfter"
 EVERYWHERE = {"rmap_relevance": "always", "rmap_omit": "False", "parkey_relevance": {}, "hooks": {}}
 
@@ -22,16 +23,17 @@ Dates = tuple[datetime, ...]
 class Rule:
     """The parameters that a choice depends on, and the dates on which it changes.
 
-    Without dates the parameters include the moment of an exposure.
+    Parameters are named as in headers: in lower case, where CRDS writes them in upper case. Without
+    dates they include the moment of an exposure.
     """
 
     names: tuple[str, ...]
     dates: Dates | None = None
 
-    def case(self, values: Mapping[str, str]) -> tuple[Any, ...]:
+    def case(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """What of a header counts; two headers of one case get one answer."""
         epoch = None if self.dates is None else _epoch(self.dates, values)
-        return (epoch, *[values.get(name, "") for name in self.names])
+        return (epoch, *[str(values.get(name, "")) for name in self.names])
 
 
 def rule_of(rmap: Any) -> Rule | None:
@@ -40,16 +42,20 @@ def rule_of(rmap: Any) -> Rule | None:
         return None
     names = set(rmap.get_required_parkeys())
     dates = _dates(rmap)
-    return Rule(tuple(sorted(names if dates is None else names - set(WHEN))), dates)
+    return _rule(names if dates is None else names - set(WHEN), dates)
 
 
 def joined(names: Iterable[str], rules: Iterable[Rule | None]) -> Rule:
     """What all choices together go by; `names` are all parameters that any of them asks for."""
     rules = list(rules)
     if any(rule is None or rule.dates is None for rule in rules):
-        return Rule(tuple(sorted({*names, *WHEN})))
+        return _rule({*names, *WHEN})
     dates = {date for rule in rules for date in rule.dates}
-    return Rule(tuple(sorted({*names} - {*WHEN})), tuple(sorted(dates)))
+    return _rule({*names} - {*WHEN}, tuple(sorted(dates)))
+
+
+def _rule(names: Iterable[str], dates: Dates | None = None) -> Rule:
+    return Rule(tuple(sorted(name.lower() for name in names)), dates)
 
 
 def _dates(rmap: Any) -> Dates | None:
@@ -68,9 +74,9 @@ def _dates(rmap: Any) -> Dates | None:
     return tuple(sorted(set(found)))
 
 
-def _epoch(dates: Dates, values: Mapping[str, str]) -> int | str:
+def _epoch(dates: Dates, values: Mapping[str, Any]) -> int | str:
     """How many of the dates an exposure's moment has reached; the moment itself if it is none."""
-    said = " ".join(values.get(name, "") for name in WHEN)
+    said = f"{values.get(DATE, '')} {values.get(TIME, '')}"
     moment = _moment(said)
     return said if moment is None else bisect_right(dates, moment)
 

@@ -1,12 +1,12 @@
 """What CRDS and the recipes want to know of an exposure, read once and kept as JSON."""
 
-import json
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from jwmirror import records
 from jwmirror.errors import CalibrationError
 from jwmirror.records import canonical
 
@@ -60,7 +60,7 @@ def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
 @lru_cache(maxsize=65536)
 def parse(header: str) -> dict[str, Any]:
     """The parameters of a header; do not change what comes back, it is shared."""
-    return json.loads(header)
+    return records.parse(header, dict)
 
 
 def value(header: str, name: str) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
 NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
-INSTRUMENT = "META.INSTRUMENT.NAME"
 
 References = dict[str, tuple[str, str]]  # as in a derivation
 NO_RULE = Rule(())  # of a type that an instrument has not: the answer depends on nothing
@@ -82,6 +81,7 @@ class Resolver:
         self.cache, self.context = Path(cache).absolute(), context
         self._base = Path(base or "").absolute()
         self._sha1s = dict(sha1s or {})
+        self._cases: dict[str, Case] = {}  # by header, without a pipeline
         self._answered: dict[Case, Answers] = {}
         self._chosen: dict[Case, str] = {}  # by type
         self._settled: dict[tuple[str, ...], Settled] = {}
@@ -113,7 +113,7 @@ class Resolver:
         """
         answers = self._answers(pipeline, header)
         instrument = headers.value(header, "instrument")
-        case = (pipeline, instrument, answers.digest, digest(asked))
+        case = (pipeline, instrument, answers.digest, canonical(asked))
         if case not in self._settled:
             own = self._own(pipeline, instrument, answers.by_type, asked)
             found = self._references(pipeline, answers.by_type, own.parameters)
@@ -144,7 +144,7 @@ class Resolver:
     ) -> Settled:
         """What is settled without the references that steps use: once for equal parameters."""
         pars = _pars_names(pipeline, answers)
-        case = (pipeline, instrument, canonical(pars), digest(asked))
+        case = (pipeline, instrument, canonical(pars), canonical(asked))
         if case not in self._owned:
             self._owned[case] = self._parameterised(pipeline, instrument, pars, asked)
         return self._owned[case]
@@ -210,8 +210,7 @@ class Resolver:
 
     def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
         """CRDS's answer for each of several types, asked only where no header alike was before."""
-        values = _upper(header)
-        instrument = values.get(INSTRUMENT, "")
+        values, instrument = headers.parse(header), headers.value(header, "instrument")
         rules = _rules(self.cache, self.context, instrument.lower()).by_type
         cases = {
             name: (name, instrument, *rule.case(values))
@@ -219,7 +218,7 @@ class Resolver:
             if (rule := rules.get(name, NO_RULE)) is not None
         }
         new = [name for name in types if cases.get(name) not in self._chosen]
-        found = self._looked_up(values, new) if new else {}
+        found = self._looked_up(header, new) if new else {}
         for name in found.keys() & cases.keys():
             self._chosen[cases[name]] = found[name]
         return {
@@ -228,11 +227,12 @@ class Resolver:
             if name in found or cases.get(name) in self._chosen
         }
 
-    def _looked_up(self, values: Mapping[str, str], types: list[str]) -> dict[str, str]:
+    def _looked_up(self, header: str, types: list[str]) -> dict[str, str]:
         """CRDS's answers; a type that an instrument omits has none."""
         from crds.core import utils
 
-        conditioned = utils.condition_header(values)
+        values = headers.parse(header).items()
+        conditioned = utils.condition_header({name.upper(): str(said) for name, said in values})
         mapping = _mapping(self.cache, self.context)
         try:
             return mapping.get_best_references(mapping.minimize_header(conditioned), types)
@@ -241,10 +241,11 @@ class Resolver:
 
     def _case(self, pipeline: str, header: str) -> Case:
         """A pipeline, and what of a header this context's rules go by."""
-        values = _upper(header)
-        instrument = values.get(INSTRUMENT, "")
-        rules = _rules(self.cache, self.context, instrument.lower())
-        return (pipeline, instrument, *rules.whole.case(values))
+        if header not in self._cases:
+            instrument = headers.value(header, "instrument")
+            rules = _rules(self.cache, self.context, instrument.lower())
+            self._cases[header] = (instrument, *rules.whole.case(headers.parse(header)))
+        return (pipeline, *self._cases[header])
 
     def _named(self, name: str) -> tuple[str, str]:
         if name not in self._sha1s:
@@ -307,11 +308,6 @@ def _is_file(answer: str) -> bool:
 
 
 # ---- memory ----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=65536)
-def _upper(header: str) -> dict[str, str]:
-    return {name.upper(): str(value) for name, value in headers.parse(header).items()}
 
 
 @lru_cache(maxsize=4)
