@@ -36,6 +36,7 @@ class Config:
     on_new_context: str  # follow or hold
     cache: Path
     batch: int  # exposures per job
+    memory: float  # bytes that a job asks for, at most
     timeout_s: int
     vanish_limit: float  # share of a program's held products
     accept_vanished: tuple[int, ...]  # programs
@@ -90,6 +91,7 @@ def parse(raw: Any, *, check_steps: bool = True) -> Config:
         on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
         batch=calibrate["batch"],
+        memory=calibrate["memory"] * 1e9,
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=(vanished,) if isinstance(vanished, int) else tuple(vanished),

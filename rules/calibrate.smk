@@ -2,7 +2,9 @@
 
 In: a plan, the inputs in the store, the read-only reference cache. Out: results in the store by
 key, and a receipt that says what was computed and what failed. These jobs need no network: on a
-cluster they are the ones that go to the nodes.
+cluster they are the ones that go to the nodes. Memory is asked for by estimate, from the shapes
+in the headers; a job that was killed for want of it asks for more when Snakemake retries it, and
+finds what it has already made in the store.
 """
 
 
@@ -18,7 +20,9 @@ rule calibrate_batch:
         "../envs/jwmirror.yaml"
     threads: 8
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        mem_mb=lambda wildcards, input, threads, attempt: memory(
+            input.plan, wildcards.batch, threads, attempt
+        ),
     params:
         mirror=mirror,
         work=WORK,

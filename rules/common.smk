@@ -10,10 +10,12 @@ import os
 import shutil
 import sys
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 
 from jwmirror.config import parse as config_of  # `parse` is a name of Snakemake's own
 from jwmirror.errors import ConfigError, HeldError, StoreError
+from jwmirror.recalibrate.memory import of_job as memory_of_job
 from jwmirror.records import Orders, Plan, canonical, read
 from jwmirror.store import leases
 
@@ -108,6 +110,18 @@ def run(wildcards):
     return RUN
 
 
+@cache
+def plan_in(path):
+    """A plan, which does not change once it is written."""
+    return read(path, Plan)
+
+
+def memory(plan, batch, threads, attempt):
+    """MB to ask for a batch: by estimate, up to calibrate.memory, and more with each attempt."""
+    needed = memory_of_job(plan_in(plan).batches[batch], threads, CONFIG.memory)
+    return attempt * round(needed / 1e6)
+
+
 def fetch_receipts(wildcards):
     """A receipt for every order that the query found."""
     orders = read(checkpoints.query_archive.get().output.orders, Orders)
@@ -135,7 +149,7 @@ def receipts_below(wildcards):
     return [
         f"{RUN}/{level}/{batch}.json"
         for level in levels_below(wildcards)
-        for batch in read(plan_of(level), Plan).batches
+        for batch in plan_in(plan_of(level)).batches
     ]
 
 

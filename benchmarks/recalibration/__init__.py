@@ -1,6 +1,6 @@
 """Recalibration beside plain jwst: speed, equality, and what a new context touches.
 
-`python -m benchmarks recalibration [--quick] [--only small ramps full equal contexts]`
+`python -m benchmarks recalibration [--quick] [--only small ramps full equal contexts memory]`
 
 Figures are ratios of CPU seconds measured side by side; for planning, seconds.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
 from benchmarks.recalibration.deliveries import new_context
+from benchmarks.recalibration.peaks import estimates
 from benchmarks.recalibration.stages import changed_ramp_fit, equality, many_small
 from tests.observatory.inputs import full_exposure, small_exposures
 
@@ -41,8 +42,13 @@ def contexts(folder: Path, is_quick: bool) -> Iterator[Claim]:
     yield from new_context(folder, 10_000, 200 if is_quick else 2_000)
 
 
+def memory(folder: Path, is_quick: bool) -> Iterator[Claim]:
+    """Memory, as it was estimated and as it was."""
+    yield from estimates(folder, is_quick)
+
+
 PARTS: dict[str, Callable[[Path, bool], Iterator[Claim]]] = {
-    each.__name__: each for each in (small, ramps, full, equal, contexts)
+    each.__name__: each for each in (small, ramps, full, equal, contexts, memory)
 }
 
 

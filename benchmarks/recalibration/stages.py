@@ -35,7 +35,7 @@ TUNED = {  # something in each stage
 
 def many_small(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     """Small exposures: what start-up and bookkeeping cost."""
-    _offline(inputs)
+    offline(inputs)
     place = open_place(folder / "ours", inputs)
     theirs = cpu_seconds(lambda: run_strun(inputs, folder / "strun"))
     ours = cpu_seconds(lambda: place.calibrate(place.chains(PLAIN)))
@@ -49,7 +49,7 @@ def many_small(folder: Path, inputs: Inputs) -> Iterator[Claim]:
 
 def changed_ramp_fit(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     """A changed ramp_fit: from kept ramps, in full, and in full by Pipeline.call."""
-    _offline(inputs)
+    offline(inputs)
     keeping = replace(PLAIN, stages=(1,), keep=("ramp",))
     changed = replace(PLAIN, stages=(1,), parameters=CHANGED)
     kept, full = open_place(folder / "kept", inputs), open_place(folder / "full", inputs)
@@ -74,7 +74,7 @@ def changed_ramp_fit(folder: Path, inputs: Inputs) -> Iterator[Claim]:
 
 def equality(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     """Three stages with parameters, ours and by Pipeline.call, array by array."""
-    _offline(inputs)
+    offline(inputs)
     place = open_place(folder / "ours", inputs)
     recipe = replace(PLAIN, stages=(1, 2, 3), parameters=TUNED)
     plans, receipts = [], []
@@ -96,7 +96,8 @@ def equality(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     )
 
 
-def _offline(inputs: Inputs) -> None:
+def offline(inputs: Inputs) -> None:
+    """From now on CRDS and stpipe work from the references of these inputs."""
     os.environ.update(environment(inputs.crds_root, inputs.context))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jwmirror.errors import JwmirrorError
-from jwmirror.recalibrate import ramps
+from jwmirror.recalibrate import memory, ramps
 from jwmirror.recalibrate.batches import cut
 from jwmirror.recalibrate.derivation import bind, differences, is_bound, key_of
 from jwmirror.recalibrate.parameters import effective
@@ -57,6 +57,7 @@ class Place:
     recipe: Recipe
     program: int
     observation: str
+    header: str  # of the exposure, or of the one that speaks for an association
 
 
 @dataclass
@@ -143,6 +144,7 @@ class Desk:
                     reasons=self._reasons(place.recipe, pending),
                     keep=place.recipe.keep,
                     python=place.recipe.python,
+                    memory=max(memory.of_stage(each, place.header) for each in pending),
                 )
             )
 

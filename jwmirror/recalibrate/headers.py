@@ -23,6 +23,7 @@ NAMES = {  # key of a where-block: CRDS parameter
     "subarray": "meta.subarray.name",
     "readpatt": "meta.exposure.readpatt",
 }
+IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
 
 
@@ -94,7 +95,7 @@ def _expected_shape(header: dict[str, Any]) -> tuple[tuple[int, ...] | None, ...
     of_segment = (last - first + 1,) if first and last else ()  # segments hold a part of all
     rows = _axis(get("meta.subarray.ysize"))
     columns = _axis(get("meta.subarray.xsize"))
-    if "IRS2" in str(get("meta.exposure.readpatt", "")).upper():
+    if IRS2 in str(get("meta.exposure.readpatt", "")).upper():
         rows, columns = rows and (*rows, IRS2_ROWS), columns and (*columns, IRS2_ROWS)
     integrations = of_segment or _axis(get("meta.exposure.nints"))
     return integrations, _axis(get("meta.exposure.ngroups")), rows, columns

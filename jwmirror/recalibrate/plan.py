@@ -156,12 +156,17 @@ def _consider_association(
     pipeline = pipelines.of_association(association.asn_type)
     derivations = desk.derived(recipe, header, pipeline, association.product, inputs)
     folder = stock.folder(association)
-    desk.settle(Place(recipe=recipe, program=association.program, observation=folder), derivations)
+    program = association.program
+    place = Place(recipe=recipe, program=program, observation=folder, header=header)
+    desk.settle(place, derivations)
 
 
 def _place(recipe: Recipe, entry: Entry) -> Place:
     return Place(
-        recipe=recipe, program=entry.product.program, observation=entry.product.observation
+        recipe=recipe,
+        program=entry.product.program,
+        observation=entry.product.observation,
+        header=entry.header,
     )
 
 

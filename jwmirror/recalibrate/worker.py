@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +14,10 @@ from jwmirror.errors import JwmirrorError
 from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.derivation import bind, key_of
 from jwmirror.recalibrate.host import Host, StageError
+from jwmirror.recalibrate.room import Room
 from jwmirror.recalibrate.stages import Cost, Output
 from jwmirror.recalibrate.warm import DONE, FAILED, KILLED, LATE, Ending
-from jwmirror.records import Chain, Derivation, Failure, Receipt, Result, ResultFile
+from jwmirror.records import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
 
 
 class Bench(Protocol):
@@ -53,9 +55,17 @@ class Outcome:
 
 
 def calibrate(
-    chains: Iterable[Chain], bench: Bench, workers: int, work: Path, logs: Path, timeout_s: float
+    chains: Iterable[Chain],
+    bench: Bench,
+    workers: int,
+    work: Path,
+    logs: Path,
+    timeout_s: float,
+    room: float = inf,
 ) -> Receipt:
     """Calibrate the chains of a batch, `workers` exposures at a time; a failed one spoils itself.
+
+    Fewer at a time where the estimates of their memory come to more than `room` (bytes).
 
     Stages run in folders below `work`, which are removed; their messages go to
     `logs`/<product>.log. Hooks of the user's are looked for in the working directory. CRDS is as
@@ -63,14 +73,14 @@ def calibrate(
     nothing else running.
     """
     lines = list(_by_exposure(chains).values())
-    with Shop(bench, Path(work), Path(logs), timeout_s) as shop:
+    with Shop(bench, Path(work), Path(logs), timeout_s, Room(room)) as shop:
         first = shop.follow_all(lines, workers)
         outcomes = [
             shop.follow(line) if any(each.was_killed for each in found) else found
             for line, found in zip(lines, first, strict=True)
         ]
     flat = [outcome for line in outcomes for outcome in line]
-    return _receipt(flat, _computed(first) | _computed(outcomes))
+    return _receipt(flat, _computed(first) | _computed(outcomes), shop.spent)
 
 
 def _by_exposure(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
@@ -85,10 +95,13 @@ def _computed(lines: Iterable[Iterable[Outcome]]) -> dict[str, None]:
     return {key: None for line in lines for outcome in line for key in outcome.computed}
 
 
-def _receipt(outcomes: Sequence[Outcome], computed: Mapping[str, None]) -> Receipt:
+def _receipt(
+    outcomes: Sequence[Outcome], computed: Mapping[str, None], spent: Sequence[Spent]
+) -> Receipt:
     return Receipt(
         results=tuple(result for outcome in outcomes for result in outcome.results),
         computed=tuple(computed),
+        spent=tuple(spent),
         failures=tuple(outcome.failure for outcome in outcomes if outcome.failure),
     )
 
@@ -96,8 +109,12 @@ def _receipt(outcomes: Sequence[Outcome], computed: Mapping[str, None]) -> Recei
 class Shop:
     """Where chains are worked off; a warm process per Python, started when first needed."""
 
-    def __init__(self, bench: Bench, work: Path, logs: Path, timeout_s: float):
+    def __init__(
+        self, bench: Bench, work: Path, logs: Path, timeout_s: float, room: Room | None = None
+    ):
         self._bench, self._work, self._logs, self._timeout_s = bench, work, logs, timeout_s
+        self._room = room or Room(inf)
+        self.spent: list[Spent] = []  # on each stage, as they ended
         self._bench_lock = threading.Lock()
         self._hosts: dict[str, Host] = {}  # by Python
 
@@ -130,8 +147,10 @@ class Shop:
                 raise
 
     def follow(self, chains: Iterable[Chain]) -> list[Outcome]:
-        """Work off the chains of one exposure, in order."""
-        return [self._follow(chain) for chain in chains]
+        """Work off the chains of one exposure, in order, when there is room for them."""
+        chains = list(chains)
+        with self._room.taken(max((chain.memory for chain in chains), default=0)):
+            return [self._follow(chain) for chain in chains]
 
     def _follow(self, chain: Chain) -> Outcome:
         results: list[Result] = []
@@ -201,6 +220,14 @@ class Shop:
     def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> Ending:
         log = (self._logs / f"{derivation.product}.log").absolute()
         ending = self._host(python).run(derivation, folder, log, self._timeout_s, ramp)
+        self.spent.append(
+            Spent(
+                pipeline=derivation.pipeline,
+                product=derivation.product,
+                seconds=round(ending.cost.seconds, 3),
+                peak_memory=ending.cost.peak_memory,
+            )
+        )
         if ending.kind == DONE:
             return ending
         why = {

@@ -26,6 +26,7 @@ from jwmirror.records.made import (
     References,
     Result,
     Settling,
+    Spent,
     Unsettled,
     Wait,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "Scope",
     "Selection",
     "Settling",
+    "Spent",
     "Unsettled",
     "Version",
     "Wait",

@@ -60,6 +60,17 @@ class Chain:
     reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
+    memory: int = 0  # bytes that its stages may take, one after the other; an estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What one stage of one exposure or association took, well ended or not."""
+
+    pipeline: str
+    product: str
+    seconds: float
+    peak_memory: int  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +160,7 @@ class Receipt:
     versions: tuple[Version, ...] = ()  # of a fetch
     results: tuple[Result, ...] = ()  # of a calibration; also those found already there
     computed: tuple[str, ...] = ()  # keys that were really computed by this job
+    spent: tuple[Spent, ...] = ()  # on each stage that this job ran
     failures: tuple[Failure, ...] = ()
     downloaded: int = 0  # bytes
 

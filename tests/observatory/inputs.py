@@ -39,7 +39,17 @@ def full_exposure(folder: Path, groups: int = 10) -> Inputs:
     return _inputs(folder, "FULL", 1, groups=groups, stars=400)
 
 
-def _inputs(folder: Path, subarray: str, count: int, groups: int, stars: int) -> Inputs:
+def sized_exposures(
+    folder: Path, subarray: str, groups: int, integrations: int, count: int = 1
+) -> Inputs:
+    """Exposures of any size: what memory is for."""
+    stars = 400 if subarray == "FULL" else 60
+    return _inputs(folder, subarray, count, groups, stars, integrations)
+
+
+def _inputs(
+    folder: Path, subarray: str, count: int, groups: int, stars: int, integrations: int = 1
+) -> Inputs:
     """The exposures in `<folder>/raw`, the references in `<folder>/crds`."""
     observation = Observation(
         number=1,
@@ -48,6 +58,7 @@ def _inputs(folder: Path, subarray: str, count: int, groups: int, stars: int) ->
         subarray=subarray,
         sequences=(Sequence(filter=FILTER, dithers=count, group="02"),),
         groups=groups,
+        integrations=integrations,
     )
     program = Program(number=1345, observations=(observation,))
     context = build_context(

@@ -261,6 +261,11 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(site):
     assert len(again.results) == 5
     assert list((site.root / "work").iterdir()) == []
     assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in site.bench.costs)
+    assert sorted(each.peak_memory for each in first.spent) == sorted(
+        cost.peak_memory for cost in site.bench.costs[:4]
+    )
+    assert {each.product for each in first.spent} == {result.product for result in first.results}
+    assert again.spent == ()
 
 
 def test_a_script_without_guard_is_run_once(site):

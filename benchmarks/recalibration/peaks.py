@@ -1,0 +1,51 @@
+"""Peaks of memory beside what was estimated before, stage by stage."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.recalibration.claims import Claim
+from benchmarks.recalibration.place import chains_of, open_place
+from benchmarks.recalibration.stages import PLAIN, offline
+from jwmirror.recalibrate import memory
+from jwmirror.records import Plan, Receipt
+from tests.observatory.inputs import Inputs, sized_exposures
+
+SMALL = [("SUB160", 5, 1, 2), ("SUB160", 10, 40, 1)]  # subarray, groups, integrations, exposures
+LARGE = [("FULL", 2, 1, 4), ("FULL", 5, 1, 1), ("FULL", 10, 1, 1), ("FULL", 5, 3, 1)]
+
+
+def estimates(folder: Path, is_quick: bool) -> Iterator[Claim]:
+    """How far peaks go beyond what was estimated of them."""
+    for subarray, groups, integrations, count in SMALL if is_quick else SMALL + LARGE:
+        size = f"{subarray} x {groups} groups x {integrations} integrations"
+        place = folder / size.replace(" ", "")
+        inputs = sized_exposures(place, subarray, groups, integrations, count)
+        for pipeline, (peak, estimate) in _peaks(place, inputs, count).items():
+            yield Claim(
+                what=f"{size}, {count} exposures, {pipeline}: peak {peak / 1e6:.0f} MB, "
+                f"estimate {estimate / 1e6:.0f} MB",
+                found=peak / estimate,
+                goal=1.1,
+            )
+
+
+def _peaks(folder: Path, inputs: Inputs, count: int) -> dict[str, tuple[int, int]]:
+    """The highest peak of each pipeline, and its estimate (bytes)."""
+    offline(inputs)
+    place = open_place(folder / "ours", inputs)
+    recipe = replace(PLAIN, stages=(1, 2, 3) if count > 1 else (1, 2), keep=("ramp",))
+    header = next(each.header for each in place.held.entries if each.header)
+    plans: list[Plan] = []
+    receipts: list[Receipt] = []
+    found: dict[str, tuple[int, int]] = {}
+    for _ in range(3 if count > 1 else 1):
+        plans.append(place.plan(recipe, plans, receipts))
+        receipts.append(place.calibrate(chains_of(plans[-1])))
+        spent = {(each.pipeline, each.product): each.peak_memory for each in receipts[-1].spent}
+        for chain in chains_of(plans[-1]):
+            for made in chain.derivations:
+                peak, _ = found.get(made.pipeline, (0, 0))
+                peak = max(peak, spent[made.pipeline, made.product])
+                found[made.pipeline] = (peak, memory.of_stage(made, header))
+    return found

@@ -1,0 +1,134 @@
+"""Memory: what is estimated of stages and jobs, and who waits for room."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.recalibrate import memory
+from jwmirror.recalibrate.batches import cut
+from jwmirror.recalibrate.room import Room
+from jwmirror.records import Chain, Derivation, Input, canonical
+
+GB = 10**9
+MEASURED = [  # pipeline, pixels on a side, groups, integrations, inputs, peak in MB
+    ("detector1", 160, 5, 1, 1, 240),
+    ("detector1", 160, 10, 40, 1, 773),
+    ("detector1", 2048, 5, 1, 1, 1696),
+    ("detector1", 2048, 10, 1, 1, 2791),
+    ("detector1", 2048, 5, 4, 1, 4712),
+    ("image2", 2048, 5, 1, 1, 1067),
+    ("image3", 2048, 5, 1, 2, 1318),
+]
+
+
+def derivation(pipeline="detector1", inputs=1, suffix="uncal"):
+    """A derivation of so many inputs."""
+    items = tuple(Input(name=f"jw{n}_{suffix}.fits", role="science") for n in range(inputs))
+    return Derivation(
+        pipeline=pipeline, product="jw", engine={}, inputs=items, parameters={}, references={}
+    )
+
+
+def header(size=2048, groups=10, integrations=1, **more):
+    """A header of an exposure of that size."""
+    values = {"subarray.xsize": size, "subarray.ysize": size}
+    values |= {"exposure.ngroups": groups, "exposure.nints": integrations, **more}
+    return canonical({f"meta.{name}": value for name, value in values.items()})
+
+
+def chain(product, size):
+    """A chain that takes so many bytes."""
+    return Chain(
+        recipe="deep",
+        program=1345,
+        observation="o001",
+        product=product,
+        derivations=(replace(derivation(), product=product),),
+        reasons=(),
+        memory=size,
+    )
+
+
+@pytest.mark.parametrize(("pipeline", "size", "groups", "ints", "inputs", "peak"), MEASURED)
+def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak):
+    """By a tenth too little at most, and not by more than half too much."""
+    found = memory.of_stage(derivation(pipeline, inputs), header(size, groups, ints)) / 1e6
+
+    assert 0.9 * peak <= found <= 1.5 * peak
+
+
+def test_a_segment_counts_its_own_integrations():
+    """Long series are cut into files: each holds a part."""
+    whole = header(integrations=8)
+    part = header(
+        integrations=8, **{"exposure.integration_start": 3, "exposure.integration_end": 4}
+    )
+
+    assert memory.of_stage(derivation(), part) == memory.of_stage(
+        derivation(), header(integrations=2)
+    )
+    assert memory.of_stage(derivation(), part) < memory.of_stage(derivation(), whole)
+
+
+def test_integrations_count_in_stage_2_where_they_are_kept():
+    """A calints has them all, a cal is one image."""
+    said = header(integrations=10)
+    mean, each = (memory.of_stage(derivation("image2", 1, s), said) for s in ("rate", "rateints"))
+
+    assert each > 4 * mean
+
+
+def test_an_unread_header_stands_for_a_full_frame():
+    """What is not known is not taken for small."""
+    assert memory.of_stage(derivation(), "") >= memory.of_stage(derivation(), header(groups=1))
+
+
+def test_interleaved_reference_pixels_count():
+    """IRS2 frames have more rows than the header says."""
+    irs2 = header(**{"exposure.readpatt": "NRSIRS2RAPID"})
+
+    assert memory.of_stage(derivation(), irs2) > 1.4 * memory.of_stage(derivation(), header())
+
+
+def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
+    """For the largest of them, once for an exposure of two recipes, up to the limit."""
+    chains = [chain("a", 3 * GB), chain("a", 2 * GB), chain("b", GB), chain("c", 2 * GB)]
+
+    assert memory.of_job(chains, 2) == memory.JOB + 5 * GB
+    assert memory.of_job(chains, 2, most=4 * GB) == 4 * GB
+    assert memory.of_job(chains, 8, most=GB) == memory.JOB + 3 * GB
+
+
+def test_batches_hold_fewer_of_what_is_large():
+    """Even in weight; order stays."""
+    small, large = [chain(f"s{n}", 0) for n in range(4)], [chain(f"l{n}", 9 * GB) for n in range(4)]
+
+    found = [[each.product for each in batch] for batch in cut([*small, *large], 4).values()]
+
+    assert [name for batch in found for name in batch] == [each.product for each in small + large]
+    assert list(map(len, found)) == [3, 2, 1, 2]
+
+
+def test_who_finds_no_room_waits():
+    """Until others have given back; one that is larger than all the room has it alone."""
+    room, go, order = Room(10), threading.Event(), []
+    within = {6: threading.Event(), 30: threading.Event()}
+
+    def take(amount):
+        with room.taken(amount):
+            order.append(f"{amount} in")
+            within[amount].set()
+            assert go.wait(10)
+            order.append(f"{amount} out")
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(take, 6)
+        assert within[6].wait(10)
+        second = pool.submit(take, 30)
+        assert not within[30].wait(0.2)
+        go.set()
+        first.result(10), second.result(10)
+
+    assert order == ["6 in", "6 out", "30 in", "30 out"]
