@@ -18,6 +18,7 @@ from jwmirror.recalibrate.plan import plan_associations, plan_exposures
 from jwmirror.recalibrate.settling import settled_associations, settled_exposures
 from jwmirror.recalibrate.stages import Cost, Output
 from jwmirror.records import (
+    LEVELS,
     Derivation,
     Plan,
     Poll,
@@ -32,8 +33,6 @@ from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.receipts import upstream_after
 from jwmirror.supply import Held, supply
-
-LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
 
 
 class Bench:

@@ -16,7 +16,7 @@ from pathlib import Path
 from jwmirror.config import parse as config_of  # `parse` is a name of Snakemake's own
 from jwmirror.errors import ConfigError, HeldError, StoreError
 from jwmirror.recalibrate.memory import of_job as memory_of_job
-from jwmirror.records import Orders, Plan, canonical, read
+from jwmirror.records import LEVELS, Orders, Plan, canonical, read
 from jwmirror.store import leases
 
 
@@ -38,8 +38,6 @@ def this_run():
     return os.environ.setdefault("JWMIRROR_RUN", fresh)
 
 
-# Of plans, one upon the other.
-LEVELS = ("exposures", "associations-2", "associations-3")
 CONFIG = checked(config)
 RUN = f"{CONFIG.mirror}/receipts/runs/{this_run()}"
 FETCHED = f"{CONFIG.mirror}/receipts/fetch"

@@ -106,22 +106,28 @@ class Host:
     def _listen(
         self, process: "subprocess.Popen[bytes]", waiting: dict[int, Future[Ending]]
     ) -> None:
-        for line in process.stdout:
-            ending = parse(line, Ending)
-            with self._lock:
-                future = waiting.pop(ending.number)
-            future.set_result(ending)
+        """Hand endings to those who wait; whatever ends this, nobody is left waiting."""
+        why = ""
+        try:
+            for line in process.stdout:
+                ending = parse(line, Ending)
+                with self._lock:
+                    future = waiting.pop(ending.number)
+                future.set_result(ending)
+        except Exception as err:  # no answer of its can be relied on any more
+            why = f"; it was stopped, because it answered what is no ending of a stage ({err})"
+            process.kill()
         process.wait()
         with self._lock:
             lost = list(waiting.values())
         for future in lost:
-            future.set_exception(self._lost())
+            future.set_exception(self._lost(why))
 
-    def _lost(self) -> StageError:
+    def _lost(self, why: str = "") -> StageError:
         said = ""
         with contextlib.suppress(FileNotFoundError):
             said = self._log.read_text(errors="replace")[-TAIL:].strip()
         return StageError(
             KILLED,
-            f"the process that runs jwst has ended; its last messages are:\n{said}",
+            f"the process that runs jwst has ended{why}; its last messages are:\n{said}",
         )

@@ -202,10 +202,13 @@ def _input(member: Member, file: ResultFile) -> Input:
 
 
 def _mixture(entries: Iterable[Entry]) -> str:
-    """How upstream's members differ in what MAST made them with; "" if they do not."""
-    products = [entry.product for entry in entries if entry.product]
+    """How upstream's members differ in what MAST made them with; "" if they do not.
+
+    One of which that is not known is not taken to be like the others; catalogues have none.
+    """
+    products = [e.product for e in entries if e.product and e.filename.endswith(".fits")]
     for field, label in PEDIGREE.items():
-        values = sorted({getattr(product, field) for product in products} - {None})
+        values = sorted({getattr(product, field) or "unknown" for product in products})
         if len(values) > 1:
             return (
                 f"upstream's members are of {label} {' and '.join(values)}; it waits until MAST "

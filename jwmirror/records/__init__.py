@@ -14,6 +14,7 @@ from jwmirror.records.held import (
     Version,
 )
 from jwmirror.records.made import (
+    LEVELS,
     Ahead,
     Chain,
     Derivation,
@@ -52,6 +53,7 @@ from jwmirror.records.offered import (
 __all__ = [
     "GONE",
     "HELD",
+    "LEVELS",
     "NEW",
     "RAMP",
     "RELEASED",

@@ -6,6 +6,8 @@ from typing import Any
 from jwmirror.records.held import Failure, ResultFile, Version
 from jwmirror.records.offered import Reason
 
+LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
+
 
 @dataclass(frozen=True, kw_only=True)
 class Input:

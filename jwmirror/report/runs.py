@@ -10,6 +10,7 @@ import msgspec
 
 from jwmirror.errors import StoreError
 from jwmirror.records import (
+    LEVELS,
     NEW,
     Chain,
     Change,
@@ -30,7 +31,6 @@ from jwmirror.report import words
 T = TypeVar("T")
 SETTLING = "settling.json"
 NOTHING_MADE = "nothing fetched or computed: former results, or other facts"
-LEVELS = ("exposures", "associations-2", "associations-3")  # of plans; folders of their receipts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -290,6 +290,16 @@ def test_a_recipe_of_stage_3_starts_from_upstreams_cals():
     assert taken_from_upstream(entries, nods(1, 2), [FROM_CAL]) == tuple(cals)
 
 
+def test_a_member_of_unknown_version_is_not_taken_to_be_like_the_others():
+    """MAST says of one what made it, and of the other nothing: it waits, and says so."""
+    entries = [upstream(f"{root(n)}_cal.fits", cal_ver=said) for n, said in ((1, "v1"), (2, None))]
+
+    plan = Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+
+    assert plan.batches == {}
+    assert "upstream's members are of CAL_VER unknown and v1; it waits" in plan.waits[0].why
+
+
 @pytest.mark.parametrize(("field", "label"), [("cal_ver", "CAL_VER"), ("crds_ctx", "CRDS_CTX")])
 def test_upstreams_members_are_of_one_generation(field, label):
     """Half reprocessed at MAST: it waits, and says with what each was made."""

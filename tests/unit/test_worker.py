@@ -320,6 +320,18 @@ def test_killed_and_late_stages_are_told_as_such(site):
     assert receipt.results == ()
 
 
+def test_nobody_waits_for_a_process_that_answers_nonsense(site):
+    """It is stopped, and what waits for it fails and says why."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    babbler = site.root / "python"
+    babbler.write_text("#!/bin/sh\nread job\necho nonsense\nexec sleep 60\n")
+    babbler.chmod(0o755)
+
+    receipt = site.calibrate([replace(chain, python=str(babbler))])
+
+    assert "it answered what is no ending of a stage" in receipt.failures[0].message
+
+
 def test_two_recipes_with_one_key_compute_it_once(site):
     """Equal derivations of one exposure follow each other."""
     (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
