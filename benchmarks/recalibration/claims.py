@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class AbsentError(Exception):
+    """What is to be compared with cannot be had here; the text says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """One figure and the most that it may be."""

@@ -27,7 +27,7 @@ def run_strun(inputs: Inputs, folder: Path) -> None:
         for pipeline, file in (("calwebb_detector1", uncal), ("calwebb_image2", rate)):
             words = [strun, pipeline, str(file), f"--output_dir={folder}"]
             subprocess.run(
-                words, check=True, capture_output=True, cwd=folder, env=_environment(inputs)
+                words, check=True, capture_output=True, cwd=folder, env=environment_of(inputs)
             )
 
 
@@ -52,12 +52,12 @@ def call_pipelines(
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=_environment(inputs),
+        env=environment_of(inputs),
     )
     return json.loads(done.stdout.splitlines()[-1])["cpu_s"]
 
 
-def _environment(inputs: Inputs) -> dict[str, str]:
+def environment_of(inputs: Inputs) -> dict[str, str]:
     """Offline on the same references, and as many threads as the worker has: one."""
     offline = offline_environment(inputs.crds_root, inputs.context)
     others = {k: v for k, v in os.environ.items() if k != "STPIPE_DISABLE_CRDS_STEPPARS"}
