@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import CONFIG, All, ConfigFile, DryRun, Json, app, tell, told
+from jwmirror.cli.app import CONFIG, All, ConfigFile, DryRun, Json, Wait, app, patience, tell, told
 from jwmirror.config import Config, load
+from jwmirror.files import refusals
 from jwmirror.records import UPSTREAM, Product
 from jwmirror.report.steering import adoption_page
 from jwmirror.store.adoption import Adoption
@@ -21,6 +22,7 @@ from jwmirror.store.receipts import fetched
 def adopt(
     folder: Annotated[Path, typer.Argument(help="A folder with files under MAST's names.")],
     config: ConfigFile = CONFIG,
+    wait: Wait = False,
     dry_run: DryRun = False,
     all_lines: All = False,
     as_json: Json = False,
@@ -32,11 +34,11 @@ def adopt(
     """
     with told():
         asked = load(config)
-        done = _adopted(asked, folder, dry_run)
+        done = _adopted(asked, folder, wait, dry_run)
     tell(done, adoption_page(done, dry_run, all_lines), as_json)
 
 
-def _adopted(config: Config, folder: Path, dry_run: bool) -> Adoption:
+def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoption:
     from jwmirror.archive.bodies import check_readable
     from jwmirror.archive.landing import landing
     from jwmirror.recalibrate.inputs import version_of
@@ -46,7 +48,8 @@ def _adopted(config: Config, folder: Path, dry_run: bool) -> Adoption:
     if dry_run:
         wanted, held = _lacking(config)
         return take_in(root, folder, wanted, held, version_of, check_readable, None)
-    with lease(root, "adopt", name=RUN):
+    told = "what has no receipt is not adopted"
+    with refusals("adopt", told), lease(root, "adopt", patience(wait), RUN):
         wanted, held = _lacking(config)
         with landing(Objects(root).incoming, (), wanted.values()) as into:
             return take_in(

@@ -33,7 +33,13 @@ All = Annotated[bool, typer.Option("--all", help="List everything.")]
 Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would do, and end.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for who works on the mirror.")]
 CONFIG = Path("config/config.yaml")
+
+
+def patience(wait: bool) -> float | None:
+    """How long to wait for a lease, in seconds; None: as long as it takes."""
+    return None if wait else 0.0
 
 
 def mirror_of(mirror: Path | None, config: Path) -> Path:

@@ -12,8 +12,10 @@ from jwmirror.cli.app import (
     DryRun,
     Json,
     Mirror,
+    Wait,
     app,
     mirror_of,
+    patience,
     tell,
     told,
 )
@@ -28,6 +30,7 @@ def rollback(
     generation: State,
     config: ConfigFile = CONFIG,
     mirror: Mirror = None,
+    wait: Wait = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -40,8 +43,8 @@ def rollback(
 
     with told():
         root = mirror_of(mirror, config)
-        act = plan_rollback if dry_run else roll_back
-        done = act(root, number_of(root, generation))
+        number = number_of(root, generation)
+        done = plan_rollback(root, number) if dry_run else roll_back(root, number, patience(wait))
     tell(done, pages.rollback_page(done, dry_run), as_json)
 
 
@@ -99,6 +102,7 @@ def prune(
     ] = None,
     config: ConfigFile = CONFIG,
     mirror: Mirror = None,
+    wait: Wait = False,
     dry_run: DryRun = False,
     all_lines: All = False,
     as_json: Json = False,
@@ -116,5 +120,5 @@ def prune(
             raise ConfigError(["prune: say what to keep: --keep-last N, --keep-days D, or both"])
         policy = Policy(keep_last=keep_last, keep_days=keep_days)
         root: Path = mirror_of(mirror, config)
-        done = (plan_pruning if dry_run else remove)(root, policy)
+        done = plan_pruning(root, policy) if dry_run else remove(root, policy, patience(wait))
     tell(done, pages.pruning_page(done, dry_run, all_lines), as_json)

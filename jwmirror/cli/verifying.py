@@ -14,8 +14,10 @@ from jwmirror.cli.app import (
     DryRun,
     Json,
     Mirror,
+    Wait,
     app,
     mirror_of,
+    patience,
     tell,
     told,
 )
@@ -36,6 +38,7 @@ def verify(
     mend: Annotated[
         bool, typer.Option("--repair", help="Mend what can be mended; MAST is asked.")
     ] = False,
+    wait: Wait = False,
     dry_run: DryRun = False,
     all_lines: All = False,
     as_json: Json = False,
@@ -51,19 +54,21 @@ def verify(
             found: Verification | Repairs = look_at(root, full)
             page, is_right = pages.verification_page(found, all_lines), not found.problems
         else:
-            found = planned(root, full) if dry_run else _repaired(root, full, config, mirror)
+            found = planned(root, full) if dry_run else _repaired(root, full, wait, config, mirror)
             page = pages.repairs_page(found, dry_run, all_lines)
             is_right = all(each.is_mended for each in found.outcomes)
     tell(found, page, as_json)
     raise typer.Exit(0 if is_right else 1)
 
 
-def _repaired(root: Path, full: bool, config: Path | None, mirror: Path | None) -> Repairs:
+def _repaired(
+    root: Path, full: bool, wait: bool, config: Path | None, mirror: Path | None
+) -> Repairs:
     """Mend a mirror; MAST is asked unless there is just --mirror, and so no config."""
     if config is None and mirror is not None:
-        return repair(root, full)
+        return repair(root, full, wait_s=patience(wait))
     asked = load(config or CONFIG)
-    return repair(root, full, _refetch(root, asked), asked.group)
+    return repair(root, full, _refetch(root, asked), asked.group, patience(wait))
 
 
 def _refetch(root: Path, config: Config) -> Refetch:

@@ -3,7 +3,7 @@
 They take the store's records by the shape of their fields, since wings do not import each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from rich.console import Group, RenderableType
@@ -212,7 +212,8 @@ def checkout_page(done: Checkout, dry_run: bool) -> RenderableType:
     said = "would be" if dry_run else "is"
     files = f"{words.many(done.files, 'file')} of {words.size(done.bytes)}, by {done.mode}"
     made = words.moment(done.made_at)
-    return Text(f"generation {done.generation} of {made} {said} in {done.to}: {files}")
+    line = f"generation {done.generation} of {made} {said} in {done.to}: {files}"
+    return Group(Text(line), *_lost(done.lost))
 
 
 def file_history_page(history: FileHistory) -> RenderableType:
@@ -257,7 +258,13 @@ def frozen_page(done: Frozen, dry_run: bool) -> RenderableType:
         count = words.many(len(done.left_out), "file")
         lines.append(f"left out: {count} of exclusive access (--with-exclusive takes them in)")
     lines.append(f"its name is {done.name}; prune does not take it while it has one")
-    return Group(*map(Text, lines))
+    return Group(*map(Text, lines), *_lost(done.lost))
+
+
+def _lost(paths: Sequence[str]) -> Iterable[Text]:
+    """Which files are not there, because the mirror lost them."""
+    if paths:
+        yield Text(f"left out: {words.many(len(paths), 'file')} that `verify` tells as lost")
 
 
 def adoption_page(done: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:

@@ -3,20 +3,18 @@
 Each is copied, and the copy is hashed and held to MAST's checksum; only what matches is taken in.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from jwmirror.encoding import digest, write
 from jwmirror.errors import RejectedError, StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import BLOCK
+from jwmirror.files import BLOCK, refusals
 from jwmirror.records import Product, Receipt, Version
 from jwmirror.store.checkouts import FICLONE
 from jwmirror.store.objects import Objects
@@ -42,6 +40,10 @@ class Adoption:
     receipt: str  # below the mirror; "" where nothing was adopted, or in a dry run
 
 
+class _UnreadableError(Exception):
+    """A file's bytes cannot be had; why."""
+
+
 @dataclass(frozen=True)
 class _Sums:
     size: int
@@ -61,27 +63,28 @@ def adopt(
 ) -> Adoption:
     """Take in the files below `folder` that are products MAST has now; they are not changed.
 
+    A file that cannot be read is told with why, as one that is not MAST's, and the rest go on.
+
     `wanted`: file name -> product that the mirror lacks; `held`: names it has already. `check`
     raises RejectedError if a file cannot be read as what its name says, `describe` makes its
     version. `into` is an empty folder of the store's file system; None: nothing is taken in, it is
     only told what would be.
     """
     files, versions, copies, known = [], [], [], set(held)
-    for path in _files(Path(folder)):
-        why = _why_not(path.name, wanted, known)
-        if not why:
-            product, copy = wanted[path.name], into / str(len(copies)) if into else None
-            brought = _brought(path, copy)
-            sums = _sums(brought)
-            why = _mismatch(product, sums) or _unreadable(check, brought, path.name)
+    with refusals("adopt", "what has no receipt is not adopted"):
+        for path, unlisted in _files(Path(folder)):
+            copy = into / str(len(copies)) if into else None
+            why, sums = unlisted or _why_not(path, wanted, known), None
             if not why:
+                why, sums = _judged(path, copy, wanted[path.name], check)
+            if sums:
                 known.add(path.name)
-                versions.append((product, sums))
+                versions.append((wanted[path.name], sums))
                 copies += [copy] if copy else []
             elif copy:
-                copy.unlink()
-        files.append(Adopted(file=str(path), is_adopted=not why, why=why))
-    receipt = _taken(Path(root), versions, copies, describe, group) if into and versions else ""
+                copy.unlink(missing_ok=True)
+            files.append(Adopted(file=str(path), is_adopted=not why, why=why))
+        receipt = _taken(Path(root), versions, copies, describe, group) if into and versions else ""
     return Adoption(
         mirror=str(root),
         folder=str(folder),
@@ -91,16 +94,20 @@ def adopt(
     )
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files below a folder; and folders that cannot be listed, with why."""
     if not folder.is_dir():
         raise StoreError(f"{folder}: expected a folder with files to adopt, found none.")
-    for above, folders, names in os.walk(folder):
+    unlisted: list[OSError] = []
+    for above, folders, names in os.walk(folder, onerror=unlisted.append):
         folders.sort()
-        yield from (Path(above) / name for name in sorted(names))
+        yield from ((Path(above) / name, "") for name in sorted(names))
+    yield from ((Path(err.filename), f"cannot be listed: {err.strerror}") for err in unlisted)
 
 
-def _why_not(name: str, wanted: Mapping[str, Product], held: Iterable[str]) -> str:
+def _why_not(path: Path, wanted: Mapping[str, Product], held: Iterable[str]) -> str:
     """What speaks against a file before it is opened; "" if nothing."""
+    name = path.name
     if name in held:
         return "the mirror has it already, as MAST has it"
     if name not in wanted:
@@ -108,50 +115,61 @@ def _why_not(name: str, wanted: Mapping[str, Product], held: Iterable[str]) -> s
     product = wanted[name]
     if not product.checksum and not (product.validator or "").startswith("sha256:"):
         return "MAST keeps no checksum of it to hold it to; the next run fetches it"
+    if not os.path.isfile(path):
+        return "expected a file, found something else, or a link to nothing"
     return ""
+
+
+def _judged(
+    path: Path, copy: Path | None, product: Product, check: Callable[[Path, str], None]
+) -> tuple[str, _Sums | None]:
+    """Why a file, or its copy, is not what MAST has, or its sums."""
+    try:
+        brought = _brought(path, copy)
+        sums = _sums(brought)
+    except _UnreadableError as err:
+        return str(err), None
+    why = _mismatch(product, sums) or _unreadable(check, brought, path.name)
+    return why, None if why else sums
 
 
 def _brought(path: Path, copy: Path | None) -> Path:
     """The file itself, or its copy; blocks are shared where the file system can."""
     if copy is None:
         return path
-    try:
-        with open(path, "rb") as source, open(copy, "xb") as target:
-            fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
-    except OSError as err:
-        if err.errno not in (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY):
-            raise _refused(path, err) from err
-        try:
-            shutil.copyfile(path, copy)
-        except OSError as second:
-            raise _refused(path, second) from second
+    if not _cloned(path, copy):
+        with open(copy, "wb") as target:
+            target.writelines(_blocks(path))
     failpoint("adopt: file copied", copy)
     return copy
 
 
-def _refused(path: Path, err: OSError) -> StoreError:
-    return StoreError(
-        f"{path} cannot be copied into the mirror: {err}; nothing was adopted; make room or mend "
-        "the permissions, and try again."
-    )
+def _cloned(path: Path, copy: Path) -> bool:
+    """Whether a copy could be made that shares the file's blocks."""
+    with suppress(OSError), open(path, "rb") as source, open(copy, "xb") as target:
+        fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
+        return True
+    return False
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """A file's bytes; _UnreadableError where they cannot be had."""
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(BLOCK):
+                yield block
+    except OSError as err:
+        raise _UnreadableError(f"cannot be read: {err.strerror}") from err
 
 
 def _sums(path: Path) -> _Sums:
     """Length and sums of a file, read once."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    with _opened(path) as file:
-        while block := file.read(BLOCK):
-            size += len(block)
-            md5.update(block)
-            sha256.update(block)
+    for block in _blocks(path):
+        size += len(block)
+        md5.update(block)
+        sha256.update(block)
     return _Sums(size, md5.hexdigest(), sha256.hexdigest())
-
-
-def _opened(path: Path) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except OSError as err:
-        raise _refused(path, err) from err
 
 
 def _mismatch(product: Product, sums: _Sums) -> str:
@@ -189,5 +207,5 @@ def _taken(
     failpoint("adopt: objects taken in")
     name = f"receipts/fetch/adopted.{digest(versions)[:16]}.json"
     write(root / name, Receipt(versions=tuple(versions)))
-    failpoint("adopt: receipt written", root / name)
+    failpoint("adopt: receipt written")
     return name

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import glob
 import os
 import shutil
 import stat
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder
+from jwmirror.files import refusals, sync_folder, sync_many
 from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.losses import lost
 from jwmirror.store.objects import SHARED, Objects
 
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
@@ -34,6 +36,7 @@ class Checkout:
     mode: str
     files: int
     bytes: int
+    lost: tuple[str, ...]  # paths that are left out: their objects are written down as lost
 
 
 def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
@@ -42,14 +45,18 @@ def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
     generation = Generations(root).whole(number)
     rows = generation.columns("path", "sha256", "size")
     Generations(root).check_objects(rows)
+    gone = lost(Path(root))
+    columns = (rows.column(name) for name in ("path", "sha256", "size"))
+    there = [row for row in zip(*columns, strict=True) if row[1] not in gone]
     return Checkout(
         mirror=str(root),
         generation=number,
         made_at=generation.made_at,
         to=str(to),
         mode=mode,
-        files=len(rows),
-        bytes=sum(rows.column("size")),
+        files=len(there),
+        bytes=sum(size for _, _, size in there),
+        lost=tuple(sorted(set(rows.column("path")) - {path for path, _, _ in there})),
     )
 
 
@@ -58,15 +65,17 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
 
     Links are relative where the folder is in the mirror, else absolute. Copies and reflinks can be
     written to by their owner; hard links are the objects themselves. What others may not read in
-    the store, they may not read there.
+    the store, they may not read there. Files that are known as lost are left out, and told.
     """
     plan = plan_checkout(root, number, to, mode)
-    rows = Generations(root).read(number).columns("path", "sha256")
-    fill = zip(rows.column("path"), rows.column("sha256"), strict=True)
-    with appearing(Path(to)) as folder:
-        place_files(Path(root), fill, folder, Path(to), mode)
-        failpoint("checkout: filled")
-    failpoint("checkout: named")
+    rows, left_out = Generations(root).read(number).columns("path", "sha256"), set(plan.lost)
+    pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
+    with refusals("checkout", f"{to} is whole, or not there"):
+        with appearing(Path(to)) as folder:
+            fill = (pair for pair in pairs if pair[0] not in left_out)
+            place_files(Path(root), fill, folder, Path(to), mode)
+            failpoint("checkout: filled")
+        failpoint("checkout: named")
     return plan
 
 
@@ -85,17 +94,48 @@ def check_target(root: Path, to: Path) -> None:
 
 @contextmanager
 def appearing(to: Path) -> Iterator[Path]:
-    """A fresh folder that takes its place in one rename; on an error nothing is left of it."""
+    """A fresh folder that takes its place, durable, in one rename; on an error nothing is left.
+
+    What a killed process left of it goes the next time: it has no lock any more.
+    """
     place = Path(os.path.abspath(to))
     place.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name[:60]}."))
+    prefix = f".{place.name[:60]}.unfinished-"
+    for left in place.parent.glob(f"{glob.escape(prefix)}*"):
+        with _locked(left) as is_dead:
+            if is_dead:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
     try:
-        folder.chmod(0o755)
-        yield folder
-        os.rename(folder, place)
-        sync_folder(place.parent)
+        with _locked(folder):
+            folder.chmod(0o755)
+            yield folder
+            sync_many([Path(above) for above, _, _ in os.walk(folder)] + list(_files(folder)))
+            os.rename(folder, place)
+            sync_folder(place.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are no links."""
+    paths = (Path(above) / name for above, _, names in os.walk(folder) for name in names)
+    return (path for path in paths if not path.is_symlink())
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder; False where another process has it, or folders cannot be locked."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
 
 
 def place_files(

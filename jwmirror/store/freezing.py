@@ -5,7 +5,7 @@ The payload's sums are the objects' names; the `bagit` library then hashes every
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,10 +15,11 @@ import yaml
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_file
+from jwmirror.files import refusals
 from jwmirror.records import Entry
 from jwmirror.store.checkouts import COPY, appearing, check_target, place_files
 from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.losses import lost
 from jwmirror.store.manifest import restricted
 from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
 from jwmirror.store.provenance import Provenance
@@ -37,6 +38,7 @@ class Frozen:
     files: int
     bytes: int
     left_out: tuple[str, ...]  # paths of exclusive files
+    lost: tuple[str, ...]  # paths of files whose objects are written down as lost
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class _Payload:
     generation: Generation
     rows: tuple[Entry, ...]
     left_out: tuple[Entry, ...]
+    lost: tuple[Entry, ...]
 
 
 def plan_freeze(
@@ -64,24 +67,26 @@ def freeze(
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
     Exclusive files, and what was made beside them, are left out and named in metadata/left-out.txt
-    unless asked for. `extras` are further tag files: name -> content. The generation is pinned as
-    frozen before the first byte is copied, so that no prune takes it.
+    unless asked for; so are files that are known as lost, named in metadata/lost.txt. `extras` are
+    further tag files: name -> content. The generation is pinned as frozen before the first byte is
+    copied, so that no prune takes it.
     """
     root, to = Path(root), Path(to)
     payload = _payload(root, number, with_exclusive)
     told = _told(root, payload, to, mode)
     had = find_pin(root, told.name)
-    pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
-    try:
-        with appearing(to) as folder:
-            _write_bag(root, payload, folder, told, extras or {})
-            _validate(folder, to)
-            failpoint("freeze: bag validated")
-    except BaseException:
-        if had is None:
-            unpin(root, told.name)
-        raise
-    failpoint("freeze: bag named")
+    with refusals("freeze", f"{to} is whole, or not there"):
+        pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
+        try:
+            with appearing(to) as folder:
+                _write_bag(root, payload, folder, told, extras or {})
+                _validate(folder, to)
+                failpoint("freeze: bag validated")
+        except BaseException:
+            if had is None:
+                unpin(root, told.name)
+            raise
+        failpoint("freeze: bag named")
     return told
 
 
@@ -90,8 +95,13 @@ def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
     entries = generation.entries()
     Generations(root).check_objects(entries)
     closed = set() if with_exclusive else restricted(entries)
-    rows = tuple(entry for entry in entries if entry.sha256 not in closed)
-    return _Payload(generation, rows, tuple(e for e in entries if e.sha256 in closed))
+    gone = lost(root).keys()
+    return _Payload(
+        generation,
+        rows=tuple(e for e in entries if e.sha256 not in closed and e.sha256 not in gone),
+        left_out=tuple(e for e in entries if e.sha256 in closed),
+        lost=tuple(e for e in entries if e.sha256 in gone and e.sha256 not in closed),
+    )
 
 
 def _told(root: Path, payload: _Payload, to: Path, mode: str) -> Frozen:
@@ -107,13 +117,14 @@ def _told(root: Path, payload: _Payload, to: Path, mode: str) -> Frozen:
         files=len(payload.rows),
         bytes=sum(entry.size for entry in payload.rows),
         left_out=tuple(entry.path for entry in payload.left_out),
+        lost=tuple(entry.path for entry in payload.lost),
     )
 
 
 def _write_bag(
     root: Path, payload: _Payload, folder: Path, told: Frozen, extras: Mapping[str, bytes]
 ) -> None:
-    """Payload, sums and tag files; all of it durable."""
+    """Payload, sums and tag files."""
     (folder / "data").mkdir()
     files = [(entry.path, entry.sha256) for entry in payload.rows]
     place_files(root, files, folder / "data", Path(told.to) / "data", told.mode)
@@ -128,26 +139,29 @@ def _write_bag(
     bag = bagit.Bag(str(folder))
     bag.info.update(_info(payload.generation, told))
     bag.save()
-    for path in folder.rglob("*"):
-        if path.is_file():
-            sync_file(path)
 
 
 def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
     """The tag files that say what the payload is, and how it was made."""
     generation = payload.generation
-    left_out = "".join(f"{entry.sha256}  {entry.path}\n" for entry in payload.left_out)
     tags = {
         "CITATION.cff": _citation(payload),
         f"metadata/{HEAD}": (generation.folder / HEAD).read_bytes(),
         f"metadata/{MANIFEST}": (generation.folder / MANIFEST).read_bytes(),
-        "metadata/left-out.txt": left_out.encode(),
+        "metadata/left-out.txt": _named(payload.left_out),
     }
+    if payload.lost:
+        tags["metadata/lost.txt"] = _named(payload.lost)
     provenance = Provenance(root)
     for key in sorted({entry.key for entry in payload.rows if entry.key}):
         if provenance.path(key).is_file():
             tags[f"metadata/provenance/{key}.json"] = provenance.path(key).read_bytes()
     return tags
+
+
+def _named(entries: Iterable[Entry]) -> bytes:
+    """Files as `sha256sum` would name them."""
+    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
 
 
 def _citation(payload: _Payload) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jwmirror.failpoints import failpoint
+from jwmirror.files import refusals
 from jwmirror.records import Scope, digest, read, write
 
 
@@ -11,8 +12,9 @@ def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
     """Remember programs and observations for the next poll; the file that holds them."""
     wanted = tuple(scopes)
     path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
-    write(path, wanted)
-    failpoint("hints: kept", path)
+    with refusals("event", "what it named may not be remembered"):
+        write(path, wanted)
+        failpoint("hints: kept")
     return path
 
 
@@ -24,6 +26,7 @@ def pending(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
 
 def used(paths: Iterable[Path]) -> None:
     """Forget hints that a poll has used, so that the next one asks for everything again."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-        failpoint("hints: one used")
+    with refusals("event", "what it named is polled again"):
+        for path in paths:
+            path.unlink(missing_ok=True)
+            failpoint("hints: one used")

@@ -22,7 +22,7 @@ import msgspec
 from jwmirror.encoding import canonical, parse
 from jwmirror.errors import HeldError, StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder
+from jwmirror.files import refusals, sync_folder
 from jwmirror.store.holders import Holder
 
 PUBLISHING = "publishing"  # had by whoever changes what is published
@@ -89,11 +89,14 @@ def lease(
     says who. A dead holder's lease is taken over. Who wants both takes RUN before PUBLISHING.
     """
     held = take(root, purpose, wait_s, name)
+    told = f"lease {held.path.parent}"
     try:
-        failpoint("lease: taken", held.path)
+        with refusals(told, "nothing was changed"):
+            failpoint("lease: taken")
         yield held
     finally:
-        held.release()
+        with refusals(told, "what was done is done, and the lease ends with this process"):
+            held.release()
 
 
 def take(root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING) -> Lease:

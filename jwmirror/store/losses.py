@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jwmirror.encoding import read, write
 from jwmirror.files import sync_folder
+from jwmirror.store.objects import Objects
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,12 @@ def losses(root: Path) -> dict[str, Loss]:
     """sha256 -> what was lost, as far as it was written down."""
     found = (read(path, Loss) for path in sorted(Path(root).glob("losses/*.json")))
     return {each.sha256: each for each in found}
+
+
+def lost(root: Path) -> dict[str, Loss]:
+    """sha256 -> what was written down as lost and is not there again."""
+    objects = Objects(root)
+    return {s: each for s, each in losses(root).items() if not objects.has(s, each.size)}
 
 
 def write_loss(root: Path, loss: Loss) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from jwmirror.encoding import read, write
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder
+from jwmirror.files import refusals, sync_folder
 from jwmirror.store.leases import lease
 from jwmirror.store.tombstones import HEAD, PRUNED
 
@@ -46,7 +46,7 @@ def pinned(root: Path) -> dict[int, tuple[str, ...]]:
 def pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") -> Pin:
     """Durably give a generation a name; StoreError if the name is taken, or it is not there."""
     check_pin(root, name, number)
-    with lease(root, "pin", wait_s=WAIT_S):
+    with refusals("pin", "the next `jwmirror pin` completes it"), lease(root, "pin", wait_s=WAIT_S):
         if standing := check_pin(root, name, number):
             return standing
         path = _path(root, name)
@@ -54,7 +54,7 @@ def pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") ->
         made = Pin(name=name, generation=number, kind=kind, made_at=made_at, place=place)
         write(path, made)
         sync_folder(Path(root))
-        failpoint("pin: name written", path)
+        failpoint("pin: name written")
     return made
 
 
@@ -84,7 +84,8 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
 
 def unpin(root: Path, name: str) -> Pin:
     """Take a name away; the generation itself stays until it is pruned. What the name said."""
-    with lease(root, "unpin", wait_s=WAIT_S):
+    again = "the next `jwmirror unpin` completes it"
+    with refusals("unpin", again), lease(root, "unpin", wait_s=WAIT_S):
         found = known_pin(root, name)
         path = _path(root, name)
         path.unlink()

@@ -7,7 +7,7 @@ with a tombstone, and so what was to go.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from pathlib import Path
 from jwmirror.encoding import write
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder
+from jwmirror.files import refusals, sync_folder
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, Lease, lease
 from jwmirror.store.leavings import fetch_receipts, leavings
@@ -66,7 +66,7 @@ def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pru
     current = Generations(root).needed_current()
     generations = list(states.generations.values())
     kept = kept_generations(generations, current.number, pinned(root), policy, now)
-    dropped = sorted(states.generations.keys() - kept.keys())
+    dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}
     left = leavings(root, runs, policy, now)
     newest = _newest(states, dropped)
@@ -77,8 +77,8 @@ def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pru
         mirror=str(root),
         policy=str(policy),
         kept={str(number): why for number, why in kept.items()},
-        generations=tuple(dropped),
-        newest={str(number): newest.get(number, ()) for number in dropped},
+        generations=tuple(sorted(dropped)),
+        newest={str(number): newest.get(number, ()) for number in sorted(dropped)},
         objects=objects,
         bytes=sum(each.size for each in objects),
         records=tuple(_lost_records(root, states, kept, gone)),
@@ -87,15 +87,20 @@ def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pru
     )
 
 
-def prune(root: Path, policy: Policy) -> Pruning:
+def prune(root: Path, policy: Policy, wait_s: float | None = 0.0) -> Pruning:
     """Remove what a policy does not keep; what was removed.
 
-    It waits for nobody: StoreError if a run is under way, or somebody else changes the mirror.
+    It waits `wait_s` (None: as long as it takes) for a run under way and for who changes the
+    mirror; then HeldError.
     After a crash anywhere every generation that stays is whole, and pruning again completes it.
     """
     root = Path(root)
     Generations(root).needed_current()
-    with lease(root, "prune", name=RUN), lease(root, "prune") as held:
+    with (
+        refusals("prune", "every generation that stays is whole"),
+        lease(root, "prune", wait_s, RUN),
+        lease(root, "prune", wait_s) as held,
+    ):
         _take_back(root)
         plan = plan_pruning(root, policy)
         held.check()
@@ -124,7 +129,7 @@ def _check(states: States) -> None:
         )
 
 
-def _newest(states: States, dropped: list[int]) -> dict[int, tuple[Kept, ...]]:
+def _newest(states: States, dropped: Collection[int]) -> dict[int, tuple[Kept, ...]]:
     """Generation to be dropped -> what it has that is the newest version of its product."""
     found: dict[int, list[Kept]] = {}
     for number, kept in states.newest().values():
@@ -177,8 +182,8 @@ def _spent_receipts(root: Path, orders: frozenset[str], gone: set[str]) -> Itera
             yield f"receipts/fetch/{name}.json"
 
 
-def _pages(root: Path, dropped: list[int]) -> list[str]:
-    pages = (f"reports/{number:06d}.html" for number in dropped)
+def _pages(root: Path, dropped: Collection[int]) -> list[str]:
+    pages = (f"reports/{number:06d}.html" for number in sorted(dropped))
     return [page for page in pages if (root / page).is_file()]
 
 
@@ -195,7 +200,7 @@ def _give_up(root: Path, plan: Pruning) -> None:
             path,
             Tombstone(generation=number, pruned_at=pruned_at, policy=plan.policy, kept=kept),
         )
-        failpoint("prune: generation given up", path)
+        failpoint("prune: generation given up")
     for grave in _graves(root):
         for torn in grave.parent.glob(f".{PRUNED}.*"):  # a prune that was stopped left it
             torn.unlink()

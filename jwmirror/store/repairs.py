@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import replace_symlink, sync_folder, write_bytes
+from jwmirror.files import refusals, replace_symlink, sync_folder, write_bytes
 from jwmirror.records import Entry, Failure, Product, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
@@ -66,16 +66,24 @@ def plan_repair(root: Path, full: bool = False) -> tuple[Step, ...]:
 
 
 def repair(
-    root: Path, full: bool = False, refetch: Refetch | None = None, group: str | None = None
+    root: Path,
+    full: bool = False,
+    refetch: Refetch | None = None,
+    group: str | None = None,
+    wait_s: float | None = 0.0,
 ) -> Repairs:
-    """Mend a mirror; it waits for nobody, as prune. `refetch` asks MAST; without it nobody does.
+    """Mend a mirror; it waits as prune does. `refetch` asks MAST; without it nobody does.
 
     What can be had from nowhere is written down as lost: its rows stay, and publications go on.
     """
     root = Path(root)
     if not Generations(root).folder.is_dir():
         raise StoreError(f"{root}: no generation is there; there is nothing to repair.")
-    with lease(root, "repair", name=RUN), lease(root, "repair"):
+    with (
+        refusals("repair", "what was not mended yet is as it was"),
+        lease(root, "repair", wait_s, RUN),
+        lease(root, "repair", wait_s),
+    ):
         steps = plan_repair(root, full)
         outcomes = [_mended(root, step) for step in steps if step.act != REFETCH]
         outcomes += _refetched(root, [s for s in steps if s.act == REFETCH], refetch, group)
@@ -194,7 +202,7 @@ def _rebuilt(root: Path, problem: Problem) -> Outcome:
             told = "not mended: no generation is whole; take one back from a copy of the mirror"
             return Outcome(problem=problem, is_mended=False, done=told)
         write_bytes(root / "CURRENT", f"{number}\n".encode())
-        failpoint("repair: CURRENT written", root / "CURRENT")
+        failpoint("repair: CURRENT written")
         Generations(root).repair_pointers()
         done = f"it names generation {number} now"
     elif len(parts) > 2 and view_folder(root, int(parts[1])).is_dir():

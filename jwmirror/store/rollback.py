@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.failpoints import failpoint
+from jwmirror.files import refusals
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
 from jwmirror.store.manifest import Entries
@@ -27,16 +28,21 @@ def plan_rollback(root: Path, number: int) -> Rollback:
     return _planned(Generations(root), number)[0]
 
 
-def roll_back(root: Path, number: int) -> Rollback:
+def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     """Make a generation the current one, durably, in one step for every reader.
 
     Who may read which object stays as the newest publication set it. After a crash anywhere the
     former or the new generation is current and whole, and rolling back again completes it. It waits
-    for nobody: HeldError if a run is under way, which plans upon what is current.
+    `wait_s` (None: as long as it takes) for a run under way, which plans upon what is current, and
+    for who changes the mirror; then HeldError.
     """
     generations = Generations(root)
     generations.needed_current()
-    with lease(root, "rollback", name=RUN), lease(root, "rollback") as held:
+    with (
+        refusals("rollback", "a whole state stays published"),
+        lease(root, "rollback", wait_s, RUN),
+        lease(root, "rollback", wait_s) as held,
+    ):
         plan, rows = _planned(generations, number)
         if number == plan.before:
             generations.repair_pointers()

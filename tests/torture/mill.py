@@ -1,5 +1,6 @@
 """The mill: work on a mirror, seeded, that tells what was done; and the judge of what is left."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]
 SHARM = Path("/dev/shm")
 LONG = os.environ.get("JWMIRROR_TORTURE") == "long"
 SEED = int(os.environ.get("JWMIRROR_TORTURE_SEED", "1345"))
+DIES_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 RUINED = 1  # exit code of a mill that met an error
 KEEP = Policy(keep_last=3)
 
@@ -223,6 +225,7 @@ def in_child(work: Callable[[Callable[[str, int], None]], None]) -> tuple[int, i
     if child:
         os.close(tell)
         return child, told
+    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
     try:
         os.close(told)
         work(lambda word, number: os.write(tell, f"{word} {number}\n".encode()) and None)
@@ -251,4 +254,9 @@ def end(child: int, told: int, account: Account, is_killed: bool = True) -> int:
     for line in lines:
         word, number = line.split()
         account.hear(word, int(number))
+    return buried(child)
+
+
+def buried(child: int) -> int:
+    """Wait for a child; its exit code (negative: the signal)."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

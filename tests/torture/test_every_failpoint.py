@@ -3,50 +3,28 @@
 import os
 import re
 import shutil
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import EXIT, VARIABLE
-from jwmirror.store.generations import Generations
-from jwmirror.store.pins import pin, pins, unpin
-from jwmirror.store.pruning import prune
-from jwmirror.store.retention import Policy
-from jwmirror.store.rollback import roll_back
-from tests.torture.mill import (
-    LONG,
-    Account,
-    end,
-    in_child,
-    publish,
-    result,
-    shown,
-    state_of,
-    upstream,
-)
+from tests.torture.commands import COMMANDS, Facts, earlier, facts, judge
+from tests.torture.mill import LONG, buried, in_child
 
 LIBRARY = Path(__file__).parents[2] / "jwmirror"
-COMMANDS = (
-    "ingest", "provenance", "publish", "view", "file", "link", "lease", "rollback", "pin", "unpin",
-    "prune",
-)  # fmt: skip
-UNTORN = {  # the file bears its name already, and is durable
-    "pin: name written",
-    "prune: generation given up",
-    "lease: taken",
-}
 REFUSED = 7  # exit code of a command that told what the disk refused
 ERRORS = {"ENOSPC": "No space", "EIO": "Input/output", "EROFS": "Read-only", "EDQUOT": "quota"}
 
 
 def points() -> dict[str, bool]:
-    """Every failpoint of those commands in the source; whether it can tear a file."""
+    """Every failpoint in the source; whether it can tear a file."""
     found = {}
     for path in LIBRARY.rglob("*.py"):
-        for name, torn in re.findall(r'failpoint\(\s*"([^"]+)"(,)?', path.read_text()):
-            if name.partition(":")[0] in COMMANDS:
-                found[name] = found.get(name, False) or (bool(torn) and name not in UNTORN)
+        for name, torn in re.findall(r'\bfailpoint\(\s*"([^"]+)"(,)?', path.read_text()):
+            found[name] = found.get(name, False) or bool(torn)
     return found
 
 
@@ -63,63 +41,75 @@ CASES = [
 ]
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A command as it goes when nothing disturbs it."""
+
+    place: Path  # holds the mirror before it, to be copied
+    before: Facts
+    after: Facts
+    passed: frozenset[str]  # the failpoints on its way
+
+
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
-    """A mirror in the state before, to be copied."""
-    root = tmp_path_factory.mktemp("earlier") / "mirror"
-    earlier(root)
-    return root
+def undisturbed(tmp_path_factory) -> dict[str, Undisturbed]:
+    """Each command, done once."""
+    first = tmp_path_factory.mktemp("earlier") / "mirror"
+    earlier(first)
+    found = {}
+    for name, command in COMMANDS.items():
+        place, trial = (tmp_path_factory.mktemp(word) for word in ("before", "after"))
+        shutil.copytree(first, place / "mirror", symlinks=True)
+        command.prepare(place / "mirror")
+        before = facts(place / "mirror")
+        shutil.copytree(place, trial, symlinks=True, dirs_exist_ok=True)
+        child, told = in_child(lambda tell, do=command.do, at=trial: traced(do, at, tell))
+        with open(told) as lines:
+            passed = frozenset(line.rpartition(" ")[0] for line in lines.read().splitlines())
+        assert buried(child) == 0
+        found[name] = Undisturbed(place, before, facts(trial / "mirror"), passed)
+    return found
 
 
-def earlier(root: Path) -> None:
-    """The state before: four generations."""
-    for turn in range(4):
-        rows = upstream(root, {"a": f"{turn}".encode(), "b": b"b"})
-        publish(root, [*rows, result(root, "c", f"c{turn}".encode())])
+def traced(do, place: Path, tell) -> None:
+    """A command that tells of every failpoint it passes."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("jwmirror.") and hasattr(module, "failpoint"):
+            module.failpoint = lambda name, path=None: tell(name, 0)
+    do(place / "mirror")
 
 
-def commands(root: Path) -> None:
-    """All commands, so that the second time leaves the same as the first."""
-    rows = upstream(root, {"a": b"new", "b": b"b", "d": b"d"})
-    publish(root, [*rows, result(root, "c", b"new c")])
-    last = Generations(root).needed_current().number
-    if "paper" not in {each.name for each in pins(root)}:
-        pin(root, "paper", last)
-    pin(root, "draft", last)
-    unpin(root, "draft")
-    roll_back(root, last - 1)
-    roll_back(root, last)
-    prune(root, Policy(keep_last=2))
-
-
-def armed(root: Path, name: str, action: str, tell) -> None:
-    """The commands with a failpoint armed; the exit code tells how they ended."""
+def armed(do, root: Path, name: str, action: str, tell) -> None:
+    """A command with a failpoint armed; the exit code tells how it ended."""
     os.environ[VARIABLE] = f"{name}={action}"
     try:
-        commands(root)
-    except (StoreError, OSError) as error:
+        do(root)
+    except StoreError as error:
         assert ERRORS[action] in str(error), error
         os._exit(REFUSED)
     assert VARIABLE not in os.environ, f"{name} was never passed"
 
 
+def test_every_failpoint_is_on_the_way_of_a_command(undisturbed):
+    """There is none in the source that the tests below would not meet."""
+    assert frozenset(points()) == frozenset().union(*(each.passed for each in undisturbed.values()))
+
+
 @pytest.mark.parametrize(("name", "action"), CASES)
-def test_stopped_anywhere_a_mirror_is_whole_and_goes_on(chamber, template, name, action):
-    """Exit, a torn write, or a refusal at each failpoint: whole before, and the same after."""
-    root = chamber / "mirror"
-    shutil.copytree(template, root, symlinks=True)
-    account = Account(root)
-    account.allowed = set(range(100))
+def test_stopped_anywhere_a_mirror_is_whole_and_goes_on(chamber, undisturbed, name, action):
+    """Exit, a torn write, or a refusal at each failpoint of each command that passes it."""
+    for word, known in undisturbed.items():
+        if name not in known.passed:
+            continue
+        do, root = COMMANDS[word].do, chamber / word / "mirror"
+        shutil.copytree(known.place, root.parent, symlinks=True)
 
-    code = end(*in_child(lambda tell: armed(root, name, action, tell)), account, is_killed=False)
+        child, told = in_child(lambda tell, do=do, root=root: armed(do, root, name, action, tell))
+        os.close(told)
+        code = buried(child)
 
-    assert code == EXIT if action in ("exit", "tear") else code in (0, REFUSED)
-    account.judge()
-    commands(root)
-    account.allowed = set(range(100))
-    account.judge()
-    current = Generations(root).needed_current().number
-    assert {path.rpartition("/")[2] for path in state_of(root, current)} == {"a", "b", "c", "d"}
-    assert (root / "current/upstream/jw01345/o001/a").read_bytes() == b"new"
-    assert shown(root) == state_of(root, current)
-    assert not list(root.glob("generations/.*")) and not list(root.glob("views/.*"))
+        assert code == EXIT if action in ("exit", "tear") else code in (0, REFUSED), word
+        judge(root, known.before, known.after)
+        do(root)
+        assert facts(root) == known.after, word
+        assert not [*root.glob("generations/.*"), *root.glob("views/.*"), *root.parent.glob(".*")]

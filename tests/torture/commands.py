@@ -1,0 +1,207 @@
+"""Every command that changes a mirror or writes one out, with a mirror for it to work on."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bagit
+
+from jwmirror.archive.landing import landing
+from jwmirror.files import sha256_of
+from jwmirror.records import Product, Scope, Version
+from jwmirror.store import hints
+from jwmirror.store.adoption import Adoption, adopt
+from jwmirror.store.checkouts import COPY, check_out
+from jwmirror.store.freezing import freeze
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.pins import find_pin, pin, pins, unpin
+from jwmirror.store.pruning import prune
+from jwmirror.store.receipts import fetched
+from jwmirror.store.repairs import Repairs, repair
+from jwmirror.store.retention import Policy
+from jwmirror.store.rollback import roll_back
+from jwmirror.store.states import read_states
+from jwmirror.store.verification import verify
+from tests.torture.mill import State, publish, result, shown, state_of, upstream, wrong_objects
+
+OWN = ("locks", "incoming")  # what of a mirror differs from run to run
+FOUND = {"e": b"found", "f": b"found, too"}  # files that a user has already
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command; doing it twice is as doing it once."""
+
+    do: Callable[[Path], object]
+    prepare: Callable[[Path], object] = lambda root: None  # what is done before, undisturbed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What there is of a mirror, and of what was written out of it beside it."""
+
+    current: int | None
+    states: dict[int, State]  # of generations that were not pruned
+    broken: frozenset[str]  # objects that are needed and missing, or not what their name says
+    is_right: bool
+    outside: dict[str, dict[str, str]]  # folder -> path -> sha256
+    names: frozenset[str]  # of all files, but for those of work under way
+
+
+def earlier(root: Path) -> None:
+    """The state before: four generations, of which the first has a name."""
+    for turn in range(4):
+        rows = upstream(root, {"a": f"{turn}".encode(), "b": b"b"})
+        publish(root, [*rows, result(root, "c", f"c{turn}".encode())])
+    pin(root, "first", 1)
+
+
+def update(root: Path) -> None:
+    """Take in files and a result, some of them new, and publish them."""
+    rows = upstream(root, {"a": b"new", "b": b"b", "d": b"d"})
+    publish(root, [*rows, result(root, "c", b"new c")])
+
+
+def hint(root: Path) -> None:
+    """Remember what an event named, and use it."""
+    hints.used([hints.keep(root, [Scope(program=1345)])])
+
+
+def take_over(root: Path) -> Adoption:
+    """Adopt two files that lie beside the mirror."""
+    mine = root.parent / "mine"
+    mine.mkdir(exist_ok=True)
+    wanted = {}
+    for name, data in FOUND.items():
+        (mine / name).write_bytes(data)
+        wanted[name] = product(name, hashlib.md5(data).hexdigest())
+    held = {version.product.filename for version in fetched(root)}
+    with landing(Objects(root).incoming, (), wanted.values()) as into:
+        return adopt(root, mine, wanted, held, version, lambda path, name: None, into)
+
+
+def product(name: str, checksum: str | None = None) -> Product:
+    """A product that MAST lists."""
+    return Product(
+        uri=f"mast:JWST/product/{name}",
+        filename=name,
+        program=1345,
+        observation="o001",
+        suffix="rate",
+        checksum=checksum,
+    )
+
+
+def version(product: Product, path: Path, sha256: str, size: int) -> Version:
+    """What is told of a file that was taken in."""
+    return Version(product=product, sha256=sha256, size=size)
+
+
+def bag(root: Path) -> None:
+    """Freeze the newest generation, unless that was done."""
+    if not (root.parent / "bag").exists():
+        freeze(root, 4, root.parent / "bag")
+
+
+def copy_out(root: Path) -> None:
+    """Copy the first generation out, unless that was done."""
+    if not (root.parent / "copy").exists():
+        check_out(root, 1, root.parent / "copy", COPY)
+
+
+def damage(root: Path) -> None:
+    """Objects are missing or decayed, a record, a row and a pointer, and a stranger came."""
+    rows = {row.filename: row.sha256 for row in Generations(root).entries()}
+    older = {row.filename: row.sha256 for row in Generations(root).read(1).entries()}
+    for sha256 in (rows["a"], rows["b"], rows["c"], older["a"]):
+        Objects(root).path(sha256).chmod(0o644)
+        Objects(root).path(sha256).write_bytes(b"?" * 2)
+    Objects(root).path(rows["b"]).unlink()
+    next(iter((root / "provenance").glob("*.json"))).write_text("{")
+    (root / "views/000004/upstream/jw01345/o001/b").unlink()
+    (root / "views/000004/stranger").write_text("mine")
+    (root / "CURRENT").unlink()
+
+
+def mend(root: Path) -> Repairs:
+    """Repair; MAST has all but the oldest `a` unchanged."""
+    return repair(root, full=True, refetch=lambda products: arrivals(root, products))
+
+
+def arrivals(root: Path, products: Sequence[Product]) -> Iterator[tuple[Version, Path]]:
+    """What MAST gives for products."""
+    for number, each in enumerate(products):
+        data = {"a": b"3", "b": b"b"}[each.filename]
+        path = Objects(root).incoming / f"again.{number}"
+        path.write_bytes(data)
+        yield version(each, path, hashlib.sha256(data).hexdigest(), len(data)), path
+
+
+COMMANDS = {
+    "update": Command(update),
+    "pin": Command(lambda root: pin(root, "paper", 4)),
+    "unpin": Command(lambda root: find_pin(root, "first") and unpin(root, "first")),
+    "rollback": Command(lambda root: roll_back(root, 2)),
+    "prune": Command(lambda root: prune(root, Policy(keep_last=2))),
+    "hint": Command(hint),
+    "adopt": Command(take_over),
+    "freeze": Command(bag),
+    "checkout": Command(copy_out),
+    "repair": Command(mend, damage),
+    "repair current": Command(mend, lambda root: (root / "current").unlink()),
+}
+
+
+def facts(root: Path) -> Facts:
+    """What there is; AssertionError if a generation does not read back."""
+    current = Generations(root).current()
+    states = {each.number: state_of(root, each.number) for each in Generations(root).unpruned()}
+    needed = read_states(root).named()
+    missing = {sha256 for sha256, size in needed.items() if not Objects(root).has(sha256, size)}
+    outside = {
+        name: tree(root.parent / name) for name in ("bag", "copy") if (root.parent / name).exists()
+    }
+    return Facts(
+        current=current.number if current else None,
+        states=states,
+        broken=frozenset({*missing, *wrong_objects(root)}),
+        is_right=not verify(root, full=True).problems,
+        outside=outside,
+        names=frozenset(names(root)),
+    )
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """The data in a folder that was written out; of a bag, when bagit found it valid."""
+    if (folder / "bagit.txt").exists():
+        bagit.Bag(str(folder)).validate()
+        folder = folder / "data"
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): sha256_of(path) for path in files}
+
+
+def names(root: Path) -> Iterator[str]:
+    """The files of a mirror and beside it, but for what is being written."""
+    for path in root.parent.rglob("*"):
+        parts = path.relative_to(root.parent).parts
+        is_hidden = parts[-1].startswith(".")
+        if not path.is_dir() and not is_hidden and not set(OWN) & set(parts):
+            yield "/".join(parts)
+
+
+def judge(root: Path, before: Facts, after: Facts) -> None:
+    """AssertionError unless a command that was stopped left what was before, or comes after."""
+    now = facts(root)
+    assert now.current in (before.current, after.current)
+    assert before.states.keys() & after.states.keys() <= now.states.keys()
+    for number, state in now.states.items():
+        assert state in (before.states.get(number), after.states.get(number))
+    assert now.broken <= before.broken
+    assert {name: found for name, found in after.outside.items() if name in now.outside} == (
+        now.outside
+    )
+    if before.is_right:
+        assert shown(root) in (before.states[before.current], after.states[after.current])
+        assert {each.generation for each in pins(root)} <= now.states.keys()
