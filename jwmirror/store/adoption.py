@@ -17,6 +17,7 @@ from jwmirror.failpoints import failpoint
 from jwmirror.files import BLOCK, refusals
 from jwmirror.records import Product, Receipt, Version
 from jwmirror.store.checkouts import FICLONE
+from jwmirror.store.leavings import ADOPTED
 from jwmirror.store.objects import Objects
 
 
@@ -205,7 +206,7 @@ def _taken(
     ]
     Objects(root, group).take_all(versions, copies)
     failpoint("adopt: objects taken in")
-    name = f"receipts/fetch/adopted.{digest(versions)[:16]}.json"
+    name = f"receipts/fetch/{ADOPTED}{digest(versions)[:16]}.json"
     write(root / name, Receipt(versions=tuple(versions)))
     failpoint("adopt: receipt written")
     return name

@@ -20,7 +20,7 @@ from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
-from jwmirror.store.losses import losses
+from jwmirror.store.losses import losses, lost
 from jwmirror.store.manifest import (
     Entries,
     difference,
@@ -153,6 +153,7 @@ class Generations:
         last = max(self._numbers(), default=0)
         current = self.current()
         if current and rows == current.entries():
+            self._close_objects(restricted(rows))  # to another group, where the config changed
             self.repair_pointers()
             return None
         self._settle_objects(rows)
@@ -172,8 +173,8 @@ class Generations:
         """StoreError unless every object of the rows is there in full length, or known as lost."""
         columns = (rows.column(name) for name in ("path", "sha256", "size"))
         missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
-        lost = losses(self.root) if missing else {}
-        missing = [row for row in missing if row[1] not in lost]
+        known = losses(self.root) if missing else {}
+        missing = [row for row in missing if row[1] not in known]
         if missing:
             path, sha256, size = missing[0]
             raise StoreError(
@@ -220,10 +221,15 @@ class Generations:
         """StoreError unless every object is there in full length; then set who may read it."""
         self.check_objects(rows)
         closed = restricted(rows)
-        lost = {sha256 for sha256 in losses(self.root) if not self.objects.has(sha256)}
-        for sha256 in set(rows.column("sha256")) - lost:
-            (self.objects.restrict if sha256 in closed else self.objects.release)(sha256)
+        self._close_objects(closed)
+        for sha256 in set(rows.column("sha256")) - closed - lost(self.root).keys():
+            self.objects.release(sha256)
         failpoint("publish: modes set")
+
+    def _close_objects(self, closed: set[str]) -> None:
+        """Keep objects from other users, but for the group."""
+        for sha256 in closed - lost(self.root).keys() if closed else ():
+            self.objects.restrict(sha256)
 
     def _left_unpublished(
         self, last: int, current: Generation | None, rows: Entries

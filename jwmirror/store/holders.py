@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+OUTERMOST = "pid--4026531836-"  # the space of pids that Linux starts with: no container's
+
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
@@ -47,8 +49,9 @@ class Holder:
         here = _place()
         if not self.boot or (self.host, self.machine) != (here["host"], here["machine"]):
             return None
-        if self.boot != here["boot"]:
-            return False if self.machine else None
+        if self.boot != here["boot"]:  # started again since; or images with equal ids elsewhere
+            is_machine = self.machine and self.space == here["space"] == OUTERMOST
+            return False if is_machine else None
         if self.space != here["space"]:
             return None
         return _is_process(self.pid, self.started)

@@ -21,6 +21,7 @@ from jwmirror.store.retention import Policy, is_younger
 T = TypeVar("T")
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
 PUBLISHED = "published.json"
+ADOPTED = "adopted."  # begins the name of a receipt of what came from a user's own folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Leavings:
     """What of the runs stays, and what the store needs to know of it."""
 
     unpublished: frozenset[str]  # objects that stopped runs refer to: sha256
+    arrived: frozenset[str]  # objects that the runs that stay ordered, or that were adopted: sha256
     orders: frozenset[str]  # names of the orders of the runs that stay
     gone: tuple[str, ...]  # folders that may go, below the mirror
 
@@ -41,9 +43,11 @@ def leavings(root: Path, published: Collection[str], policy: Policy, now: dateti
     stopped = [folder for folder in folders if not (folder / PUBLISHED).exists()]
     work = sorted(root.glob("work/*"))  # of runs that are no more: the next one removes it, too
     dead = (root / place / n for n in names if n not in kept for place in ("receipts/runs", "logs"))
+    orders = frozenset(name for folder in folders for name in _orders(folder).products)
     return Leavings(
         unpublished=frozenset(sha256 for f in stopped for sha256 in _referred(root, f)),
-        orders=frozenset(name for f in folders for name in _orders(f).products),
+        arrived=frozenset(_arrived(root, orders)),
+        orders=orders,
         gone=tuple(str(each.relative_to(root)) for each in (*dead, *work) if each.is_dir()),
     )
 
@@ -52,6 +56,12 @@ def fetch_receipts(root: Path) -> Iterator[tuple[str, Receipt]]:
     """The receipts of all fetches, and the names of their orders."""
     for path in sorted(Path(root).glob("receipts/fetch/*.json")):
         yield path.stem, _read(path, Receipt)
+
+
+def _arrived(root: Path, orders: Collection[str]) -> Iterator[str]:
+    for name, receipt in fetch_receipts(root):
+        if name in orders or name.startswith(ADOPTED):
+            yield from (version.sha256 for version in receipt.versions)
 
 
 def _runs(root: Path) -> list[str]:

@@ -71,7 +71,7 @@ def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pru
     left = leavings(root, runs, policy, now)
     newest = _newest(states, dropped)
     needed = _needed(states, kept, newest) | left.unpublished
-    objects = tuple(_unneeded(root, states, needed, now))
+    objects = tuple(_unneeded(root, states, needed, left.arrived, now))
     gone = {each.sha256 for each in objects}
     return Pruning(
         mirror=str(root),
@@ -144,8 +144,13 @@ def _needed(states: States, kept: dict[int, str], newest: dict[int, tuple[Kept, 
     return needed.union(*(states.rows[number].sha256 for number in kept))
 
 
-def _unneeded(root: Path, states: States, needed: set[str], now: datetime) -> Iterator[Object]:
-    """Objects on disk that a given up generation named; and strays, when they are old."""
+def _unneeded(
+    root: Path, states: States, needed: set[str], arrived: Collection[str], now: datetime
+) -> Iterator[Object]:
+    """Objects on disk that a given up generation named; and strays that are old, and of no receipt.
+
+    `arrived` is what receipts name that a run may yet publish.
+    """
     named = {sha256 for rows in states.rows.values() for sha256 in rows.sha256}
     named |= {kept.sha256 for rows in states.tombs.values() for kept in rows}
     for number in states.tombs:
@@ -156,7 +161,8 @@ def _unneeded(root: Path, states: States, needed: set[str], now: datetime) -> It
     for folder in sorted((root / "objects").glob("[0-9a-f][0-9a-f]")):
         for file in os.scandir(folder):
             found = file.stat()
-            if file.name not in needed and (file.name in named or found.st_mtime < old):
+            is_forgotten = found.st_mtime < old and file.name not in arrived
+            if file.name not in needed and (file.name in named or is_forgotten):
                 yield Object(sha256=file.name, size=found.st_size, touched=found.st_mtime_ns)
 
 

@@ -1,12 +1,19 @@
 """Adoption: what is MAST's own comes in without a download, and the rest is told with why."""
 
+import hashlib
+import os
 import shutil
+from pathlib import Path
+
+import pytest
 
 from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import poll
-from jwmirror.records import Selection
+from jwmirror.records import Selection, Version
+from jwmirror.store.adoption import adopt
 from jwmirror.store.generations import Generations
 from jwmirror.store.receipts import fetched, upstream_after
+from tests.torture.commands import product
 from tests.unit.test_cli import answer, run
 
 CONFIG = """
@@ -51,3 +58,38 @@ def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
     again = run("adopt", mine, "--all", "--config", config)
     assert "0 files of 0 B adopted" in again
     assert "the mirror has it already" in again
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_cannot_be_read_is_told_and_the_rest_go_on(tmp_path, dry_run):
+    """A pipe, a link to nothing, a folder of a product's name and a file that gives no bytes."""
+    mine, into = tmp_path / "mine", None if dry_run else tmp_path / "into"
+    (mine / "folder").mkdir(parents=True)
+    (tmp_path / "into").mkdir()
+    os.mkfifo(mine / "a_pipe")
+    (mine / "broken").symlink_to("nothing")
+    (mine / "memory").symlink_to("/proc/self/mem")  # its first byte is an I/O error
+    (mine / "whole").write_bytes(b"whole")
+    names = ("a_pipe", "broken", "folder", "memory", "whole")
+    wanted = {name: product(name, hashlib.md5(b"whole").hexdigest()) for name in names}
+
+    done = adopt(
+        tmp_path / "mirror",
+        mine,
+        wanted,
+        (),
+        lambda product, path, sha256, size: Version(product=product, sha256=sha256, size=size),
+        lambda path, name: None,
+        into,
+    )
+
+    why = {Path(each.file).name: each.why for each in done.files}
+    assert why.keys() == {"a_pipe", "broken", "memory", "whole"}
+    assert "expected a file" in why["a_pipe"] and "expected a file" in why["broken"]
+    assert why["memory"] == "cannot be read: Input/output error"
+    assert why["whole"] == "" and done.bytes == 5
+    assert [version.product.filename for version in fetched(tmp_path / "mirror")] == (
+        [] if dry_run else ["whole"]
+    )
+    assert list((tmp_path / "into").iterdir()) == []

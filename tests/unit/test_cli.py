@@ -22,9 +22,9 @@ def run(*arguments: object, code: int = 0) -> str:
     return result.output
 
 
-def answer(*arguments: object) -> dict:
-    """What `jwmirror ARGUMENTS --json` prints."""
-    return json.loads(run(*arguments, "--json"))
+def answer(*arguments: object, code: int = 0) -> dict:
+    """What `jwmirror ARGUMENTS --json` prints; its exit code must be `code`."""
+    return json.loads(run(*arguments, "--json", code=code))
 
 
 def test_status_tells_what_is_held_and_what_is_not_right(small_mirror):

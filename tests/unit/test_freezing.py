@@ -1,6 +1,7 @@
 """Freezing: bags that bagit finds valid, that say what they are, and that keep secrets."""
 
 import os
+import shutil
 
 import bagit
 import pytest
@@ -8,14 +9,16 @@ import yaml
 
 from jwmirror.errors import StoreError
 from jwmirror.store import freezing
+from jwmirror.store.checkouts import appearing
 from jwmirror.store.freezing import freeze, plan_freeze
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pins
 from jwmirror.store.pruning import prune
+from jwmirror.store.repairs import repair
 from jwmirror.store.retention import Policy
 from tests.unit.conftest import EXPOSURE
-from tests.unit.test_cli import run
+from tests.unit.test_cli import answer, run
 
 
 def hide(mirror) -> None:
@@ -78,6 +81,41 @@ def test_exclusive_files_are_left_out_unless_asked_for(small_mirror, tmp_path, w
     assert (f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits" in done.left_out) != (
         with_exclusive
     )
+
+
+def test_what_the_mirror_lost_is_left_out_and_named(small_mirror, tmp_path):
+    """A recorded loss keeps nobody from freezing, or checking out, the rest; both say so."""
+    root = small_mirror.root
+    gone = next(each for each in Generations(root).entries() if each.product)
+    Objects(root).path(gone.sha256).unlink()
+    with pytest.raises(StoreError, match="missing or short"):
+        freeze(root, 1, tmp_path / "bag")
+    repair(root, refetch=lambda products: ())
+
+    page = run("freeze", 1, "--to", tmp_path / "bag", "--mirror", root)
+    told = answer("checkout", 1, "--to", tmp_path / "copy", "--mode", "copy", "--mirror", root)
+
+    assert "1 file that `verify` tells as lost" in page
+    assert bagit.Bag(str(tmp_path / "bag")).is_valid()
+    assert (tmp_path / "bag/metadata/lost.txt").read_text() == f"{gone.sha256}  {gone.path}\n"
+    rest = set(Generations(root).entries().column("path")) - {gone.path}
+    for folder in (tmp_path / "bag/data", tmp_path / "copy"):
+        assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == rest
+    assert (told["lost"], told["files"]) == ([gone.path], len(rest))
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_what_a_killed_freeze_left_goes_with_the_next(small_mirror, tmp_path, is_alive):
+    """But not what another process is writing there now."""
+    with appearing(tmp_path / "bag") as other:
+        (other / "data").mkdir()
+        left = other if is_alive else other.with_name(".bag.unfinished-killed")
+        left.mkdir(exist_ok=True)
+
+        freeze(small_mirror.root, 1, tmp_path / "bag")
+
+        assert left.exists() == is_alive
+        shutil.rmtree(tmp_path / "bag")
 
 
 def test_a_frozen_generation_is_not_pruned(small_mirror, tmp_path):

@@ -1,5 +1,6 @@
 """Generations: published in one step, whole for every reader, wherever the publisher dies."""
 
+import grp
 import hashlib
 import os
 import subprocess
@@ -181,6 +182,22 @@ def test_publication_sets_who_may_read(mirror):
 
     assert closed == 0o400
     assert Objects(mirror).path(mine.sha256).stat().st_mode & 0o777 == 0o444
+
+
+def test_another_group_is_set_though_nothing_else_changed(mirror):
+    """A group that the config names now may read what was published before, and what is new."""
+    product = Product(
+        uri="u", filename="a", program=1345, observation="o001", suffix="uncal", exclusive=True
+    )
+    mine = row(mirror, "a", b"1", product=product)
+    Generations(mirror).publish([mine], "one", {})
+    place, group = Objects(mirror).path(mine.sha256), grp.getgrgid(os.getgid()).gr_name
+
+    assert Generations(mirror, group).publish([mine], "the same", {}) is None
+    shared = place.stat().st_mode & 0o777
+    assert Generations(mirror).publish([mine], "the same", {}) is None
+
+    assert (shared, place.stat().st_mode & 0o777) == (0o440, 0o400)
 
 
 # ---- dying midway ----------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.errors import HeldError, StoreError
-from jwmirror.store import leases
-from jwmirror.store.holders import Holder
+from jwmirror.store import holders, leases
+from jwmirror.store.holders import OUTERMOST, Holder
 from jwmirror.store.leases import FREE, PUBLISHING, RUN, holder, lease, take
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
@@ -172,17 +172,32 @@ def test_a_process_of_the_same_pid_is_not_the_holder(tmp_path):
         assert holder(tmp_path).purpose == "publish"
 
 
-def test_what_the_machine_held_before_it_started_again_is_free(tmp_path):
-    """After a power cut nobody waits for the processes of before."""
-    here = Holder.here()
-    claim(tmp_path, replace(here, machine=here.machine or "m", boot="before").name)
+@pytest.mark.parametrize("machine", ["m", ""])
+@pytest.mark.parametrize("space", [OUTERMOST, "pid--4026532001-"])
+def test_what_a_machine_held_before_it_started_again_is_free(tmp_path, monkeypatch, machine, space):
+    """After a power cut nobody waits; but of containers' ids others may have the same."""
+    here = {"host": "h", "machine": machine, "boot": "now", "space": space}
+    monkeypatch.setattr(holders, "_place", lambda: here)
+    claim(tmp_path, replace(Holder.here(), boot="before").name)
 
-    if here.machine:
+    if machine and space == OUTERMOST:
         with lease(tmp_path, "publish"):
             pass
     else:
-        with pytest.raises(HeldError):
+        with pytest.raises(HeldError, match="no heartbeat"):
             take(tmp_path, "publish")
+
+
+def test_two_containers_of_one_image_do_not_rob_each_other(tmp_path, monkeypatch):
+    """Equal host name, machine id and pid, on one machine or on two: each other's lease is held."""
+    mine = {"host": "h", "machine": "m", "boot": "now", "space": "pid--4026532001-"}
+    monkeypatch.setattr(holders, "_place", lambda: mine)
+    for other in ({"space": "pid--4026532002-"}, {"boot": "another"}):
+        root = tmp_path / next(iter(other))
+        claim(root, replace(Holder.here(), started="1", **other).name)
+
+        with pytest.raises(HeldError, match="no heartbeat"):
+            take(root, "publish", 0.1)
 
 
 @pytest.mark.parametrize("field", ["host", "machine", "space"])

@@ -191,6 +191,28 @@ def test_what_a_stopped_run_refers_to_stays_while_its_receipts_do(mirror):
     assert not list((mirror / "receipts/fetch").iterdir())
 
 
+@pytest.mark.parametrize("adopted", [False, True])
+def test_what_waits_to_be_published_stays_while_a_receipt_names_it(mirror, adopted):
+    """Fetched by a run that published without it, or adopted: it stays, however old it is."""
+    stray = held(mirror, "waits", b"waits")
+    version = Version(product=stray.product, sha256=stray.sha256, size=stray.size)
+    stopped_run(mirror, "20260301T120000.000000Z-1", version)
+    write(mirror / "receipts/runs/20260301T120000.000000Z-1/published.json", {})
+    if adopted:
+        (receipt,) = (mirror / "receipts/fetch").iterdir()
+        receipt.rename(receipt.with_name("adopted.0123456789abcdef.json"))
+        write(mirror / "receipts/runs/20260302T120000.000000Z-1/published.json", {})
+    make_old(mirror, stray.sha256)
+
+    prune(mirror, LAST)
+    assert b"waits" in contents(mirror)
+
+    Generations(mirror).publish([stray], "published", {})
+    Generations(mirror).publish([held(mirror, "waits", b"newer")], "newer", {})
+    prune(mirror, LAST)
+    assert b"waits" not in contents(mirror)
+
+
 def test_records_go_with_their_objects(small_mirror):
     """Provenance of results that are gone goes; that of results that are shown stays."""
     mirror, result = small_mirror.root, Generations(small_mirror.root).entries()

@@ -1,0 +1,54 @@
+"""What stopped runs left: what their receipts refer to, level by level, is not published yet."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from jwmirror.records import Ahead, Plan, Receipt, Result, ResultFile, write
+from jwmirror.store.leavings import PUBLISHED, leavings
+from jwmirror.store.retention import Policy
+
+OLDER, NEWEST = "20260301T120000.000000Z-1", "20260302T120000.000000Z-1"
+CONTEXT = "jwst_1464.pmap"
+PLACES = {
+    "plan-exposures.json": lambda done: Plan(context=CONTEXT, done=(done,)),
+    "plan-associations-2.json": lambda done: Plan(context=CONTEXT, done=(done,)),
+    "plan-associations-3.json": lambda done: Plan(context=CONTEXT, done=(done,)),
+    "ahead-exposures.json": lambda done: Ahead(plans=(Plan(context=CONTEXT, done=(done,)),)),
+    "ahead-associations-2.json": lambda done: Ahead(plans=(Plan(context=CONTEXT, done=(done,)),)),
+    "exposures/batch.json": lambda done: Receipt(results=(done,)),
+    "associations-3/batch.json": lambda done: Receipt(results=(done,)),
+}
+
+
+def left(root: Path) -> frozenset[str]:
+    """The objects that are not published yet."""
+    policy = Policy(keep_last=2)
+    return leavings(root, (), policy, datetime(2026, 3, 3, tzinfo=UTC)).unpublished
+
+
+@pytest.mark.parametrize("run", [OLDER, NEWEST])
+def test_whatever_level_a_run_stopped_at_its_results_are_known(tmp_path, run):
+    """Plans, what was planned ahead of their levels, and receipts of batches are all read."""
+    for each in (OLDER, NEWEST):
+        (tmp_path / "receipts/runs" / each).mkdir(parents=True)
+    expected = set()
+    for number, (name, record) in enumerate(PLACES.items()):
+        sha256 = f"{number}" * 64
+        file = ResultFile(filename="jw.fits", sha256=sha256, size=1, identity="1d" * 32)
+        done = Result(
+            recipe="deep",
+            program=1345,
+            observation="o001",
+            pipeline="image2",
+            product="jw",
+            key="4b" * 32,
+            files=(file,),
+        )
+        write(tmp_path / "receipts/runs" / run / name, record(done))
+        expected.add(sha256)
+
+    assert left(tmp_path) == expected
+    write(tmp_path / "receipts/runs" / run / PUBLISHED, {})
+    assert left(tmp_path) == frozenset()
