@@ -1,6 +1,8 @@
 """Every command that changes a mirror or writes one out, with a mirror for it to work on."""
 
 import hashlib
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import bagit
 
 from jwmirror.archive.landing import landing
-from jwmirror.files import sha256_of
+from jwmirror.files import refusals, sha256_of
 from jwmirror.records import Product, Scope, Version
 from jwmirror.store import hints
 from jwmirror.store.adoption import Adoption, adopt
@@ -24,7 +26,17 @@ from jwmirror.store.retention import Policy
 from jwmirror.store.rollback import roll_back
 from jwmirror.store.states import read_states
 from jwmirror.store.verification import verify
-from tests.torture.mill import State, publish, result, shown, state_of, upstream, wrong_objects
+from tests.torture.mill import (
+    State,
+    buried,
+    in_child,
+    publish,
+    result,
+    shown,
+    state_of,
+    upstream,
+    wrong_objects,
+)
 
 OWN = ("locks", "incoming")  # what of a mirror differs from run to run
 FOUND = {"e": b"found", "f": b"found, too"}  # files that a user has already
@@ -69,16 +81,22 @@ def hint(root: Path) -> None:
     hints.used([hints.keep(root, [Scope(program=1345)])])
 
 
-def take_over(root: Path) -> Adoption:
-    """Adopt two files that lie beside the mirror."""
-    mine = root.parent / "mine"
-    mine.mkdir(exist_ok=True)
-    wanted = {}
+def lay_down(root: Path) -> None:
+    """Put files that a user has beside the mirror."""
+    (root.parent / "mine").mkdir()
     for name, data in FOUND.items():
-        (mine / name).write_bytes(data)
-        wanted[name] = product(name, hashlib.md5(data).hexdigest())
+        (root.parent / "mine" / name).write_bytes(data)
+
+
+def take_over(root: Path) -> Adoption:
+    """Adopt them, as the command does."""
+    wanted = {name: product(name, hashlib.md5(data).hexdigest()) for name, data in FOUND.items()}
     held = {version.product.filename for version in fetched(root)}
-    with landing(Objects(root).incoming, (), wanted.values()) as into:
+    with (
+        refusals("adopt", "what has no receipt is not adopted"),
+        landing(Objects(root).incoming, (), wanted.values()) as into,
+    ):
+        mine = root.parent / "mine"
         return adopt(root, mine, wanted, held, version, lambda path, name: None, into)
 
 
@@ -146,12 +164,44 @@ COMMANDS = {
     "rollback": Command(lambda root: roll_back(root, 2)),
     "prune": Command(lambda root: prune(root, Policy(keep_last=2))),
     "hint": Command(hint),
-    "adopt": Command(take_over),
+    "adopt": Command(take_over, lay_down),
     "freeze": Command(bag),
     "checkout": Command(copy_out),
     "repair": Command(mend, damage),
     "repair current": Command(mend, lambda root: (root / "current").unlink()),
 }
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A command as it goes when nothing disturbs it."""
+
+    place: Path  # holds the mirror before it, to be copied
+    before: Facts
+    after: Facts
+    passed: frozenset[str]  # the failpoints on its way
+
+
+def undisturbed(command: Command, first: Path, folder: Path) -> Undisturbed:
+    """Do a command once, in `folder`, on a copy of the mirror `first`."""
+    place, trial = folder / "before", folder / "after"
+    shutil.copytree(first, place / "mirror", symlinks=True)
+    command.prepare(place / "mirror")
+    before = facts(place / "mirror")
+    shutil.copytree(place, trial, symlinks=True)
+    child, told = in_child(lambda tell: _traced(command.do, trial / "mirror", tell))
+    with open(told) as lines:
+        passed = frozenset(line.rpartition(" ")[0] for line in lines.read().splitlines())
+    assert buried(child) == 0
+    return Undisturbed(place, before, facts(trial / "mirror"), passed)
+
+
+def _traced(do: Callable[[Path], object], root: Path, tell: Callable[[str, int], None]) -> None:
+    """A command that tells of every failpoint it passes."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("jwmirror.") and hasattr(module, "failpoint"):
+            module.failpoint = lambda name, path=None: tell(name, 0)
+    do(root)
 
 
 def facts(root: Path) -> Facts:

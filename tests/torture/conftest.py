@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.torture.commands import COMMANDS, Undisturbed, earlier
+from tests.torture.commands import undisturbed as done_once
 from tests.torture.mill import SEED, SHARM
 
 
@@ -20,6 +22,17 @@ def chamber(tmp_path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=SHARM, prefix="jwmirror-torture."))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory) -> dict[str, Undisturbed]:
+    """Each command, done once."""
+    first = tmp_path_factory.mktemp("earlier") / "mirror"
+    earlier(first)
+    return {
+        name: done_once(command, first, tmp_path_factory.mktemp("command"))
+        for name, command in COMMANDS.items()
+    }
 
 
 @pytest.fixture(autouse=True)

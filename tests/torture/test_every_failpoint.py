@@ -3,15 +3,13 @@
 import os
 import re
 import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import EXIT, VARIABLE
-from tests.torture.commands import COMMANDS, Facts, earlier, facts, judge
+from tests.torture.commands import COMMANDS, facts, judge
 from tests.torture.mill import LONG, buried, in_child
 
 LIBRARY = Path(__file__).parents[2] / "jwmirror"
@@ -39,44 +37,6 @@ CASES = [
     for place, (name, can_tear) in enumerate(sorted(points().items()))
     for action in actions(place, can_tear)
 ]
-
-
-@dataclass(frozen=True)
-class Undisturbed:
-    """A command as it goes when nothing disturbs it."""
-
-    place: Path  # holds the mirror before it, to be copied
-    before: Facts
-    after: Facts
-    passed: frozenset[str]  # the failpoints on its way
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> dict[str, Undisturbed]:
-    """Each command, done once."""
-    first = tmp_path_factory.mktemp("earlier") / "mirror"
-    earlier(first)
-    found = {}
-    for name, command in COMMANDS.items():
-        place, trial = (tmp_path_factory.mktemp(word) for word in ("before", "after"))
-        shutil.copytree(first, place / "mirror", symlinks=True)
-        command.prepare(place / "mirror")
-        before = facts(place / "mirror")
-        shutil.copytree(place, trial, symlinks=True, dirs_exist_ok=True)
-        child, told = in_child(lambda tell, do=command.do, at=trial: traced(do, at, tell))
-        with open(told) as lines:
-            passed = frozenset(line.rpartition(" ")[0] for line in lines.read().splitlines())
-        assert buried(child) == 0
-        found[name] = Undisturbed(place, before, facts(trial / "mirror"), passed)
-    return found
-
-
-def traced(do, place: Path, tell) -> None:
-    """A command that tells of every failpoint it passes."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("jwmirror.") and hasattr(module, "failpoint"):
-            module.failpoint = lambda name, path=None: tell(name, 0)
-    do(place / "mirror")
 
 
 def armed(do, root: Path, name: str, action: str, tell) -> None:
