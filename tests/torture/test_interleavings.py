@@ -8,16 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from jwmirror.errors import HeldError
+from jwmirror.errors import HeldError, StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.store import leases
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
 from jwmirror.store.pruning import Pruning, prune
 from jwmirror.store.retention import Policy
+from jwmirror.store.verification import verify
 from tests.torture.mill import SEED, publish, times, upstream, wrong_objects
 
 INTERLEAVINGS = times(500, 5000)
+LATE = times(100, 2000)  # of jobs that outlived their run
 
 
 class Turns:
@@ -92,6 +94,16 @@ def publisher(root: Path, name: str) -> None:
         publish(root, upstream(root, {name: name.encode(), "both": name.encode()}))
 
 
+def late(root: Path, name: str) -> None:
+    """A job without a run: what was pruned before it was published is refused, and comes again."""
+    while True:
+        try:
+            publish(root, upstream(root, {name: b"old"}))
+            return
+        except StoreError as error:
+            assert "missing or short" in str(error)
+
+
 def pruner(root: Path) -> Pruning:
     """Prunes until it comes through."""
     while True:
@@ -104,7 +116,7 @@ def pruner(root: Path) -> Pruning:
 @pytest.mark.slow
 def test_no_interleaving_loses_an_object(chamber, turns):
     """Each state that is there is whole, and both publishers' last files are current."""
-    steps = 0
+    steps, pruned, lasts = 0, 0, set()
     for seed in range(SEED, SEED + INTERLEAVINGS):
         root, together = chamber / str(seed), Turns(seed)
         publish(root, upstream(root, {"first": b"1"}))
@@ -125,4 +137,36 @@ def test_no_interleaving_loses_an_object(chamber, turns):
             {"first": b"1", "one": b"one", "two": b"two", "both": both} for both in (b"one", b"two")
         ), seed
         assert wrong_objects(root) == [], seed
+        pruned += len(generations.all()) - len(generations.unpruned())
+        lasts.add((view / "both").read_bytes())
     assert steps > 40 * INTERLEAVINGS
+    assert pruned > INTERLEAVINGS / 2 and lasts == {b"one", b"two"}  # they did meet
+
+
+@pytest.mark.slow
+def test_what_comes_in_while_it_is_pruned_stays(chamber, turns):
+    """Jobs that outlived their run take in the very bytes that a prune is about to remove.
+
+    No lease of a run keeps them apart, so a publication may be refused, but never lacks an object.
+    """
+    meetings = 0
+    for seed in range(SEED, SEED + LATE):
+        root, together = chamber / str(seed), Turns(seed)
+        for data in (b"old", b"new"):
+            publish(root, upstream(root, {"first": data}))
+        turns(together)
+        plans = []
+
+        together.run(
+            one=lambda root=root: late(root, "one"),
+            two=lambda root=root: late(root, "two"),
+            pruner=lambda root=root, plans=plans: plans.append(pruner(root)),
+        )
+
+        meetings += any(plan.objects for plan in plans)
+        view = root / "current/upstream/jw01345/o001"
+        assert {path.name: path.read_bytes() for path in view.iterdir()} == {
+            "first": b"new", "one": b"old", "two": b"old"
+        }, seed  # fmt: skip
+        assert verify(root, full=True).problems == (), seed
+    assert meetings > LATE / 10
