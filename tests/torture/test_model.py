@@ -133,21 +133,27 @@ class Store(RuleBasedStateMachine):
         """Just what was damaged is found; by a quick look, what shows in the length."""
         problems = verify(self.root, full).problems
         found = {each.path for each in problems if each.kind == "object"}
-        seen = {sha256 for sha256, how in self.hurt.items() if full or how != FLIP}
+        needed = {s for s in self.hurt.keys() & self.needed() if full or self.hurt[s] != FLIP}
+        seen = needed | (self.strays() if full else set())
         assert found == {object_path(sha256) for sha256 in seen}, problems
         assert {each.kind for each in problems} <= {"object"}
 
     @precondition(lambda self: self.states)
     @rule()
     def repair(self):
-        """What a generation names comes back from MAST; what outlives its own is told."""
+        """What a generation names comes back from MAST; what outlives its own is told.
+
+        What nothing needs any more is put aside.
+        """
         done = repair(self.root, full=True, refetch=self.refetch)
         named = {sha256 for state in self.states.values() for sha256 in state.values()}
         mended = {each.problem.path for each in done.outcomes if each.is_mended}
         told = {each.problem.path for each in done.outcomes if not each.is_mended}
-        assert mended == {object_path(sha256) for sha256 in self.hurt.keys() & named}
-        assert told == {object_path(sha256) for sha256 in self.hurt.keys() - named}
-        self.hurt = {sha256: how for sha256, how in self.hurt.items() if sha256 not in named}
+        lasting = self.hurt.keys() & (self.needed() - named)
+        mendable = (self.hurt.keys() & named) | self.strays()
+        assert mended == {object_path(sha256) for sha256 in mendable}
+        assert told == {object_path(sha256) for sha256 in lasting}
+        self.hurt = {sha256: self.hurt[sha256] for sha256 in lasting}
 
     def refetch(self, products):
         """What MAST gives for products of versions that it has unchanged."""
@@ -176,6 +182,10 @@ class Store(RuleBasedStateMachine):
         """What generations that stay, and the newest versions of products, are made of."""
         named = {sha256 for state in self.states.values() for sha256 in state.values()}
         return named | set(self.newest.values())
+
+    def strays(self):
+        """What was damaged, is there, and is needed no more: a newer version came."""
+        return {s for s in self.hurt.keys() - self.needed() if self.hurt[s] != DELETE}
 
     def broken(self, state):
         """Whether a state has objects that are missing or short."""
