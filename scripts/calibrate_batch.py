@@ -5,7 +5,7 @@ from pathlib import Path
 from jwmirror.bench import Bench
 from jwmirror.contexts import offline_resolver
 from jwmirror.log import log_to
-from jwmirror.recalibrate import memory
+from jwmirror.recalibrate import memory, room
 from jwmirror.recalibrate.worker import calibrate
 from jwmirror.records import Plan, References, read, write
 
@@ -21,6 +21,6 @@ receipt = calibrate(
     work=Path(snakemake.params.work) / snakemake.wildcards.batch,
     logs=Path(snakemake.log[0]).parent,
     timeout_s=snakemake.params.timeout_s,
-    room=memory.room_in(snakemake.resources.mem_mb * 1e6),
+    room=memory.room_in(min(snakemake.resources.mem_mb * 1e6, room.of_machine())),
 )
 write(snakemake.output.receipt, receipt)

@@ -1,8 +1,14 @@
 """Memory that several threads share: who finds no room waits until others have given back."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def of_machine() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 class Room:
