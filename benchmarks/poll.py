@@ -8,6 +8,7 @@ keeps no checksum of (here the previews), one request each. Measure on an idle m
 """
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -17,8 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from jwmirror.archive import answers
 from jwmirror.archive.answers import Observation
 from jwmirror.archive.changes import compare
@@ -27,7 +26,10 @@ from jwmirror.archive.held import Held
 from jwmirror.archive.listings import assemble
 from jwmirror.archive.orders import orders
 from jwmirror.archive.polls import records_only
+from jwmirror.archive.portal import read_pages
 from jwmirror.archive.selection import select, unmatched
+from jwmirror.archive.tables import KeywordRow, OfferRow, Row, Table
+from jwmirror.archive.validators import validated
 from jwmirror.records import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
 
@@ -51,19 +53,31 @@ def main() -> str | None:
     """Time one unchanged poll; words if it takes longer than it may."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("products", type=int, nargs="?", default=100_000)
-    count = parser.parse_args().products
+    parser.add_argument("--rounds", type=int, default=3, help="of which the best counts")
+    asked = parser.parse_args()
+    count = asked.products
     offers, rows = pages(count)
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "manifest.parquet"
         write_manifest(manifest, held(offers, rows))
-        spent: dict[str, float] = {}
-        with records_only():  # as a poll does
-            poll_once(offers, rows, manifest, Path(folder), spent)
-    for step, seconds in spent.items():
+        spent = [measured(offers, rows, manifest, Path(folder)) for _ in range(asked.rounds)]
+    best = min(spent, key=lambda steps: sum(steps.values()))
+    for step, seconds in best.items():
         print(f"{step:42} {seconds:6.2f} s")
-    total = sum(spent.values())
+    total = sum(best.values())
     print(f"{f'an unchanged poll of {count:,} products':42} {total:6.2f} s, of {LIMIT_S} s allowed")
     return f"{total:.2f} s, more than {LIMIT_S} s" if total > LIMIT_S else None
+
+
+def measured(
+    offers: list[bytes], rows: list[bytes], manifest: Path, folder: Path
+) -> dict[str, float]:
+    """Seconds of CPU of each step of one poll."""
+    spent: dict[str, float] = {}
+    with records_only():  # as a poll does
+        poll_once(offers, rows, manifest, folder, spent)
+    gc.collect()
+    return spent
 
 
 def poll_once(
@@ -73,11 +87,12 @@ def poll_once(
     with timed("read the manifest", spent):
         mine = Held(read_manifest(manifest), 1345)
     with timed("decode the answers", spent):
-        found = answers.offers(decoded(offers))
-        keywords = answers.keywords(decoded(rows), "Nircam", 1345)
+        found = answers.offers(table_of(offers, OfferRow))
+        keywords = answers.keywords(table_of(rows, KeywordRow), "Nircam", 1345)
     with timed("join", spent):
         observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
         listing = assemble(1345, "2026-04-05T00:00:00+00:00", [observation], found, keywords)
+        listing = validated(listing, mine.validators())
     with timed("select", spent):
         chosen = {product.uri for product in select(listing, SELECTION)}
         lacking = unmatched(listing, SELECTION)
@@ -101,9 +116,9 @@ def timed(step: str, spent: dict[str, float]) -> Iterator[None]:
     spent[step] = time.process_time() - started
 
 
-def decoded(pages: list[bytes]) -> list[dict]:
-    """The rows of an answer's pages."""
-    return [row for page in pages for row in msgspec.json.decode(page)["data"]]
+def table_of(pages: list[bytes], kind: type[Row]) -> Table:
+    """The rows of an answer's pages, as the Portal reads them."""
+    return read_pages(kind, "the benchmark's program", pages)
 
 
 # ---- what MAST would answer ------------------------------------------------------------------
@@ -187,16 +202,20 @@ def keyword_row(filename: str, dice: random.Random, size: int) -> dict:
 def cut(rows: list[dict]) -> list[bytes]:
     """Rows as the Portal's pages."""
     starts = range(0, len(rows), PAGE)
-    return [json.dumps({"data": rows[start : start + PAGE]}).encode() for start in starts]
+    return [
+        json.dumps({"status": "COMPLETE", "data": rows[start : start + PAGE]}).encode()
+        for start in starts
+    ]
 
 
 def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
-    """The manifest of a mirror that holds all of it; previews by the sha256 of their bytes."""
+    """The manifest of a mirror that holds all of it; of previews it knows the ETag."""
     observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
-    found = answers.offers(decoded(offers))
-    keywords = answers.keywords(decoded(rows), "Nircam", 1345)
+    found = answers.offers(table_of(offers, OfferRow))
+    keywords = answers.keywords(table_of(rows, KeywordRow), "Nircam", 1345)
     listing = assemble(1345, "", [observation], found, keywords)
-    return [entry(product) for product in listing.products]
+    seen = {each.uri: f'"{each.filename}"' for each in listing.products}  # strong ETags
+    return [entry(product) for product in validated(listing, seen).products]
 
 
 def entry(product: Product) -> Entry:

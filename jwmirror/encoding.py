@@ -29,7 +29,10 @@ def parse(text: str | bytes, kind: type[T]) -> T:
 
 def write(path: Path, value: Any) -> None:
     """Durably write a record as canonical JSON."""
-    write_bytes(Path(path), canonical(value).encode() + b"\n")
+    text = bytearray()
+    msgspec.json.Encoder(order="sorted").encode_into(value, text)
+    text += b"\n"
+    write_bytes(Path(path), text)
 
 
 def read(path: Path, kind: type[T]) -> T:

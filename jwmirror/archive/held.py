@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jwmirror.records import HELD, UPSTREAM, Entry, Product
+from jwmirror.records import HELD, UPSTREAM, Entry
 
 
 @runtime_checkable
@@ -64,10 +64,9 @@ class Held:
         entries = self._entries.rows([self.glimpses[uri].row for uri in uris])
         return dict(zip(uris, entries, strict=True))
 
-    def without_checksum(self) -> dict[str, Product]:
-        """The products that MAST kept no checksum of, as last held."""
-        uris = [uri for uri, seen in self.glimpses.items() if not seen.checksum]
-        return {uri: entry.product for uri, entry in self.entries(uris).items()}
+    def validators(self) -> dict[str, str | None]:
+        """The validators, by URI, of the products that MAST kept no checksum of."""
+        return {uri: seen.validator for uri, seen in self.glimpses.items() if not seen.checksum}
 
 
 class Plain:

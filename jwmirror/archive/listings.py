@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from jwmirror.archive import answers, names
-from jwmirror.archive.answers import Keywords, Observation, Offer
+from jwmirror.archive import answers, names, tables
+from jwmirror.archive.answers import NO_ROW, Keywords, Observation, Offer
 from jwmirror.archive.portal import PATIENCE, TIMEOUT_S, Portal
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
@@ -99,7 +99,7 @@ def _rows_of(
     portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
 ) -> list[Keywords]:
     """A table's rows of some observations, or, where a file's is not among those, of all."""
-    columns = (*answers.OWN_COLUMNS[table], *answers.COLUMNS)
+    columns = (*tables.OWN_COLUMNS[table], *tables.COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
         rows = portal.keywords(table, program, columns, numbers)
@@ -142,7 +142,7 @@ def assemble(
         if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
             log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
             continue
-        row, relative = by_name.get(offer.filename), relatives.get(name.root)
+        row, relative = by_name.get(offer.filename, NO_ROW), relatives.get(name.root, NO_ROW)
         products[offer.uri] = _product(offer, name, row, relative, instruments.get(offer.obsid))
     _tell_unknown(products.values())
     return Listing(program=program, asked_at=asked_at, products=tuple(products.values()))
@@ -165,7 +165,7 @@ def _precedence(offer: Offer) -> tuple[str, ...]:
 
 
 def _is_sound(offer: Offer) -> bool:
-    sound = names.is_safe(offer.filename) and offer.uri.rpartition("/")[2] == offer.filename
+    sound = names.is_safe(offer.filename) and offer.uri.endswith(f"/{offer.filename}")
     if not sound:
         log.warning("left out %r: its file name %r is not safe", offer.uri, offer.filename)
     return sound
@@ -185,44 +185,42 @@ def _by_root(rows: Iterable[Keywords], lacking: Iterable[str]) -> dict[str, Keyw
 def _product(
     offer: Offer,
     name: names.Name,
-    row: Keywords | None,
-    relative: Keywords | None,
+    row: Keywords,
+    relative: Keywords,
     instrument: str | None,
 ) -> Product:
     """A product, from its own row, or else as far as one of the same exposure tells."""
-    like = row or relative
+    like = row if row.filename else relative
     guiding = names.guiding_type(offer.filename)
     if name.observation == names.POOL:
         instrument = None  # a pool is of all of them
-    product = object.__new__(Product)  # filled without __init__: it would double the time of a join
-    product.__dict__.update(
-        uri=offer.uri,
-        filename=offer.filename,
-        program=name.program,
-        observation=name.observation,
-        suffix=name.suffix,
-        level=offer.level,
-        size=row.size if row and row.size is not None else offer.size,
-        checksum=row.checksum if row else None,
-        validator=None,
-        cal_ver=row.cal_ver if row else offer.cal_ver,
-        crds_ctx=row.crds_ctx if row else None,
-        sdp_ver=row.sdp_ver if row else None,
-        date=row.date if row else None,
-        exclusive=offer.is_withheld or bool(row and row.is_withheld),
-        release_date=like.release_date if like else None,
-        stale=bool(row and row.is_stale),
-        instrument=(like and like.instrument) or ("FGS" if guiding else instrument),
-        detector=like.detector if like else None,
-        filter=like.filter if like else None,
-        pupil=like.pupil if like else None,
-        exp_type=(like and like.exp_type) or guiding,
-        subarray=like.subarray if like else None,
-        grating=like.grating if like else None,
-        date_obs=like.date_obs if like else None,
-        group=offer.group,
+    return Product(  # by position, in the order of its fields: four times as fast as by name
+        offer.uri,
+        offer.filename,
+        name.program,
+        name.observation,
+        name.suffix,
+        offer.level,
+        offer.size if row.size is None else row.size,
+        row.checksum,
+        None,  # the validator is seen later
+        row.cal_ver if row.filename else offer.cal_ver,
+        row.crds_ctx,
+        row.sdp_ver,
+        row.date,
+        offer.is_withheld or row.is_withheld,
+        like.release_date,
+        row.is_stale,
+        like.instrument or ("FGS" if guiding else instrument),
+        like.detector,
+        like.filter,
+        like.pupil,
+        like.exp_type or guiding,
+        like.subarray,
+        like.grating,
+        like.date_obs,
+        offer.group,
     )
-    return product
 
 
 def _tell_unknown(products: Iterable[Product]) -> None:

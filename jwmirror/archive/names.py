@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 255  # bytes that file systems allow for a name
@@ -61,28 +62,38 @@ def is_safe(filename: str) -> bool:
 
 def parse(filename: str) -> Name | None:
     """A product's name taken apart; None if it is not the name of a JWST product."""
-    exposure = _EXPOSURE.match(filename)
-    program = exposure or _PROGRAM.match(filename)
     stem, dot, extension = filename.rpartition(".")
-    if not program or not dot:
+    program, place = _begun(filename)
+    if program is None or not dot:
         return None
     root, _, suffix = stem.rpartition("_")
     if extension.lower() not in _DATA:
         root, suffix = (root, "thumb") if suffix == "thumb" else (stem, extension.lower())
-    place = f"o{exposure['observation']}" if exposure else _candidate(filename)
-    return Name(int(program["program"]), place, root or stem, suffix)
+    return Name(program, place, root or stem, suffix)
 
 
 def observation(group: str) -> str:
     """The observation that CAOM's obs_id, or a file's name, begins with; "" if it tells none."""
-    exposure = _EXPOSURE.match(group)
-    return f"o{exposure['observation']}" if exposure else _candidate(group)
+    return _begun(group)[1]
 
 
-def _candidate(filename: str) -> str:
-    if combined := _COMBINED.match(filename):
-        return combined["candidate"]
-    return POOL if _POOL.fullmatch(filename) else ""
+def _begun(filename: str) -> tuple[int | None, str]:
+    """The program and the observation that a name begins with; None and "" if it tells none."""
+    first, underscore, _ = filename.partition("_")
+    program, place = _first(first + underscore)
+    return program, place or (POOL if _POOL.fullmatch(filename) else "")
+
+
+@lru_cache(1 << 12)  # many files begin alike
+def _first(part: str) -> tuple[int | None, str]:
+    """The program and the observation or candidate in a name's part up to the first underscore."""
+    program = _PROGRAM.match(part)
+    if exposure := _EXPOSURE.match(part):
+        place = f"o{exposure['observation']}"
+    else:
+        combined = _COMBINED.match(part)
+        place = combined["candidate"] if combined else ""
+    return (int(program["program"]) if program else None), place
 
 
 def association(filename: str) -> AssociationName | None:

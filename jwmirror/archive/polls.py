@@ -109,8 +109,7 @@ class Server:
         may_be_empty = bool(held) or bool(only)
         listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
         chosen = _chosen(listing, selections)
-        known = held.without_checksum()
-        return observe(listing, self.url, known, self.token, self.downloads, chosen)
+        return observe(listing, self.url, held.validators(), self.token, self.downloads, chosen)
 
 
 def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:

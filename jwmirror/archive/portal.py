@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
+from jwmirror.archive.tables import KeywordRow, ObservationRow, OfferRow, Row, Table
 from jwmirror.archive.wire import USER_AGENT, Patience, base_of, retries
 from jwmirror.errors import ArchiveError
 
@@ -23,7 +24,14 @@ SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a question is repeated (EXECUTING)
 KEYWORDS = "Mast.Jwst.Filtered."
 
-Row = Mapping[str, Any]
+
+class Page(msgspec.Struct):
+    """One page of an answer; its data are read when the rest of it is as it should be."""
+
+    status: Any = None
+    msg: Any = None
+    paging: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Portal:
@@ -51,26 +59,28 @@ class Portal:
                 with _border("the log-in with the token"):
                     client.login(token=token)
 
-    def observations(self, program: int) -> list[Row]:
+    def observations(self, program: int) -> Table:
         """CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
-        return _rows(
+        return _table(
+            ObservationRow,
             f"observations of program {program}",
             lambda: self._observations.query_criteria_async(
                 obs_collection="JWST", proposal_id=spellings
             ),
         )
 
-    def products(self, obsids: Sequence[str]) -> list[Row]:
+    def products(self, obsids: Sequence[str]) -> Table:
         """CAOM's rows of the products of some observations; a product may come many times."""
-        return _rows(
+        return _table(
+            OfferRow,
             f"products of observations {obsids[0]}..{obsids[-1]}",
             lambda: self._observations.get_product_list_async(list(obsids)),
         )
 
     def keywords(
         self, table: str, program: int, columns: Sequence[str], observations: Sequence[int] = ()
-    ) -> list[Row]:
+    ) -> Table:
         """Rows of Mast.Jwst.Filtered.<table> of a program, with some columns at least.
 
         The program is asked for as text, and as a number where that finds nothing. Where a column
@@ -81,16 +91,18 @@ class Portal:
         for values in ([str(program)], [{"min": program, "max": program}]):
             filters = [{"paramName": "program", "values": values}, *some]
             try:
-                rows = self._filtered(table, filters, ",".join(columns))
+                found = self._filtered(table, filters, ",".join(columns))
             except RefusedError:
-                rows = self._filtered(table, filters, "*")
-            if rows:
-                return rows
-        return []
+                found = self._filtered(table, filters, "*")
+            if found.rows:
+                break
+        return found
 
-    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> list[Row]:
+    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> Table:
         service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
-        return _rows(service, lambda: self._mast.service_request_async(service, params))
+        return _table(
+            KeywordRow, service, lambda: self._mast.service_request_async(service, params)
+        )
 
 
 class RefusedError(ArchiveError):
@@ -125,33 +137,54 @@ class PoliteAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def _rows(what: str, question: Callable[[], list[requests.Response]]) -> list[Row]:
-    """All rows of an answer's pages; ArchiveError unless every row that was announced came."""
+def _table(kind: type[Row], what: str, question: Callable[[], list[requests.Response]]) -> Table:
+    """All rows of an answer; ArchiveError unless every row that was announced came."""
     with _border(what):
-        pages = [msgspec.json.decode(response.content) for response in question()]
-    rows: list[Row] = []
+        pages = [response.content for response in question()]
+    return read_pages(kind, what, pages)
+
+
+def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> Table:
+    """All rows of an answer's pages, as sent; ArchiveError unless every announced row is there."""
+    with _border(what):
+        pages = [msgspec.json.decode(content, type=Page) for content in contents]
+    table = Table([])
     former: list[Row] = []
     announced = None
     for number, page in enumerate(pages, start=1):
-        if not isinstance(page, dict) or page.get("status") != "COMPLETE":
+        if page.status != "COMPLETE":
             raise _refused(what, page)
-        paging, part = page.get("paging") or {}, page.get("data")
-        if not isinstance(part, list) or paging.get("rows", len(part)) != len(part):
+        paging, part = page.paging or {}, _part(page, kind)
+        if part is None or paging.get("rows", len(part)) != len(part):
             raise _short(what, f"page {number} of {paging.get('rows')} rows", len(part or ()))
         if part and part == former:
             raise _short(what, f"a new page {number}", "the page before it again")
         announced, former = paging.get("rowsFiltered", announced), part
-        rows += part
-    if announced is not None and announced != len(rows):
-        raise _short(what, f"{announced} rows", len(rows))
-    return rows
+        columns = table.columns or _columns(page)
+        table = Table([*table.rows, *part], columns)
+    if announced is not None and announced != len(table.rows):
+        raise _short(what, f"{announced} rows", len(table.rows))
+    return table
 
 
-def _refused(what: str, page: Any) -> RefusedError:
-    answer = page if isinstance(page, dict) else {}
+def _part(page: Page, kind: type[Row]) -> list[Row] | None:
+    """The rows of a page; None if that is not what it has."""
+    try:
+        return msgspec.json.decode(page.data, type=list[kind])
+    except msgspec.ValidationError:
+        return None
+
+
+def _columns(page: Page) -> frozenset[str]:
+    """The columns of a page's first row."""
+    first = msgspec.json.decode(page.data, type=list[msgspec.Raw])[:1]
+    return frozenset(name for row in first for name in msgspec.json.decode(row))
+
+
+def _refused(what: str, page: Page) -> RefusedError:
     return RefusedError(
-        f"MAST, asked for {what}: expected status COMPLETE, got {answer.get('status')} "
-        f"({answer.get('msg')}); nothing was changed; run again later."
+        f"MAST, asked for {what}: expected status COMPLETE, got {page.status} ({page.msg}); "
+        "nothing was changed; run again later."
     )
 
 

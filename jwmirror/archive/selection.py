@@ -1,8 +1,10 @@
 """Which products of a listing the user wants. Pure: no I/O."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
+from operator import attrgetter
+from typing import NamedTuple
 
 from jwmirror.archive import names
 from jwmirror.records import Listing, Product, Selection
@@ -11,24 +13,48 @@ COMBINED = 3  # MAST's calib_level from which a product may come from many detec
 RECOMMENDED = "recommended"
 GROUP = "minimum recommended products"  # what CAOM calls them
 
-Values = Callable[[Product], tuple[str | None, ...]]
+
+class Kind(NamedTuple):
+    """What criteria look at of a product; many products are of one kind, which is judged once."""
+
+    observation: str
+    suffix: str
+    level: int | None
+    instrument: str | None
+    detector: str | None
+    exp_type: str | None
+    filter: str | None
+    pupil: str | None
+    grating: str | None
+    subarray: str | None
+    group: str | None
+    is_table: bool = False  # an association or a pool
+
+
+FACTS = attrgetter(*(name for name in Kind._fields if name != "is_table"))
+Values = Callable[[Kind], tuple[str | None, ...]]
 
 
 def _of_exposure(value: Values) -> Values:
     """A property that tables (associations, pools) do not have."""
-    return lambda product: () if _is_table(product) else value(product)
+    return lambda kind: () if kind.is_table else value(kind)
 
 
 PROPERTIES: dict[str, Values] = {  # what a product has of each; nothing where it says nothing
-    "observations": lambda p: () if p.observation == names.POOL else (p.observation,),
-    "instruments": lambda p: (p.instrument,),
-    "detectors": lambda p: () if _is_combined(p) else (p.detector,),
-    "exposure types": _of_exposure(lambda p: (p.exp_type,)),
-    "filters": _of_exposure(lambda p: (p.filter, p.pupil)),
-    "gratings": _of_exposure(lambda p: (p.grating,)),
-    "subarrays": _of_exposure(lambda p: (p.subarray,)),
-    "products": lambda p: (p.suffix, RECOMMENDED if (p.group or "").lower() == GROUP else None),
-    "levels": _of_exposure(lambda p: (None if p.level is None else str(p.level),)),
+    "observations": lambda kind: () if kind.observation == names.POOL else (kind.observation,),
+    "instruments": lambda kind: (kind.instrument,),
+    "detectors": _of_exposure(
+        lambda kind: () if (kind.level or 0) >= COMBINED else (kind.detector,)
+    ),
+    "exposure types": _of_exposure(lambda kind: (kind.exp_type,)),
+    "filters": _of_exposure(lambda kind: (kind.filter, kind.pupil)),
+    "gratings": _of_exposure(lambda kind: (kind.grating,)),
+    "subarrays": _of_exposure(lambda kind: (kind.subarray,)),
+    "products": lambda kind: (
+        kind.suffix,
+        RECOMMENDED if (kind.group or "").lower() == GROUP else None,
+    ),
+    "levels": _of_exposure(lambda kind: (None if kind.level is None else str(kind.level),)),
 }
 
 
@@ -41,8 +67,7 @@ def select(listing: Listing, selection: Selection) -> tuple[Product, ...]:
     """
     if listing.program != selection.program:
         return ()
-    tests = _tests(selection)
-    return tuple(product for product in listing.products if all(test(product) for test in tests))
+    return tuple(filter(_fits(selection), listing.products))
 
 
 def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
@@ -50,16 +75,16 @@ def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
     if listing.program != selection.program:
         return ()
     lacking = []
+    kinds = _kinds(listing)
     for name, wanted in _criteria(selection).items():
-        combinations = {_raw(product, name) for product in listing.products}
-        present = {value for raw in combinations for value in _spelled(raw)}
+        present = {value for kind in kinds for value in _values(kind, name)}
         lacking += [f"{name}: {value}" for value in sorted(wanted - present)]
     for name, patterns in (("files", selection.files), ("exclude", selection.exclude)):
         for pattern in patterns or ():
             matches = _like((pattern,))
             if not any(matches(product.filename) for product in listing.products):
                 lacking.append(f"{name}: {pattern}")
-    if not lacking and not select(listing, selection):
+    if not lacking and not any(map(_fits(selection), listing.products)):
         lacking.append("nothing has all the chosen properties at once")
     return tuple(lacking)
 
@@ -85,9 +110,11 @@ def _criteria(selection: Selection) -> dict[str, set[str]]:
     }
 
 
-def _tests(selection: Selection) -> list[Callable[[Product], bool]]:
-    """A test per criterion."""
-    tests = [_test(name, wanted) for name, wanted in _criteria(selection).items()]
+def _fits(selection: Selection) -> Callable[[Product], bool]:
+    """Whether a product has all that a selection asks for."""
+    tests = []
+    if criteria := _criteria(selection):
+        tests.append(_of_kind(criteria))
     if selection.observed:
         tests.append(_taken(*selection.observed))
     if selection.files is not None:
@@ -96,20 +123,31 @@ def _tests(selection: Selection) -> list[Callable[[Product], bool]]:
     if selection.exclude:
         excludes = _like(selection.exclude)
         tests.append(lambda product: not excludes(product.filename))
-    return tests
+    return tests[0] if len(tests) == 1 else lambda product: all(test(product) for test in tests)
 
 
-def _test(name: str, wanted: Collection[str]) -> Callable[[Product], bool]:
-    verdicts: dict[tuple[str | None, ...], bool] = {}  # products share values: judge each once
+def _of_kind(criteria: dict[str, set[str]]) -> Callable[[Product], bool]:
+    """Whether what a product has of each property is wanted, or it has nothing of it."""
+    verdicts: dict[tuple[tuple, bool], bool] = {}
+
+    def judge(facts: tuple, is_table: bool) -> bool:
+        kind = Kind(*facts, is_table)
+        had = ((_values(kind, name), wanted) for name, wanted in criteria.items())
+        return all(not values or not wanted.isdisjoint(values) for values, wanted in had)
 
     def test(product: Product) -> bool:
-        raw = _raw(product, name)
-        if raw not in verdicts:
-            values = _spelled(raw)
-            verdicts[raw] = not values or any(value in wanted for value in values)
-        return verdicts[raw]
+        facts = FACTS(product), _is_table(product)
+        if facts not in verdicts:
+            verdicts[facts] = judge(*facts)
+        return verdicts[facts]
 
     return test
+
+
+def _kinds(listing: Listing) -> list[Kind]:
+    """The kinds of a listing's products."""
+    found = {(FACTS(product), _is_table(product)) for product in listing.products}
+    return [Kind(*facts, is_table) for facts, is_table in found]
 
 
 def _taken(first: str, last: str) -> Callable[[Product], bool]:
@@ -128,18 +166,10 @@ def _like(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda filename: found.match(filename) is not None
 
 
-def _raw(product: Product, name: str) -> tuple[str | None, ...]:
-    return PROPERTIES[name](product)
-
-
-def _spelled(raw: tuple[str | None, ...]) -> list[str]:
-    """What a product has of a property, in lower case; empty where that says nothing of it."""
-    return [value.lower() for value in raw if value]
+def _values(kind: Kind, name: str) -> list[str]:
+    """What a kind has of a property, in lower case; empty where that says nothing of it."""
+    return [value.lower() for value in PROPERTIES[name](kind) if value]
 
 
 def _is_table(product: Product) -> bool:
     return names.association(product.filename) is not None
-
-
-def _is_combined(product: Product) -> bool:
-    return (product.level or 0) >= COMBINED or _is_table(product)

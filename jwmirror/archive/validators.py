@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import urllib3
+from msgspec import structs
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.transfer import wanted
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 def observe(
     listing: Listing,
     url: str,
-    known: Mapping[str, Product],
+    known: Mapping[str, str | None],
     token: str | None = None,
     downloads: int = 8,
     uris: Collection[str] | None = None,
@@ -30,9 +31,9 @@ def observe(
 ) -> Listing:
     """The listing with a validator for each product without checksum (of `uris` only, if given).
 
-    `known` holds, by URI, products as last held. What has not changed costs a conditional request
-    where the server gives strong ETags, and a download where it gives none. Where there is no
-    answer, the known validator stays, so that the next poll looks again.
+    `known` holds, by URI, the validators of what is held. What has not changed costs a
+    conditional request where the server gives strong ETags, and a download where it gives none.
+    Where there is no answer, the known validator stays, so that the next poll looks again.
     """
     base, line = base_of(url), Line(downloads, patience or Patience(), token)
     asked = [
@@ -44,18 +45,21 @@ def observe(
     ]
 
     def look(product: Product) -> tuple[str, str | None]:
-        former = known.get(product.uri)
-        return product.uri, _validator(line, base, product, former and former.validator)
+        return product.uri, _validator(line, base, product, known.get(product.uri))
 
     with ThreadPoolExecutor(downloads, thread_name_prefix="validator") as pool:
         seen = dict(pool.map(look, asked))
     line.close()
     log.info("looked at %d products without checksum", len(asked))
-    kept = {uri: product.validator for uri, product in known.items()}
+    return validated(listing, {**known, **seen})
+
+
+def validated(listing: Listing, validators: Mapping[str, str | None]) -> Listing:
+    """The listing with these validators, by URI, of the products without checksum. Pure."""
     products = tuple(
         product
         if product.checksum
-        else replace(product, validator=seen.get(product.uri, kept.get(product.uri)))
+        else structs.replace(product, validator=validators.get(product.uri))
         for product in listing.products
     )
     return replace(listing, products=products)

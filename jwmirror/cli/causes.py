@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from jwmirror.comparison import FileChange
 from jwmirror.encoding import canonical, parse
 from jwmirror.recalibrate.derivation import differences
-from jwmirror.records import Derivation, Entry, Product, Reason, Record
+from jwmirror.records import Derivation, Entry, Reason, Record
 from jwmirror.store.provenance import Provenance
 
 PEDIGREE = {"CAL_VER": "cal_ver", "CRDS_CTX": "crds_ctx", "SDP_VER": "sdp_ver", "DATE": "date"}
@@ -77,7 +79,7 @@ def _facts(entry: Entry) -> dict[str, str]:
     found = {each.name: getattr(entry, each.name) for each in fields(Entry)}
     header = parse(found.pop("header") or "{}", dict[str, Any])
     if entry.product:
-        found |= {each.name: getattr(entry.product, each.name) for each in fields(Product)}
+        found |= structs.asdict(entry.product)
     told = {*PLACE, "key", *PEDIGREE.values()}
     found = {name: value for name, value in found.items() if name not in told}
     return {name: _text(value) for name, value in (found | header).items()}

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 
-@dataclass(frozen=True, kw_only=True)
-class Product:
-    """One file that MAST offers, as a listing described it; unknown values are None."""
+
+class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One file that MAST offers, as a listing described it; unknown values are None.
+
+    There are many: a struct is made, compared and written several times faster than a dataclass.
+    """
 
     uri: str  # mast:JWST/product/<filename>
     filename: str

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from jwmirror.records import (
     GONE,
     HELD,
@@ -81,7 +83,7 @@ def _row_after(
 
 
 def _requeued(entry: Entry, stale: bool) -> Entry:
-    return replace(entry, product=replace(entry.product, stale=stale))
+    return replace(entry, product=structs.replace(entry.product, stale=stale))
 
 
 def _row_of(version: Version, product: Product) -> Entry:

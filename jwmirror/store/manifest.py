@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec import structs
 
 from jwmirror.errors import StoreError
 from jwmirror.files import replacing
@@ -164,9 +165,8 @@ KINDS = {str: pa.string(), int: pa.int64(), bool: pa.bool_()}
 SCHEMA = _schema()
 ENTRY = [name for name in SCHEMA.names if not name.startswith(PREFIX)]
 PRODUCT = [name for name in SCHEMA.names if name.startswith(PREFIX)]
-PRODUCT_FIELDS = [name.removeprefix(PREFIX) for name in PRODUCT]
 DEFAULTS = {each.name: each.default for each in fields(Entry)}
-DEFAULTS |= {PREFIX + each.name: each.default for each in fields(Product)}
+DEFAULTS |= {PREFIX + each.name: each.default for each in structs.fields(Product)}
 REPEATED = [  # columns with few distinct values: read as such, an order of magnitude faster
     each.name for each in SCHEMA if each.type == pa.string() and each.name not in DISTINCT
 ]
@@ -217,8 +217,7 @@ def _decoded(table: pa.Table) -> Iterator[Entry]:
         entry.__dict__.update(zip(ENTRY, row, strict=True))
         product = None
         if facts[0] is not None:
-            product = new(Product)
-            product.__dict__.update(zip(PRODUCT_FIELDS, facts, strict=True))
+            product = Product(*facts)
         entry.__dict__["product"] = product
         yield entry
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from astropy.io import fits
+from msgspec import structs
 
 from jwmirror.archive.partials import key_of
 from jwmirror.archive.wire import Patience
@@ -65,7 +66,7 @@ class Scene:
 
     def listed(self, **facts: object) -> None:
         """Let the listing say something else."""
-        self.product = replace(self.product, **facts)
+        self.product = structs.replace(self.product, **facts)
 
 
 Trouble = Callable[[Scene], None]

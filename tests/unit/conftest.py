@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from msgspec import structs
 
 from jwmirror.records import (
     NEW,
@@ -80,7 +81,7 @@ class SmallMirror:
             sdp_ver="2025_2",
             date="2025-11-02T10:00:00",
         )
-        product = replace(product, **fields)
+        product = structs.replace(product, **fields)
         path = f"upstream/jw01345/o001/{filename}"
         entry = Entry(path=path, origin="upstream", sha256=sha256, size=size, product=product)
         self.rows[path] = entry
@@ -177,7 +178,7 @@ def _record_run(mirror, uncal, asn, results, derivations) -> None:
     changes = (
         Change(kind=REPROCESSED, product=uncal.product, reasons=reasons),
         Change(kind=NEW, product=asn.product),
-        Change(kind=VANISHED, product=replace(uncal.product, filename="gone_uncal.fits")),
+        Change(kind=VANISHED, product=structs.replace(uncal.product, filename="gone_uncal.fits")),
     )
     late = replace(derivations[0], product="late_exposure")
     mirror.record("changes.json", Poll(listings=(), changes=changes, unmatched=("program 9",)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from jwmirror.archive.changes import compare, explain
 from jwmirror.archive.doubts import Policy, doubted, without_vanished
@@ -161,7 +162,7 @@ def test_what_comes_back_is_returned():
 
 def test_entries_of_others_do_not_matter():
     """Recalibrated files and other programs' products are not compared."""
-    other = entry(replace(product(), program=1366))
+    other = entry(structs.replace(product(), program=1366))
     result = replace(entry(product()), origin="deep", product=None)
 
     assert changes_of(listing(), other, result) == ()

@@ -4,11 +4,12 @@ import hashlib
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror.archive.cloud import GIVE_UP, place_of
 from jwmirror.archive.partials import Kept, key_of, remember
@@ -125,7 +126,7 @@ def test_a_right_checksum_does_not_make_an_unreadable_file_welcome(archive, buck
     data = b"no FITS at all" * 100
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
     bucket.put(PLACES[RATE], data)
-    product = replace(listed(archive, RATE), size=len(data), checksum=checksum)
+    product = structs.replace(listed(archive, RATE), size=len(data), checksum=checksum)
 
     (outcome,) = Transfer(archive.url, None, 1, HASTY, bucket.url).fetch(
         [product], tmp_path / "into", tmp_path / "quarantine"
@@ -212,7 +213,7 @@ def bad_copy(request, archive) -> Iterator[Copy]:
 def test_a_bad_copy_costs_nothing_but_a_request_and_never_sees_the_token(archive, bad_copy, fetch):
     """MAST gives the bytes, to who may have them; the token goes to MAST only."""
     archive.restrict(I2D)
-    secret = replace(listed(archive, I2D), exclusive=True)
+    secret = structs.replace(listed(archive, I2D), exclusive=True)
 
     found = fetch(bad_copy.url, listed(archive, RATE), secret, token=TOKEN)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror.errors import StoreError
 from jwmirror.records import GONE, Entry, Product
@@ -177,7 +178,7 @@ def test_publication_sets_who_may_read(mirror):
     Generations(mirror).publish([mine], "one", {})
     closed = Objects(mirror).path(mine.sha256).stat().st_mode & 0o777
 
-    released = replace(mine, product=replace(product, exclusive=False))
+    released = replace(mine, product=structs.replace(product, exclusive=False))
     Generations(mirror).publish([released], "released", {})
 
     assert closed == 0o400

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror.archive.landing import FORGOTTEN_S, landing
 from jwmirror.archive.partials import Kept, key_of, remember
@@ -22,8 +22,8 @@ RATE = Product(
     size=10,
     checksum="0a" * 16,
 )
-CAL = replace(RATE, uri="mast:JWST/product/a_cal.fits")
-NEWER = replace(RATE, checksum="0b" * 16)
+CAL = structs.replace(RATE, uri="mast:JWST/product/a_cal.fits")
+NEWER = structs.replace(RATE, checksum="0b" * 16)
 
 FETCH = """
 import sys, time

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from jwmirror.archive import answers, listings
+from jwmirror.archive import answers, listings, tables
 from jwmirror.archive.answers import Keywords, Observation, Offer
+from jwmirror.archive.tables import KeywordRow, Table
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
 from jwmirror.records import Listing, Product
@@ -289,7 +290,7 @@ def offer(filename: str, **facts: object) -> Offer:
         cal_ver="1.20.2",
         is_withheld=False,
     )
-    return plain._replace(**facts)
+    return structs.replace(plain, **facts)
 
 
 def assembled(*offers: Offer, rows: tuple[Keywords, ...] = ()) -> Listing:
@@ -380,7 +381,7 @@ INSTANTS = {
 @pytest.mark.parametrize("case", INSTANTS)
 def test_a_date_is_the_same_in_every_spelling(case):
     """However MAST spells a date, the record has it as ISO with milliseconds."""
-    assert answers.instant(INSTANTS[case], "date") == "2022-07-02T22:16:43.890"
+    assert answers.instant(KeywordRow(**INSTANTS[case]), "date") == "2022-07-02T22:16:43.890"
 
 
 @pytest.mark.parametrize(
@@ -388,19 +389,19 @@ def test_a_date_is_the_same_in_every_spelling(case):
 )
 def test_a_value_of_another_kind_is_named(column, value):
     """A cell that is not what its column promises is an error that names file and column."""
-    row = dict.fromkeys((*answers.COLUMNS, *answers.OWN_COLUMNS["Nircam"]))
+    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
     row |= {"filename": RATE, "program": 1345, column: value}
 
     with pytest.raises(ArchiveError, match=f"{column} of {RATE}"):
-        answers.keywords([row], "Nircam", 1345)
+        answers.keywords(Table.of([row], KeywordRow), "Nircam", 1345)
 
 
 def test_a_file_without_row_takes_what_its_siblings_tell():
     """A catalogue has the filter of the image that it was made from, and no pedigree of it."""
     root = "jw01345-o001_t001_nircam_clear-f200w"
-    row = dict.fromkeys((*answers.COLUMNS, *answers.OWN_COLUMNS["Nircam"]))
+    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
     row |= {"filename": f"{root}_i2d.fits", "program": 1345, "filter": "F200W"}
-    rows = answers.keywords([{**row, "checksum": "a" * 32}], "Nircam", 1345)
+    rows = answers.keywords(Table.of([{**row, "checksum": "a" * 32}], KeywordRow), "Nircam", 1345)
 
     listing = assembled(offer(f"{root}_cat.ecsv"), rows=tuple(rows))
 
@@ -409,8 +410,23 @@ def test_a_file_without_row_takes_what_its_siblings_tell():
 
 
 def test_every_fact_of_a_product_is_filled_in():
-    """A listed product is a whole record, as its constructor would make it."""
-    (listed,) = assembled(offer(RATE)).products
+    """What CAOM and the keyword table say of a file stands in the product under its name."""
+    row = Keywords(RATE, *(f"its {name}" for name in Keywords.__struct_fields__[1:]))
+    own = {
+        "uri": f"mast:JWST/product/{RATE}",
+        "filename": RATE,
+        "program": 1345,
+        "observation": "o001",
+        "suffix": "rate",
+        "level": 2,
+        "exclusive": "its is_withheld",
+        "stale": "its is_stale",
+        "validator": None,
+        "group": "recommended",
+    }
 
-    assert vars(listed).keys() == {each.name for each in fields(Product)}
-    assert Product(**vars(listed)) == listed
+    (listed,) = assembled(offer(RATE, group="recommended"), rows=(row,)).products
+
+    assert {name: getattr(listed, name) for name in Product.__struct_fields__} == {
+        name: own.get(name, f"its {name}") for name in Product.__struct_fields__
+    }

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from jwmirror.errors import StoreError
 from jwmirror.records import GONE, Entry, Product
@@ -108,7 +109,7 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path):
 
 def test_a_changed_field_makes_rows_unequal():
     """Entries that differ in one optional field of a product are not equal."""
-    other = replace(ROW, product=replace(UNCAL, validator="etag"))
+    other = replace(ROW, product=structs.replace(UNCAL, validator="etag"))
 
     assert entries_of([ROW]) == entries_of([ROW])
     assert entries_of([ROW]) != entries_of([other])
@@ -167,7 +168,7 @@ def test_differences_are_sorted_by_kind():
 
 def test_what_is_made_of_exclusive_files_is_restricted():
     """Exclusive files close what was made of their observation, and candidates of their program."""
-    mine = replace(ROW, product=replace(UNCAL, exclusive=True))
+    mine = replace(ROW, product=structs.replace(UNCAL, exclusive=True))
     candidate = replace(MADE, path="recalibrated/deep/jw01345/c1001/x", sha256="c" * 64)
     elsewhere = replace(MADE, path="recalibrated/deep/jw01345/o002/x", sha256="d" * 64)
 
@@ -179,7 +180,9 @@ def test_what_is_made_of_exclusive_files_is_restricted():
 
 def test_bytes_that_are_public_elsewhere_are_not_restricted():
     """One object that is both an exclusive and a public file stays public."""
-    mine = replace(ROW, path="upstream/jw01345/o001/b", product=replace(UNCAL, exclusive=True))
+    mine = replace(
+        ROW, path="upstream/jw01345/o001/b", product=structs.replace(UNCAL, exclusive=True)
+    )
     public = replace(ROW, path="upstream/jw01346/o001/a")
 
     assert restricted(entries_of([mine, public])) == set()

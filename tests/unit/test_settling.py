@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.settling import Patience, settling
@@ -61,7 +62,7 @@ def polled(at: str = NOW, **changed: dict[str, object]) -> Poll:
     """A poll in which some products (by variable name) are listed differently."""
     products = dict(PRODUCTS)
     for name, facts in changed.items():
-        products[globals()[name]] = replace(products[globals()[name]], **facts)
+        products[globals()[name]] = structs.replace(products[globals()[name]], **facts)
     listed = tuple(sorted(products.values(), key=lambda each: each.uri))
     return Poll(listings=(Listing(program=1345, asked_at=at, products=listed),), changes=())
 
@@ -101,7 +102,7 @@ def test_an_update_that_is_complete_does_not_wait():
     poll = polled(**rates)
     (listing,) = poll.listings
     products = tuple(
-        replace(each, **new) if each.suffix == "rate" else each for each in listing.products
+        structs.replace(each, **new) if each.suffix == "rate" else each for each in listing.products
     )
 
     assert unsettled(replace(poll, listings=(replace(listing, products=products),))) is None

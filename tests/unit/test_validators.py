@@ -44,7 +44,7 @@ def look(archive: Archive) -> Callable[..., str | None]:
 
     def look(known: str | None = None, token: str | None = None, **facts: object) -> str | None:
         listing = Listing(program=1345, asked_at="", products=(product(**facts),))
-        held = {product().uri: product(validator=known)} if known else {}
+        held = {product().uri: known} if known else {}
         return observe(listing, archive.url, held, token, patience=HASTY).products[0].validator
 
     return look
@@ -110,7 +110,7 @@ def test_many_products_share_few_connections(archive, tmp_path):
     listing = Listing(program=1345, asked_at="", products=products)
 
     first = observe(listing, archive.url, {}, downloads=2, patience=HASTY)
-    known = {each.uri: each for each in first.products}
+    known = {each.uri: each.validator for each in first.products}
     second = observe(listing, archive.url, known, downloads=2, patience=HASTY)
 
     assert all(each.validator for each in first.products)
