@@ -81,7 +81,7 @@ def test_a_product_never_held_is_new():
 def test_a_changed_checksum_is_reprocessed_and_says_why():
     """Same name, same size, new checksum: reprocessed, with what differs in the pedigree."""
     old = product(checksum=MD5[1], size=8640, crds_ctx="jwst_1464.pmap", cal_ver="1.20.2")
-    new = replace(old, checksum=MD5[2], crds_ctx="jwst_1470.pmap")
+    new = structs.replace(old, checksum=MD5[2], crds_ctx="jwst_1470.pmap")
 
     (change,) = changes_of(listing(new), entry(old))
 
@@ -96,7 +96,7 @@ def test_an_equal_checksum_settles_that_nothing_changed():
     """A pedigree that is told differently does not matter while the bytes are the same."""
     old = product(checksum=MD5[1], date="2026-01-01T00:00:00.000", sdp_ver="2025_4a")
 
-    assert changes_of(listing(replace(old, date=None, sdp_ver="2026_1a")), entry(old)) == ()
+    assert changes_of(listing(structs.replace(old, date=None, sdp_ver="2026_1a")), entry(old)) == ()
 
 
 SHA = "5" * 64
@@ -268,7 +268,7 @@ def test_a_product_that_becomes_public_is_released():
     """A held exclusive product that is public now was released."""
     old = product(checksum=MD5[1], exclusive=True)
 
-    (change,) = changes_of(listing(replace(old, exclusive=False)), entry(old))
+    (change,) = changes_of(listing(structs.replace(old, exclusive=False)), entry(old))
 
     assert change.kind == RELEASED
 
@@ -276,7 +276,7 @@ def test_a_product_that_becomes_public_is_released():
 def test_a_reprocessed_exclusive_product_waits_without_access():
     """New bytes that cannot be had are withheld, and reprocessed for who has access."""
     old = product(checksum=MD5[1], exclusive=True)
-    listed = listing(replace(old, checksum=MD5[2]))
+    listed = listing(structs.replace(old, checksum=MD5[2]))
 
     assert [each.kind for each in changes_of(listed, entry(old))] == [WITHHELD]
     assert [each.kind for each in changes_of(listed, entry(old), has_access=True)] == [REPROCESSED]
@@ -287,7 +287,7 @@ def test_what_mast_plans_to_reprocess_is_told(before, now):
     """Queued for reprocessing, or no longer: told, without anything to fetch."""
     old = product(checksum=MD5[1], stale=before)
 
-    (change,) = changes_of(listing(replace(old, stale=now)), entry(old))
+    (change,) = changes_of(listing(structs.replace(old, stale=now)), entry(old))
 
     assert (change.kind, change.wants_bytes) == (STALE, False)
     assert [reason.what for reason in change.reasons] == ["reprocessing"]
@@ -326,7 +326,9 @@ def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
 def test_explain_tells_kind_file_and_reasons_in_one_line():
     """People read the kind, the file, and what differs, with checksums cut short."""
     old = product(checksum=MD5[1], sdp_ver="2025_4a")
-    (change,) = changes_of(listing(replace(old, checksum=MD5[2], sdp_ver="2026_1a")), entry(old))
+    (change,) = changes_of(
+        listing(structs.replace(old, checksum=MD5[2], sdp_ver="2026_1a")), entry(old)
+    )
 
     line = explain(change)
 
@@ -441,9 +443,11 @@ def test_the_order_of_what_is_held_and_selected_does_not_matter(first, second, r
 def test_a_manifest_gives_the_changes_that_its_entries_give() -> None:
     """What is read from a manifest's columns, and row by row where needed, comes to the same."""
     same, moved, gone, plain = (product(f"{name}_cal.fits", checksum=MD5[1]) for name in "abcd")
-    plain = replace(plain, checksum=None, validator='"1"')
+    plain = structs.replace(plain, checksum=None, validator='"1"')
     held = [entry(each) for each in (same, moved, gone, plain)]
-    listed = listing(same, replace(moved, checksum=MD5[2]), replace(plain, validator='"2"'))
+    listed = listing(
+        same, structs.replace(moved, checksum=MD5[2]), structs.replace(plain, validator='"2"')
+    )
     uris = [each.uri for each in listed.products]
 
     found = compare(listed, uris, Held(entries_of(held), listed.program))
