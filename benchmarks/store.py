@@ -3,11 +3,14 @@
 `python -m benchmarks store [--files N] [--size BYTES] [--only NAME ...]`. Every engine takes the
 same folder of files, in one run on one disk; what is not installed, or not done within the limit,
 is said so. Ours is durable when it returns (so are restic and borg); rsync, rclone and DVC are not.
-`status` tells an unchanged copy from a changed one, `verify` reads every byte, `rollback` goes back
-by one generation. The peers are commands; of ours the functions are timed, without Python's start.
+`ingest` takes the files in, `publish` makes them a generation with its view, `status` tells whether
+all is there in its size (`jwmirror verify`), `verify` reads every byte, `rollback` goes back by one
+generation. The peers are commands; of ours the functions are timed, and the command besides. rsync,
+ours and `sha256sum` take turns, and their medians count. Ends non-zero if a goal is missed.
 """
 
 import argparse
+import hashlib
 import os
 import random
 import shutil
@@ -15,110 +18,116 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
+from benchmarks.peers import FLOORS, PEERS, RSYNC, Peer
 from jwmirror.records import GONE, UPSTREAM, Entry
 from jwmirror.store.generations import Generations
-from jwmirror.store.objects import THREADS, Objects
+from jwmirror.store.objects import Objects
 from jwmirror.store.rollback import roll_back
 from jwmirror.store.verification import verify
 
 CORES = os.cpu_count() or 1
-LIMIT_S = 300.0  # that one step of one engine may take
 FOLDER = 100  # files per folder of the source
-STEPS = ("ingest", "status", "verify", "rollback")
+STEPS = ("ingest", "publish", "status", "verify", "rollback")
+FEW = 10_000  # files up to which status is held to rsync's; beyond, to a second
 SUMS = f"find objects/?? -type f -print0 | xargs -0 -n 500 -P {CORES} sha256sum > /dev/null"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Peer:
-    """Another engine, as the shell commands of its steps; {source} and {to} are filled in."""
-
-    name: str
-    ingest: str
-    status: str
-    verify: str
-    environment: dict[str, str] = field(default_factory=dict)
+Took = dict[str, float | None]  # seconds of each step; None: not finished within the limit
 
 
-GIT = {
-    "GIT_AUTHOR_NAME": "bench",
-    "GIT_AUTHOR_EMAIL": "bench@localhost",
-    "GIT_COMMITTER_NAME": "bench",
-    "GIT_COMMITTER_EMAIL": "bench@localhost",
-}
-PEERS = (
-    Peer(
-        name="rsync",
-        ingest="rsync -a {source}/ {to}/",
-        status="rsync -a {source}/ {to}/",
-        verify="rsync -anc {source}/ {to}/",
-    ),
-    Peer(
-        name="rclone",
-        ingest="rclone -q sync {source} {to}",
-        status="rclone -q sync {source} {to}",
-        verify="rclone -q check {source} {to}",
-    ),
-    Peer(
-        name="restic",
-        ingest="restic -q init -r {to} && restic -q backup -r {to} {source}",
-        status="restic -q backup -r {to} {source}",
-        verify="restic -q check --read-data -r {to}",
-        environment={"RESTIC_PASSWORD": "bench"},
-    ),
-    Peer(
-        name="borg",
-        ingest="borg init -e none {to} && borg create {to}::one {source}",
-        status="borg create {to}::two {source}",
-        verify="borg check --verify-data {to}",
-        environment={"BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"},
-    ),
-    Peer(
-        name="git-annex",
-        ingest="git init -q {to} && cd {to} && git annex init -q && cp -r {source}/. . "
-        "&& git annex add -q . && git commit -qm one",
-        status="cd {to} && git annex add -q . && git status --short",
-        verify="cd {to} && git annex fsck -q",
-        environment=GIT,
-    ),
-    Peer(
-        name="dvc",
-        ingest="cp -r {source} {to}.data && mkdir {to} && mv {to}.data {to}/data && cd {to} "
-        "&& dvc init -q --no-scm && dvc add -q data",
-        status="cd {to} && dvc status -q",
-        verify="cd {to} && rm -rf .dvc/tmp && dvc status -q",
-    ),
-)
-
-
-def main() -> None:
-    """Let every engine do its steps, and print what each took, beside rsync."""
+def main() -> str | None:
+    """Let every engine do its steps, print what each took beside rsync; what was missed."""
     asked = arguments()
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         source = made(Path(name) / "source", asked.files, asked.size)
         print(f"{asked.files:,} files of about {asked.size:,} bytes; s, and the ratio to rsync")
-        print(f"{'':12}" + "".join(f"{step:>18}" for step in STEPS))
-        first: dict[str, float] = {}
-        for engine, steps in engines(source, Path(name), asked.only):
-            took = {step: seconds(work) for step, work in steps.items()}
-            first = first or took
-            print(
-                f"{engine:12}" + "".join(_cell(took.get(step), first.get(step)) for step in STEPS)
-            )
+        print(f"{'':16}" + "".join(f"{step:>18}" for step in STEPS), flush=True)
+        found = in_turns(source, Path(name), asked.rounds, asked.limit)
+        for engine, took in found.items():
+            show(engine, took, found["rsync"])
+        for peer in PEERS:
+            if asked.only is None or peer.name in asked.only:
+                to = Path(name) / peer.name
+                if shutil.which(peer.name) is None:
+                    print(f"{peer.name:16}  not installed")
+                    continue
+                show(peer.name, timed(shell_steps(peer, source, to, asked.limit)), found["rsync"])
+                shutil.rmtree(to, ignore_errors=True)
+        return judged(found, asked.files)
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--files", type=int, default=FEW)
     parser.add_argument("--size", type=int, default=20_000, help="bytes of a file, about")
-    parser.add_argument("--only", nargs="*", help="engines to run; rsync always does")
+    parser.add_argument("--only", nargs="*", help="peers to run; rsync always does")
+    parser.add_argument("--rounds", type=int, default=3, help="of rsync and ours, in turns")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for a peer's step")
     parser.add_argument("--folder", help="where to work; else the system's temporary folder")
     return parser.parse_args()
+
+
+def in_turns(source: Path, folder: Path, rounds: int, limit: float) -> dict[str, Took]:
+    """The median seconds of rsync, the floors, ours and sha256sum, each in every round."""
+    runs: dict[str, list[Took]] = {}
+    for number in range(rounds):
+        mirror = folder / f"mirror{number}"
+        for peer in (RSYNC, *FLOORS):
+            steps = shell_steps(peer, source, folder / f"copy{number}", limit)
+            runs.setdefault(peer.name, []).append(timed(steps))
+            shutil.rmtree(folder / f"copy{number}")
+        runs.setdefault("jwmirror", []).append(timed(ours(source, mirror)))
+        look = f"{sys.executable} -m jwmirror.cli verify --mirror {mirror}"
+        steps = {"status": lambda at=mirror, look=look: _run(look, at, limit)}
+        runs.setdefault("its command", []).append(timed(steps))
+        steps = {"verify": lambda at=mirror: _run(SUMS, at, limit)}
+        runs.setdefault("sha256sum", []).append(timed(steps))
+    return {name: _medians(each) for name, each in runs.items()}
+
+
+def timed(steps: dict[str, Callable[[], object]]) -> Took:
+    """The seconds of each step; those after one that was not finished are not tried."""
+    took: Took = {}
+    for step, work in steps.items():
+        took[step] = seconds(work)
+        if took[step] is None:
+            break
+    return took
+
+
+def judged(found: dict[str, Took], files: int) -> str | None:
+    """Print each goal beside what was measured; those that were missed."""
+    ours, rsync = found["jwmirror"], found["rsync"]
+    few = files <= FEW
+    goals = {
+        "ingest, durable, to rsync's copy": (ours["ingest"] / rsync["ingest"], 2.0, "x"),
+        "status to rsync's no-op": (ours["status"] / rsync["status"], 1.0, "x"),
+        "status": (ours["status"], 1.0, " s"),
+        "full verify to sha256sum": (ours["verify"] / found["sha256sum"]["verify"], 1.2, "x"),
+        "rollback": (ours["rollback"], 1.0, " s"),
+    }
+    del goals["status" if few else "status to rsync's no-op"]
+    both = (ours["ingest"] + ours["publish"]) / rsync["ingest"]
+    print(f"\n{'ingest and publish, to rsync copy':36} {both:6.2f}x  (no goal: with the view)")
+    missed = []
+    for name, (value, goal, unit) in goals.items():
+        holds = value <= goal
+        print(f"{name:36} {value:6.2f}{unit}  goal {goal}{unit}: {'holds' if holds else 'MISSED'}")
+        missed += [] if holds else [f"{name} {value:.2f}{unit}, goal {goal}{unit}"]
+    return "; ".join(missed) or None
+
+
+def show(engine: str, took: Took, first: Took) -> None:
+    """Print the row of an engine."""
+    cells = (_cell(step in took, took.get(step), first.get(step)) for step in STEPS)
+    print(f"{engine:16}" + "".join(cells), flush=True)
 
 
 def made(folder: Path, count: int, size: int) -> Path:
@@ -133,38 +142,28 @@ def made(folder: Path, count: int, size: int) -> Path:
     return folder
 
 
-def engines(
-    source: Path, folder: Path, only: list[str] | None
-) -> Iterator[tuple[str, dict[str, Callable[[], object]]]]:
-    """Each engine that is here, and its steps."""
-    for peer in PEERS:
-        if peer.name != "rsync" and only is not None and peer.name not in only:
-            continue
-        if shutil.which(peer.name) is None:
-            print(f"{peer.name:12}  not installed")
-            continue
-        to = folder / peer.name
-        yield peer.name, {step: _shell(peer, step, source, to) for step in STEPS[:3]}
-        shutil.rmtree(to, ignore_errors=True)
-        if peer.name == "rsync":  # beside it, so that both meet the same state of the disk
-            yield "jwmirror", ours(source, folder / "mirror")
-            yield "sha256sum", {"verify": lambda: _run(SUMS, folder / "mirror")}
-            shutil.rmtree(folder / "mirror", ignore_errors=True)
+def shell_steps(
+    peer: Peer, source: Path, to: Path, limit: float
+) -> dict[str, Callable[[], object]]:
+    """The steps of another engine, as calls of its commands."""
+    commands = {step: getattr(peer, step, "").format(source=source, to=to) for step in STEPS}
+    return {
+        step: lambda command=command: _run(command, source, limit, peer.environment)
+        for step, command in commands.items()
+        if command
+    }
 
 
-def _shell(peer: Peer, step: str, source: Path, to: Path) -> Callable[[], object]:
-    command = getattr(peer, step).format(source=source, to=to)
-    return lambda: _run(command, source, peer.environment)
-
-
-def _run(command: str, folder: Path, environment: dict[str, str] | None = None) -> None:
+def _run(
+    command: str, folder: Path, limit: float, environment: dict[str, str] | None = None
+) -> None:
+    """Run a shell command; TimeoutExpired, and all it started is ended, past the limit."""
     subprocess.run(
-        ["bash", "-c", command],
+        ["timeout", "--kill-after", "5", str(limit), "bash", "-c", command],
         cwd=folder,
         env=os.environ | (environment or {}),
         check=True,
         capture_output=True,
-        timeout=LIMIT_S,
     )
 
 
@@ -175,16 +174,21 @@ def seconds(work: Callable[[], object]) -> float | None:
     began = time.monotonic()
     try:
         work()
-    except subprocess.TimeoutExpired:
-        return None
     except subprocess.CalledProcessError as err:
+        if err.returncode in (124, 137):  # as timeout(1) ends
+            return None
         sys.exit(f"{err.cmd[-1]}\n{err.stderr.decode(errors='replace')}")
     return time.monotonic() - began
 
 
-def _cell(took: float | None, first: float | None) -> str:
+def _medians(runs: list[Took]) -> Took:
+    steps = {step: [took.get(step) for took in runs] for step in runs[0]}
+    return {step: None if None in each else median(each) for step, each in steps.items()}
+
+
+def _cell(tried: bool, took: float | None, first: float | None) -> str:
     if took is None:
-        return f"{'-':>18}"
+        return f"{'not finished' if tried else '-':>18}"
     ratio = f"{took / first:.2f}x" if first else ""
     return f"{took:10.2f}{ratio:>8}"
 
@@ -195,9 +199,13 @@ def _cell(took: float | None, first: float | None) -> str:
 def ours(source: Path, mirror: Path) -> dict[str, Callable[[], object]]:
     """Our steps, by the library's functions: what a command adds is the start of Python."""
 
+    rows: list[Entry] = []
+
     def ingest() -> None:
-        first = taken(source, mirror)
-        Generations(mirror).publish(first, "bench", {})
+        rows.extend(taken(source, mirror))
+
+    def publish() -> None:
+        Generations(mirror).publish(rows, "bench", {})
 
     def look(full: bool) -> None:
         found = verify(mirror, full)
@@ -209,6 +217,7 @@ def ours(source: Path, mirror: Path) -> dict[str, Callable[[], object]]:
 
     return {
         "ingest": ingest,
+        "publish": publish,
         "status": lambda: look(full=False),
         "verify": lambda: look(full=True),
         "rollback": _after(lambda: _publish_another(mirror), back),
@@ -216,24 +225,39 @@ def ours(source: Path, mirror: Path) -> dict[str, Callable[[], object]]:
 
 
 def taken(source: Path, mirror: Path) -> list[Entry]:
-    """Copy the files of a folder in, hashed and durable; the rows of a manifest for them."""
+    """Bring the files of a folder in as a fetch does, hashed as they come; rows for them."""
     objects = Objects(mirror)
     files = sorted(path for path in source.rglob("*") if path.is_file())
     incoming = Path(tempfile.mkdtemp(dir=objects.incoming))
-    copies = [incoming / path.name for path in files]
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(shutil.copyfile, files, copies))
-    sums = objects.take_many(copies)
+    pairs = [(path, f"{incoming}/{path.name}") for path in files]
+    chunks = [pairs[start : start + FOLDER] for start in range(0, len(pairs), FOLDER)]
+    with ThreadPoolExecutor(CORES) as pool:
+        copies = [each for chunk in pool.map(_copied, chunks) for each in chunk]
+    sums = objects.take_many([(path, sha256) for path, sha256, _ in copies])
     incoming.rmdir()
     return [
         Entry(
             path=f"upstream/jw01345/{path.parent.name}/{path.name}",
             origin=UPSTREAM,
             sha256=sha256,
-            size=path.stat().st_size,
+            size=size,
         )
-        for path, sha256 in zip(files, sums, strict=True)
+        for path, sha256, (_, _, size) in zip(files, sums, copies, strict=True)
     ]
+
+
+def _copied(pairs: list[tuple[Path, str]]) -> list[tuple[Path, str, int]]:
+    """(copy, sha256, size) of files, read once."""
+    found = []
+    for source, copy in pairs:
+        total, size = hashlib.sha256(), 0
+        with open(source, "rb", buffering=0) as reader, open(copy, "xb") as writer:
+            while block := reader.read(1 << 20):
+                total.update(block)
+                writer.write(block)
+                size += len(block)
+        found.append((Path(copy), total.hexdigest(), size))
+    return found
 
 
 def _publish_another(mirror: Path) -> None:

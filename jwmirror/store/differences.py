@@ -38,6 +38,25 @@ def file_changes(
     return tuple(found)
 
 
+def change_counts(old: Entries, new: Entries) -> dict[str, int]:
+    """How many files are new, changed, marked (same bytes, other facts) and gone; pure."""
+    before, after = _rows(old, ""), _rows(new, "")
+    there = pc.index_in(after["path"], value_set=before["path"])
+    both = pc.is_valid(there)
+    was, now = before.take(there.filter(both)), after.filter(both)
+    changed = len(now) - _count(_equal(was["sha256"], now["sha256"]))
+    return {
+        NEW: len(after) - len(now),
+        CHANGED: changed,
+        MARKED: len(now) - changed - _count(_all_equal(was, now)),
+        GONE: len(before) - len(was),
+    }
+
+
+def _count(found: pa.ChunkedArray) -> int:
+    return pc.sum(found).as_py() or 0
+
+
 def without_origin(path: str) -> str:
     """A path of a view below its origin's folder: jw01345/o001/<file>."""
     first, _, rest = path.partition("/")

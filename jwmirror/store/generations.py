@@ -6,6 +6,7 @@ A reader goes the other way, so it finds one whole generation whenever the write
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,17 +21,17 @@ from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
+from jwmirror.store.differences import change_counts
 from jwmirror.store.losses import losses, lost
 from jwmirror.store.manifest import (
     Entries,
-    difference,
     entries_of,
     read_columns,
     read_manifest,
     restricted,
     write_manifest,
 )
-from jwmirror.store.objects import Objects
+from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned
 from jwmirror.store.tombstones import HEAD, MANIFEST, PRUNED
 from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
@@ -152,14 +153,17 @@ class Generations:
     ) -> Generation | None:
         last = max(self._numbers(), default=0)
         current = self.current()
-        if current and rows == current.entries():
+        before = current.entries() if current else entries_of(())
+        if current and rows == before:
             self._close_objects(restricted(rows))  # to another group, where the config changed
             self.repair_pointers()
             return None
         self._settle_objects(rows)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
-            head = _head(last + 1, current, rows, cause, facts)
+            counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
+            counts |= change_counts(before, rows)
+            head = _head(last + 1, current, counts, cause, facts)
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())
         self.point_at(generation, rows, self.spare_view(needed), check)
@@ -169,10 +173,19 @@ class Generations:
         failpoint("publish: leftovers removed")
         return generation
 
-    def check_objects(self, rows: Entries) -> None:
-        """StoreError unless every object of the rows is there in full length, or known as lost."""
+    def check_objects(self, rows: Entries) -> dict[str, int]:
+        """StoreError unless every object of the rows is there in full length, or known as lost.
+
+        The modes of those that are there, by their sha256.
+        """
+        modes, missing = {}, []
         columns = (rows.column(name) for name in ("path", "sha256", "size"))
-        missing = [row for row in zip(*columns, strict=True) if not self.objects.has(*row[1:])]
+        for path, sha256, size in zip(*columns, strict=True):
+            found = self.objects.look(sha256)
+            if found is not None:
+                modes[sha256] = stat.S_IMODE(found.st_mode)
+            if found is None or found.st_size != size:
+                missing.append((path, sha256, size))
         known = losses(self.root) if missing else {}
         missing = [row for row in missing if row[1] not in known]
         if missing:
@@ -182,6 +195,7 @@ class Generations:
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
                 "see `jwmirror verify --repair`, or take them back from a copy of the mirror."
             )
+        return modes
 
     def drop_views(self, keep: set[int]) -> None:
         """Remove the views but for those to keep and those of pinned generations."""
@@ -219,11 +233,12 @@ class Generations:
 
     def _settle_objects(self, rows: Entries) -> None:
         """StoreError unless every object is there in full length; then set who may read it."""
-        self.check_objects(rows)
+        modes = self.check_objects(rows)
         closed = restricted(rows)
         self._close_objects(closed)
-        for sha256 in set(rows.column("sha256")) - closed - lost(self.root).keys():
-            self.objects.release(sha256)
+        for sha256, mode in modes.items():
+            if mode in (CLOSED, SHARED) and sha256 not in closed:
+                self.objects.release(sha256)
         failpoint("publish: modes set")
 
     def _close_objects(self, closed: set[str]) -> None:
@@ -292,14 +307,11 @@ class Generations:
 def _head(
     number: int,
     parent: Generation | None,
-    rows: Entries,
+    counts: dict[str, int],
     cause: str,
     facts: dict[str, str],
 ) -> records.Generation:
     """What generation.json will say, but for the manifest's sha256."""
-    delta = difference(parent.entries() if parent else (), rows)
-    counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
-    counts |= {kind: len(paths) for kind, paths in vars(delta).items()}
     return records.Generation(
         number=number,
         parent=parent.number if parent else None,

@@ -22,6 +22,14 @@ def sums(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
                 yield from found
 
 
+def sum_of(handle: int, block: memoryview) -> str:
+    """Hex sha256 of an open file, from where it stands; `block` is room to read into."""
+    total = hashlib.sha256()
+    while count := os.readv(handle, [block]):
+        total.update(block[:count])
+    return total.hexdigest()
+
+
 def _sums(paths: Sequence[Path | str]) -> list[tuple[str, str | OSError]]:
     block = memoryview(bytearray(BLOCK))
     return [(str(path), _sum(path, block)) for path in paths]
@@ -34,12 +42,7 @@ def _sum(path: Path | str, block: memoryview) -> str | OSError:
     except OSError as err:
         return err
     try:
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        total = hashlib.sha256()
-        while count := os.readv(handle, [block]):
-            total.update(block[:count])
-        return total.hexdigest()
+        return sum_of(handle, block)
     except OSError as err:
         return err
     finally:

@@ -4,7 +4,7 @@ A row is an Entry; what MAST said of an upstream file stands in columns with the
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
@@ -101,29 +101,6 @@ def read_columns(path: Path, names: Sequence[str]) -> Entries:
         return Entries(pq.read_table(path, columns=list(names)))
     except (OSError, pa.ArrowException) as err:
         raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """What one generation's entries have that another's have not: paths, sorted."""
-
-    new: tuple[str, ...]
-    changed: tuple[str, ...]  # other bytes
-    marked: tuple[str, ...]  # same bytes, other facts: vanished, released, found valid again...
-    gone: tuple[str, ...]
-
-
-def difference(old: Iterable[Entry], new: Iterable[Entry]) -> Difference:
-    """How `new` differs from `old`; pure."""
-    was, now = ({entry.path: entry for entry in entries} for entries in (old, new))
-    both = [path for path in now if path in was]
-    moved = {path for path in both if now[path].sha256 != was[path].sha256}
-    return Difference(
-        new=tuple(sorted(now.keys() - was.keys())),
-        changed=tuple(sorted(moved)),
-        marked=tuple(sorted(p for p in both if p not in moved and now[p] != was[p])),
-        gone=tuple(sorted(was.keys() - now.keys())),
-    )
 
 
 def restricted(entries: Entries) -> set[str]:

@@ -10,16 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, sha256_of, sync_many
 from jwmirror.records import Version
+from jwmirror.store.hashing import BLOCK, CHUNK, sum_of
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
 SHARED = 0o440  # of exclusive-access objects that a group may read
-GROUP = 2048  # files made durable together by take_many
+GROUP = 8192  # files made durable together by take_many
 THREADS = 8  # that hash at the same time
+
+
+class Ready(NamedTuple):
+    """A finished file on the store's file system, with its final mode."""
+
+    file: str
+    sha256: str
+    size: int  # bytes
 
 
 class Objects:
@@ -42,11 +52,16 @@ class Objects:
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Whether the object is there, whole as far as `size` (bytes) tells."""
+        found = self.look(sha256)
+        return found is not None and size in (None, found.st_size)
+
+    def look(self, sha256: str) -> os.stat_result | None:
+        """Length, mode and the like of the object of that name; None if it is not there."""
         try:
             found = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # of many: no Path for each
         except OSError:
-            return False
-        return stat.S_ISREG(found.st_mode) and size in (None, found.st_size)
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
 
     def take(self, file: Path, sha256: str | None = None, mode: int = OPEN) -> str:
         """Move a finished file in, durably, and return its sha256, which is hashed unless given."""
@@ -61,16 +76,19 @@ class Objects:
         """
         pending = (each if isinstance(each, tuple) else (each, None) for each in files)
         taken: list[str] = []
+        device = os.stat(self.incoming).st_dev
         with (
             refusals("ingest", "files that are not in the store are where they were"),
             ThreadPoolExecutor(THREADS) as pool,
         ):
             while group := list(islice(pending, GROUP)):
-                ready = list(pool.map(lambda each: self._ready(*each, mode), group))
-                sync_many([file for file, _ in ready])
+                chunks = [group[start : start + CHUNK] for start in range(0, len(group), CHUNK)]
+                done = pool.map(lambda chunk: self._all_ready(chunk, mode, device), chunks)
+                ready = [each for chunk in done for each in chunk]
+                sync_many([each.file for each in ready])
                 failpoint("ingest: bytes durable")
-                self._settle(ready)
-                taken += [sha256 for _, sha256 in ready]
+                self._settle(ready, mode)
+                taken += [each.sha256 for each in ready]
         return taken
 
     def take_all(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
@@ -140,58 +158,72 @@ class Objects:
                 f"set that; let the owner run `chmod {mode:04o}` on it, then run again."
             ) from err
 
-    def _ready(self, file: Path, sha256: str | None, mode: int) -> tuple[Path, str]:
-        """A file on this file system with its final mode, and its sha256."""
-        file = self._brought_here(Path(file))
-        failpoint("ingest: bytes written", file)
-        sha256 = sha256 or sha256_of(file)
-        if mode == CLOSED and self.group:
-            self._share(file)
-        else:
-            os.chmod(file, mode)
-        return file, sha256
+    def _all_ready(
+        self, files: Sequence[tuple[Path, str | None]], mode: int, device: int
+    ) -> list[Ready]:
+        block = memoryview(bytearray(BLOCK))  # one for many files: making it costs more than a read
+        return [self._ready(str(file), sha256, mode, device, block) for file, sha256 in files]
 
-    def _brought_here(self, file: Path) -> Path:
-        """The file itself, or a copy in incoming/ if it lies on another file system."""
-        incoming = self.incoming
-        if os.stat(file).st_dev == os.stat(incoming).st_dev:
-            return file
-        handle, name = tempfile.mkstemp(dir=incoming)
+    def _ready(
+        self, file: str, sha256: str | None, mode: int, device: int, block: memoryview
+    ) -> Ready:
+        """A file on the store's file system (`device`) with its final mode; opened once."""
+        if os.stat(file).st_dev != device:
+            file = self._brought_here(file)
+        failpoint("ingest: bytes written", Path(file))
+        handle = os.open(file, os.O_RDONLY)
+        try:
+            sha256 = sha256 or sum_of(handle, block)
+            if mode == CLOSED and self.group:
+                self._share(Path(file))
+            else:
+                os.chmod(handle, mode)
+            return Ready(file, sha256, os.fstat(handle).st_size)
+        finally:
+            os.close(handle)
+
+    def _brought_here(self, file: str) -> str:
+        """A copy in incoming/ of a file that lies on another file system, and is removed there."""
+        handle, name = tempfile.mkstemp(dir=self.incoming)
         os.close(handle)
         shutil.copyfile(file, name)
-        file.unlink()
-        return Path(name)
+        os.unlink(file)
+        return name
 
-    def _settle(self, ready: list[tuple[Path, str]]) -> None:
+    def _settle(self, ready: list[Ready], mode: int) -> None:
         """Give durable files their names, then make the names durable."""
-        for file, sha256 in ready:
-            self._name(file, sha256)
+        for each in ready:
+            self._name(each, mode)
         failpoint("ingest: all named")
-        folders = {self.path(sha256).parent for _, sha256 in ready}
+        folders = {self.folder / each.sha256[:2] for each in ready}
         sync_many([*folders, self.folder, self.folder.parent])
         failpoint("ingest: names durable")
 
-    def _claim(self, sha256: str, size: int) -> bool:
+    def _claim(self, place: str, sha256: str, size: int) -> bool:
         """Whether the object stands whole; touched, so that a prune that runs now lets it be."""
         now = time.time_ns()
         try:
-            os.utime(self.path(sha256), ns=(now, now))
+            os.utime(place, ns=(now, now))
         except FileNotFoundError:
             return False
         except PermissionError:  # another user's, who alone can remove it
             pass
         return self.has(sha256, size)
 
-    def _name(self, file: Path, sha256: str) -> None:
+    def _name(self, ready: Ready, mode: int) -> None:
         """Rename a file to its place; where the object already stands whole, drop it instead."""
-        place, found = self.path(sha256), os.stat(file)
-        if not self._claim(sha256, found.st_size):
-            place.parent.mkdir(exist_ok=True)
-            os.replace(file, place)
+        file, sha256, size = ready
+        place = f"{self.folder}/{sha256[:2]}/{sha256}"
+        if not self._claim(place, sha256, size):
+            try:
+                os.replace(file, place)
+            except FileNotFoundError:  # the first object of its folder
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+                os.replace(file, place)
             failpoint("ingest: object named")
             return
-        if stat.S_IMODE(found.st_mode) not in (CLOSED, SHARED):
+        if mode != CLOSED:
             self.release(sha256)
         with suppress(FileNotFoundError):
-            file.unlink()
+            os.unlink(file)
         failpoint("ingest: second copy removed")

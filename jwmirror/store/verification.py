@@ -1,8 +1,8 @@
 """Verification: whether a mirror on disk is what it says it is, told as records.
 
 Quick: the chain of generations, the manifests' sums, every object in full length, every pin, the
-pointers and the current view. Full: the bytes of every object besides, on all cores, every record
-of provenance, and every view that stands.
+pointers and the current view, where somebody changed it since it was built. Full: the bytes of
+every object besides, on all cores, every record of provenance, and every link of every view.
 """
 
 import os
@@ -18,7 +18,7 @@ from jwmirror.store.losses import losses
 from jwmirror.store.pins import pins
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.states import Problem, Rows, States, read_states
-from jwmirror.store.view import link_target, view_folder
+from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
 NOTHING = "nothing"
 
@@ -40,10 +40,14 @@ def verify(root: Path, full: bool = False) -> Verification:
     root = Path(root)
     states = read_states(root)
     named = states.named()
-    problems = {*states.problems, *_lacking(root, named), *_pins(root, states)}
-    problems |= {*_pointers(root, states), *_views(root, states, full)}
+    problems = {*states.problems, *_pins(root, states), *_pointers(root, states)}
+    problems |= {*_views(root, states, full)}
     if full:
-        problems |= {*_decayed(root), *_records(root)}
+        decayed, whole = _decayed(root)
+        problems |= {*decayed, *_records(root)}
+        problems |= {*_lacking(root, {s: named[s] for s in named.keys() - whole})}
+    else:
+        problems |= {*_lacking(root, named)}
     return Verification(
         mirror=str(root),
         is_full=full,
@@ -81,16 +85,20 @@ def _lacking(root: Path, named: dict[str, int]) -> Iterator[Problem]:
             yield Problem(kind="object", path=path, expected=_length(size), found=told)
 
 
-def _decayed(root: Path) -> Iterator[Problem]:
-    """Objects whose bytes are not what their names say, whether or not a generation names them."""
+def _decayed(root: Path) -> tuple[list[Problem], set[str]]:
+    """Objects whose bytes are not what their names say, needed or not; and those that are whole."""
+    problems, whole = [], set()
     folders = sorted((root / "objects").glob("[0-9a-f][0-9a-f]"))
     paths = (file.path for folder in folders for file in os.scandir(folder))
     for path, found in sums(paths):
         name = os.path.basename(path)
-        if found != name:
-            told = _error(found) if isinstance(found, OSError) else found
-            place = os.path.relpath(path, root)
-            yield Problem(kind="object", path=place, expected=name, found=told)
+        if found == name:
+            whole.add(name)
+            continue
+        told = _error(found) if isinstance(found, OSError) else found
+        place = os.path.relpath(path, root)
+        problems.append(Problem(kind="object", path=place, expected=name, found=told))
+    return problems, whole
 
 
 def _length(size: int) -> str:
@@ -149,12 +157,21 @@ def _views(root: Path, states: States, full: bool) -> Iterator[Problem]:
     for number, rows in states.rows.items():
         view = view_folder(root, number)
         if view.is_dir() and (full or os.path.realpath(view) == current):
-            yield from _view_problems(view, rows)
+            yield from _view_problems(view, rows, number, full)
 
 
-def _view_problems(view: Path, rows: Rows) -> Iterator[Problem]:
-    missing = dict(zip(rows.path, rows.sha256, strict=True))
-    for path, target in _links(view):
+def _view_problems(view: Path, rows: Rows, number: int, full: bool) -> Iterator[Problem]:
+    """Problems in all folders, or in those where a link was touched since the view was built."""
+    folders = folders_of(rows.path)
+    seen = {each for each in folders if full or not is_untouched(f"{view}/{each}", number)}
+    if not seen:
+        return
+    missing = {
+        path: sha256
+        for path, sha256 in zip(rows.path, rows.sha256, strict=True)
+        if (path.rpartition("/")[0] or ".") in seen
+    }
+    for path, target in _links(view, seen, folders):
         sha256 = missing.pop(path, None)
         expected = NOTHING if sha256 is None else link_target(path, sha256)
         if target != expected:
@@ -167,18 +184,19 @@ def _view_problem(view: Path, path: str, expected: str, found: str) -> Problem:
     return Problem(kind="view", path=f"views/{view.name}/{path}", expected=expected, found=found)
 
 
-def _links(view: Path) -> Iterator[tuple[str, str]]:
-    """(path, target) of what is in a view that is no folder."""
-    pending = [""]
+def _links(view: Path, seen: set[str], known: set[str]) -> Iterator[tuple[str, str]]:
+    """(path, target) of what is in these folders and is no folder, or is in one nobody knows."""
+    pending = [folder for folder in seen if os.path.isdir(f"{view}/{folder}")]
     while pending:
         folder = pending.pop()
         with os.scandir(f"{view}/{folder}") as found:
             for each in found:
-                path = f"{folder}{each.name}"
+                path = each.name if folder == "." else f"{folder}/{each.name}"
                 if each.is_symlink():
                     yield path, os.readlink(each.path)
                 elif each.is_dir():
-                    pending.append(f"{path}/")
+                    if path not in known:
+                        pending.append(path)
                 else:
                     yield path, "a file"
 

@@ -4,14 +4,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder
+from jwmirror.files import sync_folder, sync_many
 from jwmirror.records import Entry
 from jwmirror.store.manifest import Entries
+
+THREADS = 4  # that make symlinks: of one, ext4 and network file systems take several times longer
+CHUNK = 100  # symlinks per task
+STAMP = 946_684_800  # 2000-01-01, s; a view's folders have that time and a second per number
 
 
 def view_folder(root: Path, number: int) -> Path:
@@ -46,6 +51,7 @@ def build_view(
         temporary.chmod(0o755)
         if spare is None or not _adapted(root, spare, links, temporary):
             _fill(temporary, links)
+        _stamp(temporary, links, number)
         failpoint("view: built")
         os.rename(temporary, place)
     except OSError:
@@ -62,6 +68,23 @@ def build_view(
 def link_target(path: str, sha256: str) -> str:
     """What the symlink at `path` below a view says, so that the whole mirror can be moved."""
     return f"{'../' * (path.count('/') + 2)}objects/{sha256[:2]}/{sha256}"
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """The folders that a view needs for these paths, "." for itself among them."""
+    needed = {PurePosixPath(name) for name in {path.rpartition("/")[0] for path in paths}}
+    return {".", *map(str, needed), *(str(above) for each in needed for above in each.parents)}
+
+
+def is_untouched(folder: str, number: int) -> bool:
+    """Whether a folder of a generation's view has the time it got when it was built.
+
+    Whoever adds, removes or replaces a link in it gives it another one, unless they put it back.
+    """
+    try:
+        return os.stat(folder).st_mtime_ns // 10**9 == STAMP + number
+    except OSError:
+        return False
 
 
 def drop_views(root: Path, keep: Collection[int]) -> None:
@@ -94,20 +117,34 @@ def links_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
 
 def _fill(view: Path, links: list[tuple[str, str]]) -> None:
     """Make the folders, then the symlinks, and make the names durable."""
-    needed = {PurePosixPath(name) for name in {path.rpartition("/")[0] for path, _ in links}}
-    folders = {PurePosixPath("."), *needed, *(above for each in needed for above in each.parents)}
+    folders = folders_of(path for path, _ in links)
     for folder in sorted(folders):
         (view / folder).mkdir(exist_ok=True)
+    chunks = [links[start : start + CHUNK] for start in range(0, len(links), CHUNK)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda chunk: _link(view, chunk), chunks))
+    sync_many([view / folder for folder in folders])
+
+
+def _stamp(view: Path, links: list[tuple[str, str]], number: int) -> None:
+    """Give the folders of a built view the time by which `is_untouched` knows them."""
+    for folder in folders_of(path for path, _ in links):
+        os.utime(view / folder, (STAMP + number, STAMP + number))
+
+
+def _link(view: Path, links: list[tuple[str, str]]) -> None:
     for path, sha256 in links:
         os.symlink(link_target(path, sha256), f"{view}/{path}")
-    for folder in folders:
-        sync_folder(view / folder)
 
 
 def _adapted(root: Path, spare: Spare, links: list[tuple[str, str]], view: Path) -> bool:
     """Make the (empty) folder `view` of a spare one; False, and it is empty again, if it cannot."""
+    place = view_folder(root, spare.number)
+    folders = folders_of(spare.entries.column("path"))
+    if not all(is_untouched(f"{place}/{each}", spare.number) for each in folders):
+        return False  # somebody's hand was in it, and the new view would vouch for that
     try:
-        os.rename(view_folder(root, spare.number), view)
+        os.rename(place, view)
         failpoint("view: spare taken")
         _adapt(view, dict(links_of(spare.entries)), dict(links))
     except OSError:  # it was not whole, so nothing of it is trusted
@@ -128,6 +165,5 @@ def _adapt(view: Path, old: dict[str, str], new: dict[str, str]) -> None:
             with suppress(OSError):  # others are still in it
                 os.rmdir(view / folder)
     _fill(view, coming)
-    for path in leaving:
-        with suppress(FileNotFoundError):  # it went with its folder
-            sync_folder((view / path).parent)
+    left = {(view / path).parent for path in leaving}
+    sync_many([folder for folder in left if folder.is_dir()])  # others went with what was in them

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from jwmirror.records import GONE, Entry, Product
-from jwmirror.store.differences import file_changes
-from jwmirror.store.manifest import Entries, difference, entries_of
+from jwmirror.store.differences import change_counts, file_changes
+from jwmirror.store.manifest import Entries, entries_of
 
 PATHS = [
     f"{origin}/jw01345/o00{number}/a_cal.fits"
@@ -33,6 +33,19 @@ ROWS = some.builds(entry, some.sampled_from(PATHS), some.integers(0, 2)) | some.
 STATES = some.lists(ROWS, unique_by=lambda row: row.path, max_size=12)
 
 
+def difference(old: list[Entry], new: list[Entry]) -> dict[str, tuple[str, ...]]:
+    """The paths of each kind of change, sorted; row by row."""
+    was, now = ({entry.path: entry for entry in entries} for entries in (old, new))
+    both = [path for path in now if path in was]
+    moved = {path for path in both if now[path].sha256 != was[path].sha256}
+    return {
+        "new": tuple(sorted(now.keys() - was.keys())),
+        "changed": tuple(sorted(moved)),
+        "marked": tuple(sorted(p for p in both if p not in moved and now[p] != was[p])),
+        "gone": tuple(sorted(was.keys() - now.keys())),
+    }
+
+
 @settings(deadline=None, max_examples=60)
 @given(old=STATES, new=STATES)
 def test_agrees_with_the_counts_of_a_generation(old, new):
@@ -40,8 +53,10 @@ def test_agrees_with_the_counts_of_a_generation(old, new):
     expected = difference(old, new)
 
     found = file_changes(entries_of(old), entries_of(new))
+    counts = change_counts(entries_of(old), entries_of(new))
 
-    for kind, paths in vars(expected).items():
+    assert counts == {kind: len(paths) for kind, paths in expected.items()}
+    for kind, paths in expected.items():
         here = [each for each in found if each.kind == kind]
         assert tuple((each.new or each.old).path for each in here) == paths
         assert all(each.old in (None, *old) and each.new in (None, *new) for each in here)

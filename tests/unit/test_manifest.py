@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from jwmirror.errors import StoreError
-from jwmirror.records import GONE, Entry, Product
+from jwmirror.records import Entry, Product
 from jwmirror.store.manifest import (
     Entries,
-    difference,
     entries_of,
     read_manifest,
     restricted,
@@ -150,20 +149,6 @@ def test_what_is_not_a_manifest_is_told(tmp_path: Path):
         read_manifest(tmp_path / "torn")
     with pytest.raises(StoreError, match="missing"):
         read_manifest(tmp_path / "missing")
-
-
-def test_differences_are_sorted_by_kind():
-    """A new, a changed, a marked and a gone row each count as just that."""
-    kept, gone = replace(ROW, path="kept"), replace(ROW, path="gone")
-    old = entries_of([ROW, MADE, kept, gone])
-    new = [replace(ROW, sha256="c" * 64), replace(MADE, state=GONE), kept, replace(ROW, path="new")]
-
-    found = difference(old, new)
-
-    assert found.new == ("new",)
-    assert found.changed == (ROW.path,)
-    assert found.marked == (MADE.path,)
-    assert found.gone == ("gone",)
 
 
 def test_what_is_made_of_exclusive_files_is_restricted():

@@ -139,3 +139,43 @@ def test_a_link_to_another_object_is_told(mirror):
 
     assert (problem.kind, problem.path) == ("view", f"views/000003/{FIRST}/a")
     assert problem.found == target
+
+
+def test_the_time_of_a_folder_tells_whether_the_quick_look_reads_it(mirror):
+    """A link replaced behind a folder's time is seen by the full look; a new time shows it."""
+    folder = mirror / "views/000003" / FIRST
+    built = folder.stat()
+    target = os.readlink(folder / "b")
+    (folder / "a").unlink()
+    (folder / "a").symlink_to(target)
+    seen = verify(mirror).problems
+    os.utime(folder, ns=(built.st_atime_ns, built.st_mtime_ns))
+
+    quick, full = verify(mirror).problems, verify(mirror, full=True).problems
+
+    assert quick == ()
+    assert (
+        [each.path for each in full] == [each.path for each in seen] == [f"views/000003/{FIRST}/a"]
+    )
+
+
+def test_a_view_whose_folders_have_other_times_is_read_link_by_link(mirror):
+    """A copy that kept no times has no problem for that."""
+    for folder in (mirror / "views").rglob("*"):
+        if folder.is_dir():
+            os.utime(folder)
+
+    assert verify(mirror).problems == ()
+
+
+def test_no_view_is_made_of_one_that_was_touched(mirror):
+    """What was changed in a view by hand does not come back under the name of another."""
+    link = mirror / "views/000002" / FIRST / "b"
+    link.unlink()
+    link.symlink_to("elsewhere")
+
+    rows = [row(mirror, "a", b"four"), row(mirror, "b", b"same")]
+    Generations(mirror).publish(rows, "run", {})
+
+    assert verify(mirror, full=True).problems == ()
+    assert (mirror / "current" / FIRST / "b").read_bytes() == b"same"
