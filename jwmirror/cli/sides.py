@@ -8,7 +8,8 @@ from jwmirror.comparison import Side
 from jwmirror.errors import StoreError
 from jwmirror.records import Entry
 from jwmirror.store.differences import without_origin
-from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
 from jwmirror.store.pins import find_pin, pins
 

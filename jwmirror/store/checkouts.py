@@ -16,7 +16,8 @@ from pathlib import Path
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, sync_folder, sync_many
-from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.objects import SHARED, Objects
 

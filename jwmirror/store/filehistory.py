@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.records import Entry, Reason
-from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
 from jwmirror.store.tombstones import Kept, tombstone
 
 

@@ -18,7 +18,8 @@ from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals
 from jwmirror.records import Entry
 from jwmirror.store.checkouts import COPY, appearing, check_target, place_files
-from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.manifest import restricted
 from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin

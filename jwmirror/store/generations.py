@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,54 +22,18 @@ from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
 from jwmirror.store.differences import change_counts
+from jwmirror.store.generation import Generation
 from jwmirror.store.losses import losses, lost
 from jwmirror.store.manifest import (
     Entries,
     entries_of,
-    read_columns,
-    read_manifest,
     restricted,
     write_manifest,
 )
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned
-from jwmirror.store.tombstones import HEAD, MANIFEST, PRUNED
+from jwmirror.store.tombstones import HEAD, MANIFEST
 from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generation(records.Generation):
-    """A generation and where it is on disk."""
-
-    folder: Path
-
-    @property
-    def is_pruned(self) -> bool:
-        """Whether its rows were given up, and its record alone stays."""
-        return (self.folder / PRUNED).exists()
-
-    def entries(self) -> Entries:
-        """Its rows; StoreError if it was pruned, or the manifest is not the published one."""
-        return read_manifest(self._checked_manifest())
-
-    def columns(self, *names: str) -> Entries:
-        """Some columns of its rows, many times faster than all; StoreError as for `entries`."""
-        return read_columns(self._checked_manifest(), names)
-
-    def _checked_manifest(self) -> Path:
-        if self.is_pruned:
-            raise StoreError(
-                f"generation {self.number} was pruned; only its record {self.folder / HEAD} stays; "
-                "`jwmirror log` lists the others."
-            )
-        manifest = self.folder / MANIFEST
-        found = sha256_of(manifest) if manifest.is_file() else "no file"
-        if found != self.manifest_sha256:
-            raise StoreError(
-                f"sha256 of {manifest}: expected {self.manifest_sha256}, got {found}; take it back "
-                "from a copy of the mirror, or write the number of another generation in CURRENT."
-            )
-        return manifest
 
 
 class Generations:
@@ -176,16 +140,16 @@ class Generations:
     def check_objects(self, rows: Entries) -> dict[str, int]:
         """StoreError unless every object of the rows is there in full length, or known as lost.
 
-        The modes of those that are there, by their sha256.
+        The modes of those that are there, by sha256.
         """
         modes, missing = {}, []
         columns = (rows.column(name) for name in ("path", "sha256", "size"))
         for path, sha256, size in zip(*columns, strict=True):
             found = self.objects.look(sha256)
-            if found is not None:
-                modes[sha256] = stat.S_IMODE(found.st_mode)
             if found is None or found.st_size != size:
                 missing.append((path, sha256, size))
+            else:
+                modes[sha256] = stat.S_IMODE(found.st_mode)
         known = losses(self.root) if missing else {}
         missing = [row for row in missing if row[1] not in known]
         if missing:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.files import sha256_of
-from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
 from jwmirror.store.retention import newest_versions
 from jwmirror.store.tombstones import HEAD, MANIFEST, PRUNED, Kept, tombstone
 
