@@ -248,14 +248,13 @@ def taken(source: Path, mirror: Path) -> list[Entry]:
 
 def _copied(pairs: list[tuple[Path, str]]) -> list[tuple[Path, str, int]]:
     """(copy, sha256, size) of files, read once."""
-    found = []
+    found, block = [], memoryview(bytearray(1 << 20))
     for source, copy in pairs:
         total, size = hashlib.sha256(), 0
-        with open(source, "rb", buffering=0) as reader, open(copy, "xb") as writer:
-            while block := reader.read(1 << 20):
-                total.update(block)
-                writer.write(block)
-                size += len(block)
+        with open(source, "rb", buffering=0) as reader, open(copy, "xb", buffering=0) as writer:
+            while count := reader.readinto(block):
+                total.update(block[:count])
+                size += writer.write(block[:count])
         found.append((Path(copy), total.hexdigest(), size))
     return found
 
