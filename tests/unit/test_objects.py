@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror import files
 from jwmirror.errors import StoreError
@@ -76,7 +77,7 @@ def test_exclusive_files_are_closed_until_released(objects):
         uri="mast:JWST/product/a", filename="a", program=1, observation="o001", suffix="uncal"
     )
     file, sha256 = arrived(objects, b"mine")
-    hidden = Product(**{**vars(product), "exclusive": True})
+    hidden = structs.replace(product, exclusive=True)
     objects.take_all([Version(product=hidden, sha256=sha256, size=4)], [file])
     closed = mode_of(objects.path(sha256))
     file, _ = arrived(objects, b"mine")
