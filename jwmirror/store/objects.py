@@ -200,7 +200,10 @@ class Objects:
         failpoint("ingest: names durable")
 
     def _claim(self, place: str, sha256: str, size: int) -> bool:
-        """Whether the object stands whole; touched, so that a prune that runs now lets it be."""
+        """Whether the object stands, right to its last byte, so that another copy can go.
+
+        It is touched, so that a prune that runs now lets it be.
+        """
         now = time.time_ns()
         try:
             os.utime(place, ns=(now, now))
@@ -208,10 +211,12 @@ class Objects:
             return False
         except PermissionError:  # another user's, who alone can remove it
             pass
-        return self.has(sha256, size)
+        with suppress(OSError):  # gone meanwhile, or not readable any more
+            return self.has(sha256, size) and sha256_of(Path(place)) == sha256
+        return False
 
     def _name(self, ready: Ready, mode: int) -> None:
-        """Rename a file to its place; where the object already stands whole, drop it instead."""
+        """Rename a file to its place; where the object already stands, sound, drop it instead."""
         file, sha256, size = ready
         place = f"{self.folder}/{sha256[:2]}/{sha256}"
         if not self._claim(place, sha256, size):

@@ -56,8 +56,7 @@ class Store(RuleBasedStateMachine):
         (row,) = upstream(self.root, {name: data})
         self.taken[name] = row
         self.bytes[row.sha256] = data
-        if self.hurt.get(row.sha256) in (CUT, DELETE):  # taken in afresh
-            del self.hurt[row.sha256]
+        self.hurt.pop(row.sha256, None)  # taken in afresh
 
     @precondition(lambda self: self.taken)
     @rule()

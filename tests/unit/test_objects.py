@@ -60,11 +60,12 @@ def test_equal_bytes_are_kept_once(objects):
     assert not second.exists()
 
 
-def test_a_short_object_gives_way_to_a_whole_one(objects):
-    """What stands short under an object's name is replaced when the whole bytes arrive."""
+@pytest.mark.parametrize("standing", [b"whole", b"whole rAmp"])
+def test_an_object_that_decayed_gives_way_to_a_sound_one(objects, standing):
+    """What stands cut or with wrong bytes under an object's name is replaced by right ones."""
     whole, sha256 = arrived(objects, b"whole ramp")
     objects.path(sha256).parent.mkdir(parents=True)
-    objects.path(sha256).write_bytes(b"whole")
+    objects.path(sha256).write_bytes(standing)
 
     objects.take(whole)
 
