@@ -17,9 +17,9 @@ from jwmirror.archive.tables import (
 )
 from jwmirror.errors import ArchiveError
 
-MJD_ZERO = datetime(1858, 11, 17)
-UNIX_ZERO = datetime(1970, 1, 1)
 HALF_MILLISECOND = timedelta(microseconds=500)
+MJD_ZERO = datetime(1858, 11, 17) + HALF_MILLISECOND  # what is left of a millisecond is cut off
+UNIX_ZERO = datetime(1970, 1, 1)
 PUBLIC = "PUBLIC"
 MD5 = re.compile("[0-9a-fA-F]{32}")
 NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
@@ -212,12 +212,12 @@ def _iso(cell: Any, days: Any) -> str | None:
     if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
         moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
     elif said:
-        moment = datetime.fromisoformat(said).replace(tzinfo=None)
+        moment = datetime.fromisoformat(said).replace(tzinfo=None) + HALF_MILLISECOND
     elif days is not None and days != "":
         moment = MJD_ZERO + timedelta(float(days))
     else:
         return None
-    return (moment + HALF_MILLISECOND).isoformat("T", "milliseconds")
+    return moment.isoformat("T", "milliseconds")
 
 
 def _odd(row: Row, column: str, expected: str) -> ArchiveError:
