@@ -1,6 +1,7 @@
 """Durable files: written beside their place, made durable, then renamed into it."""
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import sys
@@ -122,3 +123,21 @@ def replace_symlink(link: Path, target: str) -> None:
     os.replace(temporary, link)
     failpoint("link: named")
     sync_folder(link.parent)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False, make: bool = False) -> Iterator[bool]:
+    """Hold the lock of a folder, or of a file (which we `make`), while this process lives at most.
+
+    False where another process has it and we do not `wait`, or where there are no locks.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT if make else os.O_RDONLY, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)

@@ -5,7 +5,6 @@ with the process. A later fetch takes what it can use out of the folders of the 
 what no order wants.
 """
 
-import fcntl
 import os
 import socket
 import tempfile
@@ -14,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from jwmirror.archive.partials import KEPT, PART, key_of
+from jwmirror.files import locked
 from jwmirror.records import Product
 
 LOCK = ".lock"
@@ -31,14 +31,14 @@ def landing(
     """
     incoming.mkdir(parents=True, exist_ok=True)
     with ExitStack() as lease:
-        with _locked(incoming / LOCK, wait=True) as has_locks:
+        with locked(incoming / LOCK, wait=True, make=True) as has_locks:
             folder = Path(tempfile.mkdtemp(dir=incoming, prefix=f"{_host()}."))
-            if lease.enter_context(_locked(folder / LOCK)) and has_locks:
+            if lease.enter_context(locked(folder / LOCK, make=True)) and has_locks:
                 _sweep(folder, _keys(mine), _keys(ordered))
         try:
             yield folder
         finally:
-            with _locked(incoming / LOCK, wait=True):
+            with locked(incoming / LOCK, wait=True, make=True):
                 _remove_if_empty(folder)
 
 
@@ -49,21 +49,6 @@ def _keys(products: Collection[Product]) -> set[str]:
 def _host() -> str:
     """This machine, as the first part of a folder's name."""
     return socket.gethostname().partition(".")[0] or "host"
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock of a file; False where another process has it, or there are no locks."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 def _sweep(folder: Path, mine: set[str], ordered: set[str]) -> None:
@@ -78,7 +63,7 @@ def _sweep(folder: Path, mine: set[str], ordered: set[str]) -> None:
             continue
         is_ours = other.name.startswith(f"{_host()}.")
         if is_ours or now - _touched(other) > FORGOTTEN_S:
-            with _locked(other / LOCK) as is_dead:
+            with locked(other / LOCK, make=True) as is_dead:
                 if is_dead:
                     _inherit(other, folder, mine, ordered)
 

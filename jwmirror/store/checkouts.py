@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, sync_folder, sync_many
+from jwmirror.files import locked, refusals, sync_folder, sync_many
 from jwmirror.store.generation import Generation
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import lost
@@ -103,12 +103,12 @@ def appearing(to: Path) -> Iterator[Path]:
     place.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{place.name[:60]}.unfinished-"
     for left in place.parent.glob(f"{glob.escape(prefix)}*"):
-        with _locked(left) as is_dead:
+        with locked(left) as is_dead:
             if is_dead:
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
     try:
-        with _locked(folder):
+        with locked(folder):
             folder.chmod(0o755)
             yield folder
             sync_many([Path(above) for above, _, _ in os.walk(folder)] + list(_files(folder)))
@@ -122,21 +122,6 @@ def _files(folder: Path) -> Iterator[Path]:
     """The files below a folder that are no links."""
     paths = (Path(above) / name for above, _, names in os.walk(folder) for name in names)
     return (path for path in paths if not path.is_symlink())
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Lock a folder; False where another process has it, or folders cannot be locked."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 def place_files(
