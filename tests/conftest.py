@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.observatory.observatory import Observatory
 from tests.observatory.site import Site
 
 for name in ("NO_PROXY", "no_proxy"):  # the simulated servers are here, whatever proxies there are
     os.environ[name] = "127.0.0.1,localhost"
+
+
+settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("busy")
 
 
 def need(missing: str) -> None:
