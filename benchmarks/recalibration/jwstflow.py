@@ -75,9 +75,7 @@ def _run(program: Path, inputs: Inputs, folder: Path) -> None:
     )
     made = list(folder.rglob("*_cal.fits"))
     if done.returncode or len(made) != len(inputs.uncals):
-        raise AbsentError(
-            f"jwstflow {RELEASE} does not run here: {(done.stdout + done.stderr)[-2000:]}"
-        )
+        raise RuntimeError(f"jwstflow {RELEASE} failed: {(done.stdout + done.stderr)[-2000:]}")
 
 
 def _installed(folder: Path, python: str) -> Path:

@@ -148,8 +148,9 @@ def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> Table:
     """All rows of an answer's pages, as sent; ArchiveError unless every announced row is there."""
     with _border(what):
         pages = [msgspec.json.decode(content, type=Page) for content in contents]
-    table = Table([])
+    rows: list[Row] = []
     former: list[Row] = []
+    columns: frozenset[str] = frozenset()
     announced = None
     for number, page in enumerate(pages, start=1):
         if page.status != "COMPLETE":
@@ -160,11 +161,11 @@ def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> Table:
         if part and part == former:
             raise _short(what, f"a new page {number}", "the page before it again")
         announced, former = paging.get("rowsFiltered", announced), part
-        columns = table.columns or _columns(page)
-        table = Table([*table.rows, *part], columns)
-    if announced is not None and announced != len(table.rows):
-        raise _short(what, f"{announced} rows", len(table.rows))
-    return table
+        columns = columns or _columns(page)
+        rows += part
+    if announced is not None and announced != len(rows):
+        raise _short(what, f"{announced} rows", len(rows))
+    return Table(rows, columns)
 
 
 def _part(page: Page, kind: type[Row]) -> list[Row] | None:

@@ -211,9 +211,14 @@ class Objects:
             return False
         except PermissionError:  # another user's, who alone can remove it
             pass
-        with suppress(OSError):  # gone meanwhile, or not readable any more
-            return self.has(sha256, size) and sha256_of(Path(place)) == sha256
-        return False
+        if not self.has(sha256, size):
+            return False
+        try:
+            return sha256_of(Path(place)) == sha256
+        except PermissionError:  # exclusive, and another user's, who would lose it
+            return True
+        except OSError:  # gone meanwhile, or the disk does not give it any more
+            return False
 
     def _name(self, ready: Ready, mode: int) -> None:
         """Rename a file to its place; where the object already stands, sound, drop it instead."""

@@ -72,6 +72,23 @@ def test_an_object_that_decayed_gives_way_to_a_sound_one(objects, standing):
     assert objects.path(sha256).read_bytes() == b"whole ramp"
 
 
+def test_an_object_of_another_user_that_we_may_not_read_stays(objects, monkeypatch):
+    """Nobody's exclusive object is replaced by a copy that would be somebody else's."""
+    first, sha256 = arrived(objects, b"whole ramp")
+    objects.take(first)
+    inode = objects.path(sha256).stat().st_ino
+    second, _ = arrived(objects, b"whole ramp")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("jwmirror.store.objects.sha256_of", refuse)
+    objects.take(second, sha256)
+
+    assert objects.path(sha256).stat().st_ino == inode
+    assert not second.exists()
+
+
 def test_exclusive_files_are_closed_until_released(objects):
     """An exclusive object is for its owner only; taking the same bytes as public opens it."""
     product = Product(
