@@ -1,8 +1,13 @@
 """A local mirror of JWST programs that knows its own history, and recalibrates them your way."""
 
-from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("jwmirror")
-except PackageNotFoundError:  # run from a checkout that was not installed
-    __version__ = "0+checkout"
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when it is asked for: most commands need not know it."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("jwmirror")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "0+checkout"

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,11 +11,52 @@ import msgspec
 import typer
 import yaml
 from rich.console import Console, RenderableType
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from jwmirror.errors import ConfigError, JwmirrorError
 
+HOMES = {  # command -> the module that has it, in the order of the help
+    "check": "checking",
+    "plan": "looking",
+    "status": "looking",
+    "log": "history",
+    "diff": "comparing",
+    "explain": "explaining",
+    "params": "parameters",
+    "new-step": "scaffolding",
+    "rollback": "steering",
+    "pin": "steering",
+    "unpin": "steering",
+    "prune": "steering",
+    "checkout": "checkouts",
+    "as-of": "checkouts",
+    "freeze": "freezing",
+    "verify": "verifying",
+    "adopt": "adopting",
+    "ingest-events": "events",
+    "references": "references",
+}
+
+
+class Commands(TyperGroup):
+    """The commands; a module is imported when one of its own is asked for, and so starts fast."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        """All names."""
+        return list(HOMES)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+        """A command, or None; after an unknown name all are there, to suggest one of them."""
+        if cmd_name not in self.commands:
+            for home in {HOMES[cmd_name]} if cmd_name in HOMES else set(HOMES.values()):
+                import_module(f"jwmirror.cli.{home}")
+            self.commands = get_group(app).commands
+        return self.commands.get(cmd_name)
+
+
 app = typer.Typer(
-    help="A local mirror of your JWST programs that knows its own history.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,6 +77,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/c
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would do, and end.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for who works on the mirror.")]
 CONFIG = Path("config/config.yaml")
+
+
+@app.callback()
+def jwmirror() -> None:
+    """A local mirror of your JWST programs that knows its own history."""
 
 
 def patience(wait: bool) -> float | None:

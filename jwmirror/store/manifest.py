@@ -83,13 +83,7 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
 
 def read_manifest(path: Path) -> Entries:
     """The entries of a manifest; StoreError if it is missing or not one."""
-    try:
-        present = pq.read_schema(path).names
-        names = [name for name in SCHEMA.names if name in present]
-        table = pq.read_table(path, columns=names, read_dictionary=REPEATED)
-    except (OSError, pa.ArrowException) as err:
-        raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
-    return Entries(_completed(table))
+    return Entries(_completed(_table(path, SCHEMA.names, REPEATED)))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Entries:
@@ -97,8 +91,18 @@ def read_columns(path: Path, names: Sequence[str]) -> Entries:
 
     Their columns can be had, but no entries. `names` are columns that every manifest has.
     """
+    return Entries(_table(path, names))
+
+
+def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa.Table:
+    """Those of the columns that a manifest has; StoreError if it is missing or not one.
+
+    `pyarrow.parquet.read_table` reads the same, but first imports what reads folders, and pandas.
+    """
     try:
-        return Entries(pq.read_table(path, columns=list(names)))
+        present = set(pq.read_schema(path).names)
+        with pq.ParquetFile(path, read_dictionary=sorted(present.intersection(repeated))) as file:
+            return file.read([name for name in names if name in present])
     except (OSError, pa.ArrowException) as err:
         raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
 

@@ -1,13 +1,20 @@
 """The console command: what it prints of a small mirror, in words and as JSON."""
 
 import json
+import pkgutil
+import subprocess
+import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner
 
+import jwmirror.cli
 from jwmirror.cli import app
+from jwmirror.cli.app import HOMES
 from jwmirror.records import NEW, Change, Poll, digest
 from jwmirror.store.provenance import Provenance
 
@@ -25,6 +32,30 @@ def run(*arguments: object, code: int = 0) -> str:
 def answer(*arguments: object, code: int = 0) -> dict:
     """What `jwmirror ARGUMENTS --json` prints; its exit code must be `code`."""
     return json.loads(run(*arguments, "--json", code=code))
+
+
+def test_every_command_is_in_the_table_and_lives_where_it_says():
+    """No module has a command that the table does not know, and the help shows them all."""
+    for module in pkgutil.iter_modules(jwmirror.cli.__path__, "jwmirror.cli."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    found = get_group(app).commands
+    one_of = {name: getattr(each, "commands", {name: each}) for name, each in found.items()}
+    homes = {name: [c.callback.__module__ for c in each.values()] for name, each in one_of.items()}
+
+    assert homes == {name: [f"jwmirror.cli.{home}"] for name, home in HOMES.items()}
+    assert all(f" {name} " in run("--help") for name in HOMES)
+
+
+def test_looking_after_a_mirror_starts_without_what_it_does_not_use(small_mirror):
+    """Seconds of imports (the config's schema, recipes, pandas by pyarrow) stay out of `verify`."""
+    script = "import sys; from jwmirror.cli import app; app(sys.argv[1:], standalone_mode=False)"
+    shown = "; print(*sys.modules)"
+    command = [sys.executable, "-c", script + shown, "verify", "--mirror", str(small_mirror.root)]
+    loaded = subprocess.run(command, capture_output=True, text=True).stdout.split()
+
+    assert "jwmirror.store.verification" in loaded
+    assert not {"jsonschema", "pandas", "urllib3", "jwmirror.config"}.intersection(loaded)
 
 
 def test_status_tells_what_is_held_and_what_is_not_right(small_mirror):
