@@ -201,14 +201,13 @@ def instant(row: Row, column: str) -> str | None:
     in_days = IN_DAYS[column]
     said, days = getattr(row, column), getattr(row, in_days)
     try:
-        return _iso(said, days)
+        return _iso(said, days) if column == "date" else _shared_iso(said, days)
     except (ValueError, TypeError, OverflowError) as err:
         raise _odd(row, column if text(said) else in_days, "a date") from err
 
 
-@lru_cache(1 << 16)  # files of one exposure share their dates
 def _iso(cell: Any, days: Any) -> str | None:
-    said = text(cell)
+    said = None if cell is None else text(cell)
     if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
         moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
     elif said:
@@ -218,6 +217,9 @@ def _iso(cell: Any, days: Any) -> str | None:
     else:
         return None
     return moment.isoformat("T", "milliseconds")
+
+
+_shared_iso = lru_cache(1 << 16)(_iso)  # files of one exposure share when they were taken
 
 
 def _odd(row: Row, column: str, expected: str) -> ArchiveError:

@@ -133,7 +133,7 @@ def assemble(
     relatives = _by_root(
         by_name.values(), (o.filename for o in offers if o.filename not in by_name)
     )
-    products: dict[str, Product] = {}
+    products: list[Product] = []
     filenames: dict[str, str] = {}
     for offer in _once(offers):
         name = names.parse(offer.filename) if _is_sound(offer) else None
@@ -142,10 +142,11 @@ def assemble(
         if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
             log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
             continue
-        row, relative = by_name.get(offer.filename, NO_ROW), relatives.get(name.root, NO_ROW)
-        products[offer.uri] = _product(offer, name, row, relative, instruments.get(offer.obsid))
-    _tell_unknown(products.values())
-    return Listing(program=program, asked_at=asked_at, products=tuple(products.values()))
+        row = by_name.get(offer.filename, NO_ROW)
+        like = relatives.get(name.root, NO_ROW) if row is NO_ROW else row
+        products.append(_product(offer, name, row, like, instruments.get(offer.obsid)))
+    _tell_unknown(products)
+    return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
 def _once(offers: Iterable[Offer]) -> list[Offer]:
@@ -186,11 +187,10 @@ def _product(
     offer: Offer,
     name: names.Name,
     row: Keywords,
-    relative: Keywords,
+    like: Keywords,
     instrument: str | None,
 ) -> Product:
-    """A product, from its own row, or else as far as one of the same exposure tells."""
-    like = row if row.filename else relative
+    """A product, from its own row, or else as far as one of the same exposure tells, `like` it."""
     guiding = names.guiding_type(offer.filename)
     if name.observation == names.POOL:
         instrument = None  # a pool is of all of them

@@ -104,12 +104,16 @@ class Server:
         selections: Sequence[Selection],
         held: Held,
         only: Sequence[str] = (),
-    ) -> Listing:
-        """What it holds of a program, or of some observations, what has no checksum looked at."""
+    ) -> tuple[Listing, set[str]]:
+        """What it holds of a program, or of some observations, and the URIs that are selected.
+
+        What of these has no checksum is looked at.
+        """
         may_be_empty = bool(held) or bool(only)
         listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
         chosen = _chosen(listing, selections)
-        return observe(listing, self.url, held.validators(), self.token, self.downloads, chosen)
+        known = held.validators()
+        return observe(listing, self.url, known, self.token, self.downloads, chosen), chosen
 
 
 def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
@@ -129,10 +133,11 @@ def _poll_program(
     held = Held(entries, program)
     listing = None
     if only and held and former:
-        listing = _updated(former, server.listing(program, selections, held, only), only)
+        part, _ = server.listing(program, selections, held, only)
+        if listing := _updated(former, part, only):
+            chosen = _chosen(listing, selections)
     if listing is None:
-        only, listing = (), server.listing(program, selections, held)
-    chosen = _chosen(listing, selections)
+        only, (listing, chosen) = (), server.listing(program, selections, held)
     changes = compare(listing, chosen, held, has_access=bool(server.token))
     doubt = doubted(listing, changes, held, policy)
     found = Found(
