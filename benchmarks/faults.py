@@ -17,6 +17,7 @@ from jwmirror.store.objects import Objects
 from tests.observatory.archive import Archive, faults
 from tests.observatory.archive.faults import Fault
 from tests.observatory.archive.toys import toy_fits
+from tests.products import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_rate.fits"
 URI = f"mast:JWST/product/{NAME}"
@@ -141,15 +142,7 @@ ENGINES = {
 def listed(archive: Archive) -> Product:
     """The file as the archive's listing has it now."""
     held = archive.holding(NAME)
-    return Product(
-        uri=URI,
-        filename=NAME,
-        program=1345,
-        observation="o001",
-        suffix="rate",
-        size=held.size,
-        checksum=held.md5,
-    )
+    return product(NAME, size=held.size, checksum=held.md5)
 
 
 def _ended(words: list[str], folder: Path, environment: dict | None = None) -> int | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.nginx import nginx
 from jwmirror.archive.transfer import Fetched, Transfer, wanted
 from jwmirror.records import Product
+from tests.products import product
 
 MB = 1_000_000
 BLOCK = 2880  # bytes; FITS files are whole numbers of them
@@ -59,15 +60,7 @@ def fits_file(path: Path, size: int, seed: int) -> Product:
     data = (noise * (count * BLOCK // len(noise) + 1))[: count * BLOCK]
     body = "".join(f"{card:80}" for card in cards).ljust(BLOCK).encode() + data
     path.write_bytes(body)
-    return Product(
-        uri=f"mast:JWST/product/{path.name}",
-        filename=path.name,
-        program=1345,
-        observation="o001",
-        suffix="rate",
-        size=len(body),
-        checksum=hashlib.md5(body, usedforsecurity=False).hexdigest(),
-    )
+    return product(path.name, body)
 
 
 def with_jwmirror(url: str, products: list[Product], load: Load, into: Path) -> float:

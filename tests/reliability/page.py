@@ -14,10 +14,11 @@ from pathlib import Path
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import StoreError
-from jwmirror.records import Failure, Product
+from jwmirror.records import Failure
 from jwmirror.store.objects import Objects
 from tests.observatory.archive import Archive, faults
 from tests.observatory.archive.toys import toy_fits
+from tests.products import product
 from tests.reliability.scenes import PATIENCE, ROWS, Scene, lacking
 
 ROOT = Path(__file__).parents[2]
@@ -132,21 +133,9 @@ def _scene(size: str) -> Iterator[Scene]:
         into.mkdir(parents=True)
         with Archive(root / "archive") as archive:
             archive.publish(file)
-            yield Scene(archive=archive, product=_product(_file(size)), into=into)
+            yield Scene(archive=archive, product=product(NAME, _file(size)), into=into)
     finally:
         shutil.rmtree(root)
-
-
-def _product(data: bytes) -> Product:
-    return Product(
-        uri=f"mast:JWST/product/{NAME}",
-        filename=NAME,
-        program=1345,
-        observation="o001",
-        suffix="rate",
-        size=len(data),
-        checksum=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-    )
 
 
 def _leave_half(scene: Scene) -> None:
@@ -186,7 +175,7 @@ def _recover(scene: Scene, size: str) -> None:
     if scene.archive.holding(NAME).released.startswith("2099"):
         scene.archive.release(NAME)
     truth = scene.archive.path(NAME).read_bytes()
-    scene.product = _product(truth)
+    scene.product = product(NAME, truth)
     found = _fetch(scene, PATIENCE)
     assert isinstance(found, Fetched), found
     assert found.path.read_bytes() == truth, "the next fetch brought other bytes"

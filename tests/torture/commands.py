@@ -26,6 +26,7 @@ from jwmirror.store.retention import Policy
 from jwmirror.store.rollback import roll_back
 from jwmirror.store.states import read_states
 from jwmirror.store.verification import verify
+from tests.products import product
 from tests.torture.mill import (
     State,
     buried,
@@ -90,7 +91,7 @@ def lay_down(root: Path) -> None:
 
 def take_over(root: Path) -> Adoption:
     """Adopt them, as the command does."""
-    wanted = {name: product(name, hashlib.md5(data).hexdigest()) for name, data in FOUND.items()}
+    wanted = {name: product(name, data) for name, data in FOUND.items()}
     held = {version.product.filename for version in fetched(root)}
     with (
         refusals("adopt", "what has no receipt is not adopted"),
@@ -98,18 +99,6 @@ def take_over(root: Path) -> Adoption:
     ):
         mine = root.parent / "mine"
         return adopt(root, mine, wanted, held, version, lambda path, name: None, into)
-
-
-def product(name: str, checksum: str | None = None) -> Product:
-    """A product that MAST lists."""
-    return Product(
-        uri=f"mast:JWST/product/{name}",
-        filename=name,
-        program=1345,
-        observation="o001",
-        suffix="rate",
-        checksum=checksum,
-    )
 
 
 def version(product: Product, path: Path, sha256: str, size: int) -> Version:

@@ -12,7 +12,7 @@ from random import Random
 
 from jwmirror.errors import HeldError
 from jwmirror.files import sha256_of
-from jwmirror.records import Derivation, Entry, Input, Product, Record, ResultFile, digest
+from jwmirror.records import Derivation, Entry, Input, Record, ResultFile, digest
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
 from jwmirror.store.objects import Objects
@@ -21,6 +21,7 @@ from jwmirror.store.provenance import Provenance
 from jwmirror.store.pruning import prune
 from jwmirror.store.retention import Policy
 from jwmirror.store.rollback import roll_back
+from tests.products import product
 
 NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]
 SHARM = Path("/dev/shm")
@@ -51,14 +52,7 @@ def upstream(root: Path, files: dict[str, bytes]) -> list[Entry]:
             origin="upstream",
             sha256=sha256,
             size=len(data),
-            product=Product(
-                uri=f"mast:JWST/product/{name}",
-                filename=name,
-                program=1345,
-                observation="o001",
-                suffix="rate",
-                size=len(data),
-            ),
+            product=product(name, size=len(data)),
         )
         for (name, data), sha256 in zip(files.items(), sums, strict=True)
     ]

@@ -1,11 +1,8 @@
-"""Changes: what differs between a listing and the mirror, and why; over made-up histories too."""
+"""Changes: what differs between a listing and the mirror, and why."""
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import structs
 
 from jwmirror.archive.changes import compare, explain
@@ -13,7 +10,6 @@ from jwmirror.archive.doubts import Policy, doubted, without_vanished
 from jwmirror.archive.held import Held
 from jwmirror.records import (
     GONE,
-    HELD,
     NEW,
     RELEASED,
     RENAMED,
@@ -21,54 +17,14 @@ from jwmirror.records import (
     RESTAMPED,
     RETURNED,
     STALE,
-    UPSTREAM,
     VANISHED,
     WITHHELD,
-    Entry,
-    Listing,
-    Poll,
     Product,
     Reason,
-    Version,
 )
-from jwmirror.store.holdings import upstream_entries
 from jwmirror.store.manifest import entries_of
-
-RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
-OLD_ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
-NEW_ASN = "jw01345-o001_20260401t000000_image3_00001_asn.json"
-MD5 = {1: "a1" * 16, 2: "b2" * 16}
-
-
-def product(filename: str = RATE, **facts: object) -> Product:
-    """A product of program 1345, observation 1."""
-    facts = {"observation": "o001", "suffix": "rate", "level": 2, **facts}
-    uri = f"mast:JWST/product/{filename}"
-    return Product(uri=uri, filename=filename, program=1345, **facts)
-
-
-def listing(*products: Product) -> Listing:
-    """A listing of some products."""
-    ordered = tuple(sorted(products, key=lambda each: each.uri))
-    return Listing(program=1345, asked_at="2026-04-05T00:00:00", products=ordered)
-
-
-def entry(product: Product, state: str = HELD, sha256: str = "0" * 64) -> Entry:
-    """A row of the manifest that holds a product."""
-    return Entry(
-        path=f"upstream/jw01345/{product.observation}/{product.filename}",
-        origin=UPSTREAM,
-        sha256=sha256,
-        size=1,
-        state=state,
-        product=product,
-    )
-
-
-def changes_of(listed: Listing, *held: Entry, has_access: bool = False):
-    """The changes where all that is listed is selected."""
-    uris = [each.uri for each in listed.products]
-    return compare(listed, uris, Held(held, listed.program), has_access)
+from tests.products import RATE
+from tests.unit.listed import APRIL, JANUARY, MD5, changes_of, entry, listing, product
 
 
 def test_a_product_never_held_is_new():
@@ -172,9 +128,6 @@ def association(stamp: str, kind: str, counter: str) -> Product:
     """An association of observation 1."""
     name = f"jw01345-o001_{stamp}_{kind}_{counter}_asn.json"
     return product(name, suffix="asn", level=3)
-
-
-JANUARY, APRIL = "20260101t000000", "20260401t000000"
 
 
 @pytest.mark.parametrize("counter", ["00001", "001", "00007"])
@@ -335,109 +288,6 @@ def test_explain_tells_kind_file_and_reasons_in_one_line():
     assert line == (
         f"reprocessed {RATE}: checksum a1a1a1a1.. -> b2b2b2b2.., SDP_VER 2025_4a -> 2026_1a"
     )
-
-
-# ---- over histories of listings --------------------------------------------------------------
-
-NAMES = [
-    *(f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2)),
-    *(
-        f"jw01345-o001_{stamp}_image3_0000{n}_asn.json"
-        for stamp in (JANUARY, APRIL)
-        for n in (1, 2)
-    ),
-    *(f"jw01345-o001_t00{n}_nircam_clear-f200w_i2d.fits" for n in (1, 2)),
-    *(f"jw01345_{stamp}_pool.csv" for stamp in (JANUARY, APRIL)),
-]
-
-
-@st.composite
-def products(draw, filename: str) -> Product:
-    """A product at some moment of its history, public."""
-    content = draw(st.sampled_from([1, 2]))
-    facts = {
-        "cal_ver": draw(st.sampled_from(["1.20.2", "1.21.0", None])),
-        "stale": draw(st.booleans()),
-        "level": 3,
-    }
-    if filename.endswith(".fits"):
-        return product(filename, checksum=MD5[content], size=100 + content, **facts)
-    return product(filename, validator=f'"v{content}"', **facts)
-
-
-@st.composite
-def listings(draw) -> Listing:
-    """Some of the products, each with some content."""
-    chosen = draw(st.lists(st.sampled_from(NAMES), unique=True))
-    return listing(*[draw(products(name)) for name in chosen])
-
-
-def poll_and_fetch(
-    held: tuple[Entry, ...], listed: Listing, waiting: Collection[str] = ()
-) -> tuple[Entry, ...]:
-    """What is held once every change of a listing has been fetched, but for what is waiting."""
-    changes = changes_of(listed, *held)
-    versions = [
-        Version(product=change.product, sha256=str(change.product.token), size=1)
-        for change in changes
-        if change.wants_bytes
-    ]
-    poll = Poll(listings=(listed,), changes=changes)
-    return upstream_entries(held, poll, versions, waiting)
-
-
-@given(st.lists(listings(), min_size=1, max_size=4))
-def test_applying_the_changes_gives_the_listing(history):
-    """After each poll the mirror holds just what was listed, with the contents listed."""
-    held: tuple[Entry, ...] = ()
-    for listed in history:
-        held = poll_and_fetch(held, listed)
-
-        present = {e.product.uri: e.product.token for e in held if e.state == HELD}
-        assert present == {each.uri: each.token for each in listed.products}
-        queued = {e.product.uri for e in held if e.state == HELD and e.product.stale}
-        assert queued == {each.uri for each in listed.products if each.stale}
-
-
-@given(st.lists(listings(), min_size=2, max_size=4), st.sets(st.sampled_from(NAMES)))
-def test_what_waits_keeps_its_version_and_is_caught_up_in_one_poll(history, names):
-    """Held back over several polls, rows stay; once free, one poll gives the listing."""
-    held = poll_and_fetch((), history[0])
-    before = {e.product.uri: e.product.token for e in held}
-    waiting = {f"mast:JWST/product/{name}" for name in names}
-
-    kept = waiting & before.keys()
-    for listed in history[1:]:
-        held = poll_and_fetch(held, listed, waiting)
-        now = {e.product.uri: e.product.token for e in held}
-        kept &= now.keys()  # what was renamed to something that does not wait is gone
-        assert {uri: now[uri] for uri in kept} == {uri: before[uri] for uri in kept}
-    held = poll_and_fetch(held, history[-1])
-
-    present = {e.product.uri: e.product.token for e in held if e.state == HELD}
-    assert present == {each.uri: each.token for each in history[-1].products}
-
-
-@given(listings(), listings())
-def test_a_listing_that_was_fetched_is_no_change_any_more(first, second):
-    """Polled again without change at MAST, nothing is reported."""
-    held = poll_and_fetch(poll_and_fetch((), first), second)
-
-    assert changes_of(second, *held) == ()
-
-
-@given(listings(), listings(), st.randoms())
-def test_the_order_of_what_is_held_and_selected_does_not_matter(first, second, random):
-    """Listing, selection and holdings may come in any order."""
-    held = list(poll_and_fetch((), first))
-    uris = [each.uri for each in second.products]
-    shuffled = replace(second, products=tuple(random.sample(second.products, len(uris))))
-
-    straight = compare(second, uris, Held(held, second.program))
-    shuffled_held = Held(random.sample(held, len(held)), second.program)
-    mixed = compare(shuffled, random.sample(uris, len(uris)), shuffled_held)
-
-    assert straight == mixed
 
 
 def test_a_manifest_gives_the_changes_that_its_entries_give() -> None:

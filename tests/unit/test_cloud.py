@@ -19,6 +19,7 @@ from jwmirror.records import Failure, Product
 from tests.observatory.archive import TOKEN, Archive
 from tests.observatory.archive.toys import toy_fits, toy_program
 from tests.observatory.bucket import Bucket, serve_bucket
+from tests.products import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
@@ -59,17 +60,8 @@ def fetch(archive, tmp_path):
 
 def listed(archive: Archive, name: str) -> Product:
     """A product as MAST lists it."""
-    data = archive.path(name).read_bytes()
-    checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return Product(
-        uri=f"mast:JWST/product/{name}",
-        filename=name,
-        program=1345,
-        observation="o001",
-        suffix="rate",
-        size=len(data),
-        checksum=checksum if name.endswith(".fits") else None,
-    )
+    told = {} if name.endswith(".fits") else {"checksum": None}
+    return product(name, archive.path(name).read_bytes(), **told)
 
 
 def asked_of_mast(archive: Archive) -> list[str]:

@@ -10,7 +10,7 @@ from stdatamodels.jwst import datamodels
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate.headers import crds_header, value
 from jwmirror.recalibrate.inputs import version_of
-from jwmirror.records import Product
+from tests.products import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_uncal.fits"
 
@@ -25,17 +25,6 @@ def uncal(folder: Path, shape: tuple[int, ...] = (2, 5, 16, 24), **exposure: obj
             setattr(model.meta.exposure, name, content)
         model.save(folder / NAME)
     return folder / NAME
-
-
-def product(filename: str = NAME, suffix: str = "uncal") -> Product:
-    """A product as MAST lists it."""
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation="o001",
-        suffix=suffix,
-    )
 
 
 def test_a_header_holds_what_crds_asks_for(tmp_path):
@@ -80,7 +69,7 @@ def test_something_else_than_fits_is_refused(tmp_path):
 
 def test_a_version_of_an_exposure_knows_identity_and_header(tmp_path):
     """What recalibration needs is read once, when the file arrives."""
-    version = version_of(product(), uncal(tmp_path), "5a" * 32, 100)
+    version = version_of(product(NAME), uncal(tmp_path), "5a" * 32, 100)
 
     assert len(version.identity) == 64
     assert value(version.header, "detector") == "NRCB1"
@@ -89,7 +78,7 @@ def test_a_version_of_an_exposure_knows_identity_and_header(tmp_path):
 
 def test_a_version_that_cannot_be_calibrated_says_why(tmp_path):
     """It is kept all the same."""
-    version = version_of(product(), uncal(tmp_path, shape=(1, 1, 1, 1)), "5a" * 32, 100)
+    version = version_of(product(NAME), uncal(tmp_path, shape=(1, 1, 1, 1)), "5a" * 32, 100)
 
     assert "pixels were cut" in version.refusal
     assert version.header == ""
@@ -97,6 +86,6 @@ def test_a_version_that_cannot_be_calibrated_says_why(tmp_path):
 
 def test_a_version_of_something_else_is_not_opened(tmp_path):
     """Of a catalogue nothing is read; it need not even be there."""
-    version = version_of(product("x_cat.ecsv", "cat"), tmp_path / "none", "5a" * 32, 7)
+    version = version_of(product("x_cat.ecsv"), tmp_path / "none", "5a" * 32, 7)
 
     assert (version.identity, version.header, version.size) == ("", "", 7)

@@ -6,21 +6,17 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
-from jwmirror.archive import answers, listings, tables
-from jwmirror.archive.answers import Keywords, Observation, Offer
-from jwmirror.archive.tables import KeywordRow, Table
+from jwmirror.archive import listings
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ArchiveError
-from jwmirror.records import Listing, Product
+from jwmirror.records import Listing
 from tests.observatory.archive import TOKEN, Archive, Behaviour
 from tests.observatory.archive.faults import Fault, html_page, redirect_to, status
 from tests.observatory.archive.toys import toy_fits, toy_program
+from tests.products import ASN, RATE
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
-RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
-ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 
 
 @pytest.fixture
@@ -274,159 +270,3 @@ def test_another_server_needs_another_process(ask, process):
 
     with pytest.raises(ArchiveError, match="process of its own"):
         process.submit(listings.ask, "http://127.0.0.1:9", 1345).result()
-
-
-# ---- putting answers together ----------------------------------------------------------------
-
-
-def offer(filename: str, **facts: object) -> Offer:
-    """A file as CAOM offers it."""
-    plain = Offer(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        obsid="1",
-        size=10,
-        level=2,
-        cal_ver="1.20.2",
-        is_withheld=False,
-    )
-    return structs.replace(plain, **facts)
-
-
-def assembled(*offers: Offer, rows: tuple[Keywords, ...] = ()) -> Listing:
-    """The listing of some offers."""
-    observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
-    return listings.assemble(1345, "2026-01-05T00:00:00+00:00", [observation], offers, rows)
-
-
-UNSAFE = [
-    "jw01345/../../etc/passwd_rate.fits",
-    "/jw01345001001_rate.fits",
-    "jw01345001001\n_rate.fits",
-    f"jw01345001001_{'x' * 300}_rate.fits",
-    "",
-]
-
-
-@pytest.mark.parametrize("filename", UNSAFE)
-def test_names_that_no_folder_can_take_are_left_out(filename, caplog):
-    """A dangerous file name is left out with a warning; the others are listed."""
-    listing = assembled(offer(filename), offer(RATE))
-
-    assert [each.filename for each in listing.products] == [RATE]
-    assert "not safe" in caplog.text
-
-
-def test_a_second_uri_under_one_name_is_left_out(caplog):
-    """Two files cannot stand under one name; the first by URI stays, always."""
-    twin = offer(RATE, uri=f"mast:JWST/other/{RATE}")
-
-    listing = assembled(offer(RATE), twin)
-
-    assert [each.uri for each in listing.products] == [twin.uri]
-    assert "same name" in caplog.text
-
-
-def test_files_of_other_programs_belong_to_their_own_listing():
-    """A file listed here because it was used here is left to its program."""
-    listing = assembled(offer(RATE), offer(RATE.replace("01345", "01366")))
-
-    assert [each.program for each in listing.products] == [1345]
-
-
-def test_rows_of_one_file_in_any_order_give_one_product():
-    """A file listed under many parents is one product, exclusive if any row says so."""
-    rows = [offer(RATE), offer(RATE, obsid="2"), offer(RATE, is_withheld=True)]
-
-    listing = assembled(*rows)
-
-    assert len(listing.products) == 1
-    assert listing.products[0].exclusive
-    assert assembled(*reversed(rows)) == listing
-
-
-NAMES = {
-    "jw01345001001_02101_00001_nrcb1_uncal.fits": ("o001", "uncal"),
-    "jw01366002001_04103_00001-seg001_nrcalong_rateints.fits": ("o002", "rateints"),
-    "jw01345-o066_20230831t181155_spec3_00002_asn.json": ("o066", "asn"),
-    "jw01024-c1000_t002_miri_ch1-long_s3d.fits": ("c1000", "s3d"),
-    "jw01345_20260101t000000_pool.csv": ("pool", "pool"),
-    "jw01345066001_01_msa.fits": ("o066", "msa"),
-    "jw02561-o001_t003_nircam_clear-f115w_cat.ecsv": ("o001", "cat"),
-    "jw01345001001_02101_00001_nrcb1_cal.jpg": ("o001", "jpg"),
-    "jw01345001001_02101_00001_nrcb1_cal_thumb.jpg": ("o001", "thumb"),
-}
-
-
-@pytest.mark.parametrize("filename", NAMES)
-def test_a_file_name_tells_observation_and_suffix(filename):
-    """Real names of all kinds are taken apart."""
-    observation, suffix = NAMES[filename]
-    program = int(filename[2:7])
-
-    listing = listings.assemble(program, "", [], [offer(filename)], [])
-
-    (product,) = listing.products
-    assert (product.observation, product.suffix) == (observation, suffix)
-
-
-INSTANTS = {
-    "ISO": {"date": "2022-07-02T22:16:43.890000"},
-    "seven digits": {"date": "2022-07-02T22:16:43.8900000"},
-    "milliseconds since 1970": {"date": "/Date(1656800203890)/"},
-    "modified Julian date": {"date_mjd": 59762.92828576389},
-}
-
-
-@pytest.mark.parametrize("case", INSTANTS)
-def test_a_date_is_the_same_in_every_spelling(case):
-    """However MAST spells a date, the record has it as ISO with milliseconds."""
-    assert answers.instant(KeywordRow(**INSTANTS[case]), "date") == "2022-07-02T22:16:43.890"
-
-
-@pytest.mark.parametrize(
-    ("column", "value"), [("checksum", "sha256:ab"), ("fileSize", "10 MB"), ("isStale", "maybe")]
-)
-def test_a_value_of_another_kind_is_named(column, value):
-    """A cell that is not what its column promises is an error that names file and column."""
-    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
-    row |= {"filename": RATE, "program": 1345, column: value}
-
-    with pytest.raises(ArchiveError, match=f"{column} of {RATE}"):
-        answers.keywords(Table.of([row], KeywordRow), "Nircam", 1345)
-
-
-def test_a_file_without_row_takes_what_its_siblings_tell():
-    """A catalogue has the filter of the image that it was made from, and no pedigree of it."""
-    root = "jw01345-o001_t001_nircam_clear-f200w"
-    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
-    row |= {"filename": f"{root}_i2d.fits", "program": 1345, "filter": "F200W"}
-    rows = answers.keywords(Table.of([{**row, "checksum": "a" * 32}], KeywordRow), "Nircam", 1345)
-
-    listing = assembled(offer(f"{root}_cat.ecsv"), rows=tuple(rows))
-
-    (catalogue,) = listing.products
-    assert (catalogue.filter, catalogue.checksum) == ("F200W", None)
-
-
-def test_every_fact_of_a_product_is_filled_in():
-    """What CAOM and the keyword table say of a file stands in the product under its name."""
-    row = Keywords(RATE, *(f"its {name}" for name in Keywords.__struct_fields__[1:]))
-    own = {
-        "uri": f"mast:JWST/product/{RATE}",
-        "filename": RATE,
-        "program": 1345,
-        "observation": "o001",
-        "suffix": "rate",
-        "level": 2,
-        "exclusive": "its is_withheld",
-        "stale": "its is_stale",
-        "validator": None,
-        "group": "recommended",
-    }
-
-    (listed,) = assembled(offer(RATE, group="recommended"), rows=(row,)).products
-
-    assert {name: getattr(listed, name) for name in Product.__struct_fields__} == {
-        name: own.get(name, f"its {name}") for name in Product.__struct_fields__
-    }

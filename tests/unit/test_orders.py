@@ -2,21 +2,10 @@
 
 from jwmirror.archive.orders import orders
 from jwmirror.records import NEW, VANISHED, Change, Listing, Poll, Product, Version
+from tests.products import product
 
-
-def product(filename: str, observation: str = "o001") -> Product:
-    """A product of program 1345."""
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation=observation,
-        suffix="uncal",
-        checksum="a" * 32,
-    )
-
-
-A, B, C = product("a.fits"), product("b.fits"), product("c.fits", "o002")
+A, B = (product(name, b"bytes") for name in ("a.fits", "b.fits"))
+C = product("c.fits", b"bytes", observation="o002")
 
 
 def poll(*products: Product, kind: str = NEW, asked_at: str = "2026-01-01T00:00:00") -> Poll:

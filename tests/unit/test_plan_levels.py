@@ -17,7 +17,7 @@ from jwmirror.records import (
     ResultFile,
     canonical,
 )
-from tests.unit.test_plan import DEEP, Observatory, chains, exposure, root, stages
+from tests.unit.planned import DEEP, Observatory, chains, exposure, root, stages
 
 SLIT = "MIR_LRS-FIXEDSLIT"
 SPECTRUM = "jw01345-o001_t001_miri_p750l"

@@ -17,7 +17,7 @@ from jwmirror.recalibrate.members import Stock
 from jwmirror.recalibrate.plan import plan_associations
 from jwmirror.recalibrate.pools import generated
 from jwmirror.records import GONE, HELD, Entry, Product, Recipe, ResultFile, canonical
-from tests.unit.test_plan import Observatory, chains
+from tests.unit.planned import Observatory, chains
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
 ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more

@@ -7,25 +7,16 @@ from pathlib import Path
 import pytest
 
 from jwmirror.errors import StoreError
-from jwmirror.records import Orders, Product
+from jwmirror.records import Orders
 from jwmirror.store.space import check_room, quota_left
+from tests.products import product
 
 HUGE = 10**18  # bytes
 
 
 def orders(*sizes: int | None) -> Orders:
     """Orders for files of these sizes, each in an order of its own."""
-    products = [
-        Product(
-            uri=f"mast:JWST/product/{number}_cal.fits",
-            filename=f"{number}_cal.fits",
-            program=1345,
-            observation="o001",
-            suffix="cal",
-            size=size,
-        )
-        for number, size in enumerate(sizes)
-    ]
+    products = [product(f"{number}_cal.fits", size=size) for number, size in enumerate(sizes)]
     return Orders(products={f"jw01345-o{n}.a": (each,) for n, each in enumerate(products)})
 
 

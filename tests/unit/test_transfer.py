@@ -3,157 +3,24 @@
 import gzip
 import hashlib
 import json
-import resource
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
-from pathlib import Path
 
-import numpy as np
 import pytest
-from astropy.io import fits
 
 from jwmirror.archive.transfer import Fetched, Transfer
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import StoreError
-from jwmirror.records import Failure, Product
-
-HASTY = Patience(
-    connect_s=2, read_s=0.4, stall_s=0.3, attempts=3, backoff_s=0.01, retry_after_s=0.05
+from jwmirror.records import Failure
+from tests.products import ASN, RATE, product
+from tests.unit.shelf import (  # noqa: F401
+    HASTY,
+    Shelf,
+    body,
+    fresh_shelf,
+    hasty_fetch,
+    serve,
+    silently,
+    slowly,
+    small_image,
 )
 
-Reply = Callable[[BaseHTTPRequestHandler], None]
-
-
-@dataclass
-class Shelf:
-    """A server of files that the test gives replies for; it remembers what was asked."""
-
-    url: str = ""
-    replies: dict[str, list[Reply]] = field(default_factory=dict)  # the last one stays
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-
-    def put(self, filename: str, *replies: Reply) -> None:
-        """Answer requests for a file with each reply in turn."""
-        self.replies[filename] = list(replies)
-
-
-def serve(shelf: Shelf) -> ThreadingHTTPServer:
-    """A loopback server of a shelf."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            shelf.requests.append((self.path, dict(self.headers)))
-            replies = shelf.replies[self.path.rpartition("/")[2]]
-            (replies.pop(0) if len(replies) > 1 else replies[0])(self)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    shelf.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    """A fresh shelf on loopback."""
-    shelf = Shelf()
-    server = serve(shelf)
-    yield shelf
-    server.shutdown()
-    server.server_close()
-
-
-def body(data: bytes, status: int = 200, **headers: str) -> Reply:
-    """Send `data` with its length (or the Content_Length given; "" for none)."""
-
-    def reply(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        sent = {"Content_Length": str(len(data)), **headers}
-        for name, value in sent.items():
-            if value:
-                handler.send_header(name.replace("_", "-"), value)
-        if sent["Content_Length"] != str(len(data)):
-            handler.close_connection = True
-            handler.send_header("Connection", "close")
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return reply
-
-
-def slowly(data: bytes) -> Reply:
-    """Send a byte every 50 ms."""
-
-    def reply(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.close_connection = True
-        for start in range(len(data)):
-            try:
-                handler.wfile.write(data[start : start + 1])
-            except OSError:
-                return
-            time.sleep(0.05)
-
-    return reply
-
-
-def silently(handler: BaseHTTPRequestHandler) -> None:
-    """Send a head and then nothing."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    time.sleep(1)
-    handler.close_connection = True
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A small FITS file of two HDUs."""
-    path = tmp_path_factory.mktemp("image") / "image.fits"
-    data = np.arange(5000, dtype="f4")
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI")]).writeto(path)
-    return path.read_bytes()
-
-
-def product(filename: str, data: bytes | None = None, **facts: object) -> Product:
-    """A product whose listing tells the size and MD5 of `data`."""
-    if data is not None:
-        facts = {"size": len(data), "checksum": hashlib.md5(data).hexdigest(), **facts}
-    suffix = filename.rpartition(".")[0].rpartition("_")[2]
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation="o001",
-        suffix=suffix,
-        **facts,
-    )
-
-
-@pytest.fixture
-def fetch(shelf: Shelf, tmp_path: Path) -> Callable[..., list[Fetched | Failure]]:
-    """Fetch products from the shelf, impatiently."""
-
-    def fetch(*products: Product, token: str | None = None) -> list[Fetched | Failure]:
-        transfer = Transfer(shelf.url, token, downloads=3, patience=HASTY)
-        return list(transfer.fetch(products, tmp_path / "incoming", tmp_path / "quarantine"))
-
-    return fetch
-
-
-RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
-ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 CAT = "jw01345-o001_t001_nircam_clear-f200w_cat.ecsv"
 MEMBERS = json.dumps({"asn_type": "image3", "products": []}).encode()
 
@@ -328,6 +195,15 @@ def test_a_withheld_file_is_a_failure_and_the_others_go_on(status, shelf, fetch,
     assert "token" in failure.message
 
 
+def test_a_withheld_file_is_told_with_its_release(shelf, fetch):
+    """The failure names the date, and what can be done before it."""
+    shelf.put(RATE, body(b"", status=403))
+
+    (outcome,) = fetch(product(RATE, exclusive=True, release_date="2030-01-02T00:00:00"))
+
+    assert "403; exclusive access until 2030-01-02T00:00:00; set a token" in outcome.message
+
+
 def test_the_token_is_shown_only_where_it_is_needed(shelf, fetch, image):
     """A public file is asked for without the token, an exclusive one with it."""
     shelf.put(RATE, body(image))
@@ -380,145 +256,3 @@ def test_a_server_that_is_not_there_is_a_failure_for_each_file(fetch, shelf, tmp
     outcomes = list(transfer.fetch([product(RATE), product(ASN)], tmp_path / "in", tmp_path / "q"))
 
     assert {each.name for each in outcomes} == {RATE, ASN}
-
-
-def test_a_caller_that_stops_early_leaves_no_files_behind(shelf, tmp_path, image):
-    """Closing the iterator removes every file that was not handed over."""
-    names = [RATE.replace("00001", f"{number:05d}") for number in range(12)]
-    for name in names:
-        shelf.put(name, body(image))
-    transfer = Transfer(shelf.url, downloads=2, patience=HASTY)
-
-    outcomes = transfer.fetch([product(name, image) for name in names], tmp_path / "in", tmp_path)
-    first = next(outcomes)
-    outcomes.close()
-
-    assert list((tmp_path / "in").iterdir()) == [first.path]
-
-
-# ---- what an earlier fetch left --------------------------------------------------------------
-
-EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
-
-
-def cut_then(shelf: Shelf, tmp_path: Path, image: bytes, patience: Patience = EAGER) -> None:
-    """A fetch that got 5,000 bytes of the file, under a strong ETag, before it was cut."""
-    shelf.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(shelf.url, patience=patience)
-    list(transfer.fetch([product(RATE, image)], tmp_path / "incoming", tmp_path / "quarantine"))
-    shelf.requests.clear()
-
-
-def rest(image: bytes, etag: str = '"v1"') -> Reply:
-    """The bytes from the 5,000th on."""
-    place = f"bytes 5000-{len(image) - 1}/{len(image)}"
-    return body(image[5000:], status=206, Content_Range=place, ETag=etag)
-
-
-def test_a_cut_download_goes_on_where_it_was_cut(shelf, fetch, image, tmp_path):
-    """The next fetch asks for the rest, on condition that the file is still the same."""
-    cut_then(shelf, tmp_path, image)
-    shelf.put(RATE, rest(image))
-
-    (arrived,) = fetch(product(RATE, image))
-
-    ((_, asked),) = shelf.requests
-    assert (asked["Range"], asked["If-Range"]) == ("bytes=5000-", '"v1"')
-    assert arrived.path.read_bytes() == image
-    assert arrived.sha256 == hashlib.sha256(image).hexdigest()
-    assert [path.suffix for path in (tmp_path / "incoming").iterdir()] == [".part"]
-
-
-@pytest.mark.parametrize("spoiled", [b"", b"x" * 5000, b"x" * 9000])
-def test_a_leftover_whose_bytes_have_changed_costs_time_and_nothing_else(
-    spoiled, shelf, fetch, image, tmp_path
-):
-    """Whatever became of the bytes on disk (a power cut), the file that arrives is right."""
-    cut_then(shelf, tmp_path, image)
-    (part,) = (tmp_path / "incoming").glob("*.part")
-    part.write_bytes(spoiled)
-    shelf.put(RATE, *[rest(image)] * (spoiled == b"x" * 5000), body(image))
-
-    (arrived,) = fetch(product(RATE, image))
-
-    assert arrived.path.read_bytes() == image
-
-
-def test_what_is_left_of_another_version_is_not_gone_on_with(shelf, fetch, image, tmp_path):
-    """A leftover belongs to one checksum: when the listing has moved, all is asked for."""
-    cut_then(shelf, tmp_path, image)
-    newer = image[:-4] + b"\x01\x02\x03\x04"
-    shelf.put(RATE, body(newer))
-
-    (arrived,) = fetch(product(RATE, newer))
-
-    ((_, asked),) = shelf.requests
-    assert "Range" not in asked
-    assert arrived.path.read_bytes() == newer
-
-
-def test_files_without_checksum_are_never_gone_on_with(shelf, fetch, image, tmp_path):
-    """Where MAST gives nothing to hold the whole to, a cut file is dropped at once."""
-    shelf.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(shelf.url, patience=EAGER)
-
-    list(transfer.fetch([product(RATE)], tmp_path / "incoming", tmp_path / "quarantine"))
-
-    assert list((tmp_path / "incoming").iterdir()) == []
-
-
-def test_a_whole_file_that_a_killed_run_left_is_not_asked_for_again(shelf, fetch, image, tmp_path):
-    """Its bytes are hashed again, and held to MAST's checksum."""
-    shelf.put(RATE, body(image))
-    (left,) = fetch(product(RATE, image))
-    shelf.requests.clear()
-
-    (arrived,) = fetch(product(RATE, image))
-
-    assert shelf.requests == []
-    assert arrived == left and arrived.path.read_bytes() == image
-
-
-def test_no_thread_is_left_however_the_fetch_ends(shelf, fetch, image, tmp_path):
-    """After the end, and after a caller that stops early, the download threads are gone."""
-    names = [RATE.replace("00001", f"{number:05d}") for number in range(12)]
-    for name in names:
-        shelf.put(name, body(image))
-
-    fetch(*[product(name, image) for name in names])
-    outcomes = Transfer(shelf.url, patience=HASTY).fetch(
-        [product(names[0])], tmp_path / "x", tmp_path
-    )
-    next(outcomes)
-    outcomes.close()
-
-    assert [each for each in threading.enumerate() if each.name.startswith("download-")] == []
-
-
-def test_a_withheld_file_is_told_with_its_release(shelf, fetch):
-    """The failure names the date, and what can be done before it."""
-    shelf.put(RATE, body(b"", status=403))
-
-    (outcome,) = fetch(product(RATE, exclusive=True, release_date="2030-01-02T00:00:00"))
-
-    assert "403; exclusive access until 2030-01-02T00:00:00; set a token" in outcome.message
-
-
-def fetch_on_a_small_disk(url: str, wanted: Product, folder: Path) -> str:
-    """Fetch where no file can grow beyond 20 kB; in a process that this limits alone."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-    with pytest.raises(StoreError) as caught:
-        list(Transfer(url, patience=HASTY).fetch([wanted], folder, folder / "quarantine"))
-    return str(caught.value)
-
-
-def test_a_disk_that_refuses_ends_the_fetch(shelf, image, tmp_path):
-    """A disk that takes no more bytes is an error of the store, not of one file."""
-    shelf.put(RATE, body(image))
-
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        arguments = (shelf.url, product(RATE, image), tmp_path)
-        message = pool.submit(fetch_on_a_small_disk, *arguments).result()
-
-    assert "make room" in message
-    assert list(tmp_path.iterdir()) == []

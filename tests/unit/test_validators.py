@@ -8,26 +8,15 @@ import pytest
 
 from jwmirror.archive.validators import observe
 from jwmirror.archive.wire import Patience
-from jwmirror.records import Listing, Product
+from jwmirror.records import Listing
 from tests.observatory.archive import TOKEN, Archive, Behaviour
 from tests.observatory.archive.faults import status
 from tests.observatory.archive.toys import toy_association
+from tests.products import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 MEMBERS = [f"jw01345001001_02101_0000{n}_nrcb1_cal.fits" for n in (1, 2)]
-
-
-def product(filename: str = ASN, **facts: object) -> Product:
-    """A product of program 1345."""
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation="o001",
-        suffix="asn",
-        **facts,
-    )
 
 
 @pytest.fixture
@@ -43,8 +32,8 @@ def look(archive: Archive) -> Callable[..., str | None]:
     """The validator of the association, where a validator was known or not."""
 
     def look(known: str | None = None, token: str | None = None, **facts: object) -> str | None:
-        listing = Listing(program=1345, asked_at="", products=(product(**facts),))
-        held = {product().uri: known} if known else {}
+        listing = Listing(program=1345, asked_at="", products=(product(ASN, **facts),))
+        held = {product(ASN).uri: known} if known else {}
         return observe(listing, archive.url, held, token, patience=HASTY).products[0].validator
 
     return look
@@ -152,7 +141,7 @@ def test_products_with_checksum_are_not_asked_for(archive, look):
 
 def test_only_the_wanted_products_are_asked_for(archive):
     """Products that nobody selected cost no request."""
-    listing = Listing(program=1345, asked_at="", products=(product(),))
+    listing = Listing(program=1345, asked_at="", products=(product(ASN),))
 
     observed = observe(listing, archive.url, {}, uris=[], patience=HASTY)
 

@@ -1,0 +1,138 @@
+"""Exposures, associations and an observatory made by hand, for plans to be made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.derivation import engine, key_of
+from jwmirror.recalibrate.members import Stock
+from jwmirror.recalibrate.plan import plan_associations, plan_exposures
+from jwmirror.recalibrate.references import Settled
+from jwmirror.records import (
+    Chain,
+    Derivation,
+    Entry,
+    Plan,
+    Product,
+    Recipe,
+    ResultFile,
+    canonical,
+)
+
+DEEP = Recipe(name="deep", programs=(1345,))
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
+
+
+def root(number: int) -> str:
+    """The name of an exposure without its suffix."""
+    return f"jw01345001001_02101_{number:05d}_nrcb1"
+
+
+def exposure(number: int, exp_type: str = "NRC_IMAGE", **changes: object) -> Entry:
+    """A manifest row of a raw exposure."""
+    filename = f"{root(number)}_uncal.fits"
+    entry = Entry(
+        path=f"upstream/jw01345/o001/{filename}",
+        origin="upstream",
+        sha256=f"{number:064d}",
+        size=1,
+        identity=f"identity-{number}",
+        header=canonical({"meta.exposure.type": exp_type, "meta.instrument.detector": "NRCB1"}),
+        product=Product(
+            uri=filename, filename=filename, program=1345, observation="o001", suffix="uncal"
+        ),
+    )
+    return replace(entry, **changes)
+
+
+def association(kind: str, product: str, *members: str) -> Association:
+    """An association of science exposures."""
+    return Association(
+        name=f"{product}_{kind}_asn.json",
+        asn_type=kind,
+        program=1345,
+        candidate="o001",
+        product=product,
+        members=tuple(Member(name=name, exptype="science") for name in members),
+    )
+
+
+def image2(*numbers: int) -> Associations:
+    """The stage-2 associations of exposures."""
+    found = [association("image2", root(n), f"{root(n)}_rate.fits") for n in numbers]
+    return Associations(found=tuple(found))
+
+
+def image3(*numbers: int) -> Associations:
+    """One mosaic of exposures."""
+    return Associations(
+        found=(association("image3", MOSAIC, *(f"{root(n)}_cal.fits" for n in numbers)),)
+    )
+
+
+@dataclass
+class Observatory:
+    """What a plan looks up: references by one context, results made, what is published."""
+
+    context: str = "jwst_0001.pmap"
+    hook: str = ""  # sha256
+    gaps: set[str] = field(default_factory=set)  # pipelines
+    results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
+    derivations: dict[tuple[str, str, str], Derivation] = field(default_factory=dict)
+
+    @property
+    def engine(self):
+        """The versions that are installed."""
+        return engine()
+
+    def within(self, python):
+        """Of all environments the same."""
+        return self
+
+    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
+        """Parameters as overridden, and a flat that goes with the context."""
+        if pipeline in self.gaps:
+            raise CalibrationError(f"{pipeline}: {self.context} has no flat reference")
+        flat = (f"flat_of_{self.context}", "5a")
+        hooks = (("fixes.scale", self.hook),) if self.hook else ()
+        return Settled(parameters=dict(asked), references={"flat": flat}, hooks=hooks)
+
+    def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
+        """How the published result was made."""
+        return self.derivations.get((recipe, product, pipeline))
+
+    def make(self, chain: Chain, *suffixes: str) -> tuple[ResultFile, ...]:
+        """Compute and publish the first stage of a chain."""
+        made = chain.derivations[0]
+        names = [f"{made.product}_{suffix}.fits" for suffix in suffixes]
+        files = tuple(
+            ResultFile(filename=name, sha256=f"sha-{name}", size=1, identity=f"id-{name}")
+            for name in names
+        )
+        self.results[key_of(made)] = files
+        self.derivations[chain.recipe, made.product, made.pipeline] = made
+        return files
+
+    def plan(self, entries: list[Entry], associations: Associations, *recipes: Recipe) -> Plan:
+        """The plan of exposures."""
+        lookups = (self, self.results.get, self.published)
+        return plan_exposures(entries, associations, recipes or (DEEP,), *lookups, 16)
+
+    def plan_stage(
+        self, stage: int, stock: Stock, associations: Associations, recipe: Recipe = DEEP
+    ) -> Plan:
+        """The plan of a stage's associations."""
+        lookups = (self, self.results.get, self.published)
+        return plan_associations(stock, associations, [recipe], *lookups, 16, stage)
+
+
+def chains(plan: Plan) -> list[Chain]:
+    """All chains of a plan."""
+    return [chain for batch in plan.batches.values() for chain in batch]
+
+
+def stages(plan: Plan) -> list[list[str]]:
+    """The pipelines of each chain."""
+    return [[derivation.pipeline for derivation in chain.derivations] for chain in chains(plan)]

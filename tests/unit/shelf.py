@@ -1,0 +1,130 @@
+"""A server of files whose every reply a test gives, and a hasty fetch from it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.wire import Patience
+from jwmirror.records import Failure, Product
+
+HASTY = Patience(
+    connect_s=2, read_s=0.4, stall_s=0.3, attempts=3, backoff_s=0.01, retry_after_s=0.05
+)
+
+Reply = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass
+class Shelf:
+    """A server of files that the test gives replies for; it remembers what was asked."""
+
+    url: str = ""
+    replies: dict[str, list[Reply]] = field(default_factory=dict)  # the last one stays
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def put(self, filename: str, *replies: Reply) -> None:
+        """Answer requests for a file with each reply in turn."""
+        self.replies[filename] = list(replies)
+
+
+def serve(shelf: Shelf) -> ThreadingHTTPServer:
+    """A loopback server of a shelf."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            shelf.requests.append((self.path, dict(self.headers)))
+            replies = shelf.replies[self.path.rpartition("/")[2]]
+            (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    shelf.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    return server
+
+
+@pytest.fixture(name="shelf")
+def fresh_shelf() -> Iterator[Shelf]:
+    """A fresh shelf on loopback."""
+    shelf = Shelf()
+    server = serve(shelf)
+    yield shelf
+    server.shutdown()
+    server.server_close()
+
+
+def body(data: bytes, status: int = 200, **headers: str) -> Reply:
+    """Send `data` with its length (or the Content_Length given; "" for none)."""
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        sent = {"Content_Length": str(len(data)), **headers}
+        for name, value in sent.items():
+            if value:
+                handler.send_header(name.replace("_", "-"), value)
+        if sent["Content_Length"] != str(len(data)):
+            handler.close_connection = True
+            handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return reply
+
+
+def slowly(data: bytes) -> Reply:
+    """Send a byte every 50 ms."""
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.close_connection = True
+        for start in range(len(data)):
+            try:
+                handler.wfile.write(data[start : start + 1])
+            except OSError:
+                return
+            time.sleep(0.05)
+
+    return reply
+
+
+def silently(handler: BaseHTTPRequestHandler) -> None:
+    """Send a head and then nothing."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    time.sleep(1)
+    handler.close_connection = True
+
+
+@pytest.fixture(name="image", scope="module")
+def small_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small FITS file of two HDUs."""
+    path = tmp_path_factory.mktemp("image") / "image.fits"
+    data = np.arange(5000, dtype="f4")
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, name="SCI")]).writeto(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(name="fetch")
+def hasty_fetch(shelf: Shelf, tmp_path: Path) -> Callable[..., list[Fetched | Failure]]:
+    """Fetch products from the shelf, impatiently."""
+
+    def fetch(*products: Product, token: str | None = None) -> list[Fetched | Failure]:
+        transfer = Transfer(shelf.url, token, downloads=3, patience=HASTY)
+        return list(transfer.fetch(products, tmp_path / "incoming", tmp_path / "quarantine"))
+
+    return fetch
