@@ -3,6 +3,7 @@
 Only the workflow's rules and the command line know this module; the wings never see a config.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,10 +15,12 @@ import yaml
 
 from jwmirror import subsets
 from jwmirror.errors import ConfigError, unknown
+from jwmirror.recalibrate.pipelines import PIPELINES
 from jwmirror.recipes import Recipes
 from jwmirror.records import Recipe, Selection
 
 SCHEMA = Path(__file__).parent.parent / "config" / "schema.yaml"
+KINDS = {"object": "keys with values (`key: value`)", "array": "a list", "string": "text"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,20 +159,36 @@ def _phrase(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties":
         allowed = list(error.schema["properties"])
         extra = sorted(set(error.instance) - set(allowed), key=str)
-        return "\n".join(f"{where}: {unknown('key', key, allowed)}" for key in extra)
+        return "\n".join(f"{where}: {_unknown_key(error, key, allowed)}" for key in extra)
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: missing key {', '.join(missing)}"
     if error.validator == "enum":
         return f"{where}: {unknown('value', error.instance, error.validator_value)}"
     if error.validator == "pattern":
-        return f"{where}: found {error.instance!r}, allowed is {error.validator_value}"
+        return f"{where}: found {error.instance!r}{_misspelt(error)}"
     if error.validator == "type":
-        found = type(error.instance).__name__
-        return f"{where}: found {error.instance!r} ({found}), allowed is {error.validator_value}"
+        found, allowed = type(error.instance).__name__, KINDS.get(error.validator_value)
+        expected = allowed or error.validator_value
+        return f"{where}: found {error.instance!r} ({found}), allowed is {expected}"
     if error.validator == "anyOf":
         return f"{where}: found {error.instance!r}, allowed are {error.schema['title']}"
     return f"{where}: {error.message}"
+
+
+def _unknown_key(error: jsonschema.ValidationError, key: str, allowed: list[str]) -> str:
+    """Words for a key that does not exist; a pipeline in a recipe was to be a parameter."""
+    if "parameters" in allowed and key in PIPELINES:
+        return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
+    return unknown("key", key, allowed)
+
+
+def _misspelt(error: jsonschema.ValidationError) -> str:
+    """What is allowed where a pattern is not kept; and the same in other letters, if that fits."""
+    pattern, text = error.validator_value, str(error.instance)
+    near = [each for each in (text.upper(), text.lower()) if re.search(pattern, each)]
+    hint = f"; did you mean {near[0]!r}?" if near else ","
+    return f"{hint} allowed is {error.schema.get('title', pattern)}"
 
 
 def _place(path: Any) -> str:

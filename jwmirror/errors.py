@@ -78,6 +78,7 @@ class CalibrationError(JwmirrorError):
 def unknown(kind: str, found: object, allowed: list) -> str:
     """Words for a name that does not exist: the nearest right one, and all that are allowed."""
     names = [str(name) for name in allowed]
-    near = difflib.get_close_matches(str(found), names, n=1)
+    near = [name for name in names if name.lower() == str(found).lower()]
+    near = near or difflib.get_close_matches(str(found), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {kind} {found!r}; {hint}allowed are {', '.join(names)}"

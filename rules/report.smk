@@ -31,6 +31,7 @@ rule write_report:
 rule conclude_run:
     input:
         report=rules.write_report.output.receipt,
+        published=rules.publish_generation.output.published,
         fetched=fetch_receipts,
         plans=plans_below,
         calibrated=receipts_below,
@@ -41,6 +42,7 @@ rule conclude_run:
     conda:
         "../envs/jwmirror.yaml"
     params:
+        mirror=mirror,
         run=run,
     message:
         "Concluding"

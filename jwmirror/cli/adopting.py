@@ -11,7 +11,7 @@ from jwmirror.config import Config, load
 from jwmirror.files import refusals
 from jwmirror.records import UPSTREAM, Product
 from jwmirror.report.steering import adoption_page
-from jwmirror.store.adoption import Adoption
+from jwmirror.store.adoption import Adoption, check_folder
 from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
 from jwmirror.store.objects import Objects
@@ -34,6 +34,7 @@ def adopt(
     """
     with told():
         asked = load(config)
+        check_folder(folder)  # before MAST is asked
         done = _adopted(asked, folder, wait, dry_run)
     tell(done, adoption_page(done, dry_run, all_lines), as_json)
 

@@ -92,6 +92,8 @@ def patience(wait: bool) -> float | None:
 def mirror_of(mirror: Path | None, config: Path) -> Path:
     """The mirror that was named, or that a config names; only that key of it is read."""
     if mirror is not None:
+        if not mirror.is_dir():
+            raise ConfigError([f"--mirror {mirror}: there is no such folder"])
         return mirror
     try:
         found = yaml.safe_load(config.read_text())

@@ -37,7 +37,7 @@ class Causes:
         if old.key and new.key:
             made = self._between(old.key, new.key)
         else:
-            made = _changed(self._pedigree(old), self._pedigree(new))
+            made = _changed(*self._pedigrees(old, new))
         marks = _changed(_facts(old), _facts(new)) if old.sha256 == new.sha256 else ()
         if made or marks or old.sha256 == new.sha256:
             return (*made, *(mark for mark in marks if mark not in made))
@@ -60,6 +60,15 @@ class Causes:
         if content not in self._settings:
             self._settings[content] = differences(*bare)
         return self._settings[content]
+
+    def _pedigrees(self, old: Entry, new: Entry) -> tuple[dict[str, str], dict[str, str]]:
+        """Both pedigrees; of MAST's file and a result of ours only what is recorded of both."""
+        was, now = self._pedigree(old), self._pedigree(new)
+        if bool(old.key) == bool(new.key):
+            return was, now
+        both = was.keys() & now.keys()
+        was, now = ({n: value for n, value in each.items() if n in both} for each in (was, now))
+        return was, now
 
     def _pedigree(self, entry: Entry) -> dict[str, str]:
         """Which software and references made a file, and when, as far as that is recorded."""

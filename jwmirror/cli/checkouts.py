@@ -17,7 +17,7 @@ from jwmirror.store.checkouts import (
     moment_of,
     plan_checkout,
 )
-from jwmirror.store.pins import number_of
+from jwmirror.store.naming import generation_named
 
 How = StrEnum("How", [(mode.upper(), mode) for mode in MODES])
 To = Annotated[Path, typer.Option("--to", help="A folder that is not there yet, or is empty.")]
@@ -37,7 +37,8 @@ def checkout(
     """Show a generation in a folder of its own; the current view stays as it is."""
     with told():
         root = mirror_of(mirror, config)
-        done = _checked_out(root, number_of(root, generation), to, mode, dry_run)
+        number = generation_named(root, generation).number
+        done = _checked_out(root, number, to, mode, dry_run)
     tell(done, checkout_page(done, dry_run), as_json)
 
 

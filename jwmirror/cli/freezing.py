@@ -11,7 +11,7 @@ from jwmirror.cli.checkouts import To
 from jwmirror.cli.steering import State
 from jwmirror.report.steering import frozen_page
 from jwmirror.store.checkouts import COPY, HARDLINK, REFLINK
-from jwmirror.store.pins import number_of
+from jwmirror.store.naming import generation_named
 
 ROOT = Path(__file__).parents[2]
 How = StrEnum("How", [(mode.upper(), mode) for mode in (COPY, REFLINK, HARDLINK)])
@@ -38,7 +38,7 @@ def freeze(
 
     with told():
         root = mirror_of(mirror, config)
-        number = number_of(root, generation)
+        number = generation_named(root, generation).number
         if dry_run:
             done = freezing.plan_freeze(root, number, to, mode.value, with_exclusive)
         else:

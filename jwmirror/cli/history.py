@@ -15,6 +15,7 @@ from jwmirror.report.history import history_of
 from jwmirror.report.steering import file_history_page
 from jwmirror.store.filehistory import FileHistory, file_history
 from jwmirror.store.generations import Generations
+from jwmirror.store.pins import pinned
 
 
 @app.command()
@@ -32,8 +33,9 @@ def log(
         root = mirror_of(mirror, config)
         generations = Generations(root)
         if file is None:
-            pruned = [each.number for each in generations.all() if each.is_pruned]
-            found = history_of(str(root), generations.current(), generations.all(), pruned)
+            current, known = generations.current(), generations.all()
+            pruned = [each.number for each in known if each.is_pruned]
+            found = history_of(str(root), current, known, pruned, pinned(root))
             page = pages.log_page(found)
         else:
             found = _file_history(root, file)

@@ -8,12 +8,9 @@ from jwmirror.comparison import Side
 from jwmirror.errors import StoreError
 from jwmirror.records import Entry
 from jwmirror.store.differences import without_origin
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
 from jwmirror.store.manifest import Entries
-from jwmirror.store.pins import find_pin, pins
-
-CURRENT = "current"
+from jwmirror.store.naming import generation_named
+from jwmirror.store.pins import CURRENT
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,10 @@ def states_of(root: Path, old: str, new: str, recipe: str) -> tuple[State, State
     """
     (old_name, _, old_origin), (new_name, _, new_origin) = old.partition(":"), new.partition(":")
     origins = old_origin or recipe or new_origin, new_origin or recipe or old_origin
-    generations = [_generation(root, name) for name in (old_name, new_name)]
+    generations = [
+        generation_named(root, name or CURRENT, f"; a recipe of the current generation is :{name}")
+        for name in (old_name, new_name)
+    ]
     rows = {each.number: each.entries() for each in generations}
     found = [
         State(Side(generation=each.number, origin=origin), rows[each.number])
@@ -57,22 +57,6 @@ def states_of(root: Path, old: str, new: str, recipe: str) -> tuple[State, State
     for origin in set(origins) - {""}:
         _check_origin(origin, found)
     return found[0], found[1]
-
-
-def _generation(root: Path, name: str) -> Generation:
-    """The generation of a number, a pin, or the current one ("" or "current")."""
-    generations = Generations(root)
-    if name in ("", CURRENT):
-        return generations.needed_current()
-    if name.isdigit():
-        return generations.read(int(name))
-    if pin := find_pin(root, name):
-        return generations.read(pin.generation)
-    raise StoreError(
-        f"{name}: expected the number of a generation (`jwmirror log` lists them), a pin "
-        f"({', '.join(each.name for each in pins(root)) or 'there are none'}) or `current`; a "
-        f"recipe of the current generation is :{name}."
-    )
 
 
 def _check_origin(origin: str, states: list[State]) -> None:

@@ -22,7 +22,8 @@ from jwmirror.cli.app import (
 from jwmirror.errors import ConfigError
 from jwmirror.report import steering as pages
 
-State = Annotated[str, typer.Argument(metavar="GEN", help="A generation's number, or a pin.")]
+GEN = "A generation's number, a pin, or `current`."
+State = Annotated[str, typer.Argument(metavar="GEN", help=GEN)]
 
 
 @app.command()
@@ -38,12 +39,12 @@ def rollback(
 
     The next run compares MAST and the config with it, and brings back what they ask for.
     """
-    from jwmirror.store.pins import number_of
+    from jwmirror.store.naming import generation_named
     from jwmirror.store.rollback import plan_rollback, roll_back
 
     with told():
         root = mirror_of(mirror, config)
-        number = number_of(root, generation)
+        number = generation_named(root, generation).number
         done = plan_rollback(root, number) if dry_run else roll_back(root, number, patience(wait))
     tell(done, pages.rollback_page(done, dry_run), as_json)
 
@@ -51,9 +52,7 @@ def rollback(
 @app.command()
 def pin(
     name: Annotated[str, typer.Argument(help="The name to give.")],
-    generation: Annotated[
-        int | None, typer.Argument(metavar="[GEN]", help="A generation; else the current one.")
-    ] = None,
+    generation: Annotated[str, typer.Argument(metavar="[GEN]", help=GEN)] = "current",
     config: ConfigFile = CONFIG,
     mirror: Mirror = None,
     dry_run: DryRun = False,
@@ -61,17 +60,16 @@ def pin(
 ) -> None:
     """Give a generation a name; prune never takes one that has a name."""
     from jwmirror.store import pins
-    from jwmirror.store.generations import Generations
+    from jwmirror.store.naming import generation_named
 
     with told():
         root = mirror_of(mirror, config)
-        if generation is None:
-            generation = Generations(root).needed_current().number
+        number = generation_named(root, generation).number
         if dry_run:
-            pins.check_pin(root, name, generation)
-            found = pins.Pin(name=name, generation=generation, kind=pins.PIN, made_at="")
+            pins.check_pin(root, name, number)
+            found = pins.Pin(name=name, generation=number, kind=pins.PIN, made_at="")
         else:
-            found = pins.pin(root, name, generation)
+            found = pins.pin(root, name, number)
     tell(found, pages.pin_page(found, dry_run), as_json)
 
 

@@ -20,6 +20,7 @@ from jwmirror.cli.app import (
     told,
 )
 from jwmirror.report import steering as pages
+from jwmirror.store.generations import Generations
 from jwmirror.store.repairs import Repairs, planned, repair
 from jwmirror.store.verification import Verification
 from jwmirror.store.verification import verify as look_at
@@ -47,6 +48,8 @@ def verify(
         root = mirror_of(mirror, config or CONFIG)
         if not mend:
             found: Verification | Repairs = look_at(root, full)
+            if not found.generations and not found.problems:
+                Generations(root).needed_current()  # nothing at all is not "all is right"
             page, is_right = pages.verification_page(found, all_lines), not found.problems
         else:
             found = planned(root, full) if dry_run else _repaired(root, full, wait, config, mirror)

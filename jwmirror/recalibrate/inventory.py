@@ -141,14 +141,15 @@ def _value(node: ast.expr) -> Any:
 def _no_pipeline(name: str) -> str:
     """What was meant by a name that begins with no pipeline: perhaps a step of some."""
     word, _, _ = name.partition(".")
-    owners = [p for p in pipelines.PIPELINES if word in pipelines.class_of(p).step_defs]
-    if owners:
+    if owners := pipelines.with_step(word):
         whole = ", ".join(f"{owner}.{name}" for owner in owners)
         return f"{name}: {word} is a step of {', '.join(owners)}; say {whole}."
+    if steps := [g.name for g in groups() for each in g.parameters if each.name == name]:
+        return f"{name}: is a parameter of {', '.join(steps)}; say {steps[0]}.{name}."
     return _unknown(name, "pipeline", word, [*pipelines.PIPELINES])
 
 
 def _unknown(place: str, kind: str, word: str, names: list[str]) -> str:
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     guess = f"did you mean {', '.join(near)}? " if near else ""
-    return f"{place}: there is no {kind} {word}; {guess}There are: {', '.join(sorted(names))}."
+    return f"{place}: there is no {kind} {word}; {guess}there are {', '.join(sorted(names))}."

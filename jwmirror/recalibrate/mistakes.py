@@ -23,12 +23,21 @@ def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None
     for written, content in parameters.items():
         pipeline, where = pipelines.name_of(str(written)), f"{place}.{written}"
         if pipeline not in pipelines.PIPELINES:
-            found.append(_unknown(where, "pipeline", str(written), pipelines.PIPELINES))
+            found.append(_no_pipeline(where, str(written)))
         elif not isinstance(content, Mapping):
             found.append(f"{where}: expected steps and their parameters, found {content!r}.")
         else:
             found += _pipeline_mistakes(spec_of(pipeline), content, where, base)
     return found
+
+
+def _no_pipeline(place: str, name: str) -> str:
+    """What was meant by a name that is no pipeline's: perhaps a step, without its pipeline."""
+    if owners := pipelines.with_step(name):
+        return (
+            f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
+        )
+    return _unknown(place, "pipeline", name, pipelines.PIPELINES)
 
 
 def _pipeline_mistakes(

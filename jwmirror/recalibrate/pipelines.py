@@ -112,6 +112,11 @@ def class_of(pipeline: str) -> Any:
     return getattr(jwst.pipeline, PIPELINES[pipeline])
 
 
+def with_step(step: str) -> list[str]:
+    """The pipelines that have a step of that name; imports jwst.pipeline."""
+    return [pipeline for pipeline in PIPELINES if step in class_of(pipeline).step_defs]
+
+
 def reference_types_of(step: Any) -> tuple[str, ...]:
     """The reference types that a class of step asks for; those of its steps if it has some."""
     inner = getattr(step, "step_defs", None)

@@ -195,7 +195,13 @@ def log_page(history: History) -> RenderableType:
             f"{each.counts['files']:,}",
             words.size(each.counts["bytes"]),
             words.delta(each.counts),
-            escape(f"{'(pruned) ' if each.number in history.pruned else ''}{each.cause}"),
+            escape(f"{_standing(history, each.number)}{each.cause}"),
             style="" if each.number in history.line else "dim",
         )
     return table
+
+
+def _standing(history: History, number: int) -> str:
+    """What is to know of a generation before its cause: its names, and whether it was pruned."""
+    told = [*history.names.get(str(number), ()), *(["pruned"] if number in history.pruned else [])]
+    return f"({', '.join(told)}) " if told else ""

@@ -96,12 +96,13 @@ def _file_page(each: FileDifference, sides: str, all_lines: bool) -> RenderableT
         entry, side = (each.old, "first") if each.old else (each.new, "second")
         return Text(f"{entry.path}: only on the {side} side ({sides})\n")  # type: ignore[union-attr]
     paths = [entry.path for entry in (each.old, each.new) if entry]
-    reasons = [str(reason) for reason in each.reasons if reason not in each.comparison.pedigree]
+    told = each.comparison.pedigree  # by the headers themselves, DATE to the millisecond
+    made = [why for why in each.reasons if why not in told and why.what != "DATE"]
     name = paths[0] if paths[0] == paths[1] else " -> ".join(paths)
     parts = [
         _verdict(each.comparison),
         Text(f"{name}\n{sides}", style="dim"),
-        *_section("Made differently", reasons, all_lines),
+        *_section("Made differently", list(map(str, made)), all_lines),
         *_comparison(each.comparison, all_lines),
         Text(),
     ]

@@ -49,6 +49,7 @@ def _stage(recipe: str, stage: Stage) -> Iterator[RenderableType]:
     for reason in stage.reasons:
         yield Text(f"  {reason}")
     yield Text(f"key {stage.key or 'not known before its inputs are made'}")
+    yield Text(f"{made.pipeline} of {_versions(made)}", style="dim")
     yield from _derivation(made, stage.origins)
     yield from _former(stage.former, "nothing" if stage.key else "inputs that are still to be made")
     if stage.note:
@@ -56,11 +57,9 @@ def _stage(recipe: str, stage: Stage) -> Iterator[RenderableType]:
 
 
 def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
-    """What the key hashes: engine, inputs, references, hooks, parameters."""
-    versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
-    yield Text(f"{made.pipeline} of {versions}", style="dim")
+    """What the key hashes besides the engine: inputs, references, hooks, parameters."""
     yield _inputs(made)
-    yield _references(made)
+    yield from _references(made)
     if made.hooks:
         table = _titled("Own code", "hook or function", "sha256")
         for hook in made.hooks:
@@ -97,8 +96,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
         yield "valid under", entry.context
     if record:
         made = record.derivation
-        versions = ", ".join(f"{name} {version}" for name, version in made.engine.items())
-        yield "pipeline", f"{made.pipeline} ({versions})"
+        yield "pipeline", f"{made.pipeline} ({_versions(made)})"
         yield "made", f"{words.moment(record.made_at)} in {record.seconds:.1f} s"
 
 
@@ -108,6 +106,10 @@ def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
         if value := getattr(product, name):
             yield name, value
     yield "access", "exclusive" if product.exclusive else "public"
+
+
+def _versions(made: Derivation) -> str:
+    return ", ".join(f"{name} {version}" for name, version in made.engine.items())
 
 
 def _titled(title: str, *columns: str) -> Table:
@@ -121,11 +123,15 @@ def _inputs(made: Derivation) -> Table:
     return table
 
 
-def _references(made: Derivation) -> Table:
+def _references(made: Derivation) -> Iterator[RenderableType]:
+    """Those that there are, and in one line the types of which CRDS has none for it."""
     table = _titled("References", "type", "reference", "sha1")
     for kind, (name, sha1) in sorted(made.references.items()):
-        table.add_row(kind, name, sha1)
-    return table
+        if sha1:
+            table.add_row(kind, name, sha1)
+    yield table
+    if without := [kind for kind, (_, sha1) in sorted(made.references.items()) if not sha1]:
+        yield Text(f" N/A: {', '.join(without)}", style="dim")
 
 
 def _parameters(made: Derivation, origins: Mapping[str, str]) -> Table:

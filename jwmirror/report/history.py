@@ -1,7 +1,7 @@
 """The generations of a mirror, newest first. Pure. Its fields are the keys of `log --json`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 
 from jwmirror.records import Generation
 
@@ -15,6 +15,7 @@ class History:
     line: tuple[int, ...]  # the current generation, its parent, and so on back to the first
     generations: tuple[Generation, ...]  # newest first
     pruned: tuple[int, ...] = ()  # of them, those whose files can no longer be had
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # number -> its pins
 
 
 def history_of(
@@ -22,6 +23,7 @@ def history_of(
     current: Generation | None,
     generations: Iterable[Generation],
     pruned: Iterable[int] = (),
+    names: Mapping[int, tuple[str, ...]] | None = None,
 ) -> History:
     """The history of a mirror."""
     known = {each.number: plain(each) for each in generations}
@@ -35,6 +37,7 @@ def history_of(
         line=tuple(line),
         generations=tuple(known[number] for number in sorted(known, reverse=True)),
         pruned=tuple(pruned),
+        names={str(number): found for number, found in sorted((names or {}).items())},
     )
 
 

@@ -95,10 +95,15 @@ def adopt(
     )
 
 
+def check_folder(folder: Path) -> None:
+    """StoreError unless there is a folder to adopt files from."""
+    if not Path(folder).is_dir():
+        raise StoreError(f"{folder}: expected a folder with files to adopt, found none.")
+
+
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     """The files below a folder; and folders that cannot be listed, with why."""
-    if not folder.is_dir():
-        raise StoreError(f"{folder}: expected a folder with files to adopt, found none.")
+    check_folder(folder)
     unlisted: list[OSError] = []
     for above, folders, names in os.walk(folder, onerror=unlisted.append):
         folders.sort()

@@ -64,7 +64,8 @@ class Generations:
         try:
             head = records.read(folder / HEAD, records.Generation)
         except FileNotFoundError as err:
-            raise StoreError(f"generation {number}: there is no {folder / HEAD}.") from err
+            why = f"there is no {folder / HEAD}; `jwmirror log` lists those that there are"
+            raise StoreError(f"generation {number}: {why}.") from err
         except msgspec.DecodeError as err:
             raise StoreError(f"generation {number}: {folder / HEAD} is damaged ({err}).") from err
         return Generation(**vars(head), folder=folder)

@@ -15,6 +15,7 @@ from jwmirror.store.leases import lease
 from jwmirror.store.tombstones import HEAD, PRUNED
 
 PIN, FROZEN = "pin", "frozen"
+CURRENT = "current"  # means the current generation, and so is no name of another
 NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WAIT_S = 30.0  # for whoever changes the mirror; giving a name takes no time itself
 
@@ -60,10 +61,10 @@ def pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") ->
 
 def check_pin(root: Path, name: str, number: int) -> Pin | None:
     """StoreError unless a generation can have a name; the pin, if it has it already."""
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or name == CURRENT:
         raise StoreError(
             f"pin {name!r}: a name is up to 100 letters, digits, '.', '_' and '-', begins with a "
-            "letter or digit, and is no number; nothing was pinned."
+            f"letter or digit, and is no number and not {CURRENT!r}; nothing was pinned."
         )
     folder = Path(root) / "generations" / f"{number:06d}"
     if not (folder / HEAD).is_file() or (folder / PRUNED).exists():
@@ -107,11 +108,6 @@ def known_pin(root: Path, name: str) -> Pin:
         known = ", ".join(f"{each.name} ({each.generation})" for each in pins(root)) or "none"
         raise StoreError(f"pin {name!r}: there is none of that name; pins are: {known}.")
     return found
-
-
-def number_of(root: Path, word: str) -> int:
-    """The generation that a number, or the name of a pin, means; StoreError if it is no pin."""
-    return int(word) if word.isdigit() else known_pin(root, word).generation
 
 
 def _path(root: Path, name: str) -> Path:

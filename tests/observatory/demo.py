@@ -198,9 +198,12 @@ def main(folder: Path) -> None:
     report = sorted((site.mirror / "reports").glob("*.html"))[-1]
     console.print(f"\nAll four acts went as they should, in {time.monotonic() - started:.0f} s.")
     console.print(f"The report: {report}\nLook around:")
-    for words in ("log", "status", f"explain {TWIN.replace('uncal', 'cal')}"):
-        console.print(f"  .venv/bin/jwmirror {words} --mirror {site.mirror}")
+    rate, setting = TWIN.replace("uncal", "rate"), "deep.detector1.jump.rejection_threshold=6"
+    for words in ("log", f"explain {rate}", f"diff 1 2 {rate}", f"plan --set {setting}"):
+        console.print(f"  .venv/bin/jwmirror {words} --config {site.config_file}")
     console.print(f"  ls {site.mirror}/current/recalibrated/deep/jw01345/o001")
+    console.print("To go on, serve it again, and put the addresses that it tells into the config:")
+    console.print(f"  .venv/bin/python -m tests.observatory serve --root {observatory.root}")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def test_status_as_json_has_the_documented_keys(small_mirror):
 
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
-    assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path / "none")
+    assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path)
 
 
 def test_status_of_a_run_that_did_not_come_far(small_mirror):

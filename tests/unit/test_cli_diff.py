@@ -148,7 +148,7 @@ def test_a_pin_names_a_side(mirror):
 
     assert plain["old"] == {"generation": 1, "origin": ""}
     assert recipe["old"] == {"generation": 1, "origin": "deep"}
-    assert "a pin (paper)" in " ".join(said.split())
+    assert "a pin (paper (1))" in " ".join(said.split())
 
 
 def test_a_file_of_one_side_only(mirror):

@@ -48,8 +48,31 @@ def test_names_are_given_and_taken(steered):
     pinned = answer("pin", "paper", *at)
 
     assert (pinned["name"], pinned["generation"], pinned["kind"]) == ("paper", 2, "pin")
-    assert "pins are: paper (2)" in run("rollback", "papr", *at, code=1)
+    assert "a pin (paper (2))" in " ".join(run("rollback", "papr", *at, code=1).split())
+    assert "(paper) less" in " ".join(run("log", *at).split())
+    assert answer("log", *at)["names"] == {"2": ["paper"]}
     assert "paper no longer names generation 2" in run("unpin", "paper", *at)
+
+
+def test_a_generation_is_named_alike_in_every_command(steered, tmp_path):
+    """By number, by pin, or as the current one; wherever a command takes one."""
+    at = ("--mirror", steered.root)
+    run("pin", "old", 1, *at)
+
+    assert answer("pin", "same", "old", *at)["generation"] == 1
+    assert answer("pin", "new", "current", *at)["generation"] == 2
+    for name, number in (("old", 1), ("current", 2), ("2", 2)):
+        shown = answer("checkout", name, "--to", tmp_path / f"shown-{name}", *at)
+        assert shown["generation"] == number
+
+
+def test_no_mirror_is_not_a_whole_one(tmp_path):
+    """A folder that is not there is told by every command; an empty one is nothing to verify."""
+    for command in (["verify"], ["status"], ["log"], ["rollback", 1]):
+        said = run(*command, "--mirror", tmp_path / "mistyped", code=2)
+        assert "there is no such folder" in " ".join(said.split())
+
+    assert "no generation is published yet" in run("verify", "--mirror", tmp_path, code=1)
 
 
 def test_verify_ends_with_1_where_something_is_wrong(steered):

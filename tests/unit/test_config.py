@@ -102,6 +102,12 @@ def test_extended_recipe_lies_over_its_parent():
         ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
         ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
         ({"deep": {"stages": [4]}}, "recipes.deep.stages[0]: unknown value 4"),
+        ({"deep": {"detector1": {}}}, "it belongs in it: `parameters: {detector1: ...}`"),
+        ({"deep": {"parameters": {"jump": {}}}}, "jump is a step of detector1; write detector1:"),
+        ({"deep": {"filters": ["f200w"]}}, "found 'f200w'; did you mean 'F200W'?"),
+        ({"deep": {"instruments": ["nircam"]}}, "did you mean 'NIRCAM'?"),
+        ({"upstream": {}}, "recipes: found 'upstream', allowed is a name of small letters"),
+        ({"deep": []}, "recipes.deep: found [] (list), allowed is keys with values"),
     ],
 )
 def test_recipe_mistakes_name_the_remedy(recipes, words):

@@ -78,6 +78,7 @@ def test_every_default_can_be_said_in_a_recipe():
         ("detector1.jmup", "there is no step or parameter jmup; did you mean jump?"),
         ("detector1.jump.rejection_treshold", "did you mean rejection_threshold"),
         ("tweakreg", "tweakreg is a step of image3; say image3.tweakreg"),
+        ("rejection_threshold", "is a parameter of detector1.jump, "),
         ("photom.inverse", "say image2.photom.inverse, spec2.photom.inverse"),
     ],
 )

@@ -7,8 +7,9 @@ import pytest
 
 from jwmirror.errors import StoreError
 from jwmirror.store.generations import Generations
+from jwmirror.store.naming import generation_named
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import number_of, pin, pins, unpin
+from jwmirror.store.pins import pin, pins, unpin
 from jwmirror.store.rollback import plan_rollback, roll_back
 from tests.unit.test_generations import row, seen
 
@@ -118,14 +119,14 @@ def test_a_name_leads_to_its_generation(mirror):
     pin(mirror, "paper-1.0", 2)
     pin(mirror, "paper-1.0", 2)
 
-    assert number_of(mirror, "paper-1.0") == 2
+    assert generation_named(mirror, "paper-1.0").number == 2
     assert unpin(mirror, "paper-1.0").generation == 2
     assert pins(mirror) == ()
 
 
-@pytest.mark.parametrize("name", ["12", "", "../up", ".hidden", "a b", "x" * 101])
+@pytest.mark.parametrize("name", ["12", "", "../up", ".hidden", "a b", "x" * 101, "current"])
 def test_a_name_that_could_mislead_is_refused(mirror, name):
-    """Numbers, paths and the like are no names."""
+    """Numbers, paths, `current` and the like are no names."""
     with pytest.raises(StoreError, match="nothing was pinned"):
         pin(mirror, name, 1)
 
@@ -137,14 +138,16 @@ def test_a_name_is_not_moved(mirror):
     with pytest.raises(StoreError, match="found generation 2"):
         pin(mirror, "paper", 3)
 
-    assert number_of(mirror, "paper") == 2
+    assert generation_named(mirror, "paper").number == 2
 
 
 def test_what_is_not_there_has_no_name(mirror):
     """Neither a generation that is not there can be pinned, nor a name that is not there used."""
     with pytest.raises(StoreError, match="generation 9 is not there"):
         pin(mirror, "paper", 9)
-    with pytest.raises(StoreError, match="pins are: none"):
-        number_of(mirror, "paper")
+    with pytest.raises(StoreError, match=r"a pin \(there are none\) or `current`"):
+        generation_named(mirror, "paper")
+    with pytest.raises(StoreError, match=r"generation 9: .* `jwmirror log` lists"):
+        generation_named(mirror, "9")
     with pytest.raises(StoreError, match="none of that name"):
         unpin(mirror, "paper")
