@@ -23,7 +23,8 @@ from jwmirror.store.objects import SHARED, Objects
 
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
-OWN = ("objects", "generations", "views", "provenance", "pins", "locks", "current")
+STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current")
+OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirror's folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
 
 def check_target(root: Path, to: Path) -> None:
     """StoreError unless a folder is free to be written, and is not one of the store's own."""
-    place, mirror = Path(os.path.abspath(to)), Path(os.path.abspath(root))
+    place, mirror = Path(os.path.realpath(to)), Path(os.path.realpath(root))
     inside = place.relative_to(mirror).parts if place.is_relative_to(mirror) else ("elsewhere",)
     if not inside or inside[0] in OWN:
         raise StoreError(f"{to}: belongs to the mirror itself; nothing was written; name another.")

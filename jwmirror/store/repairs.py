@@ -20,7 +20,7 @@ from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.states import Problem, read_states
-from jwmirror.store.verification import NOTHING, verify
+from jwmirror.store.verification import DENIED, NOTHING, verify
 from jwmirror.store.view import view_folder
 
 Arrival = tuple[Version, Path]  # a product's bytes, verified, in a file that is ours
@@ -130,6 +130,8 @@ def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
 
 def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> Step:
     """What to do about a problem; `last` are objects that outlive their generations."""
+    if problem.found == DENIED:  # not damaged, as far as we can tell: nothing is put aside
+        return Step(problem=problem, act=TELL)
     entry = rows.get(Path(problem.path).name) if problem.kind == "object" else None
     if entry is not None:
         return Step(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
@@ -156,6 +158,8 @@ def _mended(root: Path, step: Step) -> Outcome:
     copy = "not mended: take it back from a copy of the mirror"
     name = Path(problem.path).stem
     told = f"not mended: `jwmirror unpin {name}`" if problem.kind == "pin" else copy
+    if problem.found == DENIED:
+        told = "left as it is: who may read it has to verify it"
     return Outcome(problem=problem, is_mended=False, done=told)
 
 

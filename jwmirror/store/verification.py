@@ -5,6 +5,7 @@ pointers and the current view, where somebody changed it since it was built. Ful
 every object besides, on all cores, every record of provenance, and every link of every view.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from jwmirror.store.states import Problem, Rows, States, read_states
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
 NOTHING = "nothing"
+DENIED = os.strerror(errno.EACCES)  # found, where a file is another user's alone
 
 
 @dataclass(frozen=True, kw_only=True)

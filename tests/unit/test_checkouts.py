@@ -78,10 +78,14 @@ def test_reflinks_are_made_or_refused_with_the_next_step(mirror, tmp_path):
         assert shown(tmp_path / "clone") == dict(zip(PATHS, (b"1", b"hidden"), strict=True))
 
 
-@pytest.mark.parametrize("place", ["mirror", "mirror/objects/x", "mirror/current/x", "full"])
+@pytest.mark.parametrize(
+    "place",
+    ["mirror", "mirror/objects/x", "mirror/current/x", "mirror/work/x", "alias/objects/x", "full"],
+)
 def test_folders_in_use_are_refused(mirror, tmp_path, place):
     """Neither the store's own folders nor one with something in it is written to."""
     (tmp_path / "full").mkdir()
+    (tmp_path / "alias").symlink_to("mirror")
     (tmp_path / "full" / "mine").touch()
 
     with pytest.raises(StoreError, match="nothing was written"):

@@ -1,5 +1,6 @@
 """Repair: what MAST has unchanged comes back, the rest is told, and nothing damaged is shown."""
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -166,3 +167,23 @@ def test_what_cannot_be_mended_is_told(small_mirror):
 
     assert not outcome.is_mended
     assert "take it back from a copy" in outcome.done
+
+
+@pytest.mark.parametrize("result", [False, True])
+def test_what_is_another_users_is_left_as_it_is(small_mirror, monkeypatch, result):
+    """An object that we may not read is not damaged for all we know: it stays, and its record."""
+    root = small_mirror.root
+    entry = next(e for e in Generations(root).entries() if bool(e.key) == result)
+    hidden = str(Objects(root).path(entry.sha256))
+
+    def denied(paths):
+        error = PermissionError(13, "Permission denied")
+        return ((path, error if path == hidden else os.path.basename(path)) for path in paths)
+
+    monkeypatch.setattr("jwmirror.store.verification.sums", denied)
+    (outcome,) = repair(root, full=True, refetch=lambda products: ()).outcomes
+
+    assert not outcome.is_mended and "who may read it" in outcome.done
+    assert Objects(root).has(entry.sha256, entry.size)
+    assert losses(root) == {}
+    assert not entry.key or Provenance(root).read(entry.key)
