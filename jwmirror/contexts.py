@@ -13,8 +13,9 @@ from jwmirror.archive.references import (
     sync_mappings,
     sync_references,
 )
+from jwmirror.recalibrate.loaded import environment
 from jwmirror.recalibrate.plan import wanted
-from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.references import Resolver
 from jwmirror.records import Generation, Recipe, References
 from jwmirror.supply import Held
 

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
+from jwmirror.recalibrate.asked import pars_types
 from jwmirror.recalibrate.headers import crds_header
-from jwmirror.recalibrate.references import Resolver, environment, pars_types
+from jwmirror.recalibrate.loaded import environment
+from jwmirror.recalibrate.references import Resolver
 from jwmirror.records import canonical
 from tests.observatory.references.context import build_context, mappings_folder
 from tests.observatory.references.mappings import age, succeed

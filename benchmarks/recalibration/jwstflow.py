@@ -12,7 +12,7 @@ from benchmarks.recalibration.peers import environment_of
 from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.recalibrate.derivation import engine
-from jwmirror.recalibrate.references import OFFLINE
+from jwmirror.recalibrate.loaded import OFFLINE
 from tests.observatory.inputs import Inputs
 
 RELEASE = "0.2.1"

@@ -19,7 +19,7 @@ from benchmarks.recalibration.place import (
     open_place,
 )
 from jwmirror.recalibrate.identity import science_identity
-from jwmirror.recalibrate.references import environment
+from jwmirror.recalibrate.loaded import environment
 from jwmirror.recalibrate.worker import Shop
 from jwmirror.records import Chain, Receipt, Recipe
 from tests.observatory.inputs import Inputs

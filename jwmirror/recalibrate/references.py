@@ -1,33 +1,28 @@
 """Which parameters and reference files apply to an exposure, by a CRDS cache without a server.
 
-CRDS takes its settings from the process's environment: put `environment(cache, context)` into
-os.environ before the first use of a Resolver, and before worker processes are started.
+CRDS has to find `loaded.environment(cache, context)` in os.environ before the first use.
 """
 
-import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.recalibrate import headers, hooks, overrides, parameters, pipelines
+from jwmirror.recalibrate.asked import own_types, pars_types, reference_types
 from jwmirror.recalibrate.derivation import engine
-from jwmirror.recalibrate.epochs import Rule, joined, rule_of
 from jwmirror.recalibrate.hooks import Sources
+from jwmirror.recalibrate.loaded import NO_RULE, mapping_of, pars_content, rules_of, sha1_of
 from jwmirror.records import canonical, digest
 
 if TYPE_CHECKING:
     from jwmirror.recalibrate.elsewhere import Elsewhere
 
-OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
 NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 
 References = dict[str, tuple[str, str]]  # as in a derivation
-NO_RULE = Rule(())  # of a type that an instrument has not: the answer depends on nothing
 Case = tuple[Any, ...]  # a pipeline or a type, and what of a header the rules go by
 
 
@@ -38,13 +33,6 @@ class Answers(NamedTuple):
     digest: str
 
 
-class Rules(NamedTuple):
-    """What a context's rules for an instrument go by, type by type and all together."""
-
-    whole: Rule
-    by_type: dict[str, Rule | None]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settled:
     """What of a derivation is looked up: parameters (paths whole), references and hooks."""
@@ -52,16 +40,6 @@ class Settled:
     parameters: dict[str, Any]
     references: References
     hooks: Sources = ()
-
-
-def environment(cache: Path, context: str) -> dict[str, str]:
-    """What CRDS and stpipe must find in os.environ to work offline from `cache`."""
-    return {
-        "CRDS_PATH": str(Path(cache).absolute()),
-        "CRDS_CONTEXT": context,
-        "CRDS_SERVER_URL": OFFLINE,
-        "CRDS_READONLY_CACHE": "1",
-    }
 
 
 class Resolver:
@@ -171,7 +149,7 @@ class Resolver:
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """What the pars references say, the pipeline's own (of step "") last."""
         for step, name in pars.items():
-            content = _pars_content(self._file(name))
+            content = pars_content(self._file(name))
             yield {"steps": {step: content}} if step else content
 
     def _references(
@@ -179,7 +157,7 @@ class Resolver:
     ) -> References:
         """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
         found: References = {}
-        for step, types in _own_types(pipeline).items():
+        for step, types in own_types(pipeline).items():
             content = resolved["steps"].get(step, {}) if step else resolved
             for reftype in () if content.get("skip") else types:
                 if not content.get(f"override_{reftype}"):  # one step's override is no other's
@@ -203,7 +181,7 @@ class Resolver:
         """CRDS's answer for each type that a pipeline may ask for."""
         case = self._case(pipeline, header)
         if case not in self._answered:
-            types = [*pars_types(pipeline).values(), *_reference_types(pipeline)]
+            types = [*pars_types(pipeline).values(), *reference_types(pipeline)]
             best = self._best(header, types)
             self._answered[case] = Answers(best, digest(best))
         return self._answered[case]
@@ -211,7 +189,7 @@ class Resolver:
     def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
         """CRDS's answer for each of several types, asked only where no header alike was before."""
         values, instrument = headers.parse(header), headers.value(header, "instrument")
-        rules = _rules(self.cache, self.context, instrument.lower()).by_type
+        rules = rules_of(self.cache, self.context, instrument.lower()).by_type
         cases = {
             name: (name, instrument, *rule.case(values))
             for name in types
@@ -233,7 +211,7 @@ class Resolver:
 
         values = headers.parse(header).items()
         conditioned = utils.condition_header({name.upper(): str(said) for name, said in values})
-        mapping = _mapping(self.cache, self.context)
+        mapping = mapping_of(self.cache, self.context)
         try:
             return mapping.get_best_references(mapping.minimize_header(conditioned), types)
         except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
@@ -243,13 +221,13 @@ class Resolver:
         """A pipeline, and what of a header this context's rules go by."""
         if header not in self._cases:
             instrument = headers.value(header, "instrument")
-            rules = _rules(self.cache, self.context, instrument.lower())
+            rules = rules_of(self.cache, self.context, instrument.lower())
             self._cases[header] = (instrument, *rules.whole.case(headers.parse(header)))
         return (pipeline, *self._cases[header])
 
     def _named(self, name: str) -> tuple[str, str]:
         if name not in self._sha1s:
-            self._sha1s[name] = _sha1_of(self._file(name))
+            self._sha1s[name] = sha1_of(self._file(name))
         return name, self._sha1s[name]
 
     def _file(self, name: str) -> Path:
@@ -262,17 +240,6 @@ class Resolver:
                 "run again with network, so that the references are synced."
             )
         return path
-
-
-# ---- what pipelines ask for ------------------------------------------------------------------
-
-
-@cache
-def pars_types(pipeline: str) -> dict[str, str]:
-    """Step ("" for the pipeline, last) -> its pars reference type (pars-jumpstep)."""
-    whole = pipelines.class_of(pipeline)
-    steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
-    return {**steps, "": whole.get_config_reftype()}
 
 
 def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
@@ -290,74 +257,5 @@ def _who_says(parameter: str, pars: Mapping[str, str], layers: Sequence[Mapping[
     return found
 
 
-@cache
-def _own_types(pipeline: str) -> dict[str, tuple[str, ...]]:
-    """Step ("" for the pipeline) -> the reference types it asks for."""
-    whole = pipelines.class_of(pipeline)
-    own = whole.__dict__.get("reference_file_types", ())
-    types = {"": tuple(own) if isinstance(own, list) else ()}
-    return types | {s: pipelines.reference_types_of(c) for s, c in whole.step_defs.items()}
-
-
-def _reference_types(pipeline: str) -> list[str]:
-    return list(dict.fromkeys(t for types in _own_types(pipeline).values() for t in types))
-
-
 def _is_file(answer: str) -> bool:
     return not answer.startswith(NOT_FOUND) and "N/A" not in answer.upper()
-
-
-# ---- memory ----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4)
-def _mapping(cache: Path, context: str) -> Any:
-    """A context as CRDS loads it; what CRDS remembers of other caches is forgotten first."""
-    from crds.core import rmap, utils
-
-    if os.environ.get("CRDS_PATH") != str(cache):
-        raise ReferencesError(
-            f"CRDS_PATH is {os.environ.get('CRDS_PATH')}, and {cache} was to be used; "
-            "put references.environment(cache, context) into os.environ first."
-        )
-    utils.clear_function_caches()
-    try:
-        return rmap.get_cached_mapping(context)
-    except Exception as err:  # OSError, ChecksumError, network errors in serverless mode
-        raise ReferencesError(
-            f"{context} cannot be loaded from the reference cache {cache}: {err}; "
-            "run again with network, so that the mappings are synced."
-        ) from err
-
-
-@lru_cache(maxsize=64)
-def _rules(cache: Path, context: str, instrument: str) -> Rules:
-    mapping = _mapping(cache, context)
-    names = mapping.get_required_parkeys().get(instrument)
-    if names is None:  # the look-up will say that it is unknown
-        return Rules(Rule(()), {})
-    items = mapping.get_imap(instrument).selections.normal_items()
-    by_type = {name: rule_of(rmap) for name, rmap in items}
-    return Rules(joined(names, by_type.values()), by_type)
-
-
-def _pars_content(path: Path) -> dict[str, Any]:
-    return _pars_content_at(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _pars_content_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
-    from stpipe.config_parser import load_config_file
-
-    return load_config_file(str(path)).dict()
-
-
-def _sha1_of(path: Path) -> str:
-    found = path.stat()
-    return _sha1_at(path, found.st_size, found.st_mtime_ns)
-
-
-@lru_cache(maxsize=65536)
-def _sha1_at(path: Path, _size: int, _mtime_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha1").hexdigest()

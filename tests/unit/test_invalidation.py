@@ -19,9 +19,10 @@ from jwmirror.recalibrate import references
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import bind, key_of
 from jwmirror.recalibrate.headers import crds_header
+from jwmirror.recalibrate.loaded import environment
 from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures
-from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.references import Resolver
 from jwmirror.records import (
     Derivation,
     Entry,

@@ -12,7 +12,8 @@ from stpipe._config import StepConfig
 from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.headers import crds_header
-from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.loaded import environment
+from jwmirror.recalibrate.references import Resolver
 from tests.observatory.references.context import build_context
 from tests.observatory.telescope.exposures import take
 from tests.observatory.telescope.program import demo_program, exposures_of

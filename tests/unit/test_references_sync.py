@@ -18,7 +18,7 @@ from jwmirror.archive.references import (
 )
 from jwmirror.archive.wire import Patience
 from jwmirror.errors import ReferencesError
-from jwmirror.recalibrate.references import environment
+from jwmirror.recalibrate.loaded import environment
 from tests.observatory.references.context import build_context
 from tests.observatory.references.server import ReferenceServer
 

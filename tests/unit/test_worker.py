@@ -20,9 +20,10 @@ from jwmirror.recalibrate import hooks
 from jwmirror.recalibrate.associations import Association, Associations, Member
 from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.inputs import version_of
+from jwmirror.recalibrate.loaded import environment
 from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures
-from jwmirror.recalibrate.references import Resolver, environment
+from jwmirror.recalibrate.references import Resolver
 from jwmirror.recalibrate.stages import Cost, Output, check, run
 from jwmirror.recalibrate.worker import calibrate
 from jwmirror.records import (
