@@ -79,8 +79,21 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait for who works on the mi
 CONFIG = Path("config/config.yaml")
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from jwmirror import __version__
+
+        print(f"jwmirror {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def jwmirror() -> None:
+def jwmirror(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell which it is."),
+    ] = False,
+) -> None:
     """A local mirror of your JWST programs that knows its own history."""
 
 

@@ -24,7 +24,9 @@ def check(config: ConfigFile = CONFIG, settings: Settings = None, as_json: Json 
     if as_json:
         print_json({"config": str(config), "mistakes": mistakes, "notes": notes})
     elif not mistakes:
-        programs = ", ".join(str(number) for number in {s.program for s in found.selections})
+        programs = ", ".join(
+            str(number) for number in sorted({s.program for s in found.selections})
+        )
         recipes = ", ".join(recipe.name for recipe in found.recipes) or "none"
         print(f"{config}: no mistakes; programs {programs}; recipes {recipes}")
         print("".join(f"To know: {note}\n" for note in notes), end="")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, Json, Mirror, app, mirror_of, print_json, told
+from jwmirror.report import words
 
 
 @app.command()
@@ -33,4 +34,5 @@ def ingest_events(
         return
     for scope in scopes:
         print(f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}")
-    print(f"{len(events)} events; the next run asks for what is mirrored of this only")
+    asks = "for what is mirrored of this only" if scopes else "for all: they name no observation"
+    print(f"{words.many(len(events), 'event')}; the next run asks {asks}")

@@ -84,6 +84,11 @@ def test_status_as_json_has_the_documented_keys(small_mirror):
     assert found["unmatched"] == ["program 9"]
 
 
+def test_the_version_is_told():
+    """As of most programs."""
+    assert run("--version").startswith("jwmirror ")
+
+
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
     assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path)

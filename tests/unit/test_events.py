@@ -68,6 +68,7 @@ def test_what_is_no_list_of_events_is_refused(tmp_path, text):
 def test_ingested_events_are_a_hint_until_they_are_used(tmp_path, attachment):
     """The command leaves program and observations for the next poll; once used they are gone."""
     mirror = tmp_path / "mirror"
+    mirror.mkdir()
 
     done = CliRunner().invoke(app, ["ingest-events", str(attachment), "--mirror", str(mirror)])
     hints = pending(mirror)
@@ -79,3 +80,14 @@ def test_ingested_events_are_a_hint_until_they_are_used(tmp_path, attachment):
     )
     assert "program 1345: o001" in done.output
     assert pending(mirror) == {}
+
+
+def test_events_that_name_nothing_are_no_hint(tmp_path):
+    """An empty list limits nothing, and the command says so."""
+    (tmp_path / "none.json").write_text("[]")
+
+    words = ["ingest-events", str(tmp_path / "none.json"), "--mirror", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+
+    assert "0 events; the next run asks for all" in done.output
+    assert pending(tmp_path) == {}
