@@ -45,7 +45,10 @@ def _pipelines_page(groups: Sequence["Group"]) -> RenderableType:
 
 
 def _group_page(group: "Group") -> RenderableType:
-    table = Table("parameter", "type", "default", "allowed", "what it does", box=None)
+    table = Table(box=None)
+    table.add_column("parameter", no_wrap=True)  # the others give way in a narrow terminal
+    for column in ("type", "default", "allowed", "what it does"):
+        table.add_column(column)
     for each in group.parameters:
         default = "" if each.default is None else each.default
         cells = (each.name, each.type, default, _allowed(each), each.help)

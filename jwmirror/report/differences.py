@@ -14,6 +14,7 @@ from jwmirror.records import Reason
 from jwmirror.report import words
 from jwmirror.report.console import FOLDERS, SHOWN
 from jwmirror.report.status import place_of
+from jwmirror.report.tables import titled
 
 KINDS = ("new", "changed", "marked", "gone")
 COLOURS = {found.PIXELS: "red", found.VALUES: "red", found.MEMBERS: "red", found.BYTES: "red"}
@@ -160,7 +161,8 @@ def _shift(shift: found.Shift) -> str:
 
 def _images(images: Sequence[found.Image]) -> Table:
     columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", "|d|/ERR 50 90 99 %")
-    table = _titled("Pixels (new - old)", *columns, "NaN")
+    numbers = ("median", "MAD", "largest", "NaN")
+    table = titled("Pixels (new - old)", *columns, "NaN", whole=numbers)
     for each in images:
         share = f"{each.changed:,} ({_share(each.changed, each.pixels)})" if each.pixels else ""
         row = [_turn(_shape(each.old_shape), _shape(each.new_shape))]
@@ -179,7 +181,7 @@ def _spread(spread: found.Spread | None) -> tuple[str, str, str, str]:
 
 
 def _flags(bits: Sequence[tuple[str, found.Bit]]) -> Table:
-    table = _titled("Data quality (pixels)", "HDU", "flag", "gained", "lost")
+    table = titled("Data quality (pixels)", "HDU", "flag", "gained", "lost")
     for hdu, bit in bits:
         table.add_row(escape(hdu), bit.name, f"{bit.gained:,}", f"{bit.lost:,}")
     return table
@@ -187,7 +189,7 @@ def _flags(bits: Sequence[tuple[str, found.Bit]]) -> Table:
 
 def _columns(table: found.Table) -> Table:
     rows = _turn(f"{table.old_rows:,}", f"{table.new_rows:,}")
-    page = _titled(
+    page = titled(
         f"Table {escape(table.hdu)} of {rows} rows", "column", "type", "differing", "largest"
     )
     for each in table.columns:
@@ -200,10 +202,6 @@ def _columns(table: found.Table) -> Table:
             largest,
         )
     return page
-
-
-def _titled(title: str, *columns: str) -> Table:
-    return Table(*columns, box=None, title=f"\n{title}", title_justify="left", title_style="bold")
 
 
 def _turn(old: str, new: str) -> str:

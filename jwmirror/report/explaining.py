@@ -10,6 +10,7 @@ from rich.text import Text
 from jwmirror.records import Derivation, Product
 from jwmirror.report import words
 from jwmirror.report.explanations import Explanation, Former, Outlook, Stage, by_step
+from jwmirror.report.tables import titled
 
 FORMER = 5  # results under other keys that a page lists
 PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
@@ -61,7 +62,7 @@ def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[Render
     yield _inputs(made)
     yield from _references(made)
     if made.hooks:
-        table = _titled("Own code", "hook or function", "sha256")
+        table = titled("Own code", "hook or function", "sha256")
         for hook in made.hooks:
             table.add_row(*map(escape, hook))
         yield table
@@ -72,7 +73,7 @@ def _former(former: Sequence[Former], otherwise: str = "nothing") -> Iterator[Re
     """Results under other keys, and what differs."""
     if not former:
         return
-    table = _titled("Results under other keys", "key", "made", "what differs from this one")
+    table = titled("Results under other keys", "key", "made", "what differs from this one")
     for each in former[:FORMER]:
         differ = "\n".join(map(str, each.reasons)) or otherwise
         table.add_row(each.key[:12], words.moment(each.made_at), escape(differ))
@@ -112,12 +113,8 @@ def _versions(made: Derivation) -> str:
     return ", ".join(f"{name} {version}" for name, version in made.engine.items())
 
 
-def _titled(title: str, *columns: str) -> Table:
-    return Table(*columns, box=None, title=f"\n{title}", title_justify="left", title_style="bold")
-
-
 def _inputs(made: Derivation) -> Table:
-    table = _titled("Inputs", "input", "role", "science identity")
+    table = titled("Inputs", "input", "role", "science identity", whole=("input",))
     for each in made.inputs:
         table.add_row(each.name, each.role, each.identity or "still to be made")
     return table
@@ -125,7 +122,7 @@ def _inputs(made: Derivation) -> Table:
 
 def _references(made: Derivation) -> Iterator[RenderableType]:
     """Those that there are, and in one line the types of which CRDS has none for it."""
-    table = _titled("References", "type", "reference", "sha1")
+    table = titled("References", "type", "reference", "sha1", whole=("reference",))
     for kind, (name, sha1) in sorted(made.references.items()):
         if sha1:
             table.add_row(kind, name, sha1)
@@ -135,7 +132,8 @@ def _references(made: Derivation) -> Iterator[RenderableType]:
 
 
 def _parameters(made: Derivation, origins: Mapping[str, str]) -> Table:
-    table = _titled("Parameters", "step", "parameter", "value", *(["from"] if origins else []))
+    columns = ("step", "parameter", "value", *(["from"] if origins else []))
+    table = titled("Parameters", *columns, whole=("parameter",))
     for step, parameters in by_step(made).items():
         prefix = "" if step == made.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):

@@ -1,6 +1,7 @@
 """The report: one file that needs nothing else, and says what happened and why."""
 
 import base64
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from jwmirror.errors import StoreError
 from jwmirror.records import Entry, Failure, Poll
@@ -17,6 +19,7 @@ from jwmirror.report.history import history_of
 from jwmirror.report.pages import write_report
 from jwmirror.report.runs import NOTHING_MADE, last_run
 from jwmirror.report.status import holdings
+from jwmirror.report.tables import titled
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 
@@ -254,3 +257,15 @@ def test_a_listing_that_is_not_believed_is_a_failure_of_the_run(small_mirror):
 
     assert run.poll == poll
     assert Failure(name="listing of MAST", message="17 of 18 vanished") in run.failures
+
+
+def test_a_narrow_terminal_cuts_no_name_of_a_column_that_is_to_stay_whole():
+    """Other columns are folded first: a name that is cut cannot be copied into a config."""
+    name = "three_group_rejection_threshold"
+    table = titled("Parameters", "parameter", "what it does", whole=("parameter",))
+    table.add_row(name, "words " * 30)
+    console = Console(width=50, file=io.StringIO())
+
+    console.print(table)
+
+    assert name in console.file.getvalue()
