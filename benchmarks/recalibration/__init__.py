@@ -33,8 +33,9 @@ def ramps(folder: Path, asked: Asked) -> Iterator[Claim]:
 
 
 def full(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """One full frame: in all, and from its kept ramp."""
-    yield from changed_ramp_fit(folder, full_exposure(folder, groups=4 if asked.quick else 10))
+    """One full frame, with a dark of as many groups: in all, and from its kept ramp."""
+    groups = 4 if asked.quick else 10
+    yield from changed_ramp_fit(folder, full_exposure(folder, groups, dark_groups=groups))
 
 
 def equal(folder: Path, asked: Asked) -> Iterator[Claim]:

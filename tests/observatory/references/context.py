@@ -34,13 +34,15 @@ def build_context(
     subarrays: Sequence[str] = ("SUB160",),
     filters: Sequence[str] = ("F200W", "F150W"),
     fgs: bool = True,
+    large_darks: int = 0,
 ) -> str:
     """Write references and mappings for NIRCam imaging (and the FGS guiders); the pmap's name.
 
     `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
+    `large_darks`: groups of the darks of large subarrays, which by default have none.
     """
     shelf = Shelf(crds_root, "NIRCAM")
-    write_nircam(shelf, detectors, subarrays, filters)
+    write_nircam(shelf, detectors, subarrays, filters, large_darks)
     write_parameters(shelf, tuple(filters))
     imaps = {"NIRCAM": shelf.write_mappings({**NIRCAM_KEYS, **PARAMETER_KEYS})}
     if fgs:

@@ -30,7 +30,7 @@ KEYS = {
 }
 IMAGING = "NRC_IMAGE|NRC_TSIMAGE|NRC_TACQ"
 DARK_GROUPS = 10
-DARK_UP_TO = 160  # pixels; larger subarrays have no dark: it would be big, and 0.1 DN at most
+DARK_UP_TO = 160  # pixels; larger ones have a dark only if asked for: it is big, and 0.1 DN at most
 VEGA_OFFSET = {"F150W": 1.2, "F200W": 1.7}  # magnitudes, AB - Vega
 ENCIRCLED = np.arange(0.2, 0.85, 0.1)  # fractions of a star's light within an aperture
 FLAGS = np.array(
@@ -44,12 +44,21 @@ FLAGS = np.array(
 
 
 def write_nircam(
-    shelf: Shelf, detectors: Sequence[str], subarrays: Sequence[str], filters: Sequence[str]
+    shelf: Shelf,
+    detectors: Sequence[str],
+    subarrays: Sequence[str],
+    filters: Sequence[str],
+    large_darks: int = 0,
 ) -> None:
-    """Put all references of the given detectors, subarrays and filters on the shelf."""
+    """Put all references of the given detectors, subarrays and filters on the shelf.
+
+    `large_darks` is the number of groups of the darks of large subarrays; 0: they have none.
+    """
     for detector in (DETECTORS[name] for name in detectors):
         for subarray in (SUBARRAYS[name] for name in subarrays):
             _write_pixels(shelf, detector, subarray)
+            if groups := DARK_GROUPS if subarray.size <= DARK_UP_TO else large_darks:
+                _write_dark(shelf, detector, subarray, groups)
             for name in filters:
                 write_flat(shelf, detector, subarray, name)
         _write_distortion(shelf, detector)
@@ -94,8 +103,6 @@ def _write_pixels(shelf: Shelf, detector: Detector, subarray: Subarray) -> None:
     _say_area(area)
     area.meta.instrument.detector = detector.name
     shelf.put("area", (detector.name, "ANY", "ANY", subarray.name), area)
-    if subarray.size <= DARK_UP_TO:
-        put("dark", (detector.name, "RAPID", subarray.name), _dark(subarray))
 
 
 def _flags(detector: Detector, subarray: Subarray) -> np.ndarray:
@@ -112,15 +119,17 @@ def _curve(shape: tuple[int, int]) -> np.ndarray:
     return coefficients
 
 
-def _dark(subarray: Subarray) -> datamodels.DarkModel:
-    reads = np.arange(1, DARK_GROUPS + 1, dtype="f4") * nature.DARK * subarray.frame_time
-    shape = (DARK_GROUPS, subarray.size, subarray.size)
+def _write_dark(shelf: Shelf, detector: Detector, subarray: Subarray, groups: int) -> None:
+    """Put what is read in the dark, of so many groups, on the shelf."""
+    reads = np.arange(1, groups + 1, dtype="f4") * nature.DARK * subarray.frame_time
+    shape = (groups, subarray.size, subarray.size)
     data = np.broadcast_to(reads[:, None, None], shape).astype("f4")
     model = datamodels.DarkModel(data=data, dq=np.zeros(shape[1:], "u4"))
     exposure = model.meta.exposure
-    exposure.readpatt, exposure.type, exposure.ngroups = "RAPID", "NRC_DARK", DARK_GROUPS
+    exposure.readpatt, exposure.type, exposure.ngroups = "RAPID", "NRC_DARK", groups
     exposure.nframes, exposure.groupgap = 1, 0
-    return model
+    match = (detector.name, "RAPID", subarray.name)
+    shelf.put("dark", match, place(model, detector, subarray))
 
 
 def _say_area(model: datamodels.JwstDataModel) -> None:
