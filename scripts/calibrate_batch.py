@@ -13,6 +13,8 @@ log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
 chains = read(snakemake.input.plan, Plan).batches[snakemake.wildcards.batch]
 offline_resolver(snakemake.params.cache, read(snakemake.input.references, References))
+given, attempt = snakemake.resources.mem_mb * 1e6, snakemake.resources.attempt
+most = min(given, room.of_machine())
 
 receipt = calibrate(
     chains,
@@ -21,6 +23,7 @@ receipt = calibrate(
     work=Path(snakemake.params.work) / snakemake.wildcards.batch,
     logs=Path(snakemake.log[0]).parent,
     timeout_s=snakemake.params.timeout_s,
-    room=memory.room_in(min(snakemake.resources.mem_mb * 1e6, room.of_machine())),
+    room=memory.room_in(most) / attempt,  # what came to more than its estimate gets more
+    more_may_come=attempt <= snakemake.params.retries and given < room.of_machine(),
 )
 write(snakemake.output.receipt, receipt)

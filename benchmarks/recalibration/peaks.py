@@ -8,19 +8,27 @@ from benchmarks.recalibration.claims import Claim
 from benchmarks.recalibration.place import chains_of, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.recalibrate import memory
-from jwmirror.records import Plan, Receipt
+from jwmirror.records import Derivation, Plan, Receipt
 from tests.observatory.inputs import Inputs, sized_exposures
 
-SMALL = [("SUB160", 5, 1, 2), ("SUB160", 10, 40, 1)]  # subarray, groups, integrations, exposures
-LARGE = [("FULL", 2, 1, 4), ("FULL", 5, 1, 1), ("FULL", 10, 1, 1), ("FULL", 5, 3, 1)]
+# subarray, groups, integrations, exposures, groups of the dark (0: as in other simulated contexts)
+SMALL = [("SUB160", 5, 1, 2, 0), ("SUB160", 10, 40, 1, 0)]
+LARGE = [
+    ("FULL", 2, 1, 4, 0),
+    ("FULL", 5, 1, 1, 0),
+    ("FULL", 10, 1, 1, 0),
+    ("FULL", 5, 3, 1, 0),
+    ("FULL", 2, 1, 1, 100),  # a dark as large as flight's: 1.7 GB
+]
 
 
 def estimates(folder: Path, is_quick: bool) -> Iterator[Claim]:
     """How far peaks go beyond what was estimated of them."""
-    for subarray, groups, integrations, count in SMALL if is_quick else SMALL + LARGE:
+    for subarray, groups, integrations, count, dark in SMALL if is_quick else SMALL + LARGE:
         size = f"{subarray} x {groups} groups x {integrations} integrations"
+        size += f", dark of {dark} groups" if dark else ""
         place = folder / size.replace(" ", "")
-        inputs = sized_exposures(place, subarray, groups, integrations, count)
+        inputs = sized_exposures(place, subarray, groups, integrations, count, dark)
         for pipeline, (peak, estimate) in _peaks(place, inputs, count).items():
             yield Claim(
                 what=f"{size}, {count} exposures, {pipeline}: peak {peak / 1e6:.0f} MB, "
@@ -47,5 +55,14 @@ def _peaks(folder: Path, inputs: Inputs, count: int) -> dict[str, tuple[int, int
             for made in chain.derivations:
                 peak, _ = found.get(made.pipeline, (0, 0))
                 peak = max(peak, spent[made.pipeline, made.product])
-                found[made.pipeline] = (peak, memory.of_stage(made, header))
+                largest = max(_sizes(inputs, made), default=0)
+                found[made.pipeline] = (peak, memory.of_stage(made, header, largest))
     return found
+
+
+def _sizes(inputs: Inputs, made: Derivation) -> Iterator[int]:
+    """Bytes of each reference file of a derivation."""
+    for name, _ in made.references.values():
+        yield from (
+            path.stat().st_size for path in inputs.crds_root.glob(f"references/jwst/*/{name}")
+        )

@@ -72,6 +72,7 @@ class Desk:
     waits: list[Wait] = field(default_factory=list)
     failures: list[Wait] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
+    largest: dict[tuple[str, str, str], int] = field(default_factory=dict)  # reference (bytes)
 
     def plan(self, batch_size: int) -> Plan:
         """What was found, as a plan."""
@@ -105,6 +106,7 @@ class Desk:
             self.refuse(recipe, product, str(err))
             return []
         self.engines[recipe.name] = engine
+        self.largest[recipe.name, pipeline, product] = settled.largest
         return [
             Derivation(
                 pipeline=pipeline,
@@ -144,9 +146,14 @@ class Desk:
                     reasons=self._reasons(place.recipe, pending),
                     keep=place.recipe.keep,
                     python=place.recipe.python,
-                    memory=max(memory.of_stage(each, place.header) for each in pending),
+                    memory=max(self._memory(place, each) for each in pending),
                 )
             )
+
+    def _memory(self, place: Place, derivation: Derivation) -> int:
+        """Bytes that a derivation may take."""
+        named = (place.recipe.name, derivation.pipeline, derivation.product)
+        return memory.of_stage(derivation, place.header, self.largest.get(named, 0))
 
     def _results(
         self, place: Place, derivation: Derivation, files: tuple[ResultFile, ...]

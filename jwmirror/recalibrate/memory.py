@@ -1,6 +1,7 @@
 """How much memory stages may take, estimated before they run; pure.
 
-By pixels, groups and integrations that the header of an exposure tells. The constants are peaks of
+By pixels, groups and integrations that the header of an exposure tells, and by the largest of the
+references, which a step holds beside the ramp: darks of full frames. The constants are peaks of
 NIRCam imaging, measured by `python -m benchmarks recalibration --only memory`, which also shows how
 far estimates are off; other modes are taken to be alike.
 """
@@ -20,25 +21,31 @@ FEW, OF_MANY = 11, 22
 STAGE_2 = 210  # per pixel, and integration where inputs keep them
 STAGE_3 = (210, 50)  # per pixel of the product; of each member
 FULL = 2048  # pixels on a side, where a header does not tell
+HELD = (8, 5)  # of stage 1 beside a reference: per pixel; and group of each integration
+OF_REFERENCE = 1.25  # bytes per byte of its file
 OF_INTEGRATIONS = ("rateints.fits", "calints.fits", "crfints.fits")
 
 
-def of_stage(derivation: Derivation, header: str) -> int:
-    """Bytes that a stage may take; `header` is of the exposure, or of an association's first."""
+def of_stage(derivation: Derivation, header: str, largest: int = 0) -> int:
+    """Bytes that a stage may take; `header` is of the exposure, or of an association's first.
+
+    `largest`: bytes of the largest of its reference files.
+    """
     values = headers.parse(header) if header else {}
     pixels = _size(values, "subarray.xsize", FULL) * _size(values, "subarray.ysize", FULL)
     if headers.IRS2 in str(values.get("meta.exposure.readpatt", "")).upper():
         pixels = round(pixels * headers.IRS2_ROWS / FULL)
     integrations = _integrations(values)
-    stage = pipelines.STAGE[derivation.pipeline]
+    stage, held = pipelines.STAGE[derivation.pipeline], 0
     if stage == 1:
         groups = _size(values, "exposure.ngroups", 1)
+        held = HELD[0] + HELD[1] * groups * integrations
         of_pixel = STAGE_1 + integrations * max(GROUP * min(groups, FEW), OF_MANY * groups)
     else:
         keeps = any(item.name.endswith(OF_INTEGRATIONS) for item in derivation.inputs)
         count = len(derivation.inputs) * (integrations if keeps else 1)
         of_pixel = STAGE_3[0] + STAGE_3[1] * count if stage == 3 else STAGE_2 * count
-    return round(STAGE + pixels * of_pixel)
+    return round(STAGE + max(pixels * of_pixel, pixels * held + OF_REFERENCE * largest))
 
 
 def of_job(chains: Sequence[Chain], workers: int, most: float = inf) -> float:

@@ -40,6 +40,7 @@ class Settled:
     parameters: dict[str, Any]
     references: References
     hooks: Sources = ()
+    largest: int = 0  # bytes of the largest of the references that steps use
 
 
 class Resolver:
@@ -95,7 +96,9 @@ class Resolver:
         if case not in self._settled:
             own = self._own(pipeline, instrument, answers.by_type, asked)
             found = self._references(pipeline, answers.by_type, own.parameters)
-            self._settled[case] = replace(own, references=own.references | found)
+            sizes = [self._size(name) for name, _ in found.values() if name != NONE[0]]
+            whole = {"references": own.references | found, "largest": max(sizes, default=0)}
+            self._settled[case] = replace(own, **whole)
         return self._settled[case]
 
     def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -230,10 +233,17 @@ class Resolver:
             self._sha1s[name] = sha1_of(self._file(name))
         return name, self._sha1s[name]
 
+    def _size(self, name: str) -> int:
+        """Bytes of a reference; 0 if it is not in the cache, which is told where it is needed."""
+        path = self._place(name)
+        return path.stat().st_size if path.is_file() else 0
+
+    def _place(self, name: str) -> Path:
+        return self.cache / "references" / "jwst" / name.split("_")[1] / name
+
     def _file(self, name: str) -> Path:
         """Where a reference is in the cache; ReferencesError if it is not there."""
-        instrument = name.split("_")[1]
-        path = self.cache / "references" / "jwst" / instrument / name
+        path = self._place(name)
         if not path.is_file():
             raise ReferencesError(
                 f"{name} is not in the reference cache {self.cache}; "

@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a job ended: done, failed (`error` says why), killed (by a signal) or late."""
+    """How a job ended: done, failed (`error` says why), killed (as for want of memory) or late."""
 
     number: int
     kind: str
@@ -159,9 +159,12 @@ def _ending(child: Child) -> Ending:
     number = child.job.number
     if child.is_late:
         return Ending(number=number, kind=LATE, cost=cost)
+    if code == -signal.SIGKILL:  # what systems do when memory runs out
+        return Ending(number=number, kind=KILLED, error="Killed", cost=cost)
     if code != 0 or not child.said:
         error = signal.strsignal(-code) if code < 0 else f"exit status {code}"
-        return Ending(number=number, kind=KILLED, error=error or str(code), cost=cost)
+        error = f"its process ended without a word ({error or code})"
+        return Ending(number=number, kind=FAILED, error=error, cost=cost)
     said = parse(bytes(child.said), Ending)
     return Ending(number=number, kind=said.kind, outputs=said.outputs, error=said.error, cost=cost)
 
@@ -196,6 +199,9 @@ def _attempt(job: Job) -> Ending:
         outputs = run(job.derivation, Path(job.folder), Path(job.base), job.ramp)
     except JwmirrorError as err:
         return Ending(number=job.number, kind=FAILED, error=str(err))
+    except MemoryError as err:  # where the system refuses memory instead of killing for it
+        traceback.print_exc()
+        return Ending(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
     except BaseException as err:  # whatever a pipeline or a hook raises spoils this job only
         traceback.print_exc()
         text = str(err).strip().splitlines()

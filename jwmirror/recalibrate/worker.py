@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from jwmirror.errors import JwmirrorError
+from jwmirror.errors import CalibrationError, JwmirrorError
 from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.derivation import bind, key_of
 from jwmirror.recalibrate.host import Host, StageError
@@ -54,6 +54,17 @@ class Outcome:
     was_killed: bool = False
 
 
+class ShortOfMemoryError(CalibrationError):
+    """Exposures were killed though they had all the memory of their job; the others are done."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = list(names)
+        super().__init__(
+            f"{', '.join(names)}: killed also when tried again alone; the others are in the store; "
+            "the job is tried again with more memory."
+        )
+
+
 def calibrate(
     chains: Iterable[Chain],
     bench: Bench,
@@ -62,6 +73,7 @@ def calibrate(
     logs: Path,
     timeout_s: float,
     room: float = inf,
+    more_may_come: bool = False,
 ) -> Receipt:
     """Calibrate the chains of a batch, `workers` exposures at a time; a failed one spoils itself.
 
@@ -70,7 +82,8 @@ def calibrate(
     Stages run in folders below `work`, which are removed; their messages go to
     `logs`/<product>.log. Hooks of the user's are looked for in the working directory. CRDS is as
     os.environ says (references.environment). A stage killed by the system is tried once more, with
-    nothing else running.
+    nothing else running. If that does not help either: ShortOfMemoryError where `more_may_come`
+    (the job can be tried again with more), else it is a failure like others.
     """
     lines = list(_by_exposure(chains).values())
     with Shop(bench, Path(work), Path(logs), timeout_s, Room(room)) as shop:
@@ -80,6 +93,8 @@ def calibrate(
             for line, found in zip(lines, first, strict=True)
         ]
     flat = [outcome for line in outcomes for outcome in line]
+    if more_may_come and (short := [each.failure.name for each in flat if each.was_killed]):
+        raise ShortOfMemoryError(short)
     return _receipt(flat, _computed(first) | _computed(outcomes), shop.spent)
 
 
@@ -232,7 +247,7 @@ class Shop:
             return ending
         why = {
             FAILED: ending.error,
-            KILLED: f"it was killed ({ending.error}; peak memory "
+            KILLED: f"it was killed, as for want of memory ({ending.error}; peak memory "
             f"{ending.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
             "give the job more memory",
             LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "

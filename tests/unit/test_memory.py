@@ -59,6 +59,17 @@ def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak)
     assert 0.9 * peak <= found <= 1.5 * peak
 
 
+@pytest.mark.parametrize(("dark", "peak"), [(855.7, 1371.5), (1694.5, 2420.0)])
+def test_a_large_dark_counts_where_groups_are_few(dark, peak):
+    """Measured with two groups of a full frame (MB); beside many groups it goes under."""
+    found = memory.of_stage(derivation(), header(groups=2), round(dark * 1e6)) / 1e6
+
+    assert 0.9 * peak <= found <= 1.5 * peak
+    assert memory.of_stage(derivation(), header(), round(dark * 1e6)) == memory.of_stage(
+        derivation(), header()
+    )
+
+
 def test_a_segment_counts_its_own_integrations():
     """Long series are cut into files: each holds a part."""
     whole = header(integrations=8)

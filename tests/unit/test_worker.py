@@ -5,11 +5,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Listener
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -25,7 +28,7 @@ from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures
 from jwmirror.recalibrate.references import Resolver
 from jwmirror.recalibrate.stages import Cost, Output, check, run
-from jwmirror.recalibrate.worker import calibrate
+from jwmirror.recalibrate.worker import ShortOfMemoryError, calibrate
 from jwmirror.records import (
     Chain,
     Derivation,
@@ -46,6 +49,7 @@ DEEP = Recipe(name="deep", programs=(1345, 1019))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 HOOKS = """
 import os, signal, time
+from multiprocessing.connection import Client
 
 def tell_and_sleep(*_):
     with open({pid!r}, "w") as pipe:
@@ -56,6 +60,35 @@ def die(*_):
     if not os.path.exists({flag!r}):
         open({flag!r}, "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
+
+def die_twice(*_):
+    with open({flag!r}, "a+") as deaths:
+        deaths.write("x")
+        if deaths.tell() <= 2:
+            deaths.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def ask_for_too_much(*_):
+    if not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        bytearray(1 << 60)
+
+def hold_much(*_):
+    hold(600_000_000)
+
+def hold_little(*_):
+    hold(300_000_000)
+
+def hold(size):
+    held = b"x" * size
+    with Client({keeper!r}) as keeper:
+        keeper.send(os.getpid())
+        keeper.recv()
+
+def crash(*_):
+    with open({flag!r}, "a") as crashes:
+        crashes.write("x")
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 def die_always(*_):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -129,6 +162,33 @@ class Bench:
         return ResultFile(filename=path.name, sha256=self.take(path), size=size, identity=identity)
 
 
+class Keeper(threading.Thread):
+    """Kills the largest of some processes when they hold more than a limit, as systems do.
+
+    They report by their pid and then wait. In each round it looks at as many as `rounds` says.
+    """
+
+    def __init__(self, listener: Listener, limit: int, rounds: Sequence[int]):
+        super().__init__(daemon=True)
+        self.listener, self.limit, self.rounds = listener, limit, rounds  # limit: bytes
+        self.killed: list[tuple[int, ...]] = []  # per round: what was held by those killed
+
+    def run(self) -> None:
+        """See to all rounds."""
+        for count in self.rounds:
+            links = [self.listener.accept() for _ in range(count)]
+            held = {link.recv(): link for link in links}
+            sizes = {pid: psutil.Process(pid).memory_full_info().uss for pid in held}
+            largest = max(sizes, key=sizes.get)
+            is_over = sum(sizes.values()) > self.limit
+            self.killed.append((sizes[largest],) if is_over else ())
+            if is_over:
+                os.kill(largest, signal.SIGKILL)
+                held.pop(largest)
+            for link in held.values():
+                link.send("go on")
+
+
 @dataclass
 class Site:
     """Two exposures, their associations, a reference cache, and a folder to work in."""
@@ -137,6 +197,7 @@ class Site:
     cache: Path
     entries: list[Entry]
     bench: Bench
+    listener: Listener  # where hooks report what they hold
 
     @property
     def resolver(self) -> Resolver:
@@ -158,10 +219,10 @@ class Site:
         assert not plan.failures
         return _chains(plan)
 
-    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0) -> Receipt:
+    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: bool) -> Receipt:
         """Work chains off, two at a time."""
         work, logs = self.root / "work", self.root / "logs"
-        return calibrate(chains, self.bench, 2, work, logs, timeout_s)
+        return calibrate(chains, self.bench, 2, work, logs, timeout_s, **more)
 
     def with_hook(self, chain: Chain, hook: str) -> Chain:
         """The chain with a function to be called before its first step."""
@@ -224,11 +285,13 @@ def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
     for name, value in environment(cache, "jwst_0001.pmap").items():
         monkeypatch.setenv(name, value)
     os.mkfifo(tmp_path / "pid")
-    bad = HOOKS.format(flag=str(tmp_path / "died"), pid=str(tmp_path / "pid"))
-    (tmp_path / "bad_hooks.py").write_text(bad)
+    listener = Listener(family="AF_UNIX")
+    places = {"flag": str(tmp_path / "died"), "pid": str(tmp_path / "pid")}
+    (tmp_path / "bad_hooks.py").write_text(HOOKS.format(keeper=listener.address, **places))
     monkeypatch.chdir(tmp_path)  # where snakemake is called
     shutil.copytree(objects, tmp_path / "objects")
-    yield Site(root=tmp_path, cache=cache, entries=entries, bench=Bench(tmp_path / "objects"))
+    with listener:
+        yield Site(tmp_path, cache, entries, Bench(tmp_path / "objects"), listener)
 
 
 def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
@@ -297,15 +360,59 @@ def test_one_bad_exposure_spoils_only_itself(site):
     assert [result.product for result in receipt.results] == [good.product]
 
 
-def test_a_killed_stage_is_tried_once_more_alone(site):
-    """Killed the first time, as for memory; the second time it goes well."""
+@pytest.mark.parametrize("hook", ["die", "ask_for_too_much"])
+def test_a_stage_that_found_no_memory_is_tried_once_more(site, hook):
+    """Killed the first time, or refused what it asked for; the second time it goes well."""
     (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
 
-    receipt = site.calibrate([site.with_hook(chain, "die")])
+    receipt = site.calibrate([site.with_hook(chain, hook)])
 
     assert receipt.failures == ()
     assert len(receipt.computed) == 1
     assert (site.root / "died").exists()
+
+
+def test_of_two_that_hold_too_much_the_larger_is_killed_and_made_alone(site):
+    """By what they really hold: the other goes on untouched, then the first has all the room."""
+    large, other = site.plan(replace(DEEP, stages=(1,)))
+    keeper = Keeper(site.listener, limit=800_000_000, rounds=(2, 1))
+    keeper.start()
+
+    receipt = site.calibrate(
+        [site.with_hook(large, "hold_much"), site.with_hook(other, "hold_little")]
+    )
+
+    assert receipt.failures == ()
+    assert list(map(len, keeper.killed)) == [1, 0]
+    assert keeper.killed[0][0] > 600_000_000
+    assert [each.product for each in receipt.spent] == [large.product, other.product, large.product]
+    assert len(receipt.computed) == len(site.bench.costs) == 2
+
+
+def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
+    """Its job ends without a receipt; the next one makes only what was killed."""
+    short, other = site.plan(replace(DEEP, stages=(1,)))
+    chains = [site.with_hook(short, "die_twice"), other]
+
+    with pytest.raises(ShortOfMemoryError, match=f"deep/{short.product}: killed also when") as told:
+        site.calibrate(chains, more_may_come=True)
+    kept = len(site.bench.costs)
+    receipt = site.calibrate(chains, more_may_come=True)
+
+    assert told.value.names == [f"deep/{short.product}"] and kept == 1
+    assert receipt.failures == ()
+    assert [each.product for each in receipt.spent] == [short.product]
+    assert {result.product for result in receipt.results} == {short.product, other.product}
+
+
+def test_a_crash_is_not_taken_for_want_of_memory(site):
+    """It would crash again: it is tried once, and told; no job with more memory is asked for."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([site.with_hook(chain, "crash")], more_may_come=True)
+
+    assert "ended without a word (Segmentation fault)" in receipt.failures[0].message
+    assert (site.root / "died").read_text() == "x"
 
 
 def test_killed_and_late_stages_are_told_as_such(site):
@@ -316,7 +423,10 @@ def test_killed_and_late_stages_are_told_as_such(site):
     receipt = site.calibrate(chains, timeout_s=3)
 
     told = {failure.name: failure.message for failure in receipt.failures}
-    assert "was killed (Killed; peak memory 0." in told[f"deep/{killed.product}"]
+    assert (
+        "was killed, as for want of memory (Killed; peak memory 0."
+        in told[f"deep/{killed.product}"]
+    )
     assert "took longer than 3 s" in told[f"deep/{late.product}"]
     assert receipt.results == ()
 
