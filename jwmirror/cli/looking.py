@@ -76,6 +76,7 @@ def _status(
 ) -> Status:
     """The state of a mirror: by a config, or by the last run where none is asked for."""
     from jwmirror.store.generations import Generations
+    from jwmirror.store.leases import RUN, holder
 
     root = mirror_of(mirror, config or CONFIG)
     current = Generations(root).current()
@@ -87,7 +88,9 @@ def _status(
     seen = None
     if run is not None and not by_last_run:
         seen = _preview(root, run, config or CONFIG, settings, context)
-    return status_of(str(root), plain(current) if current else None, held, run, seen)
+    note = holder(root, RUN)
+    at_work = f"{note.purpose}, since {note.since}" if note else ""
+    return status_of(str(root), plain(current) if current else None, held, run, seen, at_work)
 
 
 def _preview(

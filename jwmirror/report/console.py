@@ -129,6 +129,7 @@ def _headline(status: Status) -> Text:
         (f"{status.mirror}", "bold"),
         f": generation {now.number} of {words.moment(now.made_at)}, {totals}\n",
         (f"cause: {now.cause}; against its parent {words.delta(now.counts)}", "dim"),
+        f"\nat work on it: {status.at_work}" if status.at_work else "",
     )
 
 

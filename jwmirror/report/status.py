@@ -113,6 +113,7 @@ class Status:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     unmatched: tuple[str, ...]
+    at_work: str = ""  # who changes the mirror now, and since when
 
 
 def status_of(
@@ -121,6 +122,7 @@ def status_of(
     held: tuple[Holding, ...],
     run: Run | None,
     preview: Preview | None = None,
+    at_work: str = "",
 ) -> Status:
     """The state of a mirror from its current generation, its last run, and a preview if given."""
     run = run or Run(id="")
@@ -150,6 +152,7 @@ def status_of(
         failures=planned.failures,
         notes=preview.notes if preview else (),
         unmatched=run.poll.unmatched if run.poll else (),
+        at_work=at_work,
     )
 
 

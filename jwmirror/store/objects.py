@@ -99,22 +99,6 @@ class Objects:
             mine = [(file, v.sha256) for v, file in pairs if v.product.exclusive == hidden]
             self.take_many(mine, mode)
 
-    def check(self, sha256: str) -> None:
-        """Hash an object's bytes again; StoreError if it is missing or not what its name says."""
-        path = self.path(sha256)
-        try:
-            found = sha256_of(path)
-        except OSError as err:
-            raise StoreError(
-                f"object {path}: cannot be read ({err.strerror}); "
-                "take it back from a copy of the mirror."
-            ) from err
-        if found != sha256:
-            raise StoreError(
-                f"sha256 of object {path}: expected {sha256}, got {found}; its bytes have decayed "
-                "or were edited; move it away and take it back from a copy of the mirror."
-            )
-
     def restrict(self, sha256: str) -> None:
         """Keep an object from other users, but for the group: its access is exclusive."""
         if self.group is None:

@@ -16,6 +16,7 @@ import jwmirror.cli
 from jwmirror.cli import app
 from jwmirror.cli.app import HOMES
 from jwmirror.records import NEW, Change, Poll, digest
+from jwmirror.store.leases import RUN, lease
 from jwmirror.store.provenance import Provenance
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
@@ -92,6 +93,18 @@ def test_the_version_is_told():
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
     assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path)
+
+
+def test_status_tells_who_is_at_work(small_mirror):
+    """A run under way is told, since what it found so far is shown as the last run's."""
+    at = ("status", "--mirror", small_mirror.root)
+    assert answer(*at)["at_work"] == ""
+
+    with lease(small_mirror.root, "run 20260401T000000Z-1", name=RUN):
+        page, found = run(*at), answer(*at)
+
+    assert "at work on it: run 20260401T000000Z-1, since" in page
+    assert found["at_work"].startswith("run 20260401T000000Z-1")
 
 
 def test_status_of_a_run_that_did_not_come_far(small_mirror):
