@@ -7,17 +7,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
+from urllib3.exceptions import HTTPError
 
 from jwmirror.archive import partials
 from jwmirror.archive.partials import Kept
-from jwmirror.archive.wire import Line, dropped
+from jwmirror.archive.wire import Line, dropped, words_of
 from jwmirror.errors import ArchiveError, WithheldError
 from jwmirror.files import BLOCK
 
@@ -220,25 +219,9 @@ def failed(wanted: Wanted, what: str, why: object, left: str = "") -> ArchiveErr
     """The error of a file that did not come; `left` says what there is of it."""
     host = urlsplit(wanted.url).netloc
     return ArchiveError(
-        f"{wanted.filename} from {host}: {what} ({_words(why)}); {left}"
+        f"{wanted.filename} from {host}: {what} ({words_of(why)}); {left}"
         "it will be fetched again by the next run."
     )
-
-
-def _words(why: object) -> str:
-    """What a foreign error says, without its names for things."""
-    why = getattr(why, "reason", None) or why
-    if isinstance(why, IncompleteRead):
-        return f"{why.partial} bytes came, {why.expected} more were announced"
-    cause = why.__cause__ if isinstance(why, ProtocolError) else None
-    if isinstance(cause, IncompleteRead) and isinstance(cause.expected, int):
-        return _words(cause)
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    if isinstance(cause, HTTPException):
-        return "the last part of the body is missing"
-    text = str(why)
-    return text.partition(": ")[2] if text.startswith(("HTTPConnection", "HTTPSConn")) else text
 
 
 def _is_rest(response: urllib3.BaseHTTPResponse, kept: Kept, start: int) -> bool:

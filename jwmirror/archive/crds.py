@@ -18,7 +18,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive import names
-from jwmirror.archive.wire import Line, Patience, base_of
+from jwmirror.archive.wire import Line, Patience, base_of, words_of
 from jwmirror.errors import ReferencesError
 from jwmirror.files import write_bytes
 
@@ -59,7 +59,7 @@ class Server:
             answer = json.loads(response.data)
             error, result = answer["error"], answer["result"]
         except HTTPError as err:
-            raise self._failed(method, getattr(err, "reason", None) or err) from err
+            raise self._failed(method, words_of(err)) from err
         except (ValueError, KeyError, TypeError) as err:
             said = f"status {response.status}, and no answer in JSON-RPC"
             raise self._failed(method, said) from err

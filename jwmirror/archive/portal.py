@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.tables import KeywordRow, ObservationRow, OfferRow, Row, Table
-from jwmirror.archive.wire import USER_AGENT, Patience, base_of, retries
+from jwmirror.archive.wire import USER_AGENT, Patience, base_of, retries, words_of
 from jwmirror.errors import ArchiveError
 
 PATIENCE = Patience(connect_s=15, read_s=180)  # a query may take long to answer
@@ -204,11 +205,18 @@ def _border(what: str) -> Iterator[None]:
     except ArchiveError:
         raise
     except Exception as err:
-        said = " ".join(str(err).split()) or type(err).__name__
         raise ArchiveError(
-            f"MAST, asked for {what}: {said}; nothing was changed; check archive.url in the "
+            f"MAST, asked for {what}: {_said(err)}; nothing was changed; check archive.url in the "
             "config, the network and the token, and run again."
         ) from err
+
+
+def _said(err: Exception) -> str:
+    """What an error of requests (which wraps urllib3's) or astroquery says, and of which host."""
+    inner = err.args[0] if err.args else None
+    words = words_of(inner if isinstance(inner, HTTPError) else err)
+    asked = urlsplit(getattr(getattr(err, "request", None), "url", None) or "").netloc
+    return f"{asked}: " * bool(asked) + (" ".join(words.split()) or type(err).__name__)
 
 
 def _astroquery(url: str) -> Any:

@@ -5,12 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import urllib3
-from urllib3.exceptions import HTTPError, InvalidHeader, ProxySchemeUnknown
+from urllib3.exceptions import (
+    HTTPError,
+    IncompleteRead,
+    InvalidHeader,
+    ProtocolError,
+    ProxySchemeUnknown,
+)
 
 from jwmirror import __version__
 from jwmirror.errors import ConfigError
@@ -192,6 +199,22 @@ def dropped(response: urllib3.BaseHTTPResponse) -> None:
     """Give up a response whose body is not wanted: close its connection, free its place."""
     response.close()
     response.release_conn()  # the place in the pool, whose connection is opened again when needed
+
+
+def words_of(why: object) -> str:
+    """What a foreign error says, without its names for things."""
+    why = getattr(why, "reason", None) or why
+    if isinstance(why, IncompleteRead):
+        return f"{why.partial} bytes came, {why.expected} more were announced"
+    cause = why.__cause__ if isinstance(why, ProtocolError) else None
+    if isinstance(cause, IncompleteRead) and isinstance(cause.expected, int):
+        return words_of(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    if isinstance(cause, HTTPException):
+        return "the last part of the body is missing"
+    text = str(why)
+    return text.partition(": ")[2] if text.startswith(("HTTPConnection", "HTTPSConn")) else text
 
 
 def base_of(url: str) -> str:

@@ -270,3 +270,12 @@ def test_another_server_needs_another_process(ask, process):
 
     with pytest.raises(ArchiveError, match="process of its own"):
         process.submit(listings.ask, "http://127.0.0.1:9", 1345).result()
+
+
+def test_a_server_that_is_not_there_is_told_in_a_few_words(process, port):
+    """Which server, and what is wrong with it; not the names of urllib3's objects."""
+    with pytest.raises(ArchiveError) as caught:
+        process.submit(listings.ask, f"http://127.0.0.1:{port}", 1345, None, 9, HASTY).result()
+
+    assert f"127.0.0.1:{port}: Failed to establish a new connection" in str(caught.value)
+    assert "HTTPConnection" not in str(caught.value)
