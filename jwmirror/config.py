@@ -59,7 +59,9 @@ def load(path: Path, settings: Sequence[str] = ()) -> Config:
         return parse(_with_settings(yaml.safe_load(Path(path).read_text()), settings))
     except FileNotFoundError as err:
         raise ConfigError([f"{path}: no such file; name one with --config"]) from err
-    except yaml.YAMLError as err:
+    except OSError as err:
+        raise ConfigError([f"{path}: cannot be read: {err.strerror}"]) from err
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise ConfigError([f"{path}: not YAML: {' '.join(str(err).split())}"]) from err
 
 

@@ -110,10 +110,13 @@ def mirror_of(mirror: Path | None, config: Path) -> Path:
         return mirror
     try:
         found = yaml.safe_load(config.read_text())
-    except (OSError, yaml.YAMLError) as err:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
         mistake = f"{config}: cannot be read; name one with --config, or a mirror with --mirror"
         raise ConfigError([mistake]) from err
-    return Path(found.get("mirror", "mirror") if isinstance(found, dict) else "mirror")
+    named = found.get("mirror", "mirror") if isinstance(found, dict) else "mirror"
+    if not isinstance(named, str):
+        raise ConfigError([f"{config}: mirror: found {named!r}, expected the name of a folder"])
+    return Path(named)
 
 
 @contextmanager

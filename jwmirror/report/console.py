@@ -13,6 +13,9 @@ from jwmirror.report import words
 from jwmirror.report.history import History
 from jwmirror.report.status import INPUTS, Holding, Outdated, Status
 
+SIGNS = (
+    "* current; + new, ~ changed, - gone; marked: same bytes, other facts, such as vanished at MAST"
+)
 SHOWN = 20  # lines of a list, unless all are asked for
 FOLDERS = 60  # shown one by one, unless all are asked for
 
@@ -199,7 +202,7 @@ def log_page(history: History) -> RenderableType:
             escape(f"{_standing(history, each.number)}{each.cause}"),
             style="" if each.number in history.line else "dim",
         )
-    return table
+    return Group(table, Text(SIGNS, style="dim"))
 
 
 def _standing(history: History, number: int) -> str:

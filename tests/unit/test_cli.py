@@ -270,3 +270,17 @@ def test_a_config_that_is_not_there_is_told(tmp_path):
     """Neither check nor status fails on its own over a missing config."""
     for command in ("check", "status", "log"):
         assert "none.yaml" in run(command, "--config", tmp_path / "none.yaml", code=2)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"mirror: 5\n", b"mirror:\n", b"[1, 2\n"])
+def test_a_config_that_is_none_is_told(tmp_path, content):
+    """A folder, bytes, and a mirror that is no name: a line that names the file, exit code 2."""
+    config = tmp_path / "odd.yaml"
+    if content is None:
+        config.mkdir()
+    else:
+        config.write_bytes(content)
+
+    for command in ("check", "status"):
+        said = run(command, "--config", config, code=2)
+        assert "odd.yaml" in " ".join(said.split()).replace(" ", "")
