@@ -6,9 +6,7 @@ from typing import Any, Protocol
 from jwmirror.recalibrate.derivation import flat
 from jwmirror.recalibrate.parameters import effective, sayings
 from jwmirror.recalibrate.references import Settled
-from jwmirror.records import Derivation, Recipe, canonical
-
-DEFAULT = "default of jwst"
+from jwmirror.records import DEFAULT, Derivation, Recipe, canonical
 
 
 class ResolvesByLayer(Protocol):

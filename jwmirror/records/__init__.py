@@ -14,6 +14,7 @@ from jwmirror.records.held import (
     Version,
 )
 from jwmirror.records.made import (
+    DEFAULT,
     LEVELS,
     Ahead,
     Chain,
@@ -51,6 +52,7 @@ from jwmirror.records.offered import (
 )
 
 __all__ = [
+    "DEFAULT",
     "GONE",
     "HELD",
     "LEVELS",

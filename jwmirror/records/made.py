@@ -6,6 +6,7 @@ from typing import Any
 from jwmirror.records.held import Failure, ResultFile, Version
 from jwmirror.records.offered import Reason
 
+DEFAULT = "default of jwst"  # whence a parameter's value is where nobody sets it
 LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
 
 

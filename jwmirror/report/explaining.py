@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.records import Derivation, Product
+from jwmirror.records import DEFAULT, Derivation, Product
 from jwmirror.report import words
 from jwmirror.report.explanations import Explanation, Former, Outlook, Stage, by_step
 from jwmirror.report.tables import titled
@@ -66,7 +66,7 @@ def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[Render
         for hook in made.hooks:
             table.add_row(*map(escape, hook))
         yield table
-    yield _parameters(made, origins)
+    yield from _parameters(made, origins)
 
 
 def _former(former: Sequence[Former], otherwise: str = "nothing") -> Iterator[RenderableType]:
@@ -131,12 +131,19 @@ def _references(made: Derivation) -> Iterator[RenderableType]:
         yield Text(f" N/A: {', '.join(without)}", style="dim")
 
 
-def _parameters(made: Derivation, origins: Mapping[str, str]) -> Table:
+def _parameters(made: Derivation, origins: Mapping[str, str]) -> Iterator[Table]:
+    """All of them; and before them, where that is known, those that are not jwst's defaults."""
     columns = ("step", "parameter", "value", *(["from"] if origins else []))
-    table = titled("Parameters", *columns, whole=("parameter",))
+    own = titled("Parameters that are set", *columns, whole=("parameter",))
+    table = titled("All parameters", *columns, whole=("parameter",))
     for step, parameters in by_step(made).items():
         prefix = "" if step == made.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):
-            origin = [escape(origins.get(f"{prefix}{name}", ""))] if origins else []
-            table.add_row(step, name, escape(str(value)), *origin)
-    return table
+            origin = origins.get(f"{prefix}{name}", "")
+            row = (step, name, escape(str(value)), *([escape(origin)] if origins else []))
+            table.add_row(*row)
+            if origin not in ("", DEFAULT):
+                own.add_row(*row)
+    if own.row_count:
+        yield own
+    yield table

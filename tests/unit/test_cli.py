@@ -1,5 +1,6 @@
 """The console command: what it prints of a small mirror, in words and as JSON."""
 
+import io
 import json
 import pkgutil
 import subprocess
@@ -9,13 +10,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.main import get_group
 from typer.testing import CliRunner
 
 import jwmirror.cli
 from jwmirror.cli import app
 from jwmirror.cli.app import HOMES
-from jwmirror.records import NEW, Change, Poll, digest
+from jwmirror.records import DEFAULT, NEW, Change, Poll, digest
+from jwmirror.report.explaining import explanation_page
+from jwmirror.report.explanations import Explanation
+from jwmirror.store.generations import Generations
 from jwmirror.store.leases import RUN, lease
 from jwmirror.store.provenance import Provenance
 
@@ -184,6 +189,23 @@ def test_explain_tells_how_a_result_was_made(small_mirror):
     assert "detector1 in_memory True" in lines
     assert f"flat jwst_nircam_flat_0001.fits {'5a' * 20}" in lines
     assert f"{EXPOSURE}_uncal.fits science {'ab' * 32}" in lines
+
+
+def test_explain_begins_with_the_parameters_that_are_set(small_mirror):
+    """Of hundreds, those that a recipe or a parameter reference sets come first."""
+    entry = next(e for e in Generations(small_mirror.root).entries() if "_rate" in e.path)
+    record = Provenance(small_mirror.root).read(entry.key)
+    origins = {"jump.rejection_threshold": "recipe deep", "jump.skip": DEFAULT}
+    console = Console(width=100, file=io.StringIO())
+
+    console.print(
+        explanation_page(Explanation(generation=1, entry=entry, record=record, origins=origins))
+    )
+
+    page = console.file.getvalue()
+    first, whole = page.partition("Parameters that are set")[2].split("All parameters")
+    assert "rejection_threshold" in first and "skip" not in first
+    assert "rejection_threshold" in whole and "skip" in whole
 
 
 def test_explain_tells_files_of_one_name_apart(small_mirror):
