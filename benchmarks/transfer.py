@@ -1,7 +1,8 @@
 """Downloads from nginx on loopback: jwmirror (verified) beside curl (not) and astroquery.
 
-`hashes alone` is what verifying costs by itself: sha256 and MD5 of the same bytes, out of memory,
-on every core. What downloads and verifies cannot be faster than that.
+Two floors stand beside them. `hashes alone` is what verifying costs by itself: sha256 and MD5 of
+the same bytes, out of memory, on every core. `urllib3 alone` brings the files with the HTTP client
+that jwmirror is built on, over as many connections, looks at nothing and keeps nothing safe.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import urllib3
 
 from benchmarks.nginx import nginx
 from jwmirror.archive.transfer import Fetched, Transfer, wanted
@@ -87,6 +90,23 @@ def hashes_alone(url: str, products: list[Product], load: Load, into: Path) -> f
         return time.monotonic() - began
 
 
+def urllib3_alone(url: str, products: list[Product], load: Load, into: Path) -> float:
+    """Seconds for urllib3 in threads to write as many bodies to files, whatever they are."""
+    client = urllib3.PoolManager(maxsize=load.connections, block=True)
+
+    def bring(product: Product) -> None:
+        answer = client.request("GET", wanted(product, url).url, preload_content=False)
+        with open(into / product.filename, "wb", buffering=0) as file:
+            for block in answer.stream(1 << 18):
+                file.write(block)
+        answer.release_conn()
+
+    with ThreadPoolExecutor(load.connections) as threads:
+        began = time.monotonic()
+        list(threads.map(bring, products))
+        return time.monotonic() - began
+
+
 def with_curl(url: str, products: list[Product], load: Load, into: Path) -> float:
     """Seconds for `curl --parallel`, which verifies nothing."""
     lines = [f'url = "{wanted(p, url).url}"\noutput = "{into / p.filename}"' for p in products]
@@ -126,6 +146,7 @@ def measure(load: Load, rounds: int) -> list[str]:
         "curl": with_curl,
         "jwmirror": with_jwmirror,
         "hashes alone": hashes_alone,
+        "urllib3 alone": urllib3_alone,
     }
     if load.times_astroquery:
         engines["astroquery"] = with_astroquery
@@ -149,7 +170,7 @@ def _tell(load: Load, best: dict[str, float]) -> list[str]:
     for name, seconds in best.items():
         rate = load.count * load.size / seconds / MB
         ratio = seconds / best["curl"]
-        print(f"  {name:12} {seconds:8.2f} s {rate:8.0f} MB/s  {ratio:6.2f} x curl")
+        print(f"  {name:14} {seconds:8.2f} s {rate:8.0f} MB/s  {ratio:6.2f} x curl")
     ratio = best["jwmirror"] / best["curl"]
     goals = [(f"{ratio:.2f} x curl's time, at most {load.goal}", ratio <= load.goal)]
     if load.times_astroquery:
