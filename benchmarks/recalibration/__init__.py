@@ -33,9 +33,9 @@ def ramps(folder: Path, asked: Asked) -> Iterator[Claim]:
 
 
 def full(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """One full frame, with a dark of as many groups: in all, and from its kept ramp."""
-    groups = 4 if asked.quick else 10
-    yield from changed_ramp_fit(folder, full_exposure(folder, groups, dark_groups=groups))
+    """One full frame, with a dark as long as NIRCam's: in all, and from its kept ramp."""
+    groups, dark_groups = (4, 4) if asked.quick else (10, 100)
+    yield from changed_ramp_fit(folder, full_exposure(folder, groups, dark_groups=dark_groups))
 
 
 def equal(folder: Path, asked: Asked) -> Iterator[Claim]:
