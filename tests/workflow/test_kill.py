@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -23,7 +24,8 @@ def kill_when(site: Site, ready) -> None:
         time.sleep(0.005)
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     for member in family:
-        member.kill()
+        with suppress(psutil.NoSuchProcess):  # a stage's process that has just ended by itself
+            member.kill()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     psutil.wait_procs(family)
