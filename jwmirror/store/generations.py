@@ -21,7 +21,6 @@ from jwmirror.errors import StoreError
 from jwmirror.failpoints import failpoint
 from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.records import Entry
-from jwmirror.store.differences import change_counts
 from jwmirror.store.generation import Generation
 from jwmirror.store.losses import losses, lost
 from jwmirror.store.manifest import (
@@ -116,6 +115,8 @@ class Generations:
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
     ) -> Generation | None:
+        from jwmirror.store.differences import change_counts  # readers start without it
+
         last = max(self._numbers(), default=0)
         current = self.current()
         before = current.entries() if current else entries_of(())

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
 
@@ -179,12 +178,10 @@ def _completed(table: pa.Table) -> pa.Table:
     """The table with the columns that an older jwmirror did not write, at their defaults."""
     for place, column in enumerate(SCHEMA):
         if column.name not in table.column_names:
-            default = pa.scalar(DEFAULTS.get(column.name), column.type)
-            values = pa.repeat(default, len(table))
-            if column.name.startswith(PREFIX):
-                empty = pa.scalar(None, column.type)
-                values = pc.if_else(pc.is_valid(table["product_uri"]), values, empty)
-            table = table.add_column(place, column, values)
+            default, is_products = DEFAULTS.get(column.name), column.name.startswith(PREFIX)
+            uris = table["product_uri"].to_pylist()
+            values = [None if is_products and uri is None else default for uri in uris]
+            table = table.add_column(place, column, pa.array(values, column.type))
     return table
 
 
