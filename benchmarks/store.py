@@ -83,10 +83,13 @@ def in_turns(source: Path, folder: Path, rounds: int, limit: float) -> dict[str,
             steps = shell_steps(peer, source, folder / f"copy{number}", limit)
             runs.setdefault(peer.name, []).append(timed(steps))
             shutil.rmtree(folder / f"copy{number}")
-        runs.setdefault("jwmirror", []).append(timed(ours(source, mirror)))
+        steps = ours(source, mirror)
+        back = {"rollback": steps.pop("rollback")}
+        took = timed(steps)
         look = f"{sys.executable} -m jwmirror.cli verify --mirror {mirror}"
         steps = {"status": lambda at=mirror, look=look: _run(look, at, limit)}
-        runs.setdefault("its command", []).append(timed(steps))
+        runs.setdefault("its command", []).append(timed(steps))  # of the same one generation
+        runs.setdefault("jwmirror", []).append(took | timed(back))
         steps = {"verify": lambda at=mirror: _run(SUMS, at, limit)}
         runs.setdefault("sha256sum", []).append(timed(steps))
     return {name: _medians(each) for name, each in runs.items()}
