@@ -42,7 +42,7 @@ CONFIG = checked(config)
 RUN = f"{CONFIG.mirror}/receipts/runs/{this_run()}"
 FETCHED = f"{CONFIG.mirror}/receipts/fetch"
 LOGS = f"{CONFIG.mirror}/logs/{this_run()}"
-WORK = f"{CONFIG.mirror}/work/{this_run()}"
+WORK = str(CONFIG.mirror / "work" / this_run())
 LEASES = []  # that this process has
 
 

@@ -80,7 +80,7 @@ def test_reflinks_are_made_or_refused_with_the_next_step(mirror, tmp_path):
 
 @pytest.mark.parametrize(
     "place",
-    ["mirror", "mirror/objects/x", "mirror/current/x", "mirror/work/x", "alias/objects/x", "full"],
+    ["mirror", "mirror/objects/x", "mirror/current/x", "mirror/work", "alias/objects/x", "full"],
 )
 def test_folders_in_use_are_refused(mirror, tmp_path, place):
     """Neither the store's own folders nor one with something in it is written to."""

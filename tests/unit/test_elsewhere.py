@@ -11,7 +11,7 @@ from jwmirror.errors import CalibrationError, ConfigError
 from jwmirror.recalibrate.derivation import engine
 from jwmirror.recalibrate.elsewhere import Elsewhere
 from tests.conftest import need
-from tests.unit.test_worker import DEEP, ROOT, files_of, observed, site  # noqa: F401
+from tests.unit.workplace import DEEP, ROOT, files_of, observed, site  # noqa: F401
 
 OLD = ROOT / ".venv-jwst-1.20" / "bin" / "python"
 WRONG = {"detector1": {"jump": {"rejection_treshold": 5.0}}}
@@ -24,12 +24,12 @@ def old_python() -> str:
     return str(OLD)
 
 
-def elsewhere(site, python):  # noqa: F811
+def elsewhere(site, python):
     """A resolver in that Python's environment."""
     return Elsewhere(str(python), site.cache, "jwst_0001.pmap", {}, Path.cwd())
 
 
-def test_the_same_environment_gives_the_same_answers(site):  # noqa: F811
+def test_the_same_environment_gives_the_same_answers(site):
     """What goes over the pipe is what a resolver says in this process."""
     header = site.entries[0].header
     asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
@@ -42,7 +42,7 @@ def test_the_same_environment_gives_the_same_answers(site):  # noqa: F811
     assert list(there.pars("image3", header)) == list(here.pars("image3", header))
 
 
-def test_errors_come_over_as_they_are(site):  # noqa: F811
+def test_errors_come_over_as_they_are(site):
     """A refusal there is the same refusal here."""
     there = elsewhere(site, sys.executable)
 
@@ -53,7 +53,7 @@ def test_errors_come_over_as_they_are(site):  # noqa: F811
     assert "did you mean rejection_threshold" in mistake
 
 
-def test_an_environment_without_jwst_says_so(site, tmp_path):  # noqa: F811
+def test_an_environment_without_jwst_says_so(site, tmp_path):
     """A Python that cannot answer is named, with what to do."""
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 1\n")
@@ -64,7 +64,7 @@ def test_an_environment_without_jwst_says_so(site, tmp_path):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_an_older_jwst_runs_its_recipe(site, old_python):  # noqa: F811
+def test_an_older_jwst_runs_its_recipe(site, old_python):
     """Versions, parameters and keys are the older one's; its rate is made by it."""
     recipe = replace(DEEP, name="old", stages=(1,), python=old_python)
     (old,), (new,) = site.plan(recipe, count=1), site.plan(replace(DEEP, stages=(1,)), count=1)

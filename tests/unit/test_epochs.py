@@ -21,7 +21,7 @@ def flat_of(cache, header, *moment):
     return json.dumps(values), flat["flat"]
 
 
-def test_moments_before_and_after_a_delivery_have_their_own_references(site, tmp_path, monkeypatch):  # noqa: F811
+def test_moments_before_and_after_a_delivery_have_their_own_references(site, tmp_path, monkeypatch):
     """To the second, and as CRDS says; a moment that is none is asked for by itself."""
 
     from crds.core import utils

@@ -16,7 +16,7 @@ import pytest
 
 from jwmirror.recalibrate import derivation as derivations
 from jwmirror.recalibrate import references
-from jwmirror.recalibrate.associations import Association, Associations, Member
+from jwmirror.recalibrate.associations import Associations
 from jwmirror.recalibrate.derivation import bind, key_of
 from jwmirror.recalibrate.headers import crds_header
 from jwmirror.recalibrate.loaded import environment
@@ -41,6 +41,7 @@ from tests.observatory.references.context import (
 )
 from tests.observatory.telescope.exposures import take
 from tests.observatory.telescope.program import demo_program, exposures_of
+from tests.unit.planned import association
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -67,9 +68,9 @@ class Lab:
 
     def associations(self) -> Associations:
         """An image2 for each exposure and an image3 of all."""
-        alone = [_association("image2", root, f"{root}_rate.fits") for root in self.roots()]
+        alone = [association("image2", root, f"{root}_rate.fits") for root in self.roots()]
         members = self.mosaic or tuple(f"{root}_cal.fits" for root in self.roots())
-        return Associations(found=(*alone, _association("image3", MOSAIC, *members)))
+        return Associations(found=(*alone, association("image3", MOSAIC, *members)))
 
     def run(self) -> dict[str, int]:
         """Plan and make all that is out of date; how many results of each pipeline were made."""
@@ -120,17 +121,6 @@ class Lab:
     def set(self, pipeline: str, step: str, **parameters) -> None:
         """Change parameters of the recipe."""
         self.recipe = replace(self.recipe, parameters={pipeline: {step: parameters}})
-
-
-def _association(kind: str, product: str, *members: str) -> Association:
-    return Association(
-        name=f"{product}_{kind}_asn.json",
-        asn_type=kind,
-        program=1345,
-        candidate="o001",
-        product=product,
-        members=tuple(Member(name=name, exptype="science") for name in members),
-    )
 
 
 @pytest.fixture(scope="module")

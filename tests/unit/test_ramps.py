@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.derivation import key_of
-from tests.unit.test_worker import DEEP, files_of, observed, site  # noqa: F401
+from tests.unit.workplace import DEEP, files_of, observed, site  # noqa: F401
 
 KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))
 ONE_GROUP_LESS = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
@@ -43,12 +43,12 @@ def identities(receipt):
     return {(f.filename, f.identity) for result in receipt.results for f in result.files}
 
 
-def logged(site, chain):  # noqa: F811
+def logged(site, chain):
     """What the pipeline said of an exposure so far."""
     return (site.root / "logs" / f"{chain.product}.log").read_text()
 
 
-def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):  # noqa: F811
+def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):
     """Jump is not run again, and arrays and headers are those of a full run."""
     (first,) = site.plan(KEEPING, count=1)
     site.calibrate([first])
@@ -71,7 +71,7 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):  # noqa: F811
         assert {key for _, key in differing(made[0][name], path)} <= ANEW
 
 
-def test_a_changed_jump_makes_ramp_and_rate_anew(site):  # noqa: F811
+def test_a_changed_jump_makes_ramp_and_rate_anew(site):
     """What comes before ramp_fit counts for the ramp."""
     (first,) = site.plan(KEEPING, count=1)
     (changed,) = site.plan(replace(KEEPING, parameters=OTHER_JUMPS), count=1)
@@ -83,7 +83,7 @@ def test_a_changed_jump_makes_ramp_and_rate_anew(site):  # noqa: F811
     assert [result.pipeline for result in one.results] == ["detector1_ramp", "detector1"]
 
 
-def test_keeping_a_ramp_is_not_in_the_key(site):  # noqa: F811
+def test_keeping_a_ramp_is_not_in_the_key(site):
     """A recipe that keeps its ramps finds the rates of one that does not, and makes no ramp."""
     (plain,) = site.plan(replace(KEEPING, keep=()), count=1)
     site.calibrate([plain])
@@ -91,7 +91,7 @@ def test_keeping_a_ramp_is_not_in_the_key(site):  # noqa: F811
     assert site.plan(KEEPING, count=1) == []
 
 
-def test_ramp_key_holds_just_what_the_ramp_depends_on(site):  # noqa: F811
+def test_ramp_key_holds_just_what_the_ramp_depends_on(site):
     """Neither ramp_fit's parameters nor references that only it reads; the jump's are there."""
     derivation = site.plan(KEEPING, count=1)[0].derivations[0]
 
@@ -104,14 +104,14 @@ def test_ramp_key_holds_just_what_the_ramp_depends_on(site):  # noqa: F811
 
 
 @pytest.mark.parametrize("pipeline", ["guider", "image2"])
-def test_only_detector1_has_ramps_to_keep(site, pipeline):  # noqa: F811
+def test_only_detector1_has_ramps_to_keep(site, pipeline):
     """Other pipelines pay no attention to `keep`."""
     derivation = replace(site.plan(count=1)[0].derivations[0], pipeline=pipeline)
 
     assert not ramps.keeps(derivation, ("ramp",))
 
 
-def test_no_ramp_is_kept_where_earlier_steps_leave_files(site):  # noqa: F811
+def test_no_ramp_is_kept_where_earlier_steps_leave_files(site):
     """What a run from the ramp could not make again is made by whole runs only."""
     saving = {"detector1": {"jump": {"save_results": True}}}
 

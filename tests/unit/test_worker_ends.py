@@ -1,0 +1,166 @@
+"""How a stage may end in a worker: done, failed, killed, late, interrupted; others go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing.connection import Listener
+
+import psutil
+import pytest
+
+from jwmirror.recalibrate.worker import ShortOfMemoryError
+from jwmirror.records import (
+    canonical,
+)
+from tests.unit.workplace import (  # noqa: F401
+    DEEP,
+    ROOT,
+    SCRIPT,
+    observed,
+    site,
+)
+
+
+class Keeper(threading.Thread):
+    """Kills the largest of some processes when they hold more than a limit, as systems do.
+
+    They report by their pid and then wait. In each round it looks at as many as `rounds` says.
+    """
+
+    def __init__(self, listener: Listener, limit: int, rounds: Sequence[int]):
+        super().__init__(daemon=True)
+        self.listener, self.limit, self.rounds = listener, limit, rounds  # limit: bytes
+        self.killed: list[tuple[int, ...]] = []  # per round: what was held by those killed
+
+    def run(self) -> None:
+        """See to all rounds."""
+        for count in self.rounds:
+            links = [self.listener.accept() for _ in range(count)]
+            held = {link.recv(): link for link in links}
+            sizes = {pid: psutil.Process(pid).memory_full_info().uss for pid in held}
+            largest = max(sizes, key=sizes.get)
+            is_over = sum(sizes.values()) > self.limit
+            self.killed.append((sizes[largest],) if is_over else ())
+            if is_over:
+                os.kill(largest, signal.SIGKILL)
+                held.pop(largest)
+            for link in held.values():
+                link.send("go on")
+
+
+def test_one_bad_exposure_spoils_only_itself(site):
+    """A pipeline that raises fails with its words and the place of its log; the other is made."""
+    bad, good = site.plan(replace(DEEP, stages=(1,)))
+
+    receipt = site.calibrate([site.with_hook(bad, "fail"), good])
+
+    (failure,) = receipt.failures
+    assert failure.name == f"deep/{bad.product}"
+    assert "detector1: ValueError: no groups left" in failure.message
+    assert "Traceback" in (site.root / "logs" / f"{bad.product}.log").read_text()
+    assert [result.product for result in receipt.results] == [good.product]
+
+
+@pytest.mark.parametrize("hook", ["die", "ask_for_too_much"])
+def test_a_stage_that_found_no_memory_is_tried_once_more(site, hook):
+    """Killed the first time, or refused what it asked for; the second time it goes well."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([site.with_hook(chain, hook)])
+
+    assert receipt.failures == ()
+    assert len(receipt.computed) == 1
+    assert (site.root / "died").exists()
+
+
+def test_of_two_that_hold_too_much_the_larger_is_killed_and_made_alone(site):
+    """By what they really hold: the other goes on untouched, then the first has all the room."""
+    large, other = site.plan(replace(DEEP, stages=(1,)))
+    keeper = Keeper(site.listener, limit=800_000_000, rounds=(2, 1))
+    keeper.start()
+
+    receipt = site.calibrate(
+        [site.with_hook(large, "hold_much"), site.with_hook(other, "hold_little")]
+    )
+
+    assert receipt.failures == ()
+    assert list(map(len, keeper.killed)) == [1, 0]
+    assert keeper.killed[0][0] > 600_000_000
+    assert [each.product for each in receipt.spent] == [large.product, other.product, large.product]
+    assert len(receipt.computed) == len(site.bench.costs) == 2
+
+
+def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
+    """Its job ends without a receipt; the next one makes only what was killed."""
+    short, other = site.plan(replace(DEEP, stages=(1,)))
+    chains = [site.with_hook(short, "die_twice"), other]
+
+    with pytest.raises(ShortOfMemoryError, match=f"deep/{short.product}: killed also when") as told:
+        site.calibrate(chains, more_may_come=True)
+    kept = len(site.bench.costs)
+    receipt = site.calibrate(chains, more_may_come=True)
+
+    assert told.value.names == [f"deep/{short.product}"] and kept == 1
+    assert receipt.failures == ()
+    assert [each.product for each in receipt.spent] == [short.product]
+    assert {result.product for result in receipt.results} == {short.product, other.product}
+
+
+def test_a_crash_is_not_taken_for_want_of_memory(site):
+    """It would crash again: it is tried once, and told; no job with more memory is asked for."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+
+    receipt = site.calibrate([site.with_hook(chain, "crash")], more_may_come=True)
+
+    assert "ended without a word (Segmentation fault)" in receipt.failures[0].message
+    assert (site.root / "died").read_text() == "x"
+
+
+def test_killed_and_late_stages_are_told_as_such(site):
+    """What killed it, what it took, and what to change."""
+    killed, late = site.plan(replace(DEEP, stages=(1,)))
+    chains = [site.with_hook(killed, "die_always"), site.with_hook(late, "sleep")]
+
+    receipt = site.calibrate(chains, timeout_s=3)
+
+    told = {failure.name: failure.message for failure in receipt.failures}
+    assert (
+        "was killed, as for want of memory (Killed; peak memory 0."
+        in told[f"deep/{killed.product}"]
+    )
+    assert "took longer than 3 s" in told[f"deep/{late.product}"]
+    assert receipt.results == ()
+
+
+def test_nobody_waits_for_a_process_that_answers_nonsense(site):
+    """It is stopped, and what waits for it fails and says why."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    babbler = site.root / "python"
+    babbler.write_text("#!/bin/sh\nread job\necho nonsense\nexec sleep 60\n")
+    babbler.chmod(0o755)
+
+    receipt = site.calibrate([replace(chain, python=str(babbler))])
+
+    assert "it answered what is no ending of a stage" in receipt.failures[0].message
+
+
+def test_an_interrupt_stops_what_runs(site):
+    """Ctrl-C in a worker with a long stage: it ends at once, and so does the stage."""
+    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    (site.root / "chain.json").write_text(canonical(site.with_hook(chain, "tell_and_sleep")))
+    script = site.root / "script.py"
+    script.write_text(SCRIPT.format(root=str(ROOT)))
+    process = subprocess.Popen([sys.executable, script], cwd=site.root, stderr=subprocess.PIPE)
+
+    with open(site.root / "pid") as told:  # a named pipe: waits for the stage
+        pid = int(told.read())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert b"KeyboardInterrupt" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -1,0 +1,237 @@
+"""A place to calibrate in: exposures, references, a store, and hooks that misbehave."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Listener
+from pathlib import Path
+
+import pytest
+
+from jwmirror.files import sha256_of
+from jwmirror.recalibrate import hooks
+from jwmirror.recalibrate.associations import Associations
+from jwmirror.recalibrate.derivation import key_of
+from jwmirror.recalibrate.inputs import version_of
+from jwmirror.recalibrate.loaded import environment
+from jwmirror.recalibrate.plan import plan_exposures
+from jwmirror.recalibrate.references import Resolver
+from jwmirror.recalibrate.stages import Cost, Output
+from jwmirror.recalibrate.worker import calibrate
+from jwmirror.records import (
+    Chain,
+    Derivation,
+    Entry,
+    Product,
+    Receipt,
+    Recipe,
+    ResultFile,
+)
+from tests.observatory.references.context import build_context
+from tests.observatory.telescope.exposures import take
+from tests.observatory.telescope.program import demo_program, exposures_of
+from tests.unit.planned import association, chains
+
+ROOT = Path(__file__).parents[2]
+DEEP = Recipe(name="deep", programs=(1345, 1019))
+MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
+HOOKS = """
+import os, signal, time
+from multiprocessing.connection import Client
+
+def tell_and_sleep(*_):
+    with open({pid!r}, "w") as pipe:
+        pipe.write(str(os.getpid()))
+    time.sleep(60)
+
+def die(*_):
+    if not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def die_twice(*_):
+    with open({flag!r}, "a+") as deaths:
+        deaths.write("x")
+        if deaths.tell() <= 2:
+            deaths.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def ask_for_too_much(*_):
+    if not os.path.exists({flag!r}):
+        open({flag!r}, "w").close()
+        bytearray(1 << 60)
+
+def hold_much(*_):
+    hold(600_000_000)
+
+def hold_little(*_):
+    hold(300_000_000)
+
+def hold(size):
+    held = b"x" * size
+    with Client({keeper!r}) as keeper:
+        keeper.send(os.getpid())
+        keeper.recv()
+
+def crash(*_):
+    with open({flag!r}, "a") as crashes:
+        crashes.write("x")
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def die_always(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def sleep(*_):
+    time.sleep(60)
+
+def fail(*_):
+    raise ValueError("no groups left")
+"""
+
+SCRIPT = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs come without
+sys.path[:0] = [{root!r}]
+open('ran', 'a').write('once ')
+from pathlib import Path
+from jwmirror.records import Chain, parse
+from jwmirror.recalibrate.worker import calibrate
+from tests.unit.workplace import Bench
+chain = parse(Path('chain.json').read_bytes(), Chain)
+receipt = calibrate([chain], Bench(Path('objects')), 2, Path('work'), Path('logs'), 60)
+print(receipt.failures[0].message)
+"""
+
+
+@dataclass
+class Bench:
+    """A store in a folder and a dict."""
+
+    folder: Path
+    results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
+    costs: list[Cost] = field(default_factory=list)
+
+    def take(self, path: Path) -> str:
+        """Move a file in."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        sha256 = sha256_of(path)
+        shutil.move(path, self.locate(sha256))
+        return sha256
+
+    def locate(self, sha256: str) -> Path:
+        """Where a file is."""
+        return self.folder / sha256
+
+    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+        """A result made before."""
+        return self.results.get(key)
+
+    def keep(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> tuple[ResultFile, ...]:
+        """Take a result in."""
+        files = tuple(self._kept(Path(output.path), output.identity) for output in outputs)
+        self.results[key_of(derivation)] = files
+        self.costs.append(cost)
+        return files
+
+    def _kept(self, path: Path, identity: str) -> ResultFile:
+        size = path.stat().st_size
+        return ResultFile(filename=path.name, sha256=self.take(path), size=size, identity=identity)
+
+
+@dataclass
+class Site:
+    """Two exposures, their associations, a reference cache, and a folder to work in."""
+
+    root: Path
+    cache: Path
+    entries: list[Entry]
+    bench: Bench
+    listener: Listener  # where hooks report what they hold
+
+    @property
+    def resolver(self) -> Resolver:
+        """Of the one context."""
+        return Resolver(self.cache, "jwst_0001.pmap")
+
+    @property
+    def associations(self) -> Associations:
+        """An image2 for each exposure and an image3 of both."""
+        roots = [entry.filename.removesuffix("_uncal.fits") for entry in self.entries[:2]]
+        stage2 = [association("image2", root, f"{root}_rate.fits") for root in roots]
+        stage3 = association("image3", MOSAIC, *(f"{root}_cal.fits" for root in roots))
+        return Associations(found=(*stage2, stage3))
+
+    def plan(self, recipe: Recipe = DEEP, count: int = 2) -> list[Chain]:
+        """The chains of the first exposures."""
+        lookups = (self.resolver, self.bench.recall, lambda *_: None)
+        plan = plan_exposures(self.entries[:count], self.associations, [recipe], *lookups, 16)
+        assert not plan.failures
+        return chains(plan)
+
+    def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: bool) -> Receipt:
+        """Work chains off, two at a time."""
+        work, logs = self.root / "work", self.root / "logs"
+        return calibrate(chains, self.bench, 2, work, logs, timeout_s, **more)
+
+    def with_hook(self, chain: Chain, hook: str) -> Chain:
+        """The chain with a function to be called before its first step."""
+        first = chain.derivations[0]
+        steps = first.parameters["steps"]
+        hooked = {**steps["group_scale"], "skip": False, "pre_hooks": [f"bad_hooks.{hook}"]}
+        parameters = {**first.parameters, "steps": {**steps, "group_scale": hooked}}
+        known = hooks.sources(parameters, self.root)
+        return replace(chain, derivations=(replace(first, parameters=parameters, hooks=known),))
+
+
+def _entry(bench: Bench, path: Path, program: int) -> Entry:
+    product = Product(
+        uri=path.name, filename=path.name, program=program, observation="o001", suffix="uncal"
+    )
+    version = version_of(product, path, sha256_of(path), path.stat().st_size)
+    assert version.refusal == ""
+    bench.take(path)
+    return Entry(
+        path=f"upstream/{path.name}",
+        origin="upstream",
+        sha256=version.sha256,
+        size=version.size,
+        identity=version.identity,
+        header=version.header,
+        product=product,
+    )
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
+    """A reference cache, the rows of two exposures, and the folder of their bytes; made once."""
+    root = tmp_path_factory.mktemp("site")
+    build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
+    program = demo_program()
+    bench = Bench(root / "objects")
+    paths = [take(program, each, root / "taken") for each in exposures_of(program)[:2]]
+    return root / "crds", [_entry(bench, path, 1345) for path in paths], bench.folder
+
+
+@pytest.fixture
+def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
+    """The exposures and an empty store of results, with CRDS offline."""
+    cache, entries, objects = observed
+    for name, value in environment(cache, "jwst_0001.pmap").items():
+        monkeypatch.setenv(name, value)
+    os.mkfifo(tmp_path / "pid")
+    listener = Listener(family="AF_UNIX")
+    places = {"flag": str(tmp_path / "died"), "pid": str(tmp_path / "pid")}
+    (tmp_path / "bad_hooks.py").write_text(HOOKS.format(keeper=listener.address, **places))
+    monkeypatch.chdir(tmp_path)  # where snakemake is called
+    shutil.copytree(objects, tmp_path / "objects")
+    with listener:
+        yield Site(tmp_path, cache, entries, Bench(tmp_path / "objects"), listener)
+
+
+def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
+    """The files of a receipt's results by name."""
+    found = [file for result in receipt.results for file in result.files]
+    return {file.filename: site.bench.locate(file.sha256) for file in found}
