@@ -46,7 +46,7 @@ def ask(
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
-            "correct its number in the config."
+            "correct its number in the config (without leading zeros: YAML takes 01345 for 741)."
         )
     if only:
         observations = [

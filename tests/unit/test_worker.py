@@ -15,6 +15,7 @@ from jwmirror.recalibrate.stages import check, run
 from jwmirror.records import (
     canonical,
 )
+from tests.unit.planned import chains
 from tests.unit.workplace import (  # noqa: F401
     DEEP,
     MOSAIC,
