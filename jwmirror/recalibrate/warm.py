@@ -8,14 +8,11 @@ it. A fork per stage: what a stage breaks, leaks or is killed for ends with it.
 
 import contextlib
 import ctypes
-import functools
-import gc
 import logging
 import os
 import selectors
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -26,6 +23,7 @@ from jwmirror.errors import JwmirrorError
 from jwmirror.log import FORMAT
 from jwmirror.recalibrate import ramps
 from jwmirror.recalibrate.derivation import software
+from jwmirror.recalibrate.preload import preload
 from jwmirror.recalibrate.stages import Cost, Output, run
 from jwmirror.records import Derivation, canonical, parse
 
@@ -232,46 +230,6 @@ def _die_with_parent() -> None:
 
 
 # ---- the program -----------------------------------------------------------------------------
-
-
-def preload() -> None:
-    """Import what every stage needs, and keep the garbage collector from walking it again.
-
-    stpipe collects garbage at every step, which is most of the time of a small exposure.
-    """
-    import jwst.pipeline  # noqa: F401 - imported for the forks to come
-
-    _read_schemas_once()
-    from stdatamodels.jwst import datamodels
-
-    with tempfile.TemporaryDirectory() as folder:  # writing and reading reads schemas
-        for kind, shape in ((datamodels.RampModel, (1, 2, 4, 4)), (datamodels.ImageModel, (4, 4))):
-            with kind(shape) as model:
-                path = model.save(f"{folder}/{kind.__name__}.fits")
-            datamodels.open(path).close()
-    datamodels.CubeModel().close()
-    if context := os.environ.get("CRDS_CONTEXT"):
-        with contextlib.suppress(Exception):  # the stages will say what is wrong with it
-            from crds.core.heavy_client import get_symbolic_mapping
-            from crds.jwst.locate import fits_to_parkeys
-
-            get_symbolic_mapping(context, cached=True)  # as stpipe does
-            fits_to_parkeys({"TELESCOP": "JWST"})  # reads a schema
-    gc.collect()
-    gc.freeze()
-
-
-def _read_schemas_once() -> None:
-    """Let asdf keep the schemas it has parsed; else it parses them anew at each tag it validates.
-
-    That is a third of a small exposure's time. It takes a function of asdf's own; where a version
-    has none of that name, all works as before.
-    """
-    from asdf import schema
-
-    if make := getattr(schema, "_make_schema_loader", None):
-        loader = functools.cache(make())
-        schema._make_schema_loader = lambda: loader
 
 
 def main() -> None:

@@ -26,18 +26,6 @@ from tests.unit.workplace import (  # noqa: F401
     site,
 )
 
-KEPT = """
-from asdf import get_config, schema
-from jwmirror.recalibrate import warm
-parse = schema._make_schema_loader()
-warm.preload()
-kept = schema._make_schema_loader()
-names = [name for name in get_config().resource_manager if "/schemas/asdf/core/" in name]
-assert len(names) > 10
-for name in names:
-    assert kept(name) is kept(name) and kept(name) == parse(name), name
-"""
-
 
 def test_two_exposures_become_a_mosaic_that_is_remembered(site):
     """Stages 1 to 3 as the recipe says, one job each; a second time nothing is computed."""
@@ -114,11 +102,6 @@ def test_another_engine_than_in_the_key_does_not_run(site):
 
     with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
         run(older, site.root, site.root)
-
-
-def test_schemas_that_are_kept_are_as_they_were_parsed():
-    """A warm process has written and read files by them, and they have not changed."""
-    subprocess.run([sys.executable, "-c", KEPT], cwd=ROOT, check=True)
 
 
 def test_a_stage_that_made_nothing_is_no_success(site):
