@@ -21,7 +21,7 @@ TWEAKREG = {
     "fitgeometry": "shift",
 }
 SOURCE_CATALOG = {"snr_threshold": 8.0, "kernel_fwhm": 2.2, "npixels": 8, "bkg_boxsize": 40}
-JUMP = {"rejection_threshold": 5.0, "expand_large_events": False}
+JUMP = {"rejection_threshold": 5.0, "expand_large_events": True}  # as flight: snowballs are sought
 
 
 @dataclass(frozen=True)
