@@ -34,7 +34,7 @@ def small_exposures(folder: Path, count: int) -> Inputs:
 def full_exposure(folder: Path, groups: int = 10, dark_groups: int = 0) -> Inputs:
     """One exposure of 2048 x 2048 pixels: what computing costs most for.
 
-    Takes 10 s and 2 GB for 10 groups; a dark 17 MB for each of its groups.
+    Takes 10 s and 2 GB for 10 groups; a dark 34 MB for each of its groups.
     """
     return _inputs(folder, "FULL", 1, groups=groups, stars=400, dark_groups=dark_groups)
 

@@ -29,6 +29,7 @@ KEYS = {
     "abvegaoffset": (),
 }
 IMAGING = "NRC_IMAGE|NRC_TSIMAGE|NRC_TACQ"
+COEFFICIENTS = 6  # of linearity, as many as flight NIRCam's have at least; three are not 0
 DARK_GROUPS = 10
 DARK_UP_TO = 160  # pixels; larger ones have a dark only if asked for: it is big, and 0.1 DN at most
 VEGA_OFFSET = {"F150W": 1.2, "F200W": 1.7}  # magnitudes, AB - Vega
@@ -113,8 +114,8 @@ def _flags(detector: Detector, subarray: Subarray) -> np.ndarray:
 
 
 def _curve(shape: tuple[int, int]) -> np.ndarray:
-    """Coefficients (3, rows, columns) of read -> true DN."""
-    coefficients = np.zeros((3, *shape), "f4")
+    """Coefficients (COEFFICIENTS, rows, columns) of read -> true DN."""
+    coefficients = np.zeros((COEFFICIENTS, *shape), "f4")
     coefficients[1], coefficients[2] = 1, nature.NONLINEARITY
     return coefficients
 
@@ -124,7 +125,7 @@ def _write_dark(shelf: Shelf, detector: Detector, subarray: Subarray, groups: in
     reads = np.arange(1, groups + 1, dtype="f4") * nature.DARK * subarray.frame_time
     shape = (groups, subarray.size, subarray.size)
     data = np.broadcast_to(reads[:, None, None], shape).astype("f4")
-    model = datamodels.DarkModel(data=data, dq=np.zeros(shape[1:], "u4"))
+    model = datamodels.DarkModel(data=data, err=np.zeros_like(data), dq=np.zeros(shape[1:], "u4"))
     exposure = model.meta.exposure
     exposure.readpatt, exposure.type, exposure.ngroups = "RAPID", "NRC_DARK", groups
     exposure.nframes, exposure.groupgap = 1, 0
