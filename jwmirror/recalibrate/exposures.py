@@ -7,6 +7,7 @@ from jwmirror.recalibrate.associations import SCIENCE, Association
 from jwmirror.records import Entry, Recipe
 
 UNCAL = "_uncal.fits"
+WHEELS = {"filter": ("filter", "pupil")}  # what a key of a selection looks at, where not itself
 
 
 def by_root(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -46,10 +47,14 @@ def is_of_one_exposure(association: Association) -> bool:
 def is_chosen(recipe: Recipe, entry: Entry) -> bool:
     """Whether an exposure's file is of a recipe's programs, and of what it selects of them.
 
-    By the header where that tells, else by what MAST's listing says.
+    By the header where that tells, else by what MAST's listing says. A filter may stand in either
+    wheel, as in the selections of programs: F150W of NIRISS is its PUPIL.
     """
     return entry.product.program in recipe.programs and all(
-        _plain(_value(entry, key)) in map(_plain, allowed) for key, allowed in recipe.select.items()
+        not {_plain(_value(entry, each)) for each in WHEELS.get(key, (key,))}.isdisjoint(
+            map(_plain, allowed)
+        )
+        for key, allowed in recipe.select.items()
     )
 
 

@@ -207,6 +207,19 @@ def test_selections_go_by_header_and_without_one_by_the_listing(select, count):
     assert sum(is_chosen(recipe, entry) for entry in entries) == count
 
 
+@pytest.mark.parametrize("name", ["F150W", "CLEAR"])
+def test_a_filter_may_stand_in_the_pupil_wheel(name):
+    """As that of most NIRISS images; by the header, and by the listing."""
+    wheels = {"meta.instrument.filter": "CLEAR", "meta.instrument.pupil": "F150W"}
+    entries = [
+        row(ROOTS[0], header=canonical(wheels)),
+        row(ROOTS[1], header="", filter="CLEAR", pupil="F150W"),
+    ]
+
+    assert all(is_chosen(replace(DEEP, select={"filter": (name,)}), each) for each in entries)
+    assert not is_chosen(replace(DEEP, select={"filter": ("F200W",)}), entries[0])
+
+
 def test_own_files_stand_in_for_all_of_their_stage():
     """One mosaic of the user's own: no other is made, and stage 2 goes on as MAST has it."""
     own = association("image3", "mine", *reversed(ROOTS), candidate="a3001")
