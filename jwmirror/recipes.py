@@ -3,7 +3,7 @@
 Like the config, they are known to the workflow's rules and the command line only.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import yaml
 from jwmirror import subsets
 from jwmirror.environments import Environments
 from jwmirror.errors import ConfigError, unknown
-from jwmirror.recalibrate import between
+from jwmirror.recalibrate import between, vocabulary
 from jwmirror.recalibrate.parameters import normal
 from jwmirror.records import Recipe
 from jwmirror.spelling import Part, Speller, overlaid
@@ -52,7 +52,16 @@ class Recipes:
             found += [] if circles else ties(self._blocks(name))
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
-        return found + (self._step_mistakes() if check_steps else [])
+        return found + ([*self._value_mistakes(), *self._step_mistakes()] if check_steps else [])
+
+    def _value_mistakes(self) -> Iterator[str]:
+        """What recipes ask for that no exposure is: a detector by a name that none has."""
+        for name, recipe in self._raw.items():
+            place = f"recipes.{name}"
+            for block in blocks_of(place, recipe.get("where")):
+                for key, wanted in block.match.items():
+                    yield from vocabulary.mistakes(wanted, (key,), f"{block.place}.match.{key}")
+            yield from subsets.value_mistakes(place, recipe)
 
     def _step_mistakes(self) -> list[str]:
         """What the pipelines that are to run, each recipe's own, have against the parameters."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate import vocabulary
 from jwmirror.recalibrate.associations import Association, read
+from jwmirror.recalibrate.exposures import WHEELS
 
 KEYS = {  # of a recipe: what it is called in a header
     "observations": "observation",
@@ -56,6 +58,14 @@ def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
                     f"{place}.associations[{i}]: {name} makes {each.product} ({each.asn_type}), "
                     f"and so does {other}; take one of them, or name its product otherwise"
                 )
+
+
+def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """What a recipe selects by that no exposure is; imports jwst's models."""
+    for key, name in KEYS.items():
+        if key in recipe:
+            headers = WHEELS.get(name, (name,))
+            yield from vocabulary.mistakes(recipe[key], headers, f"{place}.{key}")
 
 
 def _place(association: Association) -> tuple[str, str]:

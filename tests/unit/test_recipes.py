@@ -188,6 +188,36 @@ def test_a_third_block_may_decide():
     assert mistakes(deep={"where": [*tie, half]})
 
 
+@pytest.mark.parametrize(
+    ("recipe", "place", "told"),
+    [
+        ({"where": [block(6, detector="NRCLONG")]}, "where[0].match.detector", "NRCALONG"),
+        ({"where": [block(6, filter=["F200W", "F20W"])]}, "where[0].match.filter", "'F20W'"),
+        ({"where": [block(6, exp_type="NRC_IMG")]}, "where[0].match.exp_type", "NRC_IMAGE"),
+        (
+            {"where": [block(6, instrument="nircam2")]},
+            "where[0].match.instrument",
+            "mean NIRCAM? Allowed: ANY, FGS",
+        ),
+        ({"filters": ["F150X"]}, "filters", "for its filter or pupil; did you mean F150W"),
+        ({"detectors": ["NRCLONG"]}, "detectors", "NRCALONG"),
+    ],
+)
+def test_what_no_exposure_can_be_is_a_mistake(recipe, place, told):
+    """A misspelt value would match nothing, and the parameters would silently not be applied."""
+    (line,) = mistakes(check_steps=True, deep=recipe)
+
+    assert line.startswith(f"recipes.deep.{place}: found ") and told in line
+
+
+def test_each_value_that_headers_may_have_is_right():
+    """In any case; numbers of programs are not listed anywhere."""
+    match = {key: v.lower() for key, v in VALUES.items()} | {"program": 9999, "observation": 2}
+    deep = {"where": [block(6, **match)], "filters": ["F150W", "CLEARP"]}
+
+    assert parse({"programs": [{"program": 1}], "recipes": {"deep": deep}}).recipes
+
+
 # ---- extends ---------------------------------------------------------------------------------
 
 
