@@ -13,6 +13,7 @@ from typing import Any
 from jwmirror.bench import Bench
 from jwmirror.contexts import offline_resolver
 from jwmirror.errors import ConfigError, ReferencesError
+from jwmirror.recalibrate.choice import unmatched
 from jwmirror.recalibrate.derivation import differences
 from jwmirror.recalibrate.desk import Resolves
 from jwmirror.recalibrate.exposures import SCIENCE, UNCAL, root_of
@@ -57,12 +58,13 @@ def preview(
     bench = Bench(mirror)
     last = last_references(mirror)
     resolver, note = resolver_by(cache, last, context) if ahead is None else _looking(cache, ahead)
-    plans = _plans(bench, run, recipes, resolver)
+    held = held_now(bench, run, recipes)
+    plans = bench.plans(held, recipes, resolver, ONE_BATCH, is_preview=True)
     return Preview(
         plans=tuple(_without(plan, resolver.gaps) for plan in plans),
         ready=tuple(chain for plan in plans for chain in _ready(bench, plan)),
         unknown=tuple(wait for plan in plans for wait in _unknown(plan, resolver.gaps)),
-        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes)),
+        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes, held)),
     )
 
 
@@ -181,13 +183,6 @@ def _is_cached(cache: Path, context: str) -> bool:
     return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
 
 
-def _plans(
-    bench: Bench, run: Run, recipes: Sequence[Recipe], resolver: Resolves
-) -> tuple[Plan, ...]:
-    """The plans of all levels; what a lower one has to make counts as made."""
-    return bench.plans(held_now(bench, run, recipes), recipes, resolver, ONE_BATCH, is_preview=True)
-
-
 def held_now(bench: Bench, run: Run, recipes: Sequence[Recipe]) -> Held:
     """What is held for recipes, also what the last run fetched and did not publish."""
     unpublished = run.poll if run.published is None else None
@@ -249,8 +244,10 @@ def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
         yield f"program {program}: MAST was not asked for it yet; `snakemake` does."
 
 
-def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe]) -> Iterator[str]:
-    """What leaves the view because its recipe is in the config no more."""
+def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], held: Held) -> Iterator[str]:
+    """What leaves the view because its recipe is in the config no more, and what has no effect."""
+    for recipe in recipes:
+        yield from (f"recipe {recipe.name}: {what}." for what in unmatched(held.entries, recipe))
     current = Generations(mirror).current()
     files = Counter(current.entries().column("origin")) if current else Counter()
     for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from jwmirror.recalibrate import pipelines
 from jwmirror.recalibrate.associations import Association, Associations
 from jwmirror.recalibrate.exposures import is_chosen, root_of
+from jwmirror.recalibrate.parameters import matches, spoken
 from jwmirror.records import GONE, UPSTREAM, Entry, Recipe
 
 POOL = "pool"
@@ -65,6 +66,18 @@ def choose(
         if recipe.select or recipe.associations or any(of == recipe.name for of, _ in made)
     }
     return replace(associations, chosen=chosen)
+
+
+def unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
+    """What a recipe says of exposures of which none is held, in words: it has no effect."""
+    starts = [e for e in _starts(entries, recipe) if e.product.program in recipe.programs]
+    ours = [entry for entry in starts if is_chosen(recipe, entry)]
+    known = {entry.header for entry in ours if entry.header}
+    if starts and not ours:
+        yield f"none of the {len(starts)} files it could start from is of {spoken(recipe.select)}"
+    for block in recipe.where if known else ():
+        if not any(matches(block.match, header) for header in known):
+            yield f"where {spoken(block.match)} matches none of the exposures held"
 
 
 def _chosen(

@@ -82,7 +82,7 @@ def effective(recipe: Recipe, header: str) -> dict[str, Any]:
     last = leaves(recipe.settings)
     ties = {}
     for block in recipe.where:
-        if not _matches(block.match, header):
+        if not matches(block.match, header):
             continue
         rank = len(block.match)
         for leaf, value in leaves(block.parameters).items():
@@ -105,7 +105,7 @@ def sayings(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]
     joined = between.leaves(recipe.between, headers.value(header, "exp_type"))
     yield f"recipe {recipe.name}", _tree(leaves(recipe.parameters) | joined)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
-        if _matches(block.match, header):
+        if matches(block.match, header):
             yield f"recipe {recipe.name}, where {spoken(block.match)}", normal(block.parameters)
     yield f"set for recipe {recipe.name}", normal(recipe.settings)
 
@@ -123,7 +123,8 @@ def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
     )
 
 
-def _matches(match: Match, header: str) -> bool:
+def matches(match: Match, header: str) -> bool:
+    """Whether an exposure is what a where-block asks for."""
     return all(
         plain_value(headers.value(header, key)) in map(plain_value, _several(wanted))
         for key, wanted in match.items()

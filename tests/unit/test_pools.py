@@ -10,13 +10,13 @@ import pytest
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import pipelines
 from jwmirror.recalibrate.associations import Association, Associations, Member, read
-from jwmirror.recalibrate.choice import choose, requests
+from jwmirror.recalibrate.choice import choose, requests, unmatched
 from jwmirror.recalibrate.derivation import is_bound
 from jwmirror.recalibrate.exposures import is_chosen, root_of, science
 from jwmirror.recalibrate.members import Stock
 from jwmirror.recalibrate.plan import plan_associations
 from jwmirror.recalibrate.pools import generated
-from jwmirror.records import GONE, HELD, Entry, Product, Recipe, ResultFile, canonical
+from jwmirror.records import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
 from tests.unit.planned import Observatory, chains
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
@@ -218,6 +218,25 @@ def test_a_filter_may_stand_in_the_pupil_wheel(name):
 
     assert all(is_chosen(replace(DEEP, select={"filter": (name,)}), each) for each in entries)
     assert not is_chosen(replace(DEEP, select={"filter": ("F200W",)}), entries[0])
+
+
+def test_what_a_recipe_says_of_exposures_that_nobody_holds_is_told():
+    """A selection and where-blocks without effect; not those that meet one exposure."""
+    header = canonical({"meta.instrument.detector": "NRCB1", "meta.instrument.filter": "F200W"})
+    entries = [row(ROOTS[0], header=header), row(ROOTS[1], header="")]
+    blocks = [{"detector": "nrcb1"}, {"detector": ("NRCA1", "NRCB1"), "filter": "F150W"}]
+    recipe = replace(DEEP, where=tuple(Where(match=each, parameters={}) for each in blocks))
+
+    found = list(unmatched(entries, recipe))
+    nothing = list(unmatched(entries, replace(recipe, select={"filter": ("F150W", "F115W")})))
+
+    assert found == [
+        "where detector NRCA1 or NRCB1, filter F150W matches none of the exposures held"
+    ]
+    assert nothing == ["none of the 2 files it could start from is of filter F150W or F115W"]
+    assert (
+        list(unmatched([], recipe)) == list(unmatched(entries, replace(DEEP, programs=(2,)))) == []
+    )
 
 
 def test_own_files_stand_in_for_all_of_their_stage():

@@ -204,6 +204,21 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     ]
 
 
+def test_notes_tell_which_where_blocks_match_nothing(unsynced, tmp_path):
+    """By the exposures that are held: their parameters would be asked for in vain."""
+    mirror, _ = unsynced
+    blocks = [
+        {"match": {"instrument": name}, "parameters": {"detector1": {"jump": {"skip": True}}}}
+        for name in ("NIRCAM", "MIRI")
+    ]
+    recipes = {"deep": {"stages": [1], "where": blocks}}
+
+    notes = answer("plan", "--config", configured(tmp_path, mirror, recipes=recipes))["notes"]
+
+    told = [note for note in notes if "matches none" in note]
+    assert told == ["recipe deep: where instrument MIRI matches none of the exposures held."]
+
+
 def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, tmp_path):
     """What was not asked for this once is no news; programs without associations are."""
     mirror, _ = unsynced
