@@ -19,6 +19,7 @@ from jwmirror.spelling import Part, Speller, overlaid
 from jwmirror.where import Block, blocks_of, ties
 
 EVERY = "recipe"  # in a setting: all recipes
+STAGES = [1, 2, 3]  # of a recipe that does not name its own
 
 
 class Recipes:
@@ -50,9 +51,18 @@ class Recipes:
             found += _program_mistakes(f"recipes.{name}", recipe, programs)
             found += subsets.mistakes(f"recipes.{name}", recipe)
             found += [] if circles else ties(self._blocks(name))
+            found += [] if circles else self._idle_associations(name, programs)
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         return found + ([*self._value_mistakes(), *self._step_mistakes()] if check_steps else [])
+
+    def _idle_associations(self, name: str, programs: Any) -> Iterator[str]:
+        """Files that a recipe names itself, and that its stages and programs leave out."""
+        whole = self._extended(name)
+        numbers, stages = whole.get("programs", _mirrored(programs)), whole.get("stages", STAGES)
+        if isinstance(numbers, list) and isinstance(stages, list):
+            place = f"recipes.{name}"
+            yield from subsets.idle_associations(place, self._raw[name], stages, numbers)
 
     def _value_mistakes(self) -> Iterator[str]:
         """What recipes ask for that no exposure is: a detector by a name that none has."""
@@ -98,7 +108,7 @@ class Recipes:
             name=name,
             python=self._python(name),
             programs=tuple(dict.fromkeys(recipe.get("programs", programs))),
-            stages=tuple(sorted(recipe.get("stages", (1, 2, 3)))),
+            stages=tuple(sorted(recipe.get("stages", STAGES))),
             keep=tuple(sorted(recipe.get("keep", ()))),
             parameters=recipe["parameters"],
             where=tuple(block.record for block in self._blocks(name)),
@@ -214,10 +224,16 @@ def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
 def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
     if not isinstance(recipe.get("programs"), list) or not isinstance(programs, list):
         return []
-    mirrored = [each.get("program") for each in programs if isinstance(each, Mapping)]
+    mirrored = _mirrored(programs)
     return [
         f"{place}.programs: program {number} is not mirrored; add it to programs, or take one of "
         f"{', '.join(map(str, mirrored))}"
         for number in recipe["programs"]
         if number not in mirrored
     ]
+
+
+def _mirrored(programs: Any) -> list[Any]:
+    """The numbers of the programs in a config."""
+    listed = programs if isinstance(programs, list) else []
+    return [each.get("program") for each in listed if isinstance(each, Mapping)]

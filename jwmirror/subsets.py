@@ -3,12 +3,12 @@
 Like the config, it is known to the workflow's rules and the command line only.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate import vocabulary
+from jwmirror.recalibrate import pipelines, vocabulary
 from jwmirror.recalibrate.associations import Association, read
 from jwmirror.recalibrate.exposures import WHEELS
 
@@ -58,6 +58,32 @@ def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
                     f"{place}.associations[{i}]: {name} makes {each.product} ({each.asn_type}), "
                     f"and so does {other}; take one of them, or name its product otherwise"
                 )
+
+
+def idle_associations(
+    place: str, recipe: Mapping[str, Any], stages: Container[int], programs: Container[int]
+) -> Iterator[str]:
+    """Association files that a recipe names, and would not use with these stages and programs."""
+    names = recipe.get("associations")
+    for i, name in enumerate(names if isinstance(names, list) else ()):
+        for each in _readable(Path(str(name))):
+            stage = pipelines.stage_of_association(each.asn_type)
+            where = f"{place}.associations[{i}]: {name} is"
+            if stage not in stages:
+                yield f"{where} for stage {stage}, which the recipe does not run; add it to stages"
+            elif each.program not in programs:
+                yield (
+                    f"{where} of program {each.program}, which the recipe does not take; add that "
+                    "to programs, or correct `program` in the file"
+                )
+
+
+def _readable(path: Path) -> tuple[Association, ...]:
+    """The associations in a file; none where it cannot be used, which `mistakes` tells."""
+    try:
+        return read(path)
+    except CalibrationError:
+        return ()
 
 
 def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,11 @@ CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
 EXPOSURE = re.compile(r"jw(?P<program>\d{5})\d{6}_")
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
+CORRECT = "correct the file."  # one of the user's own
+LOST = {  # what members may say and MAST's never do: it is not passed on; what does the same
+    "group_id": "let a function between image2 and image3 set model.meta.group_id",
+    "tweakreg_catalog": "name the catalogues in a file (image3.tweakreg.catfile)",
+}
 SCIENCE = "science"
 BESIDE = "msa"  # role of an input that lies beside the members: NIRSpec's shutter configuration
 WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
@@ -107,7 +112,7 @@ def read(path: Path, name: str = "") -> tuple[Association, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as err:
-        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {FETCH_AGAIN}") from err
+        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {_way_out(name)}") from err
     return parse(text, name)
 
 
@@ -134,7 +139,11 @@ def parse(text: str, name: str) -> tuple[Association, ...]:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         problem = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {FETCH_AGAIN}") from err
+        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {_way_out(name)}") from err
+
+
+def _way_out(name: str) -> str:
+    return FETCH_AGAIN if NAME.match(name) else CORRECT
 
 
 def _program(said: Any, members: Any) -> int:
@@ -153,6 +162,9 @@ def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
     )
     if asn_type.lower().startswith(pipelines.TIME_SERIES):
         members = tuple(_with_integrations(member) for member in members)
+    for attribute, instead in LOST.items():
+        if said := [each["expname"] for each in listed if each.get(attribute) is not None]:
+            raise ValueError(f"{said[0]} says {attribute}, which does not reach jwst; {instead}")
     names = [member.name for member in members]
     if len(set(names)) < len(names):
         raise ValueError(f"{max(names, key=names.count)} is a member twice")

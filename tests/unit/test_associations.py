@@ -76,6 +76,18 @@ def test_a_broken_association_is_told_by_name(tmp_path, changes, told):
         read(written(tmp_path, **changes))
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"), [("group_id", "between image2"), ("tweakreg_catalog", "tweakreg.catfile")]
+)
+def test_what_would_be_lost_of_an_own_association_is_told(tmp_path, said, instead):
+    """jwst reads it from members, and jwmirror does not pass it on: with what does the same."""
+    members = [{"expname": "a_cal.fits", "exptype": "science", said: "mine"}]
+    products = [{"name": PRODUCT, "members": members}]
+
+    with pytest.raises(CalibrationError, match=f"a_cal.fits says {said}.*{instead}.*correct the"):
+        read(written(tmp_path, "mine.json", products=products))
+
+
 def test_the_latest_held_association_counts(tmp_path):
     """A restamped association replaces the earlier one, whatever the order of the rows."""
     for name in (EARLY, LATE):

@@ -59,6 +59,33 @@ def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told
     assert told in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("recipes", "told"),
+    [
+        ({"part": {"stages": [1, 2]}}, "mine.json is for stage 3, which the recipe does not run"),
+        ({"part": {"extends": "short"}, "short": {"stages": [1]}}, "is for stage 3, which"),
+        ({"part": {"programs": [2]}}, "mine.json is of program 1345, which the recipe does not"),
+    ],
+)
+def test_own_associations_that_the_recipe_leaves_out_are_mistakes(tmp_path, recipes, told):
+    """Of a stage or a program that it does not take: they would silently not be made."""
+    recipes["part"]["associations"] = [association(tmp_path, "mine.json")]
+    programs = [{"program": 1345}, {"program": 2}]
+
+    with pytest.raises(ConfigError) as found:
+        parse({"programs": programs, "recipes": recipes})
+
+    assert told in str(found.value) and str(found.value).startswith("recipes.part.associations[0]")
+
+
+def test_a_recipe_may_leave_out_what_it_extends(tmp_path):
+    """A shorter variant of a recipe with a mosaic of its own."""
+    deep = {"associations": [association(tmp_path, "mine.json")]}
+    recipes = {"deep": deep, "quick": {"extends": "deep", "stages": [1, 2]}}
+
+    assert parse({"programs": [{"program": 1345}], "recipes": recipes}).recipes
+
+
 def test_stages_follow_each_other():
     """Stage 3 cannot take what stage 2 was not asked to make of stage 1."""
     with pytest.raises(ConfigError, match=r"recipes\.part\.stages: found \[1, 3\]"):
