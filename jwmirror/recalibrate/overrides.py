@@ -39,6 +39,7 @@ NAMED = frozenset(  # other parameters of jwst that name files to be read
         "wfss_mask",
     ]
 )
+LIST = "catfile"  # names a text file that lists further files: one for each exposure
 NO_FILE = {"affine2d": "commissioning"}  # a built-in that stands where a file may
 NOT_ANY = "N/A"  # stpipe's word for: without this reference
 GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # catalogues that are asked for over the network
@@ -72,8 +73,17 @@ def by_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
-    """The files that (placed) parameters name, by full name; of a list with [0], [1]..."""
-    return {name: Path(value) for name, value in _files(parameters)}
+    """The files that (placed) parameters name, by full name; of a list with [0], [1]...
+
+    And the catalogues that a catfile lists: tweakreg.catfile[jw..._cal.fits].
+    """
+    named = {name: Path(value) for name, value in _files(parameters)}
+    lists = {name: path for name, path in named.items() if name.endswith(LIST)}
+    return named | {
+        f"{name}[{exposure}]": catalogue
+        for name, path in lists.items()
+        for exposure, catalogue in _read(name, path, _catalogues)
+    }
 
 
 def contents(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -139,6 +149,16 @@ def _files(parameters: Mapping[str, Any], step: str = "") -> Iterator[tuple[str,
 # ---- content ---------------------------------------------------------------------------------
 
 
+def _catalogues(path: Path) -> list[tuple[str, Path]]:
+    """Exposure and catalogue in each line of a catfile, as tweakreg reads it: from beside it."""
+    lines = (line.split() for line in path.read_text(errors="replace").splitlines())
+    return [
+        (words[0], path.parent / words[1])
+        for words in lines
+        if len(words) > 1 and words[0][0] != "#"
+    ]
+
+
 def _content(name: str, path: Path) -> str:
     def hashed(path: Path) -> str:
         found = path.stat()
@@ -191,6 +211,9 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
         yield from _not_of_type(name.removeprefix(OVERRIDE), value, place, path)
     elif name == "abs_refcat":
         yield from _no_catalogue(value, place, path)
+    elif name == LIST:
+        for exposure, catalogue in _catalogues(path):
+            yield from _unreadable(exposure, str(catalogue), f"{place} ({value}): {exposure}", base)
 
 
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:

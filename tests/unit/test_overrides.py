@@ -111,6 +111,31 @@ def test_catalogues_and_lists_of_files_count_too(flat, tmp_path):
     assert found == {"tweakreg.abs_refcat": content, "bkg_subtract.bkg_list[0]": content}
 
 
+def test_catalogues_that_a_catfile_lists_count_too(flat, tmp_path):
+    """From beside it, as tweakreg takes them; who says no catalogue has none."""
+    (tmp_path / "cats.txt").write_text("# mine\na_cal.fits flat.fits\nb_cal.fits\n\n")
+    steps = {"tweakreg": {"catfile": "cats.txt"}}
+
+    before = contents(placed({"steps": steps}, tmp_path))
+    flat.write_bytes(b"another catalogue")
+    after = contents(placed({"steps": steps}, tmp_path))
+
+    assert before.keys() == {"tweakreg.catfile", "tweakreg.catfile[a_cal.fits]"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "tweakreg.catfile[a_cal.fits]"
+    }
+
+
+def test_a_catalogue_that_a_catfile_lists_and_nobody_has_is_a_mistake(flat, tmp_path):
+    """Told with the list, the exposure and the place where it was looked for."""
+    (tmp_path / "cats.txt").write_text("a_cal.fits flat.fits\nb_cal.fits none.ecsv\n")
+
+    (line,) = mistakes("catfile", "cats.txt", "here", tmp_path)
+
+    assert line.startswith("here (cats.txt): b_cal.fits: found ")
+    assert f"{tmp_path}/none.ecsv: No such file" in line
+
+
 def test_another_file_than_in_the_key_does_not_run(flat):
     """Changed, or gone, between plan and run."""
     planned = derivation(flat)
