@@ -40,14 +40,15 @@ def named(parameters: Mapping[str, Any]) -> tuple[str, ...]:
 
     And the functions that are run between it and the pipeline before it.
     """
-    steps = parameters.get("steps", {}).values()
-    found = (
-        hook
-        for each in (parameters, *steps)
-        for kind in (*KINDS, BETWEEN)
-        for hook in each.get(kind) or ()
-    )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(_named(parameters)))
+
+
+def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Those of a pipeline or step, then those of its steps, and theirs."""
+    for kind in (*KINDS, BETWEEN):
+        yield from parameters.get(kind) or ()
+    for step in parameters.get("steps", {}).values():
+        yield from _named(step)
 
 
 def sources(parameters: Mapping[str, Any], base: Path) -> Sources:

@@ -78,11 +78,26 @@ def _member_mistakes(
 
 
 def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
+    """Of one step; master_background_mos of spec2 has steps of its own."""
     for name, value in content.items():
-        if name in spec:
+        if name in spec.sections and isinstance(value, Mapping):
+            yield from _inner_mistakes(spec[name], value, f"{place}.{name}", base)
+        elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
             yield _unknown(f"{place}.{name}", "parameter", str(name), spec)
+
+
+def _inner_mistakes(
+    steps: Any, content: Mapping[str, Any], place: str, base: Path
+) -> Iterator[str]:
+    for step, values in content.items():
+        if step not in steps:
+            yield _unknown(f"{place}.{step}", "step", str(step), steps)
+        elif isinstance(values, Mapping):
+            yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
+        else:
+            yield f"{place}.{step}: expected parameters of the step {step}, found {values!r}."
 
 
 def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:

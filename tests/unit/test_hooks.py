@@ -108,6 +108,14 @@ def test_hooks_of_a_skipped_step_count(tmp_path):
     assert sources(hooked("fixes.scale", skip=True), tmp_path)
 
 
+def test_hooks_of_the_steps_of_a_step_count(tmp_path):
+    """As spec2.master_background_mos has them."""
+    source = write(tmp_path / "fixes.py", SCALE.format(factor=2))
+    inner = {"steps": {"mos": {"skip": False, **hooked("fixes.scale")}}}
+
+    assert sources(inner, tmp_path) == (("fixes.scale", sha256_of(source)),)
+
+
 def test_an_edited_hook_changes_the_key_and_is_told(tmp_path):
     """The failure to fear: a result that is stale, and claims to be current."""
     write(tmp_path / "fixes.py", SCALE.format(factor=2))

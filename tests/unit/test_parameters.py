@@ -10,6 +10,7 @@ from jwmirror.recalibrate.parameters import effective, normal, resolve
 from jwmirror.records import Recipe, Where, canonical
 
 PLACE = "recipes.deep.parameters"
+MOS = "spec2.master_background_mos.steps"
 HEADER = canonical(
     {
         "meta.observation.program_number": "01345",
@@ -19,6 +20,11 @@ HEADER = canonical(
         "meta.instrument.filter": "F444W",
     }
 )
+
+
+def mos(steps: dict) -> dict:
+    """Parameters of the steps that one step has of its own."""
+    return {"spec2": {"master_background_mos": {"steps": steps}}}
 
 
 def recipe(*where: Where, **parameters: object) -> Recipe:
@@ -74,6 +80,11 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
         ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
         ({"detector1": {"jump": {"pre_hooks": ["fixs"]}}}, "detector1.jump.pre_hooks[0]", "fixs"),
+        (mos({"flat_field": {"skp": True}}), f"{MOS}.flat_field.skp", "did you mean skip?"),
+        (mos({"flat_feld": {}}), f"{MOS}.flat_feld", "did you mean flat_field?"),
+        (mos({"photom": True}), f"{MOS}.photom", "expected parameters of the step photom"),
+        (mos({"photom": {"post_hooks": ["fixs.x"]}}), f"{MOS}.photom.post_hooks[0]", "no module"),
+        (mos({"photom": {"override_photom": "x.fits"}}), f"{MOS}.photom.override_ph", "No such"),
         ({"detector1": {"jump": {"pre_hooks": "a.b"}}}, "detector1.jump.pre_hooks", "list("),
     ],
 )
