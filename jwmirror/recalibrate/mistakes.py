@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.recalibrate import hooks, overrides, pipelines
-from jwmirror.recalibrate.parameters import FILES, NAMING, is_parallel, spec_of
+from jwmirror.recalibrate.parameters import FILES, NAMING, contradictions, is_parallel, spec_of
 
 
 def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None) -> list[str]:
@@ -28,6 +28,10 @@ def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None
             found.append(f"{where}: expected steps and their parameters, found {content!r}.")
         else:
             found += _pipeline_mistakes(spec_of(pipeline), content, where, base)
+    whole = {name: content for name, content in parameters.items() if isinstance(content, Mapping)}
+    for leaf, one, other in contradictions(whole):
+        name = ".".join(filter(None, leaf))
+        found.append(f"{place}: sets {name} twice, to {one!r} and to {other!r}; say it once.")
     return found
 
 

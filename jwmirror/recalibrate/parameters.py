@@ -41,11 +41,22 @@ def normal(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def leaves(parameters: Mapping[str, Any]) -> dict[Leaf, Any]:
     """Each value that parameters set, in whichever form they are written."""
-    return {
-        (pipelines.name_of(str(written)), *place): value
-        for written, content in parameters.items()
-        for place, value in _in_pipeline(content)
-    }
+    return dict(_said(parameters))
+
+
+def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any, Any]]:
+    """What is set to two values in one place, by two forms or names: only the last would count."""
+    known: dict[Leaf, Any] = {}
+    for leaf, value in _said(parameters):
+        if leaf in known and known[leaf] != value:
+            yield leaf, known[leaf], value
+        known[leaf] = value
+
+
+def _said(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any]]:
+    for written, content in parameters.items():
+        for place, value in _in_pipeline(content):
+            yield (pipelines.name_of(str(written)), *place), value
 
 
 def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:

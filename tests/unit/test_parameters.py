@@ -115,6 +115,22 @@ def test_what_can_be_run_is_no_mistake(right, tmp_path):
     assert mistakes(right, PLACE, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"detector1": {"jump": {"edge_size": 5}, "steps": {"jump": {"edge_size": 7}}}},
+        {"detector1": {"jump": {"edge_size": 5}}, "Detector1Pipeline": {"jump": {"edge_size": 7}}},
+    ],
+)
+def test_two_values_of_one_parameter_in_one_place_are_a_mistake(twice):
+    """In two forms, or under two names of the pipeline; the same value twice is none."""
+    (line,) = mistakes(twice, PLACE)
+
+    same = {"detector1": {"jump": {"skip": True}, "steps": {"jump": {"skip": True}}}}
+    assert line == f"{PLACE}: sets detector1.jump.edge_size twice, to 5 and to 7; say it once."
+    assert mistakes(same, PLACE) == []
+
+
 def test_all_forms_of_one_parameter_are_the_same():
     """A step beside the pipeline's parameters and one under `steps` mean the same."""
     beside = {"detector1": {"jump": {"skip": True}, "save_calibrated_ramp": True}}
