@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.derivation import key_of
 from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.plan import plan_associations
 from jwmirror.recalibrate.stages import check, run
@@ -54,6 +55,21 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(site):
     )
     assert {each.product for each in first.spent} == {result.product for result in first.results}
     assert again.spent == ()
+
+
+def test_an_equal_rate_makes_no_new_cal(site):
+    """A parameter that leaves no trace in the pixels ends at stage 1; the way back is known."""
+    idle = {"detector1": {"jump": {"time_masked_after_shower": 20.0}}}  # showers are not sought
+    (plain,) = site.plan(count=1)
+    first = site.calibrate([plain])
+    (changed,) = site.plan(replace(DEEP, parameters=idle), count=1)
+
+    again = site.calibrate([changed])
+
+    rate, cal = changed.derivations
+    assert again.computed == (key_of(rate),) and key_of(rate) not in first.computed
+    assert [result.key for result in again.results][1] == [r.key for r in first.results][1]
+    assert (cal.pipeline, site.plan(count=1)) == ("image2", [])
 
 
 def test_a_script_without_guard_is_run_once(site):
