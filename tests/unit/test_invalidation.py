@@ -13,12 +13,14 @@ from pathlib import Path
 
 import asdf
 import pytest
+from astropy.io import fits
 
+from jwmirror.files import sha256_of
 from jwmirror.recalibrate import derivation as derivations
 from jwmirror.recalibrate import references
 from jwmirror.recalibrate.associations import Associations
 from jwmirror.recalibrate.derivation import bind, key_of
-from jwmirror.recalibrate.headers import crds_header
+from jwmirror.recalibrate.inputs import version_of
 from jwmirror.recalibrate.loaded import environment
 from jwmirror.recalibrate.members import stock_of
 from jwmirror.recalibrate.plan import plan_associations, plan_exposures
@@ -57,6 +59,7 @@ class Lab:
     """Two exposures of each of two detectors, what is made of them, and what is asked."""
 
     cache: Path
+    raw: Path  # folder of the exposures' files
     entries: list[Entry]
     recipe: Recipe = DEEP
     mosaic: tuple[str, ...] = ()  # members; the exposures in order, if empty
@@ -136,20 +139,21 @@ def observed(tmp_path_factory) -> Lab:
         for each in [e for e in chosen if detector in e.filename][:2]
     ]
     uncals = [take(program, exposure, root / "raw") for exposure in ours]
-    return Lab(cache=root / "crds", entries=[_entry(path) for path in uncals])
+    return Lab(cache=root / "crds", raw=root / "raw", entries=[_entry(path) for path in uncals])
 
 
 def _entry(path: Path) -> Entry:
     product = Product(
         uri=path.name, filename=path.name, program=1345, observation="o001", suffix="uncal"
     )
+    version = version_of(product, path, sha256_of(path), path.stat().st_size)
     return Entry(
         path=f"upstream/{path.name}",
         origin="upstream",
-        sha256=digest(path.name),
-        size=1,
-        identity=digest(["raw", path.name]),
-        header=crds_header(path),
+        sha256=version.sha256,
+        size=version.size,
+        identity=version.identity,
+        header=version.header,
         product=product,
     )
 
@@ -247,14 +251,35 @@ def hook_source(lab, _):
     lab.set("image2", "flat_field", post_hooks=["fixes.scale"])
 
 
+def issue_again(lab: Lab, change: Callable[[fits.HDUList], None], count: int = 4) -> None:
+    """MAST issues the first exposures again, with what `change` makes of their files."""
+    Path("again").mkdir()
+    for place, entry in enumerate(lab.entries[:count]):
+        with fits.open(lab.raw / entry.filename) as hdus:
+            change(hdus)
+            hdus.writeto(Path("again") / entry.filename)
+        new = _entry(Path("again") / entry.filename)
+        assert new.sha256 != entry.sha256
+        lab.entries[place] = new
+
+
+def input_with_another_date(lab, _):
+    """Written anew: other bytes, the same science."""
+    issue_again(lab, lambda hdus: hdus[0].header.set("DATE", "2031-01-01T00:00:00.000"))
+
+
 def input_with_another_header(lab, _):
-    """MAST issues the raw exposures again: other bytes and dates, the same science."""
-    lab.entries = [replace(each, sha256=digest(each.sha256)) for each in lab.entries]
+    """One raw exposure is said to be of another place in the sky."""
+    issue_again(lab, lambda hdus: hdus[0].header.set("TARG_RA", 83.25), count=1)
 
 
 def input_with_other_pixels(lab, _):
-    """One raw exposure has another content."""
-    lab.entries[0] = replace(lab.entries[0], identity=digest("other pixels"))
+    """One raw exposure has one other pixel."""
+
+    def change(hdus: fits.HDUList) -> None:
+        hdus["SCI"].data[0, 0, 5, 5] += 1
+
+    issue_again(lab, change, count=1)
 
 
 def member_order(lab, _):
@@ -276,7 +301,8 @@ def member_order(lab, _):
         (context_without_effect, {}),
         (jwst_version, ALL),
         (hook_source, FROM_STAGE_2),
-        (input_with_another_header, {}),
+        (input_with_another_date, {}),
+        (input_with_another_header, {"detector1": 1, "image2": 1, "image3": 1}),
         (input_with_other_pixels, {"detector1": 1, "image2": 1, "image3": 1}),
         (member_order, {"image3": 1}),
     ],
