@@ -1,5 +1,6 @@
 """Parameters and references of an exposure, resolved from a cache without a server."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from hashlib import sha1
@@ -13,6 +14,8 @@ from jwmirror.errors import CalibrationError, ReferencesError
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate.headers import crds_header
 from jwmirror.recalibrate.loaded import environment
+from jwmirror.recalibrate.parameters import FILES
+from jwmirror.recalibrate.pipelines import class_of, idle_steps
 from jwmirror.recalibrate.references import Resolver
 from tests.observatory.references.context import build_context
 from tests.observatory.telescope.exposures import take
@@ -53,22 +56,31 @@ def site(made, monkeypatch) -> Site:
     return made
 
 
-def test_parameters_are_those_that_stpipe_itself_would_use(site):
-    """Defaults, pars references and the recipe, as Pipeline.call puts them together."""
-    from jwst.pipeline import Detector1Pipeline
+@pytest.mark.parametrize(
+    ("pipeline", "steps"),
+    [
+        ("detector1", {"ramp_fit": {"algorithm": "LIKELY"}}),
+        ("image2", {"resample": {"pixfrac": 0.8}, "flat_field": {"skip": True}}),
+        ("image3", {"tweakreg": {"minobj": 9}}),
+    ],
+)
+def test_parameters_are_those_that_stpipe_itself_would_use(site, pipeline, steps):
+    """Defaults, pars references and the recipe, as Pipeline.call puts them together: all of them.
 
-    steps = {"ramp_fit": {"algorithm": "LIKELY"}}
+    But for steps that are passed by, and what says where files go.
+    """
+    ours = site.resolver.settle(pipeline, site.header, {"steps": steps}).parameters["steps"]
+    cls = class_of(pipeline)
+    config, _ = cls.build_config(str(site.uncal), steps=json.loads(json.dumps(steps)))
+    theirs = cls.from_config_section(config).get_pars()["steps"]
 
-    ours = site.resolver.settle("detector1", site.header, {"steps": steps}).parameters
-    config, _ = Detector1Pipeline.build_config(str(site.uncal), steps=steps)
-    theirs = Detector1Pipeline.from_config_section(config).get_pars()["steps"]
-
-    running = {name: values for name, values in ours["steps"].items() if not values["skip"]}
-    for name, values in running.items():
-        assert {k: v for k, v in values.items() if k in theirs[name]}.items() <= theirs[
-            name
-        ].items()
-    assert running["ramp_fit"]["algorithm"] == "LIKELY"
+    assert theirs.keys() - ours.keys() == idle_steps(pipeline, "NIRCAM") & theirs.keys()
+    for name, values in ours.items():
+        assert values["skip"] == theirs[name]["skip"], name
+        if not values["skip"]:
+            counted = {k: v for k, v in theirs[name].items() if k not in FILES}
+            assert counted == {k: v for k, v in values.items() if k in counted}, name
+    assert all(ours[step].items() >= said.items() for step, said in steps.items())
 
 
 def test_a_reference_is_known_by_name_and_content(site):
