@@ -1,0 +1,34 @@
+"""Plans of one mirror: levels are planned upon each other, and never upon another state."""
+
+import pytest
+
+from jwmirror.bench import Bench
+from jwmirror.errors import CalibrationError
+from jwmirror.recalibrate.associations import Associations
+from jwmirror.recalibrate.derivation import engine
+from jwmirror.records import Plan
+from jwmirror.supply import Held
+from tests.unit.planned import DEEP, Observatory
+
+HELD = Held(entries=(), associations=Associations())
+OLDER = {**engine(), "jwst": "1.20.2"}
+
+
+@pytest.mark.parametrize(
+    ("context", "engines"), [("jwst_0002.pmap", engine()), ("jwst_0001.pmap", OLDER)]
+)
+def test_levels_of_two_states_are_not_put_together(empty_mirror, context, engines):
+    """CRDS or jwst changed between the plans of two levels: members would be of both."""
+    below = Plan(context=context, engines={"deep": engines}, batches={})
+
+    with pytest.raises(CalibrationError, match="recipe deep: the levels below were planned with"):
+        Bench(empty_mirror.root).plans(HELD, [DEEP], Observatory(), 16, below=[below])
+
+
+def test_levels_of_one_state_are(empty_mirror):
+    """The next two follow at once where there is nothing to compute."""
+    below = Plan(context="jwst_0001.pmap", engines={"deep": engine()}, batches={})
+
+    plans = Bench(empty_mirror.root).plans(HELD, [DEEP], Observatory(), 16, below=[below])
+
+    assert [plan.context for plan in plans] == ["jwst_0001.pmap"] * 2
