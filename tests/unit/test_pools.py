@@ -1,9 +1,11 @@
 """Associations made from pools by the rules of jwst, and what recipes take of them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.unit.planned import Observatory, chains
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
 ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more
+CONTRAST = ("NRC_CORON", "MIR_4QPM", "MIR_LYOT", "MIR_CORONCAL", "NIS_AMI")
 HEADER = canonical({"meta.exposure.type": "NRC_IMAGE"})
 
 
@@ -40,22 +43,52 @@ def spread(rows) -> list[int]:
 
 @pytest.fixture(params=POOLS, ids=lambda pool: pool.stem)
 def associations(request, tmp_path):
-    """What jwst makes of a part of one of its own pools, by way of a file as MAST gives them."""
+    """What jwst makes of a part of one of its own pools."""
+    return associations_of(request.param, spread, tmp_path)
+
+
+def associations_of(pool: Path, part: Callable[[Any], list[int]], folder: Path):
+    """What jwst makes of some rows of a pool, by way of a file as MAST gives them."""
     from jwst.associations.tests.helpers import combine_pools
 
-    rows = combine_pools(str(request.param))  # some have templates for names and candidates
+    rows = combine_pools(str(pool))  # some have templates for names and candidates
     if "asn_candidate" not in rows.colnames:  # one is older than candidates
         rows["asn_candidate"] = [
             f"[('o{int(each):03d}', 'observation')]" for each in rows["obs_num"]
         ]
-    rows = rows[spread(rows)]
-    rows.write(tmp_path / "pool.csv")
+    rows = rows[part(rows)]
+    rows.write(folder / "pool.csv")
     roots = {root_of(name) for name in rows["filename"]}
-    return generated(tmp_path / "pool.csv", "pool.csv", roots)
+    return generated(folder / "pool.csv", "pool.csv", roots)
+
+
+def test_jwst_has_as_many_pools_as_ever():
+    """Else the next test would be about fewer, or none."""
+    assert len(POOLS) >= 29
 
 
 def test_every_pool_of_jwst_goes_through_the_mapping(associations):
     """Each association becomes a derivation of the right pipeline with all members, in order."""
+    check_mapping(associations)
+
+
+def test_star_and_companion_go_through_the_mapping(tmp_path):
+    """Coronagraphy and fringes, whose parts of the pools are too far apart for a few rows."""
+    (pool,) = (each for each in POOLS if each.stem == "pool_018_all_exptypes")
+
+    found = associations_of(pool, in_contrast, tmp_path)
+
+    assert {"coron3", "ami3"} <= {each.asn_type for each in found}
+    check_mapping(found)
+
+
+def in_contrast(rows) -> list[int]:
+    """Indices of the rows of coronagraphy and aperture masking."""
+    return [place for place, row in enumerate(rows) if row["exp_type"].upper() in CONTRAST]
+
+
+def check_mapping(associations) -> None:
+    """Plan them all with every member made, and compare."""
     recipe = Recipe(name="deep", programs=tuple({each.program for each in associations}))
     names = {member.name for each in associations for member in each.members}
     stock = Stock(
