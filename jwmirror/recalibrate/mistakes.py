@@ -11,6 +11,17 @@ from typing import Any
 from jwmirror.recalibrate import hooks, overrides, pipelines
 from jwmirror.recalibrate.parameters import FILES, NAMING, contradictions, is_parallel, spec_of
 
+LOST = frozenset(  # parameters that give a file a name of its own, by which it is not collected
+    [
+        "dark_output",
+        "int_name",
+        "opt_name",
+        "save_persistence",
+        "soss_modelname",
+        "soss_wave_grid_out",
+    ]
+)
+
 
 def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None) -> list[str]:
     """Every mistake in a config's parameters at once, as sentences; needs no data and no CRDS.
@@ -125,6 +136,11 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
             f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures side by "
             "side, and the processes that jwst would add compete with them; remove it, and give "
             "snakemake more cores instead."
+        )
+    if name in LOST and value:
+        yield (
+            f"{place}: found {value!r}: of a stage, files are kept that bear the exposure's name, "
+            f"and one of this name would be lost; remove {name}."
         )
     yield from overrides.mistakes(name, value, place, base)
     if name in hooks.KINDS:

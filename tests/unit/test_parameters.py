@@ -76,6 +76,8 @@ def test_two_mistakes_are_both_named_with_the_right_name():
             "detector1.jump.maximum_cores",
             "none",
         ),
+        ({"detector1": {"ramp_fit": {"opt_name": "x"}}}, "detector1.ramp_fit.opt_name", "lost"),
+        ({"detector1": {"dark_current": {"dark_output": "x"}}}, "detector1.dark_cur", "be lost"),
         ({"image3": {"tweakreg": {"abs_refcat": "GAIADR3"}}}, "image3.tweakreg.abs_ref", "network"),
         ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
         ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
