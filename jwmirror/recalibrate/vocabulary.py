@@ -8,18 +8,22 @@ from typing import Any
 from jwmirror.recalibrate.headers import NAMES
 from jwmirror.recalibrate.parameters import plain_value
 
-MOST = 40  # values that a mistake lists; a subarray may be one of 150
+CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # what flies
+MOST = 40  # values that a mistake lists
 
 
 @cache
 def values(key: str) -> tuple[str, ...]:
-    """The values of a where-block's key; none where the schema lists none (program numbers).
+    """The values that there are of a where-block's key; none where there may be others.
 
-    Imports stdatamodels, which takes a second.
+    The schema lists subarrays and readout patterns too, but observers are given new ones. Imports
+    stdatamodels, which takes a second.
     """
+    if key not in CLOSED:
+        return ()
     from stdatamodels.jwst.datamodels import JwstDataModel
 
-    found = _listed(JwstDataModel().schema, NAMES[key].split(".")) if key in NAMES else ()
+    found = _listed(JwstDataModel().schema, NAMES[key].split("."))
     return tuple(dict.fromkeys(map(str, found)))
 
 

@@ -211,8 +211,9 @@ def test_what_no_exposure_can_be_is_a_mistake(recipe, place, told):
 
 
 def test_each_value_that_headers_may_have_is_right():
-    """In any case; numbers of programs are not listed anywhere."""
+    """In any case; of programs and subarrays there may be others than anybody lists."""
     match = {key: v.lower() for key, v in VALUES.items()} | {"program": 9999, "observation": 2}
+    match["subarray"] = "SUBNOVEL"
     deep = {"where": [block(6, **match)], "filters": ["F150W", "CLEARP"]}
 
     assert parse({"programs": [{"program": 1}], "recipes": {"deep": deep}}).recipes
