@@ -27,6 +27,7 @@ from jwmirror.records import (
     Record,
     ResultFile,
     Settling,
+    Wait,
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
@@ -103,6 +104,15 @@ class Bench:
                 else self.plan_exposures(*asked)
             )
         return tuple(plans)
+
+    def refused_later(
+        self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, planned: Sequence[Plan]
+    ) -> tuple[Wait, ...]:
+        """What levels above those planned will refuse, whatever comes out of the ones below."""
+        if len(planned) == len(LEVELS):
+            return ()
+        plans = self.plans(held, recipes, resolver, batch_size=1, is_preview=True)
+        return tuple(wait for plan in plans[len(planned) :] for wait in plan.failures)
 
     def plan_exposures(
         self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, batch_size: int

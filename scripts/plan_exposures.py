@@ -1,4 +1,9 @@
-"""Plan the recalibration of exposures; and of associations, where no exposure is out of date."""
+"""Plan the recalibration of exposures; and of associations, where no exposure is out of date.
+
+What will be refused of associations is told now, before the first of their exposures is computed.
+"""
+
+import sys
 
 from jwmirror.bench import Bench
 from jwmirror.contexts import offline_resolver
@@ -9,11 +14,11 @@ log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
 recipes = parse(snakemake.params.recipes, tuple[Recipe, ...])
 poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
-plan, *ahead = bench.plans(
-    bench.upstream(poll, settling, recipes),
-    recipes,
-    offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
-    snakemake.params.batch,
-)
+held = bench.upstream(poll, settling, recipes)
+references = read(snakemake.input.references, References)
+resolver = offline_resolver(snakemake.params.cache, references)
+plan, *ahead = plans = bench.plans(held, recipes, resolver, snakemake.params.batch)
+for refused in bench.refused_later(held, recipes, resolver, plans):
+    print(f"{refused.recipe}/{refused.product} will fail: {refused.why}", file=sys.stderr)
 write(snakemake.output.plan, plan)
 write(snakemake.output.ahead, Ahead(plans=tuple(ahead)))

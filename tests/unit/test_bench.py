@@ -8,7 +8,7 @@ from jwmirror.recalibrate.associations import Associations
 from jwmirror.recalibrate.derivation import engine
 from jwmirror.records import Plan
 from jwmirror.supply import Held
-from tests.unit.planned import DEEP, Observatory
+from tests.unit.planned import DEEP, MOSAIC, Observatory, exposure, image2, image3
 
 HELD = Held(entries=(), associations=Associations())
 OLDER = {**engine(), "jwst": "1.20.2"}
@@ -32,3 +32,20 @@ def test_levels_of_one_state_are(empty_mirror):
     plans = Bench(empty_mirror.root).plans(HELD, [DEEP], Observatory(), 16, below=[below])
 
     assert [plan.context for plan in plans] == ["jwst_0001.pmap"] * 2
+
+
+def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
+    """Mosaics that cannot be made are told when the exposures are planned, and once."""
+    bench, observatory = Bench(empty_mirror.root), Observatory(gaps={"image3"})
+    associations = Associations(found=(*image2(1, 2).found, *image3(1, 2).found))
+    held = Held(entries=(exposure(1), exposure(2)), associations=associations)
+
+    plans = bench.plans(held, [DEEP], observatory, 16)
+    (refused,) = bench.refused_later(held, [DEEP], observatory, plans)
+
+    assert [plan.failures for plan in plans] == [()]
+    assert (refused.product, refused.why) == (
+        MOSAIC,
+        "image3: jwst_0001.pmap has no flat reference",
+    )
+    assert bench.refused_later(held, [DEEP], observatory, [*plans, *plans, *plans]) == ()
