@@ -6,6 +6,7 @@ may also stand beside the pipeline's own parameters, as people write it in a con
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from math import isfinite
 from typing import Any
 
 from jwmirror.errors import ConfigError
@@ -56,7 +57,7 @@ def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any, A
 def _said(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any]]:
     for written, content in parameters.items():
         for place, value in _in_pipeline(content):
-            yield (pipelines.name_of(str(written)), *place), value
+            yield (pipelines.name_of(str(written)), *place), _writable(value)
 
 
 def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -218,7 +219,14 @@ def _typed(value: Any, check: str) -> Any:
         return float(value)
     if isinstance(value, int) and check.startswith("boolean("):
         return bool(value)
-    return value
+    return _writable(value)
+
+
+def _writable(value: Any) -> Any:
+    """The value with infinities and NaN as texts, which stpipe reads; in JSON they become null."""
+    if isinstance(value, list | tuple):
+        return [_writable(each) for each in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 @cache

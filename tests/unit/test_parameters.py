@@ -1,5 +1,7 @@
 """Parameters: mistakes found before the first job, where-blocks, and stpipe's own defaults."""
 
+from math import inf, nan
+
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -7,7 +9,7 @@ from astropy.table import Table
 from jwmirror.errors import ConfigError
 from jwmirror.recalibrate.mistakes import mistakes
 from jwmirror.recalibrate.parameters import effective, normal, resolve
-from jwmirror.records import Recipe, Where, canonical
+from jwmirror.records import Recipe, Where, canonical, parse
 
 PLACE = "recipes.deep.parameters"
 MOS = "spec2.master_background_mos.steps"
@@ -198,6 +200,19 @@ def test_later_layers_lie_over_earlier_ones_and_over_the_defaults():
     assert jump["flag_4_neighbors"] is False
     assert jump["edge_size"] == 25
     assert "name" not in jump
+
+
+def test_infinity_is_neither_nan_nor_none_once_it_was_written():
+    """JSON has no infinity: a recipe goes through it to the plan, and parameters to key and job."""
+
+    def resolved(threshold: float | None) -> object:
+        said = normal({"detector1": {"jump": {"rejection_threshold": threshold}}})
+        written = parse(canonical(recipe(**said)), Recipe)
+        layers = [effective(written, HEADER)["detector1"]] * 2
+        return resolve("detector1", layers)["steps"]["jump"]["rejection_threshold"]
+
+    assert {resolved(value) for value in (inf, nan, None)} == {"inf", "nan", None}
+    assert resolved("inf") == "inf"
 
 
 def test_what_does_not_matter_is_not_resolved():
