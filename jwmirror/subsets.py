@@ -9,7 +9,7 @@ from typing import Any
 
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import pipelines, vocabulary
-from jwmirror.recalibrate.associations import Association, read
+from jwmirror.recalibrate.associations import CORRECT_IT, Association, passed_over, read
 from jwmirror.recalibrate.exposures import WHEELS
 
 KEYS = {  # of a recipe: what it is called in a header
@@ -46,18 +46,22 @@ def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     names = recipe.get("associations")
     known: dict[tuple[str, str], str] = {}
     for i, name in enumerate(names if isinstance(names, list) else ()):
+        where = f"{place}.associations[{i}]"
         try:
-            found = read(Path(str(name)))
+            found = read(Path(str(name)), remedy=CORRECT_IT)
         except CalibrationError as error:
-            yield f"{place}.associations[{i}]: {error}"
+            yield f"{where}: {error}"
             continue
         for each in found:
-            other = known.setdefault(_place(each), str(name))
-            if other != str(name):
+            yield from (f"{where}: {name}: {problem}" for problem in passed_over(each))
+            other = known.get(_place(each))
+            if other:
+                twice = "twice" if other == str(name) else f"and so does {other}"
                 yield (
-                    f"{place}.associations[{i}]: {name} makes {each.product} ({each.asn_type}), "
-                    f"and so does {other}; take one of them, or name its product otherwise"
+                    f"{where}: {name} makes {each.product} ({each.asn_type}), {twice}; take one of "
+                    "them, or name its product otherwise"
                 )
+            known[_place(each)] = str(name)
 
 
 def idle_associations(

@@ -12,7 +12,13 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import Association, Associations, gather, read
+from jwmirror.recalibrate.associations import (
+    CORRECT_IT,
+    Association,
+    Associations,
+    gather,
+    read,
+)
 from jwmirror.recalibrate.choice import Request, choose, requests
 from jwmirror.recalibrate.derivation import engine
 from jwmirror.recalibrate.inputs import described
@@ -67,7 +73,9 @@ class Shelf:
                 failure = Failure(name=request.pool.filename, message=str(err))
                 found = replace(found, broken=(*found.broken, failure))
         own = {
-            recipe.name: [each for name in recipe.associations for each in read(Path(name))]
+            recipe.name: [
+                each for name in recipe.associations for each in read(Path(name), remedy=CORRECT_IT)
+            ]
             for recipe in recipes
         }
         return choose(found, entries, recipes, made, own)

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.errors import CalibrationError
+from jwmirror.errors import CalibrationError, unknown
 from jwmirror.recalibrate import pipelines
 from jwmirror.records import GONE, Derivation, Entry, Failure, Recipe
 
@@ -16,12 +16,29 @@ CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
 EXPOSURE = re.compile(r"jw(?P<program>\d{5})\d{6}_")
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
-CORRECT = "correct the file."  # one of the user's own
+CORRECT_IT = "correct it, or take another."  # one of the user's own
 LOST = {  # what members may say and MAST's never do: it is not passed on; what does the same
     "group_id": "let a function between image2 and image3 set model.meta.group_id",
     "tweakreg_catalog": "name the catalogues in a file (image3.tweakreg.catfile)",
 }
 SCIENCE = "science"
+EXPTYPES = (  # what jwst writes; a member of any other is passed over without a word
+    SCIENCE,
+    "background",
+    "imprint",
+    "psf",
+    "selfcal",
+    "target_acquisition",
+    "sourcecat",
+    "segmap",
+    "direct_image",
+    "autoflat",
+    "autowave",
+    "dark",
+    "engineering",
+    "flat",
+)
+TAKES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes of science
 BESIDE = "msa"  # role of an input that lies beside the members: NIRSpec's shutter configuration
 WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
 
@@ -103,20 +120,20 @@ def latest_of(found: Iterable[Association]) -> tuple[Association, ...]:
     return tuple(chosen[place] for place in sorted(chosen))
 
 
-def read(path: Path, name: str = "") -> tuple[Association, ...]:
+def read(path: Path, name: str = "", remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
     """Read an association file, product by product; CalibrationError says what is wrong with it.
 
-    `name` is its file name where the path has another.
+    `name` is its file name where the path has another; `remedy` what to do if it cannot be used.
     """
     name = name or Path(path).name
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as err:
-        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {_way_out(name)}") from err
-    return parse(text, name)
+        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {remedy}") from err
+    return parse(text, name, remedy)
 
 
-def parse(text: str, name: str) -> tuple[Association, ...]:
+def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
     """The associations in the text of a file of that name, one per product, as in read."""
     try:
         content = json.loads(text)
@@ -139,11 +156,19 @@ def parse(text: str, name: str) -> tuple[Association, ...]:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         problem = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {_way_out(name)}") from err
+        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {remedy}") from err
 
 
-def _way_out(name: str) -> str:
-    return FETCH_AGAIN if NAME.match(name) else CORRECT
+def passed_over(association: Association) -> Iterator[str]:
+    """What a pipeline would leave out, or choke on: misspelt exptypes, members of another stage."""
+    stage = pipelines.stage_of_association(association.asn_type)
+    for member in association.members:
+        suffix = member.name.rpartition("_")[2].partition(".")[0]
+        if member.exptype not in EXPTYPES:
+            yield f"member {member.name}: {unknown('exptype', member.exptype, list(EXPTYPES))}"
+        elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
+            takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
+            yield f"member {member.name}: science of {association.asn_type} is {takes}"
 
 
 def _program(said: Any, members: Any) -> int:

@@ -7,7 +7,7 @@ import pytest
 from jwst.associations import load_asn
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import file_for, gather, read
+from jwmirror.recalibrate.associations import CORRECT_IT, file_for, gather, read
 from jwmirror.records import GONE, HELD, Derivation, Entry, Input, Product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -84,8 +84,8 @@ def test_what_would_be_lost_of_an_own_association_is_told(tmp_path, said, instea
     members = [{"expname": "a_cal.fits", "exptype": "science", said: "mine"}]
     products = [{"name": PRODUCT, "members": members}]
 
-    with pytest.raises(CalibrationError, match=f"a_cal.fits says {said}.*{instead}.*correct the"):
-        read(written(tmp_path, "mine.json", products=products))
+    with pytest.raises(CalibrationError, match=f"a_cal.fits says {said}.*{instead}.*correct it"):
+        read(written(tmp_path, "mine.json", products=products), remedy=CORRECT_IT)
 
 
 def test_the_latest_held_association_counts(tmp_path):

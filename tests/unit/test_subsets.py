@@ -13,9 +13,12 @@ def config(**recipe: object) -> dict:
     return {"programs": [{"program": 1345}], "recipes": {"part": recipe}}
 
 
-def association(folder, name: str, *, kind: str = "image3", product: str = "mine") -> str:
-    """An association file of one science member; its path."""
+def association(
+    folder, name: str, *, kind: str = "image3", product: str = "mine", **second: str
+) -> str:
+    """An association file of a science member, and a second one if it is given; its path."""
     members = [{"expname": "jw01345001001_02101_00001_nrcb1_cal.fits", "exptype": "science"}]
+    members += [second] if second else []
     content = {"asn_type": kind, "asn_id": "a3001", "program": "01345"}
     path = folder / name
     path.write_text(json.dumps(content | {"products": [{"name": product, "members": members}]}))
@@ -45,11 +48,22 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
     [
         ([("a.json", {}), ("b.json", {})], "b.json makes mine (image3), and so does"),
         ([("a.json", {"kind": "image4"})], "a.json: it is not an association that can be used"),
+        ([("a.json", {}), ("a.json", {})], "a.json makes mine (image3), twice"),
+        (
+            [
+                (
+                    "a.json",
+                    {"expname": "jw01345001001_02101_00002_nrcb1_cal.fits", "exptype": "scince"},
+                )
+            ],
+            "00002_nrcb1_cal.fits: unknown exptype 'scince'; did you mean 'science'?",
+        ),
+        ([("a.json", {"kind": "image2"})], "science of image2 is _rate.fits or _rateints.fits"),
         ([], "absent.json: it is not an association that can be used"),
     ],
 )
 def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told):
-    """Two for one product, an unknown type, no such file."""
+    """Two for one product, an unknown type, one of a member or a member that does not fit, none."""
     names = [association(tmp_path, name, **changes) for name, changes in files]
     names = names or [str(tmp_path / "absent.json")]
 
