@@ -169,6 +169,9 @@ def passed_over(association: Association) -> Iterator[str]:
         elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
             takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
             yield f"member {member.name}: science of {association.asn_type} is {takes}"
+    several = [member.name for member in association.members if member.exptype == SCIENCE]
+    if stage == 2 and len(several) > 1:
+        yield f"stage 2 takes the first of several science members only: {', '.join(several)}"
 
 
 def _program(said: Any, members: Any) -> int:

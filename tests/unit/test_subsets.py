@@ -7,6 +7,12 @@ import pytest
 from jwmirror.config import parse
 from jwmirror.errors import ConfigError
 
+TWO_RATES = {
+    "kind": "image2",
+    "expname": "jw01345001001_02101_00002_nrcb1_rate.fits",
+    "exptype": "science",
+}
+
 
 def config(**recipe: object) -> dict:
     """A config with one recipe."""
@@ -58,6 +64,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
             ],
             "00002_nrcb1_cal.fits: unknown exptype 'scince'; did you mean 'science'?",
         ),
+        ([("a.json", TWO_RATES)], "stage 2 takes the first of several science members only"),
         ([("a.json", {"kind": "image2"})], "science of image2 is _rate.fits or _rateints.fits"),
         ([], "absent.json: it is not an association that can be used"),
     ],
