@@ -160,7 +160,10 @@ def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association,
 
 
 def passed_over(association: Association) -> Iterator[str]:
-    """What a pipeline would leave out, or choke on: misspelt exptypes, members of another stage."""
+    """What would be lost without a word: members of no known exptype, files of one name...
+
+    For files of the user's own; MAST's are as they are.
+    """
     stage = pipelines.stage_of_association(association.asn_type)
     for member in association.members:
         suffix = member.name.rpartition("_")[2].partition(".")[0]
@@ -169,6 +172,8 @@ def passed_over(association: Association) -> Iterator[str]:
         elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
             takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
             yield f"member {member.name}: science of {association.asn_type} is {takes}"
+    if stage == 3 and EXPOSURE.match(association.product):
+        yield f"product {association.product} is named as an exposure, whose files it would hide"
     several = [member.name for member in association.members if member.exptype == SCIENCE]
     if stage == 2 and len(several) > 1:
         yield f"stage 2 takes the first of several science members only: {', '.join(several)}"

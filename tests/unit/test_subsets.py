@@ -64,6 +64,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
             ],
             "00002_nrcb1_cal.fits: unknown exptype 'scince'; did you mean 'science'?",
         ),
+        ([("a.json", {"product": "jw01345001001_02101_00001_nrcb1"})], "is named as an exposure"),
         ([("a.json", TWO_RATES)], "stage 2 takes the first of several science members only"),
         ([("a.json", {"kind": "image2"})], "science of image2 is _rate.fits or _rateints.fits"),
         ([], "absent.json: it is not an association that can be used"),
