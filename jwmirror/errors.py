@@ -77,7 +77,11 @@ class CalibrationError(JwmirrorError):
 
 def unknown(kind: str, found: object, allowed: list) -> str:
     """Words for a name that does not exist: the nearest right one, and all that are allowed."""
+    if not allowed:
+        return f"unknown {kind} {found!r}; there is none"
     names = [str(name) for name in allowed]
+    if found in names and found not in allowed:  # '1' for 1
+        return f"unknown {kind} {found!r}; write it without quotes"
     near = [name for name in names if name.lower() == str(found).lower()]
     near = near or difflib.get_close_matches(str(found), names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

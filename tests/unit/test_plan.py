@@ -91,6 +91,18 @@ def test_an_exposure_without_stage_2_association_waits():
     assert "add asn to the products of program 1345" in plan.waits[0].why
 
 
+def test_an_exposure_that_own_associations_leave_out_is_not_for_mast_to_mend():
+    """The recipe's own stage-2 associations stand in for MAST's: one of those would not help."""
+    recipe = replace(DEEP, associations=("mine.json",))
+    associations = Associations(chosen={"deep": image2(1).found})
+
+    plan = Observatory().plan([exposure(1), exposure(2)], associations, recipe)
+
+    assert [(wait.product, "among the recipe's own" in wait.why) for wait in plan.waits] == [
+        (root(2), True)
+    ]
+
+
 def test_stages_of_the_recipe_decide():
     """A recipe of stage 1 asks for no association."""
     plan = Observatory().plan([exposure(1)], Associations(), replace(DEEP, stages=(1,)))
