@@ -99,7 +99,7 @@ class Bench:
         while len(below) + len(plans) < len(LEVELS) and (is_preview or not _computes(plans)):
             lower = (*below, *plans)
             plans.append(
-                self.plan_associations(*asked, lower, receipts, coming=plans)
+                self.plan_associations(*asked, lower, receipts, lower if is_preview else ())
                 if lower
                 else self.plan_exposures(*asked)
             )
@@ -109,10 +109,8 @@ class Bench:
         self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, planned: Sequence[Plan]
     ) -> tuple[Wait, ...]:
         """What levels above those planned will refuse, whatever comes out of the ones below."""
-        if len(planned) == len(LEVELS):
-            return ()
-        plans = self.plans(held, recipes, resolver, batch_size=1, is_preview=True)
-        return tuple(wait for plan in plans[len(planned) :] for wait in plan.failures)
+        plans = self.plans(held, recipes, resolver, 1, below=planned, is_preview=True)
+        return tuple(wait for plan in plans for wait in plan.failures)
 
     def plan_exposures(
         self, held: Held, recipes: Sequence[Recipe], resolver: Resolves, batch_size: int

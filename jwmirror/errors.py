@@ -2,6 +2,8 @@
 
 import difflib
 
+MOST = 40  # names that are listed where one is near
+
 
 class JwmirrorError(Exception):
     """Any error that jwmirror raises on purpose; its text is meant for the user as it stands."""
@@ -79,10 +81,10 @@ def unknown(kind: str, found: object, allowed: list) -> str:
     """Words for a name that does not exist: the nearest right one, and all that are allowed."""
     if not allowed:
         return f"unknown {kind} {found!r}; there is none"
-    names = [str(name) for name in allowed]
-    if found in names and found not in allowed:  # '1' for 1
+    names = {str(name).lower(): str(name) for name in allowed}
+    if found not in allowed and found in names.values():  # '1' for 1
         return f"unknown {kind} {found!r}; write it without quotes"
-    near = [name for name in names if name.lower() == str(found).lower()]
-    near = near or difflib.get_close_matches(str(found), names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {found!r}; {hint}allowed are {', '.join(names)}"
+    near = difflib.get_close_matches(str(found).lower(), names, n=1)
+    hint = f"did you mean {names[near[0]]!r}? " if near else ""
+    listed = f"allowed are {', '.join(names.values())}" if len(names) <= MOST or not near else ""
+    return f"unknown {kind} {found!r}; {hint}{listed}".rstrip()

@@ -58,8 +58,8 @@ class Recipes:
 
     def _idle_associations(self, name: str, programs: Any) -> Iterator[str]:
         """Files that a recipe names itself, and that its stages and programs leave out."""
-        whole = self._extended(name)
-        numbers, stages = whole.get("programs", _mirrored(programs)), whole.get("stages", STAGES)
+        numbers = self._inherited(name, "programs", _mirrored(programs))
+        stages = self._inherited(name, "stages", STAGES)
         if isinstance(numbers, list) and isinstance(stages, list):
             place = f"recipes.{name}"
             yield from subsets.idle_associations(place, self._raw[name], stages, numbers)
@@ -70,7 +70,7 @@ class Recipes:
             place = f"recipes.{name}"
             for block in blocks_of(place, recipe.get("where")):
                 for key, wanted in block.match.items():
-                    yield from vocabulary.mistakes(wanted, (key,), f"{block.place}.match.{key}")
+                    yield from vocabulary.mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from subsets.value_mistakes(place, recipe)
 
     def _step_mistakes(self) -> list[str]:
@@ -90,13 +90,18 @@ class Recipes:
 
     def _python(self, name: str) -> str:
         """The Python of a recipe's environment, or of the nearest that it extends; "" for ours."""
+        environment = self._inherited(name, "environment")
+        return "" if environment is None else self._environments.python(environment)
+
+    def _inherited(self, name: str, key: str, otherwise: Any = None) -> Any:
+        """What a recipe says under a key, or the nearest that it extends."""
         seen: list[str] = []
         while name in self._raw and name not in seen:
             seen.append(name)
-            if "environment" in self._raw[name]:
-                return self._environments.python(self._raw[name]["environment"])
+            if key in self._raw[name]:
+                return self._raw[name][key]
             name = self._raw[name].get("extends", "")
-        return ""
+        return otherwise
 
     def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
         """The recipes, by name; without `programs` of its own one is for all of these."""

@@ -10,7 +10,6 @@ from typing import Any
 from jwmirror.errors import CalibrationError
 from jwmirror.recalibrate import pipelines, vocabulary
 from jwmirror.recalibrate.associations import CORRECT_IT, Association, passed_over, read
-from jwmirror.recalibrate.exposures import WHEELS
 
 KEYS = {  # of a recipe: what it is called in a header
     "observations": "observation",
@@ -94,8 +93,7 @@ def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """What a recipe selects by that no exposure is; imports jwst's models."""
     for key, name in KEYS.items():
         if key in recipe:
-            headers = WHEELS.get(name, (name,))
-            yield from vocabulary.mistakes(recipe[key], headers, f"{place}.{key}")
+            yield from vocabulary.mistakes(recipe[key], name, f"{place}.{key}")
 
 
 def _place(association: Association) -> tuple[str, str]:

@@ -17,8 +17,8 @@ poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling
 held = bench.upstream(poll, settling, recipes)
 references = read(snakemake.input.references, References)
 resolver = offline_resolver(snakemake.params.cache, references)
-plan, *ahead = plans = bench.plans(held, recipes, resolver, snakemake.params.batch)
+plans = bench.plans(held, recipes, resolver, snakemake.params.batch)
 for refused in bench.refused_later(held, recipes, resolver, plans):
     print(f"{refused.recipe}/{refused.product} will fail: {refused.why}", file=sys.stderr)
-write(snakemake.output.plan, plan)
-write(snakemake.output.ahead, Ahead(plans=tuple(ahead)))
+write(snakemake.output.plan, plans[0])
+write(snakemake.output.ahead, Ahead(plans=plans[1:]))

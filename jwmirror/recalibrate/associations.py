@@ -14,15 +14,17 @@ from jwmirror.records import GONE, Derivation, Entry, Failure, Recipe
 NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
 CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
 EXPOSURE = re.compile(r"jw(?P<program>\d{5})\d{6}_")
+ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(-seg\d{3})?_[a-z0-9]+")  # of an exposure's files
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # one of the user's own
-LOST = {  # what members may say and MAST's never do: it is not passed on; what does the same
+NOT_PASSED_ON = {  # what members may say that does not reach jwst; what does the same
     "group_id": "let a function between image2 and image3 set model.meta.group_id",
-    "tweakreg_catalog": "name the catalogues in a file (image3.tweakreg.catfile)",
+    "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
+    "use_custom_catalogs: true",
 }
 SCIENCE = "science"
-EXPTYPES = (  # what jwst writes; a member of any other is passed over without a word
+EXPTYPES = (  # what jwst writes; any other is a slip, and its member would be passed over
     SCIENCE,
     "background",
     "imprint",
@@ -49,6 +51,7 @@ class Member:
 
     name: str  # file name
     exptype: str
+    beyond: tuple[str, ...] = ()  # what it says besides, of NOT_PASSED_ON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +163,10 @@ def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association,
 
 
 def passed_over(association: Association) -> Iterator[str]:
-    """What would be lost without a word: members of no known exptype, files of one name...
+    """What would be lost of an own association without a word; MAST's are as they are.
 
-    For files of the user's own; MAST's are as they are.
+    Members of unknown exptype, of another stage's files, with attributes that do not reach jwst;
+    all but the first science member of stage 2; the files of an exposure that it is named as.
     """
     stage = pipelines.stage_of_association(association.asn_type)
     for member in association.members:
@@ -172,7 +176,9 @@ def passed_over(association: Association) -> Iterator[str]:
         elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
             takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
             yield f"member {member.name}: science of {association.asn_type} is {takes}"
-    if stage == 3 and EXPOSURE.match(association.product):
+        for each in member.beyond:
+            yield f"member {member.name}: {each} does not reach jwst; {NOT_PASSED_ON[each]}"
+    if stage == 3 and ROOT.fullmatch(association.product):
         yield f"product {association.product} is named as an exposure, whose files it would hide"
     several = [member.name for member in association.members if member.exptype == SCIENCE]
     if stage == 2 and len(several) > 1:
@@ -190,14 +196,15 @@ def _program(said: Any, members: Any) -> int:
 def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
     """The members in order; the science of a time series by the files that keep integrations."""
     members = tuple(
-        Member(name=_word(each["expname"]), exptype=_word(each["exptype"]).lower())
+        Member(
+            name=_word(each["expname"]),
+            exptype=_word(each["exptype"]).lower(),
+            beyond=tuple(attribute for attribute in NOT_PASSED_ON if each.get(attribute)),
+        )
         for each in listed
     )
     if asn_type.lower().startswith(pipelines.TIME_SERIES):
         members = tuple(_with_integrations(member) for member in members)
-    for attribute, instead in LOST.items():
-        if said := [each["expname"] for each in listed if each.get(attribute) is not None]:
-            raise ValueError(f"{said[0]} says {attribute}, which does not reach jwst; {instead}")
     names = [member.name for member in members]
     if len(set(names)) < len(names):
         raise ValueError(f"{max(names, key=names.count)} is a member twice")

@@ -71,9 +71,8 @@ def choose(
 def unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
     """What a recipe says of exposures of which none is held, in words: it has no effect."""
     starts = [e for e in _starts(entries, recipe) if e.product.program in recipe.programs]
-    ours = [entry for entry in starts if is_chosen(recipe, entry)]
-    known = {entry.header for entry in ours if entry.header}
-    if starts and not ours:
+    known = {entry.header for entry in starts if entry.header}
+    if starts and not any(is_chosen(recipe, entry) for entry in starts):
         yield f"none of the {len(starts)} files it could start from is of {spoken(recipe.select)}"
     for block in recipe.where if known else ():
         if not any(matches(block.match, header) for header in known):

@@ -7,7 +7,6 @@ from jwmirror.recalibrate.associations import SCIENCE, Association
 from jwmirror.records import Entry, Recipe
 
 UNCAL = "_uncal.fits"
-WHEELS = {"filter": ("filter", "pupil")}  # what a key of a selection looks at, where not itself
 
 
 def by_root(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -51,7 +50,7 @@ def is_chosen(recipe: Recipe, entry: Entry) -> bool:
     wheel, as in the selections of programs: F150W of NIRISS is its PUPIL.
     """
     return entry.product.program in recipe.programs and all(
-        not {_plain(_value(entry, each)) for each in WHEELS.get(key, (key,))}.isdisjoint(
+        not {_plain(_value(entry, each)) for each in headers.WHEELS.get(key, (key,))}.isdisjoint(
             map(_plain, allowed)
         )
         for key, allowed in recipe.select.items()

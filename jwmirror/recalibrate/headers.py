@@ -23,6 +23,7 @@ NAMES = {  # key of a where-block: CRDS parameter
     "subarray": "meta.subarray.name",
     "readpatt": "meta.exposure.readpatt",
 }
+WHEELS = {"filter": ("filter", "pupil")}  # where a key looks, if not at itself: F150W of NIRISS
 IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
 

@@ -11,10 +11,10 @@ from typing import Any
 from jwmirror.recalibrate import hooks, overrides, pipelines
 from jwmirror.recalibrate.parameters import FILES, NAMING, contradictions, is_parallel, spec_of
 
-LOST = frozenset(  # parameters that give a file a name of its own, by which it is not collected
+NAME = "jw"  # begins the names of a stage's files; others are not collected
+OUTPUTS = frozenset(  # parameters that name one, for whatever exposure
     [
         "dark_output",
-        "int_name",
         "opt_name",
         "save_persistence",
         "soss_modelname",
@@ -95,17 +95,21 @@ def _member_mistakes(
 def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
     """Of one step; master_background_mos of spec2 has steps of its own."""
     for name, value in content.items():
-        if name in spec.sections and isinstance(value, Mapping):
+        if name in spec.sections:
             yield from _inner_mistakes(spec[name], value, f"{place}.{name}", base)
+        elif any(name in spec[section] for section in spec.sections):
+            yield f"{place}.{name}: it is a step of this step; write it under steps."
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
             yield _unknown(f"{place}.{name}", "parameter", str(name), spec)
 
 
-def _inner_mistakes(
-    steps: Any, content: Mapping[str, Any], place: str, base: Path
-) -> Iterator[str]:
+def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
+    """Of the steps of a step."""
+    if not isinstance(content, Mapping):
+        yield f"{place}: expected steps and their parameters, found {content!r}."
+        return
     for step, values in content.items():
         if step not in steps:
             yield _unknown(f"{place}.{step}", "step", str(step), steps)
@@ -137,10 +141,10 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
             "side, and the processes that jwst would add compete with them; remove it, and give "
             "snakemake more cores instead."
         )
-    if name in LOST and value:
+    if name in OUTPUTS and str(value) not in ("", "None") and not str(value).startswith(NAME):
         yield (
-            f"{place}: found {value!r}: of a stage, files are kept that bear the exposure's name, "
-            f"and one of this name would be lost; remove {name}."
+            f"{place}: found {value!r}: of a stage, files are kept whose name begins with the "
+            f"exposure's, and one of this name would be lost; remove {name}."
         )
     yield from overrides.mistakes(name, value, place, base)
     if name in hooks.KINDS:

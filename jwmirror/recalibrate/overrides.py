@@ -9,13 +9,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jwmirror.errors import CalibrationError
 from jwmirror.files import sha256_of
 from jwmirror.recalibrate import reftypes
 from jwmirror.records import Derivation
 
+Found = TypeVar("Found")
 OVERRIDE = "override_"
 NAMED = frozenset(  # other parameters of jwst that name files to be read
     [
@@ -75,7 +76,7 @@ def by_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
     """The files that (placed) parameters name, by full name; of a list with [0], [1]...
 
-    And the catalogues that a catfile lists: tweakreg.catfile[jw..._cal.fits].
+    And the catalogues that a catfile lists, used or not: tweakreg.catfile[jw..._cal.fits].
     """
     named = {name: Path(value) for name, value in _files(parameters)}
     lists = {name: path for name, path in named.items() if name.endswith(LIST)}
@@ -150,13 +151,16 @@ def _files(parameters: Mapping[str, Any], step: str = "") -> Iterator[tuple[str,
 
 
 def _catalogues(path: Path) -> list[tuple[str, Path]]:
-    """Exposure and catalogue in each line of a catfile, as tweakreg reads it: from beside it."""
+    """Exposure and catalogue in each line of a catfile; catalogues are looked for beside it.
+
+    ValueError for a line with more words, as of tweakreg.
+    """
     lines = (line.split() for line in path.read_text(errors="replace").splitlines())
-    return [
-        (words[0], path.parent / words[1])
-        for words in lines
-        if len(words) > 1 and words[0][0] != "#"
-    ]
+    listed = [words for words in lines if len(words) > 1 and words[0][0] != "#"]
+    for words in listed:
+        if len(words) > 2:
+            raise ValueError(f"expected a file and its catalogue in a line, found {words}")
+    return [(exposure, path.parent / name) for exposure, name in listed]
 
 
 def _content(name: str, path: Path) -> str:
@@ -167,11 +171,12 @@ def _content(name: str, path: Path) -> str:
     return _read(name, path, hashed)
 
 
-def _read(name: str, path: Path, read: Callable[[Path], str]) -> str:
+def _read(name: str, path: Path, read: Callable[[Path], Found]) -> Found:
     try:
         return read(path)
-    except OSError as err:
-        raise CalibrationError(f"{name}: {path} cannot be read: {err.strerror}.") from err
+    except (OSError, ValueError) as err:
+        why = getattr(err, "strerror", None) or err
+        raise CalibrationError(f"{name}: {path} cannot be read: {why}.") from err
 
 
 @lru_cache(maxsize=1024)
@@ -212,8 +217,19 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
     elif name == "abs_refcat":
         yield from _no_catalogue(value, place, path)
     elif name == LIST:
-        for exposure, catalogue in _catalogues(path):
-            yield from _unreadable(exposure, str(catalogue), f"{place} ({value}): {exposure}", base)
+        yield from _unlisted(value, place, path)
+
+
+def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
+    """Whether each line of a catfile names a catalogue that is there."""
+    try:
+        listed = _catalogues(path)
+    except ValueError as err:
+        yield f"{place}: found {value!r}; {path}: {err}."
+        return
+    for exposure, catalogue in listed:
+        if not catalogue.is_file():
+            yield f"{place} ({value}): {exposure}: expected a catalogue; there is no {catalogue}."
 
 
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:

@@ -28,6 +28,7 @@ FILES = frozenset(  # where files go, and under which names: jwmirror's affair, 
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
 IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: it runs, and saves
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
+WITHIN = ".steps."  # between a step and one of its own steps
 Leaf = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 Match = Mapping[str, str | Sequence[str]]  # of a where-block: one value, or several, for a key
 
@@ -66,17 +67,28 @@ def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], 
     for group in (beside, steps if isinstance(steps, Mapping) else {}):
         for name, value in group.items():
             if isinstance(value, Mapping):
-                yield from (((name, key), each) for key, each in value.items())
+                yield from _in_step(name, value)
             else:
                 yield ("", name), value
+
+
+def _in_step(step: str, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Of a step, and of its own steps (master_background_mos.steps.photom)."""
+    for name, value in content.items():
+        if name == "steps" and isinstance(value, Mapping):
+            for inner, each in value.items():
+                if isinstance(each, Mapping):
+                    yield from _in_step(f"{step}{WITHIN}{inner}", each)
+        else:
+            yield (step, name), value
 
 
 def _tree(found: Mapping[Leaf, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for (pipeline, step, name), value in found.items():
         place = tree.setdefault(pipeline, {"steps": {}})
-        if step:
-            place = place["steps"].setdefault(step, {})
+        for each in step.split(WITHIN) if step else ():
+            place = place.setdefault("steps", {}).setdefault(each, {})
         place[name] = value
     return tree
 
@@ -136,9 +148,14 @@ def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
 
 
 def matches(match: Match, header: str) -> bool:
-    """Whether an exposure is what a where-block asks for."""
+    """Whether an exposure is what a where-block asks for; a filter may stand in either wheel."""
+
+    def said(key: str) -> set[str]:
+        places = headers.WHEELS.get(key, (key,))
+        return {plain_value(headers.value(header, place)) for place in places}
+
     return all(
-        plain_value(headers.value(header, key)) in map(plain_value, _several(wanted))
+        not said(key).isdisjoint(map(plain_value, _several(wanted)))
         for key, wanted in match.items()
     )
 

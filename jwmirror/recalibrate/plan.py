@@ -210,12 +210,13 @@ def _tell_no_stage_2(desk: Desk, recipe: Recipe, entry: Entry) -> None:
     """A wait for an exposure whose type goes on to stage 2, if no association calls for it."""
     if len(_pipelines(entry)) > 1 and 2 in recipe.stages:
         root = root_of_entry(entry)
-        where, remedy = "held", f"add asn to the products of program {entry.product.program}"
-        if recipe.associations:  # which stand in for all others of their stage
-            where, remedy = "among the recipe's own or held", "add one, or do not select it"
-        desk.wait(
-            recipe, root, f"no stage-2 association with {root}_rate.fits is {where}; {remedy}"
+        why = (
+            f"no stage-2 association with {root}_rate.fits is held; "
+            f"add asn to the products of program {entry.product.program}"
         )
+        if recipe.associations:  # which stand in for all others of their stage
+            why += "; or, where the recipe has stage-2 associations of its own, one with it"
+        desk.wait(recipe, root, why)
 
 
 def _tell_no_start(desk: Desk, recipe: Recipe, found: Iterable[Association]) -> None:

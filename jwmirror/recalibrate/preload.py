@@ -63,7 +63,7 @@ def _index_keywords() -> None:
     """
     from crds.jwst import locate
 
-    if hasattr(locate, "cached_dm_find_fits_keyword"):
+    with contextlib.suppress(AttributeError):
         locate.get_datamodels()
         places = _places_of_keywords(locate.MODEL.schema)
         locate.cached_dm_find_fits_keyword = lambda keyword: places.get(keyword.upper(), [])

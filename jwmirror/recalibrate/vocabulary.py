@@ -1,15 +1,15 @@
 """What headers may say of an exposure, by the schema of the installed jwst's models."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jwmirror.recalibrate.headers import NAMES
+from jwmirror.errors import unknown
+from jwmirror.recalibrate.headers import NAMES, WHEELS
 from jwmirror.recalibrate.parameters import plain_value
 
 CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # what flies
-MOST = 40  # values that a mistake lists
+OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # in the schema, and no exposure's
 
 
 @cache
@@ -24,25 +24,19 @@ def values(key: str) -> tuple[str, ...]:
     from stdatamodels.jwst.datamodels import JwstDataModel
 
     found = _listed(JwstDataModel().schema, NAMES[key].split("."))
-    return tuple(dict.fromkeys(map(str, found)))
+    return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
 
 
-def mistakes(wanted: Any, keys: Sequence[str], place: str) -> Iterator[str]:
-    """Values that no exposure has under any of some keys, with the nearest right ones.
+def mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
+    """Values that no exposure has under a key of a match or selection, with the nearest right one.
 
     `wanted` is one value or a list of some; `place` begins the sentences.
     """
-    known = {plain_value(each): each for key in keys for each in values(key)}
+    keys = WHEELS.get(key, (key,))
+    known = {plain_value(value): value for each in keys for value in values(each)}
     for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if known and plain_value(value) not in known:
-            yield f"{place}: {_unknown(str(value), ' or '.join(keys), list(known.values()))}"
-
-
-def _unknown(value: str, key: str, known: list[str]) -> str:
-    near = get_close_matches(value.upper(), known, n=3, cutoff=0.6)
-    guess = f"; did you mean {' or '.join(near)}?" if near else ""
-    allowed = f" Allowed: {', '.join(sorted(known))}." if len(known) <= MOST else ""
-    return f"found {value!r}, which no exposure has for its {key}{guess or '.'}{allowed}"
+        if known and plain_value(value) not in {*known, ""}:  # "": headers without the keyword
+            yield f"{place}: {unknown(' or '.join(keys), value, sorted(known.values()))}"
 
 
 def _listed(schema: Any, path: list[str]) -> Iterator[Any]:

@@ -7,7 +7,7 @@ import pytest
 from jwst.associations import load_asn
 
 from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import CORRECT_IT, file_for, gather, read
+from jwmirror.recalibrate.associations import file_for, gather, passed_over, read
 from jwmirror.records import GONE, HELD, Derivation, Entry, Input, Product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -82,10 +82,42 @@ def test_a_broken_association_is_told_by_name(tmp_path, changes, told):
 def test_what_would_be_lost_of_an_own_association_is_told(tmp_path, said, instead):
     """jwst reads it from members, and jwmirror does not pass it on: with what does the same."""
     members = [{"expname": "a_cal.fits", "exptype": "science", said: "mine"}]
-    products = [{"name": PRODUCT, "members": members}]
+    blank = [{**members[0], said: ""}]
 
-    with pytest.raises(CalibrationError, match=f"a_cal.fits says {said}.*{instead}.*correct it"):
-        read(written(tmp_path, "mine.json", products=products), remedy=CORRECT_IT)
+    def told(members: list) -> list[str]:
+        products = [{"name": PRODUCT, "members": members}]
+        (found,) = read(written(tmp_path, "mine.json", products=products))
+        return [*passed_over(found)]
+
+    (line,) = told(members)
+    assert line.startswith(f"member a_cal.fits: {said} does not reach jwst") and instead in line
+    assert told(blank) == []
+
+
+@pytest.mark.parametrize(
+    ("asn_type", "science", "besides"),
+    [
+        ("image2", "rate", []),
+        ("wfs-image2", "rate", []),
+        ("tso-spec2", "rateints", []),
+        ("nrslamp-spec2", "rate", [("imprint", "rate")]),
+        ("spec2", "rate", [("background", "rate"), ("sourcecat", "cat"), ("segmap", "segm")]),
+        ("wfs-image3", "cal", []),
+        ("tso3", "calints", []),
+        ("spec3", "cal", [("background", "x1d"), ("target_acquisition", "cal")]),
+        ("coron3", "calints", [("psf", "calints")]),
+        ("ami3", "calints", [("psf", "calints")]),
+    ],
+)
+def test_an_own_association_of_each_kind_may_be_used(tmp_path, asn_type, science, besides):
+    """As jwst makes them: what stands beside the science may be of any level."""
+    kinds = [("science", science), *besides]
+    members = [{"expname": f"{i}_{e}.fits", "exptype": kind} for i, (kind, e) in enumerate(kinds)]
+    products = [{"name": "jw01345001001_mosaic", "members": members}]
+
+    (found,) = read(written(tmp_path, asn_type=asn_type, products=products))
+
+    assert [*passed_over(found)] == []
 
 
 def test_the_latest_held_association_counts(tmp_path):

@@ -110,6 +110,8 @@ def test_extended_recipe_lies_over_its_parent():
         ({"deep": {"instruments": ["nircam"]}}, "did you mean 'NIRCAM'?"),
         ({"upstream": {}}, "recipes: found 'upstream', allowed is a name of small letters"),
         ({"deep": []}, "recipes.deep: found [] (list), allowed is keys with values"),
+        ({"deep": {"between": ["a.b"]}}, "recipes.deep.between: found ['a.b'] (list), allowed is"),
+        ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3 (int), allowed is keys"),
     ],
 )
 def test_recipe_mistakes_name_the_remedy(recipes, words):

@@ -132,8 +132,19 @@ def test_a_catalogue_that_a_catfile_lists_and_nobody_has_is_a_mistake(flat, tmp_
 
     (line,) = mistakes("catfile", "cats.txt", "here", tmp_path)
 
-    assert line.startswith("here (cats.txt): b_cal.fits: found ")
-    assert f"{tmp_path}/none.ecsv: No such file" in line
+    assert line.startswith("here (cats.txt): b_cal.fits: expected a catalogue")
+    assert f"there is no {tmp_path}/none.ecsv" in line
+
+
+def test_a_catfile_that_tweakreg_does_not_read_is_a_mistake(flat, tmp_path):
+    """It takes two words in a line; more would end each mosaic, after all that is below it."""
+    (tmp_path / "cats.txt").write_text("a_cal.fits flat.fits mine\n")
+
+    (line,) = mistakes("catfile", "cats.txt", "here", tmp_path)
+
+    assert "expected a file and its catalogue in a line" in line
+    with pytest.raises(CalibrationError, match="cannot be read: expected a file and its catalogue"):
+        contents(placed({"steps": {"tweakreg": {"catfile": "cats.txt"}}}, tmp_path))
 
 
 def test_another_file_than_in_the_key_does_not_run(flat):

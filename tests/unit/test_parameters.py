@@ -24,7 +24,7 @@ HEADER = canonical(
 )
 
 
-def mos(steps: dict) -> dict:
+def mos(steps: object) -> dict:
     """Parameters of the steps that one step has of its own."""
     return {"spec2": {"master_background_mos": {"steps": steps}}}
 
@@ -40,9 +40,9 @@ def where(value: float, **match: object) -> Where:
     return Where(match=match, parameters={"detector1": {"jump": {"rejection_threshold": value}}})
 
 
-def threshold(made: Recipe) -> object:
-    """The jump threshold that a recipe says for HEADER."""
-    return effective(made, HEADER)["detector1"]["steps"]["jump"]["rejection_threshold"]
+def threshold(made: Recipe, header: str = HEADER) -> object:
+    """The jump threshold that a recipe says for an exposure."""
+    return effective(made, header)["detector1"]["steps"]["jump"]["rejection_threshold"]
 
 
 def test_two_mistakes_are_both_named_with_the_right_name():
@@ -87,6 +87,12 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         (mos({"flat_field": {"skp": True}}), f"{MOS}.flat_field.skp", "did you mean skip?"),
         (mos({"flat_feld": {}}), f"{MOS}.flat_feld", "did you mean flat_field?"),
         (mos({"photom": True}), f"{MOS}.photom", "expected parameters of the step photom"),
+        (mos(3), MOS, "expected steps and their parameters, found 3"),
+        (
+            {"spec2": {"master_background_mos": {"photom": {"skip": True}}}},
+            "spec2.master_background_mos.photom",
+            "write it under steps",
+        ),
         (mos({"photom": {"post_hooks": ["fixs.x"]}}), f"{MOS}.photom.post_hooks[0]", "no module"),
         (mos({"photom": {"override_photom": "x.fits"}}), f"{MOS}.photom.override_ph", "No such"),
         ({"detector1": {"jump": {"pre_hooks": "a.b"}}}, "detector1.jump.pre_hooks", "list("),
@@ -166,6 +172,25 @@ def test_a_block_adds_to_what_the_recipe_says():
 
     assert found["detector1"]["steps"]["jump"] == {"skip": False, "rejection_threshold": 6.0}
     assert found["image3"] == {"steps": {}, "x": 1}
+
+
+def test_a_block_adds_to_the_steps_of_a_step():
+    """Each parameter of an inner step counts by itself, as those of other steps do."""
+    block = Where(match={"observation": "2"}, parameters=mos({"photom": {"skip": True}}))
+    made = recipe(block, **mos({"flat_field": {"skip": True}, "photom": {"inverse": inf}}))
+
+    found = effective(made, HEADER)["spec2"]["steps"]["master_background_mos"]
+
+    inner = {"flat_field": {"skip": True}, "photom": {"inverse": "inf", "skip": True}}
+    assert found == {"steps": inner} and normal(mos(inner)) == normal(normal(mos(inner)))
+
+
+def test_a_filter_is_found_in_either_wheel():
+    """F405N of NIRCam and F150W of NIRISS are in the pupil wheel; nobody looks there for them."""
+    narrow = canonical({**parse(HEADER, dict), "meta.instrument.pupil": "F405N"})
+
+    for name in ("F405N", "F444W"):
+        assert threshold(recipe(where(7.0, filter=name)), narrow) == 7.0
 
 
 def test_a_tie_in_conflict_is_an_error():

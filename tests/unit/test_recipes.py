@@ -197,9 +197,15 @@ def test_a_third_block_may_decide():
         (
             {"where": [block(6, instrument="nircam2")]},
             "where[0].match.instrument",
-            "mean NIRCAM? Allowed: ANY, FGS",
+            "did you mean 'NIRCAM'? allowed are FGS, MIRI, N",
         ),
-        ({"filters": ["F150X"]}, "filters", "for its filter or pupil; did you mean F150W"),
+        (
+            {"filters": ["F150X"]},
+            "filters",
+            "unknown filter or pupil 'F150X'; did you mean 'F150W'",
+        ),
+        ({"where": [block(6, filter="F2O0W")]}, "where[0].match.filter", "did you mean 'F200W'"),
+        ({"detectors": ["ANY"]}, "detectors", "unknown detector 'ANY'"),
         ({"detectors": ["NRCLONG"]}, "detectors", "NRCALONG"),
     ],
 )
@@ -207,14 +213,15 @@ def test_what_no_exposure_can_be_is_a_mistake(recipe, place, told):
     """A misspelt value would match nothing, and the parameters would silently not be applied."""
     (line,) = mistakes(check_steps=True, deep=recipe)
 
-    assert line.startswith(f"recipes.deep.{place}: found ") and told in line
+    assert line.startswith(f"recipes.deep.{place}: unknown ") and told in line
 
 
 def test_each_value_that_headers_may_have_is_right():
     """In any case; of programs and subarrays there may be others than anybody lists."""
     match = {key: v.lower() for key, v in VALUES.items()} | {"program": 9999, "observation": 2}
     match["subarray"] = "SUBNOVEL"
-    deep = {"where": [block(6, **match)], "filters": ["F150W", "CLEARP"]}
+    blocks = [block(6, **match), block(5, filter="F405N"), block(4, filter="")]
+    deep = {"where": blocks, "filters": ["F150W", "CLEARP"]}
 
     assert parse({"programs": [{"program": 1}], "recipes": {"deep": deep}}).recipes
 
