@@ -129,6 +129,12 @@ class Observatory:
             subarray=subarrays[detector],
         )
 
+    def ask_gaia(self) -> str:
+        """Add a CRDS context whose parameters align mosaics to Gaia; the pmap's name."""
+        from tests.observatory.references.context import ask_gaia
+
+        return ask_gaia(self.root / "crds")
+
 
 class References(ReferenceServer):
     """A reference server that also announces contexts which another process adds to its root."""

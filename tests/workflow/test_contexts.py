@@ -49,3 +49,17 @@ def test_a_bundle_serves_a_site_without_crds(site):
     site.snakemake()
 
     assert site.tally().computed == {"image3": 3}
+
+
+@pytest.mark.slow
+def test_mosaics_that_crds_aligns_to_gaia_are_told_when_exposures_are_planned(site):
+    """What the network is asked for is refused, with the way out; exposures go on meanwhile."""
+    site.observatory.ask_gaia()
+    parameters = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
+    site.configure(recipes={"deep": {"parameters": parameters}})
+
+    said = site.snakemake(expect=1)
+
+    first = said.index("will fail: tweakreg.abs_refcat is GAIADR3")
+    assert first < said.index("3 failed; all else is done and published")
+    assert site.tally().computed == {"detector1": 10, "image2": 10}

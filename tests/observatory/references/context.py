@@ -4,6 +4,7 @@ import pprint
 from collections.abc import Sequence
 from pathlib import Path
 
+import asdf
 import numpy as np
 from stdatamodels.jwst.datamodels import FlatModel
 
@@ -61,6 +62,17 @@ def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: s
     """
     old, new = _tilt_flat(crds_root, _rmap(crds_root, "flat"), detector, filter_name, subarray)
     return replace_reference(crds_root, "flat", old, new)
+
+
+def ask_gaia(crds_root: Path) -> str:
+    """Add a context whose parameters align mosaics to Gaia, over the network; the pmap's name."""
+    folder = crds_root / "references" / "jwst" / "nircam"
+    old = newest(folder, "jwst_nircam_pars-tweakregstep_*.asdf")
+    new = next_name(old)
+    with asdf.open(old, lazy_load=False) as file:
+        file["parameters"]["abs_refcat"] = "GAIADR3"
+        file.write_to(folder / new)
+    return replace_reference(crds_root, "pars-tweakregstep", old.name, new)
 
 
 def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
