@@ -59,7 +59,7 @@ def _index_keywords() -> None:
     """Let CRDS find the place of a FITS keyword in an index; else it walks a schema for each one.
 
     stpipe asks it for all that a file carries, each line of its calibration logs too, and a fork
-    begins with nothing remembered: that is a third of a small exposure's time.
+    begins with nothing remembered: that is a sixth of a small exposure's time.
     """
     from crds.jwst import locate
 
