@@ -59,7 +59,7 @@ class Resolver:
     ):
         self.cache, self.context = Path(cache).absolute(), context
         self._base = Path(base or "").absolute()
-        self._sha1s = dict(sha1s or {})
+        self._sha1s, self._sizes = dict(sha1s or {}), dict[str, int]()
         self._cases: dict[str, Case] = {}  # by header, without a pipeline
         self._answered: dict[Case, Answers] = {}
         self._chosen: dict[Case, str] = {}  # by type
@@ -235,8 +235,10 @@ class Resolver:
 
     def _size(self, name: str) -> int:
         """Bytes of a reference; 0 if it is not in the cache, which is told where it is needed."""
-        path = self._place(name)
-        return path.stat().st_size if path.is_file() else 0
+        if name not in self._sizes:
+            path = self._place(name)
+            self._sizes[name] = path.stat().st_size if path.is_file() else 0
+        return self._sizes[name]
 
     def _place(self, name: str) -> Path:
         return self.cache / "references" / "jwst" / name.split("_")[1] / name
