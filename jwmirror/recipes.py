@@ -49,20 +49,13 @@ class Recipes:
             circles = _extends_mistakes(name, self._raw)
             found += circles
             found += _program_mistakes(f"recipes.{name}", recipe, programs)
-            found += subsets.mistakes(f"recipes.{name}", recipe)
+            stages = self._inherited(name, "stages", STAGES)
+            numbers = self._inherited(name, "programs", _mirrored(programs))
+            found += subsets.mistakes(f"recipes.{name}", recipe, stages, numbers)
             found += [] if circles else ties(self._blocks(name))
-            found += [] if circles else self._idle_associations(name, programs)
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         return found + ([*self._value_mistakes(), *self._step_mistakes()] if check_steps else [])
-
-    def _idle_associations(self, name: str, programs: Any) -> Iterator[str]:
-        """Files that a recipe names itself, and that its stages and programs leave out."""
-        numbers = self._inherited(name, "programs", _mirrored(programs))
-        stages = self._inherited(name, "stages", STAGES)
-        if isinstance(numbers, list) and isinstance(stages, list):
-            place = f"recipes.{name}"
-            yield from subsets.idle_associations(place, self._raw[name], stages, numbers)
 
     def _value_mistakes(self) -> Iterator[str]:
         """What recipes ask for that no exposure is: a detector by a name that none has."""

@@ -3,7 +3,7 @@
 Like the config, it is known to the workflow's rules and the command line only.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,13 @@ def selected(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a recipe's stages and association files."""
+def mistakes(
+    place: str, recipe: Mapping[str, Any], all_stages: Any, programs: Any
+) -> Iterator[str]:
+    """What is wrong with a recipe's stages and association files.
+
+    `all_stages` and `programs` are what it has by itself or by what it extends.
+    """
     stages = recipe.get("stages")
     if isinstance(stages, list) and 1 in stages and 3 in stages and 2 not in stages:
         yield f"{place}.stages: found [1, 3]; stage 3 takes what stage 2 makes: add 2"
@@ -53,6 +58,7 @@ def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
             continue
         for each in found:
             yield from (f"{where}: {name}: {problem}" for problem in passed_over(each))
+            yield from (f"{where}: {name} {why}" for why in _left_out(each, all_stages, programs))
             other = known.get(_place(each))
             if other:
                 twice = "twice" if other == str(name) else f"and so does {other}"
@@ -63,30 +69,16 @@ def mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
             known[_place(each)] = str(name)
 
 
-def idle_associations(
-    place: str, recipe: Mapping[str, Any], stages: Container[int], programs: Container[int]
-) -> Iterator[str]:
-    """Association files that a recipe names, and would not use with these stages and programs."""
-    names = recipe.get("associations")
-    for i, name in enumerate(names if isinstance(names, list) else ()):
-        for each in _readable(Path(str(name))):
-            stage = pipelines.stage_of_association(each.asn_type)
-            where = f"{place}.associations[{i}]: {name} is"
-            if stage not in stages:
-                yield f"{where} for stage {stage}, which the recipe does not run; add it to stages"
-            elif each.program not in programs:
-                yield (
-                    f"{where} of program {each.program}, which the recipe does not take; add that "
-                    "to programs, or correct `program` in the file"
-                )
-
-
-def _readable(path: Path) -> tuple[Association, ...]:
-    """The associations in a file; none where it cannot be used, which `mistakes` tells."""
-    try:
-        return read(path)
-    except CalibrationError:
-        return ()
+def _left_out(association: Association, stages: Any, programs: Any) -> Iterator[str]:
+    """Why a recipe of these stages and programs would not use an association of its own."""
+    stage = pipelines.stage_of_association(association.asn_type)
+    if isinstance(stages, list) and stage not in stages:
+        yield f"is for stage {stage}, which the recipe does not run; add it to stages"
+    elif isinstance(programs, list) and association.program not in programs:
+        yield (
+            f"is of program {association.program}, which the recipe does not take; add that to "
+            "programs, or correct `program` in the file"
+        )
 
 
 def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
