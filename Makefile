@@ -33,7 +33,7 @@ $(VENV)-%/.installed: envs/%.lock
 	@touch $@
 
 demo: install  ## the main job on a simulated observatory, in four acts
-	$(BIN)/python -m tests.observatory.demo
+	$(BIN)/python -m demo
 
 test: install  ## all tests, a process per core
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

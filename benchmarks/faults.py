@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.archive.transfer import Fetched, Transfer, wanted
-from jwmirror.archive.wire import Patience
-from jwmirror.records import Product
+from jwmirror.core.model import Product
+from jwmirror.net.http import Patience
 from jwmirror.store.objects import Objects
-from tests.observatory.archive import Archive, faults
-from tests.observatory.archive.faults import Fault
-from tests.observatory.archive.toys import toy_fits
+from jwmirror_simulator.archive import Archive, faults
+from jwmirror_simulator.archive.faults import Fault
+from jwmirror_simulator.archive.toys import toy_fits
 from tests.products import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_rate.fits"

@@ -18,19 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jwmirror.archive import answers
-from jwmirror.archive.answers import Observation
+from jwmirror.archive import rows as answers
 from jwmirror.archive.changes import compare
 from jwmirror.archive.doubts import Policy, doubted
-from jwmirror.archive.held import Held
-from jwmirror.archive.listings import assemble
+from jwmirror.archive.index import Held
+from jwmirror.archive.listing import assemble
 from jwmirror.archive.orders import orders
-from jwmirror.archive.polls import records_only
+from jwmirror.archive.poll import records_only
 from jwmirror.archive.portal import read_pages
+from jwmirror.archive.rows import Observation
 from jwmirror.archive.selection import select, unmatched
 from jwmirror.archive.tables import KeywordRow, OfferRow, Row, Table
 from jwmirror.archive.validators import validated
-from jwmirror.records import UPSTREAM, Entry, Poll, Product, Selection, write
+from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
 
 LIMIT_S = 2.0

@@ -25,11 +25,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.peers import FLOORS, PEERS, RSYNC, Peer
-from jwmirror.records import GONE, UPSTREAM, Entry
+from jwmirror.core.model import GONE, UPSTREAM, Entry
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.rollback import roll_back
-from jwmirror.store.verification import verify
 
 CORES = os.cpu_count() or 1
 FOLDER = 100  # files per folder of the source

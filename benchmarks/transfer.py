@@ -21,7 +21,7 @@ import urllib3
 
 from benchmarks.nginx import nginx
 from jwmirror.archive.transfer import Fetched, Transfer, wanted
-from jwmirror.records import Product
+from jwmirror.core.model import Product
 from tests.products import product
 
 MB = 1_000_000

@@ -13,11 +13,11 @@ from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 
-from jwmirror.config import parse as config_of  # `parse` is a name of Snakemake's own
-from jwmirror.errors import ConfigError, HeldError, StoreError
-from jwmirror.recalibrate.memory import of_job as memory_of_job
-from jwmirror.records import LEVELS, Orders, Plan, canonical, read
-from jwmirror.store import leases
+from jwmirror.config.load import parse as config_of  # `parse` is a name of Snakemake's own
+from jwmirror.core.errors import ConfigError, HeldError, StoreError
+from jwmirror.planning.memory import of_job as memory_of_job
+from jwmirror.core.model import LEVELS, Orders, Plan, canonical, read
+from jwmirror.store import lease as leases
 
 
 def checked(raw):

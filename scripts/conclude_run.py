@@ -2,9 +2,9 @@
 
 import sys
 
-from jwmirror.log import log_to
-from jwmirror.records import Published, read, write
-from jwmirror.report.runs import read_run
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Published, read, write
+from jwmirror.store.runs import read_run
 
 log_to(snakemake.log[0])
 run, mirror = read_run(snakemake.params.run), snakemake.params.mirror

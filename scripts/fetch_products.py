@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from jwmirror.archive.landing import landing
 from jwmirror.archive.transfer import Transfer
-from jwmirror.log import log_to
-from jwmirror.recalibrate.inputs import version_of
-from jwmirror.records import Failure, Orders, Receipt, read, write
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Failure, Orders, Receipt, read, write
+from jwmirror.net.staging import landing
+from jwmirror.pipeline.inputs import version_of
 from jwmirror.store.objects import Objects
 
 log_to(snakemake.log[0])

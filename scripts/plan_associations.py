@@ -1,9 +1,7 @@
 """Plan the recalibration of a stage's associations, now that the level below is done."""
 
-from jwmirror.bench import Bench
-from jwmirror.contexts import offline_resolver
-from jwmirror.log import log_to
-from jwmirror.records import (
+from jwmirror.core.log import log_to
+from jwmirror.core.model import (
     Ahead,
     Plan,
     Poll,
@@ -16,6 +14,8 @@ from jwmirror.records import (
     read_all,
     write,
 )
+from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.references import offline_resolver
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)

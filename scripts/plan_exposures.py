@@ -5,10 +5,10 @@ What will be refused of associations is told now, before the first of their expo
 
 import sys
 
-from jwmirror.bench import Bench
-from jwmirror.contexts import offline_resolver
-from jwmirror.log import log_to
-from jwmirror.records import Ahead, Poll, Recipe, References, Settling, parse, read, write
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Ahead, Poll, Recipe, References, Settling, parse, read, write
+from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.references import offline_resolver
 
 log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from jwmirror.encoding import read, read_all, write
-from jwmirror.log import log_to
-from jwmirror.records import Plan, Poll, Published, Receipt, References, Settling
-from jwmirror.report.runs import read_run
+from jwmirror.core.jsonio import read, read_all, write
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Plan, Poll, Published, Receipt, References, Settling
+from jwmirror.store.entries import recalibrated_entries
 from jwmirror.store.generations import Generations
-from jwmirror.store.holdings import recalibrated_entries
-from jwmirror.store.leases import lease
+from jwmirror.store.lease import lease
 from jwmirror.store.receipts import upstream_after
+from jwmirror.store.runs import read_run
 
 WAIT_S = 3600.0  # for whoever else changes what is published
 

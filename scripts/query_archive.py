@@ -5,14 +5,14 @@ from pathlib import Path
 
 from jwmirror.archive.doubts import Policy
 from jwmirror.archive.orders import orders
-from jwmirror.archive.polls import poll
-from jwmirror.log import log_to
-from jwmirror.records import Selection, parse, write
-from jwmirror.report.runs import former_listings
+from jwmirror.archive.poll import poll
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Selection, parse, write
+from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
 from jwmirror.store.hints import pending, used
 from jwmirror.store.receipts import fetched
-from jwmirror.store.space import check_room
+from jwmirror.store.runs import former_listings
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from jwmirror.bench import Bench
-from jwmirror.log import log_to
-from jwmirror.recalibrate.settling import Patience, settling
-from jwmirror.records import Poll, parse, read, write
-from jwmirror.report.runs import former_settling
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Poll, parse, read, write
+from jwmirror.planning.settling import Patience, settling
+from jwmirror.services.run.plan import Bench
+from jwmirror.store.runs import former_settling
 
 log_to(snakemake.log[0])
 poll = read(snakemake.input.poll, Poll)

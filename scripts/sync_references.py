@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from jwmirror.bench import Bench
-from jwmirror.contexts import held_at, synced
-from jwmirror.log import log_to
-from jwmirror.records import Poll, Recipe, Settling, parse, read, write
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Poll, Recipe, Settling, parse, read, write
+from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.references import held_at, synced
 from jwmirror.store.generations import Generations
 
 log_to(snakemake.log[0])

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from jwmirror.log import log_to
-from jwmirror.records import Published, read, write
-from jwmirror.report.pages import write_report
-from jwmirror.report.runs import read_run
+from jwmirror.core.log import log_to
+from jwmirror.core.model import Published, read, write
+from jwmirror.report.html import write_report
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import read_run
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)

@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
-from tests.observatory.observatory import Observatory
-from tests.observatory.site import Site
+from demo.site import Site
+from jwmirror_simulator.observatory import Observatory
 
 for name in ("NO_PROXY", "no_proxy"):  # the simulated servers are here, whatever proxies there are
     os.environ[name] = "127.0.0.1,localhost"
@@ -57,7 +57,7 @@ def built_modes(tmp_path_factory) -> Path:
     """The root of an observatory with every mode beside imaging, built once; copy it to serve."""
 
     def build(folder: Path) -> None:
-        from tests.observatory.modes.program import build
+        from jwmirror_simulator.modes.program import build
 
         build(folder / "built")
 

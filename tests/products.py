@@ -2,7 +2,7 @@
 
 import hashlib
 
-from jwmirror.records import Product
+from jwmirror.core.model import Product
 
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"

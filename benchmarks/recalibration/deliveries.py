@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
-from jwmirror.recalibrate.asked import pars_types
-from jwmirror.recalibrate.headers import crds_header
-from jwmirror.recalibrate.loaded import environment
-from jwmirror.recalibrate.references import Resolver
-from jwmirror.records import canonical
-from tests.observatory.references.context import build_context, mappings_folder
-from tests.observatory.references.mappings import age, succeed
-from tests.observatory.telescope.exposures import take
-from tests.observatory.telescope.program import demo_program, exposures_of
+from jwmirror.core.model import canonical
+from jwmirror.pipeline.asked import pars_types
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.headers import crds_header
+from jwmirror.planning.resolver import Resolver
+from jwmirror_simulator.references.context import build_context, mappings_folder
+from jwmirror_simulator.references.mappings import age, succeed
+from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 PIPELINES = ("detector1", "image2")
 ASKED = {"steps": {}}

@@ -11,9 +11,9 @@ from benchmarks.recalibration.claims import AbsentError, Claim
 from benchmarks.recalibration.peers import environment_of
 from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
-from jwmirror.recalibrate.derivation import engine
-from jwmirror.recalibrate.loaded import OFFLINE
-from tests.observatory.inputs import Inputs
+from jwmirror.pipeline.bestrefs import OFFLINE
+from jwmirror.pipeline.derivation import engine
+from jwmirror_simulator.inputs import Inputs
 
 RELEASE = "0.2.1"
 OLDEST = (3, 12)  # Python that it runs under

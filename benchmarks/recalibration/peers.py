@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jwmirror.recalibrate.children import ONE_THREAD
-from tests.observatory.associations import associations_of
-from tests.observatory.inputs import Inputs
-from tests.observatory.references.context import offline_environment
-from tests.observatory.telescope.program import exposures_of
+from jwmirror.pipeline.child_environment import ONE_THREAD
+from jwmirror_simulator.associations import associations_of
+from jwmirror_simulator.inputs import Inputs
+from jwmirror_simulator.references.context import offline_environment
+from jwmirror_simulator.telescope.program import exposures_of
 
 CLASSES = {"image2": "Image2Pipeline", "image3": "Image3Pipeline"}
 Steps = Mapping[str, Mapping[str, Any]]  # pipeline -> step -> parameter -> value

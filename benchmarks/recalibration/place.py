@@ -6,16 +6,16 @@ from pathlib import Path
 
 import psutil
 
-from jwmirror.bench import Bench
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate.inputs import version_of
-from jwmirror.recalibrate.references import Resolver
-from jwmirror.recalibrate.worker import calibrate
-from jwmirror.records import Chain, Entry, Plan, Product, Receipt, Recipe
-from jwmirror.supply import Held, supply
-from tests.observatory.associations import associations_of
-from tests.observatory.inputs import Inputs
-from tests.observatory.telescope.program import exposures_of
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
+from jwmirror.engine.worker import calibrate
+from jwmirror.pipeline.inputs import version_of
+from jwmirror.planning.resolver import Resolver
+from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.supply import Held, supply
+from jwmirror_simulator.associations import associations_of
+from jwmirror_simulator.inputs import Inputs
+from jwmirror_simulator.telescope.program import exposures_of
 
 PROGRAM = 1345
 TIMEOUT_S = 1800.0

@@ -18,11 +18,11 @@ from benchmarks.recalibration.place import (
     cpu_seconds,
     open_place,
 )
-from jwmirror.recalibrate.identity import science_identity
-from jwmirror.recalibrate.loaded import environment
-from jwmirror.recalibrate.worker import Shop
-from jwmirror.records import Chain, Receipt, Recipe
-from tests.observatory.inputs import Inputs
+from jwmirror.core.model import Chain, Receipt, Recipe
+from jwmirror.engine.worker import Shop
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.identity import science_identity
+from jwmirror_simulator.inputs import Inputs
 
 PLAIN = Recipe(name="plain", programs=(PROGRAM,), stages=(1, 2))
 CHANGED = {"detector1": {"ramp_fit": {"firstgroup": 1}}}

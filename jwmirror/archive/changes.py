@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
-from jwmirror.archive import names
-from jwmirror.archive.held import Glimpse, Held
+from jwmirror.archive.index import Glimpse, Held
 from jwmirror.archive.successions import successions
-from jwmirror.records import (
+from jwmirror.core import names
+from jwmirror.core.model import (
     GONE,
     HELD,
     NEW,

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from jwmirror.archive.attempts import Body, Wanted
-from jwmirror.archive.downloads import download
-from jwmirror.archive.partials import key_of
-from jwmirror.archive.wire import Line, Patience, base_of
-from jwmirror.errors import ArchiveError, RejectedError, WithheldError
-from jwmirror.records import Product
+from jwmirror.core.errors import ArchiveError, RejectedError, WithheldError
+from jwmirror.core.model import Product
+from jwmirror.net.download import download
+from jwmirror.net.http import Line, Patience, base_of
+from jwmirror.net.request import Body, Wanted
+from jwmirror.net.resume import key_of
 
 PREFIX = "jwst/public"
 GIVE_UP = 16  # products in a row that are not to be had: then the rest comes from MAST at once

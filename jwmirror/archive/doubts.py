@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from jwmirror.archive.held import Held
-from jwmirror.records import VANISHED, Change, Listing
+from jwmirror.archive.index import Held
+from jwmirror.core.model import VANISHED, Change, Listing
 
 
 @dataclass(frozen=True, kw_only=True)

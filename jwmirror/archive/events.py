@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from jwmirror.archive import names
-from jwmirror.errors import ArchiveError
-from jwmirror.records import Scope
+from jwmirror.core import names
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import Scope
 
 
 class Event(msgspec.Struct, frozen=True):

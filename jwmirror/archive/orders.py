@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from jwmirror.records import Orders, Poll, Product, Version, digest
+from jwmirror.core.model import Orders, Poll, Product, Version, digest
 
 NAME_DIGITS = 16  # of the digest in an order's name
 

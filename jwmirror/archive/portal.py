@@ -16,8 +16,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.tables import KeywordRow, ObservationRow, OfferRow, Row, Table
-from jwmirror.archive.wire import USER_AGENT, Patience, base_of, retries, words_of
-from jwmirror.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError
+from jwmirror.net.http import USER_AGENT, Patience, base_of, retries, words_of
 
 PATIENCE = Patience(connect_s=15, read_s=180)  # a query may take long to answer
 TIMEOUT_S = 3600.0  # for all questions of one Portal

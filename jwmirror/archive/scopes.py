@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from jwmirror.archive import names
-from jwmirror.records import Listing, Product, Scope, Selection
+from jwmirror.core import names
+from jwmirror.core.model import Listing, Product, Scope, Selection
 
 
 def limits(selections: Iterable[Selection], hints: Iterable[Scope]) -> dict[int, tuple[str, ...]]:

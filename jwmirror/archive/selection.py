@@ -6,8 +6,8 @@ from fnmatch import translate
 from operator import attrgetter
 from typing import NamedTuple
 
-from jwmirror.archive import names
-from jwmirror.records import Listing, Product, Selection
+from jwmirror.core import names
+from jwmirror.core.model import Listing, Product, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
 RECOMMENDED = "recommended"

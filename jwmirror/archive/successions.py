@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 
-from jwmirror.archive import names
-from jwmirror.records import Entry, Product
+from jwmirror.core import names
+from jwmirror.core.model import Entry, Product
 
 
 def successions(gone: Iterable[Entry], fresh: Iterable[Product]) -> Mapping[str, Entry]:

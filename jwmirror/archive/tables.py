@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jwmirror.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 OFFER_COLUMNS = (

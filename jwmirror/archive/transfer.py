@@ -10,14 +10,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import quote
 
-from jwmirror.archive.attempts import Body, Wanted
 from jwmirror.archive.cloud import Cloud
-from jwmirror.archive.downloads import download
-from jwmirror.archive.partials import key_of
-from jwmirror.archive.progress import LIVE_S, Progress, terminal
-from jwmirror.archive.wire import Line, Patience, base_of
-from jwmirror.errors import ArchiveError, StoreError
-from jwmirror.records import Failure, Product
+from jwmirror.core.errors import ArchiveError, StoreError
+from jwmirror.core.model import Failure, Product
+from jwmirror.net.download import download
+from jwmirror.net.http import Line, Patience, base_of
+from jwmirror.net.progress import LIVE_S, Progress, terminal
+from jwmirror.net.request import Body, Wanted
+from jwmirror.net.resume import key_of
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller

@@ -11,8 +11,8 @@ from msgspec import structs
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.transfer import wanted
-from jwmirror.archive.wire import Line, Patience, base_of, dropped
-from jwmirror.records import Listing, Product
+from jwmirror.core.model import Listing, Product
+from jwmirror.net.http import Line, Patience, base_of, dropped
 
 LARGEST = 1 << 28  # bytes of a body that is read just to tell it from others
 HASHED = "sha256:"

@@ -14,26 +14,26 @@ from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from jwmirror.errors import ConfigError, JwmirrorError
+from jwmirror.core.errors import ConfigError, JwmirrorError
 
 HOMES = {  # command -> the module that has it, in the order of the help
-    "check": "checking",
-    "plan": "looking",
-    "status": "looking",
-    "log": "history",
-    "diff": "comparing",
-    "explain": "explaining",
-    "params": "parameters",
+    "check": "check",
+    "plan": "status",
+    "status": "status",
+    "log": "log",
+    "diff": "diff",
+    "explain": "explain",
+    "params": "params",
     "new-step": "scaffolding",
-    "rollback": "steering",
-    "pin": "steering",
-    "unpin": "steering",
-    "prune": "steering",
-    "checkout": "checkouts",
-    "as-of": "checkouts",
+    "rollback": "generations",
+    "pin": "generations",
+    "unpin": "generations",
+    "prune": "generations",
+    "checkout": "export",
+    "as-of": "export",
     "freeze": "freezing",
-    "verify": "verifying",
-    "adopt": "adopting",
+    "verify": "verify",
+    "adopt": "ingest",
     "ingest-events": "events",
     "references": "references",
 }

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, Json, Mirror, app, mirror_of, print_json, told
-from jwmirror.report import words
+from jwmirror.report import formatting
 
 
 @app.command()
@@ -35,4 +35,4 @@ def ingest_events(
     for scope in scopes:
         print(f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}")
     asks = "for what is mirrored of this only" if scopes else "for all: they name no observation"
-    print(f"{words.many(len(events), 'event')}; the next run asks {asks}")
+    print(f"{formatting.many(len(events), 'event')}; the next run asks {asks}")

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, DryRun, Json, Mirror, app, mirror_of, tell, told
-from jwmirror.cli.checkouts import To
-from jwmirror.cli.steering import State
-from jwmirror.report.steering import frozen_page
-from jwmirror.store.checkouts import COPY, HARDLINK, REFLINK
-from jwmirror.store.naming import generation_named
+from jwmirror.cli.export import To
+from jwmirror.cli.generations import State
+from jwmirror.report.terminal.maintenance import frozen_page
+from jwmirror.store.maintenance.checkout import COPY, HARDLINK, REFLINK
+from jwmirror.store.maintenance.lookup import generation_named
 
 ROOT = Path(__file__).parents[2]
 How = StrEnum("How", [(mode.upper(), mode) for mode in (COPY, REFLINK, HARDLINK)])
@@ -34,16 +34,16 @@ def freeze(
 
     Every byte of it is checked by the bagit library; prune never takes the generation.
     """
-    from jwmirror.store import freezing
+    from jwmirror.store.maintenance import bag
 
     with told():
         root = mirror_of(mirror, config)
         number = generation_named(root, generation).number
         if dry_run:
-            done = freezing.plan_freeze(root, number, to, mode.value, with_exclusive)
+            done = bag.plan_freeze(root, number, to, mode.value, with_exclusive)
         else:
             extras = _extras(config)
-            done = freezing.freeze(root, number, to, mode.value, with_exclusive, extras)
+            done = bag.freeze(root, number, to, mode.value, with_exclusive, extras)
     tell(done, frozen_page(done, dry_run), as_json)
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jwmirror.cli.app import CONFIG, AskedConfig, Json, app, print_json, told
-from jwmirror.errors import ReferencesError
-from jwmirror.report.runs import last_references, last_run
+from jwmirror.core.errors import ReferencesError
+from jwmirror.store.runs import last_references, last_run
 
 if TYPE_CHECKING:
-    from jwmirror.config import Config
-    from jwmirror.records import References
+    from jwmirror.config.load import Config
+    from jwmirror.core.model import References
 
 references = typer.Typer(help="The reference files that recipes need.", no_args_is_help=True)
 app.add_typer(references, name="references")
@@ -30,8 +30,8 @@ def bundle(
 
     Those of the last run; with --sync those that the config needs now for what is held.
     """
-    from jwmirror.archive.bundles import bundle as bundled
-    from jwmirror.config import load
+    from jwmirror.config.load import load
+    from jwmirror.crds.bundle import bundle as bundled
 
     with told():
         asked = load(config or CONFIG)
@@ -51,9 +51,9 @@ def bundle(
 
 def _synced(asked: "Config") -> "References | None":
     """What the config needs now for what is held, synced; None before the first run."""
-    from jwmirror.bench import Bench
-    from jwmirror.contexts import synced
-    from jwmirror.preview import held_now  # imports jwst: seconds
+    from jwmirror.services.inspect.preview import held_now  # imports jwst: seconds
+    from jwmirror.services.run.plan import Bench
+    from jwmirror.services.run.references import synced
 
     run = last_run(asked.mirror)
     if run is None:

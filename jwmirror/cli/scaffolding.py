@@ -14,7 +14,7 @@ def new_step(
     as_json: Json = False,
 ) -> None:
     """Write NAME.py and test_NAME.py here: a function to run between two pipelines, and a test."""
-    from jwmirror.recalibrate.scaffold import new_step as write
+    from jwmirror.pipeline.usercode.template import new_step as write
 
     with told():
         module, test = write(name, Path.cwd())

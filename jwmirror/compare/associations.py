@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jwmirror.comparison import EQUAL, HEADER, MEMBERS, VALUES
-from jwmirror.errors import StoreError
-from jwmirror.records import Reason
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Reason
+from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES
 
 ABSENT = object()
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jwmirror.records import Reason
-from jwmirror.science import VOLATILE
+from jwmirror.core.fits import VOLATILE
+from jwmirror.core.model import Reason
 
 PEDIGREE = ("CAL_VER", "CRDS_CTX", "CRDS_VER", "SDP_VER", "DATE")  # of the primary header
 STRUCTURE = re.compile(  # told as shapes and types of images and columns

@@ -12,10 +12,19 @@ from jwmirror.compare.cards import CardChanges
 from jwmirror.compare.images import Pixels, compare_images, pixels_of
 from jwmirror.compare.tables import compare_tables, fits_columns, order_change
 from jwmirror.compare.trees import BLOCKS, compare_trees
-from jwmirror.comparison import EQUAL, HEADER, PIXELS, VALUES, Branch, Image, Shift, Table
-from jwmirror.errors import StoreError
-from jwmirror.records import Reason
-from jwmirror.science import VOLATILE, asdf_content, check_end
+from jwmirror.core.errors import StoreError
+from jwmirror.core.fits import VOLATILE, asdf_content, check_end
+from jwmirror.core.model import Reason
+from jwmirror.core.model.comparison import (
+    EQUAL,
+    HEADER,
+    PIXELS,
+    VALUES,
+    Branch,
+    Image,
+    Shift,
+    Table,
+)
 
 IMAGE, TABLE, HEADERS = "image", "table", "header"  # HEADERS: the ASDF tree, blended headers
 METADATA = ("ASDF", "HDRTAB")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jwmirror.comparison import Bit
+from jwmirror.core.model.comparison import Bit
 
 BITS = 64
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jwmirror.compare.flags import Flags
-from jwmirror.comparison import Image, Spread
+from jwmirror.core.model.comparison import Image, Spread
 
 CHUNK = 1 << 20  # pixels read at a time
 SAMPLE = 1 << 23  # pixels of which medians and quantiles are taken; of more, each n-th is used

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.comparison import Shift
+from jwmirror.core.model.comparison import Shift
 
 MAS = 180 / np.pi * 3600e3  # in a radian
 GWCS, FITS = "gwcs", "FITS"

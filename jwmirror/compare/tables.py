@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.comparison import EQUAL, HEADER, VALUES, Column, Table
-from jwmirror.errors import StoreError
-from jwmirror.records import Reason
-from jwmirror.science import VOLATILE
+from jwmirror.core.errors import StoreError
+from jwmirror.core.fits import VOLATILE
+from jwmirror.core.model import Reason
+from jwmirror.core.model.comparison import EQUAL, HEADER, VALUES, Column, Table
 
 
 @dataclass(frozen=True)

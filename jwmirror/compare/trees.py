@@ -6,8 +6,8 @@ from io import BytesIO
 from itertools import zip_longest
 from typing import Any
 
-from jwmirror.comparison import Branch
-from jwmirror.science import asdf_blocks, is_volatile
+from jwmirror.core.fits import asdf_blocks, is_volatile
+from jwmirror.core.model.comparison import Branch
 
 BLOCKS = "binary blocks"
 

@@ -6,9 +6,9 @@ from typing import Any
 from jwmirror.compare.associations import compare_json
 from jwmirror.compare.fitsfiles import compare_fits
 from jwmirror.compare.tables import compare_ecsv
-from jwmirror.comparison import BYTES, IDENTICAL, Comparison, Content
-from jwmirror.errors import StoreError
-from jwmirror.files import sha256_of
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, Content
 
 KINDS = {".fits": compare_fits, ".json": compare_json, ".ecsv": compare_ecsv}
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"PK": "zip", b"(\xb5": "zstd"}

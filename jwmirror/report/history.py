@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
-from jwmirror.records import Generation
+from jwmirror.core.model import Generation
 
 
 @dataclass(frozen=True, kw_only=True)

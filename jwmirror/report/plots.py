@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jwmirror.errors import StoreError
+from jwmirror.core.errors import StoreError
 
 SIDE = 480  # pixels at most, of one panel
 WIDTH = 5.0  # inches of one panel

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from jwmirror.records import (
+from jwmirror.core.model import (
     HELD,
     Chain,
     Change,
@@ -22,7 +22,7 @@ from jwmirror.records import (
     Unsettled,
     Wait,
 )
-from jwmirror.report.runs import Run
+from jwmirror.store.runs import Run
 
 LEVELS = ("exposure", "association", "association")  # of the plans of a run, in their order
 MADE_HERE = re.compile(r": content of (?!\S+_uncal\.fits$)")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jwmirror.comparison import FileChange
-from jwmirror.records import UPSTREAM
+from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model.comparison import FileChange
 from jwmirror.store.manifest import SCHEMA, Entries
 
 NEW, CHANGED, MARKED, GONE = "new", "changed", "marked", "gone"

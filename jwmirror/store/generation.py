@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror import records
-from jwmirror.errors import StoreError
-from jwmirror.files import sha256_of
+from jwmirror.core import model
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import sha256_of
+from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST, PRUNED
 from jwmirror.store.manifest import Entries, read_columns, read_manifest
-from jwmirror.store.tombstones import HEAD, MANIFEST, PRUNED
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation(records.Generation):
+class Generation(model.Generation):
     """A generation and where it is on disk."""
 
     folder: Path

@@ -16,22 +16,17 @@ from pathlib import Path
 
 import msgspec
 
-from jwmirror import records
-from jwmirror.errors import StoreError
-from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
-from jwmirror.records import Entry
+from jwmirror.core import model
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
+from jwmirror.core.model import Entry
 from jwmirror.store.generation import Generation
 from jwmirror.store.losses import losses, lost
-from jwmirror.store.manifest import (
-    Entries,
-    entries_of,
-    restricted,
-    write_manifest,
-)
+from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST
+from jwmirror.store.manifest import Entries, entries_of, restricted, write_manifest
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned
-from jwmirror.store.tombstones import HEAD, MANIFEST
 from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
 
 
@@ -61,7 +56,7 @@ class Generations:
         """The generation of that number; StoreError if there is none, or it cannot be read."""
         folder = self.folder / f"{number:06d}"
         try:
-            head = records.read(folder / HEAD, records.Generation)
+            head = model.read(folder / HEAD, model.Generation)
         except FileNotFoundError as err:
             why = f"there is no {folder / HEAD}; `jwmirror log` lists those that there are"
             raise StoreError(f"generation {number}: {why}.") from err
@@ -225,7 +220,7 @@ class Generations:
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
-    def _written(self, head: records.Generation, rows: Entries) -> Generation:
+    def _written(self, head: model.Generation, rows: Entries) -> Generation:
         """The generation on disk: built under a temporary name, made durable, renamed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.folder / f"{head.number:06d}"
@@ -235,7 +230,7 @@ class Generations:
             write_manifest(temporary / MANIFEST, rows)
             failpoint("publish: manifest written", temporary / MANIFEST)
             sealed = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
-            records.write(temporary / HEAD, sealed)
+            model.write(temporary / HEAD, sealed)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
             sync_folder(temporary)
@@ -276,9 +271,9 @@ def _head(
     counts: dict[str, int],
     cause: str,
     facts: dict[str, str],
-) -> records.Generation:
+) -> model.Generation:
     """What generation.json will say, but for the manifest's sha256."""
-    return records.Generation(
+    return model.Generation(
         number=number,
         parent=parent.number if parent else None,
         parent_sha256=sha256_of(parent.folder / HEAD) if parent else "",

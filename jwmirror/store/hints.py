@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals
-from jwmirror.records import Scope, digest, read, write
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals
+from jwmirror.core.model import Scope, digest, read, write
 
 
 def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:

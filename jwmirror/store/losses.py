@@ -6,8 +6,8 @@ Their rows stay in the manifests and are told by `verify`; a publication does no
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.encoding import read, write
-from jwmirror.files import sync_folder
+from jwmirror.core.files import sync_folder
+from jwmirror.core.jsonio import read, write
 from jwmirror.store.objects import Objects
 
 

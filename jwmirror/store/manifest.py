@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import structs
 
-from jwmirror.errors import StoreError
-from jwmirror.files import replacing
-from jwmirror.records import UPSTREAM, Entry, Product
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import replacing
+from jwmirror.core.model import UPSTREAM, Entry, Product
 
 PREFIX = "product_"
 DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "product_checksum"}

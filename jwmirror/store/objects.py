@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from jwmirror.errors import StoreError
-from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, sha256_of, sync_many
-from jwmirror.records import Version
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, sha256_of, sync_many
+from jwmirror.core.model import Version
 from jwmirror.store.hashing import BLOCK, CHUNK, sum_of
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects

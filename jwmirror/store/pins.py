@@ -7,12 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from jwmirror.encoding import read, write
-from jwmirror.errors import StoreError
-from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, sync_folder
-from jwmirror.store.leases import lease
-from jwmirror.store.tombstones import HEAD, PRUNED
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, sync_folder
+from jwmirror.core.jsonio import read, write
+from jwmirror.store.lease import lease
+from jwmirror.store.maintenance.tombstones import HEAD, PRUNED
 
 PIN, FROZEN = "pin", "frozen"
 CURRENT = "current"  # means the current generation, and so is no name of another

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from jwmirror.errors import StoreError
-from jwmirror.failpoints import failpoint
-from jwmirror.files import refusals, sync_folder, write_bytes
-from jwmirror.records import Record, canonical, parse
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, sync_folder, write_bytes
+from jwmirror.core.model import Record, canonical, parse
 from jwmirror.store.objects import Objects
 
 __all__ = ["Provenance", "Record"]

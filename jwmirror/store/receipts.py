@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from jwmirror.records import Entry, Poll, Receipt, Version, read
+from jwmirror.core.model import Entry, Poll, Receipt, Version, read
+from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
-from jwmirror.store.holdings import upstream_entries
 from jwmirror.store.objects import Objects
 
 

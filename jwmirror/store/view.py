@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from jwmirror.failpoints import failpoint
-from jwmirror.files import sync_folder, sync_many
-from jwmirror.records import Entry
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import sync_folder, sync_many
+from jwmirror.core.model import Entry
 from jwmirror.store.manifest import Entries
 
 THREADS = 4  # that make symlinks: of one, ext4 and network file systems take several times longer

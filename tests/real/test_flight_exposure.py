@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from demo.site import Site
+from jwmirror_simulator.observatory import Observatory
 from tests.conftest import need
-from tests.observatory.observatory import Observatory
-from tests.observatory.site import Site
 
 REAL = os.environ.get("JWMIRROR_REAL_DATA", "")
 GUIDER = "jw01019001001_gs-acq1_2022117003102_uncal.fits"

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 
 from jwmirror.archive.transfer import Fetched, Transfer
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import StoreError
-from jwmirror.records import Failure
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Failure
+from jwmirror.net.http import Patience
 from jwmirror.store.objects import Objects
-from tests.observatory.archive import Archive, faults
-from tests.observatory.archive.toys import toy_fits
+from jwmirror_simulator.archive import Archive, faults
+from jwmirror_simulator.archive.toys import toy_fits
 from tests.products import product
 from tests.reliability.scenes import PATIENCE, ROWS, Scene, lacking
 

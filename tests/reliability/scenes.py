@@ -16,11 +16,11 @@ from pathlib import Path
 from astropy.io import fits
 from msgspec import structs
 
-from jwmirror.archive.partials import key_of
-from jwmirror.archive.wire import Patience
-from jwmirror.records import Product
-from tests.observatory.archive import Archive, faults
-from tests.observatory.archive.faults import Fault
+from jwmirror.core.model import Product
+from jwmirror.net.http import Patience
+from jwmirror.net.resume import key_of
+from jwmirror_simulator.archive import Archive, faults
+from jwmirror_simulator.archive.faults import Fault
 from tests.reliability import quotas
 from tests.reliability.quotas import quota
 
@@ -102,7 +102,7 @@ def _newer_listing(scene: Scene) -> None:
 
 
 def _whole(scene: Scene):
-    from tests.observatory.archive.messages import Response
+    from jwmirror_simulator.archive.messages import Response
 
     return Response(body=scene.archive.path(scene.name).read_bytes())
 

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import bagit
 
-from jwmirror.archive.landing import landing
-from jwmirror.files import refusals, sha256_of
-from jwmirror.records import Product, Scope, Version
+from jwmirror.core.files import refusals, sha256_of
+from jwmirror.core.model import Product, Scope, Version
+from jwmirror.net.staging import landing
 from jwmirror.store import hints
-from jwmirror.store.adoption import Adoption, adopt
-from jwmirror.store.checkouts import COPY, check_out
-from jwmirror.store.freezing import freeze
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.adopt import Adoption, adopt
+from jwmirror.store.maintenance.bag import freeze
+from jwmirror.store.maintenance.checkout import COPY, check_out
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.repair import Repairs, repair
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.scan import read_states
+from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import find_pin, pin, pins, unpin
-from jwmirror.store.pruning import prune
 from jwmirror.store.receipts import fetched
-from jwmirror.store.repairs import Repairs, repair
-from jwmirror.store.retention import Policy
-from jwmirror.store.rollback import roll_back
-from jwmirror.store.states import read_states
-from jwmirror.store.verification import verify
 from tests.products import product
 from tests.torture.mill import (
     State,

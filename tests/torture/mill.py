@@ -10,17 +10,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from jwmirror.errors import HeldError
-from jwmirror.files import sha256_of
-from jwmirror.records import Derivation, Entry, Input, Record, ResultFile, digest
+from jwmirror.core.errors import HeldError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Derivation, Entry, Input, Record, ResultFile, digest
 from jwmirror.store.generations import Generations
-from jwmirror.store.leases import RUN, lease
+from jwmirror.store.lease import RUN, lease
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, pins, unpin
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.pruning import prune
-from jwmirror.store.retention import Policy
-from jwmirror.store.rollback import roll_back
 from tests.products import product
 
 NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]

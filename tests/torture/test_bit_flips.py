@@ -8,16 +8,16 @@ from random import Random
 
 import pytest
 
-from jwmirror.archive.listings import ask
+from jwmirror.archive.listing import ask
 from jwmirror.archive.transfer import Transfer
-from jwmirror.records import Entry, Version
+from jwmirror.core.model import Entry, Version
+from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
-from jwmirror.store.holdings import upstream_path
 from jwmirror.store.losses import losses
+from jwmirror.store.maintenance.verify import object_path, verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.verification import object_path, verify
-from tests.observatory.archive import Archive, edits
-from tests.observatory.archive.toys import toy_fits
+from jwmirror_simulator.archive import Archive, edits
+from jwmirror_simulator.archive.toys import toy_fits
 from tests.torture.mill import SEED, publish, times, upstream
 from tests.unit.test_cli import answer
 

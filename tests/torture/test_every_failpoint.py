@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
-from jwmirror.failpoints import EXIT, VARIABLE
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import EXIT, VARIABLE
 from tests.torture.commands import COMMANDS, facts, judge
 from tests.torture.mill import LONG, buried, in_child
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
+from jwmirror.core.errors import StoreError
 from tests.torture.commands import COMMANDS, facts, judge
 from tests.torture.mill import buried, in_child, times
 

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from jwmirror.errors import HeldError, StoreError
-from jwmirror.failpoints import failpoint
-from jwmirror.store import leases
+from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.store import lease as leases
 from jwmirror.store.generations import Generations
-from jwmirror.store.leases import RUN, lease
-from jwmirror.store.pruning import Pruning, prune
-from jwmirror.store.retention import Policy
-from jwmirror.store.verification import verify
+from jwmirror.store.lease import RUN, lease
+from jwmirror.store.maintenance.prune import Pruning, prune
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.verify import verify
 from tests.torture.mill import SEED, publish, times, upstream, wrong_objects
 
 INTERLEAVINGS = times(500, 5000)

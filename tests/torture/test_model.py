@@ -9,16 +9,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Version
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Version
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.repair import repair
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.verify import object_path, verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, unpin
-from jwmirror.store.pruning import prune
-from jwmirror.store.repairs import repair
-from jwmirror.store.retention import Policy
-from jwmirror.store.rollback import roll_back
-from jwmirror.store.verification import object_path, verify
 from tests.torture.mill import NAMES, SHARM, publish, times, upstream
 
 STEPS = 50  # of one history

@@ -1,8 +1,8 @@
 """What MAST lists and what is held of it, made by hand, and the changes between the two."""
 
 from jwmirror.archive.changes import compare
-from jwmirror.archive.held import Held
-from jwmirror.records import HELD, UPSTREAM, Change, Entry, Listing, Product
+from jwmirror.archive.index import Held
+from jwmirror.core.model import HELD, UPSTREAM, Change, Entry, Listing, Product
 from tests import products
 
 MD5 = {1: "a1" * 16, 2: "b2" * 16}

@@ -4,13 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.derivation import engine, key_of
-from jwmirror.recalibrate.members import Stock
-from jwmirror.recalibrate.plan import plan_associations, plan_exposures
-from jwmirror.recalibrate.references import Settled
-from jwmirror.records import (
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import (
     Chain,
     Derivation,
     Entry,
@@ -20,6 +15,11 @@ from jwmirror.records import (
     ResultFile,
     canonical,
 )
+from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.pipeline.derivation import engine, key_of
+from jwmirror.planning.inputs import Stock
+from jwmirror.planning.plan import plan_associations, plan_exposures
+from jwmirror.planning.resolver import Settled
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"

@@ -12,8 +12,8 @@ import pytest
 from astropy.io import fits
 
 from jwmirror.archive.transfer import Fetched, Transfer
-from jwmirror.archive.wire import Patience
-from jwmirror.records import Failure, Product
+from jwmirror.core.model import Failure, Product
+from jwmirror.net.http import Patience
 
 HASTY = Patience(
     connect_s=2, read_s=0.4, stall_s=0.3, attempts=3, backoff_s=0.01, retry_after_s=0.05

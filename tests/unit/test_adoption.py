@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from jwmirror.archive.orders import orders
-from jwmirror.archive.polls import poll
-from jwmirror.records import Selection, Version
-from jwmirror.store.adoption import adopt
+from jwmirror.archive.poll import poll
+from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.receipts import fetched, upstream_after
 from tests.products import product
 from tests.unit.test_cli import answer, run

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from jwmirror.advice import advice
 from jwmirror.cli import app
-from jwmirror.records import Recipe, Selection
+from jwmirror.core.model import Recipe, Selection
+from jwmirror.services.inspect.advice import advice
 
 DEEP = Recipe(name="deep", programs=(1345,))
 RATES = Selection(program=1345, products=("uncal", "rate"))

@@ -8,12 +8,12 @@ import pytest
 import urllib3
 import yaml
 
+from jwmirror_simulator.archive import Archive
+from jwmirror_simulator.archive.asking import invoke, products, rows
+from jwmirror_simulator.archive.headers import groups_of
+from jwmirror_simulator.archive.names import parse
+from jwmirror_simulator.archive.toys import STAMP, toy_fits
 from tests.conftest import need
-from tests.observatory.archive import Archive
-from tests.observatory.archive.asking import invoke, products, rows
-from tests.observatory.archive.headers import groups_of
-from tests.observatory.archive.names import parse
-from tests.observatory.archive.toys import STAMP, toy_fits
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 SECOND = "jw01345001001_02101_00002_nrcb1"

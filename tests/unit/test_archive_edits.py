@@ -9,10 +9,10 @@ import pytest
 import urllib3
 from astropy.io import fits
 
-from tests.observatory.archive import TOKEN, Archive, edits
-from tests.observatory.archive.asking import get, keyword_row, products, rows
-from tests.observatory.archive.holdings import md5_of
-from tests.observatory.archive.toys import STAMP
+from jwmirror_simulator.archive import TOKEN, Archive, edits
+from jwmirror_simulator.archive.asking import get, keyword_row, products, rows
+from jwmirror_simulator.archive.holdings import md5_of
+from jwmirror_simulator.archive.toys import STAMP
 
 ROOT = Path(__file__).parents[2]
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
@@ -170,7 +170,7 @@ def test_the_command_line_serves_and_edits(tmp_path, toys):
     (root / "program.json").write_text('{"number": 1345, "observations": []}')
     archive = Archive(root / "archive")
     archive.publish(toys / UNCAL)
-    command = [sys.executable, "-m", "tests.observatory"]
+    command = [sys.executable, "-m", "jwmirror_simulator"]
     server = subprocess.Popen(
         [*command, "serve", "--root", root], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

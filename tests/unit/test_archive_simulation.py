@@ -9,9 +9,9 @@ import time
 import pytest
 import urllib3
 
-from tests.observatory.archive import TOKEN, Archive, Behaviour, edits
-from tests.observatory.archive.asking import KEYWORDS, get, rows
-from tests.observatory.archive.faults import (
+from jwmirror_simulator.archive import TOKEN, Archive, Behaviour, edits
+from jwmirror_simulator.archive.asking import KEYWORDS, get, rows
+from jwmirror_simulator.archive.faults import (
     html_page,
     reset_after,
     server_error,
@@ -20,8 +20,8 @@ from tests.observatory.archive.faults import (
     unavailable,
     wrong_bytes,
 )
-from tests.observatory.archive.holdings import md5_of
-from tests.observatory.archive.toys import STAMP
+from jwmirror_simulator.archive.holdings import md5_of
+from jwmirror_simulator.archive.toys import STAMP
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 SECOND = "jw01345001001_02101_00002_nrcb1"

@@ -3,11 +3,13 @@
 import pytest
 from msgspec import structs
 
-from jwmirror.archive import answers, listings, tables
-from jwmirror.archive.answers import Keywords, Observation, Offer
+from jwmirror.archive import listing as listings
+from jwmirror.archive import rows as answers
+from jwmirror.archive import tables
+from jwmirror.archive.rows import Keywords, Observation, Offer
 from jwmirror.archive.tables import KeywordRow, Table
-from jwmirror.errors import ArchiveError
-from jwmirror.records import Listing, Product
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import Listing, Product
 from tests.products import RATE
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from jwst.associations import load_asn
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import file_for, gather, passed_over, read
-from jwmirror.records import GONE, HELD, Derivation, Entry, Input, Product
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import GONE, HELD, Derivation, Entry, Input, Product
+from jwmirror.pipeline.associations import file_for, gather, passed_over, read
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 EARLY = "jw01345-o001_20260101t000000_image3_00001_asn.json"

@@ -2,15 +2,15 @@
 
 import pytest
 
-from jwmirror.archive import listings
+from jwmirror.archive import listing as listings
 from jwmirror.archive.changes import compare
-from jwmirror.archive.held import Held
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import ArchiveError
-from jwmirror.records import UPSTREAM, Entry
-from tests.observatory.archive import TOKEN, Archive, Behaviour, bad_listings
-from tests.observatory.archive.faults import Fault, status
-from tests.observatory.archive.toys import toy_program
+from jwmirror.archive.index import Held
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.net.http import Patience
+from jwmirror_simulator.archive import TOKEN, Archive, Behaviour, bad_listings
+from jwmirror_simulator.archive.faults import Fault, status
+from jwmirror_simulator.archive.toys import toy_program
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from jwmirror.bench import Bench
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.associations import Associations
-from jwmirror.recalibrate.derivation import engine
-from jwmirror.records import Plan
-from jwmirror.supply import Held
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Plan
+from jwmirror.pipeline.associations import Associations
+from jwmirror.pipeline.derivation import engine
+from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.supply import Held
 from tests.unit.planned import DEEP, MOSAIC, Observatory, exposure, image2, image3
 
 HELD = Held(entries=(), associations=Associations())

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jwmirror.archive.changes import compare
-from jwmirror.archive.held import Held
-from jwmirror.records import HELD, Entry, Listing, Poll, Product, Version
-from jwmirror.store.holdings import upstream_entries
+from jwmirror.archive.index import Held
+from jwmirror.core.model import HELD, Entry, Listing, Poll, Product, Version
+from jwmirror.store.entries import upstream_entries
 from tests.unit.listed import APRIL, JANUARY, MD5, changes_of, listing, product
 
 NAMES = [

@@ -7,8 +7,8 @@ from msgspec import structs
 
 from jwmirror.archive.changes import compare, explain
 from jwmirror.archive.doubts import Policy, doubted, without_vanished
-from jwmirror.archive.held import Held
-from jwmirror.records import (
+from jwmirror.archive.index import Held
+from jwmirror.core.model import (
     GONE,
     NEW,
     RELEASED,

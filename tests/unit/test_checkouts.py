@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Product
-from jwmirror.store.checkouts import MODES, check_out, generation_at, moment_of, plan_checkout
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.checkout import (
+    MODES,
+    check_out,
+    generation_at,
+    moment_of,
+    plan_checkout,
+)
+from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
-from jwmirror.store.rollback import roll_back
 from tests.unit.test_generations import row
 
 PATHS = ("upstream/jw01345/o001/a", "upstream/jw01345/o001/b")

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 import jwmirror.cli
 from jwmirror.cli import app
 from jwmirror.cli.app import HOMES
-from jwmirror.records import DEFAULT, NEW, Change, Poll, digest
-from jwmirror.report.explaining import explanation_page
-from jwmirror.report.explanations import Explanation
+from jwmirror.core.model import DEFAULT, NEW, Change, Poll, digest
+from jwmirror.report.explanation import Explanation
+from jwmirror.report.terminal.explain import explanation_page
 from jwmirror.store.generations import Generations
-from jwmirror.store.leases import RUN, lease
+from jwmirror.store.lease import RUN, lease
 from jwmirror.store.provenance import Provenance
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
@@ -60,7 +60,7 @@ def test_looking_after_a_mirror_starts_without_what_it_does_not_use(small_mirror
     command = [sys.executable, "-c", script + shown, "verify", "--mirror", str(small_mirror.root)]
     loaded = subprocess.run(command, capture_output=True, text=True).stdout.split()
 
-    assert "jwmirror.store.verification" in loaded
+    assert "jwmirror.store.maintenance.verify" in loaded
     assert not {"jsonschema", "pandas", "pyarrow.compute", "urllib3"}.intersection(loaded)
 
 

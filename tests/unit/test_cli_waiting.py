@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.store import leases
+from jwmirror.store import lease
 from jwmirror.store.holders import Holder
-from jwmirror.store.leases import FREE, PUBLISHING, RUN
+from jwmirror.store.lease import FREE, PUBLISHING, RUN
 from tests.unit.test_cli import run
 
 CONFIG = """
@@ -54,8 +54,8 @@ def test_it_is_told_or_waited_for(
     small_mirror, archive, tmp_path, monkeypatch, command, name, lives
 ):
     """With --wait the living are waited for till they are done, the silent till they are dead."""
-    monkeypatch.setattr(leases, "STILL_S", 0.5)
-    monkeypatch.setattr(leases, "LOOK_S", 0.05)
+    monkeypatch.setattr(lease, "STILL_S", 0.5)
+    monkeypatch.setattr(lease, "LOOK_S", 0.05)
     root, config, mine = small_mirror.root, tmp_path / "config.yaml", tmp_path / "mine"
     config.write_text(CONFIG.format(root=root, url=archive.url))
     mine.mkdir()

@@ -12,13 +12,13 @@ import pytest
 from msgspec import structs
 
 from jwmirror.archive.cloud import GIVE_UP, place_of
-from jwmirror.archive.partials import Kept, key_of, remember
 from jwmirror.archive.transfer import Fetched, Transfer
-from jwmirror.archive.wire import Patience
-from jwmirror.records import Failure, Product
-from tests.observatory.archive import TOKEN, Archive
-from tests.observatory.archive.toys import toy_fits, toy_program
-from tests.observatory.bucket import Bucket, serve_bucket
+from jwmirror.core.model import Failure, Product
+from jwmirror.net.http import Patience
+from jwmirror.net.resume import Kept, key_of, remember
+from jwmirror_simulator.archive import TOKEN, Archive
+from jwmirror_simulator.archive.toys import toy_fits, toy_program
+from jwmirror_simulator.bucket import Bucket, serve_bucket
 from tests.products import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)

@@ -6,9 +6,9 @@ from copy import deepcopy
 import pytest
 
 from jwmirror.compare.versions import compare
-from jwmirror.comparison import BYTES, EQUAL, HEADER, IDENTICAL, MEMBERS, VALUES
-from jwmirror.errors import StoreError
-from jwmirror.records import Reason
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Reason
+from jwmirror.core.model.comparison import BYTES, EQUAL, HEADER, IDENTICAL, MEMBERS, VALUES
 
 ASSOCIATION = {
     "asn_type": "image3",

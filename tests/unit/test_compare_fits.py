@@ -12,10 +12,10 @@ from hypothesis import strategies as some
 
 from jwmirror.compare import images
 from jwmirror.compare.versions import compare
-from jwmirror.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
-from jwmirror.errors import StoreError
-from jwmirror.recalibrate.identity import science_identity
-from jwmirror.records import Reason
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Reason
+from jwmirror.core.model.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
+from jwmirror.pipeline.identity import science_identity
 from tests.unit.toy_versions import SHAPE, SKY, Toy
 
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from jwmirror.config import load, parse
-from jwmirror.errors import ConfigError
-from jwmirror.records import Selection
+from jwmirror.config.load import load, parse
+from jwmirror.core.errors import ConfigError
+from jwmirror.core.model import Selection
 
 ROOT = Path(__file__).parents[2]
 

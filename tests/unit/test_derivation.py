@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.derivation import bind, differences, engine, key_of
-from jwmirror.records import Derivation, Input, Reason, ResultFile
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Derivation, Input, Reason, ResultFile
+from jwmirror.pipeline.derivation import bind, differences, engine, key_of
 
 RATE = ResultFile(filename="x_rate.fits", sha256="5a" * 32, size=10, identity="1d" * 32)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from jwmirror.records import GONE, Entry, Product
+from jwmirror.core.model import GONE, Entry, Product
 from jwmirror.store.differences import change_counts, file_changes
 from jwmirror.store.manifest import Entries, entries_of
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from jwmirror.errors import CalibrationError, ConfigError
-from jwmirror.recalibrate.derivation import engine
-from jwmirror.recalibrate.elsewhere import Elsewhere
+from jwmirror.core.errors import CalibrationError, ConfigError
+from jwmirror.pipeline.derivation import engine
+from jwmirror.planning.remote_resolver import Elsewhere
 from tests.conftest import need
 from tests.unit.workplace import DEEP, ROOT, files_of, observed, site  # noqa: F401
 

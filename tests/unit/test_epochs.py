@@ -3,9 +3,9 @@
 import json
 import shutil
 
-from jwmirror.recalibrate.references import Resolver
-from tests.observatory.references.context import mappings_folder
-from tests.observatory.references.mappings import age
+from jwmirror.planning.resolver import Resolver
+from jwmirror_simulator.references.context import mappings_folder
+from jwmirror_simulator.references.mappings import age
 from tests.unit.test_references import CONTEXT, made, site  # noqa: F401
 
 DELIVERED = "2025-06-01 12:00:00"

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from jwmirror.archive.events import named, read_events
 from jwmirror.cli import app
-from jwmirror.errors import ArchiveError
-from jwmirror.records import Scope
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import Scope
 from jwmirror.store.hints import pending, used
 
 EVENT = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.config import parse
-from jwmirror.errors import ConfigError
-from jwmirror.recalibrate.parameters import effective, resolve
+from jwmirror.config.load import parse
+from jwmirror.core.errors import ConfigError
+from jwmirror.pipeline.parameters.resolution import effective, resolve
 
 OLD = """
 name = "Detector1Pipeline"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from jwmirror.failpoints import EXIT, VARIABLE, failpoint
+from jwmirror.core.failpoints import EXIT, VARIABLE, failpoint
 
 
 def test_nothing_happens_unless_armed(monkeypatch, tmp_path):
@@ -37,7 +37,7 @@ def test_the_process_ends_at_once(tmp_path, action, left):
     file = tmp_path / "file"
     file.write_bytes(b"abcd")
     code = (
-        "import pathlib, sys; from jwmirror.failpoints import failpoint\n"
+        "import pathlib, sys; from jwmirror.core.failpoints import failpoint\n"
         "failpoint('written', pathlib.Path(sys.argv[1])); pathlib.Path(sys.argv[1]).unlink()"
     )
 

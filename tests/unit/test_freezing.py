@@ -7,16 +7,16 @@ import bagit
 import pytest
 import yaml
 
-from jwmirror.errors import StoreError
-from jwmirror.store import freezing
-from jwmirror.store.checkouts import appearing
-from jwmirror.store.freezing import freeze, plan_freeze
+from jwmirror.core.errors import StoreError
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance import bag as freezing
+from jwmirror.store.maintenance.bag import freeze, plan_freeze
+from jwmirror.store.maintenance.checkout import appearing
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.repair import repair
+from jwmirror.store.maintenance.retention import Policy
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pins
-from jwmirror.store.pruning import prune
-from jwmirror.store.repairs import repair
-from jwmirror.store.retention import Policy
 from tests.unit.conftest import EXPOSURE
 from tests.unit.test_cli import answer, run
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror.errors import StoreError
-from jwmirror.files import sha256_of
-from jwmirror.records import GONE, Entry, Product
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import GONE, Entry, Product
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 

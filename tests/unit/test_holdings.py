@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.records import (
+from jwmirror.core.model import (
     GONE,
     HELD,
     NEW,
@@ -27,7 +27,7 @@ from jwmirror.records import (
     Version,
     Wait,
 )
-from jwmirror.store.holdings import recalibrated_entries, upstream_entries
+from jwmirror.store.entries import recalibrated_entries, upstream_entries
 
 UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
 

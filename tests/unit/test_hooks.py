@@ -10,13 +10,13 @@ from shutil import which
 
 import pytest
 
-from jwmirror.errors import CalibrationError
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate import modules
-from jwmirror.recalibrate.derivation import differences, key_of
-from jwmirror.recalibrate.hooks import check, command, mistakes, prepare, sources
-from jwmirror.recalibrate.overrides import by_name
-from jwmirror.records import Derivation, Input
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Derivation, Input
+from jwmirror.pipeline.derivation import differences, key_of
+from jwmirror.pipeline.usercode import modules
+from jwmirror.pipeline.usercode.files import by_name
+from jwmirror.pipeline.usercode.hooks import check, command, mistakes, prepare, sources
 
 SCALE = "def scale(model):\n    return model * {factor}\n"
 EXPLODING = "raise RuntimeError('executed')\n\ndef scale(model):\n    return model\n"

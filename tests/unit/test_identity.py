@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.identity import science_identity
+from jwmirror.core.errors import CalibrationError
+from jwmirror.pipeline.identity import science_identity
 
 ECSV = """# %ECSV 1.0
 # ---

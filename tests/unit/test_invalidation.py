@@ -15,17 +15,8 @@ import asdf
 import pytest
 from astropy.io import fits
 
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate import derivation as derivations
-from jwmirror.recalibrate import references
-from jwmirror.recalibrate.associations import Associations
-from jwmirror.recalibrate.derivation import bind, key_of
-from jwmirror.recalibrate.inputs import version_of
-from jwmirror.recalibrate.loaded import environment
-from jwmirror.recalibrate.members import stock_of
-from jwmirror.recalibrate.plan import plan_associations, plan_exposures
-from jwmirror.recalibrate.references import Resolver
-from jwmirror.records import (
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import (
     Derivation,
     Entry,
     Product,
@@ -35,14 +26,23 @@ from jwmirror.records import (
     Where,
     digest,
 )
-from tests.observatory.references.context import (
+from jwmirror.pipeline import derivation as derivations
+from jwmirror.pipeline.associations import Associations
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.derivation import bind, key_of
+from jwmirror.pipeline.inputs import version_of
+from jwmirror.planning import resolver as references
+from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.plan import plan_associations, plan_exposures
+from jwmirror.planning.resolver import Resolver
+from jwmirror_simulator.references.context import (
     add_context,
     build_context,
     newest_context,
     replace_reference,
 )
-from tests.observatory.telescope.exposures import take
-from tests.observatory.telescope.program import demo_program, exposures_of
+from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.unit.planned import association
 
 DEEP = Recipe(name="deep", programs=(1345,))

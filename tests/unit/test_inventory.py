@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.config import parse
-from jwmirror.recalibrate.inventory import groups
-from jwmirror.recalibrate.pipelines import PIPELINES
+from jwmirror.config.load import parse
+from jwmirror.pipeline.parameters.specs import groups
+from jwmirror.pipeline.registry import PIPELINES
 
 
 def params(*words: str, code: int = 0) -> str:

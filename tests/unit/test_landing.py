@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.landing import FORGOTTEN_S, landing
-from jwmirror.archive.partials import Kept, key_of, remember
-from jwmirror.records import Product
+from jwmirror.core.model import Product
+from jwmirror.net.resume import Kept, key_of, remember
+from jwmirror.net.staging import FORGOTTEN_S, landing
 
 RATE = Product(
     uri="mast:JWST/product/a_rate.fits",

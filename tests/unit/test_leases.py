@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import HeldError, StoreError
-from jwmirror.store import holders, leases
+from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.store import holders
+from jwmirror.store import lease as leases
 from jwmirror.store.holders import OUTERMOST, Holder
-from jwmirror.store.leases import FREE, PUBLISHING, RUN, holder, lease, take
+from jwmirror.store.lease import FREE, PUBLISHING, RUN, holder, lease, take
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 YEARS = ("-10y", "+10y")
@@ -311,7 +312,7 @@ def test_a_wrong_clock_does_not_steal_a_lease(tmp_path, holding, offset):
     """A process ten years ahead or behind finds the holder alive, and the dead dead."""
     first = holding()
     code = (
-        "import sys, datetime; from jwmirror.store.leases import take\n"
+        "import sys, datetime; from jwmirror.store.lease import take\n"
         "print(datetime.date.today().year)\ntake(sys.argv[1], 'thief', 0.2)"
     )
 

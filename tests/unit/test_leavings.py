@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.records import Ahead, Plan, Receipt, Result, ResultFile, write
-from jwmirror.store.leavings import PUBLISHED, leavings
-from jwmirror.store.retention import Policy
+from jwmirror.core.model import Ahead, Plan, Receipt, Result, ResultFile, write
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.run_cleanup import PUBLISHED, leavings
 
 OLDER, NEWEST = "20260301T120000.000000Z-1", "20260302T120000.000000Z-1"
 CONTEXT = "jwst_1464.pmap"

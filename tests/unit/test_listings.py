@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive import listings
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import ArchiveError
-from jwmirror.records import Listing
-from tests.observatory.archive import TOKEN, Archive, Behaviour
-from tests.observatory.archive.faults import Fault, html_page, redirect_to, status
-from tests.observatory.archive.toys import toy_fits, toy_program
+from jwmirror.archive import listing as listings
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import Listing
+from jwmirror.net.http import Patience
+from jwmirror_simulator.archive import TOKEN, Archive, Behaviour
+from jwmirror_simulator.archive.faults import Fault, html_page, redirect_to, status
+from jwmirror_simulator.archive.toys import toy_fits, toy_program
 from tests.products import ASN, RATE
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)

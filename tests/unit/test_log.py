@@ -10,8 +10,8 @@ import pytest
 def end_with(error: str, log: Path) -> subprocess.CompletedProcess[str]:
     """Run a script that logs to `log`, and raises."""
     script = (
-        "from jwmirror.errors import StoreError\n"
-        "from jwmirror.log import log_to\n"
+        "from jwmirror.core.errors import StoreError\n"
+        "from jwmirror.core.log import log_to\n"
         f"log_to({str(log)!r})\n"
         f"raise {error}\n"
     )

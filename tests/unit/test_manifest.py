@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Entry, Product
-from jwmirror.store.manifest import (
-    Entries,
-    entries_of,
-    read_manifest,
-    restricted,
-    write_manifest,
-)
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Entry, Product
+from jwmirror.store.manifest import Entries, entries_of, read_manifest, restricted, write_manifest
 
 UNCAL = Product(
     uri="mast:JWST/product/a_uncal.fits",

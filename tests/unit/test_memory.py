@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.recalibrate import memory
-from jwmirror.recalibrate.batches import cut
-from jwmirror.recalibrate.room import Room
-from jwmirror.records import Chain, Derivation, Input, canonical
+from jwmirror.core.model import Chain, Derivation, Input, canonical
+from jwmirror.engine.memory_pool import Room
+from jwmirror.planning import memory
+from jwmirror.planning.batches import cut
 
 GB = 10**9
 MEASURED = [  # pipeline, pixels on a side, groups, integrations, inputs, peak in MB

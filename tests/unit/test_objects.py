@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror import files
-from jwmirror.errors import StoreError
-from jwmirror.records import Product, Version
+from jwmirror.core import files
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Product, Version
 from jwmirror.store.objects import CLOSED, Objects
 
 

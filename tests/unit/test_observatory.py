@@ -8,10 +8,10 @@ import pytest
 import urllib3
 from astropy.io import fits
 
-from tests.observatory.archive.asking import products, rows
-from tests.observatory.archive.holdings import md5_of
-from tests.observatory.observatory import Observatory
-from tests.observatory.telescope.photometry import compare
+from jwmirror_simulator.archive.asking import products, rows
+from jwmirror_simulator.archive.holdings import md5_of
+from jwmirror_simulator.observatory import Observatory
+from jwmirror_simulator.telescope.photometry import compare
 
 pytestmark = pytest.mark.slow
 

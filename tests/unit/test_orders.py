@@ -1,7 +1,7 @@
 """What is ordered: what a poll wants and what never arrived."""
 
 from jwmirror.archive.orders import orders
-from jwmirror.records import NEW, VANISHED, Change, Listing, Poll, Product, Version
+from jwmirror.core.model import NEW, VANISHED, Change, Listing, Poll, Product, Version
 from tests.products import product
 
 A, B = (product(name, b"bytes") for name in ("a.fits", "b.fits"))

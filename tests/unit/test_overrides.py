@@ -10,11 +10,11 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jwmirror.errors import CalibrationError
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate.derivation import differences, key_of
-from jwmirror.recalibrate.overrides import check, contents, mistakes, placed
-from jwmirror.records import Derivation, Input
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Derivation, Input
+from jwmirror.pipeline.derivation import differences, key_of
+from jwmirror.pipeline.usercode.files import check, contents, mistakes, placed
 
 NAME = "flat_field.override_flat"
 

@@ -6,10 +6,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jwmirror.errors import ConfigError
-from jwmirror.recalibrate.mistakes import mistakes
-from jwmirror.recalibrate.parameters import effective, normal, resolve
-from jwmirror.records import Recipe, Where, canonical, parse
+from jwmirror.core.errors import ConfigError
+from jwmirror.core.model import Recipe, Where, canonical, parse
+from jwmirror.pipeline.parameters.checks import mistakes
+from jwmirror.pipeline.parameters.resolution import effective, normal, resolve
 
 PLACE = "recipes.deep.parameters"
 MOS = "spec2.master_background_mos.steps"

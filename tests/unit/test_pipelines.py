@@ -2,8 +2,8 @@
 
 import pytest
 
-from jwmirror.recalibrate import pipelines
-from jwmirror.recalibrate.parameters import resolve
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.parameters.resolution import resolve
 
 
 def test_every_type_of_exposure_that_jwst_knows_has_a_pipeline():
@@ -13,30 +13,30 @@ def test_every_type_of_exposure_that_jwst_knows_has_a_pipeline():
     exposure = datamodels.ImageModel().schema["properties"]["meta"]["properties"]["exposure"]
     known = set(exposure["properties"]["type"]["enum"]) - {"N/A", "ANY"}
 
-    assert known <= pipelines.BY_EXPOSURE.keys()
+    assert known <= registry.BY_EXPOSURE.keys()
 
 
 def test_stage_2_goes_by_what_jwst_takes_for_images_and_for_spectra():
     """The rules of jwst and this mapping agree on which is which."""
     from jwst.lib import exposure_types
 
-    found = {exp_type.lower(): names[-1] for exp_type, names in pipelines.BY_EXPOSURE.items()}
+    found = {exp_type.lower(): names[-1] for exp_type, names in registry.BY_EXPOSURE.items()}
 
     assert {found[each] for each in exposure_types.IMAGING_TYPES} == {"image2"}
     assert {found[each] for each in exposure_types.SPEC_TYPES} == {"spec2"}
 
 
-@pytest.mark.parametrize("pipeline", pipelines.PIPELINES)
+@pytest.mark.parametrize("pipeline", registry.PIPELINES)
 def test_every_pipeline_resolves_with_its_steps_and_reference_types(pipeline):
     """Steps that consist of steps, too; nothing of it says where files go."""
     steps = resolve(pipeline, [{}])["steps"]
     types = {
         each
-        for step in pipelines.class_of(pipeline).step_defs.values()
-        for each in pipelines.reference_types_of(step)
+        for step in registry.class_of(pipeline).step_defs.values()
+        for each in registry.reference_types_of(step)
     }
 
-    assert steps.keys() == pipelines.class_of(pipeline).step_defs.keys()
+    assert steps.keys() == registry.class_of(pipeline).step_defs.keys()
     assert all(isinstance(each, str) for each in types)
     assert "output_dir" not in str(steps)
 
@@ -62,4 +62,4 @@ def test_parameters_reach_a_step_of_a_step():
 )
 def test_the_stage_that_makes_a_file_is_known_by_its_name(filename, stage):
     """Members of associations are of any stage."""
-    assert pipelines.stage_that_makes(filename) == stage
+    assert registry.stage_that_makes(filename) == stage

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.recalibrate.associations import Associations
-from jwmirror.recalibrate.plan import wanted
-from jwmirror.records import Reason, Wait, Where
+from jwmirror.core.model import Reason, Wait, Where
+from jwmirror.pipeline.associations import Associations
+from jwmirror.planning.plan import wanted
 from tests.unit.planned import DEEP, Observatory, chains, exposure, image2, image3, root, stages
 
 

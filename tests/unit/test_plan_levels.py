@@ -4,19 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.members import stock_of, taken_from_upstream
-from jwmirror.recalibrate.plan import wanted
-from jwmirror.records import (
-    Chain,
-    Entry,
-    Plan,
-    Product,
-    Reason,
-    Result,
-    ResultFile,
-    canonical,
-)
+from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, ResultFile, canonical
+from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.planning.inputs import stock_of, taken_from_upstream
+from jwmirror.planning.plan import wanted
 from tests.unit.planned import DEEP, Observatory, chains, exposure, root, stages
 
 SLIT = "MIR_LRS-FIXEDSLIT"
@@ -86,7 +77,7 @@ def made(chain: Chain, *suffixes: str, mark: str = "") -> Result:
 
 def keep(site: Observatory, chain: Chain, result: Result) -> None:
     """Remember and publish a result."""
-    from jwmirror.recalibrate.derivation import key_of
+    from jwmirror.pipeline.derivation import key_of
 
     derivation = chain.derivations[0]
     site.results[key_of(derivation)] = result.files

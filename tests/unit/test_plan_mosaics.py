@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.recalibrate.associations import Associations
-from jwmirror.recalibrate.members import stock_of
-from jwmirror.records import Failure, Plan, Reason, Result, ResultFile, Wait
+from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
+from jwmirror.pipeline.associations import Associations
+from jwmirror.planning.inputs import stock_of
 from tests.unit.planned import MOSAIC, Observatory, chains, exposure, image3, root
 
 

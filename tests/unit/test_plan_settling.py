@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.settling import settled_associations, settled_exposures
-from jwmirror.records import Entry, Product, Recipe, Unsettled, canonical
+from jwmirror.core.model import Entry, Product, Recipe, Unsettled, canonical
+from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.planning.settling import settled_associations, settled_exposures
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate import pipelines
-from jwmirror.recalibrate.associations import Association, Associations, Member, read
-from jwmirror.recalibrate.choice import choose, requests, unmatched
-from jwmirror.recalibrate.derivation import is_bound
-from jwmirror.recalibrate.exposures import is_chosen, root_of, science
-from jwmirror.recalibrate.members import Stock
-from jwmirror.recalibrate.plan import plan_associations
-from jwmirror.recalibrate.pools import generated
-from jwmirror.records import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.associations import Association, Associations, Member, read
+from jwmirror.pipeline.derivation import is_bound
+from jwmirror.pipeline.exposures import is_chosen, root_of, science
+from jwmirror.pipeline.pools import generated
+from jwmirror.planning.association_choice import choose, requests, unmatched
+from jwmirror.planning.inputs import Stock
+from jwmirror.planning.plan import plan_associations
 from tests.unit.planned import Observatory, chains
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
@@ -115,15 +115,15 @@ def check_mapping(associations) -> None:
     several = [
         each
         for each in associations
-        if len(each.members) > 1 or pipelines.stage_of_association(each.asn_type) == 3
+        if len(each.members) > 1 or registry.stage_of_association(each.asn_type) == 3
     ]
     assert associations
     assert not any(plan.waits or plan.failures for plan in plans)
     assert planned.keys() == {
-        (each.product, pipelines.BY_ASSOCIATION[each.asn_type]) for each in several
+        (each.product, registry.BY_ASSOCIATION[each.asn_type]) for each in several
     }
     for each in several:
-        derivation = planned[each.product, pipelines.BY_ASSOCIATION[each.asn_type]]
+        derivation = planned[each.product, registry.BY_ASSOCIATION[each.asn_type]]
         assert [(item.name, item.role) for item in derivation.inputs] == [
             (member.name, member.exptype) for member in each.members
         ]

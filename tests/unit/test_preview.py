@@ -10,14 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.derivation import engine
-from jwmirror.recalibrate.desk import INPUTS
-from jwmirror.recalibrate.members import stock_of
-from jwmirror.recalibrate.origins import origins
-from jwmirror.recalibrate.plan import plan_associations
-from jwmirror.recalibrate.references import Settled
-from jwmirror.records import (
+from jwmirror.core.model import (
     Chain,
     Derivation,
     Entry,
@@ -34,9 +27,16 @@ from jwmirror.records import (
     Where,
     canonical,
 )
+from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.pipeline.derivation import engine
+from jwmirror.planning.builder import INPUTS
+from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.origins import origins
+from jwmirror.planning.plan import plan_associations
+from jwmirror.planning.resolver import Settled
 from jwmirror.report import status as told
-from jwmirror.report.runs import Run
 from jwmirror.report.status import Preview, status_of
+from jwmirror.store.runs import Run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from jwmirror.archive import progress
-from jwmirror.archive.progress import Progress, duration
+from jwmirror.net import progress
+from jwmirror.net.progress import Progress, duration
 
 
 class Terminal(io.StringIO):

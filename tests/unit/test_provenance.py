@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Derivation, Input, Record, ResultFile
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Derivation, Input, Record, ResultFile
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
-from jwmirror.records import (
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import (
     NEW,
     Change,
     Entry,
@@ -21,14 +21,14 @@ from jwmirror.records import (
     write,
 )
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.prune import plan_pruning, prune
+from jwmirror.store.maintenance.retention import Policy, kept_generations
+from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.maintenance.tombstones import tombstone
+from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, unpin
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.pruning import plan_pruning, prune
-from jwmirror.store.retention import Policy, kept_generations
-from jwmirror.store.rollback import roll_back
-from jwmirror.store.tombstones import tombstone
-from jwmirror.store.verification import verify
 from tests.unit.test_generations import DIED, die_at, row, seen, sh
 
 LAST = Policy(keep_last=1)
@@ -239,7 +239,7 @@ def test_a_damaged_mirror_is_not_pruned(mirror):
 
 def test_bytes_that_come_in_again_meanwhile_are_not_removed(mirror, monkeypatch):
     """Between decision and removal a fetch takes the same bytes in: they stay."""
-    from jwmirror.store import pruning
+    from jwmirror.store.maintenance import prune as pruning
 
     remove = pruning._remove_objects
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from jwmirror.recalibrate import ramps
-from jwmirror.recalibrate.derivation import key_of
+from jwmirror.pipeline import ramps
+from jwmirror.pipeline.derivation import key_of
 from tests.unit.workplace import DEEP, files_of, observed, site  # noqa: F401
 
 KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jwmirror.config import load, parse
-from jwmirror.errors import ConfigError
-from jwmirror.recalibrate.headers import NAMES
-from jwmirror.recalibrate.parameters import effective
-from jwmirror.records import Recipe, canonical
+from jwmirror.config.load import load, parse
+from jwmirror.core.errors import ConfigError
+from jwmirror.core.model import Recipe, canonical
+from jwmirror.pipeline.headers import NAMES
+from jwmirror.pipeline.parameters.resolution import effective
 
 VALUES = {  # of an exposure's header, by key of a where-block
     "program": "01345",

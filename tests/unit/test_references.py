@@ -10,16 +10,16 @@ import asdf
 import pytest
 from stpipe._config import StepConfig
 
-from jwmirror.errors import CalibrationError, ReferencesError
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate.headers import crds_header
-from jwmirror.recalibrate.loaded import environment
-from jwmirror.recalibrate.parameters import FILES
-from jwmirror.recalibrate.pipelines import class_of, idle_steps
-from jwmirror.recalibrate.references import Resolver
-from tests.observatory.references.context import build_context
-from tests.observatory.telescope.exposures import take
-from tests.observatory.telescope.program import demo_program, exposures_of
+from jwmirror.core.errors import CalibrationError, ReferencesError
+from jwmirror.core.files import sha256_of
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.headers import crds_header
+from jwmirror.pipeline.parameters.resolution import FILES
+from jwmirror.pipeline.registry import class_of, idle_steps
+from jwmirror.planning.resolver import Resolver
+from jwmirror_simulator.references.context import build_context
+from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 CONTEXT = "jwst_0001.pmap"
 

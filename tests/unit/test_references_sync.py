@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.bundles import bundle
-from jwmirror.archive.references import (
-    resolve_context,
-    sums_of,
-    sync_mappings,
-    sync_references,
-)
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import ReferencesError
-from jwmirror.recalibrate.loaded import environment
-from tests.observatory.references.context import build_context
-from tests.observatory.references.server import ReferenceServer
+from jwmirror.core.errors import ReferencesError
+from jwmirror.crds.bundle import bundle
+from jwmirror.crds.sync import resolve_context, sums_of, sync_mappings, sync_references
+from jwmirror.net.http import Patience
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror_simulator.references.context import build_context
+from jwmirror_simulator.references.server import ReferenceServer
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 FLAT = "jwst_nircam_flat_0001.fits"

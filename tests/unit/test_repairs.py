@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.listings import ask
+from jwmirror.archive.listing import ask
 from jwmirror.archive.transfer import Transfer
-from jwmirror.records import Entry, Version
+from jwmirror.core.model import Entry, Version
+from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
-from jwmirror.store.holdings import upstream_path
 from jwmirror.store.losses import losses
+from jwmirror.store.maintenance.repair import planned, repair
+from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.repairs import planned, repair
-from jwmirror.store.verification import verify
 from tests.unit.test_cli import run
 from tests.unit.test_verification import edit
 
@@ -180,7 +180,7 @@ def test_what_is_another_users_is_left_as_it_is(small_mirror, monkeypatch, resul
         error = PermissionError(13, "Permission denied")
         return ((path, error if path == hidden else os.path.basename(path)) for path in paths)
 
-    monkeypatch.setattr("jwmirror.store.verification.sums", denied)
+    monkeypatch.setattr("jwmirror.store.maintenance.verify.sums", denied)
     (outcome,) = repair(root, full=True, refetch=lambda products: ()).outcomes
 
     assert not outcome.is_mended and "who may read it" in outcome.done

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Entry, Failure, Poll
-from jwmirror.report import plots, words
-from jwmirror.report.explanations import named, nearest
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Entry, Failure, Poll
+from jwmirror.report import formatting, plots
+from jwmirror.report.explanation import named, nearest
 from jwmirror.report.history import history_of
-from jwmirror.report.pages import write_report
-from jwmirror.report.runs import NOTHING_MADE, last_run
+from jwmirror.report.html import write_report
 from jwmirror.report.status import holdings
 from jwmirror.report.tables import titled
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import NOTHING_MADE, last_run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -227,12 +227,12 @@ def test_names_are_found_by_their_end_and_suggested_by_likeness():
 )
 def test_sizes_have_three_digits(count, text):
     """Bytes are told in decimal units."""
-    assert words.size(count) == text
+    assert formatting.size(count) == text
 
 
 def test_times_are_told_to_the_minute():
     """An ISO time in UTC, as one reads it."""
-    assert words.moment("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
+    assert formatting.moment("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
 
 
 def test_report_of_a_later_run_that_did_nothing(small_mirror):

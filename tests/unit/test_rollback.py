@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
+from jwmirror.core.errors import StoreError
 from jwmirror.store.generations import Generations
-from jwmirror.store.naming import generation_named
+from jwmirror.store.maintenance.lookup import generation_named
+from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, pins, unpin
-from jwmirror.store.rollback import plan_rollback, roll_back
 from tests.unit.test_generations import row, seen
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.config import parse
+from jwmirror.config.load import parse
 
 
 @pytest.fixture(autouse=True)

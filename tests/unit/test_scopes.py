@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwmirror.archive.polls import poll
+from jwmirror.archive.poll import poll
 from jwmirror.archive.scopes import limits, overlaid, untold
-from jwmirror.records import (
+from jwmirror.core.model import (
     REPROCESSED,
     UPSTREAM,
     VANISHED,
@@ -19,8 +19,8 @@ from jwmirror.records import (
     Scope,
     Selection,
 )
-from tests.observatory.archive import Archive
-from tests.observatory.archive.toys import toy_fits, toy_program
+from jwmirror_simulator.archive import Archive
+from jwmirror_simulator.archive.toys import toy_fits, toy_program
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
 HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))

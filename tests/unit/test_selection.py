@@ -3,7 +3,7 @@
 import pytest
 
 from jwmirror.archive.selection import select, unmatched
-from jwmirror.records import Listing, Product, Selection
+from jwmirror.core.model import Listing, Product, Selection
 
 
 def product(filename: str, observation: str, suffix: str, **facts: object) -> Product:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.recalibrate.associations import Association, Associations, Member
-from jwmirror.recalibrate.settling import Patience, settling
-from jwmirror.records import Listing, Poll, Product, Settling
+from jwmirror.core.model import Listing, Poll, Product, Settling
+from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.planning.settling import Patience, settling
 
 NOW = "2026-04-05T00:00:00+00:00"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"

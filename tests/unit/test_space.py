@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.errors import StoreError
-from jwmirror.records import Orders
-from jwmirror.store.space import check_room, quota_left
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Orders
+from jwmirror.store.disk_space import check_room, quota_left
 from tests.products import product
 
 HUGE = 10**18  # bytes

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from jwmirror.config import parse
-from jwmirror.errors import ConfigError
+from jwmirror.config.load import parse
+from jwmirror.core.errors import ConfigError
 
 TWO_RATES = {
     "kind": "image2",

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.errors import CalibrationError
-from jwmirror.records import Recipe
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Recipe
+from jwmirror.services.run.supply import supply
 from jwmirror.store.objects import Objects
-from jwmirror.supply import supply
-from tests.observatory.associations import pool_text
-from tests.observatory.telescope.program import demo_program, exposures_of
+from jwmirror_simulator.associations import pool_text
+from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 ROOT = "jw01345001001_02101_00001_nrcb1"
 ASN = "jw01345-o001_20260101t000000_image2_00001_asn.json"

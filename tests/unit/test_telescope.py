@@ -9,19 +9,19 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import QTable, Table
 
-from tests.observatory.telescope import detectors
-from tests.observatory.telescope.detectors import DETECTORS, SUBARRAYS
-from tests.observatory.telescope.exposures import (
+from jwmirror_simulator.telescope import detectors
+from jwmirror_simulator.telescope.detectors import DETECTORS, SUBARRAYS
+from jwmirror_simulator.telescope.exposures import (
     retake,
     take,
     take_exposures,
     true_pointing,
     truth_path,
 )
-from tests.observatory.telescope.photometry import compare
-from tests.observatory.telescope.program import demo_program, exposures_of, with_one_more_dither
-from tests.observatory.telescope.ramps import SKY, light_of, rate_of, read_ramps
-from tests.observatory.telescope.sky import pointing_of, stars_of
+from jwmirror_simulator.telescope.photometry import compare
+from jwmirror_simulator.telescope.program import demo_program, exposures_of, with_one_more_dither
+from jwmirror_simulator.telescope.ramps import SKY, light_of, rate_of, read_ramps
+from jwmirror_simulator.telescope.sky import pointing_of, stars_of
 
 PROGRAM = demo_program()
 

@@ -8,21 +8,14 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from tests.observatory.archive.asking import products, rows
-from tests.observatory.modes import (
-    coronagraph,
-    dark,
-    imager,
-    interferometer,
-    slit,
-    transit,
-)
-from tests.observatory.modes.mode import Mode, expose
-from tests.observatory.modes.pointing import to_pixels, to_sky
-from tests.observatory.modes.pools import pool_text
-from tests.observatory.modes.program import MODES
-from tests.observatory.observatory import Observatory
-from tests.observatory.telescope.photometry import compare
+from jwmirror_simulator.archive.asking import products, rows
+from jwmirror_simulator.modes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.modes.mode import Mode, expose
+from jwmirror_simulator.modes.pointing import to_pixels, to_sky
+from jwmirror_simulator.modes.pools import pool_text
+from jwmirror_simulator.modes.program import MODES
+from jwmirror_simulator.observatory import Observatory
+from jwmirror_simulator.telescope.photometry import compare
 
 LEVEL_3 = {
     "tso3": "jw01346-o001_20260101t000000_tso3_00001_asn.json",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from jwmirror.archive.transfer import Fetched, Transfer
-from jwmirror.records import Failure
+from jwmirror.core.model import Failure
 from tests.products import ASN, RATE, product
 from tests.unit.shelf import (  # noqa: F401
     HASTY,

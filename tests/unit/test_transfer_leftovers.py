@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from jwmirror.archive.transfer import Transfer
-from jwmirror.archive.wire import Patience
-from jwmirror.errors import StoreError
-from jwmirror.records import Product
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Product
+from jwmirror.net.http import Patience
 from tests.products import RATE, product
 from tests.unit.shelf import HASTY, Reply, Shelf, body, fresh_shelf, hasty_fetch, small_image  # noqa: F401
 

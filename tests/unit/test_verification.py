@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin
-from jwmirror.store.verification import verify
 from tests.unit.test_generations import row
 
 FIRST = "upstream/jw01345/o001"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.records import Entry
+from jwmirror.core.model import Entry
 from jwmirror.store.objects import Objects
 from jwmirror.store.view import build_view, drop_views, view_folder
 

@@ -8,14 +8,12 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from jwmirror.errors import CalibrationError
-from jwmirror.recalibrate.derivation import key_of
-from jwmirror.recalibrate.members import stock_of
-from jwmirror.recalibrate.plan import plan_associations
-from jwmirror.recalibrate.stages import check, run
-from jwmirror.records import (
-    canonical,
-)
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import canonical
+from jwmirror.engine.stage import check, run
+from jwmirror.pipeline.derivation import key_of
+from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.plan import plan_associations
 from tests.unit.planned import chains
 from tests.unit.workplace import (  # noqa: F401
     DEEP,

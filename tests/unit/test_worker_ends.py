@@ -12,10 +12,8 @@ from multiprocessing.connection import Listener
 import psutil
 import pytest
 
-from jwmirror.recalibrate.worker import ShortOfMemoryError
-from jwmirror.records import (
-    canonical,
-)
+from jwmirror.core.model import canonical
+from jwmirror.engine.worker import ShortOfMemoryError
 from tests.unit.workplace import (  # noqa: F401
     DEEP,
     ROOT,

@@ -9,28 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.files import sha256_of
-from jwmirror.recalibrate import hooks
-from jwmirror.recalibrate.associations import Associations
-from jwmirror.recalibrate.derivation import key_of
-from jwmirror.recalibrate.inputs import version_of
-from jwmirror.recalibrate.loaded import environment
-from jwmirror.recalibrate.plan import plan_exposures
-from jwmirror.recalibrate.references import Resolver
-from jwmirror.recalibrate.stages import Cost, Output
-from jwmirror.recalibrate.worker import calibrate
-from jwmirror.records import (
-    Chain,
-    Derivation,
-    Entry,
-    Product,
-    Receipt,
-    Recipe,
-    ResultFile,
-)
-from tests.observatory.references.context import build_context
-from tests.observatory.telescope.exposures import take
-from tests.observatory.telescope.program import demo_program, exposures_of
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Chain, Derivation, Entry, Product, Receipt, Recipe, ResultFile
+from jwmirror.engine.stage import Cost, Output
+from jwmirror.engine.worker import calibrate
+from jwmirror.pipeline.associations import Associations
+from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.derivation import key_of
+from jwmirror.pipeline.inputs import version_of
+from jwmirror.pipeline.usercode import hooks
+from jwmirror.planning.plan import plan_exposures
+from jwmirror.planning.resolver import Resolver
+from jwmirror_simulator.references.context import build_context
+from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.unit.planned import association, chains
 
 ROOT = Path(__file__).parents[2]

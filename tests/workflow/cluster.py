@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jwmirror.files import replace_symlink
+from jwmirror.core.files import replace_symlink
 
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sacctmgr", "sbatch")

@@ -3,9 +3,9 @@
 import pytest
 
 from jwmirror.archive.cloud import place_of
-from jwmirror.files import sha256_of
-from tests.observatory.archive import edits
-from tests.observatory.bucket import serve_bucket
+from jwmirror.core.files import sha256_of
+from jwmirror_simulator.archive import edits
+from jwmirror_simulator.bucket import serve_bucket
 
 
 @pytest.mark.slow

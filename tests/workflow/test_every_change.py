@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.observatory.archive import TOKEN, edits
+from jwmirror_simulator.archive import TOKEN, edits
 
 SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]

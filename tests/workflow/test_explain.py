@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.observatory.site import ROOT
+from demo.site import ROOT
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

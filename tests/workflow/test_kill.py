@@ -8,8 +8,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from jwmirror.files import sha256_of
-from tests.observatory.site import Site
+from demo.site import Site
+from jwmirror.core.files import sha256_of
 
 PATIENCE_S = 240
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from demo import __main__ as demo
+from demo.site import ROOT
 from jwmirror.store.generations import Generations
-from tests.observatory import demo
-from tests.observatory.site import ROOT
-from tests.observatory.telescope.photometry import compare
+from jwmirror_simulator.telescope.photometry import compare
 
 CATALOGUE = "jw01345-o001_t001_nircam_clear-f200w-sub160_cat.ecsv"
 DEFAULT_TWEAKREG = {  # what stpipe takes without CRDS

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.observatory.modes import coronagraph, dark, imager, interferometer, slit, transit
-from tests.observatory.observatory import Observatory
-from tests.observatory.site import Site
-from tests.observatory.telescope.photometry import compare
+from demo.site import Site
+from jwmirror_simulator.modes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.observatory import Observatory
+from jwmirror_simulator.telescope.photometry import compare
 
 PROGRAMS = [{"program": 1346, "products": ["uncal", "asn", "pool"]}]
 COMPUTED = {

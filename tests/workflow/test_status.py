@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.observatory.site import ROOT
+from demo.site import ROOT
 
 FIRSTGROUP = {"parameters": {"detector1": {"ramp_fit": {"firstgroup": 1}}}}
 LATER_CONTEXT = "jwst_0009.pmap"

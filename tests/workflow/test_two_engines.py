@@ -5,8 +5,8 @@ from importlib.metadata import version
 import msgspec
 import pytest
 
+from demo.site import ROOT
 from tests.conftest import need
-from tests.observatory.site import ROOT
 
 OLD = ROOT / ".venv-jwst-1.20"
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]

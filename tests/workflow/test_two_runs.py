@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from jwmirror.store.leases import RUN, holder, lease
-from tests.observatory.site import ROOT
+from demo.site import ROOT
+from jwmirror.store.lease import RUN, holder, lease
 
 PATIENCE_S = 240
 

@@ -1,0 +1,112 @@
+"""A user's place of work beside the simulated observatory: a config, a mirror, snakemake calls."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from jwmirror.core.model import Entry
+from jwmirror.store.runs import Run, last_run
+from jwmirror.config.parameter_files import overlaid
+from jwmirror.store.generations import Generations
+from jwmirror_simulator.observatory import Observatory
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a run did: names of the files it fetched, results it computed by pipeline."""
+
+    fetched: frozenset[str]
+    computed: dict[str, int]
+
+
+class Site:
+    """A folder with a config for a served observatory, and the mirror it makes."""
+
+    def __init__(self, folder: Path, observatory: Observatory):
+        self.folder, self.observatory = folder, observatory
+        self.config_file, self.mirror = folder / "config.yaml", folder / "mirror"
+
+    def configure(self, **changes: Any) -> None:
+        """Write the demo's config with the servers' addresses, and with `changes` laid over it.
+
+        A key that is changed to None is left out.
+        """
+        config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+        ours = {
+            "mirror": str(self.mirror),
+            "archive": {"url": self.observatory.archive_url},
+            "references": {
+                "url": self.observatory.references_url,
+                "cache": str(self.folder / "crds_cache"),
+            },
+        }
+        whole = overlaid(overlaid(config, ours), changes)
+        present = {key: value for key, value in whole.items() if value is not None}
+        self.config_file.write_text(yaml.safe_dump(present, sort_keys=False))
+
+    def command(self, *words: str, profile: str = "profiles/demo") -> list[str]:
+        """A snakemake call on this site's config."""
+        start = ["snakemake", "--workflow-profile", profile]
+        return [*start, "--configfile", str(self.config_file), *words]
+
+    def start(
+        self, *words: str, log: Path, environment: Mapping[str, str] | None = None, **options: str
+    ) -> subprocess.Popen:
+        """Start snakemake in a process group of its own; its output goes to `log`."""
+        with open(log, "w") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", *self.command(*words, **options)],
+                cwd=ROOT,
+                env=os.environ | (environment or {}),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def snakemake(self, *words: str, expect: int = 0, **options: Any) -> str:
+        """Run snakemake to its end and return what it said; AssertionError on another exit code."""
+        log = self.folder / "snakemake.log"
+        code = self.start(*words, log=log, **options).wait()
+        assert code == expect, f"snakemake ended with {code}:\n{log.read_text()[-6000:]}"
+        return log.read_text()
+
+    def run(self) -> Run:
+        """The records of the newest run."""
+        return last_run(self.mirror)
+
+    def status(self) -> dict[str, Any]:
+        """What `jwmirror status --json` says."""
+        return msgspec.json.decode(self.jwmirror("status", "--json"))
+
+    def jwmirror(self, *words: str) -> bytes:
+        """What the command line says of this mirror."""
+        command = [sys.executable, "-m", "jwmirror.cli", *words, "--mirror", str(self.mirror)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+
+    def jwmirror_on_config(self, *words: str) -> bytes:
+        """What the command line says by this site's config."""
+        command = [sys.executable, "-m", "jwmirror.cli", *words, "--config", str(self.config_file)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+
+    def entries(self) -> dict[str, Entry]:
+        """The rows of the current generation, by path."""
+        return {entry.path: entry for entry in Generations(self.mirror).entries()}
+
+    def tally(self) -> Tally:
+        """What the newest run fetched and computed."""
+        run = self.run()
+        versions = [version for receipt in run.fetched for version in receipt.versions]
+        results = [result for receipt in run.computed for result in receipt.results]
+        made = {(each.key, each.pipeline) for each in results} if results else set()
+        computed = Counter(name for key, name in made if key in set(run.computed_keys))
+        return Tally(frozenset(v.product.filename for v in versions), dict(computed))

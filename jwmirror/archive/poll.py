@@ -1,0 +1,190 @@
+"""A poll: what the selected programs hold now, and how that differs from what the mirror holds."""
+
+import gc
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+
+from jwmirror.archive.changes import compare, explain
+from jwmirror.archive.doubts import Policy, doubted, without_vanished
+from jwmirror.archive.index import Held
+from jwmirror.archive.listing import ask
+from jwmirror.archive.scopes import limits, overlaid, untold
+from jwmirror.archive.selection import select, unmatched
+from jwmirror.archive.validators import observe
+from jwmirror.core.model import NEW, Change, Entry, Listing, Poll, Scope, Selection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a poll found of one program."""
+
+    listing: Listing
+    changes: tuple[Change, ...]
+    lacking: tuple[str, ...]  # what the selections name and MAST has not
+    is_first: bool
+    doubt: str
+    only: tuple[str, ...]  # the observations that were asked for; empty: all
+
+
+def poll(
+    url: str,
+    selections: Sequence[Selection],
+    entries: Sequence[Entry],
+    token: str | None,
+    downloads: int,
+    policy: Policy | None = None,
+    hints: Iterable[Scope] = (),
+    former: Mapping[int, Listing] | None = None,
+) -> Poll:
+    """Ask the server at `url` for each program of the selections, one after the other.
+
+    Several selections of one program add up. Where `hints` name some of what is selected, only
+    that is asked for, and laid over the program's `former` listing; a program without one, or of
+    which nothing is held, is asked for as a whole. ArchiveError unless every listing came whole.
+    """
+    limited = limits(selections, hints)
+    ordered = sorted(
+        (each for each in selections if not limited or each.program in limited),
+        key=lambda selection: selection.program,
+    )
+    server = Server(url=url, token=token, downloads=downloads)
+    with records_only():
+        found = [
+            _poll_program(
+                server,
+                number,
+                tuple(chosen),
+                entries,
+                policy or Policy(),
+                limited.get(number, ()),
+                (former or {}).get(number),
+            )
+            for number, chosen in groupby(ordered, key=lambda selection: selection.program)
+        ]
+    return Poll(
+        listings=tuple(each.listing for each in found),
+        changes=tuple(change for each in found for change in each.changes),
+        unmatched=tuple(words for each in found for words in each.lacking),
+        first=tuple(each.listing.program for each in found if each.is_first),
+        limited_to=tuple(
+            Scope(program=each.listing.program, observations=each.only) for each in found if limited
+        ),
+        doubts={str(each.listing.program): each.doubt for each in found if each.doubt},
+    )
+
+
+@contextmanager
+def records_only() -> Iterator[None]:
+    """Spare the search for cycles: records have none, and each search would look at them all."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A MAST server, and how to talk to it."""
+
+    url: str
+    token: str | None
+    downloads: int
+
+    def listing(
+        self,
+        program: int,
+        selections: Sequence[Selection],
+        held: Held,
+        only: Sequence[str] = (),
+    ) -> tuple[Listing, set[str]]:
+        """What it holds of a program, or of some observations, and the URIs that are selected.
+
+        What of these has no checksum is looked at.
+        """
+        may_be_empty = bool(held) or bool(only)
+        listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
+        chosen = _chosen(listing, selections)
+        known = held.validators()
+        return observe(listing, self.url, known, self.token, self.downloads, chosen), chosen
+
+
+def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
+    return {product.uri for each in selections for product in select(listing, each)}
+
+
+def _poll_program(
+    server: Server,
+    program: int,
+    selections: Sequence[Selection],
+    entries: Sequence[Entry],
+    policy: Policy,
+    only: tuple[str, ...],
+    former: Listing | None,
+) -> Found:
+    """One program's listing, its changes, and what of it is missing or not believed."""
+    held = Held(entries, program)
+    listing = None
+    if only and held and former:
+        part, _ = server.listing(program, selections, held, only)
+        if listing := _updated(former, part, only):
+            chosen = _chosen(listing, selections)
+    if listing is None:
+        only, (listing, chosen) = (), server.listing(program, selections, held)
+    changes = compare(listing, chosen, held, has_access=bool(server.token))
+    doubt = doubted(listing, changes, held, policy)
+    found = Found(
+        listing=listing,
+        changes=without_vanished(changes) if doubt else changes,
+        lacking=tuple(
+            f"program {program}, {words}"
+            for each in selections
+            for words in unmatched(listing, each)
+        ),
+        is_first=not held,
+        doubt=doubt,
+        only=only,
+    )
+    _tell(found, len(chosen))
+    return found
+
+
+def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
+    """A program's listing with some observations brought up to date; None if that cannot tell."""
+    absent = untold(former, part, only)
+    if not absent:
+        return overlaid(former, part, only)
+    log.info(
+        "program %d: %s and %d more are not listed with their observation any more; asking for "
+        "the whole program",
+        former.program,
+        absent[0].filename,
+        len(absent) - 1,
+    )
+    return None
+
+
+def _tell(found: Found, selected: int) -> None:
+    """Log what was found; a first poll has no history, so its new products are only counted."""
+    log.info(
+        "program %d: %d products listed, %d selected, %d changes%s",
+        found.listing.program,
+        len(found.listing.products),
+        selected,
+        len(found.changes),
+        " (first poll)" if found.is_first else "",
+    )
+    for change in found.changes:
+        if not (found.is_first and change.kind == NEW):
+            log.info("%s", explain(change))
+    for words in found.lacking:
+        log.warning("%s: nothing of that at MAST; see the keys in config/README.md", words)
+    if found.doubt:
+        log.warning("%s", found.doubt)

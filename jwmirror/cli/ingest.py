@@ -1,0 +1,75 @@
+"""`jwmirror adopt`: files that are there already need no download."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import CONFIG, All, ConfigFile, DryRun, Json, Wait, app, patience, tell, told
+from jwmirror.config.load import Config, load
+from jwmirror.core.files import refusals
+from jwmirror.core.model import UPSTREAM, Product
+from jwmirror.report.terminal.maintenance import adoption_page
+from jwmirror.store.generations import Generations
+from jwmirror.store.lease import RUN, lease
+from jwmirror.store.maintenance.adopt import Adoption, check_folder
+from jwmirror.store.objects import Objects
+from jwmirror.store.receipts import fetched
+
+
+@app.command()
+def adopt(
+    folder: Annotated[Path, typer.Argument(help="A folder with files under MAST's names.")],
+    config: ConfigFile = CONFIG,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    all_lines: All = False,
+    as_json: Json = False,
+) -> None:
+    """Take in files that you have already, so that the next run need not fetch them.
+
+    MAST is asked what it holds; a file counts if it has MAST's size and checksum. Yours stay as
+    they are: the mirror takes copies, which share their blocks where the file system can.
+    """
+    with told():
+        asked = load(config)
+        check_folder(folder)  # before MAST is asked
+        done = _adopted(asked, folder, wait, dry_run)
+    tell(done, adoption_page(done, dry_run, all_lines), as_json)
+
+
+def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoption:
+    from jwmirror.net.integrity import check_readable
+    from jwmirror.net.staging import landing
+    from jwmirror.pipeline.inputs import version_of
+    from jwmirror.store.maintenance.adopt import adopt as take_in
+
+    root = config.mirror
+    if dry_run:
+        wanted, held = _lacking(config)
+        return take_in(root, folder, wanted, held, version_of, check_readable, None)
+    told = "what has no receipt is not adopted"
+    with refusals("adopt", told), lease(root, "adopt", patience(wait), RUN):
+        wanted, held = _lacking(config)
+        with landing(Objects(root).incoming, (), wanted.values()) as into:
+            return take_in(
+                root, folder, wanted, held, version_of, check_readable, into, config.group
+            )
+
+
+def _lacking(config: Config) -> tuple[dict[str, Product], set[str]]:
+    """What MAST has that the mirror lacks, by file name; and the names of what it has."""
+    from jwmirror.archive.orders import orders
+    from jwmirror.archive.poll import poll
+
+    root = config.mirror
+    entries = Generations(root).entries()
+    token = os.environ.get(config.token_env)
+    found = poll(config.archive_url, config.selections, entries, token, config.downloads)
+    arrived = list(fetched(root))
+    ordered = orders(found, arrived).products.values()
+    wanted = {product.filename: product for products in ordered for product in products}
+    held = {entry.filename for entry in entries if entry.origin == UPSTREAM}
+    held |= {version.product.filename for version in arrived}
+    return wanted, held - wanted.keys()

@@ -1,0 +1,1 @@
+"""config.yaml and the recipes in it."""

@@ -1,0 +1,238 @@
+"""Recipes as a config writes them: spelled out, held against each other, and turned into records.
+
+Like the config, they are known to the workflow's rules and the command line only.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jwmirror.config import selections
+from jwmirror.config.environments import Environments
+from jwmirror.config.parameter_files import Part, Speller, overlaid
+from jwmirror.config.where_blocks import Block, blocks_of, ties
+from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.model import Recipe
+from jwmirror.pipeline.parameters import vocabulary
+from jwmirror.pipeline.parameters.resolution import normal
+from jwmirror.pipeline.usercode import between
+
+EVERY = "recipe"  # in a setting: all recipes
+STAGES = [1, 2, 3]  # of a recipe that does not name its own
+
+
+class Recipes:
+    """The recipes of a config and what `set` adds to them; `mistakes` names all that is wrong.
+
+    Reads the files that recipes take parameters from; their paths start at the working directory.
+    """
+
+    def __init__(self, raw: Any, settings: Any = (), environments: Any = ()):
+        self._environments = Environments(environments)
+        self.mistakes: list[str] = []
+        self.parts: list[Part] = []  # what is to be held to stpipe's specs
+        recipes = raw if isinstance(raw, Mapping) else {}
+        self._raw: dict[str, dict[str, Any]] = {}
+        for name, recipe in recipes.items():
+            if isinstance(recipe or {}, Mapping):
+                speller = Speller(str(name))
+                self._raw[str(name)] = speller.spelled(recipe or {})
+                self.parts += speller.parts
+                self.mistakes += speller.mistakes
+        self._settings = self._set(settings)
+
+    def check(self, programs: Any, check_steps: bool) -> list[str]:
+        """All mistakes that the schema cannot name: names, parameters (if asked), ties."""
+        found = list(self.mistakes)
+        for name, recipe in self._raw.items():
+            circles = _extends_mistakes(name, self._raw)
+            found += circles
+            found += _program_mistakes(f"recipes.{name}", recipe, programs)
+            stages = self._inherited(name, "stages", STAGES)
+            numbers = self._inherited(name, "programs", _mirrored(programs))
+            found += selections.mistakes(f"recipes.{name}", recipe, stages, numbers)
+            found += [] if circles else ties(self._blocks(name))
+            found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
+            found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
+        return found + ([*self._value_mistakes(), *self._step_mistakes()] if check_steps else [])
+
+    def _value_mistakes(self) -> Iterator[str]:
+        """What recipes ask for that no exposure is: a detector by a name that none has."""
+        for name, recipe in self._raw.items():
+            place = f"recipes.{name}"
+            for block in blocks_of(place, recipe.get("where")):
+                for key, wanted in block.match.items():
+                    yield from vocabulary.mistakes(wanted, key, f"{block.place}.match.{key}")
+            yield from selections.value_mistakes(place, recipe)
+
+    def _step_mistakes(self) -> list[str]:
+        """What the pipelines that are to run, each recipe's own, have against the parameters."""
+        asked: dict[str, list[Part]] = {}
+        for part in self.parts:
+            python = self._python(part.recipe)
+            if part.parameters and (not python or Path(python).is_file()):
+                asked.setdefault(python, []).append(part)
+        return [
+            each
+            for python, parts in asked.items()
+            for check in [_check_of(python)]
+            for part in parts
+            for each in check(part.parameters, part.place)
+        ]
+
+    def _python(self, name: str) -> str:
+        """The Python of a recipe's environment, or of the nearest that it extends; "" for ours."""
+        environment = self._inherited(name, "environment")
+        return "" if environment is None else self._environments.python(environment)
+
+    def _inherited(self, name: str, key: str, otherwise: Any = None) -> Any:
+        """What a recipe says under a key, or the nearest that it extends."""
+        seen: list[str] = []
+        while name in self._raw and name not in seen:
+            seen.append(name)
+            if key in self._raw[name]:
+                return self._raw[name][key]
+            name = self._raw[name].get("extends", "")
+        return otherwise
+
+    def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
+        """The recipes, by name; without `programs` of its own one is for all of these."""
+        return tuple(self._record(name, programs) for name in sorted(self._raw))
+
+    def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
+        recipe = self._extended(name)
+        return Recipe(
+            name=name,
+            python=self._python(name),
+            programs=tuple(dict.fromkeys(recipe.get("programs", programs))),
+            stages=tuple(sorted(recipe.get("stages", STAGES))),
+            keep=tuple(sorted(recipe.get("keep", ()))),
+            parameters=recipe["parameters"],
+            where=tuple(block.record for block in self._blocks(name)),
+            settings=normal(self._settings.get(name, {})),
+            between=_functions(recipe),
+            select=selections.selected(recipe),
+            associations=tuple(recipe.get("associations") or ()),
+        )
+
+    def _extended(self, name: str) -> dict[str, Any]:
+        """A recipe with what it extends below it; its where-blocks are left to `_blocks`."""
+        recipe = dict(self._raw[name])
+        below = self._extended(recipe.pop("extends")) if "extends" in recipe else {}
+        merged = {**below, **recipe}
+        merged["parameters"] = overlaid(
+            below.get("parameters", {}), normal(recipe.get("parameters") or {})
+        )
+        merged["between"] = {**(below.get("between") or {}), **(recipe.get("between") or {})}
+        return merged
+
+    def _blocks(self, name: str) -> list[Block]:
+        """The where-blocks of a recipe, laid over those of equal match of what it extends."""
+        recipe = self._raw[name]
+        below = self._blocks(recipe["extends"]) if "extends" in recipe else []
+        own = blocks_of(f"recipes.{name}", recipe.get("where"))
+        for place, old in enumerate(below):
+            for new in [block for block in own if block.wanted == old.wanted][:1]:
+                merged = overlaid(normal(old.parameters), normal(new.parameters))
+                below[place] = Block(new.place, new.match, merged)
+                own.remove(new)
+        return below + own
+
+    # ---- settings
+
+    def _set(self, settings: Any) -> dict[str, dict[str, Any]]:
+        """What is set on the command line, by recipe; notes the parts, to be checked."""
+        found: dict[str, dict[str, Any]] = {}
+        settings = [settings] if isinstance(settings, str) else settings
+        for setting in settings if isinstance(settings, list | tuple) else ():
+            try:
+                name, parameters = _parsed(str(setting))
+                names = self._named(name)
+            except ConfigError as error:
+                self.mistakes.append(f"set {setting}: {error}")
+                continue
+            for each in names:
+                self.parts.append(Part(each, f"set {name}", parameters))
+                found[each] = overlaid(found.get(each, {}), parameters)
+        return found
+
+    def _named(self, name: str) -> list[str]:
+        if name == EVERY and name not in self._raw:
+            return list(self._raw)
+        if name not in self._raw:
+            raise ConfigError([unknown("recipe", name, [*self._raw, EVERY])])
+        return [name]
+
+
+def _check_of(python: str) -> Callable[[Mapping[str, Any], str], Iterable[str]]:
+    """The check of parameters by the jwst of that Python; "" for our own."""
+    if python:
+        from jwmirror.planning.remote_resolver import Elsewhere  # imports jwst: seconds
+
+        return Elsewhere(python, Path(), "", {}, Path.cwd()).mistakes
+    from jwmirror.pipeline.parameters.checks import mistakes  # likewise
+
+    return mistakes
+
+
+def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
+    """deep.detector1.jump.skip=true: the recipe's name, and nested parameters."""
+    path, equals, text = setting.partition("=")
+    name, *inner = path.strip().split(".")
+    is_list = setting.startswith("[")  # that YAML could not read
+    if is_list or not equals or len(inner) < 2 or not all(inner):
+        expected = "RECIPE.PIPELINE.STEP.PARAMETER=VALUE or RECIPE.PIPELINE.PARAMETER=VALUE"
+        several = "; of several in [ ], put each that has [ ] or , in it in quotes"
+        raise ConfigError([f"expected {expected}{several if is_list else ''}"])
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise ConfigError([f"found {text!r}, expected a value as YAML writes it"]) from err
+    for part in reversed(inner):
+        value = {part: value}
+    return name, value
+
+
+def _functions(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    found = recipe.get("between")
+    return {
+        str(pair): (each,) if isinstance(each, str) else tuple(map(str, each or ()))
+        for pair, each in (found if isinstance(found, Mapping) else {}).items()
+        if isinstance(each, str | list | None)
+    }
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+
+def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
+    seen = [name]
+    while "extends" in recipes[seen[-1]]:
+        parent = recipes[seen[-1]]["extends"]
+        if parent not in recipes:
+            others = [other for other in recipes if other != name]
+            return [f"recipes.{seen[-1]}.extends: {unknown('recipe', parent, others)}"]
+        if parent in seen:
+            return [f"recipes.{name}.extends: goes in a circle: {' -> '.join([*seen, parent])}"]
+        seen.append(parent)
+    return []
+
+
+def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
+    if not isinstance(recipe.get("programs"), list) or not isinstance(programs, list):
+        return []
+    mirrored = _mirrored(programs)
+    return [
+        f"{place}.programs: program {number} is not mirrored; add it to programs, or take one of "
+        f"{', '.join(map(str, mirrored))}"
+        for number in recipe["programs"]
+        if number not in mirrored
+    ]
+
+
+def _mirrored(programs: Any) -> list[Any]:
+    """The numbers of the programs in a config."""
+    listed = programs if isinstance(programs, list) else []
+    return [each.get("program") for each in listed if isinstance(each, Mapping)]

@@ -1,0 +1,1 @@
+"""What every package uses: errors, files, JSON, names; the records are in `model`."""

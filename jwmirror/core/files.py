@@ -1,0 +1,143 @@
+"""Durable files: written beside their place, made durable, then renamed into it."""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+
+BLOCK = 1 << 20  # bytes read at a time
+MANY = 32  # files that are made durable faster together than one by one
+LOCAL = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # statfs(2): ext4, XFS, btrfs, tmpfs
+
+
+@contextmanager
+def refusals(doing: str, state: str) -> Iterator[None]:
+    """Tell what the disk refuses (no room, no inode, read-only...) as a StoreError."""
+    try:
+        yield
+    except OSError as err:
+        raise StoreError(
+            f"{doing}: the disk refused it ({err}); {state}; put that right, then run again."
+        ) from err
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_many(paths: Collection[Path]) -> None:
+    """Make files, or the names in folders, of one file system durable.
+
+    Many are made so at once, with all else that is to be written there (Linux's syncfs), where the
+    file system is known to keep that promise; few, and those of others, one by one.
+    """
+    paths = list(paths)
+    if len(paths) < MANY or not _sync_file_system(paths[0]):
+        for path in paths:
+            sync_file(path)
+
+
+def _sync_file_system(path: Path) -> bool:
+    """Write back the whole file system that a path is on; False where that cannot be relied on."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    facts = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if libc.fstatfs(handle, facts) or ctypes.c_long.from_buffer(facts).value not in LOCAL:
+            return False
+        if libc.syncfs(handle):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(handle)
+    return True
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """Yield a fresh temporary path beside `path`; on success it durably takes its place.
+
+    Readers of `path` see the former file or the whole new one. On an error nothing is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        failpoint("file: written", temporary)
+        os.chmod(temporary, mode)
+        sync_file(temporary)
+        failpoint("file: durable")
+        os.replace(temporary, path)
+        failpoint("file: named")
+        sync_folder(path.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Durably put `data` at `path` in one step."""
+    with replacing(path, mode) as temporary:
+        temporary.write_bytes(data)
+
+
+def replace_symlink(link: Path, target: str) -> None:
+    """Point `link` at `target` in one rename, so that a reader sees the old or the new one."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(target)
+    failpoint("link: made")
+    os.replace(temporary, link)
+    failpoint("link: named")
+    sync_folder(link.parent)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = False, make: bool = False) -> Iterator[bool]:
+    """Hold the lock of a folder, or of a file (which we `make`), while this process lives at most.
+
+    False where another process has it and we do not `wait`, or where there are no locks.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT if make else os.O_RDONLY, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)

@@ -1,0 +1,45 @@
+"""Records as JSON: canonical text, its digest, and files of it."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from jwmirror.core.files import write_bytes
+
+T = TypeVar("T")
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces; equal values give equal text."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def digest(value: Any) -> str:
+    """Hex sha256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def parse(text: str | bytes, kind: type[T]) -> T:
+    """The record of type `kind` in JSON `text`; msgspec.ValidationError if it is none."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def write(path: Path, value: Any) -> None:
+    """Durably write a record as canonical JSON."""
+    text = bytearray()
+    msgspec.json.Encoder(order="sorted").encode_into(value, text)
+    text += b"\n"
+    write_bytes(Path(path), text)
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """Read back what `write` wrote."""
+    return parse(Path(path).read_bytes(), kind)
+
+
+def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
+    """Read several records of one type."""
+    return [read(Path(path), kind) for path in paths]

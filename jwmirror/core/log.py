@@ -1,0 +1,35 @@
+"""Logging for scripts and the command line: one format, to standard error or a rule's log file."""
+
+import logging
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from jwmirror.core.errors import JwmirrorError
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def log_to(path: Path | None = None) -> None:
+    """Send jwmirror's messages (and warnings of others) to `path`, or to standard error.
+
+    With a `path`, what ends the process is told there with its traceback; and on standard error, an
+    error of jwmirror's own by its words alone.
+    """
+    handler = logging.FileHandler(path, delay=True) if path else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("jwmirror").setLevel(logging.INFO)
+    if path:
+        sys.excepthook = _end
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Tell of an error that nobody caught."""
+    logging.getLogger(__name__).error("%s", error, exc_info=(kind, error, trace))
+    if isinstance(error, JwmirrorError):
+        print(error, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,75 @@
+"""What the mirror holds: versions, results, the rows of a manifest, generations."""
+
+from dataclasses import dataclass
+
+from jwmirror.core.model.product import Product
+
+HELD, GONE = "held", "vanished"
+UPSTREAM, RAMP = "upstream", "ramp"  # the ramp is an intermediate that a recipe may keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One content of a product, whole and verified in the store."""
+
+    product: Product
+    sha256: str
+    size: int  # bytes
+    identity: str = ""  # science identity; of recalibration inputs (uncal, FITS) only
+    header: str = ""  # canonical JSON {CRDS parameter: value}; of recalibration inputs only
+    refusal: str = ""  # of an input that cannot be recalibrated: why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One file, exposure or association that failed while the run went on."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultFile:
+    """One file of a result, in the store."""
+
+    filename: str
+    sha256: str
+    size: int  # bytes
+    identity: str  # science identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One row of a manifest: one file that people see in a generation's view."""
+
+    path: str  # below the view: upstream/jw01345/o001/<file>, recalibrated/<recipe>/jw01345/...
+    origin: str  # "upstream", or the recipe's name
+    sha256: str
+    size: int  # bytes
+    identity: str = ""
+    state: str = HELD  # "held", or "vanished" upstream and kept
+    product: Product | None = None  # upstream files only
+    header: str = ""  # as in Version
+    refusal: str = ""  # as in Version
+    result: str = ""  # recalibrated files only: <pipeline>/<product> that made it
+    key: str = ""  # recalibrated files only: names provenance/<key>.json
+    context: str = ""  # recalibrated files only: the CRDS context it was last found valid under
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """One published, immutable state of the whole mirror: what its generation.json says."""
+
+    number: int
+    parent: int | None  # the generation that was current when it was made
+    parent_sha256: str  # of the parent's generation.json; "" where there is no parent
+    manifest_sha256: str
+    made_at: str  # ISO, UTC
+    cause: str
+    counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
+    facts: dict[str, str]  # what the publisher wants remembered: run, CRDS context, versions...

@@ -1,0 +1,181 @@
+"""What recalibration plans, waits for and makes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jwmirror.core.model.holding import Failure, ResultFile, Version
+from jwmirror.core.model.product import Reason
+
+DEFAULT = "default of jwst"  # whence a parameter's value is where nobody sets it
+LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of a derivation; an empty identity waits for the stage before it."""
+
+    name: str  # file name the pipeline sees
+    role: str  # exptype: science, background...
+    identity: str = ""
+    sha256: str = ""  # where the bytes are; not part of the key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """What one result depends on; its sha256 (DESIGN: the key) names the result beforehand."""
+
+    pipeline: str  # config's name: detector1, image2, image3, guider...
+    product: str  # root of the result's file names
+    engine: dict[str, str]  # jwst, stcal, stdatamodels: version
+    inputs: tuple[Input, ...]  # order matters
+    parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
+    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
+    # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
+    hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a derivation gave: files in the store under the key."""
+
+    recipe: str
+    program: int
+    observation: str  # folder in the view: o001, c1001
+    pipeline: str
+    product: str
+    key: str
+    files: tuple[ResultFile, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """The stages one recipe still needs for one exposure or association, in order.
+
+    The first derivation is complete; a later one takes, for each input without identity, the
+    file of that name from the stage before.
+    """
+
+    recipe: str
+    program: int
+    observation: str
+    product: str
+    derivations: tuple[Derivation, ...]
+    reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
+    keep: tuple[str, ...] = ()  # as in Recipe
+    python: str = ""  # as in Recipe
+    memory: int = 0  # bytes that its stages may take, one after the other; an estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What one stage of one exposure or association took, well ended or not."""
+
+    pipeline: str
+    product: str
+    seconds: float
+    peak_memory: int  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Something that cannot be calibrated now, and why."""
+
+    recipe: str
+    product: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsettled:
+    """An association that MAST has half updated: what is of it waits."""
+
+    association: str  # file name
+    product: str  # root of what it makes
+    program: int
+    why: str
+    since: str  # ISO, UTC: the first poll that found it so
+    exposures: tuple[str, ...]  # roots of the exposures that wait with it
+    uris: tuple[str, ...]  # products whose published version stays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete:
+    """An association with members that MAST does not list."""
+
+    association: str  # file name
+    absent: tuple[str, ...]  # file names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settling:
+    """What one run's poll and the associations held show of MAST's own work under way."""
+
+    unsettled: tuple[Unsettled, ...] = ()
+    incomplete: tuple[Incomplete, ...] = ()
+
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The URIs of all products whose published version stays."""
+        return frozenset(uri for each in self.unsettled for uri in each.uris)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be calibrated (in batches, by name), what is already there, what waits."""
+
+    context: str
+    engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe, as in Derivation
+    batches: dict[str, tuple[Chain, ...]] = field(default_factory=dict)
+    done: tuple[Result, ...] = ()
+    waits: tuple[Wait, ...] = ()
+    failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """The plans of the next levels, as far as nothing is to be computed before them."""
+
+    plans: tuple[Plan, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What one run calibrates with: the context, resolved, and the files synced for it."""
+
+    context: str  # jwst_1464.pmap
+    server: str
+    files: dict[str, str]  # name -> sha1
+    offered: str = ""  # the context that the config's policy means now, if it is held at another
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a run's publication came to."""
+
+    generation: int  # the current one, after it
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What a job leaves when its batch is done: what it made, and what failed."""
+
+    versions: tuple[Version, ...] = ()  # of a fetch
+    results: tuple[Result, ...] = ()  # of a calibration; also those found already there
+    computed: tuple[str, ...] = ()  # keys that were really computed by this job
+    spent: tuple[Spent, ...] = ()  # on each stage that this job ran
+    failures: tuple[Failure, ...] = ()
+    downloaded: int = 0  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """How one result was made: the derivation that its key is the sha256 of, and what it gave."""
+
+    key: str
+    derivation: Derivation
+    files: tuple[ResultFile, ...]
+    seconds: float
+    peak_memory: int  # bytes
+    made_at: str  # ISO, UTC
+    software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed

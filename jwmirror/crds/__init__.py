@@ -1,0 +1,1 @@
+"""CRDS: its server, the local cache, bundles of references."""

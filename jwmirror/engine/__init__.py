@@ -1,0 +1,1 @@
+"""Running the pipeline: warm processes, stages, memory."""

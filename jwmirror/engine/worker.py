@@ -1,0 +1,270 @@
+"""Calibrate the chains of a batch: recall what is known, run the rest in warm processes."""
+
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Protocol
+
+from jwmirror.core.errors import CalibrationError, JwmirrorError
+from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
+from jwmirror.engine.client import Host, StageError
+from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, Ending
+from jwmirror.engine.memory_pool import Room
+from jwmirror.engine.stage import Cost, Output
+from jwmirror.pipeline import ramps
+from jwmirror.pipeline.derivation import bind, key_of
+
+
+class Bench(Protocol):
+    """What a worker needs of the store; it is called from one thread at a time."""
+
+    def locate(self, sha256: str) -> Path:
+        """Where the object of that name is."""
+
+    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+        """The files of the result of that key; None unless all are there."""
+
+    def keep(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> tuple[ResultFile, ...]:
+        """Take a result's files in, with its provenance; gives them as they are in the store."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A derivation and what it gave, now or before."""
+
+    derivation: Derivation
+    files: tuple[ResultFile, ...]
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one chain."""
+
+    results: tuple[Result, ...]
+    computed: tuple[str, ...]
+    failure: Failure | None = None
+    was_killed: bool = False
+
+
+class ShortOfMemoryError(CalibrationError):
+    """Exposures were killed though they had all the memory of their job; the others are done."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = list(names)
+        super().__init__(
+            f"{', '.join(names)}: killed also when tried again alone; the others are in the store; "
+            "the job is tried again with more memory."
+        )
+
+
+def calibrate(
+    chains: Iterable[Chain],
+    bench: Bench,
+    workers: int,
+    work: Path,
+    logs: Path,
+    timeout_s: float,
+    room: float = inf,
+    more_may_come: bool = False,
+) -> Receipt:
+    """Calibrate the chains of a batch, `workers` exposures at a time; a failed one spoils itself.
+
+    Fewer at a time where the estimates of their memory come to more than `room` (bytes).
+
+    Stages run in folders below `work`, which are removed; their messages go to
+    `logs`/<product>.log. Hooks of the user's are looked for in the working directory. CRDS is as
+    os.environ says (references.environment). A stage killed by the system is tried once more, with
+    nothing else running. If that does not help either: ShortOfMemoryError where `more_may_come`
+    (the job can be tried again with more), else it is a failure like others.
+    """
+    lines = list(_by_exposure(chains).values())
+    with Shop(bench, Path(work), Path(logs), timeout_s, Room(room)) as shop:
+        first = shop.follow_all(lines, workers)
+        outcomes = [
+            shop.follow(line) if any(each.was_killed for each in found) else found
+            for line, found in zip(lines, first, strict=True)
+        ]
+    flat = [outcome for line in outcomes for outcome in line]
+    if more_may_come and (short := [each.failure.name for each in flat if each.was_killed]):
+        raise ShortOfMemoryError(short)
+    return _receipt(flat, _computed(first) | _computed(outcomes), shop.spent)
+
+
+def _by_exposure(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
+    """Chains of one exposure follow each other, so that equal keys are computed once."""
+    lines: dict[str, list[Chain]] = {}
+    for chain in chains:
+        lines.setdefault(chain.product, []).append(chain)
+    return lines
+
+
+def _computed(lines: Iterable[Iterable[Outcome]]) -> dict[str, None]:
+    return {key: None for line in lines for outcome in line for key in outcome.computed}
+
+
+def _receipt(
+    outcomes: Sequence[Outcome], computed: Mapping[str, None], spent: Sequence[Spent]
+) -> Receipt:
+    return Receipt(
+        results=tuple(result for outcome in outcomes for result in outcome.results),
+        computed=tuple(computed),
+        spent=tuple(spent),
+        failures=tuple(outcome.failure for outcome in outcomes if outcome.failure),
+    )
+
+
+class Shop:
+    """Where chains are worked off; a warm process per Python, started when first needed."""
+
+    def __init__(
+        self, bench: Bench, work: Path, logs: Path, timeout_s: float, room: Room | None = None
+    ):
+        self._bench, self._work, self._logs, self._timeout_s = bench, work, logs, timeout_s
+        self._room = room or Room(inf)
+        self.spent: list[Spent] = []  # on each stage, as they ended
+        self._bench_lock = threading.Lock()
+        self._hosts: dict[str, Host] = {}  # by Python
+
+    def __enter__(self) -> "Shop":
+        self._logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _host(self, python: str) -> Host:
+        """Where stages run under this Python; "" for our own."""
+        with self._bench_lock:
+            if python not in self._hosts:
+                self._hosts[python] = Host(self._logs / "worker.log", python or sys.executable)
+            return self._hosts[python]
+
+    def _close(self) -> None:
+        for host in self._hosts.values():
+            host.close()
+
+    def follow_all(self, lines: Sequence[Sequence[Chain]], workers: int) -> list[list[Outcome]]:
+        """Work off the chains of several exposures side by side; on an interrupt, stop them."""
+        with ThreadPoolExecutor(max(1, workers)) as lanes:
+            try:
+                return list(lanes.map(self.follow, lines))
+            except BaseException:
+                self._close()
+                lanes.shutdown(cancel_futures=True)
+                raise
+
+    def follow(self, chains: Iterable[Chain]) -> list[Outcome]:
+        """Work off the chains of one exposure, in order, when there is room for them."""
+        chains = list(chains)
+        with self._room.taken(max((chain.memory for chain in chains), default=0)):
+            return [self._follow(chain) for chain in chains]
+
+    def _follow(self, chain: Chain) -> Outcome:
+        results: list[Result] = []
+        computed: list[str] = []
+        files: tuple[ResultFile, ...] = ()
+        try:
+            for derivation in chain.derivations:
+                for made in self._made(bind(derivation, files), chain):
+                    key = key_of(made.derivation)
+                    results.append(_result(chain, made.derivation, key, made.files))
+                    computed += [key] if made.is_new else []
+                    files = made.files
+        except (JwmirrorError, OSError) as err:
+            failure = Failure(name=f"{chain.recipe}/{chain.product}", message=str(err))
+            killed = isinstance(err, StageError) and err.kind == KILLED
+            return Outcome(tuple(results), tuple(computed), failure, killed)
+        return Outcome(tuple(results), tuple(computed))
+
+    def _made(self, derivation: Derivation, chain: Chain) -> list[Made]:
+        """A derivation's result, computed if it is not known; before it the ramp, if kept."""
+        known = self._recalled(derivation)
+        if not ramps.keeps(derivation, chain.keep):
+            return known or self._compute(derivation, chain.python)
+        ramp = self._recalled(ramps.ramp_of(derivation))
+        if known:
+            return ramp + known
+        if ramp:
+            return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp[0].files)
+        return self._compute(derivation, chain.python, ramps.KEEP)
+
+    def _recalled(self, derivation: Derivation) -> list[Made]:
+        """What was made before of a derivation; empty if nothing was."""
+        with self._bench_lock:
+            files = self._bench.recall(key_of(derivation))
+        return [Made(derivation, files, is_new=False)] if files else []
+
+    def _compute(
+        self,
+        derivation: Derivation,
+        python: str,
+        ramp: str = ramps.FULL,
+        kept: tuple[ResultFile, ...] = (),
+    ) -> list[Made]:
+        """Run a stage in a folder of its own, and keep what it made; `kept` is linked beside."""
+        name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
+        folder = (self._work / name).absolute()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            for item in derivation.inputs:
+                (folder / item.name).symlink_to(self._bench.locate(item.sha256).absolute())
+            for file in kept:
+                (folder / file.filename).symlink_to(self._bench.locate(file.sha256).absolute())
+            ending = self._run(derivation, python, folder, ramp)
+            return [
+                self._kept(part, outputs, ending.cost)
+                for part, outputs in ramps.shares(derivation, ending.outputs, ramp)
+            ]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _kept(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Made:
+        with self._bench_lock:
+            files = self._bench.keep(derivation, outputs, cost)
+        return Made(derivation, files, is_new=True)
+
+    def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> Ending:
+        log = (self._logs / f"{derivation.product}.log").absolute()
+        ending = self._host(python).run(derivation, folder, log, self._timeout_s, ramp)
+        self.spent.append(
+            Spent(
+                pipeline=derivation.pipeline,
+                product=derivation.product,
+                seconds=round(ending.cost.seconds, 3),
+                peak_memory=ending.cost.peak_memory,
+            )
+        )
+        if ending.kind == DONE:
+            return ending
+        why = {
+            FAILED: ending.error,
+            KILLED: f"it was killed, as for want of memory ({ending.error}; peak memory "
+            f"{ending.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
+            "give the job more memory",
+            LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "
+            "raise calibrate.timeout in the config",
+        }[ending.kind]
+        raise StageError(ending.kind, f"{derivation.pipeline}: {why}; messages are in {log}.")
+
+
+def _result(
+    chain: Chain, derivation: Derivation, key: str, files: tuple[ResultFile, ...]
+) -> Result:
+    return Result(
+        recipe=chain.recipe,
+        program=chain.program,
+        observation=chain.observation,
+        pipeline=derivation.pipeline,
+        product=derivation.product,
+        key=key,
+        files=files,
+    )

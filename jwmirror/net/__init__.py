@@ -1,0 +1,1 @@
+"""Files over HTTP: requests, resumed and verified downloads."""

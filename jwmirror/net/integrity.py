@@ -1,0 +1,72 @@
+"""Whether a file on disk is whole and of the kind that its name promises."""
+
+import json
+from pathlib import Path
+
+from jwmirror.core.errors import RejectedError
+from jwmirror.net.blocks import fault_in
+
+HEAD = 1024  # bytes looked at for signs of an error page
+_PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
+
+
+def check_readable(path: Path, filename: str) -> None:
+    """Raise RejectedError unless the file at `path` reads as what `filename` promises.
+
+    FITS: every header and data segment lies within the file, which ends with the last block.
+    JSON: an object. ECSV and CSV: text. Nothing may be empty or an error page.
+    """
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        raise RejectedError(filename, "content", "some bytes", "an empty file")
+    if head.lstrip().lower().startswith(_PAGES):
+        raise RejectedError(filename, "content", "a data file", f"a web page: {_shown(head)}")
+    check = _CHECKS.get(filename.rpartition(".")[2].lower())
+    if check:
+        check(path, filename)
+
+
+def _check_fits(path: Path, filename: str) -> None:
+    if fault := fault_in(path):
+        raise RejectedError(filename, *fault)
+
+
+def _check_json(path: Path, filename: str) -> None:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as err:
+        raise RejectedError(filename, "JSON", "one object", str(err)) from err
+    if not isinstance(content, dict):
+        raise RejectedError(filename, "JSON", "an object", type(content).__name__)
+    if filename.endswith("_asn.json") and "products" not in content:
+        raise RejectedError(filename, "association", "its products", f"{sorted(content)[:5]}")
+
+
+def _check_text(path: Path, filename: str) -> None:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise RejectedError(filename, "text", "UTF-8", str(err)) from err
+    if not text.strip() or text.lstrip().startswith("{") or "\0" in text:
+        raise RejectedError(filename, "text", "a table", _shown(text.encode()))
+
+
+def _check_ecsv(path: Path, filename: str) -> None:
+    _check_text(path, filename)
+    with open(path, "rb") as file:
+        start = file.read(7)
+    if start != b"# %ECSV":
+        raise RejectedError(filename, "start of ECSV", "# %ECSV", _shown(start))
+
+
+_CHECKS = {
+    "fits": _check_fits,
+    "json": _check_json,
+    "csv": _check_text,
+    "ecsv": _check_ecsv,
+}
+
+
+def _shown(data: bytes) -> str:
+    return repr(data[:40].decode("utf-8", "replace"))

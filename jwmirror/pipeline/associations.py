@@ -1,0 +1,262 @@
+"""Associations: which exposures belong together, as MAST says and as the pipelines read it."""
+
+import json
+import re
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jwmirror.core.errors import CalibrationError, unknown
+from jwmirror.core.model import GONE, Derivation, Entry, Failure, Recipe
+from jwmirror.pipeline import registry
+
+NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
+CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
+EXPOSURE = re.compile(r"jw(?P<program>\d{5})\d{6}_")
+ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(-seg\d{3})?_[a-z0-9]+")  # of an exposure's files
+UNUSABLE = "it is not an association that can be used"
+FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
+CORRECT_IT = "correct it, or take another."  # one of the user's own
+NOT_PASSED_ON = {  # what members may say that does not reach jwst; what does the same
+    "group_id": "let a function between image2 and image3 set model.meta.group_id",
+    "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
+    "use_custom_catalogs: true",
+}
+SCIENCE = "science"
+EXPTYPES = (  # what jwst writes; any other is a slip, and its member would be passed over
+    SCIENCE,
+    "background",
+    "imprint",
+    "psf",
+    "selfcal",
+    "target_acquisition",
+    "sourcecat",
+    "segmap",
+    "direct_image",
+    "autoflat",
+    "autowave",
+    "dark",
+    "engineering",
+    "flat",
+)
+TAKES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes of science
+BESIDE = "msa"  # role of an input that lies beside the members: NIRSpec's shutter configuration
+WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One exposure of an association, and what it is there for (science, background...)."""
+
+    name: str  # file name
+    exptype: str
+    beyond: tuple[str, ...] = ()  # what it says besides, of NOT_PASSED_ON
+
+
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """What MAST calibrates together; the order of the members matters."""
+
+    name: str  # file name
+    asn_type: str  # image2, image3, tso-spec2...
+    program: int
+    candidate: str  # o001, c1001
+    product: str  # root of the names of what it makes
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Associations:
+    """The associations of a mirror, one per product and type, and the files that are none."""
+
+    found: tuple[Association, ...] = ()  # the archive's
+    broken: tuple[Failure, ...] = ()
+    chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
+
+    def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
+        """The associations of one stage that a recipe asks for."""
+        return tuple(
+            each
+            for each in self.chosen.get(recipe.name, self.found)
+            if each.program in recipe.programs
+            and stage in recipe.stages
+            and registry.stage_of_association(each.asn_type) == stage
+        )
+
+    def without(self, products: Container[str]) -> "Associations":
+        """The same without those that make one of some products."""
+
+        def kept(found: Iterable[Association]) -> tuple[Association, ...]:
+            return tuple(each for each in found if each.product not in products)
+
+        chosen = {recipe: kept(found) for recipe, found in self.chosen.items()}
+        return replace(self, found=kept(self.found), chosen=chosen)
+
+
+def gather(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
+    """Read the associations among entries; `locate` gives the path of a sha256.
+
+    One still held at MAST counts more than a vanished one, else as in latest_of.
+    """
+    found: list[Association] = []
+    broken = []
+    for entry in sorted(entries, key=lambda entry: (entry.state != GONE, entry.filename)):
+        if entry.product is None or entry.product.suffix != "asn":
+            continue
+        try:
+            found += read(locate(entry.sha256), entry.filename)
+        except CalibrationError as err:
+            broken.append(Failure(name=entry.filename, message=str(err)))
+    return Associations(found=latest_of(found), broken=tuple(broken))
+
+
+def latest_of(found: Iterable[Association]) -> tuple[Association, ...]:
+    """One association per product and type, sorted by these.
+
+    Of several of one candidate the last counts. Of those of several candidates the one with the
+    most members does: the same exposure without and with its backgrounds.
+    """
+    latest = {(each.product, each.asn_type, each.candidate): each for each in found}
+    by_size = sorted(latest.values(), key=lambda each: (len(each.members), each.candidate))
+    chosen = {(each.product, each.asn_type): each for each in by_size}
+    return tuple(chosen[place] for place in sorted(chosen))
+
+
+def read(path: Path, name: str = "", remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
+    """Read an association file, product by product; CalibrationError says what is wrong with it.
+
+    `name` is its file name where the path has another; `remedy` what to do if it cannot be used.
+    """
+    name = name or Path(path).name
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as err:
+        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {remedy}") from err
+    return parse(text, name, remedy)
+
+
+def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
+    """The associations in the text of a file of that name, one per product, as in read."""
+    try:
+        content = json.loads(text)
+        asn_type, candidate = _word(content["asn_type"]), _word(content["asn_id"])
+        if not registry.of_association(asn_type):
+            known = ", ".join(sorted(registry.BY_ASSOCIATION))
+            raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+        if not content["products"]:
+            raise ValueError("it has no product")
+        return tuple(
+            Association(
+                name=name,
+                asn_type=asn_type,
+                program=_program(content["program"], product["members"]),
+                candidate=candidate,
+                product=_word(product["name"]).lower(),
+                members=_members(product["members"], asn_type),
+            )
+            for product in content["products"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        problem = f"{err} is missing" if isinstance(err, KeyError) else str(err)
+        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {remedy}") from err
+
+
+def passed_over(association: Association) -> Iterator[str]:
+    """What would be lost of an own association without a word; MAST's are as they are.
+
+    Members of unknown exptype, of another stage's files, with attributes that do not reach jwst;
+    all but the first science member of stage 2; the files of an exposure that it is named as.
+    """
+    stage = registry.stage_of_association(association.asn_type)
+    for member in association.members:
+        suffix = member.name.rpartition("_")[2].partition(".")[0]
+        if member.exptype not in EXPTYPES:
+            yield f"member {member.name}: {unknown('exptype', member.exptype, list(EXPTYPES))}"
+        elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
+            takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
+            yield f"member {member.name}: science of {association.asn_type} is {takes}"
+        for each in member.beyond:
+            yield f"member {member.name}: {each} does not reach jwst; {NOT_PASSED_ON[each]}"
+    if stage == 3 and ROOT.fullmatch(association.product):
+        yield f"product {association.product} is named as an exposure, whose files it would hide"
+    several = [member.name for member in association.members if member.exptype == SCIENCE]
+    if stage == 2 and len(several) > 1:
+        yield f"stage 2 takes the first of several science members only: {', '.join(several)}"
+
+
+def _program(said: Any, members: Any) -> int:
+    """The number of the program; of its first member where the file does not tell (noprogram)."""
+    if isinstance(said, str) and not said.isdecimal() and members:
+        found = EXPOSURE.match(_word(members[0]["expname"]))
+        return int(found["program"]) if found else int(said)
+    return int(said)
+
+
+def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
+    """The members in order; the science of a time series by the files that keep integrations."""
+    members = tuple(
+        Member(
+            name=_word(each["expname"]),
+            exptype=_word(each["exptype"]).lower(),
+            beyond=tuple(attribute for attribute in NOT_PASSED_ON if each.get(attribute)),
+        )
+        for each in listed
+    )
+    if asn_type.lower().startswith(registry.TIME_SERIES):
+        members = tuple(_with_integrations(member) for member in members)
+    names = [member.name for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{max(names, key=names.count)} is a member twice")
+    if not any(member.exptype == SCIENCE for member in members):
+        raise ValueError("it has no science member")
+    return members
+
+
+def _with_integrations(member: Member) -> Member:
+    root, _, end = member.name.rpartition("_")
+    suffix, dot, kind = end.partition(".")
+    if member.exptype != SCIENCE or suffix not in WITH_INTEGRATIONS:
+        return member
+    return replace(member, name=f"{root}_{WITH_INTEGRATIONS[suffix]}{dot}{kind}")
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value or "/" in value:
+        raise ValueError(f"expected a name, found {value!r}")
+    return value
+
+
+def program_of(filename: str) -> int | None:
+    """The program in the name of an association file; None if it is not named as MAST does."""
+    found = NAME.match(filename)
+    return int(found["program"]) if found else None
+
+
+def file_for(derivation: Derivation) -> tuple[str, str]:
+    """Name and content of the association file that the pipeline is to read for a derivation.
+
+    Made from the derivation alone: MAST's stamp is not in it, so an association that was only
+    restamped gives the same result.
+    """
+    candidate = CANDIDATE.match(derivation.product)
+    asn_id = candidate[1] if candidate else "a3001"  # as MAST numbers those of no candidate
+    members = [
+        {"expname": item.name, "exptype": item.role}
+        for item in derivation.inputs
+        if item.role != BESIDE
+    ]
+    content = {
+        "asn_type": derivation.pipeline,
+        "asn_rule": "jwmirror",
+        "asn_id": asn_id,
+        "asn_pool": "none",
+        "program": derivation.inputs[0].name[2:7],
+        "target": "none",
+        "version_id": None,
+        "code_version": derivation.engine["jwst"],
+        "degraded_status": "No known degraded exposures in association.",
+        "constraints": "none",
+        "products": [{"name": derivation.product, "members": members}],
+    }
+    return f"{derivation.product}_{derivation.pipeline}_asn.json", json.dumps(content, indent=1)

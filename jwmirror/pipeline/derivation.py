@@ -1,0 +1,154 @@
+"""Derivations: what a result depends on, the key it gives, and how two of them differ."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Derivation, Input, Reason, ResultFile, canonical, digest
+from jwmirror.pipeline.usercode import files as overrides
+
+ENGINE = ("jwst", "stcal", "stdatamodels")  # in the key
+SOFTWARE = ("stpipe", "crds", "numpy", "scipy", "astropy", "drizzle", "tweakwcs", "asdf", "gwcs")
+
+
+@cache
+def engine() -> dict[str, str]:
+    """The versions that a key depends on: jwst, stcal, stdatamodels."""
+    return {name: version(name) for name in ENGINE}
+
+
+@cache
+def software() -> dict[str, str]:
+    """Other versions, recorded with a result and not part of its key."""
+    found = {"python": python_version()}
+    for name in SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def is_bound(derivation: Derivation) -> bool:
+    """Whether the content of every input is known."""
+    return all(item.identity for item in derivation.inputs)
+
+
+def key_of(derivation: Derivation) -> str:
+    """The hex sha256 that names the result; only where bytes and files are does not enter it."""
+    if not is_bound(derivation):
+        unknown = [item.name for item in derivation.inputs if not item.identity]
+        raise CalibrationError(
+            f"{derivation.pipeline} of {derivation.product}: the content of {unknown} is not "
+            "known yet, so the result has no key; bind it to the stage before first."
+        )
+    content = {each.name: getattr(derivation, each.name) for each in fields(derivation)}
+    content["inputs"] = [
+        {"name": item.name, "role": item.role, "identity": item.identity}
+        for item in derivation.inputs
+    ]
+    content["parameters"] = overrides.by_name(derivation.parameters)
+    return digest(content)
+
+
+def bind(derivation: Derivation, files: Sequence[ResultFile]) -> Derivation:
+    """The derivation with each input of unknown content taken from `files`, by its name."""
+    by_name = {file.filename: file for file in files}
+    return replace(
+        derivation, inputs=tuple(_bound(item, by_name, derivation) for item in derivation.inputs)
+    )
+
+
+def _bound(item: Input, files: Mapping[str, ResultFile], derivation: Derivation) -> Input:
+    if item.identity:
+        return item
+    if item.name not in files:
+        raise CalibrationError(
+            f"{derivation.pipeline} of {derivation.product} needs {item.name}; "
+            f"the stage before made {sorted(files) or 'nothing'}."
+        )
+    return replace(item, identity=files[item.name].identity, sha256=files[item.name].sha256)
+
+
+def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:
+    """Each thing in which `new` differs from `old`; inputs not yet made are left out."""
+    return tuple(
+        Reason(f"{new.pipeline}: {what}", before, after)
+        for what, before, after in _all_differences(old, new)
+    )
+
+
+def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, str, str]]:
+    if old.pipeline != new.pipeline:
+        yield "pipeline", old.pipeline, new.pipeline
+    yield from _changed("version of ", old.engine, new.engine)
+    yield from _input_changes(old.inputs, new.inputs)
+    before, after = (flat(overrides.by_name(each.parameters)) for each in (old, new))
+    yield from _changed("", before, after)
+    yield from _changed("reference ", *_spoken(old.references, new.references))
+    yield from _hook_changes(dict(old.hooks), dict(new.hooks))
+
+
+def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[tuple[str, str, str]]:
+    before = {item.name: item for item in old}
+    after = {item.name: item for item in new}
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if was is None or now is None:
+            yield f"input {name}", _role(was), _role(now)
+        elif was.role != now.role:
+            yield f"role of {name}", was.role, now.role
+        elif now.identity and was.identity != now.identity:
+            yield f"content of {name}", was.identity[:12], now.identity[:12]
+    order = [item.name for item in old], [item.name for item in new]
+    if order[0] != order[1] and before.keys() == after.keys():
+        yield "order of the inputs", " ".join(order[0]), " ".join(order[1])
+
+
+def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name, ""), new.get(name, "")
+        if before != after:
+            changed = " changed" if before and after else ""
+            yield f"hook {name}{changed}", before[:12], after[:12]
+
+
+def _role(item: Input | None) -> str:
+    return item.role if item else ""
+
+
+def _changed(
+    prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = _text(old.get(name, "")), _text(new.get(name, ""))
+        if before != after:
+            yield f"{prefix}{name}", before, after
+
+
+def _spoken(
+    old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
+) -> Iterator[dict[str, str]]:
+    """References by name; with the start of the sha1 where two contents bear one name."""
+    alike = {kind for kind in old.keys() & new.keys() if old[kind][0] == new[kind][0]}
+    for references in (old, new):
+        yield {
+            kind: f"{name} ({sha1[:8]})" if kind in alike else name
+            for kind, (name, sha1) in references.items()
+        }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical(value)
+
+
+def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by their full names: {"jump.rejection_threshold": 4.0, "in_memory": True}."""
+    found = {name: value for name, value in parameters.items() if name != "steps"}
+    for step, values in parameters.get("steps", {}).items():
+        found |= {f"{step}.{name}": value for name, value in values.items()}
+    return found

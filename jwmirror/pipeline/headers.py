@@ -1,0 +1,110 @@
+"""What CRDS and the recipes want to know of an exposure, read once and kept as JSON."""
+
+from functools import lru_cache
+from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from jwmirror.core import model as records
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import canonical
+
+PREFIX = "meta."
+NAMES = {  # key of a where-block: CRDS parameter
+    "program": "meta.observation.program_number",
+    "observation": "meta.observation.observation_number",
+    "instrument": "meta.instrument.name",
+    "detector": "meta.instrument.detector",
+    "filter": "meta.instrument.filter",
+    "pupil": "meta.instrument.pupil",
+    "grating": "meta.instrument.grating",
+    "exp_type": "meta.exposure.type",
+    "subarray": "meta.subarray.name",
+    "readpatt": "meta.exposure.readpatt",
+}
+WHEELS = {"filter": ("filter", "pupil")}  # where a key looks, if not at itself: F150W of NIRISS
+IRS2 = "IRS2"  # in the name of a readout pattern
+IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
+
+
+def crds_header(path: Path, filename: str = "") -> str:
+    """Canonical JSON of an exposure's CRDS parameters ({meta.instrument.name: NIRCAM...}).
+
+    `filename` is its name where the path has another. CalibrationError where the file cannot be
+    read, or is not what its header says.
+    """
+    filename = filename or Path(path).name
+    try:
+        found, shape = _read(Path(path), filename)
+    except Exception as err:  # stdatamodels raises many kinds for a broken file
+        raise CalibrationError(f"{filename}: it cannot be opened as a jwst model: {err}") from err
+    values = {name: value for name, value in found.items() if _is_plain(name, value)}
+    if filename.endswith("_uncal.fits"):
+        _check_shape(filename, values, shape)
+    return canonical(values)
+
+
+def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """CRDS parameters and shape of SCI; the name matters, stdatamodels goes by its ending."""
+    from astropy.io import fits
+    from stdatamodels.jwst import datamodels
+
+    with TemporaryDirectory() as folder:
+        named = Path(folder) / filename
+        named.symlink_to(path.absolute())
+        with fits.open(named) as hdus:
+            shape = hdus["SCI"].shape if "SCI" in hdus else ()
+        with datamodels.open(named) as model:
+            return model.get_crds_parameters(), tuple(shape)
+
+
+@lru_cache(maxsize=65536)
+def parse(header: str) -> dict[str, Any]:
+    """The parameters of a header; do not change what comes back, it is shared."""
+    return records.parse(header, dict)
+
+
+def value(header: str, name: str) -> str:
+    """What a header says for a where-block's key (detector, filter...); "" if nothing."""
+    return str(parse(header).get(NAMES[name], ""))
+
+
+def _is_plain(name: str, found: Any) -> bool:
+    finite = not isinstance(found, float) or isfinite(found)
+    return name.startswith(PREFIX) and isinstance(found, str | int | float | bool) and finite
+
+
+def _check_shape(filename: str, header: dict[str, Any], shape: tuple[int, ...]) -> None:
+    expected = _expected_shape(header)
+    if len(shape) != 4 or any(
+        want is not None and got not in want for want, got in zip(expected, shape, strict=True)
+    ):
+        raise CalibrationError(
+            f"{filename}: pixels were cut or added: the header says "
+            f"{_spoken(expected)} (integrations, groups, rows, columns), the data are "
+            f"{' x '.join(map(str, shape)) or 'missing'}; fetch it again, or ask MAST's help desk."
+        )
+
+
+def _expected_shape(header: dict[str, Any]) -> tuple[tuple[int, ...] | None, ...]:
+    """What each axis may be; None where the header does not tell."""
+    if header.get("meta.subarray.num_superstripe"):
+        return (None,) * 4
+    get = header.get
+    first, last = get("meta.exposure.integration_start"), get("meta.exposure.integration_end")
+    of_segment = (last - first + 1,) if first and last else ()  # segments hold a part of all
+    rows = _axis(get("meta.subarray.ysize"))
+    columns = _axis(get("meta.subarray.xsize"))
+    if IRS2 in str(get("meta.exposure.readpatt", "")).upper():
+        rows, columns = rows and (*rows, IRS2_ROWS), columns and (*columns, IRS2_ROWS)
+    integrations = of_segment or _axis(get("meta.exposure.nints"))
+    return integrations, _axis(get("meta.exposure.ngroups")), rows, columns
+
+
+def _axis(length: int | None) -> tuple[int, ...] | None:
+    return (length,) if length else None
+
+
+def _spoken(expected: tuple[tuple[int, ...] | None, ...]) -> str:
+    return " x ".join(" or ".join(map(str, axis)) if axis else "any" for axis in expected)

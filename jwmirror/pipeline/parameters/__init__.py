@@ -1,0 +1,1 @@
+"""Parameters of pipeline steps."""

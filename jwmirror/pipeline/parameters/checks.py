@@ -1,0 +1,167 @@
+"""Mistakes in parameters, as sentences: held to stpipe's own specs, and to what stpipe lets pass.
+
+Needs no data and no CRDS; imports jwst, which takes seconds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.parameters.resolution import (
+    FILES,
+    NAMING,
+    contradictions,
+    is_parallel,
+    spec_of,
+)
+from jwmirror.pipeline.usercode import files, hooks
+
+NAME = "jw"  # begins the names of a stage's files; others are not collected
+OUTPUTS = frozenset(  # parameters that name one, for whatever exposure
+    [
+        "dark_output",
+        "opt_name",
+        "save_persistence",
+        "soss_modelname",
+        "soss_wave_grid_out",
+    ]
+)
+
+
+def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None) -> list[str]:
+    """Every mistake in a config's parameters at once, as sentences; needs no data and no CRDS.
+
+    `place` says where in the config they stand ("recipes.deep.parameters"). Files and hooks are
+    looked for in `base`, by default the working directory.
+    """
+    base = Path(base or "").absolute()
+    found = []
+    for written, content in parameters.items():
+        pipeline, where = registry.name_of(str(written)), f"{place}.{written}"
+        if pipeline not in registry.PIPELINES:
+            found.append(_no_pipeline(where, str(written)))
+        elif not isinstance(content, Mapping):
+            found.append(f"{where}: expected steps and their parameters, found {content!r}.")
+        else:
+            found += _pipeline_mistakes(spec_of(pipeline), content, where, base)
+    whole = {name: content for name, content in parameters.items() if isinstance(content, Mapping)}
+    for leaf, one, other in contradictions(whole):
+        name = ".".join(filter(None, leaf))
+        found.append(f"{place}: sets {name} twice, to {one!r} and to {other!r}; say it once.")
+    return found
+
+
+def _no_pipeline(place: str, name: str) -> str:
+    """What was meant by a name that is no pipeline's: perhaps a step, without its pipeline."""
+    if owners := registry.with_step(name):
+        return (
+            f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
+        )
+    return _unknown(place, "pipeline", name, registry.PIPELINES)
+
+
+def _pipeline_mistakes(
+    spec: Any, content: Mapping[str, Any], place: str, base: Path
+) -> Iterator[str]:
+    nested = content.get("steps", {})
+    beside = {name: value for name, value in content.items() if name != "steps"}
+    yield from _member_mistakes(spec, beside, place, base)
+    if isinstance(nested, Mapping):
+        yield from _member_mistakes(spec, nested, f"{place}.steps", base)
+    else:
+        yield f"{place}.steps: expected steps and their parameters, found {nested!r}."
+
+
+def _member_mistakes(
+    spec: Any, content: Mapping[str, Any], place: str, base: Path
+) -> Iterator[str]:
+    """Of a pipeline's own parameters and steps, side by side."""
+    steps = spec["steps"]
+    own = [name for name in spec if name != "steps"]
+    for name, value in content.items():
+        where = f"{place}.{name}"
+        if name in steps and isinstance(value, Mapping):
+            yield from _step_mistakes(steps[name], value, where, base)
+        elif name in steps:
+            yield (
+                f"{where}: {name} is a step, so its parameters were expected "
+                f"({{{name}: {{skip: true}}}}), found {value!r}."
+            )
+        elif isinstance(value, Mapping):
+            yield _unknown(where, "step", str(name), steps)
+        elif name not in own:
+            yield _unknown(where, "parameter", str(name), own, also=list(steps))
+        elif name == "skip":
+            yield f"{where}: a whole pipeline is left out by the recipe's stages; remove skip."
+        else:
+            yield from _value_mistakes(spec, name, value, where, base)
+
+
+def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
+    """Of one step; master_background_mos of spec2 has steps of its own."""
+    for name, value in content.items():
+        if name in spec.sections:
+            yield from _inner_mistakes(spec[name], value, f"{place}.{name}", base)
+        elif any(name in spec[section] for section in spec.sections):
+            yield f"{place}.{name}: it is a step of this step; write it under steps."
+        elif name in spec:
+            yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
+        else:
+            yield _unknown(f"{place}.{name}", "parameter", str(name), spec)
+
+
+def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
+    """Of the steps of a step."""
+    if not isinstance(content, Mapping):
+        yield f"{place}: expected steps and their parameters, found {content!r}."
+        return
+    for step, values in content.items():
+        if step not in steps:
+            yield _unknown(f"{place}.{step}", "step", str(step), steps)
+        elif isinstance(values, Mapping):
+            yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
+        else:
+            yield f"{place}.{step}: expected parameters of the step {step}, found {values!r}."
+
+
+def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
+    """What stpipe's own validation has against one value; and what jwmirror has."""
+    from configobj import ConfigObj
+    from stpipe.config_parser import ValidationError, config_from_dict
+
+    if name in FILES or name in NAMING:
+        yield f"{place}: jwmirror decides where files go and how they are called; remove {name}."
+        return
+    alone = ConfigObj(list_values=False, interpolation=False)
+    alone[name] = spec[name]
+    try:
+        config_from_dict({name: value}, alone)
+    except (ValidationError, TypeError, ValueError, AttributeError) as err:
+        problem = str(err).removeprefix(f"Config parameter {name!r}: ")
+        yield f"{place}: found {value!r}, expected {spec[name]} ({problem.rstrip('.')})."
+        return
+    if is_parallel(name, value):
+        yield (
+            f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures side by "
+            "side, and the processes that jwst would add compete with them; remove it, and give "
+            "snakemake more cores instead."
+        )
+    if name in OUTPUTS and str(value) not in ("", "None") and not str(value).startswith(NAME):
+        yield (
+            f"{place}: found {value!r}: of a stage, files are kept whose name begins with the "
+            f"exposure's, and one of this name would be lost; remove {name}."
+        )
+    yield from files.mistakes(name, value, place, base)
+    if name in hooks.KINDS:
+        yield from hooks.mistakes(value, place, base)
+
+
+def _unknown(
+    place: str, kind: str, name: str, allowed: Iterable[str], also: Iterable[str] = ()
+) -> str:
+    allowed = [each for each in allowed if each not in FILES and each not in NAMING]
+    near = get_close_matches(name, [*allowed, *also], n=1, cutoff=0.6)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"{place}: there is no {kind} {name}; {guess}Allowed: {', '.join(sorted(allowed))}."

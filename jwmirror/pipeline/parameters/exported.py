@@ -1,0 +1,62 @@
+"""Parameters in a file that strun or export_config wrote (ASDF, or .cfg as of old), read back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jwmirror.core.errors import ConfigError
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.parameters.resolution import FILES, NAMING
+
+
+def read(path: Path, pipeline: str, step: str = "") -> dict[str, Any]:
+    """What a file says of a pipeline, or of one step: {parameter: value, "steps": {...}}.
+
+    Without the parameters that say where files go and how they are called, which every such file
+    has. ConfigError for a file that cannot be read, or is of another pipeline.
+    """
+    content = _content(path)
+    _check_class(path, content, pipeline, step)
+    if not step and content.get("skip") in (False, "False"):
+        del content["skip"]
+    return _kept(path, content)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    from stpipe.config_parser import load_config_file
+
+    expected = "expected a file of parameters as `strun --save-parameters` or export_config writes"
+    try:
+        path.open("rb").close()
+        return load_config_file(str(path)).dict()
+    except OSError as err:
+        raise ConfigError([f"{expected}; {path}: {err.strerror}"]) from err
+    except Exception as err:  # asdf and configobj raise many kinds
+        said = " ".join(str(err).split())
+        raise ConfigError([f"{expected}; {path}: {type(err).__name__}: {said}"]) from err
+
+
+def _check_class(path: Path, content: Mapping[str, Any], pipeline: str, step: str) -> None:
+    found = str(content.get("class") or content.get("name") or "").rpartition(".")[2]
+    if not found or found == registry.PIPELINES.get(pipeline):
+        fits = not step or not found
+    else:
+        fits = bool(step) and "steps" not in content
+    if not fits:
+        wanted = f"the step {step}" if step else pipeline
+        raise ConfigError([f"{path} holds the parameters of {found}, expected those of {wanted}"])
+
+
+def _kept(path: Path, content: Mapping[str, Any], step: str = "") -> dict[str, Any]:
+    if content.get("config_file"):
+        further = content["config_file"]
+        what = f"{path}: {step or 'it'} goes on in {further}, which is not followed"
+        raise ConfigError([f"{what}; name that file in the recipe (from: {further})"])
+    kept = {
+        name: value
+        for name, value in content.items()
+        if name not in FILES and name not in NAMING and name != "steps"
+    }
+    if "steps" in content:
+        kept["steps"] = {name: _kept(path, each, name) for name, each in content["steps"].items()}
+    return kept

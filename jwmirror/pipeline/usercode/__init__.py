@@ -1,0 +1,1 @@
+"""Functions, modules and files of the user's own."""

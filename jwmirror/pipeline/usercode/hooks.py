@@ -1,0 +1,247 @@
+"""Hooks: the user's code that stpipe runs before or after a step, by what it consists of.
+
+A hook is a text: a function or Step class (fixes.scale), else a shell command (scale.sh {0}), told
+apart as stpipe 1.1 does: it is Python if what stands before the last dot is a module that can be
+imported. Nothing is executed to find out.
+"""
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Derivation
+from jwmirror.pipeline.usercode import modules
+
+KINDS = ("pre_hooks", "post_hooks")
+BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between)
+CALL = re.compile(r"\s*[\w.]+\((?P<arguments>.*)\)\s*", re.DOTALL)  # a Step class with parameters
+DOTTED = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\s*")
+TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s;|&<>()='\"]+")
+SHELL = re.compile(  # first words that are the shell's own
+    r"[.:!{]|\[\[?|case|cd|command|echo|eval|exec|export|for|if|printf|set|source|test|time|trap|"
+    r"ulimit|umask|unset|until|while"
+)
+Sources = tuple[tuple[str, str], ...]  # (name, sha256), as in a derivation
+
+
+class UntraceableError(CalibrationError):
+    """A hook's source cannot be found or read."""
+
+
+def named(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The hooks of a pipeline's parameters, those of skipped steps too: stpipe runs them.
+
+    And the functions that are run between it and the pipeline before it.
+    """
+    return tuple(dict.fromkeys(_named(parameters)))
+
+
+def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Those of a pipeline or step, then those of its steps, and theirs."""
+    for kind in (*KINDS, BETWEEN):
+        yield from parameters.get(kind) or ()
+    for step in parameters.get("steps", {}).values():
+        yield from _named(step)
+
+
+def sources(parameters: Mapping[str, Any], base: Path) -> Sources:
+    """What the hooks consist of: (name, sha256) of each, and of what it takes from beside it.
+
+    Relative paths and modules of the user's are looked for in `base`. Raises CalibrationError.
+    """
+    return tuple(sorted({pair for hook in named(parameters) for pair in _sources(hook, base)}))
+
+
+def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
+    module = _module(hook, base)
+    if module is None:
+        yield from _command_sources(hook, base)
+        return
+    for each in _with_own_imports(hook, module, base):
+        beside = "" if each == module else f" ({each.path.relative_to(module.root)})"
+        yield f"{hook}{beside}", each.sha256
+
+
+# ---- Python ----------------------------------------------------------------------------------
+
+
+def _module(hook: str, base: Path) -> modules.Module | None:
+    """The module that stpipe would import; None if it would take the hook for a command."""
+    name = hook.strip().rpartition(".")[0]
+    return modules.find(name, base) if name else None
+
+
+def _with_own_imports(hook: str, module: modules.Module, base: Path) -> tuple[modules.Module, ...]:
+    try:
+        found = modules.with_own_imports(module, base)
+        attribute = hook.strip().rpartition(".")[2].partition("(")[0]
+        is_defined = modules.defines(module, attribute)
+    except SyntaxError as err:
+        raise UntraceableError(
+            f"{err.filename} is not Python: {err.msg} (line {err.lineno})"
+        ) from err
+    if not is_defined:
+        raise UntraceableError(f"{module.path} defines no {attribute}")
+    return found
+
+
+# ---- commands --------------------------------------------------------------------------------
+
+
+def _command_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
+    files = dict(_files(hook, base))
+    first = _first(hook)
+    if first not in files:
+        script = _script_on_path(first)
+        yield hook, sha256_of(script) if script else sha256(hook.encode()).hexdigest()
+    for word, path in files.items():
+        yield hook if word == first else f"{hook} ({word})", sha256_of(path)
+
+
+def command(hook: str, base: Path) -> str:
+    """A hook as it can be run from any folder: in a command, files by their whole paths."""
+    if _module(hook, base) is not None:
+        return hook
+    files = dict(_files(hook, base))
+
+    def whole(match: re.Match[str]) -> str:
+        path = files.get(_bare(match[0]))
+        return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}") if path else match[0]
+
+    return TOKEN.sub(whole, hook)
+
+
+def _files(hook: str, base: Path) -> Iterator[tuple[str, Path]]:
+    """The words of a command that name files, below `base` if relative."""
+    for match in TOKEN.finditer(hook):
+        word = _bare(match[0])
+        path = os.path.join(base, os.path.expanduser(word))
+        if os.path.isfile(path):
+            yield word, Path(path).absolute()
+
+
+def _bare(token: str) -> str:
+    return token[1:-1] if token[0] in "'\"" else token
+
+
+def _first(hook: str) -> str:
+    """The program of a command; "" where the shell's grammar stands before it."""
+    match = TOKEN.match(hook.strip())
+    if match is None or hook.strip()[match.end() : match.end() + 1] in ("=", "("):
+        return ""
+    return _bare(match[0])
+
+
+def _script_on_path(word: str) -> Path | None:
+    """The script that a program's name stands for; None for binaries, which count by name."""
+    place = shutil.which(word) if word else None
+    if place is None:
+        return None
+    with open(place, "rb") as file:
+        return Path(place) if file.read(2) == b"#!" else None
+
+
+# ---- mistakes --------------------------------------------------------------------------------
+
+
+def mistakes(hooks: Any, place: str, base: Path) -> Iterator[str]:
+    """What is wrong with a list of hooks: found, expected, and where it was looked for."""
+    for number, hook in enumerate(hooks if isinstance(hooks, list | tuple) else ()):
+        where = f"{place}[{number}]: found {hook!r}"
+        if not isinstance(hook, str) or not hook.strip():
+            yield f"{where}, expected a function (module.function), a Step class or a command."
+        elif problem := _problem(hook, base):
+            yield f"{where}; {problem}."
+
+
+def _problem(hook: str, base: Path) -> str:
+    call = CALL.fullmatch(hook)
+    if call and "." in call["arguments"]:
+        return "stpipe cannot read a dot in the arguments; set them in a function of your own"
+    try:
+        module = _module(hook, base)
+        if module is None:
+            return _command_problem(hook, base)
+        _with_own_imports(hook, module, base)
+    except (UntraceableError, OSError) as err:
+        return str(err)
+    return ""
+
+
+def function_problem(function: str, base: Path) -> str:
+    """Why a text is no function that can be called with one model; "" if it is one."""
+    try:
+        module = _module(function, base) if DOTTED.fullmatch(function) else None
+        if module is None:
+            missing = function.strip().rpartition(".")[0] or function
+            return f"there is no module {missing} in {base}, on PYTHONPATH or in Python"
+        _with_own_imports(function, module, base)
+        problem = modules.call_problem(module, function.strip().rpartition(".")[2])
+        return f"in {module.path}, {problem}" if problem else ""
+    except (UntraceableError, OSError) as err:
+        return str(err)
+
+
+def _command_problem(hook: str, base: Path) -> str:
+    first = _first(hook)
+    path = dict(_files(hook, base)).get(first)
+    if path is not None and not os.access(path, os.X_OK):
+        return f"{path} cannot be executed (chmod +x), and it is no module.function either"
+    if path is None and first and not SHELL.fullmatch(first) and shutil.which(first) is None:
+        module = hook.strip().rpartition(".")[0]
+        what = f"no module {module}" if DOTTED.fullmatch(hook) else f"no file or program {first}"
+        return f"there is {what} in {base}, on PYTHONPATH, in the Python environment or on PATH"
+    try:
+        hook.format(*["file"] * 9)
+    except (KeyError, IndexError, ValueError):
+        return "stpipe puts a file name for {0}; write other braces double, {{ and }}"
+    return ""
+
+
+# ---- running ---------------------------------------------------------------------------------
+
+
+def check(derivation: Derivation, base: Path) -> None:
+    """CalibrationError unless the hooks consist, at this moment, of what is in the key."""
+    planned, found = dict(derivation.hooks), dict(sources(derivation.parameters, base))
+    for name in sorted(planned.keys() | found.keys()):
+        was, now = planned.get(name, ""), found.get(name, "")
+        if was != now:
+            raise CalibrationError(
+                f"hook {name} is not the one that was planned with: sha256 expected "
+                f"{was[:12] or 'none'}, found {now[:12] or 'none'}; nothing was kept; run again, "
+                "so that it is planned anew."
+            )
+
+
+def prepare(derivation: Derivation, base: Path) -> dict[str, Any]:
+    """The parameters to run with in any folder; this process then imports what was hashed."""
+    hooks = named(derivation.parameters)
+    if hooks:
+        modules.serve({each.name: each for each in _own_modules(hooks, base)})
+    return _mapped(derivation.parameters, lambda hook: command(hook, base))
+
+
+def _own_modules(hooks: Iterable[str], base: Path) -> Iterator[modules.Module]:
+    for hook in hooks:
+        module = _module(hook, base)
+        if module is not None:
+            yield from (m for m in _with_own_imports(hook, module, base) if m.is_own)
+
+
+def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The parameters with `change` made to each hook."""
+    changed = {
+        name: [change(hook) for hook in value or ()] if name in (*KINDS, BETWEEN) else value
+        for name, value in parameters.items()
+    }
+    if "steps" in changed:
+        changed["steps"] = {s: _mapped(values, change) for s, values in changed["steps"].items()}
+    return changed

@@ -1,0 +1,232 @@
+"""Python modules of the user's: found as an import would find them, without executing any.
+
+And loaded from just the bytes that were hashed: neither a stale .pyc nor an edit in between counts.
+"""
+
+import ast
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import decode_source, resolve_name, spec_from_file_location
+from itertools import accumulate
+from pathlib import Path
+from sysconfig import get_paths
+from typing import Any
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import sha256_of
+
+PACKAGE = "__init__.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """The source file of a module, and its content when it was looked at."""
+
+    name: str  # package.module
+    path: Path
+    root: Path  # the folder on the search path that its top package is in
+    sha256: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's, not part of the Python environment."""
+        stdlib = Path(get_paths()["stdlib"])
+        return "site-packages" not in self.path.parts and stdlib not in self.path.parents
+
+    @property
+    def package(self) -> str:
+        """What relative imports in it start from."""
+        return self.name if self.path.name == PACKAGE else self.name.rpartition(".")[0]
+
+
+def find(name: str, base: Path) -> Module | None:
+    """The module that `import name` would load with `base` first on the search path, if any."""
+    importlib.invalidate_caches()
+    spec, root = None, base
+    path: Any = [str(base), *filter(None, sys.path)]
+    for whole in accumulate(name.split("."), "{}.{}".format):
+        spec = _spec(whole, path)
+        if spec is None:
+            return None
+        if "." not in whole:
+            root = _root(spec)
+        path = spec.submodule_search_locations or []
+    if spec is None or not spec.has_location:
+        return None
+    source = Path(spec.origin).absolute()
+    return Module(name=name, path=source, root=root, sha256=sha256_of(source))
+
+
+def _spec(name: str, path: Any) -> ModuleSpec | None:
+    if not name.rpartition(".")[2].isidentifier():
+        return None
+    for finder in sys.meta_path:
+        searched = path if finder is PathFinder or "." in name else None
+        found = finder.find_spec(name, searched)
+        if found is not None:
+            return found
+    return None
+
+
+def _root(spec: ModuleSpec) -> Path:
+    if spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations))).absolute().parent
+    return Path(spec.origin or ".").absolute().parent
+
+
+# ---- what a module needs ---------------------------------------------------------------------
+
+
+def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
+    """The module and those beside it (below the same root) that it imports, they import...
+
+    Imports by computed names are not seen. SyntaxError for a source that is none.
+    """
+    found = {module.name: module}
+    pending = [module] if module.is_own and module.path.suffix == ".py" else []
+    while pending:
+        for name in sorted(_imported(pending.pop())):
+            other = None if name in found else find(name, base)
+            if other and other.is_own and other.root == module.root:
+                found[name] = other
+                if other.path.suffix == ".py":
+                    pending.append(other)
+    return tuple(found[name] for name in [module.name, *sorted(found.keys() - {module.name})])
+
+
+def _imported(module: Module) -> set[str]:
+    """Names of modules that a source may import, with the packages they are in."""
+    names = {module.name}
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(node, module)
+            names.update(f"{origin}.{alias.name}" for alias in node.names if alias.name != "*")
+            names.add(origin)
+    whole = {each for name in names for each in accumulate(name.split("."), "{}.{}".format)}
+    return whole - {module.name, ""}
+
+
+def _origin(node: ast.ImportFrom, module: Module) -> str:
+    if not node.level:
+        return node.module or ""
+    try:
+        return resolve_name("." * node.level + (node.module or ""), module.package)
+    except ImportError:  # beyond the top package: the import itself will fail
+        return ""
+
+
+def defines(module: Module, name: str) -> bool:
+    """Whether a source may bind `name` when it is run; SyntaxError for a source that is none."""
+    if module.path.suffix != ".py":
+        return True
+    return not {name, "*", "__getattr__"}.isdisjoint(_bound(_tree(module)))
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Names bound in a module's own scope, also under if, try and with."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (a.asname or a.name.partition(".")[0] for a in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        else:
+            yield from _bound(node)
+
+
+def call_problem(module: Module, name: str) -> str:
+    """Why what a source defines as `name` cannot be called with one argument; "" if it can.
+
+    Also "" where the source does not tell: a name that it imports or computes.
+    """
+    if module.path.suffix != ".py":
+        return ""
+    found = [node for node in _definitions(_tree(module)) if node.name == name]
+    if not found:
+        return ""
+    if not isinstance(found[-1], ast.FunctionDef):
+        return f"{name} is {'a class' if isinstance(found[-1], ast.ClassDef) else 'async'}"
+    rules = found[-1].args
+    places = [*rules.posonlyargs, *rules.args]
+    needed = len(places) - len(rules.defaults)
+    named = [a.arg for a, d in zip(rules.kwonlyargs, rules.kw_defaults, strict=True) if d is None]
+    if needed > 1 or named:
+        wants = [each.arg for each in places[:needed]] + named
+        return f"{name} wants {len(wants)} arguments ({', '.join(wants)})"
+    return "" if places or rules.vararg else f"{name} takes no argument"
+
+
+def _definitions(
+    tree: ast.AST,
+) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Functions and classes in a module's own scope, also under if, try and with."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+        else:
+            yield from _definitions(node)
+
+
+def _tree(module: Module) -> ast.Module:
+    return ast.parse(decode_source(module.path.read_bytes()), str(module.path))
+
+
+# ---- loading ---------------------------------------------------------------------------------
+
+
+def serve(modules: Mapping[str, Module]) -> None:
+    """Let imports of these modules, in this process, take them from the bytes that were hashed.
+
+    CalibrationError where another module of that name is in use already.
+    """
+    for name, module in modules.items():
+        loaded = sys.modules.get(name)
+        origin = getattr(loaded, "__file__", None)
+        if loaded is not None and (origin is None or Path(origin) != module.path):
+            raise CalibrationError(
+                f"{module.path} cannot be imported: a module {name} ({origin or 'built in'}) is "
+                "in use by Python or the pipeline already; give yours another name."
+            )
+    for name in modules:
+        sys.modules.pop(name, None)
+    sys.meta_path.insert(0, Shelf(modules))
+
+
+class Shelf(MetaPathFinder):
+    """Finds just the modules that it was given."""
+
+    def __init__(self, modules: Mapping[str, Module]):
+        self._modules = dict(modules)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The module's, loaded by Exact; None for any other module."""
+        module = self._modules.get(name)
+        if module is None or module.path.suffix != ".py":
+            return None
+        inside = [str(module.path.parent)] if module.path.name == PACKAGE else None
+        return spec_from_file_location(
+            name, module.path, loader=Exact(module), submodule_search_locations=inside
+        )
+
+
+class Exact(SourceFileLoader):
+    """Compiles a source from the bytes that were hashed, or fails; .pyc files play no part."""
+
+    def __init__(self, module: Module):
+        super().__init__(module.name, str(module.path))
+        self._sha256 = module.sha256
+
+    def get_code(self, fullname: str) -> Any:
+        """The code of the source; CalibrationError if that has changed since it was hashed."""
+        source = self.get_data(self.path)
+        if sha256(source).hexdigest() != self._sha256:
+            raise CalibrationError(f"{self.path} changed while it was being loaded; run again.")
+        return self.source_to_code(source, self.path)

@@ -1,0 +1,265 @@
+"""The report: one HTML file that says what is held, what changed, and how it was recalibrated.
+
+Everything is in the file, images too; it needs no network and no script.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from jwmirror import __version__
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import write_bytes
+from jwmirror.core.model import UPSTREAM, Derivation, Entry, Generation, Product, Record, canonical
+from jwmirror.report import formatting
+from jwmirror.report.explanation import by_step
+from jwmirror.report.status import Status, holdings, spoken, status_of
+from jwmirror.store.runs import Run
+
+ROWS = 200  # of a table; the command line lists all
+PICTURES = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One result that the run computed."""
+
+    recipe: str
+    product: str
+    pipeline: str
+    seconds: float
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way in which results of the current generation were made: all that they share."""
+
+    recipe: str
+    derivation: Derivation
+    steps: dict[str, dict[str, Any]]
+    products: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Pedigree:
+    """What tells generations of upstream files apart."""
+
+    place: str
+    suffix: str
+    cal_ver: str
+    crds_ctx: str
+    sdp_ver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    """Upstream files of one place, kind and pedigree, counted."""
+
+    pedigree: Pedigree
+    dates: str
+    files: int
+    exclusive: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One mosaic, upstream beside recalibrated, or why there is no picture."""
+
+    name: str
+    recipe: str
+    image: str  # data URI, or ""
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All that the template shows."""
+
+    generation: Generation
+    status: Status
+    tiles: tuple[tuple[str, str], ...]
+    made: tuple[Made, ...]
+    ways: tuple[Way, ...]
+    lineages: tuple[Lineage, ...]
+    pictures: tuple[Picture, ...]
+
+
+def write_report(
+    path: Path,
+    generation: Generation,
+    entries: Sequence[Entry],
+    run: Run,
+    provenance_lookup: Callable[[str], Record | None],
+    locate: Callable[[str], Path],
+) -> None:
+    """Durably write the report on a generation and the run that led to it.
+
+    `provenance_lookup` gives the record of a key, `locate` the path of an object. If any file's
+    access is exclusive, only the owner can read the page, for it has pictures.
+    """
+    page = page_of(generation, entries, run, provenance_lookup, locate)
+    exclusive = any(entry.product and entry.product.exclusive for entry in entries)
+    write_bytes(path, rendered(page).encode(), mode=0o600 if exclusive else 0o644)
+
+
+def page_of(
+    generation: Generation,
+    entries: Sequence[Entry],
+    run: Run,
+    provenance_lookup: Callable[[str], Record | None],
+    locate: Callable[[str], Path],
+) -> Page:
+    """What the report shows; reads the provenance of all results and the mosaics' pixels."""
+    entries = tuple(entries)
+    held = holdings((entry.path, entry.size, entry.state) for entry in entries)
+    status = status_of("", generation, held, run)
+    keys = dict.fromkeys(entry.key for entry in entries if entry.key)
+    records = {key: record for key in keys if (record := provenance_lookup(key))}
+    made = made_by(run, provenance_lookup)
+    return Page(
+        generation=generation,
+        status=status,
+        tiles=_tiles(generation, status, run, made),
+        made=made,
+        ways=ways_of(entries, records),
+        lineages=lineages_of(entries),
+        pictures=tuple(pictures_of(entries, set(run.computed_keys), locate)),
+    )
+
+
+def rendered(page: Page) -> str:
+    """The page as HTML; every text in it is escaped."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("jwmirror.report")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"size": formatting.size, "moment": formatting.moment, "text": _text}
+    template = environment.get_template("report.html")
+    return template.render(page=page, status=page.status, version=__version__, rows=ROWS)
+
+
+def _text(value: Any) -> str:
+    """A parameter's value as one reads it."""
+    return value if isinstance(value, str) else canonical(value)
+
+
+def _tiles(
+    generation: Generation, status: Status, run: Run, made: tuple[Made, ...]
+) -> tuple[tuple[str, str], ...]:
+    """The page's first numbers, with their words."""
+    downloaded = sum(receipt.downloaded for receipt in run.fetched)
+    seconds = sum(each.seconds for each in made)
+    return (
+        (
+            f"{generation.counts['files']:,}",
+            f"files held, {formatting.size(generation.counts['bytes'])}",
+        ),
+        (str(len(status.changes)), f"changes at MAST, {formatting.size(downloaded)} fetched"),
+        (str(len(made)), f"results computed, {seconds:.0f} s of work"),
+        (str(len(status.out_of_date)), "still out of date"),
+        (str(len(status.waits)), "waiting"),
+        (str(len(status.failures)), "failed"),
+    )
+
+
+def made_by(run: Run, provenance_lookup: Callable[[str], Record | None]) -> tuple[Made, ...]:
+    """The results that a run computed, and why."""
+    why = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
+    results = {each.key: each for receipt in run.computed for each in receipt.results}
+    found = []
+    for key in run.computed_keys:
+        result, record = results.get(key), provenance_lookup(key)
+        if result is not None:
+            reasons = why.get((result.recipe, result.product), ())
+            found.append(
+                Made(
+                    recipe=result.recipe,
+                    product=result.product,
+                    pipeline=result.pipeline,
+                    seconds=record.seconds if record else 0.0,
+                    reasons=tuple(map(spoken, reasons)),
+                )
+            )
+    return tuple(sorted(found, key=attrgetter("recipe", "product", "pipeline")))
+
+
+def ways_of(entries: Iterable[Entry], records: dict[str, Record]) -> tuple[Way, ...]:
+    """The distinct ways in which results were made: recipe, pipeline, parameters, references."""
+    shared: dict[tuple[str, ...], dict[str, Record]] = {}
+    for entry in entries:
+        if record := records.get(entry.key):
+            made = record.derivation
+            terms = canonical((made.engine, made.parameters, made.references, made.hooks))
+            shared.setdefault((entry.origin, made.pipeline, terms), {})[entry.key] = record
+    return tuple(
+        Way(
+            recipe=recipe,
+            derivation=next(iter(group.values())).derivation,
+            steps=by_step(next(iter(group.values())).derivation),
+            products=tuple(sorted(record.derivation.product for record in group.values())),
+        )
+        for (recipe, _, _), group in sorted(shared.items())
+    )
+
+
+def lineages_of(entries: Iterable[Entry]) -> tuple[Lineage, ...]:
+    """Upstream files by place, kind and pedigree."""
+    alike: dict[Pedigree, list[Product]] = {}
+    for product in (entry.product for entry in entries if entry.product):
+        alike.setdefault(_pedigree(product), []).append(product)
+    return tuple(
+        Lineage(
+            pedigree=pedigree,
+            dates=_span([product.date[:10] for product in alike[pedigree] if product.date]),
+            files=len(alike[pedigree]),
+            exclusive=sum(product.exclusive for product in alike[pedigree]),
+        )
+        for pedigree in sorted(alike)
+    )
+
+
+def _pedigree(product: Product) -> Pedigree:
+    return Pedigree(
+        place=f"jw{product.program:05d} {product.observation}",
+        suffix=product.suffix,
+        cal_ver=product.cal_ver or "",
+        crds_ctx=product.crds_ctx or "",
+        sdp_ver=product.sdp_ver or "",
+    )
+
+
+def _span(days: list[str]) -> str:
+    return " to ".join(dict.fromkeys((min(days), max(days)))) if days else ""
+
+
+def pictures_of(
+    entries: Iterable[Entry], fresh: set[str], locate: Callable[[str], Path]
+) -> Iterable[Picture]:
+    """Each recalibrated mosaic beside upstream's, those of fresh keys first."""
+    mosaics = [entry for entry in entries if entry.filename.endswith("_i2d.fits")]
+    upstream = {entry.filename: entry for entry in mosaics if entry.origin == UPSTREAM}
+    ours = [entry for entry in mosaics if entry.origin != UPSTREAM]
+    ours.sort(key=lambda entry: (entry.key not in fresh, entry.path))
+    for entry in ours[:PICTURES]:
+        yield _picture(entry, upstream.get(entry.filename), locate)
+
+
+def _picture(ours: Entry, theirs: Entry | None, locate: Callable[[str], Path]) -> Picture:
+    from jwmirror.report import plots  # numpy, astropy, matplotlib
+
+    shown = [] if theirs is None else [("upstream", theirs)]
+    shown.append((f"recipe {ours.origin}", ours))
+    try:
+        images = [plots.read_image(title, locate(entry.sha256)) for title, entry in shown]
+        image = plots.side_by_side(images)
+        caption = "; ".join(each.measured() for each in images)
+    except StoreError as error:
+        image, caption = "", str(error)
+    if theirs is None:
+        caption += "; upstream's is not mirrored"
+    return Picture(name=ours.filename, recipe=ours.origin, image=image, caption=caption)

@@ -1,0 +1,1 @@
+"""The use cases that change a mirror outside a run."""

@@ -1,0 +1,240 @@
+"""Leases: who may change a mirror now; had by one rename, and told by who lives, never by a date.
+
+A lease is a folder with one file in it, whose name says whose it is: `free`, or the holder. To
+take it, give it back, or take it over from the dead is to rename that file from the name it was
+seen under; of all who try, the file system lets one do it. Who lives is told by the process table
+on the same machine; elsewhere only by a heartbeat that the observer itself saw stand still.
+"""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, sync_folder
+from jwmirror.core.jsonio import canonical, parse
+from jwmirror.store.holders import Holder
+
+PUBLISHING = "publishing"  # had by whoever changes what is published
+RUN = "run"  # had by a run from its query to its end; prune wants it, too. Before PUBLISHING
+FREE = "free"
+BEAT_S = 10.0  # between heartbeats
+STILL_S = 300.0  # without a heartbeat, seen by the observer: then a holder elsewhere is dead
+LOOK_S = 1.0  # the longest time between two looks of who waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a holder writes into the lease's file, for people: nothing is decided by it."""
+
+    holder: str
+    purpose: str
+    since: str  # UTC
+
+
+class Lease:
+    """A lease that is had; a thread touches its file, as a heartbeat, until it is released."""
+
+    def __init__(self, folder: Path, holder: Holder, purpose: str):
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        self.path = folder / holder.name
+        self.note = Note(holder=holder.name, purpose=purpose, since=since)
+        with suppress(OSError):  # a full disk: whoever makes room needs the lease, not the note
+            _write_note(self.path, self.note)
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, name=f"{folder.name} lease", daemon=True).start()
+
+    def check(self) -> None:
+        """StoreError if the lease was lost: this process stood still, and was taken for dead."""
+        if not self.path.exists():
+            raise StoreError(
+                f"lease {self.path.parent} of {self.note.purpose}: taken over by another process, "
+                f"because no heartbeat was seen for {STILL_S:g} s; run again."
+            )
+
+    def release(self) -> None:
+        """Give the lease back; StoreError if it was lost meanwhile."""
+        self._ended.set()
+        free = self.path.with_name(FREE)
+        try:
+            os.rename(self.path, free)
+        except FileNotFoundError:
+            if not free.exists():
+                self.check()
+        failpoint("lease: released")
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_S):
+            with suppress(OSError):  # if it was lost, check() tells
+                os.utime(self.path)
+
+
+@contextmanager
+def lease(
+    root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING
+) -> Iterator[Lease]:
+    """Have a lease of the mirror at `root`, alone; readers take none and never wait.
+
+    Waits up to `wait_s` seconds for who has it (None: as long as it takes); then HeldError, which
+    says who. A dead holder's lease is taken over. Who wants both takes RUN before PUBLISHING.
+    """
+    held = take(root, purpose, wait_s, name)
+    told = f"lease {held.path.parent}"
+    try:
+        with refusals(told, "nothing was changed"):
+            failpoint("lease: taken")
+        yield held
+    finally:
+        with refusals(told, "what was done is done, and the lease ends with this process"):
+            held.release()
+
+
+def take(root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING) -> Lease:
+    """Take a lease as `lease` does, without saying when it ends; it ends with the process."""
+    folder, mine, watch = Path(root) / "locks" / name, Holder.here(), _Watch()
+    deadline = None if wait_s is None else time.monotonic() + wait_s
+    pause = LOOK_S / 64
+    while True:
+        try:
+            seen = _token(folder)
+            if seen == FREE or watch.is_dead(folder / seen):
+                if _had(folder, seen, mine):
+                    return Lease(folder, mine, purpose)
+                continue
+        except OSError as err:
+            raise StoreError(f"lease {folder}: {err}; nothing was changed.") from err
+        if deadline is not None and time.monotonic() >= deadline:
+            raise _held(folder / seen, root)
+        time.sleep(pause)
+        pause = min(LOOK_S, pause * 2)
+
+
+def holder(root: Path, name: str = PUBLISHING) -> Note | None:
+    """Who has a lease now and lives, as far as can be told at once; for people."""
+    folder = Path(root) / "locks" / name
+    names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    for each in names:
+        found = Holder.of(each)
+        if found and found.lives() is not False:
+            return _note(folder / each)
+    return None
+
+
+class _Watch:
+    """Tells the dead; of a holder elsewhere, by how long it was seen without a heartbeat."""
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._still_s = 0.0
+        self._looked = time.monotonic()
+
+    def is_dead(self, path: Path) -> bool:
+        found = Holder.of(path.name)
+        lives = found.lives() if found else None
+        if lives is not None:
+            return not lives
+        seen = (path.name, _touched(path))
+        now = time.monotonic()
+        passed = min(max(0.0, now - self._looked), 2 * LOOK_S)  # asleep, or the clock leapt: less
+        self._still_s = self._still_s + passed if seen == self._seen else 0.0
+        self._seen, self._looked = seen, now
+        return self._still_s >= STILL_S
+
+
+def _token(folder: Path) -> str:
+    """The name of the lease's file; a new lease is free."""
+    while True:
+        try:
+            names = [name for name in os.listdir(folder) if not name.startswith(".")]
+        except FileNotFoundError:
+            names = []
+        if names:
+            return min(names, key=lambda name: (name != FREE, name))
+        _make(folder)
+
+
+def _make(folder: Path) -> None:
+    """A free lease, unless there is one: a folder with a file in it is never replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    temporary.mkdir()
+    try:
+        (temporary / FREE).touch()
+        with suppress(OSError):  # another process made it, or a listing missed the file in motion
+            os.rename(temporary, folder)
+            sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _had(folder: Path, seen: str, mine: Holder) -> bool:
+    """Whether the lease's file, seen under a name, could be given mine, and is the only one."""
+    path = folder / mine.name
+    with suppress(FileNotFoundError):
+        os.rename(folder / seen, path)
+    if not path.exists():  # asked anew: a network file system may repeat a rename, and then fail
+        return False
+    others = [name for name in os.listdir(folder) if name != mine.name and name[0] != "."]
+    for other in others:  # a copy of the mirror laid over it brought a second file
+        known = Holder.of(other)
+        if other != FREE and (known is None or known.lives() is not False):
+            path.unlink()
+            return False
+        (folder / other).unlink(missing_ok=True)
+    return not others or _had(folder, mine.name, mine)
+
+
+def _held(path: Path, root: Path) -> HeldError:
+    found, note = Holder.of(path.name), _note(path)
+    unsure = (
+        ""
+        if found and found.lives()
+        else (
+            f"; whether it lives cannot be told from here: whoever waits takes the lease over when "
+            f"it has seen no heartbeat for {STILL_S:g} s"
+        )
+    )
+    return HeldError(
+        str(root),
+        note.purpose,
+        found.pid if found else 0,
+        found.host if found else path.name,
+        note.since,
+        unsure,
+    )
+
+
+def _note(path: Path) -> Note:
+    """What the holder wrote; between taking and writing, nothing is known but its name."""
+    with suppress(OSError, msgspec.DecodeError):
+        note = parse(path.read_bytes().partition(b"\n")[0], Note)
+        if note.holder == path.name:
+            return note
+    return Note(holder=path.name, purpose="another process", since="just now")
+
+
+def _write_note(path: Path, note: Note) -> None:
+    """Write the note's line over the former holder's; never makes the file: then it was lost."""
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        os.write(handle, canonical(note).encode() + b"\n")
+    finally:
+        os.close(handle)
+
+
+def _touched(path: Path) -> int | None:
+    """When a holder's clock says it last touched the file; to be compared with itself only."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,208 @@
+"""Freezing: a generation as a BagIt bag, which libraries and archives can check without us.
+
+The payload's sums are the objects' names; the `bagit` library then hashes every file against them.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import bagit
+import yaml
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals
+from jwmirror.core.model import Entry
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
+from jwmirror.store.losses import lost
+from jwmirror.store.maintenance.checkout import COPY, appearing, check_target, place_files
+from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST
+from jwmirror.store.manifest import restricted
+from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
+from jwmirror.store.provenance import Provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """A bag, and what is in it."""
+
+    mirror: str
+    generation: int
+    name: str  # the pin that keeps the generation
+    to: str
+    mode: str
+    files: int
+    bytes: int
+    left_out: tuple[str, ...]  # paths of exclusive files
+    lost: tuple[str, ...]  # paths of files whose objects are written down as lost
+
+
+@dataclass(frozen=True)
+class _Payload:
+    generation: Generation
+    rows: tuple[Entry, ...]
+    left_out: tuple[Entry, ...]
+    lost: tuple[Entry, ...]
+
+
+def plan_freeze(
+    root: Path, number: int, to: Path, mode: str = COPY, with_exclusive: bool = False
+) -> Frozen:
+    """What a bag would hold; StoreError if the folder is in use, or an object is missing."""
+    return _told(Path(root), _payload(Path(root), number, with_exclusive), Path(to), mode)
+
+
+def freeze(
+    root: Path,
+    number: int,
+    to: Path,
+    mode: str = COPY,
+    with_exclusive: bool = False,
+    extras: Mapping[str, bytes] | None = None,
+) -> Frozen:
+    """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
+
+    Exclusive files, and what was made beside them, are left out and named in metadata/left-out.txt
+    unless asked for; so are files that are known as lost, named in metadata/lost.txt. `extras` are
+    further tag files: name -> content. The generation is pinned as frozen before the first byte is
+    copied, so that no prune takes it.
+    """
+    root, to = Path(root), Path(to)
+    payload = _payload(root, number, with_exclusive)
+    told = _told(root, payload, to, mode)
+    had = find_pin(root, told.name)
+    with refusals("freeze", f"{to} is whole, or not there"):
+        pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
+        try:
+            with appearing(to) as folder:
+                _write_bag(root, payload, folder, told, extras or {})
+                _validate(folder, to)
+                failpoint("freeze: bag validated")
+        except BaseException:
+            if had is None:
+                unpin(root, told.name)
+            raise
+        failpoint("freeze: bag named")
+    return told
+
+
+def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
+    generation = Generations(root).whole(number)
+    entries = generation.entries()
+    Generations(root).check_objects(entries)
+    closed = set() if with_exclusive else restricted(entries)
+    gone = lost(root).keys()
+    return _Payload(
+        generation,
+        rows=tuple(e for e in entries if e.sha256 not in closed and e.sha256 not in gone),
+        left_out=tuple(e for e in entries if e.sha256 in closed),
+        lost=tuple(e for e in entries if e.sha256 in gone and e.sha256 not in closed),
+    )
+
+
+def _told(root: Path, payload: _Payload, to: Path, mode: str) -> Frozen:
+    check_target(root, to)
+    name = f"frozen-{payload.generation.number:06d}"
+    check_pin(root, name, payload.generation.number)
+    return Frozen(
+        mirror=str(root),
+        generation=payload.generation.number,
+        name=name,
+        to=str(to),
+        mode=mode,
+        files=len(payload.rows),
+        bytes=sum(entry.size for entry in payload.rows),
+        left_out=tuple(entry.path for entry in payload.left_out),
+        lost=tuple(entry.path for entry in payload.lost),
+    )
+
+
+def _write_bag(
+    root: Path, payload: _Payload, folder: Path, told: Frozen, extras: Mapping[str, bytes]
+) -> None:
+    """Payload, sums and tag files."""
+    (folder / "data").mkdir()
+    files = [(entry.path, entry.sha256) for entry in payload.rows]
+    place_files(root, files, folder / "data", Path(told.to) / "data", told.mode)
+    failpoint("freeze: payload written")
+    sums = "".join(f"{sha256}  data/{path}\n" for path, sha256 in files)
+    (folder / "manifest-sha256.txt").write_text(sums)
+    text = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
+    (folder / "bagit.txt").write_text(text)
+    for name, content in {**_tags(root, payload), **extras}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    bag = bagit.Bag(str(folder))
+    bag.info.update(_info(payload.generation, told))
+    bag.save()
+
+
+def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
+    """The tag files that say what the payload is, and how it was made."""
+    generation = payload.generation
+    tags = {
+        "CITATION.cff": _citation(payload),
+        f"metadata/{HEAD}": (generation.folder / HEAD).read_bytes(),
+        f"metadata/{MANIFEST}": (generation.folder / MANIFEST).read_bytes(),
+        "metadata/left-out.txt": _named(payload.left_out),
+    }
+    if payload.lost:
+        tags["metadata/lost.txt"] = _named(payload.lost)
+    provenance = Provenance(root)
+    for key in sorted({entry.key for entry in payload.rows if entry.key}):
+        if provenance.path(key).is_file():
+            tags[f"metadata/provenance/{key}.json"] = provenance.path(key).read_bytes()
+    return tags
+
+
+def _named(entries: Iterable[Entry]) -> bytes:
+    """Files as `sha256sum` would name them."""
+    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
+
+
+def _citation(payload: _Payload) -> bytes:
+    programs = sorted({entry.path.split("/")[-3][2:].lstrip("0") for entry in payload.rows})
+    citation = {
+        "cff-version": "1.2.0",
+        "message": "If you use these data, cite the JWST programs they come from, and MAST.",
+        "type": "dataset",
+        "title": f"Data of JWST programs {', '.join(programs)}, as mirrored and recalibrated",
+        "authors": [{"name": "Mikulski Archive for Space Telescopes (MAST), STScI"}],
+        "version": f"generation {payload.generation.number}",
+        "date-released": payload.generation.made_at[:10],
+        "identifiers": [
+            {
+                "type": "other",
+                "value": f"sha256:{payload.generation.manifest_sha256}",
+                "description": "metadata/manifest.parquet, which names every file by its sha256",
+            }
+        ],
+    }
+    return yaml.safe_dump(citation, sort_keys=False).encode()
+
+
+def _info(generation: Generation, told: Frozen) -> dict[str, str]:
+    return {
+        "Bagging-Date": date.today().isoformat(),
+        "Bag-Software-Agent": "jwmirror, with bagit.py",
+        "External-Identifier": f"generation {generation.number}, {generation.manifest_sha256}",
+        "Internal-Sender-Description": generation.cause,
+        "Payload-Oxum": f"{told.bytes}.{told.files}",
+    }
+
+
+def _validate(folder: Path, to: Path) -> None:
+    """StoreError unless bagit finds the bag whole, every byte hashed."""
+    logging.getLogger("bagit").setLevel(logging.CRITICAL)  # what it finds is in its error
+    try:
+        bagit.Bag(str(folder)).validate(processes=os.cpu_count() or 1)
+    except bagit.BagError as err:
+        raise StoreError(
+            f"bag {to}: bagit finds it not valid ({err}); nothing was left there; see "
+            "`jwmirror verify --full`, and freeze again."
+        ) from err

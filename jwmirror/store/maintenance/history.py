@@ -1,0 +1,96 @@
+"""The history of a file: its versions, and from which generation to which each was published."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwmirror.core.model import Entry, Reason
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.tombstones import Kept, tombstone
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileVersion:
+    """One content of a file, in generations that follow each other."""
+
+    path: str
+    sha256: str
+    size: int  # bytes
+    first: int  # generation; of those that were not pruned
+    first_at: str  # ISO, UTC: when it was published
+    last: int
+    entry: Entry  # as the first of them has it
+    reasons: tuple[Reason, ...] = ()  # why it is not as the version before
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileHistory:
+    """All versions of the files of a name, by path, oldest first."""
+
+    mirror: str
+    generations: tuple[int, ...]  # that were looked at
+    versions: tuple[FileVersion, ...]
+    kept: dict[str, tuple[Kept, ...]]  # pruned generation -> what of these files it left
+
+
+def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) -> FileHistory:
+    """The history of the paths that `match` picks out of those of each generation."""
+    generations = Generations(root)
+    whole = generations.unpruned()
+    spans: dict[str, list[FileVersion]] = {}
+    before: set[str] = set()
+    for generation in whole:
+        before = _follow(generation, match, spans, before)
+    kept = {}
+    for each in generations.all():
+        rows = tombstone(each.folder).kept if each.is_pruned else ()
+        wanted = set(match([row.path for row in rows])) if rows else set()
+        if wanted:
+            kept[str(each.number)] = tuple(row for row in rows if row.path in wanted)
+    return FileHistory(
+        mirror=str(root),
+        generations=tuple(each.number for each in whole),
+        versions=tuple(version for path in sorted(spans) for version in spans[path]),
+        kept=kept,
+    )
+
+
+def _follow(
+    generation: Generation,
+    match: Callable[[Iterable[str]], Collection[str]],
+    spans: dict[str, list[FileVersion]],
+    before: set[str],
+) -> set[str]:
+    """Lengthen the versions that a generation still has, begin those it has not; its paths.
+
+    `before` are the paths of the generation before: what was away in between begins anew.
+    """
+    rows = generation.columns("path", "sha256", "size")
+    paths, sums, sizes = (rows.column(name) for name in ("path", "sha256", "size"))
+    wanted = set(match(paths))
+    entries = None
+    for place, path in enumerate(paths):
+        if path not in wanted:
+            continue
+        known = spans.setdefault(path, [])
+        if known and path in before and known[-1].sha256 == sums[place]:
+            known[-1] = _until(known[-1], generation.number)
+            continue
+        entries = entries or generation.entries()
+        known.append(
+            FileVersion(
+                path=path,
+                sha256=sums[place],
+                size=sizes[place],
+                first=generation.number,
+                first_at=generation.made_at,
+                last=generation.number,
+                entry=entries[place],
+            )
+        )
+    return wanted
+
+
+def _until(version: FileVersion, number: int) -> FileVersion:
+    return FileVersion(**vars(version) | {"last": number})

@@ -1,0 +1,293 @@
+"""Repair: mending what verification found, as far as it can be mended; what was done is told.
+
+Objects that MAST still has unchanged are fetched again. Results give way, so that the next run
+makes them again. Views and pointers are rebuilt. Damaged bytes go to quarantine/, never away.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals, replace_symlink, sync_folder, write_bytes
+from jwmirror.core.model import Entry, Failure, Product, Version
+from jwmirror.store.generations import Generations
+from jwmirror.store.lease import RUN, lease
+from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
+from jwmirror.store.maintenance.scan import Problem, read_states
+from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.view import view_folder
+
+Arrival = tuple[Version, Path]  # a product's bytes, verified, in a file that is ours
+Refetch = Callable[[Sequence[Product]], Iterable[Arrival | Failure]]
+
+REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "put aside", "tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What is to be done about one problem."""
+
+    problem: Problem
+    act: str  # one of the five above
+    entry: Entry | None = None  # of an object: the newest row that names it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of one problem."""
+
+    problem: Problem
+    is_mended: bool
+    done: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairs:
+    """What was looked at, and what came of each problem; in a plan, what would be tried."""
+
+    mirror: str
+    is_full: bool
+    outcomes: tuple[Outcome, ...]
+
+
+def plan_repair(root: Path, full: bool = False) -> tuple[Step, ...]:
+    """What is wrong, and what can be done about it."""
+    problems = verify(root, full).problems
+    wanted = {Path(each.path).name for each in problems if each.kind == "object"}
+    rows = _rows(root, wanted)
+    last = read_states(root).outliving().keys() if wanted else ()
+    return tuple(_step(each, rows, last) for each in problems)
+
+
+def repair(
+    root: Path,
+    full: bool = False,
+    refetch: Refetch | None = None,
+    group: str | None = None,
+    wait_s: float | None = 0.0,
+) -> Repairs:
+    """Mend a mirror; it waits as prune does. `refetch` asks MAST; without it nobody does.
+
+    What can be had from nowhere is written down as lost: its rows stay, and publications go on.
+    """
+    root = Path(root)
+    if not Generations(root).folder.is_dir():
+        raise StoreError(f"{root}: no generation is there; there is nothing to repair.")
+    with (
+        refusals("repair", "what was not mended yet is as it was"),
+        lease(root, "repair", wait_s, RUN),
+        lease(root, "repair", wait_s),
+    ):
+        steps = plan_repair(root, full)
+        outcomes = [_mended(root, step) for step in steps if step.act != REFETCH]
+        outcomes += _refetched(root, [s for s in steps if s.act == REFETCH], refetch, group)
+        for sha256, loss in losses(root).items():
+            if Objects(root).has(sha256, loss.size):
+                forget_loss(root, sha256)
+    return Repairs(
+        mirror=str(root),
+        is_full=full,
+        outcomes=tuple(sorted(outcomes, key=lambda each: each.problem)),
+    )
+
+
+def planned(root: Path, full: bool = False) -> Repairs:
+    """What a repair would try, told as its outcomes are."""
+    words = {
+        REFETCH: "would be fetched again, if MAST has it unchanged",
+        REMAKE: "would give way, so that the next run makes it again",
+        REBUILD: "would be rebuilt",
+        ASIDE: "would be moved to quarantine/",
+        TELL: "cannot be mended: take it back from a copy of the mirror",
+    }
+    outcomes = (
+        Outcome(problem=step.problem, is_mended=False, done=words[step.act])
+        for step in plan_repair(root, full)
+    )
+    return Repairs(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
+
+
+def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
+    """sha256 -> the newest row that names it."""
+    found: dict[str, Entry] = {}
+    for generation in reversed(Generations(root).unpruned()) if wanted else ():
+        try:
+            sums = generation.columns("sha256").column("sha256")
+        except StoreError:  # damaged, and told as such
+            continue
+        places = [n for n, sha256 in enumerate(sums) if sha256 in wanted - found.keys()]
+        entries = generation.entries() if places else ()
+        for place in places:
+            found.setdefault(sums[place], entries[place])
+    return found
+
+
+def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> Step:
+    """What to do about a problem; `last` are objects that outlive their generations."""
+    if problem.found == DENIED:  # not damaged, as far as we can tell: nothing is put aside
+        return Step(problem=problem, act=TELL)
+    entry = rows.get(Path(problem.path).name) if problem.kind == "object" else None
+    if entry is not None:
+        return Step(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
+    if problem.kind == "object" and Path(problem.path).name in last:
+        return Step(problem=problem, act=TELL)
+    act = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
+    return Step(problem=problem, act=act.get(problem.kind, TELL))
+
+
+# ---- what needs nobody else ------------------------------------------------------------------
+
+
+def _mended(root: Path, step: Step) -> Outcome:
+    """Do what is to be done about a problem; the outcome says so."""
+    problem = step.problem
+    if step.act == REMAKE:
+        return _given_way(root, step)
+    if step.act == ASIDE:
+        where = _put_aside(root, problem)
+        told = f"moved to {where}; the next run has it anew" if where else "it is not there"
+        return Outcome(problem=problem, is_mended=True, done=told)
+    if step.act == REBUILD:
+        return _rebuilt(root, problem)
+    copy = "not mended: take it back from a copy of the mirror"
+    name = Path(problem.path).stem
+    told = f"not mended: `jwmirror unpin {name}`" if problem.kind == "pin" else copy
+    if problem.found == DENIED:
+        told = "left as it is: who may read it has to verify it"
+    return Outcome(problem=problem, is_mended=False, done=told)
+
+
+def _given_way(root: Path, step: Step) -> Outcome:
+    """Let a result that lost an object be made again: its record goes, its row is told as lost."""
+    where = _put_aside(root, step.problem)
+    Provenance(root).path(step.entry.key).unlink(missing_ok=True)
+    failpoint("repair: record removed")
+    _lose(root, step.entry, "a result of recalibration; the next run makes it again")
+    moved = f"moved to {where}; " if where else ""
+    told = (
+        f"{moved}record {step.entry.key[:12]} removed: the next run makes {step.entry.path} again"
+    )
+    return Outcome(problem=step.problem, is_mended=False, done=told)
+
+
+def _put_aside(root: Path, problem: Problem) -> str:
+    """Move a damaged file to quarantine/, with its reason beside it; "" if it is not there."""
+    damaged = root / problem.path
+    if not os.path.lexists(damaged):
+        return ""
+    folder = root / "quarantine"
+    folder.mkdir(exist_ok=True)
+    place = folder / f"{damaged.name[:150]}.damaged"
+    number = 1
+    while os.path.lexists(place):
+        number += 1
+        place = folder / f"{damaged.name[:150]}.{number}.damaged"
+    why = f"{problem.path}: expected {problem.expected}, found {problem.found}\n"
+    write_bytes(place.with_name(f"{place.name}.reason"), why.encode())
+    os.rename(damaged, place)
+    sync_folder(folder)
+    sync_folder(damaged.parent)
+    failpoint("repair: damaged file put aside")
+    return f"quarantine/{place.name}"
+
+
+def _rebuilt(root: Path, problem: Problem) -> Outcome:
+    """Let a pointer or a row of a view be what it must be."""
+    parts = Path(problem.path).parts
+    if problem.path == "CURRENT":
+        number = _best(root)
+        if number is None:
+            told = "not mended: no generation is whole; take one back from a copy of the mirror"
+            return Outcome(problem=problem, is_mended=False, done=told)
+        write_bytes(root / "CURRENT", f"{number}\n".encode())
+        failpoint("repair: CURRENT written")
+        Generations(root).repair_pointers()
+        done = f"it names generation {number} now"
+    elif len(parts) > 2 and view_folder(root, int(parts[1])).is_dir():
+        done = _row_rebuilt(root, problem)
+    else:
+        Generations(root).repair_pointers()
+        done = "rebuilt from CURRENT and its generation"
+    failpoint("repair: rebuilt")
+    return Outcome(problem=problem, is_mended=True, done=done)
+
+
+def _row_rebuilt(root: Path, problem: Problem) -> str:
+    """One row of a view, in one rename; what does not belong there is put aside."""
+    where = ""
+    if problem.expected == NOTHING or problem.found == "a file":
+        where = _put_aside(root, problem)
+    if problem.expected != NOTHING:
+        (root / problem.path).parent.mkdir(parents=True, exist_ok=True)
+        replace_symlink(root / problem.path, problem.expected)
+    return f"moved to {where}" if where else "linked again"
+
+
+def _best(root: Path) -> int | None:
+    """The generation that `current` shows, if it is whole; else the newest that is."""
+    link = root / "current"
+    shown = os.path.basename(os.readlink(link)) if link.is_symlink() else ""
+    whole = []
+    for folder in sorted(root.glob("generations/[0-9]*")):
+        try:
+            generation = Generations(root).whole(int(folder.name))
+            generation.columns("path")
+        except StoreError:
+            continue
+        whole.append(generation.number)
+    if shown.isdigit() and int(shown) in whole:
+        return int(shown)
+    return max(whole, default=None)
+
+
+# ---- what MAST may still have ----------------------------------------------------------------
+
+
+def _refetched(
+    root: Path, steps: Sequence[Step], refetch: Refetch | None, group: str | None
+) -> Iterator[Outcome]:
+    """Put damaged bytes aside, take in what MAST gives again, and write down what is lost."""
+    asides = {step.entry.sha256: _put_aside(root, step.problem) for step in steps}
+    products = [step.entry.product for step in steps]
+    wanted = {(s.entry.product.uri, s.entry.sha256) for s in steps}
+    told: dict[str, str] = {}  # file name -> why MAST's bytes were not taken
+    objects = Objects(root, group)
+    for each in refetch(products) if refetch and products else ():
+        if isinstance(each, Failure):
+            told[each.name] = each.message
+            continue
+        version, path = each
+        if (version.product.uri, version.sha256) in wanted:
+            objects.take_all([version], [path])
+            failpoint("repair: object taken in")
+        else:
+            path.unlink()
+            told[version.product.filename] = f"MAST has other bytes of it now ({version.sha256})"
+    nobody = "MAST was not asked: name a config" if refetch is None else "MAST has it no longer"
+    for step in steps:
+        entry, where = step.entry, asides[step.entry.sha256]
+        moved = f"; the damaged bytes are in {where}" if where else ""
+        if objects.has(entry.sha256, entry.size):
+            done = f"fetched again from MAST{moved}"
+            yield Outcome(problem=step.problem, is_mended=True, done=done)
+            continue
+        why = told.get(entry.product.filename, nobody)
+        if refetch is not None:
+            _lose(root, entry, why)
+        done = f"lost, {entry.path}: {why}{moved}; take it back from a copy of the mirror"
+        yield Outcome(problem=step.problem, is_mended=False, done=done)
+
+
+def _lose(root: Path, entry: Entry, why: str) -> None:
+    found_at = datetime.now(UTC).isoformat(timespec="seconds")
+    write_loss(
+        root,
+        Loss(sha256=entry.sha256, size=entry.size, path=entry.path, why=why, found_at=found_at),
+    )
+    failpoint("repair: loss written down")

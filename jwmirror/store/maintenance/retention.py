@@ -1,0 +1,65 @@
+"""Retention: which generations a policy keeps, and which versions outlive theirs. Pure: no I/O."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from jwmirror.core.model import Generation
+from jwmirror.store.maintenance.tombstones import Kept
+
+CURRENT = "current"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What prune keeps besides what it always keeps."""
+
+    keep_last: int | None = None  # the newest generations, by number
+    keep_days: float | None = None  # what is younger
+
+    def __str__(self) -> str:
+        last = None if self.keep_last is None else f"the last {self.keep_last}"
+        days = None if self.keep_days is None else f"younger than {self.keep_days:g} days"
+        return ", ".join(filter(None, (last, days))) or "nothing but what is always kept"
+
+
+def kept_generations(
+    generations: Sequence[Generation],
+    current: int | None,
+    pinned: Mapping[int, Sequence[str]],
+    policy: Policy,
+    now: datetime,
+) -> dict[int, str]:
+    """Number -> why, of the generations that stay; `generations` are oldest first."""
+    last = {each.number for each in generations[-(policy.keep_last or 0) :]}
+    kept = {}
+    for each in generations:
+        if each.number == current:
+            kept[each.number] = CURRENT
+        elif each.number in pinned:
+            kept[each.number] = f"pinned: {', '.join(pinned[each.number])}"
+        elif policy.keep_last and each.number in last:
+            kept[each.number] = f"one of the last {policy.keep_last}"
+        elif policy.keep_days is not None and is_younger(each.made_at, policy.keep_days, now):
+            kept[each.number] = f"younger than {policy.keep_days:g} days"
+    return kept
+
+
+def is_younger(made_at: str, days: float, now: datetime) -> bool:
+    """Whether an ISO time (UTC where it names no zone) is less than so many days ago."""
+    when = datetime.fromisoformat(made_at)
+    return when.replace(tzinfo=when.tzinfo or UTC) > now - timedelta(days=days)
+
+
+def newest_versions(
+    states: Iterable[tuple[int, Iterable[tuple[str, str, str, int]]]],
+) -> dict[str, tuple[int, Kept]]:
+    """URI -> the newest generation that held the product, and the version that it held.
+
+    `states` are generations with their upstream rows (uri, path, sha256, size); of pruned ones,
+    the rows that their tombstones keep.
+    """
+    found: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
+    for number, rows in sorted(states, key=lambda state: state[0]):
+        found.update((row[0], (number, row)) for row in rows)
+    return {uri: (number, Kept(*row)) for uri, (number, row) in found.items()}

@@ -1,0 +1,125 @@
+"""The rows of all generations at once, column by column: what verify and prune go through."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.files import sha256_of
+from jwmirror.store.generation import Generation
+from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.retention import newest_versions
+from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST, PRUNED, Kept, tombstone
+
+COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Problem:
+    """One thing in a mirror that is not as it must be."""
+
+    kind: str  # generation, manifest, object, pointer, view, pin, provenance
+    path: str  # below the mirror
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one generation; lists of equal length."""
+
+    path: list[str]
+    sha256: list[str]
+    size: list[int]  # bytes
+    uri: list[str | None]  # of upstream files
+    key: list[str]  # of recalibrated files; "" of others
+
+    def upstream(self) -> Iterator[tuple[str, str, str, int]]:
+        """(uri, path, sha256, size) of its upstream files."""
+        rows = zip(self.uri, self.path, self.sha256, self.size, strict=True)
+        return (row for row in rows if row[0] is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class States:
+    """What can be read of the generations, and what of them is damaged."""
+
+    generations: dict[int, Generation]  # those whose rows can be had
+    rows: dict[int, Rows]  # theirs
+    tombs: dict[int, tuple[Kept, ...]]  # pruned ones, and what their tombstones keep
+    problems: tuple[Problem, ...]
+
+    def newest(self) -> dict[str, tuple[int, Kept]]:
+        """URI -> the newest generation that held the product, and the version that it held."""
+        tombs = (
+            (number, ((k.uri, k.path, k.sha256, k.size) for k in kept))
+            for number, kept in self.tombs.items()
+        )
+        rows = ((number, rows.upstream()) for number, rows in self.rows.items())
+        return newest_versions([*rows, *tombs])
+
+    def outliving(self) -> dict[str, Kept]:
+        """sha256 -> what a tombstone keeps and nothing newer of its product is there of."""
+        return {
+            kept.sha256: kept for number, kept in self.newest().values() if number in self.tombs
+        }
+
+    def named(self) -> dict[str, int]:
+        """Every object that must be there: sha256 -> size in bytes."""
+        found = {sha256: kept.size for sha256, kept in self.outliving().items()}
+        for rows in self.rows.values():
+            found.update(zip(rows.sha256, rows.size, strict=True))
+        return found
+
+
+def read_states(root: Path) -> States:
+    """All generations of a mirror; what of them cannot be read or is not as published is told."""
+    generations, rows, tombs, problems = {}, {}, {}, []
+    for folder in sorted(Path(root).glob("generations/[0-9]*")):
+        try:
+            found = Generations(root).read(int(folder.name))
+        except StoreError as err:
+            problems.append(_problem(folder, HEAD, "the record of a generation", str(err)))
+            continue
+        problems += _parent_problems(root, found)
+        try:
+            if found.is_pruned:
+                tombs[found.number] = tombstone(folder).kept
+            else:
+                columns = found.columns(*COLUMNS)
+                generations[found.number] = found
+                rows[found.number] = Rows(*(columns.column(name) for name in COLUMNS))
+        except StoreError as err:
+            name = PRUNED if found.is_pruned else MANIFEST
+            expected = "a tombstone" if found.is_pruned else found.manifest_sha256
+            problems.append(_problem(folder, name, expected, _sum(folder / name, err)))
+    return States(generations=generations, rows=rows, tombs=tombs, problems=tuple(problems))
+
+
+def _parent_problems(root: Path, generation: Generation) -> Iterator[Problem]:
+    """Whether the parent's record is the one that this generation was made from."""
+    if generation.folder.name != f"{generation.number:06d}":
+        number = f"number {generation.number}"
+        yield _problem(generation.folder, HEAD, f"number {generation.folder.name}", number)
+    if generation.parent is None:
+        return
+    head = Path(root) / "generations" / f"{generation.parent:06d}" / HEAD
+    found = _sum(head)
+    if found != generation.parent_sha256:
+        yield _problem(head.parent, HEAD, generation.parent_sha256, found)
+
+
+def _sum(path: Path, err: StoreError | None = None) -> str:
+    """What is found at a path: the file's sha256, unless it is another error, or no file."""
+    if not path.is_file():
+        return "no file"
+    if path.name == PRUNED:
+        return str(err)
+    return sha256_of(path)
+
+
+def _problem(folder: Path, name: str, expected: str, found: str) -> Problem:
+    kind = "manifest" if name == MANIFEST else "generation"
+    return Problem(
+        kind=kind, path=f"generations/{folder.name}/{name}", expected=expected, found=found
+    )

@@ -1,0 +1,69 @@
+"""Program 1346: every mode once, carried out, calibrated by operations, and offered."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jwmirror_simulator.archive.editor import stamp
+from jwmirror_simulator.associations import pool_name
+from jwmirror_simulator.modes import imager
+from jwmirror_simulator.modes.context import build_context
+from jwmirror_simulator.modes.coronagraph import CORONAGRAPH
+from jwmirror_simulator.modes.dark import DARK
+from jwmirror_simulator.modes.imager import MIRI_IMAGE
+from jwmirror_simulator.modes.interferometer import INTERFEROMETER
+from jwmirror_simulator.modes.mode import PROGRAM, Mode, expose
+from jwmirror_simulator.modes.pools import pool_text
+from jwmirror_simulator.modes.slit import SLIT_SPECTRUM
+from jwmirror_simulator.modes.transit import TRANSIT
+from jwmirror_simulator.observatory import Observatory
+from jwmirror_simulator.operations import STAMPS, run
+
+MODES = (TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a bench process is to do; crosses as JSON."""
+
+    folder: str  # to work in; products are left in <folder>/products
+    uncals: tuple[str, ...]  # paths
+    pool: str  # path
+    stamps: dict[str, str]
+    workers: int
+
+
+def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
+    """Make the world of some modes: references, exposures, and what operations make of them.
+
+    The truth is in each mode's module; that of the imager also in `truth/`. Takes a minute or two.
+    """
+    modes = tuple(modes)
+    observatory = Observatory(root)
+    build_context(root / "crds", modes)
+    with TemporaryDirectory(dir=root, prefix="making.") as folder:
+        uncals = [path for mode in modes for path in expose(mode, Path(folder) / "sky")]
+        for path in uncals:
+            stamp(path, {"SDP_VER": STAMPS["sdp_ver"]})
+        pool = Path(folder) / pool_name(PROGRAM)
+        pool.write_text(pool_text(shot for mode in modes for shot in mode.shots))
+        products = calibrate(uncals, pool, root / "crds", Path(folder) / "operations")
+        observatory.archive.publish(*uncals, pool, *products)
+    imager.write_truth(root / "truth.ecsv")
+    (root / "program.json").write_text("null")
+    return observatory
+
+
+def calibrate(uncals: list[Path], pool: Path, crds_root: Path, folder: Path) -> list[Path]:
+    """Associate the exposures of a pool and calibrate all; paths of associations and products."""
+    job = Job(
+        folder=str(folder.resolve()),
+        uncals=tuple(str(path.resolve()) for path in uncals),
+        pool=str(pool.resolve()),
+        stamps=STAMPS,
+        workers=os.cpu_count() or 1,
+    )
+    run(job, crds_root.resolve(), "jwmirror_simulator.modes.bench")
+    return sorted((folder / "products").iterdir())

@@ -1,0 +1,189 @@
+"""What a program asks the telescope to do, and the exposures that follow from it."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from jwmirror_simulator.telescope.detectors import DETECTORS, PIXEL_SCALE, SUBARRAYS, Subarray
+
+EXPOSURE_EVERY = timedelta(minutes=10)
+PATTERN = 9  # dither points that every sequence announces, so that one more changes no header
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """A patch of sky: where it is, how many stars the first dither sees, and which ones (seed)."""
+
+    target: str
+    ra: float  # degrees
+    dec: float  # degrees
+    position_angle: float = 30.0  # degrees, of V3 from north to east
+    stars: int = 60
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """One filter of an observation, exposed at a number of dither positions."""
+
+    filter: str
+    dithers: int
+    group: str  # visit group: 02, 04...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What one detector does on one field."""
+
+    number: int
+    field: Field
+    detector: str
+    subarray: str
+    sequences: tuple[Sequence, ...]
+    groups: int = 5
+    integrations: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A JWST program: its observations, in order."""
+
+    number: int
+    observations: tuple[Observation, ...]
+    title: str = "Stars of known place and flux"
+    pi_name: str = "Leavitt, Henrietta"
+    start: str = "2025-11-20T00:00:00"  # UTC, of the first exposure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """One uncal exposure: its file name and what MAST would list of it."""
+
+    filename: str  # jw01345001001_02101_00001_nrcb1_uncal.fits
+    program: int
+    observation: int
+    visit: int
+    group: str  # visit group, sequence and activity: 02101
+    dither: int  # from 1
+    dithers: int  # points of the dither pattern; a program may take fewer
+    detector: str
+    module: str  # A, B
+    channel: str  # SHORT, LONG
+    filter: str
+    subarray: str
+    start: str  # ISO, UTC
+    end: str  # ISO, UTC
+    exposure_time: float  # seconds
+    groups: int
+    integrations: int
+    ra: float  # degrees, where the telescope thinks that it points
+    dec: float  # degrees
+    target: str
+    instrument: str = "NIRCAM"
+    pupil: str = "CLEAR"
+    exp_type: str = "NRC_IMAGE"
+    seed: int = 0  # of the noise and the cosmic rays
+
+    @property
+    def root(self) -> str:
+        """The file name without its suffix: jw01345001001_02101_00001_nrcb1."""
+        return self.filename.removesuffix("_uncal.fits")
+
+
+def demo_program() -> Program:
+    """Program 1345 of the demo: 10 exposures of two fields."""
+    short = Sequence(filter="F150W", dithers=3, group="04")
+    first = Observation(
+        number=1,
+        field=Field(target="CROWD-1", ra=80.0, dec=-69.5, seed=1),
+        detector="NRCB1",
+        subarray="SUB160",
+        sequences=(Sequence(filter="F200W", dithers=4, group="02"), short),
+    )
+    second = Observation(
+        number=2,
+        field=Field(target="CROWD-2", ra=81.2, dec=-69.1, position_angle=75.0, seed=2),
+        detector="NRCA1",
+        subarray="SUB160",
+        sequences=(Sequence(filter="F200W", dithers=3, group="02"),),
+    )
+    return Program(number=1345, observations=(first, second))
+
+
+def exposures_of(program: Program) -> tuple[Exposure, ...]:
+    """Every exposure of a program, in the order of their file names; nothing is written."""
+    return tuple(
+        _exposure(program, observation, sequence, dither)
+        for observation in program.observations
+        for sequence in observation.sequences
+        for dither in range(1, sequence.dithers + 1)
+    )
+
+
+def with_one_more_dither(program: Program, observation: int, filter_name: str) -> Program:
+    """The program with one more dither in one sequence; its earlier exposures stay as they are."""
+
+    def longer(sequence: Sequence) -> Sequence:
+        if sequence.filter != filter_name:
+            return sequence
+        return replace(sequence, dithers=sequence.dithers + 1)
+
+    observations = tuple(
+        replace(each, sequences=tuple(map(longer, each.sequences)))
+        if each.number == observation
+        else each
+        for each in program.observations
+    )
+    if observations == program.observations:
+        raise ValueError(f"program {program.number}: no {filter_name} in observation {observation}")
+    return replace(program, observations=observations)
+
+
+def _exposure(
+    program: Program, observation: Observation, sequence: Sequence, dither: int
+) -> Exposure:
+    """One exposure, with its name, its time and where it was meant to point."""
+    detector, subarray = DETECTORS[observation.detector], SUBARRAYS[observation.subarray]
+    group = f"{sequence.group}101"
+    visit = f"jw{program.number:05d}{observation.number:03d}001"
+    seconds = subarray.frame_time * observation.groups * observation.integrations
+    start = _start_of(program, observation, sequence, dither)
+    east, north = dither_offset(subarray, dither)
+    field = observation.field
+    return Exposure(
+        filename=f"{visit}_{group}_{dither:05d}_{detector.name.lower()}_uncal.fits",
+        program=program.number,
+        observation=observation.number,
+        visit=1,
+        group=group,
+        dither=dither,
+        dithers=PATTERN,
+        detector=detector.name,
+        module=detector.module,
+        channel=detector.channel,
+        filter=sequence.filter,
+        subarray=subarray.name,
+        start=start.isoformat(timespec="milliseconds"),
+        end=(start + timedelta(seconds=seconds)).isoformat(timespec="milliseconds"),
+        exposure_time=seconds,
+        groups=observation.groups,
+        integrations=observation.integrations,
+        ra=field.ra + east / 3600 / math.cos(math.radians(field.dec)),
+        dec=field.dec + north / 3600,
+        target=field.target,
+    )
+
+
+def dither_offset(subarray: Subarray, dither: int) -> tuple[float, float]:
+    """Arcsec east and north of the field's middle: the first at 0, the others around it."""
+    step = 0.06 * subarray.size * PIXEL_SCALE if dither > 1 else 0.0
+    return step * math.cos(2.4 * dither), step * math.sin(2.4 * dither)
+
+
+def _start_of(
+    program: Program, observation: Observation, sequence: Sequence, dither: int
+) -> datetime:
+    """When an exposure starts: each observation has its day, each visit group its hour."""
+    days, hours = observation.number - 1, int(sequence.group)
+    group_start = datetime.fromisoformat(program.start) + timedelta(days=days, hours=hours)
+    return group_start + (dither - 1) * EXPOSURE_EVERY
