@@ -20,15 +20,12 @@ from pathlib import Path
 
 from jwmirror.archive import rows as answers
 from jwmirror.archive.changes import compare
-from jwmirror.archive.doubts import Policy, doubted
 from jwmirror.archive.index import Held
 from jwmirror.archive.listing import assemble
-from jwmirror.archive.orders import orders
-from jwmirror.archive.poll import records_only
+from jwmirror.archive.poll import Policy, doubted, orders, records_only
 from jwmirror.archive.portal import read_pages
-from jwmirror.archive.rows import Observation
+from jwmirror.archive.rows import KeywordRow, Observation, OfferRow, Row, Table
 from jwmirror.archive.selection import select, unmatched
-from jwmirror.archive.tables import KeywordRow, OfferRow, Row, Table
 from jwmirror.archive.validators import validated
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest

@@ -7,7 +7,7 @@ from jwmirror.archive.transfer import Transfer
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Failure, Orders, Receipt, read, write
 from jwmirror.net.staging import landing
-from jwmirror.pipeline.inputs import version_of
+from jwmirror.pipeline.identity import version_of
 from jwmirror.store.objects import Objects
 
 log_to(snakemake.log[0])

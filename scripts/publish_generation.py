@@ -8,8 +8,7 @@ from jwmirror.core.model import Plan, Poll, Published, Receipt, References, Sett
 from jwmirror.store.entries import recalibrated_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import lease
-from jwmirror.store.receipts import upstream_after
-from jwmirror.store.runs import read_run
+from jwmirror.store.runs import read_run, upstream_after
 
 WAIT_S = 3600.0  # for whoever else changes what is published
 

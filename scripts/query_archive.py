@@ -3,16 +3,12 @@
 import os
 from pathlib import Path
 
-from jwmirror.archive.doubts import Policy
-from jwmirror.archive.orders import orders
-from jwmirror.archive.poll import poll
+from jwmirror.archive.poll import Policy, orders, poll
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Selection, parse, write
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
-from jwmirror.store.hints import pending, used
-from jwmirror.store.receipts import fetched
-from jwmirror.store.runs import former_listings
+from jwmirror.store.runs import fetched, former_listings, pending, used
 
 log_to(snakemake.log[0])
 mirror = Path(snakemake.params.mirror)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
 from jwmirror.core.model import canonical
-from jwmirror.pipeline.asked import pars_types
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.headers import crds_header
+from jwmirror.pipeline.registry import pars_types
 from jwmirror.planning.resolver import Resolver
 from jwmirror_simulator.references.context import build_context, mappings_folder
 from jwmirror_simulator.references.mappings import age, succeed

@@ -9,10 +9,9 @@ import psutil
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
 from jwmirror.engine.worker import calibrate
-from jwmirror.pipeline.inputs import version_of
+from jwmirror.pipeline.identity import version_of
 from jwmirror.planning.resolver import Resolver
-from jwmirror.services.run.plan import Bench
-from jwmirror.services.run.supply import Held, supply
+from jwmirror.services.run.plan import Bench, Held, supply
 from jwmirror_simulator.associations import associations_of
 from jwmirror_simulator.inputs import Inputs
 from jwmirror_simulator.telescope.program import exposures_of

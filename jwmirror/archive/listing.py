@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from jwmirror.archive import rows as answers
-from jwmirror.archive import tables
+from jwmirror.archive import rows as mast_rows
 from jwmirror.archive.portal import PATIENCE, TIMEOUT_S, Portal
 from jwmirror.archive.rows import NO_ROW, Keywords, Observation, Offer
 from jwmirror.core import names
@@ -44,7 +43,7 @@ def ask(
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, patience)
-    observations = answers.observations(portal.observations(program), program)
+    observations = mast_rows.observations(portal.observations(program), program)
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
@@ -67,7 +66,7 @@ def ask(
 def _offers(portal: Portal, observations: Iterable[Observation]) -> list[Offer]:
     obsids = sorted({each.obsid for each in observations if not each.is_planned})
     groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [offer for group in groups for offer in answers.offers(portal.products(group))]
+    return [offer for group in groups for offer in mast_rows.offers(portal.products(group))]
 
 
 def _keywords(
@@ -85,7 +84,7 @@ def _keywords(
         if table := _table(offer, instruments):
             tables[table].add(offer.filename)
     rows: list[Keywords] = []
-    for table, filenames in sorted(tables.items()):
+    for table, filenames in sorted(mast_rows.items()):
         found = _rows_of(portal, table, program, only, filenames)
         if not found:
             raise ArchiveError(
@@ -101,14 +100,14 @@ def _rows_of(
     portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
 ) -> list[Keywords]:
     """A table's rows of some observations, or, where a file's is not among those, of all."""
-    columns = (*tables.OWN_COLUMNS[table], *tables.COLUMNS)
+    columns = (*mast_rows.OWN_COLUMNS[table], *mast_rows.COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
         rows = portal.keywords(table, program, columns, numbers)
-        found = answers.keywords(rows, table, program)
+        found = mast_rows.keywords(rows, table, program)
         if filenames <= {row.filename for row in found}:
             return found
-    return answers.keywords(portal.keywords(table, program, columns), table, program)
+    return mast_rows.keywords(portal.keywords(table, program, columns), table, program)
 
 
 def _table(offer: Offer, instruments: Mapping[str, str | None]) -> str | None:

@@ -2,19 +2,64 @@
 
 import gc
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
 from jwmirror.archive.changes import compare, explain
-from jwmirror.archive.doubts import Policy, doubted, without_vanished
+from jwmirror.archive.events import limits, overlaid, untold
 from jwmirror.archive.index import Held
 from jwmirror.archive.listing import ask
-from jwmirror.archive.scopes import limits, overlaid, untold
 from jwmirror.archive.selection import select, unmatched
 from jwmirror.archive.validators import observe
-from jwmirror.core.model import NEW, Change, Entry, Listing, Poll, Scope, Selection
+from jwmirror.core.model import (
+    NEW,
+    VANISHED,
+    Change,
+    Entry,
+    Listing,
+    Orders,
+    Poll,
+    Product,
+    Scope,
+    Selection,
+    Version,
+    digest,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How much may vanish at once, and of which programs the user said that it did."""
+
+    vanish_limit: float = 0.5  # of a program's held products, 0 to 1
+    accepted: Collection[int] = ()
+
+
+def doubted(listing: Listing, changes: Sequence[Change], held: Held, policy: Policy) -> str:
+    """Why the vanished products among `changes` are not believed; "" if they are.
+
+    A listing that lacks more of them than the limit is more
+    likely a fault of the archive than a fact.
+    """
+    present = held.present
+    gone = sum(change.kind == VANISHED for change in changes)
+    if gone <= policy.vanish_limit * present or listing.program in policy.accepted:
+        return ""
+    return (
+        f"program {listing.program}: MAST lists {gone} of {present} held products no more; "
+        f"expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to vanish between two "
+        "polls, so this is not believed and they stay as they were; look at the program at MAST, "
+        f"and if it is so run `snakemake --config accept_vanished={listing.program}` once."
+    )
+
+
+def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes but for what vanished."""
+    return tuple(change for change in changes if change.kind != VANISHED)
+
 
 log = logging.getLogger(__name__)
 
@@ -188,3 +233,29 @@ def _tell(found: Found, selected: int) -> None:
         log.warning("%s: nothing of that at MAST; see the keys in config/README.md", words)
     if found.doubt:
         log.warning("%s", found.doubt)
+
+
+NAME_DIGITS = 16  # of the digest in an order's name
+
+
+def orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
+    """One order per observation: jw01345-o001.<digest> -> its products, sorted by URI.
+
+    The digest covers when it was asked, so that what failed is ordered afresh by the next run.
+    `fetched` is read only if something is wanted.
+    """
+    wanted = [change.product for change in poll.changes if change.wants_bytes]
+    if not wanted:
+        return Orders()
+    arrived = {(version.product.uri, version.product.token) for version in fetched}
+    grouped: dict[str, list[Product]] = defaultdict(list)
+    for product in sorted(wanted, key=lambda product: product.uri):
+        if (product.uri, product.token) not in arrived:
+            grouped[f"jw{product.program:05d}-{product.observation}"].append(product)
+    asked = [listing.asked_at for listing in poll.listings]
+    return Orders(
+        products={
+            f"{name}.{digest((asked, products))[:NAME_DIGITS]}": tuple(products)
+            for name, products in sorted(grouped.items())
+        }
+    )

@@ -15,7 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from jwmirror.archive.tables import KeywordRow, ObservationRow, OfferRow, Row, Table
+from jwmirror.archive.rows import KeywordRow, ObservationRow, OfferRow, Row, Table
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.http import USER_AGENT, Patience, base_of, retries, words_of
 

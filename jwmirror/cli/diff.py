@@ -25,8 +25,7 @@ def diff(
 
     With FILE, it first says: identical, equal science content, header only, or pixels changed.
     """
-    from jwmirror.services.inspect.diff import file_differences, state_difference
-    from jwmirror.services.inspect.sides import states_of
+    from jwmirror.services.inspect.diff import file_differences, state_difference, states_of
 
     with told():
         root = mirror_of(mirror, config)

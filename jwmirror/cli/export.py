@@ -8,9 +8,12 @@ import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, DryRun, Json, Mirror, app, mirror_of, tell, told
 from jwmirror.cli.generations import State
-from jwmirror.report.terminal.maintenance import checkout_page
+from jwmirror.report.terminal.maintenance import checkout_page, frozen_page
 from jwmirror.store.maintenance.checkout import (
+    COPY,
+    HARDLINK,
     MODES,
+    REFLINK,
     Checkout,
     check_out,
     generation_at,
@@ -19,16 +22,18 @@ from jwmirror.store.maintenance.checkout import (
 )
 from jwmirror.store.maintenance.lookup import generation_named
 
-How = StrEnum("How", [(mode.upper(), mode) for mode in MODES])
+CheckoutMode = StrEnum("CheckoutMode", [(mode.upper(), mode) for mode in MODES])
 To = Annotated[Path, typer.Option("--to", help="A folder that is not there yet, or is empty.")]
-Mode = Annotated[How, typer.Option("--mode", help="Links to the objects, or copies of them.")]
+Mode = Annotated[
+    CheckoutMode, typer.Option("--mode", help="Links to the objects, or copies of them.")
+]
 
 
 @app.command()
 def checkout(
     generation: State,
     to: To,
-    mode: Mode = How.SYMLINK,
+    mode: Mode = CheckoutMode.SYMLINK,
     config: ConfigFile = CONFIG,
     mirror: Mirror = None,
     dry_run: DryRun = False,
@@ -46,7 +51,7 @@ def checkout(
 def as_of(
     date: Annotated[str, typer.Argument(help="A day (its end, UTC) or a time, ISO 8601.")],
     to: To,
-    mode: Mode = How.SYMLINK,
+    mode: Mode = CheckoutMode.SYMLINK,
     config: ConfigFile = CONFIG,
     mirror: Mirror = None,
     dry_run: DryRun = False,
@@ -60,5 +65,51 @@ def as_of(
     tell(done, checkout_page(done, dry_run), as_json)
 
 
-def _checked_out(root: Path, number: int, to: Path, mode: How, dry_run: bool) -> Checkout:
+def _checked_out(root: Path, number: int, to: Path, mode: CheckoutMode, dry_run: bool) -> Checkout:
     return (plan_checkout if dry_run else check_out)(root, number, to, mode.value)
+
+
+ROOT = Path(__file__).parents[2]
+BagMode = StrEnum("BagMode", [(mode.upper(), mode) for mode in (COPY, REFLINK, HARDLINK)])
+
+
+@app.command()
+def freeze(
+    generation: State,
+    to: To,
+    mode: Annotated[
+        BagMode, typer.Option("--mode", help="How the bag gets its files.")
+    ] = BagMode.COPY,
+    with_exclusive: Annotated[
+        bool, typer.Option("--with-exclusive", help="Exclusive-access files, too.")
+    ] = False,
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Write a generation as a BagIt bag with config, provenance, environment and citation.
+
+    Every byte of it is checked by the bagit library; prune never takes the generation.
+    """
+    from jwmirror.store.maintenance import bag
+
+    with told():
+        root = mirror_of(mirror, config)
+        number = generation_named(root, generation).number
+        if dry_run:
+            done = bag.plan_freeze(root, number, to, mode.value, with_exclusive)
+        else:
+            extras = _extras(config)
+            done = bag.freeze(root, number, to, mode.value, with_exclusive, extras)
+    tell(done, frozen_page(done, dry_run), as_json)
+
+
+def _extras(config: Path) -> dict[str, bytes]:
+    """The config, the environment's lock and how to cite jwmirror, as far as they are there."""
+    places = {
+        "metadata/config.yaml": config,
+        "metadata/environment/jwmirror.lock": ROOT / "envs" / "jwmirror.lock",
+        "metadata/software/CITATION.cff": ROOT / "CITATION.cff",
+    }
+    return {name: path.read_bytes() for name, path in places.items() if path.is_file()}

@@ -6,16 +6,31 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import CONFIG, All, ConfigFile, DryRun, Json, Wait, app, patience, tell, told
+from jwmirror.cli.app import (
+    CONFIG,
+    All,
+    ConfigFile,
+    DryRun,
+    Json,
+    Mirror,
+    Wait,
+    app,
+    mirror_of,
+    patience,
+    print_json,
+    tell,
+    told,
+)
 from jwmirror.config.load import Config, load
 from jwmirror.core.files import refusals
 from jwmirror.core.model import UPSTREAM, Product
+from jwmirror.report import formatting
 from jwmirror.report.terminal.maintenance import adoption_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
 from jwmirror.store.maintenance.adopt import Adoption, check_folder
 from jwmirror.store.objects import Objects
-from jwmirror.store.receipts import fetched
+from jwmirror.store.runs import fetched
 
 
 @app.command()
@@ -42,7 +57,7 @@ def adopt(
 def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoption:
     from jwmirror.net.integrity import check_readable
     from jwmirror.net.staging import landing
-    from jwmirror.pipeline.inputs import version_of
+    from jwmirror.pipeline.identity import version_of
     from jwmirror.store.maintenance.adopt import adopt as take_in
 
     root = config.mirror
@@ -60,8 +75,7 @@ def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoptio
 
 def _lacking(config: Config) -> tuple[dict[str, Product], set[str]]:
     """What MAST has that the mirror lacks, by file name; and the names of what it has."""
-    from jwmirror.archive.orders import orders
-    from jwmirror.archive.poll import poll
+    from jwmirror.archive.poll import orders, poll
 
     root = config.mirror
     entries = Generations(root).entries()
@@ -73,3 +87,32 @@ def _lacking(config: Config) -> tuple[dict[str, Product], set[str]]:
     held = {entry.filename for entry in entries if entry.origin == UPSTREAM}
     held |= {version.product.filename for version in arrived}
     return wanted, held - wanted.keys()
+
+
+@app.command()
+def ingest_events(
+    file: Annotated[Path, typer.Argument(help="The JSON file of a MAST subscription's e-mail.")],
+    config: ConfigFile = CONFIG,
+    mirror: Mirror = None,
+    as_json: Json = False,
+) -> None:
+    """Let the next run ask for just the observations that MAST's events name; later ones for all.
+
+    What of them is not mirrored is left out; if nothing of them is, the next run asks for all.
+    """
+    from jwmirror.archive.events import named, read_events
+    from jwmirror.store.runs import keep
+
+    with told():
+        events = read_events(file)
+        scopes = named(events)
+        if scopes:
+            keep(mirror_of(mirror, config), scopes)
+    if as_json:
+        programs = {str(scope.program): scope.observations for scope in scopes}
+        print_json({"events": len(events), "programs": programs})
+        return
+    for scope in scopes:
+        print(f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}")
+    asks = "for what is mirrored of this only" if scopes else "for all: they name no observation"
+    print(f"{formatting.many(len(events), 'event')}; the next run asks {asks}")

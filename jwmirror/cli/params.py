@@ -1,6 +1,7 @@
 """`jwmirror params`: what a recipe may set."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.cli.app import Json, app, tell, told
+from jwmirror.cli.app import Json, app, print_json, tell, told
 
 if TYPE_CHECKING:
     from jwmirror.pipeline.parameters.specs import Group, Parameter
@@ -65,3 +66,21 @@ def _allowed(parameter: "Parameter") -> str:
     if low is not None and high is not None:
         return f"{low} to {high}"
     return f">= {low}" if low is not None else f"<= {high}" if high is not None else ""
+
+
+@app.command()
+def new_step(
+    name: Annotated[str, typer.Argument(help="Name of the function, such as fix_stripes.")],
+    as_json: Json = False,
+) -> None:
+    """Write NAME.py and test_NAME.py here: a function to run between two pipelines, and a test."""
+    from jwmirror.pipeline.usercode.template import new_step as write
+
+    with told():
+        module, test = write(name, Path.cwd())
+    if as_json:
+        print_json({"module": str(module), "test": str(test)})
+        return
+    print(f"{module}: what the step does, and the contract that it keeps")
+    print(f"{test}: try it with `python -m pytest {test.name}`")
+    print(f'In a recipe: between: {{"detector1..image2": {name}.{name}}}')

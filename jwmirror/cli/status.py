@@ -19,8 +19,7 @@ from jwmirror.cli.app import (
     tell,
     told,
 )
-from jwmirror.report.history import plain
-from jwmirror.report.status import Preview, Status, holdings, status_of
+from jwmirror.report.status import Preview, Status, holdings, plain, status_of
 from jwmirror.report.terminal import status as pages
 from jwmirror.store.runs import Run, last_run
 

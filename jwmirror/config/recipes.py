@@ -15,7 +15,7 @@ from jwmirror.config.parameter_files import Part, Speller, overlaid
 from jwmirror.config.where_blocks import Block, blocks_of, ties
 from jwmirror.core.errors import ConfigError, unknown
 from jwmirror.core.model import Recipe
-from jwmirror.pipeline.parameters import vocabulary
+from jwmirror.pipeline.parameters import specs as vocabulary
 from jwmirror.pipeline.parameters.resolution import normal
 from jwmirror.pipeline.usercode import between
 

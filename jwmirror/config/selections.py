@@ -10,7 +10,7 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.associations import CORRECT_IT, Association, passed_over, read
-from jwmirror.pipeline.parameters import vocabulary
+from jwmirror.pipeline.parameters import specs as vocabulary
 
 KEYS = {  # of a recipe: what it is called in a header
     "observations": "observation",

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError, unknown
 from jwmirror.core.model import GONE, Derivation, Entry, Failure, Recipe
-from jwmirror.pipeline import registry
+from jwmirror.pipeline import headers, registry
 
 NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
 CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
@@ -260,3 +260,87 @@ def file_for(derivation: Derivation) -> tuple[str, str]:
         "products": [{"name": derivation.product, "members": members}],
     }
     return f"{derivation.product}_{derivation.pipeline}_asn.json", json.dumps(content, indent=1)
+
+
+def generated(pool: Path, name: str, roots: Collection[str]) -> tuple[Association, ...]:
+    """The associations of those exposures of a pool that are among `roots`, one per product.
+
+    `name` is the pool's file name. Takes seconds for tens of exposures, minutes for hundreds.
+    CalibrationError if the pool cannot be read, or jwst cannot make associations of it.
+    """
+    from jwst.associations import AssociationPool
+    from jwst.associations.generator.generate_per_candidate import generate_per_candidate
+
+    try:
+        rows = AssociationPool.read(pool)
+        chosen = rows[[filename.removesuffix(UNCAL) in roots for filename in rows["filename"]]]
+        made = generate_per_candidate(chosen, None, discover=True) if len(chosen) else []
+        texts = [each.dump() for each in made]
+    except Exception as err:  # astropy and jwst raise many kinds for what is not a pool
+        raise CalibrationError(
+            f"{name}: jwst cannot make associations of this pool: {err}; fetch it again, or name "
+            "association files of your own in the recipe (associations)."
+        ) from err
+    return latest_of(each for title, text in texts for each in parse(text, title))
+
+
+UNCAL = "_uncal.fits"
+
+
+def by_root(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Raw exposures by the root of their names; those that vanished upstream are kept in use."""
+    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
+    return {root_of_entry(entry): entry for entry in sorted(raw, key=lambda entry: entry.filename)}
+
+
+def root_of_entry(entry: Entry) -> str:
+    """jw..._nrcb1 of the entry of jw..._nrcb1_uncal.fits."""
+    return entry.filename.removesuffix(UNCAL)
+
+
+def science(association: Association) -> list[str]:
+    """Names of the members that an association is about."""
+    return [member.name for member in association.members if member.exptype == SCIENCE]
+
+
+def root_of(filename: str) -> str:
+    """jw..._nrcb1 of jw..._nrcb1_cal.fits."""
+    return filename.rpartition("_")[0]
+
+
+def by_science_member(found: Iterable[Association]) -> dict[str, list[Association]]:
+    """Associations by the root of the exposure that they are about: stage 2 calibrates just one."""
+    by_member: dict[str, list[Association]] = {}
+    for association in found:
+        by_member.setdefault(root_of(science(association)[0]), []).append(association)
+    return by_member
+
+
+def is_of_one_exposure(association: Association) -> bool:
+    """Whether an association can follow stage 1 of its exposure at once: nothing else is in it."""
+    return len({root_of(member.name) for member in association.members}) == 1
+
+
+def is_chosen(recipe: Recipe, entry: Entry) -> bool:
+    """Whether an exposure's file is of a recipe's programs, and of what it selects of them.
+
+    By the header where that tells, else by what MAST's listing says. A filter may stand in either
+    wheel, as in the selections of programs: F150W of NIRISS is its PUPIL.
+    """
+    return entry.product.program in recipe.programs and all(
+        not {_plain(_value(entry, each)) for each in headers.WHEELS.get(key, (key,))}.isdisjoint(
+            map(_plain, allowed)
+        )
+        for key, allowed in recipe.select.items()
+    )
+
+
+def _value(entry: Entry, key: str) -> str:
+    said = headers.value(entry.header, key) if entry.header else ""
+    listed = getattr(entry.product, key, None) or ""
+    return said or (listed.lstrip("o") if key == "observation" else listed)
+
+
+def _plain(value: str) -> str | int:
+    """Case does not matter, nor do leading zeros of numbers (001 is 1)."""
+    return int(value) if value.isdecimal() else value.upper()

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from jwmirror.core.model import GONE, UPSTREAM, Entry, Recipe
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.associations import Association, Associations
-from jwmirror.pipeline.exposures import is_chosen, root_of
+from jwmirror.pipeline.associations import Association, Associations, is_chosen, root_of
 from jwmirror.pipeline.parameters.resolution import matches, spoken
 
 POOL = "pool"

@@ -20,8 +20,16 @@ from jwmirror.core.model import (
     Wait,
 )
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import BESIDE, Association, Associations, Member
-from jwmirror.pipeline.exposures import UNCAL, by_root, root_of, science
+from jwmirror.pipeline.associations import (
+    BESIDE,
+    UNCAL,
+    Association,
+    Associations,
+    Member,
+    by_root,
+    root_of,
+    science,
+)
 
 MISSING = " is missing: "  # between a member's name and why
 SHUTTERS = "meta.instrument.msa_metadata_file"

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jwmirror.core.model import Derivation, Entry, Input, Plan, Recipe, Wait
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import Association, Associations, program_of
-from jwmirror.pipeline.exposures import (
+from jwmirror.pipeline.associations import (
     SCIENCE,
+    Association,
+    Associations,
     by_root,
     by_science_member,
     is_chosen,
     is_of_one_exposure,
+    program_of,
     root_of,
     root_of_entry,
 )

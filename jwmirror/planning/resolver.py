@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.model import canonical, digest
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.asked import own_types, pars_types, reference_types
 from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of, sha1_of
 from jwmirror.pipeline.derivation import engine
 from jwmirror.pipeline.parameters import resolution
+from jwmirror.pipeline.registry import own_types, pars_types, reference_types
 from jwmirror.pipeline.usercode import files, hooks
 from jwmirror.pipeline.usercode.hooks import Sources
 

@@ -20,8 +20,7 @@ from jwmirror.core.model import (
     Unsettled,
     Wait,
 )
-from jwmirror.pipeline.associations import Association, Associations
-from jwmirror.pipeline.exposures import UNCAL, root_of
+from jwmirror.pipeline.associations import UNCAL, Association, Associations, root_of
 
 PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 CALIBRATED = 2  # MAST's calib_level from which DATE is when a file was calibrated

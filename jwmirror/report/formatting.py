@@ -1,6 +1,18 @@
 """Quantities and times as people read them."""
 
+from collections.abc import Collection
 from datetime import datetime
+
+from rich.table import Table
+
+
+def titled(title: str, *columns: str, whole: Collection[str] = ()) -> Table:
+    """An empty table; in a narrow terminal the columns of `whole` are cut last."""
+    table = Table(box=None, title=f"\n{title}", title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column in whole)
+    return table
+
 
 STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
 

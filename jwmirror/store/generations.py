@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,13 +21,54 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.core.model import Entry
-from jwmirror.store.generation import Generation
 from jwmirror.store.losses import losses, lost
-from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST
-from jwmirror.store.manifest import Entries, entries_of, restricted, write_manifest
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED
+from jwmirror.store.manifest import (
+    Entries,
+    entries_of,
+    read_columns,
+    read_manifest,
+    restricted,
+    write_manifest,
+)
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned
 from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation(model.Generation):
+    """A generation and where it is on disk."""
+
+    folder: Path
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether its rows were given up, and its record alone stays."""
+        return (self.folder / PRUNED).exists()
+
+    def entries(self) -> Entries:
+        """Its rows; StoreError if it was pruned, or the manifest is not the published one."""
+        return read_manifest(self._checked_manifest())
+
+    def columns(self, *names: str) -> Entries:
+        """Some columns of its rows, many times faster than all; StoreError as for `entries`."""
+        return read_columns(self._checked_manifest(), names)
+
+    def _checked_manifest(self) -> Path:
+        if self.is_pruned:
+            raise StoreError(
+                f"generation {self.number} was pruned; only its record {self.folder / HEAD} stays; "
+                "`jwmirror log` lists the others."
+            )
+        manifest = self.folder / MANIFEST
+        found = sha256_of(manifest) if manifest.is_file() else "no file"
+        if found != self.manifest_sha256:
+            raise StoreError(
+                f"sha256 of {manifest}: expected {self.manifest_sha256}, got {found}; take it back "
+                "from a copy of the mirror, or write the number of another generation in CURRENT."
+            )
+        return manifest
 
 
 class Generations:
@@ -110,7 +151,7 @@ class Generations:
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
     ) -> Generation | None:
-        from jwmirror.store.differences import change_counts  # readers start without it
+        from jwmirror.store.manifest import change_counts  # readers start without it
 
         last = max(self._numbers(), default=0)
         current = self.current()

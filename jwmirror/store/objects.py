@@ -1,11 +1,12 @@
 """Objects: bytes named by their sha256, written once, read-only; `sha256sum` can check them."""
 
+import hashlib
 import os
 import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
@@ -16,7 +17,48 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, sha256_of, sync_many
 from jwmirror.core.model import Version
-from jwmirror.store.hashing import BLOCK, CHUNK, sum_of
+
+BLOCK = 1 << 22  # bytes read at a time
+CHUNK = 64  # files per task
+
+
+def sums(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
+    """(path, hex sha256) of each file, in order; or the error that reading it gave."""
+    threads = os.cpu_count() or 1
+    pending = iter(paths)
+    with ThreadPoolExecutor(threads) as pool:
+        while ahead := list(islice(pending, CHUNK * threads * 8)):
+            chunks = [ahead[start : start + CHUNK] for start in range(0, len(ahead), CHUNK)]
+            for found in pool.map(_sums, chunks):
+                yield from found
+
+
+def sum_of(handle: int, block: memoryview) -> str:
+    """Hex sha256 of an open file, from where it stands; `block` is room to read into."""
+    total = hashlib.sha256()
+    while count := os.readv(handle, [block]):
+        total.update(block[:count])
+    return total.hexdigest()
+
+
+def _sums(paths: Sequence[Path | str]) -> list[tuple[str, str | OSError]]:
+    block = memoryview(bytearray(BLOCK))
+    return [(str(path), _sum(path, block)) for path in paths]
+
+
+def _sum(path: Path | str, block: memoryview) -> str | OSError:
+    """Hex sha256 of a file, read in large blocks."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as err:
+        return err
+    try:
+        return sum_of(handle, block)
+    except OSError as err:
+        return err
+    finally:
+        os.close(handle)
+
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
 SHARED = 0o440  # of exclusive-access objects that a group may read

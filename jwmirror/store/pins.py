@@ -12,7 +12,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, sync_folder
 from jwmirror.core.jsonio import read, write
 from jwmirror.store.lease import lease
-from jwmirror.store.maintenance.tombstones import HEAD, PRUNED
+from jwmirror.store.maintenance.retention import HEAD, PRUNED
 
 PIN, FROZEN = "pin", "frozen"
 CURRENT = "current"  # means the current generation, and so is no name of another

@@ -1,7 +1,7 @@
 """Runs: what one call of the workflow asked, planned, fetched, computed, and what failed."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -9,11 +9,14 @@ from typing import TypeVar
 import msgspec
 
 from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import failpoint
+from jwmirror.core.files import refusals
 from jwmirror.core.model import (
     LEVELS,
     NEW,
     Chain,
     Change,
+    Entry,
     Failure,
     Listing,
     Orders,
@@ -22,11 +25,18 @@ from jwmirror.core.model import (
     Published,
     Receipt,
     References,
+    Scope,
     Settling,
+    Version,
     Wait,
+    digest,
     read,
+    write,
 )
 from jwmirror.report import formatting
+from jwmirror.store.entries import upstream_entries
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
 
 T = TypeVar("T")
 SETTLING = "settling.json"
@@ -191,3 +201,46 @@ def _maybe(path: Path, kind: type[T]) -> T | None:
         return None
     except msgspec.DecodeError as err:
         raise StoreError(f"{path}: not a {kind.__name__} ({err}); run the workflow again.") from err
+
+
+def fetched(mirror: Path) -> Iterator[Version]:
+    """Every version that a fetch job ever took in and that is still there."""
+    objects = Objects(mirror)
+    for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
+        for version in read(path, Receipt).versions:
+            if objects.has(version.sha256, version.size):
+                yield version
+
+
+def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> tuple[Entry, ...]:
+    """What is held of upstream now that the orders of this poll were filled.
+
+    Of the URIs that are `waiting` the published version stays.
+    """
+    wanted = any(change.wants_bytes for change in poll.changes)
+    versions = fetched(mirror) if wanted else ()
+    return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)
+
+
+def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
+    """Remember programs and observations for the next poll; the file that holds them."""
+    wanted = tuple(scopes)
+    path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
+    with refusals("event", "what it named may not be remembered"):
+        write(path, wanted)
+        failpoint("hints: kept")
+    return path
+
+
+def pending(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
+    """What no poll has used yet."""
+    paths = sorted(Path(mirror).glob("receipts/events/*.json"))
+    return {path: read(path, tuple[Scope, ...]) for path in paths}
+
+
+def used(paths: Iterable[Path]) -> None:
+    """Forget hints that a poll has used, so that the next one asks for everything again."""
+    with refusals("event", "what it named is polled again"):
+        for path in paths:
+            path.unlink(missing_ok=True)
+            failpoint("hints: one used")

@@ -12,7 +12,7 @@ import bagit
 from jwmirror.core.files import refusals, sha256_of
 from jwmirror.core.model import Product, Scope, Version
 from jwmirror.net.staging import landing
-from jwmirror.store import hints
+from jwmirror.store import runs as hints
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import Adoption, adopt
 from jwmirror.store.maintenance.bag import freeze
@@ -25,7 +25,7 @@ from jwmirror.store.maintenance.scan import read_states
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import find_pin, pin, pins, unpin
-from jwmirror.store.receipts import fetched
+from jwmirror.store.runs import fetched
 from tests.products import product
 from tests.torture.mill import (
     State,

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.orders import orders
-from jwmirror.archive.poll import poll
+from jwmirror.archive.poll import orders, poll
 from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
-from jwmirror.store.receipts import fetched, upstream_after
+from jwmirror.store.runs import fetched, upstream_after
 from tests.products import product
 from tests.unit.test_cli import answer, run
 

@@ -5,9 +5,8 @@ from msgspec import structs
 
 from jwmirror.archive import listing as listings
 from jwmirror.archive import rows as answers
-from jwmirror.archive import tables
-from jwmirror.archive.rows import Keywords, Observation, Offer
-from jwmirror.archive.tables import KeywordRow, Table
+from jwmirror.archive import rows as tables
+from jwmirror.archive.rows import KeywordRow, Keywords, Observation, Offer, Table
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from tests.products import RATE

@@ -6,8 +6,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Plan
 from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.derivation import engine
-from jwmirror.services.run.plan import Bench
-from jwmirror.services.run.supply import Held
+from jwmirror.services.run.plan import Bench, Held
 from tests.unit.planned import DEEP, MOSAIC, Observatory, exposure, image2, image3
 
 HELD = Held(entries=(), associations=Associations())

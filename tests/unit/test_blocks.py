@@ -9,7 +9,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwmirror.net.blocks import BLOCK, fault_in
+from jwmirror.net.integrity import BLOCK, fault_in
 
 TYPES = ["u1", "i2", "u2", "i4", "f4", "f8"]
 SHAPES = st.lists(st.integers(0, 40), min_size=0, max_size=3)

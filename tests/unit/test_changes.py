@@ -6,8 +6,8 @@ import pytest
 from msgspec import structs
 
 from jwmirror.archive.changes import compare, explain
-from jwmirror.archive.doubts import Policy, doubted, without_vanished
 from jwmirror.archive.index import Held
+from jwmirror.archive.poll import Policy, doubted, without_vanished
 from jwmirror.core.model import (
     GONE,
     NEW,

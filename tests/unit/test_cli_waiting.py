@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.store import lease
-from jwmirror.store.holders import Holder
-from jwmirror.store.lease import FREE, PUBLISHING, RUN
+from jwmirror.store.lease import FREE, PUBLISHING, RUN, Holder
 from tests.unit.test_cli import run
 
 CONFIG = """

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from jwmirror.core.model import GONE, Entry, Product
-from jwmirror.store.differences import change_counts, file_changes
-from jwmirror.store.manifest import Entries, entries_of
+from jwmirror.store.manifest import Entries, change_counts, entries_of, file_changes
 
 PATHS = [
     f"{origin}/jw01345/o00{number}/a_cal.fits"

@@ -9,7 +9,7 @@ from jwmirror.archive.events import named, read_events
 from jwmirror.cli import app
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Scope
-from jwmirror.store.hints import pending, used
+from jwmirror.store.runs import pending, used
 
 EVENT = {
     "event_id": "1",

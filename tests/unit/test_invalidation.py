@@ -30,7 +30,7 @@ from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import bind, key_of
-from jwmirror.pipeline.inputs import version_of
+from jwmirror.pipeline.identity import version_of
 from jwmirror.planning import resolver as references
 from jwmirror.planning.inputs import stock_of
 from jwmirror.planning.plan import plan_associations, plan_exposures

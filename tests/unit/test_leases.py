@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import HeldError, StoreError
-from jwmirror.store import holders
+from jwmirror.store import lease as holders
 from jwmirror.store import lease as leases
-from jwmirror.store.holders import OUTERMOST, Holder
-from jwmirror.store.lease import FREE, PUBLISHING, RUN, holder, lease, take
+from jwmirror.store.lease import FREE, OUTERMOST, PUBLISHING, RUN, Holder, holder, lease, take
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 YEARS = ("-10y", "+10y")

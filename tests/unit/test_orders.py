@@ -1,6 +1,6 @@
 """What is ordered: what a poll wants and what never arrived."""
 
-from jwmirror.archive.orders import orders
+from jwmirror.archive.poll import orders
 from jwmirror.core.model import NEW, VANISHED, Change, Listing, Poll, Product, Version
 from tests.products import product
 

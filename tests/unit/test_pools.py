@@ -12,10 +12,17 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.associations import Association, Associations, Member, read
+from jwmirror.pipeline.associations import (
+    Association,
+    Associations,
+    Member,
+    generated,
+    is_chosen,
+    read,
+    root_of,
+    science,
+)
 from jwmirror.pipeline.derivation import is_bound
-from jwmirror.pipeline.exposures import is_chosen, root_of, science
-from jwmirror.pipeline.pools import generated
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations

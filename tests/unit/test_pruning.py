@@ -22,9 +22,8 @@ from jwmirror.core.model import (
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
-from jwmirror.store.maintenance.retention import Policy, kept_generations
+from jwmirror.store.maintenance.retention import Policy, kept_generations, tombstone
 from jwmirror.store.maintenance.rollback import roll_back
-from jwmirror.store.maintenance.tombstones import tombstone
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, unpin

@@ -15,10 +15,9 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Poll
 from jwmirror.report import formatting, plots
 from jwmirror.report.explanation import named, nearest
-from jwmirror.report.history import history_of
+from jwmirror.report.formatting import titled
 from jwmirror.report.html import write_report
-from jwmirror.report.status import holdings
-from jwmirror.report.tables import titled
+from jwmirror.report.status import history_of, holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import NOTHING_MADE, last_run

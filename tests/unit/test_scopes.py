@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jwmirror.archive.events import limits, overlaid, untold
 from jwmirror.archive.poll import poll
-from jwmirror.archive.scopes import limits, overlaid, untold
 from jwmirror.core.model import (
     REPROCESSED,
     UPSTREAM,

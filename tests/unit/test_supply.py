@@ -7,7 +7,7 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Recipe
-from jwmirror.services.run.supply import supply
+from jwmirror.services.run.plan import supply
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.associations import pool_text
 from jwmirror_simulator.telescope.program import demo_program, exposures_of

@@ -16,7 +16,7 @@ from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import key_of
-from jwmirror.pipeline.inputs import version_of
+from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.plan import plan_exposures
 from jwmirror.planning.resolver import Resolver

@@ -1,16 +1,18 @@
 """All parameters of the installed jwst that a recipe may set, read from stpipe's own specs."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import yaml
 
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, unknown
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, spec_of
+from jwmirror.pipeline.headers import NAMES, WHEELS
+from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, plain_value, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
 ALONE = ("none", "'1'")  # maximum_cores that start no further processes
@@ -153,3 +155,46 @@ def _unknown(place: str, kind: str, word: str, names: list[str]) -> str:
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     guess = f"did you mean {', '.join(near)}? " if near else ""
     return f"{place}: there is no {kind} {word}; {guess}there are {', '.join(sorted(names))}."
+
+
+CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # what flies
+OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # in the schema, and no exposure's
+
+
+@cache
+def values(key: str) -> tuple[str, ...]:
+    """The values that there are of a where-block's key; none where there may be others.
+
+    The schema lists subarrays and readout patterns too, but observers are given new ones. Imports
+    stdatamodels, which takes a second.
+    """
+    if key not in CLOSED:
+        return ()
+    from stdatamodels.jwst.datamodels import JwstDataModel
+
+    found = _listed(JwstDataModel().schema, NAMES[key].split("."))
+    return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
+
+
+def mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
+    """Values that no exposure has under a key of a match or selection, with the nearest right one.
+
+    `wanted` is one value or a list of some; `place` begins the sentences.
+    """
+    keys = WHEELS.get(key, (key,))
+    known = {plain_value(value): value for each in keys for value in values(each)}
+    for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if known and plain_value(value) not in {*known, ""}:  # "": headers without the keyword
+            yield f"{place}: {unknown(' or '.join(keys), value, sorted(known.values()))}"
+
+
+def _listed(schema: Any, path: list[str]) -> Iterator[Any]:
+    """The enumerations that a schema has for a place in the metadata, in all its parts."""
+    if not isinstance(schema, Mapping):
+        return
+    if not path:
+        yield from schema.get("enum", ())
+    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ())):
+        yield from _listed(part, path)
+    if path:
+        yield from _listed(schema.get("properties", {}).get(path[0]), path[1:])

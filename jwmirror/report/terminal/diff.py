@@ -12,8 +12,8 @@ from jwmirror.core.model import Reason
 from jwmirror.core.model import comparison as found
 from jwmirror.core.model.comparison import Comparison, FileChange, FileDifference, Side
 from jwmirror.report import formatting
+from jwmirror.report.formatting import titled
 from jwmirror.report.status import place_of
-from jwmirror.report.tables import titled
 from jwmirror.report.terminal.status import FOLDERS, SHOWN
 
 KINDS = ("new", "changed", "marked", "gone")

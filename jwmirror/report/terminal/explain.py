@@ -10,7 +10,7 @@ from rich.text import Text
 from jwmirror.core.model import DEFAULT, Derivation, Product
 from jwmirror.report import formatting
 from jwmirror.report.explanation import Explanation, Former, Outlook, Stage, by_step
-from jwmirror.report.tables import titled
+from jwmirror.report.formatting import titled
 
 FORMER = 5  # results under other keys that a page lists
 PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")

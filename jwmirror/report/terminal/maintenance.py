@@ -165,8 +165,8 @@ def verification_page(found: Verification, all_lines: bool = False) -> Renderabl
     """What was looked at, and each problem."""
     how = "every byte hashed" if found.is_full else "lengths only; --full hashes every byte"
     head = (
-        f"{formatting.many(found.generations, 'generation')}, {formatting.many(found.objects, 'object')} "
-        f"of {formatting.size(found.bytes)} ({how}): "
+        f"{formatting.many(found.generations, 'generation')}, "
+        f"{formatting.many(found.objects, 'object')} of {formatting.size(found.bytes)} ({how}): "
     )
     told = formatting.many(len(found.problems), "problem") if found.problems else "all is right"
     lines = [
@@ -231,8 +231,8 @@ def file_history_page(history: FileHistory) -> RenderableType:
         spans = f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}"
         parts.append(
             Text(
-                f"  generation {spans}, since {formatting.moment(each.first_at)}: {each.sha256[:12]}, "
-                f"{formatting.size(each.size)}{_pedigree(each.entry)}"
+                f"  generation {spans}, since {formatting.moment(each.first_at)}: "
+                f"{each.sha256[:12]}, {formatting.size(each.size)}{_pedigree(each.entry)}"
             )
         )
         parts += [Text(f"    {reason}", style="dim") for reason in each.reasons]

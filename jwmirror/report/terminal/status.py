@@ -10,8 +10,7 @@ from rich.text import Text
 
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.report import formatting
-from jwmirror.report.history import History
-from jwmirror.report.status import INPUTS, Holding, Outdated, Status
+from jwmirror.report.status import INPUTS, History, Holding, Outdated, Status
 
 SIGNS = (
     "* current; + new, ~ changed, - gone; marked: same bytes, other facts, such as vanished at MAST"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
 from jwmirror.core.model import Chain, Derivation, Plan, Reason, Recipe
+from jwmirror.pipeline.associations import root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.pipeline.exposures import root_of
 from jwmirror.report.explanation import Former, Outlook, Stage
 from jwmirror.services.inspect.preview import (
     ONE_BATCH,
@@ -18,8 +18,7 @@ from jwmirror.services.inspect.preview import (
     origins_under,
     resolver_by,
 )
-from jwmirror.services.run.plan import Bench
-from jwmirror.services.run.supply import Held
+from jwmirror.services.run.plan import Bench, Held
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import Run, last_references
 

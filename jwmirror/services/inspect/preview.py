@@ -23,17 +23,16 @@ from jwmirror.core.model import (
     References,
     Wait,
 )
+from jwmirror.pipeline.associations import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences
-from jwmirror.pipeline.exposures import SCIENCE, UNCAL, root_of
 from jwmirror.planning.association_choice import unmatched
 from jwmirror.planning.builder import Resolves
 from jwmirror.planning.inputs import MISSING
 from jwmirror.planning.origins import origins
 from jwmirror.planning.resolver import Settled
 from jwmirror.report.status import Preview
-from jwmirror.services.run.plan import Bench
+from jwmirror.services.run.plan import Bench, Held
 from jwmirror.services.run.references import offline_resolver
-from jwmirror.services.run.supply import Held
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import Run, last_references
 

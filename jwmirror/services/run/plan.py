@@ -3,17 +3,23 @@
 Like the command line it may call all wings; rules and scripts call it, wings do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import (
     LEVELS,
     Derivation,
+    Entry,
+    Failure,
     Plan,
     Poll,
     Receipt,
@@ -21,19 +27,126 @@ from jwmirror.core.model import (
     Record,
     ResultFile,
     Settling,
+    Unsettled,
+    Version,
     Wait,
+    digest,
 )
+from jwmirror.core.model import read as read_record
+from jwmirror.core.model import write as write_record
 from jwmirror.engine.stage import Cost, Output
-from jwmirror.pipeline.derivation import key_of
+from jwmirror.pipeline.associations import (
+    CORRECT_IT,
+    Association,
+    Associations,
+    gather,
+    generated,
+    read,
+)
+from jwmirror.pipeline.derivation import engine, key_of
+from jwmirror.pipeline.identity import described
+from jwmirror.planning.association_choice import Request, choose, requests
 from jwmirror.planning.builder import Resolves
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import stock_of, taken_from_upstream
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.settling import settled_associations, settled_exposures
-from jwmirror.services.run.supply import Held, supply
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.receipts import upstream_after
+from jwmirror.store.runs import upstream_after
+
+T = TypeVar("T")
+
+
+class Held(NamedTuple):
+    """What is held of upstream, the associations in it, and what MAST has half updated."""
+
+    entries: tuple[Entry, ...]
+    associations: Associations
+    unsettled: tuple[Unsettled, ...] = ()
+
+
+def supply(mirror: Path, entries: tuple[Entry, ...], recipes: Sequence[Recipe]) -> Held:
+    """What is held, with the associations that each recipe uses, and its inputs described.
+
+    CalibrationError if an association file of the user's own cannot be used.
+    """
+    shelf = Shelf(mirror)
+    associations = shelf.associations(entries, recipes)
+    inputs = {
+        entry.path: shelf.described(entry)
+        for entry in taken_from_upstream(entries, associations, recipes)
+        if not (entry.identity or entry.refusal)
+    }
+    whole = tuple(inputs.get(entry.path, entry) for entry in entries) if inputs else entries
+    return Held(whole, associations)
+
+
+class Shelf:
+    """What was read of one mirror's upstream files, and made of its pools."""
+
+    def __init__(self, mirror: Path):
+        self._objects, self._folder = Objects(mirror), Path(mirror) / "receipts"
+
+    def associations(self, entries: tuple[Entry, ...], recipes: Sequence[Recipe]) -> Associations:
+        """The archive's associations, and what recipes use instead."""
+        found = gather(entries, self._objects.path)
+        made: dict[tuple[str, int], tuple[Association, ...]] = {}
+        for request in requests(entries, found, recipes):
+            try:
+                made[request.recipe, request.program] = self._generated(request)
+            except CalibrationError as err:
+                failure = Failure(name=request.pool.filename, message=str(err))
+                found = replace(found, broken=(*found.broken, failure))
+        own = {
+            recipe.name: [
+                each for name in recipe.associations for each in read(Path(name), remedy=CORRECT_IT)
+            ]
+            for recipe in recipes
+        }
+        return choose(found, entries, recipes, made, own)
+
+    def described(self, entry: Entry) -> Entry:
+        """An entry with what its file says as an input."""
+
+        def look() -> Version:
+            path = self._objects.path(entry.sha256)
+            return described(entry.product, path, entry.sha256, entry.size)
+
+        found = self._remembered("inputs", entry.sha256, Version, look, lambda v: not v.refusal)
+        return replace(entry, identity=found.identity, header=found.header, refusal=found.refusal)
+
+    def _generated(self, request: Request) -> tuple[Association, ...]:
+        pool = request.pool
+        name = digest((pool.sha256, request.roots, engine()["jwst"]))
+        return self._remembered(
+            "associations",
+            name,
+            tuple[Association, ...],
+            lambda: generated(self._objects.path(pool.sha256), pool.filename, request.roots),
+        )
+
+    def _remembered(
+        self,
+        kind: str,
+        name: str,
+        of: type[T],
+        look: Callable[[], T],
+        lasts: Callable[[T], bool] = lambda found: True,
+    ) -> T:
+        """What was found before, if it `lasts`; else it is looked up, and remembered."""
+        place = self._folder / kind / f"{name}.json"
+        try:
+            found = read_record(place, of)
+            if lasts(found):
+                return found
+        except (FileNotFoundError, msgspec.DecodeError):
+            pass
+        found = look()
+        if lasts(found):
+            with suppress(OSError):  # a mirror that may only be read is previewed all the same
+                write_record(place, found)
+        return found
 
 
 class Bench:

@@ -12,7 +12,7 @@ from jwmirror.crds.sync import resolve_context, sums_of, sync_mappings, sync_ref
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.planning.plan import wanted
 from jwmirror.planning.resolver import Resolver
-from jwmirror.services.run.supply import Held
+from jwmirror.services.run.plan import Held
 
 FOLLOW, HOLD = "follow", "hold"  # what to do when a policy means another context than before
 PARAMETERS = "_pars-"  # in the name of a parameter reference: small, and read to plan

@@ -17,11 +17,10 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals
 from jwmirror.core.model import Entry
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.maintenance.checkout import COPY, appearing, check_target, place_files
-from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST
 from jwmirror.store.manifest import restricted
 from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
 from jwmirror.store.provenance import Provenance

@@ -16,8 +16,7 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import locked, refusals, sync_folder, sync_many
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.objects import SHARED, Objects
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.model import Entry, Reason
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.tombstones import Kept, tombstone
+from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.maintenance.retention import Kept, tombstone
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.pins import CURRENT, find_pin, pins
 
 

@@ -19,10 +19,16 @@ from jwmirror.core.files import refusals, sync_folder
 from jwmirror.core.jsonio import write
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, Lease, lease
-from jwmirror.store.maintenance.retention import Policy, kept_generations
+from jwmirror.store.maintenance.retention import (
+    MANIFEST,
+    PRUNED,
+    Kept,
+    Policy,
+    Tombstone,
+    kept_generations,
+)
 from jwmirror.store.maintenance.run_cleanup import fetch_receipts, leavings
 from jwmirror.store.maintenance.scan import States, read_states
-from jwmirror.store.maintenance.tombstones import MANIFEST, PRUNED, Kept, Tombstone
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pinned

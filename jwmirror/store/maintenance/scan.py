@@ -6,10 +6,15 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
-from jwmirror.store.generation import Generation
-from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.retention import newest_versions
-from jwmirror.store.maintenance.tombstones import HEAD, MANIFEST, PRUNED, Kept, tombstone
+from jwmirror.store.generations import Generation, Generations
+from jwmirror.store.maintenance.retention import (
+    HEAD,
+    MANIFEST,
+    PRUNED,
+    Kept,
+    newest_versions,
+    tombstone,
+)
 
 COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.store.generations import Generations
-from jwmirror.store.hashing import sums
 from jwmirror.store.losses import losses
 from jwmirror.store.maintenance.scan import Problem, Rows, States, read_states
+from jwmirror.store.objects import sums
 from jwmirror.store.pins import pins
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
