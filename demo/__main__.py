@@ -16,7 +16,7 @@ from rich.console import Console
 
 from jwmirror.planning.builder import NEW
 from jwmirror.core.model import Reason
-from jwmirror.store.runs import Run
+from jwmirror.core.model.run import Run
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.observatory import Observatory
 from demo.site import Site, Tally

@@ -13,7 +13,8 @@ import msgspec
 import yaml
 
 from jwmirror.core.model import Entry
-from jwmirror.store.runs import Run, last_run
+from jwmirror.store.runs import last_run
+from jwmirror.core.model.run import Run
 from jwmirror.config.parameter_files import overlaid
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.observatory import Observatory

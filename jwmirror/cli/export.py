@@ -8,13 +8,13 @@ import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, DryRun, Json, Mirror, app, mirror_of, tell, told
 from jwmirror.cli.generations import State
+from jwmirror.core.model.maintenance import Checkout
 from jwmirror.report.terminal.maintenance import checkout_page, frozen_page
 from jwmirror.store.maintenance.checkout import (
     COPY,
     HARDLINK,
     MODES,
     REFLINK,
-    Checkout,
     check_out,
     generation_at,
     moment_of,

@@ -24,11 +24,12 @@ from jwmirror.cli.app import (
 from jwmirror.config.load import Config, load
 from jwmirror.core.files import refusals
 from jwmirror.core.model import UPSTREAM, Product
+from jwmirror.core.model.maintenance import Adoption
 from jwmirror.report import formatting
 from jwmirror.report.terminal.maintenance import adoption_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
-from jwmirror.store.maintenance.adopt import Adoption, check_folder
+from jwmirror.store.maintenance.adopt import check_folder
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import fetched
 

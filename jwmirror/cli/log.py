@@ -8,13 +8,14 @@ import typer
 
 from jwmirror.cli.app import CONFIG, ConfigFile, Json, Mirror, app, mirror_of, tell, told
 from jwmirror.core.errors import StoreError
+from jwmirror.core.model.maintenance import FileHistory
 from jwmirror.report.explanation import named, nearest
 from jwmirror.report.status import history_of
 from jwmirror.report.terminal import status as pages
 from jwmirror.report.terminal.maintenance import file_history_page
 from jwmirror.services.inspect.diff import Causes
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.history import FileHistory, file_history
+from jwmirror.store.maintenance.history import file_history
 from jwmirror.store.pins import pinned
 
 

@@ -19,9 +19,10 @@ from jwmirror.cli.app import (
     tell,
     told,
 )
+from jwmirror.core.model.run import Run
 from jwmirror.report.status import Preview, Status, holdings, plain, status_of
 from jwmirror.report.terminal import status as pages
-from jwmirror.store.runs import Run, last_run
+from jwmirror.store.runs import last_run
 
 Context = Annotated[
     str | None, typer.Option(help="Plan by this CRDS context, or `latest` or `build`, instead.")

@@ -19,10 +19,10 @@ from jwmirror.cli.app import (
     tell,
     told,
 )
+from jwmirror.core.model.maintenance import Repairs, Verification
 from jwmirror.report.terminal import maintenance as pages
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.repair import Repairs, planned, repair
-from jwmirror.store.maintenance.verify import Verification
+from jwmirror.store.maintenance.repair import planned, repair
 from jwmirror.store.maintenance.verify import verify as look_at
 
 

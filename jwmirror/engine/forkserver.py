@@ -22,8 +22,9 @@ from typing import BinaryIO
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.log import FORMAT
 from jwmirror.core.model import Derivation, canonical, parse
+from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.preload import preload
-from jwmirror.engine.stage import Cost, Output, run
+from jwmirror.engine.stage import run
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import software
 

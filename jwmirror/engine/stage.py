@@ -5,12 +5,12 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation
+from jwmirror.core.model.plan import Output
 from jwmirror.pipeline import associations, ramps, registry
 from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import engine, flat, key_of
@@ -21,23 +21,6 @@ MADE = (".fits", ".ecsv")  # what a stage's result consists of
 SKIPPED = "SKIPPED"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Output:
-    """One file that a stage made."""
-
-    path: str
-    identity: str  # science identity
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a stage took, and which other software took part."""
-
-    seconds: float
-    peak_memory: int  # bytes
-    software: dict[str, str] = field(default_factory=dict)  # name -> version, of what is not keyed
 
 
 def run(

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
+from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.client import Host, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, Ending
 from jwmirror.engine.memory_pool import Room
-from jwmirror.engine.stage import Cost, Output
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, key_of
 

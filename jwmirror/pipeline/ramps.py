@@ -16,7 +16,7 @@ from jwmirror.pipeline.derivation import engine
 from jwmirror.pipeline.usercode import hooks
 
 if TYPE_CHECKING:
-    from jwmirror.engine.stage import Output
+    from jwmirror.core.model.plan import Output
 
 FULL, KEEP, RESUME = "full", "keep", "resume"  # how Detector1 is run, as to its ramp
 LAST = frozenset({"ramp_fit", "gain_scale"})  # the steps after the ramp is saved

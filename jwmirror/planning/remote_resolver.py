@@ -1,8 +1,8 @@
 """Another Python environment with a jwst of its own: what it says of parameters and references.
 
 `python -m jwmirror.planning.remote_resolver`, run by that environment's Python, reads questions
-from standard input and answers on standard output, a line of JSON each. Parameters, their defaults and
-the reference types differ between versions of jwst, so only that version can tell them.
+from standard input and answers on standard output, a line of JSON each. Parameters, their
+defaults and the reference types differ between versions of jwst, so only that version knows them.
 """
 
 import contextlib

@@ -13,10 +13,10 @@ from jwmirror import __version__
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Generation, Product, Record, canonical
+from jwmirror.core.model.run import Run
 from jwmirror.report import formatting
 from jwmirror.report.explanation import by_step
 from jwmirror.report.status import Status, holdings, spoken, status_of
-from jwmirror.store.runs import Run
 
 ROWS = 200  # of a table; the command line lists all
 PICTURES = 24

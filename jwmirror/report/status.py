@@ -22,7 +22,7 @@ from jwmirror.core.model import (
     Unsettled,
     Wait,
 )
-from jwmirror.store.runs import Run
+from jwmirror.core.model.run import Run
 
 LEVELS = ("exposure", "association", "association")  # of the plans of a run, in their order
 MADE_HERE = re.compile(r": content of (?!\S+_uncal\.fits$)")

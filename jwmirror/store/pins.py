@@ -1,7 +1,6 @@
 """Pins: names that people give to generations; prune never takes a generation that has one."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, sync_folder
 from jwmirror.core.jsonio import read, write
+from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lease import lease
 from jwmirror.store.maintenance.retention import HEAD, PRUNED
 
@@ -18,17 +18,6 @@ PIN, FROZEN = "pin", "frozen"
 CURRENT = "current"  # means the current generation, and so is no name of another
 NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WAIT_S = 30.0  # for whoever changes the mirror; giving a name takes no time itself
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pin:
-    """A name of a generation: what its file in pins/ says."""
-
-    name: str
-    generation: int
-    kind: str  # "pin", or "frozen": a bag was made of it
-    made_at: str  # ISO, UTC
-    place: str = ""  # frozen: where the bag was written
 
 
 def pins(root: Path) -> tuple[Pin, ...]:

@@ -11,14 +11,15 @@ import bagit
 
 from jwmirror.core.files import refusals, sha256_of
 from jwmirror.core.model import Product, Scope, Version
+from jwmirror.core.model.maintenance import Adoption, Repairs
 from jwmirror.net.staging import landing
 from jwmirror.store import runs as hints
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.adopt import Adoption, adopt
+from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import COPY, check_out
 from jwmirror.store.maintenance.prune import prune
-from jwmirror.store.maintenance.repair import Repairs, repair
+from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import Policy
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.maintenance.scan import read_states

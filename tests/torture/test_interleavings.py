@@ -10,10 +10,11 @@ import pytest
 
 from jwmirror.core.errors import HeldError, StoreError
 from jwmirror.core.failpoints import failpoint
+from jwmirror.core.model.maintenance import Pruning
 from jwmirror.store import lease as leases
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
-from jwmirror.store.maintenance.prune import Pruning, prune
+from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import Policy
 from jwmirror.store.maintenance.verify import verify
 from tests.torture.mill import SEED, publish, times, upstream, wrong_objects

@@ -27,6 +27,7 @@ from jwmirror.core.model import (
     Where,
     canonical,
 )
+from jwmirror.core.model.run import Run
 from jwmirror.pipeline.associations import Association, Associations, Member
 from jwmirror.pipeline.derivation import engine
 from jwmirror.planning.builder import INPUTS
@@ -36,7 +37,6 @@ from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolver import Settled
 from jwmirror.report import status as told
 from jwmirror.report.status import Preview, status_of
-from jwmirror.store.runs import Run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

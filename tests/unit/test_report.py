@@ -13,6 +13,7 @@ from rich.console import Console
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Poll
+from jwmirror.core.model.run import NOTHING_MADE
 from jwmirror.report import formatting, plots
 from jwmirror.report.explanation import named, nearest
 from jwmirror.report.formatting import titled
@@ -20,7 +21,7 @@ from jwmirror.report.html import write_report
 from jwmirror.report.status import history_of, holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import NOTHING_MADE, last_run
+from jwmirror.store.runs import last_run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

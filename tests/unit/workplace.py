@@ -11,7 +11,7 @@ import pytest
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Derivation, Entry, Product, Receipt, Recipe, ResultFile
-from jwmirror.engine.stage import Cost, Output
+from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.bestrefs import environment

@@ -1,6 +1,7 @@
 """The vocabulary: frozen records of plain values that travel between modules."""
 
 from jwmirror.core.jsonio import canonical, digest, parse, read, read_all, write
+from jwmirror.core.model.derivation import Derivation, Input
 from jwmirror.core.model.holding import (
     GONE,
     HELD,
@@ -17,9 +18,7 @@ from jwmirror.core.model.plan import (
     LEVELS,
     Ahead,
     Chain,
-    Derivation,
     Incomplete,
-    Input,
     Plan,
     Published,
     Receipt,

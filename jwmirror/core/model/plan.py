@@ -1,37 +1,13 @@
 """What recalibration plans, waits for and makes."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.holding import Failure, ResultFile, Version
 from jwmirror.core.model.product import Reason
 
 DEFAULT = "default of jwst"  # whence a parameter's value is where nobody sets it
 LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
-
-
-@dataclass(frozen=True, kw_only=True)
-class Input:
-    """One input of a derivation; an empty identity waits for the stage before it."""
-
-    name: str  # file name the pipeline sees
-    role: str  # exptype: science, background...
-    identity: str = ""
-    sha256: str = ""  # where the bytes are; not part of the key
-
-
-@dataclass(frozen=True, kw_only=True)
-class Derivation:
-    """What one result depends on; its sha256 (DESIGN: the key) names the result beforehand."""
-
-    pipeline: str  # config's name: detector1, image2, image3, guider...
-    product: str  # root of the result's file names
-    engine: dict[str, str]  # jwst, stcal, stdatamodels: version
-    inputs: tuple[Input, ...]  # order matters
-    parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
-    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
-    # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
-    hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,3 +155,20 @@ class Record:
     peak_memory: int  # bytes
     made_at: str  # ISO, UTC
     software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One file that a stage made."""
+
+    path: str
+    identity: str  # science identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a stage took, and which other software took part."""
+
+    seconds: float
+    peak_memory: int  # bytes
+    software: dict[str, str] = field(default_factory=dict)  # name -> version, of what is not keyed

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
 from jwmirror.core.model import Chain, Derivation, Plan, Reason, Recipe
+from jwmirror.core.model.run import Run
 from jwmirror.pipeline.associations import root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.report.explanation import Former, Outlook, Stage
@@ -20,7 +21,7 @@ from jwmirror.services.inspect.preview import (
 )
 from jwmirror.services.run.plan import Bench, Held
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import Run, last_references
+from jwmirror.store.runs import last_references
 
 PROGRAM = 7  # characters of a file name that tell its program: jw01345
 

@@ -23,6 +23,7 @@ from jwmirror.core.model import (
     References,
     Wait,
 )
+from jwmirror.core.model.run import Run
 from jwmirror.pipeline.associations import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import unmatched
@@ -34,7 +35,7 @@ from jwmirror.report.status import Preview
 from jwmirror.services.run.plan import Bench, Held
 from jwmirror.services.run.references import offline_resolver
 from jwmirror.store.generations import Generations
-from jwmirror.store.runs import Run, last_references
+from jwmirror.store.runs import last_references
 
 UNPUBLISHED = Reason("not published yet", "", "")
 ONE_BATCH = 1_000_000_000  # exposures; a preview runs no jobs

@@ -34,7 +34,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model import read as read_record
 from jwmirror.core.model import write as write_record
-from jwmirror.engine.stage import Cost, Output
+from jwmirror.core.model.plan import Cost, Output
 from jwmirror.pipeline.associations import (
     CORRECT_IT,
     Association,

@@ -16,29 +16,10 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import BLOCK, refusals
 from jwmirror.core.jsonio import digest, write
 from jwmirror.core.model import Product, Receipt, Version
+from jwmirror.core.model.maintenance import Adopted, Adoption
 from jwmirror.store.maintenance.checkout import FICLONE
 from jwmirror.store.maintenance.run_cleanup import ADOPTED
 from jwmirror.store.objects import Objects
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adopted:
-    """What became of one file."""
-
-    file: str
-    is_adopted: bool
-    why: str  # "" if adopted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
-    """What became of the files in a folder."""
-
-    mirror: str
-    folder: str
-    files: tuple[Adopted, ...]  # by name
-    bytes: int  # of what was adopted
-    receipt: str  # below the mirror; "" where nothing was adopted, or in a dry run
 
 
 class _UnreadableError(Exception):

@@ -17,6 +17,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals
 from jwmirror.core.model import Entry
+from jwmirror.core.model.maintenance import Frozen
 from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.maintenance.checkout import COPY, appearing, check_target, place_files
@@ -24,21 +25,6 @@ from jwmirror.store.maintenance.retention import HEAD, MANIFEST
 from jwmirror.store.manifest import restricted
 from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
 from jwmirror.store.provenance import Provenance
-
-
-@dataclass(frozen=True, kw_only=True)
-class Frozen:
-    """A bag, and what is in it."""
-
-    mirror: str
-    generation: int
-    name: str  # the pin that keeps the generation
-    to: str
-    mode: str
-    files: int
-    bytes: int
-    left_out: tuple[str, ...]  # paths of exclusive files
-    lost: tuple[str, ...]  # paths of files whose objects are written down as lost
 
 
 @dataclass(frozen=True)

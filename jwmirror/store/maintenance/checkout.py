@@ -9,13 +9,13 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import locked, refusals, sync_folder, sync_many
+from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.objects import SHARED, Objects
@@ -24,20 +24,6 @@ SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "c
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
 STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current")
 OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirror's folders
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkout:
-    """A generation's view in a folder of its own."""
-
-    mirror: str
-    generation: int
-    made_at: str  # ISO, UTC: when the generation was published
-    to: str
-    mode: str
-    files: int
-    bytes: int
-    lost: tuple[str, ...]  # paths that are left out: their objects are written down as lost
 
 
 def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:

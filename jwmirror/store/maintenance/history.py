@@ -1,36 +1,11 @@
 """The history of a file: its versions, and from which generation to which each was published."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.model import Entry, Reason
+from jwmirror.core.model.maintenance import FileHistory, FileVersion
 from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.maintenance.retention import Kept, tombstone
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileVersion:
-    """One content of a file, in generations that follow each other."""
-
-    path: str
-    sha256: str
-    size: int  # bytes
-    first: int  # generation; of those that were not pruned
-    first_at: str  # ISO, UTC: when it was published
-    last: int
-    entry: Entry  # as the first of them has it
-    reasons: tuple[Reason, ...] = ()  # why it is not as the version before
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileHistory:
-    """All versions of the files of a name, by path, oldest first."""
-
-    mirror: str
-    generations: tuple[int, ...]  # that were looked at
-    versions: tuple[FileVersion, ...]
-    kept: dict[str, tuple[Kept, ...]]  # pruned generation -> what of these files it left
+from jwmirror.store.maintenance.retention import tombstone
 
 
 def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) -> FileHistory:

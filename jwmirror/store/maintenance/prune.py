@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,12 +16,12 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, sync_folder
 from jwmirror.core.jsonio import write
+from jwmirror.core.model.maintenance import Kept, Object, Pruning
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, Lease, lease
 from jwmirror.store.maintenance.retention import (
     MANIFEST,
     PRUNED,
-    Kept,
     Policy,
     Tombstone,
     kept_generations,
@@ -37,31 +36,6 @@ from jwmirror.store.view import drop_views
 
 ASIDE = ".pruned"  # below objects/: what is being removed
 STRAY_DAYS = 30  # so long stays what no generation ever named: a run may yet publish it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Object:
-    """An object to be removed, as it was seen when that was decided."""
-
-    sha256: str
-    size: int  # bytes
-    touched: int  # ns, its file's mtime: whoever takes the same bytes in again touches it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pruning:
-    """What prune removes, and what it keeps and why."""
-
-    mirror: str
-    policy: str
-    kept: dict[str, str]  # generation -> why
-    generations: tuple[int, ...]  # to be given up
-    newest: dict[str, tuple[Kept, ...]]  # of those: what stays as the newest of its product
-    objects: tuple[Object, ...]
-    bytes: int  # of the objects
-    records: tuple[str, ...]  # keys of provenance
-    folders: tuple[str, ...]  # of runs, below the mirror
-    files: tuple[str, ...]  # receipts of fetches and pages of the report, below the mirror
 
 
 def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pruning:

@@ -14,10 +14,11 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals, replace_symlink, sync_folder, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
+from jwmirror.core.model.maintenance import Outcome, Problem, Repairs
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
 from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
-from jwmirror.store.maintenance.scan import Problem, read_states
+from jwmirror.store.maintenance.scan import read_states
 from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -36,24 +37,6 @@ class Step:
     problem: Problem
     act: str  # one of the five above
     entry: Entry | None = None  # of an object: the newest row that names it
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came of one problem."""
-
-    problem: Problem
-    is_mended: bool
-    done: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repairs:
-    """What was looked at, and what came of each problem; in a plan, what would be tried."""
-
-    mirror: str
-    is_full: bool
-    outcomes: tuple[Outcome, ...]
 
 
 def plan_repair(root: Path, full: bool = False) -> tuple[Step, ...]:

@@ -10,18 +10,9 @@ import msgspec
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Generation
+from jwmirror.core.model.maintenance import Kept
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """One version that stays though its generation was pruned: the newest of its product."""
-
-    uri: str
-    path: str  # in the generation's view
-    sha256: str
-    size: int  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)

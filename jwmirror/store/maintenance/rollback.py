@@ -3,24 +3,14 @@
 It publishes nothing and loses nothing: CURRENT and `current` move, every generation stays.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import refusals
+from jwmirror.core.model.maintenance import Rollback
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
 from jwmirror.store.manifest import Entries
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rollback:
-    """What a rollback does, or did."""
-
-    mirror: str
-    before: int  # the generation that was current
-    generation: int  # the one that is current after it
-    set_aside: tuple[int, ...]  # newer generations; they stay, and can be gone back to
 
 
 def plan_rollback(root: Path, number: int) -> Rollback:

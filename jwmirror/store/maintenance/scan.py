@@ -6,27 +6,11 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
+from jwmirror.core.model.maintenance import Kept, Problem
 from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.maintenance.retention import (
-    HEAD,
-    MANIFEST,
-    PRUNED,
-    Kept,
-    newest_versions,
-    tombstone,
-)
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, newest_versions, tombstone
 
 COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Problem:
-    """One thing in a mirror that is not as it must be."""
-
-    kind: str  # generation, manifest, object, pointer, view, pin, provenance
-    path: str  # below the mirror
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
+from jwmirror.core.model.maintenance import Problem, Verification
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import losses
-from jwmirror.store.maintenance.scan import Problem, Rows, States, read_states
+from jwmirror.store.maintenance.scan import Rows, States, read_states
 from jwmirror.store.objects import sums
 from jwmirror.store.pins import pins
 from jwmirror.store.provenance import Provenance
@@ -23,18 +24,6 @@ from jwmirror.store.view import folders_of, is_untouched, link_target, view_fold
 
 NOTHING = "nothing"
 DENIED = os.strerror(errno.EACCES)  # found, where a file is another user's alone
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What was looked at, and what is wrong with it."""
-
-    mirror: str
-    is_full: bool
-    generations: int  # whose rows can be had
-    objects: int  # that must be there
-    bytes: int  # of them
-    problems: tuple[Problem, ...]  # sorted
 
 
 def verify(root: Path, full: bool = False) -> Verification:

@@ -1,0 +1,28 @@
+"""What a result depends on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of a derivation; an empty identity waits for the stage before it."""
+
+    name: str  # file name the pipeline sees
+    role: str  # exptype: science, background...
+    identity: str = ""
+    sha256: str = ""  # where the bytes are; not part of the key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivation:
+    """What one result depends on; its sha256 (DESIGN: the key) names the result beforehand."""
+
+    pipeline: str  # config's name: detector1, image2, image3, guider...
+    product: str  # root of the result's file names
+    engine: dict[str, str]  # jwst, stcal, stdatamodels: version
+    inputs: tuple[Input, ...]  # order matters
+    parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
+    references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
+    # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
+    hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
