@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from jwmirror.recalibrate.associations import Association
-from jwmirror.recalibrate.derivation import key_of
-from jwmirror.records import (
+from jwmirror.core.model import (
     Ahead,
     Entry,
     Generation,
@@ -27,12 +25,14 @@ from jwmirror.records import (
     canonical,
     parse,
 )
-from jwmirror.report.runs import read_run
+from jwmirror.core.model.maintenance import Pin
+from jwmirror.pipeline.associations import Association
+from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.retention import Tombstone
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import Pin
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.tombstones import Tombstone
+from jwmirror.store.runs import read_run
 from tests.unit.test_cli import answer
 
 PACKED = Path(__file__).parents[1] / "fixtures" / "mirror-0.1.tar.xz"

@@ -6,10 +6,10 @@ from importlib.metadata import version
 import pytest
 import yaml
 
-from tests.observatory.archive import edits
-from tests.observatory.archive.archive import TOKEN
-from tests.observatory.observatory import Observatory
-from tests.observatory.site import Site
+from demo.site import Site
+from jwmirror_simulator.archive import edits
+from jwmirror_simulator.archive.archive import TOKEN
+from jwmirror_simulator.observatory import Observatory
 from tests.unit.test_old_mirror import unpack
 
 NEXT = "jw01345001001_02101_00001_nrcb1_uncal.fits"
