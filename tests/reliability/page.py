@@ -38,7 +38,7 @@ for byte, the version that the listing names, and files anywhere outside the mir
 
 After each row the trouble is ended, and one more fetch has to bring the right bytes; where it was
 the listing that was wrong, after a right one. The test compares this page with what it finds, so
-it is never older than the code; `make docs` writes it.
+it is never older than the code; `make reliability` writes it.
 
 An outcome of *fetched (n)* took n requests; *+ resumed* went on from the bytes already there.
 """

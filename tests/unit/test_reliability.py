@@ -18,7 +18,7 @@ def test_nothing_wrong_is_published_and_the_page_tells_what_happens(name):
     found = row(name)
 
     assert found.wrong == 0
-    assert str(found) in PAGE.read_text().splitlines(), f"{found}\nmake docs writes the page"
+    assert str(found) in PAGE.read_text().splitlines(), f"{found}\nmake reliability writes the page"
 
 
 def test_the_page_has_a_line_for_each_row_and_no_other():
