@@ -69,11 +69,13 @@ format: install  ## put the code in order
 
 docs: install  ## config/README.md from the schema, and the site with the API in build/site
 	$(BIN)/python config/make_readme.py
-	$(MAKE) --no-print-directory site
+	$(SITE)
+
+SITE := $(BIN)/python docs/pages.py && \
+  $(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees build/pages build/site
 
 site: install
-	$(BIN)/python docs/pages.py
-	$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees build/pages build/site
+	$(SITE)
 
 reliability: install  ## docs/reliability.md, from a trial of each fault; minutes
 	$(BIN)/python -m tests.reliability
