@@ -14,9 +14,9 @@ from jwmirror.archive.transfer import Fetched, Transfer, wanted
 from jwmirror.core.model import Product
 from jwmirror.net.http import Patience
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.archive import Archive, faults
-from jwmirror_simulator.archive.faults import Fault
-from jwmirror_simulator.archive.toys import toy_fits
+from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast.faults import Fault
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.products import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_rate.fits"

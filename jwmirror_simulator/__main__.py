@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jwmirror_simulator.archive import edits
+from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.observatory import Observatory
 
 SERVING = "serving.json"

@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from jwmirror_simulator.archive import Archive, edits
-from jwmirror_simulator.archive.holdings import Holding
-from jwmirror_simulator.references.server import ReferenceServer
+from jwmirror_simulator.crds.server import ReferenceServer
+from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.mast.storage.folder import Holding
 from jwmirror_simulator.telescope.program import Program, demo_program
 
 DEMO = demo_program()
@@ -38,7 +39,7 @@ class Observatory:
         `real_exposures` are FITS files published as they are, besides the program, or alone
         where that is None. Takes about 20 s for the demo. Equal arguments give equal archives.
         """
-        from jwmirror_simulator.references.context import build_context
+        from jwmirror_simulator.crds.context import build_context
 
         observatory = cls(root)
         build_context(observatory.root / "crds", **_settings_of(program or DEMO))
@@ -50,7 +51,7 @@ class Observatory:
 
     def _carry_out(self, program: Program) -> None:
         """Take a program's exposures, let operations calibrate them, and publish all."""
-        from jwmirror_simulator.operations import process
+        from jwmirror_simulator.operations.calibration import process
         from jwmirror_simulator.telescope.exposures import take_exposures
 
         with TemporaryDirectory(dir=self.root, prefix="making.") as bench:
@@ -116,7 +117,7 @@ class Observatory:
 
     def new_context(self, detector: str, filter: str) -> str:
         """Add a CRDS context in which one flat differs, announced at once; the pmap's name."""
-        from jwmirror_simulator.references.context import add_context
+        from jwmirror_simulator.crds.context import add_context
 
         observations = self.program.observations if self.program else DEMO.observations
         subarrays = {each.detector: each.subarray for each in observations}
@@ -131,7 +132,7 @@ class Observatory:
 
     def ask_gaia(self) -> str:
         """Add a CRDS context whose parameters align mosaics to Gaia; the pmap's name."""
-        from jwmirror_simulator.references.context import ask_gaia
+        from jwmirror_simulator.crds.context import ask_gaia
 
         return ask_gaia(self.root / "crds")
 

@@ -17,7 +17,7 @@ from benchmarks.recalibration.deliveries import new_context
 from benchmarks.recalibration.jwstflow import beside_jwstflow
 from benchmarks.recalibration.peaks import estimates
 from benchmarks.recalibration.stages import changed_ramp_fit, equality, many_small
-from jwmirror_simulator.inputs import full_exposure, small_exposures
+from jwmirror_simulator.exposure_sets import full_exposure, small_exposures
 
 Asked = argparse.Namespace
 

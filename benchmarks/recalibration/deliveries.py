@@ -17,8 +17,8 @@ from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
 from jwmirror.planning.resolver import Resolver
-from jwmirror_simulator.references.context import build_context, mappings_folder
-from jwmirror_simulator.references.mappings import age, succeed
+from jwmirror_simulator.crds.context import build_context, mappings_folder
+from jwmirror_simulator.crds.mappings import age, succeed
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 

@@ -13,7 +13,7 @@ from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.pipeline.bestrefs import OFFLINE
 from jwmirror.pipeline.derivation import engine
-from jwmirror_simulator.inputs import Inputs
+from jwmirror_simulator.exposure_sets import Inputs
 
 RELEASE = "0.2.1"
 OLDEST = (3, 12)  # Python that it runs under

@@ -9,7 +9,7 @@ from benchmarks.recalibration.place import chains_of, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.core.model import Derivation, Plan, Receipt
 from jwmirror.planning import memory
-from jwmirror_simulator.inputs import Inputs, sized_exposures
+from jwmirror_simulator.exposure_sets import Inputs, sized_exposures
 
 # subarray, groups, integrations, exposures, groups of the dark (0: as in other simulated contexts)
 SMALL = [("SUB160", 5, 1, 2, 0), ("SUB160", 10, 40, 1, 0)]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.pipeline.child_environment import ONE_THREAD
-from jwmirror_simulator.associations import associations_of
-from jwmirror_simulator.inputs import Inputs
-from jwmirror_simulator.references.context import offline_environment
+from jwmirror_simulator.crds.context import offline_environment
+from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.operations.associations import associations_of
 from jwmirror_simulator.telescope.program import exposures_of
 
 CLASSES = {"image2": "Image2Pipeline", "image3": "Image3Pipeline"}

@@ -12,8 +12,8 @@ from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.identity import version_of
 from jwmirror.planning.resolver import Resolver
 from jwmirror.services.run.plan import Bench, Held, supply
-from jwmirror_simulator.associations import associations_of
-from jwmirror_simulator.inputs import Inputs
+from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.operations.associations import associations_of
 from jwmirror_simulator.telescope.program import exposures_of
 
 PROGRAM = 1345

@@ -22,7 +22,7 @@ from jwmirror.core.model import Chain, Receipt, Recipe
 from jwmirror.engine.worker import Shop
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.identity import science_identity
-from jwmirror_simulator.inputs import Inputs
+from jwmirror_simulator.exposure_sets import Inputs
 
 PLAIN = Recipe(name="plain", programs=(PROGRAM,), stages=(1, 2))
 CHANGED = {"detector1": {"ramp_fit": {"firstgroup": 1}}}

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from jwmirror_simulator.crds.context import mappings_folder, write_config
+from jwmirror_simulator.crds.mappings import write_pmap
+from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.modes.instruments.references import EXP_TYPE, KEYS
 from jwmirror_simulator.modes.mode import Mode
-from jwmirror_simulator.modes.shelves import EXP_TYPE, KEYS
-from jwmirror_simulator.references.context import mappings_folder, write_config
-from jwmirror_simulator.references.mappings import write_pmap
-from jwmirror_simulator.references.shelf import Shelf
 
 
 def build_context(crds_root: Path, modes: Iterable[Mode]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from astropy.time import Time
 
 if TYPE_CHECKING:
-    from jwmirror_simulator.modes.shots import Shot
+    from jwmirror_simulator.modes.exposure import Shot
 
 
 def fill_header(model, shot: Shot) -> None:

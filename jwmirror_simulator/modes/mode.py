@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jwmirror_simulator.modes.shots import Shot, write
-from jwmirror_simulator.references.shelf import Shelf
+from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.modes.exposure import Shot, write
 
 PROGRAM = 1346
 

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jwmirror_simulator.archive.editor import stamp
-from jwmirror_simulator.associations import pool_name
-from jwmirror_simulator.modes import imager
+from jwmirror_simulator.mast.storage.editor import stamp
 from jwmirror_simulator.modes.context import build_context
-from jwmirror_simulator.modes.coronagraph import CORONAGRAPH
-from jwmirror_simulator.modes.dark import DARK
-from jwmirror_simulator.modes.imager import MIRI_IMAGE
-from jwmirror_simulator.modes.interferometer import INTERFEROMETER
 from jwmirror_simulator.modes.mode import PROGRAM, Mode, expose
-from jwmirror_simulator.modes.pools import pool_text
-from jwmirror_simulator.modes.slit import SLIT_SPECTRUM
-from jwmirror_simulator.modes.transit import TRANSIT
+from jwmirror_simulator.modes.pool import pool_text
+from jwmirror_simulator.modes.scenes import imager
+from jwmirror_simulator.modes.scenes.coronagraph import CORONAGRAPH
+from jwmirror_simulator.modes.scenes.dark import DARK
+from jwmirror_simulator.modes.scenes.imager import MIRI_IMAGE
+from jwmirror_simulator.modes.scenes.interferometer import INTERFEROMETER
+from jwmirror_simulator.modes.scenes.slit import SLIT_SPECTRUM
+from jwmirror_simulator.modes.scenes.transit import TRANSIT
 from jwmirror_simulator.observatory import Observatory
-from jwmirror_simulator.operations import STAMPS, run
+from jwmirror_simulator.operations.associations import pool_name
+from jwmirror_simulator.operations.calibration import STAMPS, run
 
 MODES = (TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER)
 
@@ -65,5 +65,5 @@ def calibrate(uncals: list[Path], pool: Path, crds_root: Path, folder: Path) -> 
         stamps=STAMPS,
         workers=os.cpu_count() or 1,
     )
-    run(job, crds_root.resolve(), "jwmirror_simulator.modes.bench")
+    run(job, crds_root.resolve(), "jwmirror_simulator.modes.worker")
     return sorted((folder / "products").iterdir())

@@ -16,8 +16,8 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Failure
 from jwmirror.net.http import Patience
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.archive import Archive, faults
-from jwmirror_simulator.archive.toys import toy_fits
+from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.products import product
 from tests.reliability.scenes import PATIENCE, ROWS, Scene, lacking
 

@@ -19,8 +19,8 @@ from msgspec import structs
 from jwmirror.core.model import Product
 from jwmirror.net.http import Patience
 from jwmirror.net.resume import key_of
-from jwmirror_simulator.archive import Archive, faults
-from jwmirror_simulator.archive.faults import Fault
+from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast.faults import Fault
 from tests.reliability import quotas
 from tests.reliability.quotas import quota
 
@@ -102,7 +102,7 @@ def _newer_listing(scene: Scene) -> None:
 
 
 def _whole(scene: Scene):
-    from jwmirror_simulator.archive.messages import Response
+    from jwmirror_simulator.mast.api.messages import Response
 
     return Response(body=scene.archive.path(scene.name).read_bytes())
 

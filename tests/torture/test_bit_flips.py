@@ -16,8 +16,9 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.losses import losses
 from jwmirror.store.maintenance.verify import object_path, verify
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.archive import Archive, edits
-from jwmirror_simulator.archive.toys import toy_fits
+from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.torture.mill import SEED, publish, times, upstream
 from tests.unit.test_cli import answer
 

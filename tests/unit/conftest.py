@@ -38,8 +38,8 @@ from jwmirror.core.model import (
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror_simulator.archive import Archive
-from jwmirror_simulator.archive.toys import toy_program
+from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast.toy_files import toy_program
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

@@ -8,11 +8,11 @@ import pytest
 import urllib3
 import yaml
 
-from jwmirror_simulator.archive import Archive
-from jwmirror_simulator.archive.asking import invoke, products, rows
-from jwmirror_simulator.archive.headers import groups_of
-from jwmirror_simulator.archive.names import parse
-from jwmirror_simulator.archive.toys import STAMP, toy_fits
+from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast.client import invoke, products, rows
+from jwmirror_simulator.mast.storage.headers import groups_of
+from jwmirror_simulator.mast.storage.names import parse
+from jwmirror_simulator.mast.toy_files import STAMP, toy_fits
 from tests.conftest import need
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"

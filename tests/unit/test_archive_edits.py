@@ -9,10 +9,11 @@ import pytest
 import urllib3
 from astropy.io import fits
 
-from jwmirror_simulator.archive import TOKEN, Archive, edits
-from jwmirror_simulator.archive.asking import get, keyword_row, products, rows
-from jwmirror_simulator.archive.holdings import md5_of
-from jwmirror_simulator.archive.toys import STAMP
+from jwmirror_simulator.mast import TOKEN, Archive
+from jwmirror_simulator.mast.client import get, keyword_row, products, rows
+from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.mast.storage.folder import md5_of
+from jwmirror_simulator.mast.toy_files import STAMP
 
 ROOT = Path(__file__).parents[2]
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"

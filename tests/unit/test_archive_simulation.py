@@ -9,9 +9,9 @@ import time
 import pytest
 import urllib3
 
-from jwmirror_simulator.archive import TOKEN, Archive, Behaviour, edits
-from jwmirror_simulator.archive.asking import KEYWORDS, get, rows
-from jwmirror_simulator.archive.faults import (
+from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast.client import KEYWORDS, get, rows
+from jwmirror_simulator.mast.faults import (
     html_page,
     reset_after,
     server_error,
@@ -20,8 +20,9 @@ from jwmirror_simulator.archive.faults import (
     unavailable,
     wrong_bytes,
 )
-from jwmirror_simulator.archive.holdings import md5_of
-from jwmirror_simulator.archive.toys import STAMP
+from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.mast.storage.folder import md5_of
+from jwmirror_simulator.mast.toy_files import STAMP
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 SECOND = "jw01345001001_02101_00002_nrcb1"

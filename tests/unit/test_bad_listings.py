@@ -8,9 +8,10 @@ from jwmirror.archive.index import Held
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.net.http import Patience
-from jwmirror_simulator.archive import TOKEN, Archive, Behaviour, bad_listings
-from jwmirror_simulator.archive.faults import Fault, status
-from jwmirror_simulator.archive.toys import toy_program
+from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast import listing_faults as bad_listings
+from jwmirror_simulator.mast.faults import Fault, status
+from jwmirror_simulator.mast.toy_files import toy_program
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"

@@ -16,9 +16,9 @@ from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.http import Patience
 from jwmirror.net.resume import Kept, key_of, remember
-from jwmirror_simulator.archive import TOKEN, Archive
-from jwmirror_simulator.archive.toys import toy_fits, toy_program
-from jwmirror_simulator.bucket import Bucket, serve_bucket
+from jwmirror_simulator.mast import TOKEN, Archive
+from jwmirror_simulator.mast.bucket import Bucket, serve_bucket
+from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
 from tests.products import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)

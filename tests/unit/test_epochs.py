@@ -4,8 +4,8 @@ import json
 import shutil
 
 from jwmirror.planning.resolver import Resolver
-from jwmirror_simulator.references.context import mappings_folder
-from jwmirror_simulator.references.mappings import age
+from jwmirror_simulator.crds.context import mappings_folder
+from jwmirror_simulator.crds.mappings import age
 from tests.unit.test_references import CONTEXT, made, site  # noqa: F401
 
 DELIVERED = "2025-06-01 12:00:00"

@@ -3,7 +3,7 @@
 import pytest
 from astropy.io import fits
 
-from jwmirror_simulator.inputs import full_exposure, small_exposures
+from jwmirror_simulator.exposure_sets import full_exposure, small_exposures
 
 
 def test_small_exposures_are_as_many_as_asked(tmp_path):

@@ -35,7 +35,7 @@ from jwmirror.planning import resolver as references
 from jwmirror.planning.inputs import stock_of
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import Resolver
-from jwmirror_simulator.references.context import (
+from jwmirror_simulator.crds.context import (
     add_context,
     build_context,
     newest_context,

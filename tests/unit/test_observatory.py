@@ -8,8 +8,8 @@ import pytest
 import urllib3
 from astropy.io import fits
 
-from jwmirror_simulator.archive.asking import products, rows
-from jwmirror_simulator.archive.holdings import md5_of
+from jwmirror_simulator.mast.client import products, rows
+from jwmirror_simulator.mast.storage.folder import md5_of
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
 

@@ -15,15 +15,15 @@ import pytest
 from astropy.io import fits
 from crds.core.rmap import load_mapping
 
-from jwmirror_simulator.references.closure import mappings_of, references_of
-from jwmirror_simulator.references.context import (
+from jwmirror_simulator.crds.closure import mappings_of, references_of
+from jwmirror_simulator.crds.context import (
     add_context,
     build_context,
     mappings_folder,
     newest_context,
     offline_environment,
 )
-from jwmirror_simulator.references.server import ReferenceServer
+from jwmirror_simulator.crds.server import ReferenceServer
 
 FLAT = "jwst_nircam_flat_0001.fits"
 HEADER = {

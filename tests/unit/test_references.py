@@ -17,7 +17,7 @@ from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import FILES
 from jwmirror.pipeline.registry import class_of, idle_steps
 from jwmirror.planning.resolver import Resolver
-from jwmirror_simulator.references.context import build_context
+from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 

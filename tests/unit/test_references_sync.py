@@ -14,8 +14,8 @@ from jwmirror.crds.bundle import bundle
 from jwmirror.crds.sync import resolve_context, sums_of, sync_mappings, sync_references
 from jwmirror.net.http import Patience
 from jwmirror.pipeline.bestrefs import environment
-from jwmirror_simulator.references.context import build_context
-from jwmirror_simulator.references.server import ReferenceServer
+from jwmirror_simulator.crds.context import build_context
+from jwmirror_simulator.crds.server import ReferenceServer
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 FLAT = "jwst_nircam_flat_0001.fits"

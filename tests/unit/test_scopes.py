@@ -19,8 +19,8 @@ from jwmirror.core.model import (
     Scope,
     Selection,
 )
-from jwmirror_simulator.archive import Archive
-from jwmirror_simulator.archive.toys import toy_fits, toy_program
+from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
 HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))

@@ -9,7 +9,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Recipe
 from jwmirror.services.run.plan import supply
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.associations import pool_text
+from jwmirror_simulator.operations.associations import pool_text
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 ROOT = "jw01345001001_02101_00001_nrcb1"

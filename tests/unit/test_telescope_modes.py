@@ -8,12 +8,12 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from jwmirror_simulator.archive.asking import products, rows
-from jwmirror_simulator.modes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.mast.client import products, rows
+from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
 from jwmirror_simulator.modes.mode import Mode, expose
-from jwmirror_simulator.modes.pointing import to_pixels, to_sky
-from jwmirror_simulator.modes.pools import pool_text
+from jwmirror_simulator.modes.pool import pool_text
 from jwmirror_simulator.modes.program import MODES
+from jwmirror_simulator.modes.scenes import coronagraph, dark, imager, interferometer, slit, transit
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
 

@@ -9,9 +9,9 @@ import pytest
 from jwmirror.archive.validators import observe
 from jwmirror.core.model import Listing
 from jwmirror.net.http import Patience
-from jwmirror_simulator.archive import TOKEN, Archive, Behaviour
-from jwmirror_simulator.archive.faults import status
-from jwmirror_simulator.archive.toys import toy_association
+from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast.faults import status
+from jwmirror_simulator.mast.toy_files import toy_association
 from tests.products import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)

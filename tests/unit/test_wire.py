@@ -10,8 +10,8 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.net.http import Line, Patience, proxy_for, retries
-from jwmirror_simulator.archive import Archive, faults
-from jwmirror_simulator.archive.toys import toy_fits
+from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast.toy_files import toy_fits
 
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -20,7 +20,7 @@ from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.plan import plan_exposures
 from jwmirror.planning.resolver import Resolver
-from jwmirror_simulator.references.context import build_context
+from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.unit.planned import association, chains

@@ -4,8 +4,8 @@ import pytest
 
 from jwmirror.archive.cloud import place_of
 from jwmirror.core.files import sha256_of
-from jwmirror_simulator.archive import edits
-from jwmirror_simulator.bucket import serve_bucket
+from jwmirror_simulator.mast.bucket import serve_bucket
+from jwmirror_simulator.mast.storage import edits
 
 
 @pytest.mark.slow

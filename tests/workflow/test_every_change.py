@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from jwmirror_simulator.archive import TOKEN, edits
+from jwmirror_simulator.mast import TOKEN
+from jwmirror_simulator.mast.storage import edits
 
 SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from demo.site import Site
-from jwmirror_simulator.modes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.modes.scenes import coronagraph, dark, imager, interferometer, slit, transit
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from demo.site import Site
-from jwmirror_simulator.archive import edits
-from jwmirror_simulator.archive.archive import TOKEN
+from jwmirror_simulator.mast.archive import TOKEN
+from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.observatory import Observatory
 from tests.unit.test_old_mirror import unpack
 

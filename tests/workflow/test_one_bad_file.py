@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from jwmirror_simulator.archive import TOKEN, faults
+from jwmirror_simulator.mast import TOKEN, faults
 
 SMALL = [{"program": 1345, "observations": [2], "products": ["uncal", "asn"]}]  # three exposures
 UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"

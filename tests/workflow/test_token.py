@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from demo.site import ROOT, Site
-from jwmirror_simulator.archive import TOKEN, Archive, faults
+from jwmirror_simulator.mast import TOKEN, Archive, faults
 
 UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"
 PATH = f"upstream/jw01345/o002/{UNCAL}"

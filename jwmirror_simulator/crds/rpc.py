@@ -1,0 +1,157 @@
+"""What a reference server knows of the files under a CRDS root, and its answers about them."""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from jwmirror_simulator.crds.closure import MAPPING, mappings_of, references_of
+
+STATE = "operational"
+MAPPINGS, REFERENCES = "unchecked_get/mappings/jwst/", "unchecked_get/references/jwst/"
+
+
+class Catalogue:
+    """Names, sizes and sums of the files under a root; sees files that are added later."""
+
+    def __init__(self, crds_root: Path):
+        self.root = crds_root
+        self._mappings = crds_root / "mappings" / "jwst"
+        self._sums: dict[tuple[Path, int, int], str] = {}
+
+    def contexts(self) -> list[str]:
+        """All pmaps, oldest first."""
+        return sorted(path.name for path in self._mappings.glob("*.pmap"))
+
+    def mappings(self) -> list[str]:
+        """All mappings, of any context."""
+        return sorted(path.name for path in self._mappings.iterdir() if path.suffix in MAPPING)
+
+    def references(self) -> list[str]:
+        """All references, of any context."""
+        return sorted(path.name for path in (self.root / "references" / "jwst").glob("*/*.*"))
+
+    def mappings_of(self, context: str) -> list[str]:
+        """The mappings of one context."""
+        return list(mappings_of(self._mappings, context))
+
+    def references_of(self, context: str) -> list[str]:
+        """The references of one context."""
+        return list(references_of(self._mappings, context))
+
+    def find(self, name: str) -> Path | None:
+        """Where a mapping or reference lies."""
+        if Path(name).suffix in MAPPING:
+            found = [self._mappings / name]
+        else:
+            found = (self.root / "references" / "jwst").glob(f"*/{name}")
+        return next((path for path in found if path.is_file()), None)
+
+    def describe(self, name: str, fields: Sequence[str] | None = None) -> dict[str, str] | str:
+        """What the server tells of one file: a value of get_file_info_map."""
+        path = self.find(name)
+        if path is None:
+            return "NOT FOUND unknown to server"
+        _, instrument, *rest = name.split("_")
+        known = {
+            "name": name,
+            "observatory": "jwst",
+            "instrument": instrument if rest else "",
+            "filekind": rest[0] if len(rest) > 1 else "",
+            "type": "mapping" if path.suffix in MAPPING else "reference",
+            "state": STATE,
+            "size": str(path.stat().st_size),
+            "sha1sum": self._sha1(path),
+            "blacklisted": "false",
+            "rejected": "false",
+        }
+        return {field: known[field] for field in fields or known}
+
+    def _sha1(self, path: Path) -> str:
+        status = path.stat()
+        key = (path, status.st_size, status.st_mtime_ns)
+        if key not in self._sums:
+            self._sums[key] = hashlib.sha1(path.read_bytes()).hexdigest()
+        return self._sums[key]
+
+
+class Answers:
+    """The answers to CRDS's remote procedure calls, under CRDS's own names for them."""
+
+    def __init__(self, catalogue: Catalogue, url: str, contexts: Callable[[], tuple[str, str]]):
+        """`contexts` gives the latest and the build context at any time."""
+        self._catalogue, self._url, self._contexts = catalogue, url, contexts
+
+    def get_server_info(self) -> dict:
+        """How a client is to talk with this server."""
+        latest, build = self._contexts()
+        metadata = self.get_file_info_map("jwst", None, ["size", "sha1sum"])
+        return {
+            "observatory": "jwst",
+            "server": self._url,
+            "status": "server",
+            "connected": True,
+            "latest_context": latest,
+            "operational_context": latest,
+            "build_context": build,
+            "edit_context": latest,
+            "versions_context": latest,
+            "context_history": [["2025-01-01 00:00:00", latest, "synthetic"]],
+            "mappings": self._catalogue.mappings(),
+            "mapping_url": {"jwst": f"{self._url}/{MAPPINGS}"},
+            "reference_url": {"jwst": f"{self._url}/{REFERENCES}"},
+            "bad_files_list": [],
+            "crds_version": {"str": version("crds")},
+            "download_metadata": encode(metadata),
+            "force_remote_mode": 0,
+            "last_refreshed": "2025-01-01 00:00:00.000000",
+            "last_synced": "2025-01-01 00:00:00.000000",
+            "max_bestrefs_per_rpc": 1000,
+            "max_headers_per_rpc": 1000,
+        }
+
+    def get_default_context(self, observatory: str, state: str | None = None) -> str:
+        """The latest context, or the build context if `state` says so."""
+        latest, build = self._contexts()
+        return build if state == "build" else latest
+
+    def get_build_context(self, observatory: str, version: str) -> str:
+        """The context that belongs to a version of jwst."""
+        return self._contexts()[1]
+
+    def get_mapping_names(self, context: str) -> list[str]:
+        """The mappings of a context."""
+        return self._catalogue.mappings_of(context)
+
+    def get_reference_names(self, context: str) -> list[str]:
+        """The references of a context."""
+        return self._catalogue.references_of(context)
+
+    def get_file_info(self, context: str, name: str) -> dict | str:
+        """What is known of one file."""
+        return self._catalogue.describe(name)
+
+    def get_file_info_map(
+        self, observatory: str, files: Sequence[str] | None, fields: Sequence[str] | None
+    ) -> dict:
+        """What is known of the files (all, if None)."""
+        if files is None:
+            files = [*self._catalogue.mappings(), *self._catalogue.references()]
+        return {name: self._catalogue.describe(name, fields) for name in files}
+
+    def list_mappings(self, observatory: str, pattern: str) -> list[str]:
+        """All mappings whose name fits a glob pattern."""
+        return [name for name in self._catalogue.mappings() if Path(name).match(pattern)]
+
+    def list_references(self, observatory: str, pattern: str) -> list[str]:
+        """All references whose name fits a glob pattern."""
+        return [name for name in self._catalogue.references() if Path(name).match(pattern)]
+
+
+def encode(value: object) -> dict[str, str]:
+    """A large value as CRDS sends it: JSON, zipped, as base64 text."""
+    zipped = gzip.compress(json.dumps(value).encode(), mtime=0)
+    return {"crds_encoded": "1.0", "crds_payload": base64.b64encode(zipped).decode()}

@@ -1,0 +1,78 @@
+"""Exposures to measure speed on, each set with the references that it needs and nothing more."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwmirror_simulator.crds.context import build_context
+from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.program import Field, Observation, Program, Sequence, exposures_of
+
+DETECTOR, FILTER = "NRCB1", "F200W"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Raw exposures of NIRCam imaging, and a context to calibrate them under."""
+
+    program: Program
+    uncals: tuple[Path, ...]
+    crds_root: Path  # serves as CRDS_PATH
+    context: str  # its pmap
+
+
+def small_exposures(folder: Path, count: int) -> Inputs:
+    """`count` dithers of 160 x 160 pixels and 5 groups: what start-up costs most for."""
+    return _inputs(folder, "SUB160", count, groups=5, stars=60)
+
+
+def full_exposure(folder: Path, groups: int = 10, dark_groups: int = 0) -> Inputs:
+    """One exposure of 2048 x 2048 pixels: what computing costs most for.
+
+    Takes 10 s and 2 GB for 10 groups; a dark 34 MB for each of its groups.
+    """
+    return _inputs(folder, "FULL", 1, groups=groups, stars=400, dark_groups=dark_groups)
+
+
+def sized_exposures(
+    folder: Path,
+    subarray: str,
+    groups: int,
+    integrations: int,
+    count: int = 1,
+    dark_groups: int = 0,
+) -> Inputs:
+    """Exposures of any size: what memory is for."""
+    stars = 400 if subarray == "FULL" else 60
+    return _inputs(folder, subarray, count, groups, stars, integrations, dark_groups)
+
+
+def _inputs(
+    folder: Path,
+    subarray: str,
+    count: int,
+    groups: int,
+    stars: int,
+    integrations: int = 1,
+    dark_groups: int = 0,
+) -> Inputs:
+    """The exposures in `<folder>/raw`, the references in `<folder>/crds`."""
+    observation = Observation(
+        number=1,
+        field=Field(target="CROWD-1", ra=80.0, dec=-69.5, stars=stars),
+        detector=DETECTOR,
+        subarray=subarray,
+        sequences=(Sequence(filter=FILTER, dithers=count, group="02"),),
+        groups=groups,
+        integrations=integrations,
+    )
+    program = Program(number=1345, observations=(observation,))
+    context = build_context(
+        folder / "crds",
+        detectors=(DETECTOR,),
+        subarrays=(subarray,),
+        filters=(FILTER,),
+        fgs=False,
+        large_darks=dark_groups,
+    )
+    uncals = tuple(take(program, exposure, folder / "raw") for exposure in exposures_of(program))
+    return Inputs(program=program, uncals=uncals, crds_root=folder / "crds", context=context)

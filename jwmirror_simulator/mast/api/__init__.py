@@ -1,0 +1,1 @@
+"""The HTTP services of MAST: Portal, missions search and downloads, and their server."""

@@ -1,0 +1,89 @@
+"""Downloads: one file's response by HTTP's rules for validators and ranges (RFC 9110)."""
+
+import re
+from email.utils import format_datetime, parsedate_to_datetime
+from pathlib import Path
+
+from jwmirror_simulator.mast.api.behaviour import Behaviour
+from jwmirror_simulator.mast.api.messages import Request, Response, Span, as_text
+from jwmirror_simulator.mast.storage.dates import moment
+from jwmirror_simulator.mast.storage.folder import Holding
+
+TYPES = {".fits": "image/fits", ".json": "application/json", ".jpg": "image/jpeg"}
+
+
+def download(request: Request, holding: Holding, path: Path, behaviour: Behaviour) -> Response:
+    """The response to a request for a file that the client may have."""
+    if request.method == "HEAD" and not behaviour.heads:
+        return as_text("HEAD is not allowed\n", 405)
+    headers = validators(holding, behaviour)
+    if unchanged(request, headers):
+        return Response(status=304, headers=headers)
+    headers["Content-Type"] = TYPES.get(path.suffix, "text/plain")
+    headers["Content-Disposition"] = f"attachment; filename={holding.filename}"
+    whole = Response(headers=headers, body=Span(path, 0, holding.size), length=behaviour.length)
+    if not behaviour.ranges:
+        return whole
+    headers["Accept-Ranges"] = "bytes"
+    return partial(request, whole) if ranged(request, headers) else whole
+
+
+def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
+    """ETag and Last-Modified, as far as the archive sends them."""
+    headers = {}
+    if behaviour.etag != "none":
+        weak = "W/" if behaviour.etag == "weak" else ""
+        headers["ETag"] = f'{weak}"{holding.md5}"'
+    if behaviour.last_modified:
+        headers["Last-Modified"] = format_datetime(_utc(holding.ingested), usegmt=True)
+    return headers
+
+
+def _utc(text: str):
+    """An ISO date with its zone, in whole seconds, as HTTP has it."""
+    from datetime import UTC
+
+    return moment(text).replace(microsecond=0, tzinfo=UTC)
+
+
+def unchanged(request: Request, headers: dict[str, str]) -> bool:
+    """Whether the client already has this version (If-None-Match, else If-Modified-Since)."""
+    if "ETag" in headers and "if-none-match" in request.headers:
+        wanted = re.findall(r'\*|(?:W/)?"[^"]*"', request.headers["if-none-match"])
+        bare = headers["ETag"].removeprefix("W/")
+        return "*" in wanted or bare in [tag.removeprefix("W/") for tag in wanted]
+    if "Last-Modified" in headers and "if-modified-since" in request.headers:
+        return _date(headers["Last-Modified"]) <= _date(request.headers["if-modified-since"])
+    return False
+
+
+def _date(text: str):
+    """An HTTP date."""
+    return parsedate_to_datetime(text)
+
+
+def ranged(request: Request, headers: dict[str, str]) -> bool:
+    """Whether one range is asked for, of this very version (If-Range, strong comparison)."""
+    if not re.fullmatch(r"bytes=(\d+-\d*|-\d+)", request.headers.get("range", "")):
+        return False
+    condition = request.headers.get("if-range")
+    if condition is None:
+        return True
+    if condition.startswith(('"', "W/")):
+        return condition == headers.get("ETag") and not condition.startswith("W/")
+    return condition == headers.get("Last-Modified")
+
+
+def partial(request: Request, whole: Response) -> Response:
+    """206 with the range asked for, or 416 where there is nothing of it."""
+    first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
+    size = len(whole.body)
+    if first:
+        start, stop = int(first), min(size, int(last) + 1 if last else size)
+    else:
+        start, stop = max(0, size - int(last)), size
+    if start >= stop:
+        headers = {"Content-Range": f"bytes */{size}"}
+        return Response(status=416, headers=headers)
+    headers = {**whole.headers, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+    return whole.but(status=206, headers=headers, body=Span(whole.body.path, start, stop))

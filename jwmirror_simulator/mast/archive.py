@@ -1,0 +1,227 @@
+"""A MAST on loopback that unmodified clients talk to, and that is edited like data."""
+
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jwmirror_simulator.mast.api import missions, portal
+from jwmirror_simulator.mast.api.behaviour import Behaviour
+from jwmirror_simulator.mast.api.downloads import download
+from jwmirror_simulator.mast.api.messages import (
+    DOWNLOADS,
+    INVOKE,
+    Request,
+    Response,
+    as_json,
+    as_text,
+)
+from jwmirror_simulator.mast.api.server import Server
+from jwmirror_simulator.mast.faults import Fault
+from jwmirror_simulator.mast.storage.editor import Editor
+from jwmirror_simulator.mast.tables.snapshot import Catalogue
+
+TOKEN = "observatory-token"  # a token that opens exclusive files here, and nowhere else
+
+
+@dataclass(frozen=True)
+class Served:
+    """One exchange, as the archive remembers it."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]  # secrets replaced by "(secret)"
+    with_token: bool
+    service: str  # of a Portal request: Mast.Caom.Products...
+    filename: str  # of a download
+    query: dict  # of a Portal or missions request: its JSON
+    status: int
+    sent: int  # bytes of body
+
+
+class Archive(Editor):
+    """An archive in a folder, served at `url` while started (a context manager).
+
+    The folder may be edited by this object or by another process at any time: each request
+    sees the state as last written. `requests` is what was asked so far; `fault` makes things go
+    wrong; `behaviour` holds what is not known of MAST.
+    """
+
+    def __init__(self, folder: Path, port: int = 0, tokens: Iterable[str] = (TOKEN,)):
+        super().__init__(folder)
+        self.port, self.tokens = port, set(tokens)
+        self.behaviour = Behaviour()
+        self._requests: list[Served] = []
+        self._idle = threading.Condition()
+        self._under_way = 0
+        self._faults: list[tuple[str, Fault]] = []
+        self._polled: dict[bytes, int] = {}
+        self._lock = threading.Lock()
+        self._catalogue: tuple[object, Catalogue] | None = None
+        self._server: Server | None = None
+
+    # ---- serving -----------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where it answers; RuntimeError while it is not started."""
+        if self._server is None:
+            raise RuntimeError("the archive is not served; use it as a context manager, or start()")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def start(self) -> "Archive":
+        """Begin to answer."""
+        self._server = Server(self._answer, self._record, self.port)
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop to answer, and free the port."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> "Archive":
+        return self.start()
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
+    # ---- what goes wrong ---------------------------------------------------------------------
+
+    def fault(self, target: str, fault: Fault) -> None:
+        """Put a fault on a file (its name or URI), a service, a URL path, or "*"."""
+        self._faults.append((target.removeprefix("mast:JWST/product/"), fault))
+
+    def heal(self) -> None:
+        """Forget all faults."""
+        self._faults.clear()
+
+    def _spoil(self, request: Request, response: Response) -> Response:
+        """The response as the faults on its request leave it."""
+        targets = {"*", request.path, request.service, request.filename} - {""}
+        with self._lock:
+            for target, fault in self._faults:
+                if target in targets:
+                    response = fault.apply(response)
+        return response
+
+    # ---- answers -----------------------------------------------------------------------------
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tables as of the state last written."""
+        with self._lock:
+            stamp = self.folder.stamp()
+            if self._catalogue is None or self._catalogue[0] != stamp:
+                self._catalogue = stamp, Catalogue.of(self.folder.read())
+            return self._catalogue[1]
+
+    def _answer(self, request: Request) -> Response:
+        """The response to a request, faults included."""
+        with self._idle:
+            self._under_way += 1
+        try:
+            return self._spoil(request, self._route(request)(request))
+        except Exception:  # a defect of the simulation: shown, and answered as MAST would
+            traceback.print_exc()
+            return as_text("internal error of the simulated archive\n", 500)
+
+    def _route(self, request: Request) -> Callable[[Request], Response]:
+        """What answers a request."""
+        missions_api = "/search/jwst/api/v0.1/"
+        routes = {
+            "/portal/Mashup/Mashup.asmx/columnsconfig": self._columns_config,
+            INVOKE: self._invoke,
+            "/whoami": self._whoami,
+            "/search/util/api/v0.1/column_list": lambda _: as_json(missions.column_list()),
+            f"{missions_api}search": self._search,
+            f"{missions_api}post_list_products": self._product_list,
+            **dict.fromkeys(DOWNLOADS, self._download),
+        }
+        return routes.get(request.path, lambda _: as_text(f"{request.path}: not found\n", 404))
+
+    def _columns_config(self, request: Request) -> Response:
+        service = request.body.decode().partition("colConfigId=")[2]
+        return as_json(portal.columns_config(service))
+
+    def _invoke(self, request: Request) -> Response:
+        with self._lock:
+            polls = self._polled.get(request.body, 0)
+            self._polled[request.body] = polls + 1
+        if polls < self.behaviour.polls:
+            return as_json(portal.executing())
+        return as_json(portal.invoke(request.query, self.catalogue, self.behaviour))
+
+    def _whoami(self, request: Request) -> Response:
+        anonymous = request.token not in self.tokens
+        name = "" if anonymous else "observer@example.org"
+        return as_json(
+            {
+                "eppn": name,
+                "ezid": "anonymous" if anonymous else "observer",
+                "attrib": {} if anonymous else {"display_name": "An Observer", "email": name},
+                "anon": anonymous,
+                "scopes": [] if anonymous else ["mast:exclusive_access"],
+                "session": None,
+                "token": None if anonymous else {"expires": "2099-01-01T00:00:00"},
+            }
+        )
+
+    def _search(self, request: Request) -> Response:
+        return as_json(missions.search(self.catalogue.filesets, request.query))
+
+    def _product_list(self, request: Request) -> Response:
+        catalogue, datasets = self.catalogue, request.query.get("dataset_ids") or []
+        if len(datasets) > 1000:
+            return as_json({"detail": "at most 1000 dataset_ids"}, 400)
+        holdings = list(catalogue.state.holdings.values())
+        return as_json(missions.product_list(holdings, datasets, catalogue.exclusive))
+
+    def _download(self, request: Request) -> Response:
+        catalogue = self.catalogue
+        holding = catalogue.state.holdings.get(request.filename)
+        if holding is None:
+            return as_text(f"{request.filename}: no such product\n", 404)
+        if catalogue.exclusive(holding) and request.token not in self.tokens:
+            text = f"{request.filename}: exclusive access until {holding.released}\n"
+            return as_text(text, self.behaviour.withheld)
+        return download(request, holding, self.folder.version_path(holding), self.behaviour)
+
+    # ---- its record --------------------------------------------------------------------------
+
+    @property
+    def requests(self) -> list[Served]:
+        """What was asked so far, oldest first; waits (10 s at most) for answers under way."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._under_way == 0, timeout=10)
+        return self._requests
+
+    def _record(self, request: Request, response: Response, sent: int) -> None:
+        """Remember one exchange, now over."""
+        served = Served(
+            method=request.method,
+            path=request.path,
+            params=request.params,
+            headers=request.public_headers,
+            with_token=request.token is not None,
+            service=request.service,
+            filename=request.filename,
+            query=request.query,
+            status=response.status,
+            sent=sent,
+        )
+        with self._idle:
+            self._requests.append(served)
+            self._under_way -= 1
+            self._idle.notify_all()
+
+    def downloads(self, filename: str | None = None) -> list[Served]:
+        """The exchanges in which bytes of files (or of one file) were sent."""
+        return [
+            served
+            for served in self.requests
+            if served.path in DOWNLOADS and served.sent and filename in (None, served.filename)
+        ]

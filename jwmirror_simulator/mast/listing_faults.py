@@ -1,0 +1,108 @@
+"""Faults of listings by name: each makes one thing wrong with the Portal's answers."""
+
+import json
+from collections.abc import Callable
+
+from jwmirror_simulator.mast.faults import Fault
+
+PREFIX = "mast:JWST/product/"
+
+
+def _edited(name: str, edit: Callable[[dict], None], times: int | None = None) -> Fault:
+    """A fault that changes the JSON of an answer."""
+
+    def spoil(response):
+        answer = json.loads(response.content())
+        edit(answer)
+        return response.but(body=json.dumps(answer).encode())
+
+    return Fault(name, spoil, times)
+
+
+def portal_error() -> Fault:
+    """The Portal's own ERROR, with HTTP status 200."""
+    answer = {"status": "ERROR", "msg": "too busy", "data": [], "fields": [], "paging": None}
+    return _edited("portal_error", lambda found: found.update(answer))
+
+
+def executing_for_ever() -> Fault:
+    """The Portal is at it, and never done."""
+    answer = {"status": "EXECUTING", "data": [], "fields": [], "paging": None}
+    return _edited("executing_for_ever", lambda found: found.update(answer))
+
+
+def half_a_page() -> Fault:
+    """Only the first half of the rows that the paging announces."""
+    return _edited("half_a_page", lambda found: found["data"].__delitem__(slice(None, None, 2)))
+
+
+def malformed_json() -> Fault:
+    """A body that breaks off in the middle of its JSON, with the length announced for it."""
+    return Fault("malformed_json", lambda r: r.but(body=r.content()[: len(r.content()) // 2]))
+
+
+def repeated_page() -> Fault:
+    """Every page has the rows of the first one."""
+    first: list[dict] = []
+
+    def edit(found: dict) -> None:
+        first.append(found)
+        found["data"] = first[0]["data"]
+
+    return _edited("repeated_page", edit)
+
+
+def column_gone(column: str, new: str | None = None) -> Fault:
+    """A column that is missing, or has a `new` name."""
+
+    def edit(found: dict) -> None:
+        for row in found["data"]:
+            value = row.pop(column, None)
+            if new:
+                row[new] = value
+
+    return _edited("column_gone", edit)
+
+
+def cells(column: str, value: object, only: str = "") -> Fault:
+    """Another value in a column: of all rows, or of the file `only`."""
+
+    def edit(found: dict) -> None:
+        for row in found["data"]:
+            if only in ("", row.get("filename"), row.get("productFilename")):
+                row[column] = value
+
+    return _edited("cells", edit)
+
+
+def named(filename: str, new: str) -> Fault:
+    """A file that CAOM lists under another name, dangerous or long."""
+
+    def edit(found: dict) -> None:
+        for row in found["data"]:
+            if row.get("productFilename") == filename:
+                row.update(productFilename=new, dataURI=PREFIX + new)
+
+    return _edited("named", edit)
+
+
+def twin(filename: str) -> Fault:
+    """A second file of one name, under another URI."""
+
+    def edit(found: dict) -> None:
+        rows = [row for row in found["data"] if row.get("productFilename") == filename]
+        found["data"] += [{**row, "dataURI": f"mast:JWST/other/{filename}"} for row in rows]
+        for count in ("rows", "rowsFiltered", "rowsTotal"):
+            found["paging"][count] += len(rows)
+
+    return _edited("twin", edit)
+
+
+def no_rows() -> Fault:
+    """A table that says it is empty."""
+
+    def edit(found: dict) -> None:
+        found["data"] = []
+        found["paging"].update(rows=0, rowsFiltered=0, rowsTotal=0)
+
+    return _edited("no_rows", edit)

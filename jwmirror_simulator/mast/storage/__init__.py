@@ -1,0 +1,1 @@
+"""The files of the simulated archive, their records, and the edits of both."""

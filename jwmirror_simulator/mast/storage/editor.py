@@ -1,0 +1,236 @@
+"""Edits of what the archive holds: publish, reprocess, restamp, withdraw, restrict, release."""
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from jwmirror_simulator.mast.storage.dates import later, now
+from jwmirror_simulator.mast.storage.folder import FIRST_OBSID, Folder, Holding, State
+from jwmirror_simulator.mast.storage.headers import groups_of, keywords_of
+from jwmirror_simulator.mast.storage.names import ASSOCIATION, parse
+
+INGESTED = "2026-01-02T00:00:00.000"  # of what is published without a date of its own
+RELEASED = "2026-01-03T00:00:00.000"
+ROUND = 90.0  # days between one processing and the next
+
+Edit = Callable[[Path], None]  # changes a copy of the file in place
+
+
+class Editor:
+    """The archive's folder, with the edits that one makes of it.
+
+    Every edit is one step: a reader sees the state before it or after it, in any process.
+    KeyError (naming the file) for a file that the archive does not hold.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Folder(folder)
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def filenames(self) -> list[str]:
+        """The names of all files on offer, sorted."""
+        return sorted(self.folder.read().holdings)
+
+    def holding(self, filename: str) -> Holding:
+        """What the archive knows of a file."""
+        return _held(self.folder.read(), filename)
+
+    def path(self, filename: str) -> Path:
+        """Where the present bytes of a file are; not to be written to."""
+        return self.folder.version_path(self.holding(filename))
+
+    # ---- editing -----------------------------------------------------------------------------
+
+    def publish(
+        self, *paths: Path, ingested: str = INGESTED, released: str = RELEASED
+    ) -> list[Holding]:
+        """Take files in (copied) under their own names; rows are read from their own headers."""
+        with self.folder.editing() as state:
+            for path in map(Path, paths):
+                state = self._with(state, path, path.name, ingested, released)
+            self.folder.write(state)
+        return [state.holdings[Path(path).name] for path in paths]
+
+    def reprocess(
+        self,
+        filename: str,
+        source: Path | Edit,
+        *,
+        date: str | None = None,
+        sdp_ver: str | None = None,
+        cal_ver: str | None = None,
+        crds_ctx: str | None = None,
+    ) -> Holding:
+        """New bytes under the same name, and rows that say so; obsid changes, release does not.
+
+        `source` is a file, taken as it is but for the keywords given here; or an edit made on a
+        copy of the present file, which then also gets a later DATE and the next SDP_VER.
+        """
+        keywords = {"DATE": date, "SDP_VER": sdp_ver, "CAL_VER": cal_ver, "CRDS_CTX": crds_ctx}
+        with self.folder.editing() as state, tempfile.TemporaryDirectory() as bench:
+            held, copy = _held(state, filename), Path(bench) / filename
+            edited = callable(source)
+            present = self.folder.version_path(held)
+            copy.write_bytes((present if edited else Path(source)).read_bytes())
+            if edited:
+                source(copy)
+                keywords = _advanced(held) | {k: v for k, v in keywords.items() if v}
+            stamp(copy, {key: value for key, value in keywords.items() if value})
+            ingested = later(held.ingested, ROUND)
+            state = self._with(state, copy, filename, ingested, held.released)
+            if group := held.name.group:
+                state = _numbered(state, group)
+            self.folder.write(state)
+        return state.holdings[filename]
+
+    def restamp(
+        self,
+        filename: str,
+        stamp: str,
+        *,
+        counter: str | None = None,
+        members: Iterable[str] | None = None,
+    ) -> str:
+        """Give an association a new stamp (20260401t000000) and so a new name, which is returned.
+
+        The old name is withdrawn. `counter` changes too where given; `members` names the files
+        that the (first) product keeps, in that order.
+        """
+        parts = ASSOCIATION.fullmatch(filename)
+        if parts is None:
+            raise KeyError(f"{filename} is not an association")
+        counter = counter or parts["counter"]
+        renamed = f"{parts['fileset']}_{stamp}_{parts['type']}_{counter}_asn.json"
+        with self.folder.editing() as state, tempfile.TemporaryDirectory() as bench:
+            held, copy = _held(state, filename), Path(bench) / renamed
+            table = json.loads(self.folder.version_path(held).read_text())
+            table["version_id"] = stamp
+            if members is not None:
+                product = table["products"][0]
+                known = {member["expname"]: member for member in product["members"]}
+                product["members"] = [known[name] for name in members]
+            copy.write_text(json.dumps(table, indent=4))
+            ingested = later(held.ingested, ROUND)
+            state = self._with(_without(state, filename), copy, renamed, ingested, held.released)
+            self.folder.write(state)
+        return renamed
+
+    def rename(self, filename: str, new: str) -> Holding:
+        """Offer a file's bytes under another name, and no more under its own."""
+        with self.folder.editing() as state:
+            held = _held(state, filename)
+            source, state = self.folder.version_path(held), _without(state, filename)
+            state = self._with(state, source, new, later(held.ingested, ROUND), held.released)
+            self.folder.write(state)
+        return state.holdings[new]
+
+    def withdraw(self, *filenames: str) -> None:
+        """Offer some files no more; `restore` brings them back."""
+        with self.folder.editing() as state:
+            for filename in filenames:
+                state = _without(state, filename)
+            self.folder.write(state)
+
+    def restore(self, *filenames: str) -> None:
+        """Offer withdrawn files again, as they were."""
+        with self.folder.editing() as state:
+            holdings, withdrawn = dict(state.holdings), dict(state.withdrawn)
+            for filename in filenames:
+                holdings[filename] = withdrawn.pop(filename)
+            self.folder.write(replace(state, holdings=holdings, withdrawn=withdrawn))
+
+    def restrict(self, filename: str, until: str = "2099-01-01T00:00:00.000") -> None:
+        """Hold a file back for those without a token, until an ISO date."""
+        self._change(filename, released=until)
+
+    def release(self, filename: str) -> None:
+        """End a file's exclusive access now."""
+        self._change(filename, released=now())
+
+    def mark_stale(self, filename: str, stale: bool = True) -> None:
+        """Say that a file is queued for reprocessing (isStale)."""
+        self._change(filename, stale=stale)
+
+    # ---- parts -------------------------------------------------------------------------------
+
+    def _change(self, filename: str, **changes) -> None:
+        """Change what is said of one file."""
+        with self.folder.editing() as state:
+            held = replace(_held(state, filename), **changes)
+            self.folder.write(replace(state, holdings={**state.holdings, filename: held}))
+
+    def _with(
+        self, state: State, source: Path, filename: str, ingested: str, released: str
+    ) -> State:
+        """The state with a file's bytes taken in."""
+        name = parse(filename)
+        md5, size = self.folder.take(source, filename)
+        before = state.holdings.get(filename)
+        counter = state.counter if before else state.counter + 1
+        held = Holding(
+            filename=filename,
+            number=before.number if before else counter,
+            md5=md5,
+            size=size,
+            ingested=ingested,
+            released=released,
+            keywords=keywords_of(source),
+            parents=groups_of(source),
+        )
+        withdrawn = {k: v for k, v in state.withdrawn.items() if k != filename}
+        state = replace(
+            state,
+            holdings={**state.holdings, filename: held},
+            withdrawn=withdrawn,
+            counter=counter,
+        )
+        if not name.group or name.group in state.obsids:
+            return state
+        return _numbered(state, name.group)
+
+
+def stamp(path: Path, keywords: dict[str, str]) -> None:
+    """Set keywords of a FITS file in place, its size unchanged where it had them already."""
+    if not keywords or path.suffix != ".fits":
+        return
+    from astropy.io import fits
+
+    with fits.open(path, mode="update", do_not_scale_image_data=True) as hdus:
+        hdus[0].header.update(keywords)
+
+
+def _held(state: State, filename: str) -> Holding:
+    """What is held under a name; KeyError naming it if there is nothing."""
+    if filename not in state.holdings:
+        raise KeyError(f"the archive holds no {filename}")
+    return state.holdings[filename]
+
+
+def _without(state: State, filename: str) -> State:
+    """The state with a file withdrawn."""
+    held = _held(state, filename)
+    holdings = {k: v for k, v in state.holdings.items() if k != filename}
+    return replace(state, holdings=holdings, withdrawn={**state.withdrawn, filename: held})
+
+
+def _numbered(state: State, group: str) -> State:
+    """The state with a fresh obsid for a group of products."""
+    counter = state.counter + 1
+    obsids = {**state.obsids, group: FIRST_OBSID + counter}
+    return replace(state, obsids=obsids, counter=counter)
+
+
+def _advanced(held: Holding) -> dict[str, str]:
+    """The DATE and SDP_VER of the next processing: 90 days on, and the next quarter's build."""
+    keywords = held.keywords
+    advanced = {}
+    if "DATE" in keywords:
+        advanced["DATE"] = later(str(keywords["DATE"]), ROUND)
+    if build := re.match(r"(\d{4})_(\d)", str(keywords.get("SDP_VER", ""))):
+        year, quarter = int(build[1]), int(build[2]) + 1
+        advanced["SDP_VER"] = f"{year}_{quarter}a" if quarter < 5 else f"{year + 1}_1a"
+    return advanced

@@ -1,0 +1,1 @@
+"""MAST's tables: their columns, and their rows made from the archive's files."""

@@ -1,0 +1,1 @@
+"""Cameras of the instruments: windows, pixels, pointing, and the references written from them."""

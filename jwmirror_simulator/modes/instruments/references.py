@@ -1,0 +1,114 @@
+"""References that every camera needs, written from its nature."""
+
+import numpy as np
+from astropy import units
+from astropy.modeling.models import AffineTransformation2D, Shift
+from stdatamodels.jwst import datamodels
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.modes.instruments.cameras import Camera, Window, bias_of, flat_of
+
+DETECTOR, FILTER = "META.INSTRUMENT.DETECTOR", "META.INSTRUMENT.FILTER"
+EXP_TYPE, SUBARRAY = "META.EXPOSURE.TYPE", "META.SUBARRAY.NAME"
+OF_PIXELS = ("mask", "saturation", "linearity", "gain", "readnoise", "superbias", "area")
+OF_OPTICS = (
+    "distortion", "filteroffset", "photom", "apcorr", "abvegaoffset", "specwcs", "extract1d",
+    "psfmask", "nrm", "throughput",
+)  # fmt: skip
+KEYS = {
+    **dict.fromkeys(OF_PIXELS, (DETECTOR, SUBARRAY)),
+    "flat": (DETECTOR, FILTER, SUBARRAY),
+    **dict.fromkeys(OF_OPTICS, (EXP_TYPE,)),
+}
+SATURATION = 60000.0  # DN
+FLAGS = np.array(
+    [(0, 1, "DO_NOT_USE", "of no use")],
+    dtype=[("BIT", "i4"), ("VALUE", "u4"), ("NAME", "U40"), ("DESCRIPTION", "U80")],
+)
+
+
+def write_pixels(shelf: Shelf, camera: Camera, window: Window, filters: tuple[str, ...]) -> None:
+    """Put what is known of each pixel of a window on the shelf, and its flat in each filter."""
+    good, ones = np.zeros(window.shape, "u4"), np.ones(window.shape, "f4")
+    line = np.stack([0 * ones, ones])  # coefficients of read -> true DN
+    here = (camera.detector, window.name)
+    models = {
+        "mask": datamodels.MaskModel(dq=good, dq_def=FLAGS),
+        "saturation": datamodels.SaturationModel(data=SATURATION * ones, dq=good),
+        "linearity": datamodels.LinearityModel(coeffs=line, dq=good),
+        "gain": datamodels.GainModel(data=camera.gain * ones),
+        # CRDS keeps the noise of a difference of two reads
+        "readnoise": datamodels.ReadnoiseModel(data=np.sqrt(2) * camera.read_noise * ones),
+    }
+    if camera.instrument != "MIRI":
+        bias = bias_of(camera, window)
+        models["superbias"] = datamodels.SuperBiasModel(data=bias, err=ones, dq=good)
+    for kind, model in models.items():
+        shelf.put(kind, here, place(model, camera, window))
+    area = datamodels.PixelAreaModel(data=ones)
+    area.meta.instrument.detector = camera.detector
+    say_area(area, camera)
+    shelf.put("area", here, area)
+    for name in filters:
+        flat = datamodels.FlatModel(
+            data=flat_of(camera, window, name), err=0.001 * ones, dq=good, dq_def=FLAGS
+        )
+        flat.meta.instrument.filter = name
+        shelf.put("flat", (camera.detector, name, window.name), place(flat, camera, window))
+
+
+def write_optics(
+    shelf: Shelf, camera: Camera, exp_type: str, filter_name: str, pupil: str = "N/A"
+) -> None:
+    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the shelf."""
+    x, y = camera.middle
+    transform = (
+        Shift(-x) & Shift(-y)
+        | AffineTransformation2D(camera.matrix)
+        | Shift(camera.v2) & Shift(camera.v3)
+    )
+    distortion = datamodels.DistortionModel(
+        model=transform, input_units=units.pix, output_units=units.arcsec
+    )
+    offset = {"filter": filter_name, "pupil": pupil, "column_offset": 0.0, "row_offset": 0.0}
+    filteroffset = datamodels.FilteroffsetModel(filters=[offset], instrument=camera.instrument)
+    for kind, model in (("distortion", distortion), ("filteroffset", filteroffset)):
+        model.meta.instrument.detector = camera.detector
+        model.meta.instrument.channel = camera.channel or "N/A"
+        model.meta.instrument.module = camera.module or None
+        model.meta.instrument.p_pupil = "CLEAR|"
+        model.meta.exposure.type = exp_type
+        shelf.put(kind, (exp_type,), model, ".asdf")
+
+
+def put_photom(
+    shelf: Shelf, camera: Camera, exp_type: str, model_class: type[JwstDataModel], **cells: object
+) -> None:
+    """Put a photometric table of one row on the shelf; `cells` are its columns, in order."""
+    kinds = {str: "S17", int: "i2", float: "f4"}
+    columns = [
+        (name, "f4", value.shape) if isinstance(value, np.ndarray) else (name, kinds[type(value)])
+        for name, value in cells.items()
+    ]
+    model = model_class(phot_table=np.array([tuple(cells.values())], dtype=columns))
+    model.meta.instrument.detector, model.meta.exposure.type = camera.detector, exp_type
+    say_area(model, camera)
+    shelf.put("photom", (exp_type,), model)
+
+
+def say_area(model: JwstDataModel, camera: Camera) -> None:
+    """Say in a reference how much sky a pixel sees."""
+    model.meta.photometry.pixelarea_steradians = camera.pixel_area
+    model.meta.photometry.pixelarea_arcsecsq = camera.scale**2
+
+
+def place(model: JwstDataModel, camera: Camera, window: Window) -> JwstDataModel:
+    """Say in a reference which detector and pixels it is for; the same model."""
+    model.meta.instrument.detector = camera.detector
+    meta = model.meta.subarray
+    meta.name = window.name
+    meta.xstart, meta.ystart = window.corner
+    meta.xsize, meta.ysize = window.columns, window.rows
+    meta.fastaxis, meta.slowaxis = camera.axes
+    return model

@@ -1,0 +1,1 @@
+"""One module per mode: its scene, exposures, references, and measurements of its products."""

@@ -1,0 +1,136 @@
+"""MIR_IMAGE: a field of stars at four dithers, three of which miss their pointing a little."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from stdatamodels.jwst.datamodels import ABVegaOffsetModel, MirImgApcorrModel, MirImgPhotomModel
+
+from jwmirror_simulator.crds.nircam import ENCIRCLED
+from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
+from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.modes.instruments.cameras import Window
+from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
+from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
+from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
+from jwmirror_simulator.modes.instruments.references import put_photom, write_optics, write_pixels
+from jwmirror_simulator.modes.mode import PROGRAM, Mode
+from jwmirror_simulator.telescope.detectors import PSF_SIGMA, chance
+from jwmirror_simulator.telescope.exposures import POINTING_ERROR
+from jwmirror_simulator.telescope.ramps import light_of
+
+FILTER, EXP_TYPE = "F770W", "MIR_IMAGE"
+SUB128 = Window(name="SUB128", columns=128, rows=128, corner=(5, 889), frame_time=0.119)
+CAMERA = replace(MIRIMAGE, middle=(68.0, 952.0))
+CENTRE, ROLL = SkyCoord(83.6, -66.0, unit="deg"), 40.0
+DITHERS = ((0.0, 0.0), (1.1, 0.6), (-0.7, 1.0), (-0.9, -0.8))  # arcsec east and north
+STARS, APART, MARGIN = 24, 12.0, 20  # number; pixels between two; pixels off the edge
+FLUXES = (1e-3, 1e-2)  # Jy, of the faintest and the brightest
+MJSR_PER_DN = 1.0
+SKY = 100.0  # DN/s
+
+
+def _shot(number: int) -> Shot:
+    east, north = DITHERS[number - 1]
+    looks_at = CENTRE.spherical_offsets_by(*(np.array([east, north]) / 3600) * CENTRE.ra.unit)
+    return Shot(
+        program=PROGRAM,
+        observation=3,
+        number=number,
+        camera=CAMERA,
+        window=SUB128,
+        exp_type=EXP_TYPE,
+        filter=FILTER,
+        target="FIELD-1",
+        template="MIRI Imaging",
+        ra=looks_at.ra.deg,
+        dec=looks_at.dec.deg,
+        roll=ROLL,
+        groups=6,
+        hits=5e-4,
+        cards=(
+            ("target.ra", CENTRE.ra.deg),
+            ("target.dec", CENTRE.dec.deg),
+            ("dither.primary_type", "4-POINT-SETS"),
+            ("dither.total_points", len(DITHERS)),
+            ("dither.position_number", number),
+            ("dither.x_offset", east),
+            ("dither.y_offset", north),
+        ),
+        cells=(("PATT_NUM", str(number)), ("NUMDTHPT", str(len(DITHERS)))),
+    )
+
+
+@cache
+def stars() -> tuple[SkyCoord, np.ndarray]:
+    """The places of the stars, and their fluxes in Jy."""
+    dice = chance("stars", EXP_TYPE)
+    found = np.empty((0, 2))
+    while len(found) < STARS:
+        place = dice.uniform(MARGIN, SUB128.columns - MARGIN, 2)
+        if (np.hypot(*(found - place).T) > APART).all():
+            found = np.vstack([found, place])
+    places = to_sky(CAMERA, SUB128, CENTRE, ROLL, *found.T)
+    return places, np.exp(dice.uniform(*np.log(FLUXES), STARS))
+
+
+def _light_of(shot: Shot) -> np.ndarray:
+    """The stars, as seen from where the telescope really points."""
+    places, fluxes = stars()
+    aside = chance("pointing", shot.root).uniform(0, 2 * np.pi)
+    miss = POINTING_ERROR / 3600 * (shot.number > 1) * np.array([np.cos(aside), np.sin(aside)])
+    looks_at = SkyCoord(shot.ra, shot.dec, unit="deg").spherical_offsets_by(*miss * CENTRE.ra.unit)
+    x, y = to_pixels(CAMERA, SUB128, looks_at, ROLL, places)
+    rates = fluxes / (MJSR_PER_DN * CAMERA.pixel_area * 1e6)
+    return SKY + light_of(SUB128.columns, x, y, rates)
+
+
+def write_truth(path: Path) -> Path:
+    """Write the truth table (ra, dec in degrees; flux_jy) of the field."""
+    places, fluxes = stars()
+    table = Table([places.ra.deg, places.dec.deg, fluxes], names=["ra", "dec", "flux_jy"])
+    table.write(path, overwrite=True)
+    return path
+
+
+def _write_references(shelf: Shelf) -> None:
+    write_pixels(shelf, CAMERA, SUB128, (FILTER,))
+    write_optics(shelf, CAMERA, EXP_TYPE, FILTER)
+    put_photom(
+        shelf, CAMERA, EXP_TYPE, MirImgPhotomModel,
+        filter=FILTER, subarray=SUB128.name, photmjsr=MJSR_PER_DN, uncertainty=0.01,
+    )  # fmt: skip
+    _write_apertures(shelf)
+    for step in (TWEAKREG_STEP, SOURCE_CATALOG_STEP):
+        put_step(shelf, (EXP_TYPE,), step)
+
+
+def _write_apertures(shelf: Shelf) -> None:
+    """Put aperture corrections (of a Gaussian star after resampling) and a Vega offset there."""
+    sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
+    radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
+    rows = [
+        (FILTER, SUB128.name, fraction, radius, 1 / fraction, 6.0, 9.0)
+        for fraction, radius in zip(ENCIRCLED, radii, strict=True)
+    ]
+    numbers = [(name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout")]
+    table = np.array(rows, dtype=[("filter", "S12"), ("subarray", "S15"), *numbers])
+    apcorr = MirImgApcorrModel(apcorr_table=table)
+    apcorr.meta.exposure.type = EXP_TYPE
+    shelf.put("apcorr", (EXP_TYPE,), apcorr)
+    vega = ABVegaOffsetModel()
+    vega.abvega_offset = Table({"filter": [FILTER], "abvega_offset": np.array([4.4], "f4")})
+    shelf.put("abvegaoffset", (EXP_TYPE,), vega, ".asdf")
+
+
+MIRI_IMAGE = Mode(
+    name="imager",
+    shots=tuple(_shot(number) for number in range(1, len(DITHERS) + 1)),
+    light_of=_light_of,
+    write_references=_write_references,
+    keys=dict.fromkeys((TWEAKREG_STEP.kind, SOURCE_CATALOG_STEP.kind), (BY_TYPE,)),
+)

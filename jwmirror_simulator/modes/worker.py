@@ -1,0 +1,78 @@
+"""Runs jwst for every mode: what belongs together, then each pipeline as MAST does, stage by stage.
+
+One process imports jwst, and is forked for each task.
+"""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from jwmirror_simulator.operations.worker import PRODUCTS, warm_up
+
+MADE = (".fits", ".ecsv")
+THIRD = ("image3", "spec3", "tso3", "coron3", "ami3")  # association types; all else is stage 2
+
+
+def main(job_path: str) -> None:
+    """Do the job that a JSON file describes; products are left in its folder."""
+    job = json.loads(Path(job_path).read_text())
+    os.chdir(job["folder"])
+    products = Path(job["folder"], PRODUCTS)
+    products.mkdir(exist_ok=True)
+    warm_up(job["stamps"])
+    found = associate(job["pool"], products)
+    third = {path: kind for path, kind in found.items() if kind in THIRD}
+    second = {path: kind for path, kind in found.items() if path not in third}
+    stages = (
+        [(path, _first(path)) for path in job["uncals"]],
+        [
+            (path, "Spec2Pipeline" if "spec" in kind else "Image2Pipeline")
+            for path, kind in second.items()
+        ],
+        [(path, f"{kind.capitalize()}Pipeline") for path, kind in third.items()],
+    )
+    with multiprocessing.get_context("fork").Pool(job["workers"]) as pool:
+        for tasks in stages:
+            pool.starmap(calibrate, [(job, *task) for task in tasks], chunksize=1)
+
+
+def associate(pool: str, into: Path) -> dict[str, str]:
+    """Write the associations that jwst finds in a pool; their paths and types."""
+    from jwst.associations.main import Main
+
+    from jwmirror_simulator.operations.associations import STAMP
+
+    Main.cli([pool, "--DMS", "--version-id", STAMP, "--path", str(into)])
+    found = sorted(into.glob("*_asn.json"))
+    return {str(path): json.loads(path.read_text())["asn_type"] for path in found}
+
+
+def _first(uncal: str) -> str:
+    """The pipeline that a raw exposure goes through."""
+    from astropy.io import fits
+
+    dark = fits.getheader(uncal)["EXP_TYPE"].endswith("DARK")
+    return "DarkPipeline" if dark else "Detector1Pipeline"
+
+
+def calibrate(job: dict, argument: str, pipeline: str) -> None:
+    """Run one pipeline in its own folder, among all that was made before; keep what it makes."""
+    import jwst.pipeline
+
+    products = Path(job["folder"], PRODUCTS)
+    folder = Path(job["folder"], Path(argument).stem)
+    folder.mkdir()
+    os.chdir(folder)
+    for path in (*map(Path, job["uncals"]), *products.iterdir()):
+        (folder / path.name).symlink_to(path)
+    getattr(jwst.pipeline, pipeline).call(Path(argument).name, save_results=True)
+    for path in folder.iterdir():
+        if path.suffix in MADE and not path.is_symlink():
+            shutil.move(path, products)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
