@@ -84,7 +84,7 @@ def _keywords(
         if table := _table(offer, instruments):
             tables[table].add(offer.filename)
     rows: list[Keywords] = []
-    for table, filenames in sorted(mast_rows.items()):
+    for table, filenames in sorted(tables.items()):
         found = _rows_of(portal, table, program, only, filenames)
         if not found:
             raise ArchiveError(
