@@ -2,8 +2,8 @@
 
 from jwmirror.core.log import log_to
 from jwmirror.core.model import (
-    Ahead,
     Plan,
+    PlansAhead,
     Poll,
     Receipt,
     Recipe,
@@ -21,7 +21,7 @@ log_to(snakemake.log[0])
 bench = Bench(snakemake.params.mirror)
 recipes = parse(snakemake.params.recipes, tuple[Recipe, ...])
 poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
-plan, *ahead = read(snakemake.input.ahead, Ahead).plans or bench.plans(
+plan, *ahead = read(snakemake.input.ahead, PlansAhead).plans or bench.plans(
     bench.upstream(poll, settling, recipes),
     recipes,
     offline_resolver(snakemake.params.cache, read(snakemake.input.references, References)),
@@ -30,4 +30,4 @@ plan, *ahead = read(snakemake.input.ahead, Ahead).plans or bench.plans(
     receipts=read_all(snakemake.input.calibrated, Receipt),
 )
 write(snakemake.output.plan, plan)
-write(snakemake.output.ahead, Ahead(plans=tuple(ahead)))
+write(snakemake.output.ahead, PlansAhead(plans=tuple(ahead)))

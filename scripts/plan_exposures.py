@@ -6,7 +6,7 @@ What will be refused of associations is told now, before the first of their expo
 import sys
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Ahead, Poll, Recipe, References, Settling, parse, read, write
+from jwmirror.core.model import PlansAhead, Poll, Recipe, References, Settling, parse, read, write
 from jwmirror.services.run.plan import Bench
 from jwmirror.services.run.references import offline_resolver
 
@@ -21,4 +21,4 @@ plans = bench.plans(held, recipes, resolver, snakemake.params.batch)
 for refused in bench.refused_later(held, recipes, resolver, plans):
     print(f"{refused.recipe}/{refused.product} will fail: {refused.why}", file=sys.stderr)
 write(snakemake.output.plan, plans[0])
-write(snakemake.output.ahead, Ahead(plans=plans[1:]))
+write(snakemake.output.ahead, PlansAhead(plans=plans[1:]))

@@ -32,7 +32,43 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 
 T = TypeVar("T")
-SETTLING = "settling.json"
+
+
+class RunFiles:
+    """Paths of the records of one run, by the run's folder.
+
+    The workflow's rules pass their wildcards as arguments: `plan("{level}")`.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self.poll = self.folder / "changes.json"
+        self.orders = self.folder / "orders.json"
+        self.settling = self.folder / "settling.json"
+        self.references = self.folder / "references.json"
+        self.published = self.folder / "published.json"
+        self.report = self.folder / "report.json"
+        self.conclusion = self.folder / "conclusion.json"
+
+    def plan(self, level: str) -> Path:
+        """Return the file of a level's plan."""
+        return self.folder / f"plan-{level}.json"
+
+    def ahead(self, level: str) -> Path:
+        """Return the file of the plans that were made together with a level's plan."""
+        return self.folder / f"ahead-{level}.json"
+
+    def batch(self, level: str, batch: str) -> Path:
+        """Return the file of a calibrated batch's receipt."""
+        return self.folder / level / f"{batch}.json"
+
+    def batches(self, level: str) -> list[Path]:
+        """Return the files of those receipts of a level that exist, by name."""
+        return sorted((self.folder / level).glob("*.json"))
+
+    def fetched(self, order: str) -> Path:
+        """Return the file of an order's receipt; orders of equal content share it across runs."""
+        return self.folder.parent.parent / "fetch" / f"{order}.json"
 
 
 def last_run(mirror: Path) -> Run | None:
@@ -44,29 +80,25 @@ def last_run(mirror: Path) -> Run | None:
 def last_references(mirror: Path) -> References | None:
     """What the newest run that synced references calibrated with; None if none ever did."""
     folders = sorted(Path(mirror).glob("receipts/runs/*"), reverse=True)
-    found = _found((folder / "references.json" for folder in folders), References)
+    found = _found((RunFiles(folder).references for folder in folders), References)
     return next((references for references in found if references.context), None)
 
 
 def read_run(folder: Path) -> Run:
     """The records in a run's folder, as far as the run came; StoreError if one is damaged."""
-    folder = Path(folder)
-    orders = _maybe(folder / "orders.json", Orders)
-    receipts = folder.parent.parent / "fetch"
-    names = orders.products if orders else ()
+    files = RunFiles(folder)
+    orders = _maybe(files.orders, Orders)
     return Run(
-        id=folder.name,
-        poll=_maybe(folder / "changes.json", Poll),
-        settling=_maybe(folder / SETTLING, Settling),
-        references=_maybe(folder / "references.json", References),
-        plans=tuple(_found((folder / f"plan-{level}.json" for level in LEVELS), Plan)),
-        fetched=tuple(_found((receipts / f"{name}.json" for name in names), Receipt)),
+        id=files.folder.name,
+        poll=_maybe(files.poll, Poll),
+        settling=_maybe(files.settling, Settling),
+        references=_maybe(files.references, References),
+        plans=tuple(_found(map(files.plan, LEVELS), Plan)),
+        fetched=tuple(_found(map(files.fetched, orders.products if orders else ()), Receipt)),
         computed=tuple(
-            receipt
-            for level in LEVELS
-            for receipt in _found(sorted((folder / level).glob("*.json")), Receipt)
+            receipt for level in LEVELS for receipt in _found(files.batches(level), Receipt)
         ),
-        published=_maybe(folder / "published.json", Published),
+        published=_maybe(files.published, Published),
     )
 
 
@@ -74,7 +106,7 @@ def former_settling(folder: Path) -> Settling | None:
     """What the newest run before this one found settling; None if none looked for it."""
     folder = Path(folder)
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
-    found = _found((path / SETTLING for path in reversed(earlier)), Settling)
+    found = _found((RunFiles(path).settling for path in reversed(earlier)), Settling)
     return next(found, None)
 
 
@@ -84,7 +116,7 @@ def former_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]
     found: dict[int, Listing] = {}
     earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
     for path in reversed(earlier if missing else ()):
-        poll = _maybe(path / "changes.json", Poll)
+        poll = _maybe(RunFiles(path).poll, Poll)
         for listing in poll.listings if poll else ():
             if listing.program in missing:
                 missing.discard(listing.program)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Ahead, Plan, Receipt, Result, ResultFile, write
+from jwmirror.core.model import Plan, PlansAhead, Receipt, Result, ResultFile, write
 from jwmirror.store.maintenance.retention import Policy
-from jwmirror.store.maintenance.run_cleanup import PUBLISHED, leavings
+from jwmirror.store.maintenance.run_cleanup import leavings
+from jwmirror.store.runs import RunFiles
 
 OLDER, NEWEST = "20260301T120000.000000Z-1", "20260302T120000.000000Z-1"
 CONTEXT = "jwst_1464.pmap"
@@ -15,8 +16,10 @@ PLACES = {
     "plan-exposures.json": lambda done: Plan(context=CONTEXT, done=(done,)),
     "plan-associations-2.json": lambda done: Plan(context=CONTEXT, done=(done,)),
     "plan-associations-3.json": lambda done: Plan(context=CONTEXT, done=(done,)),
-    "ahead-exposures.json": lambda done: Ahead(plans=(Plan(context=CONTEXT, done=(done,)),)),
-    "ahead-associations-2.json": lambda done: Ahead(plans=(Plan(context=CONTEXT, done=(done,)),)),
+    "ahead-exposures.json": lambda done: PlansAhead(plans=(Plan(context=CONTEXT, done=(done,)),)),
+    "ahead-associations-2.json": lambda done: PlansAhead(
+        plans=(Plan(context=CONTEXT, done=(done,)),)
+    ),
     "exposures/batch.json": lambda done: Receipt(results=(done,)),
     "associations-3/batch.json": lambda done: Receipt(results=(done,)),
 }
@@ -50,5 +53,5 @@ def test_whatever_level_a_run_stopped_at_its_results_are_known(tmp_path, run):
         expected.add(sha256)
 
     assert left(tmp_path) == expected
-    write(tmp_path / "receipts/runs" / run / PUBLISHED, {})
+    write(RunFiles(tmp_path / "receipts/runs" / run).published, {})
     assert left(tmp_path) == frozenset()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from jwmirror.core.model import (
-    Ahead,
     Entry,
     Generation,
     Orders,
     Plan,
+    PlansAhead,
     Poll,
     Published,
     Receipt,
@@ -207,7 +207,7 @@ def test_records_of_runs_are_read(mirror):
         ("receipts/runs/*/settling.json", Settling, 2),
         ("receipts/runs/*/references.json", References, 2),
         ("receipts/runs/*/plan-*.json", Plan, 6),
-        ("receipts/runs/*/ahead-*.json", Ahead, 6),
+        ("receipts/runs/*/ahead-*.json", PlansAhead, 6),
         ("receipts/runs/*/*/*.json", Receipt, 3),
         ("receipts/runs/*/published.json", Published, 2),
     ],

@@ -108,8 +108,8 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ahead:
-    """The plans of the next levels, as far as nothing is to be computed before them."""
+class PlansAhead:
+    """The plans of the next levels, made together with a plan that has nothing to compute."""
 
     plans: tuple[Plan, ...] = ()
 

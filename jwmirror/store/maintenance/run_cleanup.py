@@ -15,12 +15,12 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
-from jwmirror.core.model import Ahead, Orders, Plan, Poll, Receipt, References
+from jwmirror.core.model import LEVELS, Orders, Plan, PlansAhead, Poll, Receipt, References
 from jwmirror.store.maintenance.retention import Policy, is_younger
+from jwmirror.store.runs import RunFiles
 
 T = TypeVar("T")
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
-PUBLISHED = "published.json"
 ADOPTED = "adopted."  # begins the name of a receipt of what came from a user's own folder
 
 
@@ -40,7 +40,7 @@ def leavings(root: Path, published: Collection[str], policy: Policy, now: dateti
     names = _runs(root)
     kept = _kept(root, names, published, policy, now)
     folders = [f for name in sorted(kept) if (f := root / "receipts" / "runs" / name).is_dir()]
-    stopped = [folder for folder in folders if not (folder / PUBLISHED).exists()]
+    stopped = [folder for folder in folders if not RunFiles(folder).published.exists()]
     work = sorted(root.glob("work/*"))  # of runs that are no more: the next one removes it, too
     dead = (root / place / n for n in names if n not in kept for place in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
@@ -90,15 +90,15 @@ def _kept(
 
 
 def _published(folder: Path) -> bool:
-    return (folder / PUBLISHED).exists()
+    return RunFiles(folder).published.exists()
 
 
 def _settled(folder: Path) -> bool:
-    return (folder / "settling.json").exists()
+    return RunFiles(folder).settling.exists()
 
 
 def _synced(folder: Path) -> bool:
-    found = _maybe(folder / "references.json", References)
+    found = _maybe(RunFiles(folder).references, References)
     return found is not None and bool(found.context)
 
 
@@ -112,9 +112,9 @@ def _referred(root: Path, folder: Path) -> Iterable[str]:
     """The objects that a stopped run fetched, found done or computed."""
     for plan in _plans(folder):
         yield from (file.sha256 for result in plan.done for file in result.files)
-    for path in sorted(folder.glob("*/*.json")):
+    for path in (path for level in LEVELS for path in RunFiles(folder).batches(level)):
         yield from (f.sha256 for result in _read(path, Receipt).results for f in result.files)
-    poll = _maybe(folder / "changes.json", Poll)
+    poll = _maybe(RunFiles(folder).poll, Poll)
     changes = poll.changes if poll else ()
     wanted = {(c.product.uri, c.product.token) for c in changes if c.wants_bytes}
     for _, receipt in fetch_receipts(root) if wanted else ():
@@ -124,14 +124,17 @@ def _referred(root: Path, folder: Path) -> Iterable[str]:
 
 
 def _plans(folder: Path) -> Iterator[Plan]:
-    """What a run planned: level by level, and ahead of the levels."""
-    yield from (_read(path, Plan) for path in sorted(folder.glob("plan-*.json")))
-    for path in sorted(folder.glob("ahead-*.json")):
-        yield from _read(path, Ahead).plans
+    """Return the plans of a run: that of each level, and those made together with it."""
+    files = RunFiles(folder)
+    for level in LEVELS:
+        if plan := _maybe(files.plan(level), Plan):
+            yield plan
+        if ahead := _maybe(files.ahead(level), PlansAhead):
+            yield from ahead.plans
 
 
 def _orders(folder: Path) -> Orders:
-    return _maybe(folder / "orders.json", Orders) or Orders()
+    return _maybe(RunFiles(folder).orders, Orders) or Orders()
 
 
 def _maybe(path: Path, kind: type[T]) -> T | None:
