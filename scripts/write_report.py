@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Published, read, write
-from jwmirror.report.html import write_report
+from jwmirror.report.html import write_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -17,7 +17,7 @@ page = mirror / "reports" / f"{published.generation:06d}.html"
 
 if published.is_new or (published.generation and not page.exists()):
     generation = Generations(mirror).read(published.generation)
-    write_report(
+    write_page(
         page,
         generation,
         generation.entries(),

@@ -87,7 +87,7 @@ def sync_mappings(
     return mappings
 
 
-def sync_references(
+def sync_files(
     names: Iterable[str],
     context: str,
     cache: Path | str,

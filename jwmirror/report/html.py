@@ -87,7 +87,7 @@ class Page:
     pictures: tuple[Picture, ...]
 
 
-def write_report(
+def write_page(
     path: Path,
     generation: Generation,
     entries: Sequence[Entry],

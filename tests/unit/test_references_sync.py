@@ -11,7 +11,7 @@ import pytest
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import bundle
-from jwmirror.crds.sync import resolve_context, sums_of, sync_mappings, sync_references
+from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.net.http import Patience
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror_simulator.crds.context import build_context
@@ -46,7 +46,7 @@ def sync(server: ReferenceServer, cache: Path, *names: str) -> dict[str, str]:
     """Sync the latest context and some references of it."""
     context = resolve_context(server.url, "latest", cache, HASTY)
     sync_mappings(server.url, context, cache, HASTY)
-    return sync_references(names, context, cache, server.url, HASTY)
+    return sync_files(names, context, cache, server.url, HASTY)
 
 
 def place(cache: Path, name: str = FLAT) -> Path:
@@ -147,7 +147,7 @@ def test_a_second_sync_asks_nothing(server, cache):
     asked = len(server.requests)
 
     sync_mappings(server.url, server.latest, cache, HASTY)
-    second = sync_references([FLAT], server.latest, cache, server.url, HASTY)
+    second = sync_files([FLAT], server.latest, cache, server.url, HASTY)
 
     assert second == first
     assert len(server.requests) == asked
@@ -236,7 +236,7 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
     with pytest.raises(ReferencesError, match=FLAT):
         sync_hastily = Patience(connect_s=1, read_s=0.2, attempts=1, bodies=2, backoff_s=0.01)
         context = resolve_context(server.url, "latest", cache, HASTY)
-        sync_references([FLAT], context, cache, server.url, sync_hastily)
+        sync_files([FLAT], context, cache, server.url, sync_hastily)
 
     assert list(place(cache).parent.iterdir()) == []
 
@@ -258,7 +258,7 @@ def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
 
     nowhere = "http://localhost:9"
     mappings = sync_mappings(nowhere, "jwst_0001.pmap", away, HASTY)
-    assert sync_references([FLAT], "jwst_0001.pmap", away, nowhere, HASTY) == sums
+    assert sync_files([FLAT], "jwst_0001.pmap", away, nowhere, HASTY) == sums
     assert made.files == len(mappings) + 1
     assert made.size == sum(f.stat().st_size for f in away.rglob("jwst_*") if f.is_file())
 

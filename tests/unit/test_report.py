@@ -17,7 +17,7 @@ from jwmirror.core.model.run import NOTHING_MADE
 from jwmirror.report import formatting, plots
 from jwmirror.report.explanation import named, nearest
 from jwmirror.report.formatting import titled
-from jwmirror.report.html import write_report
+from jwmirror.report.html import write_page
 from jwmirror.report.status import history_of, holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
@@ -48,7 +48,7 @@ def report_of(mirror) -> str:
     """The report on the small mirror's current generation and last run."""
     generation = Generations(mirror.root).current()
     path = mirror.root / "reports" / "000001.html"
-    write_report(
+    write_page(
         path,
         generation,
         generation.entries(),

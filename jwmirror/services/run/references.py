@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Generation, Recipe, References
-from jwmirror.crds.sync import resolve_context, sums_of, sync_mappings, sync_references
+from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.planning.plan import wanted
 from jwmirror.planning.resolver import Resolver
@@ -31,7 +31,7 @@ def synced(
     offered = resolve_context(url, policy, cache)
     context = hold or offered
     names = _needed(url, context, cache, held, recipes)
-    files = sync_references(names, context, cache, url)
+    files = sync_files(names, context, cache, url)
     return References(
         context=context, server=url, files=files, offered=offered if offered != context else ""
     )
@@ -54,7 +54,7 @@ def foreseen(
     small = [name for name in names if PARAMETERS in name]
     files = sums_of(set(names) - set(small), url)
     return References(
-        context=context, server=url, files=files | sync_references(small, context, cache, url)
+        context=context, server=url, files=files | sync_files(small, context, cache, url)
     )
 
 
