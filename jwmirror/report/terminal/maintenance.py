@@ -1,137 +1,25 @@
-"""The terminal's pages of the commands that steer a mirror. Pure: records in, text out.
-
-They take the store's records by the shape of their fields, since wings do not import each other.
-"""
+"""Terminal pages of verify, repair, prune, export and their like. Pure: records in, text out."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.model import Entry, Reason
+from jwmirror.core.model import Entry
+from jwmirror.core.model.maintenance import (
+    Adoption,
+    Checkout,
+    FileHistory,
+    Frozen,
+    Pin,
+    Pruning,
+    Repairs,
+    Rollback,
+    Verification,
+)
 from jwmirror.report import formatting
 
 SHOWN = 20  # lines of a list, unless all are asked for
-
-
-class Pin(Protocol):
-    """A name of a generation."""
-
-    name: str
-    generation: int
-    kind: str
-
-
-class Frozen(Protocol):
-    """A bag, and what is in it."""
-
-    generation: int
-    name: str
-    to: str
-    files: int
-    bytes: int
-    left_out: tuple[str, ...]
-
-
-class Adopted(Protocol):
-    """What became of one file."""
-
-    file: str
-    is_adopted: bool
-    why: str
-
-
-class Adoption(Protocol):
-    """What became of the files in a folder."""
-
-    files: tuple[Adopted, ...]
-    bytes: int
-
-
-class Rollback(Protocol):
-    """A move of CURRENT."""
-
-    before: int
-    generation: int
-    set_aside: tuple[int, ...]
-
-
-class Problem(Protocol):
-    """One thing that is not as it must be."""
-
-    kind: str
-    path: str
-    expected: str
-    found: str
-
-
-class Verification(Protocol):
-    """What was looked at, and what is wrong with it."""
-
-    is_full: bool
-    generations: int
-    objects: int
-    bytes: int
-    problems: tuple[Problem, ...]
-
-
-class Outcome(Protocol):
-    """What came of one problem."""
-
-    problem: Problem
-    is_mended: bool
-    done: str
-
-
-class Repairs(Protocol):
-    """What came of each problem."""
-
-    outcomes: tuple[Outcome, ...]
-
-
-class Pruning(Protocol):
-    """What is removed, and what stays."""
-
-    kept: dict[str, str]
-    generations: tuple[int, ...]
-    newest: dict[str, tuple]
-    objects: tuple
-    bytes: int
-    records: tuple[str, ...]
-    folders: tuple[str, ...]
-    files: tuple[str, ...]
-
-
-class Checkout(Protocol):
-    """A generation's view in a folder."""
-
-    generation: int
-    made_at: str
-    to: str
-    mode: str
-    files: int
-    bytes: int
-
-
-class FileVersion(Protocol):
-    """One content of a file."""
-
-    path: str
-    sha256: str
-    size: int
-    first: int
-    first_at: str
-    last: int
-    entry: Entry
-    reasons: tuple[Reason, ...]
-
-
-class FileHistory(Protocol):
-    """All versions of the files of a name."""
-
-    versions: tuple[FileVersion, ...]
-    kept: dict[str, tuple]
 
 
 def rollback_page(done: Rollback, dry_run: bool) -> RenderableType:
