@@ -28,7 +28,7 @@ NEWER = structs.replace(RATE, checksum="0b" * 16)
 FETCH = """
 import sys, time
 from pathlib import Path
-from jwmirror.archive.landing import landing
+from jwmirror.net.staging import landing
 
 with landing(Path(sys.argv[1]), ()) as folder:
     (folder / f"{sys.argv[2]}.part").write_text("half")

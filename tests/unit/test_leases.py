@@ -22,7 +22,7 @@ YEARS = ("-10y", "+10y")
 
 HOLD = """
 import sys, time
-from jwmirror.store.leases import lease
+from jwmirror.store.lease import lease
 with lease(sys.argv[1], "a test"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -30,7 +30,7 @@ with lease(sys.argv[1], "a test"):
 
 FORKED = """
 import os, random, sys
-from jwmirror.store.leases import lease
+from jwmirror.store.lease import lease
 root, crowd = sys.argv[1], int(sys.argv[2])
 
 def contend():

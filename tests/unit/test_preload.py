@@ -7,7 +7,7 @@ from tests.unit.workplace import ROOT
 
 SCHEMAS = """
 from asdf import get_config, schema
-from jwmirror.recalibrate.preload import preload
+from jwmirror.engine.preload import preload
 parse = schema._make_schema_loader()
 preload()
 kept = schema._make_schema_loader()
@@ -19,7 +19,7 @@ for name in names:
 KEYWORDS = """
 from crds.jwst import locate
 from crds.jwst.schema import get_flat_schema
-from jwmirror.recalibrate.preload import preload
+from jwmirror.engine.preload import preload
 walk = locate.cached_dm_find_fits_keyword
 preload()
 index = locate.cached_dm_find_fits_keyword

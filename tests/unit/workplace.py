@@ -87,8 +87,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # which background job
 sys.path[:0] = [{root!r}]
 open('ran', 'a').write('once ')
 from pathlib import Path
-from jwmirror.records import Chain, parse
-from jwmirror.recalibrate.worker import calibrate
+from jwmirror.core.model import Chain, parse
+from jwmirror.engine.worker import calibrate
 from tests.unit.workplace import Bench
 chain = parse(Path('chain.json').read_bytes(), Chain)
 receipt = calibrate([chain], Bench(Path('objects')), 2, Path('work'), Path('logs'), 60)
