@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.pipeline import registry
-from jwmirror.pipeline.associations import CORRECT_IT, Association, passed_over, read
+from jwmirror.core.model.association import Association
+from jwmirror.pipeline.associations import CORRECT_IT, passed_over, read
 from jwmirror.pipeline.parameters import specs as vocabulary
 
 KEYS = {  # of a recipe: what it is called in a header
@@ -72,7 +72,7 @@ def mistakes(
 
 def _left_out(association: Association, stages: Any, programs: Any) -> Iterator[str]:
     """Why a recipe of these stages and programs would not use an association of its own."""
-    stage = registry.stage_of_association(association.asn_type)
+    stage = association.stage
     if isinstance(stages, list) and stage not in stages:
         yield f"is for stage {stage}, which the recipe does not run; add it to stages"
     elif isinstance(programs, list) and association.program not in programs:

@@ -80,7 +80,7 @@ def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
     """The file that the pipeline is called with: the exposure, its ramp, or an association."""
     if ramp == ramps.RESUME:
         return ramps.name_of_ramp(derivation)
-    if registry.STAGE[derivation.pipeline] == 1:
+    if derivation.stage == 1:
         (exposure,) = derivation.inputs
         return exposure.name
     name, content = associations.file_for(derivation)
@@ -154,7 +154,7 @@ def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
     return {
         (field, value)
         for path in paths
-        if path.exists() and registry.STAGE[derivation.pipeline] > 1
+        if path.exists() and derivation.stage > 1
         for field, value in _metadata(path).items()
         if field.startswith("meta.ref_file.") and isinstance(value, str)
     }

@@ -2,13 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError, unknown
 from jwmirror.core.model import GONE, Derivation, Entry, Failure, Recipe
+from jwmirror.core.model.association import (
+    PIPELINE_OF,
+    SCIENCE,
+    SHUTTERS,
+    UNCAL,
+    Association,
+    Associations,
+    Member,
+)
 from jwmirror.pipeline import headers, registry
 
 NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
@@ -23,7 +32,6 @@ NOT_PASSED_ON = {  # what members may say that does not reach jwst; what does th
     "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
     "use_custom_catalogs: true",
 }
-SCIENCE = "science"
 EXPTYPES = (  # what jwst writes; any other is a slip, and its member would be passed over
     SCIENCE,
     "background",
@@ -41,57 +49,7 @@ EXPTYPES = (  # what jwst writes; any other is a slip, and its member would be p
     "flat",
 )
 TAKES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes of science
-BESIDE = "msa"  # role of an input that lies beside the members: NIRSpec's shutter configuration
 WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One exposure of an association, and what it is there for (science, background...)."""
-
-    name: str  # file name
-    exptype: str
-    beyond: tuple[str, ...] = ()  # what it says besides, of NOT_PASSED_ON
-
-
-@dataclass(frozen=True, kw_only=True)
-class Association:
-    """What MAST calibrates together; the order of the members matters."""
-
-    name: str  # file name
-    asn_type: str  # image2, image3, tso-spec2...
-    program: int
-    candidate: str  # o001, c1001
-    product: str  # root of the names of what it makes
-    members: tuple[Member, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Associations:
-    """The associations of a mirror, one per product and type, and the files that are none."""
-
-    found: tuple[Association, ...] = ()  # the archive's
-    broken: tuple[Failure, ...] = ()
-    chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
-
-    def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
-        """The associations of one stage that a recipe asks for."""
-        return tuple(
-            each
-            for each in self.chosen.get(recipe.name, self.found)
-            if each.program in recipe.programs
-            and stage in recipe.stages
-            and registry.stage_of_association(each.asn_type) == stage
-        )
-
-    def without(self, products: Container[str]) -> "Associations":
-        """The same without those that make one of some products."""
-
-        def kept(found: Iterable[Association]) -> tuple[Association, ...]:
-            return tuple(each for each in found if each.product not in products)
-
-        chosen = {recipe: kept(found) for recipe, found in self.chosen.items()}
-        return replace(self, found=kept(self.found), chosen=chosen)
 
 
 def gather(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
@@ -141,8 +99,8 @@ def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association,
     try:
         content = json.loads(text)
         asn_type, candidate = _word(content["asn_type"]), _word(content["asn_id"])
-        if not registry.of_association(asn_type):
-            known = ", ".join(sorted(registry.BY_ASSOCIATION))
+        if asn_type.lower() not in PIPELINE_OF:
+            known = ", ".join(sorted(PIPELINE_OF))
             raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
         if not content["products"]:
             raise ValueError("it has no product")
@@ -168,7 +126,7 @@ def passed_over(association: Association) -> Iterator[str]:
     Members of unknown exptype, of another stage's files, with attributes that do not reach jwst;
     all but the first science member of stage 2; the files of an exposure that it is named as.
     """
-    stage = registry.stage_of_association(association.asn_type)
+    stage = association.stage
     for member in association.members:
         suffix = member.name.rpartition("_")[2].partition(".")[0]
         if member.exptype not in EXPTYPES:
@@ -180,9 +138,9 @@ def passed_over(association: Association) -> Iterator[str]:
             yield f"member {member.name}: {each} does not reach jwst; {NOT_PASSED_ON[each]}"
     if stage == 3 and ROOT.fullmatch(association.product):
         yield f"product {association.product} is named as an exposure, whose files it would hide"
-    several = [member.name for member in association.members if member.exptype == SCIENCE]
-    if stage == 2 and len(several) > 1:
-        yield f"stage 2 takes the first of several science members only: {', '.join(several)}"
+    if stage == 2 and len(association.science) > 1:
+        several = ", ".join(association.science)
+        yield f"stage 2 takes the first of several science members only: {several}"
 
 
 def _program(said: Any, members: Any) -> int:
@@ -244,7 +202,7 @@ def file_for(derivation: Derivation) -> tuple[str, str]:
     members = [
         {"expname": item.name, "exptype": item.role}
         for item in derivation.inputs
-        if item.role != BESIDE
+        if item.role != SHUTTERS
     ]
     content = {
         "asn_type": derivation.pipeline,
@@ -282,43 +240,6 @@ def generated(pool: Path, name: str, roots: Collection[str]) -> tuple[Associatio
             "association files of your own in the recipe (associations)."
         ) from err
     return latest_of(each for title, text in texts for each in parse(text, title))
-
-
-UNCAL = "_uncal.fits"
-
-
-def by_root(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Raw exposures by the root of their names; those that vanished upstream are kept in use."""
-    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
-    return {root_of_entry(entry): entry for entry in sorted(raw, key=lambda entry: entry.filename)}
-
-
-def root_of_entry(entry: Entry) -> str:
-    """jw..._nrcb1 of the entry of jw..._nrcb1_uncal.fits."""
-    return entry.filename.removesuffix(UNCAL)
-
-
-def science(association: Association) -> list[str]:
-    """Names of the members that an association is about."""
-    return [member.name for member in association.members if member.exptype == SCIENCE]
-
-
-def root_of(filename: str) -> str:
-    """jw..._nrcb1 of jw..._nrcb1_cal.fits."""
-    return filename.rpartition("_")[0]
-
-
-def by_science_member(found: Iterable[Association]) -> dict[str, list[Association]]:
-    """Associations by the root of the exposure that they are about: stage 2 calibrates just one."""
-    by_member: dict[str, list[Association]] = {}
-    for association in found:
-        by_member.setdefault(root_of(science(association)[0]), []).append(association)
-    return by_member
-
-
-def is_of_one_exposure(association: Association) -> bool:
-    """Whether an association can follow stage 1 of its exposure at once: nothing else is in it."""
-    return len({root_of(member.name) for member in association.members}) == 1
 
 
 def is_chosen(recipe: Recipe, entry: Entry) -> bool:

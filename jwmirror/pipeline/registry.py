@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import Any
 
+from jwmirror.core.model.derivation import STAGES
+
 PIPELINES = {  # the config's name: class in jwst.pipeline
     "detector1": "Detector1Pipeline",
     "dark": "DarkPipeline",
@@ -15,11 +17,6 @@ PIPELINES = {  # the config's name: class in jwst.pipeline
     "tso3": "Tso3Pipeline",
     "coron3": "Coron3Pipeline",
     "ami3": "Ami3Pipeline",
-}
-STAGE = {  # the stage of a recipe that a pipeline belongs to
-    **dict.fromkeys(("detector1", "dark", "guider"), 1),
-    **dict.fromkeys(("image2", "spec2"), 2),
-    **dict.fromkeys(("image3", "spec3", "tso3", "coron3", "ami3"), 3),
 }
 
 IMAGING = (
@@ -45,20 +42,6 @@ BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
     **dict.fromkeys(GUIDING.split(), ("guider",)),
     **dict.fromkeys(DARKS.split(), ("dark",)),
 }
-BY_ASSOCIATION = {  # asn_type: pipeline
-    "image2": "image2",
-    "tso-image2": "image2",
-    "wfs-image2": "image2",
-    "spec2": "spec2",
-    "tso-spec2": "spec2",
-    "nrslamp-spec2": "spec2",
-    "image3": "image3",
-    "wfs-image3": "image3",
-    "spec3": "spec3",
-    "tso3": "tso3",
-    "coron3": "coron3",
-    "ami3": "ami3",
-}
 STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # the others stage 2, or 3:
 COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of what stage 3 makes
 TIME_SERIES = ("tso-", "tso3")  # begin the asn_types whose members keep their integrations
@@ -72,16 +55,6 @@ def of_exposure(exp_type: str) -> tuple[str, ...]:
     return BY_EXPOSURE.get(exp_type.upper(), ())
 
 
-def of_association(asn_type: str) -> str:
-    """Name of the pipeline that takes an association; "" for an unknown type."""
-    return BY_ASSOCIATION.get(asn_type.lower(), "")
-
-
-def stage_of_association(asn_type: str) -> int:
-    """The stage that an association is for; 0 for an unknown type."""
-    return STAGE.get(of_association(asn_type), 0)
-
-
 def stage_that_makes(filename: str) -> int:
     """The stage that makes a file, by its name: 1 jw..._rate.fits, 2 jw..._cal.fits, 3 i2d..."""
     if COMBINED.match(filename):
@@ -91,7 +64,7 @@ def stage_that_makes(filename: str) -> int:
 
 def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:
     """Steps that the pipeline has, and passes by for this instrument whatever `skip` says."""
-    if STAGE[pipeline] != 1:
+    if STAGES[pipeline] != 1:
         return frozenset()
     return NIR_ONLY if instrument.upper() == "MIRI" else MIRI_ONLY
 

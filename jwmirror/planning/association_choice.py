@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jwmirror.core.model import GONE, UPSTREAM, Entry, Recipe
-from jwmirror.pipeline import registry
-from jwmirror.pipeline.associations import Association, Associations, is_chosen, root_of
+from jwmirror.core.model.association import Association, Associations, root_of
+from jwmirror.pipeline.associations import is_chosen
 from jwmirror.pipeline.parameters.resolution import matches, spoken
 
 POOL = "pool"
@@ -85,19 +85,19 @@ def _chosen(
     made: Mapping[tuple[str, int], Sequence[Association]],
     own: Sequence[Association],
 ) -> tuple[Association, ...]:
-    own_stages = {registry.stage_of_association(each.asn_type) for each in own}
+    own_stages = {each.stage for each in own}
     programs = {program for of, program in made if of == recipe.name}
     whole = [each for each in found if each.program not in programs]
     if recipe.select:
         out = {root_of(e.filename) for e in _starts(entries, recipe) if not is_chosen(recipe, e)}
         whole = [each for each in whole if not _has_any(each, out)]
     others = [*whole, *(each for program in programs for each in made[recipe.name, program])]
-    kept = [e for e in others if registry.stage_of_association(e.asn_type) not in own_stages]
+    kept = [e for e in others if e.stage not in own_stages]
     return tuple(sorted((*own, *kept), key=lambda each: (each.product, each.asn_type)))
 
 
 def _has_any(association: Association, roots: set[str]) -> bool:
-    return any(root_of(member.name) in roots for member in association.members)
+    return not roots.isdisjoint(association.roots)
 
 
 def _roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:

@@ -19,20 +19,19 @@ from jwmirror.core.model import (
     ResultFile,
     Wait,
 )
-from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import (
-    BESIDE,
+from jwmirror.core.model.association import (
+    SHUTTERS,
     UNCAL,
     Association,
     Associations,
     Member,
-    by_root,
+    raw_exposures,
     root_of,
-    science,
 )
+from jwmirror.pipeline import headers, registry
 
 MISSING = " is missing: "  # between a member's name and why
-SHUTTERS = "meta.instrument.msa_metadata_file"
+SHUTTERS_FILE = "meta.instrument.msa_metadata_file"
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
 PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
@@ -74,7 +73,7 @@ class Stock:
             upstream += self._begun_from(recipe, member.name)
         header = self.header(association)
         if not header:
-            return Inputs(why=f"the header of {science(association)[0]} is unknown")
+            return Inputs(why=f"the header of {association.science[0]} is unknown")
         beside = beside_of(association, header, self.held)
         return Inputs((*found, *beside.found), _mixture(upstream) or beside.why)
 
@@ -85,13 +84,13 @@ class Stock:
 
     def folder(self, association: Association) -> str:
         """The folder of results: of stage 2 the exposure's, of stage 3 the candidate's."""
-        if registry.stage_of_association(association.asn_type) == 2:
+        if association.stage == 2:
             entry = self._entry(association)
             return entry.product.observation if entry else association.candidate
         return association.candidate
 
     def _entry(self, association: Association) -> Entry | None:
-        root = root_of(science(association)[0])
+        root = root_of(association.science[0])
         return self.exposures.get(root) or self.begun.get(root)
 
     def _made(self, recipe: Recipe, name: str) -> ResultFile | None:
@@ -148,12 +147,12 @@ def stock_of(
     return Stock(
         made={(result.recipe, file.filename): file for result in results for file in result.files},
         coming=frozenset(
-            (chain.recipe, derivation.product, registry.STAGE[derivation.pipeline])
+            (chain.recipe, derivation.product, derivation.stage)
             for chain in coming
             for derivation in chain.derivations
         ),
         troubles=dict(_told(trouble) for trouble in troubles),
-        exposures=by_root(entries),
+        exposures=raw_exposures(entries),
         begun={root_of(entry.filename): entry for entry in held.values() if entry.header},
         held=held,
     )
@@ -181,14 +180,15 @@ def taken_from_upstream(
 
 def beside_of(association: Association, header: str, held: Mapping[str, Entry]) -> Inputs:
     """The shutter configuration that stage 2 of NIRSpec's multi-object spectra reads."""
-    is_stage_2 = registry.stage_of_association(association.asn_type) == 2
+    is_stage_2 = association.stage == 2
     if not (is_stage_2 and header and headers.value(header, "exp_type") == WITH_SHUTTERS):
         return Inputs()
-    name = str(headers.parse(header).get(SHUTTERS, "")) or "its shutter configuration (MSAMETFL)"
+    listed = headers.parse(header).get(SHUTTERS_FILE, "")
+    name = str(listed) or "its shutter configuration (MSAMETFL)"
     if name not in held:
         why = f"{name} is not held; add msa to the products of program {association.program}"
         return Inputs(why=why)
-    return Inputs((_input(Member(name=name, exptype=BESIDE), _file_of(held[name])),))
+    return Inputs((_input(Member(name=name, exptype=SHUTTERS), _file_of(held[name])),))
 
 
 def _makes(recipe: Recipe, name: str) -> bool:

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from jwmirror.core.model import Chain, Derivation
-from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline import headers
 
 STAGE = 300e6  # bytes that any stage takes: jwst, and what it shares with its warm process
 JOB = 700e6  # that a job takes besides: the workflow's script and the warm process
@@ -36,7 +36,7 @@ def of_stage(derivation: Derivation, header: str, largest: int = 0) -> int:
     if headers.IRS2 in str(values.get("meta.exposure.readpatt", "")).upper():
         pixels = round(pixels * headers.IRS2_ROWS / FULL)
     integrations = _integrations(values)
-    stage, held = registry.STAGE[derivation.pipeline], 0
+    stage, held = derivation.stage, 0
     if stage == 1:
         groups = _size(values, "exposure.ngroups", 1)
         held = HELD[0] + HELD[1] * groups * integrations

@@ -9,19 +9,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jwmirror.core.model import Derivation, Entry, Input, Plan, Recipe, Wait
-from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import (
+from jwmirror.core.model.association import (
     SCIENCE,
     Association,
     Associations,
-    by_root,
-    by_science_member,
-    is_chosen,
-    is_of_one_exposure,
-    program_of,
+    raw_exposures,
     root_of,
-    root_of_entry,
 )
+from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline.associations import is_chosen, program_of
 from jwmirror.planning.builder import Desk, Place, PublishedAs, Recall, Resolves
 from jwmirror.planning.inputs import Stock, beside_of, of_upstream, stock_of
 
@@ -43,7 +39,7 @@ def wanted(
         for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
             header = stock.header(association)
             if header:
-                name = registry.of_association(association.asn_type)
+                name = association.pipeline
                 found.setdefault(header, {})[name] = None
     return tuple((header, tuple(names)) for header, names in found.items())
 
@@ -60,13 +56,13 @@ def plan_exposures(
     """Plan stage 1 of every exposure of every recipe; stage 2 too of what is calibrated alone."""
     desk = Desk(resolver, recall, published)
     entries = tuple(entries)
-    exposures, held = by_root(entries), of_upstream(entries)
+    exposures, held = raw_exposures(entries), of_upstream(entries)
     for recipe in recipes:
         desk.waits += _broken(associations, recipe, stage=2)
         second = associations.of(recipe, 2)
-        about, companions = by_science_member(second), _companions(second)
+        about, companions = _by_exposure(second), _companions(second)
         for entry in _of_recipe(exposures.values(), recipe):
-            root = root_of_entry(entry)
+            root = root_of(entry.filename)
             derivations = _first(desk, recipe, entry)
             if derivations:
                 derivations += _second(desk, recipe, entry, about.get(root, ()), held)
@@ -100,7 +96,7 @@ def plan_associations(
         if stage == min(recipe.stages, default=0):
             _tell_no_start(desk, recipe, found)
         for association in found:
-            if not (stage == 2 and 1 in recipe.stages and is_of_one_exposure(association)):
+            if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
                 _consider_association(desk, recipe, association, stock)
     return desk.plan(batch_size)
 
@@ -109,7 +105,7 @@ def _first(desk: Desk, recipe: Recipe, entry: Entry) -> list[Derivation]:
     """Stage 1 of an exposure; none if the recipe does not ask for it, or it cannot be."""
     if 1 not in recipe.stages:
         return []
-    product = root_of_entry(entry)
+    product = root_of(entry.filename)
     if entry.refusal or not entry.header:
         desk.refuse(recipe, product, entry.refusal or f"the header of {product} is unknown")
         return []
@@ -134,7 +130,7 @@ def _second(
     held: Mapping[str, Entry],
 ) -> list[Derivation]:
     """Stage 2 of an exposure that is calibrated alone; its input is what stage 1 will make."""
-    alone = next((each for each in about if is_of_one_exposure(each)), None)
+    alone = next((each for each in about if len(each.roots) == 1), None)
     if alone is None:
         return []
     beside = beside_of(alone, entry.header, held)
@@ -142,7 +138,7 @@ def _second(
         desk.wait(recipe, alone.product, beside.why)
         return []
     inputs = [Input(name=member.name, role=member.exptype) for member in alone.members]
-    pipeline = registry.of_association(alone.asn_type)
+    pipeline = alone.pipeline
     return desk.derived(recipe, entry.header, pipeline, alone.product, [*inputs, *beside.found])
 
 
@@ -155,7 +151,7 @@ def _consider_association(
         desk.wait(recipe, association.product, why)
         return
     header = stock.header(association)
-    pipeline = registry.of_association(association.asn_type)
+    pipeline = association.pipeline
     derivations = desk.derived(recipe, header, pipeline, association.product, inputs)
     folder = stock.folder(association)
     program = association.program
@@ -182,6 +178,14 @@ def _of_recipe(exposures: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
 def _pipelines(entry: Entry) -> tuple[str, ...]:
     """The pipelines for a raw exposure; none if its type is unknown, or its header."""
     return registry.of_exposure(headers.value(entry.header, "exp_type")) if entry.header else ()
+
+
+def _by_exposure(associations: Iterable[Association]) -> dict[str, list[Association]]:
+    """Return stage-2 associations by the root of the exposure that they calibrate."""
+    grouped: dict[str, list[Association]] = {}
+    for association in associations:
+        grouped.setdefault(root_of(association.science[0]), []).append(association)
+    return grouped
 
 
 def _companions(found: Iterable[Association]) -> set[str]:
@@ -211,7 +215,7 @@ def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[
 def _tell_no_stage_2(desk: Desk, recipe: Recipe, entry: Entry) -> None:
     """A wait for an exposure whose type goes on to stage 2, if no association calls for it."""
     if len(_pipelines(entry)) > 1 and 2 in recipe.stages:
-        root = root_of_entry(entry)
+        root = root_of(entry.filename)
         why = (
             f"no stage-2 association with {root}_rate.fits is held; "
             f"add asn to the products of program {entry.product.program}"

@@ -20,7 +20,7 @@ from jwmirror.core.model import (
     Unsettled,
     Wait,
 )
-from jwmirror.pipeline.associations import UNCAL, Association, Associations, root_of
+from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 
 PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 CALIBRATED = 2  # MAST's calib_level from which DATE is when a file was calibrated
@@ -141,7 +141,7 @@ def _unsettled(
 ) -> Unsettled:
     """The record of one; exposures wait with the associations of their own observation only."""
     is_own = association.candidate.startswith("o")
-    exposures = _exposures(association) if is_own else ()
+    exposures = association.roots if is_own else ()
     waiting = [*listed.of({association.product, *exposures}), listed.by_name[association.name]]
     before = known.get(association.product)
     return Unsettled(
@@ -155,10 +155,6 @@ def _unsettled(
     )
 
 
-def _exposures(association: Association) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(root_of(member.name) for member in association.members))
-
-
 def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
     return any(
         each == str(association.program) or fnmatchcase(association.product, each)
@@ -168,7 +164,7 @@ def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
 
 def _why(association: Association, listed: Offered, patience: Patience) -> str:
     """What shows that MAST is not done with an association; "" if nothing does."""
-    files = listed.of(dict.fromkeys((*_exposures(association), association.product)))
+    files = listed.of(dict.fromkeys((*association.roots, association.product)))
     fits = [product for product in files if product.filename.endswith(".fits")]
     return "; ".join((*_queued(fits), *_mixed(fits), *_spread(fits, listed.at, patience.days)))
 

@@ -15,7 +15,7 @@ from jwmirror.core.model import (
     ResultFile,
     canonical,
 )
-from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.pipeline.derivation import engine, key_of
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations, plan_exposures

@@ -4,7 +4,7 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Plan
-from jwmirror.pipeline.associations import Associations
+from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine
 from jwmirror.services.run.plan import Bench, Held
 from tests.unit.planned import DEEP, MOSAIC, Observatory, exposure, image2, image3

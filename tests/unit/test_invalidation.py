@@ -26,8 +26,8 @@ from jwmirror.core.model import (
     Where,
     digest,
 )
+from jwmirror.core.model.association import Associations
 from jwmirror.pipeline import derivation as derivations
-from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.pipeline.identity import version_of

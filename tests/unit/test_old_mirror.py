@@ -25,8 +25,8 @@ from jwmirror.core.model import (
     canonical,
     parse,
 )
+from jwmirror.core.model.association import Association
 from jwmirror.core.model.maintenance import Pin
-from jwmirror.pipeline.associations import Association
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.retention import Tombstone

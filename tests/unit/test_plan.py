@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.model import Reason, Wait, Where
-from jwmirror.pipeline.associations import Associations
+from jwmirror.core.model.association import Associations
 from jwmirror.planning.plan import wanted
 from tests.unit.planned import DEEP, Observatory, chains, exposure, image2, image3, root, stages
 

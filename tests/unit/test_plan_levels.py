@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, ResultFile, canonical
-from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.planning.inputs import stock_of, taken_from_upstream
 from jwmirror.planning.plan import wanted
 from tests.unit.planned import DEEP, Observatory, chains, exposure, root, stages

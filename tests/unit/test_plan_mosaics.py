@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
-from jwmirror.pipeline.associations import Associations
+from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import stock_of
 from tests.unit.planned import MOSAIC, Observatory, chains, exposure, image3, root
 

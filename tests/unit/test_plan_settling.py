@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.model import Entry, Product, Recipe, Unsettled, canonical
-from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.planning.settling import settled_associations, settled_exposures
 
 DEEP = Recipe(name="deep", programs=(1345,))

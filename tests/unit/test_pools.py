@@ -11,17 +11,8 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
-from jwmirror.pipeline import registry
-from jwmirror.pipeline.associations import (
-    Association,
-    Associations,
-    Member,
-    generated,
-    is_chosen,
-    read,
-    root_of,
-    science,
-)
+from jwmirror.core.model.association import Association, Associations, Member, root_of
+from jwmirror.pipeline.associations import generated, is_chosen, read
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
@@ -119,22 +110,16 @@ def check_mapping(associations) -> None:
         for plan in plans
         for chain in chains(plan)
     }
-    several = [
-        each
-        for each in associations
-        if len(each.members) > 1 or registry.stage_of_association(each.asn_type) == 3
-    ]
+    several = [each for each in associations if len(each.members) > 1 or each.stage == 3]
     assert associations
     assert not any(plan.waits or plan.failures for plan in plans)
-    assert planned.keys() == {
-        (each.product, registry.BY_ASSOCIATION[each.asn_type]) for each in several
-    }
+    assert planned.keys() == {(each.product, each.pipeline) for each in several}
     for each in several:
-        derivation = planned[each.product, registry.BY_ASSOCIATION[each.asn_type]]
+        derivation = planned[each.product, each.pipeline]
         assert [(item.name, item.role) for item in derivation.inputs] == [
             (member.name, member.exptype) for member in each.members
         ]
-        assert science(each) and is_bound(derivation)
+        assert each.science and is_bound(derivation)
 
 
 def row(root: str, program: int = 1345, header: str = HEADER, **product: str) -> Entry:

@@ -27,8 +27,8 @@ from jwmirror.core.model import (
     Where,
     canonical,
 )
+from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.core.model.run import Run
-from jwmirror.pipeline.associations import Association, Associations, Member
 from jwmirror.pipeline.derivation import engine
 from jwmirror.planning.builder import INPUTS
 from jwmirror.planning.inputs import stock_of

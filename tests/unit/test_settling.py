@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.model import Listing, Poll, Product, Settling
-from jwmirror.pipeline.associations import Association, Associations, Member
+from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.planning.settling import Patience, settling
 
 NOW = "2026-04-05T00:00:00+00:00"

@@ -11,9 +11,9 @@ import pytest
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Derivation, Entry, Product, Receipt, Recipe, ResultFile
+from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.worker import calibrate
-from jwmirror.pipeline.associations import Associations
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.identity import version_of

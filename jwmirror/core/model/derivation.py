@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+STAGES = {  # pipeline -> the stage of a recipe that it belongs to
+    **dict.fromkeys(("detector1", "dark", "guider"), 1),
+    **dict.fromkeys(("image2", "spec2"), 2),
+    **dict.fromkeys(("image3", "spec3", "tso3", "coron3", "ami3"), 3),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
@@ -26,3 +32,8 @@ class Derivation:
     references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
     # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
     hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)
+
+    @property
+    def stage(self) -> int:
+        """The stage of a recipe that the pipeline belongs to: 1, 2 or 3."""
+        return STAGES[self.pipeline]

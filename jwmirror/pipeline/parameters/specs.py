@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.headers import NAMES, WHEELS
 from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, plain_value, spec_of
@@ -89,7 +90,7 @@ def _groups(pipeline: str) -> Iterator[Group]:
             pipeline=pipeline,
             step=step,
             class_name=f"{cls.__module__}.{cls.__name__}",
-            stage=registry.STAGE[pipeline],
+            stage=STAGES[pipeline],
             parameters=tuple(_parameters(spec["steps"][step] if step else spec, is_whole=not step)),
         )
 

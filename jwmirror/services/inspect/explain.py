@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
 from jwmirror.core.model import Chain, Derivation, Plan, Reason, Recipe
+from jwmirror.core.model.association import root_of
 from jwmirror.core.model.run import Run
-from jwmirror.pipeline.associations import root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.report.explanation import Former, Outlook, Stage
 from jwmirror.services.inspect.preview import (

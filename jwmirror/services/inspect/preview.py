@@ -23,8 +23,8 @@ from jwmirror.core.model import (
     References,
     Wait,
 )
+from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.core.model.run import Run
-from jwmirror.pipeline.associations import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import unmatched
 from jwmirror.planning.builder import Resolves

@@ -34,15 +34,9 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model import read as read_record
 from jwmirror.core.model import write as write_record
+from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.plan import Cost, Output
-from jwmirror.pipeline.associations import (
-    CORRECT_IT,
-    Association,
-    Associations,
-    gather,
-    generated,
-    read,
-)
+from jwmirror.pipeline.associations import CORRECT_IT, gather, generated, read
 from jwmirror.pipeline.derivation import engine, key_of
 from jwmirror.pipeline.identity import described
 from jwmirror.planning.association_choice import Request, choose, requests

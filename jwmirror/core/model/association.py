@@ -1,0 +1,106 @@
+"""Associations: the exposures that one pipeline combines, as records."""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
+
+from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.holding import Entry, Failure
+from jwmirror.core.model.recipe import Recipe
+
+UNCAL = "_uncal.fits"  # ends the names of raw exposures
+SCIENCE = "science"  # exptype of the members that an association is about
+SHUTTERS = "msa"  # role of an input that is no member: NIRSpec's shutter configuration
+PIPELINE_OF = {  # asn_type of jwst -> pipeline, by the config's name
+    "image2": "image2",
+    "tso-image2": "image2",
+    "wfs-image2": "image2",
+    "spec2": "spec2",
+    "tso-spec2": "spec2",
+    "nrslamp-spec2": "spec2",
+    "image3": "image3",
+    "wfs-image3": "image3",
+    "spec3": "spec3",
+    "tso3": "tso3",
+    "coron3": "coron3",
+    "ami3": "ami3",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One exposure of an association, and its part in it (science, background...)."""
+
+    name: str  # file name
+    exptype: str
+    beyond: tuple[str, ...] = ()  # attributes in the file that do not reach jwst
+
+
+@dataclass(frozen=True, kw_only=True)
+class Association:
+    """Exposures that one pipeline takes together. The order of the members matters."""
+
+    name: str  # file name
+    asn_type: str  # image2, image3, tso-spec2...
+    program: int
+    candidate: str  # o001, c1001
+    product: str  # root of the names of the files that the pipeline makes
+    members: tuple[Member, ...]
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline that takes the association; "" for an unknown type."""
+        return PIPELINE_OF.get(self.asn_type.lower(), "")
+
+    @property
+    def stage(self) -> int:
+        """The stage that the association is for; 0 for an unknown type."""
+        return STAGES.get(self.pipeline, 0)
+
+    @property
+    def science(self) -> tuple[str, ...]:
+        """File names of the science members. The first one stands for all, as in stpipe."""
+        return tuple(member.name for member in self.members if member.exptype == SCIENCE)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Roots of the members' file names, each once, in order."""
+        return tuple(dict.fromkeys(root_of(member.name) for member in self.members))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Associations:
+    """The associations of a mirror, one per product and type, and the files that are unusable."""
+
+    found: tuple[Association, ...] = ()  # MAST's
+    broken: tuple[Failure, ...] = ()
+    chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
+
+    def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
+        """Return the associations of one stage that a recipe uses."""
+        return tuple(
+            association
+            for association in self.chosen.get(recipe.name, self.found)
+            if association.program in recipe.programs
+            and stage in recipe.stages
+            and association.stage == stage
+        )
+
+    def without(self, products: Container[str]) -> "Associations":
+        """Return the same without the associations that make one of `products`."""
+
+        def others(associations: Iterable[Association]) -> tuple[Association, ...]:
+            return tuple(each for each in associations if each.product not in products)
+
+        chosen = {recipe: others(associations) for recipe, associations in self.chosen.items()}
+        return replace(self, found=others(self.found), chosen=chosen)
+
+
+def root_of(filename: str) -> str:
+    """Return the root of a file name: jw..._nrcb1 of jw..._nrcb1_cal.fits."""
+    return filename.rpartition("_")[0]
+
+
+def raw_exposures(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return the raw exposures by root, including those that MAST no longer offers."""
+    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
+    return {root_of(entry.filename): entry for entry in sorted(raw, key=lambda e: e.filename)}
