@@ -33,7 +33,7 @@ $(VENV)-%/.installed: envs/%.lock
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-demo: install  ## the main job on a simulated observatory, in four acts
+demo: install  ## run the workflow on a simulated observatory, in four acts (3 minutes)
 	$(BIN)/python -m demo
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
@@ -94,5 +94,5 @@ lock:  ## add to the locks what pyproject.toml asks for, and keep all other vers
 upgrade: UPGRADE := --upgrade
 upgrade: lock  ## all packages of the locks to their newest versions (needs uv)
 
-clean:  ## what the demo left behind
-	rm -rf demo
+clean:  ## remove the demo's files
+	rm -rf build/demo

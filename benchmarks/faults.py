@@ -17,7 +17,7 @@ from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.toy_files import toy_fits
-from tests.products import product
+from tests.setup.records import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_rate.fits"
 URI = f"mast:JWST/product/{NAME}"

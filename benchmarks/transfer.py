@@ -22,7 +22,7 @@ import urllib3
 from benchmarks.nginx import nginx
 from jwmirror.archive.transfer import Fetched, Transfer, wanted
 from jwmirror.core.model import Product
-from tests.products import product
+from tests.setup.records import product
 
 MB = 1_000_000
 BLOCK = 2880  # bytes; FITS files are whole numbers of them

@@ -1,4 +1,4 @@
-"""A user's place of work beside the simulated observatory: a config, a mirror, snakemake calls."""
+"""A user's folder for the simulated observatory: config, mirror, and calls of the programs."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from jwmirror.core.model import Entry
-from jwmirror.store.runs import last_run
-from jwmirror.core.model.run import Run
 from jwmirror.config.parameter_files import overlaid
+from jwmirror.core.model import Entry
+from jwmirror.core.model.run import Run
 from jwmirror.store.generations import Generations
+from jwmirror.store.runs import last_run
 from jwmirror_simulator.observatory import Observatory
 
 ROOT = Path(__file__).parents[1]
@@ -24,26 +24,26 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Tally:
-    """What a run did: names of the files it fetched, results it computed by pipeline."""
+    """What a run did: names of the fetched files, number of computed results by pipeline."""
 
     fetched: frozenset[str]
     computed: dict[str, int]
 
 
 class Site:
-    """A folder with a config for a served observatory, and the mirror it makes."""
+    """A folder with a config for a served observatory, and the mirror that it makes."""
 
     def __init__(self, folder: Path, observatory: Observatory):
         self.folder, self.observatory = folder, observatory
         self.config_file, self.mirror = folder / "config.yaml", folder / "mirror"
 
     def configure(self, **changes: Any) -> None:
-        """Write the demo's config with the servers' addresses, and with `changes` laid over it.
+        """Write the demo's config with the addresses of the servers, and with `changes`.
 
-        A key that is changed to None is left out.
+        Nested keys are merged. A key whose value is None is removed.
         """
         config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
-        ours = {
+        addresses = {
             "mirror": str(self.mirror),
             "archive": {"url": self.observatory.archive_url},
             "references": {
@@ -51,19 +51,19 @@ class Site:
                 "cache": str(self.folder / "crds_cache"),
             },
         }
-        whole = overlaid(overlaid(config, ours), changes)
-        present = {key: value for key, value in whole.items() if value is not None}
+        merged = overlaid(overlaid(config, addresses), changes)
+        present = {key: value for key, value in merged.items() if value is not None}
         self.config_file.write_text(yaml.safe_dump(present, sort_keys=False))
 
     def command(self, *words: str, profile: str = "profiles/demo") -> list[str]:
-        """A snakemake call on this site's config."""
-        start = ["snakemake", "--workflow-profile", profile]
-        return [*start, "--configfile", str(self.config_file), *words]
+        """Return the snakemake call with this site's config."""
+        options = ["--workflow-profile", profile, "--configfile", str(self.config_file)]
+        return ["snakemake", *options, *words]
 
     def start(
         self, *words: str, log: Path, environment: Mapping[str, str] | None = None, **options: str
     ) -> subprocess.Popen:
-        """Start snakemake in a process group of its own; its output goes to `log`."""
+        """Start snakemake in a new process group; its output goes to `log`."""
         with open(log, "w") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", *self.command(*words, **options)],
@@ -75,36 +75,36 @@ class Site:
             )
 
     def snakemake(self, *words: str, expect: int = 0, **options: Any) -> str:
-        """Run snakemake to its end and return what it said; AssertionError on another exit code."""
+        """Run snakemake and return its output; AssertionError if its exit code is not `expect`."""
         log = self.folder / "snakemake.log"
         code = self.start(*words, log=log, **options).wait()
         assert code == expect, f"snakemake ended with {code}:\n{log.read_text()[-6000:]}"
         return log.read_text()
 
     def run(self) -> Run:
-        """The records of the newest run."""
+        """Return the records of the newest run."""
         return last_run(self.mirror)
 
     def status(self) -> dict[str, Any]:
-        """What `jwmirror status --json` says."""
+        """Return the output of `jwmirror status --json`."""
         return msgspec.json.decode(self.jwmirror("status", "--json"))
 
     def jwmirror(self, *words: str) -> bytes:
-        """What the command line says of this mirror."""
+        """Return the output of a jwmirror command with --mirror."""
         command = [sys.executable, "-m", "jwmirror.cli", *words, "--mirror", str(self.mirror)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
 
     def jwmirror_on_config(self, *words: str) -> bytes:
-        """What the command line says by this site's config."""
+        """Return the output of a jwmirror command with --config."""
         command = [sys.executable, "-m", "jwmirror.cli", *words, "--config", str(self.config_file)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
 
     def entries(self) -> dict[str, Entry]:
-        """The rows of the current generation, by path."""
+        """Return the rows of the current generation, by path."""
         return {entry.path: entry for entry in Generations(self.mirror).entries()}
 
     def tally(self) -> Tally:
-        """What the newest run fetched and computed."""
+        """Return what the newest run fetched and computed."""
         run = self.run()
         versions = [version for receipt in run.fetched for version in receipt.versions]
         results = [result for receipt in run.computed for result in receipt.results]

@@ -18,8 +18,8 @@ from jwmirror.net.http import Patience
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.toy_files import toy_fits
-from tests.products import product
 from tests.reliability.scenes import PATIENCE, ROWS, Scene, lacking
+from tests.setup.records import product
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"

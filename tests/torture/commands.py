@@ -27,7 +27,7 @@ from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import find_pin, pin, pins, unpin
 from jwmirror.store.runs import fetched
-from tests.products import product
+from tests.setup.records import product
 from tests.torture.mill import (
     State,
     buried,

@@ -21,7 +21,7 @@ from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, pins, unpin
 from jwmirror.store.provenance import Provenance
-from tests.products import product
+from tests.setup.records import product
 
 NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]
 SHARM = Path("/dev/shm")

@@ -11,7 +11,7 @@ from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.runs import fetched, upstream_after
-from tests.products import product
+from tests.setup.records import product
 from tests.unit.test_cli import answer, run
 
 CONFIG = """

@@ -9,7 +9,7 @@ from jwmirror.archive import rows as tables
 from jwmirror.archive.rows import KeywordRow, Keywords, Observation, Offer, Table
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
-from tests.products import RATE
+from tests.setup.records import RATE
 
 
 def offer(filename: str, **facts: object) -> Offer:

@@ -7,7 +7,7 @@ from jwmirror.core.model import Plan
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine
 from jwmirror.services.run.plan import Bench, Held
-from tests.unit.planned import DEEP, MOSAIC, Observatory, exposure, image2, image3
+from tests.setup.plans import DEEP, MOSAIC, Observatory, exposure, image2, image3
 
 HELD = Held(entries=(), associations=Associations())
 OLDER = {**engine(), "jwst": "1.20.2"}

@@ -10,7 +10,7 @@ from jwmirror.archive.changes import compare
 from jwmirror.archive.index import Held
 from jwmirror.core.model import HELD, Entry, Listing, Poll, Product, Version
 from jwmirror.store.entries import upstream_entries
-from tests.unit.listed import APRIL, JANUARY, MD5, changes_of, listing, product
+from tests.setup.listings import APRIL, JANUARY, MD5, changes_of, listing, product
 
 NAMES = [
     *(f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2)),

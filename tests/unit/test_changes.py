@@ -23,8 +23,8 @@ from jwmirror.core.model import (
     Reason,
 )
 from jwmirror.store.manifest import entries_of
-from tests.products import RATE
-from tests.unit.listed import APRIL, JANUARY, MD5, changes_of, entry, listing, product
+from tests.setup.listings import APRIL, JANUARY, MD5, changes_of, entry, listing, product
+from tests.setup.records import RATE
 
 
 def test_a_product_never_held_is_new():

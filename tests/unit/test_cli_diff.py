@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from jwmirror.cli import app
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin
+from tests.setup.calibrated_image import Toy
 from tests.unit.conftest import EXPOSURE, derivation
-from tests.unit.toy_versions import Toy
 
 CAL = f"{EXPOSURE}_cal.fits"
 UPSTREAM = f"upstream/jw01345/o001/{CAL}"

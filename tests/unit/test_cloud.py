@@ -19,7 +19,7 @@ from jwmirror.net.resume import Kept, key_of, remember
 from jwmirror_simulator.mast import TOKEN, Archive
 from jwmirror_simulator.mast.bucket import Bucket, serve_bucket
 from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
-from tests.products import product
+from tests.setup.records import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"

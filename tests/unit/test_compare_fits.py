@@ -16,7 +16,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
 from jwmirror.pipeline.identity import science_identity
-from tests.unit.toy_versions import SHAPE, SKY, Toy
+from tests.setup.calibrated_image import SHAPE, SKY, Toy
 
 
 @pytest.fixture

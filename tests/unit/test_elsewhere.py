@@ -11,7 +11,7 @@ from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.pipeline.derivation import engine
 from jwmirror.planning.remote_resolver import Elsewhere
 from tests.conftest import need
-from tests.unit.workplace import DEEP, ROOT, files_of, observed, site  # noqa: F401
+from tests.setup.workplace import DEEP, ROOT, files_of, observed, site  # noqa: F401
 
 OLD = ROOT / ".venv-jwst-1.20" / "bin" / "python"
 WRONG = {"detector1": {"jump": {"rejection_treshold": 5.0}}}

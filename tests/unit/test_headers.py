@@ -10,7 +10,7 @@ from stdatamodels.jwst import datamodels
 from jwmirror.core.errors import CalibrationError
 from jwmirror.pipeline.headers import crds_header, value
 from jwmirror.pipeline.identity import version_of
-from tests.products import product
+from tests.setup.records import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_uncal.fits"
 

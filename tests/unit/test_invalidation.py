@@ -43,7 +43,7 @@ from jwmirror_simulator.crds.context import (
 )
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
-from tests.unit.planned import association
+from tests.setup.plans import association
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"

@@ -14,7 +14,7 @@ from jwmirror.net.http import Patience
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast.faults import Fault, html_page, redirect_to, status
 from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
-from tests.products import ASN, RATE
+from tests.setup.records import ASN, RATE
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 

@@ -2,7 +2,7 @@
 
 from jwmirror.archive.poll import orders
 from jwmirror.core.model import NEW, VANISHED, Change, Listing, Poll, Product, Version
-from tests.products import product
+from tests.setup.records import product
 
 A, B = (product(name, b"bytes") for name in ("a.fits", "b.fits"))
 C = product("c.fits", b"bytes", observation="o002")

@@ -7,7 +7,7 @@ import pytest
 from jwmirror.core.model import Reason, Wait, Where
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.plan import wanted
-from tests.unit.planned import DEEP, Observatory, chains, exposure, image2, image3, root, stages
+from tests.setup.plans import DEEP, Observatory, chains, exposure, image2, image3, root, stages
 
 
 def test_a_new_exposure_goes_through_both_stages():

@@ -8,7 +8,7 @@ from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, Res
 from jwmirror.core.model.association import Association, Associations, Member
 from jwmirror.planning.inputs import stock_of, taken_from_upstream
 from jwmirror.planning.plan import wanted
-from tests.unit.planned import DEEP, Observatory, chains, exposure, root, stages
+from tests.setup.plans import DEEP, Observatory, chains, exposure, root, stages
 
 SLIT = "MIR_LRS-FIXEDSLIT"
 SPECTRUM = "jw01345-o001_t001_miri_p750l"

@@ -7,7 +7,7 @@ import pytest
 from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import stock_of
-from tests.unit.planned import MOSAIC, Observatory, chains, exposure, image3, root
+from tests.setup.plans import MOSAIC, Observatory, chains, exposure, image3, root
 
 
 def cal(number: int, recipe: str = "deep") -> Result:

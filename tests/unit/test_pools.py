@@ -17,7 +17,7 @@ from jwmirror.pipeline.derivation import is_bound
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations
-from tests.unit.planned import Observatory, chains
+from tests.setup.plans import Observatory, chains
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
 ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more

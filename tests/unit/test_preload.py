@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.unit.workplace import ROOT
+from tests.setup.workplace import ROOT
 
 SCHEMAS = """
 from asdf import get_config, schema

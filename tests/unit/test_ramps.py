@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import key_of
-from tests.unit.workplace import DEEP, files_of, observed, site  # noqa: F401
+from tests.setup.workplace import DEEP, files_of, observed, site  # noqa: F401
 
 KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))
 ONE_GROUP_LESS = {"detector1": {"ramp_fit": {"firstgroup": 1}}}

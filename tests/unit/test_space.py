@@ -9,7 +9,7 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Orders
 from jwmirror.store.disk_space import check_room, quota_left
-from tests.products import product
+from tests.setup.records import product
 
 HUGE = 10**18  # bytes
 

@@ -8,8 +8,7 @@ import pytest
 
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure
-from tests.products import ASN, RATE, product
-from tests.unit.shelf import (  # noqa: F401
+from tests.setup.file_server import (  # noqa: F401
     HASTY,
     Shelf,
     body,
@@ -20,6 +19,7 @@ from tests.unit.shelf import (  # noqa: F401
     slowly,
     small_image,
 )
+from tests.setup.records import ASN, RATE, product
 
 CAT = "jw01345-o001_t001_nircam_clear-f200w_cat.ecsv"
 MEMBERS = json.dumps({"asn_type": "image3", "products": []}).encode()

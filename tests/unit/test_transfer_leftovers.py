@@ -14,8 +14,8 @@ from jwmirror.archive.transfer import Transfer
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
 from jwmirror.net.http import Patience
-from tests.products import RATE, product
-from tests.unit.shelf import HASTY, Reply, Shelf, body, fresh_shelf, hasty_fetch, small_image  # noqa: F401
+from tests.setup.file_server import HASTY, Reply, Shelf, body, fresh_shelf, hasty_fetch, small_image  # noqa: F401
+from tests.setup.records import RATE, product
 
 EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
 

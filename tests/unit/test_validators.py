@@ -12,7 +12,7 @@ from jwmirror.net.http import Patience
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast.faults import status
 from jwmirror_simulator.mast.toy_files import toy_association
-from tests.products import product
+from tests.setup.records import product
 
 HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"

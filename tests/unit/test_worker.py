@@ -14,8 +14,8 @@ from jwmirror.engine.stage import check, run
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.inputs import stock_of
 from jwmirror.planning.plan import plan_associations
-from tests.unit.planned import chains
-from tests.unit.workplace import (  # noqa: F401
+from tests.setup.plans import chains
+from tests.setup.workplace import (  # noqa: F401
     DEEP,
     MOSAIC,
     ROOT,

@@ -14,7 +14,7 @@ import pytest
 
 from jwmirror.core.model import canonical
 from jwmirror.engine.worker import ShortOfMemoryError
-from tests.unit.workplace import (  # noqa: F401
+from tests.setup.workplace import (  # noqa: F401
     DEEP,
     ROOT,
     SCRIPT,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.unit.workplace import (  # noqa: F401
+from tests.setup.workplace import (  # noqa: F401
     DEEP,
     files_of,
     observed,

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from demo import __main__ as demo
+from demo.__main__ import play
 from demo.site import ROOT
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.telescope.photometry import compare
@@ -38,7 +38,7 @@ def is_true(found):
 @pytest.mark.slow
 def test_demo_s_four_acts_do_exactly_what_they_should(fresh_site):
     """Mirror, reprocessing, new context, changed and restored parameter: counted each time."""
-    demo.play(fresh_site)
+    play(fresh_site)
 
     assert is_true(photometry(fresh_site))
 

@@ -23,7 +23,7 @@ from jwmirror.planning.resolver import Resolver
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
-from tests.unit.planned import association, chains
+from tests.setup.plans import association, chains
 
 ROOT = Path(__file__).parents[2]
 DEEP = Recipe(name="deep", programs=(1345, 1019))
@@ -89,7 +89,7 @@ open('ran', 'a').write('once ')
 from pathlib import Path
 from jwmirror.core.model import Chain, parse
 from jwmirror.engine.worker import calibrate
-from tests.unit.workplace import Bench
+from tests.setup.workplace import Bench
 chain = parse(Path('chain.json').read_bytes(), Chain)
 receipt = calibrate([chain], Bench(Path('objects')), 2, Path('work'), Path('logs'), 60)
 print(receipt.failures[0].message)

@@ -3,15 +3,15 @@
 from jwmirror.archive.changes import compare
 from jwmirror.archive.index import Held
 from jwmirror.core.model import HELD, UPSTREAM, Change, Entry, Listing, Product
-from tests import products
+from tests.setup import records
 
 MD5 = {1: "a1" * 16, 2: "b2" * 16}
 JANUARY, APRIL = "20260101t000000", "20260401t000000"  # stamps of associations and pools
 
 
-def product(filename: str = products.RATE, **facts: object) -> Product:
+def product(filename: str = records.RATE, **facts: object) -> Product:
     """A product of level 2."""
-    return products.product(filename, **{"level": 2, **facts})
+    return records.product(filename, **{"level": 2, **facts})
 
 
 def listing(*products: Product) -> Listing:

@@ -1,0 +1,1 @@
+"""Set-up that several test modules share: records, mirrors, plans, servers and files."""
