@@ -20,7 +20,7 @@ from jwmirror.cli.app import (
     told,
 )
 from jwmirror.core.errors import ConfigError, JwmirrorError, StoreError
-from jwmirror.report.explanation import Explanation, Outlook, named, nearest
+from jwmirror.report.explanation import Explanation, RecipePreview, matching_paths, similar_names
 from jwmirror.report.terminal import explain as pages
 from jwmirror.store.runs import last_references, last_run
 
@@ -47,7 +47,7 @@ def explain(
     with told():
         root = mirror_of(mirror, config or CONFIG)
         found = _explanations(root, file, recipe)
-        ahead: tuple[Outlook, ...] = ()
+        ahead: tuple[RecipePreview, ...] = ()
         if config is not None or mirror is None:
             asked, why = _config(config or CONFIG, settings or ())
             found = [_with_origins(each, root, asked, why) for each in found]
@@ -93,7 +93,7 @@ def _explanations(root: Path, file: str, recipe: str | None) -> list[Explanation
         raise StoreError(f"{root}: no generation is published yet; run `snakemake` first.")
     entries, provenance = current.entries(), Provenance(root)
     paths = entries.column("path")
-    wanted = set(named(file, paths))
+    wanted = set(matching_paths(file, paths))
     rows = [entries[place] for place, path in enumerate(paths) if path in wanted]
     rows = [row for row in rows if recipe in (None, row.origin)]
     records = [provenance.read(row.key) if row.key else None for row in rows]
@@ -113,7 +113,7 @@ def _nothing(root: Path, file: str, recipe: str | None) -> StoreError:
     from jwmirror.store.generations import Generations
 
     current = Generations(root).current()
-    near = nearest(file, current.entries().column("path"))
+    near = similar_names(file, current.entries().column("path"))
     hint = f"did you mean {', '.join(near)}?" if near else "see `jwmirror status` for what is"
     of = f" of recipe {recipe}" if recipe else ""
     return StoreError(f"{file}{of}: not in generation {current.number} of {root}; {hint}")
@@ -145,7 +145,9 @@ def _with_origins(
     return replace(explanation, origins=found)
 
 
-def _outlooks(root: Path, file: str, recipe: str | None, asked: "Config") -> tuple[Outlook, ...]:
+def _outlooks(
+    root: Path, file: str, recipe: str | None, asked: "Config"
+) -> tuple[RecipePreview, ...]:
     """What recipes would do with a file; nothing where no run has polled yet."""
     from jwmirror.services.inspect.explain import outlooks  # imports jwst: seconds
 

@@ -116,4 +116,4 @@ def ingest_events(
     for scope in scopes:
         print(f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}")
     asks = "for what is mirrored of this only" if scopes else "for all: they name no observation"
-    print(f"{formatting.many(len(events), 'event')}; the next run asks {asks}")
+    print(f"{formatting.count(len(events), 'event')}; the next run asks {asks}")

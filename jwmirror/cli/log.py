@@ -9,8 +9,8 @@ import typer
 from jwmirror.cli.app import CONFIG, ConfigFile, Json, Mirror, app, mirror_of, tell, told
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model.maintenance import FileHistory
-from jwmirror.report.explanation import named, nearest
-from jwmirror.report.status import history_of
+from jwmirror.report.explanation import matching_paths, similar_names
+from jwmirror.report.status import build_history
 from jwmirror.report.terminal import status as pages
 from jwmirror.report.terminal.maintenance import file_history_page
 from jwmirror.services.inspect.diff import Causes
@@ -36,7 +36,7 @@ def log(
         if file is None:
             current, known = generations.current(), generations.all()
             pruned = [each.number for each in known if each.is_pruned]
-            found = history_of(str(root), current, known, pruned, pinned(root))
+            found = build_history(str(root), current, known, pruned, pinned(root))
             page = pages.log_page(found)
         else:
             found = _file_history(root, file)
@@ -46,9 +46,9 @@ def log(
 
 def _file_history(root: Path, file: str) -> FileHistory:
     """The versions of the files that a name means, each with why it is not as the one before."""
-    found = file_history(root, lambda paths: named(file, paths))
+    found = file_history(root, lambda paths: matching_paths(file, paths))
     if not found.versions and not found.kept:
-        near = nearest(file, Generations(root).entries().column("path"))
+        near = similar_names(file, Generations(root).entries().column("path"))
         hint = f"did you mean {', '.join(near)}?" if near else "see `jwmirror status` for what is"
         raise StoreError(f"{file}: in no generation of {root} that can be had; {hint}")
     causes, before, versions = Causes(root), None, []

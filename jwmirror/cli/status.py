@@ -20,7 +20,7 @@ from jwmirror.cli.app import (
     told,
 )
 from jwmirror.core.model.run import Run
-from jwmirror.report.status import Preview, Status, holdings, plain, status_of
+from jwmirror.report.status import Preview, Status, build_status, count_files, generation_record
 from jwmirror.report.terminal import status as pages
 from jwmirror.store.runs import last_run
 
@@ -82,7 +82,7 @@ def _status(
     current = Generations(root).current()
     rows = current.entries() if current else ()
     columns = (rows.column(name) for name in ("path", "size", "state")) if current else ()
-    held = holdings(zip(*columns, strict=True))
+    held = count_files(zip(*columns, strict=True))
     run = last_run(root)
     by_last_run = by_last_run or (config is None and mirror is not None)
     seen = None
@@ -90,7 +90,9 @@ def _status(
         seen = _preview(root, run, config or CONFIG, settings, context)
     note = holder(root, RUN)
     at_work = f"{note.purpose}, since {note.since}" if note else ""
-    return status_of(str(root), plain(current) if current else None, held, run, seen, at_work)
+    return build_status(
+        str(root), generation_record(current) if current else None, held, run, seen, at_work
+    )
 
 
 def _preview(

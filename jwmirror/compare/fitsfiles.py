@@ -20,10 +20,10 @@ from jwmirror.core.model.comparison import (
     HEADER,
     PIXELS,
     VALUES,
-    Branch,
-    Image,
-    Shift,
-    Table,
+    ImageDifference,
+    SkyShift,
+    TableDifference,
+    TreeDifference,
 )
 
 IMAGE, TABLE, HEADERS = "image", "table", "header"  # HEADERS: the ASDF tree, blended headers
@@ -36,10 +36,10 @@ class FitsChanges:
 
     cards: CardChanges = field(default_factory=CardChanges)
     layout: list[Reason] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    tree: tuple[Branch, ...] = ()
-    shift: Shift | None = None
+    images: list[ImageDifference] = field(default_factory=list)
+    tables: list[TableDifference] = field(default_factory=list)
+    tree: tuple[TreeDifference, ...] = ()
+    shift: SkyShift | None = None
     touched: set[str] = field(default_factory=set)  # kinds whose content differs
 
     @property
@@ -204,7 +204,7 @@ def _described(name: str, hdu: Any) -> str:
     return f"table, {hdu.header['NAXIS2']} rows of {hdu.header['TFIELDS']} columns"
 
 
-def _shift(old: dict[str, Any], new: dict[str, Any]) -> Shift | None:
+def _shift(old: dict[str, Any], new: dict[str, Any]) -> SkyShift | None:
     """By the coordinates that jwst goes by if both have them, else by the FITS headers."""
     if "SCI" not in old or "SCI" not in new:
         return None

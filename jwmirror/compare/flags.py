@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jwmirror.core.model.comparison import Bit
+from jwmirror.core.model.comparison import FlagDifference
 
 BITS = 64
 
@@ -24,11 +24,11 @@ class Flags:
             self.gained[bit] += np.count_nonzero(moved & new & mask)
             self.lost[bit] += np.count_nonzero(moved & old & mask)
 
-    def bits(self, hdu: str) -> tuple[Bit, ...]:
+    def bits(self, hdu: str) -> tuple[FlagDifference, ...]:
         """What was counted, of the flags that moved; named as jwst names those of `hdu`."""
         names = names_of(hdu)
         return tuple(
-            Bit(
+            FlagDifference(
                 name=names.get(1 << bit, f"bit {bit}"),
                 gained=int(self.gained[bit]),
                 lost=int(self.lost[bit]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jwmirror.compare.flags import Flags
-from jwmirror.core.model.comparison import Image, Spread
+from jwmirror.core.model.comparison import ImageDifference, PixelStatistics
 
 CHUNK = 1 << 20  # pixels read at a time
 SAMPLE = 1 << 23  # pixels of which medians and quantiles are taken; of more, each n-th is used
@@ -71,7 +71,7 @@ def pixels_of(path: Path, header: Any, offset: int) -> Pixels:
 
 def compare_images(
     hdu: str, old: Pixels, new: Pixels, errors: tuple[Pixels, Pixels] | None = None
-) -> Image | None:
+) -> ImageDifference | None:
     """How two images differ; None if all of their bytes are the same.
 
     `errors` are the ERR images of both, of the same shape, to measure the difference by.
@@ -84,12 +84,12 @@ def compare_images(
         "new_type": new.type,
     }
     if old.shape != new.shape:
-        return Image(**facts)
+        return ImageDifference(**facts)
     if old.type == new.type and not any(_bytes_differ(old, new)):
         return None
     if hdu.partition(",")[0].endswith("DQ"):
-        return Image(**facts, pixels=old.count, **_flag_changes(hdu, old, new))
-    return Image(**facts, pixels=old.count, **_pixel_changes(old, new, errors))
+        return ImageDifference(**facts, pixels=old.count, **_flag_changes(hdu, old, new))
+    return ImageDifference(**facts, pixels=old.count, **_pixel_changes(old, new, errors))
 
 
 def _places(count: int) -> Iterator[tuple[int, int]]:
@@ -161,7 +161,7 @@ def _over_error(step: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarra
 
 def _spread(
     steps: np.ndarray, largest: float, ratios: np.ndarray | None, every: int
-) -> Spread | None:
+) -> PixelStatistics | None:
     if not len(steps):
         return None
     median = float(np.median(steps))
@@ -169,4 +169,6 @@ def _spread(
     quantiles = None
     if ratios is not None and len(ratios):
         quantiles = tuple(float(each) for each in np.percentile(ratios, OVER_ERROR))
-    return Spread(median=median, mad=mad, largest=largest, over_error=quantiles, every=every)
+    return PixelStatistics(
+        median=median, mad=mad, largest=largest, over_error=quantiles, every=every
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.core.model.comparison import Shift
+from jwmirror.core.model.comparison import SkyShift
 
 MAS = 180 / np.pi * 3600e3  # in a radian
 GWCS, FITS = "gwcs", "FITS"
@@ -44,7 +44,7 @@ def fits_sky(header: Any) -> Sky | None:
     return (lambda x, y: found.all_pix2world(x, y, 0)) if found.has_celestial else None
 
 
-def shift_of(old: Sky, new: Sky, shape: tuple[int, ...], source: str) -> Shift | None:
+def shift_of(old: Sky, new: Sky, shape: tuple[int, ...], source: str) -> SkyShift | None:
     """How far the centre and the corners of an image (..., y, x) moved; None where not defined."""
     height, width = shape[-2:]
     x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
@@ -53,7 +53,7 @@ def shift_of(old: Sky, new: Sky, shape: tuple[int, ...], source: str) -> Shift |
     if not (np.isfinite(east).all() and np.isfinite(north).all()):
         return None
     far = np.hypot(east, north)
-    return Shift(
+    return SkyShift(
         source=source,
         centre=float(far[0]),
         east=float(east[0]),

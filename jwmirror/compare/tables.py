@@ -10,11 +10,11 @@ import numpy as np
 from jwmirror.core.errors import StoreError
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
-from jwmirror.core.model.comparison import EQUAL, HEADER, VALUES, Column, Table
+from jwmirror.core.model.comparison import EQUAL, HEADER, VALUES, ColumnDifference, TableDifference
 
 
 @dataclass(frozen=True)
-class Columns:
+class TableContent:
     """A table's columns, in order: name -> type and unit as text, and values."""
 
     rows: int
@@ -22,15 +22,15 @@ class Columns:
     values: Mapping[str, Any]
 
 
-def compare_tables(hdu: str, old: Columns, new: Columns) -> Table | None:
+def compare_tables(hdu: str, old: TableContent, new: TableContent) -> TableDifference | None:
     """How two tables differ; None if columns and values are the same, in whatever order."""
     columns = tuple(_column_changes(old, new))
     if not columns and old.rows == new.rows:
         return None
-    return Table(hdu=hdu, old_rows=old.rows, new_rows=new.rows, columns=columns)
+    return TableDifference(hdu=hdu, old_rows=old.rows, new_rows=new.rows, columns=columns)
 
 
-def order_change(hdu: str, old: Columns, new: Columns) -> list[Reason]:
+def order_change(hdu: str, old: TableContent, new: TableContent) -> list[Reason]:
     """Whether the columns that both tables have stand in another order."""
     was, now = (
         [name for name in one.types if name in other.types]
@@ -40,10 +40,10 @@ def order_change(hdu: str, old: Columns, new: Columns) -> list[Reason]:
     return [Reason(what, " ".join(was), " ".join(now))] if was != now else []
 
 
-def fits_columns(hdu: Any) -> Columns:
+def fits_columns(hdu: Any) -> TableContent:
     """The columns of an HDU of astropy's."""
     types = {each.name: f"{each.format} {each.unit or ''}".strip() for each in hdu.columns}
-    return Columns(hdu.header["NAXIS2"], types, hdu.data if types else {})
+    return TableContent(hdu.header["NAXIS2"], types, hdu.data if types else {})
 
 
 def compare_ecsv(old: Path, new: Path, filename: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def compare_ecsv(old: Path, new: Path, filename: str) -> dict[str, Any]:
     }
 
 
-def _read_ecsv(path: Path, filename: str) -> tuple[Columns, dict[str, str]]:
+def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]:
     """The columns of an ECSV file, and its meta as text."""
     from astropy.io import ascii
     from astropy.table.serialize import represent_mixins_as_columns
@@ -83,17 +83,17 @@ def _read_ecsv(path: Path, filename: str) -> tuple[Columns, dict[str, str]]:
         name: f"{table[name].dtype} {table[name].unit or ''}".strip() for name in table.colnames
     }
     meta = {key: str(value) for key, value in table.meta.items() if key != "__serialized_columns__"}
-    return Columns(len(table), types, table), meta
+    return TableContent(len(table), types, table), meta
 
 
-def _column_changes(old: Columns, new: Columns) -> Iterator[Column]:
+def _column_changes(old: TableContent, new: TableContent) -> Iterator[ColumnDifference]:
     for name in [*old.types, *(name for name in new.types if name not in old.types)]:
         before, after = old.types.get(name, ""), new.types.get(name, "")
         differing, largest = 0, None
         if before and after and old.rows == new.rows:
             differing, largest = _values_differ(old.values[name], new.values[name])
         if before != after or differing:
-            yield Column(
+            yield ColumnDifference(
                 name=name,
                 old_type=before,
                 new_type=after,

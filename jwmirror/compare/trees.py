@@ -7,12 +7,12 @@ from itertools import zip_longest
 from typing import Any
 
 from jwmirror.core.fits import asdf_blocks, is_volatile
-from jwmirror.core.model.comparison import Branch
+from jwmirror.core.model.comparison import TreeDifference
 
 BLOCKS = "binary blocks"
 
 
-def compare_trees(old: bytes, new: bytes) -> tuple[Branch, ...]:
+def compare_trees(old: bytes, new: bytes) -> tuple[TreeDifference, ...]:
     """The branches (two levels deep) in which two ASDF files differ."""
     if old == new:
         return ()
@@ -26,7 +26,7 @@ def compare_trees(old: bytes, new: bytes) -> tuple[Branch, ...]:
     pairs = zip_longest(asdf_blocks(old), asdf_blocks(new))
     if blocks := sum(was != now for was, now in pairs):
         counts[BLOCKS] = blocks
-    return tuple(Branch(name=name, values=counts[name]) for name in sorted(counts))
+    return tuple(TreeDifference(name=name, values=counts[name]) for name in sorted(counts))
 
 
 def _leaves_of(content: bytes) -> dict[tuple[str, ...], str]:

@@ -8,13 +8,13 @@ from jwmirror.compare.fitsfiles import compare_fits
 from jwmirror.compare.tables import compare_ecsv
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, Content
+from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, FileContent
 
 KINDS = {".fits": compare_fits, ".json": compare_json, ".ecsv": compare_ecsv}
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"PK": "zip", b"(\xb5": "zstd"}
 
 
-def compare(
+def compare_files(
     old: Path, new: Path, filename: str = "", sums: tuple[str, str] | None = None
 ) -> Comparison:
     """How two versions of a file differ; StoreError if one cannot be read whole.
@@ -39,9 +39,9 @@ def compare(
     return Comparison(**contents, **found)
 
 
-def _content(path: Path, filename: str) -> Content:
+def _content(path: Path, filename: str) -> FileContent:
     try:
-        return Content(sha256=sha256_of(path), size=Path(path).stat().st_size)
+        return FileContent(sha256=sha256_of(path), size=Path(path).stat().st_size)
     except OSError as err:
         raise StoreError(
             f"{filename}: {path} cannot be read ({err.strerror}); nothing was compared; take it "
@@ -49,7 +49,7 @@ def _content(path: Path, filename: str) -> Content:
         ) from err
 
 
-def _check_sum(path: Path, content: Content, expected: str) -> None:
+def _check_sum(path: Path, content: FileContent, expected: str) -> None:
     if expected not in ("", content.sha256):
         raise StoreError(
             f"sha256 of object {path}: expected {expected}, got {content.sha256}; its bytes have "

@@ -12,7 +12,7 @@ from jwmirror.core.model import Derivation, Entry, Reason, Record, Wait
 
 
 @dataclass(frozen=True, kw_only=True)
-class Former:
+class EarlierResult:
     """A result of the same product under another key, and how it differs from this one."""
 
     key: str
@@ -29,11 +29,11 @@ class Explanation:
     record: Record | None
     origins: dict[str, str] = field(default_factory=dict)  # full name of a parameter -> whence
     note: str = ""  # why there are no origins
-    former: tuple[Former, ...] = ()
+    former: tuple[EarlierResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class StagePreview:
     """One stage of a recipe for a product, as the config is now: made before, or to be computed."""
 
     product: str
@@ -42,28 +42,28 @@ class Stage:
     derivation: Derivation
     reasons: tuple[Reason, ...]  # why it is to be computed
     origins: dict[str, str]  # as in Explanation
-    former: tuple[Former, ...] = ()
+    former: tuple[EarlierResult, ...] = ()
     note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
+class RecipePreview:
     """What a recipe would do with a file."""
 
     recipe: str
-    stages: tuple[Stage, ...]
+    stages: tuple[StagePreview, ...]
     waits: tuple[Wait, ...] = ()  # what cannot be done, and why
     notes: tuple[str, ...] = ()
 
 
-def by_step(derivation: Derivation) -> dict[str, dict[str, Any]]:
+def parameters_by_step(derivation: Derivation) -> dict[str, dict[str, Any]]:
     """Effective parameters, step by step; those of the pipeline itself first, under its name."""
     parameters = derivation.parameters
     own = {name: value for name, value in parameters.items() if name != "steps"}
     return {derivation.pipeline: own, **parameters.get("steps", {})}
 
 
-def named(name: str, paths: Iterable[str]) -> tuple[str, ...]:
+def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
     """The paths that a user may mean by a file name, or by a path that ends as they do."""
     wanted = name.removeprefix("./").strip("/")
     return tuple(
@@ -73,7 +73,7 @@ def named(name: str, paths: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def nearest(name: str, paths: Iterable[str]) -> list[str]:
+def similar_names(name: str, paths: Iterable[str]) -> list[str]:
     """The file names most like one that is not there."""
     names = sorted({path.rpartition("/")[2] for path in paths})
     return get_close_matches(name.rpartition("/")[2], names, n=5, cutoff=0.6)

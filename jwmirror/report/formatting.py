@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.table import Table
 
 
-def titled(title: str, *columns: str, whole: Collection[str] = ()) -> Table:
+def empty_table(title: str, *columns: str, whole: Collection[str] = ()) -> Table:
     """An empty table; in a narrow terminal the columns of `whole` are cut last."""
     table = Table(box=None, title=f"\n{title}", title_justify="left", title_style="bold")
     for column in columns:
@@ -26,18 +26,18 @@ def size(count: int) -> str:
     return f"{digits} {STEPS[unit]}"
 
 
-def moment(iso: str) -> str:
+def minute(iso: str) -> str:
     """An ISO time to the minute: 2026-03-01 12:30 UTC."""
     when = datetime.fromisoformat(iso)
     return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
 
 
-def many(count: int, noun: str, plural: str = "") -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """A count with its noun: 1 file, 2 files."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def delta(counts: dict[str, int]) -> str:
+def change_counts(counts: dict[str, int]) -> str:
     """What a generation changed against its parent: +3 ~2 -1 (and 4 marked)."""
     plain = " ".join(
         f"{sign}{counts[kind]}"

@@ -15,15 +15,15 @@ from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Generation, Product, Record, canonical
 from jwmirror.core.model.run import Run
 from jwmirror.report import formatting
-from jwmirror.report.explanation import by_step
-from jwmirror.report.status import Status, holdings, spoken, status_of
+from jwmirror.report.explanation import parameters_by_step
+from jwmirror.report.status import Status, build_status, count_files, describe_reason
 
 ROWS = 200  # of a table; the command line lists all
 PICTURES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class ComputedResult:
     """One result that the run computed."""
 
     recipe: str
@@ -34,7 +34,7 @@ class Made:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class SharedDerivation:
     """One way in which results of the current generation were made: all that they share."""
 
     recipe: str
@@ -55,7 +55,7 @@ class Pedigree:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lineage:
+class PedigreeCount:
     """Upstream files of one place, kind and pedigree, counted."""
 
     pedigree: Pedigree
@@ -75,15 +75,15 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class ReportPage:
     """All that the template shows."""
 
     generation: Generation
     status: Status
     tiles: tuple[tuple[str, str], ...]
-    made: tuple[Made, ...]
-    ways: tuple[Way, ...]
-    lineages: tuple[Lineage, ...]
+    made: tuple[ComputedResult, ...]
+    ways: tuple[SharedDerivation, ...]
+    lineages: tuple[PedigreeCount, ...]
     pictures: tuple[Picture, ...]
 
 
@@ -100,37 +100,37 @@ def write_page(
     `provenance_lookup` gives the record of a key, `locate` the path of an object. If any file's
     access is exclusive, only the owner can read the page, for it has pictures.
     """
-    page = page_of(generation, entries, run, provenance_lookup, locate)
+    page = build_page(generation, entries, run, provenance_lookup, locate)
     exclusive = any(entry.product and entry.product.exclusive for entry in entries)
-    write_bytes(path, rendered(page).encode(), mode=0o600 if exclusive else 0o644)
+    write_bytes(path, render(page).encode(), mode=0o600 if exclusive else 0o644)
 
 
-def page_of(
+def build_page(
     generation: Generation,
     entries: Sequence[Entry],
     run: Run,
     provenance_lookup: Callable[[str], Record | None],
     locate: Callable[[str], Path],
-) -> Page:
+) -> ReportPage:
     """What the report shows; reads the provenance of all results and the mosaics' pixels."""
     entries = tuple(entries)
-    held = holdings((entry.path, entry.size, entry.state) for entry in entries)
-    status = status_of("", generation, held, run)
+    held = count_files((entry.path, entry.size, entry.state) for entry in entries)
+    status = build_status("", generation, held, run)
     keys = dict.fromkeys(entry.key for entry in entries if entry.key)
     records = {key: record for key in keys if (record := provenance_lookup(key))}
-    made = made_by(run, provenance_lookup)
-    return Page(
+    made = computed_results(run, provenance_lookup)
+    return ReportPage(
         generation=generation,
         status=status,
         tiles=_tiles(generation, status, run, made),
         made=made,
-        ways=ways_of(entries, records),
-        lineages=lineages_of(entries),
-        pictures=tuple(pictures_of(entries, set(run.computed_keys), locate)),
+        ways=shared_derivations(entries, records),
+        lineages=count_pedigrees(entries),
+        pictures=tuple(draw_pictures(entries, set(run.computed_keys), locate)),
     )
 
 
-def rendered(page: Page) -> str:
+def render(page: ReportPage) -> str:
     """The page as HTML; every text in it is escaped."""
     import jinja2
 
@@ -138,7 +138,7 @@ def rendered(page: Page) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"size": formatting.size, "moment": formatting.moment, "text": _text}
+    environment.filters |= {"size": formatting.size, "moment": formatting.minute, "text": _text}
     template = environment.get_template("report.html")
     return template.render(page=page, status=page.status, version=__version__, rows=ROWS)
 
@@ -149,7 +149,7 @@ def _text(value: Any) -> str:
 
 
 def _tiles(
-    generation: Generation, status: Status, run: Run, made: tuple[Made, ...]
+    generation: Generation, status: Status, run: Run, made: tuple[ComputedResult, ...]
 ) -> tuple[tuple[str, str], ...]:
     """The page's first numbers, with their words."""
     downloaded = sum(receipt.downloaded for receipt in run.fetched)
@@ -167,7 +167,9 @@ def _tiles(
     )
 
 
-def made_by(run: Run, provenance_lookup: Callable[[str], Record | None]) -> tuple[Made, ...]:
+def computed_results(
+    run: Run, provenance_lookup: Callable[[str], Record | None]
+) -> tuple[ComputedResult, ...]:
     """The results that a run computed, and why."""
     why = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
     results = {each.key: each for receipt in run.computed for each in receipt.results}
@@ -177,18 +179,20 @@ def made_by(run: Run, provenance_lookup: Callable[[str], Record | None]) -> tupl
         if result is not None:
             reasons = why.get((result.recipe, result.product), ())
             found.append(
-                Made(
+                ComputedResult(
                     recipe=result.recipe,
                     product=result.product,
                     pipeline=result.pipeline,
                     seconds=record.seconds if record else 0.0,
-                    reasons=tuple(map(spoken, reasons)),
+                    reasons=tuple(map(describe_reason, reasons)),
                 )
             )
     return tuple(sorted(found, key=attrgetter("recipe", "product", "pipeline")))
 
 
-def ways_of(entries: Iterable[Entry], records: dict[str, Record]) -> tuple[Way, ...]:
+def shared_derivations(
+    entries: Iterable[Entry], records: dict[str, Record]
+) -> tuple[SharedDerivation, ...]:
     """The distinct ways in which results were made: recipe, pipeline, parameters, references."""
     shared: dict[tuple[str, ...], dict[str, Record]] = {}
     for entry in entries:
@@ -197,23 +201,23 @@ def ways_of(entries: Iterable[Entry], records: dict[str, Record]) -> tuple[Way, 
             terms = canonical((made.engine, made.parameters, made.references, made.hooks))
             shared.setdefault((entry.origin, made.pipeline, terms), {})[entry.key] = record
     return tuple(
-        Way(
+        SharedDerivation(
             recipe=recipe,
             derivation=next(iter(group.values())).derivation,
-            steps=by_step(next(iter(group.values())).derivation),
+            steps=parameters_by_step(next(iter(group.values())).derivation),
             products=tuple(sorted(record.derivation.product for record in group.values())),
         )
         for (recipe, _, _), group in sorted(shared.items())
     )
 
 
-def lineages_of(entries: Iterable[Entry]) -> tuple[Lineage, ...]:
+def count_pedigrees(entries: Iterable[Entry]) -> tuple[PedigreeCount, ...]:
     """Upstream files by place, kind and pedigree."""
     alike: dict[Pedigree, list[Product]] = {}
     for product in (entry.product for entry in entries if entry.product):
         alike.setdefault(_pedigree(product), []).append(product)
     return tuple(
-        Lineage(
+        PedigreeCount(
             pedigree=pedigree,
             dates=_span([product.date[:10] for product in alike[pedigree] if product.date]),
             files=len(alike[pedigree]),
@@ -237,7 +241,7 @@ def _span(days: list[str]) -> str:
     return " to ".join(dict.fromkeys((min(days), max(days)))) if days else ""
 
 
-def pictures_of(
+def draw_pictures(
     entries: Iterable[Entry], fresh: set[str], locate: Callable[[str], Path]
 ) -> Iterable[Picture]:
     """Each recalibrated mosaic beside upstream's, those of fresh keys first."""

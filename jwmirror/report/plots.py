@@ -19,7 +19,7 @@ EMPTY = "#31456a"  # where there are no data
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class Panel:
     """An image (rows, columns) in `unit`, NaN where there are no data, and what it is called."""
 
     title: str
@@ -34,7 +34,7 @@ class Image:
         return f"{self.title}: median {median:.4g}, scatter {scatter:.3g} {self.unit}".strip()
 
 
-def read_image(title: str, path: Path) -> Image:
+def read_image(title: str, path: Path) -> Panel:
     """The SCI image of a FITS file; StoreError if it has none."""
     from astropy.io import fits
 
@@ -46,16 +46,16 @@ def read_image(title: str, path: Path) -> Image:
         raise StoreError(f"{path}: no SCI image can be read from it ({err}).") from err
     if pixels.ndim != 2 or not np.isfinite(pixels).any():
         raise StoreError(f"{path}: its SCI extension, of shape {pixels.shape}, is no image.")
-    return Image(title=title, pixels=pixels, unit=unit)
+    return Panel(title=title, pixels=pixels, unit=unit)
 
 
-def side_by_side(images: Sequence[Image]) -> str:
+def side_by_side(images: Sequence[Panel]) -> str:
     """The images in a row as a PNG data URI, all under the zscale stretch of the first."""
     from astropy.visualization import ZScaleInterval
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = [shrunk(image.pixels) for image in images]
+    panels = [shrink(image.pixels) for image in images]
     low, high = ZScaleInterval().get_limits(panels[0][np.isfinite(panels[0])])
     tall = min(WIDTH * max(rows / columns for rows, columns in (p.shape for p in panels)), TALLEST)
     figure = Figure(figsize=(WIDTH * len(panels), tall + TITLE), dpi=DPI)
@@ -71,7 +71,7 @@ def side_by_side(images: Sequence[Image]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def shrunk(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
+def shrink(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
     """The pixels averaged in square blocks, so that no side is longer than `side`.
 
     A block without any data is NaN; rows and columns that fill no block are left out.

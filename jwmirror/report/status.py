@@ -30,7 +30,7 @@ INPUTS = "inputs made anew"  # a reason that has its reasons, told at what makes
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Holding:
+class FileCount:
     """Files of one kind in one folder of the view."""
 
     origin: str  # "upstream", or the recipe's name
@@ -101,7 +101,7 @@ class Status:
     run: str | None  # the last run's id; changes and unmatched are what it found
     context: str | None  # that it calibrated with
     previewed: bool  # out_of_date, waits, unknown are by the config as it is; else by the run
-    held: tuple[Holding, ...]
+    held: tuple[FileCount, ...]
     limited_to: tuple[Scope, ...]  # as events named it; empty after a poll of all
     first_polls: tuple[FirstPoll, ...]
     changes: tuple[Notice, ...]
@@ -116,10 +116,10 @@ class Status:
     at_work: str = ""  # who changes the mirror now, and since when
 
 
-def status_of(
+def build_status(
     mirror: str,
     generation: Generation | None,
-    held: tuple[Holding, ...],
+    held: tuple[FileCount, ...],
     run: Run | None,
     preview: Preview | None = None,
     at_work: str = "",
@@ -139,8 +139,8 @@ def status_of(
         first_polls=tuple(
             FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
         ),
-        changes=tuple(notice_of(change) for change in run.news),
-        settling=tuple(map(half_updated, settling.unsettled)),
+        changes=tuple(describe_change(change) for change in run.news),
+        settling=tuple(map(describe_unsettled, settling.unsettled)),
         incomplete=settling.incomplete,
         out_of_date=outdated(
             planned.plans,
@@ -156,16 +156,16 @@ def status_of(
     )
 
 
-def holdings(rows: Iterable[tuple[str, int, str]]) -> tuple[Holding, ...]:
+def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:
     """What is held, by folder and kind of file; rows are (path, size in bytes, state)."""
     files, sizes, vanished = Counter(), Counter(), Counter()
     for path, size, state in rows:
-        place = place_of(path)
+        place = split_view_path(path)
         files[place] += 1
         sizes[place] += size
         vanished[place] += state != HELD
     return tuple(
-        Holding(
+        FileCount(
             origin=place[0],
             program=place[1],
             observation=place[2],
@@ -178,14 +178,14 @@ def holdings(rows: Iterable[tuple[str, int, str]]) -> tuple[Holding, ...]:
     )
 
 
-def place_of(path: str) -> tuple[str, str, str, str]:
+def split_view_path(path: str) -> tuple[str, str, str, str]:
     """Origin, program, observation and suffix of a file by its path in the view."""
     *above, program, observation, name = path.split("/")
     suffix = name.rpartition("_")[2].partition(".")[0]
     return above[-1], program, observation, suffix
 
 
-def half_updated(unsettled: Unsettled) -> HalfUpdated:
+def describe_unsettled(unsettled: Unsettled) -> HalfUpdated:
     """What people want to know of it."""
     return HalfUpdated(
         association=unsettled.association,
@@ -195,7 +195,7 @@ def half_updated(unsettled: Unsettled) -> HalfUpdated:
     )
 
 
-def notice_of(change: Change) -> Notice:
+def describe_change(change: Change) -> Notice:
     """A change in words."""
     return Notice(
         kind=change.kind,
@@ -248,7 +248,7 @@ def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
 def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
     """Each reason once, in words; that files made before differ is told once, or not at all."""
     reasons = [reason for chain in chains for reason in chain.reasons]
-    own = [spoken(each) for each in reasons if not _is_of_inputs(each)]
+    own = [describe_reason(each) for each in reasons if not _is_of_inputs(each)]
     told = dict.fromkeys(own)
     if len(own) < len(reasons) and (level or not own):
         told[INPUTS] = None
@@ -260,7 +260,7 @@ def _is_of_inputs(reason: Reason) -> bool:
     return reason.what == INPUTS or bool(MADE_HERE.search(reason.what))
 
 
-def spoken(reason: Reason) -> str:
+def describe_reason(reason: Reason) -> str:
     """A reason for recalibrating, in words."""
     if reason == Reason("new", "", ""):
         return "never calibrated"
@@ -279,7 +279,7 @@ class History:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # number -> its pins
 
 
-def history_of(
+def build_history(
     mirror: str,
     current: Generation | None,
     generations: Iterable[Generation],
@@ -287,7 +287,7 @@ def history_of(
     names: Mapping[int, tuple[str, ...]] | None = None,
 ) -> History:
     """The history of a mirror."""
-    known = {each.number: plain(each) for each in generations}
+    known = {each.number: generation_record(each) for each in generations}
     line, number = [], current.number if current else None
     while number in known:
         line.append(number)
@@ -302,6 +302,6 @@ def history_of(
     )
 
 
-def plain(generation: Generation) -> Generation:
+def generation_record(generation: Generation) -> Generation:
     """A generation as its generation.json has it, without what the store adds."""
     return Generation(**{each.name: getattr(generation, each.name) for each in fields(Generation)})

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 import pytest
 
-from jwmirror.compare.versions import compare
+from jwmirror.compare.versions import compare_files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import BYTES, EQUAL, HEADER, IDENTICAL, MEMBERS, VALUES
@@ -66,7 +66,7 @@ def association(tmp_path):
         change(new, new["products"][0]["members"])
         (tmp_path / "old.json").write_text(json.dumps(ASSOCIATION))
         (tmp_path / "new.json").write_text(json.dumps(new, indent=indent))
-        return compare(tmp_path / "old.json", tmp_path / "new.json")
+        return compare_files(tmp_path / "old.json", tmp_path / "new.json")
 
     return compared
 
@@ -130,7 +130,7 @@ def test_other_json_is_compared_by_its_values(tmp_path):
     (tmp_path / "a.json").write_text('{"a": 1, "b": [1, 2]}')
     (tmp_path / "b.json").write_text('{"a": "1", "b": [1, 3]}')
 
-    found = compare(tmp_path / "a.json", tmp_path / "b.json")
+    found = compare_files(tmp_path / "a.json", tmp_path / "b.json")
 
     assert found.verdict == VALUES
     assert [each.what for each in found.cards] == ["a", "b[1]"]
@@ -144,7 +144,7 @@ def catalogue(tmp_path):
         plain = {"unit": "Jy", "date": "2026-01-01", "limit": 3, "rows": ROWS}
         (tmp_path / "old.ecsv").write_text(ECSV.format(**plain))
         (tmp_path / "new.ecsv").write_text(ECSV.format(**plain | changes))
-        return compare(tmp_path / "old.ecsv", tmp_path / "new.ecsv")
+        return compare_files(tmp_path / "old.ecsv", tmp_path / "new.ecsv")
 
     return compared
 
@@ -185,11 +185,11 @@ def test_files_of_other_kinds_are_compared_by_bytes(tmp_path):
     for name, text in (("a.csv", "one"), ("b.csv", "other"), ("c.csv", "one")):
         (tmp_path / name).write_text(text)
 
-    changed = compare(tmp_path / "a.csv", tmp_path / "b.csv")
+    changed = compare_files(tmp_path / "a.csv", tmp_path / "b.csv")
 
     assert (changed.verdict, changed.old.size, changed.new.size) == (BYTES, 3, 5)
     assert changed.old.sha256 != changed.new.sha256
-    assert compare(tmp_path / "a.csv", tmp_path / "c.csv").verdict == IDENTICAL
+    assert compare_files(tmp_path / "a.csv", tmp_path / "c.csv").verdict == IDENTICAL
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.ecsv", "a.fits"])
@@ -199,7 +199,7 @@ def test_what_is_not_of_its_kind_is_refused(tmp_path, name):
     (tmp_path / "2").write_text("other nonsense [")
 
     with pytest.raises(StoreError, match=rf"{name}.*{tmp_path}.*cannot be read"):
-        compare(tmp_path / "1", tmp_path / "2", name)
+        compare_files(tmp_path / "1", tmp_path / "2", name)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
@@ -207,4 +207,4 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
     (tmp_path / "a.csv").write_text("one")
 
     with pytest.raises(StoreError, match="cannot be read"):
-        compare(tmp_path / "a.csv", tmp_path / "none.csv")
+        compare_files(tmp_path / "a.csv", tmp_path / "none.csv")

@@ -11,10 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from jwmirror.compare import images
-from jwmirror.compare.versions import compare
+from jwmirror.compare.versions import compare_files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Reason
-from jwmirror.core.model.comparison import EQUAL, HEADER, IDENTICAL, PIXELS, VALUES, Bit, Comparison
+from jwmirror.core.model.comparison import (
+    EQUAL,
+    HEADER,
+    IDENTICAL,
+    PIXELS,
+    VALUES,
+    Comparison,
+    FlagDifference,
+)
 from jwmirror.pipeline.identity import science_identity
 from tests.setup.calibrated_image import SHAPE, SKY, Toy
 
@@ -25,8 +33,8 @@ def against(tmp_path):
 
     def compared(toy: Toy) -> Comparison:
         paths = Toy().write(tmp_path / "old.fits"), toy.write(tmp_path / "new.fits")
-        found = compare(*paths)
-        assert mirrored(compare(*reversed(paths))) == found
+        found = compare_files(*paths)
+        assert mirrored(compare_files(*reversed(paths))) == found
         return found
 
     return compared
@@ -164,9 +172,9 @@ def test_flags_are_told_by_name(against):
     assert found.verdict == PIXELS
     assert (image.hdu, image.changed, image.old_type) == ("DQ", 4, "uint32")
     assert image.bits == (
-        Bit(name="JUMP_DET", gained=3, lost=0),
-        Bit(name="DEAD", gained=2, lost=0),
-        Bit(name="REFERENCE_PIXEL", gained=1, lost=0),
+        FlagDifference(name="JUMP_DET", gained=3, lost=0),
+        FlagDifference(name="DEAD", gained=2, lost=0),
+        FlagDifference(name="REFERENCE_PIXEL", gained=1, lost=0),
     )
 
 
@@ -204,7 +212,7 @@ def test_extensions_of_one_name_are_told_apart(tmp_path):
             toy.hdus.append(fits.ImageHDU(np.full((3, 3), pixel, "f4"), name=kind, ver=2))
         paths.append(toy.write(tmp_path / name))
 
-    (image,) = compare(*paths).images
+    (image,) = compare_files(*paths).images
     assert (image.hdu, image.changed, image.spread.over_error) == ("SCI,2", 9, (0.5, 0.5, 0.5))
 
 
@@ -248,8 +256,8 @@ def test_a_table_of_blended_headers_is_header(tmp_path):
         return toy.write(tmp_path / name)
 
     one = mosaic("a.fits", DATE="2026-01-01", DETECTOR="NRCB1")
-    later = compare(one, mosaic("b.fits", DATE="2026-02-02", DETECTOR="NRCB1"))
-    other = compare(one, mosaic("c.fits", DATE="2026-01-01", DETECTOR="NRCA1"))
+    later = compare_files(one, mosaic("b.fits", DATE="2026-02-02", DETECTOR="NRCB1"))
+    other = compare_files(one, mosaic("c.fits", DATE="2026-01-01", DETECTOR="NRCA1"))
 
     assert (later.verdict, later.volatile) == (EQUAL, ("DATE",))
     assert (other.verdict, other.tables[0].columns[0].name) == (HEADER, "DETECTOR")
@@ -274,7 +282,7 @@ def test_a_shift_across_the_zero_of_right_ascension(tmp_path):
     one = Toy().card("CRVAL1", 359.99999, "SCI").write(tmp_path / "a.fits")
     other = Toy().card("CRVAL1", 0.00001, "SCI").write(tmp_path / "b.fits")
 
-    found = compare(one, other)
+    found = compare_files(one, other)
 
     assert found.shift.east == pytest.approx(72 * np.cos(np.radians(69.5)), rel=1e-3)
 
@@ -305,8 +313,8 @@ def with_gwcs(path, ra, **meta):
 def test_coordinates_in_the_asdf_extension_are_believed_first(tmp_path):
     """What jwst itself goes by is measured; without it dates and hashes alone are no science."""
     one = with_gwcs(tmp_path / "a.fits", 80.0)
-    again = compare(one, with_gwcs(tmp_path / "b.fits", 80.0))
-    moved = compare(one, with_gwcs(tmp_path / "c.fits", 80.0 + 50 / 3600e3))
+    again = compare_files(one, with_gwcs(tmp_path / "b.fits", 80.0))
+    moved = compare_files(one, with_gwcs(tmp_path / "c.fits", 80.0 + 50 / 3600e3))
 
     assert again.verdict == EQUAL and "tree" not in parts(again)
     assert moved.verdict == HEADER
@@ -333,12 +341,12 @@ def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
     toy = Toy().set("SCI", (39, 49), -1000)
     toy.hdus["SCI"].data[:, 7] += 1
     paths = Toy().write(tmp_path / "a.fits"), toy.write(tmp_path / "b.fits")
-    (whole,) = compare(*paths).images
+    (whole,) = compare_files(*paths).images
 
     monkeypatch.setattr(images, "CHUNK", 17)
-    (pieces,) = compare(*paths).images
+    (pieces,) = compare_files(*paths).images
     monkeypatch.setattr(images, "SAMPLE", 500)
-    (sample,) = compare(*paths).images
+    (sample,) = compare_files(*paths).images
 
     assert pieces == whole
     assert (sample.changed, sample.old_nan) == (whole.changed, whole.old_nan)
@@ -362,7 +370,7 @@ def test_equal_science_is_what_recalibration_takes_for_equal(tmp_path, change):
     """A file is equal science content here if, and only if, it has the same science identity."""
     old, new = Toy().write(tmp_path / "old.fits"), change(Toy()).write(tmp_path / "new.fits")
 
-    equal = compare(old, new).verdict == EQUAL
+    equal = compare_files(old, new).verdict == EQUAL
 
     assert equal == (science_identity(old) == science_identity(new))
 
@@ -374,7 +382,7 @@ def test_a_cut_file_is_refused(tmp_path, cut):
     new.write_bytes(new.read_bytes()[:-cut])
 
     with pytest.raises(StoreError, match=rf"{re.escape(str(new))} cannot be read as FITS"):
-        compare(old, new)
+        compare_files(old, new)
 
 
 def test_a_compressed_file_is_refused(tmp_path):
@@ -383,4 +391,4 @@ def test_a_compressed_file_is_refused(tmp_path):
     new.write_bytes(gzip.compress(old.read_bytes()))
 
     with pytest.raises(StoreError, match="compressed by gzip"):
-        compare(old, new)
+        compare_files(old, new)

@@ -36,7 +36,7 @@ from jwmirror.planning.origins import origins
 from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolver import Settled
 from jwmirror.report import status as told
-from jwmirror.report.status import Preview, status_of
+from jwmirror.report.status import Preview, build_status
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -98,7 +98,7 @@ def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
         Plan(context="c", batches={"b": (mosaic,)}),
     )
 
-    found = status_of("m", None, (), Run(id="r"), Preview(plans=plans)).out_of_date
+    found = build_status("m", None, (), Run(id="r"), Preview(plans=plans)).out_of_date
 
     assert [each.level for each in found] == ["exposure", "association"]
     assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
@@ -111,7 +111,7 @@ def test_results_made_before_are_out_of_date_and_not_computed():
     done = replace(done, done=(result(EXPOSURE, "detector1"), result("other", "detector1")))
     ready = (chain(EXPOSURE, "detector1"),)
 
-    (found,) = status_of(
+    (found,) = build_status(
         "m", None, (), Run(id="r"), Preview(plans=(done,), ready=ready)
     ).out_of_date
 
@@ -120,7 +120,7 @@ def test_results_made_before_are_out_of_date_and_not_computed():
 
 def test_words_of_plan_and_status_agree():
     """Wings do not import each other, so the two names of one reason are held together here."""
-    assert told.spoken(INPUTS) == told.INPUTS
+    assert told.describe_reason(INPUTS) == told.INPUTS
 
 
 # ---- the command line on a mirror whose references were never synced -------------------------

@@ -15,10 +15,10 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Poll
 from jwmirror.core.model.run import NOTHING_MADE
 from jwmirror.report import formatting, plots
-from jwmirror.report.explanation import named, nearest
-from jwmirror.report.formatting import titled
+from jwmirror.report.explanation import matching_paths, similar_names
+from jwmirror.report.formatting import empty_table
 from jwmirror.report.html import write_page
-from jwmirror.report.status import history_of, holdings
+from jwmirror.report.status import build_history, count_files
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run
@@ -178,7 +178,7 @@ def test_holdings_count_by_folder_and_kind():
     folder = "upstream/jw01345/o001"
     rows = [(f"{folder}/a_uncal.fits", 3, "held"), (f"{folder}/b_uncal.fits", 4, "vanished")]
 
-    (found,) = holdings(rows)
+    (found,) = count_files(rows)
 
     assert (found.origin, found.program, found.observation) == ("upstream", "jw01345", "o001")
     assert (found.suffix, found.files, found.bytes, found.vanished) == ("uncal", 2, 7, 1)
@@ -195,7 +195,7 @@ def test_history_tells_which_generations_led_to_the_current_one(small_mirror):
         small_mirror.publish(f"more {number}")
     generations = Generations(small_mirror.root)
 
-    history = history_of("m", generations.read(1), generations.all())
+    history = build_history("m", generations.read(1), generations.all())
 
     assert history.line == (1,)
     assert [each.number for each in history.generations] == [3, 2, 1]
@@ -205,21 +205,21 @@ def test_blocks_are_averaged_without_what_is_unknown():
     """Shrinking keeps means, ignores NaN, and leaves NaN where nothing is known."""
     pixels = np.array([[1.0, 3.0, np.nan, np.nan], [5.0, np.nan, np.nan, np.nan]])
 
-    small = plots.shrunk(pixels, side=2)
+    small = plots.shrink(pixels, side=2)
 
     np.testing.assert_array_equal(small, [[3.0, np.nan]])
-    assert plots.shrunk(np.ones((3, 1000)), side=10).shape == (1, 10)
-    assert plots.shrunk(pixels, side=4).shape == pixels.shape
+    assert plots.shrink(np.ones((3, 1000)), side=10).shape == (1, 10)
+    assert plots.shrink(pixels, side=4).shape == pixels.shape
 
 
 def test_names_are_found_by_their_end_and_suggested_by_likeness():
     """A name, a path below the view and a path through current/ all mean one file."""
     paths = ["upstream/jw01345/o001/a_cal.fits", "recalibrated/deep/jw01345/o001/a_cal.fits"]
 
-    assert named("a_cal.fits", paths) == tuple(paths)
-    assert named("m/current/upstream/jw01345/o001/a_cal.fits", paths) == (paths[0],)
-    assert named("cal.fits", paths) == ()
-    assert nearest("a_cals.fits", paths) == ["a_cal.fits"]
+    assert matching_paths("a_cal.fits", paths) == tuple(paths)
+    assert matching_paths("m/current/upstream/jw01345/o001/a_cal.fits", paths) == (paths[0],)
+    assert matching_paths("cal.fits", paths) == ()
+    assert similar_names("a_cals.fits", paths) == ["a_cal.fits"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_sizes_have_three_digits(count, text):
 
 def test_times_are_told_to_the_minute():
     """An ISO time in UTC, as one reads it."""
-    assert formatting.moment("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
+    assert formatting.minute("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
 
 
 def test_report_of_a_later_run_that_did_nothing(small_mirror):
@@ -262,7 +262,7 @@ def test_a_listing_that_is_not_believed_is_a_failure_of_the_run(small_mirror):
 def test_a_narrow_terminal_cuts_no_name_of_a_column_that_is_to_stay_whole():
     """Other columns are folded first: a name that is cut cannot be copied into a config."""
     name = "three_group_rejection_threshold"
-    table = titled("Parameters", "parameter", "what it does", whole=("parameter",))
+    table = empty_table("Parameters", "parameter", "what it does", whole=("parameter",))
     table.add_row(name, "words " * 30)
     console = Console(width=50, file=io.StringIO())
 

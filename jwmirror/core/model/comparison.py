@@ -18,7 +18,7 @@ BYTES = "bytes changed"  # of a file of no kind that is known here
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class FileContent:
     """The bytes of one version."""
 
     sha256: str
@@ -26,7 +26,7 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class PixelStatistics:
     """How differences (new - old) are spread, over the pixels that are finite in both."""
 
     median: float
@@ -38,7 +38,7 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bit:
+class FlagDifference:
     """How many pixels gained and lost one flag."""
 
     name: str
@@ -47,7 +47,7 @@ class Bit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class ImageDifference:
     """One image in which two FITS files differ; without counts where the shapes do."""
 
     hdu: str
@@ -59,12 +59,12 @@ class Image:
     changed: int = 0
     old_nan: int = 0
     new_nan: int = 0
-    spread: Spread | None = None
-    bits: tuple[Bit, ...] = ()  # of data quality only
+    spread: PixelStatistics | None = None
+    bits: tuple[FlagDifference, ...] = ()  # of data quality only
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class ColumnDifference:
     """One column in which two tables differ; a type is "" where the table has no such column."""
 
     name: str
@@ -75,17 +75,17 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TableDifference:
     """One table in which two files differ; values are compared if the numbers of rows are equal."""
 
     hdu: str  # "" in an ECSV file
     old_rows: int
     new_rows: int
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnDifference, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Branch:
+class TreeDifference:
     """One part of the ASDF trees, and how many of its values differ."""
 
     name: str  # meta.wcs
@@ -93,7 +93,7 @@ class Branch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shift:
+class SkyShift:
     """How far the sky moved under the pixels of SCI, in milliarcseconds."""
 
     source: str  # "gwcs" or "FITS": whose coordinates
@@ -108,18 +108,18 @@ class Comparison:
     """How two versions of one file differ."""
 
     verdict: str  # one of the seven above
-    old: Content
-    new: Content
+    old: FileContent
+    new: FileContent
     volatile: tuple[str, ...] = ()  # what differs and is no science: DATE, FILENAME...
     pedigree: tuple[Reason, ...] = ()  # CAL_VER, CRDS_CTX, SDP_VER, DATE
     references: tuple[Reason, ...] = ()  # R_*
     steps: tuple[Reason, ...] = ()  # S_*
     cards: tuple[Reason, ...] = ()  # the others; keys of JSON, and of an ECSV file's meta
     layout: tuple[Reason, ...] = ()  # HDUs and orders of columns
-    tree: tuple[Branch, ...] = ()
-    shift: Shift | None = None
-    images: tuple[Image, ...] = ()
-    tables: tuple[Table, ...] = ()
+    tree: tuple[TreeDifference, ...] = ()
+    shift: SkyShift | None = None
+    images: tuple[ImageDifference, ...] = ()
+    tables: tuple[TableDifference, ...] = ()
     members: tuple[Reason, ...] = ()  # of an association: exptype, or place in the order
 
 

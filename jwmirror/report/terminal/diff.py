@@ -12,8 +12,8 @@ from jwmirror.core.model import Reason
 from jwmirror.core.model import comparison as found
 from jwmirror.core.model.comparison import Comparison, FileChange, FileDifference, Side
 from jwmirror.report import formatting
-from jwmirror.report.formatting import titled
-from jwmirror.report.status import place_of
+from jwmirror.report.formatting import empty_table
+from jwmirror.report.status import split_view_path
 from jwmirror.report.terminal.status import FOLDERS, SHOWN
 
 KINDS = ("new", "changed", "marked", "gone")
@@ -57,7 +57,7 @@ def _sides(old: Side, new: Side) -> str:
 def _numbers(files: Sequence[FileChange], all_lines: bool) -> Table:
     """Files by program, observation, origin and suffix; in brief for large changes."""
     table = Table("program", "observation", "origin", "suffix", *KINDS, box=None)
-    places = [place_of(_path(each)) for each in files]
+    places = [split_view_path(_path(each)) for each in files]
     brief = len({place[:3] for place in places}) > FOLDERS and not all_lines
     counts: dict[tuple[str, ...], Counter[str]] = {}
     for each, (origin, program, observation, suffix) in zip(files, places, strict=True):
@@ -122,7 +122,7 @@ def _verdict(comparison: Comparison) -> Text:
     return told
 
 
-def _contents(comparison: Comparison) -> tuple[found.Content, found.Content]:
+def _contents(comparison: Comparison) -> tuple[found.FileContent, found.FileContent]:
     return comparison.old, comparison.new
 
 
@@ -147,11 +147,11 @@ def _comparison(comparison: Comparison, all_lines: bool) -> Iterator[RenderableT
         yield _columns(table)
     cards = [str(reason) for reason in comparison.cards]
     yield from _section("Other cards and keys", cards, all_lines)
-    tree = [f"{each.name}  ({formatting.many(each.values, 'value')})" for each in comparison.tree]
+    tree = [f"{each.name}  ({formatting.count(each.values, 'value')})" for each in comparison.tree]
     yield from _section("ASDF tree", tree, all_lines)
 
 
-def _shift(shift: found.Shift) -> str:
+def _shift(shift: found.SkyShift) -> str:
     corners = ", ".join(f"{each:.3g}" for each in shift.corners)
     return (
         f"centre {shift.centre:.3g} mas ({shift.east:+.3g} east, {shift.north:+.3g} north), "
@@ -159,10 +159,10 @@ def _shift(shift: found.Shift) -> str:
     )
 
 
-def _images(images: Sequence[found.Image]) -> Table:
+def _images(images: Sequence[found.ImageDifference]) -> Table:
     columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", "|d|/ERR 50 90 99 %")
     numbers = ("median", "MAD", "largest", "NaN")
-    table = titled("Pixels (new - old)", *columns, "NaN", whole=numbers)
+    table = empty_table("Pixels (new - old)", *columns, "NaN", whole=numbers)
     for each in images:
         share = f"{each.changed:,} ({_share(each.changed, each.pixels)})" if each.pixels else ""
         row = [_turn(_shape(each.old_shape), _shape(each.new_shape))]
@@ -172,7 +172,7 @@ def _images(images: Sequence[found.Image]) -> Table:
     return table
 
 
-def _spread(spread: found.Spread | None) -> tuple[str, str, str, str]:
+def _spread(spread: found.PixelStatistics | None) -> tuple[str, str, str, str]:
     if spread is None:
         return "", "", "", ""
     about = "" if spread.every == 1 else "~"
@@ -180,16 +180,16 @@ def _spread(spread: found.Spread | None) -> tuple[str, str, str, str]:
     return f"{about}{spread.median:.4g}", f"{about}{spread.mad:.4g}", f"{spread.largest:.4g}", over
 
 
-def _flags(bits: Sequence[tuple[str, found.Bit]]) -> Table:
-    table = titled("Data quality (pixels)", "HDU", "flag", "gained", "lost")
+def _flags(bits: Sequence[tuple[str, found.FlagDifference]]) -> Table:
+    table = empty_table("Data quality (pixels)", "HDU", "flag", "gained", "lost")
     for hdu, bit in bits:
         table.add_row(escape(hdu), bit.name, f"{bit.gained:,}", f"{bit.lost:,}")
     return table
 
 
-def _columns(table: found.Table) -> Table:
+def _columns(table: found.TableDifference) -> Table:
     rows = _turn(f"{table.old_rows:,}", f"{table.new_rows:,}")
-    page = titled(
+    page = empty_table(
         f"Table {escape(table.hdu)} of {rows} rows", "column", "type", "differing", "largest"
     )
     for each in table.columns:

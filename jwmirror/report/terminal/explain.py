@@ -9,8 +9,14 @@ from rich.text import Text
 
 from jwmirror.core.model import DEFAULT, Derivation, Product
 from jwmirror.report import formatting
-from jwmirror.report.explanation import Explanation, Former, Outlook, Stage, by_step
-from jwmirror.report.formatting import titled
+from jwmirror.report.explanation import (
+    EarlierResult,
+    Explanation,
+    RecipePreview,
+    StagePreview,
+    parameters_by_step,
+)
+from jwmirror.report.formatting import empty_table
 
 FORMER = 5  # results under other keys that a page lists
 PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
@@ -31,7 +37,7 @@ def explanation_page(explanation: Explanation) -> RenderableType:
     return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
 
 
-def outlook_page(outlook: Outlook) -> RenderableType:
+def outlook_page(outlook: RecipePreview) -> RenderableType:
     """What a recipe would do with a file, stage by stage."""
     parts: list[RenderableType] = []
     for stage in outlook.stages:
@@ -43,7 +49,7 @@ def outlook_page(outlook: Outlook) -> RenderableType:
     return Group(*parts, *(Text(note, style="dim") for note in outlook.notes))
 
 
-def _stage(recipe: str, stage: Stage) -> Iterator[RenderableType]:
+def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
     made = stage.derivation
     state = "made before; the next run takes it" if stage.is_made else "the next run computes it"
     yield Text.assemble((f"\n{recipe}: {made.pipeline} of {stage.product}", "bold"), f"  {state}")
@@ -62,21 +68,23 @@ def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[Render
     yield _inputs(made)
     yield from _references(made)
     if made.hooks:
-        table = titled("Own code", "hook or function", "sha256")
+        table = empty_table("Own code", "hook or function", "sha256")
         for hook in made.hooks:
             table.add_row(*map(escape, hook))
         yield table
     yield from _parameters(made, origins)
 
 
-def _former(former: Sequence[Former], otherwise: str = "nothing") -> Iterator[RenderableType]:
+def _former(
+    former: Sequence[EarlierResult], otherwise: str = "nothing"
+) -> Iterator[RenderableType]:
     """Results under other keys, and what differs."""
     if not former:
         return
-    table = titled("Results under other keys", "key", "made", "what differs from this one")
+    table = empty_table("Results under other keys", "key", "made", "what differs from this one")
     for each in former[:FORMER]:
         differ = "\n".join(map(str, each.reasons)) or otherwise
-        table.add_row(each.key[:12], formatting.moment(each.made_at), escape(differ))
+        table.add_row(each.key[:12], formatting.minute(each.made_at), escape(differ))
     yield table
     if len(former) > FORMER:
         yield Text(f"... and {len(former) - FORMER} older; --json lists them", style="dim")
@@ -98,7 +106,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     if record:
         made = record.derivation
         yield "pipeline", f"{made.pipeline} ({_versions(made)})"
-        yield "made", f"{formatting.moment(record.made_at)} in {record.seconds:.1f} s"
+        yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 
 def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
@@ -114,7 +122,7 @@ def _versions(made: Derivation) -> str:
 
 
 def _inputs(made: Derivation) -> Table:
-    table = titled("Inputs", "input", "role", "science identity", whole=("input",))
+    table = empty_table("Inputs", "input", "role", "science identity", whole=("input",))
     for each in made.inputs:
         table.add_row(each.name, each.role, each.identity or "still to be made")
     return table
@@ -122,7 +130,7 @@ def _inputs(made: Derivation) -> Table:
 
 def _references(made: Derivation) -> Iterator[RenderableType]:
     """Those that there are, and in one line the types of which CRDS has none for it."""
-    table = titled("References", "type", "reference", "sha1", whole=("reference",))
+    table = empty_table("References", "type", "reference", "sha1", whole=("reference",))
     for kind, (name, sha1) in sorted(made.references.items()):
         if sha1:
             table.add_row(kind, name, sha1)
@@ -134,9 +142,9 @@ def _references(made: Derivation) -> Iterator[RenderableType]:
 def _parameters(made: Derivation, origins: Mapping[str, str]) -> Iterator[Table]:
     """All of them; and before them, where that is known, those that are not jwst's defaults."""
     columns = ("step", "parameter", "value", *(["from"] if origins else []))
-    own = titled("Parameters that are set", *columns, whole=("parameter",))
-    table = titled("All parameters", *columns, whole=("parameter",))
-    for step, parameters in by_step(made).items():
+    own = empty_table("Parameters that are set", *columns, whole=("parameter",))
+    table = empty_table("All parameters", *columns, whole=("parameter",))
+    for step, parameters in parameters_by_step(made).items():
         prefix = "" if step == made.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):
             origin = origins.get(f"{prefix}{name}", "")

@@ -53,10 +53,10 @@ def verification_page(found: Verification, all_lines: bool = False) -> Renderabl
     """What was looked at, and each problem."""
     how = "every byte hashed" if found.is_full else "lengths only; --full hashes every byte"
     head = (
-        f"{formatting.many(found.generations, 'generation')}, "
-        f"{formatting.many(found.objects, 'object')} of {formatting.size(found.bytes)} ({how}): "
+        f"{formatting.count(found.generations, 'generation')}, "
+        f"{formatting.count(found.objects, 'object')} of {formatting.size(found.bytes)} ({how}): "
     )
-    told = formatting.many(len(found.problems), "problem") if found.problems else "all is right"
+    told = formatting.count(len(found.problems), "problem") if found.problems else "all is right"
     lines = [
         f"{each.kind}  {each.path}: expected {each.expected}, found {each.found}"
         for each in found.problems
@@ -72,7 +72,7 @@ def repairs_page(found: Repairs, dry_run: bool, all_lines: bool = False) -> Rend
         for each in found.outcomes
     ]
     mended = sum(each.is_mended for each in found.outcomes)
-    count = formatting.many(len(found.outcomes), "problem")
+    count = formatting.count(len(found.outcomes), "problem")
     told = f"{count}; nothing was changed" if dry_run else f"{count}, {mended} of them mended"
     return Group(*_listed(lines, all_lines), Text(told if lines else "all is right"))
 
@@ -81,18 +81,18 @@ def pruning_page(done: Pruning, dry_run: bool, all_lines: bool = False) -> Rende
     """What goes, by how much, and why the rest stays."""
     said = "would be" if dry_run else "were"
     counts = (
-        f"{formatting.many(len(done.objects), 'object')} of {formatting.size(done.bytes)}",
-        formatting.many(len(done.records), "record of provenance", "records of provenance"),
-        formatting.many(len(done.folders), "folder of runs", "folders of runs"),
-        formatting.many(len(done.files), "receipt or page", "receipts and pages"),
+        f"{formatting.count(len(done.objects), 'object')} of {formatting.size(done.bytes)}",
+        formatting.count(len(done.records), "record of provenance", "records of provenance"),
+        formatting.count(len(done.folders), "folder of runs", "folders of runs"),
+        formatting.count(len(done.files), "receipt or page", "receipts and pages"),
     )
     lines = [f"kept {number}: {why}" for number, why in done.kept.items()]
     for number in done.generations:
         newest = len(done.newest[str(number)])
-        stays = f"; {formatting.many(newest, 'newest version')} of it kept" if newest else ""
+        stays = f"; {formatting.count(newest, 'newest version')} of it kept" if newest else ""
         lines.append(f"given up {number}{stays}")
     head = (
-        f"{formatting.many(len(done.generations), 'generation')} {said} given up; {said} removed: "
+        f"{formatting.count(len(done.generations), 'generation')} {said} given up; {said} removed: "
     )
     return Group(*_listed(lines, all_lines), Text(head + ", ".join(counts)))
 
@@ -101,9 +101,9 @@ def checkout_page(done: Checkout, dry_run: bool) -> RenderableType:
     """Which state is where."""
     said = "would be" if dry_run else "is"
     files = (
-        f"{formatting.many(done.files, 'file')} of {formatting.size(done.bytes)}, by {done.mode}"
+        f"{formatting.count(done.files, 'file')} of {formatting.size(done.bytes)}, by {done.mode}"
     )
-    made = formatting.moment(done.made_at)
+    made = formatting.minute(done.made_at)
     line = f"generation {done.generation} of {made} {said} in {done.to}: {files}"
     return Group(Text(line), *_lost(done.lost))
 
@@ -119,7 +119,7 @@ def file_history_page(history: FileHistory) -> RenderableType:
         spans = f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}"
         parts.append(
             Text(
-                f"  generation {spans}, since {formatting.moment(each.first_at)}: "
+                f"  generation {spans}, since {formatting.minute(each.first_at)}: "
                 f"{each.sha256[:12]}, {formatting.size(each.size)}{_pedigree(each.entry)}"
             )
         )
@@ -144,10 +144,10 @@ def _pedigree(entry: Entry) -> str:
 def frozen_page(done: Frozen, dry_run: bool) -> RenderableType:
     """Which state is in which bag, and what was left out."""
     said = "would be" if dry_run else "is"
-    files = f"{formatting.many(done.files, 'file')} of {formatting.size(done.bytes)}"
+    files = f"{formatting.count(done.files, 'file')} of {formatting.size(done.bytes)}"
     lines = [f"generation {done.generation} {said} in the bag {done.to}: {files}"]
     if done.left_out:
-        count = formatting.many(len(done.left_out), "file")
+        count = formatting.count(len(done.left_out), "file")
         lines.append(f"left out: {count} of exclusive access (--with-exclusive takes them in)")
     lines.append(f"its name is {done.name}; prune does not take it while it has one")
     return Group(*map(Text, lines), *_lost(done.lost))
@@ -156,7 +156,7 @@ def frozen_page(done: Frozen, dry_run: bool) -> RenderableType:
 def _lost(paths: Sequence[str]) -> Iterable[Text]:
     """Which files are not there, because the mirror lost them."""
     if paths:
-        yield Text(f"left out: {formatting.many(len(paths), 'file')} that `verify` tells as lost")
+        yield Text(f"left out: {formatting.count(len(paths), 'file')} that `verify` tells as lost")
 
 
 def adoption_page(done: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:
@@ -164,7 +164,7 @@ def adoption_page(done: Adoption, dry_run: bool, all_lines: bool = False) -> Ren
     lines = [f"not adopted  {each.file}: {each.why}" for each in done.files if not each.is_adopted]
     count = sum(each.is_adopted for each in done.files)
     said = "would be adopted" if dry_run else "adopted: the next run does not fetch them"
-    told = f"{formatting.many(count, 'file')} of {formatting.size(done.bytes)} {said}"
+    told = f"{formatting.count(count, 'file')} of {formatting.size(done.bytes)} {said}"
     return Group(*_listed(lines, all_lines), Text(told))
 
 

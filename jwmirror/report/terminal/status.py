@@ -10,7 +10,7 @@ from rich.text import Text
 
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.report import formatting
-from jwmirror.report.status import INPUTS, History, Holding, Outdated, Status
+from jwmirror.report.status import INPUTS, FileCount, History, Outdated, Status
 
 SIGNS = (
     "* current; + new, ~ changed, - gone; marked: same bytes, other facts, such as vanished at MAST"
@@ -30,14 +30,14 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             for scope in status.limited_to
         ],
         "Polled for the first time": [
-            f"program {each.program}: {formatting.many(each.products, 'product')}"
+            f"program {each.program}: {formatting.count(each.products, 'product')}"
             for each in status.first_polls
         ],
         "Changed at the last poll": [
             f"{each.kind}  {each.file}{_aside('; '.join(each.reasons))}" for each in status.changes
         ],
         "Half updated at MAST; what is published stays": [
-            f"{each.product}  since {formatting.moment(each.since)}{_aside(each.why)}"
+            f"{each.product}  since {formatting.minute(each.since)}{_aside(each.why)}"
             for each in status.settling
         ],
         "Members that MAST does not list": [
@@ -110,7 +110,7 @@ def _causes(status: Status, limit: int | None) -> Iterator[Text]:
         recipes.setdefault(each.recipe, []).append(each)
     for recipe, found in recipes.items():
         levels = Counter(each.level for each in found)
-        counts = " and ".join(formatting.many(count, level) for level, count in levels.items())
+        counts = " and ".join(formatting.count(count, level) for level, count in levels.items())
         causes = Counter(reason for each in found for reason in each.reasons)
         del causes[INPUTS]
         head = f"\n{recipe}: {counts} out of date"
@@ -127,12 +127,12 @@ def _headline(status: Status) -> Text:
     if now is None:
         return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
     totals = (
-        f"{formatting.many(now.counts['files'], 'file')}, {formatting.size(now.counts['bytes'])}"
+        f"{formatting.count(now.counts['files'], 'file')}, {formatting.size(now.counts['bytes'])}"
     )
     return Text.assemble(
         (f"{status.mirror}", "bold"),
-        f": generation {now.number} of {formatting.moment(now.made_at)}, {totals}\n",
-        (f"cause: {now.cause}; against its parent {formatting.delta(now.counts)}", "dim"),
+        f": generation {now.number} of {formatting.minute(now.made_at)}, {totals}\n",
+        (f"cause: {now.cause}; against its parent {formatting.change_counts(now.counts)}", "dim"),
         f"\nat work on it: {status.at_work}" if status.at_work else "",
     )
 
@@ -142,7 +142,7 @@ def held_table(status: Status, all_lines: bool = False) -> Table:
     table = Table("program", "observation", "origin", "files", "size", "by suffix", box=None)
     folders = {(each.program, each.observation, each.origin) for each in status.held}
     brief = len(folders) > FOLDERS and not all_lines
-    rows: dict[tuple[str, str, str], list[Holding]] = {}
+    rows: dict[tuple[str, str, str], list[FileCount]] = {}
     for each in status.held:
         observation = "all" if brief else each.observation
         rows.setdefault((each.program, observation, each.origin), []).append(each)
@@ -151,7 +151,7 @@ def held_table(status: Status, all_lines: bool = False) -> Table:
     return table
 
 
-def _totals(kinds: list[Holding]) -> tuple[str, str, str]:
+def _totals(kinds: list[FileCount]) -> tuple[str, str, str]:
     """Files, size, and files by suffix."""
     files: Counter[str] = Counter()
     for each in kinds:
@@ -200,10 +200,10 @@ def log_page(history: History) -> RenderableType:
         table.add_row(
             "*" if each.number == history.current else "",
             str(each.number),
-            formatting.moment(each.made_at),
+            formatting.minute(each.made_at),
             f"{each.counts['files']:,}",
             formatting.size(each.counts["bytes"]),
-            formatting.delta(each.counts),
+            formatting.change_counts(each.counts),
             escape(f"{_standing(history, each.number)}{each.cause}"),
             style="" if each.number in history.line else "dim",
         )

@@ -8,22 +8,22 @@ from typing import Any
 
 from msgspec import structs
 
-from jwmirror.compare.versions import compare
+from jwmirror.compare.versions import compare_files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import canonical, parse
 from jwmirror.core.model import Derivation, Entry, Reason, Record
 from jwmirror.core.model.comparison import (
     IDENTICAL,
     Comparison,
-    Content,
     FileChange,
+    FileContent,
     FileDifference,
     FileDifferences,
     Side,
     StateDifference,
 )
 from jwmirror.pipeline.derivation import differences
-from jwmirror.report.explanation import named, nearest
+from jwmirror.report.explanation import matching_paths, similar_names
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.manifest import Entries, file_changes, without_origin
 from jwmirror.store.objects import Objects
@@ -101,9 +101,9 @@ def state_difference(root: Path, old: State, new: State) -> StateDifference:
 def file_differences(root: Path, old: State, new: State, file: str) -> FileDifferences:
     """How the files of one name differ; StoreError with suggestions if neither side has one."""
     known = {**old.places, **new.places}
-    names = named(file, known)
+    names = matching_paths(file, known)
     if not names:
-        near = nearest(file, known)
+        near = similar_names(file, known)
         hint = f"did you mean {', '.join(near)}?" if near else "see `jwmirror diff` without a file"
         raise StoreError(f"{file}: in neither of the two states; {hint}")
     rows = [(old.row(name), new.row(name)) for name in sorted(names)]
@@ -129,10 +129,10 @@ def _file_difference(root: Path, old: Entry | None, new: Entry | None) -> FileDi
 def _comparison(root: Path, old: Entry, new: Entry) -> Comparison:
     """How two objects differ; StoreError if one of them is not what its name says."""
     if old.sha256 == new.sha256:
-        content = Content(sha256=old.sha256, size=old.size)
+        content = FileContent(sha256=old.sha256, size=old.size)
         return Comparison(verdict=IDENTICAL, old=content, new=content)
     paths = [Objects(root).path(each.sha256) for each in (old, new)]
-    return compare(*paths, new.filename, sums=(old.sha256, new.sha256))
+    return compare_files(*paths, new.filename, sums=(old.sha256, new.sha256))
 
 
 PEDIGREE = {"CAL_VER": "cal_ver", "CRDS_CTX": "crds_ctx", "SDP_VER": "sdp_ver", "DATE": "date"}

@@ -11,7 +11,7 @@ from jwmirror.core.model import Chain, Derivation, Plan, Reason, Recipe
 from jwmirror.core.model.association import root_of
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.report.explanation import Former, Outlook, Stage
+from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
 from jwmirror.services.inspect.preview import (
     ONE_BATCH,
     Offline,
@@ -26,14 +26,14 @@ from jwmirror.store.runs import last_references
 PROGRAM = 7  # characters of a file name that tell its program: jw01345
 
 
-def former_results(mirror: Path, key: str, derivation: Derivation) -> tuple[Former, ...]:
+def former_results(mirror: Path, key: str, derivation: Derivation) -> tuple[EarlierResult, ...]:
     """The results of the same product under other keys, newest first, and how they differ.
 
     Each difference is told from the former result to `derivation`.
     """
     records = Provenance(mirror).of_product(derivation.pipeline, derivation.product)
     return tuple(
-        Former(
+        EarlierResult(
             key=record.key,
             made_at=record.made_at,
             reasons=differences(record.derivation, derivation),
@@ -51,7 +51,7 @@ def outlooks(
     asked: str | None,
     cache: Path,
     context: str,
-) -> tuple[Outlook, ...]:
+) -> tuple[RecipePreview, ...]:
     """What each recipe (or the one that is asked for) would do with a file, made or not.
 
     `filename` may be that of a raw exposure, or of anything that a recipe makes. Empty where no
@@ -79,7 +79,7 @@ def outlooks(
             if wait.product == root_of(filename)
         )
         if stages or waits:
-            found.append(Outlook(recipe=recipe.name, stages=stages, waits=waits, notes=notes))
+            found.append(RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes))
     return tuple(found)
 
 
@@ -120,13 +120,13 @@ def _stage(
     held: Held,
     resolver: Offline,
     chain: Chain | None,
-) -> Stage:
+) -> StagePreview:
     key = key_of(derivation) if is_bound(derivation) else ""
     try:
         origins, note = origins_under(derivation, recipe, held.entries, resolver), ""
     except JwmirrorError as error:
         origins, note = {}, str(error)
-    return Stage(
+    return StagePreview(
         product=derivation.product,
         key=key,
         is_made=chain is None,
