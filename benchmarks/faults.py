@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.archive.transfer import Fetched, Transfer, wanted
+from jwmirror.archive.transfer import Fetched, Transfer, download_request
 from jwmirror.core.model import Product
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.faults import Fault
@@ -24,7 +24,7 @@ URI = f"mast:JWST/product/{NAME}"
 HERE = f"/api/v0.1/Download/file?uri={URI}"
 PIXELS = 512  # along a side: 530 kB
 LIMIT_S = 60.0  # for one engine on one fault
-PATIENCE = Patience(read_s=3, stall_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
+PATIENCE = Timeouts(read_s=3, stall_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
 
 ASTROQUERY = f"""
 import sys
@@ -101,13 +101,13 @@ TROUBLES = [
 def with_curl(archive: Archive, folder: Path) -> int | None:
     """`curl -C -`, with its own retries."""
     words = ["curl", "-fsSL", "--retry", "2", "--retry-delay", "1", "-C", "-", "-o", NAME]
-    return _ended([*words, wanted(listed(archive), archive.url).url], folder)
+    return _ended([*words, download_request(listed(archive), archive.url).url], folder)
 
 
 def with_aria2(archive: Archive, folder: Path) -> int | None:
     """`aria2c -c`, with its own retries."""
     words = ["aria2c", "-q", "-c", "-m", "3", "--retry-wait=1", "-o", NAME]
-    return _ended([*words, wanted(listed(archive), archive.url).url], folder)
+    return _ended([*words, download_request(listed(archive), archive.url).url], folder)
 
 
 def with_astroquery(archive: Archive, folder: Path) -> int | None:

@@ -19,14 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jwmirror.archive import rows as answers
-from jwmirror.archive.changes import compare
-from jwmirror.archive.index import Held
-from jwmirror.archive.listing import assemble
-from jwmirror.archive.poll import Policy, doubted, orders, records_only
+from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.listing import assemble_listing
+from jwmirror.archive.poll import VanishPolicy, gc_paused, group_into_orders, vanish_doubt
 from jwmirror.archive.portal import read_pages
-from jwmirror.archive.rows import KeywordRow, Observation, OfferRow, Row, Table
-from jwmirror.archive.selection import select, unmatched
-from jwmirror.archive.validators import validated
+from jwmirror.archive.rows import CaomObservation, KeywordRow, MastTable, ProductRow, Row
+from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.validators import with_validators
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
 
@@ -71,7 +71,7 @@ def measured(
 ) -> dict[str, float]:
     """Seconds of CPU of each step of one poll."""
     spent: dict[str, float] = {}
-    with records_only():  # as a poll does
+    with gc_paused():  # as a poll does
         poll_once(offers, rows, manifest, folder, spent)
     gc.collect()
     return spent
@@ -82,24 +82,26 @@ def poll_once(
 ) -> Poll:
     """From the bytes of the answers to the written poll, each step timed."""
     with timed("read the manifest", spent):
-        mine = Held(read_manifest(manifest), 1345)
+        mine = HeldIndex(read_manifest(manifest), 1345)
     with timed("decode the answers", spent):
-        found = answers.offers(table_of(offers, OfferRow))
-        keywords = answers.keywords(table_of(rows, KeywordRow), "Nircam", 1345)
+        found = answers.read_products(table_of(offers, ProductRow))
+        keywords = answers.read_keywords(table_of(rows, KeywordRow), "Nircam", 1345)
     with timed("join", spent):
-        observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
-        listing = assemble(1345, "2026-04-05T00:00:00+00:00", [observation], found, keywords)
-        listing = validated(listing, mine.validators())
+        observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
+        listing = assemble_listing(
+            1345, "2026-04-05T00:00:00+00:00", [observation], found, keywords
+        )
+        listing = with_validators(listing, mine.validators())
     with timed("select", spent):
-        chosen = {product.uri for product in select(listing, SELECTION)}
-        lacking = unmatched(listing, SELECTION)
+        chosen = {product.uri for product in select_products(listing, SELECTION)}
+        lacking = unmatched_criteria(listing, SELECTION)
     with timed("compare", spent):
-        changes = compare(listing, chosen, mine)
-        doubt = doubted(listing, changes, mine, Policy())
+        changes = compare_listing(listing, chosen, mine)
+        doubt = vanish_doubt(listing, changes, mine, VanishPolicy())
     with timed("write", spent):
         poll = Poll(listings=(listing,), changes=changes, unmatched=lacking)
         write(folder / "changes.json", poll)
-        write(folder / "orders.json", orders(poll, ()))
+        write(folder / "orders.json", group_into_orders(poll, ()))
     if changes or doubt or lacking or len(listing.products) != len(mine):
         raise AssertionError(f"expected an unchanged poll, found {len(changes)} changes, {lacking}")
     return poll
@@ -113,7 +115,7 @@ def timed(step: str, spent: dict[str, float]) -> Iterator[None]:
     spent[step] = time.process_time() - started
 
 
-def table_of(pages: list[bytes], kind: type[Row]) -> Table:
+def table_of(pages: list[bytes], kind: type[Row]) -> MastTable:
     """The rows of an answer's pages, as the Portal reads them."""
     return read_pages(kind, "the benchmark's program", pages)
 
@@ -207,12 +209,12 @@ def cut(rows: list[dict]) -> list[bytes]:
 
 def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
     """The manifest of a mirror that holds all of it; of previews it knows the ETag."""
-    observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
-    found = answers.offers(table_of(offers, OfferRow))
-    keywords = answers.keywords(table_of(rows, KeywordRow), "Nircam", 1345)
-    listing = assemble(1345, "", [observation], found, keywords)
+    observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
+    found = answers.read_products(table_of(offers, ProductRow))
+    keywords = answers.read_keywords(table_of(rows, KeywordRow), "Nircam", 1345)
+    listing = assemble_listing(1345, "", [observation], found, keywords)
     seen = {each.uri: f'"{each.filename}"' for each in listing.products}  # strong ETags
-    return [entry(product) for product in validated(listing, seen).products]
+    return [entry(product) for product in with_validators(listing, seen).products]
 
 
 def entry(product: Product) -> Entry:

@@ -20,7 +20,7 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.nginx import nginx
-from jwmirror.archive.transfer import Fetched, Transfer, wanted
+from jwmirror.archive.transfer import Fetched, Transfer, download_request
 from jwmirror.core.model import Product
 from tests.setup.records import product
 
@@ -95,7 +95,7 @@ def urllib3_alone(url: str, products: list[Product], load: Load, into: Path) -> 
     client = urllib3.PoolManager(maxsize=load.connections, block=True)
 
     def bring(product: Product) -> None:
-        answer = client.request("GET", wanted(product, url).url, preload_content=False)
+        answer = client.request("GET", download_request(product, url).url, preload_content=False)
         with open(into / product.filename, "wb", buffering=0) as file:
             for block in answer.stream(1 << 18):
                 file.write(block)
@@ -109,7 +109,9 @@ def urllib3_alone(url: str, products: list[Product], load: Load, into: Path) -> 
 
 def with_curl(url: str, products: list[Product], load: Load, into: Path) -> float:
     """Seconds for `curl --parallel`, which verifies nothing."""
-    lines = [f'url = "{wanted(p, url).url}"\noutput = "{into / p.filename}"' for p in products]
+    lines = [
+        f'url = "{download_request(p, url).url}"\noutput = "{into / p.filename}"' for p in products
+    ]
     (into / "urls").write_text("\n".join(lines))
     began = time.monotonic()
     words = [

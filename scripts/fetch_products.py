@@ -6,7 +6,7 @@ from pathlib import Path
 from jwmirror.archive.transfer import Transfer
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Failure, Orders, Receipt, read, write
-from jwmirror.net.staging import landing
+from jwmirror.net.staging import staging_folder
 from jwmirror.pipeline.identity import version_of
 from jwmirror.store.objects import Objects
 
@@ -23,7 +23,7 @@ transfer = Transfer(
     snakemake.params.downloads,
     cloud_url=snakemake.params.cloud_url,
 )
-with landing(objects.incoming, mine, ordered) as folder:
+with staging_folder(objects.incoming, mine, ordered) as folder:
     arrived = list(transfer.fetch(mine, folder, mirror / "quarantine"))
     failures = tuple(each for each in arrived if isinstance(each, Failure))
     fetched = [each for each in arrived if not isinstance(each, Failure)]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jwmirror.archive.poll import Policy, orders, poll
+from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Selection, parse, write
 from jwmirror.store.disk_space import check_room
@@ -22,11 +22,11 @@ found = poll(
     Generations(mirror).entries(),
     os.environ.get(snakemake.params.token_env),
     snakemake.params.downloads,
-    Policy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
+    VanishPolicy(vanish_limit=snakemake.params.vanish_limit, accepted=accepted),
     named,
     former_listings(Path(snakemake.output.poll).parent, {scope.program for scope in named}),
 )
-ordered = orders(found, fetched(mirror))
+ordered = group_into_orders(found, fetched(mirror))
 check_room(mirror, ordered, snakemake.params.keep_free)
 write(snakemake.output.poll, found)
 write(snakemake.output.orders, ordered)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
-from jwmirror.archive.index import Glimpse, Held
+from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
 from jwmirror.core.model import (
     GONE,
@@ -35,10 +35,10 @@ EVIDENCE = {"checksum": "checksum", "validator": "validator", **PEDIGREE}
 SHORT = 8  # characters of a checksum that people see
 
 
-def compare(
+def compare_listing(
     listing: Listing,
     selected_uris: Collection[str],
-    held: Held,
+    held: HeldIndex,
     has_access: bool = False,
 ) -> tuple[Change, ...]:
     """The changes that turn what is held of a program into what is listed and selected.
@@ -56,7 +56,7 @@ def compare(
     arrived = [product for product in fresh if has_access or not product.exclusive]
     missing = [uri for uri in seen if uri not in now and seen[uri].state == HELD]
     gone = held.entries(missing).values()
-    former = successions(gone, arrived)
+    former = pair_successors(gone, arrived)
     replaced = {entry.product.uri for entry in former.values()}
     vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
     moved = _not_plainly_same(selected, held)
@@ -71,7 +71,7 @@ def compare(
     return tuple(sorted(changes, key=lambda change: change.product.uri))
 
 
-def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
+def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     """What shows that a product is not the held version any more; empty if it is.
 
     Equal checksums (or validators, where MAST keeps no checksum) settle that nothing changed;
@@ -92,7 +92,7 @@ def differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
 
 
-def _not_plainly_same(selected: Iterable[Product], held: Held) -> dict[str, Product]:
+def _not_plainly_same(selected: Iterable[Product], held: HeldIndex) -> dict[str, Product]:
     """The held products, by URI, that need more than a first look."""
     seen = held.glimpses
     return {
@@ -102,7 +102,7 @@ def _not_plainly_same(selected: Iterable[Product], held: Held) -> dict[str, Prod
     }
 
 
-def _is_plainly_same(glimpse: Glimpse, product: Product) -> bool:
+def _is_plainly_same(glimpse: HeldRow, product: Product) -> bool:
     """Whether a first look suffices: equal checksum or ETag, access and queue, as of nearly all.
 
     A validator that is the sha256 of a body is for a closer look, at the bytes held.
@@ -151,7 +151,7 @@ def _arrival(product: Product, former: Entry | None) -> Change:
 
 def _development(entry: Entry, product: Product, has_access: bool) -> Change | None:
     """The change that a held product went through; None if there is none."""
-    content, access = differences(entry, product), _access(entry.product, product)
+    content, access = content_differences(entry, product), _access(entry.product, product)
     reasons = (*content, *access)
     if not reasons and entry.state == HELD:
         queue = _queue(entry.product, product)
@@ -184,7 +184,7 @@ def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
     return Change(kind=WITHHELD, product=product, reasons=(*reasons, until))
 
 
-def explain(change: Change) -> str:
+def describe_change(change: Change) -> str:
     """One line for people: what happened to which file, and why."""
     reasons = ", ".join(
         f"{reason.what} {_shown(reason.old)} -> {_shown(reason.new)}" for reason in change.reasons
@@ -199,7 +199,7 @@ def _shown(value: str) -> str:
     return f"{bare[:SHORT]}.." if is_checksum else value or "-"
 
 
-def successions(gone: Iterable[Entry], fresh: Iterable[Product]) -> Mapping[str, Entry]:
+def pair_successors(gone: Iterable[Entry], fresh: Iterable[Product]) -> Mapping[str, Entry]:
     """URI of each fresh product that carries on a vanished one -> that entry; one to one.
 
     Associations and pools: of the same program, candidate and type, with the same counter, or

@@ -13,9 +13,9 @@ from pathlib import Path
 from jwmirror.core.errors import ArchiveError, RejectedError, WithheldError
 from jwmirror.core.model import Product
 from jwmirror.net.download import download
-from jwmirror.net.http import Line, Patience, base_of
-from jwmirror.net.request import Body, Wanted
-from jwmirror.net.resume import key_of
+from jwmirror.net.http import HttpClient, Timeouts, base_url
+from jwmirror.net.request import DownloadedFile, DownloadRequest
+from jwmirror.net.resume import resume_key
 
 PREFIX = "jwst/public"
 GIVE_UP = 16  # products in a row that are not to be had: then the rest comes from MAST at once
@@ -25,7 +25,7 @@ _COMBINED = re.compile(r"(jw\d{5})-(o\d{3})_t\d{3}_")
 log = logging.getLogger(__name__)
 
 
-def place_of(filename: str) -> str | None:
+def bucket_path(filename: str) -> str | None:
     """Where in the bucket a file should be; None where the layout is not known.
 
     jw01345001001_..._cal.fits: jwst/public/jw01345/jw01345001001/; jw01345-o001_t001_..._i2d.fits:
@@ -38,16 +38,16 @@ def place_of(filename: str) -> str | None:
     return None
 
 
-class Cloud:
+class CloudCopy:
     """Downloads from a public bucket, without a token; MAST has to be asked for what is not there.
 
     `url` is the bucket's: https://<bucket>.s3.amazonaws.com, or http://<host>/<bucket>.
     """
 
-    def __init__(self, url: str, connections: int, patience: Patience):
-        self.line = Line(connections, patience)
+    def __init__(self, url: str, connections: int, patience: Timeouts):
+        self.line = HttpClient(connections, patience)
         self.given = 0  # products
-        self._url, self._misses, self._counting = base_of(url), 0, threading.Lock()
+        self._url, self._misses, self._counting = base_url(url), 0, threading.Lock()
 
     def download(
         self,
@@ -56,7 +56,7 @@ class Cloud:
         quarantine: Path,
         on_bytes: Callable[[int], None],
         halt: threading.Event,
-    ) -> Body | None:
+    ) -> DownloadedFile | None:
         """A product's bytes, checked like those from MAST; None if MAST has to give them.
 
         Raises OSError when the disk refuses.
@@ -64,7 +64,7 @@ class Cloud:
         wanted = self._wanted(product)
         if wanted is None or self._misses >= GIVE_UP:
             return None
-        came = Count(on_bytes)
+        came = ByteCounter(on_bytes)
         try:
             body = download(self.line, wanted, into, quarantine, came.add, halt)
         except ArchiveError as err:
@@ -78,18 +78,18 @@ class Cloud:
             self.given += 1
         return body
 
-    def _wanted(self, product: Product) -> Wanted | None:
+    def _wanted(self, product: Product) -> DownloadRequest | None:
         """How to ask for a product; None for what is not public, or cannot be judged."""
-        place = place_of(product.filename)
+        place = bucket_path(product.filename)
         if product.exclusive or not product.checksum or place is None:
             return None
-        return Wanted(
+        return DownloadRequest(
             filename=product.filename,
             url=f"{self._url}/{place}",
             size=product.size,
             checksum=product.checksum,
-            key=key_of(product),
-            version=product.token,
+            key=resume_key(product),
+            version=product.fingerprint,
         )
 
     def _note(self, *, is_miss: bool) -> None:
@@ -104,7 +104,7 @@ class Cloud:
                 )
 
 
-class Count:
+class ByteCounter:
     """Bytes that came, told on as they come."""
 
     def __init__(self, tell: Callable[[int], None]):

@@ -40,7 +40,7 @@ def read_events(path: Path) -> tuple[Event, ...]:
     return tuple(event for event in found if event.mission.upper() == "JWST")
 
 
-def named(events: Iterable[Event]) -> tuple[Scope, ...]:
+def scopes_of(events: Iterable[Event]) -> tuple[Scope, ...]:
     """The programs that events name, each with the observations that changed.
 
     A program of which an event's file name tells no observation is named as a whole.
@@ -54,7 +54,9 @@ def named(events: Iterable[Event]) -> tuple[Scope, ...]:
     )
 
 
-def limits(selections: Iterable[Selection], hints: Iterable[Scope]) -> dict[int, tuple[str, ...]]:
+def limit_poll(
+    selections: Iterable[Selection], hints: Iterable[Scope]
+) -> dict[int, tuple[str, ...]]:
     """The observations to ask for of each program that the hints name; none are named for all.
 
     What is not selected is left out. No programs at all: nothing limits the poll.
@@ -87,7 +89,9 @@ def _observations(selection: Selection) -> set[str] | None:
     return {f"o{number:03d}" for number in selection.observations}
 
 
-def untold(former: Listing, part: Listing, observations: Collection[str]) -> tuple[Product, ...]:
+def no_longer_listed(
+    former: Listing, part: Listing, observations: Collection[str]
+) -> tuple[Product, ...]:
     """What was listed of the observations and is not in an answer that is limited to them.
 
     Such a product vanished, or is listed under another observation: only a full listing can tell.
@@ -109,7 +113,7 @@ def _series(filename: str) -> tuple[int, str, str] | None:
     return named and named.series
 
 
-def overlaid(former: Listing, part: Listing, observations: Collection[str]) -> Listing:
+def merge_part(former: Listing, part: Listing, observations: Collection[str]) -> Listing:
     """The former listing with all that it says of the observations replaced by a new answer."""
     others = (each for each in former.products if each.observation not in observations)
     products = sorted((*others, *part.products), key=lambda product: product.uri)

@@ -7,7 +7,7 @@ from jwmirror.core.model import HELD, UPSTREAM, Entry
 
 
 @runtime_checkable
-class Columns(Protocol):
+class HasColumns(Protocol):
     """Entries that can be read by column, as a manifest's can."""
 
     def column(self, name: str) -> list[Any]:
@@ -17,7 +17,7 @@ class Columns(Protocol):
         """The entries of some rows."""
 
 
-class Glimpse(NamedTuple):
+class HeldRow(NamedTuple):
     """What of an entry shows, for nearly all, that nothing happened."""
 
     row: int  # in the entries
@@ -28,15 +28,15 @@ class Glimpse(NamedTuple):
     is_stale: bool
 
 
-class Held:
+class HeldIndex:
     """The upstream files of one program among the entries of a mirror; `glimpses` go by URI."""
 
     def __init__(self, entries: Sequence[Entry], program: int):
-        self._entries = entries if isinstance(entries, Columns) else Plain(entries)
+        self._entries = entries if isinstance(entries, HasColumns) else EntryColumns(entries)
         column = self._entries.column
         uris, origins = column("product_uri"), column("origin")
         facts = map(
-            Glimpse,
+            HeldRow,
             range(len(uris)),
             column("state"),
             column("product_checksum"),
@@ -45,7 +45,7 @@ class Held:
             column("product_stale"),
         )
         rows = zip(uris, origins, column("product_program"), facts, strict=True)
-        self.glimpses: Mapping[str, Glimpse] = {
+        self.glimpses: Mapping[str, HeldRow] = {
             uri: seen
             for uri, origin, number, seen in rows
             if origin == UPSTREAM and number == program
@@ -69,7 +69,7 @@ class Held:
         return {uri: seen.validator for uri, seen in self.glimpses.items() if not seen.checksum}
 
 
-class Plain:
+class EntryColumns:
     """A sequence of entries, to be read as columns."""
 
     def __init__(self, entries: Sequence[Entry]):

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from jwmirror.archive import rows as mast_rows
 from jwmirror.archive.portal import PATIENCE, TIMEOUT_S, Portal
-from jwmirror.archive.rows import NO_ROW, Keywords, Observation, Offer
+from jwmirror.archive.rows import NO_ROW, CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 
 GROUP = 10  # observations whose products are asked for at once: large joins time out at MAST
 TABLES = {  # CAOM's instruments, and the keyword table of each
@@ -26,12 +26,12 @@ GUIDE_STARS = "GuideStar"
 log = logging.getLogger(__name__)
 
 
-def ask(
+def query_listing(
     url: str,
     program: int,
     token: str | None = None,
     timeout_s: float = TIMEOUT_S,
-    patience: Patience = PATIENCE,
+    patience: Timeouts = PATIENCE,
     may_be_empty: bool = False,
     only: Collection[str] = (),
 ) -> Listing:
@@ -43,7 +43,7 @@ def ask(
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, patience)
-    observations = mast_rows.observations(portal.observations(program), program)
+    observations = mast_rows.read_observations(portal.observations(program), program)
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
@@ -57,25 +57,25 @@ def ask(
     if only:
         offers = [each for each in offers if names.observation(each.filename) in only]
     rows = _keywords(portal, program, observations, offers, only)
-    listing = assemble(program, asked_at, observations, offers, rows)
+    listing = assemble_listing(program, asked_at, observations, offers, rows)
     of_some = f", {', '.join(sorted(only))}" if only else ""
     log.info("MAST lists %d products of program %d%s", len(listing.products), program, of_some)
     return listing
 
 
-def _offers(portal: Portal, observations: Iterable[Observation]) -> list[Offer]:
+def _offers(portal: Portal, observations: Iterable[CaomObservation]) -> list[CaomProduct]:
     obsids = sorted({each.obsid for each in observations if not each.is_planned})
     groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [offer for group in groups for offer in mast_rows.offers(portal.products(group))]
+    return [offer for group in groups for offer in mast_rows.read_products(portal.products(group))]
 
 
 def _keywords(
     portal: Portal,
     program: int,
-    observations: Iterable[Observation],
-    offers: Sequence[Offer],
+    observations: Iterable[CaomObservation],
+    offers: Sequence[CaomProduct],
     only: Collection[str],
-) -> list[Keywords]:
+) -> list[KeywordRecord]:
     """The rows of every table that should have some; ArchiveError if one has none at all."""
     instruments = {each.obsid: each.instrument for each in observations}
     fits = [offer for offer in offers if offer.filename.endswith(".fits")]
@@ -83,7 +83,7 @@ def _keywords(
     for offer in fits:
         if table := _table(offer, instruments):
             tables[table].add(offer.filename)
-    rows: list[Keywords] = []
+    rows: list[KeywordRecord] = []
     for table, filenames in sorted(tables.items()):
         found = _rows_of(portal, table, program, only, filenames)
         if not found:
@@ -98,31 +98,31 @@ def _keywords(
 
 def _rows_of(
     portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
-) -> list[Keywords]:
+) -> list[KeywordRecord]:
     """A table's rows of some observations, or, where a file's is not among those, of all."""
-    columns = (*mast_rows.OWN_COLUMNS[table], *mast_rows.COLUMNS)
+    columns = (*mast_rows.TABLE_COLUMNS[table], *mast_rows.KEYWORD_COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
         rows = portal.keywords(table, program, columns, numbers)
-        found = mast_rows.keywords(rows, table, program)
+        found = mast_rows.read_keywords(rows, table, program)
         if filenames <= {row.filename for row in found}:
             return found
-    return mast_rows.keywords(portal.keywords(table, program, columns), table, program)
+    return mast_rows.read_keywords(portal.keywords(table, program, columns), table, program)
 
 
-def _table(offer: Offer, instruments: Mapping[str, str | None]) -> str | None:
+def _table(offer: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:
     """The keyword table that should have a row for a FITS file."""
     if names.guiding_type(offer.filename):
         return GUIDE_STARS
     return TABLES.get(instruments.get(offer.obsid) or "")
 
 
-def assemble(
+def assemble_listing(
     program: int,
     asked_at: str,
-    observations: Iterable[Observation],
-    offers: Sequence[Offer],
-    rows: Iterable[Keywords],
+    observations: Iterable[CaomObservation],
+    offers: Sequence[CaomProduct],
+    rows: Iterable[KeywordRecord],
 ) -> Listing:
     """The listing that MAST's answers come to: one product per URI, sorted by URI. Pure.
 
@@ -150,9 +150,9 @@ def assemble(
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
-def _once(offers: Iterable[Offer]) -> list[Offer]:
+def _once(offers: Iterable[CaomProduct]) -> list[CaomProduct]:
     """One row for each URI, sorted: of several the first by precedence."""
-    chosen: dict[str, Offer] = {}
+    chosen: dict[str, CaomProduct] = {}
     for offer in offers:
         other = chosen.setdefault(offer.uri, offer)
         if other is not offer and _precedence(offer) < _precedence(other):
@@ -160,23 +160,23 @@ def _once(offers: Iterable[Offer]) -> list[Offer]:
     return [chosen[uri] for uri in sorted(chosen)]
 
 
-def _precedence(offer: Offer) -> tuple[str, ...]:
+def _precedence(offer: CaomProduct) -> tuple[str, ...]:
     """Of several rows of one file, the first by this order is taken: it does not vary by poll."""
     facts = (not offer.is_withheld, offer.size, offer.level, offer.cal_ver, offer.filename)
     return (offer.uri, *map(repr, facts), offer.obsid)
 
 
-def _is_sound(offer: Offer) -> bool:
+def _is_sound(offer: CaomProduct) -> bool:
     sound = names.is_safe(offer.filename) and offer.uri.endswith(f"/{offer.filename}")
     if not sound:
         log.warning("left out %r: its file name %r is not safe", offer.uri, offer.filename)
     return sound
 
 
-def _by_root(rows: Iterable[Keywords], lacking: Iterable[str]) -> dict[str, Keywords]:
+def _by_root(rows: Iterable[KeywordRecord], lacking: Iterable[str]) -> dict[str, KeywordRecord]:
     """For each exposure or combined product with files that lack a row, the first of its rows."""
     roots = {named.root for filename in lacking if (named := names.parse(filename))}
-    by_root: dict[str, Keywords] = {}
+    by_root: dict[str, KeywordRecord] = {}
     for row in rows:
         root = row.filename.rpartition("_")[0]
         if root in roots and row.filename <= by_root.get(root, row).filename:
@@ -185,10 +185,10 @@ def _by_root(rows: Iterable[Keywords], lacking: Iterable[str]) -> dict[str, Keyw
 
 
 def _product(
-    offer: Offer,
+    offer: CaomProduct,
     name: names.Name,
-    row: Keywords,
-    like: Keywords,
+    row: KeywordRecord,
+    like: KeywordRecord,
     instrument: str | None,
 ) -> Product:
     """A product, from its own row, or else as far as one of the same exposure tells, `like` it."""

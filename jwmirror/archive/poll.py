@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from jwmirror.archive.changes import compare, explain
-from jwmirror.archive.events import limits, overlaid, untold
-from jwmirror.archive.index import Held
-from jwmirror.archive.listing import ask
-from jwmirror.archive.selection import select, unmatched
-from jwmirror.archive.validators import observe
+from jwmirror.archive.changes import compare_listing, describe_change
+from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
+from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.listing import query_listing
+from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.validators import add_validators
 from jwmirror.core.model import (
     NEW,
     VANISHED,
@@ -31,14 +31,16 @@ from jwmirror.core.model import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class VanishPolicy:
     """How much may vanish at once, and of which programs the user said that it did."""
 
     vanish_limit: float = 0.5  # of a program's held products, 0 to 1
     accepted: Collection[int] = ()
 
 
-def doubted(listing: Listing, changes: Sequence[Change], held: Held, policy: Policy) -> str:
+def vanish_doubt(
+    listing: Listing, changes: Sequence[Change], held: HeldIndex, policy: VanishPolicy
+) -> str:
     """Why the vanished products among `changes` are not believed; "" if they are.
 
     A listing that lacks more of them than the limit is more
@@ -65,7 +67,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class ProgramPoll:
     """What a poll found of one program."""
 
     listing: Listing
@@ -82,7 +84,7 @@ def poll(
     entries: Sequence[Entry],
     token: str | None,
     downloads: int,
-    policy: Policy | None = None,
+    policy: VanishPolicy | None = None,
     hints: Iterable[Scope] = (),
     former: Mapping[int, Listing] | None = None,
 ) -> Poll:
@@ -92,20 +94,20 @@ def poll(
     that is asked for, and laid over the program's `former` listing; a program without one, or of
     which nothing is held, is asked for as a whole. ArchiveError unless every listing came whole.
     """
-    limited = limits(selections, hints)
+    limited = limit_poll(selections, hints)
     ordered = sorted(
         (each for each in selections if not limited or each.program in limited),
         key=lambda selection: selection.program,
     )
-    server = Server(url=url, token=token, downloads=downloads)
-    with records_only():
+    server = MastClient(url=url, token=token, downloads=downloads)
+    with gc_paused():
         found = [
             _poll_program(
                 server,
                 number,
                 tuple(chosen),
                 entries,
-                policy or Policy(),
+                policy or VanishPolicy(),
                 limited.get(number, ()),
                 (former or {}).get(number),
             )
@@ -124,7 +126,7 @@ def poll(
 
 
 @contextmanager
-def records_only() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Spare the search for cycles: records have none, and each search would look at them all."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -136,7 +138,7 @@ def records_only() -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
+class MastClient:
     """A MAST server, and how to talk to it."""
 
     url: str
@@ -147,7 +149,7 @@ class Server:
         self,
         program: int,
         selections: Sequence[Selection],
-        held: Held,
+        held: HeldIndex,
         only: Sequence[str] = (),
     ) -> tuple[Listing, set[str]]:
         """What it holds of a program, or of some observations, and the URIs that are selected.
@@ -155,27 +157,27 @@ class Server:
         What of these has no checksum is looked at.
         """
         may_be_empty = bool(held) or bool(only)
-        listing = ask(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
+        listing = query_listing(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
         chosen = _chosen(listing, selections)
         known = held.validators()
-        return observe(listing, self.url, known, self.token, self.downloads, chosen), chosen
+        return add_validators(listing, self.url, known, self.token, self.downloads, chosen), chosen
 
 
 def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
-    return {product.uri for each in selections for product in select(listing, each)}
+    return {product.uri for each in selections for product in select_products(listing, each)}
 
 
 def _poll_program(
-    server: Server,
+    server: MastClient,
     program: int,
     selections: Sequence[Selection],
     entries: Sequence[Entry],
-    policy: Policy,
+    policy: VanishPolicy,
     only: tuple[str, ...],
     former: Listing | None,
-) -> Found:
+) -> ProgramPoll:
     """One program's listing, its changes, and what of it is missing or not believed."""
-    held = Held(entries, program)
+    held = HeldIndex(entries, program)
     listing = None
     if only and held and former:
         part, _ = server.listing(program, selections, held, only)
@@ -183,15 +185,15 @@ def _poll_program(
             chosen = _chosen(listing, selections)
     if listing is None:
         only, (listing, chosen) = (), server.listing(program, selections, held)
-    changes = compare(listing, chosen, held, has_access=bool(server.token))
-    doubt = doubted(listing, changes, held, policy)
-    found = Found(
+    changes = compare_listing(listing, chosen, held, has_access=bool(server.token))
+    doubt = vanish_doubt(listing, changes, held, policy)
+    found = ProgramPoll(
         listing=listing,
         changes=without_vanished(changes) if doubt else changes,
         lacking=tuple(
             f"program {program}, {words}"
             for each in selections
-            for words in unmatched(listing, each)
+            for words in unmatched_criteria(listing, each)
         ),
         is_first=not held,
         doubt=doubt,
@@ -203,9 +205,9 @@ def _poll_program(
 
 def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
     """A program's listing with some observations brought up to date; None if that cannot tell."""
-    absent = untold(former, part, only)
+    absent = no_longer_listed(former, part, only)
     if not absent:
-        return overlaid(former, part, only)
+        return merge_part(former, part, only)
     log.info(
         "program %d: %s and %d more are not listed with their observation any more; asking for "
         "the whole program",
@@ -216,7 +218,7 @@ def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | N
     return None
 
 
-def _tell(found: Found, selected: int) -> None:
+def _tell(found: ProgramPoll, selected: int) -> None:
     """Log what was found; a first poll has no history, so its new products are only counted."""
     log.info(
         "program %d: %d products listed, %d selected, %d changes%s",
@@ -228,7 +230,7 @@ def _tell(found: Found, selected: int) -> None:
     )
     for change in found.changes:
         if not (found.is_first and change.kind == NEW):
-            log.info("%s", explain(change))
+            log.info("%s", describe_change(change))
     for words in found.lacking:
         log.warning("%s: nothing of that at MAST; see the keys in config/README.md", words)
     if found.doubt:
@@ -238,7 +240,7 @@ def _tell(found: Found, selected: int) -> None:
 NAME_DIGITS = 16  # of the digest in an order's name
 
 
-def orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
+def group_into_orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
     """One order per observation: jw01345-o001.<digest> -> its products, sorted by URI.
 
     The digest covers when it was asked, so that what failed is ordered afresh by the next run.
@@ -247,10 +249,10 @@ def orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
     wanted = [change.product for change in poll.changes if change.wants_bytes]
     if not wanted:
         return Orders()
-    arrived = {(version.product.uri, version.product.token) for version in fetched}
+    arrived = {(version.product.uri, version.product.fingerprint) for version in fetched}
     grouped: dict[str, list[Product]] = defaultdict(list)
     for product in sorted(wanted, key=lambda product: product.uri):
-        if (product.uri, product.token) not in arrived:
+        if (product.uri, product.fingerprint) not in arrived:
             grouped[f"jw{product.program:05d}-{product.observation}"].append(product)
     asked = [listing.asked_at for listing in poll.listings]
     return Orders(

@@ -15,18 +15,18 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from jwmirror.archive.rows import KeywordRow, ObservationRow, OfferRow, Row, Table
+from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
 from jwmirror.core.errors import ArchiveError
-from jwmirror.net.http import USER_AGENT, Patience, base_of, retries, words_of
+from jwmirror.net.http import USER_AGENT, Timeouts, base_url, error_words, retry_policy
 
-PATIENCE = Patience(connect_s=15, read_s=180)  # a query may take long to answer
+PATIENCE = Timeouts(connect_s=15, read_s=180)  # a query may take long to answer
 TIMEOUT_S = 3600.0  # for all questions of one Portal
 SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a question is repeated (EXECUTING)
 KEYWORDS = "Mast.Jwst.Filtered."
 
 
-class Page(msgspec.Struct):
+class AnswerPage(msgspec.Struct):
     """One page of an answer; its data are read when the rest of it is as it should be."""
 
     status: Any = None
@@ -43,14 +43,14 @@ class Portal:
         url: str,
         token: str | None = None,
         timeout_s: float = TIMEOUT_S,
-        patience: Patience = PATIENCE,
+        patience: Timeouts = PATIENCE,
     ):
-        self.url = base_of(url)
+        self.url = base_url(url)
         mast = _astroquery(self.url)
         with _border("the session"):
             self._observations = mast.ObservationsClass()
             self._mast = mast.MastClass()
-        adapter = PoliteAdapter(self.url, patience, time.monotonic() + timeout_s)
+        adapter = BoundedAdapter(self.url, patience, time.monotonic() + timeout_s)
         for client in (self._observations, self._mast):
             session = client._session  # astroquery offers no other way to bound a request's time
             session.mount("http://", adapter)
@@ -60,7 +60,7 @@ class Portal:
                 with _border("the log-in with the token"):
                     client.login(token=token)
 
-    def observations(self, program: int) -> Table:
+    def observations(self, program: int) -> MastTable:
         """CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
         return _table(
@@ -71,17 +71,17 @@ class Portal:
             ),
         )
 
-    def products(self, obsids: Sequence[str]) -> Table:
+    def products(self, obsids: Sequence[str]) -> MastTable:
         """CAOM's rows of the products of some observations; a product may come many times."""
         return _table(
-            OfferRow,
+            ProductRow,
             f"products of observations {obsids[0]}..{obsids[-1]}",
             lambda: self._observations.get_product_list_async(list(obsids)),
         )
 
     def keywords(
         self, table: str, program: int, columns: Sequence[str], observations: Sequence[int] = ()
-    ) -> Table:
+    ) -> MastTable:
         """Rows of Mast.Jwst.Filtered.<table> of a program, with some columns at least.
 
         The program is asked for as text, and as a number where that finds nothing. Where a column
@@ -93,31 +93,31 @@ class Portal:
             filters = [{"paramName": "program", "values": values}, *some]
             try:
                 found = self._filtered(table, filters, ",".join(columns))
-            except RefusedError:
+            except QueryRefusedError:
                 found = self._filtered(table, filters, "*")
             if found.rows:
                 break
         return found
 
-    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> Table:
+    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> MastTable:
         service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
         return _table(
             KeywordRow, service, lambda: self._mast.service_request_async(service, params)
         )
 
 
-class RefusedError(ArchiveError):
+class QueryRefusedError(ArchiveError):
     """The server understood a question and answered ERROR."""
 
 
-class PoliteAdapter(HTTPAdapter):
+class BoundedAdapter(HTTPAdapter):
     """Requests within a deadline, retried within bounds, whose secrets stay with one server."""
 
-    def __init__(self, url: str, patience: Patience, deadline: float):
+    def __init__(self, url: str, patience: Timeouts, deadline: float):
         self._home, self._patience, self._deadline = urlsplit(url), patience, deadline
         self._last: bytes | str | None = None
         self._pause_s = FIRST_PAUSE_S
-        super().__init__(max_retries=retries(patience))
+        super().__init__(max_retries=retry_policy(patience))
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -138,17 +138,19 @@ class PoliteAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def _table(kind: type[Row], what: str, question: Callable[[], list[requests.Response]]) -> Table:
+def _table(
+    kind: type[Row], what: str, question: Callable[[], list[requests.Response]]
+) -> MastTable:
     """All rows of an answer; ArchiveError unless every row that was announced came."""
     with _border(what):
         pages = [response.content for response in question()]
     return read_pages(kind, what, pages)
 
 
-def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> Table:
+def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTable:
     """All rows of an answer's pages, as sent; ArchiveError unless every announced row is there."""
     with _border(what):
-        pages = [msgspec.json.decode(content, type=Page) for content in contents]
+        pages = [msgspec.json.decode(content, type=AnswerPage) for content in contents]
     rows: list[Row] = []
     former: list[Row] = []
     columns: frozenset[str] = frozenset()
@@ -166,10 +168,10 @@ def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> Table:
         rows += part
     if announced is not None and announced != len(rows):
         raise _short(what, f"{announced} rows", len(rows))
-    return Table(rows, columns)
+    return MastTable(rows, columns)
 
 
-def _part(page: Page, kind: type[Row]) -> list[Row] | None:
+def _part(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
     """The rows of a page; None if that is not what it has."""
     try:
         return msgspec.json.decode(page.data, type=list[kind])
@@ -177,14 +179,14 @@ def _part(page: Page, kind: type[Row]) -> list[Row] | None:
         return None
 
 
-def _columns(page: Page) -> frozenset[str]:
+def _columns(page: AnswerPage) -> frozenset[str]:
     """The columns of a page's first row."""
     first = msgspec.json.decode(page.data, type=list[msgspec.Raw])[:1]
     return frozenset(name for row in first for name in msgspec.json.decode(row))
 
 
-def _refused(what: str, page: Page) -> RefusedError:
-    return RefusedError(
+def _refused(what: str, page: AnswerPage) -> QueryRefusedError:
+    return QueryRefusedError(
         f"MAST, asked for {what}: expected status COMPLETE, got {page.status} ({page.msg}); "
         "nothing was changed; run again later."
     )
@@ -214,7 +216,7 @@ def _border(what: str) -> Iterator[None]:
 def _said(err: Exception) -> str:
     """What an error of requests (which wraps urllib3's) or astroquery says, and of which host."""
     inner = err.args[0] if err.args else None
-    words = words_of(inner if isinstance(inner, HTTPError) else err)
+    words = error_words(inner if isinstance(inner, HTTPError) else err)
     asked = urlsplit(getattr(getattr(err, "request", None), "url", None) or "").netloc
     return f"{asked}: " * bool(asked) + (" ".join(words.split()) or type(err).__name__)
 

@@ -12,16 +12,16 @@ import msgspec
 from jwmirror.core.errors import ArchiveError
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
-OFFER_COLUMNS = (
+PRODUCT_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
     *("prvversion", "dataRights", "productGroupDescription"),
 )
-COLUMNS = (  # asked of every keyword table
+KEYWORD_COLUMNS = (  # asked of every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
     *("isStale", "isRestricted", "publicReleaseDate_mjd"),
     *("instrume", "detector", "exp_type", "subarray", "program", "date_obs_mjd"),
 )
-OWN_COLUMNS = {  # asked of one keyword table
+TABLE_COLUMNS = {  # asked of one keyword table
     "Nircam": ("filename", "filter", "pupil"),
     "Niriss": ("filename", "filter", "pupil"),
     "Nirspec": ("filename", "filter", "grating"),
@@ -38,27 +38,29 @@ ALTERNATIVES = {
 }
 
 
-def row_of(*columns: str) -> type[msgspec.Struct]:
+def row_type(*columns: str) -> type[msgspec.Struct]:
     """A kind of row with these columns, of whatever type; None where a row lacks one."""
     return msgspec.defstruct("Row", [(name, Any, None) for name in columns], gc=False)
 
 
-ObservationRow = row_of(*OBSERVATION_COLUMNS, "obs_id")
-OfferRow = row_of(*OFFER_COLUMNS)
-KeywordRow = row_of(
-    *dict.fromkeys(chain(COLUMNS, *OWN_COLUMNS.values(), ALTERNATIVES, ALTERNATIVES.values()))
+ObservationRow = row_type(*OBSERVATION_COLUMNS, "obs_id")
+ProductRow = row_type(*PRODUCT_COLUMNS)
+KeywordRow = row_type(
+    *dict.fromkeys(
+        chain(KEYWORD_COLUMNS, *TABLE_COLUMNS.values(), ALTERNATIVES, ALTERNATIVES.values())
+    )
 )
 Row = msgspec.Struct  # any of them
 
 
-class Table(NamedTuple):
+class MastTable(NamedTuple):
     """Rows of one table, and the columns that its first row came with."""
 
     rows: list[Row]
     columns: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, rows: Iterable[dict[str, Any]], kind: type[Row]) -> "Table":
+    def of(cls, rows: Iterable[dict[str, Any]], kind: type[Row]) -> "MastTable":
         """Rows given as mappings."""
         rows = list(rows)
         return cls(msgspec.convert(rows, list[kind]), frozenset(*rows[:1]))
@@ -84,7 +86,7 @@ NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
 IN_DAYS = {column: f"{column}_mjd" for column in ("date", "publicReleaseDate", "date_obs")}
 
 
-class Observation(NamedTuple):
+class CaomObservation(NamedTuple):
     """One group of products in CAOM."""
 
     obsid: str
@@ -93,7 +95,7 @@ class Observation(NamedTuple):
     name: str = ""  # obs_id, which begins like the names of its files; "" where it has none
 
 
-class Offer(msgspec.Struct, frozen=True, gc=False):
+class CaomProduct(msgspec.Struct, frozen=True, gc=False):
     """One file that CAOM lists under an observation."""
 
     uri: str
@@ -106,7 +108,7 @@ class Offer(msgspec.Struct, frozen=True, gc=False):
     group: str | None = None  # Minimum Recommended Products
 
 
-class Keywords(msgspec.Struct, frozen=True, gc=False):
+class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
     """One file's row in a keyword table."""
 
     filename: str
@@ -129,35 +131,35 @@ class Keywords(msgspec.Struct, frozen=True, gc=False):
     date_obs: str | None = None
 
 
-NO_ROW = Keywords(filename="")  # of a file that no table knows
+NO_ROW = KeywordRecord(filename="")  # of a file that no table knows
 
 
-def observations(table: Table, program: int) -> list[Observation]:
+def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
     """The observations of a program that CAOM's rows describe."""
     table.require("Mast.Caom.Filtered", OBSERVATION_COLUMNS)
     return [
-        Observation(
+        CaomObservation(
             obsid=str(row.obsid),
-            instrument=(text(row.instrument_name) or "").partition("/")[0].upper() or None,
+            instrument=(as_text(row.instrument_name) or "").partition("/")[0].upper() or None,
             is_planned=row.calib_level == -1,
-            name=text(row.obs_id) or "",
+            name=as_text(row.obs_id) or "",
         )
         for row in table.rows
-        if number(row, "proposal_id") == program
+        if as_int(row, "proposal_id") == program
     ]
 
 
-def offers(table: Table) -> list[Offer]:
+def read_products(table: MastTable) -> list[CaomProduct]:
     """The files that CAOM's product rows describe."""
-    table.require("Mast.Caom.Products", OFFER_COLUMNS)
-    said = Texts()
+    table.require("Mast.Caom.Products", PRODUCT_COLUMNS)
+    said = TextCache()
     return [
-        Offer(  # by position: several times as fast as by name
-            text(row.dataURI) or "",
-            text(row.productFilename) or "",
+        CaomProduct(  # by position: several times as fast as by name
+            as_text(row.dataURI) or "",
+            as_text(row.productFilename) or "",
             str(row.obsID),
-            number(row, "size"),
-            number(row, "calib_level"),
+            as_int(row, "size"),
+            as_int(row, "calib_level"),
             said[row.prvversion],
             (said[row.dataRights] or PUBLIC) != PUBLIC,
             said[row.productGroupDescription],
@@ -166,12 +168,12 @@ def offers(table: Table) -> list[Offer]:
     ]
 
 
-def keywords(table: Table, name: str, program: int) -> list[Keywords]:
+def read_keywords(table: MastTable, name: str, program: int) -> list[KeywordRecord]:
     """The files of a program that the rows of keyword table `name` describe."""
-    table.require(f"Mast.Jwst.Filtered.{name}", (*COLUMNS, *OWN_COLUMNS[name]))
-    said = Texts()
+    table.require(f"Mast.Jwst.Filtered.{name}", (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
+    said = TextCache()
     try:
-        return [_keywords(row, said) for row in table.rows if number(row, "program") == program]
+        return [_keywords(row, said) for row in table.rows if as_int(row, "program") == program]
     except TypeError as err:  # a list or an object where a word should be
         raise ArchiveError(
             f"MAST's table Mast.Jwst.Filtered.{name}: expected text and numbers in its columns, "
@@ -179,19 +181,19 @@ def keywords(table: Table, name: str, program: int) -> list[Keywords]:
         ) from err
 
 
-def _keywords(row: Row, said: "Texts") -> Keywords:
+def _keywords(row: Row, said: "TextCache") -> KeywordRecord:
     """One file's row."""
-    return Keywords(  # by position, as above
-        text(row.filename) or text(row.fileName) or "",
-        md5(row),
-        number(row, "fileSize"),
-        instant(row, "date"),
+    return KeywordRecord(  # by position, as above
+        as_text(row.filename) or as_text(row.fileName) or "",
+        as_md5(row),
+        as_int(row, "fileSize"),
+        as_iso(row, "date"),
         said[row.cal_ver],
         said[row.crds_ctx],
         said[row.sdp_ver],
-        truth(row, "isStale"),
-        truth(row, "isRestricted"),
-        instant(row, "publicReleaseDate"),
+        as_bool(row, "isStale"),
+        as_bool(row, "isRestricted"),
+        as_iso(row, "publicReleaseDate"),
         said[row.instrume],
         said[row.detector],
         said[row.filter],
@@ -199,19 +201,19 @@ def _keywords(row: Row, said: "Texts") -> Keywords:
         said[row.exp_type],
         said[row.subarray],
         said[row.grating],
-        instant(row, "date_obs"),
+        as_iso(row, "date_obs"),
     )
 
 
-class Texts(dict[Any, str | None]):
+class TextCache(dict[Any, str | None]):
     """Cells as text, for columns of few values: each value is looked at once."""
 
     def __missing__(self, cell: Any) -> str | None:
-        self[cell] = said = text(cell)
+        self[cell] = said = as_text(cell)
         return said
 
 
-def text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """A cell as text; None where it says nothing."""
     if value is None:
         return None
@@ -219,7 +221,7 @@ def text(value: Any) -> str | None:
     return said if said not in NOTHING else None
 
 
-def number(row: Row, column: str) -> int | None:
+def as_int(row: Row, column: str) -> int | None:
     """A cell as a whole number; None where it says nothing."""
     value = getattr(row, column)
     if type(value) is int:
@@ -232,7 +234,7 @@ def number(row: Row, column: str) -> int | None:
         raise _odd(row, column, "a whole number") from err
 
 
-def truth(row: Row, column: str) -> bool:
+def as_bool(row: Row, column: str) -> bool:
     """A cell as yes or no; nothing is no."""
     value = getattr(row, column)
     if type(value) is bool:
@@ -245,27 +247,27 @@ def truth(row: Row, column: str) -> bool:
     raise _odd(row, column, "true or false")
 
 
-def md5(row: Row) -> str | None:
+def as_md5(row: Row) -> str | None:
     """MAST's checksum of a file; None where it keeps none."""
     cell = row.checksum
-    said = cell if type(cell) is str and MD5.fullmatch(cell) else text(cell)
+    said = cell if type(cell) is str and MD5.fullmatch(cell) else as_text(cell)
     if said and not MD5.fullmatch(said):
         raise _odd(row, "checksum", "32 hex digits")
     return said.lower() if said else None
 
 
-def instant(row: Row, column: str) -> str | None:
+def as_iso(row: Row, column: str) -> str | None:
     """A date as ISO with milliseconds, from text, /Date(ms)/ or MJD; None where it says nothing."""
     in_days = IN_DAYS[column]
     said, days = getattr(row, column), getattr(row, in_days)
     try:
         return _iso(said, days) if column == "date" else _shared_iso(said, days)
     except (ValueError, TypeError, OverflowError) as err:
-        raise _odd(row, column if text(said) else in_days, "a date") from err
+        raise _odd(row, column if as_text(said) else in_days, "a date") from err
 
 
 def _iso(cell: Any, days: Any) -> str | None:
-    said = None if cell is None else text(cell)
+    said = None if cell is None else as_text(cell)
     if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
         moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
     elif said:

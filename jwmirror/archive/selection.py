@@ -58,7 +58,7 @@ PROPERTIES: dict[str, Values] = {  # what a product has of each; nothing where i
 }
 
 
-def select(listing: Listing, selection: Selection) -> tuple[Product, ...]:
+def select_products(listing: Listing, selection: Selection) -> tuple[Product, ...]:
     """The products of a listing that a selection asks for, in the listing's order.
 
     A criterion drops a product only if the product has that property, with another value: an
@@ -70,7 +70,7 @@ def select(listing: Listing, selection: Selection) -> tuple[Product, ...]:
     return tuple(filter(_fits(selection), listing.products))
 
 
-def unmatched(listing: Listing, selection: Selection) -> tuple[str, ...]:
+def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...]:
     """What a selection names and no product of its program has: "filters: f200x"."""
     if listing.program != selection.program:
         return ()

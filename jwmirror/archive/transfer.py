@@ -10,14 +10,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import quote
 
-from jwmirror.archive.cloud import Cloud
+from jwmirror.archive.cloud import CloudCopy
 from jwmirror.core.errors import ArchiveError, StoreError
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
-from jwmirror.net.http import Line, Patience, base_of
+from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.net.progress import LIVE_S, Progress, terminal
-from jwmirror.net.request import Body, Wanted
-from jwmirror.net.resume import key_of
+from jwmirror.net.request import DownloadedFile, DownloadRequest
+from jwmirror.net.resume import resume_key
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
@@ -35,17 +35,17 @@ class Fetched:
     size: int  # bytes
 
 
-def wanted(product: Product, url: str) -> Wanted:
+def download_request(product: Product, url: str) -> DownloadRequest:
     """How to ask the MAST server at `url` for a product, and what has to come."""
-    return Wanted(
+    return DownloadRequest(
         filename=product.filename,
         url=f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}",
         size=product.size,
         checksum=product.checksum,
         is_withheld=product.exclusive,
         release=product.release_date,
-        key=key_of(product),
-        version=product.token,
+        key=resume_key(product),
+        version=product.fingerprint,
     )
 
 
@@ -61,11 +61,11 @@ class Transfer:
         url: str,
         token: str | None = None,
         downloads: int = 8,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         cloud_url: str | None = None,
     ):
-        self._url, self._token, self._cloud_url = base_of(url), token, cloud_url
-        self._downloads, self._patience = downloads, patience or Patience()
+        self._url, self._token, self._cloud_url = base_url(url), token, cloud_url
+        self._downloads, self._patience = downloads, patience or Timeouts()
 
     def fetch(
         self, products: Iterable[Product], into: Path, quarantine: Path
@@ -82,9 +82,9 @@ class Transfer:
             raise _refused(into.name, into.parent, err) from err
         products = tuple(dict.fromkeys(products))
         progress = Progress(len(products), sum(p.size or 0 for p in products), terminal())
-        line = Line(self._downloads, self._patience, self._token)
+        line = HttpClient(self._downloads, self._patience, self._token)
         once = replace(self._patience, attempts=2, bodies=1)  # MAST is there if the cloud is not
-        cloud = Cloud(self._cloud_url, self._downloads, once) if self._cloud_url else None
+        cloud = CloudCopy(self._cloud_url, self._downloads, once) if self._cloud_url else None
         work = _Work(
             line=line,
             url=self._url,
@@ -103,9 +103,9 @@ class Transfer:
 class _Work:
     """What the downloads of one fetch share."""
 
-    line: Line
+    line: HttpClient
     url: str
-    cloud: Cloud | None
+    cloud: CloudCopy | None
     into: Path
     quarantine: Path
     progress: Progress
@@ -127,7 +127,7 @@ class _Work:
         try:
             body = self._from_cloud(product) or download(
                 self.line,
-                wanted(product, self.url),
+                download_request(product, self.url),
                 self.into,
                 self.quarantine,
                 self.progress.add,
@@ -140,7 +140,7 @@ class _Work:
             raise _refused(product.filename, self.into, err) from err
         return Fetched(product=product, path=body.path, sha256=body.sha256, size=body.size)
 
-    def _from_cloud(self, product: Product) -> Body | None:
+    def _from_cloud(self, product: Product) -> DownloadedFile | None:
         if self.cloud is None:
             return None
         add, halt = self.progress.add, self.line.halt

@@ -10,9 +10,9 @@ import urllib3
 from msgspec import structs
 from urllib3.exceptions import HTTPError
 
-from jwmirror.archive.transfer import wanted
+from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Listing, Product
-from jwmirror.net.http import Line, Patience, base_of, dropped
+from jwmirror.net.http import HttpClient, Timeouts, base_url, discard
 
 LARGEST = 1 << 28  # bytes of a body that is read just to tell it from others
 HASHED = "sha256:"
@@ -20,14 +20,14 @@ HASHED = "sha256:"
 log = logging.getLogger(__name__)
 
 
-def observe(
+def add_validators(
     listing: Listing,
     url: str,
     known: Mapping[str, str | None],
     token: str | None = None,
     downloads: int = 8,
     uris: Collection[str] | None = None,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
 ) -> Listing:
     """The listing with a validator for each product without checksum (of `uris` only, if given).
 
@@ -35,7 +35,7 @@ def observe(
     conditional request where the server gives strong ETags, and a download where it gives none.
     Where there is no answer, the known validator stays, so that the next poll looks again.
     """
-    base, line = base_of(url), Line(downloads, patience or Patience(), token)
+    base, line = base_url(url), HttpClient(downloads, patience or Timeouts(), token)
     asked = [
         product
         for product in listing.products
@@ -51,10 +51,10 @@ def observe(
         seen = dict(pool.map(look, asked))
     line.close()
     log.info("looked at %d products without checksum", len(asked))
-    return validated(listing, {**known, **seen})
+    return with_validators(listing, {**known, **seen})
 
 
-def validated(listing: Listing, validators: Mapping[str, str | None]) -> Listing:
+def with_validators(listing: Listing, validators: Mapping[str, str | None]) -> Listing:
     """The listing with these validators, by URI, of the products without checksum. Pure."""
     products = tuple(
         product
@@ -65,9 +65,9 @@ def validated(listing: Listing, validators: Mapping[str, str | None]) -> Listing
     return replace(listing, products=products)
 
 
-def _validator(line: Line, base: str, product: Product, known: str | None) -> str | None:
+def _validator(line: HttpClient, base: str, product: Product, known: str | None) -> str | None:
     """What tells a product's present content from others; `known` if there is no answer."""
-    request = wanted(product, base)
+    request = download_request(product, base)
     is_tag = known is not None and not known.startswith(HASHED)
     condition = {"If-None-Match": known} if is_tag else {}
     try:
@@ -77,12 +77,12 @@ def _validator(line: Line, base: str, product: Product, known: str | None) -> st
             response.release_conn()
             return known
         if response.status != 200:
-            dropped(response)
+            discard(response)
             log.warning("%s: no validator, status %d", product.filename, response.status)
             return known
         tag = response.headers.get("ETag", "")
         if tag.startswith('"') and (is_tag or known is None):
-            dropped(response)
+            discard(response)
             return tag
         return _hashed(line, response, product.filename) or known
     except HTTPError as err:
@@ -90,13 +90,13 @@ def _validator(line: Line, base: str, product: Product, known: str | None) -> st
         return known
 
 
-def _hashed(line: Line, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
+def _hashed(line: HttpClient, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
     """The sha256 of a body that is read to its end; None if it is too large for that."""
     body = _Hash()
     try:
         line.receive(response, body, body.count)
     except _TooLargeError:
-        dropped(response)
+        discard(response)
         log.warning("%s: no validator, more than %d bytes", filename, LARGEST)
         return None
     response.release_conn()

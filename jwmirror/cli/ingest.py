@@ -22,7 +22,7 @@ from jwmirror.cli.app import (
     told,
 )
 from jwmirror.config.load import Config, load
-from jwmirror.core.files import refusals
+from jwmirror.core.files import as_store_error
 from jwmirror.core.model import UPSTREAM, Product
 from jwmirror.core.model.maintenance import Adoption
 from jwmirror.report import formatting
@@ -57,7 +57,7 @@ def adopt(
 
 def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoption:
     from jwmirror.net.integrity import check_readable
-    from jwmirror.net.staging import landing
+    from jwmirror.net.staging import staging_folder
     from jwmirror.pipeline.identity import version_of
     from jwmirror.store.maintenance.adopt import adopt as take_in
 
@@ -66,9 +66,9 @@ def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoptio
         wanted, held = _lacking(config)
         return take_in(root, folder, wanted, held, version_of, check_readable, None)
     told = "what has no receipt is not adopted"
-    with refusals("adopt", told), lease(root, "adopt", patience(wait), RUN):
+    with as_store_error("adopt", told), lease(root, "adopt", patience(wait), RUN):
         wanted, held = _lacking(config)
-        with landing(Objects(root).incoming, (), wanted.values()) as into:
+        with staging_folder(Objects(root).incoming, (), wanted.values()) as into:
             return take_in(
                 root, folder, wanted, held, version_of, check_readable, into, config.group
             )
@@ -76,14 +76,14 @@ def _adopted(config: Config, folder: Path, wait: bool, dry_run: bool) -> Adoptio
 
 def _lacking(config: Config) -> tuple[dict[str, Product], set[str]]:
     """What MAST has that the mirror lacks, by file name; and the names of what it has."""
-    from jwmirror.archive.poll import orders, poll
+    from jwmirror.archive.poll import group_into_orders, poll
 
     root = config.mirror
     entries = Generations(root).entries()
     token = os.environ.get(config.token_env)
     found = poll(config.archive_url, config.selections, entries, token, config.downloads)
     arrived = list(fetched(root))
-    ordered = orders(found, arrived).products.values()
+    ordered = group_into_orders(found, arrived).products.values()
     wanted = {product.filename: product for products in ordered for product in products}
     held = {entry.filename for entry in entries if entry.origin == UPSTREAM}
     held |= {version.product.filename for version in arrived}
@@ -101,12 +101,12 @@ def ingest_events(
 
     What of them is not mirrored is left out; if nothing of them is, the next run asks for all.
     """
-    from jwmirror.archive.events import named, read_events
+    from jwmirror.archive.events import read_events, scopes_of
     from jwmirror.store.runs import keep
 
     with told():
         events = read_events(file)
-        scopes = named(events)
+        scopes = scopes_of(events)
         if scopes:
             keep(mirror_of(mirror, config), scopes)
     if as_json:

@@ -31,7 +31,7 @@ def bundle(
     Those of the last run; with --sync those that the config needs now for what is held.
     """
     from jwmirror.config.load import load
-    from jwmirror.crds.bundle import bundle as bundled
+    from jwmirror.crds.bundle import write_bundle as bundled
 
     with told():
         asked = load(config or CONFIG)

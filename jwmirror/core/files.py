@@ -14,12 +14,17 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
-MANY = 32  # files that are made durable faster together than one by one
-LOCAL = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # statfs(2): ext4, XFS, btrfs, tmpfs
+MANY_FILES = 32  # files that are made durable faster together than one by one
+LOCAL_FILE_SYSTEMS = (
+    0xEF53,
+    0x58465342,
+    0x9123683E,
+    0x01021994,
+)  # statfs(2): ext4, XFS, btrfs, tmpfs
 
 
 @contextmanager
-def refusals(doing: str, state: str) -> Iterator[None]:
+def as_store_error(doing: str, state: str) -> Iterator[None]:
     """Tell what the disk refuses (no room, no inode, read-only...) as a StoreError."""
     try:
         yield
@@ -60,7 +65,7 @@ def sync_many(paths: Collection[Path]) -> None:
     file system is known to keep that promise; few, and those of others, one by one.
     """
     paths = list(paths)
-    if len(paths) < MANY or not _sync_file_system(paths[0]):
+    if len(paths) < MANY_FILES or not _sync_file_system(paths[0]):
         for path in paths:
             sync_file(path)
 
@@ -73,7 +78,10 @@ def _sync_file_system(path: Path) -> bool:
     facts = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
     handle = os.open(path, os.O_RDONLY)
     try:
-        if libc.fstatfs(handle, facts) or ctypes.c_long.from_buffer(facts).value not in LOCAL:
+        if (
+            libc.fstatfs(handle, facts)
+            or ctypes.c_long.from_buffer(facts).value not in LOCAL_FILE_SYSTEMS
+        ):
             return False
         if libc.syncfs(handle):
             code = ctypes.get_errno()

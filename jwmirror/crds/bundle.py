@@ -7,12 +7,12 @@ from pathlib import Path
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.files import sync_file, sync_folder
-from jwmirror.crds.cache import read_ledger, write_ledger
-from jwmirror.crds.server import OBSERVATORY, config_folder, has_config, place_of
+from jwmirror.crds.cache import read_verified, write_verified
+from jwmirror.crds.server import OBSERVATORY, cache_path, config_folder, has_config
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
+class ReferenceBundle:
     """What went into a bundle."""
 
     context: str
@@ -21,7 +21,9 @@ class Bundle:
     size: int  # bytes
 
 
-def bundle(context: str, references: Collection[str], cache: Path, to: Path) -> Bundle:
+def write_bundle(
+    context: str, references: Collection[str], cache: Path, to: Path
+) -> ReferenceBundle:
     """Copy a context's mappings and these references from a synced cache into the folder `to`.
 
     The folder is a CRDS cache (CRDS_PATH) of its own, and a `references.cache` that asks no server;
@@ -29,21 +31,21 @@ def bundle(context: str, references: Collection[str], cache: Path, to: Path) -> 
     """
     if to.exists():
         raise ReferencesError(f"{to}: is there already; name a folder that is not, and run again.")
-    ledger = read_ledger(cache)
+    ledger = read_verified(cache)
     if not has_config(cache) or context not in ledger.contexts:
         raise ReferencesError(
             f"{context} was never synced into {cache}; run `snakemake` (or this command with "
             "network) first."
         )
     mappings = ledger.contexts[context]
-    places = [place_of(cache, name) for name in mappings]
+    places = [cache_path(cache, name) for name in mappings]
     places += [_reference(cache, name) for name in sorted(references)]
     building = to.with_name(f".{to.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     try:
         shutil.copytree(config_folder(cache), config_folder(building))
         size = sum(_copied(place, building / place.relative_to(cache)) for place in places)
-        write_ledger(building, ledger.restricted(context, references))
+        write_verified(building, ledger.restricted(context, references))
         building.rename(to)
     except OSError as err:
         raise ReferencesError(
@@ -52,7 +54,7 @@ def bundle(context: str, references: Collection[str], cache: Path, to: Path) -> 
     finally:
         shutil.rmtree(building, ignore_errors=True)
     sync_folder(to.parent)
-    return Bundle(context=context, folder=str(to), files=len(places), size=size)
+    return ReferenceBundle(context=context, folder=str(to), files=len(places), size=size)
 
 
 def _reference(cache: Path, name: str) -> Path:

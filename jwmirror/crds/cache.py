@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Seal:
+class VerifiedFile:
     """A file that was verified, as it was then: while size and mtime are the same, so is it."""
 
     size: int  # bytes
@@ -26,7 +26,7 @@ class Seal:
     sha1: str
 
     @classmethod
-    def of(cls, path: Path) -> "Seal":
+    def of(cls, path: Path) -> "VerifiedFile":
         """The seal of a file as it is now; it is hashed."""
         with open(path, "rb") as file:
             sums = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False))
@@ -42,34 +42,34 @@ class Seal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
+class VerifiedCache:
     """What of a cache was verified; files never change under a name of CRDS."""
 
-    files: dict[str, Seal] = field(default_factory=dict)
+    files: dict[str, VerifiedFile] = field(default_factory=dict)
     contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # -> its mappings
 
-    def restricted(self, context: str, references: Collection[str]) -> "Ledger":
+    def restricted(self, context: str, references: Collection[str]) -> "VerifiedCache":
         """What it says of one context, its mappings, and some references."""
         mappings = self.contexts[context]
         names = {*references, *mappings}
-        return Ledger(
+        return VerifiedCache(
             files={name: seal for name, seal in self.files.items() if name in names},
             contexts={context: mappings},
         )
 
 
-def read_ledger(cache: Path) -> Ledger:
+def read_verified(cache: Path) -> VerifiedCache:
     """What was verified; nothing, where there is no such file or it does not read."""
     try:
-        return read(config_folder(cache) / LEDGER, Ledger)
+        return read(config_folder(cache) / LEDGER, VerifiedCache)
     except FileNotFoundError:
-        return Ledger()
+        return VerifiedCache()
     except msgspec.MsgspecError as err:
         log.warning("the ledger of %s does not read (%s): all files are verified anew", cache, err)
-        return Ledger()
+        return VerifiedCache()
 
 
-def write_ledger(cache: Path, ledger: Ledger) -> None:
+def write_verified(cache: Path, ledger: VerifiedCache) -> None:
     """Remember what was verified."""
-    if ledger != read_ledger(cache):
+    if ledger != read_verified(cache):
         write(config_folder(cache) / LEDGER, ledger)

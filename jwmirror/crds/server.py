@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from jwmirror.core import names
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.files import write_bytes
-from jwmirror.net.http import Line, Patience, base_of, words_of
+from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
 
 OBSERVATORY = "jwst"
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
@@ -40,12 +40,12 @@ class FileFacts:
     sha1: str | None
 
 
-class Server:
+class CrdsClient:
     """A CRDS server; every answer it cannot give is a ReferencesError."""
 
-    def __init__(self, url: str, patience: Patience):
-        self.url = base_of(url)
-        self.line = Line(1, patience)
+    def __init__(self, url: str, patience: Timeouts):
+        self.url = base_url(url)
+        self.line = HttpClient(1, patience)
         self._serial = itertools.count(1)
 
     def call(self, method: str, *parameters: object) -> Any:
@@ -59,7 +59,7 @@ class Server:
             answer = json.loads(response.data)
             error, result = answer["error"], answer["result"]
         except HTTPError as err:
-            raise self._failed(method, words_of(err)) from err
+            raise self._failed(method, error_words(err)) from err
         except (ValueError, KeyError, TypeError) as err:
             said = f"status {response.status}, and no answer in JSON-RPC"
             raise self._failed(method, said) from err
@@ -136,7 +136,7 @@ def config_folder(cache: Path) -> Path:
     return cache / "config" / OBSERVATORY
 
 
-def place_of(cache: Path, filename: str, instrument: str = "") -> Path:
+def cache_path(cache: Path, filename: str, instrument: str = "") -> Path:
     """Where a cache keeps a mapping, or a reference of an instrument."""
     if not names.is_safe(filename):
         raise ReferencesError(f"CRDS names a file {filename!r}, which no cache can take.")

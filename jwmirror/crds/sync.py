@@ -10,26 +10,27 @@ from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError
 from jwmirror.core.files import sync_file, sync_folder
-from jwmirror.crds.cache import Seal, read_ledger, write_ledger
+from jwmirror.crds.cache import VerifiedFile, read_verified, write_verified
 from jwmirror.crds.server import (
     CONTEXT,
     OBSERVATORY,
+    CrdsClient,
     FileFacts,
-    Server,
+    cache_path,
     has_config,
-    place_of,
     write_config,
 )
-from jwmirror.net.download import Wanted, download
-from jwmirror.net.http import Patience
+from jwmirror.net.download import download
+from jwmirror.net.http import Timeouts
+from jwmirror.net.request import DownloadRequest
 
 BUILD, LATEST = "build", "latest"
-PATIENCE = Patience(read_s=120)
+PATIENCE = Timeouts(read_s=120)
 
 log = logging.getLogger(__name__)
 
 
-def resolve_context(url: str, policy: str, cache: Path | str, patience: Patience = PATIENCE) -> str:
+def resolve_context(url: str, policy: str, cache: Path | str, patience: Timeouts = PATIENCE) -> str:
     """The name of the context that a policy means now: build, latest, or jwst_NNNN.pmap itself.
 
     `build` is the context of the installed jwst. Where the server is asked, `cache` learns of it
@@ -42,7 +43,7 @@ def resolve_context(url: str, policy: str, cache: Path | str, patience: Patience
             f"context {policy!r}: expected build, latest or jwst_NNNN.pmap; correct "
             "references.context in the config."
         )
-    server = Server(url, patience)
+    server = CrdsClient(url, patience)
     write_config(Path(cache), server.info)
     if policy == LATEST:
         context = server.call("get_default_context", OBSERVATORY, LATEST)
@@ -70,20 +71,20 @@ def _engine() -> str:
 
 
 def sync_mappings(
-    url: str, context: str, cache: Path | str, patience: Patience = PATIENCE
+    url: str, context: str, cache: Path | str, patience: Timeouts = PATIENCE
 ) -> tuple[str, ...]:
     """Have all mappings of a context in the cache, verified; their names.
 
     Afterwards references can be looked up offline. What was synced before asks no server.
     """
-    cache, server = Path(cache), Server(url, patience)
-    mappings = read_ledger(cache).contexts.get(context)
+    cache, server = Path(cache), CrdsClient(url, patience)
+    mappings = read_verified(cache).contexts.get(context)
     if mappings is None or not has_config(cache):
         write_config(cache, server.info)
         mappings = tuple(sorted(server.call("get_mapping_names", context)))
-    _sync(server, {name: place_of(cache, name) for name in mappings}, cache)
-    ledger = read_ledger(cache)
-    write_ledger(cache, replace(ledger, contexts={**ledger.contexts, context: mappings}))
+    _sync(server, {name: cache_path(cache, name) for name in mappings}, cache)
+    ledger = read_verified(cache)
+    write_verified(cache, replace(ledger, contexts={**ledger.contexts, context: mappings}))
     return mappings
 
 
@@ -92,22 +93,22 @@ def sync_files(
     context: str,
     cache: Path | str,
     url: str,
-    patience: Patience = PATIENCE,
+    patience: Timeouts = PATIENCE,
 ) -> dict[str, str]:
     """Have these references in the cache, one after the other, verified; name -> sha1.
 
     A bad file in the cache is deleted and fetched again; what does not come right is never put
     in place, and ReferencesError says so. What was verified before asks no server.
     """
-    cache, server = Path(cache), Server(url, patience)
+    cache, server = Path(cache), CrdsClient(url, patience)
     wanted = sorted({name for name in names if name and name.upper() != "N/A"})
-    places = {name: place_of(cache, name, server.instrument_of(name, context)) for name in wanted}
+    places = {name: cache_path(cache, name, server.instrument_of(name, context)) for name in wanted}
     return _sync(server, places, cache)
 
 
-def sums_of(names: Iterable[str], url: str, patience: Patience = PATIENCE) -> dict[str, str]:
+def sums_of(names: Iterable[str], url: str, patience: Timeouts = PATIENCE) -> dict[str, str]:
     """The sha1 of references as CRDS tells it, without fetching them; name -> sha1."""
-    facts = Server(url, patience).facts(names)
+    facts = CrdsClient(url, patience).facts(names)
     lacking = sorted(name for name, each in facts.items() if each.sha1 is None)
     if lacking:
         raise ReferencesError(f"CRDS at {url}: tells no sha1 of {', '.join(lacking[:5])}.")
@@ -117,9 +118,9 @@ def sums_of(names: Iterable[str], url: str, patience: Patience = PATIENCE) -> di
 # ---- one file after the other ----------------------------------------------------------------
 
 
-def _sync(server: Server, places: dict[str, Path], cache: Path) -> dict[str, str]:
+def _sync(server: CrdsClient, places: dict[str, Path], cache: Path) -> dict[str, str]:
     """Have files in their places, whole; name -> sha1."""
-    ledger = read_ledger(cache)
+    ledger = read_verified(cache)
     seals = {
         name: seal
         for name, place in places.items()
@@ -137,20 +138,20 @@ def _sync(server: Server, places: dict[str, Path], cache: Path) -> dict[str, str
         ) from err
     finally:
         if doubtful:
-            write_ledger(cache, replace(ledger, files={**ledger.files, **seals}))
+            write_verified(cache, replace(ledger, files={**ledger.files, **seals}))
     return {name: seals[name].sha1 for name in places}
 
 
-def _settle(server: Server, facts: FileFacts, place: Path) -> Seal:
+def _settle(server: CrdsClient, facts: FileFacts, place: Path) -> VerifiedFile:
     """Have one file in its place: as it is if it is right, or else fetched."""
     if place.exists():
-        seal = Seal.of(place)
+        seal = VerifiedFile.of(place)
         if seal.size == facts.size and facts.sha1 in (None, seal.sha1):
             return seal
         log.warning("%s in the cache is not what CRDS has; deleted, and fetched again", facts.name)
         place.unlink()
     place.parent.mkdir(parents=True, exist_ok=True)
-    wanted = Wanted(
+    wanted = DownloadRequest(
         filename=facts.name,
         url=server.url_of(facts.name),
         size=facts.size,
@@ -169,7 +170,7 @@ def _settle(server: Server, facts: FileFacts, place: Path) -> Seal:
     except ArchiveError as err:
         raise ReferencesError(str(err)) from err
     _put_in_place(body.path, place)
-    return Seal.of(place)
+    return VerifiedFile.of(place)
 
 
 def _put_in_place(file: Path, place: Path) -> None:

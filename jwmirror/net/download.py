@@ -12,9 +12,15 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ArchiveError, RejectedError
 from jwmirror.net import resume
-from jwmirror.net.http import Line
+from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
-from jwmirror.net.request import Attempt, Body, Wanted, failed, receive
+from jwmirror.net.request import (
+    DownloadedFile,
+    DownloadRequest,
+    DownloadState,
+    download_error,
+    receive_file,
+)
 
 LONGEST_NAME = 150  # characters of a file's name kept in quarantine
 
@@ -22,13 +28,13 @@ log = logging.getLogger(__name__)
 
 
 def download(
-    line: Line,
-    wanted: Wanted,
+    line: HttpClient,
+    wanted: DownloadRequest,
     into: Path,
     quarantine: Path | None = None,
     on_bytes: Callable[[int], None] = lambda count: None,
     halt: threading.Event | None = None,
-) -> Body:
+) -> DownloadedFile:
     """Download a file into one in `into` that is left only if every check passes.
 
     A cut body is resumed where that is safe, or asked for again; so is a wrong one, unless the
@@ -37,12 +43,12 @@ def download(
     and OSError when the disk refuses.
     """
     halt, seen = halt or line.halt, set()
-    attempt = Attempt(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
+    attempt = DownloadState(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
     if body := _found(attempt):
         return body
     for left in reversed(range(line.patience.bodies)):
         try:
-            body = receive(line, attempt)
+            body = receive_file(line, attempt)
             check(wanted, body)
             attempt.forget()
             return body
@@ -58,7 +64,7 @@ def download(
             left_over = _leave(attempt)
             if not left:
                 times = line.patience.bodies
-                raise failed(wanted, f"cut {times} times", err, left_over) from err
+                raise download_error(wanted, f"cut {times} times", err, left_over) from err
         except ArchiveError:
             _leave(attempt)
             raise
@@ -66,10 +72,10 @@ def download(
             attempt.drop()
             raise
         halt.wait(line.patience.backoff_s)
-    raise failed(wanted, "cut again and again", "what had come did not fit together")
+    raise download_error(wanted, "cut again and again", "what had come did not fit together")
 
 
-def check(wanted: Wanted, body: Body) -> None:
+def check(wanted: DownloadRequest, body: DownloadedFile) -> None:
     """Raise RejectedError unless a body is what was wanted, whole and readable."""
     facts = [
         ("Content-Encoding", "identity", body.encoding or "identity"),
@@ -88,12 +94,12 @@ def check(wanted: Wanted, body: Body) -> None:
 # ---- what an earlier download left -----------------------------------------------------------
 
 
-def _place(into: Path, wanted: Wanted) -> Path:
+def _place(into: Path, wanted: DownloadRequest) -> Path:
     """Where a file goes to: under its key, so that it can be found again, or under a fresh name."""
-    return into / f"{wanted.key or uuid.uuid4().hex}{resume.PART}"
+    return into / f"{wanted.key or uuid.uuid4().hex}{resume.PART_SUFFIX}"
 
 
-def _found(attempt: Attempt) -> Body | None:
+def _found(attempt: DownloadState) -> DownloadedFile | None:
     """The file as a killed run left it, if it is whole: every byte is hashed and checked anew."""
     wanted = attempt.wanted
     if not attempt.has_leftover or not wanted.checksum:
@@ -111,7 +117,7 @@ def _found(attempt: Attempt) -> Body | None:
     return body
 
 
-def _leave(attempt: Attempt) -> str:
+def _leave(attempt: DownloadState) -> str:
     """Leave bytes that may be resumed, and drop others; words for what is left."""
     if not attempt.kept():
         attempt.drop()

@@ -26,11 +26,11 @@ USER_AGENT = f"jwmirror/{__version__} python-urllib3/{urllib3.__version__}"
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may heal
 REDIRECTS = 5
 CHUNK = 1 << 18  # bytes
-SLOWEST = 1024  # bytes/s, over a window of `Patience.stall_s`
+SLOWEST = 1024  # bytes/s, over a window of `Timeouts.stall_s`
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long and how often to try before giving up."""
 
     connect_s: float = 15.0
@@ -43,9 +43,9 @@ class Patience:
     keep_from: int = 1 << 20  # bytes of a file that is worth resuming
 
 
-def retries(patience: Patience, halt: threading.Event | None = None) -> urllib3.Retry:
+def retry_policy(patience: Timeouts, halt: threading.Event | None = None) -> urllib3.Retry:
     """Retries of requests that change nothing at the server, POSTed queries too."""
-    again = Retries(
+    again = BoundedRetry(
         total=patience.attempts - 1,
         redirect=REDIRECTS,
         status_forcelist=RETRIED,
@@ -58,12 +58,12 @@ def retries(patience: Patience, halt: threading.Event | None = None) -> urllib3.
     return again
 
 
-class Retries(urllib3.Retry):
+class BoundedRetry(urllib3.Retry):
     """Retries whose waits end when `halt` is set."""
 
     halt = threading.Event()  # never set
 
-    def new(self, **changes: object) -> "Retries":
+    def new(self, **changes: object) -> "BoundedRetry":
         """The retries that are left."""
         left = super().new(**changes)
         left.halt = self.halt
@@ -89,20 +89,20 @@ class Retries(urllib3.Retry):
             raise HTTPError("given up while waiting to ask again")
 
 
-class Line:
+class HttpClient:
     """HTTP to one server: `open` asks, `receive` streams a body; both raise urllib3's HTTPError.
 
     Proxies and certificates are those that the environment names, as for astroquery.
     """
 
-    def __init__(self, connections: int, patience: Patience, token: str | None = None):
+    def __init__(self, connections: int, patience: Timeouts, token: str | None = None):
         self.patience, self.halt = patience, threading.Event()
         self._token = token
         self._settings = {
             "maxsize": connections,
-            "retries": retries(patience, self.halt),
+            "retries": retry_policy(patience, self.halt),
             "timeout": urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
-            "ca_certs": certificates(),
+            "ca_certs": certificate_file(),
         }
         self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host that are asked
         self._making = threading.Lock()
@@ -172,7 +172,7 @@ def proxy_for(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def certificates() -> str | None:
+def certificate_file() -> str | None:
     """The file of certificates that the environment names; None for the system's own."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
@@ -195,20 +195,20 @@ class StalledError(HTTPError):
     """A body came more slowly than is worth waiting for."""
 
 
-def dropped(response: urllib3.BaseHTTPResponse) -> None:
+def discard(response: urllib3.BaseHTTPResponse) -> None:
     """Give up a response whose body is not wanted: close its connection, free its place."""
     response.close()
     response.release_conn()  # the place in the pool, whose connection is opened again when needed
 
 
-def words_of(why: object) -> str:
+def error_words(why: object) -> str:
     """What a foreign error says, without its names for things."""
     why = getattr(why, "reason", None) or why
     if isinstance(why, IncompleteRead):
         return f"{why.partial} bytes came, {why.expected} more were announced"
     cause = why.__cause__ if isinstance(why, ProtocolError) else None
     if isinstance(cause, IncompleteRead) and isinstance(cause.expected, int):
-        return words_of(cause)
+        return error_words(cause)
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     if isinstance(cause, HTTPException):
@@ -217,7 +217,7 @@ def words_of(why: object) -> str:
     return text.partition(": ")[2] if text.startswith(("HTTPConnection", "HTTPSConn")) else text
 
 
-def base_of(url: str) -> str:
+def base_url(url: str) -> str:
     """A server's URL without a closing slash; ConfigError if it is not one."""
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ConfigError(

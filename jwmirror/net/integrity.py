@@ -29,7 +29,7 @@ def check_readable(path: Path, filename: str) -> None:
 
 
 def _check_fits(path: Path, filename: str) -> None:
-    if fault := fault_in(path):
+    if fault := fits_fault(path):
         raise RejectedError(filename, *fault)
 
 
@@ -78,7 +78,7 @@ LONGEST = 4096  # blocks of one header; more is not a header
 _SIZING = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
-def fault_in(path: Path) -> tuple[str, str, str] | None:
+def fits_fault(path: Path) -> tuple[str, str, str] | None:
     """What is wrong with the structure of a FITS file: what, expected, found; None if nothing."""
     size = path.stat().st_size
     with open(path, "rb") as file:

@@ -17,14 +17,14 @@ from urllib3.exceptions import HTTPError
 from jwmirror.core.errors import ArchiveError, WithheldError
 from jwmirror.core.files import BLOCK
 from jwmirror.net import resume
-from jwmirror.net.http import Line, dropped, words_of
-from jwmirror.net.resume import Kept
+from jwmirror.net.http import HttpClient, discard, error_words
+from jwmirror.net.resume import ResumeRecord
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class DownloadRequest:
     """A file to download, and what is known of it beforehand."""
 
     filename: str
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Body:
+class DownloadedFile:
     """What came, over one request or, resumed, over several."""
 
     path: Path
@@ -53,10 +53,10 @@ class Body:
 
 
 @dataclass(kw_only=True)
-class Attempt:
+class DownloadState:
     """The tries at one file: where it goes to, the hashes of its bytes, and who is told of them."""
 
-    wanted: Wanted
+    wanted: DownloadRequest
     path: Path
     on_bytes: Callable[[int], None]
     halt: threading.Event
@@ -74,27 +74,27 @@ class Attempt:
         self._sha256 = hashlib.sha256()
         self._other = hashlib.new(self.wanted.algorithm, usedforsecurity=False)
 
-    def kept(self) -> Kept | None:
+    def kept(self) -> ResumeRecord | None:
         """The record of what is on disk, if that can be resumed."""
         if not self.has_record:
             return None
-        return resume.recall(self.path, self.wanted.version, self.wanted.size)
+        return resume.read_record(self.path, self.wanted.version, self.wanted.size)
 
-    def remember(self, kept: Kept) -> None:
+    def remember(self, kept: ResumeRecord) -> None:
         """Leave a record that makes the file outlive its process."""
         self.has_record = True
-        resume.remember(self.path, kept)
+        resume.write_record(self.path, kept)
 
     def forget(self) -> None:
         """Remove the record, if there is one."""
         if self.has_record:
-            resume.forget(self.path)
+            resume.remove_record(self.path)
             self.has_record = False
 
     def drop(self) -> None:
         """Remove what is on disk, and begin anew."""
         self.has_record = False
-        resume.drop(self.path)
+        resume.remove_partial(self.path)
         self.restart()
 
     def open(self, *, to_append: bool) -> BinaryIO:
@@ -117,9 +117,9 @@ class Attempt:
             while piece := file.read(BLOCK):
                 self.take(piece)
 
-    def body(self, **facts: object) -> Body:
+    def body(self, **facts: object) -> DownloadedFile:
         """What has come."""
-        return Body(
+        return DownloadedFile(
             path=self.path,
             size=self.size,
             sha256=self._sha256.hexdigest(),
@@ -132,7 +132,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def receive(line: Line, attempt: Attempt) -> Body:
+def receive_file(line: HttpClient, attempt: DownloadState) -> DownloadedFile:
     """Ask for what is missing of a file, or for all of it, and take it."""
     wanted, path = attempt.wanted, attempt.path
     kept = attempt.kept()
@@ -149,7 +149,7 @@ def receive(line: Line, attempt: Attempt) -> Body:
         with attempt.open(to_append=resumed) as file:
             line.receive(response, file, attempt.take)
     except BaseException:
-        dropped(response)
+        discard(response)
         raise
     response.release_conn()
     length = response.headers.get("Content-Length")
@@ -161,23 +161,25 @@ def receive(line: Line, attempt: Attempt) -> Body:
 
 
 def _answer_from(
-    line: Line, wanted: Wanted, kept: Kept | None, start: int
+    line: HttpClient, wanted: DownloadRequest, kept: ResumeRecord | None, start: int
 ) -> urllib3.BaseHTTPResponse:
     """The answer to a request for the bytes from `start`, or for all where that is not safe."""
     if kept:
-        response = answer(line, wanted, {"Range": f"bytes={start}-", "If-Range": kept.etag})
+        response = open_response(line, wanted, {"Range": f"bytes={start}-", "If-Range": kept.etag})
         if response.status == HTTPStatus.OK or _is_rest(response, kept, start):
             return response
-        dropped(response)
+        discard(response)
         log.info("%s: the server cannot resume it; fetched from its first byte", wanted.filename)
-    response = answer(line, wanted)
+    response = open_response(line, wanted)
     if response.status != HTTPStatus.OK:
-        dropped(response)
-        raise failed(wanted, f"expected status 200, got {response.status}", response.reason or "")
+        discard(response)
+        raise download_error(
+            wanted, f"expected status 200, got {response.status}", response.reason or ""
+        )
     return response
 
 
-def _remember(line: Line, attempt: Attempt, response: urllib3.BaseHTTPResponse) -> None:
+def _remember(line: HttpClient, attempt: DownloadState, response: urllib3.BaseHTTPResponse) -> None:
     """Leave a record beside the file to come, if it is worth resuming and that will be safe."""
     wanted, length = attempt.wanted, response.headers.get("Content-Length", "")
     etag = response.headers.get("ETag")
@@ -185,11 +187,11 @@ def _remember(line: Line, attempt: Attempt, response: urllib3.BaseHTTPResponse) 
     if not wanted.key or size < line.patience.keep_from or not resume.is_strong(etag):
         return
     if wanted.size in (None, size):
-        attempt.remember(Kept(version=wanted.version, etag=etag, size=size))
+        attempt.remember(ResumeRecord(version=wanted.version, etag=etag, size=size))
 
 
-def answer(
-    line: Line, wanted: Wanted, headers: dict[str, str] | None = None
+def open_response(
+    line: HttpClient, wanted: DownloadRequest, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
     """A server's answer with (some of) a file, its body unread; others raise ArchiveError.
 
@@ -202,29 +204,31 @@ def answer(
     try:
         response = line.open(wanted.url, headers, show_token=shown)
         if response.status in (401, 403) and line.has_token and not shown:
-            dropped(response)
+            discard(response)
             shown = True
             response = line.open(wanted.url, headers, show_token=True)
     except HTTPError as err:
-        raise failed(wanted, "no answer", err) from err
+        raise download_error(wanted, "no answer", err) from err
     if response.status in taken:
         return response
-    dropped(response)
+    discard(response)
     if response.status in (401, 403):
         raise WithheldError(wanted.filename, response.status, wanted.release, shown)
-    raise failed(wanted, f"expected status 200, got {response.status}", response.reason or "")
+    raise download_error(
+        wanted, f"expected status 200, got {response.status}", response.reason or ""
+    )
 
 
-def failed(wanted: Wanted, what: str, why: object, left: str = "") -> ArchiveError:
+def download_error(wanted: DownloadRequest, what: str, why: object, left: str = "") -> ArchiveError:
     """The error of a file that did not come; `left` says what there is of it."""
     host = urlsplit(wanted.url).netloc
     return ArchiveError(
-        f"{wanted.filename} from {host}: {what} ({words_of(why)}); {left}"
+        f"{wanted.filename} from {host}: {what} ({error_words(why)}); {left}"
         "it will be fetched again by the next run."
     )
 
 
-def _is_rest(response: urllib3.BaseHTTPResponse, kept: Kept, start: int) -> bool:
+def _is_rest(response: urllib3.BaseHTTPResponse, kept: ResumeRecord, start: int) -> bool:
     """Whether a 206 holds just the bytes from `start` to the end, of the very same version."""
     expected = f"bytes {start}-{kept.size - 1}/{kept.size}"
     return (

@@ -13,12 +13,12 @@ import msgspec
 
 from jwmirror.core.model import Product, read
 
-PART, KEPT = ".part", ".kept"
-LENGTH = 32  # hex digits of a leftover's name
+PART_SUFFIX, RECORD_SUFFIX = ".part", ".kept"
+KEY_DIGITS = 32  # hex digits of a leftover's name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class ResumeRecord:
     """The record beside an unfinished file that makes it safe to go on with it."""
 
     version: str  # of the product, as its listing told
@@ -26,11 +26,11 @@ class Kept:
     size: int  # bytes, of the whole file
 
 
-def key_of(product: Product) -> str | None:
+def resume_key(product: Product) -> str | None:
     """The name of what is left of a version; None where MAST gives no checksum to hold it to."""
     if not product.checksum:
         return None
-    return hashlib.sha256(f"{product.uri}\n{product.token}".encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256(f"{product.uri}\n{product.fingerprint}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 def is_strong(etag: str | None) -> bool:
@@ -38,23 +38,23 @@ def is_strong(etag: str | None) -> bool:
     return bool(etag) and len(etag) > 2 and etag.startswith('"') and etag.endswith('"')
 
 
-def record_of(part: Path) -> Path:
+def record_path(part: Path) -> Path:
     """Where the record of an unfinished file is."""
-    return part.with_suffix(KEPT)
+    return part.with_suffix(RECORD_SUFFIX)
 
 
-def remember(part: Path, kept: Kept) -> None:
+def write_record(part: Path, kept: ResumeRecord) -> None:
     """Leave the record beside an unfinished file: from now on it outlives its process.
 
     It need not be durable: what a power cut takes is fetched again.
     """
-    record_of(part).write_bytes(msgspec.json.encode(kept))
+    record_path(part).write_bytes(msgspec.json.encode(kept))
 
 
-def recall(part: Path, version: str, size: int | None) -> Kept | None:
+def read_record(part: Path, version: str, size: int | None) -> ResumeRecord | None:
     """The record of an unfinished file of this version and size; None if there is any doubt."""
     try:
-        kept = read(record_of(part), Kept)
+        kept = read(record_path(part), ResumeRecord)
         length = part.stat().st_size
     except (OSError, msgspec.MsgspecError):
         return None
@@ -62,14 +62,14 @@ def recall(part: Path, version: str, size: int | None) -> Kept | None:
     return kept if fits and 0 < length < kept.size else None
 
 
-def forget(part: Path) -> None:
+def remove_record(part: Path) -> None:
     """Remove the record of a file, if there is one."""
     with suppress(FileNotFoundError):
-        record_of(part).unlink()
+        record_path(part).unlink()
 
 
-def drop(part: Path) -> None:
+def remove_partial(part: Path) -> None:
     """Remove a file and its record."""
-    forget(part)
+    remove_record(part)
     with suppress(FileNotFoundError):
         part.unlink()

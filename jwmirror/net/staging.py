@@ -14,14 +14,14 @@ from pathlib import Path
 
 from jwmirror.core.files import locked
 from jwmirror.core.model import Product
-from jwmirror.net.resume import KEPT, PART, key_of
+from jwmirror.net.resume import PART_SUFFIX, RECORD_SUFFIX, resume_key
 
 LOCK = ".lock"
-FORGOTTEN_S = 7 * 86400.0  # without a touch: what another host left is nobody's any more
+ABANDONED_S = 7 * 86400.0  # without a touch: what another host left is nobody's any more
 
 
 @contextmanager
-def landing(
+def staging_folder(
     incoming: Path, mine: Collection[Product], ordered: Collection[Product] = ()
 ) -> Iterator[Path]:
     """A folder for the files of one fetch, with what earlier ones left of the products in `mine`.
@@ -43,7 +43,7 @@ def landing(
 
 
 def _keys(products: Collection[Product]) -> set[str]:
-    return {key for product in products if (key := key_of(product))}
+    return {key for product in products if (key := resume_key(product))}
 
 
 def _host() -> str:
@@ -58,11 +58,11 @@ def _sweep(folder: Path, mine: set[str], ordered: set[str]) -> None:
         if other == folder or other.name == LOCK:
             continue
         if not other.is_dir():
-            if now - _touched(other) > FORGOTTEN_S:
+            if now - _touched(other) > ABANDONED_S:
                 other.unlink(missing_ok=True)
             continue
         is_ours = other.name.startswith(f"{_host()}.")
-        if is_ours or now - _touched(other) > FORGOTTEN_S:
+        if is_ours or now - _touched(other) > ABANDONED_S:
             with locked(other / LOCK, make=True) as is_dead:
                 if is_dead:
                     _inherit(other, folder, mine, ordered)
@@ -80,7 +80,7 @@ def _touched(path: Path) -> float:
 
 def _inherit(other: Path, folder: Path, mine: set[str], ordered: set[str]) -> None:
     for file in sorted(other.iterdir()):
-        usable = file.suffix in (PART, KEPT)
+        usable = file.suffix in (PART_SUFFIX, RECORD_SUFFIX)
         if file.name == LOCK or (usable and file.stem in ordered - mine):
             continue
         if usable and file.stem in mine and not (folder / file.name).exists():

@@ -50,7 +50,7 @@ def upstream_entries(
     """
     rows = {entry.product.uri: entry for entry in former if entry.origin == UPSTREAM}
     names = {entry.filename: entry.product.uri for entry in rows.values()}
-    arrived = {(version.product.uri, version.product.token): version for version in fetched}
+    arrived = {(version.product.uri, version.product.fingerprint): version for version in fetched}
     for change in poll.changes:
         place = names.get(change.replaces or "", change.product.uri)
         if change.product.uri in waiting and place in rows and change.kind != STALE:
@@ -74,10 +74,10 @@ def _row_after(
         return former
     if change.kind == STALE:
         return former and _requeued(former, change.product.stale)
-    version = arrived.get((change.product.uri, change.product.token))
+    version = arrived.get((change.product.uri, change.product.fingerprint))
     if version is not None:
         return _row_of(version, change.product)
-    if former and former.product.token == change.product.token:  # returned or released, same bytes
+    if former and former.product.fingerprint == change.product.fingerprint:  # the same bytes
         return replace(former, state=HELD, product=change.product)
     return former
 

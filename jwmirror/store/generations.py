@@ -19,7 +19,7 @@ import msgspec
 from jwmirror.core import model
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, replace_symlink, sha256_of, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.core.model import Entry
 from jwmirror.store.losses import losses, lost
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED
@@ -145,7 +145,7 @@ class Generations:
         process published meanwhile. After a crash anywhere, publishing again completes it. `check`
         is called just before the new state becomes the current one, to raise if it must not.
         """
-        with refusals("publication", "a whole state stays published"):
+        with as_store_error("publication", "a whole state stays published"):
             return self._published(entries_of(entries), cause, facts, check)
 
     def _published(

@@ -25,7 +25,7 @@ import msgspec
 
 from jwmirror.core.errors import HeldError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, sync_folder
+from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import canonical, parse
 
 OUTERMOST = "pid--4026531836-"  # the space of pids that Linux starts with: no container's
@@ -187,11 +187,11 @@ def lease(
     held = take(root, purpose, wait_s, name)
     told = f"lease {held.path.parent}"
     try:
-        with refusals(told, "nothing was changed"):
+        with as_store_error(told, "nothing was changed"):
             failpoint("lease: taken")
         yield held
     finally:
-        with refusals(told, "what was done is done, and the lease ends with this process"):
+        with as_store_error(told, "what was done is done, and the lease ends with this process"):
             held.release()
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, sha256_of, sync_many
+from jwmirror.core.files import as_store_error, sha256_of, sync_many
 from jwmirror.core.model import Version
 
 BLOCK = 1 << 22  # bytes read at a time
@@ -120,7 +120,7 @@ class Objects:
         taken: list[str] = []
         device = os.stat(self.incoming).st_dev
         with (
-            refusals("ingest", "files that are not in the store are where they were"),
+            as_store_error("ingest", "files that are not in the store are where they were"),
             ThreadPoolExecutor(THREADS) as pool,
         ):
             while group := list(islice(pending, GROUP)):

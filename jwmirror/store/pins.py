@@ -8,7 +8,7 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, sync_folder
+from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lease import lease
@@ -36,7 +36,10 @@ def pinned(root: Path) -> dict[int, tuple[str, ...]]:
 def pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") -> Pin:
     """Durably give a generation a name; StoreError if the name is taken, or it is not there."""
     check_pin(root, name, number)
-    with refusals("pin", "the next `jwmirror pin` completes it"), lease(root, "pin", wait_s=WAIT_S):
+    with (
+        as_store_error("pin", "the next `jwmirror pin` completes it"),
+        lease(root, "pin", wait_s=WAIT_S),
+    ):
         if standing := check_pin(root, name, number):
             return standing
         path = _path(root, name)
@@ -75,7 +78,7 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
 def unpin(root: Path, name: str) -> Pin:
     """Take a name away; the generation itself stays until it is pruned. What the name said."""
     again = "the next `jwmirror unpin` completes it"
-    with refusals("unpin", again), lease(root, "unpin", wait_s=WAIT_S):
+    with as_store_error("unpin", again), lease(root, "unpin", wait_s=WAIT_S):
         found = known_pin(root, name)
         path = _path(root, name)
         path.unlink()

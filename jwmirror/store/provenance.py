@@ -9,7 +9,7 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, sync_folder, write_bytes
 from jwmirror.core.model import Record, canonical, parse
 from jwmirror.store.objects import Objects
 
@@ -76,7 +76,7 @@ class Provenance:
                 f"result {record.key}: {missing[0].filename} is not in the store as "
                 f"{missing[0].sha256} of {missing[0].size} bytes; take it in before its record."
             )
-        with refusals(f"record of result {record.key}", "its objects stay"):
+        with as_store_error(f"record of result {record.key}", "its objects stay"):
             return self.recall(record.key) or self._written(record)
 
     def _written(self, record: Record) -> Record:

@@ -8,7 +8,7 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals
+from jwmirror.core.files import as_store_error
 from jwmirror.core.model import (
     LEVELS,
     Entry,
@@ -164,7 +164,7 @@ def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
     """Remember programs and observations for the next poll; the file that holds them."""
     wanted = tuple(scopes)
     path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
-    with refusals("event", "what it named may not be remembered"):
+    with as_store_error("event", "what it named may not be remembered"):
         write(path, wanted)
         failpoint("hints: kept")
     return path
@@ -178,7 +178,7 @@ def pending(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
 
 def used(paths: Iterable[Path]) -> None:
     """Forget hints that a poll has used, so that the next one asks for everything again."""
-    with refusals("event", "what it named is polled again"):
+    with as_store_error("event", "what it named is polled again"):
         for path in paths:
             path.unlink(missing_ok=True)
             failpoint("hints: one used")

@@ -14,7 +14,7 @@ from pathlib import Path
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Failure
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.toy_files import toy_fits
@@ -141,11 +141,11 @@ def _scene(size: str) -> Iterator[Scene]:
 def _leave_half(scene: Scene) -> None:
     """A fetch that is cut at half of the file, and gives up at once."""
     scene.fault(faults.truncate_after(scene.half))
-    _fetch(scene, Patience(bodies=1, backoff_s=0.0, keep_from=PATIENCE.keep_from))
+    _fetch(scene, Timeouts(bodies=1, backoff_s=0.0, keep_from=PATIENCE.keep_from))
     scene.archive.heal()
 
 
-def _fetch(scene: Scene, patience: Patience) -> Fetched | Failure:
+def _fetch(scene: Scene, patience: Timeouts) -> Fetched | Failure:
     """Fetch the product; a refusal of the disk counts as a failure, as it does for the run."""
     before = threading.active_count()
     transfer = Transfer(scene.archive.url, patience=patience)

@@ -17,14 +17,14 @@ from astropy.io import fits
 from msgspec import structs
 
 from jwmirror.core.model import Product
-from jwmirror.net.http import Patience
-from jwmirror.net.resume import key_of
+from jwmirror.net.http import Timeouts
+from jwmirror.net.resume import resume_key
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.faults import Fault
 from tests.reliability import quotas
 from tests.reliability.quotas import quota
 
-PATIENCE = Patience(
+PATIENCE = Timeouts(
     connect_s=5,
     read_s=5,
     stall_s=5,
@@ -47,7 +47,7 @@ class Scene:
     archive: Archive
     product: Product
     into: Path
-    patience: Patience = PATIENCE
+    patience: Timeouts = PATIENCE
     around: AbstractContextManager = field(default_factory=nullcontext)  # while it is fetched
 
     @property
@@ -76,7 +76,7 @@ def _on_the_wire(make: Callable[[Scene], Fault]) -> Trouble:
     return lambda scene: scene.fault(make(scene))
 
 
-def _for(patience: Patience, fault: Callable[[], Fault]) -> Trouble:
+def _for(patience: Timeouts, fault: Callable[[], Fault]) -> Trouble:
     def trouble(scene: Scene) -> None:
         scene.patience = patience
         scene.fault(fault())
@@ -140,7 +140,7 @@ def _escaping(scene: Scene) -> None:
 
 def _full_disk(scene: Scene) -> None:
     """The disk takes no more bytes: the kernel's own device for that stands for the file."""
-    part = scene.into / f"{key_of(scene.product)}.part"
+    part = scene.into / f"{resume_key(scene.product)}.part"
     part.unlink(missing_ok=True)
     part.symlink_to("/dev/full")
 

@@ -13,9 +13,9 @@ from astropy.io import fits
 
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure, Product
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 
-HASTY = Patience(
+HASTY = Timeouts(
     connect_s=2, read_s=0.4, stall_s=0.3, attempts=3, backoff_s=0.01, retry_after_s=0.05
 )
 

@@ -1,7 +1,7 @@
 """What MAST lists and what is held of it, made by hand, and the changes between the two."""
 
-from jwmirror.archive.changes import compare
-from jwmirror.archive.index import Held
+from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import HELD, UPSTREAM, Change, Entry, Listing, Product
 from tests.setup import records
 
@@ -35,4 +35,4 @@ def entry(product: Product, state: str = HELD, sha256: str = "0" * 64) -> Entry:
 def changes_of(listed: Listing, *held: Entry, has_access: bool = False) -> tuple[Change, ...]:
     """The changes where all that is listed is selected."""
     uris = [each.uri for each in listed.products]
-    return compare(listed, uris, Held(held, listed.program), has_access)
+    return compare_listing(listed, uris, HeldIndex(held, listed.program), has_access)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import bagit
 
-from jwmirror.core.files import refusals, sha256_of
+from jwmirror.core.files import as_store_error, sha256_of
 from jwmirror.core.model import Product, Scope, Version
 from jwmirror.core.model.maintenance import Adoption, Repairs
-from jwmirror.net.staging import landing
+from jwmirror.net.staging import staging_folder
 from jwmirror.store import runs as hints
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
@@ -95,8 +95,8 @@ def take_over(root: Path) -> Adoption:
     wanted = {name: product(name, data) for name, data in FOUND.items()}
     held = {version.product.filename for version in fetched(root)}
     with (
-        refusals("adopt", "what has no receipt is not adopted"),
-        landing(Objects(root).incoming, (), wanted.values()) as into,
+        as_store_error("adopt", "what has no receipt is not adopted"),
+        staging_folder(Objects(root).incoming, (), wanted.values()) as into,
     ):
         mine = root.parent / "mine"
         return adopt(root, mine, wanted, held, version, lambda path, name: None, into)

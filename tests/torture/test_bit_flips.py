@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from jwmirror.archive.listing import ask
+from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import Transfer
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
@@ -85,7 +85,7 @@ def process() -> Iterator[ProcessPoolExecutor]:
 def mirrored(url: str, root: Path) -> list[Entry]:
     """Fetch and publish all that the archive has; the rows."""
     rows = []
-    products = ask(url, 1345).products
+    products = query_listing(url, 1345).products
     for each in Transfer(url).fetch(products, root / "into", root / "quarantine"):
         version = Version(product=each.product, sha256=each.sha256, size=each.size)
         Objects(root).take_all([version], [each.path])

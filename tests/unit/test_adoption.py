@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.poll import orders, poll
+from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
@@ -49,7 +49,11 @@ def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
     assert adopted
     assert archive.downloads(sorted(adopted)[0]) == []
     found = poll(archive.url, [Selection(program=1345)], (), None, 2)
-    ordered = {p.filename for each in orders(found, fetched(root)).products.values() for p in each}
+    ordered = {
+        p.filename
+        for each in group_into_orders(found, fetched(root)).products.values()
+        for p in each
+    }
     assert {edited.name, cut.name} <= ordered and not ordered & adopted
     Generations(root).publish(upstream_after(root, found), "first", {})
     assert {entry.filename for entry in Generations(root).entries()} == adopted

@@ -6,15 +6,15 @@ from msgspec import structs
 from jwmirror.archive import listing as listings
 from jwmirror.archive import rows as answers
 from jwmirror.archive import rows as tables
-from jwmirror.archive.rows import KeywordRow, Keywords, Observation, Offer, Table
+from jwmirror.archive.rows import CaomObservation, CaomProduct, KeywordRecord, KeywordRow, MastTable
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from tests.setup.records import RATE
 
 
-def offer(filename: str, **facts: object) -> Offer:
+def offer(filename: str, **facts: object) -> CaomProduct:
     """A file as CAOM offers it."""
-    plain = Offer(
+    plain = CaomProduct(
         uri=f"mast:JWST/product/{filename}",
         filename=filename,
         obsid="1",
@@ -26,10 +26,10 @@ def offer(filename: str, **facts: object) -> Offer:
     return structs.replace(plain, **facts)
 
 
-def assembled(*offers: Offer, rows: tuple[Keywords, ...] = ()) -> Listing:
+def assembled(*offers: CaomProduct, rows: tuple[KeywordRecord, ...] = ()) -> Listing:
     """The listing of some offers."""
-    observation = Observation(obsid="1", instrument="NIRCAM", is_planned=False)
-    return listings.assemble(1345, "2026-01-05T00:00:00+00:00", [observation], offers, rows)
+    observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
+    return listings.assemble_listing(1345, "2026-01-05T00:00:00+00:00", [observation], offers, rows)
 
 
 UNSAFE = [
@@ -97,7 +97,7 @@ def test_a_file_name_tells_observation_and_suffix(filename):
     observation, suffix = NAMES[filename]
     program = int(filename[2:7])
 
-    listing = listings.assemble(program, "", [], [offer(filename)], [])
+    listing = listings.assemble_listing(program, "", [], [offer(filename)], [])
 
     (product,) = listing.products
     assert (product.observation, product.suffix) == (observation, suffix)
@@ -114,7 +114,7 @@ INSTANTS = {
 @pytest.mark.parametrize("case", INSTANTS)
 def test_a_date_is_the_same_in_every_spelling(case):
     """However MAST spells a date, the record has it as ISO with milliseconds."""
-    assert answers.instant(KeywordRow(**INSTANTS[case]), "date") == "2022-07-02T22:16:43.890"
+    assert answers.as_iso(KeywordRow(**INSTANTS[case]), "date") == "2022-07-02T22:16:43.890"
 
 
 @pytest.mark.parametrize(
@@ -122,19 +122,21 @@ def test_a_date_is_the_same_in_every_spelling(case):
 )
 def test_a_value_of_another_kind_is_named(column, value):
     """A cell that is not what its column promises is an error that names file and column."""
-    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
+    row = dict.fromkeys((*tables.KEYWORD_COLUMNS, *tables.TABLE_COLUMNS["Nircam"]))
     row |= {"filename": RATE, "program": 1345, column: value}
 
     with pytest.raises(ArchiveError, match=f"{column} of {RATE}"):
-        answers.keywords(Table.of([row], KeywordRow), "Nircam", 1345)
+        answers.read_keywords(MastTable.of([row], KeywordRow), "Nircam", 1345)
 
 
 def test_a_file_without_row_takes_what_its_siblings_tell():
     """A catalogue has the filter of the image that it was made from, and no pedigree of it."""
     root = "jw01345-o001_t001_nircam_clear-f200w"
-    row = dict.fromkeys((*tables.COLUMNS, *tables.OWN_COLUMNS["Nircam"]))
+    row = dict.fromkeys((*tables.KEYWORD_COLUMNS, *tables.TABLE_COLUMNS["Nircam"]))
     row |= {"filename": f"{root}_i2d.fits", "program": 1345, "filter": "F200W"}
-    rows = answers.keywords(Table.of([{**row, "checksum": "a" * 32}], KeywordRow), "Nircam", 1345)
+    rows = answers.read_keywords(
+        MastTable.of([{**row, "checksum": "a" * 32}], KeywordRow), "Nircam", 1345
+    )
 
     listing = assembled(offer(f"{root}_cat.ecsv"), rows=tuple(rows))
 
@@ -144,7 +146,7 @@ def test_a_file_without_row_takes_what_its_siblings_tell():
 
 def test_every_fact_of_a_product_is_filled_in():
     """What CAOM and the keyword table say of a file stands in the product under its name."""
-    row = Keywords(RATE, *(f"its {name}" for name in Keywords.__struct_fields__[1:]))
+    row = KeywordRecord(RATE, *(f"its {name}" for name in KeywordRecord.__struct_fields__[1:]))
     own = {
         "uri": f"mast:JWST/product/{RATE}",
         "filename": RATE,

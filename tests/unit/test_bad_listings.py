@@ -3,17 +3,17 @@
 import pytest
 
 from jwmirror.archive import listing as listings
-from jwmirror.archive.changes import compare
-from jwmirror.archive.index import Held
+from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault, status
 from jwmirror_simulator.mast.toy_files import toy_program
 
-HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 OBSERVATIONS, PRODUCTS, KEYWORDS = (
     "Mast.Caom.Filtered",
@@ -36,7 +36,7 @@ def ask(archive, process):
 
     def ask(token: str | None = None, may_be_empty: bool = False):
         job = process.submit(
-            listings.ask, archive.url, 1345, token, 3, HASTY, may_be_empty=may_be_empty
+            listings.query_listing, archive.url, 1345, token, 3, HASTY, may_be_empty=may_be_empty
         )
         return job.result(timeout=60)
 
@@ -50,7 +50,7 @@ def changes(listing, before):
         for each in before.products
     ]
     uris = [each.uri for each in listing.products]
-    return compare(listing, uris, Held(held, listing.program))
+    return compare_listing(listing, uris, HeldIndex(held, listing.program))
 
 
 REFUSED: dict[str, tuple[str, Fault]] = {

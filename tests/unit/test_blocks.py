@@ -9,7 +9,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwmirror.net.integrity import BLOCK, fault_in
+from jwmirror.net.integrity import BLOCK, fits_fault
 
 TYPES = ["u1", "i2", "u2", "i4", "f4", "f8"]
 SHAPES = st.lists(st.integers(0, 40), min_size=0, max_size=3)
@@ -51,15 +51,15 @@ def test_whole_files_pass_and_cut_or_longer_ones_do_not(tmp_path_factory, hdus, 
     data = written(hdus)
 
     path.write_bytes(data)
-    assert fault_in(path) is None
+    assert fits_fault(path) is None
 
     path.write_bytes(data[:-cut])
     with fits.open(io.BytesIO(data)) as whole:
         ends = [each.fileinfo()["datLoc"] + each.fileinfo()["datSpan"] for each in whole]
-    assert (fault_in(path) is None) == (len(data) - cut in ends)
+    assert (fits_fault(path) is None) == (len(data) - cut in ends)
 
     path.write_bytes(data + b"\0" * tail)
-    assert fault_in(path) is not None
+    assert fits_fault(path) is not None
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_header_that_cannot_be_is_told(tmp_path: Path, card: str, what: str):
     path = tmp_path / "a.fits"
     path.write_bytes("".join(f"{each:80}" for each in cards).ljust(BLOCK).encode())
 
-    assert what in fault_in(path)[2]
+    assert what in fits_fault(path)[2]

@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwmirror.archive.changes import compare
-from jwmirror.archive.index import Held
+from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import HELD, Entry, Listing, Poll, Product, Version
 from jwmirror.store.entries import upstream_entries
 from tests.setup.listings import APRIL, JANUARY, MD5, changes_of, listing, product
@@ -51,7 +51,7 @@ def poll_and_fetch(
     """What is held once every change of a listing has been fetched, but for what is waiting."""
     changes = changes_of(listed, *held)
     versions = [
-        Version(product=change.product, sha256=str(change.product.token), size=1)
+        Version(product=change.product, sha256=str(change.product.fingerprint), size=1)
         for change in changes
         if change.wants_bytes
     ]
@@ -66,8 +66,8 @@ def test_applying_the_changes_gives_the_listing(history):
     for listed in history:
         held = poll_and_fetch(held, listed)
 
-        present = {e.product.uri: e.product.token for e in held if e.state == HELD}
-        assert present == {each.uri: each.token for each in listed.products}
+        present = {e.product.uri: e.product.fingerprint for e in held if e.state == HELD}
+        assert present == {each.uri: each.fingerprint for each in listed.products}
         queued = {e.product.uri for e in held if e.state == HELD and e.product.stale}
         assert queued == {each.uri for each in listed.products if each.stale}
 
@@ -76,19 +76,19 @@ def test_applying_the_changes_gives_the_listing(history):
 def test_what_waits_keeps_its_version_and_is_caught_up_in_one_poll(history, names):
     """Held back over several polls, rows stay; once free, one poll gives the listing."""
     held = poll_and_fetch((), history[0])
-    before = {e.product.uri: e.product.token for e in held}
+    before = {e.product.uri: e.product.fingerprint for e in held}
     waiting = {f"mast:JWST/product/{name}" for name in names}
 
     kept = waiting & before.keys()
     for listed in history[1:]:
         held = poll_and_fetch(held, listed, waiting)
-        now = {e.product.uri: e.product.token for e in held}
+        now = {e.product.uri: e.product.fingerprint for e in held}
         kept &= now.keys()  # what was renamed to something that does not wait is gone
         assert {uri: now[uri] for uri in kept} == {uri: before[uri] for uri in kept}
     held = poll_and_fetch(held, history[-1])
 
-    present = {e.product.uri: e.product.token for e in held if e.state == HELD}
-    assert present == {each.uri: each.token for each in history[-1].products}
+    present = {e.product.uri: e.product.fingerprint for e in held if e.state == HELD}
+    assert present == {each.uri: each.fingerprint for each in history[-1].products}
 
 
 @given(listings(), listings())
@@ -106,8 +106,8 @@ def test_the_order_of_what_is_held_and_selected_does_not_matter(first, second, r
     uris = [each.uri for each in second.products]
     shuffled = replace(second, products=tuple(random.sample(second.products, len(uris))))
 
-    straight = compare(second, uris, Held(held, second.program))
-    shuffled_held = Held(random.sample(held, len(held)), second.program)
-    mixed = compare(shuffled, random.sample(uris, len(uris)), shuffled_held)
+    straight = compare_listing(second, uris, HeldIndex(held, second.program))
+    shuffled_held = HeldIndex(random.sample(held, len(held)), second.program)
+    mixed = compare_listing(shuffled, random.sample(uris, len(uris)), shuffled_held)
 
     assert straight == mixed

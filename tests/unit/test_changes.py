@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.changes import compare, explain
-from jwmirror.archive.index import Held
-from jwmirror.archive.poll import Policy, doubted, without_vanished
+from jwmirror.archive.changes import compare_listing, describe_change
+from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.poll import VanishPolicy, vanish_doubt, without_vanished
 from jwmirror.core.model import (
     GONE,
     NEW,
@@ -106,7 +106,10 @@ def test_what_is_no_longer_selected_is_no_change():
     """A held product that is listed but not selected did not vanish, whatever became of it."""
     listed = listing(product(checksum=MD5[2]))
 
-    assert compare(listed, [], Held([entry(product(checksum=MD5[1]))], listed.program)) == ()
+    assert (
+        compare_listing(listed, [], HeldIndex([entry(product(checksum=MD5[1]))], listed.program))
+        == ()
+    )
 
 
 def test_what_comes_back_is_returned():
@@ -213,7 +216,7 @@ def test_exclusive_products_are_withheld_without_access():
     (withit,) = changes_of(listing(closed), has_access=True)
 
     assert (without.kind, without.wants_bytes) == (WITHHELD, False)
-    assert "2027-01-01" in explain(without)
+    assert "2027-01-01" in describe_change(without)
     assert withit.kind == NEW
 
 
@@ -254,13 +257,13 @@ def many(count: int) -> list[Product]:
 @pytest.mark.parametrize(
     ("left", "policy", "believed"),
     [
-        (5, Policy(), True),
-        (4, Policy(), False),
-        (0, Policy(), False),
-        (0, Policy(accepted=(1345,)), True),
-        (0, Policy(vanish_limit=1.0), True),
-        (9, Policy(vanish_limit=0.0), False),
-        (10, Policy(vanish_limit=0.0), True),
+        (5, VanishPolicy(), True),
+        (4, VanishPolicy(), False),
+        (0, VanishPolicy(), False),
+        (0, VanishPolicy(accepted=(1345,)), True),
+        (0, VanishPolicy(vanish_limit=1.0), True),
+        (9, VanishPolicy(vanish_limit=0.0), False),
+        (10, VanishPolicy(vanish_limit=0.0), True),
     ],
 )
 def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
@@ -269,7 +272,7 @@ def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
     listed = listing(*many(left))
     changes = changes_of(listed, *held)
 
-    words = doubted(listed, changes, Held(held, listed.program), policy)
+    words = vanish_doubt(listed, changes, HeldIndex(held, listed.program), policy)
 
     assert (words == "") == believed
     assert believed or (f"{10 - left} of 10" in words and "accept_vanished=1345" in words)
@@ -283,7 +286,7 @@ def test_explain_tells_kind_file_and_reasons_in_one_line():
         listing(structs.replace(old, checksum=MD5[2], sdp_ver="2026_1a")), entry(old)
     )
 
-    line = explain(change)
+    line = describe_change(change)
 
     assert line == (
         f"reprocessed {RATE}: checksum a1a1a1a1.. -> b2b2b2b2.., SDP_VER 2025_4a -> 2026_1a"
@@ -300,7 +303,7 @@ def test_a_manifest_gives_the_changes_that_its_entries_give() -> None:
     )
     uris = [each.uri for each in listed.products]
 
-    found = compare(listed, uris, Held(entries_of(held), listed.program))
+    found = compare_listing(listed, uris, HeldIndex(entries_of(held), listed.program))
 
     assert [change.kind for change in found] == [REPROCESSED, VANISHED, REPROCESSED]
-    assert found == compare(listed, uris, Held(held, listed.program))
+    assert found == compare_listing(listed, uris, HeldIndex(held, listed.program))

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.cloud import GIVE_UP, place_of
+from jwmirror.archive.cloud import GIVE_UP, bucket_path
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure, Product
-from jwmirror.net.http import Patience
-from jwmirror.net.resume import Kept, key_of, remember
+from jwmirror.net.http import Timeouts
+from jwmirror.net.resume import ResumeRecord, resume_key, write_record
 from jwmirror_simulator.mast import TOKEN, Archive
 from jwmirror_simulator.mast.bucket import Bucket, serve_bucket
 from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
 from tests.setup.records import product
 
-HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 I2D = "jw01345-o001_t001_nircam_clear-f200w-sub160_i2d.fits"
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
@@ -81,7 +81,7 @@ def asked_of_mast(archive: Archive) -> list[str]:
 )
 def test_a_name_tells_its_place_in_the_bucket_where_the_layout_is_known(name, place):
     """Exposures by program and visit, combined products of a target by observation."""
-    assert place_of(name) == place
+    assert bucket_path(name) == place
 
 
 def test_public_bytes_come_from_the_copy_and_all_else_from_mast(archive, bucket, fetch, caplog):
@@ -148,10 +148,10 @@ def test_an_unfinished_download_goes_on_from_the_copy(archive, bucket, fetch, tm
     caplog.set_level(logging.INFO)
     data, product = archive.path(RATE).read_bytes(), listed(archive, RATE)
     etag = bucket.put(PLACES[RATE], data)
-    part = tmp_path / "into" / f"{key_of(product)}.part"
+    part = tmp_path / "into" / f"{resume_key(product)}.part"
     part.parent.mkdir()
     part.write_bytes(data[:3000])
-    remember(part, Kept(version=product.token, etag=etag, size=len(data)))
+    write_record(part, ResumeRecord(version=product.fingerprint, etag=etag, size=len(data)))
 
     (fetched,) = fetch(bucket.url, product).values()
 

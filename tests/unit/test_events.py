@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from jwmirror.archive.events import named, read_events
+from jwmirror.archive.events import read_events, scopes_of
 from jwmirror.cli import app
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Scope
@@ -48,7 +48,7 @@ def test_observations_add_up_and_a_name_without_one_names_the_program(tmp_path):
     events = [{**EVENT, "filename": name, "program": program} for name, program in files.items()]
     (tmp_path / "events.json").write_text(json.dumps([EVENT, EVENT, *events]))
 
-    scopes = named(read_events(tmp_path / "events.json"))
+    scopes = scopes_of(read_events(tmp_path / "events.json"))
 
     assert scopes == (
         Scope(program=1345, observations=("c1001", "o001")),

@@ -10,13 +10,13 @@ import pytest
 from jwmirror.archive import listing as listings
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast.faults import Fault, html_page, redirect_to, status
 from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
 from tests.setup.records import ASN, RATE
 
-HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def ask(archive: Archive, process: ProcessPoolExecutor) -> Callable[..., Listing
     """Ask the archive for a program's listing."""
 
     def ask(program: int = 1345, token: str | None = None, timeout_s: float = 60) -> Listing:
-        job = process.submit(listings.ask, archive.url, program, token, timeout_s, HASTY)
+        job = process.submit(listings.query_listing, archive.url, program, token, timeout_s, HASTY)
         return job.result(timeout=120)
 
     return ask
@@ -269,13 +269,15 @@ def test_another_server_needs_another_process(ask, process):
     ask()
 
     with pytest.raises(ArchiveError, match="process of its own"):
-        process.submit(listings.ask, "http://127.0.0.1:9", 1345).result()
+        process.submit(listings.query_listing, "http://127.0.0.1:9", 1345).result()
 
 
 def test_a_server_that_is_not_there_is_told_in_a_few_words(process, port):
     """Which server, and what is wrong with it; not the names of urllib3's objects."""
     with pytest.raises(ArchiveError) as caught:
-        process.submit(listings.ask, f"http://127.0.0.1:{port}", 1345, None, 9, HASTY).result()
+        process.submit(
+            listings.query_listing, f"http://127.0.0.1:{port}", 1345, None, 9, HASTY
+        ).result()
 
     assert f"127.0.0.1:{port}: Failed to establish a new connection" in str(caught.value)
     assert "HTTPConnection" not in str(caught.value)

@@ -161,7 +161,7 @@ def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
     called = []
     monkeypatch.setattr(files, "_sync_file_system", lambda path: called.append(path) or True)
     monkeypatch.setattr(files, "sync_file", called.append)
-    paths = [tmp_path / str(n) for n in range(files.MANY)]
+    paths = [tmp_path / str(n) for n in range(files.MANY_FILES)]
 
     files.sync_many(paths)
     files.sync_many(paths[:2])
@@ -172,7 +172,7 @@ def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
 def test_a_file_system_that_promises_nothing_is_synced_file_by_file(tmp_path, monkeypatch):
     """On an unknown kind of file system each file gets its own fsync."""
     monkeypatch.setattr(files, "LOCAL", ())
-    paths = [tmp_path / str(n) for n in range(files.MANY)]
+    paths = [tmp_path / str(n) for n in range(files.MANY_FILES)]
     for path in paths:
         path.touch()
     synced = []

@@ -1,6 +1,6 @@
 """What is ordered: what a poll wants and what never arrived."""
 
-from jwmirror.archive.poll import orders
+from jwmirror.archive.poll import group_into_orders
 from jwmirror.core.model import NEW, VANISHED, Change, Listing, Poll, Product, Version
 from tests.setup.records import product
 
@@ -17,7 +17,7 @@ def poll(*products: Product, kind: str = NEW, asked_at: str = "2026-01-01T00:00:
 
 def test_an_order_per_observation():
     """Products of one observation are fetched by one job, in the order of their URIs."""
-    found = orders(poll(C, B, A), ()).products
+    found = group_into_orders(poll(C, B, A), ()).products
 
     assert [name.partition(".")[0] for name in found] == ["jw01345-o001", "jw01345-o002"]
     assert list(found.values()) == [(A, B), (C,)]
@@ -27,7 +27,7 @@ def test_what_arrived_in_a_run_that_was_killed_is_not_ordered_again():
     """A version that a former run took in and never published is not fetched twice."""
     arrived = Version(product=A, sha256="1" * 64, size=1)
 
-    found = orders(poll(A, B), [arrived]).products
+    found = group_into_orders(poll(A, B), [arrived]).products
 
     assert list(found.values()) == [(B,)]
 
@@ -39,13 +39,13 @@ def test_receipts_are_not_read_when_nothing_is_wanted():
         raise AssertionError("the receipts were read")
         yield
 
-    assert orders(poll(), unread()).products == {}
-    assert orders(poll(A, kind=VANISHED), unread()).products == {}
+    assert group_into_orders(poll(), unread()).products == {}
+    assert group_into_orders(poll(A, kind=VANISHED), unread()).products == {}
 
 
 def test_what_failed_is_ordered_afresh_by_the_next_run():
     """Two polls never share an order's name, so that a failed fetch does not look done."""
-    first = orders(poll(A), ())
-    second = orders(poll(A, asked_at="2026-01-02T00:00:00"), ())
+    first = group_into_orders(poll(A), ())
+    second = group_into_orders(poll(A, asked_at="2026-01-02T00:00:00"), ())
 
     assert not set(first.products) & set(second.products)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import ReferencesError
-from jwmirror.crds.bundle import bundle
+from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 
-HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 FLAT = "jwst_nircam_flat_0001.fits"
 
 
@@ -234,7 +234,7 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
     server.slow(FLAT, seconds=30)
 
     with pytest.raises(ReferencesError, match=FLAT):
-        sync_hastily = Patience(connect_s=1, read_s=0.2, attempts=1, bodies=2, backoff_s=0.01)
+        sync_hastily = Timeouts(connect_s=1, read_s=0.2, attempts=1, bodies=2, backoff_s=0.01)
         context = resolve_context(server.url, "latest", cache, HASTY)
         sync_files([FLAT], context, cache, server.url, sync_hastily)
 
@@ -254,7 +254,7 @@ def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
     sums = sync(server, cache, FLAT)
     away = tmp_path / "away"
 
-    made = bundle("jwst_0001.pmap", [FLAT], cache, away)
+    made = write_bundle("jwst_0001.pmap", [FLAT], cache, away)
 
     nowhere = "http://localhost:9"
     mappings = sync_mappings(nowhere, "jwst_0001.pmap", away, HASTY)
@@ -268,6 +268,6 @@ def test_a_bundle_of_what_is_not_cached_leaves_nothing(server, cache, tmp_path):
     sync(server, cache)
 
     with pytest.raises(ReferencesError, match=f"{FLAT} is not in the reference cache"):
-        bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away")
+        write_bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.listing import ask
+from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import Transfer
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
@@ -32,7 +32,7 @@ programs: [{{program: 1345}}]
 def filled(archive, tmp_path) -> Path:
     """A mirror of all that the archive has."""
     root = tmp_path / "mirror"
-    products = ask(archive.url, 1345).products
+    products = query_listing(archive.url, 1345).products
     rows = []
     into = tmp_path / "into"
     for each in Transfer(archive.url).fetch(products, into, tmp_path / "quarantine"):

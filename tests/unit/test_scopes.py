@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jwmirror.archive.events import limits, overlaid, untold
+from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.poll import poll
 from jwmirror.core.model import (
     REPROCESSED,
@@ -42,7 +42,7 @@ EVENT = Scope(program=1345, observations=("o001",))
 )
 def test_hints_limit_a_poll_to_what_they_name_of_what_is_selected(selections, hints, expected):
     """Hints add up; one of a whole program is of all; what is not selected is left out."""
-    assert limits(selections, hints) == expected
+    assert limit_poll(selections, hints) == expected
 
 
 def product(name: str, checksum: str = "a") -> Product:
@@ -79,8 +79,8 @@ def test_a_limited_answer_over_the_former_listing_is_the_listing_if_nothing_else
     former = listing(*(product(*each) for each in old.items()))
     part = listing(*(product(*each) for each in here.items()))
 
-    assert untold(former, part, ["o001"]) == ()
-    assert overlaid(former, part, ["o001"]) == listing(
+    assert no_longer_listed(former, part, ["o001"]) == ()
+    assert merge_part(former, part, ["o001"]) == listing(
         *(product(*each) for each in {**here, **there}.items())
     )
 
@@ -90,8 +90,8 @@ def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
     old, new = (f"jw01345-o001_2026010{n}t000000_image3_00001_asn.json" for n in (1, 2))
     former = listing(product(HERE), product(THERE), product(old))
 
-    assert untold(former, listing(product(HERE), product(new)), ["o001"]) == ()
-    assert untold(former, listing(product(old)), ["o001"]) == (product(HERE),)
+    assert no_longer_listed(former, listing(product(HERE), product(new)), ["o001"]) == ()
+    assert no_longer_listed(former, listing(product(old)), ["o001"]) == (product(HERE),)
 
 
 @pytest.fixture

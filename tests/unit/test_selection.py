@@ -2,7 +2,7 @@
 
 import pytest
 
-from jwmirror.archive.selection import select, unmatched
+from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.core.model import Listing, Product, Selection
 
 
@@ -117,21 +117,21 @@ def test_selection_keeps_what_meets_every_criterion(case):
     """Products go only where they have the property with another value."""
     criteria, expected = CASES[case]
 
-    selected = select(LISTING, Selection(program=1345, **criteria))
+    selected = select_products(LISTING, Selection(program=1345, **criteria))
 
     assert selected == expected
 
 
 def test_selection_of_another_program_keeps_nothing():
     """A selection speaks of its own program only."""
-    assert select(LISTING, Selection(program=1366)) == ()
+    assert select_products(LISTING, Selection(program=1366)) == ()
 
 
 def test_what_a_selection_names_in_vain_is_told():
     """Values that no product has are named, each with its criterion."""
     wanted = Selection(program=1345, observations=(1, 7), filters=("F200W", "F200X"))
 
-    lacking = unmatched(LISTING, wanted)
+    lacking = unmatched_criteria(LISTING, wanted)
 
     assert lacking == ("observations: o007", "filters: f200x")
 
@@ -148,7 +148,7 @@ def test_every_kind_of_value_that_is_not_there_is_told():
         exclude=("*_gs-*", "*_thumb.jpg"),
     )
 
-    assert unmatched(LISTING, wanted) == (
+    assert unmatched_criteria(LISTING, wanted) == (
         "gratings: g140h",
         "subarrays: sub400p",
         "levels: 4",
@@ -161,11 +161,11 @@ def test_criteria_that_only_fail_together_are_told():
     """A selection of known values that is empty all the same is told too."""
     wanted = Selection(program=1345, observations=(2,), products=("i2d",))
 
-    (told,) = unmatched(LISTING, wanted)
+    (told,) = unmatched_criteria(LISTING, wanted)
 
     assert "at once" in told
 
 
 def test_a_selection_that_is_met_tells_nothing():
     """Nothing is reported where every value is met."""
-    assert unmatched(LISTING, Selection(program=1345, filters=("F200W",))) == ()
+    assert unmatched_criteria(LISTING, Selection(program=1345, filters=("F200W",))) == ()

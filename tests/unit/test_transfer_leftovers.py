@@ -13,14 +13,14 @@ import pytest
 from jwmirror.archive.transfer import Transfer
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from tests.setup.file_server import HASTY, Reply, Shelf, body, fresh_shelf, hasty_fetch, small_image  # noqa: F401
 from tests.setup.records import RATE, product
 
 EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
 
 
-def cut_then(shelf: Shelf, tmp_path: Path, image: bytes, patience: Patience = EAGER) -> None:
+def cut_then(shelf: Shelf, tmp_path: Path, image: bytes, patience: Timeouts = EAGER) -> None:
     """A fetch that got 5,000 bytes of the file, under a strong ETag, before it was cut."""
     shelf.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
     transfer = Transfer(shelf.url, patience=patience)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.validators import observe
+from jwmirror.archive.validators import add_validators
 from jwmirror.core.model import Listing
-from jwmirror.net.http import Patience
+from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast.faults import status
 from jwmirror_simulator.mast.toy_files import toy_association
 from tests.setup.records import product
 
-HASTY = Patience(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
+HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 MEMBERS = [f"jw01345001001_02101_0000{n}_nrcb1_cal.fits" for n in (1, 2)]
 
@@ -34,7 +34,9 @@ def look(archive: Archive) -> Callable[..., str | None]:
     def look(known: str | None = None, token: str | None = None, **facts: object) -> str | None:
         listing = Listing(program=1345, asked_at="", products=(product(ASN, **facts),))
         held = {product(ASN).uri: known} if known else {}
-        return observe(listing, archive.url, held, token, patience=HASTY).products[0].validator
+        return (
+            add_validators(listing, archive.url, held, token, patience=HASTY).products[0].validator
+        )
 
     return look
 
@@ -98,9 +100,9 @@ def test_many_products_share_few_connections(archive, tmp_path):
     products = tuple(product(name) for name in sorted(names))
     listing = Listing(program=1345, asked_at="", products=products)
 
-    first = observe(listing, archive.url, {}, downloads=2, patience=HASTY)
+    first = add_validators(listing, archive.url, {}, downloads=2, patience=HASTY)
     known = {each.uri: each.validator for each in first.products}
-    second = observe(listing, archive.url, known, downloads=2, patience=HASTY)
+    second = add_validators(listing, archive.url, known, downloads=2, patience=HASTY)
 
     assert all(each.validator for each in first.products)
     assert second == first
@@ -143,7 +145,7 @@ def test_only_the_wanted_products_are_asked_for(archive):
     """Products that nobody selected cost no request."""
     listing = Listing(program=1345, asked_at="", products=(product(ASN),))
 
-    observed = observe(listing, archive.url, {}, uris=[], patience=HASTY)
+    observed = add_validators(listing, archive.url, {}, uris=[], patience=HASTY)
 
     assert observed == listing
     assert archive.requests == []

@@ -9,7 +9,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.net.http import Line, Patience, proxy_for, retries
+from jwmirror.net.http import HttpClient, Timeouts, proxy_for, retry_policy
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.toy_files import toy_fits
 
@@ -38,10 +38,10 @@ def answer(seconds_or_date: str) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(status=503, headers={"Retry-After": seconds_or_date})
 
 
-def waited(patience: Patience, response: urllib3.HTTPResponse) -> float:
+def waited(patience: Timeouts, response: urllib3.HTTPResponse) -> float:
     """Seconds for which a retry waits."""
     began = time.monotonic()
-    retries(patience).sleep(response)
+    retry_policy(patience).sleep(response)
     return time.monotonic() - began
 
 
@@ -50,19 +50,19 @@ def waited(patience: Patience, response: urllib3.HTTPResponse) -> float:
 )
 def test_retry_after_is_bounded_in_both_its_forms(asked):
     """A server that asks for an hour is asked again after the longest wait allowed."""
-    assert 0.05 <= waited(Patience(retry_after_s=0.05), answer(asked)) < 2
+    assert 0.05 <= waited(Timeouts(retry_after_s=0.05), answer(asked)) < 2
 
 
 @pytest.mark.parametrize("asked", ["soon", "-1", formatdate(0, usegmt=True), ""])
 def test_retry_after_that_says_nothing_is_no_error(asked):
     """Nonsense and dates in the past leave the client's own pace."""
-    assert waited(Patience(backoff_s=0.0), answer(asked)) < 1
+    assert waited(Timeouts(backoff_s=0.0), answer(asked)) < 1
 
 
 def test_who_waits_to_ask_again_gives_up_when_the_line_is_closed(archive):
     """A wait of a minute ends at once when nobody wants the answer any more."""
     archive.fault(RATE, faults.busy(503, 60))
-    line = Line(1, Patience())
+    line = HttpClient(1, Timeouts())
     threading.Timer(0.1, line.close).start()
     began = time.monotonic()
 
@@ -78,7 +78,7 @@ def test_requests_go_through_the_proxy_that_the_environment_names(archive, monke
     if variable == "HTTP_PROXY":
         monkeypatch.delenv("REQUEST_METHOD", raising=False)
     monkeypatch.setenv(variable, archive.url)
-    line = Line(1, Patience(attempts=1))
+    line = HttpClient(1, Timeouts(attempts=1))
 
     response = line.open("http://mast.invalid/whoami")
     response.release_conn()
@@ -90,7 +90,7 @@ def test_a_proxy_is_told_its_user_and_password(monkeypatch, archive):
     """Credentials in the proxy's address go to the proxy, as basic authorization."""
     monkeypatch.setenv("HTTP_PROXY", archive.url.replace("//", "//ann:s%20t@"))
 
-    Line(1, Patience(attempts=1)).open("http://mast.invalid/whoami").release_conn()
+    HttpClient(1, Timeouts(attempts=1)).open("http://mast.invalid/whoami").release_conn()
 
     assert archive.requests[-1].headers["proxy-authorization"] == "Basic YW5uOnMgdA=="
 
@@ -118,4 +118,4 @@ def test_a_proxy_of_an_unknown_kind_is_told(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "socks5://localhost:1")
 
     with pytest.raises(ConfigError, match="socks5"):
-        Line(1, Patience()).open("http://mast.invalid/whoami")
+        HttpClient(1, Timeouts()).open("http://mast.invalid/whoami")

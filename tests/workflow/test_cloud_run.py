@@ -2,7 +2,7 @@
 
 import pytest
 
-from jwmirror.archive.cloud import place_of
+from jwmirror.archive.cloud import bucket_path
 from jwmirror.core.files import sha256_of
 from jwmirror_simulator.mast.bucket import serve_bucket
 from jwmirror_simulator.mast.storage import edits
@@ -17,7 +17,7 @@ def test_a_run_takes_public_bytes_from_the_bucket_and_what_it_lacks_from_mast(fr
     exclusive, older, missing = fits[:3]
     with serve_bucket() as bucket:
         for name in set(fits) - {missing}:
-            bucket.put(place_of(name), archive.path(name).read_bytes())
+            bucket.put(bucket_path(name), archive.path(name).read_bytes())
         archive.reprocess(older, edits.same_size)
         archive.restrict(exclusive)
         fresh_site.configure(

@@ -38,7 +38,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     group: str | None = None  # CAOM's: "Minimum Recommended Products"
 
     @property
-    def token(self) -> str:
+    def fingerprint(self) -> str:
         """What tells this version of the product from others without downloading it."""
         if self.checksum:
             return f"md5:{self.checksum}"

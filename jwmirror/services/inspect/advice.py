@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.archive.selection import select
+from jwmirror.archive.selection import select_products
 from jwmirror.core.model import Listing, Product, Recipe, Selection
 
 KINDS = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
@@ -39,7 +39,7 @@ def _takes_associations(selection: Selection) -> bool:
 
 def _takes(selection: Selection, *samples: Product) -> bool:
     listing = Listing(program=selection.program, asked_at="", products=samples)
-    return bool(select(listing, selection))
+    return bool(select_products(listing, selection))
 
 
 def _association(program: int, number: int, kind: str) -> Product:

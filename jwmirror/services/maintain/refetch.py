@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jwmirror.archive.listing import ask
+from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import Transfer
 from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
-from jwmirror.net.staging import landing
+from jwmirror.net.staging import staging_folder
 from jwmirror.store.maintenance.repair import Arrival, Refetch
 from jwmirror.store.objects import Objects
 
@@ -25,7 +25,7 @@ def refetching(root: Path, config: Config) -> Refetch:
                 has = "has another version of it now" if each.uri in listed else "has it no longer"
                 yield Failure(name=each.filename, message=f"MAST {has}")
         transfer = Transfer(config.archive_url, token, config.downloads)
-        with landing(Objects(root).incoming, unchanged) as folder:
+        with staging_folder(Objects(root).incoming, unchanged) as folder:
             for each in transfer.fetch(unchanged, folder, root / "quarantine"):
                 if isinstance(each, Failure):
                     yield each
@@ -39,7 +39,7 @@ def refetching(root: Path, config: Config) -> Refetch:
 def _listed(url: str, products: Sequence[Product], token: str | None) -> dict[str, Product]:
     """URI -> the product as MAST lists it now; ArchiveError if it cannot be asked."""
     programs = sorted({each.program for each in products})
-    listings = (ask(url, program, token, may_be_empty=True) for program in programs)
+    listings = (query_listing(url, program, token, may_be_empty=True) for program in programs)
     return {product.uri: product for listing in listings for product in listing.products}
 
 

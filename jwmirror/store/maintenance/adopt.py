@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import RejectedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import BLOCK, refusals
+from jwmirror.core.files import BLOCK, as_store_error
 from jwmirror.core.jsonio import digest, write
 from jwmirror.core.model import Product, Receipt, Version
 from jwmirror.core.model.maintenance import Adopted, Adoption
@@ -53,7 +53,7 @@ def adopt(
     only told what would be.
     """
     files, versions, copies, known = [], [], [], set(held)
-    with refusals("adopt", "what has no receipt is not adopted"):
+    with as_store_error("adopt", "what has no receipt is not adopted"):
         for path, unlisted in _files(Path(folder)):
             copy = into / str(len(copies)) if into else None
             why, sums = unlisted or _why_not(path, wanted, known), None

@@ -15,7 +15,7 @@ import yaml
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals
+from jwmirror.core.files import as_store_error
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import Frozen
 from jwmirror.store.generations import Generation, Generations
@@ -61,7 +61,7 @@ def freeze(
     payload = _payload(root, number, with_exclusive)
     told = _told(root, payload, to, mode)
     had = find_pin(root, told.name)
-    with refusals("freeze", f"{to} is whole, or not there"):
+    with as_store_error("freeze", f"{to} is whole, or not there"):
         pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
         try:
             with appearing(to) as folder:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import locked, refusals, sync_folder, sync_many
+from jwmirror.core.files import as_store_error, locked, sync_folder, sync_many
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
@@ -57,7 +57,7 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
     plan = plan_checkout(root, number, to, mode)
     rows, left_out = Generations(root).read(number).columns("path", "sha256"), set(plan.lost)
     pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
-    with refusals("checkout", f"{to} is whole, or not there"):
+    with as_store_error("checkout", f"{to} is whole, or not there"):
         with appearing(Path(to)) as folder:
             fill = (pair for pair in pairs if pair[0] not in left_out)
             place_files(Path(root), fill, folder, Path(to), mode)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, sync_folder
+from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.maintenance import Kept, Object, Pruning
 from jwmirror.store.generations import Generations
@@ -77,7 +77,7 @@ def prune(root: Path, policy: Policy, wait_s: float | None = 0.0) -> Pruning:
     root = Path(root)
     Generations(root).needed_current()
     with (
-        refusals("prune", "every generation that stays is whole"),
+        as_store_error("prune", "every generation that stays is whole"),
         lease(root, "prune", wait_s, RUN),
         lease(root, "prune", wait_s) as held,
     ):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals, replace_symlink, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, replace_symlink, sync_folder, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Outcome, Problem, Repairs
 from jwmirror.store.generations import Generations
@@ -63,7 +63,7 @@ def repair(
     if not Generations(root).folder.is_dir():
         raise StoreError(f"{root}: no generation is there; there is nothing to repair.")
     with (
-        refusals("repair", "what was not mended yet is as it was"),
+        as_store_error("repair", "what was not mended yet is as it was"),
         lease(root, "repair", wait_s, RUN),
         lease(root, "repair", wait_s),
     ):

@@ -6,7 +6,7 @@ It publishes nothing and loses nothing: CURRENT and `current` move, every genera
 from pathlib import Path
 
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import refusals
+from jwmirror.core.files import as_store_error
 from jwmirror.core.model.maintenance import Rollback
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
@@ -29,7 +29,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     generations = Generations(root)
     generations.needed_current()
     with (
-        refusals("rollback", "a whole state stays published"),
+        as_store_error("rollback", "a whole state stays published"),
         lease(root, "rollback", wait_s, RUN),
         lease(root, "rollback", wait_s) as held,
     ):

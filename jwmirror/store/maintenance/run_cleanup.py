@@ -116,10 +116,10 @@ def _referred(root: Path, folder: Path) -> Iterable[str]:
         yield from (f.sha256 for result in _read(path, Receipt).results for f in result.files)
     poll = _maybe(RunFiles(folder).poll, Poll)
     changes = poll.changes if poll else ()
-    wanted = {(c.product.uri, c.product.token) for c in changes if c.wants_bytes}
+    wanted = {(c.product.uri, c.product.fingerprint) for c in changes if c.wants_bytes}
     for _, receipt in fetch_receipts(root) if wanted else ():
         for version in receipt.versions:
-            if (version.product.uri, version.product.token) in wanted:
+            if (version.product.uri, version.product.fingerprint) in wanted:
                 yield version.sha256
 
 

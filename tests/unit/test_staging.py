@@ -10,8 +10,8 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.model import Product
-from jwmirror.net.resume import Kept, key_of, remember
-from jwmirror.net.staging import FORGOTTEN_S, landing
+from jwmirror.net.resume import ResumeRecord, resume_key, write_record
+from jwmirror.net.staging import ABANDONED_S, staging_folder
 
 RATE = Product(
     uri="mast:JWST/product/a_rate.fits",
@@ -28,9 +28,9 @@ NEWER = structs.replace(RATE, checksum="0b" * 16)
 FETCH = """
 import sys, time
 from pathlib import Path
-from jwmirror.net.staging import landing
+from jwmirror.net.staging import staging_folder
 
-with landing(Path(sys.argv[1]), ()) as folder:
+with staging_folder(Path(sys.argv[1]), ()) as folder:
     (folder / f"{sys.argv[2]}.part").write_text("half")
     print(folder, flush=True)
     time.sleep(60)
@@ -54,7 +54,7 @@ def killed(incoming: Path, product: Product) -> Path:
 
 def start(incoming: Path, product: Product) -> subprocess.Popen:
     """A fetch that tells its folder and then goes on for long."""
-    words = [sys.executable, "-c", FETCH, str(incoming), key_of(product)]
+    words = [sys.executable, "-c", FETCH, str(incoming), resume_key(product)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
@@ -65,7 +65,7 @@ def names(folder: Path) -> set[str]:
 
 def test_nothing_is_left_of_a_fetch_that_ended(incoming):
     """The folder of a fetch whose files were all taken goes away."""
-    with landing(incoming, [RATE]) as folder:
+    with staging_folder(incoming, [RATE]) as folder:
         (folder / "a.part").write_text("whole")
         (folder / "a.part").unlink()
 
@@ -75,12 +75,12 @@ def test_nothing_is_left_of_a_fetch_that_ended(incoming):
 def test_the_next_fetch_takes_over_what_a_killed_one_left(incoming):
     """A file of the same version and its record come into the new fetch's folder."""
     left = killed(incoming, RATE)
-    part = left / f"{key_of(RATE)}.part"
-    remember(part, Kept(version=RATE.token, etag='"a"', size=10))
+    part = left / f"{resume_key(RATE)}.part"
+    write_record(part, ResumeRecord(version=RATE.fingerprint, etag='"a"', size=10))
 
-    with landing(incoming, [RATE]) as folder:
+    with staging_folder(incoming, [RATE]) as folder:
         assert (folder / part.name).read_text() == "half"
-        assert names(folder) == {part.name, f"{key_of(RATE)}.kept"}
+        assert names(folder) == {part.name, f"{resume_key(RATE)}.kept"}
         assert not left.exists()
 
 
@@ -89,7 +89,7 @@ def test_what_no_order_wants_is_swept(incoming, wanted):
     """Leftovers of other products, and of other versions of the same, are removed."""
     left = killed(incoming, RATE)
 
-    with landing(incoming, wanted) as folder:
+    with staging_folder(incoming, wanted) as folder:
         assert names(folder) == set()
     assert not left.exists()
 
@@ -98,8 +98,8 @@ def test_what_another_order_of_the_run_wants_stays(incoming):
     """A fetch of one observation leaves alone what the fetch of another will use."""
     left = killed(incoming, RATE)
 
-    with landing(incoming, [CAL], ordered=[CAL, RATE]):
-        assert names(left) == {f"{key_of(RATE)}.part"}
+    with staging_folder(incoming, [CAL], ordered=[CAL, RATE]):
+        assert names(left) == {f"{resume_key(RATE)}.part"}
 
 
 def test_files_of_a_fetch_under_way_are_not_touched(incoming):
@@ -107,17 +107,17 @@ def test_files_of_a_fetch_under_way_are_not_touched(incoming):
     fetch = start(incoming, RATE)
     theirs = Path(fetch.stdout.readline().strip())
 
-    with landing(incoming, [RATE]) as folder:
+    with staging_folder(incoming, [RATE]) as folder:
         mine = names(folder)
     kept = names(theirs)
     fetch.kill()
     fetch.communicate()
 
     assert mine == set()
-    assert kept == {f"{key_of(RATE)}.part"}
+    assert kept == {f"{resume_key(RATE)}.part"}
 
 
-@pytest.mark.parametrize(("age", "stays"), [(FORGOTTEN_S / 2, True), (FORGOTTEN_S * 2, False)])
+@pytest.mark.parametrize(("age", "stays"), [(ABANDONED_S / 2, True), (ABANDONED_S * 2, False)])
 def test_what_another_host_left_is_swept_when_it_is_old(incoming, age, stays):
     """Locks of other hosts may not be seen here: only long untouched folders are theirs no more."""
     other = incoming / "elsewhere.x"
@@ -127,7 +127,7 @@ def test_what_another_host_left_is_swept_when_it_is_old(incoming, age, stays):
     for path in (other / "a.part", other):
         os.utime(path, (then, then))
 
-    with landing(incoming, [RATE]):
+    with staging_folder(incoming, [RATE]):
         pass
 
     assert other.exists() == stays
