@@ -23,15 +23,12 @@ from jwmirror.core.model import (
     Product,
     Reason,
 )
+from jwmirror.core.model.product import PEDIGREE
 
-PEDIGREE = {  # what may tell of new content, and what it is called
-    "size": "size",
-    "cal_ver": "CAL_VER",
-    "crds_ctx": "CRDS_CTX",
-    "sdp_ver": "SDP_VER",
-    "date": "DATE",
+EVIDENCE = {  # fields that show new content -> their names in reasons
+    **{field: field for field in ("checksum", "validator", "size")},
+    **PEDIGREE,
 }
-EVIDENCE = {"checksum": "checksum", "validator": "validator", **PEDIGREE}
 SHORT = 8  # characters of a checksum that people see
 
 

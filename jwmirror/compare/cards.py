@@ -7,8 +7,9 @@ from typing import Any
 
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
+from jwmirror.core.model.product import PEDIGREE
 
-PEDIGREE = ("CAL_VER", "CRDS_CTX", "CRDS_VER", "SDP_VER", "DATE")  # of the primary header
+PEDIGREE_CARDS = frozenset({*PEDIGREE.values(), "CRDS_VER"})  # of the primary header
 STRUCTURE = re.compile(  # told as shapes and types of images and columns
     r"SIMPLE|XTENSION|EXTEND|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|T(TYPE|FORM|UNIT|DIM)\d+"
     r"|BZERO|BSCALE|EXTNAME|EXTVER"
@@ -33,7 +34,7 @@ class CardChanges:
         for keyword, before, after in _changed(old, new):
             if keyword in VOLATILE:
                 self.volatile.append(keyword)
-            if keyword not in VOLATILE or (hdu == PRIMARY and keyword in PEDIGREE):
+            if keyword not in VOLATILE or (hdu == PRIMARY and keyword in PEDIGREE_CARDS):
                 what = keyword if hdu == PRIMARY else f"{hdu} {keyword}"
                 self._kind(hdu, keyword).append(Reason(what, before, after))
             self.sky_moved |= hdu == "SCI" and SKY.fullmatch(keyword) is not None
@@ -41,7 +42,7 @@ class CardChanges:
     def _kind(self, hdu: str, keyword: str) -> list[Reason]:
         if hdu != PRIMARY:
             return self.cards
-        if keyword in PEDIGREE:
+        if keyword in PEDIGREE_CARDS:
             return self.pedigree
         kinds = {"R_": self.references, "S_": self.steps}
         return kinds.get(keyword[:2], self.cards)

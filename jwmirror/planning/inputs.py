@@ -28,13 +28,13 @@ from jwmirror.core.model.association import (
     raw_exposures,
     root_of,
 )
+from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
 
 MISSING = " is missing: "  # between a member's name and why
 SHUTTERS_FILE = "meta.instrument.msa_metadata_file"
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
-PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 
 
 class Inputs(NamedTuple):
@@ -215,7 +215,7 @@ def _mixture(entries: Iterable[Entry]) -> str:
     One of which that is not known is not taken to be like the others; catalogues have none.
     """
     products = [e.product for e in entries if e.product and e.filename.endswith(".fits")]
-    for field, label in PEDIGREE.items():
+    for field, label in CALIBRATION.items():
         values = sorted({getattr(product, field) or "unknown" for product in products})
         if len(values) > 1:
             return (

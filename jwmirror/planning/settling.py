@@ -21,8 +21,8 @@ from jwmirror.core.model import (
     Wait,
 )
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
+from jwmirror.core.model.product import CALIBRATION
 
-PEDIGREE = {"cal_ver": "CAL_VER", "crds_ctx": "CRDS_CTX"}
 CALIBRATED = 2  # MAST's calib_level from which DATE is when a file was calibrated
 
 
@@ -179,7 +179,7 @@ def _queued(products: Sequence[Product]) -> Iterator[str]:
 def _mixed(products: Sequence[Product]) -> Iterator[str]:
     """Versions that differ among products of one level."""
     for level, of_level in _by_level(products):
-        for field, label in PEDIGREE.items():
+        for field, label in CALIBRATION.items():
             values = {getattr(product, field) for product in of_level} - {None}
             if len(values) > 1:
                 yield f"{label} {' and '.join(sorted(values))} at level {level}"

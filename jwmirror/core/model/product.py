@@ -4,6 +4,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS keywords they repeat
+    "cal_ver": "CAL_VER",
+    "crds_ctx": "CRDS_CTX",
+    "sdp_ver": "SDP_VER",
+    "date": "DATE",
+}
+CALIBRATION = {field: PEDIGREE[field] for field in ("cal_ver", "crds_ctx")}  # jwst, references
+
 
 class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One file that MAST offers, as a listing described it; unknown values are None.

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import DEFAULT, Derivation, Product
+from jwmirror.core.model.product import PEDIGREE
 from jwmirror.report import formatting
 from jwmirror.report.explanation import (
     EarlierResult,
@@ -19,7 +20,6 @@ from jwmirror.report.explanation import (
 from jwmirror.report.formatting import empty_table
 
 FORMER = 5  # results under other keys that a page lists
-PEDIGREE = ("cal_ver", "crds_ctx", "sdp_ver", "date", "checksum", "release_date")
 
 
 def explanation_page(explanation: Explanation) -> RenderableType:
@@ -111,7 +111,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
 
 def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
     yield "uri", product.uri
-    for name in PEDIGREE:
+    for name in (*PEDIGREE, "checksum", "release_date"):
         if value := getattr(product, name):
             yield name, value
     yield "access", "exclusive" if product.exclusive else "public"

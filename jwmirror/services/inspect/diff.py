@@ -22,6 +22,7 @@ from jwmirror.core.model.comparison import (
     Side,
     StateDifference,
 )
+from jwmirror.core.model.product import PEDIGREE
 from jwmirror.pipeline.derivation import differences
 from jwmirror.report.explanation import matching_paths, similar_names
 from jwmirror.store.maintenance.lookup import generation_named
@@ -135,7 +136,6 @@ def _comparison(root: Path, old: Entry, new: Entry) -> Comparison:
     return compare_files(*paths, new.filename, sums=(old.sha256, new.sha256))
 
 
-PEDIGREE = {"CAL_VER": "cal_ver", "CRDS_CTX": "crds_ctx", "SDP_VER": "sdp_ver", "DATE": "date"}
 PLACE = {"path", "origin", "product", "sha256", "identity", "size"}  # told otherwise
 
 
@@ -194,7 +194,7 @@ class Causes:
     def _pedigree(self, entry: Entry) -> dict[str, str]:
         """Which software and references made a file, and when, as far as that is recorded."""
         if entry.product:
-            values = {name: getattr(entry.product, field) for name, field in PEDIGREE.items()}
+            values = {name: getattr(entry.product, field) for field, name in PEDIGREE.items()}
             return {name: value for name, value in values.items() if value}
         record = self._record(entry.key) if entry.key else None
         return {"CRDS_CTX": entry.context, **(_made(record) if record else {})}
@@ -210,7 +210,7 @@ def _facts(entry: Entry) -> dict[str, str]:
     header = parse(found.pop("header") or "{}", dict[str, Any])
     if entry.product:
         found |= structs.asdict(entry.product)
-    told = {*PLACE, "key", *PEDIGREE.values()}
+    told = {*PLACE, "key", *PEDIGREE}
     found = {name: value for name, value in found.items() if name not in told}
     return {name: _text(value) for name, value in (found | header).items()}
 
