@@ -15,11 +15,12 @@ from jwmirror.core.model import (
     ResultFile,
     canonical,
 )
-from jwmirror.core.model.association import Association, Associations, Member
+from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine, key_of
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import Settled
+from tests.setup.records import association
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
@@ -45,18 +46,6 @@ def exposure(number: int, exp_type: str = "NRC_IMAGE", **changes: object) -> Ent
         ),
     )
     return replace(entry, **changes)
-
-
-def association(kind: str, product: str, *members: str) -> Association:
-    """An association of science exposures."""
-    return Association(
-        name=f"{product}_{kind}_asn.json",
-        asn_type=kind,
-        program=1345,
-        candidate="o001",
-        product=product,
-        members=tuple(Member(name=name, exptype="science") for name in members),
-    )
 
 
 def image2(*numbers: int) -> Associations:

@@ -10,7 +10,8 @@ from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import HELD, Entry, Listing, Poll, Product, Version
 from jwmirror.store.entries import upstream_entries
-from tests.setup.listings import APRIL, JANUARY, MD5, changes_of, listing, product
+from tests.setup.listings import APRIL, JANUARY, MD5, changes_of
+from tests.setup.records import listing, product
 
 NAMES = [
     *(f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2)),

@@ -23,8 +23,8 @@ from jwmirror.core.model import (
     Reason,
 )
 from jwmirror.store.manifest import entries_of
-from tests.setup.listings import APRIL, JANUARY, MD5, changes_of, entry, listing, product
-from tests.setup.records import RATE
+from tests.setup.listings import APRIL, JANUARY, MD5, changes_of
+from tests.setup.records import RATE, entry, listing, product
 
 
 def test_a_product_never_held_is_new():
@@ -99,7 +99,7 @@ def test_what_is_no_longer_listed_vanished_once():
     (change,) = changes_of(listing(), entry(product()))
 
     assert (change.kind, change.wants_bytes) == (VANISHED, False)
-    assert changes_of(listing(), entry(product(), GONE)) == ()
+    assert changes_of(listing(), entry(product(), state=GONE)) == ()
 
 
 def test_what_is_no_longer_selected_is_no_change():
@@ -114,7 +114,7 @@ def test_what_is_no_longer_selected_is_no_change():
 
 def test_what_comes_back_is_returned():
     """A product marked as vanished that is listed again returned."""
-    (change,) = changes_of(listing(product()), entry(product(), GONE))
+    (change,) = changes_of(listing(product()), entry(product(), state=GONE))
 
     assert change.kind == RETURNED
 
@@ -127,16 +127,19 @@ def test_entries_of_others_do_not_matter():
     assert changes_of(listing(), other, result) == ()
 
 
-def association(stamp: str, kind: str, counter: str) -> Product:
+def offered_association(stamp: str, kind: str, counter: str) -> Product:
     """An association of observation 1."""
     name = f"jw01345-o001_{stamp}_{kind}_{counter}_asn.json"
-    return product(name, suffix="asn", level=3)
+    return product(name, level=3)
 
 
 @pytest.mark.parametrize("counter", ["00001", "001", "00007"])
 def test_an_association_under_a_new_stamp_is_restamped(counter):
     """The former association gives way to the new one, and does not vanish besides."""
-    old, new = association(JANUARY, "image3", "00001"), association(APRIL, "image3", counter)
+    old, new = (
+        offered_association(JANUARY, "image3", "00001"),
+        offered_association(APRIL, "image3", counter),
+    )
 
     (change,) = changes_of(listing(new), entry(old))
 
@@ -145,8 +148,11 @@ def test_an_association_under_a_new_stamp_is_restamped(counter):
 
 def test_associations_are_told_apart_by_type_and_counter():
     """Of several, each carries on its own counterpart; without one it vanished or is new."""
-    olds = [association(JANUARY, "image2", f"{n:05d}") for n in (1, 2, 3)]
-    news = [association(APRIL, "image2", "00002"), association(APRIL, "image3", "00001")]
+    olds = [offered_association(JANUARY, "image2", f"{n:05d}") for n in (1, 2, 3)]
+    news = [
+        offered_association(APRIL, "image2", "00002"),
+        offered_association(APRIL, "image3", "00001"),
+    ]
 
     found = changes_of(listing(*news), *map(entry, olds))
 
@@ -160,7 +166,7 @@ def test_associations_are_told_apart_by_type_and_counter():
 
 def test_a_pool_under_a_new_stamp_is_restamped():
     """A program's pool carries on under each new stamp."""
-    old, new = (product(f"jw01345_{stamp}_pool.csv", suffix="pool") for stamp in (JANUARY, APRIL))
+    old, new = (product(f"jw01345_{stamp}_pool.csv") for stamp in (JANUARY, APRIL))
 
     (change,) = changes_of(listing(new), entry(old))
 
@@ -182,7 +188,7 @@ RENAMINGS = {
 @pytest.mark.parametrize("case", RENAMINGS)
 def test_a_product_under_a_new_name_is_renamed(case):
     """A vanished product and a new one of the same name but for the target are one."""
-    old, new = (product(name, level=3, suffix="i2d") for name in RENAMINGS[case])
+    old, new = (product(name, level=3) for name in RENAMINGS[case])
 
     (change,) = changes_of(listing(new), entry(old))
 
@@ -201,7 +207,7 @@ def test_the_same_bytes_under_another_name_are_renamed():
 def test_ambiguous_names_are_not_guessed():
     """Where two could be the former name, nothing is called renamed."""
     names = [f"jw01345-o001_t{n:03d}_nircam_clear-f200w_i2d.fits" for n in (1, 2, 3)]
-    one, two, three = (product(name, level=3, suffix="i2d") for name in names)
+    one, two, three = (product(name, level=3) for name in names)
 
     kinds = [change.kind for change in changes_of(listing(three), entry(one), entry(two))]
 

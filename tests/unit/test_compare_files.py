@@ -58,7 +58,7 @@ ROWS = "1 80.0 -69.5 0.5\n2 80.1 -69.6 nan"
 
 
 @pytest.fixture
-def association(tmp_path):
+def compare_changed(tmp_path):
     """Compares the plain association with one that a function changed."""
 
     def compared(change, indent=None):
@@ -85,16 +85,16 @@ def association(tmp_path):
         ),
     ],
 )
-def test_members_are_told_one_by_one(association, change, told):
+def test_members_are_told_one_by_one(compare_changed, change, told):
     """A member added, removed or of another exptype; nothing else."""
-    found = association(change)
+    found = compare_changed(change)
 
     assert (found.verdict, found.members, found.cards) == (MEMBERS, (told,), ())
 
 
-def test_another_order_of_members_is_told(association):
+def test_another_order_of_members_is_told(compare_changed):
     """Order matters to the pipeline: each place that another member has."""
-    found = association(lambda asn, members: members.insert(0, members.pop(1)))
+    found = compare_changed(lambda asn, members: members.insert(0, members.pop(1)))
 
     assert found.verdict == MEMBERS
     assert found.members == (
@@ -103,14 +103,14 @@ def test_another_order_of_members_is_told(association):
     )
 
 
-def test_other_keys_of_an_association_are_header(association):
+def test_other_keys_of_an_association_are_header(compare_changed):
     """Equal members, other names and versions; also of a member."""
 
     def change(asn, members):
         asn["version_id"], members[1]["exposerr"] = "20260202t000000", "lost lock"
         asn["products"][0]["name"] = "jw01345-o001_t002"
 
-    found = association(change)
+    found = compare_changed(change)
 
     assert (found.verdict, found.members) == (HEADER, ())
     assert found.cards == (
@@ -120,9 +120,9 @@ def test_other_keys_of_an_association_are_header(association):
     )
 
 
-def test_formatting_of_json_is_no_science(association):
+def test_formatting_of_json_is_no_science(compare_changed):
     """The same content with other white space."""
-    assert association(lambda asn, members: None, indent=2).verdict == EQUAL
+    assert compare_changed(lambda asn, members: None, indent=2).verdict == EQUAL
 
 
 def test_other_json_is_compared_by_its_values(tmp_path):

@@ -7,21 +7,21 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, ResultFile
 from jwmirror.pipeline.derivation import bind, differences, engine, key_of
+from tests.setup import records
 
 RATE = ResultFile(filename="x_rate.fits", sha256="5a" * 32, size=10, identity="1d" * 32)
 
 
-def derivation(**changes: object) -> Derivation:
-    """A small derivation of stage 1."""
-    plain = Derivation(
-        pipeline="detector1",
-        product="x",
+def example(**changes: object) -> Derivation:
+    """A derivation of stage 1 with two inputs, parameters, references and a hook."""
+    steps = {"jump": {"skip": False, "rejection_threshold": 4.0}}
+    plain = records.derivation(
         engine={"jwst": "3.0.0", "stcal": "1.20.0", "stdatamodels": "4.0.0"},
         inputs=(
             Input(name="x_uncal.fits", role="science", identity="aa", sha256="bb"),
             Input(name="y_uncal.fits", role="science", identity="cc", sha256="dd"),
         ),
-        parameters={"save": False, "steps": {"jump": {"skip": False, "rejection_threshold": 4.0}}},
+        parameters={"save": False, "steps": steps},
         references={"dark": ("dark_1.fits", "11"), "ipc": ("N/A", "")},
         hooks=(("fix.py", "ee"),),
     )
@@ -30,30 +30,30 @@ def derivation(**changes: object) -> Derivation:
 
 def test_where_the_bytes_are_does_not_enter_the_key():
     """Two files of equal science give one key."""
-    moved = tuple(replace(item, sha256="00") for item in derivation().inputs)
+    moved = tuple(replace(item, sha256="00") for item in example().inputs)
 
-    assert key_of(derivation(inputs=moved)) == key_of(derivation())
+    assert key_of(example(inputs=moved)) == key_of(example())
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"engine": {**derivation().engine, "jwst": "3.0.1"}}, "version of jwst: 3.0.0 -> 3.0.1"),
-        ({"inputs": derivation().inputs[::-1]}, "order of the inputs"),
-        ({"inputs": derivation().inputs[:1]}, "input y_uncal.fits: science -> -"),
-        ({"references": {**derivation().references, "dark": ("dark_2.fits", "22")}}, "dark_2.fits"),
-        ({"references": {**derivation().references, "dark": ("dark_1.fits", "22")}}, "(22)"),
+        ({"engine": {**example().engine, "jwst": "3.0.1"}}, "version of jwst: 3.0.0 -> 3.0.1"),
+        ({"inputs": example().inputs[::-1]}, "order of the inputs"),
+        ({"inputs": example().inputs[:1]}, "input y_uncal.fits: science -> -"),
+        ({"references": {**example().references, "dark": ("dark_2.fits", "22")}}, "dark_2.fits"),
+        ({"references": {**example().references, "dark": ("dark_1.fits", "22")}}, "(22)"),
         ({"hooks": (("fix.py", "ff"),)}, "hook fix.py changed: ee -> ff"),
         ({"parameters": {"save": True, "steps": {}}}, "save: false -> true"),
     ],
 )
 def test_each_thing_that_matters_changes_the_key_and_is_told(changes, expected):
     """What enters the key also shows as a reason."""
-    new = derivation(**changes)
+    new = example(**changes)
 
-    told = [str(reason) for reason in differences(derivation(), new)]
+    told = [str(reason) for reason in differences(example(), new)]
 
-    assert key_of(new) != key_of(derivation())
+    assert key_of(new) != key_of(example())
     assert any(expected in line for line in told), told
 
 
@@ -61,19 +61,19 @@ def test_a_changed_parameter_is_told_by_its_full_name():
     """The reason names pipeline, step and parameter, and both values."""
     steps = {"jump": {"skip": False, "rejection_threshold": 5.0}}
 
-    told = differences(derivation(), derivation(parameters={"save": False, "steps": steps}))
+    told = differences(example(), example(parameters={"save": False, "steps": steps}))
 
     assert told == (Reason("detector1: jump.rejection_threshold", "4.0", "5.0"),)
 
 
 def test_equal_derivations_do_not_differ():
     """No difference, no reason."""
-    assert differences(derivation(), derivation()) == ()
+    assert differences(example(), example()) == ()
 
 
 def test_an_unbound_derivation_has_no_key():
     """Before the stage below has run, the result cannot be named."""
-    unbound = derivation(inputs=(Input(name="x_rate.fits", role="science"),))
+    unbound = example(inputs=(Input(name="x_rate.fits", role="science"),))
 
     with pytest.raises(CalibrationError, match=r"x_rate\.fits"):
         key_of(unbound)
@@ -81,7 +81,7 @@ def test_an_unbound_derivation_has_no_key():
 
 def test_binding_takes_content_and_place_by_name():
     """An input without identity takes those of the file that the stage before made."""
-    unbound = derivation(inputs=(Input(name="x_rate.fits", role="science"),))
+    unbound = example(inputs=(Input(name="x_rate.fits", role="science"),))
 
     (item,) = bind(unbound, [RATE]).inputs
 
@@ -90,7 +90,7 @@ def test_binding_takes_content_and_place_by_name():
 
 def test_binding_to_a_stage_that_did_not_make_the_file_fails():
     """It says what was needed and what there is."""
-    unbound = derivation(inputs=(Input(name="x_ramp.fits", role="science"),))
+    unbound = example(inputs=(Input(name="x_ramp.fits", role="science"),))
 
     with pytest.raises(CalibrationError, match=r"needs x_ramp\.fits.*x_rate\.fits"):
         bind(unbound, [RATE])

@@ -14,29 +14,20 @@ from jwmirror.core.model import (
     RETURNED,
     VANISHED,
     WITHHELD,
-    Chain,
     Change,
-    Derivation,
     Entry,
     Plan,
     Poll,
     Product,
     Receipt,
     Result,
-    ResultFile,
     Version,
     Wait,
 )
 from jwmirror.store.entries import recalibrated_entries, upstream_entries
+from tests.setup.records import chain, derivation, product, result, result_file
 
 UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
-
-
-def product(filename: str = UNCAL, checksum: str = "a" * 32, **facts) -> Product:
-    """A product of program 1345, observation 1."""
-    uri = f"mast:JWST/product/{filename}"
-    names = {"uri": uri, "filename": filename, "program": 1345, "observation": "o001"}
-    return Product(**names, suffix="uncal", checksum=checksum, **facts)
 
 
 def version(of: Product, sha256: str = "1" * 64) -> Version:
@@ -51,7 +42,8 @@ def after(former, kind, of, fetched=(), **change) -> dict[str, Entry]:
     return {row.filename: row for row in rows}
 
 
-HELD_ROW = after((), NEW, product(), [version(product())])[UNCAL]
+OFFERED = product(UNCAL, checksum="a" * 32)
+HELD_ROW = after((), NEW, OFFERED, [version(OFFERED)])[UNCAL]
 
 
 def test_what_arrived_is_held_under_its_path():
@@ -62,8 +54,8 @@ def test_what_arrived_is_held_under_its_path():
 
 def test_reprocessed_product_gets_its_new_bytes():
     """The row of a reprocessed product names the version with the listed checksum."""
-    now = product(checksum="b" * 32)
-    fetched = [version(product()), version(now, "2" * 64)]
+    now = product(UNCAL, checksum="b" * 32)
+    fetched = [version(OFFERED), version(now, "2" * 64)]
 
     rows = after([HELD_ROW], REPROCESSED, now, fetched)
 
@@ -73,15 +65,15 @@ def test_reprocessed_product_gets_its_new_bytes():
 
 def test_change_whose_bytes_did_not_arrive_is_seen_again():
     """Without its bytes a change leaves the row, and the checksum in it, as they were."""
-    rows = after([HELD_ROW], REPROCESSED, product(checksum="b" * 32), [version(product())])
+    rows = after([HELD_ROW], REPROCESSED, product(UNCAL, checksum="b" * 32), [version(OFFERED)])
 
     assert rows[UNCAL] == HELD_ROW
 
 
 def test_vanished_product_stays_marked_and_returns():
     """A product that vanishes keeps its bytes; the same bytes coming back need no download."""
-    gone = after([HELD_ROW], VANISHED, product())[UNCAL]
-    back = after([gone], RETURNED, product())[UNCAL]
+    gone = after([HELD_ROW], VANISHED, OFFERED)[UNCAL]
+    back = after([gone], RETURNED, OFFERED)[UNCAL]
 
     assert gone == replace(HELD_ROW, state=GONE)
     assert back == HELD_ROW
@@ -89,9 +81,9 @@ def test_vanished_product_stays_marked_and_returns():
 
 def test_released_product_is_public_without_a_download():
     """When exclusive access ends, the row says so and the bytes stay."""
-    exclusive = replace(HELD_ROW, product=product(exclusive=True))
+    exclusive = replace(HELD_ROW, product=product(UNCAL, checksum="a" * 32, exclusive=True))
 
-    rows = after([exclusive], RELEASED, product())
+    rows = after([exclusive], RELEASED, OFFERED)
 
     assert rows[UNCAL] == HELD_ROW
 
@@ -111,22 +103,16 @@ def test_restamped_association_takes_the_place_of_the_former():
 
 def test_withheld_product_changes_nothing():
     """What MAST holds back neither enters nor leaves the manifest."""
-    assert after((), WITHHELD, product()) == {}
-    assert after([HELD_ROW], WITHHELD, product(exclusive=True)) == {UNCAL: HELD_ROW}
+    exclusive = product(UNCAL, checksum="a" * 32, exclusive=True)
+
+    assert after((), WITHHELD, OFFERED) == {}
+    assert after([HELD_ROW], WITHHELD, exclusive) == {UNCAL: HELD_ROW}
 
 
-def result(pipeline: str, suffix: str, sha256: str) -> Result:
+def made(pipeline: str, suffix: str, sha256: str) -> Result:
     """A result of one file for exposure X in recipe deep."""
-    file = ResultFile(filename=f"X_{suffix}.fits", sha256=sha256, size=1, identity=sha256)
-    return Result(
-        recipe="deep",
-        program=1345,
-        observation="o001",
-        pipeline=pipeline,
-        product="X",
-        key=f"key of {sha256}",
-        files=(file,),
-    )
+    file = result_file(f"X_{suffix}.fits", sha256)
+    return result(pipeline, "X", file, key=f"key of {sha256}")
 
 
 def rows_of(former, plan=None, *results) -> dict[str, str]:
@@ -138,18 +124,13 @@ def rows_of(former, plan=None, *results) -> dict[str, str]:
 
 FORMER = recalibrated_entries(
     (),
-    [Plan(context="c", done=(result("detector1", "rate", "r1"), result("image2", "cal", "c1")))],
+    [Plan(context="c", done=(made("detector1", "rate", "r1"), made("image2", "cal", "c1")))],
     [],
     "jwst_0001.pmap",
 )
 
 
-def chain(*pipelines: str) -> Chain:
-    """What is still to be run for exposure X."""
-    empty = {"engine": {}, "inputs": (), "parameters": {}, "references": {}}
-    derivations = tuple(Derivation(pipeline=name, product="X", **empty) for name in pipelines)
-    names = {"recipe": "deep", "program": 1345, "observation": "o001", "product": "X"}
-    return Chain(**names, derivations=derivations, reasons=())
+CHAIN = chain(derivation("detector1", "X"), derivation("image2", "X"))  # still to be run
 
 
 def test_results_stand_in_the_recipe_s_folder():
@@ -163,7 +144,7 @@ def test_results_stand_in_the_recipe_s_folder():
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(context="c", batches={"b": (chain("detector1", "image2"),)}),
+        Plan(context="c", batches={"b": (CHAIN,)}),
         Plan(context="c", waits=(Wait(recipe="deep", product="X", why="no members"),)),
         Plan(context="c", failures=(Wait(recipe="deep", product="X", why="refused"),)),
     ],
@@ -175,15 +156,15 @@ def test_former_result_stays_while_its_successor_fails_or_waits(plan):
 
 def test_half_done_chain_shows_what_it_made():
     """If stage 2 fails after a new stage 1, the new stage 1 and the former stage 2 are shown."""
-    plan = Plan(context="c", batches={"b": (chain("detector1", "image2"),)})
+    plan = Plan(context="c", batches={"b": (CHAIN,)})
 
-    rows = rows_of(FORMER, plan, result("detector1", "rate", "r2"))
+    rows = rows_of(FORMER, plan, made("detector1", "rate", "r2"))
 
     assert rows == {"X_rate.fits": "r2", "X_cal.fits": "c1"}
 
 
 def test_results_no_longer_asked_for_leave_the_view():
     """A recipe cut down to stage 1 shows stage 1 only; the rest stays in former generations."""
-    plan = Plan(context="c", done=(result("detector1", "rate", "r1"),))
+    plan = Plan(context="c", done=(made("detector1", "rate", "r1"),))
 
     assert rows_of(FORMER, plan) == {"X_rate.fits": "r1"}

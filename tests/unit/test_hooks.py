@@ -12,11 +12,12 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Derivation, Input
+from jwmirror.core.model import Derivation
 from jwmirror.pipeline.derivation import differences, key_of
 from jwmirror.pipeline.usercode import modules
 from jwmirror.pipeline.usercode.files import by_name
 from jwmirror.pipeline.usercode.hooks import check, command, mistakes, prepare, sources
+from tests.setup import records
 
 SCALE = "def scale(model):\n    return model * {factor}\n"
 EXPLODING = "raise RuntimeError('executed')\n\ndef scale(model):\n    return model\n"
@@ -27,18 +28,10 @@ def hooked(*hooks: str, skip: bool = False) -> dict:
     return {"steps": {"jump": {"skip": skip, "post_hooks": list(hooks), "pre_hooks": []}}}
 
 
-def derivation(base: Path, *hooks: str) -> Derivation:
-    """A small derivation with the hooks as they are now."""
+def with_hooks(base: Path, *hooks: str) -> Derivation:
+    """A derivation with the hooks as they are now."""
     parameters = hooked(*hooks)
-    return Derivation(
-        pipeline="detector1",
-        product="x",
-        engine={"jwst": "3.0.0"},
-        inputs=(Input(name="x_uncal.fits", role="science", identity="aa"),),
-        parameters=parameters,
-        references={},
-        hooks=sources(parameters, base),
-    )
+    return records.derivation(parameters=parameters, hooks=sources(parameters, base))
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
@@ -119,10 +112,10 @@ def test_hooks_of_the_steps_of_a_step_count(tmp_path):
 def test_an_edited_hook_changes_the_key_and_is_told(tmp_path):
     """The failure to fear: a result that is stale, and claims to be current."""
     write(tmp_path / "fixes.py", SCALE.format(factor=2))
-    old = derivation(tmp_path, "fixes.scale")
+    old = with_hooks(tmp_path, "fixes.scale")
     write(tmp_path / "fixes.py", SCALE.format(factor=3))
 
-    new = derivation(tmp_path, "fixes.scale")
+    new = with_hooks(tmp_path, "fixes.scale")
 
     (reason,) = differences(old, new)
     assert key_of(old) != key_of(new)
@@ -223,7 +216,7 @@ def test_a_hook_that_can_be_run_is_no_mistake(tmp_path, hook):
 def test_another_source_than_in_the_key_does_not_run(tmp_path):
     """Edited between plan and run: the result would not be what its key says."""
     write(tmp_path / "fixes.py", SCALE.format(factor=2))
-    planned = derivation(tmp_path, "fixes.scale")
+    planned = with_hooks(tmp_path, "fixes.scale")
     write(tmp_path / "fixes.py", SCALE.format(factor=3))
 
     with pytest.raises(CalibrationError, match=r"hook fixes\.scale is not .*run again"):
@@ -233,7 +226,7 @@ def test_another_source_than_in_the_key_does_not_run(tmp_path):
 def test_hooks_that_the_key_does_not_know_do_not_run(tmp_path):
     """A derivation from before hooks were in the key."""
     write(tmp_path / "fixes.py", SCALE.format(factor=2))
-    planned = replace(derivation(tmp_path, "fixes.scale"), hooks=())
+    planned = replace(with_hooks(tmp_path, "fixes.scale"), hooks=())
 
     with pytest.raises(CalibrationError, match="expected none"):
         check(planned, tmp_path)
@@ -248,7 +241,7 @@ def test_what_is_imported_is_what_was_hashed(tmp_path):
     write(source, SCALE.format(factor=3))
     os.utime(source, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 
-    prepare(derivation(tmp_path, f"{source.stem}.scale"), tmp_path)
+    prepare(with_hooks(tmp_path, f"{source.stem}.scale"), tmp_path)
 
     assert importlib.import_module(source.stem).scale(1) == 3
 
@@ -257,7 +250,7 @@ def test_what_is_imported_is_what_was_hashed(tmp_path):
 def test_an_edit_while_it_is_loaded_is_refused(tmp_path):
     """Between the last look and the import."""
     source = write(tmp_path / "fixes_of_a_test.py", SCALE.format(factor=2))
-    prepare(derivation(tmp_path, f"{source.stem}.scale"), tmp_path)
+    prepare(with_hooks(tmp_path, f"{source.stem}.scale"), tmp_path)
     write(source, SCALE.format(factor=3))
 
     with pytest.raises(CalibrationError, match="changed while it was being loaded"):
@@ -270,7 +263,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
     write(tmp_path / "numpy.py", SCALE.format(factor=2))
 
     with pytest.raises(CalibrationError, match=r"numpy\.py cannot be imported.*another name"):
-        prepare(derivation(tmp_path, "numpy.scale"), tmp_path)
+        prepare(with_hooks(tmp_path, "numpy.scale"), tmp_path)
 
 
 def _compiled_beside(source: Path) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -10,6 +9,7 @@ from jwmirror.core.model import Chain, Derivation, Input, canonical
 from jwmirror.engine.memory_pool import Room
 from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
+from tests.setup import records
 
 GB = 10**9
 MEASURED = [  # pipeline, pixels on a side, groups, integrations, inputs, peak in MB
@@ -23,12 +23,10 @@ MEASURED = [  # pipeline, pixels on a side, groups, integrations, inputs, peak i
 ]
 
 
-def derivation(pipeline="detector1", inputs=1, suffix="uncal"):
+def stage(pipeline: str = "detector1", inputs: int = 1, suffix: str = "uncal") -> Derivation:
     """A derivation of so many inputs."""
     items = tuple(Input(name=f"jw{n}_{suffix}.fits", role="science") for n in range(inputs))
-    return Derivation(
-        pipeline=pipeline, product="jw", engine={}, inputs=items, parameters={}, references={}
-    )
+    return records.derivation(pipeline, inputs=items)
 
 
 def header(size=2048, groups=10, integrations=1, **more):
@@ -38,23 +36,15 @@ def header(size=2048, groups=10, integrations=1, **more):
     return canonical({f"meta.{name}": value for name, value in values.items()})
 
 
-def chain(product, size):
+def chain_of_size(product: str, size: int) -> Chain:
     """A chain that takes so many bytes."""
-    return Chain(
-        recipe="deep",
-        program=1345,
-        observation="o001",
-        product=product,
-        derivations=(replace(derivation(), product=product),),
-        reasons=(),
-        memory=size,
-    )
+    return records.chain(records.derivation(product=product), memory=size)
 
 
 @pytest.mark.parametrize(("pipeline", "size", "groups", "ints", "inputs", "peak"), MEASURED)
 def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak):
     """By a tenth too little at most, and not by more than half too much."""
-    found = memory.of_stage(derivation(pipeline, inputs), header(size, groups, ints)) / 1e6
+    found = memory.of_stage(stage(pipeline, inputs), header(size, groups, ints)) / 1e6
 
     assert 0.9 * peak <= found <= 1.5 * peak
 
@@ -62,11 +52,11 @@ def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak)
 @pytest.mark.parametrize(("dark", "peak"), [(855.7, 1371.5), (1694.5, 2420.0)])
 def test_a_large_dark_counts_where_groups_are_few(dark, peak):
     """Measured with two groups of a full frame (MB); beside many groups it goes under."""
-    found = memory.of_stage(derivation(), header(groups=2), round(dark * 1e6)) / 1e6
+    found = memory.of_stage(stage(), header(groups=2), round(dark * 1e6)) / 1e6
 
     assert 0.9 * peak <= found <= 1.5 * peak
-    assert memory.of_stage(derivation(), header(), round(dark * 1e6)) == memory.of_stage(
-        derivation(), header()
+    assert memory.of_stage(stage(), header(), round(dark * 1e6)) == memory.of_stage(
+        stage(), header()
     )
 
 
@@ -77,35 +67,34 @@ def test_a_segment_counts_its_own_integrations():
         integrations=8, **{"exposure.integration_start": 3, "exposure.integration_end": 4}
     )
 
-    assert memory.of_stage(derivation(), part) == memory.of_stage(
-        derivation(), header(integrations=2)
-    )
-    assert memory.of_stage(derivation(), part) < memory.of_stage(derivation(), whole)
+    assert memory.of_stage(stage(), part) == memory.of_stage(stage(), header(integrations=2))
+    assert memory.of_stage(stage(), part) < memory.of_stage(stage(), whole)
 
 
 def test_integrations_count_in_stage_2_where_they_are_kept():
     """A calints has them all, a cal is one image."""
     said = header(integrations=10)
-    mean, each = (memory.of_stage(derivation("image2", 1, s), said) for s in ("rate", "rateints"))
+    mean, each = (memory.of_stage(stage("image2", 1, s), said) for s in ("rate", "rateints"))
 
     assert each > 4 * mean
 
 
 def test_an_unread_header_stands_for_a_full_frame():
     """What is not known is not taken for small."""
-    assert memory.of_stage(derivation(), "") >= memory.of_stage(derivation(), header(groups=1))
+    assert memory.of_stage(stage(), "") >= memory.of_stage(stage(), header(groups=1))
 
 
 def test_interleaved_reference_pixels_count():
     """IRS2 frames have more rows than the header says."""
     irs2 = header(**{"exposure.readpatt": "NRSIRS2RAPID"})
 
-    assert memory.of_stage(derivation(), irs2) > 1.4 * memory.of_stage(derivation(), header())
+    assert memory.of_stage(stage(), irs2) > 1.4 * memory.of_stage(stage(), header())
 
 
 def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
     """For the largest of them, once for an exposure of two recipes, up to the limit."""
-    chains = [chain("a", 3 * GB), chain("a", 2 * GB), chain("b", GB), chain("c", 2 * GB)]
+    sizes = (("a", 3 * GB), ("a", 2 * GB), ("b", GB), ("c", 2 * GB))
+    chains = [chain_of_size(*each) for each in sizes]
 
     assert memory.of_job(chains, 2) == memory.JOB + 5 * GB
     assert memory.of_job(chains, 2, most=4 * GB) == 4 * GB
@@ -114,7 +103,8 @@ def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
 
 def test_batches_hold_fewer_of_what_is_large():
     """Even in weight; order stays."""
-    small, large = [chain(f"s{n}", 0) for n in range(4)], [chain(f"l{n}", 9 * GB) for n in range(4)]
+    small = [chain_of_size(f"s{n}", 0) for n in range(4)]
+    large = [chain_of_size(f"l{n}", 9 * GB) for n in range(4)]
 
     found = [[each.product for each in batch] for batch in cut([*small, *large], 4).values()]
 

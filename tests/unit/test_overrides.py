@@ -12,9 +12,10 @@ from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Derivation, Input
+from jwmirror.core.model import Derivation
 from jwmirror.pipeline.derivation import differences, key_of
 from jwmirror.pipeline.usercode.files import check, contents, mistakes, placed
+from tests.setup import records
 
 NAME = "flat_field.override_flat"
 
@@ -24,16 +25,10 @@ def parameters(path: object) -> dict:
     return {"steps": {"flat_field": {"skip": False, "override_flat": str(path)}}}
 
 
-def derivation(path: Path) -> Derivation:
-    """A small derivation with an override file as it is now."""
-    return Derivation(
-        pipeline="image2",
-        product="x",
-        engine={"jwst": "3.0.0"},
-        inputs=(Input(name="x_rate.fits", role="science", identity="aa"),),
-        parameters=parameters(path),
-        references=contents(parameters(path)),
-    )
+def with_override(path: Path) -> Derivation:
+    """A derivation with an override file as it is now."""
+    given = parameters(path)
+    return records.derivation("image2", parameters=given, references=contents(given))
 
 
 @pytest.fixture
@@ -51,10 +46,10 @@ def test_a_file_is_known_by_name_and_content(flat):
 
 def test_a_moved_file_gives_the_same_key_and_no_reason(flat, tmp_path):
     """Where it is does not matter to the result."""
-    old = derivation(flat)
+    old = with_override(flat)
     (tmp_path / "elsewhere").mkdir()
 
-    new = derivation(flat.rename(tmp_path / "elsewhere" / "flat.fits"))
+    new = with_override(flat.rename(tmp_path / "elsewhere" / "flat.fits"))
 
     assert key_of(new) == key_of(old)
     assert differences(old, new) == ()
@@ -63,12 +58,12 @@ def test_a_moved_file_gives_the_same_key_and_no_reason(flat, tmp_path):
 
 def test_other_content_under_the_same_path_changes_the_key_and_is_told(flat):
     """A reason that tells the two contents apart."""
-    old = derivation(flat)
+    old = with_override(flat)
     flat.write_bytes(b"another flat")
 
-    (reason,) = differences(old, derivation(flat))
+    (reason,) = differences(old, with_override(flat))
 
-    assert key_of(derivation(flat)) != key_of(old)
+    assert key_of(with_override(flat)) != key_of(old)
     assert reason.what == f"image2: reference {NAME}"
     assert reason.old.startswith("flat.fits (") and reason.old != reason.new
 
@@ -149,7 +144,7 @@ def test_a_catfile_that_tweakreg_does_not_read_is_a_mistake(flat, tmp_path):
 
 def test_another_file_than_in_the_key_does_not_run(flat):
     """Changed, or gone, between plan and run."""
-    planned = derivation(flat)
+    planned = with_override(flat)
     check(planned)
     flat.write_bytes(b"another flat")
 
@@ -163,7 +158,7 @@ def test_another_file_than_in_the_key_does_not_run(flat):
 def test_a_file_that_the_key_does_not_know_does_not_run(flat):
     """A derivation that was made without looking at it."""
     with pytest.raises(CalibrationError, match="expected none"):
-        check(replace(derivation(flat), references={}))
+        check(replace(with_override(flat), references={}))
 
 
 @pytest.mark.parametrize(

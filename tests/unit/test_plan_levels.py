@@ -5,27 +5,15 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, ResultFile, canonical
-from jwmirror.core.model.association import Association, Associations, Member
+from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import stock_of, taken_from_upstream
 from jwmirror.planning.plan import wanted
 from tests.setup.plans import DEEP, Observatory, chains, exposure, root, stages
+from tests.setup.records import association
 
 SLIT = "MIR_LRS-FIXEDSLIT"
 SPECTRUM = "jw01345-o001_t001_miri_p750l"
 FROM_RATE, FROM_CAL = replace(DEEP, stages=(2, 3)), replace(DEEP, stages=(3,))
-
-
-def association(kind: str, product: str, *members: str, candidate: str = "o001") -> Association:
-    """An association of members written as science:jw..._rate.fits."""
-    pairs = [member.split(":") for member in members]
-    return Association(
-        name=f"{product}_{kind}_asn.json",
-        asn_type=kind,
-        program=1345,
-        candidate=candidate,
-        product=product,
-        members=tuple(Member(exptype=exptype, name=name) for exptype, name in pairs),
-    )
 
 
 def nods(*numbers: int) -> Associations:
@@ -34,13 +22,13 @@ def nods(*numbers: int) -> Associations:
         association(
             "spec2",
             root(n),
-            f"science:{root(n)}_rate.fits",
+            f"{root(n)}_rate.fits",
             *(f"background:{root(other)}_rate.fits" for other in numbers if other != n),
             candidate="c1001",
         )
         for n in numbers
     ]
-    third = association("spec3", SPECTRUM, *(f"science:{root(n)}_cal.fits" for n in numbers))
+    third = association("spec3", SPECTRUM, *(f"{root(n)}_cal.fits" for n in numbers))
     return Associations(found=(*second, third))
 
 
@@ -149,9 +137,7 @@ def test_a_lost_nod_holds_up_those_that_need_it_and_says_so():
 
 def test_a_member_of_another_kind_is_not_taken_for_it():
     """A cal is no calints; what the recipe did make of the exposure is named."""
-    found = Associations(
-        found=(association("coron3", SPECTRUM, f"science:{root(1)}_calints.fits"),)
-    )
+    found = Associations(found=(association("coron3", SPECTRUM, f"{root(1)}_calints.fits"),))
     entries = [exposure(1, "NRC_CORON")]
     cal = made(chains(Observatory().plan(entries, found))[0], "cal")
 
@@ -162,9 +148,7 @@ def test_a_member_of_another_kind_is_not_taken_for_it():
 
 def test_companions_need_no_stage_2_of_their_own():
     """An imprint has no association that is about it, and nothing waits for one."""
-    one = association(
-        "spec2", root(1), f"science:{root(1)}_rate.fits", f"imprint:{root(2)}_rate.fits"
-    )
+    one = association("spec2", root(1), f"{root(1)}_rate.fits", f"imprint:{root(2)}_rate.fits")
     entries = [exposure(1, "NRS_IFU"), exposure(2, "NRS_IFU")]
 
     plan = Observatory().plan(entries, Associations(found=(one,)))
@@ -179,7 +163,7 @@ def test_a_background_of_spec3_is_what_stage_2_extracted():
             association(
                 "spec3",
                 SPECTRUM,
-                f"science:{root(1)}_cal.fits",
+                f"{root(1)}_cal.fits",
                 f"background:{root(2)}_x1d.fits",
                 f"autowave:{root(3)}_rate.fits",
             ),
@@ -205,7 +189,7 @@ def test_the_shutter_configuration_is_an_input_beside_the_members():
         "meta.instrument.msa_metadata_file": "jw01345001001_01_msa.fits",
     }
     entries = [replace(exposure(1), header=canonical(header))]
-    alone = Associations(found=(association("spec2", root(1), f"science:{root(1)}_rate.fits"),))
+    alone = Associations(found=(association("spec2", root(1), f"{root(1)}_rate.fits"),))
     shutters = upstream("jw01345001001_01_msa.fits")
 
     without = Observatory().plan(entries, alone)
@@ -221,9 +205,7 @@ def test_grism_exposures_say_what_they_wait_for():
     """Their catalogue is made by stage 3; upstream's serves a recipe that has none."""
     catalogue = "jw01345-o001_t001_niriss_f115w_cat.ecsv"
     found = Associations(
-        found=(
-            association("spec2", root(1), f"science:{root(1)}_rate.fits", f"sourcecat:{catalogue}"),
-        )
+        found=(association("spec2", root(1), f"{root(1)}_rate.fits", f"sourcecat:{catalogue}"),)
     )
     entries = [exposure(1, "NIS_WFSS"), upstream(catalogue)]
     rate = made(chains(Observatory().plan(entries, found))[0], "rate")
@@ -307,8 +289,8 @@ def test_what_is_made_of_upstreams_rates_is_of_one_generation_too():
     rates = [upstream(f"{root(n)}_rate.fits", cal_ver=f"v{n}") for n in (1, 2)]
     found = Associations(
         found=(
-            *(association("image2", root(n), f"science:{root(n)}_rate.fits") for n in (1, 2)),
-            association("image3", SPECTRUM, *(f"science:{root(n)}_cal.fits" for n in (1, 2))),
+            *(association("image2", root(n), f"{root(n)}_rate.fits") for n in (1, 2)),
+            association("image3", SPECTRUM, *(f"{root(n)}_cal.fits" for n in (1, 2))),
         )
     )
     alone = chains(Observatory().plan_stage(2, stock_of(rates, []), found, FROM_RATE))

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Entry, Product, Recipe, Unsettled, canonical
-from jwmirror.core.model.association import Association, Associations, Member
+from jwmirror.core.model import Entry, Recipe, Unsettled, canonical
+from jwmirror.core.model.association import Associations
 from jwmirror.planning.settling import settled_associations, settled_exposures
+from tests.setup.records import association, entry, product
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
@@ -22,41 +23,15 @@ HALF = Unsettled(
 )
 
 
+CALS = [f"{root}_cal.fits" for root in ROOTS[:2]]
+MOSAICS = Associations(found=(association("image3", MOSAIC, *CALS, name=HALF.association),))
+
+
 @pytest.fixture
 def exposures() -> list[Entry]:
     """Three raw exposures."""
-    return [
-        Entry(
-            path=f"upstream/jw01345/o001/{root}_uncal.fits",
-            origin="upstream",
-            sha256="0" * 64,
-            size=1,
-            identity=root,
-            header=canonical({"meta.exposure.type": "NRC_IMAGE"}),
-            product=Product(
-                uri=root,
-                filename=f"{root}_uncal.fits",
-                program=1345,
-                observation="o001",
-                suffix="u",
-            ),
-        )
-        for root in ROOTS
-    ]
-
-
-def mosaic() -> Associations:
-    """An association of the first two."""
-    members = tuple(Member(name=f"{root}_cal.fits", exptype="science") for root in ROOTS[:2])
-    association = Association(
-        name=HALF.association,
-        asn_type="image3",
-        program=1345,
-        candidate="o001",
-        product=MOSAIC,
-        members=members,
-    )
-    return Associations(found=(association,))
+    header = canonical({"meta.exposure.type": "NRC_IMAGE"})
+    return [entry(product(f"{root}_uncal.fits"), identity=root, header=header) for root in ROOTS]
 
 
 def test_exposures_of_a_half_updated_association_wait(exposures):
@@ -70,7 +45,7 @@ def test_exposures_of_a_half_updated_association_wait(exposures):
 
 def test_a_half_updated_association_waits():
     """It is told as such, not as one whose members are missing."""
-    kept, (wait,) = settled_associations(mosaic(), [HALF], [DEEP])
+    kept, (wait,) = settled_associations(MOSAICS, [HALF], [DEEP])
 
     assert kept.found == ()
     assert (wait.recipe, wait.product) == ("deep", MOSAIC)
@@ -80,10 +55,13 @@ def test_a_half_updated_association_waits():
 def test_recipes_that_do_not_ask_for_it_do_not_wait(recipe, exposures):
     """Another program's recipe, or another stage, waits for nothing."""
     assert settled_exposures(exposures, [HALF], [recipe])[1] == ()
-    assert settled_associations(mosaic(), [HALF], [recipe])[1] == ()
+    assert settled_associations(MOSAICS, [HALF], [recipe])[1] == ()
 
 
 def test_what_is_settled_is_left_as_it_is(exposures):
     """Without anything half updated all is planned."""
     assert settled_exposures(exposures, [], [DEEP]) == (tuple(exposures), ())
-    assert settled_associations(mosaic(), [], [DEEP]) == (mosaic(), ())
+    assert settled_associations(MOSAICS, [], [DEEP]) == (
+        MOSAICS,
+        (),
+    )

@@ -11,13 +11,14 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
-from jwmirror.core.model.association import Association, Associations, Member, root_of
+from jwmirror.core.model.association import Associations, root_of
 from jwmirror.pipeline.associations import generated, is_chosen, read
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations
 from tests.setup.plans import Observatory, chains
+from tests.setup.records import association
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
 ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more
@@ -137,25 +138,12 @@ def row(root: str, program: int = 1345, header: str = HEADER, **product: str) ->
     )
 
 
-def association(
-    kind: str, product: str, *roots: str, candidate: str = "o001", suffix: str = "cal"
-) -> Association:
-    """An association of science exposures."""
-    return Association(
-        name=f"{product}_{kind}_asn.json",
-        asn_type=kind,
-        program=1345,
-        candidate=candidate,
-        product=product,
-        members=tuple(Member(name=f"{root}_{suffix}.fits", exptype="science") for root in roots),
-    )
-
-
 # ---- what recipes take -----------------------------------------------------------------------
 
 ROOTS = [f"jw0134500{n}001_02101_00001_nrcb1" for n in (1, 2)]
-MOSAIC = association("image3", "jw01345-c1001_t001_nircam", *ROOTS, candidate="c1001")
-SINGLES = [association("image2", root, root, suffix="rate") for root in ROOTS]
+CALS = [f"{root}_cal.fits" for root in ROOTS]
+MOSAIC = association("image3", "jw01345-c1001_t001_nircam", *CALS, candidate="c1001")
+SINGLES = [association("image2", root, f"{root}_rate.fits") for root in ROOTS]
 ARCHIVE = Associations(found=(*SINGLES, MOSAIC))
 DEEP = Recipe(name="deep", programs=(1345,))
 FIRST = replace(DEEP, select={"observation": ("1",)})
@@ -184,7 +172,7 @@ def test_a_part_of_a_program_is_made_from_its_latest_pool():
     """Only the selected exposures enter; one that vanished counts only without another."""
     pools = [pool("20260301t000000", GONE), pool("20260201t000000"), pool("20260101t000000")]
     entries = [*map(row, ROOTS), *pools]
-    mine = association("image3", "jw01345-o001_t001_nircam", ROOTS[0])
+    mine = association("image3", "jw01345-o001_t001_nircam", CALS[0])
 
     (asked,) = requests(entries, ARCHIVE, [DEEP, FIRST])
     found = choose(ARCHIVE, entries, [DEEP, FIRST], {("deep", 1345): [mine]}, {})
@@ -267,7 +255,7 @@ def test_what_a_recipe_says_of_exposures_that_nobody_holds_is_told():
 
 def test_own_files_stand_in_for_all_of_their_stage():
     """One mosaic of the user's own: no other is made, and stage 2 goes on as MAST has it."""
-    own = association("image3", "mine", *reversed(ROOTS), candidate="a3001")
+    own = association("image3", "mine", *reversed(CALS), candidate="a3001")
     recipe = replace(DEEP, associations=("mine.json",))
 
     found = choose(ARCHIVE, map(row, ROOTS), [recipe], {}, {"deep": [own]})

@@ -12,22 +12,17 @@ from typer.testing import CliRunner
 from jwmirror.cli import app
 from jwmirror.core.model import (
     Chain,
-    Derivation,
-    Entry,
     Input,
-    Listing,
     Plan,
     Poll,
-    Product,
     Published,
     Reason,
     Recipe,
-    Result,
     Scope,
     Where,
     canonical,
 )
-from jwmirror.core.model.association import Association, Associations, Member
+from jwmirror.core.model.association import Associations
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine
 from jwmirror.planning.builder import INPUTS
@@ -37,6 +32,8 @@ from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolver import Settled
 from jwmirror.report import status as told
 from jwmirror.report.status import Preview, build_status
+from tests.setup import records
+from tests.setup.records import association, derivation, entry, listing, product, result
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -66,35 +63,18 @@ class Anything:
         return Settled(parameters={"steps": {}}, references={})
 
 
-def chain(product, *pipelines, reason=THRESHOLD):
-    """Stages of recipe `deep` still to be computed; a later one takes the former's file."""
-    derivations = tuple(
-        Derivation(
-            pipeline=name,
-            product=product,
-            engine={},
-            inputs=(),
-            parameters={},
-            references={},
-        )
-        for name in pipelines
-    )
-    facts = {"recipe": "deep", "program": 1345, "observation": "o001", "product": product}
-    return Chain(**facts, derivations=derivations, reasons=(reason,))
-
-
-def result(product, pipeline):
-    """A result that a plan found done."""
-    facts = {"recipe": "deep", "program": 1345, "observation": "o001"}
-    return Result(**facts, pipeline=pipeline, product=product, key="k", files=())
+def pending(product: str, *pipelines: str) -> Chain:
+    """Stages of recipe `deep` still to be computed, because of another threshold."""
+    derivations = (derivation(name, product, inputs=()) for name in pipelines)
+    return records.chain(*derivations, reasons=(THRESHOLD,))
 
 
 def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
     """Exposures and associations are told apart; changed inputs are said once, not per file."""
     contents = tuple(Reason(f"image3: content of {n}_cal.fits", "a", "b") for n in range(9))
-    mosaic = replace(chain(MOSAIC, "image3"), reasons=contents)
+    mosaic = replace(pending(MOSAIC, "image3"), reasons=contents)
     plans = (
-        Plan(context="c", batches={"b": (chain(EXPOSURE, "detector1", "image2"),)}),
+        Plan(context="c", batches={"b": (pending(EXPOSURE, "detector1", "image2"),)}),
         Plan(context="c", batches={"b": (mosaic,)}),
     )
 
@@ -107,9 +87,9 @@ def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
 
 def test_results_made_before_are_out_of_date_and_not_computed():
     """What just has to be published is told with what is to be computed of the same exposure."""
-    done = Plan(context="c", batches={"b": (chain(EXPOSURE, "image2"),)}, done=())
-    done = replace(done, done=(result(EXPOSURE, "detector1"), result("other", "detector1")))
-    ready = (chain(EXPOSURE, "detector1"),)
+    done = Plan(context="c", batches={"b": (pending(EXPOSURE, "image2"),)}, done=())
+    done = replace(done, done=(result("detector1", EXPOSURE), result("detector1", "other")))
+    ready = (pending(EXPOSURE, "detector1"),)
 
     (found,) = build_status(
         "m", None, (), Run(id="r"), Preview(plans=(done,), ready=ready)
@@ -190,7 +170,7 @@ def test_last_run_is_told_where_it_is_asked_for(unsynced):
 def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     """A program that was never asked for, a recipe that went, a run that did not end."""
     mirror, _ = unsynced
-    mirror.record("changes.json", Poll(listings=(listing(1345),), changes=()))
+    mirror.record("changes.json", Poll(listings=(listing(program=1345),), changes=()))
     (mirror.run_folder / "published.json").unlink()
     programs = [{"program": 1345}, {"program": 99}]
 
@@ -223,7 +203,7 @@ def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, t
     """What was not asked for this once is no news; programs without associations are."""
     mirror, _ = unsynced
     scope = Scope(program=1345, observations=("o001",))
-    poll = Poll(listings=(listing(1345),), changes=(), limited_to=(scope,))
+    poll = Poll(listings=(listing(program=1345),), changes=(), limited_to=(scope,))
     mirror.record("changes.json", poll)
     programs = [{"program": 1345}, {"program": 99, "products": ["uncal"]}]
 
@@ -267,26 +247,12 @@ def test_a_plan_without_a_run_on_record(small_mirror, tmp_path):
     assert "generation 1" in said and "No run is on record" in said
 
 
-def listing(program: int) -> Listing:
-    """A poll's answer without products."""
-    return Listing(program=program, asked_at="2026-03-01T12:00:00", products=())
-
-
 def test_an_association_of_members_to_come_is_out_of_date():
     """Members that are still to be made count as made, with unknown content, in a preview."""
-    raw = Entry(
-        path=f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits",
-        origin="upstream",
-        sha256="5a",
-        size=1,
-        header=HEADER,
-        product=Product(uri="u", filename="f", program=1345, observation="o001", suffix="uncal"),
-    )
-    member = Member(name=f"{EXPOSURE}_cal.fits", exptype="science")
-    facts = {"name": "a", "asn_type": "image3", "program": 1345, "candidate": "o001"}
-    mosaic = Association(**facts, product=MOSAIC, members=(member,))
-    old = replace(chain(MOSAIC, "image3").derivations[0], parameters={"steps": {}})
-    coming = chain(EXPOSURE, "image2")
+    raw = entry(product(f"{EXPOSURE}_uncal.fits"), header=HEADER)
+    mosaic = association("image3", MOSAIC, f"{EXPOSURE}_cal.fits")
+    old = replace(pending(MOSAIC, "image3").derivations[0], parameters={"steps": {}})
+    coming = pending(EXPOSURE, "image2")
     rate = Input(name=f"{EXPOSURE}_rate.fits", role="science")
     coming = replace(coming, derivations=(replace(coming.derivations[0], inputs=(rate,)),))
     ask = (Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))])
@@ -327,7 +293,7 @@ def test_each_value_has_the_uppermost_layer_that_sets_it():
     )
     said = {"detector1": {"jump": {"threshold": 5.0, "groups": 3}}}
     recipe = Recipe(name="deep", programs=(1345,), parameters=said, where=where)
-    derivation = chain("p", "detector1").derivations[0]
+    derivation = pending("p", "detector1").derivations[0]
     derivation = replace(derivation, parameters={"steps": {"jump": made}})
 
     found = origins(derivation, recipe, HEADER, Layered(jump=made))
@@ -343,7 +309,7 @@ def test_each_value_has_the_uppermost_layer_that_sets_it():
 def test_a_value_that_would_be_another_now_is_told_with_it():
     """The config may have changed since the result was made."""
     recipe = Recipe(name="deep", programs=(1345,), parameters={"detector1": {"jump": {"n": 4}}})
-    made = replace(chain("p", "detector1").derivations[0], parameters={"steps": {"jump": {"n": 2}}})
+    made = derivation(product="p", parameters={"steps": {"jump": {"n": 2}}})
 
     found = origins(made, recipe, HEADER, Layered(jump={"n": 4}))
 

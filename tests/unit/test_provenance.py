@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Derivation, Input, Record, ResultFile
+from jwmirror.core.model import Record, ResultFile
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
+from tests.setup.records import derivation
 
 KEY = "ab" * 32
 
@@ -19,24 +20,18 @@ def provenance(tmp_path: Path) -> Provenance:
     return Provenance(tmp_path / "mirror")
 
 
-def result(provenance: Provenance, data: bytes) -> Record:
+def stored_record(provenance: Provenance, data: bytes) -> Record:
     """A record of one file that is in the store."""
     file = provenance.objects.incoming / "made"
     file.write_bytes(data)
     sha256 = provenance.objects.take(file)
-    derivation = Derivation(
-        pipeline="detector1",
-        product="a",
-        engine={"jwst": "3.0.0"},
-        inputs=(Input(name="a_uncal.fits", role="science", identity="i"),),
-        parameters={"steps": {"jump": {"rejection_threshold": 5.0, "skip": False}}},
-        references={"dark": ("d.fits", "sha1"), "mask": ("N/A", "")},
-    )
-    made = ResultFile(filename="a_rate.fits", sha256=sha256, size=len(data), identity="r")
     return Record(
         key=KEY,
-        derivation=derivation,
-        files=(made,),
+        derivation=derivation(
+            parameters={"steps": {"jump": {"rejection_threshold": 5.0, "skip": False}}},
+            references={"dark": ("d.fits", "sha1"), "mask": ("N/A", "")},
+        ),
+        files=(ResultFile(filename="a_rate.fits", sha256=sha256, size=len(data), identity="r"),),
         seconds=1.5,
         peak_memory=10,
         made_at="2026-01-01T00:00:00+00:00",
@@ -46,7 +41,7 @@ def result(provenance: Provenance, data: bytes) -> Record:
 
 def test_a_kept_result_is_recalled(provenance):
     """The record comes back equal, from a read-only file named by its key."""
-    record = result(provenance, b"rate")
+    record = stored_record(provenance, b"rate")
 
     kept = provenance.keep(record)
 
@@ -63,9 +58,9 @@ def test_an_unknown_key_recalls_nothing(provenance):
 
 def test_the_first_result_of_a_key_stands(provenance):
     """A key names the same bytes ever after, even if it was computed twice."""
-    first = provenance.keep(result(provenance, b"rate"))
+    first = provenance.keep(stored_record(provenance, b"rate"))
 
-    kept = provenance.keep(result(provenance, b"rate with another DATE"))
+    kept = provenance.keep(stored_record(provenance, b"rate with another DATE"))
 
     assert kept == first
     assert provenance.recall(KEY) == first
@@ -74,13 +69,13 @@ def test_the_first_result_of_a_key_stands(provenance):
 
 def test_a_result_without_its_objects_is_not_recalled_and_gives_way(provenance):
     """When an object is gone or short, the key has to be computed again, and may be."""
-    first = provenance.keep(result(provenance, b"rate"))
+    first = provenance.keep(stored_record(provenance, b"rate"))
     place = provenance.objects.path(first.files[0].sha256)
     place.chmod(0o644)
     place.write_bytes(b"ra")
 
     recalled = provenance.recall(KEY)
-    again = provenance.keep(result(provenance, b"rate once more"))
+    again = provenance.keep(stored_record(provenance, b"rate once more"))
 
     assert recalled is None
     assert provenance.recall(KEY) == again != first
@@ -88,7 +83,7 @@ def test_a_result_without_its_objects_is_not_recalled_and_gives_way(provenance):
 
 def test_a_record_of_absent_objects_is_refused(provenance):
     """Nothing is recorded whose files are not in the store."""
-    record = result(provenance, b"rate")
+    record = stored_record(provenance, b"rate")
     absent = replace(record.files[0], sha256="cd" * 32)
 
     with pytest.raises(StoreError, match="take it in before its record"):

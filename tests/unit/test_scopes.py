@@ -15,12 +15,12 @@ from jwmirror.core.model import (
     Entry,
     Listing,
     Poll,
-    Product,
     Scope,
     Selection,
 )
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
+from tests.setup.records import listing, product
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
 HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))
@@ -45,22 +45,9 @@ def test_hints_limit_a_poll_to_what_they_name_of_what_is_selected(selections, hi
     assert limit_poll(selections, hints) == expected
 
 
-def product(name: str, checksum: str = "a") -> Product:
-    """A product of observation o001 or o002, as its name says."""
-    return Product(
-        uri=f"mast:JWST/product/{name}",
-        filename=name,
-        program=1345,
-        observation="o001" if name.startswith(("jw01345001", "jw01345-o001")) else "o002",
-        suffix="rate",
-        checksum=checksum,
-    )
-
-
-def listing(*products: Product) -> Listing:
-    """A listing of these."""
-    ordered = sorted(products, key=lambda each: each.uri)
-    return Listing(program=1345, asked_at="2026-01-01", products=tuple(ordered))
+def listing_of(checksums: dict[str, str]) -> Listing:
+    """A listing of files with these checksums."""
+    return listing(*(product(name, checksum=each) for name, each in checksums.items()))
 
 
 names = st.sampled_from(
@@ -76,13 +63,11 @@ def test_a_limited_answer_over_the_former_listing_is_the_listing_if_nothing_else
         {name: kind for name, kind in either.items() if name.startswith(f"jw0134500{n}")}
         for n, either in ((1, {**old, **new}), (2, old))
     )
-    former = listing(*(product(*each) for each in old.items()))
-    part = listing(*(product(*each) for each in here.items()))
+    former = listing_of(old)
+    part = listing_of(here)
 
     assert no_longer_listed(former, part, ["o001"]) == ()
-    assert merge_part(former, part, ["o001"]) == listing(
-        *(product(*each) for each in {**here, **there}.items())
-    )
+    assert merge_part(former, part, ["o001"]) == listing_of({**here, **there})
 
 
 def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():

@@ -3,20 +3,8 @@
 import pytest
 
 from jwmirror.archive.selection import select_products, unmatched_criteria
-from jwmirror.core.model import Listing, Product, Selection
-
-
-def product(filename: str, observation: str, suffix: str, **facts: object) -> Product:
-    """A product of program 1345."""
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation=observation,
-        suffix=suffix,
-        **facts,
-    )
-
+from jwmirror.core.model import Selection
+from tests.setup.records import listing, product
 
 NIRCAM = {
     "instrument": "NIRCAM",
@@ -27,8 +15,6 @@ NIRCAM = {
 }
 UNCAL = product(
     "jw01345001001_02101_00001_nrcb1_uncal.fits",
-    "o001",
-    "uncal",
     level=1,
     detector="NRCB1",
     filter="F200W",
@@ -36,8 +22,6 @@ UNCAL = product(
 )
 RATE = product(
     "jw01345002001_02101_00001_nrca1_rate.fits",
-    "o002",
-    "rate",
     level=2,
     detector="NRCA1",
     filter="F150W2",
@@ -45,8 +29,6 @@ RATE = product(
 )
 GUIDER = product(
     "jw01345001001_gs-fg_2025001_uncal.fits",
-    "o001",
-    "uncal",
     level=1,
     instrument="FGS",
     detector="GUIDER1",
@@ -54,19 +36,17 @@ GUIDER = product(
 )
 I2D = product(
     "jw01345-o001_t001_nircam_clear-f200w_i2d.fits",
-    "o001",
-    "i2d",
     level=3,
     detector="NRCB1",
     filter="F200W",
     group="Minimum Recommended Products",
     **NIRCAM,
 )
-ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", "o001", "asn", level=3)
-WIDE = product("jw01345-c1001_20260101t000000_image3_00001_asn.json", "c1001", "asn", level=3)
-POOL = product("jw01345_20260101t000000_pool.csv", "pool", "pool")
+ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", level=3)
+WIDE = product("jw01345-c1001_20260101t000000_image3_00001_asn.json", observation="c1001", level=3)
+POOL = product("jw01345_20260101t000000_pool.csv", observation="pool")
 ALL = (UNCAL, RATE, GUIDER, I2D, ASN, WIDE, POOL)
-LISTING = Listing(program=1345, asked_at="2026-01-05T00:00:00", products=ALL)
+LISTING = listing(products=ALL)
 
 CASES = {
     "everything": ({}, ALL),

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import Listing, Poll, Product, Settling
-from jwmirror.core.model.association import Association, Associations, Member
+from jwmirror.core.model import Poll, Settling
+from jwmirror.core.model.association import Associations
 from jwmirror.planning.settling import Patience, settling
+from tests.setup.records import association, listing, product
 
 NOW = "2026-04-05T00:00:00+00:00"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
@@ -17,38 +18,11 @@ CAL_1, CAL_2 = (f"{root}_cal.fits" for root in ROOTS)
 UNCAL_1 = f"{ROOTS[0]}_uncal.fits"
 
 
-def product(filename: str, level: int) -> Product:
-    """A product as an undisturbed archive lists it."""
-    is_made = level > 1
-    return Product(
-        uri=f"mast:JWST/product/{filename}",
-        filename=filename,
-        program=1345,
-        observation="o001",
-        suffix=filename.rpartition("_")[2].partition(".")[0],
-        level=level,
-        cal_ver="1.20.2" if is_made else None,
-        crds_ctx="jwst_1464.pmap" if is_made else None,
-        date="2026-01-01T06:00:00.000",
-    )
-
-
-def association(candidate: str = "o001") -> Association:
-    """The image3 association of both exposures."""
-    members = tuple(Member(name=name, exptype="science") for name in (CAL_1, CAL_2))
-    return Association(
-        name=ASN,
-        asn_type="image3",
-        program=1345,
-        candidate=candidate,
-        product=MOSAIC,
-        members=members,
-    )
-
-
-HELD = Associations(found=(association(),))
+MEMBERS = association("image3", MOSAIC, CAL_1, CAL_2, name=ASN)
+MADE = {"cal_ver": "1.20.2", "crds_ctx": "jwst_1464.pmap"}
+HELD = Associations(found=(MEMBERS,))
 PRODUCTS = {
-    name: product(name, level)
+    name: product(name, level=level, date="2026-01-01T06:00:00.000", **(MADE if level > 1 else {}))
     for level, names in {
         1: [f"{root}_uncal.fits" for root in ROOTS],
         2: [f"{root}_{suffix}.fits" for root in ROOTS for suffix in ("rate", "cal")],
@@ -63,8 +37,7 @@ def polled(at: str = NOW, **changed: dict[str, object]) -> Poll:
     products = dict(PRODUCTS)
     for name, facts in changed.items():
         products[globals()[name]] = structs.replace(products[globals()[name]], **facts)
-    listed = tuple(sorted(products.values(), key=lambda each: each.uri))
-    return Poll(listings=(Listing(program=1345, asked_at=at, products=listed),), changes=())
+    return Poll(listings=(listing(*products.values(), asked_at=at),), changes=())
 
 
 def unsettled(poll: Poll, **patience: object):
@@ -158,7 +131,7 @@ def test_what_waits_is_all_of_the_observation_s_association():
 
 def test_exposures_do_not_wait_for_candidates_of_many_observations():
     """A c1001 waits alone: its exposures belong to their own observations."""
-    wide = Associations(found=(association("c1001"),))
+    wide = Associations(found=(replace(MEMBERS, candidate="c1001"),))
 
     (found,) = settling(wide, polled(**HALF["CAL_VER"]), Patience()).unsettled
 

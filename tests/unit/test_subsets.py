@@ -19,7 +19,7 @@ def config(**recipe: object) -> dict:
     return {"programs": [{"program": 1345}], "recipes": {"part": recipe}}
 
 
-def association(
+def association_file(
     folder, name: str, *, kind: str = "image3", product: str = "mine", **second: str
 ) -> str:
     """An association file of a science member, and a second one if it is given; its path."""
@@ -42,7 +42,10 @@ def test_a_recipe_may_take_a_part_of_its_programs():
 
 def test_own_associations_are_read_before_the_first_job(tmp_path):
     """Files that can be used, and go with each other."""
-    names = [association(tmp_path, "a.json"), association(tmp_path, "b.json", product="other")]
+    names = [
+        association_file(tmp_path, "a.json"),
+        association_file(tmp_path, "b.json", product="other"),
+    ]
 
     (recipe,) = parse(config(associations=names)).recipes
 
@@ -72,7 +75,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
 )
 def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told):
     """Two for one product, an unknown type, one of a member or a member that does not fit, none."""
-    names = [association(tmp_path, name, **changes) for name, changes in files]
+    names = [association_file(tmp_path, name, **changes) for name, changes in files]
     names = names or [str(tmp_path / "absent.json")]
 
     with pytest.raises(ConfigError) as found:
@@ -91,7 +94,7 @@ def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told
 )
 def test_own_associations_that_the_recipe_leaves_out_are_mistakes(tmp_path, recipes, told):
     """Of a stage or a program that it does not take: they would silently not be made."""
-    recipes["part"]["associations"] = [association(tmp_path, "mine.json")]
+    recipes["part"]["associations"] = [association_file(tmp_path, "mine.json")]
     programs = [{"program": 1345}, {"program": 2}]
 
     with pytest.raises(ConfigError) as found:
@@ -102,7 +105,7 @@ def test_own_associations_that_the_recipe_leaves_out_are_mistakes(tmp_path, reci
 
 def test_a_recipe_may_leave_out_what_it_extends(tmp_path):
     """A shorter variant of a recipe with a mosaic of its own."""
-    deep = {"associations": [association(tmp_path, "mine.json")]}
+    deep = {"associations": [association_file(tmp_path, "mine.json")]}
     recipes = {"deep": deep, "quick": {"extends": "deep", "stages": [1, 2]}}
 
     assert parse({"programs": [{"program": 1345}], "recipes": recipes}).recipes
