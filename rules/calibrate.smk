@@ -1,11 +1,11 @@
-"""Calibrate what is out of date, a batch of exposures or of associations per job.
+"""Calibrate what is out of date, one batch of exposures or of associations per job.
 
 In: a plan, the inputs in the store, the read-only reference cache. Out: results in the store by
-key, and a receipt that says what was computed and what failed. These jobs need no network: on a
-cluster they are the ones that go to the nodes. Memory is asked for by estimate, from the shapes
-in the headers. An exposure that is killed for want of it is tried again alone; if that does not
-help, or the whole job is killed, Snakemake tries the job again and it asks for more: it finds what
-it has already made in the store. Other failures are in the receipt, and nothing is repeated.
+key, and a receipt of what was computed and what failed. These jobs need no network: on a cluster
+they run on the nodes. A job requests the memory that is estimated from the headers. An exposure
+that is killed for lack of memory is tried again alone. If it is killed again, or if the whole job
+is killed, Snakemake repeats the job with a larger request; results that exist are not computed
+again. Other failures are in the receipt, and are not repeated.
 """
 
 RETRIES = 2
@@ -13,24 +13,26 @@ RETRIES = 2
 
 rule calibrate_batch:
     input:
-        plan=f"{RUN}/plan-{{level}}.json",
+        plan=RUN.plan("{level}"),
         references=rules.sync_references.output.references,
     output:
-        receipt=f"{RUN}/{{level}}/{{batch}}.json",
+        receipt=RUN.batch("{level}", "{batch}"),
     log:
-        f"{LOGS}/calibrate_batch/{{level}}-{{batch}}.log",
+        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}.log",
+    benchmark:
+        f"{SESSION.logs}/calibrate_batch/{{level}}-{{batch}}.tsv"
     retries: RETRIES
     conda:
         "../envs/jwmirror.yaml"
     threads: 8
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        mem_mb=lambda wildcards, input, threads, attempt: memory(
-            input.plan, wildcards.batch, threads, attempt
+        mem_mb=lambda wildcards, input, threads, attempt: memory_mb(
+            input.plan, wildcards.batch, threads, attempt, CONFIG.memory
         ),
     params:
         mirror=mirror,
-        work=WORK,
+        work=str(SESSION.work),
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
         retries=RETRIES,

@@ -11,11 +11,11 @@ localrules:
 
 rule fetch_products:
     input:
-        orders=ancient(f"{RUN}/orders.json"),
+        orders=ancient(RUN.orders),
     output:
-        receipt=f"{FETCHED}/{{order}}.json",
+        receipt=RUN.fetched("{order}"),
     log:
-        f"{LOGS}/fetch_products/{{order}}.log",
+        f"{SESSION.logs}/fetch_products/{{order}}.log",
     conda:
         "../envs/jwmirror.yaml"
     resources:

@@ -1,44 +1,19 @@
 """Plan the recalibration, level by level: exposures, associations of stage 2, then of stage 3.
 
-In: what is held, the recipes, the references. Out: a plan per level, with the batches that are
-out of date and why, what is already there, and what waits. Inputs enter a key by content, so a
-level is planned when the one below it is done; where that has nothing to compute, its plan goes
-on to the next one at once and leaves it in `ahead`.
+In: the upstream files, the recipes, the references. Out: a plan per level, with the batches that
+are out of date and why, the results that exist, and what waits. Keys depend on the content of
+inputs, so a level is planned when the one below it is done. Where that has nothing to compute, the
+next level is planned in the same process, and its plan is left in `ahead`.
 """
 
 
 localrules:
-    plan_exposures,
-    plan_associations,
+    plan_recalibration,
 
 
-checkpoint plan_exposures:
+checkpoint plan_recalibration:
     input:
-        poll=f"{RUN}/changes.json",
-        fetched=fetch_receipts,
-        settling=rules.settle_observations.output.settling,
-        references=rules.sync_references.output.references,
-    output:
-        plan=f"{RUN}/plan-exposures.json",
-        ahead=f"{RUN}/ahead-exposures.json",
-    log:
-        f"{LOGS}/plan_exposures.log",
-    conda:
-        "../envs/jwmirror.yaml"
-    params:
-        mirror=mirror,
-        cache=str(CONFIG.cache),
-        recipes=canonical(CONFIG.recipes),
-        batch=CONFIG.batch,
-    message:
-        "Planning the recalibration of exposures"
-    script:
-        "../scripts/plan_exposures.py"
-
-
-checkpoint plan_associations:
-    input:
-        poll=f"{RUN}/changes.json",
+        poll=RUN.poll,
         fetched=fetch_receipts,
         settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
@@ -46,10 +21,10 @@ checkpoint plan_associations:
         ahead=ahead_of_below,
         calibrated=receipts_below,
     output:
-        plan=f"{RUN}/plan-associations-{{stage}}.json",
-        ahead=f"{RUN}/ahead-associations-{{stage}}.json",
+        plan=RUN.plan("{level}"),
+        ahead=RUN.ahead("{level}"),
     log:
-        f"{LOGS}/plan_associations-{{stage}}.log",
+        f"{SESSION.logs}/plan_recalibration/{{level}}.log",
     conda:
         "../envs/jwmirror.yaml"
     params:
@@ -58,6 +33,6 @@ checkpoint plan_associations:
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,
     message:
-        "Planning the recalibration of associations of stage {wildcards.stage}"
+        "Planning the recalibration of {wildcards.level}"
     script:
-        "../scripts/plan_associations.py"
+        "../scripts/plan_recalibration.py"

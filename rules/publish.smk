@@ -11,16 +11,16 @@ localrules:
 
 rule publish_generation:
     input:
-        poll=f"{RUN}/changes.json",
+        poll=RUN.poll,
         fetched=fetch_receipts,
         settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
         plans=plans_below,
         calibrated=receipts_below,
     output:
-        published=f"{RUN}/published.json",
+        published=RUN.published,
     log:
-        f"{LOGS}/publish_generation.log",
+        f"{SESSION.logs}/publish_generation.log",
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -1,4 +1,4 @@
-"""Ask MAST what the config's programs hold, and how that differs from the mirror.
+"""Ask MAST what the config's programs have, and how that differs from the mirror.
 
 In: the archive, the current generation. Out: the poll (listings and changes, with reasons) and
 the orders, one per observation that has something to fetch.
@@ -11,14 +11,15 @@ localrules:
 
 checkpoint query_archive:
     output:
-        poll=f"{RUN}/changes.json",
-        orders=f"{RUN}/orders.json",
+        poll=RUN.poll,
+        orders=RUN.orders,
     log:
-        f"{LOGS}/query_archive.log",
+        f"{SESSION.logs}/query_archive.log",
     conda:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
+        run=run,
         url=CONFIG.archive_url,
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
@@ -27,6 +28,6 @@ checkpoint query_archive:
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),
     message:
-        "Asking {params.url} what the programs hold"
+        "Asking {params.url} what the programs have"
     script:
         "../scripts/query_archive.py"

@@ -1,8 +1,8 @@
 """Resolve the CRDS context once, and sync the references that the recipes need.
 
-In: what is held of upstream. Out: the verified reference cache, complete for use without
-network, and a receipt with the context and the sha1 of each file. One serial job: CRDS caches
-do not bear two writers.
+In: the upstream files. Out: the verified reference cache, complete for use without network, and a
+receipt with the context and the sha1 of each file. One serial job, because CRDS caches allow only
+one writer.
 """
 
 
@@ -12,13 +12,13 @@ localrules:
 
 rule sync_references:
     input:
-        poll=f"{RUN}/changes.json",
+        poll=RUN.poll,
         fetched=fetch_receipts,
         settling=rules.settle_observations.output.settling,
     output:
-        references=f"{RUN}/references.json",
+        references=RUN.references,
     log:
-        f"{LOGS}/sync_references.log",
+        f"{SESSION.logs}/sync_references.log",
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -14,9 +14,9 @@ rule write_report:
     input:
         published=rules.publish_generation.output.published,
     output:
-        receipt=f"{RUN}/report.json",
+        receipt=RUN.report,
     log:
-        f"{LOGS}/write_report.log",
+        f"{SESSION.logs}/write_report.log",
     conda:
         "../envs/jwmirror.yaml"
     params:
@@ -36,9 +36,9 @@ rule conclude_run:
         plans=plans_below,
         calibrated=receipts_below,
     output:
-        conclusion=f"{RUN}/conclusion.json",
+        conclusion=RUN.conclusion,
     log:
-        f"{LOGS}/conclude_run.log",
+        f"{SESSION.logs}/conclude_run.log",
     conda:
         "../envs/jwmirror.yaml"
     params:

@@ -1,7 +1,7 @@
-"""Find the associations that MAST has half updated: what is of them is kept, and waits.
+"""Find the associations of which MAST has reprocessed only a part: they wait for the rest.
 
-In: the poll, what is held of upstream. Out: which associations are unsettled, why and since when,
-and which of their members MAST does not list.
+In: the poll, the upstream files. Out: which associations are unsettled, why and since when, and
+which of their members MAST does not list.
 """
 
 
@@ -11,12 +11,12 @@ localrules:
 
 rule settle_observations:
     input:
-        poll=f"{RUN}/changes.json",
+        poll=RUN.poll,
         fetched=fetch_receipts,
     output:
-        settling=f"{RUN}/settling.json",
+        settling=RUN.settling,
     log:
-        f"{LOGS}/settle_observations.log",
+        f"{SESSION.logs}/settle_observations.log",
     conda:
         "../envs/jwmirror.yaml"
     params:
@@ -25,6 +25,6 @@ rule settle_observations:
         days=CONFIG.settle_days,
         accept=canonical(CONFIG.accept_unsettled),
     message:
-        "Looking for what MAST has half updated"
+        "Looking for associations that MAST has reprocessed in part"
     script:
         "../scripts/settle_observations.py"

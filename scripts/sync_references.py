@@ -1,24 +1,20 @@
-"""Resolve the CRDS context, and sync the references that the recipes need of it."""
+"""Resolve the CRDS context, and sync the references that the recipes need."""
 
 from pathlib import Path
 
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Poll, Recipe, Settling, parse, read, write
-from jwmirror.services.run.plan import Bench
-from jwmirror.services.run.references import held_at, synced
-from jwmirror.store.generations import Generations
+from jwmirror.services.run.references import sync_references
 
 log_to(snakemake.log[0])
-mirror = Path(snakemake.params.mirror)
-poll, settling = read(snakemake.input.poll, Poll), read(snakemake.input.settling, Settling)
-recipes = parse(snakemake.params.recipes, tuple[Recipe, ...])
-
-references = synced(
-    snakemake.params.url,
-    snakemake.params.context,
-    snakemake.params.cache,
-    Bench(mirror).upstream(poll, settling, recipes),
-    recipes,
-    held_at(Generations(mirror).current(), snakemake.params.on_new_context),
+references = sync_references(
+    mirror=Path(snakemake.params.mirror),
+    poll=read(snakemake.input.poll, Poll),
+    settling=read(snakemake.input.settling, Settling),
+    recipes=parse(snakemake.params.recipes, tuple[Recipe, ...]),
+    url=snakemake.params.url,
+    policy=snakemake.params.context,
+    on_new_context=snakemake.params.on_new_context,
+    cache=Path(snakemake.params.cache),
 )
 write(snakemake.output.references, references)

@@ -11,7 +11,9 @@ from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
 from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.identity import version_of
 from jwmirror.planning.resolver import Resolver
-from jwmirror.services.run.plan import Bench, Held, supply
+from jwmirror.services.run.holdings import Holdings, describe_holdings
+from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.results import ResultStore
 from jwmirror_simulator.exposure_sets import Inputs
 from jwmirror_simulator.operations.associations import associations_of
 from jwmirror_simulator.telescope.program import exposures_of
@@ -27,8 +29,8 @@ class Place:
 
     folder: Path
     inputs: Inputs
-    bench: Bench
-    held: Held
+    results: ResultStore
+    holdings: Holdings
 
     @property
     def resolver(self) -> Resolver:
@@ -39,8 +41,8 @@ class Place:
         self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
     ) -> Plan:
         """What a recipe wants of the next level."""
-        asked = (self.held, [recipe], self.resolver, BATCH_SIZE, below, receipts)
-        return self.bench.plans(*asked)[0]
+        asked = (self.holdings, [recipe], self.resolver, self.results, BATCH_SIZE)
+        return plan_levels(*asked, below, receipts)[0]
 
     def chains(self, recipe: Recipe) -> list[Chain]:
         """What a recipe wants of the exposures."""
@@ -48,22 +50,23 @@ class Place:
 
     def calibrate(self, chains: Sequence[Chain]) -> Receipt:
         """Work chains off one at a time, as a job of the workflow does; all must do well."""
-        folders = (self.bench.mirror / "work", self.bench.mirror / "logs")
-        receipt = calibrate(chains, self.bench, 1, *folders, TIMEOUT_S)
+        folders = (self.results.mirror / "work", self.results.mirror / "logs")
+        receipt = calibrate(chains, self.results, 1, *folders, TIMEOUT_S)
         assert not receipt.failures, receipt.failures
         return receipt
 
 
 def open_place(folder: Path, inputs: Inputs) -> Place:
     """A new mirror in `folder` that holds the exposures and the associations of their program."""
-    bench = Bench(folder / "mirror")
+    results = ResultStore(folder / "mirror")
     files = list(inputs.uncals)
     for each in associations_of(exposures_of(inputs.program)):
-        files.append(bench.objects.incoming / each.filename)
+        files.append(results.objects.incoming / each.filename)
         files[-1].write_text(each.text())
     recipe = Recipe(name="plain", programs=(PROGRAM,))
-    held = supply(bench.mirror, tuple(_entry(bench, file) for file in files), [recipe])
-    return Place(folder=folder, inputs=inputs, bench=bench, held=held)
+    entries = tuple(_entry(results, file) for file in files)
+    holdings = describe_holdings(results.mirror, entries, [recipe])
+    return Place(folder=folder, inputs=inputs, results=results, holdings=holdings)
 
 
 def chains_of(plan: Plan) -> list[Chain]:
@@ -86,7 +89,7 @@ def _used() -> float:
     return sum(t.user + t.system + t.children_user + t.children_system for t in times)
 
 
-def _entry(bench: Bench, path: Path) -> Entry:
+def _entry(results: ResultStore, path: Path) -> Entry:
     """A file, copied into the store, as a row of a manifest."""
     product = Product(
         uri=f"mast:JWST/product/{path.name}",
@@ -96,9 +99,9 @@ def _entry(bench: Bench, path: Path) -> Entry:
         suffix=path.stem.rpartition("_")[2],
     )
     version = version_of(product, path, sha256_of(path), path.stat().st_size)
-    copy = bench.objects.incoming / f"copy-{path.name}"
+    copy = results.objects.incoming / f"copy-{path.name}"
     copy.write_bytes(path.read_bytes())
-    bench.objects.take(copy, version.sha256)
+    results.objects.take(copy, version.sha256)
     return Entry(
         path=f"upstream/jw{PROGRAM:05d}/o001/{path.name}",
         origin="upstream",

@@ -112,8 +112,8 @@ def _size(inputs: Inputs) -> str:
 def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
     """CPU seconds that chains take in a process that is warm: it has refused a first job."""
     assert chains
-    mirror = place.bench.mirror
-    with Shop(place.bench, mirror / "work", mirror / "logs", TIMEOUT_S) as shop:
+    mirror = place.results.mirror
+    with Shop(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as shop:
         (refused,) = shop.follow([_of_other_engine(chains[0])])
         assert refused.failure
         outcomes = []
@@ -131,7 +131,7 @@ def _of_other_engine(chain: Chain) -> Chain:
 def _files(place: Place, receipts: Sequence[Receipt]) -> dict[str, Path]:
     """Where each file is that was made, by its name."""
     return {
-        file.filename: place.bench.locate(file.sha256)
+        file.filename: place.results.locate(file.sha256)
         for receipt in receipts
         for result in receipt.results
         for file in result.files

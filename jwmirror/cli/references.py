@@ -51,12 +51,19 @@ def bundle(
 
 def _synced(asked: "Config") -> "References | None":
     """What the config needs now for what is held, synced; None before the first run."""
-    from jwmirror.services.inspect.preview import held_now  # imports jwst: seconds
-    from jwmirror.services.run.plan import Bench
-    from jwmirror.services.run.references import synced
+    from jwmirror.services.inspect.preview import unpublished_poll  # imports jwst: seconds
+    from jwmirror.services.run.references import FOLLOW, sync_references
 
     run = last_run(asked.mirror)
     if run is None:
         return None
-    held = held_now(Bench(asked.mirror), run, asked.recipes)
-    return synced(asked.references_url, asked.context, asked.cache, held, asked.recipes)
+    return sync_references(
+        mirror=asked.mirror,
+        poll=unpublished_poll(run),
+        settling=run.settling,
+        recipes=asked.recipes,
+        url=asked.references_url,
+        policy=asked.context,
+        on_new_context=FOLLOW,
+        cache=asked.cache,
+    )

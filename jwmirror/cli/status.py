@@ -100,15 +100,16 @@ def _preview(
 ) -> Preview:
     from jwmirror.config.load import load
     from jwmirror.services.inspect.advice import advice
-    from jwmirror.services.inspect.preview import held_now, preview  # imports jwst: seconds
-    from jwmirror.services.run.plan import Bench
-    from jwmirror.services.run.references import foreseen
+    from jwmirror.services.inspect.preview import current_holdings, preview  # imports jwst: seconds
+    from jwmirror.services.run.references import preview_references
 
     asked = load(config, settings)
     programs = [selection.program for selection in asked.selections]
     ahead = None
     if context is not None:
-        held = held_now(Bench(root), run, asked.recipes)
-        ahead = foreseen(asked.references_url, context, asked.cache, held, asked.recipes)
+        holdings = current_holdings(root, run, asked.recipes)
+        ahead = preview_references(
+            asked.references_url, context, asked.cache, holdings, asked.recipes
+        )
     found = preview(root, run, asked.recipes, programs, asked.cache, asked.context, ahead)
     return replace(found, notes=(*found.notes, *advice(asked.selections, asked.recipes)))

@@ -20,8 +20,8 @@ from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, key_of
 
 
-class Bench(Protocol):
-    """What a worker needs of the store; it is called from one thread at a time."""
+class Results(Protocol):
+    """The store of results as workers use it; called from one thread at a time."""
 
     def locate(self, sha256: str) -> Path:
         """Where the object of that name is."""
@@ -29,10 +29,10 @@ class Bench(Protocol):
     def recall(self, key: str) -> tuple[ResultFile, ...] | None:
         """The files of the result of that key; None unless all are there."""
 
-    def keep(
+    def store_result(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
     ) -> tuple[ResultFile, ...]:
-        """Take a result's files in, with its provenance; gives them as they are in the store."""
+        """Move a result's files into the store, with its record; return the stored files."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ShortOfMemoryError(CalibrationError):
 
 def calibrate(
     chains: Iterable[Chain],
-    bench: Bench,
+    results: Results,
     workers: int,
     work: Path,
     logs: Path,
@@ -86,7 +86,7 @@ def calibrate(
     (the job can be tried again with more), else it is a failure like others.
     """
     lines = list(_by_exposure(chains).values())
-    with Shop(bench, Path(work), Path(logs), timeout_s, Room(room)) as shop:
+    with Shop(results, Path(work), Path(logs), timeout_s, Room(room)) as shop:
         first = shop.follow_all(lines, workers)
         outcomes = [
             shop.follow(line) if any(each.was_killed for each in found) else found
@@ -125,12 +125,12 @@ class Shop:
     """Where chains are worked off; a warm process per Python, started when first needed."""
 
     def __init__(
-        self, bench: Bench, work: Path, logs: Path, timeout_s: float, room: Room | None = None
+        self, results: Results, work: Path, logs: Path, timeout_s: float, room: Room | None = None
     ):
-        self._bench, self._work, self._logs, self._timeout_s = bench, work, logs, timeout_s
+        self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._room = room or Room(inf)
         self.spent: list[Spent] = []  # on each stage, as they ended
-        self._bench_lock = threading.Lock()
+        self._lock = threading.Lock()
         self._hosts: dict[str, Host] = {}  # by Python
 
     def __enter__(self) -> "Shop":
@@ -142,7 +142,7 @@ class Shop:
 
     def _host(self, python: str) -> Host:
         """Where stages run under this Python; "" for our own."""
-        with self._bench_lock:
+        with self._lock:
             if python not in self._hosts:
                 self._hosts[python] = Host(self._logs / "worker.log", python or sys.executable)
             return self._hosts[python]
@@ -198,8 +198,8 @@ class Shop:
 
     def _recalled(self, derivation: Derivation) -> list[Made]:
         """What was made before of a derivation; empty if nothing was."""
-        with self._bench_lock:
-            files = self._bench.recall(key_of(derivation))
+        with self._lock:
+            files = self._results.recall(key_of(derivation))
         return [Made(derivation, files, is_new=False)] if files else []
 
     def _compute(
@@ -216,9 +216,9 @@ class Shop:
         folder.mkdir(parents=True)
         try:
             for item in derivation.inputs:
-                (folder / item.name).symlink_to(self._bench.locate(item.sha256).absolute())
+                (folder / item.name).symlink_to(self._results.locate(item.sha256).absolute())
             for file in kept:
-                (folder / file.filename).symlink_to(self._bench.locate(file.sha256).absolute())
+                (folder / file.filename).symlink_to(self._results.locate(file.sha256).absolute())
             ending = self._run(derivation, python, folder, ramp)
             return [
                 self._kept(part, outputs, ending.cost)
@@ -228,8 +228,8 @@ class Shop:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _kept(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Made:
-        with self._bench_lock:
-            files = self._bench.keep(derivation, outputs, cost)
+        with self._lock:
+            files = self._results.store_result(derivation, outputs, cost)
         return Made(derivation, files, is_new=True)
 
     def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> Ending:

@@ -89,15 +89,15 @@ open('ran', 'a').write('once ')
 from pathlib import Path
 from jwmirror.core.model import Chain, parse
 from jwmirror.engine.worker import calibrate
-from tests.setup.workplace import Bench
+from tests.setup.workplace import FolderResults
 chain = parse(Path('chain.json').read_bytes(), Chain)
-receipt = calibrate([chain], Bench(Path('objects')), 2, Path('work'), Path('logs'), 60)
+receipt = calibrate([chain], FolderResults(Path('objects')), 2, Path('work'), Path('logs'), 60)
 print(receipt.failures[0].message)
 """
 
 
 @dataclass
-class Bench:
+class FolderResults:
     """A store in a folder and a dict."""
 
     folder: Path
@@ -119,7 +119,7 @@ class Bench:
         """A result made before."""
         return self.results.get(key)
 
-    def keep(
+    def store_result(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
     ) -> tuple[ResultFile, ...]:
         """Take a result in."""
@@ -140,7 +140,7 @@ class Site:
     root: Path
     cache: Path
     entries: list[Entry]
-    bench: Bench
+    store: FolderResults
     listener: Listener  # where hooks report what they hold
 
     @property
@@ -158,7 +158,7 @@ class Site:
 
     def plan(self, recipe: Recipe = DEEP, count: int = 2) -> list[Chain]:
         """The chains of the first exposures."""
-        lookups = (self.resolver, self.bench.recall, lambda *_: None)
+        lookups = (self.resolver, self.store.recall, lambda *_: None)
         plan = plan_exposures(self.entries[:count], self.associations, [recipe], *lookups, 16)
         assert not plan.failures
         return chains(plan)
@@ -166,7 +166,7 @@ class Site:
     def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: bool) -> Receipt:
         """Work chains off, two at a time."""
         work, logs = self.root / "work", self.root / "logs"
-        return calibrate(chains, self.bench, 2, work, logs, timeout_s, **more)
+        return calibrate(chains, self.store, 2, work, logs, timeout_s, **more)
 
     def with_hook(self, chain: Chain, hook: str) -> Chain:
         """The chain with a function to be called before its first step."""
@@ -178,13 +178,13 @@ class Site:
         return replace(chain, derivations=(replace(first, parameters=parameters, hooks=known),))
 
 
-def _entry(bench: Bench, path: Path, program: int) -> Entry:
+def _entry(store: FolderResults, path: Path, program: int) -> Entry:
     product = Product(
         uri=path.name, filename=path.name, program=program, observation="o001", suffix="uncal"
     )
     version = version_of(product, path, sha256_of(path), path.stat().st_size)
     assert version.refusal == ""
-    bench.take(path)
+    store.take(path)
     return Entry(
         path=f"upstream/{path.name}",
         origin="upstream",
@@ -202,9 +202,9 @@ def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
     root = tmp_path_factory.mktemp("site")
     build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
     program = demo_program()
-    bench = Bench(root / "objects")
+    store = FolderResults(root / "objects")
     paths = [take(program, each, root / "taken") for each in exposures_of(program)[:2]]
-    return root / "crds", [_entry(bench, path, 1345) for path in paths], bench.folder
+    return root / "crds", [_entry(store, path, 1345) for path in paths], store.folder
 
 
 @pytest.fixture
@@ -220,10 +220,10 @@ def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)  # where snakemake is called
     shutil.copytree(objects, tmp_path / "objects")
     with listener:
-        yield Site(tmp_path, cache, entries, Bench(tmp_path / "objects"), listener)
+        yield Site(tmp_path, cache, entries, FolderResults(tmp_path / "objects"), listener)
 
 
 def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
     """The files of a receipt's results by name."""
     found = [file for result in receipt.results for file in result.files]
-    return {file.filename: site.bench.locate(file.sha256) for file in found}
+    return {file.filename: site.store.locate(file.sha256) for file in found}

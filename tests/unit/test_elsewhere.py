@@ -76,10 +76,10 @@ def test_an_older_jwst_runs_its_recipe(site, old_python):
     engines = [chain.derivations[0].engine["jwst"] for chain in (old, new)]
     assert engines[0].startswith("1.20") and engines[1] == engine()["jwst"]
     rates = {
-        r.recipe: site.bench.locate(f.sha256)
+        r.recipe: site.store.locate(f.sha256)
         for r in receipt.results
         for f in r.files
         if f.filename.endswith("_rate.fits")
     }
     assert [fits.getval(rates[name], "CAL_VER") for name in ("old", "deep")] == engines
-    assert site.bench.costs[0].software != site.bench.costs[1].software
+    assert site.store.costs[0].software != site.store.costs[1].software

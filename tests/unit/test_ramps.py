@@ -57,7 +57,7 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):
 
     resumed = site.calibrate([changed])
     spoken = logged(site, first).removeprefix(before)
-    site.bench.results.clear()
+    site.store.results.clear()
     full = site.calibrate([replace(changed, keep=())])
 
     assert resumed.failures == full.failures == ()

@@ -31,7 +31,7 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(site):
     recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
     exposures = site.plan(recipe)
     first = site.calibrate(exposures)
-    lookups = (site.resolver, site.bench.recall, lambda *_: None)
+    lookups = (site.resolver, site.store.recall, lambda *_: None)
     stock = stock_of(site.entries, first.results)
     mosaic = chains(plan_associations(stock, site.associations, [recipe], *lookups, 16, stage=3))
 
@@ -47,9 +47,9 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(site):
     assert again.computed == ()
     assert len(again.results) == 5
     assert list((site.root / "work").iterdir()) == []
-    assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in site.bench.costs)
+    assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in site.store.costs)
     assert sorted(each.peak_memory for each in first.spent) == sorted(
-        cost.peak_memory for cost in site.bench.costs[:4]
+        cost.peak_memory for cost in site.store.costs[:4]
     )
     assert {each.product for each in first.spent} == {result.product for result in first.results}
     assert again.spent == ()

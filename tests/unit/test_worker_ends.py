@@ -89,7 +89,7 @@ def test_of_two_that_hold_too_much_the_larger_is_killed_and_made_alone(site):
     assert list(map(len, keeper.killed)) == [1, 0]
     assert keeper.killed[0][0] > 600_000_000
     assert [each.product for each in receipt.spent] == [large.product, other.product, large.product]
-    assert len(receipt.computed) == len(site.bench.costs) == 2
+    assert len(receipt.computed) == len(site.store.costs) == 2
 
 
 def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
@@ -99,7 +99,7 @@ def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
 
     with pytest.raises(ShortOfMemoryError, match=f"deep/{short.product}: killed also when") as told:
         site.calibrate(chains, more_may_come=True)
-    kept = len(site.bench.costs)
+    kept = len(site.store.costs)
     receipt = site.calibrate(chains, more_may_come=True)
 
     assert told.value.names == [f"deep/{short.product}"] and kept == 1

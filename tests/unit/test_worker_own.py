@@ -62,7 +62,7 @@ def test_a_function_between_stages_changes_what_the_second_one_takes(site):
     (site.root / "fixes.py").write_text("def scale(model): ...\n")
     broken = site.calibrate(site.plan(replace(DEEP, name="broken", between=between), count=1))
 
-    assert len(site.bench.results) == 3  # one rate for all recipes, and a cal each
+    assert len(site.store.results) == 3  # one rate for all recipes, and a cal each
     assert np.isclose(sums["scaled", "cal.fits"] / sums["deep", "cal.fits"], 2, rtol=1e-5)
     assert "fixes.scale on " in broken.failures[0].message
     assert "found nothing; let it return the model" in broken.failures[0].message
@@ -78,7 +78,7 @@ def test_a_hook_that_was_edited_after_the_plan_does_not_run(site):
     receipt = site.calibrate([hooked])
 
     assert "hook bad_hooks.fail is not the one" in receipt.failures[0].message
-    assert site.bench.results == {}
+    assert site.store.results == {}
 
 
 def test_an_override_is_used_from_its_place_and_refused_when_it_changed(site):
@@ -90,7 +90,7 @@ def test_an_override_is_used_from_its_place_and_refused_when_it_changed(site):
 
     good = site.calibrate(chains)
     fits.setval(site.root / "mine.fits", "AUTHOR", value="me")
-    site.bench.results.clear()
+    site.store.results.clear()
     changed = site.calibrate(chains)
 
     (cal,) = (path for name, path in files_of(site, good).items() if "_cal." in name)

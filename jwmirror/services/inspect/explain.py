@@ -15,11 +15,13 @@ from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePrevi
 from jwmirror.services.inspect.preview import (
     ONE_BATCH,
     Offline,
-    held_now,
+    current_holdings,
     origins_under,
     resolver_by,
 )
-from jwmirror.services.run.plan import Bench, Held
+from jwmirror.services.run.holdings import Holdings
+from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.results import ResultStore
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_references
 
@@ -62,15 +64,15 @@ def outlooks(
         names = [recipe.name for recipe in recipes]
         raise ConfigError([f"--recipe: {unknown('recipe', asked, names)}"])
     chosen = [recipe for recipe in recipes if asked in (None, recipe.name)]
-    bench = Bench(mirror)
+    results = ResultStore(mirror)
     resolver, notes = resolver_by(cache, last_references(mirror), context)
-    held = _of_program(held_now(bench, run, chosen), filename[:PROGRAM])
+    holdings = _of_program(current_holdings(mirror, run, chosen), filename[:PROGRAM])
     found = []
     for recipe in chosen:
-        plans = bench.plans(held, [recipe], resolver, ONE_BATCH, is_preview=True)
+        plans = plan_levels(holdings, [recipe], resolver, results, ONE_BATCH, is_preview=True)
         stages = tuple(
-            _stage(bench, derivation, recipe, held, resolver, chain)
-            for derivation, chain in _derivations(bench, plans, root_of(filename))
+            _stage(results, derivation, recipe, holdings, resolver, chain)
+            for derivation, chain in _derivations(results, plans, root_of(filename))
         )
         waits = tuple(
             wait
@@ -83,20 +85,20 @@ def outlooks(
     return tuple(found)
 
 
-def _of_program(held: Held, start: str) -> Held:
+def _of_program(holdings: Holdings, start: str) -> Holdings:
     """What is held of one program: nothing of another has a part in its results."""
-    return held._replace(
-        entries=tuple(entry for entry in held.entries if entry.filename.startswith(start))
+    return holdings._replace(
+        entries=tuple(entry for entry in holdings.entries if entry.filename.startswith(start))
     )
 
 
 def _derivations(
-    bench: Bench, plans: Iterable[Plan], root: str
+    results: ResultStore, plans: Iterable[Plan], root: str
 ) -> Iterator[tuple[Derivation, Chain | None]]:
     """What plans say of a product, stage by stage: done before, or to be computed in a chain."""
     for plan in plans:
         for result in plan.done:
-            made = bench.derivation(result.key) if result.product == root else None
+            made = results.derivation(result.key) if result.product == root else None
             if made is not None:
                 yield made, None
         for chain in (chain for batch in plan.batches.values() for chain in batch):
@@ -114,16 +116,16 @@ def _about(pipeline: str, reasons: Iterable[Reason]) -> Iterator[Reason]:
 
 
 def _stage(
-    bench: Bench,
+    results: ResultStore,
     derivation: Derivation,
     recipe: Recipe,
-    held: Held,
+    holdings: Holdings,
     resolver: Offline,
     chain: Chain | None,
 ) -> StagePreview:
     key = key_of(derivation) if is_bound(derivation) else ""
     try:
-        origins, note = origins_under(derivation, recipe, held.entries, resolver), ""
+        origins, note = origins_under(derivation, recipe, holdings.entries, resolver), ""
     except JwmirrorError as error:
         origins, note = {}, str(error)
     return StagePreview(
@@ -133,6 +135,6 @@ def _stage(
         derivation=derivation,
         reasons=tuple(_about(derivation.pipeline, chain.reasons if chain else ())),
         origins=origins,
-        former=former_results(bench.mirror, key, derivation),
+        former=former_results(results.mirror, key, derivation),
         note=note,
     )

@@ -32,8 +32,10 @@ from jwmirror.planning.inputs import MISSING
 from jwmirror.planning.origins import origins
 from jwmirror.planning.resolver import Settled
 from jwmirror.report.status import Preview
-from jwmirror.services.run.plan import Bench, Held
+from jwmirror.services.run.holdings import Holdings, load_holdings
+from jwmirror.services.run.plan import plan_levels
 from jwmirror.services.run.references import offline_resolver
+from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references
 
@@ -53,18 +55,18 @@ def preview(
     """What is out of date in a mirror by these recipes and that context policy, and why.
 
     `run` is the last one: a state that it fetched and did not publish counts as held. `ahead`: the
-    references to plan with, if not those that were synced last (contexts.foreseen).
+    references to plan with, if not those that were synced last (preview_references).
     """
-    bench = Bench(mirror)
+    results = ResultStore(mirror)
     last = last_references(mirror)
     resolver, note = resolver_by(cache, last, context) if ahead is None else _looking(cache, ahead)
-    held = held_now(bench, run, recipes)
-    plans = bench.plans(held, recipes, resolver, ONE_BATCH, is_preview=True)
+    holdings = current_holdings(mirror, run, recipes)
+    plans = plan_levels(holdings, recipes, resolver, results, ONE_BATCH, is_preview=True)
     return Preview(
         plans=tuple(_without(plan, resolver.gaps) for plan in plans),
-        ready=tuple(chain for plan in plans for chain in _ready(bench, plan)),
+        ready=tuple(chain for plan in plans for chain in _ready(results, plan)),
         unknown=tuple(wait for plan in plans for wait in _unknown(plan, resolver.gaps)),
-        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes, held)),
+        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes, holdings)),
     )
 
 
@@ -183,20 +185,25 @@ def _is_cached(cache: Path, context: str) -> bool:
     return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
 
 
-def held_now(bench: Bench, run: Run, recipes: Sequence[Recipe]) -> Held:
-    """What is held for recipes, also what the last run fetched and did not publish."""
+def current_holdings(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Holdings:
+    """Return the holdings, with what the last run fetched and did not publish."""
+    return load_holdings(mirror, unpublished_poll(run), run.settling, recipes)
+
+
+def unpublished_poll(run: Run) -> Poll:
+    """Return the poll of a run that did not publish; else one without changes."""
     unpublished = run.poll if run.published is None else None
-    return bench.upstream(unpublished or Poll(listings=(), changes=()), run.settling, recipes)
+    return unpublished or Poll(listings=(), changes=())
 
 
-def _ready(bench: Bench, plan: Plan) -> Iterator[Chain]:
+def _ready(results: ResultStore, plan: Plan) -> Iterator[Chain]:
     """What a plan found done and the current generation does not show, as chains of one stage."""
     for result in plan.done:
         place = (result.recipe, result.product, result.pipeline)
-        made = bench.derivation(result.key)
-        if made is None or bench.published_key(*place) == result.key:
+        made = results.derivation(result.key)
+        if made is None or results.published_key(*place) == result.key:
             continue
-        old = bench.published(*place)
+        old = results.published(*place)
         yield Chain(
             recipe=result.recipe,
             program=result.program,
@@ -244,10 +251,12 @@ def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
         yield f"program {program}: MAST was not asked for it yet; `snakemake` does."
 
 
-def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], held: Held) -> Iterator[str]:
+def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], holdings: Holdings) -> Iterator[str]:
     """What leaves the view because its recipe is in the config no more, and what has no effect."""
     for recipe in recipes:
-        yield from (f"recipe {recipe.name}: {what}." for what in unmatched(held.entries, recipe))
+        yield from (
+            f"recipe {recipe.name}: {what}." for what in unmatched(holdings.entries, recipe)
+        )
     current = Generations(mirror).current()
     files = Counter(current.entries().column("origin")) if current else Counter()
     for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):

@@ -7,7 +7,7 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Recipe
-from jwmirror.services.run.plan import supply
+from jwmirror.services.run.holdings import describe_holdings
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.operations.associations import pool_text
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
@@ -47,7 +47,7 @@ def mirror(empty_mirror):
 
 def held(mirror, *recipes: Recipe):
     """What the recipes are supplied with."""
-    return supply(mirror.root, tuple(mirror.rows.values()), recipes)
+    return describe_holdings(mirror.root, tuple(mirror.rows.values()), recipes)
 
 
 def test_a_rate_is_described_when_a_recipe_starts_from_it(mirror):

@@ -1,0 +1,48 @@
+"""Calibrate the exposures or associations of one batch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jwmirror.core.model import Chain, Receipt, References
+from jwmirror.engine.memory_pool import of_machine
+from jwmirror.engine.worker import calibrate
+from jwmirror.planning.memory import room_in
+from jwmirror.services.run.references import offline_resolver
+from jwmirror.services.run.results import ResultStore
+
+
+def calibrate_batch(
+    *,
+    mirror: Path,
+    chains: Sequence[Chain],
+    references: References,
+    cache: Path,
+    workers: int,
+    work: Path,
+    logs: Path,
+    timeout_s: float,
+    memory: float,
+    attempt: int,
+    retries: int,
+) -> Receipt:
+    """Compute what a batch lacks, `workers` exposures at a time, and store it.
+
+    `memory`: bytes that the job was given. Each further attempt plans with a smaller share of
+    it, because exposures needed more than their estimates.
+
+    Raises:
+        ShortOfMemoryError: an exposure was killed even when it ran alone, and another attempt
+            with more memory is possible. Other failures are in the receipt.
+    """
+    offline_resolver(cache, references)  # sets the environment of CRDS for the workers, too
+    available = min(memory, of_machine())
+    return calibrate(
+        chains,
+        ResultStore(mirror),
+        workers=workers,
+        work=work,
+        logs=logs,
+        timeout_s=timeout_s,
+        room=room_in(available) / attempt,
+        more_may_come=attempt <= retries and memory < of_machine(),
+    )

@@ -1,0 +1,40 @@
+"""Fetch the products of one order into the store."""
+
+from pathlib import Path
+
+from jwmirror.archive.transfer import Transfer
+from jwmirror.core.model import Failure, Orders, Receipt
+from jwmirror.net.staging import staging_folder
+from jwmirror.pipeline.identity import version_of
+from jwmirror.store.objects import Objects
+
+
+def fetch_products(
+    *,
+    mirror: Path,
+    orders: Orders,
+    order: str,
+    url: str,
+    cloud_url: str | None,
+    token: str | None,
+    downloads: int,
+    group: str | None,
+) -> Receipt:
+    """Fetch and verify the products of one order, at most `downloads` at a time.
+
+    A product that cannot be fetched is a failure in the receipt, and does not stop the others.
+    """
+    objects = Objects(mirror, group)
+    transfer = Transfer(url, token, downloads, cloud_url=cloud_url)
+    products = orders.products[order]
+    ordered = [product for group in orders.products.values() for product in group]
+    with staging_folder(objects.incoming, products, ordered) as folder:
+        answers = list(transfer.fetch(products, folder, mirror / "quarantine"))
+        files = [answer for answer in answers if not isinstance(answer, Failure)]
+        versions = [version_of(file.product, file.path, file.sha256, file.size) for file in files]
+        objects.take_all(versions, [file.path for file in files])
+    return Receipt(
+        versions=tuple(versions),
+        failures=tuple(answer for answer in answers if isinstance(answer, Failure)),
+        downloaded=sum(file.size for file in files),
+    )

@@ -1,0 +1,149 @@
+"""The upstream files of a mirror, their associations, and the headers of calibration inputs."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import (
+    Entry,
+    Failure,
+    Poll,
+    Recipe,
+    Settling,
+    Unsettled,
+    Version,
+    digest,
+    read,
+    write,
+)
+from jwmirror.core.model.association import Association, Associations
+from jwmirror.pipeline import associations as association_files
+from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.identity import described
+from jwmirror.planning.association_choice import Request, choose, requests
+from jwmirror.planning.inputs import taken_from_upstream
+from jwmirror.store.objects import Objects
+from jwmirror.store.runs import upstream_after
+
+T = TypeVar("T")
+
+
+class Holdings(NamedTuple):
+    """The upstream files of a mirror, their associations, and what MAST has half updated."""
+
+    entries: tuple[Entry, ...]
+    associations: Associations
+    unsettled: tuple[Unsettled, ...] = ()
+
+
+def load_holdings(
+    mirror: Path, poll: Poll, settling: Settling | None = None, recipes: Sequence[Recipe] = ()
+) -> Holdings:
+    """Return the holdings after a poll's orders were fetched.
+
+    Files that wait for an unsettled association keep the version that is published.
+    """
+    settling = settling or Settling()
+    entries = upstream_after(mirror, poll, settling.waiting)
+    return describe_holdings(mirror, entries, recipes, settling.unsettled)
+
+
+def describe_holdings(
+    mirror: Path,
+    entries: tuple[Entry, ...],
+    recipes: Sequence[Recipe],
+    unsettled: tuple[Unsettled, ...] = (),
+) -> Holdings:
+    """Return the entries with the associations that recipes use, and their inputs described.
+
+    Raises:
+        CalibrationError: an association file of the user cannot be used.
+    """
+    associations = _associations(mirror, entries, recipes)
+    inputs = {
+        entry.path: _described(mirror, entry)
+        for entry in taken_from_upstream(entries, associations, recipes)
+        if not (entry.identity or entry.refusal)
+    }
+    whole = tuple(inputs.get(entry.path, entry) for entry in entries) if inputs else entries
+    return Holdings(whole, associations, unsettled)
+
+
+def _associations(
+    mirror: Path, entries: tuple[Entry, ...], recipes: Sequence[Recipe]
+) -> Associations:
+    """Return MAST's associations, and those that recipes use instead."""
+    archived = association_files.gather(entries, Objects(mirror).path)
+    generated: dict[tuple[str, int], tuple[Association, ...]] = {}
+    for request in requests(entries, archived, recipes):
+        try:
+            generated[request.recipe, request.program] = _generated(mirror, request)
+        except CalibrationError as err:
+            failure = Failure(name=request.pool.filename, message=str(err))
+            archived = replace(archived, broken=(*archived.broken, failure))
+    own = {
+        recipe.name: [
+            association
+            for name in recipe.associations
+            for association in association_files.read(
+                Path(name), remedy=association_files.CORRECT_IT
+            )
+        ]
+        for recipe in recipes
+    }
+    return choose(archived, entries, recipes, generated, own)
+
+
+def _generated(mirror: Path, request: Request) -> tuple[Association, ...]:
+    """Return the associations that the rules of jwst make of a pool, for selected exposures."""
+    pool = request.pool
+    return _cached(
+        mirror / "receipts" / "associations",
+        digest((pool.sha256, request.roots, engine()["jwst"])),
+        tuple[Association, ...],
+        lambda: association_files.generated(
+            Objects(mirror).path(pool.sha256), pool.filename, request.roots
+        ),
+    )
+
+
+def _described(mirror: Path, entry: Entry) -> Entry:
+    """Return the entry with identity and header of its file, or the reason to refuse it."""
+
+    def describe() -> Version:
+        path = Objects(mirror).path(entry.sha256)
+        return described(entry.product, path, entry.sha256, entry.size)
+
+    version = _cached(
+        mirror / "receipts" / "inputs",
+        entry.sha256,
+        Version,
+        describe,
+        is_lasting=lambda version: not version.refusal,
+    )
+    return replace(entry, identity=version.identity, header=version.header, refusal=version.refusal)
+
+
+def _cached(
+    folder: Path,
+    name: str,
+    kind: type[T],
+    compute: Callable[[], T],
+    is_lasting: Callable[[T], bool] = lambda value: True,
+) -> T:
+    """Return the value of that name from the folder; else compute it, and store it if lasting."""
+    path = folder / f"{name}.json"
+    with suppress(FileNotFoundError, msgspec.DecodeError):
+        stored = read(path, kind)
+        if is_lasting(stored):
+            return stored
+    value = compute()
+    if is_lasting(value):
+        with suppress(OSError):  # a preview works on a mirror that may only be read
+            write(path, value)
+    return value

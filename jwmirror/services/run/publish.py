@@ -1,0 +1,43 @@
+"""Publish the new state of a mirror as a generation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jwmirror.core.model import Plan, Poll, Published, Receipt, References, Settling
+from jwmirror.store.entries import recalibrated_entries
+from jwmirror.store.generations import Generations
+from jwmirror.store.lease import lease
+from jwmirror.store.runs import read_run, upstream_after
+
+WAIT_S = 3600.0  # for another process that changes what is published
+
+
+def publish_generation(
+    *,
+    mirror: Path,
+    run: Path,
+    group: str | None,
+    poll: Poll,
+    settling: Settling,
+    references: References,
+    plans: Sequence[Plan],
+    receipts: Sequence[Receipt],
+) -> Published:
+    """Publish what the mirror has now in one atomic step, if the current generation differs.
+
+    `run` is the folder of the run, whose id and cause the generation records; `group` may read
+    exclusive files.
+
+    Raises:
+        HeldError: another process changes what is published, and did not end within an hour.
+    """
+    generations, records = Generations(mirror, group), read_run(run)
+    facts = {"run": records.id, "context": references.context}
+    with lease(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:
+        entries = [
+            *upstream_after(mirror, poll, settling.waiting),
+            *recalibrated_entries(generations.entries(), plans, receipts, references.context),
+        ]
+        new = generations.publish(entries, records.cause, facts, lock.check)
+        current = new or generations.current()
+    return Published(generation=current.number if current else 0, is_new=new is not None)

@@ -1,0 +1,50 @@
+"""Ask MAST what the selected programs have, and compare that with the mirror."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
+from jwmirror.core.model import Selection, write
+from jwmirror.store.disk_space import check_room
+from jwmirror.store.generations import Generations
+from jwmirror.store.runs import RunFiles, fetched, former_listings, pending, used
+
+
+def query_archive(
+    *,
+    mirror: Path,
+    run: Path,
+    url: str,
+    token: str | None,
+    downloads: int,
+    selections: Sequence[Selection],
+    vanish_limit: float,
+    accept_vanished: Sequence[int],
+    keep_free: int,
+) -> None:
+    """Write the poll and the orders into the folder of the `run`, then forget pending events.
+
+    `keep_free`: bytes of disk space that the downloads must leave free. Events are forgotten last,
+    so that an interrupted run does not lose them.
+
+    Raises:
+        ArchiveError: MAST did not answer for every program.
+        StoreError: too little disk space for what is to be fetched.
+    """
+    files, events = RunFiles(run), pending(mirror)
+    scopes = [scope for named in events.values() for scope in named]
+    polled = poll(
+        url,
+        selections,
+        Generations(mirror).entries(),
+        token,
+        downloads,
+        VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished),
+        scopes,
+        former_listings(files.folder, {scope.program for scope in scopes}),
+    )
+    ordered = group_into_orders(polled, fetched(mirror))
+    check_room(mirror, ordered, keep_free)
+    write(files.poll, polled)
+    write(files.orders, ordered)
+    used(events)

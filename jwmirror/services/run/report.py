@@ -1,0 +1,29 @@
+"""Write the report page of a run's generation."""
+
+from pathlib import Path
+
+from jwmirror.core.model import Published
+from jwmirror.report.html import write_page
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import read_run
+
+
+def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
+    """Write the page of the current generation if it is new or has none; return the page's path.
+
+    An unchanged mirror keeps the page that it has. `run` is the folder of the run.
+    """
+    page = mirror / "reports" / f"{published.generation:06d}.html"
+    if published.is_new or (published.generation and not page.exists()):
+        generation = Generations(mirror).read(published.generation)
+        write_page(
+            page,
+            generation,
+            generation.entries(),
+            read_run(run),
+            Provenance(mirror).read,
+            Objects(mirror).path,
+        )
+    return page

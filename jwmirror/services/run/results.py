@@ -1,0 +1,76 @@
+"""The results of recalibration that a mirror has: looked up by planners, stored by workers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from jwmirror.core.files import sha256_of
+from jwmirror.core.model import Derivation, Record, ResultFile
+from jwmirror.core.model.plan import Cost, Output
+from jwmirror.pipeline.derivation import key_of
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import CLOSED, Objects
+from jwmirror.store.provenance import Provenance
+
+
+class ResultStore:
+    """The results of one mirror, by key, and which of them the current generation shows."""
+
+    def __init__(self, mirror: Path):
+        self.mirror = Path(mirror)
+        self.objects = Objects(self.mirror)
+        self.provenance = Provenance(self.mirror)
+
+    def locate(self, sha256: str) -> Path:
+        """Return the path of an object."""
+        return self.objects.path(sha256)
+
+    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+        """Return the files of a result; None if it was never computed, or if an object is lost."""
+        record = self.provenance.recall(key)
+        return record.files if record else None
+
+    def derivation(self, key: str) -> Derivation | None:
+        """Return the derivation of a result; None if no record has its key."""
+        record = self.provenance.read(key) if key else None
+        return record.derivation if record else None
+
+    def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
+        """Return the derivation of the result that the current generation shows, if it does."""
+        return self.derivation(self.published_key(recipe, product, pipeline))
+
+    def published_key(self, recipe: str, product: str, pipeline: str) -> str:
+        """Return the key of the result that the current generation shows; "" if it shows none."""
+        return self._published_keys.get((recipe, f"{pipeline}/{product}"), "")
+
+    def store_result(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> tuple[ResultFile, ...]:
+        """Move a result's files into the store, then write its record; return the stored files.
+
+        They are readable by the owner only until they are published: the data may be exclusive.
+        If the same result was stored meanwhile, its files are returned.
+        """
+        paths = [Path(output.path) for output in outputs]
+        sizes = [path.stat().st_size for path in paths]
+        stored = self.objects.take_many([(path, sha256_of(path)) for path in paths], CLOSED)
+        files = (
+            ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
+            for path, sha256, size, output in zip(paths, stored, sizes, outputs, strict=True)
+        )
+        record = Record(
+            key=key_of(derivation),
+            derivation=derivation,
+            files=tuple(files),
+            seconds=round(cost.seconds, 3),
+            peak_memory=cost.peak_memory,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            software=cost.software,
+        )
+        return self.provenance.keep(record).files
+
+    @cached_property
+    def _published_keys(self) -> dict[tuple[str, str], str]:
+        entries = Generations(self.mirror).entries()
+        return {(entry.origin, entry.result): entry.key for entry in entries if entry.key}

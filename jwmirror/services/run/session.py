@@ -1,0 +1,95 @@
+"""One call of the workflow: its config, its id and folders, its lock on the mirror."""
+
+import atexit
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jwmirror.config.load import Config, parse
+from jwmirror.core.errors import ConfigError, HeldError, StoreError
+from jwmirror.core.jsonio import read
+from jwmirror.core.model import Plan
+from jwmirror.planning.memory import of_job
+from jwmirror.store import lease as leases
+from jwmirror.store.runs import RunFiles
+
+RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
+
+
+def checked_config(raw: Mapping[str, Any], check_steps: bool) -> Config:
+    """Return the config as records; if it has mistakes, print them and exit with code 2.
+
+    `check_steps`: check parameters of steps against stpipe's specs, which takes seconds.
+    """
+    try:
+        return parse(dict(raw), check_steps=check_steps)
+    except ConfigError as error:
+        print(f"Mistakes in the config:\n{error}", file=sys.stderr)
+        sys.exit(2)
+
+
+class RunSession:
+    """One call of the workflow on a mirror, which no other call may share.
+
+    The id is passed to jobs through the environment, so that all jobs of a run, here or on a
+    cluster node, use the same folders.
+    """
+
+    def __init__(self, mirror: Path, wait: bool):
+        self.mirror, self._wait = Path(mirror), wait
+        now = datetime.now(UTC)
+        self.id = os.environ.setdefault(RUN_ID, f"{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}")
+        self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
+        self.logs = self.mirror / "logs" / self.id
+        self.work = self.mirror / "work" / self.id
+        self._lock: leases.Lease | None = None
+
+    def begin(self) -> None:
+        """Lock the mirror for this run, and delete work folders of killed runs.
+
+        Wait for another run to end if the session was told to; else print its owner and exit with
+        code 1. A job of a killed run that still works loses its folder, and fails.
+        """
+        try:
+            self._lock = self._locked()
+        except StoreError as error:
+            sys.exit(str(error))
+        atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
+        shutil.rmtree(self.work.parent, ignore_errors=True)
+
+    def end(self) -> None:
+        """Delete the run's work folder, and unlock the mirror; harmless if called again."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def _locked(self) -> leases.Lease:
+        purpose = f"run {self.id}"
+        try:
+            return leases.take(self.mirror, purpose, name=leases.RUN)
+        except HeldError as error:
+            if not self._wait:
+                raise
+            print(f"Waiting: {error}", file=sys.stderr)
+        return leases.take(self.mirror, purpose, wait_s=None, name=leases.RUN)
+
+
+@cache
+def batches_of(plan: Path | str) -> Mapping[str, tuple]:
+    """Return the batches of a plan file by name; a plan never changes once it is written."""
+    return read(Path(plan), Plan).batches
+
+
+def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: float) -> int:
+    """Return the MB to request for a batch: its estimate, times the number of the attempt.
+
+    `limit`: bytes; a job with several exposures at a time requests no more at its first attempt.
+    """
+    needed = of_job(batches_of(plan)[batch], threads, limit)
+    return attempt * round(needed / 1e6)

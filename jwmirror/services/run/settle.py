@@ -1,0 +1,23 @@
+"""Find the associations of which MAST has reprocessed only a part."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jwmirror.core.model import Poll, Settling
+from jwmirror.planning.settling import Patience, settling
+from jwmirror.services.run.holdings import load_holdings
+from jwmirror.store.runs import former_settling
+
+
+def settle_observations(
+    *, mirror: Path, run: Path, poll: Poll, days: float, accept: Sequence[str]
+) -> Settling:
+    """Return the unsettled associations, why and since when.
+
+    `run` is the folder of this run; the run before it knows since when an association is
+    unsettled. `days` and `accept` are those of `settle` in the config.
+    """
+    associations = load_holdings(mirror, poll).associations
+    return settling(
+        associations, poll, Patience(days=days, accept=tuple(accept)), former_settling(run)
+    )

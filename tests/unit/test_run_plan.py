@@ -1,0 +1,78 @@
+"""Plans of one mirror: levels are planned upon each other, and never upon another state."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Plan, Poll, References, Settling
+from jwmirror.core.model.association import Associations
+from jwmirror.pipeline.derivation import engine
+from jwmirror.services.run.holdings import Holdings
+from jwmirror.services.run.plan import plan_levels, plan_recalibration, refused_after
+from jwmirror.services.run.results import ResultStore
+from tests.setup.plans import DEEP, MOSAIC, Observatory, exposure, image2, image3
+
+EMPTY = Holdings(entries=(), associations=Associations())
+OLDER = {**engine(), "jwst": "1.20.2"}
+BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine()}, batches={})
+
+
+def planned_after(below, mirror):
+    """The plans of an empty mirror after these levels."""
+    return plan_levels(EMPTY, [DEEP], Observatory(), ResultStore(mirror.root), 16, below=below)
+
+
+@pytest.mark.parametrize(
+    ("context", "engines"), [("jwst_0002.pmap", engine()), ("jwst_0001.pmap", OLDER)]
+)
+def test_levels_of_two_states_are_not_put_together(empty_mirror, context, engines):
+    """CRDS or jwst changed between the plans of two levels: members would be of both."""
+    below = replace(BELOW, context=context, engines={"deep": engines})
+
+    with pytest.raises(CalibrationError, match="recipe deep: the levels below were planned with"):
+        planned_after([below], empty_mirror)
+
+
+def test_levels_of_one_state_are(empty_mirror):
+    """The next two follow at once where there is nothing to compute."""
+    plans = planned_after([BELOW], empty_mirror)
+
+    assert [plan.context for plan in plans] == ["jwst_0001.pmap"] * 2
+
+
+def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
+    """Mosaics that cannot be made are reported when the exposures are planned, and once."""
+    observatory, results = Observatory(gaps={"image3"}), ResultStore(empty_mirror.root)
+    associations = Associations(found=(*image2(1, 2).found, *image3(1, 2).found))
+    holdings = Holdings(entries=(exposure(1), exposure(2)), associations=associations)
+
+    plans = plan_levels(holdings, [DEEP], observatory, results, 16)
+    (refused,) = refused_after(plans, holdings, [DEEP], observatory, results)
+
+    assert [plan.failures for plan in plans] == [()]
+    assert (refused.product, refused.why) == (
+        MOSAIC,
+        "image3: jwst_0001.pmap has no flat reference",
+    )
+    assert refused_after([*plans] * 3, holdings, [DEEP], observatory, results) == ()
+
+
+def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):
+    """What the level below planned in the same process is not planned again."""
+    third = replace(BELOW, context="jwst_0003.pmap")
+
+    planned = plan_recalibration(
+        mirror=empty_mirror.root,
+        cache=empty_mirror.root / "no cache",
+        recipes=[DEEP],
+        batch_size=16,
+        poll=Poll(listings=(), changes=()),
+        settling=Settling(),
+        references=References(context="", server="", files={}),
+        below=[BELOW],
+        ahead=[BELOW, third],
+        receipts=[],
+    )
+
+    assert (planned.plan, planned.ahead, planned.refused_later) == (BELOW, (third,), ())
