@@ -134,7 +134,7 @@ class Recipes:
         below = self._blocks(recipe["extends"]) if "extends" in recipe else []
         own = blocks_of(f"recipes.{name}", recipe.get("where"))
         for place, old in enumerate(below):
-            for new in [block for block in own if block.wanted == old.wanted][:1]:
+            for new in [block for block in own if block.criteria == old.criteria][:1]:
                 merged = overlaid(normal(old.parameters), normal(new.parameters))
                 below[place] = Block(new.place, new.match, merged)
                 own.remove(new)

@@ -8,19 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
 from jwmirror.pipeline.associations import CORRECT_IT, passed_over, read
 from jwmirror.pipeline.parameters import specs as vocabulary
-
-KEYS = {  # of a recipe: what it is called in a header
-    "observations": "observation",
-    "instruments": "instrument",
-    "detectors": "detector",
-    "exposure_types": "exp_type",
-    "filters": "filter",
-    "gratings": "grating",
-    "subarrays": "subarray",
-}
 
 
 def numbers(item: int | str) -> range:

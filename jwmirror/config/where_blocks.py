@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from jwmirror.core.matching import Criteria, criteria_of, overlap
 from jwmirror.core.model import Where
-from jwmirror.pipeline.parameters.resolution import Leaf, leaves, normal, plain_value
-
-INSTRUMENTS = {"NRC": "NIRCAM", "NRS": "NIRSPEC", "NIS": "NIRISS", "MIR": "MIRI", "FGS": "FGS"}
-GUIDERS = "GUIDER"  # detectors of FGS
-Wanted = dict[str, frozenset[str]]  # by key of a match, the values of which one must be there
+from jwmirror.pipeline.parameters.resolution import Leaf, leaves, normal
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,9 @@ class Block:
     parameters: Mapping[str, Any]
 
     @property
-    def wanted(self) -> Wanted:
-        """What an exposure must be, in values as they are compared."""
-        return {
-            key: frozenset(map(plain_value, value if isinstance(value, list) else [value]))
-            for key, value in self.match.items()
-        }
+    def criteria(self) -> Criteria:
+        """The criteria that an exposure must meet."""
+        return criteria_of(self.match)
 
     @property
     def record(self) -> Where:
@@ -73,40 +67,15 @@ def _beside(one: Block, other: Block) -> str:
 def _conflicts(
     one: Block, other: Block, blocks: Sequence[Block]
 ) -> Iterator[tuple[Leaf, tuple[Any, Any]]]:
-    shared = _shared(one.wanted, other.wanted)
+    shared = overlap(one.criteria, other.criteria)
     if len(one.match) != len(other.match) or shared is None:
         return
     judges = [
         leaves(block.parameters)
         for block in blocks
-        if len(block.match) > len(one.match) and _covers(block.wanted, shared)
+        if len(block.match) > len(one.match) and shared.is_within(block.criteria)
     ]
     here, there = leaves(one.parameters), leaves(other.parameters)
     for leaf in here.keys() & there.keys():
         if here[leaf] != there[leaf] and not any(leaf in judge for judge in judges):
             yield leaf, (here[leaf], there[leaf])
-
-
-def _shared(one: Wanted, other: Wanted) -> Wanted | None:
-    """What an exposure that both match must be; None if there can be none."""
-    both = one | other | {key: one[key] & other[key] for key in one.keys() & other.keys()}
-    if not all(both.values()):
-        return None
-    possible = [found for key in both if (found := _instruments(key, both[key]))]
-    return None if possible and not frozenset.intersection(*possible) else both
-
-
-def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
-    """The instruments that values leave possible; none if they do not tell."""
-    if key == "instrument":
-        return values
-    if key not in ("detector", "exp_type"):
-        return frozenset()
-    starts = ["FGS" if value.startswith(GUIDERS) else value[:3] for value in values]
-    known = all(start in INSTRUMENTS for start in starts)
-    return frozenset(INSTRUMENTS[start] for start in starts) if known else frozenset()
-
-
-def _covers(judge: Wanted, shared: Wanted) -> bool:
-    """Whether a block matches all exposures of this kind."""
-    return all(key in shared and shared[key] <= values for key, values in judge.items())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError, unknown
-from jwmirror.core.model import GONE, Derivation, Entry, Failure, Recipe
+from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,
     SCIENCE,
@@ -18,7 +18,7 @@ from jwmirror.core.model.association import (
     Associations,
     Member,
 )
-from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline import registry
 
 NAME = re.compile(r"jw(?P<program>\d{5})-(?P<candidate>[oacs]\d{3,4})_(?P<stamp>\d{8}t\d{6})_")
 CANDIDATE = re.compile(r"jw\d{5}-([oacs]\d{3,4})_")
@@ -240,28 +240,3 @@ def generated(pool: Path, name: str, roots: Collection[str]) -> tuple[Associatio
             "association files of your own in the recipe (associations)."
         ) from err
     return latest_of(each for title, text in texts for each in parse(text, title))
-
-
-def is_chosen(recipe: Recipe, entry: Entry) -> bool:
-    """Whether an exposure's file is of a recipe's programs, and of what it selects of them.
-
-    By the header where that tells, else by what MAST's listing says. A filter may stand in either
-    wheel, as in the selections of programs: F150W of NIRISS is its PUPIL.
-    """
-    return entry.product.program in recipe.programs and all(
-        not {_plain(_value(entry, each)) for each in headers.WHEELS.get(key, (key,))}.isdisjoint(
-            map(_plain, allowed)
-        )
-        for key, allowed in recipe.select.items()
-    )
-
-
-def _value(entry: Entry, key: str) -> str:
-    said = headers.value(entry.header, key) if entry.header else ""
-    listed = getattr(entry.product, key, None) or ""
-    return said or (listed.lstrip("o") if key == "observation" else listed)
-
-
-def _plain(value: str) -> str | int:
-    """Case does not matter, nor do leading zeros of numbers (001 is 1)."""
-    return int(value) if value.isdecimal() else value.upper()

@@ -8,7 +8,8 @@ from typing import Any
 
 from jwmirror.core import model as records
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import canonical
+from jwmirror.core.matching import criteria_of, matches
+from jwmirror.core.model import Entry, Recipe, canonical
 
 PREFIX = "meta."
 NAMES = {  # key of a where-block: CRDS parameter
@@ -23,7 +24,6 @@ NAMES = {  # key of a where-block: CRDS parameter
     "subarray": "meta.subarray.name",
     "readpatt": "meta.exposure.readpatt",
 }
-WHEELS = {"filter": ("filter", "pupil")}  # where a key looks, if not at itself: F150W of NIRISS
 IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
 
@@ -68,6 +68,22 @@ def parse(header: str) -> dict[str, Any]:
 def value(header: str, name: str) -> str:
     """What a header says for a where-block's key (detector, filter...); "" if nothing."""
     return str(parse(header).get(NAMES[name], ""))
+
+
+def is_selected(recipe: Recipe, entry: Entry) -> bool:
+    """Return whether an exposure's file belongs to a recipe: its programs, and its selection.
+
+    A value that the header lacks is taken from MAST's listing.
+    """
+
+    def value_of(key: str) -> str:
+        listed = getattr(entry.product, key, None) or ""
+        listed = listed.removeprefix("o") if key == "observation" else listed
+        return (value(entry.header, key) if entry.header else "") or listed
+
+    return entry.product.program in recipe.programs and matches(
+        criteria_of(recipe.select), value_of
+    )
 
 
 def _is_plain(name: str, found: Any) -> bool:

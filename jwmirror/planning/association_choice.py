@@ -6,10 +6,11 @@ Pure: what pools give comes in.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from jwmirror.core.matching import describe_match
 from jwmirror.core.model import GONE, UPSTREAM, Entry, Recipe
 from jwmirror.core.model.association import Association, Associations, root_of
-from jwmirror.pipeline.associations import is_chosen
-from jwmirror.pipeline.parameters.resolution import matches, spoken
+from jwmirror.pipeline.headers import is_selected
+from jwmirror.pipeline.parameters.resolution import applies
 
 POOL = "pool"
 STARTS = {1: ("uncal",), 2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes
@@ -71,11 +72,14 @@ def unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
     """What a recipe says of exposures of which none is held, in words: it has no effect."""
     starts = [e for e in _starts(entries, recipe) if e.product.program in recipe.programs]
     known = {entry.header for entry in starts if entry.header}
-    if starts and not any(is_chosen(recipe, entry) for entry in starts):
-        yield f"none of the {len(starts)} files it could start from is of {spoken(recipe.select)}"
+    if starts and not any(is_selected(recipe, entry) for entry in starts):
+        yield (
+            f"none of the {len(starts)} files it could start from is of "
+            f"{describe_match(recipe.select)}"
+        )
     for block in recipe.where if known else ():
-        if not any(matches(block.match, header) for header in known):
-            yield f"where {spoken(block.match)} matches none of the exposures held"
+        if not any(applies(block, header) for header in known):
+            yield f"where {describe_match(block.match)} matches none of the exposures held"
 
 
 def _chosen(
@@ -89,7 +93,7 @@ def _chosen(
     programs = {program for of, program in made if of == recipe.name}
     whole = [each for each in found if each.program not in programs]
     if recipe.select:
-        out = {root_of(e.filename) for e in _starts(entries, recipe) if not is_chosen(recipe, e)}
+        out = {root_of(e.filename) for e in _starts(entries, recipe) if not is_selected(recipe, e)}
         whole = [each for each in whole if not _has_any(each, out)]
     others = [*whole, *(each for program in programs for each in made[recipe.name, program])]
     kept = [e for e in others if e.stage not in own_stages]
@@ -102,7 +106,7 @@ def _has_any(association: Association, roots: set[str]) -> bool:
 
 def _roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:
     """The exposures of a program that a recipe takes."""
-    ours = (entry for entry in _starts(entries, recipe) if is_chosen(recipe, entry))
+    ours = (entry for entry in _starts(entries, recipe) if is_selected(recipe, entry))
     return tuple(sorted({root_of(e.filename) for e in ours if e.product.program == program}))
 
 

@@ -17,7 +17,7 @@ from jwmirror.core.model.association import (
     root_of,
 )
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import is_chosen, program_of
+from jwmirror.pipeline.associations import program_of
 from jwmirror.planning.builder import Desk, Place, PublishedAs, Recall, Resolves
 from jwmirror.planning.inputs import Stock, beside_of, of_upstream, stock_of
 
@@ -172,7 +172,7 @@ def _place(recipe: Recipe, entry: Entry) -> Place:
 
 
 def _of_recipe(exposures: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
-    return (entry for entry in exposures if is_chosen(recipe, entry))
+    return (entry for entry in exposures if headers.is_selected(recipe, entry))
 
 
 def _pipelines(entry: Entry) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
-from jwmirror.pipeline.associations import generated, is_chosen, read
+from jwmirror.pipeline.associations import generated, read
 from jwmirror.pipeline.derivation import is_bound
+from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations
@@ -217,7 +218,7 @@ def test_selections_go_by_header_and_without_one_by_the_listing(select, count):
     entries = [row(ROOTS[0], header=header), row(ROOTS[1], header="", filter="F150W")]
     recipe = replace(DEEP, select=select)
 
-    assert sum(is_chosen(recipe, entry) for entry in entries) == count
+    assert sum(is_selected(recipe, entry) for entry in entries) == count
 
 
 @pytest.mark.parametrize("name", ["F150W", "CLEAR"])
@@ -229,8 +230,8 @@ def test_a_filter_may_stand_in_the_pupil_wheel(name):
         row(ROOTS[1], header="", filter="CLEAR", pupil="F150W"),
     ]
 
-    assert all(is_chosen(replace(DEEP, select={"filter": (name,)}), each) for each in entries)
-    assert not is_chosen(replace(DEEP, select={"filter": ("F200W",)}), entries[0])
+    assert all(is_selected(replace(DEEP, select={"filter": (name,)}), each) for each in entries)
+    assert not is_selected(replace(DEEP, select={"filter": ("F200W",)}), entries[0])
 
 
 def test_what_a_recipe_says_of_exposures_that_nobody_holds_is_told():

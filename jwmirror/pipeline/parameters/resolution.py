@@ -4,13 +4,14 @@ In the normal form, a pipeline has its own parameters, and under "steps" those o
 may also stand beside the pipeline's own parameters, as people write it in a config.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from math import isfinite
 from typing import Any
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.core.model import Recipe
+from jwmirror.core.matching import criteria_of, describe_match, matches
+from jwmirror.core.model import Recipe, Where
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.usercode import between, hooks
 
@@ -31,7 +32,6 @@ IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: i
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
 WITHIN = ".steps."  # between a step and one of its own steps
 Leaf = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
-Match = Mapping[str, str | Sequence[str]]  # of a where-block: one value, or several, for a key
 
 
 # ---- form ------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def effective(recipe: Recipe, header: str) -> dict[str, Any]:
     last = leaves(recipe.settings)
     ties = {}
     for block in recipe.where:
-        if not matches(block.match, header):
+        if not applies(block, header):
             continue
         rank = len(block.match)
         for leaf, value in leaves(block.parameters).items():
@@ -130,14 +130,10 @@ def sayings(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]
     joined = between.leaves(recipe.between, headers.value(header, "exp_type"))
     yield f"recipe {recipe.name}", _tree(leaves(recipe.parameters) | joined)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
-        if matches(block.match, header):
-            yield f"recipe {recipe.name}, where {spoken(block.match)}", normal(block.parameters)
+        if applies(block, header):
+            where = describe_match(block.match)
+            yield f"recipe {recipe.name}, where {where}", normal(block.parameters)
     yield f"set for recipe {recipe.name}", normal(recipe.settings)
-
-
-def spoken(match: Match) -> str:
-    """A where-block's match in words: detector NRCA1 or NRCA2, filter F200W."""
-    return ", ".join(f"{key} {' or '.join(_several(value))}" for key, value in match.items())
 
 
 def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
@@ -148,27 +144,9 @@ def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
     )
 
 
-def matches(match: Match, header: str) -> bool:
-    """Whether an exposure is what a where-block asks for; a filter may stand in either wheel."""
-
-    def said(key: str) -> set[str]:
-        places = headers.WHEELS.get(key, (key,))
-        return {plain_value(headers.value(header, place)) for place in places}
-
-    return all(
-        not said(key).isdisjoint(map(plain_value, _several(wanted)))
-        for key, wanted in match.items()
-    )
-
-
-def _several(wanted: str | Sequence[str]) -> Sequence[str]:
-    return (wanted,) if isinstance(wanted, str) else wanted
-
-
-def plain_value(value: object) -> str:
-    """A header's value as where-blocks compare it: without case, and 01345 is 1345."""
-    text = str(value).strip().upper()
-    return str(int(text)) if text.isdecimal() else text
+def applies(block: Where, header: str) -> bool:
+    """Return whether an exposure meets the match of a where-block."""
+    return matches(criteria_of(block.match), partial(headers.value, header))
 
 
 # ---- resolving -------------------------------------------------------------------------------

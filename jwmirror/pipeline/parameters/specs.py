@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.matching import PLACES, normalise
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.headers import NAMES, WHEELS
-from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, plain_value, spec_of
+from jwmirror.pipeline.headers import NAMES
+from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
 ALONE = ("none", "'1'")  # maximum_cores that start no further processes
@@ -182,10 +183,10 @@ def mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
 
     `wanted` is one value or a list of some; `place` begins the sentences.
     """
-    keys = WHEELS.get(key, (key,))
-    known = {plain_value(value): value for each in keys for value in values(each)}
+    keys = PLACES.get(key, (key,))
+    known = {normalise(value): value for each in keys for value in values(each)}
     for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if known and plain_value(value) not in {*known, ""}:  # "": headers without the keyword
+        if known and normalise(value) not in {*known, ""}:  # "": headers without the keyword
             yield f"{place}: {unknown(' or '.join(keys), value, sorted(known.values()))}"
 
 

@@ -1,0 +1,151 @@
+"""Criteria on exposures and products, such as {"filter": F200W or F405N}: one rule for all of them.
+
+Selections of programs, recipes and their where-blocks use it. Values are compared without regard to
+case, surrounding white space and leading zeros of numbers. NIRCam and NIRISS have bandpass filters
+in both of their wheels, so a filter is looked for in either. Pure.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+Criteria = Mapping[str, frozenset[str]]  # by key: normalised values, of which one is wanted
+ValueOf = Callable[[str], object]  # the value of an exposure or product; None or "": it has none
+
+KEYS = {  # of a selection in the config: the key under which its values are compared
+    "observations": "observation",
+    "instruments": "instrument",
+    "detectors": "detector",
+    "exposure_types": "exp_type",
+    "filters": "filter",
+    "gratings": "grating",
+    "subarrays": "subarray",
+}
+PLACES = {  # keys whose value may be in one of several places
+    "filter": ("filter", "pupil"),
+    "product": ("suffix", "group"),
+}
+INSTRUMENTS = {"NRC": "NIRCAM", "NRS": "NIRSPEC", "NIS": "NIRISS", "MIR": "MIRI", "FGS": "FGS"}
+GUIDERS = "GUIDER"  # begins the names of the detectors of FGS
+NIRCAM_FILTERS = (
+    "F070W F090W F115W F140M F150W F150W2 F182M F187N F200W F210M F212N F250M F277W F300M F322W2 "
+    "F335M F356W F360M F410M F430M F444W F460M F480M WLP4"
+)
+NIRISS_FILTERS = "CLEAR F277W F356W F380M F430M F444W F480M GR150C GR150R"
+USED_WITH = (  # elements of the pupil wheel, and those of the filter wheel used with them (JDox)
+    ("CLEAR FLAT GRISMC GRISMR GDHS0 GDHS60 PINHOLES", NIRCAM_FILTERS),
+    ("MASKBAR MASKIPR MASKRND WLM8 WLP8", NIRCAM_FILTERS),
+    ("F162M F164N", "F150W2"),
+    ("F323N", "F322W2"),
+    ("F405N F466N F470N", "F444W"),
+    ("CLEARP GR700XD NRM", NIRISS_FILTERS),
+    ("F090W F115W F140M F150W F158M F200W", "CLEAR GR150C GR150R"),
+)
+FILTERS_WITH = {pupil: filters.split() for pupils, filters in USED_WITH for pupil in pupils.split()}
+
+
+def normalise(value: object) -> str:
+    """Return a value as it is compared: in upper case, 1345 for 01345, "" for None."""
+    text = "" if value is None else str(value).strip().upper()
+    return str(int(text)) if text.isdecimal() else text
+
+
+def criteria_of(match: Mapping[str, object]) -> Criteria:
+    """Return criteria that a config or a recipe gives: one value or a list of values by key."""
+    return {key: frozenset(map(normalise, _listed(wanted))) for key, wanted in match.items()}
+
+
+def values_of(key: str, value_of: ValueOf) -> frozenset[str]:
+    """Return the normalised values that an exposure or product has for a key; empty if none."""
+    return frozenset(normalise(value_of(place)) for place in PLACES.get(key, (key,))) - {""}
+
+
+def matches(criteria: Criteria, value_of: ValueOf, *, if_unknown: bool = False) -> bool:
+    """Return whether an exposure or product meets all criteria.
+
+    Where it has no value for a key, `if_unknown` decides; by default only the value "" is met.
+    """
+    return all(
+        not wanted.isdisjoint(values or {""}) or (if_unknown and not values)
+        for key, wanted in criteria.items()
+        for values in [values_of(key, value_of)]
+    )
+
+
+def describe_match(match: Mapping[str, object]) -> str:
+    """Return criteria in words: "detector NRCA1 or NRCA2, filter F200W"."""
+    return ", ".join(f"{key} {' or '.join(map(str, _listed(m)))}" for key, m in match.items())
+
+
+def _listed(wanted: object) -> list[object]:
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+
+
+# ---- two criteria at once --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The exposures that meet two criteria: possible values by key, and contents of the wheels."""
+
+    values: Criteria  # without filter and pupil
+    wheels: tuple[Mapping[str, str], ...]  # "" stands for any element that no criterion names
+
+    def is_within(self, criteria: Criteria) -> bool:
+        """Return whether all of these exposures meet further criteria too."""
+        others, of_wheels = _split(criteria)
+        return all(matches(of_wheels, wheels.get) for wheels in self.wheels) and all(
+            key in self.values and self.values[key] <= wanted for key, wanted in others.items()
+        )
+
+
+def overlap(one: Criteria, other: Criteria) -> Overlap | None:
+    """Return which exposures meet both criteria; None if no exposure can.
+
+    No exposure is of two detectors or two instruments, but one may have two of the filters, if
+    the one is in the pupil wheel: F405N is used with F444W.
+    """
+    (first, wheels_of_first), (second, wheels_of_second) = _split(one), _split(other)
+    values = {
+        **first,
+        **second,
+        **{key: first[key] & second[key] for key in first if key in second},
+    }
+    wheels = tuple(
+        wheels
+        for wheels in _wheels([*wheels_of_first.items(), *wheels_of_second.items()])
+        if matches(wheels_of_first, wheels.get) and matches(wheels_of_second, wheels.get)
+    )
+    possible = [found for key in values if (found := _instruments(key, values[key]))]
+    is_possible = not possible or bool(frozenset.intersection(*possible))
+    return Overlap(values, wheels) if all(values.values()) and wheels and is_possible else None
+
+
+def _split(criteria: Criteria) -> tuple[Criteria, Criteria]:
+    """Return the criteria on other keys than the wheels, and those on the wheels."""
+    of_wheels = {key: criteria[key] for key in PLACES["filter"] if key in criteria}
+    return {key: criteria[key] for key in criteria if key not in of_wheels}, of_wheels
+
+
+def _wheels(wanted: list[tuple[str, frozenset[str]]]) -> list[dict[str, str]]:
+    """Return the combinations of named filter and pupil elements that an exposure can have."""
+    filters = frozenset({""}).union(*(values for key, values in wanted if key == "filter"))
+    pupils = (filters & FILTERS_WITH.keys()).union(
+        {""}, *(v for key, v in wanted if key == "pupil")
+    )
+    return [
+        {"filter": filter_, "pupil": pupil}
+        for filter_, pupil in product(sorted(filters), sorted(pupils))
+        if not filter_ or filter_ in FILTERS_WITH.get(pupil, [filter_])
+    ]
+
+
+def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
+    """Return the instruments that have one of these values; empty if that is not known."""
+    if key == "instrument":
+        return values
+    if key not in ("detector", "exp_type"):
+        return frozenset()
+    starts = ["FGS" if value.startswith(GUIDERS) else value[:3] for value in values]
+    known = all(start in INSTRUMENTS for start in starts)
+    return frozenset(INSTRUMENTS[start] for start in starts) if known else frozenset()

@@ -1,0 +1,163 @@
+"""One rule for criteria: the selection of products, recipes and where-blocks agree."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.archive.selection import select_products
+from jwmirror.core.matching import KEYS, criteria_of, overlap
+from jwmirror.core.model import (
+    UPSTREAM,
+    Entry,
+    Listing,
+    Product,
+    Recipe,
+    Selection,
+    Where,
+    canonical,
+)
+from jwmirror.pipeline.headers import NAMES, is_selected
+from jwmirror.pipeline.parameters.resolution import applies
+
+NAME = "jw01345001001_02101_00001_nrcalong_uncal.fits"
+NARROW = {"instrument": "NIRCAM", "filter": "F444W", "pupil": "F405N", "detector": "NRCALONG"}
+NIRISS = {"instrument": "NIRISS", "filter": "CLEAR", "pupil": "F150W", "detector": "NIS"}
+MIRI = {"instrument": "MIRI", "filter": "F770W", "exp_type": "MIR_IMAGE", "subarray": "BRIGHTSKY"}
+NIRSPEC = {"instrument": "NIRSPEC", "filter": "F290LP", "grating": "G395H"}
+FGS = {"instrument": "FGS", "detector": "GUIDER1"}
+
+CASES = [  # an exposure, what is asked of it, and whether it is so
+    (NARROW, {"filters": "F405N"}, True),
+    (NARROW, {"filters": "F444W"}, True),
+    (NARROW, {"filters": "F200W"}, False),
+    (NARROW, {"filters": ["F200W", "F405N"], "detectors": "NRCALONG"}, True),
+    (NARROW, {"filters": "F405N", "detectors": "NRCBLONG"}, False),
+    (NIRISS, {"filters": "F150W"}, True),
+    (NIRISS, {"filters": "F150W", "instruments": "NIRISS"}, True),
+    (NIRISS, {"filters": "F277W"}, False),
+    (MIRI, {"filters": "F770W", "exposure_types": "MIR_IMAGE"}, True),
+    (MIRI, {"filters": "F560W"}, False),
+    (MIRI, {"subarrays": ["FULL", "BRIGHTSKY"]}, True),
+    (NIRSPEC, {"filters": "F290LP", "gratings": "G395H"}, True),
+    (NIRSPEC, {"gratings": "G395M"}, False),
+    (FGS, {"detectors": "GUIDER1"}, True),
+    (FGS, {"instruments": "NIRCAM"}, False),
+    (MIRI, {"observations": 1}, True),
+    (MIRI, {"observations": 2}, False),
+]
+WRITTEN = {
+    "as it is": str,
+    "in small letters": str.lower,
+    "with white space": lambda value: f" {value} ",
+}
+
+
+def asked(criteria: dict) -> dict[str, tuple]:
+    """Criteria with a tuple of values for each key."""
+    return {k: tuple(v) if isinstance(v, list) else (v,) for k, v in criteria.items()}
+
+
+def answers(facts: dict[str, str], criteria: dict) -> dict[str, bool]:
+    """What each user of the rule says of an exposure of observation 1."""
+    product = Product(
+        uri=f"mast:JWST/product/{NAME}",
+        filename=NAME,
+        program=1345,
+        observation="o001",
+        suffix="uncal",
+        **facts,
+    )
+    header = {"meta.observation.observation_number": "001"}
+    header = canonical(header | {NAMES[key]: value for key, value in facts.items()})
+    entry = Entry(
+        path=NAME, origin=UPSTREAM, sha256="0" * 64, size=1, product=product, header=header
+    )
+    match = {KEYS[key]: tuple(map(str, values)) for key, values in asked(criteria).items()}
+    listing = Listing(program=1345, asked_at="2026-01-05T00:00:00", products=(product,))
+    by_header = Recipe(name="deep", programs=(1345,), select=match)
+    return {
+        "selection": bool(select_products(listing, Selection(program=1345, **asked(criteria)))),
+        "recipe": is_selected(by_header, entry),
+        "recipe, by listing": is_selected(by_header, replace(entry, header="")),
+        "where": applies(Where(match=match, parameters={}), header),
+    }
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize(("facts", "criteria", "expected"), CASES)
+def test_selection_recipes_and_where_blocks_agree(facts, criteria, expected, written):
+    """Case and white space do not matter, and a filter may be in either wheel."""
+    facts = {key: WRITTEN[written](value) for key, value in facts.items()}
+
+    found = answers(facts, criteria)
+
+    assert set(found.values()) == {expected}, found
+
+
+@pytest.mark.parametrize("criteria", [{"gratings": "G395H"}, {"filters": "F200W"}])
+def test_only_the_selection_keeps_what_has_no_such_property(criteria):
+    """A guide-star exposure has no filter: it is mirrored, but no recipe asks for it by one."""
+    found = answers(FGS, criteria)
+
+    assert found.pop("selection") and not any(found.values())
+
+
+def test_an_empty_value_means_that_no_wheel_has_a_filter():
+    """MIRI has no pupil wheel; its exposures have a filter all the same."""
+    assert not answers(MIRI, {"filters": ""})["where"]
+    assert answers(FGS, {"filters": ""})["where"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"filter": "F444W"}, {"filter": "F405N"}),
+        ({"filter": "f405n "}, {"pupil": "F405N"}),
+        ({"filter": "F150W2"}, {"filter": ["F200W", "F162M"]}),
+        ({"filter": "GR150R"}, {"filter": "F200W"}),
+        ({"filter": "F200W"}, {"pupil": "CLEAR"}),
+        ({"filter": "F770W"}, {"instrument": "MIRI"}),
+        ({"filter": "F444W"}, {"filter": "GRISMR"}),
+    ],
+)
+def test_criteria_that_one_exposure_can_meet_overlap(one, other):
+    """Two filters are met by one exposure if each is in its own wheel."""
+    assert overlap(criteria_of(one), criteria_of(other))
+    assert overlap(criteria_of(other), criteria_of(one))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"filter": "F200W"}, {"filter": "F444W"}),
+        ({"filter": "F480M"}, {"filter": "F405N"}),
+        ({"filter": "F444W", "pupil": "CLEAR"}, {"filter": "F405N"}),
+        ({"filter": "F200W"}, {"pupil": "F405N"}),
+        ({"filter": "F170LP"}, {"filter": "CLEAR"}),
+        ({"filter": "F560W"}, {"filter": "F770W"}),
+        ({"filter": "F200W"}, {"filter": ""}),
+        ({"detector": "NRS1"}, {"instrument": "NIRCAM"}),
+        ({"detector": "GUIDER1"}, {"detector": "GUIDER2"}),
+        ({"grating": "G395H"}, {"grating": "G395M"}),
+    ],
+)
+def test_criteria_that_no_exposure_can_meet_together_do_not_overlap(one, other):
+    """Filters of one wheel, or two that are not used together, and other instruments."""
+    assert not overlap(criteria_of(one), criteria_of(other))
+    assert not overlap(criteria_of(other), criteria_of(one))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({"filter": "F444W", "pupil": "F405N"}, True),
+        ({"filter": ["F444W", "F200W"]}, True),
+        ({"filter": "F444W", "pupil": "CLEAR"}, False),
+        ({"filter": "F405N", "detector": "NRCALONG"}, False),
+    ],
+)
+def test_an_overlap_is_within_what_all_its_exposures_meet(criteria, expected):
+    """Exposures with F444W and F405N have the one in the filter wheel, the other as pupil."""
+    shared = overlap(criteria_of({"filter": "F444W"}), criteria_of({"filter": "F405N"}))
+
+    assert shared.is_within(criteria_of(criteria)) is expected
