@@ -1,38 +1,36 @@
-"""How two JSON files differ: the members of associations, and all other keys."""
+"""Differences between two JSON files: the members of associations, and all other keys."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import StoreError
+from jwmirror.compare.reading import reading
 from jwmirror.core.model import Reason
-from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES
+from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES, Comparison
 
 ABSENT = object()
 
 
-def compare_json(old: Path, new: Path, filename: str) -> dict[str, Any]:
-    """The verdict, `members` and `cards` of a Comparison; StoreError if one is no JSON."""
-    before, after = _read(old, filename), _read(new, filename)
-    if not (_is_association(before) and _is_association(after)):
-        cards = tuple(_key_changes(before, after, ""))
-        return {"verdict": VALUES if cards else EQUAL, "cards": cards}
-    members = tuple(_member_changes(before, after))
-    both = _names(before) & _names(after)
-    cards = tuple(_key_changes(_without_roles(before, both), _without_roles(after, both), ""))
+def compare_json(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
+    """Add the differences between two JSON files; StoreError if one is not JSON."""
+    old_json, new_json = _read(old, filename), _read(new, filename)
+    if not (_is_association(old_json) and _is_association(new_json)):
+        cards = tuple(_value_changes(old_json, new_json, ""))
+        return replace(comparison, verdict=VALUES if cards else EQUAL, cards=cards)
+    members = tuple(_member_changes(old_json, new_json))
+    common = _member_names(old_json) & _member_names(new_json)
+    cards = tuple(
+        _value_changes(_without_roles(old_json, common), _without_roles(new_json, common), "")
+    )
     verdict = MEMBERS if members else HEADER if cards else EQUAL
-    return {"verdict": verdict, "members": members, "cards": cards}
+    return replace(comparison, verdict=verdict, members=members, cards=cards)
 
 
 def _read(path: Path, filename: str) -> Any:
-    try:
+    with reading(path, filename, "JSON"):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise StoreError(
-            f"{filename}: {path} cannot be read as JSON ({err}); nothing was compared; "
-            "`jwmirror verify --full` tells whether it was damaged since it came."
-        ) from err
 
 
 def _is_association(content: Any) -> bool:
@@ -44,13 +42,16 @@ def _is_association(content: Any) -> bool:
     )
 
 
-def _names(association: dict[str, Any]) -> set[str]:
-    products = association["products"]
-    return {str(member.get("expname")) for each in products for member in each["members"]}
+def _member_names(association: dict[str, Any]) -> set[str]:
+    return {
+        str(member.get("expname"))
+        for product in association["products"]
+        for member in product["members"]
+    }
 
 
 def _without_roles(association: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    """An association with, of its members of these names, what else is said of them, by name."""
+    """Return an association whose members are name -> their other keys, of these names only."""
     products = [
         {
             **product,
@@ -68,58 +69,57 @@ def _without_roles(association: dict[str, Any], names: set[str]) -> dict[str, An
 
 
 def _member_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Reason]:
-    """Members added, removed, of another exptype or in another order; by product."""
-    before, after = (
-        {str(product.get("name")): product["members"] for product in each["products"]}
-        for each in (old, new)
+    """Yield members that were added, removed, or changed exptype or place; product by product."""
+    old_members, new_members = (
+        {str(product.get("name")): product["members"] for product in association["products"]}
+        for association in (old, new)
     )
-    if len(before) == len(after) == 1:  # a product that was renamed is still the same
-        after = dict(zip(before, after.values(), strict=True))
-    several = len(before) > 1 or len(after) > 1
-    for product in [*before, *(name for name in after if name not in before)]:
-        prefix = f"{product}: " if several else ""
-        yield from _changes_in(before.get(product, []), after.get(product, []), prefix)
+    if len(old_members) == len(new_members) == 1:  # a renamed product is still the same one
+        new_members = dict(zip(old_members, new_members.values(), strict=True))
+    has_several = len(old_members) > 1 or len(new_members) > 1
+    for product in old_members | new_members:
+        prefix = f"{product}: " if has_several else ""
+        yield from _role_changes(old_members.get(product, []), new_members.get(product, []), prefix)
 
 
-def _changes_in(old: list[dict], new: list[dict], prefix: str) -> Iterator[Reason]:
-    was, now = _roles(old), _roles(new)
-    for name in [*was, *(name for name in now if name not in was)]:
-        if was.get(name) != now.get(name):
-            yield Reason(f"{prefix}{name}", was.get(name, ""), now.get(name, ""))
-    both = was.keys() & now.keys()
-    orders = [[name for name in roles if name in both] for roles in (was, now)]
-    for place, (before, after) in enumerate(zip(*orders, strict=True), start=1):
-        if before != after:
-            yield Reason(f"{prefix}order, place {place}", before, after)
+def _role_changes(
+    old: list[dict[str, Any]], new: list[dict[str, Any]], prefix: str
+) -> Iterator[Reason]:
+    """Yield each member whose exptype differs, and each place that another member has."""
+    old_roles, new_roles = _roles(old), _roles(new)
+    for name in old_roles | new_roles:
+        if old_roles.get(name) != new_roles.get(name):
+            yield Reason(f"{prefix}{name}", old_roles.get(name, ""), new_roles.get(name, ""))
+    old_order = [name for name in old_roles if name in new_roles]
+    new_order = [name for name in new_roles if name in old_roles]
+    for place, (old_name, new_name) in enumerate(zip(old_order, new_order, strict=True), start=1):
+        if old_name != new_name:
+            yield Reason(f"{prefix}order, place {place}", old_name, new_name)
 
 
-def _roles(members: list[dict]) -> dict[str, str]:
-    """The exptypes of each member, in the order of their first mention."""
-    found: dict[str, str] = {}
+def _roles(members: list[dict[str, Any]]) -> dict[str, str]:
+    """Return name -> exptypes of the members, in the order of their first mention."""
+    roles: dict[str, str] = {}
     for member in members:
         name, role = str(member.get("expname")), str(member.get("exptype"))
-        found[name] = f"{found[name]}, {role}" if name in found else role
-    return found
+        roles[name] = f"{roles[name]}, {role}" if name in roles else role
+    return roles
 
 
-def _key_changes(old: Any, new: Any, place: str) -> Iterator[Reason]:
-    """Each value that differs, by its place: products[0].name."""
+def _value_changes(old: Any, new: Any, path: str) -> Iterator[Reason]:
+    """Yield each value that differs, by its path: products[0].name."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(key for key in new if key not in old)]:
-            at = f"{place}.{key}" if place else str(key)
-            yield from _key_changes(old.get(key, ABSENT), new.get(key, ABSENT), at)
+        for key in old | new:
+            below = f"{path}.{key}" if path else str(key)
+            yield from _value_changes(old.get(key, ABSENT), new.get(key, ABSENT), below)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _key_changes(before, after, f"{place}[{number}]")
+        for number, (old_item, new_item) in enumerate(zip(old, new, strict=True)):
+            yield from _value_changes(old_item, new_item, f"{path}[{number}]")
     elif _text(old) != _text(new) or type(old) is not type(new):
-        yield Reason(place, _text(old), _text(new))
+        yield Reason(path, _text(old), _text(new))
 
 
 def _text(value: Any) -> str:
-    return (
-        ""
-        if value is ABSENT
-        else value
-        if isinstance(value, str)
-        else json.dumps(value, sort_keys=True)
-    )
+    if isinstance(value, str):
+        return value
+    return "" if value is ABSENT else json.dumps(value, sort_keys=True)

@@ -1,16 +1,19 @@
-"""How the cards of FITS headers differ, sorted by what they say."""
+"""Differences between the cards of FITS headers, sorted by topic."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
 from jwmirror.core.model.product import PEDIGREE
 
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
 PEDIGREE_CARDS = frozenset({*PEDIGREE.values(), "CRDS_VER"})  # of the primary header
-STRUCTURE = re.compile(  # told as shapes and types of images and columns
+STRUCTURE = re.compile(  # compared as shapes and types of images and columns
     r"SIMPLE|XTENSION|EXTEND|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|T(TYPE|FORM|UNIT|DIM)\d+"
     r"|BZERO|BSCALE|EXTNAME|EXTVER"
 )
@@ -20,59 +23,59 @@ PRIMARY = "PRIMARY"
 
 @dataclass
 class CardChanges:
-    """What differs in the headers of two files, as it is found."""
+    """Differences between the headers of two files; `add` is called for each pair of HDUs."""
 
     volatile: list[str] = field(default_factory=list)
     pedigree: list[Reason] = field(default_factory=list)
     references: list[Reason] = field(default_factory=list)
     steps: list[Reason] = field(default_factory=list)
     cards: list[Reason] = field(default_factory=list)
-    sky_moved: bool = False  # whether SCI's own coordinates differ
+    sky_moved: bool = False  # whether a coordinate card of SCI differs
 
-    def add(self, hdu: str, old: Any, new: Any) -> None:
-        """Add what differs between the headers of one HDU."""
-        for keyword, before, after in _changed(old, new):
+    def add(self, hdu: str, old: "Header", new: "Header") -> None:
+        """Add the differences between the headers of one HDU."""
+        for keyword, old_value, new_value in _changed_cards(old, new):
             if keyword in VOLATILE:
                 self.volatile.append(keyword)
             if keyword not in VOLATILE or (hdu == PRIMARY and keyword in PEDIGREE_CARDS):
                 what = keyword if hdu == PRIMARY else f"{hdu} {keyword}"
-                self._kind(hdu, keyword).append(Reason(what, before, after))
+                self._topic(hdu, keyword).append(Reason(what, old_value, new_value))
             self.sky_moved |= hdu == "SCI" and SKY.fullmatch(keyword) is not None
 
-    def _kind(self, hdu: str, keyword: str) -> list[Reason]:
+    def _topic(self, hdu: str, keyword: str) -> list[Reason]:
+        """Return the list that a keyword belongs to; jwst writes R_* (references), S_* (steps)."""
         if hdu != PRIMARY:
             return self.cards
         if keyword in PEDIGREE_CARDS:
             return self.pedigree
-        kinds = {"R_": self.references, "S_": self.steps}
-        return kinds.get(keyword[:2], self.cards)
+        return {"R_": self.references, "S_": self.steps}.get(keyword[:2], self.cards)
 
     @property
     def any_science(self) -> bool:
         """Whether a card differs that is not volatile."""
-        pedigree = [each for each in self.pedigree if each.what not in VOLATILE]
+        pedigree = [reason for reason in self.pedigree if reason.what not in VOLATILE]
         return bool(pedigree or self.references or self.steps or self.cards)
 
 
-def _changed(old: Any, new: Any) -> Iterator[tuple[str, str, str]]:
-    """Each keyword whose values differ, in the order of the headers; comments do not count."""
-    before, after = _values(old), _values(new)
-    for keyword in [*before, *(keyword for keyword in after if keyword not in before)]:
-        was, now = before.get(keyword), after.get(keyword)
-        if was != now:
-            yield keyword, " / ".join(was or ()), " / ".join(now or ())
+def _changed_cards(old: "Header", new: "Header") -> Iterator[tuple[str, str, str]]:
+    """Yield each keyword whose values differ, with both; comments of cards are not compared."""
+    old_values, new_values = _values(old), _values(new)
+    for keyword in old_values | new_values:
+        old_value, new_value = old_values.get(keyword, ()), new_values.get(keyword, ())
+        if old_value != new_value:
+            yield keyword, " / ".join(old_value), " / ".join(new_value)
 
 
-def _values(header: Any) -> dict[str, tuple[str, ...]]:
-    """The values of each keyword as text; COMMENT and HISTORY may have several."""
-    found: dict[str, tuple[str, ...]] = {}
+def _values(header: "Header") -> dict[str, tuple[str, ...]]:
+    """Return the values of each keyword as text; COMMENT and HISTORY may have several."""
+    values: dict[str, tuple[str, ...]] = {}
     for card in header.cards:
         if card.keyword and not STRUCTURE.fullmatch(card.keyword):
-            found[card.keyword] = (*found.get(card.keyword, ()), _text(card.value))
-    return found
+            values[card.keyword] = (*values.get(card.keyword, ()), _text(card.value))
+    return values
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     from astropy.io.fits.card import Undefined
 
     if isinstance(value, bool):

@@ -1,18 +1,18 @@
-"""How two FITS files differ: headers, images, tables, the ASDF tree, and where the sky is."""
+"""Differences between two FITS files: headers, images, tables, the ASDF tree, and the sky."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jwmirror.compare import sky
 from jwmirror.compare.cards import CardChanges
-from jwmirror.compare.images import Pixels, compare_images, pixels_of
-from jwmirror.compare.tables import compare_tables, fits_columns, order_change
+from jwmirror.compare.images import compare_images, pixel_type
+from jwmirror.compare.reading import reading
+from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
-from jwmirror.core.errors import StoreError
 from jwmirror.core.fits import VOLATILE, asdf_content, check_end
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
@@ -20,201 +20,195 @@ from jwmirror.core.model.comparison import (
     HEADER,
     PIXELS,
     VALUES,
+    Comparison,
     ImageDifference,
     SkyShift,
     TableDifference,
     TreeDifference,
 )
 
-IMAGE, TABLE, HEADERS = "image", "table", "header"  # HEADERS: the ASDF tree, blended headers
-METADATA = ("ASDF", "HDRTAB")
+if TYPE_CHECKING:
+    from astropy.io.fits import BinTableHDU, ImageHDU
+
+IMAGE, TABLE, METADATA = "image", "table", "metadata"
+METADATA_HDUS = ("ASDF", "HDRTAB")  # the ASDF tree; a table of the headers of a mosaic's inputs
+Hdus = dict[str, Any]  # the HDUs of a file by name; astropy has no types
 
 
 @dataclass
 class FitsChanges:
-    """What differs between two FITS files, as it is found."""
+    """Differences between two FITS files; `add` is called for each name of an HDU."""
 
     cards: CardChanges = field(default_factory=CardChanges)
     layout: list[Reason] = field(default_factory=list)
     images: list[ImageDifference] = field(default_factory=list)
     tables: list[TableDifference] = field(default_factory=list)
     tree: tuple[TreeDifference, ...] = ()
-    shift: SkyShift | None = None
-    touched: set[str] = field(default_factory=set)  # kinds whose content differs
+    changed_kinds: set[str] = field(default_factory=set)
+
+    def add(self, name: str, old_hdus: Hdus, new_hdus: Hdus) -> None:
+        """Add the differences between the HDUs of one name, or that one file has none."""
+        old, new = old_hdus.get(name), new_hdus.get(name)
+        if old is not None and new is not None:
+            self.cards.add(name, old.header, new.header)
+        kinds = {_kind(name, hdu) for hdu in (old, new) if hdu is not None}
+        if old is None or new is None or len(kinds) == 2:
+            self.layout.append(Reason(name, _describe(name, old), _describe(name, new)))
+            self.changed_kinds |= kinds
+        elif kinds == {IMAGE}:
+            self.add_image(name, old, new, _errors(name, old_hdus, new_hdus))
+        elif (tree := asdf_content(old)) is not None:
+            self.tree = compare_trees(tree, asdf_content(new) or b"")
+        else:
+            self.add_table(name, old, new)
+
+    def add_image(
+        self,
+        name: str,
+        old: "ImageHDU",
+        new: "ImageHDU",
+        errors: "tuple[ImageHDU, ImageHDU] | None",
+    ) -> None:
+        """Add the differences between two images."""
+        image = compare_images(name, old, new, errors)
+        if image is None:
+            return
+        if image.changed or image.old_shape != image.new_shape or image.old_type != image.new_type:
+            self.images.append(image)
+            self.changed_kinds.add(IMAGE)
+        else:
+            self.cards.volatile.append(f"bytes of equal values in {name}")
+
+    def add_table(self, name: str, old: "BinTableHDU", new: "BinTableHDU") -> None:
+        """Add the differences between two tables; dates in HDRTAB are volatile."""
+        old_content, new_content = fits_content(old), fits_content(new)
+        self.layout += column_order_change(name, old_content, new_content)
+        table = compare_tables(name, old_content, new_content)
+        if table is None:
+            return
+        kind, columns = _kind(name, old), {column.name for column in table.columns}
+        if kind == METADATA and columns <= VOLATILE and table.old_rows == table.new_rows:
+            self.cards.volatile += sorted(columns)
+        else:
+            self.tables.append(table)
+            self.changed_kinds.add(kind)
 
     @property
     def verdict(self) -> str:
-        """The worst that was found."""
-        if IMAGE in self.touched:
+        """The most serious kind of difference."""
+        if IMAGE in self.changed_kinds:
             return PIXELS
-        if TABLE in self.touched:
+        if TABLE in self.changed_kinds:
             return VALUES
-        header = self.cards.any_science or self.layout or self.tree or HEADERS in self.touched
+        header = self.cards.any_science or self.layout or self.tree or self.changed_kinds
         return HEADER if header else EQUAL
 
+    @property
+    def may_move_sky(self) -> bool:
+        """Whether coordinates may differ: in cards, in the tree, or in arrays that it uses."""
+        branches = {branch.name for branch in self.tree}
+        return self.cards.sky_moved or not branches.isdisjoint({"meta.wcs", BLOCKS})
 
-def compare_fits(old: Path, new: Path, filename: str) -> dict[str, Any]:
-    """The parts of a Comparison of two FITS files; StoreError if one cannot be read whole."""
-    found = FitsChanges()
-    with _opened(old, filename) as before, _opened(new, filename) as after:
-        for name in [*before, *(name for name in after if name not in before)]:
-            if name in before and name in after:
-                _compare_hdus(name, (old, before), (new, after), found)
-            else:
-                _add_lonely(name, before.get(name), after.get(name), found)
-        if found.cards.sky_moved or {"meta.wcs", BLOCKS} & {each.name for each in found.tree}:
-            found.shift = _shift(before, after)
-    return {
-        "verdict": found.verdict,
-        "volatile": tuple(dict.fromkeys(found.cards.volatile)),
-        "pedigree": tuple(found.cards.pedigree),
-        "references": tuple(found.cards.references),
-        "steps": tuple(found.cards.steps),
-        "cards": tuple(found.cards.cards),
-        "layout": tuple(found.layout),
-        "tree": found.tree,
-        "shift": found.shift,
-        "images": tuple(found.images),
-        "tables": tuple(found.tables),
-    }
+
+def compare_fits(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
+    """Add the differences between two FITS files; StoreError if one cannot be read whole."""
+    changes = FitsChanges()
+    with _opened(old, filename) as old_hdus, _opened(new, filename) as new_hdus:
+        for name in old_hdus | new_hdus:
+            changes.add(name, old_hdus, new_hdus)
+        shift = _sky_shift(old_hdus, new_hdus) if changes.may_move_sky else None
+    return replace(
+        comparison,
+        verdict=changes.verdict,
+        volatile=tuple(dict.fromkeys(changes.cards.volatile)),
+        pedigree=tuple(changes.cards.pedigree),
+        references=tuple(changes.cards.references),
+        steps=tuple(changes.cards.steps),
+        cards=tuple(changes.cards.cards),
+        layout=tuple(changes.layout),
+        tree=changes.tree,
+        shift=shift,
+        images=tuple(changes.images),
+        tables=tuple(changes.tables),
+    )
 
 
 @contextmanager
-def _opened(path: Path, filename: str) -> Iterator[dict[str, Any]]:
-    """The HDUs of a FITS file by name: PRIMARY, SCI, and "SCI,2" where there are several."""
+def _opened(path: Path, filename: str) -> Iterator[Hdus]:
+    """Open a FITS file, check its end, and yield its HDUs by name."""
     from astropy.io import fits
 
     with (
-        _understood(f"{filename}: {path}"),
+        reading(path, filename, "FITS", fits.VerifyError),
         warnings.catch_warnings(action="ignore"),
-        fits.open(path, memmap=True, disable_image_compression=True) as hdus,
+        fits.open(path, disable_image_compression=True) as hdus,  # memory-mapped by default
     ):
-        named: dict[str, Any] = {}
+        named: Hdus = {}
         for hdu in hdus:
-            named[_name(hdu, named)] = hdu
+            named[_unique_name(hdu, named)] = hdu
         with open(path, "rb") as file:
             check_end(hdus[-1], file)
         yield named
 
 
-@contextmanager
-def _understood(what: str) -> Iterator[None]:
-    """StoreError for what astropy raises of a file that is no FITS file, or is damaged."""
-    from astropy.io import fits
-
-    try:
-        yield
-    except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as err:
-        raise StoreError(
-            f"{what} cannot be read as FITS ({err}); nothing was compared; `jwmirror verify "
-            "--full` tells whether it was damaged since it came."
-        ) from err
-
-
-def _name(hdu: Any, known: dict[str, Any]) -> str:
+def _unique_name(hdu: Any, known: Hdus) -> str:
+    """Return PRIMARY, SCI, or with the version "SCI,2"; numbered where that occurs twice."""
     name = hdu.name or "(no name)"
     name = f"{name},{hdu.ver}" if hdu.ver != 1 else name
     return f"{name} no. {len(known)}" if name in known else name
 
 
 def _kind(name: str, hdu: Any) -> str:
+    if name.partition(",")[0] in METADATA_HDUS:
+        return METADATA
+    return IMAGE if _is_image(hdu) else TABLE
+
+
+def _is_image(hdu: Any) -> bool:
     from astropy.io import fits
 
-    if name.partition(",")[0] in METADATA:
-        return HEADERS
-    return IMAGE if isinstance(hdu, (fits.ImageHDU, fits.PrimaryHDU)) else TABLE
+    return isinstance(hdu, (fits.ImageHDU, fits.PrimaryHDU))
 
 
-def _compare_hdus(
-    name: str,
-    old: tuple[Path, dict[str, Any]],
-    new: tuple[Path, dict[str, Any]],
-    found: FitsChanges,
-) -> None:
-    """Add what differs between two HDUs of one name."""
-    before, after = old[1][name], new[1][name]
-    found.cards.add(name, before.header, after.header)
-    kinds = _kind(name, before), _kind(name, after)
-    if kinds[0] != kinds[1]:
-        found.layout.append(Reason(name, _described(name, before), _described(name, after)))
-        found.touched |= set(kinds)
-    elif kinds[0] == IMAGE:
-        _add_image(name, old, new, found)
-    elif asdf_content(before) is not None:
-        found.tree = compare_trees(asdf_content(before), asdf_content(after) or b"")
-    else:
-        _add_table(name, before, after, kinds[0], found)
-
-
-def _add_image(
-    name: str,
-    old: tuple[Path, dict[str, Any]],
-    new: tuple[Path, dict[str, Any]],
-    found: FitsChanges,
-) -> None:
-    pairs = [_pixels(*side, name) for side in (old, new)]
-    errors = [_pixels(*side, name.replace("SCI", "ERR")) for side in (old, new)]
-    usable = name.startswith("SCI") and all(
-        each and each.shape == image.shape for each, image in zip(errors, pairs, strict=True)
-    )
-    image = compare_images(name, *pairs, tuple(errors) if usable else None)
-    if image is None:
-        return
-    if image.changed or image.old_shape != image.new_shape or image.old_type != image.new_type:
-        found.images.append(image)
-        found.touched.add(IMAGE)
-    else:
-        found.cards.volatile.append(f"bytes of equal values in {name}")
-
-
-def _pixels(path: Path, hdus: dict[str, Any], name: str) -> Pixels | None:
-    if name not in hdus or _kind(name, hdus[name]) != IMAGE:
-        return None
-    return pixels_of(path, hdus[name].header, hdus[name].fileinfo()["datLoc"])
-
-
-def _add_table(name: str, old: Any, new: Any, kind: str, found: FitsChanges) -> None:
-    """Add a table's differences; columns of dates in a table of blended headers do not count."""
-    before, after = fits_columns(old), fits_columns(new)
-    found.layout += order_change(name, before, after)
-    table = compare_tables(name, before, after)
-    if table is None:
-        return
-    columns = {each.name for each in table.columns}
-    if kind == HEADERS and columns <= VOLATILE and table.old_rows == table.new_rows:
-        found.cards.volatile += sorted(columns)
-    else:
-        found.tables.append(table)
-        found.touched.add(kind)
-
-
-def _add_lonely(name: str, old: Any, new: Any, found: FitsChanges) -> None:
-    """Add an HDU that one file has and the other has not."""
-    found.layout.append(Reason(name, _described(name, old), _described(name, new)))
-    found.touched.add(_kind(name, new if old is None else old))
-
-
-def _described(name: str, hdu: Any) -> str:
-    """An HDU in a few words; "" for none."""
+def _describe(name: str, hdu: Any) -> str:
+    """Return an HDU in a few words; "" for none."""
     if hdu is None:
         return ""
     if _kind(name, hdu) == IMAGE:
-        pixels = pixels_of(Path(), hdu.header, 0)
-        return f"image, {pixels.type} {'x'.join(str(length) for length in pixels.shape)}".strip()
+        return f"image, {pixel_type(hdu)} {'x'.join(map(str, hdu.shape))}".strip()
     return f"table, {hdu.header['NAXIS2']} rows of {hdu.header['TFIELDS']} columns"
 
 
-def _shift(old: dict[str, Any], new: dict[str, Any]) -> SkyShift | None:
-    """By the coordinates that jwst goes by if both have them, else by the FITS headers."""
-    if "SCI" not in old or "SCI" not in new:
+def _errors(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "tuple[ImageHDU, ImageHDU] | None":
+    """Return the ERR images that belong to a SCI image; None unless all shapes are equal."""
+    if not name.startswith("SCI"):
         return None
-    shapes = [pixels_of(Path(), each["SCI"].header, 0).shape for each in (old, new)]
-    if shapes[0] != shapes[1] or len(shapes[0]) < 2:
+    error_name = name.replace("SCI", "ERR")
+    for hdus in (old_hdus, new_hdus):
+        error = hdus.get(error_name)
+        if error is None or not _is_image(error) or error.shape != hdus[name].shape:
+            return None
+    return old_hdus[error_name], new_hdus[error_name]
+
+
+def _sky_shift(old: Hdus, new: Hdus) -> SkyShift | None:
+    """Return the shift of SCI's sky, by gwcs coordinates if both files have them, else by FITS."""
+    if not all(_is_image(hdus.get("SCI")) for hdus in (old, new)):
         return None
-    contents = [asdf_content(each["ASDF"]) if "ASDF" in each else None for each in (old, new)]
-    if all(contents):
-        skies = [sky.gwcs_sky(content) for content in contents]
-        if all(skies):
-            return sky.shift_of(*skies, shapes[0], sky.GWCS)
-    skies = [sky.fits_sky(each["SCI"].header) for each in (old, new)]
-    return sky.shift_of(*skies, shapes[0], sky.FITS) if all(skies) else None
+    shape = old["SCI"].shape
+    if shape != new["SCI"].shape or len(shape) < 2:
+        return None
+    for source, read_sky in ((sky.GWCS, _gwcs_sky), (sky.FITS, _fits_sky)):
+        old_sky, new_sky = read_sky(old), read_sky(new)
+        if old_sky and new_sky:
+            return sky.shift_of(old_sky, new_sky, shape, source)
+    return None
+
+
+def _gwcs_sky(hdus: Hdus) -> sky.PixelToSky | None:
+    content = asdf_content(hdus["ASDF"]) if "ASDF" in hdus else None
+    return sky.gwcs_sky(content) if content else None
+
+
+def _fits_sky(hdus: Hdus) -> sky.PixelToSky | None:
+    return sky.fits_sky(hdus["SCI"].header)

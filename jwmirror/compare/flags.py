@@ -1,4 +1,4 @@
-"""Data quality flags that pixels gained and lost, by the names that jwst gives them."""
+"""Data quality flags that pixels gained and lost, under the names of jwst."""
 
 import numpy as np
 
@@ -7,26 +7,22 @@ from jwmirror.core.model.comparison import FlagDifference
 BITS = 64
 
 
-class Flags:
-    """Counts of flags gained and lost, bit by bit."""
+class FlagCounter:
+    """Counts of flags gained and lost, bit by bit; `add` is called for one block after another."""
 
     def __init__(self) -> None:
         self.gained = np.zeros(BITS, "i8")
         self.lost = np.zeros(BITS, "i8")
 
     def add(self, old: np.ndarray, new: np.ndarray) -> None:
-        """Count the flags of some pixels (uint64)."""
-        moved = old ^ new
-        changed = np.flatnonzero(moved)
-        old, new, moved = old[changed], new[changed], moved[changed]
-        for bit in range(BITS) if len(changed) else ():
-            mask = np.uint64(1 << bit)
-            self.gained[bit] += np.count_nonzero(moved & new & mask)
-            self.lost[bit] += np.count_nonzero(moved & old & mask)
+        """Count the differences between two blocks of flags (uint64)."""
+        changed = old ^ new
+        self.gained += _count_bits(changed & new)
+        self.lost += _count_bits(changed & old)
 
-    def bits(self, hdu: str) -> tuple[FlagDifference, ...]:
-        """What was counted, of the flags that moved; named as jwst names those of `hdu`."""
-        names = names_of(hdu)
+    def differences(self, hdu: str) -> tuple[FlagDifference, ...]:
+        """Return the flags that changed, lowest bit first, named for the image `hdu`."""
+        names = flag_names(hdu)
         return tuple(
             FlagDifference(
                 name=names.get(1 << bit, f"bit {bit}"),
@@ -38,9 +34,15 @@ class Flags:
         )
 
 
-def names_of(hdu: str) -> dict[int, str]:
-    """Value -> name of the flags of pixels, or of groups (GROUPDQ)."""
+def _count_bits(values: np.ndarray) -> np.ndarray:
+    """Return how many values (uint64) have each bit set: an array of BITS counts."""
+    octets = values[values != 0].astype("<u8").view("u1").reshape(-1, BITS // 8)
+    return np.unpackbits(octets, axis=1, bitorder="little").sum(axis=0, dtype="i8")
+
+
+def flag_names(hdu: str) -> dict[int, str]:
+    """Return value -> name of jwst's flags of pixels, or of groups (GROUPDQ)."""
     from stdatamodels.jwst.datamodels import dqflags
 
-    known = dqflags.group if hdu.startswith("GROUPDQ") else dqflags.pixel
-    return {value: name for name, value in known.items()}
+    flags = dqflags.group if hdu.startswith("GROUPDQ") else dqflags.pixel
+    return {value: name for name, value in flags.items()}

@@ -1,174 +1,153 @@
-"""How the pixels of two images differ; a million at a time, however large the images are."""
+"""Differences between the pixels of two images, which are read block by block."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jwmirror.compare.flags import Flags
+from jwmirror.compare.flags import FlagCounter
 from jwmirror.core.model.comparison import ImageDifference, PixelStatistics
 
-CHUNK = 1 << 20  # pixels read at a time
-SAMPLE = 1 << 23  # pixels of which medians and quantiles are taken; of more, each n-th is used
-KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}  # by BITPIX
-OVER_ERROR = (50, 90, 99)  # percentiles
+if TYPE_CHECKING:
+    from astropy.io.fits import ImageHDU
 
-
-@dataclass(frozen=True)
-class Pixels:
-    """Where the pixels of an image are in a file, and what they are."""
-
-    path: Path
-    offset: int  # bytes
-    shape: tuple[int, ...]
-    raw: str  # numpy's type of what is on disk
-    scale: float = 1
-    zero: float = 0
-
-    @property
-    def count(self) -> int:
-        """The number of pixels."""
-        return math.prod(self.shape) if self.shape else 0
-
-    @property
-    def type(self) -> str:
-        """The type of the values, as numpy names it."""
-        kind = np.dtype(self.raw).newbyteorder("=")
-        if (self.scale, self.zero) == (1, 0):
-            return kind.name
-        half = 2 ** (8 * kind.itemsize - 1)
-        if self.scale == 1 and kind.kind == "i" and self.zero == half:
-            return f"u{kind.name}"
-        return "int8" if (self.raw, self.scale, self.zero) == ("u1", 1, -128) else "float64"
-
-    def stored(self, start: int, count: int) -> np.ndarray:
-        """Pixels as they are on disk, from `start` in reading order; OSError if they end early."""
-        size = np.dtype(self.raw).itemsize
-        found = np.fromfile(self.path, self.raw, count, offset=self.offset + start * size)
-        if len(found) != count:
-            raise OSError(f"its pixels end at {start + len(found)} of {self.count}")
-        return found
-
-    def values(self, start: int, count: int) -> np.ndarray:
-        """Pixels as float64; integers as int64 (those of 64 bits unsigned as uint64)."""
-        found = self.stored(start, count)
-        if self.type == "uint64":
-            return found.view(">u8").astype("u8") ^ np.uint64(1 << 63)
-        if self.type.startswith(("int", "uint")):
-            return found.astype("i8") + int(self.zero)
-        return found.astype("f8") * self.scale + self.zero
-
-
-def pixels_of(path: Path, header: Any, offset: int) -> Pixels:
-    """The pixels that a FITS header describes, whose data begin at byte `offset`."""
-    axes = [header[f"NAXIS{axis}"] for axis in range(header["NAXIS"], 0, -1)]
-    scale, zero = header.get("BSCALE", 1), header.get("BZERO", 0)
-    return Pixels(Path(path), offset, tuple(axes), KINDS[header["BITPIX"]], scale, zero)
+BLOCK = 1 << 20  # pixels read at a time
+SAMPLE = 1 << 23  # pixels used for medians and percentiles; of larger images, every n-th pixel
+PERCENTILES = (50, 90, 99)
 
 
 def compare_images(
-    hdu: str, old: Pixels, new: Pixels, errors: tuple[Pixels, Pixels] | None = None
+    name: str, old: "ImageHDU", new: "ImageHDU", errors: "tuple[ImageHDU, ImageHDU] | None" = None
 ) -> ImageDifference | None:
-    """How two images differ; None if all of their bytes are the same.
+    """Return how two images differ; None if all pixels have the same bytes.
 
-    `errors` are the ERR images of both, of the same shape, to measure the difference by.
+    `errors` are the ERR images of both, of the same shape, for the ratio of difference and error.
+    Values are as astropy scales them (BSCALE, BZERO).
     """
-    facts = {
-        "hdu": hdu,
-        "old_shape": old.shape,
-        "new_shape": new.shape,
-        "old_type": old.type,
-        "new_type": new.type,
-    }
+    difference = ImageDifference(
+        hdu=name,
+        old_shape=old.shape,
+        new_shape=new.shape,
+        old_type=pixel_type(old),
+        new_type=pixel_type(new),
+    )
     if old.shape != new.shape:
-        return ImageDifference(**facts)
-    if old.type == new.type and not any(_bytes_differ(old, new)):
+        return difference
+    if difference.old_type == difference.new_type and _have_equal_bytes(old, new):
         return None
-    if hdu.partition(",")[0].endswith("DQ"):
-        return ImageDifference(**facts, pixels=old.count, **_flag_changes(hdu, old, new))
-    return ImageDifference(**facts, pixels=old.count, **_pixel_changes(old, new, errors))
+    difference = replace(difference, pixels=_pixel_count(old))
+    if name.partition(",")[0].endswith("DQ"):
+        return _with_flags(difference, old, new)
+    return _with_statistics(difference, old, new, errors)
 
 
-def _places(count: int) -> Iterator[tuple[int, int]]:
-    """The start and length of each chunk."""
-    return ((start, min(CHUNK, count - start)) for start in range(0, count, CHUNK))
+def pixel_type(image: "ImageHDU") -> str:
+    """Return numpy's name of the type of the pixels, after scaling."""
+    return np.dtype(image.section.dtype).newbyteorder("=").name
 
 
-def _bytes_differ(old: Pixels, new: Pixels) -> Iterator[bool]:
-    for place in _places(old.count):
-        was, now = old.stored(*place), new.stored(*place)
-        yield not np.array_equal(was.view("u1"), now.view("u1"))
+def _pixel_count(image: "ImageHDU") -> int:
+    return math.prod(image.shape) if image.shape else 0
 
 
-def _flag_changes(hdu: str, old: Pixels, new: Pixels) -> dict[str, Any]:
-    flags, changed = Flags(), 0
-    for place in _places(old.count):
-        was, now = (each.values(*place).astype("u8") for each in (old, new))
-        flags.add(was, now)
-        changed += int(np.count_nonzero(was != now))
-    return {"changed": changed, "bits": flags.bits(hdu)}
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
+    """Yield indices of contiguous blocks of at most BLOCK pixels, in the order of the file."""
+    if 0 in shape or not shape:
+        return
+    axis = next(i for i in range(len(shape)) if math.prod(shape[i + 1 :]) <= BLOCK)
+    step = BLOCK // math.prod(shape[axis + 1 :])
+    for leading in np.ndindex(shape[:axis]):
+        for start in range(0, shape[axis], step):
+            yield (*leading, slice(start, start + step))
 
 
-def _pixel_changes(
-    old: Pixels, new: Pixels, errors: tuple[Pixels, Pixels] | None
-) -> dict[str, Any]:
-    every = _stride(old)
-    changed, old_nan, new_nan, largest = 0, 0, 0, 0.0
-    steps, ratios = [], []
-    for place in _places(old.count):
-        was, now = old.values(*place), new.values(*place)
-        lacks = np.isnan(was), np.isnan(now)
-        old_nan += int(np.count_nonzero(lacks[0]))
-        new_nan += int(np.count_nonzero(lacks[1]))
-        changed += int(np.count_nonzero((was != now) & ~(lacks[0] & lacks[1])))
-        step = _difference(was, now)
-        largest = max(largest, float(np.nanmax(np.abs(step), initial=0.0)))
-        part = slice(-place[0] % every, None, every)
-        steps.append(step[part][np.isfinite(step[part])])
+def _have_equal_bytes(old: "ImageHDU", new: "ImageHDU") -> bool:
+    return all(
+        old.section[block].tobytes() == new.section[block].tobytes() for block in _blocks(old.shape)
+    )
+
+
+def _with_flags(difference: ImageDifference, old: "ImageHDU", new: "ImageHDU") -> ImageDifference:
+    """Add how many pixels changed, and which flags they gained and lost."""
+    flags, changed = FlagCounter(), 0
+    for block in _blocks(old.shape):
+        old_flags, new_flags = (image.section[block].astype("u8") for image in (old, new))
+        flags.add(old_flags, new_flags)
+        changed += int(np.count_nonzero(old_flags != new_flags))
+    return replace(difference, changed=changed, bits=flags.differences(difference.hdu))
+
+
+def _with_statistics(
+    difference: ImageDifference,
+    old: "ImageHDU",
+    new: "ImageHDU",
+    errors: "tuple[ImageHDU, ImageHDU] | None",
+) -> ImageDifference:
+    """Add the counts of changed pixels and of NaN, and the statistics of new - old."""
+    every = _sampling_step(difference.pixels)
+    counts, largest, position = np.zeros(3, "i8"), 0.0, 0
+    deltas, ratios = [np.empty(0)], [np.empty(0)]
+    for block in _blocks(old.shape):
+        old_pixels, new_pixels = (image.section[block].ravel() for image in (old, new))
+        counts += _count_changes(old_pixels, new_pixels)
+        delta = _subtract(new_pixels, old_pixels)
+        largest = max(largest, float(np.nanmax(np.abs(delta), initial=0.0)))
+        sample = slice(-position % every, None, every)
+        position += delta.size
+        deltas.append(delta[sample][np.isfinite(delta[sample])])
         if errors:
-            ratios.append(_over_error(step[part], *(e.values(*place)[part] for e in errors)))
-    found = np.concatenate(steps) if steps else np.empty(0)
-    spread = _spread(found, largest, np.concatenate(ratios) if ratios else None, every)
-    return {"changed": changed, "old_nan": old_nan, "new_nan": new_nan, "spread": spread}
+            sampled = (error.section[block].ravel()[sample] for error in errors)
+            ratios.append(_over_error(delta[sample], *sampled))
+    statistics = _statistics(np.concatenate(deltas), largest, np.concatenate(ratios), every)
+    changed, old_nan, new_nan = map(int, counts)
+    return replace(difference, changed=changed, old_nan=old_nan, new_nan=new_nan, spread=statistics)
 
 
-def _stride(pixels: Pixels) -> int:
-    """Which pixels are used for quantiles: each n-th, with n prime to all lengths of the image."""
-    every = -(-pixels.count // SAMPLE)
-    while every > 1 and math.gcd(every, pixels.count) > 1:
+def _sampling_step(count: int) -> int:
+    """Return n such that every n-th pixel is sampled: prime to the count, so to all lengths."""
+    every = max(-(-count // SAMPLE), 1)
+    while math.gcd(every, count) > 1:
         every += 1
-    return max(every, 1)
+    return every
 
 
-def _difference(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """new - old as float64; NaN where one is not finite."""
+def _count_changes(old: np.ndarray, new: np.ndarray) -> list[int]:
+    """Return the counts of changed pixels, of NaN in old and of NaN in new; NaN equals NaN."""
+    old_nan, new_nan = np.isnan(old), np.isnan(new)
+    changed = (old != new) & ~(old_nan & new_nan)
+    return [int(np.count_nonzero(pixels)) for pixels in (changed, old_nan, new_nan)]
+
+
+def _subtract(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """Return new - old as float64; NaN where either is not finite."""
+    if new.dtype.kind == old.dtype.kind == "i":  # exact for 64 bits, too
+        return (new.astype("i8") - old.astype("i8")).astype("f8")
     with np.errstate(invalid="ignore"):
-        if old.dtype == new.dtype == np.dtype("i8"):
-            return (new - old).astype("f8")
-        step = new.astype("f8") - old.astype("f8")
-    return np.where(np.isfinite(step), step, np.nan)
+        delta = new.astype("f8") - old.astype("f8")
+    return np.where(np.isfinite(delta), delta, np.nan)
 
 
-def _over_error(step: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """|difference| over the error (root mean square of both), where there are both."""
-    error = np.sqrt((old**2 + new**2) / 2)
-    usable = np.isfinite(step) & (step != 0) & np.isfinite(error) & (error > 0)
-    return np.abs(step[usable]) / error[usable]
+def _over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Return |delta| / error, with the root mean square of both errors, where both are defined."""
+    error = np.hypot(old.astype("f8"), new.astype("f8")) / math.sqrt(2)
+    usable = np.isfinite(delta) & (delta != 0) & np.isfinite(error) & (error > 0)
+    return np.abs(delta[usable]) / error[usable]
 
 
-def _spread(
-    steps: np.ndarray, largest: float, ratios: np.ndarray | None, every: int
+def _statistics(
+    deltas: np.ndarray, largest: float, ratios: np.ndarray, every: int
 ) -> PixelStatistics | None:
-    if not len(steps):
+    """Return the statistics of sampled differences; None if no pixel is finite in both."""
+    if not len(deltas):
         return None
-    median = float(np.median(steps))
-    mad = float(np.median(np.abs(steps - median)))
-    quantiles = None
-    if ratios is not None and len(ratios):
-        quantiles = tuple(float(each) for each in np.percentile(ratios, OVER_ERROR))
+    median = float(np.median(deltas))
+    mad = float(np.median(np.abs(deltas - median)))
+    over_error = None
+    if len(ratios):
+        low, middle, high = map(float, np.percentile(ratios, PERCENTILES))
+        over_error = (low, middle, high)
     return PixelStatistics(
-        median=median, mad=mad, largest=largest, over_error=quantiles, every=every
+        median=median, mad=mad, largest=largest, over_error=over_error, every=every
     )

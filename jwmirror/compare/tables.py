@@ -1,84 +1,89 @@
-"""How the columns of two tables differ: those of FITS extensions and of ECSV files."""
+"""Differences between the columns of two tables: FITS extensions or ECSV files."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jwmirror.core.errors import StoreError
+from jwmirror.compare.reading import reading
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
-from jwmirror.core.model.comparison import EQUAL, HEADER, VALUES, ColumnDifference, TableDifference
+from jwmirror.core.model.comparison import (
+    EQUAL,
+    HEADER,
+    VALUES,
+    ColumnDifference,
+    Comparison,
+    TableDifference,
+)
+
+if TYPE_CHECKING:
+    from astropy.io.fits import BinTableHDU
 
 
 @dataclass(frozen=True)
 class TableContent:
-    """A table's columns, in order: name -> type and unit as text, and values."""
+    """The columns of a table, in order: name -> type and unit as text, and name -> values."""
 
     rows: int
     types: Mapping[str, str]
-    values: Mapping[str, Any]
+    values: Any  # an astropy Table or FITS_rec: both give a column by its name
 
 
 def compare_tables(hdu: str, old: TableContent, new: TableContent) -> TableDifference | None:
-    """How two tables differ; None if columns and values are the same, in whatever order."""
-    columns = tuple(_column_changes(old, new))
+    """Return how two tables differ; None if columns and values are equal, in whatever order."""
+    columns = tuple(_column_differences(old, new))
     if not columns and old.rows == new.rows:
         return None
     return TableDifference(hdu=hdu, old_rows=old.rows, new_rows=new.rows, columns=columns)
 
 
-def order_change(hdu: str, old: TableContent, new: TableContent) -> list[Reason]:
-    """Whether the columns that both tables have stand in another order."""
-    was, now = (
-        [name for name in one.types if name in other.types]
-        for one, other in ((old, new), (new, old))
-    )
+def column_order_change(hdu: str, old: TableContent, new: TableContent) -> list[Reason]:
+    """Return a reason if the columns that both tables have are in another order."""
+    old_order = [name for name in old.types if name in new.types]
+    new_order = [name for name in new.types if name in old.types]
     what = f"{hdu} order of columns".strip()
-    return [Reason(what, " ".join(was), " ".join(now))] if was != now else []
+    return [Reason(what, " ".join(old_order), " ".join(new_order))] * (old_order != new_order)
 
 
-def fits_columns(hdu: Any) -> TableContent:
-    """The columns of an HDU of astropy's."""
-    types = {each.name: f"{each.format} {each.unit or ''}".strip() for each in hdu.columns}
+def fits_content(hdu: "BinTableHDU") -> TableContent:
+    """Return the content of a FITS table; values are read when they are used."""
+    types = {column.name: f"{column.format} {column.unit or ''}".strip() for column in hdu.columns}
     return TableContent(hdu.header["NAXIS2"], types, hdu.data if types else {})
 
 
-def compare_ecsv(old: Path, new: Path, filename: str) -> dict[str, Any]:
-    """The verdict, `tables`, `cards`, `layout` and `volatile` of a Comparison of ECSV files."""
-    (before, old_meta), (after, new_meta) = (_read_ecsv(each, filename) for each in (old, new))
-    table = compare_tables("", before, after)
-    layout = order_change("", before, after)
-    keys = [*old_meta, *(key for key in new_meta if key not in old_meta)]
-    cards = [
+def compare_ecsv(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
+    """Add the differences between two ECSV files; StoreError if one cannot be read."""
+    (old_table, old_meta), (new_table, new_meta) = (
+        _read_ecsv(path, filename) for path in (old, new)
+    )
+    table = compare_tables("", old_table, new_table)
+    layout = tuple(column_order_change("", old_table, new_table))
+    changes = [
         Reason(key, old_meta.get(key, ""), new_meta.get(key, ""))
-        for key in keys
+        for key in old_meta | new_meta
         if old_meta.get(key) != new_meta.get(key)
     ]
-    science = tuple(each for each in cards if each.what.upper() not in VOLATILE)
-    return {
-        "verdict": VALUES if table else HEADER if science or layout else EQUAL,
-        "tables": (table,) if table else (),
-        "cards": science,
-        "layout": tuple(layout),
-        "volatile": tuple(each.what.upper() for each in cards if each not in science),
-    }
+    cards = tuple(change for change in changes if change.what.upper() not in VOLATILE)
+    return replace(
+        comparison,
+        verdict=VALUES if table else HEADER if cards or layout else EQUAL,
+        tables=(table,) if table else (),
+        cards=cards,
+        layout=layout,
+        volatile=tuple(change.what.upper() for change in changes if change not in cards),
+    )
 
 
 def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]:
-    """The columns of an ECSV file, and its meta as text."""
+    """Return the content of an ECSV file, mixin columns (coordinates) split, and meta as text."""
     from astropy.io import ascii
     from astropy.table.serialize import represent_mixins_as_columns
 
-    try:
+    with reading(path, filename, "ECSV"):
         table = represent_mixins_as_columns(ascii.read(path, format="ecsv"))
-    except (OSError, ValueError, TypeError, KeyError, ascii.InconsistentTableError) as err:
-        raise StoreError(
-            f"{filename}: {path} cannot be read as ECSV ({err}); nothing was compared; "
-            "`jwmirror verify --full` tells whether it was damaged since it came."
-        ) from err
     types = {
         name: f"{table[name].dtype} {table[name].unit or ''}".strip() for name in table.colnames
     }
@@ -86,42 +91,44 @@ def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]
     return TableContent(len(table), types, table), meta
 
 
-def _column_changes(old: TableContent, new: TableContent) -> Iterator[ColumnDifference]:
-    for name in [*old.types, *(name for name in new.types if name not in old.types)]:
-        before, after = old.types.get(name, ""), new.types.get(name, "")
+def _column_differences(old: TableContent, new: TableContent) -> Iterator[ColumnDifference]:
+    """Yield each column that differs; values are compared if the tables have as many rows."""
+    for name in {**old.types, **new.types}:
+        old_type, new_type = old.types.get(name, ""), new.types.get(name, "")
         differing, largest = 0, None
-        if before and after and old.rows == new.rows:
-            differing, largest = _values_differ(old.values[name], new.values[name])
-        if before != after or differing:
+        if old_type and new_type and old.rows == new.rows:
+            differing, largest = _compare_values(old.values[name], new.values[name])
+        if old_type != new_type or differing:
             yield ColumnDifference(
                 name=name,
-                old_type=before,
-                new_type=after,
+                old_type=old_type,
+                new_type=new_type,
                 differing=differing,
                 largest=largest,
             )
 
 
-def _values_differ(old: Any, new: Any) -> tuple[int, float | None]:
-    """In how many rows two columns differ, and the largest absolute difference of numbers."""
-    (old, old_lacks), (new, new_lacks) = _plain(old), _plain(new)
+def _compare_values(old_column: Any, new_column: Any) -> tuple[int, float | None]:
+    """Return in how many rows two columns differ, and the largest absolute difference.
+
+    Columns have the shape (rows, ...). Text, and columns without a pair of finite numbers that
+    differ, have None as difference.
+    """
+    (old, old_missing), (new, new_missing) = _values(old_column), _values(new_column)
     if old.dtype == object or new.dtype == object or old.shape != new.shape:
         pairs = zip(old, new, strict=True)
-        return sum(not np.array_equal(was, now) for was, now in pairs), None
-    both_lack = old_lacks & new_lacks
-    differs = ((old != new) | (old_lacks != new_lacks)) & ~both_lack
+        return sum(not np.array_equal(old_cell, new_cell) for old_cell, new_cell in pairs), None
+    differs = ((old != new) | (old_missing != new_missing)) & ~(old_missing & new_missing)
     rows = differs.reshape(len(old), -1).any(axis=1) if len(old) else differs
-    if not all(each.dtype.kind in "iuf" for each in (old, new)):
-        return int(np.count_nonzero(rows)), None
-    steps = np.abs(new[differs].astype("f8") - old[differs].astype("f8"))
-    steps = steps[np.isfinite(steps)]
-    return int(np.count_nonzero(rows)), float(steps.max()) if len(steps) else None
+    count = int(np.count_nonzero(rows))
+    if not all(values.dtype.kind in "iuf" for values in (old, new)):
+        return count, None
+    deltas = np.abs(new[differs].astype("f8") - old[differs].astype("f8"))
+    deltas = deltas[np.isfinite(deltas)]
+    return count, float(deltas.max()) if len(deltas) else None
 
 
-def _plain(column: Any) -> tuple[np.ndarray, np.ndarray]:
-    """A column's values, and where it has none: masked, or NaN."""
-    values = np.asarray(getattr(column, "data", column) if np.ma.isMaskedArray(column) else column)
-    lacks = (
-        np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else np.zeros(values.shape, bool)
-    )
-    return values, lacks | np.isnan(values) if values.dtype.kind == "f" else lacks
+def _values(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of a column, and where they are missing: masked, or NaN."""
+    values, missing = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
+    return values, missing | np.isnan(values) if values.dtype.kind == "f" else missing

@@ -1,4 +1,4 @@
-"""How the ASDF trees in two FITS files differ, apart from dates and hashes."""
+"""Differences between the ASDF trees in two FITS files, without dates and hashes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,39 +13,39 @@ BLOCKS = "binary blocks"
 
 
 def compare_trees(old: bytes, new: bytes) -> tuple[TreeDifference, ...]:
-    """The branches (two levels deep) in which two ASDF files differ."""
+    """Return the branches (two levels deep) in which two ASDF files differ, sorted by name."""
     if old == new:
         return ()
-    before, after = _leaves_of(old), _leaves_of(new)
-    places = [
-        place
-        for place in before.keys() | after.keys()
-        if before.get(place) != after.get(place) or (place in before) != (place in after)
-    ]
-    counts = Counter(".".join(place[:2]) for place in places)
+    old_leaves, new_leaves = _read_leaves(old), _read_leaves(new)
+    counts = Counter(
+        ".".join(path[:2])
+        for path in old_leaves.keys() | new_leaves.keys()
+        if old_leaves.get(path) != new_leaves.get(path)
+    )
     pairs = zip_longest(asdf_blocks(old), asdf_blocks(new))
-    if blocks := sum(was != now for was, now in pairs):
-        counts[BLOCKS] = blocks
+    if changed_blocks := sum(old_block != new_block for old_block, new_block in pairs):
+        counts[BLOCKS] = changed_blocks
     return tuple(TreeDifference(name=name, values=counts[name]) for name in sorted(counts))
 
 
-def _leaves_of(content: bytes) -> dict[tuple[str, ...], str]:
+def _read_leaves(content: bytes) -> dict[tuple[str, ...], str]:
+    """Return the values of an ASDF tree as text, by path."""
     from asdf.util import load_yaml
 
     return dict(_leaves(load_yaml(BytesIO(content), tagged=True), ()))
 
 
-def _leaves(node: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each leaf by its place; a tag, and an empty node, are leaves too."""
+def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield path and text of each leaf; tags and empty nodes are leaves, too."""
     tag = getattr(node, "_tag", "")
     if isinstance(node, dict):
-        items = [(str(key), node[key]) for key in node if not is_volatile(str(key), place)]
+        items = [(str(key), node[key]) for key in node if not is_volatile(str(key), path)]
     elif isinstance(node, list):
         items = [(str(number), item) for number, item in enumerate(node)]
     else:
-        yield place, f"{tag}{node!r}"
+        yield path, f"{tag}{node!r}"
         return
     if tag or not items:
-        yield (*place, "!"), f"{tag}{type(node).__name__}"
+        yield (*path, "!"), f"{tag}{type(node).__name__}"
     for key, item in items:
-        yield from _leaves(item, (*place, key))
+        yield from _leaves(item, (*path, key))

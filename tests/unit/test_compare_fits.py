@@ -324,16 +324,43 @@ def test_coordinates_in_the_asdf_extension_are_believed_first(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
-def test_pixels_of_every_type_are_read_as_astropy_does(tmp_path, kind):
-    """Types, unsigned ones too, and values agree with astropy's."""
-    least = 0 if kind.startswith("u") else -5
-    data = np.array([[least, 1, 100], [7, 8, 9]], kind)
-    fits.PrimaryHDU(data).writeto(tmp_path / "a.fits")
+def test_pixels_of_every_type_are_compared(tmp_path, kind):
+    """The type, also an unsigned one, is named as numpy does, and one changed pixel is found."""
+    old = np.array([[0, 1, 100], [7, 8, 9]], kind)
+    new = old.copy()
+    new[0, 2] = 110
+    fits.PrimaryHDU(old).writeto(tmp_path / "a.fits")
+    fits.PrimaryHDU(new).writeto(tmp_path / "b.fits")
 
-    with fits.open(tmp_path / "a.fits", do_not_scale_image_data=True) as hdus:
-        pixels = images.pixels_of(tmp_path / "a.fits", hdus[0].header, hdus[0].fileinfo()["datLoc"])
-    assert pixels.type == np.dtype(kind).name
-    assert pixels.values(1, 4).tolist() == [1, 100, 7, 8]
+    (image,) = compare_files(tmp_path / "a.fits", tmp_path / "b.fits").images
+
+    assert (image.old_type, image.new_type) == (np.dtype(kind).name,) * 2
+    assert (image.changed, image.spread.largest) == (1, 10)
+
+
+def test_images_of_other_scale_and_equal_bytes_differ(tmp_path):
+    """Pixels are compared as they are after BSCALE and BZERO."""
+    for name, scale in (("a.fits", 1.5), ("b.fits", 2.0)):
+        hdu = fits.PrimaryHDU(np.array([[1, 2]], "i2"))
+        hdu.header["BSCALE"] = scale
+        hdu.writeto(tmp_path / name)
+
+    (image,) = compare_files(tmp_path / "a.fits", tmp_path / "b.fits").images
+
+    assert (image.changed, image.spread.largest) == (2, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (7, 3), (11,), (2, 0)])
+@pytest.mark.parametrize("block", [1, 5, 13, 64, 1000])
+def test_blocks_cover_an_image_once_in_order(monkeypatch, shape, block):
+    """Cubes and ramps too are read in contiguous pieces of bounded size."""
+    monkeypatch.setattr(images, "BLOCK", block)
+    pixels = np.arange(np.prod(shape)).reshape(shape)
+
+    pieces = [pixels[index].ravel() for index in images._blocks(shape)]
+
+    assert [number for piece in pieces for number in piece] == list(range(pixels.size))
+    assert all(0 < piece.size <= block for piece in pieces)
 
 
 def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
@@ -343,7 +370,7 @@ def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
     paths = Toy().write(tmp_path / "a.fits"), toy.write(tmp_path / "b.fits")
     (whole,) = compare_files(*paths).images
 
-    monkeypatch.setattr(images, "CHUNK", 17)
+    monkeypatch.setattr(images, "BLOCK", 17)
     (pieces,) = compare_files(*paths).images
     monkeypatch.setattr(images, "SAMPLE", 500)
     (sample,) = compare_files(*paths).images
@@ -390,5 +417,5 @@ def test_a_compressed_file_is_refused(tmp_path):
     old, new = Toy().write(tmp_path / "old.fits"), tmp_path / "new.fits"
     new.write_bytes(gzip.compress(old.read_bytes()))
 
-    with pytest.raises(StoreError, match="compressed by gzip"):
+    with pytest.raises(StoreError, match="expected an uncompressed file, found gzip"):
         compare_files(old, new)

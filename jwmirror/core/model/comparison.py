@@ -1,25 +1,25 @@
-"""What comparing tells: frozen records of how two versions of a file, or two states, differ.
+"""Records of how two versions of a file, or two states of a mirror, differ.
 
-Everything is told from the old side to the new one. Only what differs is listed. The fields are
-the keys of `jwmirror diff --json`.
+Differences are from old to new, and only differences are listed. The fields are the keys of
+`jwmirror diff --json`.
 """
 
 from dataclasses import dataclass
 
 from jwmirror.core.model import Entry, Reason
 
-IDENTICAL = "identical"  # the same bytes
+IDENTICAL = "identical"  # equal bytes
 EQUAL = "equal science content"  # only dates, names and checksums differ
-HEADER = "header only"  # other cards or keys, and the same values
+HEADER = "header only"  # cards or keys differ; the values are equal
 PIXELS = "pixels changed"
-VALUES = "values changed"  # of tables, or of JSON that is no association
+VALUES = "values changed"  # of tables, or of JSON other than associations
 MEMBERS = "members changed"  # of an association
-BYTES = "bytes changed"  # of a file of no kind that is known here
+BYTES = "bytes changed"  # of a file that is neither FITS nor JSON nor ECSV
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileContent:
-    """The bytes of one version."""
+    """Checksum and size of one version of a file."""
 
     sha256: str
     size: int  # bytes
@@ -27,19 +27,19 @@ class FileContent:
 
 @dataclass(frozen=True, kw_only=True)
 class PixelStatistics:
-    """How differences (new - old) are spread, over the pixels that are finite in both."""
+    """Statistics of new - old, in the unit of the image, over pixels that are finite in both."""
 
     median: float
-    mad: float  # median absolute deviation from that median
-    largest: float  # absolute
-    over_error: tuple[float, float, float] | None = None  # |difference| / ERR where there is a
-    # difference: 50, 90, 99 %; ERR is the root mean square of both
-    every: int = 1  # all but `largest` is of each so-manieth pixel: 1 is all of them
+    mad: float  # median absolute deviation from the median
+    largest: float  # largest absolute difference
+    over_error: tuple[float, float, float] | None = None  # percentiles 50, 90, 99 of
+    # |difference| / ERR, over pixels that differ; ERR is the root mean square of both
+    every: int = 1  # statistics except `largest` use every n-th pixel (1: all)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FlagDifference:
-    """How many pixels gained and lost one flag."""
+    """Numbers of pixels that gained and lost one data quality flag."""
 
     name: str
     gained: int
@@ -48,19 +48,19 @@ class FlagDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageDifference:
-    """One image in which two FITS files differ; without counts where the shapes do."""
+    """One image in which two FITS files differ; pixels are compared if the shapes are equal."""
 
     hdu: str
     old_shape: tuple[int, ...]
     new_shape: tuple[int, ...]
-    old_type: str  # as numpy names it
+    old_type: str  # numpy's name: float32
     new_type: str
-    pixels: int = 0
-    changed: int = 0
+    pixels: int = 0  # compared
+    changed: int = 0  # of them
     old_nan: int = 0
     new_nan: int = 0
     spread: PixelStatistics | None = None
-    bits: tuple[FlagDifference, ...] = ()  # of data quality only
+    bits: tuple[FlagDifference, ...] = ()  # of data quality images only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class ColumnDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class TableDifference:
-    """One table in which two files differ; values are compared if the numbers of rows are equal."""
+    """One table in which two files differ; values are compared if both have as many rows."""
 
     hdu: str  # "" in an ECSV file
     old_rows: int
@@ -86,7 +86,7 @@ class TableDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class TreeDifference:
-    """One part of the ASDF trees, and how many of its values differ."""
+    """One branch of the ASDF trees, and the number of its values that differ."""
 
     name: str  # meta.wcs
     values: int
@@ -94,38 +94,38 @@ class TreeDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class SkyShift:
-    """How far the sky moved under the pixels of SCI, in milliarcseconds."""
+    """Shift of the sky under the pixels of SCI, in milliarcseconds."""
 
-    source: str  # "gwcs" or "FITS": whose coordinates
-    centre: float
-    east: float  # of the centre
+    source: str  # coordinates used: "gwcs" or "FITS"
+    centre: float  # distance
+    east: float  # component of the centre's shift
     north: float
-    corners: tuple[float, ...]
+    corners: tuple[float, ...]  # distances
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How two versions of one file differ."""
+    """Differences between two versions of one file; each kind of file fills its own fields."""
 
     verdict: str  # one of the seven above
     old: FileContent
     new: FileContent
-    volatile: tuple[str, ...] = ()  # what differs and is no science: DATE, FILENAME...
+    volatile: tuple[str, ...] = ()  # differences without scientific meaning: DATE, FILENAME...
     pedigree: tuple[Reason, ...] = ()  # CAL_VER, CRDS_CTX, SDP_VER, DATE
     references: tuple[Reason, ...] = ()  # R_*
     steps: tuple[Reason, ...] = ()  # S_*
     cards: tuple[Reason, ...] = ()  # the others; keys of JSON, and of an ECSV file's meta
-    layout: tuple[Reason, ...] = ()  # HDUs and orders of columns
+    layout: tuple[Reason, ...] = ()  # HDUs and the order of columns
     tree: tuple[TreeDifference, ...] = ()
     shift: SkyShift | None = None
     images: tuple[ImageDifference, ...] = ()
     tables: tuple[TableDifference, ...] = ()
-    members: tuple[Reason, ...] = ()  # of an association: exptype, or place in the order
+    members: tuple[Reason, ...] = ()  # of an association: exptype, or place
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One side of a comparison of states."""
+    """One of two states that are compared: a generation, or its files of one origin."""
 
     generation: int
     origin: str = ""  # "upstream" or a recipe; "" for all
@@ -135,16 +135,16 @@ class Side:
 class FileChange:
     """One file in which two states differ."""
 
-    kind: str  # new, changed, marked (same bytes, other facts), gone
+    kind: str  # new, changed, marked (equal bytes, other facts such as vanished), gone
     old: Entry | None
     new: Entry | None
     reasons: tuple[Reason, ...] = ()
-    same_science: bool = False  # changed, and its science identity is the same
+    same_science: bool = False  # changed, but the science identity is equal
 
 
 @dataclass(frozen=True, kw_only=True)
 class StateDifference:
-    """How two states of a mirror differ."""
+    """The files in which two states of a mirror differ."""
 
     mirror: str
     old: Side
@@ -154,7 +154,7 @@ class StateDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class FileDifference:
-    """How one file differs between two states; no comparison where one state lacks it."""
+    """Differences of one file between two states; no comparison if one state lacks it."""
 
     old: Entry | None
     new: Entry | None
@@ -164,7 +164,7 @@ class FileDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class FileDifferences:
-    """How the files of one name differ between two states."""
+    """Differences of all files of one name between two states."""
 
     mirror: str
     old: Side
