@@ -1,4 +1,4 @@
-"""`jwmirror`: look at, check and steer a mirror. Thin: commands read records and print pages."""
+"""The `jwmirror` command. A command parses its arguments, calls one use case, and prints."""
 
 from jwmirror.cli.app import app
 

@@ -1,86 +1,75 @@
-"""The command line's frame: the app, the options that commands share, how they end and print."""
+"""The command line application: the table of commands, and how errors end a command."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
-import yaml
-from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 from typer.main import get_group
 
 from jwmirror.core.errors import ConfigError, JwmirrorError
 
-HOMES = {  # command -> the module that has it, in the order of the help
-    "check": "check",
-    "plan": "status",
-    "status": "status",
-    "log": "log",
-    "diff": "diff",
-    "explain": "explain",
-    "params": "params",
-    "new-step": "params",
-    "rollback": "generations",
-    "pin": "generations",
-    "unpin": "generations",
-    "prune": "generations",
-    "checkout": "export",
-    "as-of": "export",
-    "freeze": "export",
-    "verify": "verify",
-    "adopt": "ingest",
-    "ingest-events": "ingest",
-    "references": "references",
+COMMANDS = {  # command -> its module, in the order of --help
+    "check": "configure.check",
+    "plan": "inspect.plan",
+    "status": "inspect.status",
+    "log": "inspect.log",
+    "diff": "inspect.diff",
+    "explain": "inspect.explain",
+    "params": "configure.params",
+    "new-step": "configure.new_step",
+    "rollback": "maintain.rollback",
+    "pin": "maintain.pin",
+    "unpin": "maintain.unpin",
+    "prune": "maintain.prune",
+    "checkout": "maintain.checkout",
+    "as-of": "maintain.as_of",
+    "freeze": "maintain.freeze",
+    "verify": "maintain.verify",
+    "adopt": "maintain.adopt",
+    "ingest-events": "maintain.ingest_events",
+    "references": "maintain.references",
 }
 
 
-class Commands(TyperGroup):
-    """The commands; a module is imported when one of its own is asked for, and so starts fast."""
+class CommandTable(TyperGroup):
+    """The commands. The module of a command is imported on demand, so that each starts fast."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
-        """All names."""
-        return list(HOMES)
+    # `Any` for a click Context or Command: typer has its own click and does not export its classes.
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
-        """A command, or None; after an unknown name all are there, to suggest one of them."""
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None if there is none, after importing all to suggest a name."""
         if cmd_name not in self.commands:
-            for home in {HOMES[cmd_name]} if cmd_name in HOMES else set(HOMES.values()):
-                import_module(f"jwmirror.cli.{home}")
+            modules = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
+            for module in modules:
+                import_module(f"jwmirror.cli.{module}")
             self.commands = get_group(app).commands
         return self.commands.get(cmd_name)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Print an expected error; exit code 2 for a mistake in config or call."""
+        try:
+            return super().invoke(ctx)
+        except JwmirrorError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
+
 
 app = typer.Typer(
-    cls=Commands,
+    cls=CommandTable,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ConfigFile = Annotated[Path, typer.Option("--config", help="The config file.")]
-AskedConfig = Annotated[
-    Path | None, typer.Option("--config", help="The config file; else config/config.yaml.")
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="RECIPE.PIPELINE.STEP.PARAMETER=VALUE, above the config; repeat it."
-    ),
-]
-All = Annotated[bool, typer.Option("--all", help="List everything.")]
-Mirror = Annotated[Path | None, typer.Option(help="The mirror; else what the config names.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON; its keys: docs/commands.md.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell what it would do, and end.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for who works on the mirror.")]
-CONFIG = Path("config/config.yaml")
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
         from jwmirror import __version__
 
         print(f"jwmirror {__version__}")
@@ -91,61 +80,12 @@ def _tell_version(asked: bool) -> None:
 def jwmirror(
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell which it is."),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_show_version,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
-    """A local mirror of your JWST programs that knows its own history."""
-
-
-def patience(wait: bool) -> float | None:
-    """How long to wait for a lease, in seconds; None: as long as it takes."""
-    return None if wait else 0.0
-
-
-def mirror_of(mirror: Path | None, config: Path) -> Path:
-    """The mirror that was named, or that a config names; only that key of it is read."""
-    if mirror is not None:
-        if not mirror.is_dir():
-            raise ConfigError([f"--mirror {mirror}: there is no such folder"])
-        return mirror
-    try:
-        found = yaml.safe_load(config.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        mistake = f"{config}: cannot be read; name one with --config, or a mirror with --mirror"
-        raise ConfigError([mistake]) from err
-    named = found.get("mirror", "mirror") if isinstance(found, dict) else "mirror"
-    if not isinstance(named, str):
-        raise ConfigError([f"{config}: mirror: found {named!r}, expected the name of a folder"])
-    return Path(named)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Print jwmirror's own errors; exit code 2 for the config's, 1 for the others."""
-    try:
-        yield
-    except ConfigError as error:
-        print("\n".join(error.mistakes), file=sys.stderr)
-        raise typer.Exit(2) from error
-    except JwmirrorError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(1) from error
-
-
-def tell(record: Any, page: RenderableType, as_json: bool) -> None:
-    """Print a record: as a page for people, or as JSON."""
-    if as_json:
-        print_json(record)
-    else:
-        console().print(page)
-
-
-def console() -> Console:
-    """The terminal; or, into a pipe or file, a page wide enough not to cut names."""
-    return Console() if sys.stdout.isatty() else Console(width=200)
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON with sorted keys."""
-    encoded = msgspec.json.encode(value, order="sorted")
-    print(msgspec.json.format(encoded, indent=2).decode())
+    """Inspect, check and maintain a local, versioned mirror of your JWST programs."""

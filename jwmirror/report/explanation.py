@@ -3,9 +3,7 @@
 The fields are the keys of `jwmirror explain --json`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from jwmirror.core.model import Derivation, Entry, Reason, Record, Wait
@@ -61,19 +59,3 @@ def parameters_by_step(derivation: Derivation) -> dict[str, dict[str, Any]]:
     parameters = derivation.parameters
     own = {name: value for name, value in parameters.items() if name != "steps"}
     return {derivation.pipeline: own, **parameters.get("steps", {})}
-
-
-def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths that a user may mean by a file name, or by a path that ends as they do."""
-    wanted = name.removeprefix("./").strip("/")
-    return tuple(
-        path
-        for path in paths
-        if path == wanted or path.endswith(f"/{wanted}") or wanted.endswith(f"/{path}")
-    )
-
-
-def similar_names(name: str, paths: Iterable[str]) -> list[str]:
-    """The file names most like one that is not there."""
-    names = sorted({path.rpartition("/")[2] for path in paths})
-    return get_close_matches(name.rpartition("/")[2], names, n=5, cutoff=0.6)

@@ -124,7 +124,7 @@ def test_a_thousand_flips_are_found_and_mended_or_told(archive, process, chamber
         outcome = outcomes[path[row]]
         assert f"the damaged bytes are in quarantine/{row.sha256}.damaged" in outcome["done"]
         assert outcome["is_mended"] == (row in same)
-    for some, why in ((other, "has another version of it now"), (gone, "has it no longer")):
+    for some, why in ((other, "has another version now"), (gone, "no longer has it")):
         for row in some:
             assert f"lost, {row.path}: MAST {why}" in outcomes[path[row]]["done"]
             assert why in losses(root)[row.sha256].why

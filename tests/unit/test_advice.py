@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.core.model import Recipe, Selection
-from jwmirror.services.inspect.advice import advice
+from jwmirror.services.configure.check import config_advice
 
 DEEP = Recipe(name="deep", programs=(1345,))
 RATES = Selection(program=1345, products=("uncal", "rate"))
@@ -24,7 +24,7 @@ RATES = Selection(program=1345, products=("uncal", "rate"))
 )
 def test_a_program_with_its_associations_needs_no_advice(selections):
     """However they are selected, and by whichever of a program's selections."""
-    assert list(advice(selections, [DEEP])) == []
+    assert list(config_advice(selections, [DEEP])) == []
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_a_program_with_its_associations_needs_no_advice(selections):
 )
 def test_a_program_without_associations_is_told_with_what_that_costs(selection):
     """Settling is lost, and what the program's recipes would combine."""
-    (line,) = advice([selection, Selection(program=2107)], [DEEP])
+    (line,) = config_advice([selection, Selection(program=2107)], [DEEP])
 
     assert line.startswith("program 1345 is mirrored without its associations")
-    assert "does not wait (settle)" in line and "(recipe deep)" in line and "add asn" in line
+    assert "(settle)" in line and "(recipe deep)" in line and "add asn" in line
 
 
 def test_with_the_pool_only_settling_is_lost():
     """Recipes have their associations made from it."""
-    (line,) = advice([replace(RATES, products=("uncal", "pool"))], [DEEP])
+    (line,) = config_advice([replace(RATES, products=("uncal", "pool"))], [DEEP])
 
     assert "settle" in line and "recipe" not in line
 
@@ -55,7 +55,7 @@ def test_a_recipe_of_stage_1_or_of_other_programs_loses_nothing():
     """Only settling is told of then."""
     recipes = [Recipe(name="ramps", programs=(1345,), stages=(1,)), Recipe(name="x", programs=(2,))]
 
-    (line,) = advice([RATES], recipes)
+    (line,) = config_advice([RATES], recipes)
 
     assert "settle" in line and "recipe" not in line
 
@@ -69,4 +69,4 @@ def test_check_tells_it_and_the_config_stays_right(tmp_path):
 
     assert done.exit_code == 0
     assert "no mistakes" in done.output
-    assert "To know: program 1345 is mirrored without its associations" in done.output
+    assert "Note: program 1345 is mirrored without its associations" in done.output

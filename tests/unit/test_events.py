@@ -89,5 +89,5 @@ def test_events_that_name_nothing_are_no_hint(tmp_path):
     words = ["ingest-events", str(tmp_path / "none.json"), "--mirror", str(tmp_path)]
     done = CliRunner().invoke(app, words)
 
-    assert "0 events; the next run asks for all" in done.output
+    assert "events read: 0; the next run asks for everything" in done.output
     assert pending(tmp_path) == {}

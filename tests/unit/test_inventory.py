@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.config.load import parse
-from jwmirror.pipeline.parameters.specs import groups
 from jwmirror.pipeline.registry import PIPELINES
+from jwmirror.services.configure.params import parameter_groups
 
 
 def params(*words: str, code: int = 0) -> str:
@@ -23,8 +23,10 @@ def test_all_pipelines_and_their_steps_are_listed():
     lines = params().splitlines()
 
     assert {line.split()[0] for line in lines if line.startswith(" ")} >= PIPELINES.keys()
-    assert all(each.type.isidentifier() for group in groups() for each in group.parameters)
-    assert sum(len(group.parameters) for group in groups()) > 1000
+    assert all(
+        each.type.isidentifier() for group in parameter_groups() for each in group.parameters
+    )
+    assert sum(len(group.parameters) for group in parameter_groups()) > 1000
 
 
 def test_a_parameter_is_told_with_type_default_allowed_values_and_help():
@@ -50,7 +52,9 @@ def test_a_parameter_is_told_with_type_default_allowed_values_and_help():
 
 def test_what_jwmirror_decides_is_not_offered():
     """Where files go, leaving out a whole pipeline, more processes."""
-    named = {(g.name, p.name): p for g in groups("Detector1Pipeline") for p in g.parameters}
+    named = {
+        (g.name, p.name): p for g in parameter_groups("Detector1Pipeline") for p in g.parameters
+    }
 
     assert not {("detector1.jump", "output_dir"), ("detector1", "skip")} & named.keys()
     assert named["detector1.jump", "maximum_cores"].allowed == ("none", "'1'")
@@ -60,7 +64,7 @@ def test_every_default_can_be_said_in_a_recipe():
     """What the list shows is what a config accepts, for a pipeline with all kinds of types."""
     settings = [
         f"deep.{group.name}.{each.name}={each.default}"
-        for group in groups("spec2")
+        for group in parameter_groups("spec2")
         for each in group.parameters
         if each.default is not None
     ]
@@ -77,9 +81,9 @@ def test_every_default_can_be_said_in_a_recipe():
         ("detectr1", "there is no pipeline detectr1; did you mean detector1?"),
         ("detector1.jmup", "there is no step or parameter jmup; did you mean jump?"),
         ("detector1.jump.rejection_treshold", "did you mean rejection_threshold"),
-        ("tweakreg", "tweakreg is a step of image3; say image3.tweakreg"),
+        ("tweakreg", "tweakreg is a step of image3; write image3.tweakreg"),
         ("rejection_threshold", "is a parameter of detector1.jump, "),
-        ("photom.inverse", "say image2.photom.inverse, spec2.photom.inverse"),
+        ("photom.inverse", "write image2.photom.inverse, spec2.photom.inverse"),
     ],
 )
 def test_a_wrong_name_gets_suggestions(name, told):

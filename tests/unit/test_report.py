@@ -15,7 +15,6 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Poll
 from jwmirror.core.model.run import NOTHING_MADE
 from jwmirror.report import formatting, plots
-from jwmirror.report.explanation import matching_paths, similar_names
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.html import write_page
 from jwmirror.report.status import build_history, count_files
@@ -210,16 +209,6 @@ def test_blocks_are_averaged_without_what_is_unknown():
     np.testing.assert_array_equal(small, [[3.0, np.nan]])
     assert plots.shrink(np.ones((3, 1000)), side=10).shape == (1, 10)
     assert plots.shrink(pixels, side=4).shape == pixels.shape
-
-
-def test_names_are_found_by_their_end_and_suggested_by_likeness():
-    """A name, a path below the view and a path through current/ all mean one file."""
-    paths = ["upstream/jw01345/o001/a_cal.fits", "recalibrated/deep/jw01345/o001/a_cal.fits"]
-
-    assert matching_paths("a_cal.fits", paths) == tuple(paths)
-    assert matching_paths("m/current/upstream/jw01345/o001/a_cal.fits", paths) == (paths[0],)
-    assert matching_paths("cal.fits", paths) == ()
-    assert similar_names("a_cals.fits", paths) == ["a_cal.fits"]
 
 
 @pytest.mark.parametrize(

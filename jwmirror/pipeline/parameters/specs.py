@@ -2,16 +2,15 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import yaml
 
-from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.errors import unknown
 from jwmirror.core.matching import PLACES, normalise
 from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.model.parameters import Parameter, ParameterGroup
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, spec_of
@@ -21,73 +20,11 @@ ALONE = ("none", "'1'")  # maximum_cores that start no further processes
 LIMITED = frozenset({"integer", "float"})  # kinds whose bare arguments are minimum and maximum
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One parameter, as stpipe describes it; texts as a config would write the values."""
-
-    name: str
-    type: str  # float, integer, boolean, string, option, list, file...
-    default: str | None  # None where there is none, and it has to be given
-    allowed: tuple[str, ...] = ()  # of an option; empty where any value of the type is
-    minimum: str | None = None
-    maximum: str | None = None
-    help: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """The parameters of one step of a pipeline, or its own (step "")."""
-
-    pipeline: str
-    step: str
-    class_name: str  # jwst.jump.jump_step.JumpStep
-    stage: int
-    parameters: tuple[Parameter, ...]
-
-    @property
-    def name(self) -> str:
-        """detector1.jump."""
-        return f"{self.pipeline}.{self.step}".rstrip(".")
-
-
-def groups(name: str = "") -> tuple[Group, ...]:
-    """What PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER names; of all pipelines for "".
-
-    Without the parameters that jwmirror decides on (where files go). ConfigError with suggestions
-    for a name that does not exist.
-    """
-    pipeline, _, rest = name.partition(".")
-    pipeline = registry.name_of(pipeline)
-    if not name:
-        return tuple(group for each in registry.PIPELINES for group in _groups(each))
-    if pipeline not in registry.PIPELINES:
-        raise ConfigError([_no_pipeline(name)])
-    found = tuple(_groups(pipeline))
-    return _narrowed(found, rest.removeprefix("steps.")) if rest else found
-
-
-def _narrowed(found: tuple[Group, ...], rest: str) -> tuple[Group, ...]:
-    """The step, or the parameter of a step or of the pipeline itself, that `rest` names."""
-    pipeline, (step, _, parameter) = found[0].pipeline, rest.partition(".")
-    by_step = {group.step: group for group in found}
-    if step not in by_step:
-        own = [each for each in found[0].parameters if each.name == rest]
-        if own:
-            return (replace(found[0], parameters=tuple(own)),)
-        names = [*filter(None, by_step), *(each.name for each in found[0].parameters)]
-        raise ConfigError([_unknown(f"{pipeline}.{step}", "step or parameter", step, names)])
-    group = by_step[step]
-    chosen = [each for each in group.parameters if parameter in ("", each.name)]
-    if not chosen and parameter:
-        names = [each.name for each in group.parameters]
-        raise ConfigError([_unknown(f"{group.name}.{parameter}", "parameter", parameter, names)])
-    return (replace(group, parameters=tuple(chosen)),)
-
-
-def _groups(pipeline: str) -> Iterator[Group]:
+def groups_of(pipeline: str) -> Iterator[ParameterGroup]:
+    """Return the parameters of a pipeline itself, then those of each step, from their specs."""
     whole, spec = registry.class_of(pipeline), spec_of(pipeline)
     for step, cls in {"": whole, **whole.step_defs}.items():
-        yield Group(
+        yield ParameterGroup(
             pipeline=pipeline,
             step=step,
             class_name=f"{cls.__module__}.{cls.__name__}",
@@ -137,26 +74,6 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):  # a bare word is a text
         return node.id
     return ast.literal_eval(node)
-
-
-# ---- names that do not exist -----------------------------------------------------------------
-
-
-def _no_pipeline(name: str) -> str:
-    """What was meant by a name that begins with no pipeline: perhaps a step of some."""
-    word, _, _ = name.partition(".")
-    if owners := registry.with_step(word):
-        whole = ", ".join(f"{owner}.{name}" for owner in owners)
-        return f"{name}: {word} is a step of {', '.join(owners)}; say {whole}."
-    if steps := [g.name for g in groups() for each in g.parameters if each.name == name]:
-        return f"{name}: is a parameter of {', '.join(steps)}; say {steps[0]}.{name}."
-    return _unknown(name, "pipeline", word, [*registry.PIPELINES])
-
-
-def _unknown(place: str, kind: str, word: str, names: list[str]) -> str:
-    near = get_close_matches(word, names, n=3, cutoff=0.6)
-    guess = f"did you mean {', '.join(near)}? " if near else ""
-    return f"{place}: there is no {kind} {word}; {guess}there are {', '.join(sorted(names))}."
 
 
 CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # what flies

@@ -1,1 +1,1 @@
-"""The use cases that look at a mirror."""
+"""Use cases that show a mirror and change nothing."""

@@ -1,31 +1,145 @@
-"""What a run would make of one file with the config as it is now, and how former results differ.
+"""How a file was made, and how a recipe would make it with the config as it is now.
 
-Told offline, as the preview is; only the command line calls it.
+MAST and CRDS are not asked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jwmirror.config.load import Config, load
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
-from jwmirror.core.model import Chain, Derivation, Plan, Reason, Recipe
+from jwmirror.core.model import UPSTREAM, Chain, Derivation, Plan, Reason, Recipe
 from jwmirror.core.model.association import root_of
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
+from jwmirror.report.explanation import EarlierResult, Explanation, RecipePreview, StagePreview
+from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.services.inspect.preview import (
     ONE_BATCH,
     Offline,
     current_holdings,
+    origins_of,
     origins_under,
     resolver_by,
 )
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import plan_levels
 from jwmirror.services.run.results import ResultStore
+from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import last_references
+from jwmirror.store.runs import last_references, last_run
 
 PROGRAM = 7  # characters of a file name that tell its program: jw01345
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileExplanation:
+    """How files of one name were made, and how recipes would make them.
+
+    The fields are the keys of `jwmirror explain --json`.
+    """
+
+    files: tuple[Explanation, ...]
+    outlooks: tuple[RecipePreview, ...] = ()
+
+
+def explain_file(
+    root: Path, file: str, recipe: str | None, config_file: Path | None, settings: Sequence[str]
+) -> FileExplanation:
+    """Explain the files of a name in the current view, of one recipe or of all.
+
+    Where parameters come from, and what the next run would do with a raw exposure, a file that is
+    not made yet, or other `settings`, is added if there is a config file.
+
+    Raises:
+        ConfigError: the config has mistakes, and is needed: because of `settings`, or because the
+            file is not in the view.
+        StoreError: there is no such file.
+    """
+    files = _published(root, file, recipe)
+    outlooks: tuple[RecipePreview, ...] = ()
+    if config_file is not None:
+        config, problem = _load(config_file, settings)
+        if config is None and not files:
+            raise ConfigError([problem])
+        files = [_with_origins(explanation, root, config, problem) for explanation in files]
+        if config is not None and (settings or _are_raw(files)):
+            outlooks = _outlooks(root, file, recipe, config)
+    if not files and not outlooks:
+        current = Generations(root).needed_current()
+        of_recipe = f"of recipe {recipe} " if recipe else ""
+        where = f"{of_recipe}not in generation {current.number} of {root}"
+        raise no_such_file(file, where, current.entries().column("path"))
+    return FileExplanation(files=tuple(files), outlooks=outlooks)
+
+
+def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
+    """Explain the files of a name in the current view, of a recipe or of all."""
+    current, provenance = Generations(root).needed_current(), Provenance(root)
+    entries = current.entries()
+    paths = entries.column("path")
+    wanted = set(matching_paths(file, paths))
+    rows = [entries[i] for i, path in enumerate(paths) if path in wanted]
+    rows = [row for row in rows if recipe in (None, row.origin)]
+    records = [provenance.read(row.key) if row.key else None for row in rows]
+    return [
+        Explanation(
+            generation=current.number,
+            entry=row,
+            record=record,
+            former=former_results(root, record.key, record.derivation) if record else (),
+        )
+        for row, record in zip(rows, records, strict=True)
+    ]
+
+
+def _are_raw(files: Sequence[Explanation]) -> bool:
+    """Return whether there is nothing but raw exposures."""
+    return all(each.entry.product and each.entry.product.suffix == "uncal" for each in files)
+
+
+def _load(config_file: Path, settings: Sequence[str]) -> tuple[Config | None, str]:
+    """Return the config, or what is wrong with it; wrong `settings` are an error."""
+    try:
+        return load(config_file, settings), ""
+    except ConfigError as error:
+        if settings:
+            raise
+        return None, f"{config_file}: {error}"
+
+
+def _with_origins(
+    explanation: Explanation, root: Path, config: Config | None, problem: str
+) -> Explanation:
+    """Add where each parameter comes from, or a note why that is not known."""
+    if explanation.record is None:
+        return explanation
+    if config is None:
+        return replace(explanation, note=problem)
+    try:
+        origins = origins_of(
+            explanation.entry,
+            explanation.record.derivation,
+            Generations(root).entries(),
+            config.recipes,
+            last_references(root),
+            config.cache,
+            config.context,
+        )
+    except JwmirrorError as error:
+        return replace(explanation, note=str(error))
+    return replace(explanation, origins=origins)
+
+
+def _outlooks(
+    root: Path, file: str, recipe: str | None, config: Config
+) -> tuple[RecipePreview, ...]:
+    """Return what recipes would do with a file; nothing before the first run."""
+    run, name = last_run(root), file.rstrip("/").rpartition("/")[2]
+    if run is None or recipe == UPSTREAM:
+        return ()
+    return outlooks(root, run, name, config.recipes, recipe, config.cache, config.context)
 
 
 def former_results(mirror: Path, key: str, derivation: Derivation) -> tuple[EarlierResult, ...]:

@@ -1,1 +1,1 @@
-"""The use cases that change a mirror outside a run."""
+"""Use cases that check, change or export a mirror outside a run."""

@@ -49,7 +49,7 @@ def test_a_flat_image_stays_flat():
 '''
 
 
-def new_step(name: str, folder: Path) -> tuple[Path, Path]:
+def write_new_step(name: str, folder: Path) -> tuple[Path, Path]:
     """Write NAME.py and test_NAME.py into a folder.
 
     ConfigError for a name that is none in Python or is in use, and where a file is there already.

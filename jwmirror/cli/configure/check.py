@@ -1,0 +1,32 @@
+"""`jwmirror check`: report every mistake in a config."""
+
+import sys
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import CONFIG, ConfigFile, Json, Settings
+from jwmirror.cli.output import print_json
+from jwmirror.services.configure.check import check_config
+
+
+@app.command("check")
+def check_command(
+    config: ConfigFile = None, settings: Settings = None, as_json: Json = False
+) -> None:
+    """Check the config and every parameter in it. List all mistakes; exit code 2 if there are any.
+
+    Notes point out what is allowed, but may not be what you want.
+    """
+    path = config or CONFIG
+    checked = check_config(path, settings or ())
+    if as_json:
+        print_json({"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes})
+    elif checked.mistakes:
+        print(f"Mistakes in {path}:", *checked.mistakes, sep="\n", file=sys.stderr)
+    else:
+        programs = ", ".join(map(str, checked.programs))
+        recipes = ", ".join(checked.recipes) or "none"
+        print(f"{path}: no mistakes; programs {programs}; recipes {recipes}")
+        print("".join(f"Note: {note}\n" for note in checked.notes), end="")
+    raise typer.Exit(2 if checked.mistakes else 0)

@@ -1,0 +1,29 @@
+"""`jwmirror new-step`: write a step of your own to start from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import Json
+from jwmirror.cli.output import print_json
+from jwmirror.services.configure.new_step import write_new_step
+
+
+@app.command("new-step")
+def new_step_command(
+    name: Annotated[str, typer.Argument(help="Name of the function, such as fix_stripes.")],
+    as_json: Json = False,
+) -> None:
+    """Write NAME.py (a function that runs between two pipelines) and test_NAME.py (its test).
+
+    Both files are written into the current folder. Existing files are never overwritten.
+    """
+    module, test = write_new_step(name, Path.cwd())
+    if as_json:
+        print_json({"module": str(module), "test": str(test)})
+        return
+    print(f"{module}: the function; its docstring lists the rules for such functions")
+    print(f"{test}: its test; run it with `python -m pytest {test.name}`")
+    print(f'To use it in a recipe: between: {{"detector1..image2": {name}.{name}}}')

@@ -1,0 +1,23 @@
+"""`jwmirror params`: list the parameters that a recipe may set."""
+
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import Json
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.params import groups_page, pipelines_page
+from jwmirror.services.configure.params import parameter_groups
+
+
+@app.command("params")
+def params_command(
+    name: Annotated[
+        str, typer.Argument(help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """List parameters of the installed jwst: type, default, allowed values and description."""
+    groups = parameter_groups(name)
+    show({"groups": groups}, groups_page(groups) if name else pipelines_page(groups), as_json)

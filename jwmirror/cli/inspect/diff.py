@@ -1,0 +1,43 @@
+"""`jwmirror diff`: compare two generations or recipes, or one file in them."""
+
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import AllLines, ConfigFile, Json, Mirror, find_mirror
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.diff import files_page, state_page
+from jwmirror.services.inspect.diff import diff_file, diff_states
+
+SIDE = (
+    "Number of a generation, name of a pin, or `current`; add `:RECIPE` or `:upstream` to compare "
+    "only these files, as in `42:deep`. `:deep` is recipe deep in the current generation."
+)
+
+
+@app.command("diff")
+def diff_command(
+    old: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
+    new: Annotated[str, typer.Argument(metavar="B", help="The other side, in the same form.")],
+    file: Annotated[str | None, typer.Argument(help="A file name, or a path in the view.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="Compare only files of this recipe, or `upstream`.")
+    ] = "",
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    all_lines: AllLines = False,
+    as_json: Json = False,
+) -> None:
+    """List the files that differ between two generations or recipes, and why; or compare FILE.
+
+    For FILE, the first line says how much differs: identical, equal science content, header only,
+    or pixels changed. Then follow keywords, pixels and tables.
+    """
+    root = find_mirror(mirror, config)
+    if file is None:
+        states = diff_states(root, old, new, recipe)
+        show(states, state_page(states, all_lines), as_json)
+    else:
+        files = diff_file(root, old, new, file, recipe)
+        show(files, files_page(files, all_lines), as_json)

@@ -1,0 +1,33 @@
+"""`jwmirror log`: list the generations, or the versions of a file."""
+
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import ConfigFile, Json, Mirror, find_mirror
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import file_history_page
+from jwmirror.report.terminal.status import log_page
+from jwmirror.services.inspect.log import history_of_file, mirror_history
+
+
+@app.command("log")
+def log_command(
+    file: Annotated[str | None, typer.Argument(help="A file name, or a path in the view.")] = None,
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    as_json: Json = False,
+) -> None:
+    """List the generations, newest first, and what each changed; or the versions of FILE.
+
+    Each version of FILE is shown with the reason why it differs from the one before. Pruned
+    generations are listed, too.
+    """
+    root = find_mirror(mirror, config)
+    if file is None:
+        history = mirror_history(root)
+        show(history, log_page(history), as_json)
+    else:
+        versions = history_of_file(root, file)
+        show(versions, file_history_page(versions), as_json)

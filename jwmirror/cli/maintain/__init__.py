@@ -1,0 +1,1 @@
+"""Commands that check, change or export a mirror."""

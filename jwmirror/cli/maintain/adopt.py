@@ -1,0 +1,30 @@
+"""`jwmirror adopt`: import files that you already have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import CONFIG, AllLines, ConfigFile, DryRun, Json, Wait, lock_timeout_s
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import adoption_page
+from jwmirror.services.maintain.adopt import adopt_folder
+
+
+@app.command("adopt")
+def adopt_command(
+    folder: Annotated[Path, typer.Argument(help="A folder with files under MAST's names.")],
+    config: ConfigFile = None,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    all_lines: AllLines = False,
+    as_json: Json = False,
+) -> None:
+    """Import files that you already have, so that the next run need not download them.
+
+    MAST is asked for its list of products. A file is imported if its size and checksum are those
+    that MAST lists. Your files are copied, and never changed.
+    """
+    adoption = adopt_folder(config or CONFIG, folder, lock_timeout_s(wait), dry_run)
+    show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)

@@ -1,0 +1,50 @@
+"""`jwmirror checkout`: show a generation in a separate folder."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import (
+    ConfigFile,
+    DryRun,
+    GenerationName,
+    Json,
+    Mirror,
+    TargetFolder,
+    find_mirror,
+)
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import checkout_page
+from jwmirror.services.maintain.export import check_out_generation
+
+
+class CheckoutMode(StrEnum):
+    """How a checkout gets its files."""
+
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+    REFLINK = "reflink"
+    COPY = "copy"
+
+
+Mode = Annotated[
+    CheckoutMode, typer.Option("--mode", help="Links to the objects, or copies of them.")
+]
+
+
+@app.command("checkout")
+def checkout_command(
+    generation: GenerationName,
+    to: TargetFolder,
+    mode: Mode = CheckoutMode.SYMLINK,
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Show a generation in a separate folder. The current view does not change."""
+    root = find_mirror(mirror, config)
+    checkout = check_out_generation(root, generation, to, mode.value, dry_run)
+    show(checkout, checkout_page(checkout, dry_run), as_json)

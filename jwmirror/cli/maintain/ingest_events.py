@@ -1,0 +1,33 @@
+"""`jwmirror ingest-events`: let the next run ask only for what MAST's events name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import ConfigFile, Json, Mirror, find_mirror
+from jwmirror.cli.output import print_json
+from jwmirror.services.maintain.events import ingest_events
+
+
+@app.command("ingest-events")
+def ingest_events_command(
+    file: Annotated[Path, typer.Argument(help="JSON file attached to a MAST subscription e-mail.")],
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    as_json: Json = False,
+) -> None:
+    """Let the next run ask MAST only for the observations named in a subscription e-mail.
+
+    Observations that the config does not select are ignored. The run after the next one asks for
+    everything again.
+    """
+    ingested = ingest_events(find_mirror(mirror, config), file)
+    if as_json:
+        print_json(ingested)
+        return
+    for program, observations in ingested.programs.items():
+        print(f"program {program}: {', '.join(observations) or 'all observations'}")
+    poll = "only for these" if ingested.programs else "for everything: no observation is named"
+    print(f"events read: {ingested.events}; the next run asks {poll}")

@@ -1,0 +1,45 @@
+"""`jwmirror prune`: remove old generations, and the objects that only they use."""
+
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import (
+    AllLines,
+    ConfigFile,
+    DryRun,
+    Json,
+    Mirror,
+    Wait,
+    find_mirror,
+    lock_timeout_s,
+)
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import pruning_page
+from jwmirror.services.maintain.generations import prune_generations
+
+
+@app.command("prune")
+def prune_command(
+    keep_last: Annotated[
+        int | None, typer.Option(min=1, help="Keep this many of the newest generations.")
+    ] = None,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0, help="Keep generations younger than this many days.")
+    ] = None,
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    all_lines: AllLines = False,
+    as_json: Json = False,
+) -> None:
+    """Remove old generations, and the objects that only they use.
+
+    Always kept: the current generation, generations with a name (`pin`), and the newest version of
+    every product.
+    """
+    root = find_mirror(mirror, config)
+    pruning = prune_generations(root, keep_last, keep_days, lock_timeout_s(wait), dry_run)
+    show(pruning, pruning_page(pruning, dry_run, all_lines), as_json)

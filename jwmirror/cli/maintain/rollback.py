@@ -1,0 +1,34 @@
+"""`jwmirror rollback`: make another generation the current one."""
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import (
+    ConfigFile,
+    DryRun,
+    GenerationName,
+    Json,
+    Mirror,
+    Wait,
+    find_mirror,
+    lock_timeout_s,
+)
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import rollback_page
+from jwmirror.services.maintain.generations import roll_back_to
+
+
+@app.command("rollback")
+def rollback_command(
+    generation: GenerationName,
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier (or later) generation the current one. No generation is deleted.
+
+    The next run compares that generation with MAST and the config, and updates it as they require.
+    """
+    root = find_mirror(mirror, config)
+    rollback = roll_back_to(root, generation, lock_timeout_s(wait), dry_run)
+    show(rollback, rollback_page(rollback, dry_run), as_json)

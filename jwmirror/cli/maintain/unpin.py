@@ -1,0 +1,24 @@
+"""`jwmirror unpin`: remove the name of a generation."""
+
+from typing import Annotated
+
+import typer
+
+from jwmirror.cli.app import app
+from jwmirror.cli.options import ConfigFile, DryRun, Json, Mirror, find_mirror
+from jwmirror.cli.output import show
+from jwmirror.report.terminal.maintenance import unpin_page
+from jwmirror.services.maintain.generations import unpin_generation
+
+
+@app.command("unpin")
+def unpin_command(
+    name: Annotated[str, typer.Argument(help="The name to remove.")],
+    config: ConfigFile = None,
+    mirror: Mirror = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a name. The generation stays until a `prune` that does not keep it."""
+    pin = unpin_generation(find_mirror(mirror, config), name, dry_run)
+    show(pin, unpin_page(pin, dry_run), as_json)

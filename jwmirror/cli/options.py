@@ -1,0 +1,69 @@
+"""Options and arguments that commands share, and how the mirror and the config are found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from jwmirror.core.errors import ConfigError
+
+CONFIG = Path("config/config.yaml")
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Config file, else {CONFIG}.")]
+Mirror = Annotated[
+    Path | None, typer.Option(help="Folder of the mirror, instead of the one in the config.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="RECIPE.PIPELINE.STEP.PARAMETER=VALUE",
+        help="Override one parameter of the config; may be repeated.",
+    ),
+]
+AllLines = Annotated[bool, typer.Option("--all", help="List everything; long lists are cut.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (keys: docs/commands.md).")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="If the mirror is locked, wait until it is free.")
+]
+GENERATION = "Number of a generation, name of a pin, or `current`."
+GenerationName = Annotated[str, typer.Argument(metavar="GEN", help=GENERATION)]
+TargetFolder = Annotated[Path, typer.Option("--to", help="Folder to write: new or empty.")]
+
+
+def find_mirror(mirror: Path | None, config: Path | None) -> Path:
+    """Return the mirror's folder: that of `--mirror`, else what the config file names.
+
+    Only the key `mirror` of the config is read, so mistakes elsewhere in it do not matter.
+
+    Raises:
+        ConfigError: the folder of `--mirror` does not exist, or the config cannot be read.
+    """
+    if mirror is not None:
+        if not mirror.is_dir():
+            raise ConfigError([f"--mirror {mirror}: there is no such folder"])
+        return mirror
+    path = config or CONFIG
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        mistake = f"{path}: cannot be read; name a config with --config, or a mirror with --mirror"
+        raise ConfigError([mistake]) from err
+    name = content.get("mirror", "mirror") if isinstance(content, dict) else "mirror"
+    if not isinstance(name, str):
+        raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])
+    return Path(name)
+
+
+def find_config(mirror: Path | None, config: Path | None) -> Path | None:
+    """Return the config file to use; None if only `--mirror` is given: then none is read."""
+    return None if mirror is not None and config is None else config or CONFIG
+
+
+def lock_timeout_s(wait: bool) -> float | None:
+    """Return how long to wait for the mirror's lock, in seconds; None: without limit."""
+    return None if wait else 0.0

@@ -1,0 +1,32 @@
+"""Records of the parameters that the installed jwst has."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter, as stpipe describes it; texts are written as in a config."""
+
+    name: str
+    type: str  # float, integer, boolean, string, option, list, file...
+    default: str | None  # None: there is no default; the parameter must be set
+    allowed: tuple[str, ...] = ()  # of an option; empty: any value of the type
+    minimum: str | None = None
+    maximum: str | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterGroup:
+    """The parameters of one step, or (step "") of a pipeline itself."""
+
+    pipeline: str
+    step: str
+    class_name: str  # jwst.jump.jump_step.JumpStep
+    stage: int
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def name(self) -> str:
+        """The name as in a config: detector1.jump."""
+        return f"{self.pipeline}.{self.step}".rstrip(".")

@@ -1,0 +1,1 @@
+"""Use cases around the config: check it, list what it may set, write a step of your own."""

@@ -1,0 +1,68 @@
+"""The parameters that a recipe may set, by a name that a user gives."""
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from jwmirror.core.errors import ConfigError
+from jwmirror.core.model.parameters import ParameterGroup
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.parameters.specs import groups_of
+
+
+def parameter_groups(name: str = "") -> tuple[ParameterGroup, ...]:
+    """Return what PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER names; "": everything.
+
+    Parameters that jwmirror sets itself (such as output folders) are left out.
+
+    Raises:
+        ConfigError: there is no such name; the message suggests others.
+    """
+    if not name:
+        return tuple(group for pipeline in registry.PIPELINES for group in groups_of(pipeline))
+    pipeline, _, rest = name.partition(".")
+    pipeline = registry.name_of(pipeline)
+    if pipeline not in registry.PIPELINES:
+        raise ConfigError([_no_pipeline(name)])
+    groups = tuple(groups_of(pipeline))
+    return _narrowed(groups, rest.removeprefix("steps.")) if rest else groups
+
+
+def _narrowed(groups: tuple[ParameterGroup, ...], rest: str) -> tuple[ParameterGroup, ...]:
+    """Return the step, or the parameter of a step or of the pipeline itself, that `rest` names."""
+    whole, (step, _, name) = groups[0], rest.partition(".")
+    by_step = {group.step: group for group in groups}
+    if step not in by_step:
+        own = [parameter for parameter in whole.parameters if parameter.name == rest]
+        if own:
+            return (replace(whole, parameters=tuple(own)),)
+        names = [*filter(None, by_step), *(parameter.name for parameter in whole.parameters)]
+        place = f"{whole.pipeline}.{step}"
+        raise ConfigError([_unknown(place, "step or parameter", step, names)])
+    group = by_step[step]
+    chosen = [parameter for parameter in group.parameters if name in ("", parameter.name)]
+    if not chosen and name:
+        names = [parameter.name for parameter in group.parameters]
+        raise ConfigError([_unknown(f"{group.name}.{name}", "parameter", name, names)])
+    return (replace(group, parameters=tuple(chosen)),)
+
+
+def _no_pipeline(name: str) -> str:
+    """Return a message for a name that begins with no pipeline, but perhaps with a step."""
+    word, _, _ = name.partition(".")
+    if owners := registry.with_step(word):
+        full_names = ", ".join(f"{owner}.{name}" for owner in owners)
+        return f"{name}: {word} is a step of {', '.join(owners)}; write {full_names}."
+    groups = [
+        group.name
+        for group in parameter_groups()
+        if name in {parameter.name for parameter in group.parameters}
+    ]
+    if groups:
+        return f"{name}: is a parameter of {', '.join(groups)}; write {groups[0]}.{name}."
+    return _unknown(name, "pipeline", word, [*registry.PIPELINES])
+
+
+def _unknown(place: str, kind: str, word: str, names: list[str]) -> str:
+    near = get_close_matches(word, names, n=3, cutoff=0.6)
+    guess = f"did you mean {', '.join(near)}? " if near else ""
+    return f"{place}: there is no {kind} {word}; {guess}there are {', '.join(sorted(names))}."

@@ -1,0 +1,29 @@
+"""Files by the names that users give: a file name, or the end of a path in a view."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from jwmirror.core.errors import StoreError
+
+
+def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the paths that a file name means, or a path that ends as they do."""
+    wanted = name.removeprefix("./").strip("/")
+    return tuple(
+        path
+        for path in paths
+        if path == wanted or path.endswith(f"/{wanted}") or wanted.endswith(f"/{path}")
+    )
+
+
+def no_such_file(
+    name: str, where: str, paths: Iterable[str], otherwise: str = "`jwmirror status` lists files"
+) -> StoreError:
+    """Return an error for a name that no path matches; it suggests the most similar file names.
+
+    `where` says where the file was looked for; `otherwise` is the hint if no name is similar.
+    """
+    file_names = sorted({path.rpartition("/")[2] for path in paths})
+    near = get_close_matches(name.rpartition("/")[2], file_names, n=5, cutoff=0.6)
+    hint = f"did you mean {', '.join(near)}?" if near else f"{otherwise}."
+    return StoreError(f"{name}: {where}; {hint}")

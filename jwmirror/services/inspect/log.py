@@ -1,0 +1,40 @@
+"""The generations of a mirror, and the versions of one file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from jwmirror.core.model.maintenance import FileHistory, FileVersion
+from jwmirror.report.status import History, build_history
+from jwmirror.services.inspect.change_reasons import ChangeReasons
+from jwmirror.services.inspect.file_names import matching_paths, no_such_file
+from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.history import file_history
+from jwmirror.store.pins import pinned
+
+
+def mirror_history(root: Path) -> History:
+    """Return all generations, those that led to the current one, and their pins."""
+    generations = Generations(root)
+    known = generations.all()
+    pruned = [generation.number for generation in known if generation.is_pruned]
+    return build_history(str(root), generations.current(), known, pruned, pinned(root))
+
+
+def history_of_file(root: Path, file: str) -> FileHistory:
+    """Return the versions of the files that a name matches, and why each differs from the last.
+
+    Raises:
+        StoreError: no generation has such a file; the message suggests others.
+    """
+    history = file_history(root, lambda paths: matching_paths(file, paths))
+    if not history.versions and not history.kept:
+        paths = Generations(root).entries().column("path")
+        raise no_such_file(file, f"not in any generation of {root}", paths)
+    reasons = ChangeReasons(root)
+    versions: list[FileVersion] = []
+    for version in history.versions:
+        before = versions[-1] if versions else None
+        if before and before.path == version.path and before.sha256 != version.sha256:
+            version = replace(version, reasons=reasons.between(before.entry, version.entry))
+        versions.append(version)
+    return replace(history, versions=tuple(versions))

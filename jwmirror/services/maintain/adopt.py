@@ -1,0 +1,63 @@
+"""Import files that the user already has, as if they had been downloaded."""
+
+import os
+from pathlib import Path
+
+from jwmirror.archive.poll import group_into_orders, poll
+from jwmirror.config.load import Config, load
+from jwmirror.core.files import as_store_error
+from jwmirror.core.model import UPSTREAM, Product
+from jwmirror.core.model.maintenance import Adoption
+from jwmirror.net.integrity import check_readable
+from jwmirror.net.staging import staging_folder
+from jwmirror.pipeline.identity import version_of
+from jwmirror.store.generations import Generations
+from jwmirror.store.lease import RUN, lease
+from jwmirror.store.maintenance.adopt import adopt, check_folder
+from jwmirror.store.objects import Objects
+from jwmirror.store.runs import fetched
+
+
+def adopt_folder(config_file: Path, folder: Path, wait_s: float | None, dry_run: bool) -> Adoption:
+    """Import the files below a folder that are products MAST lists and the mirror lacks.
+
+    Raises:
+        ConfigError: the config has mistakes.
+        ArchiveError: MAST cannot be asked.
+        StoreError: there is no such folder.
+        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+    """
+    config = load(config_file)
+    check_folder(folder)  # before MAST is asked
+    root = config.mirror
+    if dry_run:
+        missing, present = _missing_products(config)
+        return adopt(root, folder, missing, present, version_of, check_readable, None)
+    consequence = "what has no receipt is not adopted"
+    with as_store_error("adopt", consequence), lease(root, "adopt", wait_s, RUN):
+        missing, present = _missing_products(config)
+        with staging_folder(Objects(root).incoming, (), missing.values()) as staging:
+            return adopt(
+                root,
+                folder,
+                missing,
+                present,
+                version_of,
+                check_readable,
+                staging,
+                config.group,
+            )
+
+
+def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
+    """Return the products that MAST has and the mirror lacks, and the file names it has."""
+    root = config.mirror
+    entries = Generations(root).entries()
+    token = os.environ.get(config.token_env)
+    polled = poll(config.archive_url, config.selections, entries, token, config.downloads)
+    downloaded = list(fetched(root))
+    ordered = group_into_orders(polled, downloaded).products.values()
+    missing = {product.filename: product for products in ordered for product in products}
+    present = {entry.filename for entry in entries if entry.origin == UPSTREAM}
+    present |= {version.product.filename for version in downloaded}
+    return missing, present - missing.keys()

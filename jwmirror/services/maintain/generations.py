@@ -1,0 +1,61 @@
+"""Go back to a generation, name it, and remove those that are not kept."""
+
+from pathlib import Path
+
+from jwmirror.core.errors import ConfigError
+from jwmirror.core.model.maintenance import Pin, Pruning, Rollback
+from jwmirror.store import pins
+from jwmirror.store.maintenance.lookup import generation_named
+from jwmirror.store.maintenance.prune import plan_pruning, prune
+from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
+
+
+def roll_back_to(root: Path, name: str, wait_s: float | None, dry_run: bool) -> Rollback:
+    """Make a generation the current one; `name` is its number or a pin.
+
+    `wait_s` is how long to wait for the mirror's lock (None: without limit).
+
+    Raises:
+        StoreError: there is no such generation, or it is not complete.
+        HeldError: the mirror is locked.
+    """
+    number = generation_named(root, name).number
+    return plan_rollback(root, number) if dry_run else roll_back(root, number, wait_s)
+
+
+def pin_generation(root: Path, pin_name: str, generation: str, dry_run: bool) -> Pin:
+    """Give a generation (its number, another pin, or `current`) a name.
+
+    Raises:
+        StoreError: there is no such generation, or the name is in use.
+    """
+    number = generation_named(root, generation).number
+    if not dry_run:
+        return pins.pin(root, pin_name, number)
+    pins.check_pin(root, pin_name, number)
+    return Pin(name=pin_name, generation=number, kind=pins.PIN, made_at="")
+
+
+def unpin_generation(root: Path, pin_name: str, dry_run: bool) -> Pin:
+    """Remove a name, and return what it named; StoreError if there is no such name."""
+    return pins.known_pin(root, pin_name) if dry_run else pins.unpin(root, pin_name)
+
+
+def prune_generations(
+    root: Path,
+    keep_last: int | None,
+    keep_days: float | None,
+    wait_s: float | None,
+    dry_run: bool,
+) -> Pruning:
+    """Remove generations that are neither among the last nor young enough.
+
+    Raises:
+        ConfigError: neither `keep_last` nor `keep_days` is given.
+        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+    """
+    if keep_last is None and keep_days is None:
+        raise ConfigError(["prune: say what to keep: --keep-last N, --keep-days D, or both"])
+    policy = Policy(keep_last=keep_last, keep_days=keep_days)
+    return plan_pruning(root, policy) if dry_run else prune(root, policy, wait_s)

@@ -1,0 +1,47 @@
+"""Export the references that recipes need, for a site without network."""
+
+from pathlib import Path
+
+from jwmirror.config.load import Config, load
+from jwmirror.core.errors import ReferencesError
+from jwmirror.core.model import References
+from jwmirror.crds.bundle import ReferenceBundle, write_bundle
+from jwmirror.services.inspect.preview import unpublished_poll
+from jwmirror.services.run.references import FOLLOW, sync_references
+from jwmirror.store.runs import last_references, last_run
+
+
+def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundle:
+    """Copy a context's mappings and the references that the recipes need to the folder `to`.
+
+    Without `sync` these are the references of the last run; with it, CRDS is asked what the recipes
+    of the config need now.
+
+    Raises:
+        ReferencesError: no run has synced references, CRDS cannot be asked, or `to` exists.
+    """
+    config = load(config_file)
+    references = _sync(config) if sync else last_references(config.mirror)
+    if references is None or not references.context:
+        raise ReferencesError(
+            f"{config.mirror}: no run has synced references yet; run `snakemake` first, or add "
+            "--sync."
+        )
+    return write_bundle(references.context, references.files, config.cache, to)
+
+
+def _sync(config: Config) -> References | None:
+    """Sync what the config needs for what is in the mirror; None before the first run."""
+    run = last_run(config.mirror)
+    if run is None:
+        return None
+    return sync_references(
+        mirror=config.mirror,
+        poll=unpublished_poll(run),
+        settling=run.settling,
+        recipes=config.recipes,
+        url=config.references_url,
+        policy=config.context,
+        on_new_context=FOLLOW,
+        cache=config.cache,
+    )

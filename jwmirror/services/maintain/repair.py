@@ -1,0 +1,74 @@
+"""Repair a mirror: rebuild what can be rebuilt, and download from MAST what was lost."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jwmirror.archive.listing import query_listing
+from jwmirror.archive.transfer import Transfer
+from jwmirror.config.load import Config, load
+from jwmirror.core.model import Failure, Product, Version
+from jwmirror.core.model.maintenance import Repairs
+from jwmirror.net.staging import staging_folder
+from jwmirror.store.maintenance.repair import Arrival, Refetch, planned, repair
+from jwmirror.store.objects import Objects
+
+
+def repair_mirror(
+    root: Path, full: bool, config_file: Path | None, wait_s: float | None, dry_run: bool
+) -> Repairs:
+    """Repair every problem that `verify_mirror` finds.
+
+    MAST is asked only if there is a config file.
+
+    Raises:
+        ConfigError: the config has mistakes.
+        StoreError: the folder holds no mirror.
+        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+    """
+    if dry_run:
+        return planned(root, full)
+    if config_file is None:
+        return repair(root, full, wait_s=wait_s)
+    config = load(config_file)
+    return repair(root, full, _refetch_from(root, config), config.group, wait_s)
+
+
+def _refetch_from(root: Path, config: Config) -> Refetch:
+    """Return a function that downloads products again, if MAST lists the same version."""
+    token = os.environ.get(config.token_env)
+
+    def refetch(products: Sequence[Product]) -> Iterator[Arrival | Failure]:
+        listed = _listed(config.archive_url, products, token)
+        unchanged = [
+            product for product in products if _may_be_same(product, listed.get(product.uri))
+        ]
+        for product in products:
+            if product not in unchanged:
+                is_listed = product.uri in listed
+                why = "MAST has another version now" if is_listed else "MAST no longer has it"
+                yield Failure(name=product.filename, message=why)
+        transfer = Transfer(config.archive_url, token, config.downloads)
+        with staging_folder(Objects(root).incoming, unchanged) as folder:
+            for arrived in transfer.fetch(unchanged, folder, root / "quarantine"):
+                if isinstance(arrived, Failure):
+                    yield arrived
+                else:
+                    version = Version(
+                        product=arrived.product, sha256=arrived.sha256, size=arrived.size
+                    )
+                    yield version, arrived.path
+
+    return refetch
+
+
+def _listed(url: str, products: Sequence[Product], token: str | None) -> dict[str, Product]:
+    """Return URI -> product for all that MAST lists now in the programs of these products."""
+    programs = sorted({product.program for product in products})
+    listings = (query_listing(url, program, token, may_be_empty=True) for program in programs)
+    return {product.uri: product for listing in listings for product in listing.products}
+
+
+def _may_be_same(stored: Product, listed: Product | None) -> bool:
+    """Compare MAST's checksums; without a checksum, the bytes are compared after the download."""
+    return listed is not None and stored.checksum in (None, listed.checksum)
