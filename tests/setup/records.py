@@ -70,10 +70,15 @@ def association(kind: str, product: str, *members: str, **fields: object) -> Ass
     )
 
 
+def science(name: str, identity: str = "aa") -> Input:
+    """Return a science input of a derivation."""
+    return Input(name=name, role="science", identity=identity)
+
+
 def derivation(pipeline: str = "detector1", product: str = "x", **fields: object) -> Derivation:
     """Return what a result depends on: by default one uncal file and jwst 3.0.0, nothing else."""
-    uncal = Input(name=f"{product}_uncal.fits", role="science", identity="aa")
-    given = {"engine": {"jwst": "3.0.0"}, "inputs": (uncal,), "parameters": {}, "references": {}}
+    inputs = (science(f"{product}_uncal.fits"),)
+    given = {"engine": {"jwst": "3.0.0"}, "inputs": inputs, "parameters": {}, "references": {}}
     return Derivation(pipeline=pipeline, product=product, **given | fields)
 
 

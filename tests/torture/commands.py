@@ -27,6 +27,7 @@ from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import find_pin, pin, pins, unpin
 from jwmirror.store.runs import fetched
+from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
 from tests.torture.mill import (
     State,
@@ -37,7 +38,6 @@ from tests.torture.mill import (
     shown,
     state_of,
     upstream,
-    wrong_objects,
 )
 
 OWN = ("locks", "incoming")  # what of a mirror differs from run to run

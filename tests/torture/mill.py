@@ -21,6 +21,7 @@ from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, pins, unpin
 from jwmirror.store.provenance import Provenance
+from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
 
 NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]
@@ -197,12 +198,6 @@ class Account:
         assert self.states.setdefault(number, {}) in ({}, found)
         self.states[number] = found
         Generations(self.root).check_objects(rows)
-
-
-def wrong_objects(root: Path) -> list[str]:
-    """Objects whose bytes are not what their name says."""
-    objects = (root / "objects").glob("[0-9a-f][0-9a-f]/*")
-    return [path.name for path in objects if sha256_of(path) != path.name]
 
 
 def shown(root: Path) -> State:

@@ -19,8 +19,9 @@ from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.setup.command_line import answer
+from tests.setup.mirrors import flip_bit
 from tests.torture.mill import SEED, publish, times, upstream
-from tests.unit.test_cli import answer
 
 FILES, AT_ONCE = 40, 20
 ROUNDS = times(50, 500)
@@ -34,15 +35,6 @@ programs: [{{program: 1345}}]
 """
 
 
-def flip(path: Path, bit: int) -> None:
-    """Turn one bit of a file over, whatever its mode."""
-    data = bytearray(path.read_bytes())
-    data[bit // 8] ^= 1 << bit % 8
-    path.chmod(0o644)
-    path.write_bytes(data)
-    path.chmod(0o444)
-
-
 @pytest.mark.slow
 def test_a_full_look_finds_every_flipped_bit(chamber):
     """1,000 bits in random places of random objects, twenty at a time: all found, no other."""
@@ -52,13 +44,13 @@ def test_a_full_look_finds_every_flipped_bit(chamber):
     for _ in range(ROUNDS):
         hit = {row: random.randrange(row.size * 8) for row in random.sample(rows, AT_ONCE)}
         for row, bit in hit.items():
-            flip(Objects(root).path(row.sha256), bit)
+            flip_bit(Objects(root).path(row.sha256), bit)
 
         problems = verify(root, full=True).problems
 
         assert {each.path for each in problems} == {object_path(row.sha256) for row in hit}
         for row, bit in hit.items():
-            flip(Objects(root).path(row.sha256), bit)
+            flip_bit(Objects(root).path(row.sha256), bit)
     assert verify(root, full=True).problems == ()
 
 
@@ -105,7 +97,7 @@ def test_a_thousand_flips_are_found_and_mended_or_told(archive, process, chamber
     same, other = hit[:UNCHANGED], hit[UNCHANGED : UNCHANGED + REPROCESSED]
     gone = hit[UNCHANGED + REPROCESSED :]
     for row in hit:
-        flip(Objects(root).path(row.sha256), random.randrange(row.size * 8))
+        flip_bit(Objects(root).path(row.sha256), random.randrange(row.size * 8))
     for row in other:
         archive.reprocess(row.filename, edits.same_size)
     archive.withdraw(*(row.filename for row in gone))

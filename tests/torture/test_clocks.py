@@ -9,7 +9,8 @@ import pytest
 
 from jwmirror.store.generations import Generations
 from tests.conftest import need
-from tests.torture.mill import SEED, Account, wrong_objects
+from tests.setup.mirrors import wrong_objects
+from tests.torture.mill import SEED, Account
 from tests.unit.test_leases import FAKETIME
 
 TURNS = 25

@@ -17,7 +17,8 @@ from jwmirror.store.lease import RUN, lease
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import Policy
 from jwmirror.store.maintenance.verify import verify
-from tests.torture.mill import SEED, publish, times, upstream, wrong_objects
+from tests.setup.mirrors import wrong_objects
+from tests.torture.mill import SEED, publish, times, upstream
 
 INTERLEAVINGS = times(500, 5000)
 LATE = times(100, 2000)  # of jobs that outlived their run

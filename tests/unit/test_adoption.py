@@ -11,8 +11,8 @@ from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.runs import fetched, upstream_after
+from tests.setup.command_line import answer, run
 from tests.setup.records import product
-from tests.unit.test_cli import answer, run
 
 CONFIG = """
 mirror: {root}

@@ -19,7 +19,7 @@ from jwmirror.store.maintenance.checkout import (
 )
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
-from tests.unit.test_generations import row
+from tests.setup.mirrors import store_row
 
 PATHS = ("upstream/jw01345/o001/a", "upstream/jw01345/o001/b")
 
@@ -31,9 +31,9 @@ def mirror(tmp_path: Path) -> Path:
     product = Product(
         uri="u", filename="b", program=1345, observation="o001", suffix="uncal", exclusive=True
     )
-    hidden = row(mirror, "b", b"hidden", product=product)
+    hidden = store_row(mirror, "b", b"hidden", product=product)
     for data in (b"1", b"one"):
-        Generations(mirror).publish([row(mirror, "a", data), hidden], "run", {})
+        Generations(mirror).publish([store_row(mirror, "a", data), hidden], "run", {})
     return mirror
 
 
@@ -131,7 +131,7 @@ def publish_at(mirror: Path, monkeypatch, day: str, data: bytes) -> None:
             return datetime.fromisoformat(f"{day}T12:00:00+00:00")
 
     monkeypatch.setattr("jwmirror.store.generations.datetime", Clock)
-    Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+    Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
 
 
 def test_the_state_of_a_day_is_found_along_the_line_of_parents(tmp_path, monkeypatch):

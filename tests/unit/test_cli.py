@@ -1,7 +1,6 @@
 """The console command: what it prints of a small mirror, in words and as JSON."""
 
 import io
-import json
 import pkgutil
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from typer.main import get_group
-from typer.testing import CliRunner
 
 import jwmirror.cli
 from jwmirror.cli import app
@@ -23,21 +21,10 @@ from jwmirror.report.terminal.explain import explanation_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
 from jwmirror.store.provenance import Provenance
+from tests.setup.command_line import answer, run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
-
-
-def run(*arguments: object, code: int = 0) -> str:
-    """What `jwmirror ARGUMENTS` prints, on both channels; its exit code must be `code`."""
-    result = CliRunner().invoke(app, [str(each) for each in arguments])
-    assert result.exit_code == code, result.output
-    return result.output
-
-
-def answer(*arguments: object, code: int = 0) -> dict:
-    """What `jwmirror ARGUMENTS --json` prints; its exit code must be `code`."""
-    return json.loads(run(*arguments, "--json", code=code))
 
 
 def test_every_command_is_in_the_table_and_has_a_module_of_its_name():

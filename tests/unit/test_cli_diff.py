@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from jwmirror.cli import app
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin
+from tests.setup import command_line
 from tests.setup.calibrated_image import Toy
-from tests.unit.conftest import EXPOSURE, derivation
+from tests.setup.mirrors import EXPOSURE, made_from
 
 CAL = f"{EXPOSURE}_cal.fits"
 UPSTREAM = f"upstream/jw01345/o001/{CAL}"
@@ -20,11 +19,9 @@ DEEP, QUICK = (f"recalibrated/{recipe}/jw01345/o001/{CAL}" for recipe in ("deep"
 ASN = "jw01345-o001_image3_asn.json"
 
 
-def run(*arguments: object, code: int = 0) -> str:
-    """What `jwmirror diff ARGUMENTS` prints, on both channels; its exit code must be `code`."""
-    result = CliRunner().invoke(app, ["diff", *(str(each) for each in arguments)])
-    assert result.exit_code == code, result.output
-    return result.output
+def run_diff(*arguments: object, code: int = 0) -> str:
+    """What `jwmirror diff ARGUMENTS` prints; its exit code must be `code`."""
+    return command_line.run("diff", *arguments, code=code)
 
 
 @pytest.fixture
@@ -35,14 +32,14 @@ def mirror(empty_mirror):
     made.hold(ASN, lambda path: path.write_text("{}"))
     made.hold("same_pool.csv", lambda path: path.write_text("same"))
     jump = {"rejection_threshold": 4.0}
-    made.make(derivation("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, Toy().write)
+    made.make(made_from("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, Toy().write)
     made.rows[QUICK] = replace(made.rows[DEEP], path=QUICK, origin="quick")
     made.publish()
     toy = Toy().card("CAL_VER", "1.19.0").set("SCI", (3, 4), np.nan).set("DQ", (3, 4), 1)
     made.hold(CAL, toy.write, cal_ver="1.19.0", crds_ctx="jwst_1400.pmap")
     toy = Toy().card("S_JUMP", "SKIPPED")
     jump = {"rejection_threshold": 5.0}
-    made.make(derivation("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, toy.write)
+    made.make(made_from("image2", EXPOSURE, "x_rate.fits", jump=jump), CAL, toy.write)
     del made.rows[f"upstream/jw01345/o001/{ASN}"]
     made.hold("new_pool.csv", lambda path: path.write_text("new"))
     made.rows["upstream/jw01345/o001/same_pool.csv"] = replace(
@@ -54,7 +51,7 @@ def mirror(empty_mirror):
 
 def test_two_generations_are_compared_file_by_file(mirror):
     """New, changed, marked and gone, each with why."""
-    page = " ".join(run("1", "current", "--mirror", mirror.root).split())
+    page = " ".join(run_diff("1", "current", "--mirror", mirror.root).split())
 
     assert "generation 1 -> generation 2: 1 new, 2 changed, 1 marked, 1 gone" in page
     assert f"{UPSTREAM} [CAL_VER: 1.18.0 -> 1.19.0; CRDS_CTX: jwst_1322.pmap -> jwst" in page
@@ -64,7 +61,7 @@ def test_two_generations_are_compared_file_by_file(mirror):
 
 def test_a_difference_as_json(mirror):
     """Every key of the records, by kind of change."""
-    found = json.loads(run("1", "2", "--json", "--mirror", mirror.root))
+    found = json.loads(run_diff("1", "2", "--json", "--mirror", mirror.root))
 
     kinds = [(each["kind"], (each["new"] or each["old"])["path"]) for each in found["files"]]
     assert found["old"] == {"generation": 1, "origin": ""}
@@ -80,7 +77,7 @@ def test_a_difference_as_json(mirror):
 def test_json_of_a_file_has_the_documented_keys(mirror):
     """Every key of a comparison, and of its parts, stands in docs/commands.md."""
     words = ("1", "2", CAL, "--recipe", "upstream", "--json", "--mirror", mirror.root)
-    (found,) = json.loads(run(*words))["files"]
+    (found,) = json.loads(run_diff(*words))["files"]
 
     page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
     image = found["comparison"]["images"][0]
@@ -92,21 +89,21 @@ def test_json_of_a_file_has_the_documented_keys(mirror):
 
 def test_a_generation_does_not_differ_from_itself(mirror):
     """No difference is said to be none."""
-    assert "no difference" in run("2", "2", "--mirror", mirror.root)
+    assert "no difference" in run_diff("2", "2", "--mirror", mirror.root)
 
 
 def test_one_recipe_alone(mirror):
     """--recipe, and a recipe on one side, leave out the others' files."""
     for words in (("1", "2", "--recipe", "deep"), ("1:deep", "2"), ("1", ":deep")):
-        found = json.loads(run(*words, "--json", "--mirror", mirror.root))
+        found = json.loads(run_diff(*words, "--json", "--mirror", mirror.root))
         assert [each["new"]["path"] for each in found["files"]] == [DEEP]
 
 
 def test_a_file_is_told_in_one_word_first(mirror):
     """What changed comes to, then the parts; upstream and recipe are told apart."""
-    both = run("1", "2", CAL, "--mirror", mirror.root)
-    upstream = run("1", "2", CAL, "--recipe", "upstream", "--mirror", mirror.root)
-    same = run("2", "2", UPSTREAM, "--mirror", mirror.root)
+    both = run_diff("1", "2", CAL, "--mirror", mirror.root)
+    upstream = run_diff("1", "2", CAL, "--recipe", "upstream", "--mirror", mirror.root)
+    same = run_diff("2", "2", UPSTREAM, "--mirror", mirror.root)
 
     assert both.startswith("header only")
     assert upstream.startswith("pixels changed")
@@ -121,8 +118,8 @@ def test_a_file_is_told_in_one_word_first(mirror):
 
 def test_a_product_is_compared_between_recipes_and_upstream(mirror):
     """The same file of two recipes of one generation, or of a recipe and upstream."""
-    recipes = run(":quick", ":deep", CAL, "--mirror", mirror.root)
-    upstream = run("current:upstream", "1:deep", CAL, "--mirror", mirror.root)
+    recipes = run_diff(":quick", ":deep", CAL, "--mirror", mirror.root)
+    upstream = run_diff("current:upstream", "1:deep", CAL, "--mirror", mirror.root)
 
     assert recipes.startswith("header only")
     assert f"{QUICK} -> {DEEP}" in recipes
@@ -133,7 +130,7 @@ def test_a_product_is_compared_between_recipes_and_upstream(mirror):
 
 def test_a_path_finds_its_counterpart_in_another_recipe(mirror):
     """A path below one recipe stands for the product, whatever side it is of."""
-    page = run(":quick", ":deep", f"mirror/current/{QUICK}", "--mirror", mirror.root)
+    page = run_diff(":quick", ":deep", f"mirror/current/{QUICK}", "--mirror", mirror.root)
 
     assert f"{QUICK} -> {DEEP}" in page
 
@@ -142,9 +139,9 @@ def test_a_pin_names_a_side(mirror):
     """A name that was given to a generation stands for it, with a recipe or without."""
     pin(mirror.root, "paper", 1)
 
-    plain = json.loads(run("paper", "current", "--json", "--mirror", mirror.root))
-    recipe = json.loads(run("paper:deep", ":deep", "--json", "--mirror", mirror.root))
-    said = run("papre", "current", "--mirror", mirror.root, code=1)
+    plain = json.loads(run_diff("paper", "current", "--json", "--mirror", mirror.root))
+    recipe = json.loads(run_diff("paper:deep", ":deep", "--json", "--mirror", mirror.root))
+    said = run_diff("papre", "current", "--mirror", mirror.root, code=1)
 
     assert plain["old"] == {"generation": 1, "origin": ""}
     assert recipe["old"] == {"generation": 1, "origin": "deep"}
@@ -153,7 +150,7 @@ def test_a_pin_names_a_side(mirror):
 
 def test_a_file_of_one_side_only(mirror):
     """What came or went between the states is said so."""
-    assert "only on the first side" in run("1", "2", ASN, "--mirror", mirror.root)
+    assert "only on the first side" in run_diff("1", "2", ASN, "--mirror", mirror.root)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +167,7 @@ def test_a_file_of_one_side_only(mirror):
 )
 def test_what_is_not_there_is_told(mirror, words, told):
     """Generations, recipes and files that are not there, with what is."""
-    assert told in " ".join(run(*words, "--mirror", mirror.root, code=1).split())
+    assert told in " ".join(run_diff(*words, "--mirror", mirror.root, code=1).split())
 
 
 def test_an_object_that_decayed_is_told(mirror):
@@ -180,6 +177,6 @@ def test_an_object_that_decayed_is_told(mirror):
     path.chmod(0o644)
     path.write_bytes(content[:-5000] + bytes([content[-5000] ^ 1]) + content[-4999:])
 
-    said = run("1", "2", UPSTREAM, "--mirror", mirror.root, code=1)
+    said = run_diff("1", "2", UPSTREAM, "--mirror", mirror.root, code=1)
 
     assert f"sha256 of object {path}" in " ".join(said.split())

@@ -4,8 +4,8 @@ import pytest
 
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
-from tests.unit.conftest import EXPOSURE, image
-from tests.unit.test_cli import answer, run
+from tests.setup.command_line import answer, run
+from tests.setup.mirrors import EXPOSURE, image_writer
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_history_of_a_file(steered):
     """Its versions, the generations that have them, and why it changed."""
     at = ("--mirror", steered.root)
     former = steered.rows[f"upstream/jw01345/o001/{EXPOSURE}_uncal.fits"]
-    steered.hold(former.filename, image(9.0), checksum="0d" * 16, cal_ver="1.19.0")
+    steered.hold(former.filename, image_writer(9.0), checksum="0d" * 16, cal_ver="1.19.0")
     steered.publish("reprocessed")
 
     found = answer("log", former.filename, *at)["versions"]

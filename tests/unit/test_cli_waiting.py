@@ -10,7 +10,7 @@ import pytest
 
 from jwmirror.store import lease
 from jwmirror.store.lease import FREE, PUBLISHING, RUN, Holder
-from tests.unit.test_cli import run
+from tests.setup.command_line import run
 
 CONFIG = """
 mirror: {root}

@@ -17,8 +17,8 @@ from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import Policy
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pins
-from tests.unit.conftest import EXPOSURE
-from tests.unit.test_cli import answer, run
+from tests.setup.command_line import answer, run
+from tests.setup.mirrors import EXPOSURE
 
 
 def hide(mirror) -> None:

@@ -16,6 +16,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import GONE, Entry, Product
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
+from tests.setup.mirrors import overwrite, store_row
 
 MUTATIONS = ("replace", "rename", "symlink", "mkdir", "fsync", "unlink", "rmdir", "chmod", "link")
 DIED = 77
@@ -25,15 +26,6 @@ DIED = 77
 def mirror(tmp_path: Path) -> Path:
     """The folder of a mirror that is yet to be."""
     return tmp_path / "mirror"
-
-
-def row(mirror: Path, name: str, data: bytes, **fields: object) -> Entry:
-    """An upstream row of program 1345, observation 1, whose bytes are in the store."""
-    file = Objects(mirror).incoming / name
-    file.write_bytes(data)
-    path = f"upstream/jw01345/o001/{name}"
-    sha256 = Objects(mirror).take(file)
-    return Entry(path=path, origin="upstream", sha256=sha256, size=len(data), **fields)
 
 
 def seen(mirror: Path) -> dict[str, bytes]:
@@ -54,7 +46,7 @@ def test_a_new_mirror_has_no_generation(mirror):
 
 def test_a_published_state_is_read_back_and_seen(mirror):
     """The rows come back equal, and current/ shows their bytes."""
-    rows = [row(mirror, "a", b"1"), row(mirror, "b", b"22")]
+    rows = [store_row(mirror, "a", b"1"), store_row(mirror, "b", b"22")]
 
     published = Generations(mirror).publish(rows, "first run", {"run": "R1"})
 
@@ -71,7 +63,7 @@ def test_a_published_state_is_read_back_and_seen(mirror):
 
 def test_an_equal_state_is_not_published_again(mirror):
     """Rows that equal the current ones, in any order, make no generation."""
-    rows = [row(mirror, "a", b"1"), row(mirror, "b", b"22")]
+    rows = [store_row(mirror, "a", b"1"), store_row(mirror, "b", b"22")]
     Generations(mirror).publish(rows, "first run", {})
 
     again = Generations(mirror).publish(reversed(rows), "second run", {})
@@ -82,9 +74,9 @@ def test_an_equal_state_is_not_published_again(mirror):
 
 def test_generations_are_chained(mirror):
     """Each generation names its parent and the sha256 of the parent's record."""
-    first = row(mirror, "a", b"1")
+    first = store_row(mirror, "a", b"1")
     Generations(mirror).publish([first], "one", {})
-    Generations(mirror).publish([first, row(mirror, "b", b"2")], "two", {})
+    Generations(mirror).publish([first, store_row(mirror, "b", b"2")], "two", {})
 
     one, two = Generations(mirror).all()
 
@@ -96,7 +88,7 @@ def test_generations_are_chained(mirror):
 def test_the_former_state_stays_readable(mirror):
     """A reader that entered the former view goes on reading it; older views go, their rows stay."""
     for data in (b"1", b"2", b"3"):
-        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+        Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
 
     former = mirror / "views/000002/upstream/jw01345/o001/a"
     assert former.read_bytes() == b"2"
@@ -107,8 +99,8 @@ def test_the_former_state_stays_readable(mirror):
 @pytest.mark.parametrize("damage", ["missing", "short"])
 def test_a_state_without_its_objects_is_refused(mirror, damage):
     """When an object is missing or short, nothing is published and the former state stays."""
-    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
-    wanted = row(mirror, "b", b"22")
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
+    wanted = store_row(mirror, "b", b"22")
     place = Objects(mirror).path(wanted.sha256)
     place.unlink()
     if damage == "short":
@@ -123,9 +115,9 @@ def test_a_state_without_its_objects_is_refused(mirror, damage):
 
 def test_two_publishers_do_not_overwrite_each_other(mirror, monkeypatch):
     """The second of two that started from one state is told, and the first one's state stays."""
-    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
     second, check = Generations(mirror), Generations._settle_objects
-    rows = {name: [row(mirror, name, name.encode())] for name in ("first", "second")}
+    rows = {name: [store_row(mirror, name, name.encode())] for name in ("first", "second")}
 
     def overtaken(self, entries):
         monkeypatch.setattr(Generations, "_settle_objects", check)
@@ -140,7 +132,7 @@ def test_two_publishers_do_not_overwrite_each_other(mirror, monkeypatch):
 
 def test_a_manifest_that_was_edited_is_told(mirror):
     """A manifest that is not the published one is never read as if it were."""
-    published = Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    published = Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
     manifest = published.folder / "manifest.parquet"
     manifest.chmod(0o644)
     manifest.write_bytes(manifest.read_bytes() + b" ")
@@ -152,7 +144,7 @@ def test_a_manifest_that_was_edited_is_told(mirror):
 @pytest.mark.parametrize("text", ["", "forty-two\n", "42\n"])
 def test_a_pointer_to_nothing_is_told(mirror, text):
     """A CURRENT that names no generation is an error, not an empty mirror."""
-    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
     (mirror / "CURRENT").write_text(text)
 
     with pytest.raises(StoreError):
@@ -161,7 +153,7 @@ def test_a_pointer_to_nothing_is_told(mirror, text):
 
 def test_pointers_are_repaired(mirror):
     """A lost `current` and a lost view are made again from CURRENT."""
-    Generations(mirror).publish([row(mirror, "a", b"1")], "one", {})
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
     (mirror / "current").unlink()
     (mirror / "views/000001").rename(mirror / "views/lost")
 
@@ -175,7 +167,7 @@ def test_publication_sets_who_may_read(mirror):
     product = Product(
         uri="u", filename="a", program=1345, observation="o001", suffix="uncal", exclusive=True
     )
-    mine = row(mirror, "a", b"1", product=product)
+    mine = store_row(mirror, "a", b"1", product=product)
     Generations(mirror).publish([mine], "one", {})
     closed = Objects(mirror).path(mine.sha256).stat().st_mode & 0o777
 
@@ -191,7 +183,7 @@ def test_another_group_is_set_though_nothing_else_changed(mirror):
     product = Product(
         uri="u", filename="a", program=1345, observation="o001", suffix="uncal", exclusive=True
     )
-    mine = row(mirror, "a", b"1", product=product)
+    mine = store_row(mirror, "a", b"1", product=product)
     Generations(mirror).publish([mine], "one", {})
     place, group = Objects(mirror).path(mine.sha256), grp.getgrgid(os.getgid()).gr_name
 
@@ -242,8 +234,12 @@ def test_wherever_a_publisher_dies_one_state_is_whole_and_a_rerun_converges(tmp_
     while not came_through:
         step += 1
         mirror = tmp_path / str(step)
-        old = [row(mirror, "a", b"1"), row(mirror, "b", b"2")]
-        new = [row(mirror, "a", b"one"), replace(old[1], state=GONE), row(mirror, "c", b"3")]
+        old = [store_row(mirror, "a", b"1"), store_row(mirror, "b", b"2")]
+        new = [
+            store_row(mirror, "a", b"one"),
+            replace(old[1], state=GONE),
+            store_row(mirror, "c", b"3"),
+        ]
         Generations(mirror).publish(old, "one", {})
 
         came_through = publish_in_child(mirror, new, step)
@@ -264,12 +260,12 @@ def test_wherever_a_publisher_dies_one_state_is_whole_and_a_rerun_converges(tmp_
 
 def test_another_state_than_the_interrupted_one_can_follow(mirror):
     """A generation that never became current is not built upon, and its number is not reused."""
-    old, late = [row(mirror, "a", b"1")], [row(mirror, "a", b"2")]
+    old, late = [store_row(mirror, "a", b"1")], [store_row(mirror, "a", b"2")]
     Generations(mirror).publish(old, "one", {})
     Generations(mirror).publish(late, "interrupted", {})
     (mirror / "CURRENT").write_text("1\n")
 
-    published = Generations(mirror).publish([row(mirror, "a", b"3")], "three", {})
+    published = Generations(mirror).publish([store_row(mirror, "a", b"3")], "three", {})
 
     assert (published.number, published.parent) == (3, 1)
     assert seen(mirror) == {"upstream/jw01345/o001/a": b"3"}
@@ -311,18 +307,12 @@ def sh(mirror: Path, block: str) -> subprocess.CompletedProcess:
     return subprocess.run(["sh", "-c", script], cwd=mirror, capture_output=True, text=True)
 
 
-def edit(path: Path, old: bytes, new: bytes) -> None:
-    """Change a read-only file's bytes."""
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(old, new))
-
-
 def test_sha256sum_alone_checks_objects(mirror):
     """The line in docs/store.md accepts a sound store, and names a decayed object."""
-    entry = row(mirror, "a", b"1")
+    entry = store_row(mirror, "a", b"1")
     Generations(mirror).publish([entry], "one", {})
     sound = sh(mirror, "check-objects")
-    edit(Objects(mirror).path(entry.sha256), b"1", b"2")
+    overwrite(Objects(mirror).path(entry.sha256), b"2")
 
     decayed = sh(mirror, "check-objects")
 
@@ -337,9 +327,10 @@ def test_sha256sum_alone_checks_objects(mirror):
 def test_sha256sum_alone_checks_the_chain(mirror, name, told):
     """The lines in docs/store.md accept a sound chain, and name the generation that was edited."""
     for data in (b"1", b"2", b"3"):
-        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+        Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
     sound = sh(mirror, "check-generations")
-    edit(mirror / "generations/000002" / name, b"u", b"U")
+    record = mirror / "generations/000002" / name
+    overwrite(record, record.read_bytes().replace(b"u", b"U"))
 
     edited = sh(mirror, "check-generations")
 

@@ -33,7 +33,7 @@ from jwmirror.store.maintenance.retention import Tombstone
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
-from tests.unit.test_cli import answer
+from tests.setup.command_line import answer
 
 PACKED = Path(__file__).parents[1] / "fixtures" / "mirror-0.1.tar.xz"
 EXPOSURE = "jw01345001001_02101_00002_nrcb1"  # of observation 1; reprocessed before generation 3

@@ -1,6 +1,5 @@
 """What a run would do with the config as it is now, and how status tells it."""
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from jwmirror.planning.resolver import Settled
 from jwmirror.report import status as told
 from jwmirror.report.status import Preview, build_status
 from tests.setup import records
+from tests.setup.command_line import answer, run
 from tests.setup.records import association, derivation, entry, listing, product, result
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
@@ -128,20 +128,6 @@ def configured(folder: Path, mirror, **changes) -> Path:
     return folder / "config.yaml"
 
 
-def answer(*words: object, code: int = 0) -> dict:
-    """What `jwmirror ... --json` prints."""
-    found = CliRunner().invoke(app, [*map(str, words), "--json"])
-    assert found.exit_code == code, found.output
-    return json.loads(found.output)
-
-
-def page(*words: object) -> str:
-    """What `jwmirror ...` prints."""
-    found = CliRunner().invoke(app, [str(word) for word in words])
-    assert found.exit_code == 0, found.output
-    return found.output
-
-
 def test_what_was_never_synced_is_unknown_and_no_error(unsynced, tmp_path):
     """Exposures whose references are not in the cache are named, with what gets them."""
     _, config = unsynced
@@ -153,7 +139,7 @@ def test_what_was_never_synced_is_unknown_and_no_error(unsynced, tmp_path):
     assert "jwst_1464.pmap is not in the reference cache" in found["unknown"][0]["why"]
     assert [each["name"] for each in found["failures"]] == ["late_exposure"]
     assert found["out_of_date"] == []
-    assert "Not known before the next run (1)" in page("plan", "--config", config)
+    assert "Not known before the next run (1)" in run("plan", "--config", config)
 
 
 def test_last_run_is_told_where_it_is_asked_for(unsynced):
@@ -231,7 +217,7 @@ def test_a_plan_of_a_mirror_that_was_never_filled(empty_mirror, tmp_path):
     """No run yet is no error; the page says what fills the mirror."""
     config = configured(tmp_path, empty_mirror)
 
-    assert "run `snakemake` to fill it" in page("plan", "--config", config)
+    assert "run `snakemake` to fill it" in run("plan", "--config", config)
     assert not answer("plan", "--config", config)["previewed"]
 
 
@@ -242,7 +228,7 @@ def test_a_plan_without_a_run_on_record(small_mirror, tmp_path):
     for folder in (*small_mirror.run_folder.iterdir(), small_mirror.run_folder):
         folder.rmdir()
 
-    said = page("status", "--config", configured(tmp_path, small_mirror))
+    said = run("status", "--config", configured(tmp_path, small_mirror))
 
     assert "generation 1" in said and "No run is on record" in said
 

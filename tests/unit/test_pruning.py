@@ -28,7 +28,8 @@ from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, unpin
 from jwmirror.store.provenance import Provenance
-from tests.unit.test_generations import DIED, die_at, row, seen, sh
+from tests.setup.mirrors import store_row
+from tests.unit.test_generations import DIED, die_at, seen, sh
 
 LAST = Policy(keep_last=1)
 
@@ -38,7 +39,7 @@ def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:
     product = Product(
         uri=uri or f"mast:{name}", filename=name, program=1345, observation="o001", suffix="uncal"
     )
-    return row(mirror, name, data, product=product)
+    return store_row(mirror, name, data, product=product)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_sha256sum_still_checks_the_chain(mirror):
 
 def test_what_a_fetch_took_in_and_no_run_published_stays(mirror):
     """Strays stay for 30 days, since a run may yet publish them; then they go."""
-    stray = row(mirror, "stray", b"stray")
+    stray = store_row(mirror, "stray", b"stray")
     prune(mirror, LAST)
     assert b"stray" in contents(mirror)
 

@@ -17,8 +17,8 @@ from jwmirror.store.maintenance.repair import planned, repair
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from tests.unit.test_cli import run
-from tests.unit.test_verification import edit
+from tests.setup.command_line import run
+from tests.setup.mirrors import flip_bit, overwrite
 
 CONFIG = """
 mirror: {root}
@@ -63,13 +63,6 @@ def place(root: Path, name: str) -> Path:
     return Objects(root).path(entry.sha256)
 
 
-def flip(path: Path, bit: int) -> None:
-    """Let one bit of a file decay."""
-    data = bytearray(path.read_bytes())
-    data[bit // 8 % len(data)] ^= 1 << bit % 8
-    edit(path, bytes(data))
-
-
 def test_what_mast_has_unchanged_comes_back_and_the_rest_is_told(filled, config, archive):
     """Flipped bits are mended; what vanished stays as a row, told as lost.
 
@@ -81,7 +74,7 @@ def test_what_mast_has_unchanged_comes_back_and_the_rest_is_told(filled, config,
     for sha256 in chance.sample(sorted({e.sha256 for e in Generations(filled).entries()}), 5):
         chosen.add(Objects(filled).path(sha256))
     for path in chosen:
-        flip(path, chance.randrange(1 << 20))
+        flip_bit(path, chance.randrange(1 << 20))
     archive.withdraw(gone)
     assert len(verify(filled, full=True).problems) == len(chosen)
 
@@ -116,7 +109,7 @@ def test_a_result_gives_way(small_mirror):
     """Its record goes, so that the next run makes it again."""
     root = small_mirror.root
     entry = next(each for each in Generations(root).entries() if each.key)
-    flip(Objects(root).path(entry.sha256), 9)
+    flip_bit(Objects(root).path(entry.sha256), 9)
 
     (outcome,) = repair(root, full=True).outcomes
 
@@ -139,7 +132,7 @@ def test_names_are_rebuilt(small_mirror, damage):
     elif damage == "stranger":
         row.with_name("mine.txt").write_text("mine")
     else:
-        edit(next((root / "provenance").glob("*.json")), b"{")
+        overwrite(next((root / "provenance").glob("*.json")), b"{")
     assert verify(root, full=True).problems
 
     done = repair(root, full=True)

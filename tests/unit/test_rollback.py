@@ -11,17 +11,20 @@ from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin, pins, unpin
-from tests.unit.test_generations import row, seen
+from tests.setup.mirrors import store_row
+from tests.unit.test_generations import seen
 
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Path:
     """A mirror of three generations: a; a and b; another a, and c in a folder of its own."""
     mirror = tmp_path / "mirror"
-    first, second = row(mirror, "a", b"1"), row(mirror, "b", b"2")
-    other = row(mirror, "c", b"3")
+    first, second = store_row(mirror, "a", b"1"), store_row(mirror, "b", b"2")
+    other = store_row(mirror, "c", b"3")
     moved = type(other)(**{**vars(other), "path": "upstream/jw01345/o002/c"})
-    for number, rows in enumerate(([first], [first, second], [row(mirror, "a", b"one"), moved]), 1):
+    for number, rows in enumerate(
+        ([first], [first, second], [store_row(mirror, "a", b"one"), moved]), 1
+    ):
         Generations(mirror).publish(rows, f"run {number}", {})
     return mirror
 
@@ -58,7 +61,7 @@ def test_the_next_publication_follows_the_generation_gone_back_to(mirror):
     """It takes the next free number, and its parent is the one gone back to."""
     roll_back(mirror, 1)
 
-    published = Generations(mirror).publish([row(mirror, "d", b"4")], "next", {})
+    published = Generations(mirror).publish([store_row(mirror, "d", b"4")], "next", {})
 
     assert (published.number, published.parent) == (4, 1)
     assert states(mirror) == [1, 2, 3, 4]
@@ -109,7 +112,7 @@ def test_a_pinned_view_stays(mirror):
     pin(mirror, "paper", 3)
 
     for data in (b"4", b"5", b"6"):
-        Generations(mirror).publish([row(mirror, "a", data)], "run", {})
+        Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
 
     assert sorted(os.listdir(mirror / "views")) == ["000003", "000005", "000006"]
 

@@ -11,7 +11,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pin
-from tests.unit.test_generations import row
+from tests.setup.mirrors import overwrite, store_row
 
 FIRST = "upstream/jw01345/o001"
 
@@ -21,7 +21,9 @@ def mirror(tmp_path: Path) -> Path:
     """A mirror of three generations, the first of them pinned."""
     mirror = tmp_path / "mirror"
     for data in (b"one", b"two", b"three"):
-        Generations(mirror).publish([row(mirror, "a", data), row(mirror, "b", b"same")], "run", {})
+        Generations(mirror).publish(
+            [store_row(mirror, "a", data), store_row(mirror, "b", b"same")], "run", {}
+        )
     pin(mirror, "start", 1)
     return mirror
 
@@ -29,12 +31,6 @@ def mirror(tmp_path: Path) -> Path:
 def place(mirror: Path, number: int) -> Path:
     """The object of the changing row of a generation."""
     return Objects(mirror).path(Generations(mirror).read(number).entries()[0].sha256)
-
-
-def edit(path: Path, data: bytes) -> None:
-    """Put other bytes into a read-only file."""
-    path.chmod(0o644)
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -54,12 +50,15 @@ def test_a_mirror_that_was_never_filled_has_no_problem(tmp_path, full):
 
 DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "lost object": ("object", lambda m: place(m, 1).unlink()),
-    "short object": ("object", lambda m: edit(place(m, 1), b"on")),
-    "edited manifest": ("manifest", lambda m: edit(m / "generations/000002/manifest.parquet", b"")),
+    "short object": ("object", lambda m: overwrite(place(m, 1), b"on")),
+    "edited manifest": (
+        "manifest",
+        lambda m: overwrite(m / "generations/000002/manifest.parquet", b""),
+    ),
     "lost manifest": ("manifest", lambda m: (m / "generations/000002/manifest.parquet").unlink()),
     "edited record": (
         "generation",
-        lambda m: edit(
+        lambda m: overwrite(
             m / "generations/000001/generation.json",
             (m / "generations/000001/generation.json").read_bytes().replace(b"run", b"ran"),
         ),
@@ -91,7 +90,7 @@ def test_each_kind_of_damage_is_told(mirror, damage):
 def test_a_decayed_object_is_found_by_its_bytes(mirror):
     """One flipped bit leaves the length as it is; only a full look finds it, in any generation."""
     path = place(mirror, 1)
-    edit(path, b"oNe")
+    overwrite(path, b"oNe")
 
     quick, full = verify(mirror), verify(mirror, full=True)
 
@@ -113,7 +112,7 @@ def test_a_thousand_random_flips_are_all_found(tmp_path):
         data = bytearray(objects.path(name).read_bytes())
         bit = chance.randrange(len(data) * 8)
         data[bit // 8] ^= 1 << bit % 8
-        edit(objects.path(name), bytes(data))
+        overwrite(objects.path(name), bytes(data))
 
     problems = verify(tmp_path, full=True).problems
 
@@ -122,8 +121,8 @@ def test_a_thousand_random_flips_are_all_found(tmp_path):
 
 def test_an_object_that_no_generation_names_is_hashed_as_well(mirror):
     """What was fetched and is not published yet must be right, too."""
-    stray = row(mirror, "stray", b"stray")
-    edit(Objects(mirror).path(stray.sha256), b"strAy")
+    stray = store_row(mirror, "stray", b"stray")
+    overwrite(Objects(mirror).path(stray.sha256), b"strAy")
 
     assert [each.expected for each in verify(mirror, full=True).problems] == [stray.sha256]
 
@@ -174,7 +173,7 @@ def test_no_view_is_made_of_one_that_was_touched(mirror):
     link.unlink()
     link.symlink_to("elsewhere")
 
-    rows = [row(mirror, "a", b"four"), row(mirror, "b", b"same")]
+    rows = [store_row(mirror, "a", b"four"), store_row(mirror, "b", b"same")]
     Generations(mirror).publish(rows, "run", {})
 
     assert verify(mirror, full=True).problems == ()

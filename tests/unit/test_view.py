@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Entry
-from jwmirror.store.objects import Objects
 from jwmirror.store.view import build_view, drop_views, view_folder
+from tests.setup.mirrors import store_row
 
 
 @pytest.fixture
@@ -17,16 +16,12 @@ def mirror(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-def row(mirror: Path, path: str, data: bytes) -> Entry:
-    """A row whose bytes are in the store."""
-    file = Objects(mirror).incoming / "arrived"
-    file.write_bytes(data)
-    return Entry(path=path, origin="upstream", sha256=Objects(mirror).take(file), size=len(data))
-
-
 def test_every_row_is_readable_at_its_path(mirror):
     """A row's path below the view opens the row's bytes, however deep it lies."""
-    rows = [row(mirror, "top.json", b"1"), row(mirror, "upstream/jw01345/o001/deep.fits", b"2")]
+    rows = [
+        store_row(mirror, "top.json", b"1", folder=""),
+        store_row(mirror, "deep.fits", b"2"),
+    ]
 
     view = build_view(mirror, 7, rows)
 
@@ -37,7 +32,7 @@ def test_every_row_is_readable_at_its_path(mirror):
 
 def test_a_moved_mirror_still_reads(mirror):
     """Links are relative, so the whole mirror can be moved."""
-    build_view(mirror, 7, [row(mirror, "upstream/jw01345/o001/a.fits", b"ramp")])
+    build_view(mirror, 7, [store_row(mirror, "a.fits", b"ramp")])
 
     moved = mirror.rename(mirror.with_name("elsewhere"))
 
@@ -46,7 +41,7 @@ def test_a_moved_mirror_still_reads(mirror):
 
 def test_two_builders_of_one_view_agree(mirror):
     """When another process was first with the same view, its view is as good."""
-    rows = [row(mirror, "a", b"1")]
+    rows = [store_row(mirror, "a", b"1", folder="")]
 
     def overtaken():
         yield from rows
@@ -60,7 +55,7 @@ def test_two_builders_of_one_view_agree(mirror):
 
 def test_a_view_that_cannot_be_built_leaves_nothing(mirror):
     """A build that fails midway leaves no folder, under no name."""
-    rows = [row(mirror, "a", b"1"), row(mirror, "b", b"2")]
+    rows = [store_row(mirror, "a", b"1", folder=""), store_row(mirror, "b", b"2", folder="")]
 
     with pytest.raises(FileExistsError):
         build_view(mirror, 7, [*rows, rows[0]])
@@ -71,7 +66,7 @@ def test_a_view_that_cannot_be_built_leaves_nothing(mirror):
 def test_old_views_and_leftovers_go(mirror):
     """Only the kept views stay; what killed builds left goes; a newer build is let be."""
     for number in (1, 2, 3):
-        build_view(mirror, number, [row(mirror, "a", b"1")])
+        build_view(mirror, number, [store_row(mirror, "a", b"1", folder="")])
     (mirror / "views" / ".000003.torn").mkdir()
     (mirror / "views" / ".000004.at-work").mkdir()
 

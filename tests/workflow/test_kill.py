@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from demo.site import Site
-from jwmirror.core.files import sha256_of
+from tests.setup.mirrors import wrong_objects
 
 PATIENCE_S = 240
 
@@ -29,12 +29,6 @@ def kill_when(site: Site, ready) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     psutil.wait_procs(family)
-
-
-def wrong_objects(site: Site) -> list[str]:
-    """Objects whose bytes are not what their name says."""
-    objects = (site.mirror / "objects").glob("[0-9a-f][0-9a-f]/*")
-    return [path.name for path in objects if sha256_of(path) != path.name]
 
 
 def leftovers(site: Site) -> list[str]:
@@ -70,11 +64,11 @@ def test_killed_run_is_made_good_by_the_next(fresh_site, mirrored, moment):
     undisturbed = identities(Site(mirrored, fresh_site.observatory))
 
     kill_when(fresh_site, moment(fresh_site))
-    wrong_after_kill = wrong_objects(fresh_site)
+    wrong_after_kill = wrong_objects(fresh_site.mirror)
     unpublished = not (fresh_site.mirror / "current").exists()
     fresh_site.snakemake()
 
     assert unpublished
-    assert wrong_after_kill == [] and wrong_objects(fresh_site) == []
+    assert wrong_after_kill == [] and wrong_objects(fresh_site.mirror) == []
     assert leftovers(fresh_site) == []
     assert identities(fresh_site) == undisturbed
