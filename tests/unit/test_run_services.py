@@ -1,0 +1,189 @@
+"""The use cases of the rules, called as the workflow does, but without Snakemake."""
+
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import (
+    Failure,
+    Orders,
+    Poll,
+    Published,
+    Receipt,
+    Scope,
+    Selection,
+    read,
+    write,
+)
+from jwmirror.core.model.plan import Cost, Output
+from jwmirror.services.run.conclude import Conclusion, conclude_run
+from jwmirror.services.run.fetch import fetch_products
+from jwmirror.services.run.plan import plan_recalibration
+from jwmirror.services.run.publish import publish_generation
+from jwmirror.services.run.query import query_archive
+from jwmirror.services.run.references import sync_references
+from jwmirror.services.run.report import write_report
+from jwmirror.services.run.results import ResultStore
+from jwmirror.services.run.settle import settle_observations
+from jwmirror.store.runs import RunFiles, keep, pending
+from jwmirror_simulator.observatory import Observatory
+from tests.setup import records
+
+
+@dataclass
+class Runs:
+    """Runs on one mirror of the associations of program 1345."""
+
+    observatory: Observatory
+    mirror: Path
+    process: ProcessPoolExecutor  # which asks MAST
+
+    def files(self, number: int) -> RunFiles:
+        """The records of a run."""
+        return RunFiles(self.mirror / f"receipts/runs/2026030{number}T120000.000000Z-1")
+
+    def query(self, number: int, keep_free: int = 0) -> Orders:
+        """Poll, and return the orders."""
+        job = self.process.submit(
+            query_archive,
+            mirror=self.mirror,
+            run=self.files(number).folder,
+            url=self.observatory.archive_url,
+            token=None,
+            downloads=2,
+            selections=[Selection(program=1345, products=("asn",))],
+            vanish_limit=0.5,
+            accept_vanished=(),
+            keep_free=keep_free,
+        )
+        job.result(timeout=60)
+        return read(self.files(number).orders, Orders)
+
+    def fetch(self, orders: Orders, order: str) -> Receipt:
+        """Fetch one order."""
+        return fetch_products(
+            mirror=self.mirror,
+            orders=orders,
+            order=order,
+            url=self.observatory.archive_url,
+            cloud_url=None,
+            token=None,
+            downloads=2,
+            group=None,
+        )
+
+    def run(self, number: int) -> tuple[Published, Path, Conclusion]:
+        """All rules, for a config without recipes."""
+        files, orders = self.files(number), self.query(number)
+        for order in orders.products:
+            write(files.fetched(order), self.fetch(orders, order))
+        poll = read(files.poll, Poll)
+        settling = settle_observations(
+            mirror=self.mirror, run=files.folder, poll=poll, days=3, accept=()
+        )
+        state = {"mirror": self.mirror, "poll": poll, "settling": settling}
+        references = sync_references(
+            **state,
+            recipes=(),
+            url=self.observatory.references_url,
+            policy="latest",
+            on_new_context="follow",
+            cache=self.mirror / "cache",
+        )
+        state["references"] = references
+        planned = plan_recalibration(
+            **state,
+            cache=self.mirror / "cache",
+            recipes=(),
+            batch_size=16,
+            below=(),
+            ahead=(),
+            receipts=(),
+        )
+        plans = (planned.plan, *planned.ahead)
+        run = {"mirror": self.mirror, "run": files.folder}
+        published = publish_generation(**state | run, group=None, plans=plans, receipts=())
+        page = write_report(**run, published=published)
+        return published, page, conclude_run(**run, published=published, page="page.html")
+
+
+@pytest.fixture
+def runs(tmp_path, built_observatory, port, process):
+    """A served observatory, and a mirror that is empty."""
+    shutil.copytree(built_observatory, tmp_path / "observatory")
+    observatory = Observatory.open(tmp_path / "observatory")
+    with observatory.serve(port):
+        yield Runs(observatory, tmp_path / "mirror", process)
+
+
+def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
+    """The first one fetches, publishes and reports; then the archive is as it was."""
+    first, page, conclusion = runs.run(1)
+    written = page.stat().st_mtime_ns
+    second, same_page, unchanged = runs.run(2)
+
+    assert first == Published(generation=1, is_new=True)
+    assert "generation 1 is new: first poll of program 1345" in conclusion.summary
+    assert second == Published(generation=1, is_new=False)
+    assert (same_page, same_page.stat().st_mtime_ns) == (page, written)
+    assert "generation 1 is unchanged" in unchanged.summary
+    assert (unchanged.failures, unchanged.error) == ((), "")
+
+
+def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):
+    """It is a failure in the receipt."""
+    orders = runs.query(1)
+    order, products = next(iter(orders.products.items()))
+    lost = records.product("jw01345-o001_20260101t000000_image3_00009_asn.json")
+    more = Orders(products={order: (*products, lost)})
+
+    receipt = runs.fetch(more, order)
+
+    assert [failure.name for failure in receipt.failures] == [lost.filename]
+    assert {version.product for version in receipt.versions} == set(products)
+    assert receipt.downloaded == sum(version.size for version in receipt.versions) > 0
+
+
+def test_events_outlive_a_query_that_fails(runs):
+    """They are forgotten when the poll and the orders are on disk, and not before."""
+    keep(runs.mirror, [Scope(program=1345, observations=())])
+
+    with pytest.raises(StoreError, match="keep_free_gb"):
+        runs.query(1, keep_free=10**18)
+    kept = pending(runs.mirror)
+    runs.query(2)
+
+    assert len(kept) == 1
+    assert pending(runs.mirror) == {}
+
+
+def test_failures_end_a_run_with_an_error_that_names_each():
+    """All else was published before."""
+    failures = (Failure(name="a.fits", message="gone"), Failure(name="b", message="killed"))
+
+    conclusion = Conclusion(summary="", failures=failures)
+
+    assert conclusion.error == (
+        "2 failed; all else is done and published:\na.fits: gone\nb: killed"
+    )
+
+
+def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
+    """By its key; and its derivation also when they are lost."""
+    results, derivation = ResultStore(empty_mirror.root), records.derivation()
+    path = results.objects.incoming / "x_rate.fits"
+    path.write_bytes(b"pixels")
+    output = Output(path=str(path), identity="1d" * 32)
+
+    files = results.store_result(derivation, [output], Cost(seconds=1.0, peak_memory=1))
+    (record,) = results.provenance.of_product("detector1", "x")
+
+    assert results.recall(record.key) == files
+    results.locate(files[0].sha256).unlink()
+    assert results.recall(record.key) is None
+    assert results.derivation(record.key) == derivation
+    assert results.published("deep", "x", "detector1") is None

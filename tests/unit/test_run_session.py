@@ -1,0 +1,87 @@
+"""A call of the workflow: its id, its lock on the mirror, its work folder, memory of its jobs."""
+
+import threading
+
+import pytest
+
+from jwmirror.core.model import Plan, write
+from jwmirror.services.run.session import RUN_ID, RunSession, checked_config, memory_mb
+from jwmirror.store.lease import RUN, holder
+from tests.setup import records
+
+
+@pytest.fixture(autouse=True)
+def fresh_id(monkeypatch):
+    """No run is under way in the environment; what a test sets there is undone."""
+    monkeypatch.setenv(RUN_ID, "")
+    monkeypatch.delenv(RUN_ID)
+
+
+def test_jobs_of_a_run_share_its_id_and_folders(tmp_path):
+    """A job is another process, which gets the id through the environment."""
+    first, job = RunSession(tmp_path, wait=False), RunSession(tmp_path, wait=False)
+
+    assert first.id == job.id
+    assert job.files.poll == tmp_path / "receipts/runs" / first.id / "changes.json"
+
+
+def test_a_run_has_the_mirror_alone(tmp_path, capsys):
+    """The second one exits with code 1 and names the first; after the first it begins."""
+    first, second = RunSession(tmp_path, wait=False), RunSession(tmp_path, wait=False)
+    first.begin()
+
+    with pytest.raises(SystemExit, match=f"run {first.id}"):
+        second.begin()
+    first.end()
+    second.begin()
+
+    assert holder(tmp_path, RUN)
+    second.end()
+    assert holder(tmp_path, RUN) is None
+
+
+def test_a_run_can_wait_for_another(tmp_path, capsys):
+    """It says for whom, and begins when the other ends."""
+    first, second = RunSession(tmp_path, wait=False), RunSession(tmp_path, wait=True)
+    first.begin()
+    threading.Timer(0.2, first.end).start()
+
+    second.begin()
+
+    assert "Waiting: " in capsys.readouterr().err
+    second.end()
+
+
+def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):
+    """Killed runs delete nothing themselves."""
+    session = RunSession(tmp_path, wait=False)
+    (tmp_path / "work" / "killed").mkdir(parents=True)
+
+    session.begin()
+    left = list(tmp_path.glob("work/*"))
+    session.work.mkdir(parents=True)
+    session.end()
+    session.end()
+
+    assert left == []
+    assert not session.work.exists()
+
+
+def test_mistakes_in_the_config_end_the_call_with_code_2(capsys):
+    """All of them are printed."""
+    with pytest.raises(SystemExit) as ended:
+        checked_config({"programs": [], "mirrors": "x"}, check_steps=False)
+
+    assert ended.value.code == 2
+    assert "Mistakes in the config:\n" in capsys.readouterr().err
+
+
+def test_a_job_that_was_killed_requests_more_memory(tmp_path):
+    """The estimate of its chains, times the number of the attempt."""
+    chain = records.chain(records.derivation(), memory=2_000_000_000)
+    write(tmp_path / "plan.json", Plan(context="c", batches={"b1": (chain,)}))
+
+    requested = [memory_mb(tmp_path / "plan.json", "b1", 8, attempt, 4e9) for attempt in (1, 2)]
+
+    assert requested[0] > 2000
+    assert requested[1] == 2 * requested[0]
