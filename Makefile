@@ -56,7 +56,7 @@ torture: install  ## the store's long tests: 2,000 kills, 1,000 power cuts (root
 check: install site  ## formatting, lint, the workflow's own lint, links of the docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
 
 types: install  ## static types; which are required where: [tool.mypy] in pyproject.toml
@@ -65,7 +65,7 @@ types: install  ## static types; which are required where: [tool.mypy] in pyproj
 format: install  ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/snakefmt Snakefile rules
+	$(BIN)/snakefmt Snakefile rules workflow
 
 docs: install  ## config/README.md from the schema, and the site with the API in build/site
 	$(BIN)/python config/make_readme.py
