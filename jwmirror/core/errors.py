@@ -1,6 +1,7 @@
 """Errors, in families by whose fault they are; leaves carry data and say the next step."""
 
 import difflib
+from collections.abc import Collection, Iterable
 
 MOST = 40  # names that are listed where one is near
 
@@ -77,14 +78,21 @@ class CalibrationError(JwmirrorError):
     """One exposure or association could not be calibrated; the others go on."""
 
 
-def unknown(kind: str, found: object, allowed: list) -> str:
-    """Words for a name that does not exist: the nearest right one, and all that are allowed."""
+def suggest(name: object, allowed: Iterable[object], most: int = 1) -> list[str]:
+    """Return the allowed names most like a name, the nearest first. Case does not matter."""
+    by_lower = {str(other).lower(): str(other) for other in allowed}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=most)
+    return [by_lower[lower] for lower in near]
+
+
+def unknown(kind: str, name: object, allowed: Collection[object]) -> str:
+    """Return words for a name that does not exist: the nearest one, and those that are allowed."""
     if not allowed:
-        return f"unknown {kind} {found!r}; there is none"
-    names = {str(name).lower(): str(name) for name in allowed}
-    if found not in allowed and found in names.values():  # '1' for 1
-        return f"unknown {kind} {found!r}; write it without quotes"
-    near = difflib.get_close_matches(str(found).lower(), names, n=1)
-    hint = f"did you mean {names[near[0]]!r}? " if near else ""
-    listed = f"allowed are {', '.join(names.values())}" if len(names) <= MOST or not near else ""
-    return f"unknown {kind} {found!r}; {hint}{listed}".rstrip()
+        return f"unknown {kind} {name!r}; there is none"
+    names = list(dict.fromkeys(map(str, allowed)))
+    if name not in allowed and name in names:  # '1' for 1
+        return f"unknown {kind} {name!r}; write it without quotes"
+    near = suggest(name, names)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    listed = f"allowed are {', '.join(names)}" if len(names) <= MOST or not near else ""
+    return f"unknown {kind} {name!r}; {hint}{listed}".rstrip()

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -38,6 +39,19 @@ def sha256_of(path: Path) -> str:
     """Hex sha256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hex digest of a file; it is hashed again only if its size or mtime has changed."""
+    status = path.stat()
+    return _digest_at(path, status.st_size, status.st_mtime_ns, algorithm)
+
+
+@lru_cache(maxsize=65536)
+def _digest_at(path: Path, _size: int, _mtime_ns: int, algorithm: str) -> str:
+    new = partial(hashlib.new, algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, new).hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,10 +3,15 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
+
+from jwmirror.core.errors import ReferencesError
 
 LONGEST = 255  # bytes that file systems allow for a name
 POOL = "pool"
+OBSERVATORY = "jwst"  # as CRDS calls it
+MAPPINGS = (".pmap", ".imap", ".rmap")  # ends of the names of CRDS's rules
 
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
@@ -58,6 +63,20 @@ def is_safe(filename: str) -> bool:
         and "\\" not in filename
         and ".." not in filename
     )
+
+
+def cache_path(cache: Path, filename: str, instrument: str = "") -> Path:
+    """Return where a CRDS cache keeps a mapping or a reference.
+
+    A reference is in the folder of its instrument, by default that of its name (jwst_nircam_...).
+    Raises ReferencesError for a name that is not fit for a folder.
+    """
+    if not is_safe(filename):
+        raise ReferencesError(f"CRDS names a file {filename!r}, which no cache can take.")
+    if filename.endswith(MAPPINGS):
+        return cache / "mappings" / OBSERVATORY / filename
+    instrument = instrument or filename.partition("_")[2].partition("_")[0]
+    return cache / "references" / OBSERVATORY / instrument / filename
 
 
 def parse(filename: str) -> Name | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.files import sync_file, sync_folder
+from jwmirror.core.names import cache_path
 from jwmirror.crds.cache import read_verified, write_verified
-from jwmirror.crds.server import OBSERVATORY, cache_path, config_folder, has_config
+from jwmirror.crds.server import config_folder, has_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +60,13 @@ def write_bundle(
 
 def _reference(cache: Path, name: str) -> Path:
     """Where the cache has a reference, below the folder of its instrument."""
-    found = next((cache / "references" / OBSERVATORY).glob(f"*/{name}"), None)
-    if found is None:
+    path = cache_path(cache, name)
+    if not path.is_file():
         raise ReferencesError(
             f"{name} is not in the reference cache {cache}; run `snakemake` (or this command with "
             "network) first."
         )
-    return found
+    return path
 
 
 def _copied(place: Path, to: Path) -> int:

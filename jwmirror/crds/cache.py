@@ -1,6 +1,5 @@
 """The ledger of a reference cache: which of its files were verified, as they were then."""
 
-import hashlib
 import logging
 from collections.abc import Collection
 from contextlib import suppress
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from jwmirror.core.files import cached_digest
 from jwmirror.core.model import read, write
 from jwmirror.crds.server import config_folder
 
@@ -27,11 +27,9 @@ class VerifiedFile:
 
     @classmethod
     def of(cls, path: Path) -> "VerifiedFile":
-        """The seal of a file as it is now; it is hashed."""
-        with open(path, "rb") as file:
-            sums = hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False))
+        """Return the record of a file as it is now."""
         status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, sums.hexdigest())
+        return cls(status.st_size, status.st_mtime_ns, cached_digest(path, "sha1"))
 
     def holds(self, path: Path) -> bool:
         """Whether a file is there, and not touched since."""

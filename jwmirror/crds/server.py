@@ -17,14 +17,12 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core import names
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.files import write_bytes
+from jwmirror.core.names import MAPPINGS, OBSERVATORY
 from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
 
-OBSERVATORY = "jwst"
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
-MAPPINGS = (".pmap", ".imap", ".rmap")
 CONTEXT = re.compile(r"jwst_\d{4,}\.pmap")
 FIELDS = ("sha1sum", "size", "state")  # of a file, that the server tells
 BATCH = 500  # files asked about at once
@@ -134,15 +132,6 @@ def _facts(name: str, told: dict[str, str]) -> FileFacts:
 def config_folder(cache: Path) -> Path:
     """Where a cache says what it is."""
     return cache / "config" / OBSERVATORY
-
-
-def cache_path(cache: Path, filename: str, instrument: str = "") -> Path:
-    """Where a cache keeps a mapping, or a reference of an instrument."""
-    if not names.is_safe(filename):
-        raise ReferencesError(f"CRDS names a file {filename!r}, which no cache can take.")
-    if filename.endswith(MAPPINGS):
-        return cache / "mappings" / OBSERVATORY / filename
-    return cache / "references" / OBSERVATORY / instrument / filename
 
 
 def write_config(cache: Path, info: dict[str, Any]) -> None:

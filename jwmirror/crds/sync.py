@@ -10,13 +10,12 @@ from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError
 from jwmirror.core.files import sync_file, sync_folder
+from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import VerifiedFile, read_verified, write_verified
 from jwmirror.crds.server import (
     CONTEXT,
-    OBSERVATORY,
     CrdsClient,
     FileFacts,
-    cache_path,
     has_config,
     write_config,
 )

@@ -4,7 +4,6 @@ CRDS takes its settings from the process's environment: put `environment(cache, 
 os.environ before the first use, and before worker processes are started.
 """
 
-import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
@@ -158,15 +157,3 @@ def _pars_content_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
     from stpipe.config_parser import load_config_file
 
     return load_config_file(str(path)).dict()
-
-
-def sha1_of(path: Path) -> str:
-    """The sha1 of a file, hashed once while it is not touched."""
-    found = path.stat()
-    return _sha1_at(path, found.st_size, found.st_mtime_ns)
-
-
-@lru_cache(maxsize=65536)
-def _sha1_at(path: Path, _size: int, _mtime_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha1").hexdigest()

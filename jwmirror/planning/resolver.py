@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jwmirror.core.errors import CalibrationError, ReferencesError
+from jwmirror.core.files import cached_digest
 from jwmirror.core.model import canonical, digest
+from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of, sha1_of
+from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of
 from jwmirror.pipeline.derivation import engine
 from jwmirror.pipeline.parameters import resolution
 from jwmirror.pipeline.registry import own_types, pars_types, reference_types
@@ -232,22 +234,19 @@ class Resolver:
 
     def _named(self, name: str) -> tuple[str, str]:
         if name not in self._sha1s:
-            self._sha1s[name] = sha1_of(self._file(name))
+            self._sha1s[name] = cached_digest(self._file(name), "sha1")
         return name, self._sha1s[name]
 
     def _size(self, name: str) -> int:
         """Bytes of a reference; 0 if it is not in the cache, which is told where it is needed."""
         if name not in self._sizes:
-            path = self._place(name)
+            path = cache_path(self.cache, name)
             self._sizes[name] = path.stat().st_size if path.is_file() else 0
         return self._sizes[name]
 
-    def _place(self, name: str) -> Path:
-        return self.cache / "references" / "jwst" / name.split("_")[1] / name
-
     def _file(self, name: str) -> Path:
         """Where a reference is in the cache; ReferencesError if it is not there."""
-        path = self._place(name)
+        path = cache_path(self.cache, name)
         if not path.is_file():
             raise ReferencesError(
                 f"{name} is not in the reference cache {self.cache}; "

@@ -50,7 +50,7 @@ def test_errors_come_over_as_they_are(site):
         there.settle("detector1", site.entries[0].header, {"steps": WRONG["detector1"]})
     (mistake,) = there.mistakes(WRONG, "recipes.deep.parameters")
 
-    assert "did you mean rejection_threshold" in mistake
+    assert "did you mean 'rejection_threshold'" in mistake
 
 
 def test_an_environment_without_jwst_says_so(site, tmp_path):

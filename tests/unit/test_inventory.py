@@ -78,9 +78,9 @@ def test_every_default_can_be_said_in_a_recipe():
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("detectr1", "there is no pipeline detectr1; did you mean detector1?"),
-        ("detector1.jmup", "there is no step or parameter jmup; did you mean jump?"),
-        ("detector1.jump.rejection_treshold", "did you mean rejection_threshold"),
+        ("detectr1", "unknown pipeline 'detectr1'; did you mean 'detector1'?"),
+        ("detector1.jmup", "unknown step or parameter 'jmup'; did you mean 'jump'?"),
+        ("detector1.jump.rejection_treshold", "did you mean 'rejection_threshold'"),
         ("tweakreg", "tweakreg is a step of image3; write image3.tweakreg"),
         ("rejection_threshold", "is a parameter of detector1.jump, "),
         ("photom.inverse", "write image2.photom.inverse, spec2.photom.inverse"),

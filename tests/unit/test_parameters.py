@@ -51,16 +51,16 @@ def test_two_mistakes_are_both_named_with_the_right_name():
 
     parameter, step = mistakes(wrong, PLACE)
 
-    assert parameter.startswith(f"{PLACE}.detector1.jump.rejection_treshold: there is no parameter")
-    assert "did you mean rejection_threshold?" in parameter
-    assert step.startswith(f"{PLACE}.detector1.jmup: there is no step jmup; did you mean jump?")
+    assert parameter.startswith(f"{PLACE}.detector1.jump.rejection_treshold: unknown parameter")
+    assert "did you mean 'rejection_threshold'?" in parameter
+    assert step.startswith(f"{PLACE}.detector1.jmup: unknown step 'jmup'; did you mean 'jump'?")
     assert "ramp_fit" in step
 
 
 @pytest.mark.parametrize(
     ("wrong", "place", "told"),
     [
-        ({"imgae3": {}}, "imgae3", "did you mean image3?"),
+        ({"imgae3": {}}, "imgae3", "did you mean 'image3'?"),
         ({"guider": 5}, "guider", "expected steps"),
         ({"image3": {"tweakreg": {"searchrad": "far"}}}, "image3.tweakreg.searchrad", "float("),
         ({"image3": {"tweakreg": {"fitgeometry": "x"}}}, "image3.tweakreg.fitgeometry", "'rshift'"),
@@ -84,8 +84,8 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
         ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
         ({"detector1": {"jump": {"pre_hooks": ["fixs"]}}}, "detector1.jump.pre_hooks[0]", "fixs"),
-        (mos({"flat_field": {"skp": True}}), f"{MOS}.flat_field.skp", "did you mean skip?"),
-        (mos({"flat_feld": {}}), f"{MOS}.flat_feld", "did you mean flat_field?"),
+        (mos({"flat_field": {"skp": True}}), f"{MOS}.flat_field.skp", "did you mean 'skip'?"),
+        (mos({"flat_feld": {}}), f"{MOS}.flat_feld", "did you mean 'flat_field'?"),
         (mos({"photom": True}), f"{MOS}.photom", "expected parameters of the step photom"),
         (mos(3), MOS, "expected steps and their parameters, found 3"),
         (

@@ -107,8 +107,8 @@ def test_values_are_read_as_yaml():
         ("[deep.detector1.jump.post_hooks=[a.b]]", "put each that has [ ] or , in it in quotes"),
         ("deep.skip=1", "expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE"),
         ("deep.detector1.jump.skip=[1", "expected a value as YAML writes it"),
-        ("deep.detector1.jmup.skip=1", "set deep.detector1.jmup: there is no step jmup"),
-        ("recipe.detector1.jump.skp=1", "set recipe.detector1.jump.skp: there is no parameter"),
+        ("deep.detector1.jmup.skip=1", "set deep.detector1.jmup: unknown step 'jmup'"),
+        ("recipe.detector1.jump.skp=1", "set recipe.detector1.jump.skp: unknown parameter"),
     ],
 )
 def test_a_wrong_setting_is_told_as_the_config_is(setting, told):

@@ -4,10 +4,10 @@ Needs no data and no CRDS; imports jwst, which takes seconds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from jwmirror.core.errors import unknown
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import (
     FILES,
@@ -59,7 +59,7 @@ def _no_pipeline(place: str, name: str) -> str:
         return (
             f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
         )
-    return _unknown(place, "pipeline", name, registry.PIPELINES)
+    return f"{place}: {unknown('pipeline', name, registry.PIPELINES)}"
 
 
 def _pipeline_mistakes(
@@ -90,9 +90,9 @@ def _member_mistakes(
                 f"({{{name}: {{skip: true}}}}), found {value!r}."
             )
         elif isinstance(value, Mapping):
-            yield _unknown(where, "step", str(name), steps)
+            yield f"{where}: {unknown('step', name, list(steps))}"
         elif name not in own:
-            yield _unknown(where, "parameter", str(name), own, also=list(steps))
+            yield f"{where}: {unknown('parameter or step', name, _settable([*own, *steps]))}"
         elif name == "skip":
             yield f"{where}: a whole pipeline is left out by the recipe's stages; remove skip."
         else:
@@ -109,7 +109,7 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
-            yield _unknown(f"{place}.{name}", "parameter", str(name), spec)
+            yield f"{place}.{name}: {unknown('parameter', name, _settable(spec))}"
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
@@ -119,7 +119,7 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
         return
     for step, values in content.items():
         if step not in steps:
-            yield _unknown(f"{place}.{step}", "step", str(step), steps)
+            yield f"{place}.{step}: {unknown('step', step, list(steps))}"
         elif isinstance(values, Mapping):
             yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
         else:
@@ -158,10 +158,6 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         yield from hooks.mistakes(value, place, base)
 
 
-def _unknown(
-    place: str, kind: str, name: str, allowed: Iterable[str], also: Iterable[str] = ()
-) -> str:
-    allowed = [each for each in allowed if each not in FILES and each not in NAMING]
-    near = get_close_matches(name, [*allowed, *also], n=1, cutoff=0.6)
-    guess = f"did you mean {near[0]}? " if near else ""
-    return f"{place}: there is no {kind} {name}; {guess}Allowed: {', '.join(sorted(allowed))}."
+def _settable(names: Iterable[str]) -> list[str]:
+    """Return the parameters that a recipe may set."""
+    return [name for name in names if name not in FILES and name not in NAMING]

@@ -7,12 +7,11 @@ A parameter is called by its full name here: "dark_current.override_dark".
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.files import sha256_of
+from jwmirror.core.files import cached_digest, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import reftype as reftypes
 
@@ -89,7 +88,10 @@ def paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
 
 def contents(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Bare name and sha256 of each file; CalibrationError for one that cannot be read."""
-    return {name: (path.name, _content(name, path)) for name, path in paths(parameters).items()}
+    return {
+        name: (path.name, _read(name, path, cached_digest))
+        for name, path in paths(parameters).items()
+    }
 
 
 def check(derivation: Derivation) -> None:
@@ -163,25 +165,12 @@ def _catalogues(path: Path) -> list[tuple[str, Path]]:
     return [(exposure, path.parent / name) for exposure, name in listed]
 
 
-def _content(name: str, path: Path) -> str:
-    def hashed(path: Path) -> str:
-        found = path.stat()
-        return _sha256_at(path, found.st_size, found.st_mtime_ns)
-
-    return _read(name, path, hashed)
-
-
 def _read(name: str, path: Path, read: Callable[[Path], Found]) -> Found:
     try:
         return read(path)
     except (OSError, ValueError) as err:
         why = getattr(err, "strerror", None) or err
         raise CalibrationError(f"{name}: {path} cannot be read: {why}.") from err
-
-
-@lru_cache(maxsize=1024)
-def _sha256_at(path: Path, _size: int, _mtime_ns: int) -> str:
-    return sha256_of(path)
 
 
 # ---- mistakes --------------------------------------------------------------------------------

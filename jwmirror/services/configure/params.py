@@ -1,9 +1,8 @@
 """The parameters that a recipe may set, by a name that a user gives."""
 
 from dataclasses import replace
-from difflib import get_close_matches
 
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, unknown
 from jwmirror.core.model.parameters import ParameterGroup
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.specs import groups_of
@@ -37,12 +36,12 @@ def _narrowed(groups: tuple[ParameterGroup, ...], rest: str) -> tuple[ParameterG
             return (replace(whole, parameters=tuple(own)),)
         names = [*filter(None, by_step), *(parameter.name for parameter in whole.parameters)]
         place = f"{whole.pipeline}.{step}"
-        raise ConfigError([_unknown(place, "step or parameter", step, names)])
+        raise ConfigError([f"{place}: {unknown('step or parameter', step, names)}"])
     group = by_step[step]
     chosen = [parameter for parameter in group.parameters if name in ("", parameter.name)]
     if not chosen and name:
         names = [parameter.name for parameter in group.parameters]
-        raise ConfigError([_unknown(f"{group.name}.{name}", "parameter", name, names)])
+        raise ConfigError([f"{group.name}.{name}: {unknown('parameter', name, names)}"])
     return (replace(group, parameters=tuple(chosen)),)
 
 
@@ -59,10 +58,4 @@ def _no_pipeline(name: str) -> str:
     ]
     if groups:
         return f"{name}: is a parameter of {', '.join(groups)}; write {groups[0]}.{name}."
-    return _unknown(name, "pipeline", word, [*registry.PIPELINES])
-
-
-def _unknown(place: str, kind: str, word: str, names: list[str]) -> str:
-    near = get_close_matches(word, names, n=3, cutoff=0.6)
-    guess = f"did you mean {', '.join(near)}? " if near else ""
-    return f"{place}: there is no {kind} {word}; {guess}there are {', '.join(sorted(names))}."
+    return f"{name}: {unknown('pipeline', word, registry.PIPELINES)}"

@@ -1,9 +1,8 @@
 """Files by the names that users give: a file name, or the end of a path in a view."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, suggest
 
 
 def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
@@ -24,6 +23,6 @@ def no_such_file(
     `where` says where the file was looked for; `otherwise` is the hint if no name is similar.
     """
     file_names = sorted({path.rpartition("/")[2] for path in paths})
-    near = get_close_matches(name.rpartition("/")[2], file_names, n=5, cutoff=0.6)
+    near = suggest(name.rpartition("/")[2], file_names, most=5)
     hint = f"did you mean {', '.join(near)}?" if near else f"{otherwise}."
     return StoreError(f"{name}: {where}; {hint}")

@@ -25,6 +25,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.core.model.run import Run
+from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import unmatched
 from jwmirror.planning.builder import Resolves
@@ -182,7 +183,7 @@ def _looking(cache: Path, ahead: References) -> tuple[Offline, tuple[str, ...]]:
 
 
 def _is_cached(cache: Path, context: str) -> bool:
-    return bool(context) and (Path(cache) / "mappings" / "jwst" / context).is_file()
+    return bool(context) and cache_path(Path(cache), context).is_file()
 
 
 def current_holdings(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Holdings:
