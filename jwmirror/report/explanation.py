@@ -1,4 +1,4 @@
-"""Why one file is what it is: its pedigree, or the derivation that made it. Pure.
+"""Explanation of one file: its pedigree, or the derivation that made it. Pure.
 
 The fields are the keys of `jwmirror explain --json`.
 """
@@ -11,34 +11,36 @@ from jwmirror.core.model import Derivation, Entry, Reason, Record, Wait
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierResult:
-    """A result of the same product under another key, and how it differs from this one."""
+    """Another result of the same product, under another key, and how it differs from this one."""
 
     key: str
     made_at: str  # ISO, UTC
-    reasons: tuple[Reason, ...]  # old: of the former; new: of this one
+    reasons: tuple[Reason, ...]  # old: of that result; new: of this one
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One file of the current view and, if it was recalibrated here, how it was made."""
+    """One file of the current view and, if it was recalibrated, how it was made."""
 
     generation: int
     entry: Entry
     record: Record | None
-    origins: dict[str, str] = field(default_factory=dict)  # full name of a parameter -> whence
-    note: str = ""  # why there are no origins
+    origins: dict[str, str] = field(
+        default_factory=dict
+    )  # full name of a parameter -> source of its value
+    note: str = ""  # why the origins are unknown
     former: tuple[EarlierResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class StagePreview:
-    """One stage of a recipe for a product, as the config is now: made before, or to be computed."""
+    """One stage of a recipe for a product under the current config: computed already, or not."""
 
     product: str
-    key: str  # "" where an input is still to be made
+    key: str  # "" if an input is not computed yet
     is_made: bool
     derivation: Derivation
-    reasons: tuple[Reason, ...]  # why it is to be computed
+    reasons: tuple[Reason, ...]  # why it will be computed
     origins: dict[str, str]  # as in Explanation
     former: tuple[EarlierResult, ...] = ()
     note: str = ""
@@ -46,16 +48,16 @@ class StagePreview:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipePreview:
-    """What a recipe would do with a file."""
+    """What the next run would do with a file under one recipe."""
 
     recipe: str
     stages: tuple[StagePreview, ...]
-    waits: tuple[Wait, ...] = ()  # what cannot be done, and why
+    waits: tuple[Wait, ...] = ()  # what cannot be calibrated, and why
     notes: tuple[str, ...] = ()
 
 
 def parameters_by_step(derivation: Derivation) -> dict[str, dict[str, Any]]:
-    """Effective parameters, step by step; those of the pipeline itself first, under its name."""
+    """Return step -> effective parameters; first those of the pipeline itself, under its name."""
     parameters = derivation.parameters
     own = {name: value for name, value in parameters.items() if name != "steps"}
     return {derivation.pipeline: own, **parameters.get("steps", {})}

@@ -1,48 +1,68 @@
-"""Quantities and times as people read them."""
+"""Sizes, times, counts, tables and lists, formatted for people."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from rich.table import Table
+from rich.text import Text
+
+SHOWN = 20  # lines of a list, unless the user wants all
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def size(count: int) -> str:
+    """Return a number of bytes with three digits and a decimal unit: 21.3 MB."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = f"{value:.0f}" if unit == 0 or value >= 99.95 else f"{value:.3g}"
+    return f"{digits} {UNITS[unit]}"
+
+
+def minute(iso: str) -> str:
+    """Return an ISO time to the minute: 2026-03-01 12:30 UTC."""
+    time = datetime.fromisoformat(iso)
+    return f"{time:%Y-%m-%d %H:%M} {time.tzname() or ''}".strip()
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: 1 file, 2 files."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def change_counts(counts: dict[str, int]) -> str:
+    """Return what a generation changed against its parent: +3 ~2 -1 (4 marked)."""
+    signs = " ".join(
+        f"{sign}{counts[kind]}"
+        for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
+        if counts.get(kind)
+    )
+    marked = f"({counts['marked']} marked)" if counts.get("marked") else ""
+    return f"{signs} {marked}".strip() or "no difference"
 
 
 def empty_table(title: str, *columns: str, whole: Collection[str] = ()) -> Table:
-    """An empty table; in a narrow terminal the columns of `whole` are cut last."""
+    """Return a table without rows; a narrow terminal cuts the columns of `whole` last."""
     table = Table(box=None, title=f"\n{title}", title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column in whole)
     return table
 
 
-STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
+def section(
+    title: str, lines: Sequence[str], all_lines: bool, show_count: bool = True
+) -> Iterator[Text]:
+    """Yield a list under its title and, by default, its length; nothing for an empty list."""
+    if lines:
+        yield Text(f"\n{title}{f' ({len(lines):,})' if show_count else ''}", style="bold")
+        yield from shortened([f"  {line}" for line in lines], all_lines)
 
 
-def size(count: int) -> str:
-    """A number of bytes in three digits and a decimal unit: 21.3 MB."""
-    value, unit = float(count), 0
-    while value >= 999.5 and unit < len(STEPS) - 1:
-        value, unit = value / 1000, unit + 1
-    digits = f"{value:.0f}" if unit == 0 or value >= 99.95 else f"{value:.3g}"
-    return f"{digits} {STEPS[unit]}"
-
-
-def minute(iso: str) -> str:
-    """An ISO time to the minute: 2026-03-01 12:30 UTC."""
-    when = datetime.fromisoformat(iso)
-    return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """A count with its noun: 1 file, 2 files."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def change_counts(counts: dict[str, int]) -> str:
-    """What a generation changed against its parent: +3 ~2 -1 (and 4 marked)."""
-    plain = " ".join(
-        f"{sign}{counts[kind]}"
-        for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
-        if counts.get(kind)
-    )
-    marked = f"({counts['marked']} marked)" if counts.get("marked") else ""
-    return f"{plain} {marked}".strip() or "no difference"
+def shortened(lines: Sequence[str], all_lines: bool) -> Iterator[Text]:
+    """Yield the first lines, or all; then how many more there are."""
+    shown = lines if all_lines else lines[:SHOWN]
+    yield from map(Text, shown)
+    if len(shown) < len(lines):
+        indent = " " * (len(lines[0]) - len(lines[0].lstrip()))
+        more = f"{indent}... and {len(lines) - len(shown):,} more; --all lists them"
+        yield Text(more, style="dim")

@@ -261,7 +261,7 @@ def _picture(ours: Entry, theirs: Entry | None, locate: Callable[[str], Path]) -
     try:
         images = [plots.read_image(title, locate(entry.sha256)) for title, entry in shown]
         image = plots.side_by_side(images)
-        caption = "; ".join(each.measured() for each in images)
+        caption = "; ".join(each.describe_sky() for each in images)
     except StoreError as error:
         image, caption = "", str(error)
     if theirs is None:

@@ -95,7 +95,7 @@ def test_what_the_mirror_lost_is_left_out_and_named(small_mirror, tmp_path):
     page = run("freeze", 1, "--to", tmp_path / "bag", "--mirror", root)
     told = answer("checkout", 1, "--to", tmp_path / "copy", "--mode", "copy", "--mirror", root)
 
-    assert "1 file that `verify` tells as lost" in page
+    assert "left out: 1 file that the mirror lost" in page
     assert bagit.Bag(str(tmp_path / "bag")).is_valid()
     assert (tmp_path / "bag/metadata/lost.txt").read_text() == f"{gone.sha256}  {gone.path}\n"
     rest = set(Generations(root).entries().column("path")) - {gone.path}

@@ -80,7 +80,7 @@ def test_what_mast_has_unchanged_comes_back_and_the_rest_is_told(filled, config,
 
     page = run("verify", "--full", "--repair", "--config", config, code=1)
 
-    assert f"{len(chosen)} problems, {len(chosen) - 1} of them mended" in page
+    assert f"{len(chosen)} problems, {len(chosen) - 1} of them repaired" in page
     assert len(list((filled / "quarantine").glob("*.damaged"))) == len(chosen)
     (problem,) = verify(filled, full=True).problems
     assert "MAST no longer has it" in problem.found and gone in problem.found

@@ -1,4 +1,4 @@
-"""Pages of `jwmirror explain`, as rich renderables: how a file was made, and what would be made."""
+"""Terminal pages of `jwmirror explain`: how a file was made, and what the next run would make."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,78 +19,83 @@ from jwmirror.report.explanation import (
 )
 from jwmirror.report.formatting import empty_table
 
-FORMER = 5  # results under other keys that a page lists
+EARLIER = 5  # earlier results that a page lists
 
 
 def explanation_page(explanation: Explanation) -> RenderableType:
-    """One file: what it is and, if it was made here, from what, with what, and how."""
-    entry, record = explanation.entry, explanation.record
+    """Return what one file is and, if it was recalibrated, how it was made."""
+    record = explanation.record
     facts = Table(box=None, show_header=False)
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     for name, value in _facts(explanation):
         facts.add_row(name, escape(str(value)))
-    parts: list[RenderableType] = [Text(entry.path, style="bold"), facts]
+    parts: list[RenderableType] = [Text(explanation.entry.path, style="bold"), facts]
     if record:
         parts += _derivation(record.derivation, explanation.origins)
-        parts += _former(explanation.former)
+        parts += _earlier_results(explanation.former)
     return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
 
 
-def outlook_page(outlook: RecipePreview) -> RenderableType:
-    """What a recipe would do with a file, stage by stage."""
+def outlook_page(preview: RecipePreview) -> RenderableType:
+    """Return what a recipe would do with a file, stage by stage."""
     parts: list[RenderableType] = []
-    for stage in outlook.stages:
-        parts += _stage(outlook.recipe, stage)
-    for wait in outlook.waits:
-        parts.append(
-            Text.assemble((f"\n{outlook.recipe}: {wait.product}", "bold"), f"  {wait.why}")
-        )
-    return Group(*parts, *(Text(note, style="dim") for note in outlook.notes))
+    for stage in preview.stages:
+        parts += _stage(preview.recipe, stage)
+    for wait in preview.waits:
+        title = f"\n{preview.recipe}: {wait.product}"
+        parts.append(Text.assemble((title, "bold"), f"  {wait.why}"))
+    return Group(*parts, *(Text(note, style="dim") for note in preview.notes))
 
 
 def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
-    made = stage.derivation
-    state = "made before; the next run takes it" if stage.is_made else "the next run computes it"
-    yield Text.assemble((f"\n{recipe}: {made.pipeline} of {stage.product}", "bold"), f"  {state}")
+    derivation = stage.derivation
+    title = f"\n{recipe}: {derivation.pipeline} of {stage.product}"
+    if stage.is_made:
+        state = "already computed; the next run will publish it"
+    else:
+        state = "the next run will compute it"
+    yield Text.assemble((title, "bold"), f"  {state}")
     for reason in stage.reasons:
         yield Text(f"  {reason}")
-    yield Text(f"key {stage.key or 'not known before its inputs are made'}")
-    yield Text(f"{made.pipeline} of {_versions(made)}", style="dim")
-    yield from _derivation(made, stage.origins)
-    yield from _former(stage.former, "nothing" if stage.key else "inputs that are still to be made")
+    yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
+    yield Text(f"{derivation.pipeline} of {_versions(derivation)}", style="dim")
+    yield from _derivation(derivation, stage.origins)
+    equal = "nothing" if stage.key else "inputs that are not computed yet"
+    yield from _earlier_results(stage.former, equal)
     if stage.note:
         yield Text(stage.note, style="dim")
 
 
-def _derivation(made: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
-    """What the key hashes besides the engine: inputs, references, hooks, parameters."""
-    yield _inputs(made)
-    yield from _references(made)
-    if made.hooks:
-        table = empty_table("Own code", "hook or function", "sha256")
-        for hook in made.hooks:
+def _derivation(derivation: Derivation, origins: Mapping[str, str]) -> Iterator[RenderableType]:
+    """Yield what the key contains, except the engine: inputs, references, code, parameters."""
+    yield _input_table(derivation)
+    yield from _references(derivation)
+    if derivation.hooks:
+        table = empty_table("User code", "hook or function", "sha256")
+        for hook in derivation.hooks:
             table.add_row(*map(escape, hook))
         yield table
-    yield from _parameters(made, origins)
+    yield from _parameter_tables(derivation, origins)
 
 
-def _former(
-    former: Sequence[EarlierResult], otherwise: str = "nothing"
+def _earlier_results(
+    results: Sequence[EarlierResult], equal: str = "nothing"
 ) -> Iterator[RenderableType]:
-    """Results under other keys, and what differs."""
-    if not former:
+    """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
+    if not results:
         return
-    table = empty_table("Results under other keys", "key", "made", "what differs from this one")
-    for each in former[:FORMER]:
-        differ = "\n".join(map(str, each.reasons)) or otherwise
-        table.add_row(each.key[:12], formatting.minute(each.made_at), escape(differ))
+    table = empty_table("Results under other keys", "key", "made", "differs from this one in")
+    for result in results[:EARLIER]:
+        differences = "\n".join(map(str, result.reasons)) or equal
+        table.add_row(result.key[:12], formatting.minute(result.made_at), escape(differences))
     yield table
-    if len(former) > FORMER:
-        yield Text(f"... and {len(former) - FORMER} older; --json lists them", style="dim")
+    if len(results) > EARLIER:
+        yield Text(f"... and {len(results) - EARLIER} older; --json lists them", style="dim")
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
+    """Yield names and values of the first table."""
     entry, record = explanation.entry, explanation.record
     yield "generation", explanation.generation
     yield "object", f"{entry.sha256} ({formatting.size(entry.size)})"
@@ -104,8 +109,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
         yield "key", entry.key
         yield "valid under", entry.context
     if record:
-        made = record.derivation
-        yield "pipeline", f"{made.pipeline} ({_versions(made)})"
+        yield "pipeline", f"{record.derivation.pipeline} ({_versions(record.derivation)})"
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 
@@ -117,41 +121,42 @@ def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
     yield "access", "exclusive" if product.exclusive else "public"
 
 
-def _versions(made: Derivation) -> str:
-    return ", ".join(f"{name} {version}" for name, version in made.engine.items())
+def _versions(derivation: Derivation) -> str:
+    return ", ".join(f"{name} {version}" for name, version in derivation.engine.items())
 
 
-def _inputs(made: Derivation) -> Table:
+def _input_table(derivation: Derivation) -> Table:
     table = empty_table("Inputs", "input", "role", "science identity", whole=("input",))
-    for each in made.inputs:
-        table.add_row(each.name, each.role, each.identity or "still to be made")
+    for item in derivation.inputs:
+        table.add_row(item.name, item.role, item.identity or "not computed yet")
     return table
 
 
-def _references(made: Derivation) -> Iterator[RenderableType]:
-    """Those that there are, and in one line the types of which CRDS has none for it."""
+def _references(derivation: Derivation) -> Iterator[RenderableType]:
+    """Yield the table of references, then the types for which CRDS has no reference (N/A)."""
     table = empty_table("References", "type", "reference", "sha1", whole=("reference",))
-    for kind, (name, sha1) in sorted(made.references.items()):
+    references = sorted(derivation.references.items())
+    for reference_type, (name, sha1) in references:
         if sha1:
-            table.add_row(kind, name, sha1)
+            table.add_row(reference_type, name, sha1)
     yield table
-    if without := [kind for kind, (_, sha1) in sorted(made.references.items()) if not sha1]:
-        yield Text(f" N/A: {', '.join(without)}", style="dim")
+    if absent := [reference_type for reference_type, (_, sha1) in references if not sha1]:
+        yield Text(f" N/A: {', '.join(absent)}", style="dim")
 
 
-def _parameters(made: Derivation, origins: Mapping[str, str]) -> Iterator[Table]:
-    """All of them; and before them, where that is known, those that are not jwst's defaults."""
+def _parameter_tables(derivation: Derivation, origins: Mapping[str, str]) -> Iterator[Table]:
+    """Yield the parameters that are not defaults of jwst, if origins are known; then all."""
     columns = ("step", "parameter", "value", *(["from"] if origins else []))
-    own = empty_table("Parameters that are set", *columns, whole=("parameter",))
+    changed = empty_table("Parameters that are set", *columns, whole=("parameter",))
     table = empty_table("All parameters", *columns, whole=("parameter",))
-    for step, parameters in parameters_by_step(made).items():
-        prefix = "" if step == made.pipeline else f"{step}."
+    for step, parameters in parameters_by_step(derivation).items():
+        prefix = "" if step == derivation.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):
             origin = origins.get(f"{prefix}{name}", "")
             row = (step, name, escape(str(value)), *([escape(origin)] if origins else []))
             table.add_row(*row)
             if origin not in ("", DEFAULT):
-                own.add_row(*row)
-    if own.row_count:
-        yield own
+                changed.add_row(*row)
+    if changed.row_count:
+        yield changed
     yield table

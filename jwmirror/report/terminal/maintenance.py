@@ -1,6 +1,6 @@
 """Terminal pages of verify, repair, prune, export and their like. Pure: records in, text out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,8 +10,10 @@ from jwmirror.core.model.maintenance import (
     Adoption,
     Checkout,
     FileHistory,
+    FileVersion,
     Frozen,
     Pin,
+    Problem,
     Pruning,
     Repairs,
     Rollback,
@@ -19,157 +21,158 @@ from jwmirror.core.model.maintenance import (
 )
 from jwmirror.report import formatting
 
-SHOWN = 20  # lines of a list, unless all are asked for
 
-
-def rollback_page(done: Rollback, dry_run: bool) -> RenderableType:
-    """What became current, and what the next run will make of it."""
-    if done.before == done.generation:
-        return Text(f"generation {done.generation} is the current one")
-    said = "would become" if dry_run else "is now"
-    lines = [f"generation {done.generation} {said} the current one; it was {done.before}"]
-    if done.set_aside:
-        numbers = ", ".join(map(str, done.set_aside))
-        lines.append(f"newer ones stay, and `jwmirror rollback` goes back to them: {numbers}")
+def rollback_page(rollback: Rollback, dry_run: bool) -> RenderableType:
+    """Return which generation became current, and what the next run will do."""
+    if rollback.before == rollback.generation:
+        return Text(f"generation {rollback.generation} is the current one already")
+    verb = "would become" if dry_run else "is now"
+    lines = [f"generation {rollback.generation} {verb} the current one; it was {rollback.before}"]
+    if rollback.set_aside:
+        numbers = ", ".join(map(str, rollback.set_aside))
+        lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        "the next run compares MAST and the config with it, and brings back what they ask for; "
-        "to keep a state by name: `jwmirror pin`; beside the current one: `jwmirror checkout`"
+        "the next run compares MAST and the config with this generation, and adds again what they "
+        "ask for; to keep this state under a name: `jwmirror pin`; to see it in another folder: "
+        "`jwmirror checkout`"
     )
     return Group(*map(Text, lines))
 
 
 def pin_page(pin: Pin, dry_run: bool) -> RenderableType:
-    """Which generation has which name."""
+    """Return which generation got which name."""
     return Text(f"{pin.name} {'would name' if dry_run else 'names'} generation {pin.generation}")
 
 
 def unpin_page(pin: Pin, dry_run: bool) -> RenderableType:
-    """Which generation has lost which name."""
-    said = "would no longer name" if dry_run else "no longer names"
-    return Text(f"{pin.name} {said} generation {pin.generation}")
+    """Return which generation lost which name."""
+    verb = "would no longer name" if dry_run else "no longer names"
+    return Text(f"{pin.name} {verb} generation {pin.generation}")
 
 
-def verification_page(found: Verification, all_lines: bool = False) -> RenderableType:
-    """What was looked at, and each problem."""
-    how = "every byte hashed" if found.is_full else "lengths only; --full hashes every byte"
-    head = (
-        f"{formatting.count(found.generations, 'generation')}, "
-        f"{formatting.count(found.objects, 'object')} of {formatting.size(found.bytes)} ({how}): "
+def verification_page(verification: Verification, all_lines: bool = False) -> RenderableType:
+    """Return what was checked, and each problem."""
+    if verification.is_full:
+        method = "sha256 of every byte"
+    else:
+        method = "sizes only; --full checks every byte"
+    objects = formatting.count(verification.objects, "object")
+    checked = (
+        f"{formatting.count(verification.generations, 'generation')}, "
+        f"{objects} of {formatting.size(verification.bytes)} ({method}): "
     )
-    told = formatting.count(len(found.problems), "problem") if found.problems else "all is right"
-    lines = [
-        f"{each.kind}  {each.path}: expected {each.expected}, found {each.found}"
-        for each in found.problems
-    ]
-    return Group(Text(head + told), *_listed(lines, all_lines))
+    lines = [_problem(problem) for problem in verification.problems]
+    summary = formatting.count(len(lines), "problem") if lines else "no problems found"
+    return Group(Text(checked + summary), *formatting.shortened(lines, all_lines))
 
 
-def repairs_page(found: Repairs, dry_run: bool, all_lines: bool = False) -> RenderableType:
-    """Each problem, and what was done about it."""
-    lines = [
-        f"{each.problem.kind}  {each.problem.path}: expected {each.problem.expected}, "
-        f"found {each.problem.found}; {each.done}"
-        for each in found.outcomes
-    ]
-    mended = sum(each.is_mended for each in found.outcomes)
-    count = formatting.count(len(found.outcomes), "problem")
-    told = f"{count}; nothing was changed" if dry_run else f"{count}, {mended} of them mended"
-    return Group(*_listed(lines, all_lines), Text(told if lines else "all is right"))
+def repairs_page(repairs: Repairs, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """Return each problem, and what was done about it."""
+    outcomes = repairs.outcomes
+    if not outcomes:
+        return Text("no problems found")
+    lines = [f"{_problem(outcome.problem)}; {outcome.done}" for outcome in outcomes]
+    repaired = sum(outcome.is_mended for outcome in outcomes)
+    result = "; nothing was changed" if dry_run else f", {repaired} of them repaired"
+    summary = formatting.count(len(outcomes), "problem") + result
+    return Group(*formatting.shortened(lines, all_lines), Text(summary))
 
 
-def pruning_page(done: Pruning, dry_run: bool, all_lines: bool = False) -> RenderableType:
-    """What goes, by how much, and why the rest stays."""
-    said = "would be" if dry_run else "were"
-    counts = (
-        f"{formatting.count(len(done.objects), 'object')} of {formatting.size(done.bytes)}",
-        formatting.count(len(done.records), "record of provenance", "records of provenance"),
-        formatting.count(len(done.folders), "folder of runs", "folders of runs"),
-        formatting.count(len(done.files), "receipt or page", "receipts and pages"),
+def _problem(problem: Problem) -> str:
+    return f"{problem.kind}  {problem.path}: expected {problem.expected}, found {problem.found}"
+
+
+def pruning_page(pruning: Pruning, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """Return what is removed, its size, and why each other generation is kept."""
+    verb = "would be" if dry_run else "were"
+    generations = formatting.count(len(pruning.generations), "generation")
+    objects = formatting.count(len(pruning.objects), "object")
+    removed = (
+        f"{objects} of {formatting.size(pruning.bytes)}",
+        formatting.count(len(pruning.records), "provenance record"),
+        formatting.count(len(pruning.folders), "folder of runs", "folders of runs"),
+        formatting.count(len(pruning.files), "receipt or report", "receipts and reports"),
     )
-    lines = [f"kept {number}: {why}" for number, why in done.kept.items()]
-    for number in done.generations:
-        newest = len(done.newest[str(number)])
-        stays = f"; {formatting.count(newest, 'newest version')} of it kept" if newest else ""
-        lines.append(f"given up {number}{stays}")
-    head = (
-        f"{formatting.count(len(done.generations), 'generation')} {said} given up; {said} removed: "
-    )
-    return Group(*_listed(lines, all_lines), Text(head + ", ".join(counts)))
+    lines = [f"kept {number}: {why}" for number, why in pruning.kept.items()]
+    for number in pruning.generations:
+        newest = len(pruning.newest[str(number)])
+        kept = f"; {formatting.count(newest, 'newest version')} in it kept" if newest else ""
+        lines.append(f"pruned {number}{kept}")
+    summary = f"{generations} {verb} pruned; {verb} removed: {', '.join(removed)}"
+    return Group(*formatting.shortened(lines, all_lines), Text(summary))
 
 
-def checkout_page(done: Checkout, dry_run: bool) -> RenderableType:
-    """Which state is where."""
-    said = "would be" if dry_run else "is"
-    files = (
-        f"{formatting.count(done.files, 'file')} of {formatting.size(done.bytes)}, by {done.mode}"
-    )
-    made = formatting.minute(done.made_at)
-    line = f"generation {done.generation} of {made} {said} in {done.to}: {files}"
-    return Group(Text(line), *_lost(done.lost))
+def checkout_page(checkout: Checkout, dry_run: bool) -> RenderableType:
+    """Return which generation was checked out, and the folder."""
+    files = f"{_files(checkout.files, checkout.bytes)}, by {checkout.mode}"
+    made_at = formatting.minute(checkout.made_at)
+    verb = "would be" if dry_run else "is"
+    line = f"generation {checkout.generation} of {made_at} {verb} in {checkout.to}: {files}"
+    return Group(Text(line), *_lost(checkout.lost))
+
+
+def frozen_page(bag: Frozen, dry_run: bool) -> RenderableType:
+    """Return which generation is in which bag, and what was left out."""
+    verb = "would be" if dry_run else "is"
+    files = _files(bag.files, bag.bytes)
+    lines = [f"generation {bag.generation} {verb} in the bag {bag.to}: {files}"]
+    if bag.left_out:
+        exclusive = formatting.count(len(bag.left_out), "exclusive file")
+        lines.append(f"left out: {exclusive} (--with-exclusive includes them)")
+    lines.append(f"the generation has the name {bag.name}, so prune keeps it")
+    return Group(*map(Text, lines), *_lost(bag.lost))
+
+
+def _lost(paths: Sequence[str]) -> Iterator[Text]:
+    if paths:
+        files = formatting.count(len(paths), "file")
+        yield Text(f"left out: {files} that the mirror lost (`jwmirror verify` lists them)")
+
+
+def adoption_page(adoption: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:
+    """Return how many files were adopted, and why each other file was not."""
+    rejected = [file for file in adoption.files if not file.is_adopted]
+    lines = [f"not adopted  {file.file}: {file.why}" for file in rejected]
+    files = _files(len(adoption.files) - len(rejected), adoption.bytes)
+    verb = "would be adopted" if dry_run else "adopted; the next run does not download them"
+    return Group(*formatting.shortened(lines, all_lines), Text(f"{files} {verb}"))
+
+
+def _files(number: int, size: int) -> str:
+    return f"{formatting.count(number, 'file')} of {formatting.size(size)}"
 
 
 def file_history_page(history: FileHistory) -> RenderableType:
-    """Each version of a file: since when, how it was made, and why it changed."""
-    parts: list[RenderableType] = []
+    """Return each version of a file: its generations, its pedigree, and why it changed."""
+    lines: list[Text] = []
     path = None
-    for each in history.versions:
-        if each.path != path:
-            path = each.path
-            parts.append(Text(path, style="bold"))
-        spans = f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}"
-        parts.append(
-            Text(
-                f"  generation {spans}, since {formatting.minute(each.first_at)}: "
-                f"{each.sha256[:12]}, {formatting.size(each.size)}{_pedigree(each.entry)}"
-            )
-        )
-        parts += [Text(f"    {reason}", style="dim") for reason in each.reasons]
-    for number, rows in history.kept.items():
-        parts += [
-            Text(f"{row.path}: {row.sha256[:12]} stays, of generation {number}, which was pruned")
-            for row in rows
+    for version in history.versions:
+        if version.path != path:
+            path = version.path
+            lines.append(Text(path, style="bold"))
+        lines.append(Text(f"  {_version(version)}"))
+        lines += [Text(f"    {reason}", style="dim") for reason in version.reasons]
+    for number, kept in history.kept.items():
+        lines += [
+            Text(f"{row.path}: {row.sha256[:12]} is kept of generation {number}, which was pruned")
+            for row in kept
         ]
-    return Group(*parts)
+    return Group(*lines)
+
+
+def _version(version: FileVersion) -> str:
+    first, last = version.first, version.last
+    generations = f"{first}" if first == last else f"{first}-{last}"
+    return (
+        f"generation {generations}, since {formatting.minute(version.first_at)}: "
+        f"{version.sha256[:12]}, {formatting.size(version.size)}{_pedigree(version.entry)}"
+    )
 
 
 def _pedigree(entry: Entry) -> str:
-    """What made a version, in a few words."""
+    """Return how a version was made, in a few words."""
     if entry.product:
-        facts = (entry.product.cal_ver, entry.product.crds_ctx, entry.product.date)
+        facts = [entry.product.cal_ver, entry.product.crds_ctx, entry.product.date]
     else:
-        facts = (f"recipe {entry.origin}", entry.context, f"key {entry.key[:12]}")
+        facts = [f"recipe {entry.origin}", entry.context, f"key {entry.key[:12]}"]
     return "".join(f", {fact}" for fact in facts if fact)
-
-
-def frozen_page(done: Frozen, dry_run: bool) -> RenderableType:
-    """Which state is in which bag, and what was left out."""
-    said = "would be" if dry_run else "is"
-    files = f"{formatting.count(done.files, 'file')} of {formatting.size(done.bytes)}"
-    lines = [f"generation {done.generation} {said} in the bag {done.to}: {files}"]
-    if done.left_out:
-        count = formatting.count(len(done.left_out), "file")
-        lines.append(f"left out: {count} of exclusive access (--with-exclusive takes them in)")
-    lines.append(f"its name is {done.name}; prune does not take it while it has one")
-    return Group(*map(Text, lines), *_lost(done.lost))
-
-
-def _lost(paths: Sequence[str]) -> Iterable[Text]:
-    """Which files are not there, because the mirror lost them."""
-    if paths:
-        yield Text(f"left out: {formatting.count(len(paths), 'file')} that `verify` tells as lost")
-
-
-def adoption_page(done: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:
-    """How many files were taken in, and why each other was not."""
-    lines = [f"not adopted  {each.file}: {each.why}" for each in done.files if not each.is_adopted]
-    count = sum(each.is_adopted for each in done.files)
-    said = "would be adopted" if dry_run else "adopted: the next run does not fetch them"
-    told = f"{formatting.count(count, 'file')} of {formatting.size(done.bytes)} {said}"
-    return Group(*_listed(lines, all_lines), Text(told))
-
-
-def _listed(lines: list[str], all_lines: bool) -> Iterable[Text]:
-    shown = lines if all_lines else lines[:SHOWN]
-    yield from map(Text, shown)
-    if len(shown) < len(lines):
-        yield Text(f"... and {len(lines) - len(shown):,} more; --all lists them")

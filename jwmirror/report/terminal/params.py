@@ -1,4 +1,4 @@
-"""Pages of `jwmirror params`: the parameters of the installed jwst."""
+"""Terminal pages of `jwmirror params`: the parameters of the installed jwst."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ HINT = "\n`jwmirror params PIPELINE` or `PIPELINE.STEP` lists them with defaults
 
 
 def pipelines_page(groups: Sequence[ParameterGroup]) -> RenderableType:
-    """One line per pipeline: its stage, steps, and number of parameters."""
+    """Return one line per pipeline: its stage, number of parameters, and steps."""
     table = Table("pipeline", "stage", "parameters", "steps", box=None)
     for pipeline in dict.fromkeys(group.pipeline for group in groups):
         own = [group for group in groups if group.pipeline == pipeline]
@@ -24,7 +24,7 @@ def pipelines_page(groups: Sequence[ParameterGroup]) -> RenderableType:
 
 
 def groups_page(groups: Sequence[ParameterGroup]) -> RenderableType:
-    """A table of parameters for each step."""
+    """Return a table of parameters for each step."""
     return Group(*map(_group_table, groups))
 
 
