@@ -43,7 +43,7 @@ class CommandTable(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; None if there is none, after importing all to suggest a name."""
+        """Return a command. For an unknown name return None, with all imported to suggest one."""
         if cmd_name not in self.commands:
             modules = [COMMANDS[cmd_name]] if cmd_name in COMMANDS else COMMANDS.values()
             for module in modules:

@@ -26,7 +26,7 @@ def explain_command(
     """Show where a file comes from: its pedigree at MAST, or its recipe, parameters and inputs.
 
     If the recipe has not made the file yet, or with --set, show what the next run would do. The
-    config tells where each parameter value comes from; with --mirror alone this is left out.
+    source of each parameter value is found with the config; with --mirror alone it is left out.
     """
     root = find_mirror(mirror, config)
     explained = explain_file(root, file, recipe, find_config(mirror, config), settings or ())

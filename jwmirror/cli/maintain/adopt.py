@@ -23,8 +23,8 @@ def adopt_command(
 ) -> None:
     """Import files that you already have, so that the next run need not download them.
 
-    MAST is asked for its list of products. A file is imported if its size and checksum are those
-    that MAST lists. Your files are copied, and never changed.
+    A file is imported if its size and checksum are those that MAST lists now. Your files are copied
+    and never changed.
     """
     adoption = adopt_folder(config or CONFIG, folder, lock_timeout_s(wait), dry_run)
     show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)

@@ -1,4 +1,4 @@
-"""A step of the user's own to start from: a module with one function, and a test of it."""
+"""Templates for a function that runs between two pipelines, and for its test."""
 
 import keyword
 from importlib.util import find_spec
@@ -7,30 +7,30 @@ from pathlib import Path
 from jwmirror.core.errors import ConfigError
 
 MODULE = '''\
-"""A step of your own between two pipelines of jwst, run by jwmirror."""
+"""A step that jwmirror runs between two pipelines of jwst."""
 
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 
 def {name}(model: JwstDataModel) -> JwstDataModel:
-    """Say here what is changed, and why.
+    """Describe here what this step changes, and why.
 
-    What comes in is one exposure as the first pipeline made it, open: after detector1 a rate
-    (ImageModel) or rateints (CubeModel), after image2 or spec2 a cal or calints. Change it and
-    return it, or return another model of the same class; the second pipeline takes what is
-    returned. Useful: model.data and model.err (the first pipeline's units: DN/s after detector1),
+    `model` is one exposure as the first pipeline made it: after detector1 a rate (ImageModel) or
+    rateints (CubeModel), after image2 or spec2 a cal or calints. Change it and return it, or
+    return another model of the same class; the second pipeline continues with what is returned.
+    Useful: model.data and model.err (in the units of the first pipeline: DN/s after detector1),
     model.dq (0 is good), model.meta.instrument.detector.
 
-    Rules: the same model must always give the same result, so no random numbers without a seed, and
-    nothing from files or the network (this source is in the key of the result, what it reads is
-    not). An exception is this exposure's failure; the others go on. What is printed goes to the
-    exposure's log.
+    Rules: the same model must always give the same result. So use no random numbers without a
+    seed, and read nothing from files or the network: jwmirror recomputes a result if this source
+    changes, but cannot know what it reads. If the function raises an exception, only this exposure
+    fails. What it prints goes to the log of the exposure.
     """
     model.data -= 0.0
     return model
 '''
 TEST = '''\
-"""The step {name}, tried on a small image: `python -m pytest test_{name}.py`."""
+"""A test of {name} on a small image: `python -m pytest test_{name}.py`."""
 
 import numpy as np
 from stdatamodels.jwst.datamodels import ImageModel
@@ -39,7 +39,7 @@ from {name} import {name}
 
 
 def test_a_flat_image_stays_flat():
-    """Replace this by what your step is to do: make a model, call it, look at the pixels."""
+    """Replace this by what your step should do: make a model, call it, check the pixels."""
     model = ImageModel(data=np.ones((16, 16), dtype="float32"))
 
     changed = {name}(model)
@@ -50,27 +50,27 @@ def test_a_flat_image_stays_flat():
 
 
 def write_new_step(name: str, folder: Path) -> tuple[Path, Path]:
-    """Write NAME.py and test_NAME.py into a folder.
+    """Write NAME.py and test_NAME.py into a folder, and return their paths.
 
-    ConfigError for a name that is none in Python or is in use, and where a file is there already.
+    Raises:
+        ConfigError: the name is not a Python name, is in use, or one of the files exists.
     """
     if problem := _problem(name):
         raise ConfigError([f"{name}: {problem}; choose another, such as fix_stripes"])
-    texts = {f"{name}.py": MODULE, f"test_{name}.py": TEST}
-    taken = [str(folder / each) for each in texts if (folder / each).exists()]
-    if taken:
+    module, test = folder / f"{name}.py", folder / f"test_{name}.py"
+    existing = [str(path) for path in (module, test) if path.exists()]
+    if existing:
         raise ConfigError(
-            [f"{' and '.join(taken)}: there already, and left as it is; choose another name"]
+            [f"{' and '.join(existing)}: exists already; nothing was written; choose another name"]
         )
-    for each, text in texts.items():
-        with open(folder / each, "x") as file:  # never over one that came meanwhile
+    for path, text in ((module, MODULE), (test, TEST)):
+        with open(path, "x") as file:  # fails if the file was created in the meantime
             file.write(text.format(name=name))
-    module, test = (folder / each for each in texts)
     return module, test
 
 
 def _problem(name: str) -> str:
     if not name.isidentifier() or keyword.iskeyword(name):
-        return "expected a name as Python functions have (letters, digits, _)"
-    found = find_spec(name)
-    return f"a module of that name is there already ({found.origin})" if found else ""
+        return "expected a Python name (letters, digits, _)"
+    spec = find_spec(name)
+    return f"a module of that name exists ({spec.origin})" if spec else ""

@@ -46,7 +46,7 @@ def test_nothing_is_overwritten(tmp_path, taken):
 
     said = new_step("fix_stripes", code=2)
 
-    assert taken in said and "there already" in said
+    assert taken in said and "exists already" in said
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
 
 
