@@ -1,7 +1,7 @@
 """How a listing differs from what the mirror holds, and why. Pure: no I/O."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
@@ -40,9 +40,10 @@ def compare_listing(
 ) -> tuple[Change, ...]:
     """The changes that turn what is held of a program into what is listed and selected.
 
-    Sorted by URI; the order of the arguments does not matter. What is held and listed but no
-    longer selected is no change. A restamped or renamed product takes its former name's place:
-    that does not vanish besides. What is exclusive is withheld, unless there is `has_access`.
+    Sorted by URI; the order of the arguments does not matter. Of what is held and listed but no
+    longer selected only the access may change. A restamped or renamed product takes its former
+    name's place: that does not vanish besides. What is exclusive is withheld, unless there is
+    `has_access`. A held product that becomes exclusive is withheld once: its bytes are kept.
     """
     now = {product.uri: product for product in listing.products}
     chosen = set(selected_uris)
@@ -64,6 +65,7 @@ def compare_listing(
         *(_withheld(product) for product in closed),
         *(Change(kind=VANISHED, product=product) for product in vanished),
         *(change for change in developments if change),
+        *_access_changes((now[uri] for uri in now.keys() - chosen), held),
     ]
     return tuple(sorted(changes, key=lambda change: change.product.uri))
 
@@ -174,6 +176,25 @@ def _access(old: Product, new: Product) -> tuple[Reason, ...]:
         return ()
     words = {True: "exclusive", False: "public"}
     return (Reason("access", words[old.exclusive], words[new.exclusive]),)
+
+
+def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
+    """Yield the changes of access to held products that are not selected any more."""
+    seen = held.glimpses
+    moved = {
+        product.uri: product
+        for product in unselected
+        if product.uri in seen and seen[product.uri].is_exclusive != product.exclusive
+    }
+    for uri, entry in held.entries(moved).items():
+        product, reasons = (
+            entry.product.with_access_of(moved[uri]),
+            _access(entry.product, moved[uri]),
+        )
+        if product.exclusive:
+            yield _withheld(product, reasons)
+        else:
+            yield Change(kind=RELEASED, product=product, reasons=reasons)
 
 
 def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:

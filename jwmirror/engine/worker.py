@@ -213,7 +213,7 @@ class Shop:
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
         folder = (self._work / name).absolute()
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)  # what is made here may be exclusive
         try:
             for item in derivation.inputs:
                 (folder / item.name).symlink_to(self._results.locate(item.sha256).absolute())

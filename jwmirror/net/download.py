@@ -138,5 +138,6 @@ def _set_aside(path: Path, filename: str, sha256: str, why: str, quarantine: Pat
     quarantine.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"[^\w.+-]", "_", filename)[:LONGEST_NAME].lstrip(".")  # it stays in there
     place = quarantine / f"{name}.{sha256[:12]}.rejected"
+    path.chmod(0o600)  # it may be of an exclusive product
     shutil.move(path, place)
     place.with_name(f"{place.name}.reason").write_text(f"{why}\n")

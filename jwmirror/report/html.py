@@ -94,15 +94,15 @@ def write_page(
     run: Run,
     provenance_lookup: Callable[[str], Record | None],
     locate: Callable[[str], Path],
+    is_closed: bool,
 ) -> None:
     """Durably write the report on a generation and the run that led to it.
 
-    `provenance_lookup` gives the record of a key, `locate` the path of an object. If any file's
-    access is exclusive, only the owner can read the page, for it has pictures.
+    `provenance_lookup` returns the record of a key, `locate` the path of an object. If the page
+    `is_closed`, only its owner can read it: it has pictures of what other users must not read.
     """
     page = build_page(generation, entries, run, provenance_lookup, locate)
-    exclusive = any(entry.product and entry.product.exclusive for entry in entries)
-    write_bytes(path, render(page).encode(), mode=0o600 if exclusive else 0o644)
+    write_bytes(path, render(page).encode(), mode=0o600 if is_closed else 0o644)
 
 
 def build_page(

@@ -43,16 +43,19 @@ def upstream_entries(
 ) -> tuple[Entry, ...]:
     """What is held of upstream now: former rows with the poll's changes applied, sorted by path.
 
-    A change whose bytes did not arrive leaves the former row as it was, so that the next poll
-    sees the change again; so does a change of one of the URIs that are `waiting`, if there is a
-    former row. A product that vanished stays, marked; one that was restamped or renamed gives
-    way to its new name, and stays in the former generations.
+    A change whose bytes did not arrive leaves the former row as it was but for its access, so that
+    the next poll sees the change again; so does a change of one of the URIs that are `waiting`, if
+    there is a former row. A product that vanished stays, marked; one that was restamped or renamed
+    is replaced by its new name, and stays in the former generations.
     """
     rows = {entry.product.uri: entry for entry in former if entry.origin == UPSTREAM}
     names = {entry.filename: entry.product.uri for entry in rows.values()}
     arrived = {(version.product.uri, version.product.fingerprint): version for version in fetched}
     for change in poll.changes:
         place = names.get(change.replaces or "", change.product.uri)
+        if row := rows.get(change.product.uri):  # access is the product's: of all its versions
+            product = row.product.with_access_of(change.product)
+            rows[change.product.uri] = replace(row, product=product)
         if change.product.uri in waiting and place in rows and change.kind != STALE:
             continue
         row = _row_after(change, rows.get(change.product.uri), arrived)

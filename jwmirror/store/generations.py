@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,14 +21,14 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.core.model import Entry
+from jwmirror.store.access import COLUMNS, Access, Content, contents, has_changed
 from jwmirror.store.losses import losses, lost
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, tombstone
 from jwmirror.store.manifest import (
     Entries,
     entries_of,
     read_columns,
     read_manifest,
-    restricted,
     write_manifest,
 )
 from jwmirror.store.objects import CLOSED, SHARED, Objects
@@ -69,6 +69,11 @@ class Generation(model.Generation):
                 "from a copy of the mirror, or write the number of another generation in CURRENT."
             )
         return manifest
+
+
+def report_page(root: Path, number: int) -> Path:
+    """Return where the page of a generation is, or would be; its access is the generation's."""
+    return Path(root) / "reports" / f"{number:06d}.html"
 
 
 class Generations:
@@ -157,10 +162,10 @@ class Generations:
         current = self.current()
         before = current.entries() if current else entries_of(())
         if current and rows == before:
-            self._close_objects(restricted(rows))  # to another group, where the config changed
+            self._close(self.access(rows), rows)
             self.repair_pointers()
             return None
-        self._settle_objects(rows)
+        self._set_access(rows, before)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
@@ -233,20 +238,66 @@ class Generations:
         names = [found.name for found in self.folder.iterdir()]
         return sorted(int(name) for name in names if name.isdigit())
 
-    def _settle_objects(self, rows: Entries) -> None:
+    def access(self, newest: Entries | None = None) -> Access:
+        """Return the access to the objects, by the newest generation unless by newer rows."""
+        if newest is not None:
+            return Access(self.root, contents(newest), self._history)
+        return Access(self.root, next(self._history(with_pruned=False), []), self._history)
+
+    def close_objects(self, rows: Entries) -> None:
+        """Close those objects of the rows that other users must not read, and still can."""
+        self.objects.close(self.access().closed(rows))
+
+    def _history(self, with_pruned: bool = True) -> Iterator[list[Content]]:
+        """What access depends on of all generations that can be read, newest first."""
+        for number in reversed(self._numbers()):
+            with suppress(StoreError):  # a damaged one; `verify` reports it
+                generation = self.read(number)
+                if not generation.is_pruned:
+                    yield contents(generation.columns(*COLUMNS))
+                elif with_pruned:
+                    kept = tombstone(generation.folder).kept
+                    yield [Content(version.sha256, uri=version.uri) for version in kept]
+
+    def _set_access(self, rows: Entries, before: Entries) -> None:
         """StoreError unless every object is there in full length; then set who may read it."""
-        modes = self.check_objects(rows)
-        closed = restricted(rows)
-        self._close_objects(closed)
+        modes, access = self.check_objects(rows), self.access(rows)
+        closed = self._close(access, rows)
+        if has_changed(before, rows):
+            closed = self._close_everywhere(access, closed)
         for sha256, mode in modes.items():
             if mode in (CLOSED, SHARED) and sha256 not in closed:
                 self.objects.release(sha256)
         failpoint("publish: modes set")
 
-    def _close_objects(self, closed: set[str]) -> None:
-        """Keep objects from other users, but for the group."""
-        for sha256 in closed - lost(self.root).keys() if closed else ():
+    def _close(self, access: Access, rows: Entries) -> set[str]:
+        """Close the objects of the rows that other users must not read; return their sha256."""
+        closed = access.closed(rows) - lost(self.root).keys()
+        was_open = self.objects.close(closed)
+        for sha256 in closed:  # to another group, if the config changed
             self.objects.restrict(sha256)
+        return self._close_everywhere(access, closed) if was_open else closed
+
+    def _close_everywhere(self, access: Access, closed: set[str]) -> set[str]:
+        """Close what other users must not read of all generations and their pages as well.
+
+        Return the sha256 of all closed objects. What is open now, of older generations, opens.
+        """
+        public: set[str] = set()
+        for number in self._numbers():
+            with suppress(StoreError):  # a pruned one, or a damaged one
+                rows = self.read(number).columns(*COLUMNS)
+                hidden = access.closed(rows)
+                closed |= hidden
+                public.update(rows.column("sha256"))
+                page = report_page(self.root, number)
+                with suppress(FileNotFoundError):
+                    page.chmod(0o600 if hidden else 0o644)
+        self.objects.close(closed)
+        for sha256 in public - closed:
+            if self.objects.look(sha256):
+                self.objects.release(sha256)
+        return closed
 
     def _left_unpublished(
         self, last: int, current: Generation | None, rows: Entries

@@ -108,27 +108,6 @@ def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa
         raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
 
 
-def restricted(entries: Entries) -> set[str]:
-    """Objects to keep from other users: exclusive files, and what was made beside them; pure.
-
-    A recalibrated file counts as made from an exclusive one of its observation, or, if it is an
-    association candidate's, of its program.
-    """
-    if not any(entries.column("product_exclusive")):
-        return set()
-    exclusive = {e.path for e in entries if e.product and e.product.exclusive}
-    folders = {tuple(path.split("/")[-3:-1]) for path in exclusive}
-    programs = {program for program, _ in folders}
-    closed, public = set(), set()
-    for entry in entries:
-        program, observation = entry.path.split("/")[-3:-1]
-        beside = (program, observation) in folders
-        above = observation[:1] in ("a", "c") and program in programs
-        hidden = entry.path in exclusive or (entry.origin != UPSTREAM and (beside or above))
-        (closed if hidden else public).add(entry.sha256)
-    return closed - public
-
-
 def _schema() -> pa.Schema:
     """A column for each field of an Entry, and for each of its Product; nullable if it may be."""
     entry = [

@@ -129,17 +129,29 @@ class Objects:
                 ready = [each for chunk in done for each in chunk]
                 sync_many([each.file for each in ready])
                 failpoint("ingest: bytes durable")
-                self._settle(ready, mode)
+                self._settle(ready)
                 taken += [each.sha256 for each in ready]
         return taken
 
     def take_all(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
-        """Move the verified files of versions in; those of exclusive access for their owner."""
+        """Move the verified files of versions in; those of exclusive products are closed.
+
+        Bytes that the store has already stay closed if they are; only a publication opens them.
+        """
         pairs = list(zip(versions, files, strict=True))
         for mode in (OPEN, CLOSED):
             hidden = mode == CLOSED
             mine = [(file, v.sha256) for v, file in pairs if v.product.exclusive == hidden]
             self.take_many(mine, mode)
+        self.close(version.sha256 for version in versions if version.product.exclusive)
+
+    def close(self, names: Iterable[str]) -> bool:
+        """Restrict those objects that all users may read; return whether there was one."""
+        found = ((sha256, self.look(sha256)) for sha256 in names)
+        is_open = [sha256 for sha256, file in found if file and file.st_mode & stat.S_IROTH]
+        for sha256 in is_open:
+            self.restrict(sha256)
+        return bool(is_open)
 
     def restrict(self, sha256: str) -> None:
         """Keep an object from other users, but for the group: its access is exclusive."""
@@ -216,10 +228,10 @@ class Objects:
         os.unlink(file)
         return name
 
-    def _settle(self, ready: list[Ready], mode: int) -> None:
+    def _settle(self, ready: list[Ready]) -> None:
         """Give durable files their names, then make the names durable."""
         for each in ready:
-            self._name(each, mode)
+            self._name(each)
         failpoint("ingest: all named")
         folders = {self.folder / each.sha256[:2] for each in ready}
         sync_many([*folders, self.folder, self.folder.parent])
@@ -246,7 +258,7 @@ class Objects:
         except OSError:  # gone meanwhile, or the disk does not give it any more
             return False
 
-    def _name(self, ready: Ready, mode: int) -> None:
+    def _name(self, ready: Ready) -> None:
         """Rename a file to its place; where the object already stands, sound, drop it instead."""
         file, sha256, size = ready
         place = f"{self.folder}/{sha256[:2]}/{sha256}"
@@ -258,8 +270,6 @@ class Objects:
                 os.replace(file, place)
             failpoint("ingest: object named")
             return
-        if mode != CLOSED:
-            self.release(sha256)
         with suppress(FileNotFoundError):
             os.unlink(file)
         failpoint("ingest: second copy removed")

@@ -1,7 +1,7 @@
 """Mirrors on disk for tests: a small one made by hand, rows with bytes, and damage to files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,7 +28,8 @@ def store_row(
     file.write_bytes(data)
     path = str(PurePosixPath(folder, name))
     sha256 = Objects(mirror).take(file)
-    return Entry(path=path, origin="upstream", sha256=sha256, size=len(data), **fields)
+    facts = {"product": records.product(name), **fields}
+    return Entry(path=path, origin="upstream", sha256=sha256, size=len(data), **facts)
 
 
 def overwrite(path: Path, data: bytes) -> None:
@@ -84,9 +85,11 @@ class SmallMirror:
         sha256, size = self.take(write_to)
         file = ResultFile(filename=filename, sha256=sha256, size=size, identity="1d" * 32)
         key = digest(derivation)
+        sums = {row.filename: row.sha256 for row in self.rows.values()}
+        inputs = tuple(replace(each, sha256=sums.get(each.name, "")) for each in derivation.inputs)
         record = Record(
             key=key,
-            derivation=derivation,
+            derivation=replace(derivation, inputs=inputs),
             files=(file,),
             seconds=12.5,
             peak_memory=900_000_000,

@@ -19,9 +19,11 @@ from jwmirror.core.model import (
     STALE,
     VANISHED,
     WITHHELD,
+    Poll,
     Product,
     Reason,
 )
+from jwmirror.store.entries import upstream_entries
 from jwmirror.store.manifest import entries_of
 from tests.setup.listings import APRIL, JANUARY, MD5, changes_of
 from tests.setup.records import RATE, entry, listing, product
@@ -233,6 +235,34 @@ def test_a_product_that_becomes_public_is_released():
     (change,) = changes_of(listing(structs.replace(old, exclusive=False)), entry(old))
 
     assert change.kind == RELEASED
+
+
+@pytest.mark.parametrize("has_access", [False, True])
+@pytest.mark.parametrize("is_selected", [False, True])
+def test_a_held_product_that_becomes_exclusive_is_told_once(is_selected, has_access):
+    """Selected or not, with a token or without: its row is closed, and the next poll is quiet."""
+    old = entry(product(checksum=MD5[1]))
+    now = listing(product(checksum=MD5[1], exclusive=True, release_date="2099-01-01"))
+    chosen = {old.product.uri} if is_selected else set()
+
+    (change,) = compare_listing(now, chosen, HeldIndex([old], 1345), has_access)
+    rows = upstream_entries([old], Poll(listings=(now,), changes=(change,)), ())
+
+    assert (change.kind, change.wants_bytes) == (WITHHELD, False)
+    assert [reason.what for reason in change.reasons] == ["access", "release"]
+    assert [row.product.exclusive for row in rows] == [True]
+    assert compare_listing(now, chosen, HeldIndex(rows, 1345), has_access) == ()
+
+
+def test_a_product_that_is_no_longer_selected_is_released():
+    """What was made of it opens; its newer bytes are not ordered."""
+    old = entry(product(checksum=MD5[1], exclusive=True))
+    now = listing(product(checksum=MD5[2]))
+
+    (change,) = compare_listing(now, (), HeldIndex([old], 1345))
+
+    assert change.kind == RELEASED
+    assert change.product == structs.replace(old.product, exclusive=False)
 
 
 def test_a_reprocessed_exclusive_product_waits_without_access():

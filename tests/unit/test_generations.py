@@ -116,14 +116,14 @@ def test_a_state_without_its_objects_is_refused(mirror, damage):
 def test_two_publishers_do_not_overwrite_each_other(mirror, monkeypatch):
     """The second of two that started from one state is told, and the first one's state stays."""
     Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
-    second, check = Generations(mirror), Generations._settle_objects
+    second, check = Generations(mirror), Generations._set_access
     rows = {name: [store_row(mirror, name, name.encode())] for name in ("first", "second")}
 
-    def overtaken(self, entries):
-        monkeypatch.setattr(Generations, "_settle_objects", check)
+    def overtaken(self, entries, before):
+        monkeypatch.setattr(Generations, "_set_access", check)
         Generations(mirror).publish(rows["first"], "the other's", {})
 
-    monkeypatch.setattr(Generations, "_settle_objects", overtaken)
+    monkeypatch.setattr(Generations, "_set_access", overtaken)
     with pytest.raises(StoreError, match="another process published it meanwhile"):
         second.publish(rows["second"], "late", {})
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from jwmirror.core.model import (
     GONE,
@@ -35,10 +36,10 @@ def version(of: Product, sha256: str = "1" * 64) -> Version:
     return Version(product=of, sha256=sha256, size=10, identity=f"identity of {sha256[0]}")
 
 
-def after(former, kind, of, fetched=(), **change) -> dict[str, Entry]:
+def after(former, kind, of, fetched=(), waiting=(), **change) -> dict[str, Entry]:
     """The upstream rows after one change, by file name."""
     changes = (Change(kind=kind, product=of, **change),)
-    rows = upstream_entries(former, Poll(listings=(), changes=changes), fetched)
+    rows = upstream_entries(former, Poll(listings=(), changes=changes), fetched, waiting)
     return {row.filename: row for row in rows}
 
 
@@ -101,12 +102,23 @@ def test_restamped_association_takes_the_place_of_the_former():
     assert list(missing) == [names[0]]
 
 
-def test_withheld_product_changes_nothing():
-    """What MAST holds back neither enters nor leaves the manifest."""
-    exclusive = product(UNCAL, checksum="a" * 32, exclusive=True)
+def test_a_withheld_product_keeps_its_bytes_and_becomes_exclusive():
+    """What MAST holds back neither enters nor leaves the manifest; the row has the new access."""
+    closed = structs.replace(OFFERED, exclusive=True, release_date="2099-01-01T00:00:00.000")
 
-    assert after((), WITHHELD, OFFERED) == {}
-    assert after([HELD_ROW], WITHHELD, exclusive) == {UNCAL: HELD_ROW}
+    assert after((), WITHHELD, closed) == {}
+    assert after([HELD_ROW], WITHHELD, closed) == {UNCAL: replace(HELD_ROW, product=closed)}
+
+
+def test_new_bytes_that_do_not_arrive_or_wait_close_the_former_ones():
+    """Access is the product's: it holds for the version that is there, at once."""
+    new = structs.replace(OFFERED, checksum="9" * 32, exclusive=True)
+
+    missing = after([HELD_ROW], REPROCESSED, new)
+    waiting = after([HELD_ROW], REPROCESSED, new, [version(new, "2" * 64)], waiting={new.uri})
+
+    assert missing == waiting
+    assert missing[UNCAL].product == structs.replace(HELD_ROW.product, exclusive=True)
 
 
 def made(pipeline: str, suffix: str, sha256: str) -> Result:

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Product
-from jwmirror.store.manifest import Entries, entries_of, read_manifest, restricted, write_manifest
+from jwmirror.store.manifest import Entries, entries_of, read_manifest, write_manifest
 
 UNCAL = Product(
     uri="mast:JWST/product/a_uncal.fits",
@@ -143,28 +143,6 @@ def test_what_is_not_a_manifest_is_told(tmp_path: Path):
         read_manifest(tmp_path / "torn")
     with pytest.raises(StoreError, match="missing"):
         read_manifest(tmp_path / "missing")
-
-
-def test_what_is_made_of_exclusive_files_is_restricted():
-    """Exclusive files close what was made of their observation, and candidates of their program."""
-    mine = replace(ROW, product=structs.replace(UNCAL, exclusive=True))
-    candidate = replace(MADE, path="recalibrated/deep/jw01345/c1001/x", sha256="c" * 64)
-    elsewhere = replace(MADE, path="recalibrated/deep/jw01345/o002/x", sha256="d" * 64)
-
-    closed = restricted(entries_of([mine, MADE, candidate, elsewhere]))
-
-    assert closed == {mine.sha256, MADE.sha256, candidate.sha256}
-    assert restricted(entries_of([ROW, MADE])) == set()
-
-
-def test_bytes_that_are_public_elsewhere_are_not_restricted():
-    """One object that is both an exclusive and a public file stays public."""
-    mine = replace(
-        ROW, path="upstream/jw01345/o001/b", product=structs.replace(UNCAL, exclusive=True)
-    )
-    public = replace(ROW, path="upstream/jw01346/o001/a")
-
-    assert restricted(entries_of([mine, public])) == set()
 
 
 def test_entries_are_built_only_when_asked_for():

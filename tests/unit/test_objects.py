@@ -89,8 +89,8 @@ def test_an_object_of_another_user_that_we_may_not_read_stays(objects, monkeypat
     assert not second.exists()
 
 
-def test_exclusive_files_are_closed_until_released(objects):
-    """An exclusive object is for its owner only; taking the same bytes as public opens it."""
+def test_of_equal_bytes_the_stricter_access_counts(objects):
+    """Bytes of an exclusive and of a public product are closed, whichever comes first."""
     product = Product(
         uri="mast:JWST/product/a", filename="a", program=1, observation="o001", suffix="uncal"
     )
@@ -102,8 +102,11 @@ def test_exclusive_files_are_closed_until_released(objects):
 
     objects.take_all([Version(product=product, sha256=sha256, size=4)], [file])
 
-    assert closed == 0o400
-    assert mode_of(objects.path(sha256)) == 0o444
+    assert closed == mode_of(objects.path(sha256)) == 0o400
+    objects.release(sha256)
+    file, _ = arrived(objects, b"mine")
+    objects.take_all([Version(product=hidden, sha256=sha256, size=4)], [file])
+    assert mode_of(objects.path(sha256)) == 0o400
 
 
 def test_many_files_come_back_in_order(objects):

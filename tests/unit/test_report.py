@@ -45,7 +45,8 @@ class Text(HTMLParser):
 
 def report_of(mirror) -> str:
     """The report on the small mirror's current generation and last run."""
-    generation = Generations(mirror.root).current()
+    generations = Generations(mirror.root)
+    generation = generations.current()
     path = mirror.root / "reports" / "000001.html"
     write_page(
         path,
@@ -53,7 +54,8 @@ def report_of(mirror) -> str:
         generation.entries(),
         last_run(mirror.root),
         Provenance(mirror.root).read,
-        Generations(mirror.root).objects.path,
+        generations.objects.path,
+        is_closed=bool(generations.access().closed(generation.entries())),
     )
     return path.read_text()
 

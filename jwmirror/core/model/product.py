@@ -1,8 +1,10 @@
 """What MAST holds, as it said, and how that differs from the mirror."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import msgspec
+from msgspec import structs
 
 PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS keywords they repeat
     "cal_ver": "CAL_VER",
@@ -53,6 +55,10 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         if self.validator:
             return self.validator
         return f"pedigree:{self.size}/{self.cal_ver}/{self.crds_ctx}/{self.sdp_ver}/{self.date}"
+
+    def with_access_of(self, other: Self) -> Self:
+        """Return this version of the product with the access that MAST states in another."""
+        return structs.replace(self, exclusive=other.exclusive, release_date=other.release_date)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from jwmirror.core.model import Published
 from jwmirror.report.html import write_page
-from jwmirror.store.generations import Generations
-from jwmirror.store.objects import Objects
+from jwmirror.store.generations import Generations, report_page
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
 
@@ -15,15 +14,18 @@ def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
 
     An unchanged mirror keeps the page that it has. `run` is the folder of the run.
     """
-    page = mirror / "reports" / f"{published.generation:06d}.html"
+    page = report_page(mirror, published.generation)
     if published.is_new or (published.generation and not page.exists()):
-        generation = Generations(mirror).read(published.generation)
+        generations = Generations(mirror)
+        generation = generations.read(published.generation)
+        entries = generation.entries()
         write_page(
             page,
             generation,
-            generation.entries(),
+            entries,
             read_run(run),
             Provenance(mirror).read,
-            Objects(mirror).path,
+            generations.objects.path,
+            is_closed=bool(generations.access().closed(entries)),
         )
     return page

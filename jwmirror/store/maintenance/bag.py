@@ -22,7 +22,6 @@ from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.maintenance.checkout import COPY, appearing, check_target, place_files
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST
-from jwmirror.store.manifest import restricted
 from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
 from jwmirror.store.provenance import Provenance
 
@@ -52,13 +51,14 @@ def freeze(
 ) -> Frozen:
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
-    Exclusive files, and what was made beside them, are left out and named in metadata/left-out.txt
+    Exclusive files, and what was made of them, are left out and named in metadata/left-out.txt
     unless asked for; so are files that are known as lost, named in metadata/lost.txt. `extras` are
     further tag files: name -> content. The generation is pinned as frozen before the first byte is
     copied, so that no prune takes it.
     """
     root, to = Path(root), Path(to)
     payload = _payload(root, number, with_exclusive)
+    Generations(root).close_objects(payload.generation.entries())
     told = _told(root, payload, to, mode)
     had = find_pin(root, told.name)
     with as_store_error("freeze", f"{to} is whole, or not there"):
@@ -80,7 +80,7 @@ def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
     generation = Generations(root).whole(number)
     entries = generation.entries()
     Generations(root).check_objects(entries)
-    closed = set() if with_exclusive else restricted(entries)
+    closed = set() if with_exclusive else Generations(root).access().closed(entries)
     gone = lost(root).keys()
     return _Payload(
         generation,

@@ -16,6 +16,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, locked, sync_folder, sync_many
 from jwmirror.core.model.maintenance import Checkout
+from jwmirror.store.access import COLUMNS
 from jwmirror.store.generations import Generation, Generations
 from jwmirror.store.losses import lost
 from jwmirror.store.objects import SHARED, Objects
@@ -55,7 +56,8 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
     the store, they may not read there. Files that are known as lost are left out, and told.
     """
     plan = plan_checkout(root, number, to, mode)
-    rows, left_out = Generations(root).read(number).columns("path", "sha256"), set(plan.lost)
+    rows, left_out = Generations(root).read(number).columns("path", *COLUMNS), set(plan.lost)
+    Generations(root).close_objects(rows)  # links and copies have the objects' modes
     pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
     with as_store_error("checkout", f"{to} is whole, or not there"):
         with appearing(Path(to)) as folder:

@@ -7,7 +7,7 @@ with a tombstone, and so what was to go.
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,9 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import write
+from jwmirror.core.model import Record
 from jwmirror.core.model.maintenance import Kept, Object, Pruning
-from jwmirror.store.generations import Generations
+from jwmirror.store.generations import Generations, report_page
 from jwmirror.store.lease import RUN, Lease, lease
 from jwmirror.store.maintenance.retention import (
     MANIFEST,
@@ -149,14 +150,35 @@ def _unneeded(
 def _lost_records(
     root: Path, states: States, kept: dict[int, str], gone: set[str]
 ) -> Iterator[str]:
-    """Keys whose result loses an object, or has lost one, and that no kept generation shows."""
+    """Keys whose result loses an object, or has lost one, and that no kept generation shows.
+
+    What a shown result was made of, result by result, stays on record: its access depends on it.
+    """
     provenance, objects = Provenance(root), Objects(root)
+    paths = sorted(provenance.folder.glob("*.json"))
+    records = {path.stem: record for path in paths if (record := provenance.read(path.stem))}
     shown = {key for number in kept for key in states.rows[number].key}
-    for path in sorted(provenance.folder.glob("*.json")):
-        record = provenance.read(path.stem) if path.stem not in shown else None
-        files = record.files if record else ()
+    needed = _ancestry(records, shown)
+    for key, record in records.items():
+        files = record.files if key not in needed else ()
         if any(file.sha256 in gone or not objects.has(file.sha256) for file in files):
-            yield path.stem
+            yield key
+
+
+def _ancestry(records: Mapping[str, Record], keys: Collection[str]) -> set[str]:
+    """Return the keys, and those of the results that theirs were made of, result by result."""
+    makers: dict[str, list[str]] = {}
+    for key, record in records.items():
+        for file in record.files:
+            makers.setdefault(file.sha256, []).append(key)
+    found, pending = set(keys), list(keys)
+    while pending:
+        record = records.get(pending.pop())
+        for item in record.derivation.inputs if record else ():
+            new = set(makers.get(item.sha256, ())) - found
+            found |= new
+            pending += new
+    return found
 
 
 def _spent_receipts(root: Path, orders: frozenset[str], gone: set[str]) -> Iterator[str]:
@@ -169,8 +191,8 @@ def _spent_receipts(root: Path, orders: frozenset[str], gone: set[str]) -> Itera
 
 
 def _pages(root: Path, dropped: Collection[int]) -> list[str]:
-    pages = (f"reports/{number:06d}.html" for number in sorted(dropped))
-    return [page for page in pages if (root / page).is_file()]
+    pages = (report_page(root, number) for number in sorted(dropped))
+    return [str(page.relative_to(root)) for page in pages if page.is_file()]
 
 
 # ---- removing it -----------------------------------------------------------------------------

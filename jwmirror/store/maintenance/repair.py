@@ -20,7 +20,8 @@ from jwmirror.store.lease import RUN, lease
 from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
 from jwmirror.store.maintenance.scan import read_states
 from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
-from jwmirror.store.objects import Objects
+from jwmirror.store.manifest import entries_of
+from jwmirror.store.objects import CLOSED, OPEN, Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import view_folder
 
@@ -240,14 +241,15 @@ def _refetched(
     products = [step.entry.product for step in steps]
     wanted = {(s.entry.product.uri, s.entry.sha256) for s in steps}
     told: dict[str, str] = {}  # file name -> why MAST's bytes were not taken
-    objects = Objects(root, group)
+    objects, access = Objects(root, group), Generations(root).access()
+    closed = {sha for step in steps for sha in access.closed(entries_of([step.entry]))}
     for each in refetch(products) if refetch and products else ():
         if isinstance(each, Failure):
             told[each.name] = each.message
             continue
         version, path = each
         if (version.product.uri, version.sha256) in wanted:
-            objects.take_all([version], [path])
+            objects.take(path, version.sha256, CLOSED if version.sha256 in closed else OPEN)
             failpoint("repair: object taken in")
         else:
             path.unlink()

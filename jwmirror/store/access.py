@@ -1,0 +1,142 @@
+"""Access: which objects other users must not read, derived from the inputs of every result.
+
+MAST says which products are exclusive. A result is as exclusive as its most exclusive input; its
+provenance names the inputs by content, down to MAST's products. Paths and folders play no part.
+Files of the user's own (override files, hooks) carry no access. A result with an input that cannot
+be traced to a product of MAST is closed.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.jsonio import read
+from jwmirror.core.model import Input, Version
+from jwmirror.store.manifest import Entries
+from jwmirror.store.provenance import Provenance
+
+COLUMNS = ("sha256", "identity", "product_uri", "product_exclusive", "key")
+
+log = logging.getLogger(__name__)
+
+
+class Content(NamedTuple):
+    """What the access to one row of a manifest depends on."""
+
+    sha256: str
+    identity: str = ""
+    uri: str | None = None  # of a product of MAST
+    is_exclusive: bool | None = None  # as MAST said then; None: not known
+    key: str = ""  # of a result
+
+
+def contents(rows: Entries) -> list[Content]:
+    """Return what access depends on, row by row; of the columns, COLUMNS are needed."""
+    return [*map(Content, *(rows.column(name) for name in COLUMNS))]
+
+
+def has_changed(old: Entries, new: Entries) -> bool:
+    """Return whether MAST released or closed a product that both states have."""
+    before = {row.uri: row.is_exclusive for row in contents(old)}
+    return any(before.get(row.uri, row.is_exclusive) != row.is_exclusive for row in contents(new))
+
+
+class Access:
+    """The access to the objects of one mirror, by the newest rows there are.
+
+    `history` returns the rows of all generations, newest first. It is called only if something is
+    not among the newest rows, because reading all generations takes long.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        newest: Iterable[Content],
+        history: Callable[[], Iterable[Iterable[Content]]],
+    ):
+        self._inputs = Path(root) / "receipts" / "inputs"
+        self._provenance = Provenance(root)
+        self._history, self._has_history = history, False
+        self._exclusive: dict[str, bool] = {}  # by URI
+        self._uris: dict[str, set[str]] = defaultdict(set)  # by sha256 and by identity
+        self._keys: dict[str, set[str]] = defaultdict(set)  # by sha256 and by identity
+        self._closed: dict[str, bool] = {}  # by key
+        self._add(newest)
+
+    def closed(self, rows: Entries) -> set[str]:
+        """Return the sha256 of those objects of the rows that other users must not read.
+
+        Equal bytes are one object, which is closed if one of its rows is.
+        """
+        return {
+            row.sha256
+            for row in contents(rows)
+            if (self._is_exclusive(row.uri) if row.uri else self._is_closed(row.key))
+        }
+
+    def _add(self, rows: Iterable[Content]) -> None:
+        """Take in rows that know less of MAST than those before."""
+        for row in rows:
+            if row.uri and row.is_exclusive is not None:
+                self._exclusive.setdefault(row.uri, row.is_exclusive)
+            source, sources = (row.uri, self._uris) if row.uri else (row.key, self._keys)
+            for content in {row.sha256, row.identity} - {""}:
+                sources[content].add(source)
+
+    def _is_exclusive(self, uri: str) -> bool:
+        if uri not in self._exclusive and not self._has_history:
+            self._add_history()
+        return self._exclusive.get(uri, True)
+
+    def _is_closed(self, key: str) -> bool:
+        """Return whether a result is closed, as it is while its inputs are looked at."""
+        if key not in self._closed:
+            self._closed[key] = True
+            try:
+                self._closed[key] = self._has_closed_input(key)
+            except StoreError as err:
+                log.warning("%s; the result's files are closed to other users", err)
+        return self._closed[key]
+
+    def _has_closed_input(self, key: str) -> bool:
+        """Return whether an input of a result is closed; StoreError if one cannot be traced."""
+        record = self._provenance.read(key)
+        inputs = record.derivation.inputs if record else ()
+        if not inputs:
+            path = self._provenance.path(key)
+            raise StoreError(f"access of result {key}: its inputs are not known from {path}")
+        return any([self._is_closed_input(item, key) for item in inputs])
+
+    def _is_closed_input(self, item: Input, key: str) -> bool:
+        """Return whether an input is closed: by its bytes or, if these are gone, its science."""
+        for content in (item.sha256, item.identity):
+            uris, keys = self._uris.get(content, set()), self._keys.get(content, set()) - {key}
+            if uris or keys:
+                return any(map(self._is_exclusive, uris)) or any(map(self._is_closed, keys))
+        if not self._has_history:
+            self._add_history()
+            return self._is_closed_input(item, key)
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            product = read(self._inputs / f"{item.sha256}.json", Version).product
+            return self._is_exclusive(product.uri)
+        raise StoreError(
+            f"access of result {key}: its input {item.name} ({item.sha256 or 'sha256 unknown'}) "
+            "cannot be traced to a product of MAST"
+        )
+
+    def _add_history(self) -> None:
+        """Take in the rows of all generations, and all results on record."""
+        self._has_history = True
+        for rows in self._history():
+            self._add(rows)
+        for path in self._provenance.folder.glob("*.json"):
+            with suppress(StoreError):
+                record = self._provenance.read(path.stem)
+                files = record.files if record else ()
+                self._add(Content(file.sha256, file.identity, key=path.stem) for file in files)
