@@ -1,6 +1,6 @@
-"""jwmirror: a local mirror of JWST programs that knows its own history, recalibrated your way.
+"""jwmirror: a local, versioned mirror of JWST programs, recalibrated with your parameters.
 
-The includes stand in the order in which a run flows; docs/architecture.md draws it.
+The rules are included in the order in which a run needs them; docs/architecture.md has a picture.
 """
 
 from snakemake.utils import min_version
@@ -9,7 +9,7 @@ min_version("9.0")
 
 if (
     "programs" not in config
-):  # --configfile replaces the shipped config, it is not laid over it
+):  # --configfile replaces the shipped config, and is not merged with it
 
     configfile: "config/config.yaml"
 

@@ -36,39 +36,39 @@ wildcard_constraints:
 
 
 def mirror(wildcards):
-    """The folder of the mirror, for params."""
+    """Return the folder of the mirror, for params."""
     return str(CONFIG.mirror)
 
 
 def run(wildcards):
-    """The folder of this run's records, for params."""
+    """Return the folder of this run's records, for params."""
     return str(RUN.folder)
 
 
 def fetch_receipts(wildcards):
-    """A receipt for every order of the query."""
+    """Return a receipt for every order of the query."""
     orders = read(checkpoints.query_archive.get().output.orders, Orders)
     return [RUN.fetched(order) for order in orders.products]
 
 
 def levels_below(wildcards):
-    """The levels that must be done before a level is planned; all, where no level is asked for."""
+    """Return the levels below the one in the wildcards; all levels if there is none."""
     level = getattr(wildcards, "level", None)
     return LEVELS[: LEVELS.index(level)] if level else LEVELS
 
 
 def plans_below(wildcards):
-    """The plans of those levels."""
+    """Return the plans of those levels."""
     return [RUN.plan(level) for level in levels_below(wildcards)]
 
 
 def ahead_of_below(wildcards):
-    """The plans that were made in advance together with that of the last of those levels."""
+    """Return the file of plans that the last of those levels made in advance, if any."""
     return [RUN.ahead(level) for level in levels_below(wildcards)[-1:]]
 
 
 def receipts_below(wildcards):
-    """A receipt for every batch of those levels."""
+    """Return a receipt for every batch of those levels."""
     return [
         RUN.batch(level, batch)
         for level in levels_below(wildcards)

@@ -1,4 +1,4 @@
-"""Find the associations of which MAST has reprocessed only a part: they wait for the rest.
+"""Find the associations that MAST has reprocessed only in part: they wait for the rest.
 
 In: the poll, the upstream files. Out: which associations are unsettled, why and since when, and
 which of their members MAST does not list.

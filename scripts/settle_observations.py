@@ -1,4 +1,4 @@
-"""Find the associations of which MAST has reprocessed only a part, so that they wait."""
+"""Find the associations that MAST has reprocessed only in part, so that they wait."""
 
 from pathlib import Path
 

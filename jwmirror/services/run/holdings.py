@@ -13,6 +13,7 @@ from jwmirror.core.model import (
     Entry,
     Failure,
     Poll,
+    Product,
     Recipe,
     Settling,
     Unsettled,
@@ -66,9 +67,9 @@ def describe_holdings(
     """
     associations = _associations(mirror, entries, recipes)
     inputs = {
-        entry.path: _described(mirror, entry)
+        entry.path: _described(mirror, entry, entry.product)
         for entry in taken_from_upstream(entries, associations, recipes)
-        if not (entry.identity or entry.refusal)
+        if entry.product and not (entry.identity or entry.refusal)
     }
     whole = tuple(inputs.get(entry.path, entry) for entry in entries) if inputs else entries
     return Holdings(whole, associations, unsettled)
@@ -112,12 +113,12 @@ def _generated(mirror: Path, request: Request) -> tuple[Association, ...]:
     )
 
 
-def _described(mirror: Path, entry: Entry) -> Entry:
+def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
     """Return the entry with identity and header of its file, or the reason to refuse it."""
 
     def describe() -> Version:
         path = Objects(mirror).path(entry.sha256)
-        return described(entry.product, path, entry.sha256, entry.size)
+        return described(product, path, entry.sha256, entry.size)
 
     version = _cached(
         mirror / "receipts" / "inputs",

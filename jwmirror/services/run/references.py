@@ -49,7 +49,7 @@ def preview_references(
 ) -> References:
     """Resolve the CRDS context, and sync only what is needed to plan with it.
 
-    Mappings and parameter references are synced; of other files only the sha1 is asked for.
+    Mappings and parameter references are synced; of other files CRDS gives only the sha1.
     """
     context = resolve_context(url, policy, cache)
     names = _needed(url, context, cache, holdings, recipes)
@@ -65,7 +65,7 @@ def offline_resolver(cache: Path, references: References) -> Resolver:
 
 
 def _published_context(mirror: Path) -> str:
-    """Return the context of the current generation; "" if there is none."""
+    """Return the context of the current generation; "" without one."""
     current = Generations(mirror).current()
     return current.facts.get("context", "") if current else ""
 

@@ -52,8 +52,8 @@ class RunSession:
     def begin(self) -> None:
         """Lock the mirror for this run, and delete work folders of killed runs.
 
-        Wait for another run to end if the session was told to; else print its owner and exit with
-        code 1. A job of a killed run that still works loses its folder, and fails.
+        With `wait`, wait until another run has ended; else name its owner and exit with code 1.
+        A job of a killed run that still works loses its folder, and fails.
         """
         try:
             self._lock = self._locked()
@@ -89,7 +89,7 @@ def batches_of(plan: Path | str) -> Mapping[str, tuple]:
 def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: float) -> int:
     """Return the MB to request for a batch: its estimate, times the number of the attempt.
 
-    `limit`: bytes; a job with several exposures at a time requests no more at its first attempt.
+    `limit`: the most bytes that a first attempt requests to run several exposures at a time.
     """
     needed = of_job(batches_of(plan)[batch], threads, limit)
     return attempt * round(needed / 1e6)

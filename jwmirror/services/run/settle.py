@@ -1,4 +1,4 @@
-"""Find the associations of which MAST has reprocessed only a part."""
+"""Find the associations that MAST has reprocessed only in part."""
 
 from collections.abc import Sequence
 from pathlib import Path
