@@ -1,8 +1,11 @@
 """What all tests share: parts a test needs that a machine may lack, and the built observatory."""
 
+import multiprocessing
 import os
 import shutil
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,21 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             done.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def port() -> int:
+    """The port of all archives: astroquery is set to one address for each process."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[ProcessPoolExecutor]:
+    """A process for calls of astroquery, whose settings are global."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,46 +24,53 @@ Reply = Callable[[BaseHTTPRequestHandler], None]
 
 
 @dataclass
-class Shelf:
-    """A server of files that the test gives replies for; it remembers what was asked."""
+class FileServer:
+    """A server on loopback whose every reply a test gives; it records the requests."""
 
     url: str = ""
-    replies: dict[str, list[Reply]] = field(default_factory=dict)  # the last one stays
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    replies: dict[str, list[Reply]] = field(default_factory=dict)  # the last one is repeated
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # path, headers
 
     def put(self, filename: str, *replies: Reply) -> None:
-        """Answer requests for a file with each reply in turn."""
+        """Answer the requests for a file with these replies in turn."""
         self.replies[filename] = list(replies)
 
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Record a request and send the next reply for its file."""
+        self.requests.append((handler.path, dict(handler.headers)))
+        replies = self.replies[handler.path.rpartition("/")[2]]
+        (replies.pop(0) if len(replies) > 1 else replies[0])(handler)
 
-def serve(shelf: Shelf) -> ThreadingHTTPServer:
-    """A loopback server of a shelf."""
+
+@contextmanager
+def serve() -> Iterator[FileServer]:
+    """Run a file server as long as the context lasts."""
+    files = FileServer()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            shelf.requests.append((self.path, dict(self.headers)))
-            replies = shelf.replies[self.path.rpartition("/")[2]]
-            (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+            files.answer(self)
 
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    shelf.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    return server
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    files.url = f"http://127.0.0.1:{http.server_port}"
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield files
+    finally:
+        http.shutdown()
+        http.server_close()
 
 
-@pytest.fixture(name="shelf")
-def fresh_shelf() -> Iterator[Shelf]:
-    """A fresh shelf on loopback."""
-    shelf = Shelf()
-    server = serve(shelf)
-    yield shelf
-    server.shutdown()
-    server.server_close()
+@pytest.fixture(name="server")
+def file_server() -> Iterator[FileServer]:
+    """A file server without files."""
+    with serve() as server:
+        yield server
 
 
 def body(data: bytes, status: int = 200, **headers: str) -> Reply:
@@ -120,11 +128,11 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(name="fetch")
-def hasty_fetch(shelf: Shelf, tmp_path: Path) -> Callable[..., list[Fetched | Failure]]:
-    """Fetch products from the shelf, impatiently."""
+def hasty_fetch(server: FileServer, tmp_path: Path) -> Callable[..., list[Fetched | Failure]]:
+    """Fetch products from the file server, with short timeouts."""
 
     def fetch(*products: Product, token: str | None = None) -> list[Fetched | Failure]:
-        transfer = Transfer(shelf.url, token, downloads=3, patience=HASTY)
+        transfer = Transfer(server.url, token, downloads=3, patience=HASTY)
         return list(transfer.fetch(products, tmp_path / "incoming", tmp_path / "quarantine"))
 
     return fetch

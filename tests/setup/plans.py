@@ -62,7 +62,7 @@ def image3(*numbers: int) -> Associations:
 
 
 @dataclass
-class Observatory:
+class PlanSources:
     """What a plan looks up: references by one context, results made, what is published."""
 
     context: str = "jwst_0001.pmap"

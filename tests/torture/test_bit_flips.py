@@ -1,8 +1,6 @@
 """Bits that flipped are found by a full look, and mended as far as MAST has what was there."""
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -55,23 +53,16 @@ def test_a_full_look_finds_every_flipped_bit(chamber):
 
 
 @pytest.fixture
-def archive(chamber) -> Iterator[Archive]:
+def full_archive(chamber, port) -> Iterator[Archive]:
     """A served archive of many small exposures."""
     (chamber / "taken").mkdir()
     names = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, HELD + 1)]
     taken = [
         toy_fits(chamber / "taken", name, seed=seed, pixels=4) for seed, name in enumerate(names)
     ]
-    with Archive(chamber / "archive") as archive:
+    with Archive(chamber / "archive", port) as archive:
         archive.publish(*taken)
         yield archive
-
-
-@pytest.fixture
-def process() -> Iterator[ProcessPoolExecutor]:
-    """A process whose astroquery is ours alone."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
 
 
 def mirrored(url: str, root: Path) -> list[Entry]:
@@ -88,20 +79,20 @@ def mirrored(url: str, root: Path) -> list[Entry]:
 
 
 @pytest.mark.slow
-def test_a_thousand_flips_are_found_and_mended_or_told(archive, process, chamber):
+def test_a_thousand_flips_are_found_and_mended_or_told(full_archive, process, chamber):
     """What MAST has unchanged is fetched again; each of the rest is told as lost, with why."""
     random, root, config = Random(SEED), chamber / "mirror", chamber / "config.yaml"
-    rows = process.submit(mirrored, archive.url, root).result()
-    config.write_text(CONFIG.format(root=root, url=archive.url))
+    rows = process.submit(mirrored, full_archive.url, root).result()
+    config.write_text(CONFIG.format(root=root, url=full_archive.url))
     hit = random.sample(rows, UNCHANGED + REPROCESSED + GONE)
     same, other = hit[:UNCHANGED], hit[UNCHANGED : UNCHANGED + REPROCESSED]
     gone = hit[UNCHANGED + REPROCESSED :]
     for row in hit:
         flip_bit(Objects(root).path(row.sha256), random.randrange(row.size * 8))
     for row in other:
-        archive.reprocess(row.filename, edits.same_size)
-    archive.withdraw(*(row.filename for row in gone))
-    fetched = len(archive.downloads())
+        full_archive.reprocess(row.filename, edits.same_size)
+    full_archive.withdraw(*(row.filename for row in gone))
+    fetched = len(full_archive.downloads())
 
     asked = ("verify", "--full", "--config", config)
     found = process.submit(answer, *asked, code=1).result()
@@ -121,7 +112,7 @@ def test_a_thousand_flips_are_found_and_mended_or_told(archive, process, chamber
             assert f"lost, {row.path}: MAST {why}" in outcomes[path[row]]["done"]
             assert why in losses(root)[row.sha256].why
             assert not Objects(root).has(row.sha256)
-    assert len(archive.downloads()) - fetched == UNCHANGED
+    assert len(full_archive.downloads()) - fetched == UNCHANGED
     assert len(list((root / "quarantine").glob("*.damaged"))) == 1000
     left = verify(root, full=True).problems
     assert {each.path for each in left} == {path[row] for row in (*other, *gone)}

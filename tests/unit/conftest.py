@@ -1,9 +1,6 @@
 """A small mirror made by hand: one observation, mirrored, recalibrated by one recipe, one run."""
 
-import multiprocessing
-import socket
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,21 +84,6 @@ def toys(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("toys")
     toy_program(Archive(folder / "archive"), folder)
     return folder
-
-
-@pytest.fixture(scope="session")
-def port() -> int:
-    """A port for all archives that are asked, one after the other: astroquery knows just one."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def process() -> Iterator[ProcessPoolExecutor]:
-    """A process whose astroquery is ours alone."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.net.http import Timeouts
-from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast import TOKEN, Behaviour
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault, status
-from jwmirror_simulator.mast.toy_files import toy_program
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
@@ -20,14 +19,6 @@ OBSERVATIONS, PRODUCTS, KEYWORDS = (
     "Mast.Caom.Products",
     "Mast.Jwst.Filtered.Nircam",
 )
-
-
-@pytest.fixture
-def archive(tmp_path, port):
-    """A simulated MAST with a small program 1345."""
-    with Archive(tmp_path / "archive", port) as archive:
-        toy_program(archive, tmp_path)
-        yield archive
 
 
 @pytest.fixture

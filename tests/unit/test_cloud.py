@@ -2,10 +2,7 @@
 
 import hashlib
 import logging
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,8 @@ from jwmirror.net.http import Timeouts
 from jwmirror.net.resume import ResumeRecord, resume_key, write_record
 from jwmirror_simulator.mast import TOKEN, Archive
 from jwmirror_simulator.mast.bucket import Bucket, serve_bucket
-from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
+from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.setup.file_server import FileServer, Reply, body, serve
 from tests.setup.records import product
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
@@ -36,14 +34,6 @@ def bucket() -> Iterator[Bucket]:
     """A public bucket, shared by the tests: what they put there is replaced by the next."""
     with serve_bucket() as bucket:
         yield bucket
-
-
-@pytest.fixture
-def archive(tmp_path) -> Iterator[Archive]:
-    """A simulated MAST with a small program."""
-    with Archive(tmp_path / "archive") as archive:
-        toy_program(archive, tmp_path)
-        yield archive
 
 
 @pytest.fixture
@@ -163,43 +153,20 @@ def test_an_unfinished_download_goes_on_from_the_copy(archive, bucket, fetch, tm
 # ---- copies that misbehave -------------------------------------------------------------------
 
 
-@dataclass
-class Copy:
-    """A server in the copy's place, and the headers of what it was asked."""
-
-    url: str = ""
-    requests: list[dict[str, str]] = field(default_factory=list)
-
-
-def serve(manner: str, data: bytes) -> tuple[Copy, ThreadingHTTPServer]:
-    """A copy that refuses, cuts, or spoils whatever it is asked for."""
-    copy, status = Copy(), int(manner) if manner.isdigit() else 200
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            copy.requests.append(dict(self.headers))
-            self.send_response(status)
-            self.send_header("ETag", '"of the copy"')
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data[: len(data) // 2] if manner == "cut" else bytes(len(data)))
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    copy.url = f"http://127.0.0.1:{server.server_port}/bucket"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    return copy, server
-
-
 @pytest.fixture(params=["401", "403", "404", "500", "cut", "zeros"])
-def bad_copy(request, archive) -> Iterator[Copy]:
+def bad_copy(request, archive) -> Iterator[FileServer]:
     """A copy that does not give what it is asked for."""
-    copy, server = serve(request.param, archive.path(RATE).read_bytes())
-    yield copy
-    server.shutdown()
-    server.server_close()
+    with serve() as copy:
+        copy.put(RATE, bad_reply(request.param, archive.path(RATE).read_bytes()))
+        yield copy
+
+
+def bad_reply(manner: str, data: bytes) -> Reply:
+    """A reply with an HTTP status, with half of the data ("cut"), or with zeros."""
+    etag = '"of the copy"'
+    if manner == "cut":
+        return body(data[: len(data) // 2], Content_Length=str(len(data)), ETag=etag)
+    return body(bytes(len(data)), int(manner) if manner.isdigit() else 200, ETag=etag)
 
 
 def test_a_bad_copy_costs_nothing_but_a_request_and_never_sees_the_token(archive, bad_copy, fetch):
@@ -213,18 +180,20 @@ def test_a_bad_copy_costs_nothing_but_a_request_and_never_sees_the_token(archive
         assert found[name].path.read_bytes() == archive.path(name).read_bytes()
     assert [each.with_token for each in archive.requests if each.filename == I2D] == [True]
     assert 1 <= len(bad_copy.requests) <= 2  # of RATE alone, once more after a status that may heal
-    assert not {"Authorization", "Cookie"} & {name for each in bad_copy.requests for name in each}
+    assert not {"Authorization", "Cookie"} & {
+        name for _, headers in bad_copy.requests for name in headers
+    }
 
 
 def test_a_copy_that_is_not_there_is_given_up(archive, fetch, tmp_path, caplog):
     """After some misses in a row all the rest of an order is asked of MAST at once."""
     names = [RATE.replace("00001", f"{n:05d}") for n in range(11, 11 + GIVE_UP + 5)]
     archive.publish(*(toy_fits(tmp_path, name) for name in names))
-    copy, server = serve("404", b"nothing")
 
-    found = fetch(copy.url, *(listed(archive, name) for name in names))
-    server.shutdown()
-    server.server_close()
+    with serve() as copy:
+        for name in names:
+            copy.put(name, body(b"nothing", 404))
+        found = fetch(copy.url, *(listed(archive, name) for name in names))
 
     assert all(isinstance(each, Fetched) for each in found.values())
     assert GIVE_UP <= len(copy.requests) <= GIVE_UP + 1  # another one may be under way

@@ -11,7 +11,7 @@ from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.pipeline.derivation import engine
 from jwmirror.planning.remote_resolver import Elsewhere
 from tests.conftest import need
-from tests.setup.workplace import DEEP, ROOT, files_of, observed, site  # noqa: F401
+from tests.setup.calibration import DEEP, ROOT, files_of, folder, observed  # noqa: F401
 
 OLD = ROOT / ".venv-jwst-1.20" / "bin" / "python"
 WRONG = {"detector1": {"jump": {"rejection_treshold": 5.0}}}
@@ -24,16 +24,16 @@ def old_python() -> str:
     return str(OLD)
 
 
-def elsewhere(site, python):
+def elsewhere(folder, python):
     """A resolver in that Python's environment."""
-    return Elsewhere(str(python), site.cache, "jwst_0001.pmap", {}, Path.cwd())
+    return Elsewhere(str(python), folder.cache, "jwst_0001.pmap", {}, Path.cwd())
 
 
-def test_the_same_environment_gives_the_same_answers(site):
+def test_the_same_environment_gives_the_same_answers(folder):
     """What goes over the pipe is what a resolver says in this process."""
-    header = site.entries[0].header
+    header = folder.entries[0].header
     asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
-    here, there = site.resolver, elsewhere(site, sys.executable)
+    here, there = folder.resolver, elsewhere(folder, sys.executable)
 
     assert there.engine == here.engine == engine()
     assert there.settle("detector1", header, asked) == here.settle("detector1", header, asked)
@@ -42,44 +42,47 @@ def test_the_same_environment_gives_the_same_answers(site):
     assert list(there.pars("image3", header)) == list(here.pars("image3", header))
 
 
-def test_errors_come_over_as_they_are(site):
+def test_errors_come_over_as_they_are(folder):
     """A refusal there is the same refusal here."""
-    there = elsewhere(site, sys.executable)
+    there = elsewhere(folder, sys.executable)
 
     with pytest.raises(ConfigError, match="rejection_treshold"):
-        there.settle("detector1", site.entries[0].header, {"steps": WRONG["detector1"]})
+        there.settle("detector1", folder.entries[0].header, {"steps": WRONG["detector1"]})
     (mistake,) = there.mistakes(WRONG, "recipes.deep.parameters")
 
     assert "did you mean 'rejection_threshold'" in mistake
 
 
-def test_an_environment_without_jwst_says_so(site, tmp_path):
+def test_an_environment_without_jwst_says_so(folder, tmp_path):
     """A Python that cannot answer is named, with what to do."""
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
 
     with pytest.raises(CalibrationError, match="make environments"):
-        elsewhere(site, broken).settle("detector1", site.entries[0].header, {"steps": {}})
+        elsewhere(folder, broken).settle("detector1", folder.entries[0].header, {"steps": {}})
 
 
 @pytest.mark.slow
-def test_an_older_jwst_runs_its_recipe(site, old_python):
+def test_an_older_jwst_runs_its_recipe(folder, old_python):
     """Versions, parameters and keys are the older one's; its rate is made by it."""
     recipe = replace(DEEP, name="old", stages=(1,), python=old_python)
-    (old,), (new,) = site.plan(recipe, count=1), site.plan(replace(DEEP, stages=(1,)), count=1)
+    (old,), (new,) = (
+        folder.plan(recipe, count=1),
+        folder.plan(replace(DEEP, stages=(1,)), count=1),
+    )
 
-    receipt = site.calibrate([old, new])
+    receipt = folder.calibrate([old, new])
 
     assert receipt.failures == ()
     assert len(set(receipt.computed)) == 2
     engines = [chain.derivations[0].engine["jwst"] for chain in (old, new)]
     assert engines[0].startswith("1.20") and engines[1] == engine()["jwst"]
     rates = {
-        r.recipe: site.store.locate(f.sha256)
+        r.recipe: folder.store.locate(f.sha256)
         for r in receipt.results
         for f in r.files
         if f.filename.endswith("_rate.fits")
     }
     assert [fits.getval(rates[name], "CAL_VER") for name in ("old", "deep")] == engines
-    assert site.store.costs[0].software != site.store.costs[1].software
+    assert folder.store.costs[0].software != folder.store.costs[1].software

@@ -6,7 +6,7 @@ import shutil
 from jwmirror.planning.resolver import Resolver
 from jwmirror_simulator.crds.context import mappings_folder
 from jwmirror_simulator.crds.mappings import age
-from tests.unit.test_references import CONTEXT, made, site  # noqa: F401
+from tests.unit.test_references import CONTEXT, built, cached  # noqa: F401
 
 DELIVERED = "2025-06-01 12:00:00"
 
@@ -21,13 +21,15 @@ def flat_of(cache, header, *moment):
     return json.dumps(values), flat["flat"]
 
 
-def test_moments_before_and_after_a_delivery_have_their_own_references(site, tmp_path, monkeypatch):
+def test_moments_before_and_after_a_delivery_have_their_own_references(
+    cached, tmp_path, monkeypatch
+):
     """To the second, and as CRDS says; a moment that is none is asked for by itself."""
 
     from crds.core import utils
 
     cache = tmp_path / "crds"
-    shutil.copytree(site.cache, cache)
+    shutil.copytree(cached.cache, cache)
     monkeypatch.setenv("CRDS_PATH", str(cache))
     age(next(mappings_folder(cache).glob("jwst_nircam_flat_0001.rmap")), [DELIVERED])
     utils.clear_function_caches()
@@ -39,7 +41,7 @@ def test_moments_before_and_after_a_delivery_have_their_own_references(site, tmp
         ("2025-05-09", "01:02:03.400"),
     ]
 
-    asked = [flat_of(cache, site.header, *moment) for moment in moments]
+    asked = [flat_of(cache, cached.header, *moment) for moment in moments]
     found = resolver.needed((header, ["image2"]) for header, _ in asked)
     each = [resolver.needed([(header, ["image2"])]) for header, _ in asked]
 

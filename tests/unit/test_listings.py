@@ -1,9 +1,8 @@
 """Listings: all of what MAST says, through unmodified astroquery, or an error that names why."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,10 @@ from jwmirror.core.model import Listing
 from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
 from jwmirror_simulator.mast.faults import Fault, html_page, redirect_to, status
-from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.records import ASN, RATE
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
-
-
-@pytest.fixture
-def archive(tmp_path: Path, port: int) -> Iterator[Archive]:
-    """A simulated MAST with a small program 1345."""
-    with Archive(tmp_path / "archive", port) as archive:
-        toy_program(archive, tmp_path)
-        yield archive
 
 
 @pytest.fixture

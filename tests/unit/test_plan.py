@@ -7,12 +7,12 @@ import pytest
 from jwmirror.core.model import Reason, Wait, Where
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.plan import wanted
-from tests.setup.plans import DEEP, Observatory, chains, exposure, image2, image3, root, stages
+from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2, image3, root, stages
 
 
 def test_a_new_exposure_goes_through_both_stages():
     """Stage 2 takes the rate that stage 1 will make."""
-    plan = Observatory().plan([exposure(1)], image2(1))
+    plan = PlanSources().plan([exposure(1)], image2(1))
 
     (chain,) = chains(plan)
     assert stages(plan) == [["detector1", "image2"]]
@@ -23,10 +23,10 @@ def test_a_new_exposure_goes_through_both_stages():
 
 def test_what_is_there_is_done_and_the_rest_starts_from_it():
     """A known stage 1 is not run again; stage 2 is bound to its rate."""
-    site = Observatory()
-    site.make(chains(site.plan([exposure(1)], image2(1)))[0], "rate", "rateints")
+    sources = PlanSources()
+    sources.make(chains(sources.plan([exposure(1)], image2(1)))[0], "rate", "rateints")
 
-    plan = site.plan([exposure(1)], image2(1))
+    plan = sources.plan([exposure(1)], image2(1))
 
     assert stages(plan) == [["image2"]]
     assert [result.pipeline for result in plan.done] == ["detector1"]
@@ -35,11 +35,11 @@ def test_what_is_there_is_done_and_the_rest_starts_from_it():
 
 def test_nothing_is_planned_when_all_is_there():
     """Both stages known: both done, no batch."""
-    site = Observatory()
-    site.make(chains(site.plan([exposure(1)], image2(1)))[0], "rate")
-    site.make(chains(site.plan([exposure(1)], image2(1)))[0], "cal")
+    sources = PlanSources()
+    sources.make(chains(sources.plan([exposure(1)], image2(1)))[0], "rate")
+    sources.make(chains(sources.plan([exposure(1)], image2(1)))[0], "cal")
 
-    plan = site.plan([exposure(1)], image2(1))
+    plan = sources.plan([exposure(1)], image2(1))
 
     assert plan.batches == {}
     assert [result.pipeline for result in plan.done] == ["detector1", "image2"]
@@ -47,13 +47,13 @@ def test_nothing_is_planned_when_all_is_there():
 
 def test_a_change_is_told_and_its_way_back_costs_nothing():
     """A new context re-runs what it touches, with the reason; the old context finds all again."""
-    site = Observatory()
-    site.make(chains(site.plan([exposure(1)], Associations()))[0], "rate")
+    sources = PlanSources()
+    sources.make(chains(sources.plan([exposure(1)], Associations()))[0], "rate")
 
-    site.context = "jwst_0002.pmap"
-    (chain,) = chains(site.plan([exposure(1)], Associations()))
-    site.context = "jwst_0001.pmap"
-    back = site.plan([exposure(1)], Associations())
+    sources.context = "jwst_0002.pmap"
+    (chain,) = chains(sources.plan([exposure(1)], Associations()))
+    sources.context = "jwst_0001.pmap"
+    back = sources.plan([exposure(1)], Associations())
 
     told = Reason("detector1: reference flat", "flat_of_jwst_0001.pmap", "flat_of_jwst_0002.pmap")
     assert chain.reasons == (told,)
@@ -62,29 +62,29 @@ def test_a_change_is_told_and_its_way_back_costs_nothing():
 
 def test_an_edited_hook_makes_a_result_out_of_date():
     """Same recipe, other source: calibrated again, and it says why."""
-    site = Observatory(hook="5a" * 32)
-    site.make(chains(site.plan([exposure(1)], Associations()))[0], "rate")
+    sources = PlanSources(hook="5a" * 32)
+    sources.make(chains(sources.plan([exposure(1)], Associations()))[0], "rate")
 
-    site.hook = "6b" * 32
-    (chain,) = chains(site.plan([exposure(1)], Associations()))
+    sources.hook = "6b" * 32
+    (chain,) = chains(sources.plan([exposure(1)], Associations()))
 
     assert chain.reasons == (Reason("detector1: hook fixes.scale changed", "5a" * 6, "6b" * 6),)
 
 
 def test_a_lost_result_is_made_again_and_says_so():
     """Published under the same key, but its objects are gone."""
-    site = Observatory()
-    site.make(chains(site.plan([exposure(1)], Associations()))[0], "rate")
-    site.results.clear()
+    sources = PlanSources()
+    sources.make(chains(sources.plan([exposure(1)], Associations()))[0], "rate")
+    sources.results.clear()
 
-    (chain,) = chains(site.plan([exposure(1)], Associations()))
+    (chain,) = chains(sources.plan([exposure(1)], Associations()))
 
     assert chain.reasons == (Reason("result", "lost", "to be made again"),)
 
 
 def test_an_exposure_without_stage_2_association_waits():
     """Stage 1 goes on; the wait says what to add."""
-    plan = Observatory().plan([exposure(1)], Associations())
+    plan = PlanSources().plan([exposure(1)], Associations())
 
     assert stages(plan) == [["detector1"]]
     assert plan.waits[0].product == root(1)
@@ -96,7 +96,7 @@ def test_an_exposure_that_own_associations_leave_out_waits_with_both_ways_out():
     recipe = replace(DEEP, associations=("mine.json",))
     associations = Associations(chosen={"deep": image2(1).found})
 
-    plan = Observatory().plan([exposure(1), exposure(2)], associations, recipe)
+    plan = PlanSources().plan([exposure(1), exposure(2)], associations, recipe)
 
     assert [
         (wait.product, wait.why.endswith("of its own, one with it")) for wait in plan.waits
@@ -105,7 +105,7 @@ def test_an_exposure_that_own_associations_leave_out_waits_with_both_ways_out():
 
 def test_stages_of_the_recipe_decide():
     """A recipe of stage 1 asks for no association."""
-    plan = Observatory().plan([exposure(1)], Associations(), replace(DEEP, stages=(1,)))
+    plan = PlanSources().plan([exposure(1)], Associations(), replace(DEEP, stages=(1,)))
 
     assert stages(plan) == [["detector1"]]
     assert plan.waits == ()
@@ -116,7 +116,7 @@ def test_one_bad_exposure_spoils_only_itself():
     refused = exposure(1, refusal="pixels were cut")
     unknown = exposure(2, "NRC_NOVELTY")
 
-    plan = Observatory().plan([refused, unknown, exposure(3)], image2(3))
+    plan = PlanSources().plan([refused, unknown, exposure(3)], image2(3))
 
     assert [chain.product for chain in chains(plan)] == [root(3)]
     assert plan.failures == (Wait(recipe="deep", product=root(1), why="pixels were cut"),)
@@ -125,7 +125,7 @@ def test_one_bad_exposure_spoils_only_itself():
 
 def test_a_gap_in_stage_2_leaves_stage_1():
     """What can be made is made; the gap is told."""
-    plan = Observatory(gaps={"image2"}).plan([exposure(1)], image2(1))
+    plan = PlanSources(gaps={"image2"}).plan([exposure(1)], image2(1))
 
     assert stages(plan) == [["detector1"]]
     assert "has no flat reference" in plan.failures[0].why
@@ -133,7 +133,7 @@ def test_a_gap_in_stage_2_leaves_stage_1():
 
 def test_guiders_have_a_pipeline_of_their_own():
     """No stage 2, and no waiting for it."""
-    plan = Observatory().plan([exposure(1, "FGS_ACQ1")], Associations())
+    plan = PlanSources().plan([exposure(1, "FGS_ACQ1")], Associations())
 
     assert stages(plan) == [["guider"]]
     assert plan.waits == ()
@@ -141,7 +141,7 @@ def test_guiders_have_a_pipeline_of_their_own():
 
 def test_other_programs_are_left_alone():
     """A recipe takes the programs that it names."""
-    plan = Observatory().plan([exposure(1)], image2(1), replace(DEEP, programs=(2,)))
+    plan = PlanSources().plan([exposure(1)], image2(1), replace(DEEP, programs=(2,)))
 
     assert (plan.batches, plan.done, plan.waits, plan.failures) == ({}, (), (), ())
 
@@ -154,7 +154,7 @@ def test_a_tie_of_where_blocks_refuses_just_the_exposures_that_it_touches():
 
     tied = replace(DEEP, where=(block(1, detector="NRCB1"), block(2, exp_type="MIR_IMAGE")))
 
-    plan = Observatory().plan([exposure(1), exposure(2, "MIR_IMAGE")], image2(1, 2), tied)
+    plan = PlanSources().plan([exposure(1), exposure(2, "MIR_IMAGE")], image2(1, 2), tied)
 
     assert [chain.product for chain in chains(plan)] == [root(1)]
     assert "equally specific" in plan.failures[0].why
@@ -163,7 +163,7 @@ def test_a_tie_of_where_blocks_refuses_just_the_exposures_that_it_touches():
 @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (16, [16]), (17, [8, 9]), (0, [])])
 def test_batches_are_even_and_not_too_large(count, sizes):
     """17 exposures at 16 a batch are 8 and 9."""
-    plan = Observatory().plan([exposure(n) for n in range(count)], Associations())
+    plan = PlanSources().plan([exposure(n) for n in range(count)], Associations())
 
     assert [len(batch) for batch in plan.batches.values()] == sizes
 
@@ -172,7 +172,7 @@ def test_recipes_of_one_exposure_share_a_batch_and_their_order():
     """Equal keys of two recipes are then computed once."""
     quick = replace(DEEP, name="quick", stages=(1,))
 
-    plan = Observatory().plan([exposure(1), exposure(2)], image2(1, 2), DEEP, quick)
+    plan = PlanSources().plan([exposure(1), exposure(2)], image2(1, 2), DEEP, quick)
 
     (batch,) = plan.batches.values()
     assert [(chain.product, chain.recipe) for chain in batch] == [
@@ -183,8 +183,10 @@ def test_recipes_of_one_exposure_share_a_batch_and_their_order():
 
 def test_a_batch_is_named_by_its_work():
     """The same work has the same name, other work another."""
-    site = Observatory()
-    one, same, other = (list(site.plan([exposure(n)], Associations()).batches) for n in (1, 1, 2))
+    sources = PlanSources()
+    one, same, other = (
+        list(sources.plan([exposure(n)], Associations()).batches) for n in (1, 1, 2)
+    )
 
     assert one == same != other
 

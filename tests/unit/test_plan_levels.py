@@ -8,7 +8,7 @@ from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, Res
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import stock_of, taken_from_upstream
 from jwmirror.planning.plan import wanted
-from tests.setup.plans import DEEP, Observatory, chains, exposure, root, stages
+from tests.setup.plans import DEEP, PlanSources, chains, exposure, root, stages
 from tests.setup.records import association
 
 SLIT = "MIR_LRS-FIXEDSLIT"
@@ -63,13 +63,13 @@ def made(chain: Chain, *suffixes: str, mark: str = "") -> Result:
     return Result(**facts, pipeline=first.pipeline, product=first.product, key="k", files=files)
 
 
-def keep(site: Observatory, chain: Chain, result: Result) -> None:
+def keep(sources: PlanSources, chain: Chain, result: Result) -> None:
     """Remember and publish a result."""
     from jwmirror.pipeline.derivation import key_of
 
     derivation = chain.derivations[0]
-    site.results[key_of(derivation)] = result.files
-    site.derivations[chain.recipe, derivation.product, derivation.pipeline] = derivation
+    sources.results[key_of(derivation)] = result.files
+    sources.derivations[chain.recipe, derivation.product, derivation.pipeline] = derivation
 
 
 def inputs(plan: Plan) -> list[list[tuple[str, str]]]:
@@ -85,11 +85,11 @@ def inputs(plan: Plan) -> list[list[tuple[str, str]]]:
 
 def test_nods_wait_for_each_other_and_take_each_other_as_background():
     """Stage 1 alone first; then each exposure's stage 2, in MAST's order, in its own folder."""
-    site, found, entries = Observatory(), nods(1, 2, 3), [exposure(n, SLIT) for n in (1, 2, 3)]
-    first = site.plan(entries, found)
+    sources, found, entries = PlanSources(), nods(1, 2, 3), [exposure(n, SLIT) for n in (1, 2, 3)]
+    first = sources.plan(entries, found)
     rates = [made(chain, "rate", "rateints") for chain in chains(first)]
 
-    second = site.plan_stage(2, stock_of(entries, rates), found)
+    second = sources.plan_stage(2, stock_of(entries, rates), found)
 
     assert stages(first) == [["detector1"]] * 3 and first.waits == ()
     assert stages(second) == [["spec2"]] * 3
@@ -103,15 +103,15 @@ def test_nods_wait_for_each_other_and_take_each_other_as_background():
 
 def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
     """Equal rates make no new stage 2; a changed one does wherever it is a member."""
-    site, found, entries = Observatory(), nods(1, 2), [exposure(n, SLIT) for n in (1, 2, 3)]
+    sources, found, entries = PlanSources(), nods(1, 2), [exposure(n, SLIT) for n in (1, 2, 3)]
     found = Associations(found=(*found.found, *nods(3, 3).found[:1]))
-    rates = [made(chain, "rate") for chain in chains(site.plan(entries, found))]
-    for chain in chains(site.plan_stage(2, stock_of(entries, rates), found)):
-        keep(site, chain, made(chain, "cal", "x1d"))
+    rates = [made(chain, "rate") for chain in chains(sources.plan(entries, found))]
+    for chain in chains(sources.plan_stage(2, stock_of(entries, rates), found)):
+        keep(sources, chain, made(chain, "cal", "x1d"))
 
-    same = site.plan_stage(2, stock_of(entries, rates), found)
-    changed = [*rates[1:], made(chains(site.plan(entries, found))[0], "rate", mark="2")]
-    other = site.plan_stage(2, stock_of(entries, changed), found)
+    same = sources.plan_stage(2, stock_of(entries, rates), found)
+    changed = [*rates[1:], made(chains(sources.plan(entries, found))[0], "rate", mark="2")]
+    other = sources.plan_stage(2, stock_of(entries, changed), found)
 
     assert same.batches == {} and len(same.done) == 2
     told = Reason(
@@ -122,11 +122,11 @@ def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
 
 def test_a_lost_nod_holds_up_those_that_need_it_and_says_so():
     """No background is left out silently."""
-    site, found, entries = Observatory(), nods(1, 2), [exposure(1, SLIT), exposure(2, SLIT)]
-    one = made(chains(site.plan(entries, found))[0], "rate")
+    sources, found, entries = PlanSources(), nods(1, 2), [exposure(1, SLIT), exposure(2, SLIT)]
+    one = made(chains(sources.plan(entries, found))[0], "rate")
 
-    plan = site.plan_stage(2, stock_of(entries, [one]), found)
-    without = site.plan_stage(2, stock_of(entries[:1], [one]), found)
+    plan = sources.plan_stage(2, stock_of(entries, [one]), found)
+    without = sources.plan_stage(2, stock_of(entries[:1], [one]), found)
 
     assert plan.batches == {}
     assert plan.waits[0].why == (
@@ -139,9 +139,9 @@ def test_a_member_of_another_kind_is_not_taken_for_it():
     """A cal is no calints; what the recipe did make of the exposure is named."""
     found = Associations(found=(association("coron3", SPECTRUM, f"{root(1)}_calints.fits"),))
     entries = [exposure(1, "NRC_CORON")]
-    cal = made(chains(Observatory().plan(entries, found))[0], "cal")
+    cal = made(chains(PlanSources().plan(entries, found))[0], "cal")
 
-    (wait,) = Observatory().plan_stage(3, stock_of(entries, [cal]), found).waits
+    (wait,) = PlanSources().plan_stage(3, stock_of(entries, [cal]), found).waits
 
     assert wait.why.endswith(f"of this exposure the recipe made {root(1)}_cal.fits")
 
@@ -151,7 +151,7 @@ def test_companions_need_no_stage_2_of_their_own():
     one = association("spec2", root(1), f"{root(1)}_rate.fits", f"imprint:{root(2)}_rate.fits")
     entries = [exposure(1, "NRS_IFU"), exposure(2, "NRS_IFU")]
 
-    plan = Observatory().plan(entries, Associations(found=(one,)))
+    plan = PlanSources().plan(entries, Associations(found=(one,)))
 
     assert stages(plan) == [["detector1"], ["detector1"]] and plan.waits == ()
 
@@ -173,11 +173,11 @@ def test_a_background_of_spec3_is_what_stage_2_extracted():
     results = [
         made(chain, suffix)
         for chain, suffix in zip(
-            chains(Observatory().plan(entries, found)), ("cal", "x1d", "rate"), strict=True
+            chains(PlanSources().plan(entries, found)), ("cal", "x1d", "rate"), strict=True
         )
     ]
 
-    plan = Observatory().plan_stage(3, stock_of(entries, results), found)
+    plan = PlanSources().plan_stage(3, stock_of(entries, results), found)
 
     assert [role for role, _ in inputs(plan)[0]] == ["science", "background", "autowave"]
 
@@ -192,8 +192,8 @@ def test_the_shutter_configuration_is_an_input_beside_the_members():
     alone = Associations(found=(association("spec2", root(1), f"{root(1)}_rate.fits"),))
     shutters = upstream("jw01345001001_01_msa.fits")
 
-    without = Observatory().plan(entries, alone)
-    complete = Observatory().plan([*entries, shutters], alone)
+    without = PlanSources().plan(entries, alone)
+    complete = PlanSources().plan([*entries, shutters], alone)
 
     assert stages(without) == [["detector1"]]
     assert "jw01345001001_01_msa.fits is not held; add msa to the products" in without.waits[0].why
@@ -208,11 +208,11 @@ def test_grism_exposures_say_what_they_wait_for():
         found=(association("spec2", root(1), f"{root(1)}_rate.fits", f"sourcecat:{catalogue}"),)
     )
     entries = [exposure(1, "NIS_WFSS"), upstream(catalogue)]
-    rate = made(chains(Observatory().plan(entries, found))[0], "rate")
+    rate = made(chains(PlanSources().plan(entries, found))[0], "rate")
     short = replace(DEEP, stages=(1, 2))
 
-    long = Observatory().plan_stage(2, stock_of(entries, [rate]), found)
-    upstreams = Observatory().plan_stage(2, stock_of(entries, [rate]), found, short)
+    long = PlanSources().plan_stage(2, stock_of(entries, [rate]), found)
+    upstreams = PlanSources().plan_stage(2, stock_of(entries, [rate]), found, short)
 
     assert "it is made by stage 3 of the direct images" in long.waits[0].why
     assert [role for role, _ in inputs(upstreams)[0]] == ["science", "sourcecat"]
@@ -229,7 +229,7 @@ def test_grism_exposures_say_what_they_wait_for():
 )
 def test_types_without_stage_2_do_not_wait_for_it(exp_type, pipeline, waits):
     """Darks have a pipeline of their own, lamps and flats stop at the rate."""
-    plan = Observatory().plan([exposure(1, exp_type)], Associations())
+    plan = PlanSources().plan([exposure(1, exp_type)], Associations())
 
     assert stages(plan) == [[pipeline]] and len(plan.waits) == waits
 
@@ -241,8 +241,8 @@ def test_a_recipe_without_stage_1_starts_from_upstreams_rates():
     """By their science identity, without the raw exposures; stage 1 is not planned."""
     entries = [upstream(f"{root(n)}_rate.fits", cal_ver="1.20.2") for n in (1, 2)]
 
-    first = Observatory().plan(entries, nods(1, 2), FROM_RATE)
-    second = Observatory().plan_stage(2, stock_of(entries, []), nods(1, 2), FROM_RATE)
+    first = PlanSources().plan(entries, nods(1, 2), FROM_RATE)
+    second = PlanSources().plan_stage(2, stock_of(entries, []), nods(1, 2), FROM_RATE)
 
     assert first.batches == {} and first.waits == ()
     assert inputs(second)[0] == [
@@ -257,7 +257,7 @@ def test_a_recipe_of_stage_3_starts_from_upstreams_cals():
     cals = [upstream(f"{root(n)}_cal.fits") for n in (1, 2)]
     entries = [exposure(1, SLIT), exposure(2, SLIT), *cals]
 
-    (chain,) = chains(Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL))
+    (chain,) = chains(PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL))
 
     assert chain.product == SPECTRUM
     assert taken_from_upstream(entries, nods(1, 2), [FROM_CAL]) == tuple(cals)
@@ -267,7 +267,7 @@ def test_a_member_of_unknown_version_is_not_taken_to_be_like_the_others():
     """MAST says of one what made it, and of the other nothing: it waits, and says so."""
     entries = [upstream(f"{root(n)}_cal.fits", cal_ver=said) for n, said in ((1, "v1"), (2, None))]
 
-    plan = Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+    plan = PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
 
     assert plan.batches == {}
     assert "upstream's members are of CAL_VER unknown and v1; it waits" in plan.waits[0].why
@@ -278,7 +278,7 @@ def test_upstreams_members_are_of_one_generation(field, label):
     """Half reprocessed at MAST: it waits, and says with what each was made."""
     entries = [upstream(f"{root(n)}_cal.fits", **{field: f"v{n}"}) for n in (1, 2)]
 
-    plan = Observatory().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+    plan = PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
 
     assert plan.batches == {}
     assert f"upstream's members are of {label} v1 and v2; it waits" in plan.waits[0].why
@@ -293,10 +293,10 @@ def test_what_is_made_of_upstreams_rates_is_of_one_generation_too():
             association("image3", SPECTRUM, *(f"{root(n)}_cal.fits" for n in (1, 2))),
         )
     )
-    alone = chains(Observatory().plan_stage(2, stock_of(rates, []), found, FROM_RATE))
+    alone = chains(PlanSources().plan_stage(2, stock_of(rates, []), found, FROM_RATE))
     cals = [made(chain, "cal") for chain in alone]
 
-    plan = Observatory().plan_stage(3, stock_of(rates, cals), found, FROM_RATE)
+    plan = PlanSources().plan_stage(3, stock_of(rates, cals), found, FROM_RATE)
 
     assert len(alone) == 2
     assert "of CAL_VER v1 and v2" in plan.waits[0].why
@@ -307,8 +307,8 @@ def test_what_upstream_lacks_is_told_with_the_way_out():
     cal = upstream(f"{root(1)}_cal.fits")
     broken = replace(upstream(f"{root(2)}_cal.fits"), refusal="it cannot be read as FITS")
 
-    absent = Observatory().plan_stage(3, stock_of([cal], []), nods(1, 2), FROM_CAL)
-    refused = Observatory().plan_stage(3, stock_of([cal, broken], []), nods(1, 2), FROM_CAL)
+    absent = PlanSources().plan_stage(3, stock_of([cal], []), nods(1, 2), FROM_CAL)
+    refused = PlanSources().plan_stage(3, stock_of([cal, broken], []), nods(1, 2), FROM_CAL)
 
     assert "recipe deep starts after stage 2; add cal to the products" in absent.waits[0].why
     assert refused.waits[0].why.endswith("it cannot be read as FITS")
@@ -319,6 +319,6 @@ def test_a_start_without_associations_is_told(recipe, stage):
     """Rates alone do not say what belongs together."""
     stock = stock_of([upstream(f"{root(1)}_rate.fits")], [])
 
-    (wait,) = Observatory().plan_stage(stage, stock, Associations(), recipe).waits
+    (wait,) = PlanSources().plan_stage(stage, stock, Associations(), recipe).waits
 
     assert wait.product == "program 1345" and f"starts with stage {stage}" in wait.why

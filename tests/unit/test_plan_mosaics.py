@@ -7,7 +7,7 @@ import pytest
 from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import stock_of
-from tests.setup.plans import MOSAIC, Observatory, chains, exposure, image3, root
+from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 
 
 def cal(number: int, recipe: str = "deep") -> Result:
@@ -25,15 +25,15 @@ def cal(number: int, recipe: str = "deep") -> Result:
     )
 
 
-def mosaic(site: Observatory, results: list[Result], *troubles: Wait | Failure) -> Plan:
+def mosaic(sources: PlanSources, results: list[Result], *troubles: Wait | Failure) -> Plan:
     """The plan of a mosaic of exposures 2 and 1, in this order."""
     entries = [exposure(1), exposure(2)]
-    return site.plan_stage(3, stock_of(entries, results, troubles), image3(2, 1))
+    return sources.plan_stage(3, stock_of(entries, results, troubles), image3(2, 1))
 
 
 def test_a_mosaic_takes_the_recipes_results_in_the_order_of_the_association():
     """Names, order and content of the members."""
-    (chain,) = chains(mosaic(Observatory(), [cal(1), cal(2)]))
+    (chain,) = chains(mosaic(PlanSources(), [cal(1), cal(2)]))
 
     assert [item.identity for item in chain.derivations[0].inputs] == ["id-2", "id-1"]
     assert (chain.product, chain.observation) == (MOSAIC, "o001")
@@ -41,10 +41,10 @@ def test_a_mosaic_takes_the_recipes_results_in_the_order_of_the_association():
 
 def test_a_known_mosaic_is_done():
     """Same members, same key."""
-    site = Observatory()
-    site.make(chains(mosaic(site, [cal(1), cal(2)]))[0], "i2d")
+    sources = PlanSources()
+    sources.make(chains(mosaic(sources, [cal(1), cal(2)]))[0], "i2d")
 
-    plan = mosaic(site, [cal(2), cal(1)])
+    plan = mosaic(sources, [cal(2), cal(1)])
 
     assert plan.batches == {}
     assert [result.product for result in plan.done] == [MOSAIC]
@@ -52,11 +52,11 @@ def test_a_known_mosaic_is_done():
 
 def test_a_changed_member_is_the_reason():
     """The reason names the member."""
-    site = Observatory()
-    site.make(chains(mosaic(site, [cal(1), cal(2)]))[0], "i2d")
+    sources = PlanSources()
+    sources.make(chains(mosaic(sources, [cal(1), cal(2)]))[0], "i2d")
     files = (replace(cal(1).files[0], identity="id-new"),)
 
-    (chain,) = chains(mosaic(site, [replace(cal(1), files=files), cal(2)]))
+    (chain,) = chains(mosaic(sources, [replace(cal(1), files=files), cal(2)]))
 
     assert chain.reasons == (Reason(f"image3: content of {root(1)}_cal.fits", "id-1", "id-new"),)
 
@@ -70,7 +70,7 @@ def test_a_changed_member_is_the_reason():
 )
 def test_a_mosaic_waits_for_a_missing_member_and_says_why(trouble):
     """Never made from fewer members than it has."""
-    plan = mosaic(Observatory(), [cal(2)], trouble)
+    plan = mosaic(PlanSources(), [cal(2)], trouble)
 
     assert plan.batches == {}
     assert plan.waits[0].product == MOSAIC
@@ -79,7 +79,7 @@ def test_a_mosaic_waits_for_a_missing_member_and_says_why(trouble):
 
 def test_members_of_another_recipe_do_not_count():
     """No mixture of recipes."""
-    plan = mosaic(Observatory(), [cal(1, "quick"), cal(2)])
+    plan = mosaic(PlanSources(), [cal(1, "quick"), cal(2)])
 
     assert plan.batches == {}
     assert f"the recipe made nothing of {root(1)}_uncal.fits" in plan.waits[0].why
@@ -89,10 +89,10 @@ def test_a_broken_association_waits():
     """It is told once, for the stage that it is for."""
     name = "jw01345-o001_20260101t000000_image3_00001_asn.json"
     broken = Associations(broken=(Failure(name=name, message="no JSON"),))
-    site = Observatory()
+    sources = PlanSources()
 
-    second = site.plan([], broken)
-    third = site.plan_stage(3, stock_of([], []), broken)
+    second = sources.plan([], broken)
+    third = sources.plan_stage(3, stock_of([], []), broken)
 
     assert second.waits == ()
     assert third.waits == (Wait(recipe="deep", product=name, why="no JSON"),)

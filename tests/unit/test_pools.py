@@ -18,7 +18,7 @@ from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import Stock
 from jwmirror.planning.plan import plan_associations
-from tests.setup.plans import Observatory, chains
+from tests.setup.plans import PlanSources, chains
 from tests.setup.records import association
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
@@ -102,8 +102,8 @@ def check_mapping(associations) -> None:
         begun={},
         held={},
     )
-    site, found = Observatory(), Associations(found=associations)
-    lookups = (site, site.results.get, site.published, 10_000)
+    sources, found = PlanSources(), Associations(found=associations)
+    lookups = (sources, sources.results.get, sources.published, 10_000)
 
     plans = [plan_associations(stock, found, [recipe], *lookups, stage) for stage in (2, 3)]
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.setup.workplace import ROOT
+from tests.setup.calibration import ROOT
 
 SCHEMAS = """
 from asdf import get_config, schema

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import key_of
-from tests.setup.workplace import DEEP, files_of, observed, site  # noqa: F401
+from tests.setup.calibration import DEEP, files_of, folder, observed  # noqa: F401
 
 KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))
 ONE_GROUP_LESS = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
@@ -43,27 +43,27 @@ def identities(receipt):
     return {(f.filename, f.identity) for result in receipt.results for f in result.files}
 
 
-def logged(site, chain):
+def logged(folder, chain):
     """What the pipeline said of an exposure so far."""
-    return (site.root / "logs" / f"{chain.product}.log").read_text()
+    return (folder.root / "logs" / f"{chain.product}.log").read_text()
 
 
-def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):
+def test_a_changed_ramp_fit_begins_at_the_kept_ramp(folder):
     """Jump is not run again, and arrays and headers are those of a full run."""
-    (first,) = site.plan(KEEPING, count=1)
-    site.calibrate([first])
-    before = logged(site, first)
-    (changed,) = site.plan(replace(KEEPING, parameters=ONE_GROUP_LESS), count=1)
+    (first,) = folder.plan(KEEPING, count=1)
+    folder.calibrate([first])
+    before = logged(folder, first)
+    (changed,) = folder.plan(replace(KEEPING, parameters=ONE_GROUP_LESS), count=1)
 
-    resumed = site.calibrate([changed])
-    spoken = logged(site, first).removeprefix(before)
-    site.store.results.clear()
-    full = site.calibrate([replace(changed, keep=())])
+    resumed = folder.calibrate([changed])
+    spoken = logged(folder, first).removeprefix(before)
+    folder.store.results.clear()
+    full = folder.calibrate([replace(changed, keep=())])
 
     assert resumed.failures == full.failures == ()
     assert resumed.computed == full.computed == (key_of(changed.derivations[0]),)
     assert "Step ramp_fit done" in spoken and "Step jump" not in spoken
-    made = [files_of(site, receipt) for receipt in (resumed, full)]
+    made = [files_of(folder, receipt) for receipt in (resumed, full)]
     assert made[0].keys() - made[1].keys() == {f"{first.product}_ramp.fits"}
     assert len(made[1]) == 2
     assert identities(resumed) >= identities(full)
@@ -71,29 +71,29 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(site):
         assert {key for _, key in differing(made[0][name], path)} <= ANEW
 
 
-def test_a_changed_jump_makes_ramp_and_rate_anew(site):
+def test_a_changed_jump_makes_ramp_and_rate_anew(folder):
     """What comes before ramp_fit counts for the ramp."""
-    (first,) = site.plan(KEEPING, count=1)
-    (changed,) = site.plan(replace(KEEPING, parameters=OTHER_JUMPS), count=1)
+    (first,) = folder.plan(KEEPING, count=1)
+    (changed,) = folder.plan(replace(KEEPING, parameters=OTHER_JUMPS), count=1)
 
-    one, other = site.calibrate([first]), site.calibrate([changed])
+    one, other = folder.calibrate([first]), folder.calibrate([changed])
 
     assert len(one.computed) == len(other.computed) == 2
     assert not set(one.computed) & set(other.computed)
     assert [result.pipeline for result in one.results] == ["detector1_ramp", "detector1"]
 
 
-def test_keeping_a_ramp_is_not_in_the_key(site):
+def test_keeping_a_ramp_is_not_in_the_key(folder):
     """A recipe that keeps its ramps finds the rates of one that does not, and makes no ramp."""
-    (plain,) = site.plan(replace(KEEPING, keep=()), count=1)
-    site.calibrate([plain])
+    (plain,) = folder.plan(replace(KEEPING, keep=()), count=1)
+    folder.calibrate([plain])
 
-    assert site.plan(KEEPING, count=1) == []
+    assert folder.plan(KEEPING, count=1) == []
 
 
-def test_ramp_key_holds_just_what_the_ramp_depends_on(site):
+def test_ramp_key_holds_just_what_the_ramp_depends_on(folder):
     """Neither ramp_fit's parameters nor references that only it reads; the jump's are there."""
-    derivation = site.plan(KEEPING, count=1)[0].derivations[0]
+    derivation = folder.plan(KEEPING, count=1)[0].derivations[0]
 
     ramp = ramps.ramp_of(derivation)
 
@@ -104,19 +104,19 @@ def test_ramp_key_holds_just_what_the_ramp_depends_on(site):
 
 
 @pytest.mark.parametrize("pipeline", ["guider", "image2"])
-def test_only_detector1_has_ramps_to_keep(site, pipeline):
+def test_only_detector1_has_ramps_to_keep(folder, pipeline):
     """Other pipelines pay no attention to `keep`."""
-    derivation = replace(site.plan(count=1)[0].derivations[0], pipeline=pipeline)
+    derivation = replace(folder.plan(count=1)[0].derivations[0], pipeline=pipeline)
 
     assert not ramps.keeps(derivation, ("ramp",))
 
 
-def test_no_ramp_is_kept_where_earlier_steps_leave_files(site):
+def test_no_ramp_is_kept_where_earlier_steps_leave_files(folder):
     """What a run from the ramp could not make again is made by whole runs only."""
     saving = {"detector1": {"jump": {"save_results": True}}}
 
     plain, saved = (
-        site.plan(replace(KEEPING, parameters=said), count=1)[0].derivations[0]
+        folder.plan(replace(KEEPING, parameters=said), count=1)[0].derivations[0]
         for said in ({}, saving)
     )
 

@@ -25,7 +25,7 @@ CONTEXT = "jwst_0001.pmap"
 
 
 @dataclass(frozen=True)
-class Site:
+class CachedExposure:
     """A reference cache, and an exposure with its header."""
 
     cache: Path
@@ -39,21 +39,21 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Site:
-    """One exposure and what it is calibrated with; made once."""
+def built(tmp_path_factory) -> CachedExposure:
+    """One exposure and what it is calibrated with; built once."""
     root = tmp_path_factory.mktemp("references")
     build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
     program = demo_program()
     uncal = take(program, exposures_of(program)[0], root)
-    return Site(root / "crds", uncal, crds_header(uncal))
+    return CachedExposure(root / "crds", uncal, crds_header(uncal))
 
 
 @pytest.fixture
-def site(made, monkeypatch) -> Site:
+def cached(built, monkeypatch) -> CachedExposure:
     """The same, with CRDS told where its cache is."""
-    for name, value in environment(made.cache, CONTEXT).items():
+    for name, value in environment(built.cache, CONTEXT).items():
         monkeypatch.setenv(name, value)
-    return made
+    return built
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def site(made, monkeypatch) -> Site:
         ("image3", {"tweakreg": {"minobj": 9}}),
     ],
 )
-def test_parameters_are_those_that_stpipe_itself_would_use(site, pipeline, steps):
+def test_parameters_are_those_that_stpipe_itself_would_use(cached, pipeline, steps):
     """Defaults, pars references and the recipe, as Pipeline.call puts them together: all of them.
 
     But for steps that are passed by, and what says where files go.
     """
-    ours = site.resolver.settle(pipeline, site.header, {"steps": steps}).parameters["steps"]
+    ours = cached.resolver.settle(pipeline, cached.header, {"steps": steps}).parameters["steps"]
     cls = class_of(pipeline)
-    config, _ = cls.build_config(str(site.uncal), steps=json.loads(json.dumps(steps)))
+    config, _ = cls.build_config(str(cached.uncal), steps=json.loads(json.dumps(steps)))
     theirs = cls.from_config_section(config).get_pars()["steps"]
 
     assert theirs.keys() - ours.keys() == idle_steps(pipeline, "NIRCAM") & theirs.keys()
@@ -83,54 +83,58 @@ def test_parameters_are_those_that_stpipe_itself_would_use(site, pipeline, steps
     assert all(ours[step].items() >= said.items() for step, said in steps.items())
 
 
-def test_a_reference_is_known_by_name_and_content(site):
+def test_a_reference_is_known_by_name_and_content(cached):
     """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
-    references = site.resolver.settle("detector1", site.header, {"steps": {}}).references
+    references = cached.resolver.settle("detector1", cached.header, {"steps": {}}).references
 
     name, checksum = references["dark"]
-    content = (site.cache / "references/jwst/nircam" / name).read_bytes()
+    content = (cached.cache / "references/jwst/nircam" / name).read_bytes()
     assert checksum == sha1(content).hexdigest()
     assert references["ipc"] == ("N/A", "")
     assert any(reftype.startswith("pars-") for reftype in references)
 
 
-def test_references_of_skipped_steps_do_not_count(site):
+def test_references_of_skipped_steps_do_not_count(cached):
     """Without dark_current, the dark is not in the key."""
     skip = {"steps": {"dark_current": {"skip": True}}}
 
-    references = site.resolver.settle("detector1", site.header, skip).references
+    references = cached.resolver.settle("detector1", cached.header, skip).references
 
     assert "dark" not in references
 
 
-def test_an_override_counts_by_its_content(site, tmp_path):
+def test_an_override_counts_by_its_content(cached, tmp_path):
     """The user's own file is in the key by its sha256, and passed on by its whole path."""
     mine = tmp_path / "mine.fits"
     mine.write_bytes(b"dark")
     override = {"steps": {"dark_current": {"override_dark": "mine.fits"}}}
 
-    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, override)
+    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle(
+        "detector1", cached.header, override
+    )
 
     assert found.references["dark_current.override_dark"] == ("mine.fits", sha256_of(mine))
     assert "dark" not in found.references
     assert found.parameters["steps"]["dark_current"]["override_dark"] == str(mine)
 
 
-def test_the_override_of_one_step_is_no_other_steps(site, tmp_path):
+def test_the_override_of_one_step_is_no_other_steps(cached, tmp_path):
     """As in stpipe: with a gain of the user's in jump, ramp_fit takes that of CRDS."""
     (tmp_path / "mine.fits").write_bytes(b"gain")
     override = {"steps": {"jump": {"override_gain": "mine.fits"}}}
 
-    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, override)
+    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle(
+        "detector1", cached.header, override
+    )
 
     assert found.references["gain"][0].startswith("jwst_nircam_gain")
     assert "jump.override_gain" in found.references
 
 
-def test_a_parameter_reference_that_asks_the_network_is_refused(made, tmp_path, monkeypatch):
+def test_a_parameter_reference_that_asks_the_network_is_refused(built, tmp_path, monkeypatch):
     """Its name and the way out are told when it is planned; the recipe's word ends it."""
     cache = tmp_path / "crds"
-    shutil.copytree(made.cache, cache)
+    shutil.copytree(built.cache, cache)
     folder = cache / "references" / "jwst" / "nircam"
     (pars,) = folder.glob("*pars-tweakregstep*")
     content = StepConfig.from_asdf(asdf.open(pars, lazy_load=False))
@@ -140,54 +144,54 @@ def test_a_parameter_reference_that_asks_the_network_is_refused(made, tmp_path, 
     resolver = Resolver(cache, CONTEXT)
 
     with pytest.raises(CalibrationError, match=rf"GAIADR3 \(by {pars.name}\).*to '' for no"):
-        resolver.settle("image3", made.header, {"steps": {}})
+        resolver.settle("image3", built.header, {"steps": {}})
     for tweakreg in ({"abs_refcat": ""}, {"skip": True}):
-        assert resolver.settle("image3", made.header, {"steps": {"tweakreg": tweakreg}})
+        assert resolver.settle("image3", built.header, {"steps": {"tweakreg": tweakreg}})
 
 
-def test_hooks_are_settled_too(site, tmp_path):
+def test_hooks_are_settled_too(cached, tmp_path):
     """By the sha256 of their source, looked for beside the config."""
     source = tmp_path / "fixes.py"
     source.write_text("def scale(model): ...")
     asked = {"steps": {"jump": {"post_hooks": ["fixes.scale"]}}}
 
-    found = Resolver(site.cache, CONTEXT, base=tmp_path).settle("detector1", site.header, asked)
+    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle("detector1", cached.header, asked)
 
     assert found.hooks == (("fixes.scale", sha256_of(source)),)
 
 
-def test_a_gap_names_type_values_and_context(site):
+def test_a_gap_names_type_values_and_context(cached):
     """A detector that the context does not know."""
-    other = site.header.replace("NRCB1", "NRCB4")
+    other = cached.header.replace("NRCB1", "NRCB4")
 
     with pytest.raises(CalibrationError, match=r"jwst_0001\.pmap has no \w+ reference.*NRCB4"):
-        site.resolver.settle("detector1", other, {"steps": {}})
+        cached.resolver.settle("detector1", other, {"steps": {}})
 
 
-def test_needed_references_are_those_that_are_used(site):
+def test_needed_references_are_those_that_are_used(cached):
     """What the sync is told to fetch covers what the plan then finds."""
-    header = site.header
+    header = cached.header
     stages = ("detector1", "image2", "image3")
 
-    needed = set(site.resolver.needed([(header, stages)]))
+    needed = set(cached.resolver.needed([(header, stages)]))
 
-    used = [site.resolver.settle(stage, header, {"steps": {}}).references for stage in stages]
+    used = [cached.resolver.settle(stage, header, {"steps": {}}).references for stage in stages]
     names = {name for references in used for name, sha1 in references.values() if sha1}
     assert names <= needed
-    assert all((site.cache / "references/jwst/nircam" / name).is_file() for name in needed)
+    assert all((cached.cache / "references/jwst/nircam" / name).is_file() for name in needed)
 
 
-def test_a_reference_that_is_not_in_the_cache_is_named(site, tmp_path, monkeypatch):
+def test_a_reference_that_is_not_in_the_cache_is_named(cached, tmp_path, monkeypatch):
     """With mappings alone nothing can be planned; the error says what to do."""
     empty = tmp_path / "crds"
-    shutil.copytree(site.cache / "mappings", empty / "mappings")
+    shutil.copytree(cached.cache / "mappings", empty / "mappings")
     monkeypatch.setenv("CRDS_PATH", str(empty))
 
     with pytest.raises(ReferencesError, match=r"\.asdf is not in the reference cache.*network"):
-        Resolver(empty, CONTEXT).settle("detector1", site.header, {})
+        Resolver(empty, CONTEXT).settle("detector1", cached.header, {})
 
 
-def test_another_cache_than_that_of_the_process_is_refused(site, tmp_path):
+def test_another_cache_than_that_of_the_process_is_refused(cached, tmp_path):
     """CRDS would silently look into the one that its environment names."""
     with pytest.raises(ReferencesError, match="CRDS_PATH"):
-        Resolver(tmp_path, CONTEXT).needed([(site.header, ("detector1",))])
+        Resolver(tmp_path, CONTEXT).needed([(cached.header, ("detector1",))])

@@ -11,7 +11,7 @@ from jwmirror.pipeline.derivation import engine
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import plan_levels, plan_recalibration, refused_after
 from jwmirror.services.run.results import ResultStore
-from tests.setup.plans import DEEP, MOSAIC, Observatory, exposure, image2, image3
+from tests.setup.plans import DEEP, MOSAIC, PlanSources, exposure, image2, image3
 
 EMPTY = Holdings(entries=(), associations=Associations())
 OLDER = {**engine(), "jwst": "1.20.2"}
@@ -20,7 +20,7 @@ BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine()}, batches={})
 
 def planned_after(below, mirror):
     """The plans of an empty mirror after these levels."""
-    return plan_levels(EMPTY, [DEEP], Observatory(), ResultStore(mirror.root), 16, below=below)
+    return plan_levels(EMPTY, [DEEP], PlanSources(), ResultStore(mirror.root), 16, below=below)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_levels_of_one_state_are(empty_mirror):
 
 def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
     """Mosaics that cannot be made are reported when the exposures are planned, and once."""
-    observatory, results = Observatory(gaps={"image3"}), ResultStore(empty_mirror.root)
+    observatory, results = PlanSources(gaps={"image3"}), ResultStore(empty_mirror.root)
     associations = Associations(found=(*image2(1, 2).found, *image3(1, 2).found))
     holdings = Holdings(entries=(exposure(1), exposure(2)), associations=associations)
 

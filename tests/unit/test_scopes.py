@@ -19,7 +19,7 @@ from jwmirror.core.model import (
     Selection,
 )
 from jwmirror_simulator.mast import Archive
-from jwmirror_simulator.mast.toy_files import toy_fits, toy_program
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.records import listing, product
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
@@ -79,13 +79,10 @@ def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
     assert no_longer_listed(former, listing(product(old)), ["o001"]) == (product(HERE),)
 
 
-@pytest.fixture
-def archive(tmp_path, port):
-    """A simulated MAST with two observations of program 1345."""
-    with Archive(tmp_path / "archive", port) as archive:
-        toy_program(archive, tmp_path)
-        archive.publish(toy_fits(tmp_path, THERE, observtn="002"))
-        yield archive
+@pytest.fixture(autouse=True)
+def second_observation(archive, tmp_path) -> None:
+    """Publish a file of observation 2 of program 1345."""
+    archive.publish(toy_fits(tmp_path, THERE, observtn="002"))
 
 
 @pytest.fixture

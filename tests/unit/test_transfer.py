@@ -10,9 +10,9 @@ from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure
 from tests.setup.file_server import (  # noqa: F401
     HASTY,
-    Shelf,
+    FileServer,
     body,
-    fresh_shelf,
+    file_server,
     hasty_fetch,
     serve,
     silently,
@@ -25,9 +25,9 @@ CAT = "jw01345-o001_t001_nircam_clear-f200w_cat.ecsv"
 MEMBERS = json.dumps({"asn_type": "image3", "products": []}).encode()
 
 
-def test_a_whole_file_arrives_with_its_sha256(shelf, fetch, image):
+def test_a_whole_file_arrives_with_its_sha256(server, fetch, image):
     """A file that is what the listing says is yielded with its path, sha256 and size."""
-    shelf.put(RATE, body(image))
+    server.put(RATE, body(image))
 
     (arrived,) = fetch(product(RATE, image))
 
@@ -36,21 +36,21 @@ def test_a_whole_file_arrives_with_its_sha256(shelf, fetch, image):
     assert arrived.size == len(image)
 
 
-def test_every_request_names_us_and_asks_for_plain_bytes(shelf, fetch, image):
+def test_every_request_names_us_and_asks_for_plain_bytes(server, fetch, image):
     """The User-Agent names jwmirror, and no compression is asked for."""
-    shelf.put(RATE, body(image))
+    server.put(RATE, body(image))
 
     fetch(product(RATE, image))
 
-    path, headers = shelf.requests[0]
+    path, headers = server.requests[0]
     assert path == f"/api/v0.1/Download/file?uri=mast:JWST/product/{RATE}"
     assert headers["User-Agent"].startswith("jwmirror/")
     assert headers["Accept-Encoding"] == "identity"
 
 
-def test_a_body_of_unknown_length_is_taken(shelf, fetch, image):
+def test_a_body_of_unknown_length_is_taken(server, fetch, image):
     """Without Content-Length a whole body is still recognised."""
-    shelf.put(RATE, body(image, Content_Length=""))
+    server.put(RATE, body(image, Content_Length=""))
 
     (arrived,) = fetch(product(RATE))
 
@@ -73,10 +73,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_bytes_go_to_quarantine_and_never_come_out(case, shelf, fetch, image, tmp_path):
+def test_wrong_bytes_go_to_quarantine_and_never_come_out(case, server, fetch, image, tmp_path):
     """A body that differs from the listing is refused, and kept aside with its reason."""
     filename, spoil, headers = WRONG[case]
-    shelf.put(filename, *[body(spoil(image), **headers) for _ in range(5)])
+    server.put(filename, *[body(spoil(image), **headers) for _ in range(5)])
 
     (outcome,) = fetch(product(filename, image))
 
@@ -105,10 +105,10 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_does_not_read_is_refused_without_any_checksum(case, shelf, fetch, image):
+def test_what_does_not_read_is_refused_without_any_checksum(case, server, fetch, image):
     """Where the listing knows no size or checksum, the file must still read as its kind."""
     filename, spoil = UNREADABLE[case]
-    shelf.put(filename, body(spoil(image)))
+    server.put(filename, body(spoil(image)))
 
     (outcome,) = fetch(product(filename))
 
@@ -116,30 +116,30 @@ def test_what_does_not_read_is_refused_without_any_checksum(case, shelf, fetch, 
 
 
 @pytest.mark.parametrize("data", [b"# %ECSV 1.0\n# ---\nid\n1\n"])
-def test_a_catalogue_and_an_association_are_taken_without_checksum(data, shelf, fetch):
+def test_a_catalogue_and_an_association_are_taken_without_checksum(data, server, fetch):
     """Text files and associations that read as such are taken."""
-    shelf.put(CAT, body(data))
-    shelf.put(ASN, body(MEMBERS))
+    server.put(CAT, body(data))
+    server.put(ASN, body(MEMBERS))
 
     arrived = fetch(product(CAT), product(ASN))
 
     assert {each.path.read_bytes() for each in arrived} == {data, MEMBERS}
 
 
-def test_a_cut_body_is_asked_for_again(shelf, fetch, image):
+def test_a_cut_body_is_asked_for_again(server, fetch, image):
     """A connection that breaks in mid-body costs one more request, and mixes nothing."""
-    shelf.put(RATE, body(image[:5000], Content_Length=str(len(image))), body(image))
+    server.put(RATE, body(image[:5000], Content_Length=str(len(image))), body(image))
 
     (arrived,) = fetch(product(RATE, image))
 
     assert arrived.path.read_bytes() == image
-    assert len(shelf.requests) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("trouble", [slowly(b"x" * 200), silently])
-def test_a_crawling_or_silent_body_is_given_up(trouble, shelf, fetch):
+def test_a_crawling_or_silent_body_is_given_up(trouble, server, fetch):
     """A body slower than the bounds fails in bounded time and leaves nothing."""
-    shelf.put(RATE, trouble)
+    server.put(RATE, trouble)
 
     (outcome,) = fetch(product(RATE))
 
@@ -147,10 +147,10 @@ def test_a_crawling_or_silent_body_is_given_up(trouble, shelf, fetch):
     assert "cut 3 times" in outcome.message
 
 
-def test_a_busy_server_is_asked_again_when_it_says(shelf, fetch, image):
+def test_a_busy_server_is_asked_again_when_it_says(server, fetch, image):
     """503 and 429 with Retry-After are retried until the file comes."""
     busy = body(b"", status=503, Retry_After="1")
-    shelf.put(RATE, busy, body(b"", status=429, Retry_After="0"), body(image))
+    server.put(RATE, busy, body(b"", status=429, Retry_After="0"), body(image))
 
     (arrived,) = fetch(product(RATE, image))
 
@@ -158,24 +158,24 @@ def test_a_busy_server_is_asked_again_when_it_says(shelf, fetch, image):
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 500, 504])
-def test_an_error_status_is_a_failure_that_names_it(status, shelf, fetch):
+def test_an_error_status_is_a_failure_that_names_it(status, server, fetch):
     """An answer other than 200 becomes a failure with file, status and next step."""
-    shelf.put(RATE, body(b"no", status=status))
+    server.put(RATE, body(b"no", status=status))
 
     (outcome,) = fetch(product(RATE))
 
     assert RATE in outcome.message
     assert str(status) in outcome.message
-    assert len(shelf.requests) <= HASTY.attempts
+    assert len(server.requests) <= HASTY.attempts
 
 
 @pytest.mark.parametrize("reply", [body(b"no", status=404), body(PAGE)])
-def test_many_failures_do_not_use_up_the_connections(reply, shelf, fetch, image):
+def test_many_failures_do_not_use_up_the_connections(reply, server, fetch, image):
     """After more failures than there are connections, a good file still comes."""
     names = [RATE.replace("00001", f"{number:05d}") for number in range(10, 20)]
     for name in names:
-        shelf.put(name, reply)
-    shelf.put(RATE, body(image))
+        server.put(name, reply)
+    server.put(RATE, body(image))
 
     outcomes = fetch(*[product(name) for name in names], product(RATE, image))
 
@@ -183,10 +183,10 @@ def test_many_failures_do_not_use_up_the_connections(reply, shelf, fetch, image)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_withheld_file_is_a_failure_and_the_others_go_on(status, shelf, fetch, image):
+def test_a_withheld_file_is_a_failure_and_the_others_go_on(status, server, fetch, image):
     """Exclusive files without access fail by themselves."""
-    shelf.put(RATE, body(b"", status=status))
-    shelf.put(ASN, body(MEMBERS))
+    server.put(RATE, body(b"", status=status))
+    server.put(ASN, body(MEMBERS))
 
     outcomes = fetch(product(RATE, image, exclusive=True), product(ASN))
 
@@ -195,61 +195,57 @@ def test_a_withheld_file_is_a_failure_and_the_others_go_on(status, shelf, fetch,
     assert "token" in failure.message
 
 
-def test_a_withheld_file_is_told_with_its_release(shelf, fetch):
+def test_a_withheld_file_is_told_with_its_release(server, fetch):
     """The failure names the date, and what can be done before it."""
-    shelf.put(RATE, body(b"", status=403))
+    server.put(RATE, body(b"", status=403))
 
     (outcome,) = fetch(product(RATE, exclusive=True, release_date="2030-01-02T00:00:00"))
 
     assert "403; exclusive access until 2030-01-02T00:00:00; set a token" in outcome.message
 
 
-def test_the_token_is_shown_only_where_it_is_needed(shelf, fetch, image):
+def test_the_token_is_shown_only_where_it_is_needed(server, fetch, image):
     """A public file is asked for without the token, an exclusive one with it."""
-    shelf.put(RATE, body(image))
-    shelf.put(ASN, body(MEMBERS))
+    server.put(RATE, body(image))
+    server.put(ASN, body(MEMBERS))
 
     fetch(product(RATE, image, exclusive=True), product(ASN), token="sesame")
 
-    shown = {path.rpartition("/")[2]: head.get("Authorization") for path, head in shelf.requests}
+    shown = {path.rpartition("/")[2]: head.get("Authorization") for path, head in server.requests}
     assert shown == {RATE: "token sesame", ASN: None}
 
 
-def test_a_refused_file_is_asked_for_again_with_the_token(shelf, fetch, image):
+def test_a_refused_file_is_asked_for_again_with_the_token(server, fetch, image):
     """A file listed as public that is refused is asked for once more with the token."""
-    shelf.put(RATE, body(b"", status=401), body(image))
+    server.put(RATE, body(b"", status=401), body(image))
 
     (arrived,) = fetch(product(RATE, image), token="sesame")
 
     assert arrived.path.read_bytes() == image
 
 
-def test_the_token_never_follows_a_redirect_to_another_host(shelf, fetch, image):
+def test_the_token_never_follows_a_redirect_to_another_host(server, fetch, image):
     """A redirect to another server is followed without the token."""
-    elsewhere = Shelf()
-    server = serve(elsewhere)
-    elsewhere.put(RATE, body(image))
-    shelf.put(RATE, body(b"", status=302, Location=f"{elsewhere.url}/{RATE}"))
-
-    (arrived,) = fetch(product(RATE, image, exclusive=True), token="sesame")
-    server.shutdown()
-    server.server_close()
+    with serve() as elsewhere:
+        elsewhere.put(RATE, body(image))
+        server.put(RATE, body(b"", status=302, Location=f"{elsewhere.url}/{RATE}"))
+        (arrived,) = fetch(product(RATE, image, exclusive=True), token="sesame")
 
     assert arrived.path.read_bytes() == image
-    assert "Authorization" in shelf.requests[0][1]
+    assert "Authorization" in server.requests[0][1]
     assert "sesame" not in str(elsewhere.requests)
 
 
-def test_a_redirect_loop_ends(shelf, fetch):
+def test_a_redirect_loop_ends(server, fetch):
     """A server that redirects for ever is given up."""
-    shelf.put(RATE, body(b"", status=302, Location=f"/{RATE}"))
+    server.put(RATE, body(b"", status=302, Location=f"/{RATE}"))
 
     (outcome,) = fetch(product(RATE))
 
     assert isinstance(outcome, Failure)
 
 
-def test_a_server_that_is_not_there_is_a_failure_for_each_file(fetch, shelf, tmp_path):
+def test_a_server_that_is_not_there_is_a_failure_for_each_file(fetch, server, tmp_path):
     """No connection at all fails file by file, in bounded time."""
     transfer = Transfer("http://127.0.0.1:9", patience=HASTY)
 

@@ -1,7 +1,7 @@
 """Validators: files without MAST checksum are told apart, and unchanged ones not downloaded."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,14 +17,6 @@ from tests.setup.records import product
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
 MEMBERS = [f"jw01345001001_02101_0000{n}_nrcb1_cal.fits" for n in (1, 2)]
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
-    """A simulated MAST that holds one association."""
-    with Archive(tmp_path / "archive") as archive:
-        archive.publish(toy_association(tmp_path, ASN, "jw01345-o001_t001", [MEMBERS[0]]))
-        yield archive
 
 
 @pytest.fixture

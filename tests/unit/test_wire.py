@@ -10,8 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.net.http import HttpClient, Timeouts, proxy_for, retry_policy
-from jwmirror_simulator.mast import Archive, faults
-from jwmirror_simulator.mast.toy_files import toy_fits
+from jwmirror_simulator.mast import faults
 
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -23,14 +22,6 @@ def no_proxies(monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture
-def archive(tmp_path):
-    """A served archive with one file."""
-    with Archive(tmp_path / "archive") as archive:
-        archive.publish(toy_fits(tmp_path, RATE))
-        yield archive
 
 
 def answer(seconds_or_date: str) -> urllib3.HTTPResponse:

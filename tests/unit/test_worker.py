@@ -14,90 +14,90 @@ from jwmirror.engine.stage import check, run
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.inputs import stock_of
 from jwmirror.planning.plan import plan_associations
-from tests.setup.plans import chains
-from tests.setup.workplace import (  # noqa: F401
+from tests.setup.calibration import (  # noqa: F401
     DEEP,
     MOSAIC,
     ROOT,
     SCRIPT,
     files_of,
+    folder,
     observed,
-    site,
 )
+from tests.setup.plans import chains
 
 
-def test_two_exposures_become_a_mosaic_that_is_remembered(site):
+def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     """Stages 1 to 3 as the recipe says, one job each; a second time nothing is computed."""
     recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
-    exposures = site.plan(recipe)
-    first = site.calibrate(exposures)
-    lookups = (site.resolver, site.store.recall, lambda *_: None)
-    stock = stock_of(site.entries, first.results)
-    mosaic = chains(plan_associations(stock, site.associations, [recipe], *lookups, 16, stage=3))
+    exposures = folder.plan(recipe)
+    first = folder.calibrate(exposures)
+    lookups = (folder.resolver, folder.store.recall, lambda *_: None)
+    stock = stock_of(folder.entries, first.results)
+    mosaic = chains(plan_associations(stock, folder.associations, [recipe], *lookups, 16, stage=3))
 
-    second = site.calibrate(mosaic)
-    again = site.calibrate([*exposures, *mosaic])
+    second = folder.calibrate(mosaic)
+    again = folder.calibrate([*exposures, *mosaic])
 
     assert first.failures == second.failures == ()
     assert len(first.computed) == 4
-    made = files_of(site, second)
+    made = files_of(folder, second)
     assert {f"{MOSAIC}_i2d.fits", f"{MOSAIC}_cat.ecsv", f"{MOSAIC}_segm.fits"} <= set(made)
     assert len(Table.read(made[f"{MOSAIC}_cat.ecsv"], format="ascii.ecsv")) > 20
     assert fits.getval(made[f"{MOSAIC}_i2d.fits"], "S_TWKREG") == "COMPLETE"
     assert again.computed == ()
     assert len(again.results) == 5
-    assert list((site.root / "work").iterdir()) == []
-    assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in site.store.costs)
+    assert list((folder.root / "work").iterdir()) == []
+    assert all(cost.peak_memory > 1e8 and cost.seconds > 0.1 for cost in folder.store.costs)
     assert sorted(each.peak_memory for each in first.spent) == sorted(
-        cost.peak_memory for cost in site.store.costs[:4]
+        cost.peak_memory for cost in folder.store.costs[:4]
     )
     assert {each.product for each in first.spent} == {result.product for result in first.results}
     assert again.spent == ()
 
 
-def test_an_equal_rate_makes_no_new_cal(site):
+def test_an_equal_rate_makes_no_new_cal(folder):
     """A parameter that leaves no trace in the pixels ends at stage 1; the way back is known."""
     idle = {"detector1": {"jump": {"time_masked_after_shower": 20.0}}}  # showers are not sought
-    (plain,) = site.plan(count=1)
-    first = site.calibrate([plain])
-    (changed,) = site.plan(replace(DEEP, parameters=idle), count=1)
+    (plain,) = folder.plan(count=1)
+    first = folder.calibrate([plain])
+    (changed,) = folder.plan(replace(DEEP, parameters=idle), count=1)
 
-    again = site.calibrate([changed])
+    again = folder.calibrate([changed])
 
     rate, cal = changed.derivations
     assert again.computed == (key_of(rate),) and key_of(rate) not in first.computed
     assert [result.key for result in again.results][1] == [r.key for r in first.results][1]
-    assert (cal.pipeline, site.plan(count=1)) == ("image2", [])
+    assert (cal.pipeline, folder.plan(count=1)) == ("image2", [])
 
 
-def test_a_script_without_guard_is_run_once(site):
+def test_a_script_without_guard_is_run_once(folder):
     """Snakemake's scripts are top-level code; the workers never import them again."""
-    chain = site.with_hook(site.plan(count=1)[0], "fail")
-    (site.root / "chain.json").write_text(canonical(chain))
-    script = site.root / "script.py"
+    chain = folder.with_hook(folder.plan(count=1)[0], "fail")
+    (folder.root / "chain.json").write_text(canonical(chain))
+    script = folder.root / "script.py"
     script.write_text(SCRIPT.format(root=str(ROOT)))
 
     done = subprocess.run(
-        [sys.executable, script], cwd=site.root, capture_output=True, text=True, check=True
+        [sys.executable, script], cwd=folder.root, capture_output=True, text=True, check=True
     )
 
-    assert (site.root / "ran").read_text() == "once "
+    assert (folder.root / "ran").read_text() == "once "
     assert "no groups left" in done.stdout
 
 
-def test_two_recipes_with_one_key_compute_it_once(site):
+def test_two_recipes_with_one_key_compute_it_once(folder):
     """Equal derivations of one exposure follow each other."""
-    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
 
-    receipt = site.calibrate([chain, replace(chain, recipe="quick")])
+    receipt = folder.calibrate([chain, replace(chain, recipe="quick")])
 
     assert len(receipt.computed) == 1
     assert [result.recipe for result in receipt.results] == ["deep", "quick"]
 
 
-def test_other_references_than_in_the_key_are_found(site, tmp_path):
+def test_other_references_than_in_the_key_are_found(folder, tmp_path):
     """A result whose header names another flat than the derivation is not accepted."""
-    (chain,) = site.plan(count=1)
+    (chain,) = folder.plan(count=1)
     image2 = chain.derivations[1]
     from stdatamodels.jwst import datamodels
 
@@ -109,18 +109,18 @@ def test_other_references_than_in_the_key_are_found(site, tmp_path):
         check(image2, [tmp_path / "x_cal.fits"])
 
 
-def test_another_engine_than_in_the_key_does_not_run(site):
+def test_another_engine_than_in_the_key_does_not_run(folder):
     """Planned before an upgrade, run after it: the result would not be what its key says."""
-    (chain,) = site.plan(count=1)
+    (chain,) = folder.plan(count=1)
     older = replace(chain.derivations[0], engine={"jwst": "1.20.2"})
 
     with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
-        run(older, site.root, site.root)
+        run(older, folder.root, folder.root)
 
 
-def test_a_stage_that_made_nothing_is_no_success(site):
+def test_a_stage_that_made_nothing_is_no_success(folder):
     """A pipeline that ends well without a file has failed."""
-    (chain,) = site.plan(count=1)
+    (chain,) = folder.plan(count=1)
 
     with pytest.raises(CalibrationError, match="made no file"):
         check(chain.derivations[0], [])

@@ -14,12 +14,12 @@ import pytest
 
 from jwmirror.core.model import canonical
 from jwmirror.engine.worker import ShortOfMemoryError
-from tests.setup.workplace import (  # noqa: F401
+from tests.setup.calibration import (  # noqa: F401
     DEEP,
     ROOT,
     SCRIPT,
+    folder,
     observed,
-    site,
 )
 
 
@@ -50,57 +50,57 @@ class Keeper(threading.Thread):
                 link.send("go on")
 
 
-def test_one_bad_exposure_spoils_only_itself(site):
+def test_one_bad_exposure_spoils_only_itself(folder):
     """A pipeline that raises fails with its words and the place of its log; the other is made."""
-    bad, good = site.plan(replace(DEEP, stages=(1,)))
+    bad, good = folder.plan(replace(DEEP, stages=(1,)))
 
-    receipt = site.calibrate([site.with_hook(bad, "fail"), good])
+    receipt = folder.calibrate([folder.with_hook(bad, "fail"), good])
 
     (failure,) = receipt.failures
     assert failure.name == f"deep/{bad.product}"
     assert "detector1: ValueError: no groups left" in failure.message
-    assert "Traceback" in (site.root / "logs" / f"{bad.product}.log").read_text()
+    assert "Traceback" in (folder.root / "logs" / f"{bad.product}.log").read_text()
     assert [result.product for result in receipt.results] == [good.product]
 
 
 @pytest.mark.parametrize("hook", ["die", "ask_for_too_much"])
-def test_a_stage_that_found_no_memory_is_tried_once_more(site, hook):
+def test_a_stage_that_found_no_memory_is_tried_once_more(folder, hook):
     """Killed the first time, or refused what it asked for; the second time it goes well."""
-    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
 
-    receipt = site.calibrate([site.with_hook(chain, hook)])
+    receipt = folder.calibrate([folder.with_hook(chain, hook)])
 
     assert receipt.failures == ()
     assert len(receipt.computed) == 1
-    assert (site.root / "died").exists()
+    assert (folder.root / "died").exists()
 
 
-def test_of_two_that_hold_too_much_the_larger_is_killed_and_made_alone(site):
+def test_of_two_that_hold_too_much_the_larger_is_killed_and_made_alone(folder):
     """By what they really hold: the other goes on untouched, then the first has all the room."""
-    large, other = site.plan(replace(DEEP, stages=(1,)))
-    keeper = Keeper(site.listener, limit=800_000_000, rounds=(2, 1))
+    large, other = folder.plan(replace(DEEP, stages=(1,)))
+    keeper = Keeper(folder.listener, limit=800_000_000, rounds=(2, 1))
     keeper.start()
 
-    receipt = site.calibrate(
-        [site.with_hook(large, "hold_much"), site.with_hook(other, "hold_little")]
+    receipt = folder.calibrate(
+        [folder.with_hook(large, "hold_much"), folder.with_hook(other, "hold_little")]
     )
 
     assert receipt.failures == ()
     assert list(map(len, keeper.killed)) == [1, 0]
     assert keeper.killed[0][0] > 600_000_000
     assert [each.product for each in receipt.spent] == [large.product, other.product, large.product]
-    assert len(receipt.computed) == len(site.store.costs) == 2
+    assert len(receipt.computed) == len(folder.store.costs) == 2
 
 
-def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
+def test_what_is_killed_alone_waits_for_a_job_with_more_memory(folder):
     """Its job ends without a receipt; the next one makes only what was killed."""
-    short, other = site.plan(replace(DEEP, stages=(1,)))
-    chains = [site.with_hook(short, "die_twice"), other]
+    short, other = folder.plan(replace(DEEP, stages=(1,)))
+    chains = [folder.with_hook(short, "die_twice"), other]
 
     with pytest.raises(ShortOfMemoryError, match=f"deep/{short.product}: killed also when") as told:
-        site.calibrate(chains, more_may_come=True)
-    kept = len(site.store.costs)
-    receipt = site.calibrate(chains, more_may_come=True)
+        folder.calibrate(chains, more_may_come=True)
+    kept = len(folder.store.costs)
+    receipt = folder.calibrate(chains, more_may_come=True)
 
     assert told.value.names == [f"deep/{short.product}"] and kept == 1
     assert receipt.failures == ()
@@ -108,22 +108,22 @@ def test_what_is_killed_alone_waits_for_a_job_with_more_memory(site):
     assert {result.product for result in receipt.results} == {short.product, other.product}
 
 
-def test_a_crash_is_not_taken_for_want_of_memory(site):
+def test_a_crash_is_not_taken_for_want_of_memory(folder):
     """It would crash again: it is tried once, and told; no job with more memory is asked for."""
-    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
+    (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
 
-    receipt = site.calibrate([site.with_hook(chain, "crash")], more_may_come=True)
+    receipt = folder.calibrate([folder.with_hook(chain, "crash")], more_may_come=True)
 
     assert "ended without a word (Segmentation fault)" in receipt.failures[0].message
-    assert (site.root / "died").read_text() == "x"
+    assert (folder.root / "died").read_text() == "x"
 
 
-def test_killed_and_late_stages_are_told_as_such(site):
+def test_killed_and_late_stages_are_told_as_such(folder):
     """What killed it, what it took, and what to change."""
-    killed, late = site.plan(replace(DEEP, stages=(1,)))
-    chains = [site.with_hook(killed, "die_always"), site.with_hook(late, "sleep")]
+    killed, late = folder.plan(replace(DEEP, stages=(1,)))
+    chains = [folder.with_hook(killed, "die_always"), folder.with_hook(late, "sleep")]
 
-    receipt = site.calibrate(chains, timeout_s=3)
+    receipt = folder.calibrate(chains, timeout_s=3)
 
     told = {failure.name: failure.message for failure in receipt.failures}
     assert (
@@ -134,27 +134,27 @@ def test_killed_and_late_stages_are_told_as_such(site):
     assert receipt.results == ()
 
 
-def test_nobody_waits_for_a_process_that_answers_nonsense(site):
+def test_nobody_waits_for_a_process_that_answers_nonsense(folder):
     """It is stopped, and what waits for it fails and says why."""
-    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
-    babbler = site.root / "python"
+    (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
+    babbler = folder.root / "python"
     babbler.write_text("#!/bin/sh\nread job\necho nonsense\nexec sleep 60\n")
     babbler.chmod(0o755)
 
-    receipt = site.calibrate([replace(chain, python=str(babbler))])
+    receipt = folder.calibrate([replace(chain, python=str(babbler))])
 
     assert "it answered what is no ending of a stage" in receipt.failures[0].message
 
 
-def test_an_interrupt_stops_what_runs(site):
+def test_an_interrupt_stops_what_runs(folder):
     """Ctrl-C in a worker with a long stage: it ends at once, and so does the stage."""
-    (chain,) = site.plan(replace(DEEP, stages=(1,)), count=1)
-    (site.root / "chain.json").write_text(canonical(site.with_hook(chain, "tell_and_sleep")))
-    script = site.root / "script.py"
+    (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
+    (folder.root / "chain.json").write_text(canonical(folder.with_hook(chain, "tell_and_sleep")))
+    script = folder.root / "script.py"
     script.write_text(SCRIPT.format(root=str(ROOT)))
-    process = subprocess.Popen([sys.executable, script], cwd=site.root, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, script], cwd=folder.root, stderr=subprocess.PIPE)
 
-    with open(site.root / "pid") as told:  # a named pipe: waits for the stage
+    with open(folder.root / "pid") as told:  # a named pipe: waits for the stage
         pid = int(told.read())
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)

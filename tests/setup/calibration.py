@@ -89,7 +89,7 @@ open('ran', 'a').write('once ')
 from pathlib import Path
 from jwmirror.core.model import Chain, parse
 from jwmirror.engine.worker import calibrate
-from tests.setup.workplace import FolderResults
+from tests.setup.calibration import FolderResults
 chain = parse(Path('chain.json').read_bytes(), Chain)
 receipt = calibrate([chain], FolderResults(Path('objects')), 2, Path('work'), Path('logs'), 60)
 print(receipt.failures[0].message)
@@ -134,7 +134,7 @@ class FolderResults:
 
 
 @dataclass
-class Site:
+class CalibrationFolder:
     """Two exposures, their associations, a reference cache, and a folder to work in."""
 
     root: Path
@@ -199,7 +199,7 @@ def _entry(store: FolderResults, path: Path, program: int) -> Entry:
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
     """A reference cache, the rows of two exposures, and the folder of their bytes; made once."""
-    root = tmp_path_factory.mktemp("site")
+    root = tmp_path_factory.mktemp("observed")
     build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
     program = demo_program()
     store = FolderResults(root / "objects")
@@ -208,7 +208,7 @@ def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
 
 
 @pytest.fixture
-def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
+def folder(observed, tmp_path, monkeypatch) -> Iterator[CalibrationFolder]:
     """The exposures and an empty store of results, with CRDS offline."""
     cache, entries, objects = observed
     for name, value in environment(cache, "jwst_0001.pmap").items():
@@ -220,10 +220,12 @@ def site(observed, tmp_path, monkeypatch) -> Iterator[Site]:
     monkeypatch.chdir(tmp_path)  # where snakemake is called
     shutil.copytree(objects, tmp_path / "objects")
     with listener:
-        yield Site(tmp_path, cache, entries, FolderResults(tmp_path / "objects"), listener)
+        yield CalibrationFolder(
+            tmp_path, cache, entries, FolderResults(tmp_path / "objects"), listener
+        )
 
 
-def files_of(site: Site, receipt: Receipt) -> dict[str, Path]:
+def files_of(folder: CalibrationFolder, receipt: Receipt) -> dict[str, Path]:
     """The files of a receipt's results by name."""
     found = [file for result in receipt.results for file in result.files]
-    return {file.filename: site.store.locate(file.sha256) for file in found}
+    return {file.filename: folder.store.locate(file.sha256) for file in found}
