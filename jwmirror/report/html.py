@@ -1,11 +1,8 @@
-"""The report: one HTML file that says what is held, what changed, and how it was recalibrated.
+"""The report on a generation: one HTML file that needs no other file, network or script."""
 
-Everything is in the file, images too; it needs no network and no script.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,13 @@ from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.status import Status, build_status, count_files, describe_reason
 
-ROWS = 200  # of a table; the command line lists all
-PICTURES = 24
+MAX_ROWS = 200  # of a table; the command line lists all
+MAX_PICTURES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputedResult:
-    """One result that the run computed."""
+    """One result that the run computed, and why."""
 
     recipe: str
     product: str
@@ -35,19 +32,19 @@ class ComputedResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedDerivation:
-    """One way in which results of the current generation were made: all that they share."""
+    """A derivation up to its inputs, and the results of the generation that share it."""
 
     recipe: str
-    derivation: Derivation
-    steps: dict[str, dict[str, Any]]
+    derivation: Derivation  # of the first of the results
+    steps: dict[str, dict[str, Any]]  # step -> effective parameters
     products: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Pedigree:
-    """What tells generations of upstream files apart."""
+    """The versions of software and references that a group of upstream files was made with."""
 
-    place: str
+    folder: str  # jw01345 o001
     suffix: str
     cal_ver: str
     crds_ctx: str
@@ -56,34 +53,34 @@ class Pedigree:
 
 @dataclass(frozen=True, kw_only=True)
 class PedigreeCount:
-    """Upstream files of one place, kind and pedigree, counted."""
+    """Number of upstream files with one pedigree, of them exclusive ones, and their dates."""
 
     pedigree: Pedigree
-    dates: str
+    dates: str  # first and last day
     files: int
-    exclusive: int
+    exclusive: int  # of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One mosaic, upstream beside recalibrated, or why there is no picture."""
+    """One mosaic, upstream beside recalibrated; without an image if it cannot be drawn."""
 
     name: str
     recipe: str
     image: str  # data URI, or ""
-    caption: str
+    caption: str  # medians and scatter, or why there is no image
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportPage:
-    """All that the template shows."""
+    """The content of the report, for the template."""
 
     generation: Generation
     status: Status
-    tiles: tuple[tuple[str, str], ...]
-    made: tuple[ComputedResult, ...]
-    ways: tuple[SharedDerivation, ...]
-    lineages: tuple[PedigreeCount, ...]
+    tiles: tuple[tuple[str, str], ...]  # number, caption
+    computed: tuple[ComputedResult, ...]
+    derivations: tuple[SharedDerivation, ...]
+    pedigrees: tuple[PedigreeCount, ...]
     pictures: tuple[Picture, ...]
 
 
@@ -112,124 +109,121 @@ def build_page(
     provenance_lookup: Callable[[str], Record | None],
     locate: Callable[[str], Path],
 ) -> ReportPage:
-    """What the report shows; reads the provenance of all results and the mosaics' pixels."""
+    """Return the content of the report; reads the provenance of all results, and mosaics."""
     entries = tuple(entries)
     held = count_files((entry.path, entry.size, entry.state) for entry in entries)
     status = build_status("", generation, held, run)
     keys = dict.fromkeys(entry.key for entry in entries if entry.key)
     records = {key: record for key in keys if (record := provenance_lookup(key))}
-    made = computed_results(run, provenance_lookup)
+    computed = computed_results(run, provenance_lookup)
     return ReportPage(
         generation=generation,
         status=status,
-        tiles=_tiles(generation, status, run, made),
-        made=made,
-        ways=shared_derivations(entries, records),
-        lineages=count_pedigrees(entries),
+        tiles=_tiles(generation, status, run, computed),
+        computed=computed,
+        derivations=shared_derivations(entries, records),
+        pedigrees=count_pedigrees(entries),
         pictures=tuple(draw_pictures(entries, set(run.computed_keys), locate)),
     )
 
 
 def render(page: ReportPage) -> str:
-    """The page as HTML; every text in it is escaped."""
+    """Return the page as HTML; every text in it is escaped."""
     import jinja2
 
     loader = jinja2.PackageLoader("jwmirror.report")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"size": formatting.size, "moment": formatting.minute, "text": _text}
+    environment.filters |= {"size": formatting.size, "minute": formatting.minute, "text": _text}
     template = environment.get_template("report.html")
-    return template.render(page=page, status=page.status, version=__version__, rows=ROWS)
+    return template.render(page=page, status=page.status, version=__version__, rows=MAX_ROWS)
 
 
 def _text(value: Any) -> str:
-    """A parameter's value as one reads it."""
+    """Return a parameter's value as text; strings without quotes."""
     return value if isinstance(value, str) else canonical(value)
 
 
 def _tiles(
-    generation: Generation, status: Status, run: Run, made: tuple[ComputedResult, ...]
+    generation: Generation, status: Status, run: Run, computed: tuple[ComputedResult, ...]
 ) -> tuple[tuple[str, str], ...]:
-    """The page's first numbers, with their words."""
-    downloaded = sum(receipt.downloaded for receipt in run.fetched)
-    seconds = sum(each.seconds for each in made)
+    """Return the numbers at the top of the page, each with its caption."""
+    files, total = generation.counts["files"], formatting.size(generation.counts["bytes"])
+    downloaded = formatting.size(sum(receipt.downloaded for receipt in run.fetched))
+    seconds = sum(result.seconds for result in computed)
     return (
-        (
-            f"{generation.counts['files']:,}",
-            f"files held, {formatting.size(generation.counts['bytes'])}",
-        ),
-        (str(len(status.changes)), f"changes at MAST, {formatting.size(downloaded)} fetched"),
-        (str(len(made)), f"results computed, {seconds:.0f} s of work"),
-        (str(len(status.out_of_date)), "still out of date"),
-        (str(len(status.waits)), "waiting"),
-        (str(len(status.failures)), "failed"),
+        (f"{files:,}", f"files, {total}"),
+        (f"{len(status.changes):,}", f"changes at MAST, {downloaded} downloaded"),
+        (f"{len(computed):,}", f"results computed in {seconds:.0f} s"),
+        (f"{len(status.out_of_date):,}", "still out of date"),
+        (f"{len(status.waits):,}", "waiting"),
+        (f"{len(status.failures):,}", "failed"),
     )
 
 
 def computed_results(
     run: Run, provenance_lookup: Callable[[str], Record | None]
 ) -> tuple[ComputedResult, ...]:
-    """The results that a run computed, and why."""
-    why = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
-    results = {each.key: each for receipt in run.computed for each in receipt.results}
-    found = []
-    for key in run.computed_keys:
-        result, record = results.get(key), provenance_lookup(key)
-        if result is not None:
-            reasons = why.get((result.recipe, result.product), ())
-            found.append(
-                ComputedResult(
-                    recipe=result.recipe,
-                    product=result.product,
-                    pipeline=result.pipeline,
-                    seconds=record.seconds if record else 0.0,
-                    reasons=tuple(map(describe_reason, reasons)),
-                )
+    """Return the results that a run computed, sorted by recipe, product and pipeline."""
+    reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
+    results = {result.key: result for receipt in run.computed for result in receipt.results}
+    computed = []
+    for result in (results[key] for key in run.computed_keys if key in results):
+        record = provenance_lookup(result.key)
+        why = reasons.get((result.recipe, result.product), ())
+        computed.append(
+            ComputedResult(
+                recipe=result.recipe,
+                product=result.product,
+                pipeline=result.pipeline,
+                seconds=record.seconds if record else 0.0,
+                reasons=tuple(map(describe_reason, why)),
             )
-    return tuple(sorted(found, key=attrgetter("recipe", "product", "pipeline")))
+        )
+    return tuple(sorted(computed, key=attrgetter("recipe", "product", "pipeline")))
 
 
 def shared_derivations(
     entries: Iterable[Entry], records: dict[str, Record]
 ) -> tuple[SharedDerivation, ...]:
-    """The distinct ways in which results were made: recipe, pipeline, parameters, references."""
-    shared: dict[tuple[str, ...], dict[str, Record]] = {}
+    """Group results by recipe, pipeline, engine, parameters, references and hooks."""
+    groups: dict[tuple[str, ...], dict[str, Derivation]] = {}
     for entry in entries:
         if record := records.get(entry.key):
             made = record.derivation
             terms = canonical((made.engine, made.parameters, made.references, made.hooks))
-            shared.setdefault((entry.origin, made.pipeline, terms), {})[entry.key] = record
+            groups.setdefault((entry.origin, made.pipeline, terms), {})[entry.key] = made
     return tuple(
         SharedDerivation(
             recipe=recipe,
-            derivation=next(iter(group.values())).derivation,
-            steps=parameters_by_step(next(iter(group.values())).derivation),
-            products=tuple(sorted(record.derivation.product for record in group.values())),
+            derivation=next(iter(group.values())),
+            steps=parameters_by_step(next(iter(group.values()))),
+            products=tuple(sorted(derivation.product for derivation in group.values())),
         )
-        for (recipe, _, _), group in sorted(shared.items())
+        for (recipe, _, _), group in sorted(groups.items())
     )
 
 
 def count_pedigrees(entries: Iterable[Entry]) -> tuple[PedigreeCount, ...]:
-    """Upstream files by place, kind and pedigree."""
-    alike: dict[Pedigree, list[Product]] = {}
+    """Count upstream files by folder, suffix and pedigree."""
+    groups: dict[Pedigree, list[Product]] = {}
     for product in (entry.product for entry in entries if entry.product):
-        alike.setdefault(_pedigree(product), []).append(product)
+        groups.setdefault(_pedigree(product), []).append(product)
     return tuple(
         PedigreeCount(
             pedigree=pedigree,
-            dates=_span([product.date[:10] for product in alike[pedigree] if product.date]),
-            files=len(alike[pedigree]),
-            exclusive=sum(product.exclusive for product in alike[pedigree]),
+            dates=_span([product.date[:10] for product in products if product.date]),
+            files=len(products),
+            exclusive=sum(product.exclusive for product in products),
         )
-        for pedigree in sorted(alike)
+        for pedigree, products in sorted(groups.items(), key=itemgetter(0))
     )
 
 
 def _pedigree(product: Product) -> Pedigree:
     return Pedigree(
-        place=f"jw{product.program:05d} {product.observation}",
+        folder=f"jw{product.program:05d} {product.observation}",
         suffix=product.suffix,
         cal_ver=product.cal_ver or "",
         crds_ctx=product.crds_ctx or "",
@@ -238,32 +232,38 @@ def _pedigree(product: Product) -> Pedigree:
 
 
 def _span(days: list[str]) -> str:
+    """Return the first and the last day (ISO): 2025-11-02 to 2026-01-05."""
     return " to ".join(dict.fromkeys((min(days), max(days)))) if days else ""
 
 
 def draw_pictures(
-    entries: Iterable[Entry], fresh: set[str], locate: Callable[[str], Path]
-) -> Iterable[Picture]:
-    """Each recalibrated mosaic beside upstream's, those of fresh keys first."""
+    entries: Iterable[Entry], computed_keys: set[str], locate: Callable[[str], Path]
+) -> Iterator[Picture]:
+    """Yield each recalibrated mosaic beside MAST's, those that the run computed first."""
     mosaics = [entry for entry in entries if entry.filename.endswith("_i2d.fits")]
     upstream = {entry.filename: entry for entry in mosaics if entry.origin == UPSTREAM}
-    ours = [entry for entry in mosaics if entry.origin != UPSTREAM]
-    ours.sort(key=lambda entry: (entry.key not in fresh, entry.path))
-    for entry in ours[:PICTURES]:
-        yield _picture(entry, upstream.get(entry.filename), locate)
+    recalibrated = [entry for entry in mosaics if entry.origin != UPSTREAM]
+    recalibrated.sort(key=lambda entry: (entry.key not in computed_keys, entry.path))
+    for entry in recalibrated[:MAX_PICTURES]:
+        yield _draw_picture(entry, upstream.get(entry.filename), locate)
 
 
-def _picture(ours: Entry, theirs: Entry | None, locate: Callable[[str], Path]) -> Picture:
+def _draw_picture(
+    recalibrated: Entry, upstream: Entry | None, locate: Callable[[str], Path]
+) -> Picture:
     from jwmirror.report import plots  # numpy, astropy, matplotlib
 
-    shown = [] if theirs is None else [("upstream", theirs)]
-    shown.append((f"recipe {ours.origin}", ours))
+    titles = {f"recipe {recalibrated.origin}": recalibrated}
+    if upstream is not None:
+        titles = {"upstream": upstream, **titles}
     try:
-        images = [plots.read_image(title, locate(entry.sha256)) for title, entry in shown]
-        image = plots.side_by_side(images)
-        caption = "; ".join(each.describe_sky() for each in images)
+        panels = [plots.read_image(title, locate(entry.sha256)) for title, entry in titles.items()]
+        image = plots.side_by_side(panels)
+        caption = "; ".join(panel.describe_sky() for panel in panels)
     except StoreError as error:
         image, caption = "", str(error)
-    if theirs is None:
-        caption += "; upstream's is not mirrored"
-    return Picture(name=ours.filename, recipe=ours.origin, image=image, caption=caption)
+    if upstream is None:
+        caption += "; MAST's mosaic is not mirrored"
+    return Picture(
+        name=recalibrated.filename, recipe=recalibrated.origin, image=image, caption=caption
+    )

@@ -72,7 +72,7 @@ def test_report_says_what_happened_and_why(small_mirror):
         f"flat jwst_nircam_flat_0001.fits {'5a' * 20}",
         "deep a3001 2 of 9 members are not there yet",
         "late_exposure jump: <no> groups left",
-        "Selected, but MAST has none program 9",
+        "Selected, but not found at MAST program 9",
         "jw01345 o001 uncal 1.18.0 jwst_1322.pmap 2025_2 2025-11-02 1",
         "CRDS context jwst_1464.pmap",
     ):
@@ -233,8 +233,8 @@ def test_report_of_a_later_run_that_did_nothing(small_mirror):
 
     text = " ".join(Text(report_of(small_mirror)).words)
 
-    assert "no failures, nothing waits, nothing is out of date" in text
-    assert "Nothing: every result was there already." in text
+    assert "no failures, and no product waits or is out of date" in text
+    assert "Nothing: every result existed already." in text
     assert "rejection_threshold=5.0" in text
     assert Path(last_run(small_mirror.root).id).name == later.name
 
