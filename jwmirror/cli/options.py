@@ -18,8 +18,8 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        metavar="RECIPE.PIPELINE.STEP.PARAMETER=VALUE",
-        help="Override one parameter of the config; may be repeated.",
+        metavar="NAME=VALUE",
+        help="Override a parameter of the config, RECIPE.PIPELINE.STEP.PARAMETER; repeatable.",
     ),
 ]
 AllLines = Annotated[bool, typer.Option("--all", help="List everything; long lists are cut.")]

@@ -13,7 +13,9 @@ from jwmirror.services.configure.new_step import write_new_step
 
 @app.command("new-step")
 def new_step_command(
-    name: Annotated[str, typer.Argument(help="Name of the function, such as fix_stripes.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the function, such as fix_stripes.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Write NAME.py (a function that runs between two pipelines) and test_NAME.py (its test).

@@ -14,7 +14,10 @@ from jwmirror.services.configure.params import parameter_groups
 @app.command("params")
 def params_command(
     name: Annotated[
-        str, typer.Argument(help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER.")
+        str,
+        typer.Argument(
+            metavar="[NAME]", help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:

@@ -14,7 +14,9 @@ from jwmirror.services.inspect.explain import explain_file
 
 @app.command("explain")
 def explain_command(
-    file: Annotated[str, typer.Argument(help="A file name, or a path in the view.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
+    ],
     recipe: Annotated[
         str | None, typer.Option(help="Only the file of this recipe, or `upstream`.")
     ] = None,

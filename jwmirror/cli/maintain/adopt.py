@@ -14,7 +14,9 @@ from jwmirror.services.maintain.adopt import adopt_folder
 
 @app.command("adopt")
 def adopt_command(
-    folder: Annotated[Path, typer.Argument(help="A folder with files under MAST's names.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder with files under MAST's names.")
+    ],
     config: ConfigFile = None,
     wait: Wait = False,
     dry_run: DryRun = False,

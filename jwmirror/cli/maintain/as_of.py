@@ -14,7 +14,9 @@ from jwmirror.services.maintain.export import check_out_as_of
 
 @app.command("as-of")
 def as_of_command(
-    date: Annotated[str, typer.Argument(help="ISO 8601 date (its end, UTC) or date and time.")],
+    date: Annotated[
+        str, typer.Argument(metavar="DATE", help="ISO 8601 date (its end, UTC) or date and time.")
+    ],
     to: TargetFolder,
     mode: Mode = CheckoutMode.SYMLINK,
     config: ConfigFile = None,

@@ -46,7 +46,7 @@ def freeze_command(
 ) -> None:
     """Write a generation as a BagIt bag with its config, provenance, environment and citation.
 
-    Every byte of the bag is checked after writing. `prune` never removes the generation.
+    Every byte of the bag is checked after writing. `jwmirror prune` never removes the generation.
     """
     root, files = find_mirror(mirror, config), config or CONFIG
     bag = freeze_generation(root, generation, to, mode.value, with_exclusive, files, dry_run)

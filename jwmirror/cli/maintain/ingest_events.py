@@ -13,7 +13,10 @@ from jwmirror.services.maintain.events import ingest_events
 
 @app.command("ingest-events")
 def ingest_events_command(
-    file: Annotated[Path, typer.Argument(help="JSON file attached to a MAST subscription e-mail.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="JSON file attached to a MAST subscription e-mail."),
+    ],
     config: ConfigFile = None,
     mirror: Mirror = None,
     as_json: Json = False,

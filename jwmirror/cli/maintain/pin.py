@@ -13,13 +13,13 @@ from jwmirror.services.maintain.generations import pin_generation
 
 @app.command("pin")
 def pin_command(
-    name: Annotated[str, typer.Argument(help="The name to give.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give.")],
     generation: Annotated[str, typer.Argument(metavar="[GEN]", help=GENERATION)] = "current",
     config: ConfigFile = None,
     mirror: Mirror = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Give a generation a name. `prune` never removes a generation that has a name."""
+    """Give a generation a name. `jwmirror prune` never removes a generation that has a name."""
     pin = pin_generation(find_mirror(mirror, config), name, generation, dry_run)
     show(pin, pin_page(pin, dry_run), as_json)

@@ -37,7 +37,7 @@ def prune_command(
 ) -> None:
     """Remove old generations, and the objects that only they use.
 
-    Always kept: the current generation, generations with a name (`pin`), and the newest version of
+    Always kept: the current generation, generations with a name (`jwmirror pin`), and the newest version of
     every product.
     """
     root = find_mirror(mirror, config)

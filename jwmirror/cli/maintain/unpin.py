@@ -13,12 +13,12 @@ from jwmirror.services.maintain.generations import unpin_generation
 
 @app.command("unpin")
 def unpin_command(
-    name: Annotated[str, typer.Argument(help="The name to remove.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to remove.")],
     config: ConfigFile = None,
     mirror: Mirror = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a name. The generation stays until a `prune` that does not keep it."""
+    """Remove the name of a generation. The generation stays until it is pruned."""
     pin = unpin_generation(find_mirror(mirror, config), name, dry_run)
     show(pin, unpin_page(pin, dry_run), as_json)
