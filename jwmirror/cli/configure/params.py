@@ -15,9 +15,7 @@ from jwmirror.services.configure.params import parameter_groups
 def params_command(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="[NAME]", help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER."
-        ),
+        typer.Argument(metavar="NAME", help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER."),
     ] = "",
     as_json: Json = False,
 ) -> None:

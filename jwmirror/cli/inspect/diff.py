@@ -21,7 +21,7 @@ def diff_command(
     old: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     new: Annotated[str, typer.Argument(metavar="B", help="The other side, in the same form.")],
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A file name, or a path in the view.")
+        str | None, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="Compare only files of this recipe, or `upstream`.")

@@ -15,7 +15,7 @@ from jwmirror.services.inspect.log import history_of_file, mirror_history
 @app.command("log")
 def log_command(
     file: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A file name, or a path in the view.")
+        str | None, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
     ] = None,
     config: ConfigFile = None,
     mirror: Mirror = None,

@@ -14,7 +14,7 @@ from jwmirror.services.maintain.generations import pin_generation
 @app.command("pin")
 def pin_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give.")],
-    generation: Annotated[str, typer.Argument(metavar="[GEN]", help=GENERATION)] = "current",
+    generation: Annotated[str, typer.Argument(metavar="GEN", help=GENERATION)] = "current",
     config: ConfigFile = None,
     mirror: Mirror = None,
     dry_run: DryRun = False,

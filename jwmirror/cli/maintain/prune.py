@@ -37,8 +37,8 @@ def prune_command(
 ) -> None:
     """Remove old generations, and the objects that only they use.
 
-    Always kept: the current generation, generations with a name (`jwmirror pin`), and the newest version of
-    every product.
+    Always kept: the current generation, generations with a name (`jwmirror pin`), and the newest
+    version of every product.
     """
     root = find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, lock_timeout_s(wait), dry_run)
