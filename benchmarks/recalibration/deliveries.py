@@ -16,7 +16,7 @@ from jwmirror.core.model import canonical
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import build_context, mappings_folder
 from jwmirror_simulator.crds.mappings import age, succeed
 from jwmirror_simulator.telescope.exposures import take
@@ -71,12 +71,12 @@ def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
 def _touched(contexts: Contexts, headers: Mapping[str, str]) -> set[str]:
     """The exposures whose references or parameters differ; nothing is remembered from before."""
     sha1s = _sha1s(contexts.cache)
-    resolvers = [Resolver(contexts.cache, each, sha1s) for each in (contexts.old, contexts.new)]
+    old, new = (LocalResolver(contexts.cache, each, sha1s) for each in (contexts.old, contexts.new))
     return {
         root
         for root, header in headers.items()
         if any(
-            _differs(*(resolver.settle(pipeline, header, ASKED) for resolver in resolvers))
+            _differs(*(each.resolve(pipeline, header, ASKED) for each in (old, new)))
             for pipeline in PIPELINES
         )
     }

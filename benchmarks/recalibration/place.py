@@ -10,7 +10,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
 from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.identity import version_of
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, describe_holdings
 from jwmirror.services.run.plan import plan_levels
 from jwmirror.services.run.results import ResultStore
@@ -33,15 +33,15 @@ class Place:
     holdings: Holdings
 
     @property
-    def resolver(self) -> Resolver:
+    def resolvers(self) -> Resolvers:
         """Of the one context."""
-        return Resolver(self.inputs.crds_root, self.inputs.context)
+        return resolvers_of(self.inputs.crds_root, self.inputs.context)
 
     def plan(
         self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
     ) -> Plan:
         """What a recipe wants of the next level."""
-        asked = (self.holdings, [recipe], self.resolver, self.results, BATCH_SIZE)
+        asked = (self.holdings, [recipe], self.resolvers, self.results, BATCH_SIZE)
         return plan_levels(*asked, below, receipts)[0]
 
     def chains(self, recipe: Recipe) -> list[Chain]:

@@ -14,7 +14,7 @@ import jsonschema
 import yaml
 
 from jwmirror.config import selections as subsets
-from jwmirror.config.recipes import Recipes
+from jwmirror.config.recipes import CheckerOf, Recipes
 from jwmirror.core.errors import ConfigError, unknown
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
@@ -50,13 +50,17 @@ class Config:
     recipes: tuple[Recipe, ...]
 
 
-def load(path: Path, settings: Sequence[str] = ()) -> Config:
-    """The config in a YAML file; ConfigError lists every mistake in it.
+def load(path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None = None) -> Config:
+    """Return the config in a YAML file.
 
     `settings` (deep.detector1.jump.skip=true) come after those that the file has under `set`.
+
+    Raises:
+        ConfigError: lists every mistake in it.
     """
     try:
-        return parse(_with_settings(yaml.safe_load(Path(path).read_text()), settings))
+        raw = _with_settings(yaml.safe_load(Path(path).read_text()), settings)
+        return parse(raw, checker_of)
     except FileNotFoundError as err:
         raise ConfigError([f"{path}: no such file; name one with --config"]) from err
     except OSError as err:
@@ -65,17 +69,21 @@ def load(path: Path, settings: Sequence[str] = ()) -> Config:
         raise ConfigError([f"{path}: not YAML: {' '.join(str(err).split())}"]) from err
 
 
-def parse(raw: Any, *, check_steps: bool = True) -> Config:
-    """The config that `raw` (as read from YAML) describes; ConfigError lists every mistake.
+def parse(raw: Any, checker_of: CheckerOf | None = None) -> Config:
+    """Return the config that `raw` (as read from YAML) describes.
 
-    `check_steps=False` spares the seconds of holding parameters to stpipe's specs.
+    `checker_of` returns the check of recipes' parameters, which imports jwst and takes seconds;
+    without it, parameters are not checked.
+
+    Raises:
+        ConfigError: lists every mistake in it.
     """
     raw = _undated(raw)
     mistakes = [_phrase(error) for error in _schema_errors(raw)]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
-    mistakes += recipes.check(raw.get("programs"), check_steps)
+    mistakes += recipes.check(raw.get("programs"), checker_of)
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     archive, references, calibrate, settle = (

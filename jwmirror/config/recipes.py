@@ -19,6 +19,9 @@ from jwmirror.pipeline.parameters import specs as vocabulary
 from jwmirror.pipeline.parameters.resolution import normal
 from jwmirror.pipeline.usercode import between
 
+Checker = Callable[[Mapping[str, Any], str], Iterable[str]]  # parameters, place -> mistakes
+CheckerOf = Callable[[str], Checker]  # the Python of an environment ("": the running one)
+
 EVERY = "recipe"  # in a setting: all recipes
 STAGES = [1, 2, 3]  # of a recipe that does not name its own
 
@@ -43,8 +46,11 @@ class Recipes:
                 self.mistakes += speller.mistakes
         self._settings = self._set(settings)
 
-    def check(self, programs: Any, check_steps: bool) -> list[str]:
-        """All mistakes that the schema cannot name: names, parameters (if asked), ties."""
+    def check(self, programs: Any, checker_of: CheckerOf | None) -> list[str]:
+        """Return all mistakes that the schema cannot find: names, contradictions, parameters.
+
+        Without `checker_of`, parameters are not checked.
+        """
         found = list(self.mistakes)
         for name, recipe in self._raw.items():
             circles = _extends_mistakes(name, self._raw)
@@ -56,7 +62,9 @@ class Recipes:
             found += [] if circles else ties(self._blocks(name))
             found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
-        return found + ([*self._value_mistakes(), *self._step_mistakes()] if check_steps else [])
+        if checker_of is None:
+            return found
+        return [*found, *self._value_mistakes(), *self._step_mistakes(checker_of)]
 
     def _value_mistakes(self) -> Iterator[str]:
         """What recipes ask for that no exposure is: a detector by a name that none has."""
@@ -67,8 +75,8 @@ class Recipes:
                     yield from vocabulary.mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from selections.value_mistakes(place, recipe)
 
-    def _step_mistakes(self) -> list[str]:
-        """What the pipelines that are to run, each recipe's own, have against the parameters."""
+    def _step_mistakes(self, checker_of: CheckerOf) -> list[str]:
+        """Return the mistakes in parameters, found by the jwst that each recipe runs."""
         asked: dict[str, list[Part]] = {}
         for part in self.parts:
             python = self._python(part.recipe)
@@ -77,7 +85,7 @@ class Recipes:
         return [
             each
             for python, parts in asked.items()
-            for check in [_check_of(python)]
+            for check in [checker_of(python)]
             for part in parts
             for each in check(part.parameters, part.place)
         ]
@@ -164,17 +172,6 @@ class Recipes:
         if name not in self._raw:
             raise ConfigError([unknown("recipe", name, [*self._raw, EVERY])])
         return [name]
-
-
-def _check_of(python: str) -> Callable[[Mapping[str, Any], str], Iterable[str]]:
-    """The check of parameters by the jwst of that Python; "" for our own."""
-    if python:
-        from jwmirror.planning.remote_resolver import Elsewhere  # imports jwst: seconds
-
-        return Elsewhere(python, Path(), "", {}, Path.cwd()).mistakes
-    from jwmirror.pipeline.parameters.checks import mistakes  # likewise
-
-    return mistakes
 
 
 def _parsed(setting: str) -> tuple[str, dict[str, Any]]:

@@ -179,7 +179,12 @@ class Shop:
                     computed += [key] if made.is_new else []
                     files = made.files
         except (JwmirrorError, OSError) as err:
-            failure = Failure(name=f"{chain.recipe}/{chain.product}", message=str(err))
+            failure = Failure(
+                name=f"{chain.recipe}/{chain.product}",
+                message=str(err),
+                recipe=chain.recipe,
+                product=chain.product,
+            )
             killed = isinstance(err, StageError) and err.kind == KILLED
             return Outcome(tuple(results), tuple(computed), failure, killed)
         return Outcome(tuple(results), tuple(computed))

@@ -9,6 +9,8 @@ from typing import Any
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, ResultFile, canonical, digest
+from jwmirror.core.model.association import UNCAL
+from jwmirror.core.model.product import ReasonCause
 from jwmirror.pipeline.usercode import files as overrides
 
 ENGINE = ("jwst", "stcal", "stdatamodels")  # in the key
@@ -75,16 +77,16 @@ def _bound(item: Input, files: Mapping[str, ResultFile], derivation: Derivation)
 
 
 def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:
-    """Each thing in which `new` differs from `old`; inputs not yet made are left out."""
+    """Return each difference of `new` from `old`; inputs that do not exist yet are left out."""
     return tuple(
-        Reason(f"{new.pipeline}: {what}", before, after)
-        for what, before, after in _all_differences(old, new)
+        Reason(f"{new.pipeline}: {reason.what}", reason.old, reason.new, new.pipeline, reason.cause)
+        for reason in _differences(old, new)
     )
 
 
-def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, str, str]]:
+def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
     if old.pipeline != new.pipeline:
-        yield "pipeline", old.pipeline, new.pipeline
+        yield Reason("pipeline", old.pipeline, new.pipeline)
     yield from _changed("version of ", old.engine, new.engine)
     yield from _input_changes(old.inputs, new.inputs)
     before, after = (flat(overrides.by_name(each.parameters)) for each in (old, new))
@@ -93,41 +95,41 @@ def _all_differences(old: Derivation, new: Derivation) -> Iterator[tuple[str, st
     yield from _hook_changes(dict(old.hooks), dict(new.hooks))
 
 
-def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[tuple[str, str, str]]:
+def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reason]:
     before = {item.name: item for item in old}
     after = {item.name: item for item in new}
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
         if was is None or now is None:
-            yield f"input {name}", _role(was), _role(now)
+            yield Reason(f"input {name}", _role(was), _role(now))
         elif was.role != now.role:
-            yield f"role of {name}", was.role, now.role
+            yield Reason(f"role of {name}", was.role, now.role)
         elif now.identity and was.identity != now.identity:
-            yield f"content of {name}", was.identity[:12], now.identity[:12]
+            cause: ReasonCause = "" if name.endswith(UNCAL) else "inputs"
+            before_and_after = was.identity[:12], now.identity[:12]
+            yield Reason(f"content of {name}", *before_and_after, cause=cause)
     order = [item.name for item in old], [item.name for item in new]
     if order[0] != order[1] and before.keys() == after.keys():
-        yield "order of the inputs", " ".join(order[0]), " ".join(order[1])
+        yield Reason("order of the inputs", " ".join(order[0]), " ".join(order[1]))
 
 
-def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Reason]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name, ""), new.get(name, "")
         if before != after:
             changed = " changed" if before and after else ""
-            yield f"hook {name}{changed}", before[:12], after[:12]
+            yield Reason(f"hook {name}{changed}", before[:12], after[:12])
 
 
 def _role(item: Input | None) -> str:
     return item.role if item else ""
 
 
-def _changed(
-    prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> Iterator[tuple[str, str, str]]:
+def _changed(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
     for name in sorted(old.keys() | new.keys()):
         before, after = _text(old.get(name, "")), _text(new.get(name, ""))
         if before != after:
-            yield f"{prefix}{name}", before, after
+            yield Reason(f"{prefix}{name}", before, after)
 
 
 def _spoken(

@@ -1,13 +1,12 @@
-"""Where a plan is drawn up: derivations against the results that are there, chains, reasons.
+"""The builder of a plan: compares derivations with existing results; collects chains and reasons.
 
-Judgement only: what must be looked up comes through the functions that are passed.
+Pure: everything that must be looked up comes through the functions that are passed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.errors import JwmirrorError, ReferencesError
 from jwmirror.core.model import (
     Chain,
     Derivation,
@@ -19,53 +18,35 @@ from jwmirror.core.model import (
     ResultFile,
     Wait,
 )
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, WaitCause
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of
 from jwmirror.pipeline.parameters.resolution import effective
 from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
-from jwmirror.planning.resolver import Settled
+from jwmirror.planning.resolvers import Resolvers
 
-NEW = Reason("new", "", "")
-LOST = Reason("result", "lost", "to be made again")
-INPUTS = Reason("inputs made anew", "", "")
-
-
-class Resolves(Protocol):
-    """What a plan needs of references.Resolver."""
-
-    context: str
-
-    @property
-    def engine(self) -> Mapping[str, str]:
-        """The versions that a key depends on."""
-
-    def within(self, python: str) -> "Resolves":
-        """The same for the environment of another Python; "" for this one."""
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """Every parameter of a pipeline for an exposure, its references and hooks."""
-
+LOST = Reason("result", "lost", "to be recomputed")
 
 Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
 PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Whose results are planned, and the folder of the view that they belong into."""
+class Destination:
+    """The recipe and the view folder of planned results, and the header they are planned by."""
 
     recipe: Recipe
     program: int
     observation: str
-    header: str  # of the exposure, or of the one that speaks for an association
+    header: str  # of the exposure, or of the first science member of an association
 
 
 @dataclass
-class Desk:
-    """What was found so far, and whom to ask."""
+class PlanBuilder:
+    """The parts of a plan so far, and the functions to look things up."""
 
-    resolver: Resolves
+    resolvers: Resolvers
     recall: Recall
     published: PublishedAs
     chains: list[Chain] = field(default_factory=list)
@@ -75,10 +56,10 @@ class Desk:
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
     largest: dict[tuple[str, str, str], int] = field(default_factory=dict)  # reference (bytes)
 
-    def plan(self, batch_size: int) -> Plan:
-        """What was found, as a plan."""
+    def build(self, batch_size: int) -> Plan:
+        """Return the plan, its chains cut into batches."""
         return Plan(
-            context=self.resolver.context,
+            context=self.resolvers.context,
             engines=dict(self.engines),
             batches=cut(self.chains, batch_size),
             done=tuple(self.done),
@@ -86,107 +67,111 @@ class Desk:
             failures=tuple(self.failures),
         )
 
-    def wait(self, recipe: Recipe, product: str, why: str) -> None:
-        """Note what cannot be calibrated now."""
-        self.waits.append(Wait(recipe=recipe.name, product=product, why=why))
+    def wait(self, recipe: Recipe, product: str, why: str, cause: WaitCause) -> None:
+        """Add something that cannot be calibrated now."""
+        self.waits.append(Wait(recipe=recipe.name, product=product, why=why, cause=cause))
 
-    def refuse(self, recipe: Recipe, product: str, why: str) -> None:
-        """Note what no run can calibrate as it is."""
-        self.failures.append(Wait(recipe=recipe.name, product=product, why=why))
+    def refuse(self, recipe: Recipe, product: str, why: str, cause: WaitCause) -> None:
+        """Add something that no run can calibrate as it is."""
+        self.failures.append(Wait(recipe=recipe.name, product=product, why=why, cause=cause))
 
-    def derived(
+    def derive(
         self, recipe: Recipe, header: str, pipeline: str, product: str, inputs: Sequence[Input]
-    ) -> list[Derivation]:
-        """A derivation, with parameters and references; none if it is refused."""
+    ) -> Derivation | None:
+        """Return a derivation with parameters and references; refuse it, if there is an error."""
         try:
-            resolver = self.resolver.within(recipe.python)
-            asked = effective(recipe, header).get(pipeline, {"steps": {}})
-            settled = resolver.settle(pipeline, header, asked)
+            resolver = self.resolvers.of(recipe.python)
+            requested = effective(recipe, header).get(pipeline, {"steps": {}})
+            stage = resolver.resolve(pipeline, header, requested)
             engine = dict(resolver.engine)
         except JwmirrorError as err:
-            self.refuse(recipe, product, str(err))
-            return []
+            is_unsynced = isinstance(err, ReferencesError)
+            self.refuse(recipe, product, str(err), "references" if is_unsynced else "request")
+            return None
         self.engines[recipe.name] = engine
-        self.largest[recipe.name, pipeline, product] = settled.largest
-        return [
-            Derivation(
-                pipeline=pipeline,
-                product=product,
-                engine=engine,
-                inputs=tuple(inputs),
-                parameters=settled.parameters,
-                references=settled.references,
-                hooks=settled.hooks,
-            )
-        ]
+        self.largest[recipe.name, pipeline, product] = stage.largest
+        return Derivation(
+            pipeline=pipeline,
+            product=product,
+            engine=engine,
+            inputs=tuple(inputs),
+            parameters=stage.parameters,
+            references=stage.references,
+            hooks=stage.hooks,
+        )
 
-    def settle(self, place: Place, derivations: Sequence[Derivation]) -> None:
-        """Note which derivations are done; the others become a chain, with the reasons."""
+    def add_stages(self, destination: Destination, derivations: Sequence[Derivation]) -> None:
+        """Add the stages of one exposure or association: as done, or as a chain with reasons."""
         pending: list[Derivation] = []
         files: tuple[ResultFile, ...] = ()
         for derivation in derivations:
             try:
                 bound = bind(derivation, files) if files else derivation
             except JwmirrorError as err:
-                self.refuse(place.recipe, derivation.product, str(err))
+                self.refuse(destination.recipe, derivation.product, str(err), "input")
                 break
             key = key_of(bound) if is_bound(bound) else ""
             files = (self.recall(key) if key else None) or ()
             if files:
-                self.done += self._results(place, bound, files)
+                self.done += self._results(destination, bound, files)
             else:
                 pending.append(bound)
         if pending:
-            self.chains.append(
-                Chain(
-                    recipe=place.recipe.name,
-                    program=place.program,
-                    observation=place.observation,
-                    product=pending[0].product,
-                    derivations=tuple(pending),
-                    reasons=self._reasons(place.recipe, pending),
-                    keep=place.recipe.keep,
-                    python=place.recipe.python,
-                    memory=max(self._memory(place, each) for each in pending),
-                )
-            )
+            self.chains.append(self._chain(destination, pending))
 
-    def _memory(self, place: Place, derivation: Derivation) -> int:
-        """Bytes that a derivation may take."""
-        named = (place.recipe.name, derivation.pipeline, derivation.product)
-        return memory.of_stage(derivation, place.header, self.largest.get(named, 0))
+    def _chain(self, destination: Destination, pending: Sequence[Derivation]) -> Chain:
+        recipe = destination.recipe
+        return Chain(
+            recipe=recipe.name,
+            program=destination.program,
+            observation=destination.observation,
+            product=pending[0].product,
+            derivations=tuple(pending),
+            reasons=self._reasons(recipe, pending),
+            keep=recipe.keep,
+            python=recipe.python,
+            memory=max(self._memory(destination, derivation) for derivation in pending),
+        )
+
+    def _memory(self, destination: Destination, derivation: Derivation) -> int:
+        """Return the bytes that a derivation may take."""
+        stage = (destination.recipe.name, derivation.pipeline, derivation.product)
+        return memory.of_stage(derivation, destination.header, self.largest.get(stage, 0))
 
     def _results(
-        self, place: Place, derivation: Derivation, files: tuple[ResultFile, ...]
+        self, destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]
     ) -> Iterator[Result]:
-        """A result that is there; and the ramp it was made from, where the recipe keeps it."""
-        yield _result(place, derivation, files)
-        if ramps.keeps(derivation, place.recipe.keep):
+        """Yield an existing result, and the ramp it was made from if the recipe keeps ramps."""
+        yield _result(destination, derivation, files)
+        if ramps.keeps(derivation, destination.recipe.keep):
             ramp = ramps.ramp_of(derivation)
-            if kept := self.recall(key_of(ramp)):
-                yield _result(place, ramp, kept)
+            if ramp_files := self.recall(key_of(ramp)):
+                yield _result(destination, ramp, ramp_files)
 
     def _reasons(self, recipe: Recipe, pending: Sequence[Derivation]) -> tuple[Reason, ...]:
-        """Why results are out of date: how what is published differs from what is asked."""
-        found: list[Reason] = []
+        """Return how the pending derivations differ from those of the published results."""
+        reasons: list[Reason] = []
         is_new = True
         for derivation in pending:
-            old = self.published(recipe.name, derivation.product, derivation.pipeline)
+            pipeline = derivation.pipeline
+            old = self.published(recipe.name, derivation.product, pipeline)
             if old is None:
-                found.append(Reason(f"{derivation.pipeline}: new", "", ""))
+                reasons.append(Reason(f"{pipeline}: new", "", "", pipeline))
             else:
                 is_new = False
-                found += differences(old, derivation)
+                reasons += differences(old, derivation)
         if not is_bound(pending[0]):
-            found.append(INPUTS)
-        return (NEW,) if is_new else tuple(found) or (LOST,)
+            reasons.append(INPUTS_RECOMPUTED)
+        return (NEVER_CALIBRATED,) if is_new else tuple(reasons) or (LOST,)
 
 
-def _result(place: Place, derivation: Derivation, files: tuple[ResultFile, ...]) -> Result:
+def _result(
+    destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]
+) -> Result:
     return Result(
-        recipe=place.recipe.name,
-        program=place.program,
-        observation=place.observation,
+        recipe=destination.recipe.name,
+        program=destination.program,
+        observation=destination.observation,
         pipeline=derivation.pipeline,
         product=derivation.product,
         key=key_of(derivation),

@@ -1,12 +1,11 @@
-"""What the members of an association are in a recipe: its results, upstream's files, or missing.
+"""The inputs of an association in a recipe: the recipe's results, or MAST's files.
 
-Pure: what was made and what is held come in as records.
+Pure: results and holdings come as records.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from jwmirror.core.model import (
     UPSTREAM,
@@ -28,167 +27,197 @@ from jwmirror.core.model.association import (
     raw_exposures,
     root_of,
 )
+from jwmirror.core.model.plan import WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
 
-MISSING = " is missing: "  # between a member's name and why
 SHUTTERS_FILE = "meta.instrument.msa_metadata_file"
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
 
 
-class Inputs(NamedTuple):
-    """The inputs of a derivation, in order; or why it has to wait."""
-
-    found: tuple[Input, ...] = ()
-    why: str = ""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Stock:
-    """What members may be taken from."""
+class AvailableFiles:
+    """The files that members of associations may be, and why others do not exist."""
 
-    made: Mapping[tuple[str, str], ResultFile]  # by recipe and file name
-    coming: frozenset[tuple[str, str, int]]  # recipe, product and stage of what is being made
-    troubles: Mapping[tuple[str, str], str]  # by recipe and product: why it was not made
+    results: Mapping[tuple[str, str], ResultFile]  # by recipe and file name
+    assumed: frozenset[tuple[str, str, int]]  # recipe, product and stage; content is unknown
+    problems: Mapping[tuple[str, str], Wait | Failure]  # by recipe and product
     exposures: Mapping[str, Entry]  # raw ones, by root
-    begun: Mapping[str, Entry]  # products of upstream that recipes start from, by root
-    held: Mapping[str, Entry]  # of upstream, by file name
+    starts: Mapping[str, Entry]  # MAST's products that recipes start from, by root
+    upstream: Mapping[str, Entry]  # MAST's files, by file name
 
-    def inputs(self, recipe: Recipe, association: Association) -> Inputs:
-        """The recipe's inputs for an association, every one of them, or why it waits.
+    def inputs(self, recipe: Recipe, association: Association) -> tuple[Input, ...] | Wait:
+        """Return the recipe's inputs for an association, or why it waits if one is missing.
 
-        A member that a stage of the recipe makes is the recipe's result; one of a stage that the
-        recipe leaves out is upstream's, and all of these are of one generation.
+        A member that a stage of the recipe makes is the recipe's result. The others are MAST's,
+        which must all be made by one version of jwst with one CRDS context.
         """
-        found, upstream = [], []
+        inputs: list[Input] = []
+        sources: list[Entry] = []
         for member in association.members:
-            file = self._made(recipe, member.name)
+            file = self._result(recipe, member.name)
             if file is None and not _makes(recipe, member.name):
-                entry = self.held.get(member.name)
+                entry = self.upstream.get(member.name)
                 file = _file_of(entry) if entry and not entry.refusal else None
             if file is None:
-                return Inputs(why=f"member {member.name}{MISSING}{self._why_not(recipe, member)}")
-            found.append(_input(member, file))
-            upstream += self._begun_from(recipe, member.name)
+                return self._wait_for(member, recipe, association)
+            inputs.append(_input(member, file))
+            sources += self._sources(recipe, member.name)
         header = self.header(association)
         if not header:
-            return Inputs(why=f"the header of {association.science[0]} is unknown")
-        beside = beside_of(association, header, self.held)
-        return Inputs((*found, *beside.found), _mixture(upstream) or beside.why)
+            why = f"the header of {association.science[0]} is unknown"
+            return _wait(recipe, association, why)
+        if mixture := _mixture(sources):
+            return _wait(recipe, association, mixture)
+        shutters = self.shutters(recipe, association, header)
+        return shutters if isinstance(shutters, Wait) else (*inputs, *shutters)
+
+    def shutters(
+        self, recipe: Recipe, association: Association, header: str
+    ) -> tuple[Input, ...] | Wait:
+        """Return the shutter configuration, if the pipeline reads one; or why it is missing."""
+        name = shutters_file(association, header)
+        if not name:
+            return ()
+        if name in self.upstream:
+            return (_input(Member(name=name, exptype=SHUTTERS), _file_of(self.upstream[name])),)
+        why = f"{name} is not mirrored; add msa to the products of program {association.program}"
+        return _wait(recipe, association, why)
 
     def header(self, association: Association) -> str:
-        """The header of the first science member, which speaks for all; "" if it is not held."""
-        entry = self._entry(association)
+        """Return the header of the first science member, as stpipe does; "" if it is unknown."""
+        entry = self._first(association)
         return entry.header if entry else ""
 
     def folder(self, association: Association) -> str:
-        """The folder of results: of stage 2 the exposure's, of stage 3 the candidate's."""
-        if association.stage == 2:
-            entry = self._entry(association)
-            return entry.product.observation if entry else association.candidate
+        """Return the view folder of results: the exposure's in stage 2, else the candidate's."""
+        first = self._first(association)
+        if association.stage == 2 and first and first.product:
+            return first.product.observation
         return association.candidate
 
-    def _entry(self, association: Association) -> Entry | None:
+    def _first(self, association: Association) -> Entry | None:
         root = root_of(association.science[0])
-        return self.exposures.get(root) or self.begun.get(root)
+        return self.exposures.get(root) or self.starts.get(root)
 
-    def _made(self, recipe: Recipe, name: str) -> ResultFile | None:
-        """The recipe's file of that name; without content if it is being made."""
-        if (recipe.name, name) in self.made:
-            return self.made[recipe.name, name]
-        if (recipe.name, root_of(name), registry.stage_that_makes(name)) in self.coming:
+    def _result(self, recipe: Recipe, name: str) -> ResultFile | None:
+        """Return the recipe's file of that name; without content if it is assumed to be made."""
+        if (recipe.name, name) in self.results:
+            return self.results[recipe.name, name]
+        if (recipe.name, root_of(name), registry.stage_that_makes(name)) in self.assumed:
             return ResultFile(filename=name, sha256="", size=0, identity="")
         return None
 
-    def _begun_from(self, recipe: Recipe, name: str) -> list[Entry]:
-        """What of upstream a member is, or was made of by a recipe that starts from rates."""
-        rates = [f"{root_of(name)}_{each}.fits" for each in RATES if min(recipe.stages) > 1]
+    def _sources(self, recipe: Recipe, name: str) -> list[Entry]:
+        """Return the file of MAST that a member is, or that the recipe started from to make it."""
+        rates = [f"{root_of(name)}_{suffix}.fits" for suffix in RATES if min(recipe.stages) > 1]
         names = rates if _makes(recipe, name) else [name]
-        return [self.held[each] for each in names if each in self.held]
+        return [self.upstream[name] for name in names if name in self.upstream]
 
     @cached_property
     def _names(self) -> dict[tuple[str, str], list[str]]:
-        """The files that were made, by recipe and root."""
-        found: dict[tuple[str, str], list[str]] = {}
-        for recipe, name in self.made:
-            found.setdefault((recipe, root_of(name)), []).append(name)
-        return found
+        """File names of results by recipe and root."""
+        names: dict[tuple[str, str], list[str]] = {}
+        for recipe, name in self.results:
+            names.setdefault((recipe, root_of(name)), []).append(name)
+        return names
 
-    def _why_not(self, recipe: Recipe, member: Member) -> str:
-        root, stage = root_of(member.name), registry.stage_that_makes(member.name)
+    # ---- why not
+
+    def _wait_for(self, member: Member, recipe: Recipe, association: Association) -> Wait:
+        why, cause = self._why_missing(recipe, member.name)
+        return Wait(
+            recipe=recipe.name,
+            product=association.product,
+            why=_is_missing(member.name) + why,
+            cause=cause,
+            member=member.name,
+        )
+
+    def _why_missing(self, recipe: Recipe, name: str) -> tuple[str, WaitCause]:
+        """Return why a recipe has no file of that name: as text, and as a cause."""
+        root, stage = root_of(name), registry.stage_that_makes(name)
         if stage not in recipe.stages:
-            entry = self.held.get(member.name)
-            return entry.refusal if entry else _not_held(member.name, recipe, stage)
-        if (recipe.name, root) in self.troubles:
-            return self.troubles[recipe.name, root]
+            entry = self.upstream.get(name)
+            return (entry.refusal if entry else _not_mirrored(name, recipe, stage)), "input"
+        problem = self.problems.get((recipe.name, root))
+        if isinstance(problem, Wait):
+            return problem.why, problem.cause
+        if problem:
+            return problem.message, "failed"
         if stage == 3:
             return (
                 "it is made by stage 3 of the direct images, and this recipe runs stage 2 before "
-                "that; a recipe of stages 1 and 2 takes upstream's"
-            )
+                "that; a recipe of stages 1 and 2 takes MAST's"
+            ), "input"
         if root not in self.exposures:
-            return f"{root}{UNCAL} is not held; select it in programs, if MAST has it"
+            return f"{root}{UNCAL} is not mirrored; select it in programs, if MAST has it", "input"
         others = self._names.get((recipe.name, root), ())
         if others:
-            return f"of this exposure the recipe made {', '.join(sorted(others))}"
-        return f"the recipe made nothing of {root}{UNCAL}"
+            return f"the recipe made {', '.join(sorted(others))} of this exposure", "input"
+        return f"the recipe made nothing of {root}{UNCAL}", "input"
 
 
-def stock_of(
+def available_files(
     entries: Iterable[Entry],
-    results: Iterable[Result],
-    troubles: Iterable[Wait | Failure] = (),
-    coming: Iterable[Chain] = (),
-) -> Stock:
-    """What can be taken for members, from what is held, made, failed and still to be made."""
+    results: Iterable[Result] = (),
+    problems: Iterable[Wait | Failure] = (),
+    assumed_done: Iterable[Chain] = (),
+) -> AvailableFiles:
+    """Return the files that members may be.
+
+    `results`, `problems` and `assumed_done` are those of the levels below in this run; the content
+    of what a chain in `assumed_done` makes is unknown.
+    """
     entries = tuple(entries)
-    held = of_upstream(entries)
-    return Stock(
-        made={(result.recipe, file.filename): file for result in results for file in result.files},
-        coming=frozenset(
+    upstream = {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
+    return AvailableFiles(
+        results={
+            (result.recipe, file.filename): file for result in results for file in result.files
+        },
+        assumed=frozenset(
             (chain.recipe, derivation.product, derivation.stage)
-            for chain in coming
+            for chain in assumed_done
             for derivation in chain.derivations
         ),
-        troubles=dict(_told(trouble) for trouble in troubles),
+        problems={(problem.recipe, problem.product): problem for problem in problems},
         exposures=raw_exposures(entries),
-        begun={root_of(entry.filename): entry for entry in held.values() if entry.header},
-        held=held,
+        starts={root_of(entry.filename): entry for entry in upstream.values() if entry.header},
+        upstream=upstream,
     )
-
-
-def of_upstream(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Upstream's files by name."""
-    return {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
 
 
 def taken_from_upstream(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[Entry, ...]:
-    """Upstream's files that recipes take for inputs besides raw exposures."""
-    stock = stock_of(entries, ())
+    """Return MAST's files that recipes take as inputs, apart from raw exposures."""
+    available = available_files(entries)
     names: dict[str, None] = {}
     for recipe in recipes:
         for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
             members = (member.name for member in association.members)
             names |= {name: None for name in members if not _makes(recipe, name)}
-            beside = beside_of(association, stock.header(association), stock.held)
-            names |= {item.name: None for item in beside.found}
-    return tuple(stock.held[name] for name in names if name in stock.held)
+            names[shutters_file(association, available.header(association))] = None
+    return tuple(available.upstream[name] for name in names if name in available.upstream)
 
 
-def beside_of(association: Association, header: str, held: Mapping[str, Entry]) -> Inputs:
-    """The shutter configuration that stage 2 of NIRSpec's multi-object spectra reads."""
+def shutters_file(association: Association, header: str) -> str:
+    """Return the shutter configuration that stage 2 of NIRSpec's MOS reads; "" for others."""
     is_stage_2 = association.stage == 2
     if not (is_stage_2 and header and headers.value(header, "exp_type") == WITH_SHUTTERS):
-        return Inputs()
-    listed = headers.parse(header).get(SHUTTERS_FILE, "")
-    name = str(listed) or "its shutter configuration (MSAMETFL)"
-    if name not in held:
-        why = f"{name} is not held; add msa to the products of program {association.program}"
-        return Inputs(why=why)
-    return Inputs((_input(Member(name=name, exptype=SHUTTERS), _file_of(held[name])),))
+        return ""
+    name = headers.parse(header).get(SHUTTERS_FILE, "")
+    return str(name) or "its shutter configuration (MSAMETFL)"
+
+
+def why_missing(wait: Wait) -> str:
+    """Return the text of a wait without the name of the missing member."""
+    return wait.why.removeprefix(_is_missing(wait.member))
+
+
+def _is_missing(member: str) -> str:
+    return f"member {member} is missing: "
 
 
 def _makes(recipe: Recipe, name: str) -> bool:
@@ -206,13 +235,14 @@ def _input(member: Member, file: ResultFile) -> Input:
     return Input(name=member.name, role=member.exptype, identity=file.identity, sha256=file.sha256)
 
 
-# ---- why not ---------------------------------------------------------------------------------
+def _wait(recipe: Recipe, association: Association, why: str) -> Wait:
+    return Wait(recipe=recipe.name, product=association.product, why=why, cause="input")
 
 
 def _mixture(entries: Iterable[Entry]) -> str:
-    """How upstream's members differ in what MAST made them with; "" if they do not.
+    """Return in which pedigree MAST's files differ; "" if they do not. Catalogues have none.
 
-    One of which that is not known is not taken to be like the others; catalogues have none.
+    An unknown value counts as different from all others.
     """
     products = [e.product for e in entries if e.product and e.filename.endswith(".fits")]
     for field, label in CALIBRATION.items():
@@ -225,17 +255,9 @@ def _mixture(entries: Iterable[Entry]) -> str:
     return ""
 
 
-def _not_held(name: str, recipe: Recipe, stage: int) -> str:
+def _not_mirrored(name: str, recipe: Recipe, stage: int) -> str:
     suffix = name.rpartition("_")[2].partition(".")[0]
     return (
-        f"it is not held, and recipe {recipe.name} starts after stage {stage}; add {suffix} to "
-        "the products of its program, or the stage to the recipe"
+        f"it is not mirrored, and recipe {recipe.name} starts after stage {stage}; add {suffix} "
+        "to the products of its program, or the stage to the recipe"
     )
-
-
-def _told(trouble: Wait | Failure) -> tuple[tuple[str, str], str]:
-    """(recipe, product) and why; a worker's Failure is named recipe/product."""
-    if isinstance(trouble, Wait):
-        return (trouble.recipe, trouble.product), trouble.why
-    recipe, _, product = trouble.name.partition("/")
-    return (recipe, product), trouble.message

@@ -1,40 +1,30 @@
-"""Where the values of a result's parameters come from: the layers below it, read again offline."""
-
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+"""Origins of parameter values: default, parameter reference, recipe, or where-block."""
 
 from jwmirror.core.model import DEFAULT, Derivation, Recipe, canonical
 from jwmirror.pipeline.derivation import flat
 from jwmirror.pipeline.parameters.resolution import effective, sayings
-from jwmirror.planning.resolver import Settled
-
-
-class ResolvesByLayer(Protocol):
-    """What this needs of references.Resolver."""
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """Every parameter of a pipeline for an exposure."""
-
-    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The parameter references that apply, by name, and what they say."""
+from jwmirror.planning.resolver import Resolver
 
 
 def origins(
-    made: Derivation, recipe: Recipe, header: str, resolver: ResolvesByLayer
+    derivation: Derivation, recipe: Recipe, header: str, resolver: Resolver
 ) -> dict[str, str]:
-    """By full name (jump.rejection_threshold), what each parameter of a result has its value from.
+    """Return the origin of each parameter of a result by its full name (jump.maximum_cores).
 
-    `header` is that of the exposure that speaks for the inputs. Where recipe or references have
-    changed since, the value of now is told with its origin.
+    `header` is that of the exposure, or of the first science member. If a value would be another
+    one now, because recipe or references have changed, its text says so, with the value of now.
     """
-    asked = effective(recipe, header).get(made.pipeline, {"steps": {}})
-    now = flat(resolver.settle(made.pipeline, header, asked).parameters)
-    layers = list(resolver.pars(made.pipeline, header))
-    layers += ((place, said.get(made.pipeline, {})) for place, said in sayings(recipe, header))
-    places = {name: place for place, content in layers for name in flat(content)}
-    found = {}
-    for name, value in flat(made.parameters).items():
-        place = places.get(name, DEFAULT)
-        is_so = canonical(now.get(name)) == canonical(value)
-        found[name] = place if is_so else f"changed since: {canonical(now.get(name))} by {place}"
-    return found
+    pipeline = derivation.pipeline
+    requested = effective(recipe, header).get(pipeline, {"steps": {}})
+    values_now = flat(resolver.resolve(pipeline, header, requested).parameters)
+    layers = [
+        *resolver.pars(pipeline, header),
+        *((name, content.get(pipeline, {})) for name, content in sayings(recipe, header)),
+    ]
+    setters = {parameter: name for name, content in layers for parameter in flat(content)}
+    origin_of = {}
+    for parameter, value in flat(derivation.parameters).items():
+        setter, now = setters.get(parameter, DEFAULT), canonical(values_now.get(parameter))
+        is_same = now == canonical(value)
+        origin_of[parameter] = setter if is_same else f"changed since: {now} by {setter}"
+    return origin_of

@@ -1,35 +1,31 @@
-"""Another Python environment with a jwst of its own: what it says of parameters and references.
+"""A resolver that runs in another Python environment, which may have another version of jwst.
 
-`python -m jwmirror.planning.remote_resolver`, run by that environment's Python, reads questions
-from standard input and answers on standard output, a line of JSON each. Parameters, their
-defaults and the reference types differ between versions of jwst, so only that version knows them.
+`python -m jwmirror.planning.remote_resolver` is run by that environment's Python. It reads
+questions from standard input and writes answers to standard output, one line of JSON each.
+Parameters, their defaults and the reference types differ between versions of jwst.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import IO, Any, TypeVar
 
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
 from jwmirror.pipeline.child_environment import environment_of_children
-from jwmirror.planning.resolver import Resolver, Settled
+from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
 
 T = TypeVar("T")
-FAMILIES = {each.__name__: each for each in (CalibrationError, ReferencesError)}
-Layers = tuple[tuple[str, dict[str, Any]], ...]
+ERRORS = {error.__name__: error for error in (CalibrationError, ReferencesError)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What the resolver there is made of; as Resolver's own."""
+    """The arguments of the LocalResolver that answers; sent first."""
 
     cache: str
     context: str
@@ -39,65 +35,65 @@ class Opening:
 
 @dataclass(frozen=True)
 class Question:
-    """A method and its arguments."""
+    """A method or property of Resolver, and the arguments."""
 
     method: str
-    arguments: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()  # plain values, as JSON has them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the method gave, as JSON; or the class of its error, and what that says."""
+    """The value as JSON; or the class and the message of the error."""
 
     value: str = ""
     error: str = ""
     message: str = ""
 
 
-# ---- here ------------------------------------------------------------------------------------
+# ---- in this process -------------------------------------------------------------------------
 
 
-class Elsewhere:
-    """A resolver in the environment of another Python; its process starts with the first question.
+class RemoteResolver:
+    """A Resolver with the jwst of another Python; its process starts with the first question.
 
-    Raises what a Resolver raises; CalibrationError where that environment does not work.
+    Also raises CalibrationError if that environment does not work.
     """
 
     def __init__(
         self, python: str, cache: Path, context: str, sha1s: Mapping[str, str], base: Path
     ):
-        self.python, self.context = python, context
+        self.python = python
         self._opening = Opening(
             cache=str(cache), context=context, sha1s=dict(sha1s), base=str(base)
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
 
     @property
-    def engine(self) -> dict[str, str]:
-        """The versions there that a key depends on."""
+    def engine(self) -> Mapping[str, str]:
+        """As Resolver.engine."""
         return self._ask("engine", dict[str, str])
 
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """As Resolver.settle."""
-        return self._ask("settle", Settled, pipeline, header, asked)
+    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+        """As Resolver.resolve."""
+        return self._ask("resolve", ResolvedStage, pipeline, header, requested)
 
-    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def pars(self, pipeline: str, header: str) -> Layers:
         """As Resolver.pars."""
-        return iter(self._ask("pars", Layers, pipeline, header))
+        return self._ask("pars", Layers, pipeline, header)
 
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
         """As Resolver.needed."""
         return self._ask("needed", tuple[str, ...], tuple(wanted))
 
-    def mistakes(self, given: Mapping[str, Any], place: str) -> tuple[str, ...]:
-        """As mistakes.mistakes."""
-        return self._ask("mistakes", tuple[str, ...], given, place)
+    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+        """As Resolver.mistakes."""
+        return self._ask("mistakes", tuple[str, ...], parameters, place)
 
-    def _ask(self, method: str, kind: type[T], *arguments: Any) -> T:
+    def _ask(self, method: str, kind: type[T], *arguments: object) -> T:
         try:
-            process = self._started()
-            _send(process.stdin, Question(method, arguments))
-            line = process.stdout.readline()
+            questions, answers = self._connect()
+            _send(questions, Question(method, arguments))
+            line = answers.readline()
         except OSError:
             line = b""
         if not line:
@@ -109,64 +105,53 @@ class Elsewhere:
         if answer.error == ConfigError.__name__:
             raise ConfigError(answer.message.splitlines())
         if answer.error:
-            raise FAMILIES.get(answer.error, CalibrationError)(answer.message)
+            raise ERRORS.get(answer.error, CalibrationError)(answer.message)
         return parse(answer.value, kind)
 
-    def _started(self) -> "subprocess.Popen[bytes]":
-        if self._process is None:
-            self._process = subprocess.Popen(
+    def _connect(self) -> tuple[IO[bytes], IO[bytes]]:
+        """Return standard input and output of the process; start it if it does not run yet."""
+        if self._pipes is None:
+            process = subprocess.Popen(
                 [self.python, "-P", "-m", "jwmirror.planning.remote_resolver"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment_of_children(),
             )
-            weakref.finalize(self, _end, self._process)
-            _send(self._process.stdin, self._opening)
-        return self._process
+            weakref.finalize(self, process.communicate)  # closes its input, which ends it
+            assert process.stdin and process.stdout  # both are pipes
+            self._pipes = process.stdin, process.stdout
+            _send(process.stdin, self._opening)
+        return self._pipes
 
 
-def _send(pipe: Any, record: Any) -> None:
+def _send(pipe: IO[bytes], record: object) -> None:
     pipe.write(canonical(record).encode() + b"\n")
     pipe.flush()
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Close its input, which ends it."""
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-    process.stdout.close()
-    process.wait()
+# ---- in the process of the other environment -------------------------------------------------
 
 
-# ---- there -----------------------------------------------------------------------------------
-
-
-def answer(resolver: Resolver, base: Path, question: Question) -> Answer:
-    """What the resolver, or the check of parameters, says to a question."""
-    from jwmirror.pipeline.parameters.checks import mistakes
-
+def answer(resolver: LocalResolver, question: Question) -> Answer:
+    """Return the resolver's answer to a question, or the error that it raised."""
     try:
-        if question.method == "engine":
-            value = resolver.engine
-        elif question.method == "mistakes":
-            value = tuple(mistakes(*question.arguments, base))
-        else:
-            value = getattr(resolver, question.method)(*question.arguments)
-            value = tuple(value) if isinstance(value, Iterator | zip) else value
+        value = getattr(resolver, question.method)
+        value = value(*question.arguments) if callable(value) else value
     except JwmirrorError as err:
         return Answer(error=type(err).__name__, message=str(err))
     return Answer(value=canonical(value))
 
 
 def main() -> None:
-    """Answer what standard input asks; prints go to standard error."""
+    """Answer the questions on standard input; what jwst prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     opening = parse(sys.stdin.buffer.readline(), Opening)
-    base = Path(opening.base)
-    resolver = Resolver(Path(opening.cache), opening.context, opening.sha1s, base)
+    resolver = LocalResolver(
+        Path(opening.cache), opening.context, opening.sha1s, Path(opening.base)
+    )
     for line in sys.stdin.buffer:
-        _send(answers, answer(resolver, base, msgspec.json.decode(line, type=Question)))
+        _send(answers, answer(resolver, parse(line, Question)))
 
 
 if __name__ == "__main__":

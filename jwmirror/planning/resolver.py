@@ -1,12 +1,12 @@
-"""Which parameters and reference files apply to an exposure, by a CRDS cache without a server.
+"""Parameters and reference files of an exposure, resolved offline from a CRDS cache.
 
-CRDS has to find `loaded.environment(cache, context)` in os.environ before the first use.
+os.environ must contain `bestrefs.environment(cache, context)` before CRDS is first used.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import cached_digest
@@ -15,43 +15,77 @@ from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of
 from jwmirror.pipeline.derivation import engine
-from jwmirror.pipeline.parameters import resolution
+from jwmirror.pipeline.parameters import checks, resolution
 from jwmirror.pipeline.registry import own_types, pars_types, reference_types
 from jwmirror.pipeline.usercode import files, hooks
 from jwmirror.pipeline.usercode.hooks import Sources
-
-if TYPE_CHECKING:
-    from jwmirror.planning.remote_resolver import Elsewhere
 
 NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 
 References = dict[str, tuple[str, str]]  # as in a derivation
-Case = tuple[Any, ...]  # a pipeline or a type, and what of a header the rules go by
+Layers = tuple[tuple[str, dict[str, Any]], ...]  # (name, parameters); later ones win
+Case = tuple[Any, ...]  # a pipeline or a type, and the header values that CRDS's rules use
 
 
 class Answers(NamedTuple):
-    """CRDS's answer for each type: a file, or why there is none; and what tells it from others."""
+    """CRDS's answer for each reference type (a file, or why there is none), and their digest."""
 
     by_type: dict[str, str]
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What of a derivation is looked up: parameters (paths whole), references and hooks."""
+class ResolvedStage:
+    """The parts of a derivation that are resolved: parameters (absolute paths), references, hooks.
+
+    `largest` is the size of the largest reference that the steps use, in bytes.
+    """
 
     parameters: dict[str, Any]
     references: References
     hooks: Sources = ()
-    largest: int = 0  # bytes of the largest of the references that steps use
+    largest: int = 0
 
 
-class Resolver:
-    """Resolves parameters and references under one context, offline and each case just once.
+class Resolver(Protocol):
+    """Resolves parameters and references with the jwst of one Python environment."""
 
-    `sha1s` are checksums of references already verified (by the sync); others are hashed here.
-    Files and hooks of the user's are looked for in `base`, by default the working directory.
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """Versions of jwst, stcal and stdatamodels, which are part of a key."""
+
+    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+        """Return all parameters of a pipeline for an exposure, its references and hooks.
+
+        `requested` is the pipeline's part of resolution.effective. References of skipped steps
+        are left out.
+
+        Raises:
+            ConfigError: if `requested` has a parameter that the pipeline does not know.
+            CalibrationError: if the context has no reference, or a file or hook does not exist.
+            ReferencesError: if a reference is not in the cache.
+        """
+
+    def pars(self, pipeline: str, header: str) -> Layers:
+        """Return the parameter references of a pipeline with their parameters."""
+
+    def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+        """Return the names of all references that exposures may need: pairs (header, pipelines).
+
+        Needs only CRDS's mappings. Includes the references of skipped steps, because parameter
+        references may switch a step on. A missing reference is not an error here.
+        """
+
+    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+        """Return the mistakes in parameters; `place` in the config begins each message."""
+
+
+class LocalResolver:
+    """A Resolver with the jwst of this process, which asks CRDS only once for equal cases.
+
+    `sha1s` are checksums of references that are verified already; others are computed here.
+    Files and hooks of the user are relative to `base`, by default the working directory.
     """
 
     def __init__(
@@ -65,111 +99,104 @@ class Resolver:
         self._base = Path(base or "").absolute()
         self._sha1s, self._sizes = dict(sha1s or {}), dict[str, int]()
         self._cases: dict[str, Case] = {}  # by header, without a pipeline
-        self._answered: dict[Case, Answers] = {}
-        self._chosen: dict[Case, str] = {}  # by type
-        self._settled: dict[tuple[str, ...], Settled] = {}
-        self._owned: dict[tuple[str, ...], Settled] = {}  # without what steps use
-        self._elsewhere: dict[str, Elsewhere] = {}
+        self._answers: dict[Case, Answers] = {}
+        self._best_of: dict[Case, str] = {}  # by type
+        self._stages: dict[Case, ResolvedStage] = {}
+        self._without_references: dict[Case, ResolvedStage] = {}  # only parameter references
 
     @property
-    def engine(self) -> dict[str, str]:
-        """The versions that a key depends on."""
+    def engine(self) -> Mapping[str, str]:
+        """As Resolver.engine."""
         return engine()
 
-    def within(self, python: str) -> "Resolver | Elsewhere":
-        """The resolver of the environment of that Python, for the same context; "" for this one."""
-        if not python:
-            return self
-        if python not in self._elsewhere:
-            from jwmirror.planning.remote_resolver import Elsewhere  # which runs a Resolver there
-
-            place = (python, self.cache, self.context, self._sha1s, self._base)
-            self._elsewhere[python] = Elsewhere(*place)
-        return self._elsewhere[python]
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """Every parameter of a pipeline for an exposure, the references of steps that run, hooks.
-
-        `asked` is that pipeline's part of parameters.effective. Raises CalibrationError where the
-        context has no reference or a file or hook is not there, ReferencesError where the cache
-        lacks a file.
-        """
-        answers = self._answers(pipeline, header)
+    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+        """As Resolver.resolve."""
+        answers = self._answers_for(pipeline, header)
         instrument = headers.value(header, "instrument")
-        case = (pipeline, instrument, answers.digest, canonical(asked))
-        if case not in self._settled:
-            own = self._own(pipeline, instrument, answers.by_type, asked)
-            found = self._references(pipeline, answers.by_type, own.parameters)
-            sizes = [self._size(name) for name, _ in found.values() if name != NONE[0]]
-            whole = {"references": own.references | found, "largest": max(sizes, default=0)}
-            self._settled[case] = replace(own, **whole)
-        return self._settled[case]
+        case = (pipeline, instrument, answers.digest, canonical(requested))
+        if case not in self._stages:
+            stage = self._with_parameters(pipeline, instrument, answers.by_type, requested)
+            references = self._references(pipeline, answers.by_type, stage.parameters)
+            sizes = [self._size(name) for name, _ in references.values() if name != NONE[0]]
+            self._stages[case] = replace(
+                stage,
+                references=stage.references | references,
+                largest=max(sizes, default=0),
+            )
+        return self._stages[case]
 
-    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The parameter references of a pipeline and what each says; later ones win."""
-        names = _pars_names(pipeline, self._answers(pipeline, header).by_type)
-        return zip(names.values(), self._pars_layers(names), strict=True)
+    def pars(self, pipeline: str, header: str) -> Layers:
+        """As Resolver.pars."""
+        names = _pars_names(pipeline, self._answers_for(pipeline, header).by_type)
+        return tuple(zip(names.values(), self._pars_layers(names), strict=True))
 
     def needed(self, wanted: Iterable[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
-        """Names of all references that exposures may need: pairs of (header, pipelines).
-
-        Needs the mappings only. Takes the references of skipped steps in too, because parameters
-        (which may switch a step on) are references themselves. Gaps are left for the plan to say.
-        """
+        """As Resolver.needed."""
         cases = {
-            self._case(pipeline, header): header for header, names in wanted for pipeline in names
+            self._case(pipeline, header): (pipeline, header)
+            for header, pipelines in wanted
+            for pipeline in pipelines
         }
-        found: set[str] = set()
-        for (pipeline, *_), header in cases.items():
-            found.update(self._answers(pipeline, header).by_type.values())
-        return tuple(sorted(name for name in found if _is_file(name)))
+        names: set[str] = set()
+        for pipeline, header in cases.values():
+            names.update(self._answers_for(pipeline, header).by_type.values())
+        return tuple(sorted(name for name in names if _is_file(name)))
 
-    def _own(
-        self, pipeline: str, instrument: str, answers: Mapping[str, str], asked: Mapping[str, Any]
-    ) -> Settled:
-        """What is settled without the references that steps use: once for equal parameters."""
+    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+        """As Resolver.mistakes."""
+        return tuple(checks.mistakes(parameters, place, self._base))
+
+    def _with_parameters(
+        self,
+        pipeline: str,
+        instrument: str,
+        answers: Mapping[str, str],
+        requested: Mapping[str, Any],
+    ) -> ResolvedStage:
+        """Resolve everything but the references that steps use; once for equal parameters."""
         pars = _pars_names(pipeline, answers)
-        case = (pipeline, instrument, canonical(pars), canonical(asked))
-        if case not in self._owned:
-            self._owned[case] = self._parameterised(pipeline, instrument, pars, asked)
-        return self._owned[case]
+        case = (pipeline, instrument, canonical(pars), canonical(requested))
+        if case not in self._without_references:
+            stage = self._parameters(pipeline, instrument, pars, requested)
+            self._without_references[case] = stage
+        return self._without_references[case]
 
-    def _parameterised(
-        self, pipeline: str, instrument: str, pars: Mapping[str, str], asked: Mapping[str, Any]
-    ) -> Settled:
-        """Parameters, with the pars references and the files and hooks of the user's."""
-        layers = [*self._pars_layers(pars), asked]
+    def _parameters(
+        self, pipeline: str, instrument: str, pars: Mapping[str, str], requested: Mapping[str, Any]
+    ) -> ResolvedStage:
+        """Resolve parameters, with the parameter references, files and hooks that they use."""
+        layers = [*self._pars_layers(pars), requested]
         idle = registry.idle_steps(pipeline, instrument)
-        resolved = files.placed(resolution.resolve(pipeline, layers, idle), self._base)
-        files.check_offline(resolved, _who_says("abs_refcat", pars, layers))
+        parameters = files.placed(resolution.resolve(pipeline, layers, idle), self._base)
+        files.check_offline(parameters, _pars_with("abs_refcat", pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
             for step, name in pars.items()
-            if not step or not resolved["steps"].get(step, {"skip": True}).get("skip")
+            if not step or not parameters["steps"].get(step, {"skip": True}).get("skip")
         }
-        return Settled(
-            parameters=resolved,
-            references=references | files.contents(resolved),
-            hooks=hooks.sources(resolved, self._base),
+        return ResolvedStage(
+            parameters=parameters,
+            references=references | files.contents(parameters),
+            hooks=hooks.sources(parameters, self._base),
         )
 
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """What the pars references say, the pipeline's own (of step "") last."""
+        """Yield the content of the parameter references, the pipeline's own (step "") last."""
         for step, name in pars.items():
-            content = pars_content(self._file(name))
+            content = pars_content(self._path_in_cache(name))
             yield {"steps": {step: content}} if step else content
 
     def _references(
-        self, pipeline: str, answers: Mapping[str, str], resolved: Mapping[str, Any]
+        self, pipeline: str, answers: Mapping[str, str], parameters: Mapping[str, Any]
     ) -> References:
-        """References of a pipeline as stpipe fetches them: idle steps' too, skipped steps' not."""
-        found: References = {}
+        """Return the references that stpipe fetches: also of idle steps, not of skipped ones."""
+        references: References = {}
         for step, types in own_types(pipeline).items():
-            content = resolved["steps"].get(step, {}) if step else resolved
+            content = parameters["steps"].get(step, {}) if step else parameters
             for reftype in () if content.get("skip") else types:
-                if not content.get(f"override_{reftype}"):  # one step's override is no other's
-                    found[reftype] = self._reference(pipeline, reftype, answers[reftype])
-        return found
+                if not content.get(f"override_{reftype}"):  # an override is for its own step only
+                    references[reftype] = self._reference(pipeline, reftype, answers[reftype])
+        return references
 
     def _reference(self, pipeline: str, reftype: str, answer: str) -> tuple[str, str]:
         if _is_file(answer):
@@ -184,17 +211,20 @@ class Resolver:
 
     # ---- CRDS
 
-    def _answers(self, pipeline: str, header: str) -> Answers:
-        """CRDS's answer for each type that a pipeline may ask for."""
+    def _answers_for(self, pipeline: str, header: str) -> Answers:
+        """Return CRDS's answer for each type that a pipeline may ask for."""
         case = self._case(pipeline, header)
-        if case not in self._answered:
+        if case not in self._answers:
             types = [*pars_types(pipeline).values(), *reference_types(pipeline)]
             best = self._best(header, types)
-            self._answered[case] = Answers(best, digest(best))
-        return self._answered[case]
+            self._answers[case] = Answers(best, digest(best))
+        return self._answers[case]
 
     def _best(self, header: str, types: Sequence[str]) -> dict[str, str]:
-        """CRDS's answer for each of several types, asked only where no header alike was before."""
+        """Return CRDS's answer for each type; CRDS is asked only for header values not seen yet.
+
+        A type that the instrument omits has no answer.
+        """
         values, instrument = headers.parse(header), headers.value(header, "instrument")
         rules = rules_of(self.cache, self.context, instrument.lower()).by_type
         cases = {
@@ -202,30 +232,28 @@ class Resolver:
             for name in types
             if (rule := rules.get(name, NO_RULE)) is not None
         }
-        new = [name for name in types if cases.get(name) not in self._chosen]
-        found = self._looked_up(header, new) if new else {}
-        for name in found.keys() & cases.keys():
-            self._chosen[cases[name]] = found[name]
-        return {
-            name: found[name] if name in found else self._chosen[cases[name]]
-            for name in types
-            if name in found or cases.get(name) in self._chosen
-        }
+        new = [name for name in types if cases.get(name) not in self._best_of]
+        answers = self._ask_crds(header, new) if new else {}
+        for name in answers.keys() & cases.keys():
+            self._best_of[cases[name]] = answers[name]
+        for name in cases.keys() - answers.keys():
+            if cases[name] in self._best_of:
+                answers[name] = self._best_of[cases[name]]
+        return {name: answers[name] for name in types if name in answers}
 
-    def _looked_up(self, header: str, types: list[str]) -> dict[str, str]:
-        """CRDS's answers; a type that an instrument omits has none."""
+    def _ask_crds(self, header: str, types: list[str]) -> dict[str, str]:
         from crds.core import utils
 
         values = headers.parse(header).items()
-        conditioned = utils.condition_header({name.upper(): str(said) for name, said in values})
+        conditioned = utils.condition_header({name.upper(): str(value) for name, value in values})
         mapping = mapping_of(self.cache, self.context)
         try:
-            return mapping.get_best_references(mapping.minimize_header(conditioned), types)
+            return dict(mapping.get_best_references(mapping.minimize_header(conditioned), types))
         except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
-            raise CalibrationError(f"{self.context} cannot tell references: {err}") from err
+            raise CalibrationError(f"{self.context} cannot select references: {err}") from err
 
     def _case(self, pipeline: str, header: str) -> Case:
-        """A pipeline, and what of a header this context's rules go by."""
+        """Return a pipeline with the header values that this context's rules use."""
         if header not in self._cases:
             instrument = headers.value(header, "instrument")
             rules = rules_of(self.cache, self.context, instrument.lower())
@@ -233,19 +261,20 @@ class Resolver:
         return (pipeline, *self._cases[header])
 
     def _named(self, name: str) -> tuple[str, str]:
+        """Return a reference's name and sha1."""
         if name not in self._sha1s:
-            self._sha1s[name] = cached_digest(self._file(name), "sha1")
+            self._sha1s[name] = cached_digest(self._path_in_cache(name), "sha1")
         return name, self._sha1s[name]
 
     def _size(self, name: str) -> int:
-        """Bytes of a reference; 0 if it is not in the cache, which is told where it is needed."""
+        """Return the bytes of a reference; 0 if it is not in the cache."""
         if name not in self._sizes:
             path = cache_path(self.cache, name)
             self._sizes[name] = path.stat().st_size if path.is_file() else 0
         return self._sizes[name]
 
-    def _file(self, name: str) -> Path:
-        """Where a reference is in the cache; ReferencesError if it is not there."""
+    def _path_in_cache(self, name: str) -> Path:
+        """Return the path of a reference; ReferencesError if it is not in the cache."""
         path = cache_path(self.cache, name)
         if not path.is_file():
             raise ReferencesError(
@@ -256,18 +285,18 @@ class Resolver:
 
 
 def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
-    """Step ("" for the pipeline, last) -> its pars reference, where CRDS has one."""
+    """Return the parameter reference of each step ("" for the pipeline, last) that has one."""
     types = pars_types(pipeline).items()
     return {step: answers[reftype] for step, reftype in types if _is_file(answers[reftype])}
 
 
-def _who_says(parameter: str, pars: Mapping[str, str], layers: Sequence[Mapping[str, Any]]) -> str:
-    """The last of the pars references that names a parameter; "" if none does."""
-    found = ""
+def _pars_with(parameter: str, pars: Mapping[str, str], layers: Sequence[Mapping[str, Any]]) -> str:
+    """Return the last parameter reference that sets a parameter; "" if none does."""
+    last = ""
     for name, layer in zip(pars.values(), layers, strict=False):
         steps = layer.get("steps", {}).values()
-        found = name if any(parameter in each for each in (layer, *steps)) else found
-    return found
+        last = name if any(parameter in content for content in (layer, *steps)) else last
+    return last
 
 
 def _is_file(answer: str) -> bool:

@@ -110,10 +110,10 @@ def settled_associations(
     """The associations that a plan of a stage may use, and a wait for each one left out."""
     half = {each.product: each for each in unsettled}
     waits = (
-        _wait(recipe, each.product, half[each.product])
+        _wait(recipe, association.product, half[association.product])
         for recipe in recipes
-        for each in associations.of(recipe, stage)
-        if each.product in half
+        for association in associations.of(recipe, stage)
+        if association.product in half
     )
     return associations.without(half), tuple(waits)
 
@@ -123,7 +123,7 @@ def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:
         f"MAST has half updated {unsettled.product}, seen first {unsettled.since}: "
         f"{unsettled.why}; it waits for the rest; settle.accept in the config overrides"
     )
-    return Wait(recipe=recipe.name, product=product, why=why)
+    return Wait(recipe=recipe.name, product=product, why=why, cause="unsettled")
 
 
 # ---- what an association is made of ----------------------------------------------------------

@@ -3,7 +3,6 @@
 Pure: records in, a record out. Its fields are the keys of `jwmirror status --json`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -22,11 +21,11 @@ from jwmirror.core.model import (
     Unsettled,
     Wait,
 )
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED
 from jwmirror.core.model.run import Run
 
 LEVELS = ("exposure", "association", "association")  # of the plans of a run, in their order
-MADE_HERE = re.compile(r": content of (?!\S+_uncal\.fits$)")
-INPUTS = "inputs made anew"  # a reason that has its reasons, told at what makes them
+INPUTS = INPUTS_RECOMPUTED.what  # its own reasons are shown where they are recomputed
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -248,21 +247,16 @@ def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
 def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
     """Each reason once, in words; that files made before differ is told once, or not at all."""
     reasons = [reason for chain in chains for reason in chain.reasons]
-    own = [describe_reason(each) for each in reasons if not _is_of_inputs(each)]
+    own = [describe_reason(each) for each in reasons if each.cause != "inputs"]
     told = dict.fromkeys(own)
     if len(own) < len(reasons) and (level or not own):
         told[INPUTS] = None
     return tuple(told)
 
 
-def _is_of_inputs(reason: Reason) -> bool:
-    """Whether it only says that results of a former stage differ, or will."""
-    return reason.what == INPUTS or bool(MADE_HERE.search(reason.what))
-
-
 def describe_reason(reason: Reason) -> str:
     """A reason for recalibrating, in words."""
-    if reason == Reason("new", "", ""):
+    if reason.cause == "new":
         return "never calibrated"
     return str(reason) if reason.old or reason.new else reason.what
 

@@ -19,7 +19,7 @@ from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.plan import plan_exposures
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
@@ -144,9 +144,9 @@ class CalibrationFolder:
     listener: Listener  # where hooks report what they hold
 
     @property
-    def resolver(self) -> Resolver:
+    def resolvers(self) -> Resolvers:
         """Of the one context."""
-        return Resolver(self.cache, "jwst_0001.pmap")
+        return resolvers_of(self.cache, "jwst_0001.pmap")
 
     @property
     def associations(self) -> Associations:
@@ -158,7 +158,7 @@ class CalibrationFolder:
 
     def plan(self, recipe: Recipe = DEEP, count: int = 2) -> list[Chain]:
         """The chains of the first exposures."""
-        lookups = (self.resolver, self.store.recall, lambda *_: None)
+        lookups = (self.resolvers, self.store.recall, lambda *_: None)
         plan = plan_exposures(self.entries[:count], self.associations, [recipe], *lookups, 16)
         assert not plan.failures
         return chains(plan)

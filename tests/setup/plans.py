@@ -17,9 +17,10 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine, key_of
-from jwmirror.planning.inputs import Stock
+from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations, plan_exposures
-from jwmirror.planning.resolver import Settled
+from jwmirror.planning.resolver import ResolvedStage
+from jwmirror.planning.resolvers import Resolvers
 from tests.setup.records import association
 
 DEEP = Recipe(name="deep", programs=(1345,))
@@ -76,17 +77,18 @@ class PlanSources:
         """The versions that are installed."""
         return engine()
 
-    def within(self, python):
-        """Of all environments the same."""
-        return self
+    @property
+    def resolvers(self) -> Resolvers:
+        """The same for all environments."""
+        return Resolvers(self.context, lambda python: self)
 
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
+    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
         """Parameters as overridden, and a flat that goes with the context."""
         if pipeline in self.gaps:
             raise CalibrationError(f"{pipeline}: {self.context} has no flat reference")
         flat = (f"flat_of_{self.context}", "5a")
         hooks = (("fixes.scale", self.hook),) if self.hook else ()
-        return Settled(parameters=dict(asked), references={"flat": flat}, hooks=hooks)
+        return ResolvedStage(parameters=dict(requested), references={"flat": flat}, hooks=hooks)
 
     def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """How the published result was made."""
@@ -106,15 +108,19 @@ class PlanSources:
 
     def plan(self, entries: list[Entry], associations: Associations, *recipes: Recipe) -> Plan:
         """The plan of exposures."""
-        lookups = (self, self.results.get, self.published)
+        lookups = (self.resolvers, self.results.get, self.published)
         return plan_exposures(entries, associations, recipes or (DEEP,), *lookups, 16)
 
     def plan_stage(
-        self, stage: int, stock: Stock, associations: Associations, recipe: Recipe = DEEP
+        self,
+        stage: int,
+        available: AvailableFiles,
+        associations: Associations,
+        recipe: Recipe = DEEP,
     ) -> Plan:
         """The plan of a stage's associations."""
-        lookups = (self, self.results.get, self.published)
-        return plan_associations(stock, associations, [recipe], *lookups, 16, stage)
+        lookups = (self.resolvers, self.results.get, self.published)
+        return plan_associations(available, associations, [recipe], *lookups, 16, stage)
 
 
 def chains(plan: Plan) -> list[Chain]:

@@ -20,6 +20,7 @@ from jwmirror.core.model import (
     References,
     Wait,
 )
+from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.toy_files import toy_program
 from tests.setup.mirrors import EXPOSURE, MOSAIC, SmallMirror, image_writer, made_from
@@ -63,7 +64,7 @@ def _record_run(mirror, uncal, asn, results, derivations) -> None:
     mirror.record("changes.json", Poll(listings=(), changes=changes, unmatched=("program 9",)))
     mirror.record("references.json", References(context="jwst_1464.pmap", server="s", files={}))
     first = (
-        chain(derivations[0], reasons=(Reason("new", "", ""),)),
+        chain(derivations[0], reasons=(NEVER_CALIBRATED,)),
         chain(late, reasons=reasons[:1]),
     )
     waits = (Wait(recipe="deep", product="a3001", why="2 of 9 members are not there yet"),)

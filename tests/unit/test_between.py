@@ -9,12 +9,12 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import ImageModel
 from stdatamodels.jwst.datamodels import open as open_model
 
-from jwmirror.config.load import parse
 from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.parameters.resolution import effective, resolve
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.pipeline.usercode.between import apply
+from jwmirror.services.configure.load import parse_config as parse
 
 IMAGE = canonical({"meta.exposure.type": "NRC_IMAGE"})
 SPECTRUM = canonical({"meta.exposure.type": "MIR_LRS-FIXEDSLIT"})

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from jwmirror.config.load import load, parse
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Selection
+from jwmirror.services.configure.load import load_config as load
+from jwmirror.services.configure.load import parse_config as parse
 
 ROOT = Path(__file__).parents[2]
 

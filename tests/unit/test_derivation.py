@@ -63,7 +63,7 @@ def test_a_changed_parameter_is_told_by_its_full_name():
 
     told = differences(example(), example(parameters={"save": False, "steps": steps}))
 
-    assert told == (Reason("detector1: jump.rejection_threshold", "4.0", "5.0"),)
+    assert told == (Reason("detector1: jump.rejection_threshold", "4.0", "5.0", "detector1"),)
 
 
 def test_equal_derivations_do_not_differ():

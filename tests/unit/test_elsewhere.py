@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.pipeline.derivation import engine
-from jwmirror.planning.remote_resolver import Elsewhere
+from jwmirror.planning.remote_resolver import RemoteResolver
 from tests.conftest import need
 from tests.setup.calibration import DEEP, ROOT, files_of, folder, observed  # noqa: F401
 
@@ -26,17 +26,17 @@ def old_python() -> str:
 
 def elsewhere(folder, python):
     """A resolver in that Python's environment."""
-    return Elsewhere(str(python), folder.cache, "jwst_0001.pmap", {}, Path.cwd())
+    return RemoteResolver(str(python), folder.cache, "jwst_0001.pmap", {}, Path.cwd())
 
 
 def test_the_same_environment_gives_the_same_answers(folder):
     """What goes over the pipe is what a resolver says in this process."""
     header = folder.entries[0].header
     asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
-    here, there = folder.resolver, elsewhere(folder, sys.executable)
+    here, there = folder.resolvers.of(""), elsewhere(folder, sys.executable)
 
     assert there.engine == here.engine == engine()
-    assert there.settle("detector1", header, asked) == here.settle("detector1", header, asked)
+    assert there.resolve("detector1", header, asked) == here.resolve("detector1", header, asked)
     wanted = [(header, ("detector1", "image2"))]
     assert there.needed(wanted) == here.needed(wanted)
     assert list(there.pars("image3", header)) == list(here.pars("image3", header))
@@ -47,7 +47,7 @@ def test_errors_come_over_as_they_are(folder):
     there = elsewhere(folder, sys.executable)
 
     with pytest.raises(ConfigError, match="rejection_treshold"):
-        there.settle("detector1", folder.entries[0].header, {"steps": WRONG["detector1"]})
+        there.resolve("detector1", folder.entries[0].header, {"steps": WRONG["detector1"]})
     (mistake,) = there.mistakes(WRONG, "recipes.deep.parameters")
 
     assert "did you mean 'rejection_threshold'" in mistake
@@ -60,7 +60,7 @@ def test_an_environment_without_jwst_says_so(folder, tmp_path):
     broken.chmod(0o755)
 
     with pytest.raises(CalibrationError, match="make environments"):
-        elsewhere(folder, broken).settle("detector1", folder.entries[0].header, {"steps": {}})
+        elsewhere(folder, broken).resolve("detector1", folder.entries[0].header, {"steps": {}})
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import mappings_folder
 from jwmirror_simulator.crds.mappings import age
 from tests.unit.test_references import CONTEXT, built, cached  # noqa: F401
@@ -33,7 +33,7 @@ def test_moments_before_and_after_a_delivery_have_their_own_references(
     monkeypatch.setenv("CRDS_PATH", str(cache))
     age(next(mappings_folder(cache).glob("jwst_nircam_flat_0001.rmap")), [DELIVERED])
     utils.clear_function_caches()
-    resolver = Resolver(cache, CONTEXT)
+    resolver = LocalResolver(cache, CONTEXT)
     moments = [
         ("2025-06-01", "11:59:59.999"),
         ("2025-06-01", "12:00:00.000"),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.config.load import parse
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline.parameters.resolution import effective, resolve
+from jwmirror.services.configure.load import parse_config as parse
 
 OLD = """
 name = "Detector1Pipeline"

@@ -32,9 +32,10 @@ from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.pipeline.identity import version_of
 from jwmirror.planning import resolver as references
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolver import LocalResolver
+from jwmirror.planning.resolvers import resolvers_of
 from jwmirror_simulator.crds.context import (
     add_context,
     build_context,
@@ -78,14 +79,14 @@ class Lab:
     def run(self) -> dict[str, int]:
         """Plan and make all that is out of date; how many results of each pipeline were made."""
         context = newest_context(self.cache)
-        resolver = Resolver(self.cache, context)
-        lookups = (resolver, self.results.get, lambda *_: None, 16)
+        resolvers = resolvers_of(self.cache, context)
+        lookups = (resolvers, self.results.get, lambda *_: None, 16)
         made: Counter[str] = Counter()
         first = plan_exposures(self.entries, self.associations(), [self.recipe], *lookups)
         assert not first.failures, first.failures
         results = [*first.done, *self._made(first, made)]
-        stock = stock_of(self.entries, results)
-        third = plan_associations(stock, self.associations(), [self.recipe], *lookups, 3)
+        available = available_files(self.entries, results)
+        third = plan_associations(available, self.associations(), [self.recipe], *lookups, 3)
         assert not (third.failures or third.waits), (third.failures, third.waits)
         list(self._made(third, made))
         return dict(made)
@@ -223,7 +224,7 @@ def reference_of_equal_bytes(lab, _):
     """CRDS delivers the superbias of NRCA1 again, under a new name, which headers will tell."""
     folder = lab.cache / "references" / "jwst" / "nircam"
     header = next(e.header for e in lab.entries if "nrca1" in e.filename)
-    settled = Resolver(lab.cache, newest_context(lab.cache)).settle(
+    settled = LocalResolver(lab.cache, newest_context(lab.cache)).resolve(
         "detector1", header, {"steps": {}}
     )
     old = settled.references["superbias"][0]

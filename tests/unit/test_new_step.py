@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.config.load import parse
+from jwmirror.services.configure.load import parse_config as parse
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.config.load import parse
 from jwmirror.pipeline.registry import PIPELINES
+from jwmirror.services.configure.load import parse_config as parse
 from jwmirror.services.configure.params import parameter_groups
 
 

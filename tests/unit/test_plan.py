@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Reason, Wait, Where
+from jwmirror.core.model import Reason, Where
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror.planning.plan import wanted
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2, image3, root, stages
 
@@ -16,7 +17,7 @@ def test_a_new_exposure_goes_through_both_stages():
 
     (chain,) = chains(plan)
     assert stages(plan) == [["detector1", "image2"]]
-    assert chain.reasons == (Reason("new", "", ""),)
+    assert chain.reasons == (NEVER_CALIBRATED,)
     assert chain.derivations[1].inputs[0].name == f"{root(1)}_rate.fits"
     assert chain.derivations[1].inputs[0].identity == ""
 
@@ -55,8 +56,11 @@ def test_a_change_is_told_and_its_way_back_costs_nothing():
     sources.context = "jwst_0001.pmap"
     back = sources.plan([exposure(1)], Associations())
 
-    told = Reason("detector1: reference flat", "flat_of_jwst_0001.pmap", "flat_of_jwst_0002.pmap")
-    assert chain.reasons == (told,)
+    (reason,) = chain.reasons
+    assert str(reason) == (
+        "detector1: reference flat: flat_of_jwst_0001.pmap -> flat_of_jwst_0002.pmap"
+    )
+    assert reason.stage == "detector1"
     assert back.batches == {}
 
 
@@ -68,7 +72,8 @@ def test_an_edited_hook_makes_a_result_out_of_date():
     sources.hook = "6b" * 32
     (chain,) = chains(sources.plan([exposure(1)], Associations()))
 
-    assert chain.reasons == (Reason("detector1: hook fixes.scale changed", "5a" * 6, "6b" * 6),)
+    what = "detector1: hook fixes.scale changed"
+    assert chain.reasons == (Reason(what, "5a" * 6, "6b" * 6, "detector1"),)
 
 
 def test_a_lost_result_is_made_again_and_says_so():
@@ -79,7 +84,7 @@ def test_a_lost_result_is_made_again_and_says_so():
 
     (chain,) = chains(sources.plan([exposure(1)], Associations()))
 
-    assert chain.reasons == (Reason("result", "lost", "to be made again"),)
+    assert chain.reasons == (Reason("result", "lost", "to be recomputed"),)
 
 
 def test_an_exposure_without_stage_2_association_waits():
@@ -119,8 +124,9 @@ def test_one_bad_exposure_spoils_only_itself():
     plan = PlanSources().plan([refused, unknown, exposure(3)], image2(3))
 
     assert [chain.product for chain in chains(plan)] == [root(3)]
-    assert plan.failures == (Wait(recipe="deep", product=root(1), why="pixels were cut"),)
-    assert "NRC_NOVELTY" in plan.waits[0].why
+    (failure,), (wait,) = plan.failures, plan.waits
+    assert (failure.product, failure.why, failure.cause) == (root(1), "pixels were cut", "input")
+    assert "NRC_NOVELTY" in wait.why and wait.cause == "unsupported"
 
 
 def test_a_gap_in_stage_2_leaves_stage_1():

@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, ResultFile, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.planning.inputs import stock_of, taken_from_upstream
+from jwmirror.planning.inputs import available_files, taken_from_upstream
 from jwmirror.planning.plan import wanted
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, root, stages
 from tests.setup.records import association
@@ -89,7 +89,7 @@ def test_nods_wait_for_each_other_and_take_each_other_as_background():
     first = sources.plan(entries, found)
     rates = [made(chain, "rate", "rateints") for chain in chains(first)]
 
-    second = sources.plan_stage(2, stock_of(entries, rates), found)
+    second = sources.plan_stage(2, available_files(entries, rates), found)
 
     assert stages(first) == [["detector1"]] * 3 and first.waits == ()
     assert stages(second) == [["spec2"]] * 3
@@ -106,16 +106,19 @@ def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
     sources, found, entries = PlanSources(), nods(1, 2), [exposure(n, SLIT) for n in (1, 2, 3)]
     found = Associations(found=(*found.found, *nods(3, 3).found[:1]))
     rates = [made(chain, "rate") for chain in chains(sources.plan(entries, found))]
-    for chain in chains(sources.plan_stage(2, stock_of(entries, rates), found)):
+    for chain in chains(sources.plan_stage(2, available_files(entries, rates), found)):
         keep(sources, chain, made(chain, "cal", "x1d"))
 
-    same = sources.plan_stage(2, stock_of(entries, rates), found)
+    same = sources.plan_stage(2, available_files(entries, rates), found)
     changed = [*rates[1:], made(chains(sources.plan(entries, found))[0], "rate", mark="2")]
-    other = sources.plan_stage(2, stock_of(entries, changed), found)
+    other = sources.plan_stage(2, available_files(entries, changed), found)
 
     assert same.batches == {} and len(same.done) == 2
     told = Reason(
-        f"spec2: content of {root(1)}_rate.fits", *(f"id{n}-jw0134500"[:12] for n in ("", "2"))
+        f"spec2: content of {root(1)}_rate.fits",
+        *(f"id{n}-jw0134500"[:12] for n in ("", "2")),
+        stage="spec2",
+        cause="inputs",
     )
     assert [chain.reasons for chain in chains(other)] == [(told,), (told,)]
 
@@ -125,14 +128,14 @@ def test_a_lost_nod_holds_up_those_that_need_it_and_says_so():
     sources, found, entries = PlanSources(), nods(1, 2), [exposure(1, SLIT), exposure(2, SLIT)]
     one = made(chains(sources.plan(entries, found))[0], "rate")
 
-    plan = sources.plan_stage(2, stock_of(entries, [one]), found)
-    without = sources.plan_stage(2, stock_of(entries[:1], [one]), found)
+    plan = sources.plan_stage(2, available_files(entries, [one]), found)
+    without = sources.plan_stage(2, available_files(entries[:1], [one]), found)
 
     assert plan.batches == {}
     assert plan.waits[0].why == (
         f"member {root(2)}_rate.fits is missing: the recipe made nothing of {root(2)}_uncal.fits"
     )
-    assert f"{root(2)}_uncal.fits is not held; select it" in without.waits[0].why
+    assert f"{root(2)}_uncal.fits is not mirrored; select it" in without.waits[0].why
 
 
 def test_a_member_of_another_kind_is_not_taken_for_it():
@@ -141,9 +144,9 @@ def test_a_member_of_another_kind_is_not_taken_for_it():
     entries = [exposure(1, "NRC_CORON")]
     cal = made(chains(PlanSources().plan(entries, found))[0], "cal")
 
-    (wait,) = PlanSources().plan_stage(3, stock_of(entries, [cal]), found).waits
+    (wait,) = PlanSources().plan_stage(3, available_files(entries, [cal]), found).waits
 
-    assert wait.why.endswith(f"of this exposure the recipe made {root(1)}_cal.fits")
+    assert wait.why.endswith(f"the recipe made {root(1)}_cal.fits of this exposure")
 
 
 def test_companions_need_no_stage_2_of_their_own():
@@ -177,7 +180,7 @@ def test_a_background_of_spec3_is_what_stage_2_extracted():
         )
     ]
 
-    plan = PlanSources().plan_stage(3, stock_of(entries, results), found)
+    plan = PlanSources().plan_stage(3, available_files(entries, results), found)
 
     assert [role for role, _ in inputs(plan)[0]] == ["science", "background", "autowave"]
 
@@ -196,7 +199,8 @@ def test_the_shutter_configuration_is_an_input_beside_the_members():
     complete = PlanSources().plan([*entries, shutters], alone)
 
     assert stages(without) == [["detector1"]]
-    assert "jw01345001001_01_msa.fits is not held; add msa to the products" in without.waits[0].why
+    (wait,) = without.waits
+    assert "jw01345001001_01_msa.fits is not mirrored; add msa to the products" in wait.why
     assert [item.role for item in chains(complete)[0].derivations[1].inputs] == ["science", "msa"]
     assert taken_from_upstream([*entries, shutters], alone, [DEEP]) == (shutters,)
 
@@ -211,8 +215,8 @@ def test_grism_exposures_say_what_they_wait_for():
     rate = made(chains(PlanSources().plan(entries, found))[0], "rate")
     short = replace(DEEP, stages=(1, 2))
 
-    long = PlanSources().plan_stage(2, stock_of(entries, [rate]), found)
-    upstreams = PlanSources().plan_stage(2, stock_of(entries, [rate]), found, short)
+    long = PlanSources().plan_stage(2, available_files(entries, [rate]), found)
+    upstreams = PlanSources().plan_stage(2, available_files(entries, [rate]), found, short)
 
     assert "it is made by stage 3 of the direct images" in long.waits[0].why
     assert [role for role, _ in inputs(upstreams)[0]] == ["science", "sourcecat"]
@@ -242,7 +246,7 @@ def test_a_recipe_without_stage_1_starts_from_upstreams_rates():
     entries = [upstream(f"{root(n)}_rate.fits", cal_ver="1.20.2") for n in (1, 2)]
 
     first = PlanSources().plan(entries, nods(1, 2), FROM_RATE)
-    second = PlanSources().plan_stage(2, stock_of(entries, []), nods(1, 2), FROM_RATE)
+    second = PlanSources().plan_stage(2, available_files(entries), nods(1, 2), FROM_RATE)
 
     assert first.batches == {} and first.waits == ()
     assert inputs(second)[0] == [
@@ -257,7 +261,7 @@ def test_a_recipe_of_stage_3_starts_from_upstreams_cals():
     cals = [upstream(f"{root(n)}_cal.fits") for n in (1, 2)]
     entries = [exposure(1, SLIT), exposure(2, SLIT), *cals]
 
-    (chain,) = chains(PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL))
+    (chain,) = chains(PlanSources().plan_stage(3, available_files(entries), nods(1, 2), FROM_CAL))
 
     assert chain.product == SPECTRUM
     assert taken_from_upstream(entries, nods(1, 2), [FROM_CAL]) == tuple(cals)
@@ -267,7 +271,7 @@ def test_a_member_of_unknown_version_is_not_taken_to_be_like_the_others():
     """MAST says of one what made it, and of the other nothing: it waits, and says so."""
     entries = [upstream(f"{root(n)}_cal.fits", cal_ver=said) for n, said in ((1, "v1"), (2, None))]
 
-    plan = PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+    plan = PlanSources().plan_stage(3, available_files(entries), nods(1, 2), FROM_CAL)
 
     assert plan.batches == {}
     assert "upstream's members are of CAL_VER unknown and v1; it waits" in plan.waits[0].why
@@ -278,7 +282,7 @@ def test_upstreams_members_are_of_one_generation(field, label):
     """Half reprocessed at MAST: it waits, and says with what each was made."""
     entries = [upstream(f"{root(n)}_cal.fits", **{field: f"v{n}"}) for n in (1, 2)]
 
-    plan = PlanSources().plan_stage(3, stock_of(entries, []), nods(1, 2), FROM_CAL)
+    plan = PlanSources().plan_stage(3, available_files(entries), nods(1, 2), FROM_CAL)
 
     assert plan.batches == {}
     assert f"upstream's members are of {label} v1 and v2; it waits" in plan.waits[0].why
@@ -293,10 +297,10 @@ def test_what_is_made_of_upstreams_rates_is_of_one_generation_too():
             association("image3", SPECTRUM, *(f"{root(n)}_cal.fits" for n in (1, 2))),
         )
     )
-    alone = chains(PlanSources().plan_stage(2, stock_of(rates, []), found, FROM_RATE))
+    alone = chains(PlanSources().plan_stage(2, available_files(rates), found, FROM_RATE))
     cals = [made(chain, "cal") for chain in alone]
 
-    plan = PlanSources().plan_stage(3, stock_of(rates, cals), found, FROM_RATE)
+    plan = PlanSources().plan_stage(3, available_files(rates, cals), found, FROM_RATE)
 
     assert len(alone) == 2
     assert "of CAL_VER v1 and v2" in plan.waits[0].why
@@ -307,8 +311,8 @@ def test_what_upstream_lacks_is_told_with_the_way_out():
     cal = upstream(f"{root(1)}_cal.fits")
     broken = replace(upstream(f"{root(2)}_cal.fits"), refusal="it cannot be read as FITS")
 
-    absent = PlanSources().plan_stage(3, stock_of([cal], []), nods(1, 2), FROM_CAL)
-    refused = PlanSources().plan_stage(3, stock_of([cal, broken], []), nods(1, 2), FROM_CAL)
+    absent = PlanSources().plan_stage(3, available_files([cal]), nods(1, 2), FROM_CAL)
+    refused = PlanSources().plan_stage(3, available_files([cal, broken]), nods(1, 2), FROM_CAL)
 
     assert "recipe deep starts after stage 2; add cal to the products" in absent.waits[0].why
     assert refused.waits[0].why.endswith("it cannot be read as FITS")
@@ -317,8 +321,8 @@ def test_what_upstream_lacks_is_told_with_the_way_out():
 @pytest.mark.parametrize(("recipe", "stage"), [(FROM_RATE, 2), (FROM_CAL, 3)])
 def test_a_start_without_associations_is_told(recipe, stage):
     """Rates alone do not say what belongs together."""
-    stock = stock_of([upstream(f"{root(1)}_rate.fits")], [])
+    available = available_files([upstream(f"{root(1)}_rate.fits")])
 
-    (wait,) = PlanSources().plan_stage(stage, stock, Associations(), recipe).waits
+    (wait,) = PlanSources().plan_stage(stage, available, Associations(), recipe).waits
 
     assert wait.product == "program 1345" and f"starts with stage {stage}" in wait.why

@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
 from jwmirror.core.model.association import Associations
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 
 
@@ -25,10 +25,10 @@ def cal(number: int, recipe: str = "deep") -> Result:
     )
 
 
-def mosaic(sources: PlanSources, results: list[Result], *troubles: Wait | Failure) -> Plan:
+def mosaic(sources: PlanSources, results: list[Result], *problems: Wait | Failure) -> Plan:
     """The plan of a mosaic of exposures 2 and 1, in this order."""
     entries = [exposure(1), exposure(2)]
-    return sources.plan_stage(3, stock_of(entries, results, troubles), image3(2, 1))
+    return sources.plan_stage(3, available_files(entries, results, problems), image3(2, 1))
 
 
 def test_a_mosaic_takes_the_recipes_results_in_the_order_of_the_association():
@@ -58,23 +58,33 @@ def test_a_changed_member_is_the_reason():
 
     (chain,) = chains(mosaic(sources, [replace(cal(1), files=files), cal(2)]))
 
-    assert chain.reasons == (Reason(f"image3: content of {root(1)}_cal.fits", "id-1", "id-new"),)
+    what = f"image3: content of {root(1)}_cal.fits"
+    assert chain.reasons == (Reason(what, "id-1", "id-new", "image3", "inputs"),)
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    ("problem", "cause"),
     [
-        Failure(name=f"deep/{root(1)}", message="jump: no groups left"),
-        Wait(recipe="deep", product=root(1), why="jump: no groups left"),
+        (Failure(name="x", message="no groups left", recipe="deep", product=root(1)), "failed"),
+        (Wait(recipe="deep", product=root(1), why="no groups left", cause="request"), "request"),
     ],
 )
-def test_a_mosaic_waits_for_a_missing_member_and_says_why(trouble):
-    """Never made from fewer members than it has."""
-    plan = mosaic(PlanSources(), [cal(2)], trouble)
+def test_a_mosaic_waits_for_a_missing_member_and_says_why(problem, cause):
+    """Never made from fewer members than it has; the cause is the member's."""
+    plan = mosaic(PlanSources(), [cal(2)], problem)
 
     assert plan.batches == {}
-    assert plan.waits[0].product == MOSAIC
-    assert plan.waits[0].why == f"member {root(1)}_cal.fits is missing: jump: no groups left"
+    (wait,) = plan.waits
+    assert (wait.product, wait.member, wait.cause) == (MOSAIC, f"{root(1)}_cal.fits", cause)
+    assert wait.why == f"member {root(1)}_cal.fits is missing: no groups left"
+    assert why_missing(wait) == "no groups left"
+
+
+def test_a_failure_that_an_earlier_version_recorded_has_no_product():
+    """Its text is not taken apart: the mosaic waits without the failure's message."""
+    plan = mosaic(PlanSources(), [cal(2)], Failure(name=f"deep/{root(1)}", message="no groups"))
+
+    assert plan.waits[0].why.endswith(f"the recipe made nothing of {root(1)}_uncal.fits")
 
 
 def test_members_of_another_recipe_do_not_count():
@@ -92,7 +102,7 @@ def test_a_broken_association_waits():
     sources = PlanSources()
 
     second = sources.plan([], broken)
-    third = sources.plan_stage(3, stock_of([], []), broken)
+    third = sources.plan_stage(3, available_files([]), broken)
 
     assert second.waits == ()
-    assert third.waits == (Wait(recipe="deep", product=name, why="no JSON"),)
+    assert third.waits == (Wait(recipe="deep", product=name, why="no JSON", cause="association"),)

@@ -16,7 +16,7 @@ from jwmirror.pipeline.associations import generated, read
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import choose, requests, unmatched
-from jwmirror.planning.inputs import Stock
+from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations
 from tests.setup.plans import PlanSources, chains
 from tests.setup.records import association
@@ -91,21 +91,21 @@ def check_mapping(associations) -> None:
     """Plan them all with every member made, and compare."""
     recipe = Recipe(name="deep", programs=tuple({each.program for each in associations}))
     names = {member.name for each in associations for member in each.members}
-    stock = Stock(
-        made={
+    available = AvailableFiles(
+        results={
             (recipe.name, name): ResultFile(filename=name, sha256=name, size=1, identity=name)
             for name in names
         },
-        coming=frozenset(),
-        troubles={},
+        assumed=frozenset(),
+        problems={},
         exposures={root_of(name): row(root_of(name)) for name in names},
-        begun={},
-        held={},
+        starts={},
+        upstream={},
     )
     sources, found = PlanSources(), Associations(found=associations)
-    lookups = (sources, sources.results.get, sources.published, 10_000)
+    lookups = (sources.resolvers, sources.results.get, sources.published, 10_000)
 
-    plans = [plan_associations(stock, found, [recipe], *lookups, stage) for stage in (2, 3)]
+    plans = [plan_associations(available, found, [recipe], *lookups, stage) for stage in (2, 3)]
 
     planned = {
         (chain.derivations[0].product, chain.derivations[0].pipeline): chain.derivations[0]

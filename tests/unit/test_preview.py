@@ -22,14 +22,14 @@ from jwmirror.core.model import (
     canonical,
 )
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine
-from jwmirror.planning.builder import INPUTS
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.origins import origins
 from jwmirror.planning.plan import plan_associations
-from jwmirror.planning.resolver import Settled
-from jwmirror.report import status as told
+from jwmirror.planning.resolver import ResolvedStage
+from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.status import Preview, build_status
 from tests.setup import records
 from tests.setup.command_line import answer, run
@@ -54,13 +54,12 @@ class Anything:
         """The versions that are installed."""
         return engine()
 
-    def within(self, python):
-        """Of all environments the same."""
-        return self
-
-    def settle(self, pipeline, header, asked):
+    def resolve(self, pipeline, header, asked):
         """As a resolver does."""
-        return Settled(parameters={"steps": {}}, references={})
+        return ResolvedStage(parameters={"steps": {}}, references={})
+
+
+ANYTHING = Resolvers(Anything.context, lambda python: Anything())
 
 
 def pending(product: str, *pipelines: str) -> Chain:
@@ -71,7 +70,9 @@ def pending(product: str, *pipelines: str) -> Chain:
 
 def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
     """Exposures and associations are told apart; changed inputs are said once, not per file."""
-    contents = tuple(Reason(f"image3: content of {n}_cal.fits", "a", "b") for n in range(9))
+    contents = tuple(
+        Reason(f"image3: content of {n}_cal.fits", "a", "b", "image3", "inputs") for n in range(9)
+    )
     mosaic = replace(pending(MOSAIC, "image3"), reasons=contents)
     plans = (
         Plan(context="c", batches={"b": (pending(EXPOSURE, "detector1", "image2"),)}),
@@ -82,7 +83,7 @@ def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
 
     assert [each.level for each in found] == ["exposure", "association"]
     assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
-    assert found[1].reasons == ("inputs made anew",)
+    assert found[1].reasons == ("inputs recomputed",)
 
 
 def test_results_made_before_are_out_of_date_and_not_computed():
@@ -96,11 +97,6 @@ def test_results_made_before_are_out_of_date_and_not_computed():
     ).out_of_date
 
     assert (found.product, found.pipelines, found.ready) == (EXPOSURE, ("image2",), ("detector1",))
-
-
-def test_words_of_plan_and_status_agree():
-    """Wings do not import each other, so the two names of one reason are held together here."""
-    assert told.describe_reason(INPUTS) == told.INPUTS
 
 
 # ---- the command line on a mirror whose references were never synced -------------------------
@@ -242,14 +238,15 @@ def test_an_association_of_members_to_come_is_out_of_date():
     rate = Input(name=f"{EXPOSURE}_rate.fits", role="science")
     coming = replace(coming, derivations=(replace(coming.derivations[0], inputs=(rate,)),))
     ask = (Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))])
-    lookups = (Anything(), lambda key: None, lambda *place: old, 16)
+    lookups = (ANYTHING, lambda key: None, lambda *place: old, 16)
 
-    without = plan_associations(stock_of([raw], []), *ask, *lookups, stage=3)
-    ahead = plan_associations(stock_of([raw], [], coming=[coming]), *ask, *lookups, stage=3)
+    without = plan_associations(available_files([raw]), *ask, *lookups, stage=3)
+    assumed = available_files([raw], assumed_done=[coming])
+    ahead = plan_associations(assumed, *ask, *lookups, stage=3)
 
     assert [wait.product for wait in without.waits] == [MOSAIC] and not without.batches
     ((planned,),) = ahead.batches.values()
-    assert planned.reasons[-1] == INPUTS and not ahead.waits
+    assert planned.reasons[-1] == INPUTS_RECOMPUTED and not ahead.waits
 
 
 # ---- where values come from ------------------------------------------------------------------
@@ -261,9 +258,9 @@ class Layered(Anything):
     def __init__(self, **steps):
         self.steps = steps
 
-    def settle(self, pipeline, header, asked):
+    def resolve(self, pipeline, header, asked):
         """What all layers come to."""
-        return Settled(parameters={"steps": self.steps}, references={})
+        return ResolvedStage(parameters={"steps": self.steps}, references={})
 
     def pars(self, pipeline, header):
         """One reference for the jump step."""

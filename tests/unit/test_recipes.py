@@ -2,11 +2,12 @@
 
 import pytest
 
-from jwmirror.config.load import load, parse
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import effective
+from jwmirror.services.configure.load import load_config as load
+from jwmirror.services.configure.load import parse_config as parse
 
 VALUES = {  # of an exposure's header, by key of a where-block
     "program": "01345",
@@ -36,7 +37,7 @@ def block(value: object, **match: object) -> dict:
 def made(name: str = "deep", settings: object = (), **recipes: object) -> Recipe:
     """One of the recipes of a config."""
     raw = {"programs": [{"program": 1345}], "recipes": recipes, "set": settings or []}
-    return {each.name: each for each in parse(raw, check_steps=False).recipes}[name]
+    return {each.name: each for each in parse(raw, False).recipes}[name]
 
 
 def threshold(recipe: Recipe) -> object:
@@ -48,7 +49,7 @@ def mistakes(settings: object = (), check_steps: bool = False, **recipes: object
     """What is wrong with a config of these recipes."""
     raw = {"programs": [{"program": 1345}], "recipes": recipes, "set": settings or []}
     with pytest.raises(ConfigError) as caught:
-        parse(raw, check_steps=check_steps)
+        parse(raw, check_steps)
     return caught.value.mistakes
 
 

@@ -16,7 +16,7 @@ from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import FILES
 from jwmirror.pipeline.registry import class_of, idle_steps
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
@@ -33,9 +33,9 @@ class CachedExposure:
     header: str
 
     @property
-    def resolver(self) -> Resolver:
+    def resolver(self) -> LocalResolver:
         """Of the one context."""
-        return Resolver(self.cache, CONTEXT)
+        return LocalResolver(self.cache, CONTEXT)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(cached, pipeline, ste
 
     But for steps that are passed by, and what says where files go.
     """
-    ours = cached.resolver.settle(pipeline, cached.header, {"steps": steps}).parameters["steps"]
+    ours = cached.resolver.resolve(pipeline, cached.header, {"steps": steps}).parameters["steps"]
     cls = class_of(pipeline)
     config, _ = cls.build_config(str(cached.uncal), steps=json.loads(json.dumps(steps)))
     theirs = cls.from_config_section(config).get_pars()["steps"]
@@ -85,7 +85,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(cached, pipeline, ste
 
 def test_a_reference_is_known_by_name_and_content(cached):
     """Those of steps that run, pars references too, with their sha1; N/A where none applies."""
-    references = cached.resolver.settle("detector1", cached.header, {"steps": {}}).references
+    references = cached.resolver.resolve("detector1", cached.header, {"steps": {}}).references
 
     name, checksum = references["dark"]
     content = (cached.cache / "references/jwst/nircam" / name).read_bytes()
@@ -98,7 +98,7 @@ def test_references_of_skipped_steps_do_not_count(cached):
     """Without dark_current, the dark is not in the key."""
     skip = {"steps": {"dark_current": {"skip": True}}}
 
-    references = cached.resolver.settle("detector1", cached.header, skip).references
+    references = cached.resolver.resolve("detector1", cached.header, skip).references
 
     assert "dark" not in references
 
@@ -109,9 +109,8 @@ def test_an_override_counts_by_its_content(cached, tmp_path):
     mine.write_bytes(b"dark")
     override = {"steps": {"dark_current": {"override_dark": "mine.fits"}}}
 
-    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle(
-        "detector1", cached.header, override
-    )
+    resolver = LocalResolver(cached.cache, CONTEXT, base=tmp_path)
+    found = resolver.resolve("detector1", cached.header, override)
 
     assert found.references["dark_current.override_dark"] == ("mine.fits", sha256_of(mine))
     assert "dark" not in found.references
@@ -123,9 +122,8 @@ def test_the_override_of_one_step_is_no_other_steps(cached, tmp_path):
     (tmp_path / "mine.fits").write_bytes(b"gain")
     override = {"steps": {"jump": {"override_gain": "mine.fits"}}}
 
-    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle(
-        "detector1", cached.header, override
-    )
+    resolver = LocalResolver(cached.cache, CONTEXT, base=tmp_path)
+    found = resolver.resolve("detector1", cached.header, override)
 
     assert found.references["gain"][0].startswith("jwst_nircam_gain")
     assert "jump.override_gain" in found.references
@@ -141,12 +139,12 @@ def test_a_parameter_reference_that_asks_the_network_is_refused(built, tmp_path,
     content.parameters["abs_refcat"] = "GAIADR3"
     content.to_asdf().write_to(pars)
     monkeypatch.setenv("CRDS_PATH", str(cache))
-    resolver = Resolver(cache, CONTEXT)
+    resolver = LocalResolver(cache, CONTEXT)
 
     with pytest.raises(CalibrationError, match=rf"GAIADR3 \(by {pars.name}\).*to '' for no"):
-        resolver.settle("image3", built.header, {"steps": {}})
+        resolver.resolve("image3", built.header, {"steps": {}})
     for tweakreg in ({"abs_refcat": ""}, {"skip": True}):
-        assert resolver.settle("image3", built.header, {"steps": {"tweakreg": tweakreg}})
+        assert resolver.resolve("image3", built.header, {"steps": {"tweakreg": tweakreg}})
 
 
 def test_hooks_are_settled_too(cached, tmp_path):
@@ -155,7 +153,8 @@ def test_hooks_are_settled_too(cached, tmp_path):
     source.write_text("def scale(model): ...")
     asked = {"steps": {"jump": {"post_hooks": ["fixes.scale"]}}}
 
-    found = Resolver(cached.cache, CONTEXT, base=tmp_path).settle("detector1", cached.header, asked)
+    resolver = LocalResolver(cached.cache, CONTEXT, base=tmp_path)
+    found = resolver.resolve("detector1", cached.header, asked)
 
     assert found.hooks == (("fixes.scale", sha256_of(source)),)
 
@@ -165,7 +164,7 @@ def test_a_gap_names_type_values_and_context(cached):
     other = cached.header.replace("NRCB1", "NRCB4")
 
     with pytest.raises(CalibrationError, match=r"jwst_0001\.pmap has no \w+ reference.*NRCB4"):
-        cached.resolver.settle("detector1", other, {"steps": {}})
+        cached.resolver.resolve("detector1", other, {"steps": {}})
 
 
 def test_needed_references_are_those_that_are_used(cached):
@@ -175,7 +174,7 @@ def test_needed_references_are_those_that_are_used(cached):
 
     needed = set(cached.resolver.needed([(header, stages)]))
 
-    used = [cached.resolver.settle(stage, header, {"steps": {}}).references for stage in stages]
+    used = [cached.resolver.resolve(stage, header, {"steps": {}}).references for stage in stages]
     names = {name for references in used for name, sha1 in references.values() if sha1}
     assert names <= needed
     assert all((cached.cache / "references/jwst/nircam" / name).is_file() for name in needed)
@@ -188,10 +187,10 @@ def test_a_reference_that_is_not_in_the_cache_is_named(cached, tmp_path, monkeyp
     monkeypatch.setenv("CRDS_PATH", str(empty))
 
     with pytest.raises(ReferencesError, match=r"\.asdf is not in the reference cache.*network"):
-        Resolver(empty, CONTEXT).settle("detector1", cached.header, {})
+        LocalResolver(empty, CONTEXT).resolve("detector1", cached.header, {})
 
 
 def test_another_cache_than_that_of_the_process_is_refused(cached, tmp_path):
     """CRDS would silently look into the one that its environment names."""
     with pytest.raises(ReferencesError, match="CRDS_PATH"):
-        Resolver(tmp_path, CONTEXT).needed([(cached.header, ("detector1",))])
+        LocalResolver(tmp_path, CONTEXT).needed([(cached.header, ("detector1",))])

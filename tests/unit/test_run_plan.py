@@ -20,7 +20,8 @@ BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine()}, batches={})
 
 def planned_after(below, mirror):
     """The plans of an empty mirror after these levels."""
-    return plan_levels(EMPTY, [DEEP], PlanSources(), ResultStore(mirror.root), 16, below=below)
+    resolvers, results = PlanSources().resolvers, ResultStore(mirror.root)
+    return plan_levels(EMPTY, [DEEP], resolvers, results, 16, below=below)
 
 
 @pytest.mark.parametrize(
@@ -43,19 +44,20 @@ def test_levels_of_one_state_are(empty_mirror):
 
 def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
     """Mosaics that cannot be made are reported when the exposures are planned, and once."""
-    observatory, results = PlanSources(gaps={"image3"}), ResultStore(empty_mirror.root)
+    resolvers = PlanSources(gaps={"image3"}).resolvers
+    results = ResultStore(empty_mirror.root)
     associations = Associations(found=(*image2(1, 2).found, *image3(1, 2).found))
     holdings = Holdings(entries=(exposure(1), exposure(2)), associations=associations)
 
-    plans = plan_levels(holdings, [DEEP], observatory, results, 16)
-    (refused,) = refused_after(plans, holdings, [DEEP], observatory, results)
+    plans = plan_levels(holdings, [DEEP], resolvers, results, 16)
+    (refused,) = refused_after(plans, holdings, [DEEP], resolvers, results)
 
     assert [plan.failures for plan in plans] == [()]
     assert (refused.product, refused.why) == (
         MOSAIC,
         "image3: jwst_0001.pmap has no flat reference",
     )
-    assert refused_after([*plans] * 3, holdings, [DEEP], observatory, results) == ()
+    assert refused_after([*plans] * 3, holdings, [DEEP], resolvers, results) == ()
 
 
 def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from jwmirror.config.load import parse
 from jwmirror.core.errors import ConfigError
+from jwmirror.services.configure.load import parse_config as parse
 
 TWO_RATES = {
     "kind": "image2",

@@ -12,7 +12,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
 from jwmirror.engine.stage import check, run
 from jwmirror.pipeline.derivation import key_of
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
@@ -31,9 +31,10 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
     exposures = folder.plan(recipe)
     first = folder.calibrate(exposures)
-    lookups = (folder.resolver, folder.store.recall, lambda *_: None)
-    stock = stock_of(folder.entries, first.results)
-    mosaic = chains(plan_associations(stock, folder.associations, [recipe], *lookups, 16, stage=3))
+    lookups = (folder.resolvers, folder.store.recall, lambda *_: None)
+    available = available_files(folder.entries, first.results)
+    plan = plan_associations(available, folder.associations, [recipe], *lookups, 16, stage=3)
+    mosaic = chains(plan)
 
     second = folder.calibrate(mosaic)
     again = folder.calibrate([*exposures, *mosaic])

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from jwmirror.core.model.product import Product
 
 HELD, GONE = "held", "vanished"
@@ -20,12 +22,13 @@ class Version:
     refusal: str = ""  # of an input that cannot be recalibrated: why
 
 
-@dataclass(frozen=True, kw_only=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file, exposure or association that failed while the run went on."""
 
     name: str
     message: str
+    recipe: str = ""  # of a calibration
+    product: str = ""  # of a calibration: root of the exposure's or association's product
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,13 @@ class Entry:
     def filename(self) -> str:
         """The last part of the path."""
         return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def upstream(self) -> Product:
+        """The product of a file that MAST made; ValueError for a recalibrated one."""
+        if self.product is None:
+            raise ValueError(f"{self.path} is not a product of MAST")
+        return self.product
 
 
 @dataclass(frozen=True, kw_only=True)

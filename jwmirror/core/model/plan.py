@@ -1,12 +1,17 @@
 """What recalibration plans, waits for and makes."""
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
 
 from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.holding import Failure, ResultFile, Version
 from jwmirror.core.model.product import Reason
 
-DEFAULT = "default of jwst"  # whence a parameter's value is where nobody sets it
+DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
+NEVER_CALIBRATED = Reason("new", "", "", cause="new")
+INPUTS_RECOMPUTED = Reason("inputs recomputed", "", "", cause="inputs")
 LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
 
 
@@ -36,7 +41,7 @@ class Chain:
     observation: str
     product: str
     derivations: tuple[Derivation, ...]
-    reasons: tuple[Reason, ...]  # why it is out of date; Reason("new", "", "") if it never was
+    reasons: tuple[Reason, ...]  # why it is out of date
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
     memory: int = 0  # bytes that its stages may take, one after the other; an estimate
@@ -52,13 +57,26 @@ class Spent:
     peak_memory: int  # bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wait:
-    """Something that cannot be calibrated now, and why."""
+WaitCause = Literal[
+    "",  # not recorded, in a file of an earlier version
+    "association",  # none calls for the exposure, or its file is unusable
+    "unsettled",  # MAST has reprocessed only a part of an association
+    "unsupported",  # jwst has no pipeline for this type of exposure
+    "input",  # an input is unusable, is not mirrored, or is of another version than the others
+    "failed",  # a member of the association failed
+    "references",  # a reference file is not in the cache
+    "request",  # parameters, hooks, or references that the context does not have
+]
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An exposure or association that cannot be calibrated now, and why."""
 
     recipe: str
     product: str
-    why: str
+    why: str  # for people
+    cause: WaitCause = ""
+    member: str = ""  # the member of the association that is missing, for this cause
 
 
 @dataclass(frozen=True, kw_only=True)

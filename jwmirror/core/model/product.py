@@ -1,7 +1,7 @@
 """What MAST holds, as it said, and how that differs from the mirror."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 from msgspec import structs
@@ -70,13 +70,17 @@ class Listing:
     products: tuple[Product, ...]
 
 
-@dataclass(frozen=True, order=True)
-class Reason:
-    """One thing that differs, and how: `what` was `old` and is `new`."""
+ReasonCause = Literal["", "new", "inputs"]  # nothing was published yet; inputs were recomputed
+
+
+class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=True):
+    """One difference: `what` was `old` and is `new`. The texts are for people."""
 
     what: str
     old: str
     new: str
+    stage: str = ""  # the pipeline whose derivation differs; "" if the reason is for all
+    cause: ReasonCause = ""  # only where code depends on it
 
     def __str__(self) -> str:
         return f"{self.what}: {self.old or '-'} -> {self.new or '-'}"

@@ -73,7 +73,15 @@ class Run:
         return (
             *(Failure(name="listing of MAST", message=why) for why in doubts),
             *(failure for each in receipts for failure in each.failures),
-            *(Failure(name=f"{each.recipe}: {each.product}", message=each.why) for each in refused),
+            *(
+                Failure(
+                    name=f"{wait.recipe}: {wait.product}",
+                    message=wait.why,
+                    recipe=wait.recipe,
+                    product=wait.product,
+                )
+                for wait in refused
+            ),
         )
 
     @property

@@ -7,21 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jwmirror.config.load import Config, load
+from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
-from jwmirror.core.model import UPSTREAM, Chain, Derivation, Plan, Reason, Recipe
+from jwmirror.core.model import UPSTREAM, Chain, Derivation, Plan, Recipe
 from jwmirror.core.model.association import root_of
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
+from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.explanation import EarlierResult, Explanation, RecipePreview, StagePreview
+from jwmirror.services.configure.load import load_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.services.inspect.preview import (
     ONE_BATCH,
-    Offline,
     current_holdings,
     origins_of,
     origins_under,
-    resolver_by,
+    resolvers_by,
 )
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import plan_levels
@@ -102,7 +103,7 @@ def _are_raw(files: Sequence[Explanation]) -> bool:
 def _load(config_file: Path, settings: Sequence[str]) -> tuple[Config | None, str]:
     """Return the config, or what is wrong with it; wrong `settings` are an error."""
     try:
-        return load(config_file, settings), ""
+        return load_config(config_file, settings), ""
     except ConfigError as error:
         if settings:
             raise
@@ -179,13 +180,13 @@ def outlooks(
         raise ConfigError([f"--recipe: {unknown('recipe', asked, names)}"])
     chosen = [recipe for recipe in recipes if asked in (None, recipe.name)]
     results = ResultStore(mirror)
-    resolver, notes = resolver_by(cache, last_references(mirror), context)
+    resolvers, notes = resolvers_by(cache, last_references(mirror), context)
     holdings = _of_program(current_holdings(mirror, run, chosen), filename[:PROGRAM])
     found = []
     for recipe in chosen:
-        plans = plan_levels(holdings, [recipe], resolver, results, ONE_BATCH, is_preview=True)
+        plans = plan_levels(holdings, [recipe], resolvers, results, ONE_BATCH, is_preview=True)
         stages = tuple(
-            _stage(results, derivation, recipe, holdings, resolver, chain)
+            _stage(results, derivation, recipe, holdings, resolvers, chain)
             for derivation, chain in _derivations(results, plans, root_of(filename))
         )
         waits = tuple(
@@ -221,25 +222,19 @@ def _derivations(
                     yield derivation, chain
 
 
-def _about(pipeline: str, reasons: Iterable[Reason]) -> Iterator[Reason]:
-    """Those of a chain's reasons that are about one of its stages, or about all."""
-    for reason in reasons:
-        stage, colon, _ = reason.what.partition(": ")
-        if not colon or stage == pipeline:
-            yield reason
-
-
 def _stage(
     results: ResultStore,
     derivation: Derivation,
     recipe: Recipe,
     holdings: Holdings,
-    resolver: Offline,
+    resolvers: Resolvers,
     chain: Chain | None,
 ) -> StagePreview:
     key = key_of(derivation) if is_bound(derivation) else ""
+    stages = (derivation.pipeline, "")  # this one, or all of the chain
+    reasons = chain.reasons if chain else ()
     try:
-        origins, note = origins_under(derivation, recipe, holdings.entries, resolver), ""
+        origins, note = origins_under(derivation, recipe, holdings.entries, resolvers), ""
     except JwmirrorError as error:
         origins, note = {}, str(error)
     return StagePreview(
@@ -247,7 +242,7 @@ def _stage(
         key=key,
         is_made=chain is None,
         derivation=derivation,
-        reasons=tuple(_about(derivation.pipeline, chain.reasons if chain else ())),
+        reasons=tuple(reason for reason in reasons if reason.stage in stages),
         origins=origins,
         former=former_results(results.mirror, key, derivation),
         note=note,

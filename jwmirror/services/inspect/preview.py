@@ -5,10 +5,11 @@ Like the bench it may call all wings; only the command line calls it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from jwmirror.core.errors import ConfigError, ReferencesError
 from jwmirror.core.model import (
@@ -28,14 +29,14 @@ from jwmirror.core.model.run import Run
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import unmatched
-from jwmirror.planning.builder import Resolves
-from jwmirror.planning.inputs import MISSING
+from jwmirror.planning.inputs import why_missing
 from jwmirror.planning.origins import origins
-from jwmirror.planning.resolver import Settled
+from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.status import Preview
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.services.run.plan import plan_levels
-from jwmirror.services.run.references import offline_resolver
+from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references
@@ -60,13 +61,15 @@ def preview(
     """
     results = ResultStore(mirror)
     last = last_references(mirror)
-    resolver, note = resolver_by(cache, last, context) if ahead is None else _looking(cache, ahead)
+    resolvers, note = (
+        resolvers_by(cache, last, context) if ahead is None else _by_context(cache, ahead)
+    )
     holdings = current_holdings(mirror, run, recipes)
-    plans = plan_levels(holdings, recipes, resolver, results, ONE_BATCH, is_preview=True)
+    plans = plan_levels(holdings, recipes, resolvers, results, ONE_BATCH, is_preview=True)
     return Preview(
-        plans=tuple(_without(plan, resolver.gaps) for plan in plans),
+        plans=tuple(_without_unknown(plan) for plan in plans),
         ready=tuple(chain for plan in plans for chain in _ready(results, plan)),
-        unknown=tuple(wait for plan in plans for wait in _unknown(plan, resolver.gaps)),
+        unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
         notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes, holdings)),
     )
 
@@ -88,12 +91,12 @@ def origins_of(
     if recipe is None:
         gone = f"recipe {result.origin} is not in the config"
         raise ConfigError([f"{gone}, so where the values come from is not known."])
-    resolver, _ = resolver_by(cache, last, context)
-    return origins_under(made, recipe, entries, resolver)
+    resolvers, _ = resolvers_by(cache, last, context)
+    return origins_under(made, recipe, entries, resolvers)
 
 
 def origins_under(
-    made: Derivation, recipe: Recipe, entries: Iterable[Entry], resolver: "Offline"
+    made: Derivation, recipe: Recipe, entries: Iterable[Entry], resolvers: Resolvers
 ) -> dict[str, str]:
     """Where the parameters of a derivation come from, made or planned.
 
@@ -105,81 +108,38 @@ def origins_under(
     header = known.get(f"{root}{UNCAL}") or next(filter(None, known.values()), "")
     if not header:
         raise ConfigError([f"no {root}{UNCAL}, so where the values come from is not known."])
-    return origins(made, recipe, header, resolver.within(recipe.python).resolver)
+    return origins(made, recipe, header, resolvers.of(recipe.python))
 
 
-@dataclass
-class Offline:
-    """A resolver that notes what could not be told for want of synced references."""
-
-    resolver: Resolves
-    gaps: set[str] = field(default_factory=set)  # messages, as they stand in plans
-
-    @property
-    def context(self) -> str:
-        """The context of the references."""
-        return self.resolver.context
-
-    @property
-    def engine(self) -> Mapping[str, str]:
-        """As Resolver.engine."""
-        return self.resolver.engine
-
-    def within(self, python: str) -> "Offline":
-        """As Resolver.within; what could not be told is noted in one place."""
-        return Offline(self.resolver.within(python), self.gaps)
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """As Resolver.settle."""
-        try:
-            return self.resolver.settle(pipeline, header, asked)
-        except ReferencesError as err:
-            self.gaps.add(str(err))
-            raise
-
-
-@dataclass(frozen=True)
-class Unsynced:
-    """A resolver for where nothing can be told, and why."""
-
-    why: str
-    context: str = ""
-    engine: Mapping[str, str] = field(default_factory=dict)
-
-    def within(self, python: str) -> "Unsynced":
-        """Nothing can be told of other environments, either."""
-        return self
-
-    def settle(self, pipeline: str, header: str, asked: Mapping[str, Any]) -> Settled:
-        """Always ReferencesError."""
-        raise ReferencesError(self.why)
-
-    def pars(self, pipeline: str, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Always ReferencesError."""
-        raise ReferencesError(self.why)
-
-
-def resolver_by(
+def resolvers_by(
     cache: Path, last: References | None, policy: str
-) -> tuple[Offline, tuple[str, ...]]:
-    """A resolver by the context that a policy names, else by the last run's; notes on that."""
+) -> tuple[Resolvers, tuple[str, ...]]:
+    """Return resolvers for the context that a policy names, else for the last run's; and notes."""
     used = last.context if last else ""
     asked = policy if policy.endswith(".pmap") else used
     if not asked:
-        return Offline(Unsynced("no references were synced yet; `snakemake` syncs them")), ()
-    here = [name for name in (asked, used) if _is_cached(cache, name)]
-    if not here:
-        why = f"{asked} is not in the reference cache {cache}; `snakemake` syncs it"
-        return Offline(Unsynced(why)), ()
+        return _unsynced("no references were synced yet; `snakemake` syncs them"), ()
+    cached = [name for name in (asked, used) if _is_cached(cache, name)]
+    if not cached:
+        return _unsynced(f"{asked} is not in the reference cache {cache}; `snakemake` syncs it"), ()
     files = last.files if last else {}
-    references = References(context=here[0], server=last.server if last else "", files=files)
-    told = f"{asked} is not in the reference cache {cache}: what is told here is by {here[0]}."
-    return Offline(offline_resolver(cache, references)), () if here[0] == asked else (told,)
+    references = References(context=cached[0], server=last.server if last else "", files=files)
+    note = f"{asked} is not in the reference cache {cache}: what is told here is by {cached[0]}."
+    return offline_resolvers(cache, references), () if cached[0] == asked else (note,)
 
 
-def _looking(cache: Path, ahead: References) -> tuple[Offline, tuple[str, ...]]:
-    """A resolver on references that CRDS was asked for just now, and a note that says so."""
-    return Offline(offline_resolver(cache, ahead)), (f"By context {ahead.context}.",)
+def _unsynced(why: str) -> Resolvers:
+    """Return resolvers that always raise ReferencesError."""
+
+    def fail(python: str) -> Resolver:
+        raise ReferencesError(why)
+
+    return Resolvers("", fail)
+
+
+def _by_context(cache: Path, references: References) -> tuple[Resolvers, tuple[str, ...]]:
+    """Return resolvers for references that CRDS was asked for just now, and a note on that."""
+    return offline_resolvers(cache, references), (f"By context {references.context}.",)
 
 
 def _is_cached(cache: Path, context: str) -> bool:
@@ -215,19 +175,16 @@ def _ready(results: ResultStore, plan: Plan) -> Iterator[Chain]:
         )
 
 
-def _unknown(plan: Plan, gaps: set[str]) -> Iterator[Wait]:
-    """What waits or is refused only for want of synced references, of its own or a member's."""
+def _unknown(plan: Plan) -> Iterator[Wait]:
+    """Yield what waits or is refused only because references are not in the cache."""
     for wait in (*plan.failures, *plan.waits):
-        why = wait.why.split(MISSING, 1)[-1]
-        if why in gaps:
-            yield replace(wait, why=why)
+        if wait.cause == "references":
+            yield structs.replace(wait, why=why_missing(wait))
 
 
-def _without(plan: Plan, gaps: set[str]) -> Plan:
-    """A plan without what is unknown."""
-    unknown = {(wait.recipe, wait.product) for wait in _unknown(plan, gaps)}
+def _without_unknown(plan: Plan) -> Plan:
     waits, failures = (
-        tuple(each for each in waits if (each.recipe, each.product) not in unknown)
+        tuple(wait for wait in waits if wait.cause != "references")
         for waits in (plan.waits, plan.failures)
     )
     return replace(plan, waits=waits, failures=failures)

@@ -47,12 +47,12 @@ def mirror_status(
 def _preview(
     root: Path, run: Run, config_file: Path, settings: Sequence[str], context: str | None
 ) -> Preview:
-    from jwmirror.config.load import load
     from jwmirror.services.configure.check import config_advice
+    from jwmirror.services.configure.load import load_config
     from jwmirror.services.inspect.preview import current_holdings, preview  # imports jwst: seconds
     from jwmirror.services.run.references import preview_references
 
-    config = load(config_file, settings)
+    config = load_config(config_file, settings)
     programs = [selection.program for selection in config.selections]
     ahead = None
     if context is not None:

@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 from jwmirror.archive.poll import group_into_orders, poll
-from jwmirror.config.load import Config, load
+from jwmirror.config.load import Config
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import UPSTREAM, Product
 from jwmirror.core.model.maintenance import Adoption
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.staging import staging_folder
 from jwmirror.pipeline.identity import version_of
+from jwmirror.services.configure.load import load_config
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, lease
 from jwmirror.store.maintenance.adopt import adopt, check_folder
@@ -27,7 +28,7 @@ def adopt_folder(config_file: Path, folder: Path, wait_s: float | None, dry_run:
         StoreError: there is no such folder.
         HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
-    config = load(config_file)
+    config = load_config(config_file)
     check_folder(folder)  # before MAST is asked
     root = config.mirror
     if dry_run:

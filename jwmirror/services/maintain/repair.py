@@ -6,10 +6,11 @@ from pathlib import Path
 
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import Transfer
-from jwmirror.config.load import Config, load
+from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
 from jwmirror.core.model.maintenance import Repairs
 from jwmirror.net.staging import staging_folder
+from jwmirror.services.configure.load import load_config
 from jwmirror.store.maintenance.repair import Arrival, Refetch, planned, repair
 from jwmirror.store.objects import Objects
 
@@ -30,7 +31,7 @@ def repair_mirror(
         return planned(root, full)
     if config_file is None:
         return repair(root, full, wait_s=wait_s)
-    config = load(config_file)
+    config = load_config(config_file)
     return repair(root, full, _refetch_from(root, config), config.group, wait_s)
 
 

@@ -7,7 +7,7 @@ from jwmirror.core.model import Chain, Receipt, References
 from jwmirror.engine.memory_pool import of_machine
 from jwmirror.engine.worker import calibrate
 from jwmirror.planning.memory import room_in
-from jwmirror.services.run.references import offline_resolver
+from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
 
 
@@ -34,7 +34,7 @@ def calibrate_batch(
         ShortOfMemoryError: an exposure was killed even when it ran alone, and another attempt
             with more memory is possible. Other failures are in the receipt.
     """
-    offline_resolver(cache, references)  # sets the environment of CRDS for the workers, too
+    offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
     available = min(memory, of_machine())
     return calibrate(
         chains,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import LEVELS, Plan, Poll, Receipt, Recipe, References, Settling, Wait
-from jwmirror.planning.builder import Resolves
-from jwmirror.planning.inputs import stock_of
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
+from jwmirror.planning.resolvers import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
 from jwmirror.services.run.holdings import Holdings, load_holdings
-from jwmirror.services.run.references import offline_resolver
+from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
 
 
@@ -49,16 +49,16 @@ def plan_recalibration(
     if ahead:
         return PlannedLevels(plan=ahead[0], ahead=tuple(ahead[1:]))
     holdings = load_holdings(mirror, poll, settling, recipes)
-    resolver, results = offline_resolver(cache, references), ResultStore(mirror)
-    plans = plan_levels(holdings, recipes, resolver, results, batch_size, below, receipts)
-    refused = () if below else refused_after(plans, holdings, recipes, resolver, results)
+    resolvers, results = offline_resolvers(cache, references), ResultStore(mirror)
+    plans = plan_levels(holdings, recipes, resolvers, results, batch_size, below, receipts)
+    refused = () if below else refused_after(plans, holdings, recipes, resolvers, results)
     return PlannedLevels(plan=plans[0], ahead=plans[1:], refused_later=refused)
 
 
 def plan_levels(
     holdings: Holdings,
     recipes: Sequence[Recipe],
-    resolver: Resolves,
+    resolvers: Resolvers,
     results: ResultStore,
     batch_size: int,
     below: Sequence[Plan] = (),
@@ -70,8 +70,8 @@ def plan_levels(
     Without `is_preview`, stop at the first level with something to compute. A preview plans all
     levels: results still to be computed are assumed to exist, with unknown content.
     """
-    _check_one_state(below, recipes, resolver)
-    lookups = (recipes, resolver, results, batch_size)
+    _check_one_state(below, recipes, resolvers)
+    lookups = (recipes, resolvers, results, batch_size)
     plans: list[Plan] = []
     while len(below) + len(plans) < len(LEVELS):
         lower = (*below, *plans)
@@ -89,24 +89,24 @@ def refused_after(
     plans: Sequence[Plan],
     holdings: Holdings,
     recipes: Sequence[Recipe],
-    resolver: Resolves,
+    resolvers: Resolvers,
     results: ResultStore,
 ) -> tuple[Wait, ...]:
     """Return what the levels after these plans will refuse, whatever the batches give."""
-    later = plan_levels(holdings, recipes, resolver, results, 1, below=plans, is_preview=True)
+    later = plan_levels(holdings, recipes, resolvers, results, 1, below=plans, is_preview=True)
     return tuple(wait for plan in later for wait in plan.failures)
 
 
 def _plan_exposures(
     holdings: Holdings,
     recipes: Sequence[Recipe],
-    resolver: Resolves,
+    resolvers: Resolvers,
     results: ResultStore,
     batch_size: int,
 ) -> Plan:
     """Plan the exposures that do not wait for an unsettled association."""
     entries, waits = settled_exposures(holdings.entries, holdings.unsettled, recipes)
-    lookups = (resolver, results.recall, results.published, batch_size)
+    lookups = (resolvers, results.recall, results.published, batch_size)
     plan = plan_exposures(entries, holdings.associations, recipes, *lookups)
     return replace(plan, waits=(*waits, *plan.waits))
 
@@ -117,7 +117,7 @@ def _plan_associations(
     receipts: Sequence[Receipt],
     assumed_done: Sequence[Plan],
     recipes: Sequence[Recipe],
-    resolver: Resolves,
+    resolvers: Resolvers,
     results: ResultStore,
     batch_size: int,
 ) -> Plan:
@@ -129,29 +129,31 @@ def _plan_associations(
     associations, waits = settled_associations(
         holdings.associations, holdings.unsettled, recipes, stage
     )
-    troubles = [trouble for plan in lower for trouble in (*plan.waits, *plan.failures)]
-    stock = stock_of(
+    problems = [problem for plan in lower for problem in (*plan.waits, *plan.failures)]
+    available = available_files(
         holdings.entries,
         results=[result for plan in lower for result in plan.done]
         + [result for receipt in receipts for result in receipt.results],
-        troubles=troubles + [failure for receipt in receipts for failure in receipt.failures],
-        coming=[
+        problems=problems + [failure for receipt in receipts for failure in receipt.failures],
+        assumed_done=[
             chain for plan in assumed_done for batch in plan.batches.values() for chain in batch
         ],
     )
-    lookups = (resolver, results.recall, results.published, batch_size)
-    plan = plan_associations(stock, associations, recipes, *lookups, stage)
-    reported = {(trouble.recipe, trouble.product) for trouble in troubles}
+    lookups = (resolvers, results.recall, results.published, batch_size)
+    plan = plan_associations(available, associations, recipes, *lookups, stage)
+    reported = {(problem.recipe, problem.product) for problem in problems}
     waits = tuple(wait for wait in waits if (wait.recipe, wait.product) not in reported)
     return replace(plan, waits=(*waits, *plan.waits))
 
 
-def _check_one_state(below: Sequence[Plan], recipes: Sequence[Recipe], resolver: Resolves) -> None:
+def _check_one_state(
+    below: Sequence[Plan], recipes: Sequence[Recipe], resolvers: Resolvers
+) -> None:
     """Raise CalibrationError unless the levels below have this context and these engines."""
     for plan in below:
         for recipe in recipes:
             before = (plan.context, plan.engines.get(recipe.name))
-            now = (resolver.context, before[1] and dict(resolver.within(recipe.python).engine))
+            now = (resolvers.context, before[1] and dict(resolvers.of(recipe.python).engine))
             if before != now:
                 raise CalibrationError(
                     f"recipe {recipe.name}: the levels below were planned with {before}, this one "

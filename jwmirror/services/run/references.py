@@ -8,7 +8,7 @@ from jwmirror.core.model import Poll, Recipe, References, Settling
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.planning.plan import wanted
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
 
@@ -58,10 +58,10 @@ def preview_references(
     return References(context=context, server=url, files=files)
 
 
-def offline_resolver(cache: Path, references: References) -> Resolver:
-    """Return a resolver on the synced cache; set the environment that it and children need."""
+def offline_resolvers(cache: Path, references: References) -> Resolvers:
+    """Return resolvers on the synced cache; set the environment that they and children need."""
     os.environ.update(environment(cache, references.context))
-    return Resolver(cache, references.context, references.files)
+    return resolvers_of(cache, references.context, references.files)
 
 
 def _published_context(mirror: Path) -> str:
@@ -75,10 +75,10 @@ def _needed(
 ) -> tuple[str, ...]:
     """Return the names of all references that recipes may need, by the jwst of each recipe."""
     sync_mappings(url, context, cache)
-    resolver = offline_resolver(cache, References(context=context, server=url, files={}))
+    resolvers = offline_resolvers(cache, References(context=context, server=url, files={}))
     names: set[str] = set()
     for python in {recipe.python for recipe in recipes}:
         same = [recipe for recipe in recipes if recipe.python == python]
         headers = wanted(holdings.entries, holdings.associations, same)
-        names.update(resolver.within(python).needed(headers) if headers else ())
+        names.update(resolvers.of(python).needed(headers) if headers else ())
     return tuple(sorted(names))

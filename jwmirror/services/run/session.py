@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jwmirror.config.load import Config, parse
+from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, HeldError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
 from jwmirror.planning.memory import of_job
+from jwmirror.services.configure.load import parse_config
 from jwmirror.store import lease as leases
 from jwmirror.store.runs import RunFiles
 
@@ -27,7 +28,7 @@ def checked_config(raw: Mapping[str, Any], check_steps: bool) -> Config:
     `check_steps`: check parameters of steps against stpipe's specs, which takes seconds.
     """
     try:
-        return parse(dict(raw), check_steps=check_steps)
+        return parse_config(dict(raw), check_steps)
     except ConfigError as error:
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)

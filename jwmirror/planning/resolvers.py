@@ -1,0 +1,36 @@
+"""One resolver for each Python environment that recipes run in."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from jwmirror.planning.remote_resolver import RemoteResolver
+from jwmirror.planning.resolver import LocalResolver, Resolver
+
+
+class Resolvers:
+    """The resolvers of one CRDS context; `make` is called once for each Python, when needed."""
+
+    def __init__(self, context: str, make: Callable[[str], Resolver]):
+        self.context = context
+        self._make = make
+        self._made: dict[str, Resolver] = {}
+
+    def of(self, python: str) -> Resolver:
+        """Return the resolver for the environment of a Python; "" is the running one."""
+        if python not in self._made:
+            self._made[python] = self._make(python)
+        return self._made[python]
+
+
+def resolvers_of(
+    cache: Path, context: str, sha1s: Mapping[str, str] | None = None, base: Path | None = None
+) -> Resolvers:
+    """Return the resolvers for a reference cache; the arguments are those of LocalResolver."""
+    cache, base, sha1s = Path(cache).absolute(), Path(base or "").absolute(), sha1s or {}
+
+    def make(python: str) -> Resolver:
+        if python:
+            return RemoteResolver(python, cache, context, sha1s, base)
+        return LocalResolver(cache, context, sha1s, base)
+
+    return Resolvers(context, make)

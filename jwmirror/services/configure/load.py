@@ -1,0 +1,24 @@
+"""Load a config with its parameters checked, each recipe's by the jwst that will run it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jwmirror.config.load import Config, load, parse
+from jwmirror.config.recipes import Checker
+
+
+def load_config(path: Path, settings: Sequence[str] = ()) -> Config:
+    """Return the config in a YAML file, as config.load.load."""
+    return load(path, settings, _checker_of)
+
+
+def parse_config(raw: Any, check_parameters: bool = True) -> Config:
+    """Return the config that `raw` describes, as config.load.parse."""
+    return parse(raw, _checker_of if check_parameters else None)
+
+
+def _checker_of(python: str) -> Checker:
+    from jwmirror.planning.resolvers import resolvers_of  # imports jwst: seconds
+
+    return resolvers_of(Path(), "").of(python).mistakes
