@@ -96,7 +96,7 @@ def test_status_tells_who_is_at_work(small_mirror):
     with lease(small_mirror.root, "run 20260401T000000Z-1", name=RUN):
         page, found = run(*at), answer(*at)
 
-    assert "at work on it: run 20260401T000000Z-1, since" in page
+    assert "in use by: run 20260401T000000Z-1, since" in page
     assert found["at_work"].startswith("run 20260401T000000Z-1")
 
 

@@ -135,7 +135,7 @@ def test_what_was_never_synced_is_unknown_and_no_error(unsynced, tmp_path):
     assert "jwst_1464.pmap is not in the reference cache" in found["unknown"][0]["why"]
     assert [each["name"] for each in found["failures"]] == ["late_exposure"]
     assert found["out_of_date"] == []
-    assert "Not known before the next run (1)" in run("plan", "--config", config)
+    assert "Unknown until the next run (1)" in run("plan", "--config", config)
 
 
 def test_last_run_is_told_where_it_is_asked_for(unsynced):
@@ -226,7 +226,7 @@ def test_a_plan_without_a_run_on_record(small_mirror, tmp_path):
 
     said = run("status", "--config", configured(tmp_path, small_mirror))
 
-    assert "generation 1" in said and "No run is on record" in said
+    assert "generation 1" in said and "No record of a run was found" in said
 
 
 def test_an_association_of_members_to_come_is_out_of_date():
