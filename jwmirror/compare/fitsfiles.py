@@ -13,7 +13,7 @@ from jwmirror.compare.images import compare_images, pixel_type
 from jwmirror.compare.reading import reading
 from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
-from jwmirror.core.fits import VOLATILE, asdf_content, check_end
+from jwmirror.core.fits import VOLATILE, asdf_content, check_structure
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
     EQUAL,
@@ -146,8 +146,7 @@ def _opened(path: Path, filename: str) -> Iterator[Hdus]:
         named: Hdus = {}
         for hdu in hdus:
             named[_unique_name(hdu, named)] = hdu
-        with open(path, "rb") as file:
-            check_end(hdus[-1], file)
+        check_structure(path)
         yield named
 
 

@@ -1,31 +1,43 @@
-"""What of a file is science, and what only says when, where and as what it was written."""
+"""The content of FITS files: volatile keywords, embedded ASDF trees, and the structure of HDUs."""
 
+import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
 VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
 VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
 ASDF_BLOCK_MAGIC = b"\xd3BLK"
+FITS_BLOCK, CARD = 2880, 80  # bytes
+MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
+_SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
+
+
+# ---- science content -------------------------------------------------------------------------
 
 
 def is_volatile(key: str, place: tuple[str, ...]) -> bool:
-    """Whether a key of an ASDF tree, at `place` in it, is no science."""
+    """Return whether a key of an ASDF tree, at `place` in it, is no science content."""
     return key in VOLATILE_BRANCHES or (place == ("meta",) and key in VOLATILE_META)
 
 
 def asdf_content(hdu: Any) -> bytes | None:
-    """The ASDF file that the HDU of a FITS file holds; None if it holds none."""
+    """Return the ASDF file embedded in an astropy HDU; None if there is none.
+
+    `hdu` is of any HDU class; astropy has no type for them.
+    """
     if hdu.name == "ASDF" and "ASDF_METADATA" in hdu.columns.names:
-        return hdu.data["ASDF_METADATA"].tobytes()
+        return bytes(hdu.data["ASDF_METADATA"].tobytes())
     return None
 
 
 def asdf_blocks(content: bytes) -> Iterator[bytes]:
-    """The used bytes of each binary block after the tree (ASDF standard 1.5, section "Blocks").
+    """Yield the used bytes of each binary block after the tree.
 
     A block is its magic, 2 bytes of header size, 4 flags, 4 compression, then three sizes of 8
-    bytes (allocated, used, data); the index after the last block holds offsets only.
+    bytes (allocated, used, data); the index after the last block holds offsets only. Source: ASDF
+    standard 1.5, section "Blocks".
     """
     end_of_tree = content.find(b"\n...\n")
     at = content.find(ASDF_BLOCK_MAGIC, end_of_tree) if end_of_tree >= 0 else -1
@@ -37,12 +49,90 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
         at = start + allocated
 
 
-def check_end(last: Any, file: BinaryIO) -> None:
-    """OSError unless a FITS file ends with `last`, the last HDU that astropy finds in it.
+# ---- structure -------------------------------------------------------------------------------
 
-    astropy drops an HDU whose header is cut, with a warning only.
+
+class FitsStructureError(ValueError):
+    """The headers and data of a FITS file do not fill it exactly."""
+
+    def __init__(self, what: str, expected: str, found: str):
+        self.what, self.expected, self.found = what, expected, found
+        super().__init__(f"{what}: expected {expected}, found {found}")
+
+
+def check_structure(path: Path) -> None:
+    """Raise FitsStructureError unless the HDUs of a FITS file end exactly where the file ends.
+
+    Only headers are read. astropy does not replace this check: it drops a last HDU whose header is
+    cut, with no more than a warning.
     """
-    place = last.fileinfo()
-    end, size = place["datLoc"] + place["datSpan"], file.seek(0, 2)
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(9)
+        if start != b"SIMPLE  =":
+            found = repr(start.decode("ascii", "replace"))
+            raise FitsStructureError("start of FITS", "SIMPLE  =", found)
+        end = number = 0
+        while end < size:
+            try:
+                end = _end_of_hdu(file, end)
+            except ValueError as err:
+                found = f"in HDU {number}: {err}"
+                raise FitsStructureError("FITS structure", "whole HDUs", found) from err
+            number += 1
     if end != size:
-        raise OSError(f"the last HDU that can be read ends at byte {end} of {size}")
+        expected = f"byte {size}, the file's end"
+        raise FitsStructureError("end of the last HDU", expected, f"byte {end}")
+
+
+def _end_of_hdu(file: BinaryIO, start: int) -> int:
+    """Return the byte after the HDU that starts at `start`; ValueError if it has no header."""
+    file.seek(start)
+    keyword = b"XTENSION=" if start else b"SIMPLE  ="
+    values: dict[bytes, bytes] = {}
+    for number in range(MAX_HEADER_BLOCKS):
+        block = file.read(FITS_BLOCK)
+        if len(block) < FITS_BLOCK:
+            raise ValueError("the header has no END")
+        if number == 0 and not block.startswith(keyword):
+            raise ValueError(f"expected a header, got {block[:16].decode('ascii', 'replace')!r}")
+        if _read_cards(block, values):
+            data_blocks = -(-_data_size(values) // FITS_BLOCK)
+            return start + (number + 1 + data_blocks) * FITS_BLOCK
+    raise ValueError(f"the header has no END within {MAX_HEADER_BLOCKS} blocks")
+
+
+def _read_cards(block: bytes, values: dict[bytes, bytes]) -> bool:
+    """Collect the cards that set the size of the data; return whether the header ends here."""
+    for start in range(0, FITS_BLOCK, CARD):
+        keyword = block[start : start + 8].rstrip()
+        if keyword == b"END":
+            return True
+        if keyword.startswith(_SIZE_KEYWORDS) and block[start + 8 : start + 10] == b"= ":
+            values[keyword] = block[start + 10 : start + CARD].partition(b"/")[0].strip()
+    return False
+
+
+def _data_size(values: dict[bytes, bytes]) -> int:
+    """Return the bytes of data that a header announces (FITS standard 4.0, 4.4.1.1 and 6.1)."""
+    axes = [_number(values, b"NAXIS%d" % n) for n in range(1, _number(values, b"NAXIS") + 1)]
+    if not axes:
+        return 0
+    if axes[0] == 0 and values.get(b"GROUPS") == b"T":
+        axes = axes[1:]
+    count = math.prod(axes) + _number(values, b"PCOUNT", 0)
+    return abs(_number(values, b"BITPIX")) // 8 * _number(values, b"GCOUNT", 1) * count
+
+
+def _number(values: dict[bytes, bytes], keyword: bytes, default: int | None = None) -> int:
+    text = values.get(keyword)
+    if text is None and default is not None:
+        return default
+    try:
+        value = int(text or b"")
+    except ValueError:
+        value = -1
+    if value < 0 and keyword != b"BITPIX":
+        shown = (text or b"missing").decode("ascii", "replace")
+        raise ValueError(f"{keyword.decode()} is {shown}")
+    return value

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import BLOCK, sha256_of
-from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_end, is_volatile
+from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_structure, is_volatile
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import crds_header
 
@@ -38,7 +38,7 @@ def _fits_identity(path: Path, filename: str) -> str:
         ):
             for hdu in hdus:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
-            check_end(hdus[-1], file)
+            check_structure(path)
     except (OSError, ValueError, TypeError, KeyError) as err:
         raise CalibrationError(f"{filename}: it cannot be read as FITS: {err}") from err
     return total.hexdigest()

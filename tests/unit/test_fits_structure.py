@@ -9,7 +9,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jwmirror.net.integrity import BLOCK, fits_fault
+from jwmirror.core.fits import FITS_BLOCK, FitsStructureError, check_structure
 
 TYPES = ["u1", "i2", "u2", "i4", "f4", "f8"]
 SHAPES = st.lists(st.integers(0, 40), min_size=0, max_size=3)
@@ -43,23 +43,34 @@ def written(hdus: list) -> bytes:
     return buffer.getvalue()
 
 
+def is_whole(path: Path) -> bool:
+    """Whether the check passes a file."""
+    try:
+        check_structure(path)
+    except FitsStructureError:
+        return False
+    return True
+
+
 @settings(max_examples=40, deadline=None)
-@given(hdus=st.lists(HDUS, max_size=3), cut=st.integers(1, 3 * BLOCK), tail=st.integers(1, 9000))
+@given(
+    hdus=st.lists(HDUS, max_size=3), cut=st.integers(1, 3 * FITS_BLOCK), tail=st.integers(1, 9000)
+)
 def test_whole_files_pass_and_cut_or_longer_ones_do_not(tmp_path_factory, hdus, cut, tail):
     """What astropy writes is whole; less of it, or more behind it, is not."""
     path = tmp_path_factory.mktemp("fits") / "a.fits"
     data = written(hdus)
 
     path.write_bytes(data)
-    assert fits_fault(path) is None
+    assert is_whole(path)
 
     path.write_bytes(data[:-cut])
     with fits.open(io.BytesIO(data)) as whole:
         ends = [each.fileinfo()["datLoc"] + each.fileinfo()["datSpan"] for each in whole]
-    assert (fits_fault(path) is None) == (len(data) - cut in ends)
+    assert is_whole(path) == (len(data) - cut in ends)
 
     path.write_bytes(data + b"\0" * tail)
-    assert fits_fault(path) is not None
+    assert not is_whole(path)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +86,9 @@ def test_a_header_that_cannot_be_is_told(tmp_path: Path, card: str, what: str):
     cards = ["SIMPLE  =                    T", "BITPIX  =                    8"]
     cards += ["NAXIS   =                    1", card, "END"]
     path = tmp_path / "a.fits"
-    path.write_bytes("".join(f"{each:80}" for each in cards).ljust(BLOCK).encode())
+    path.write_bytes("".join(f"{each:80}" for each in cards).ljust(FITS_BLOCK).encode())
 
-    assert what in fits_fault(path)[2]
+    with pytest.raises(FitsStructureError) as raised:
+        check_structure(path)
+
+    assert what in raised.value.found
