@@ -24,7 +24,7 @@ URI = f"mast:JWST/product/{NAME}"
 HERE = f"/api/v0.1/Download/file?uri={URI}"
 PIXELS = 512  # along a side: 530 kB
 LIMIT_S = 60.0  # for one engine on one fault
-PATIENCE = Timeouts(read_s=3, stall_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
+TIMEOUTS = Timeouts(read_s=3, stall_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
 
 ASTROQUERY = f"""
 import sys
@@ -123,7 +123,7 @@ def with_jwmirror(archive: Archive, folder: Path) -> int | None:
     """jwmirror's transfer; the object it takes in is what the view shows under the name."""
     product, mirror = listed(archive), folder / "mirror"
     objects = Objects(mirror)
-    transfer = Transfer(archive.url, patience=PATIENCE)
+    transfer = Transfer(archive.url, timeouts=TIMEOUTS)
     (found,) = transfer.fetch([product], objects.incoming, mirror / "quarantine")
     if not isinstance(found, Fetched):
         return 1

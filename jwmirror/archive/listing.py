@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from jwmirror.archive import rows as mast_rows
-from jwmirror.archive.portal import PATIENCE, TIMEOUT_S, Portal
+from jwmirror.archive.portal import TIMEOUT_S, TIMEOUTS, Portal
 from jwmirror.archive.rows import NO_ROW, CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
@@ -31,7 +31,7 @@ def query_listing(
     program: int,
     token: str | None = None,
     timeout_s: float = TIMEOUT_S,
-    patience: Timeouts = PATIENCE,
+    timeouts: Timeouts = TIMEOUTS,
     may_be_empty: bool = False,
     only: Collection[str] = (),
 ) -> Listing:
@@ -42,7 +42,7 @@ def query_listing(
     astroquery talks to one server per process: the first that it was asked for.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    portal = Portal(url, token, timeout_s, patience)
+    portal = Portal(url, token, timeout_s, timeouts)
     observations = mast_rows.read_observations(portal.observations(program), program)
     if not observations and not may_be_empty:
         raise ArchiveError(

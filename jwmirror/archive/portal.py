@@ -19,7 +19,7 @@ from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, Product
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.http import USER_AGENT, Timeouts, base_url, error_words, retry_policy
 
-PATIENCE = Timeouts(connect_s=15, read_s=180)  # a query may take long to answer
+TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # a query may take long to answer
 TIMEOUT_S = 3600.0  # for all questions of one Portal
 SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a question is repeated (EXECUTING)
@@ -43,14 +43,14 @@ class Portal:
         url: str,
         token: str | None = None,
         timeout_s: float = TIMEOUT_S,
-        patience: Timeouts = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ):
         self.url = base_url(url)
         mast = _astroquery(self.url)
         with _border("the session"):
             self._observations = mast.ObservationsClass()
             self._mast = mast.MastClass()
-        adapter = BoundedAdapter(self.url, patience, time.monotonic() + timeout_s)
+        adapter = BoundedAdapter(self.url, timeouts, time.monotonic() + timeout_s)
         for client in (self._observations, self._mast):
             session = client._session  # astroquery offers no other way to bound a request's time
             session.mount("http://", adapter)
@@ -113,11 +113,11 @@ class QueryRefusedError(ArchiveError):
 class BoundedAdapter(HTTPAdapter):
     """Requests within a deadline, retried within bounds, whose secrets stay with one server."""
 
-    def __init__(self, url: str, patience: Timeouts, deadline: float):
-        self._home, self._patience, self._deadline = urlsplit(url), patience, deadline
+    def __init__(self, url: str, timeouts: Timeouts, deadline: float):
+        self._home, self._timeouts, self._deadline = urlsplit(url), timeouts, deadline
         self._last: bytes | str | None = None
         self._pause_s = FIRST_PAUSE_S
-        super().__init__(max_retries=retry_policy(patience))
+        super().__init__(max_retries=retry_policy(timeouts))
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -134,7 +134,7 @@ class BoundedAdapter(HTTPAdapter):
         if urlsplit(request.url)[:2] != self._home[:2]:
             for name in SECRETS:
                 request.headers.pop(name, None)
-        kwargs["timeout"] = (self._patience.connect_s, min(self._patience.read_s, left_s))
+        kwargs["timeout"] = (self._timeouts.connect_s, min(self._timeouts.read_s, left_s))
         return super().send(request, *args, **kwargs)
 
 

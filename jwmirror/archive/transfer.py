@@ -1,4 +1,4 @@
-"""Downloads of products over several connections: one queue, each file whole and verified."""
+"""Downloads of products over several connections, each file whole and verified."""
 
 import logging
 import threading
@@ -15,12 +15,13 @@ from jwmirror.core.errors import ArchiveError, StoreError
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient, Timeouts, base_url
-from jwmirror.net.progress import LIVE_S, Progress, terminal
+from jwmirror.net.progress import Progress, terminal
 from jwmirror.net.request import DownloadedFile, DownloadRequest
 from jwmirror.net.resume import resume_key
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
+POLL_S = 0.2  # between two looks at the progress
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Fetched:
 
 
 def download_request(product: Product, url: str) -> DownloadRequest:
-    """How to ask the MAST server at `url` for a product, and what has to come."""
+    """Return the request for a product to the MAST server at `url`, with all that is expected."""
     return DownloadRequest(
         filename=product.filename,
         url=f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}",
@@ -52,8 +53,8 @@ def download_request(product: Product, url: str) -> DownloadRequest:
 class Transfer:
     """Downloads from one MAST server, over at most `downloads` connections at a time.
 
-    The token is shown to that server only, and only for files that are withheld without it. What
-    a public copy at `cloud_url` has is taken from there.
+    The token is shown to that server only, and only for files that are withheld without it. Files
+    in the public copy at `cloud_url` are taken from there.
     """
 
     def __init__(
@@ -61,160 +62,163 @@ class Transfer:
         url: str,
         token: str | None = None,
         downloads: int = 8,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         cloud_url: str | None = None,
     ):
         self._url, self._token, self._cloud_url = base_url(url), token, cloud_url
-        self._downloads, self._patience = downloads, patience or Timeouts()
+        self._connections, self._timeouts = downloads, timeouts or Timeouts()
 
     def fetch(
-        self, products: Iterable[Product], into: Path, quarantine: Path
+        self, products: Iterable[Product], folder: Path, quarantine: Path
     ) -> Iterator[Fetched | Failure]:
-        """Download products; yield each as it completes, or the failure it came to.
+        """Download products into `folder`; yield each when it is complete, or its failure.
 
-        A file in `into` is the caller's once it is yielded; of others only what may be resumed is
-        left. A body that is not right goes to `quarantine`, with its reason beside it. `into` is
-        for this fetch alone. Raises StoreError when the disk refuses.
+        The caller owns a file once it is yielded; of other files only those that may be resumed
+        are left. A wrong file goes to `quarantine`, with the reason beside it. No other fetch may
+        use `folder`. Raises StoreError when the disk refuses.
         """
         try:
-            into.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as err:
-            raise _refused(into.name, into.parent, err) from err
+            raise _disk_error(folder.name, folder.parent, err) from err
         products = tuple(dict.fromkeys(products))
-        progress = Progress(len(products), sum(p.size or 0 for p in products), terminal())
-        line = HttpClient(self._downloads, self._patience, self._token)
-        once = replace(self._patience, attempts=2, bodies=1)  # MAST is there if the cloud is not
-        cloud = CloudCopy(self._cloud_url, self._downloads, once) if self._cloud_url else None
-        work = _Work(
-            line=line,
-            url=self._url,
-            cloud=cloud,
-            into=into,
-            quarantine=quarantine,
-            progress=progress,
-        )
-        yield from _Crew(work, deque(products), self._downloads).outcomes()
-        progress.conclude()
+        size = sum(product.size or 0 for product in products)
+        once = replace(self._timeouts, attempts=2, bodies=1)  # MAST has what the cloud does not
+        cloud = CloudCopy(self._cloud_url, self._connections, once) if self._cloud_url else None
+        with Progress(len(products), size, terminal()) as progress:
+            work = _Work(
+                client=HttpClient(self._connections, self._timeouts, self._token),
+                url=self._url,
+                cloud=cloud,
+                folder=folder,
+                quarantine=quarantine,
+                progress=progress,
+            )
+            yield from _Workers(work, deque(products), self._connections).outcomes()
         if cloud:
-            log.info("%d of %d files came from the cloud copy", cloud.given, len(products))
+            log.info("%d of %d files came from the cloud copy", cloud.downloaded, len(products))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
     """What the downloads of one fetch share."""
 
-    line: HttpClient
+    client: HttpClient
     url: str
     cloud: CloudCopy | None
-    into: Path
+    folder: Path
     quarantine: Path
     progress: Progress
 
     def halt(self) -> None:
         """Let every download end soon."""
-        self.line.halt.set()
+        self.client.halt.set()
         if self.cloud:
-            self.cloud.line.halt.set()
+            self.cloud.client.halt.set()
 
     def close(self) -> None:
         """Close the connections."""
-        self.line.close()
+        self.client.close()
         if self.cloud:
-            self.cloud.line.close()
+            self.cloud.client.close()
 
     def outcome(self, product: Product) -> Fetched | Failure:
         """Download one product; StoreError when the disk refuses."""
         try:
-            body = self._from_cloud(product) or download(
-                self.line,
+            file = self._from_cloud(product) or download(
+                self.client,
                 download_request(product, self.url),
-                self.into,
+                self.folder,
                 self.quarantine,
                 self.progress.add,
             )
         except ArchiveError as err:
-            if not self.line.halt.is_set():
+            if not self.client.halt.is_set():
                 log.warning("%s", err)
             return Failure(name=product.filename, message=str(err))
         except OSError as err:
-            raise _refused(product.filename, self.into, err) from err
-        return Fetched(product=product, path=body.path, sha256=body.sha256, size=body.size)
+            raise _disk_error(product.filename, self.folder, err) from err
+        return Fetched(product=product, path=file.path, sha256=file.sha256, size=file.size)
 
     def _from_cloud(self, product: Product) -> DownloadedFile | None:
         if self.cloud is None:
             return None
-        add, halt = self.progress.add, self.line.halt
-        return self.cloud.download(product, self.into, self.quarantine, add, halt)
+        add, halt = self.progress.add, self.client.halt
+        return self.cloud.download(product, self.folder, self.quarantine, add, halt)
 
 
-def _refused(what: str, folder: Path, err: OSError) -> StoreError:
+def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
     return StoreError(
         f"{what} cannot be written below {folder}: {err}; nothing of it was kept; "
-        "make room or mend the permissions, and run again."
+        "make room or correct the permissions, and run again."
     )
 
 
-class _Crew:
-    """Threads that take products from one queue, and hand over what became of them."""
+class _Workers:
+    """Threads that download the products of one queue.
 
-    def __init__(self, work: _Work, waiting: deque[Product], size: int):
-        self._work, self._waiting, self._left = work, waiting, len(waiting)
-        self._done: SimpleQueue[Fetched | Failure | BaseException] = SimpleQueue()
-        self._ahead = threading.Semaphore(size * AHEAD)
+    They are daemons, so that a second Ctrl-C ends the process while a server is silent; an
+    executor of concurrent.futures would wait for its threads at the end of the process.
+    """
+
+    def __init__(self, work: _Work, queue: deque[Product], connections: int):
+        self._work, self._queue, self._remaining = work, queue, len(queue)
+        self._outcomes: SimpleQueue[Fetched | Failure | BaseException] = SimpleQueue()
+        self._ahead = threading.Semaphore(connections * AHEAD)
         self._threads = [
-            threading.Thread(target=self._toil, name=f"download-{n}", daemon=True)
-            for n in range(min(size, self._left))
+            threading.Thread(target=self._run, name=f"download-{number}", daemon=True)
+            for number in range(min(connections, self._remaining))
         ]
 
     def outcomes(self) -> Iterator[Fetched | Failure]:
-        """What became of each product; afterwards, however it ends, no thread is left."""
+        """Yield the outcome of each product; at the end, also after an error, no thread is left."""
         for thread in self._threads:
             thread.start()
         try:
-            while self._left:
-                outcome = self._next()
-                self._left -= 1
+            while self._remaining:
+                outcome = self._next_outcome()
+                self._remaining -= 1
                 self._ahead.release()
                 if isinstance(outcome, BaseException):
                     raise outcome
                 self._work.progress.add_file()
                 yield outcome
         finally:
-            self._disband()
+            self._stop()
 
-    def _next(self) -> Fetched | Failure | BaseException:
-        """The next outcome; progress is told while there is none."""
+    def _next_outcome(self) -> Fetched | Failure | BaseException:
+        """Wait for the next outcome, and log the progress meanwhile."""
         while True:
-            self._work.progress.tell()
+            self._work.progress.log_if_due()
             with suppress(Empty):
-                return self._done.get(timeout=LIVE_S)
+                return self._outcomes.get(timeout=POLL_S)
 
-    def _toil(self) -> None:
-        """Work until nothing is waiting."""
-        halt = self._work.line.halt
+    def _run(self) -> None:
+        """Download until the queue is empty."""
+        halt = self._work.client.halt
         while True:
             self._ahead.acquire()
             try:
-                product = self._waiting.popleft()
+                product = self._queue.popleft()
             except IndexError:
                 return
             if halt.is_set():
                 return
             try:
-                self._done.put(self._work.outcome(product))
-            except BaseException as err:  # raised again where the outcomes are asked for
-                self._done.put(err)
+                self._outcomes.put(self._work.outcome(product))
+            except BaseException as err:  # raised again by `outcomes`
+                self._outcomes.put(err)
 
-    def _disband(self) -> None:
-        """Stop the threads, wait for them, and remove what nobody takes any more."""
+    def _stop(self) -> None:
+        """Stop the threads, wait for them, and remove files that the caller did not take."""
         self._work.halt()
-        self._waiting.clear()
+        self._queue.clear()
         for _ in self._threads:
             self._ahead.release()
         for thread in self._threads:
             thread.join()
         self._work.close()
-        while not self._done.empty():
-            outcome = self._done.get()
+        while not self._outcomes.empty():
+            outcome = self._outcomes.get()
             if isinstance(outcome, Fetched):
                 outcome.path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ def add_validators(
     token: str | None = None,
     downloads: int = 8,
     uris: Collection[str] | None = None,
-    patience: Timeouts | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Listing:
     """The listing with a validator for each product without checksum (of `uris` only, if given).
 
@@ -35,7 +35,7 @@ def add_validators(
     conditional request where the server gives strong ETags, and a download where it gives none.
     Where there is no answer, the known validator stays, so that the next poll looks again.
     """
-    base, line = base_url(url), HttpClient(downloads, patience or Timeouts(), token)
+    base, client = base_url(url), HttpClient(downloads, timeouts or Timeouts(), token)
     asked = [
         product
         for product in listing.products
@@ -45,11 +45,11 @@ def add_validators(
     ]
 
     def look(product: Product) -> tuple[str, str | None]:
-        return product.uri, _validator(line, base, product, known.get(product.uri))
+        return product.uri, _validator(client, base, product, known.get(product.uri))
 
     with ThreadPoolExecutor(downloads, thread_name_prefix="validator") as pool:
         seen = dict(pool.map(look, asked))
-    line.close()
+    client.close()
     log.info("looked at %d products without checksum", len(asked))
     return with_validators(listing, {**known, **seen})
 
@@ -65,13 +65,13 @@ def with_validators(listing: Listing, validators: Mapping[str, str | None]) -> L
     return replace(listing, products=products)
 
 
-def _validator(line: HttpClient, base: str, product: Product, known: str | None) -> str | None:
+def _validator(client: HttpClient, base: str, product: Product, known: str | None) -> str | None:
     """What tells a product's present content from others; `known` if there is no answer."""
     request = download_request(product, base)
     is_tag = known is not None and not known.startswith(HASHED)
     condition = {"If-None-Match": known} if is_tag else {}
     try:
-        response = line.open(request.url, condition, show_token=request.is_withheld)
+        response = client.open(request.url, condition, show_token=request.is_withheld)
         if response.status == 304 and is_tag:
             response.drain_conn()
             response.release_conn()
@@ -84,17 +84,17 @@ def _validator(line: HttpClient, base: str, product: Product, known: str | None)
         if tag.startswith('"') and (is_tag or known is None):
             discard(response)
             return tag
-        return _hashed(line, response, product.filename) or known
+        return _hashed(client, response, product.filename) or known
     except HTTPError as err:
         log.warning("%s: no validator: %s", product.filename, err)
         return known
 
 
-def _hashed(line: HttpClient, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
+def _hashed(client: HttpClient, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
     """The sha256 of a body that is read to its end; None if it is too large for that."""
     body = _Hash()
     try:
-        line.receive(response, body, body.count)
+        client.receive(response, body, body.count)
     except _TooLargeError:
         discard(response)
         log.warning("%s: no validator, more than %d bytes", filename, LARGEST)

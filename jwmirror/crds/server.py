@@ -41,9 +41,9 @@ class FileFacts:
 class CrdsClient:
     """A CRDS server; every answer it cannot give is a ReferencesError."""
 
-    def __init__(self, url: str, patience: Timeouts):
+    def __init__(self, url: str, timeouts: Timeouts):
         self.url = base_url(url)
-        self.line = HttpClient(1, patience)
+        self.client = HttpClient(1, timeouts)
         self._serial = itertools.count(1)
 
     def call(self, method: str, *parameters: object) -> Any:
@@ -51,7 +51,7 @@ class CrdsClient:
         serial = f"jwmirror-{next(self._serial)}"
         question = {"jsonrpc": "1.0", "method": method, "params": parameters, "id": serial}
         try:
-            response = self.line.post(
+            response = self.client.post(
                 f"{self.url}/json/{method}/{serial}/", json.dumps(question).encode()
             )
             answer = json.loads(response.data)

@@ -24,12 +24,12 @@ from jwmirror.net.http import Timeouts
 from jwmirror.net.request import DownloadRequest
 
 BUILD, LATEST = "build", "latest"
-PATIENCE = Timeouts(read_s=120)
+TIMEOUTS = Timeouts(read_s=120)
 
 log = logging.getLogger(__name__)
 
 
-def resolve_context(url: str, policy: str, cache: Path | str, patience: Timeouts = PATIENCE) -> str:
+def resolve_context(url: str, policy: str, cache: Path | str, timeouts: Timeouts = TIMEOUTS) -> str:
     """The name of the context that a policy means now: build, latest, or jwst_NNNN.pmap itself.
 
     `build` is the context of the installed jwst. Where the server is asked, `cache` learns of it
@@ -42,7 +42,7 @@ def resolve_context(url: str, policy: str, cache: Path | str, patience: Timeouts
             f"context {policy!r}: expected build, latest or jwst_NNNN.pmap; correct "
             "references.context in the config."
         )
-    server = CrdsClient(url, patience)
+    server = CrdsClient(url, timeouts)
     write_config(Path(cache), server.info)
     if policy == LATEST:
         context = server.call("get_default_context", OBSERVATORY, LATEST)
@@ -70,13 +70,13 @@ def _engine() -> str:
 
 
 def sync_mappings(
-    url: str, context: str, cache: Path | str, patience: Timeouts = PATIENCE
+    url: str, context: str, cache: Path | str, timeouts: Timeouts = TIMEOUTS
 ) -> tuple[str, ...]:
     """Have all mappings of a context in the cache, verified; their names.
 
     Afterwards references can be looked up offline. What was synced before asks no server.
     """
-    cache, server = Path(cache), CrdsClient(url, patience)
+    cache, server = Path(cache), CrdsClient(url, timeouts)
     mappings = read_verified(cache).contexts.get(context)
     if mappings is None or not has_config(cache):
         write_config(cache, server.info)
@@ -92,22 +92,22 @@ def sync_files(
     context: str,
     cache: Path | str,
     url: str,
-    patience: Timeouts = PATIENCE,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> dict[str, str]:
     """Have these references in the cache, one after the other, verified; name -> sha1.
 
     A bad file in the cache is deleted and fetched again; what does not come right is never put
     in place, and ReferencesError says so. What was verified before asks no server.
     """
-    cache, server = Path(cache), CrdsClient(url, patience)
+    cache, server = Path(cache), CrdsClient(url, timeouts)
     wanted = sorted({name for name in names if name and name.upper() != "N/A"})
     places = {name: cache_path(cache, name, server.instrument_of(name, context)) for name in wanted}
     return _sync(server, places, cache)
 
 
-def sums_of(names: Iterable[str], url: str, patience: Timeouts = PATIENCE) -> dict[str, str]:
+def sums_of(names: Iterable[str], url: str, timeouts: Timeouts = TIMEOUTS) -> dict[str, str]:
     """The sha1 of references as CRDS tells it, without fetching them; name -> sha1."""
-    facts = CrdsClient(url, patience).facts(names)
+    facts = CrdsClient(url, timeouts).facts(names)
     lacking = sorted(name for name, each in facts.items() if each.sha1 is None)
     if lacking:
         raise ReferencesError(f"CRDS at {url}: tells no sha1 of {', '.join(lacking[:5])}.")
@@ -159,7 +159,7 @@ def _settle(server: CrdsClient, facts: FileFacts, place: Path) -> VerifiedFile:
         must_read=False,
     )
     try:
-        body = download(server.line, wanted, place.parent)
+        body = download(server.client, wanted, place.parent)
     except RejectedError as err:
         raise ReferencesError(
             f"{err.what} of {facts.name} from {server.url}: expected {err.expected}, got "

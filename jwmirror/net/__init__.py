@@ -1,1 +1,1 @@
-"""Files over HTTP: requests, resumed and verified downloads."""
+"""Downloads over HTTP: requests, resumed and verified files."""

@@ -1,4 +1,4 @@
-"""One file from a server: streamed to a temporary name, checked, or set aside."""
+"""The download of one file: resumed or repeated until every check passes, or quarantined."""
 
 import logging
 import re
@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ArchiveError, RejectedError
-from jwmirror.net import resume
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.request import (
@@ -21,123 +20,120 @@ from jwmirror.net.request import (
     download_error,
     receive_file,
 )
+from jwmirror.net.resume import PART_SUFFIX
 
-LONGEST_NAME = 150  # characters of a file's name kept in quarantine
+LONGEST_NAME = 150  # characters of a file's name in quarantine
 
 log = logging.getLogger(__name__)
 
 
 def download(
-    line: HttpClient,
-    wanted: DownloadRequest,
-    into: Path,
+    client: HttpClient,
+    request: DownloadRequest,
+    folder: Path,
     quarantine: Path | None = None,
     on_bytes: Callable[[int], None] = lambda count: None,
     halt: threading.Event | None = None,
 ) -> DownloadedFile:
-    """Download a file into one in `into` that is left only if every check passes.
+    """Download a file into `folder`; it is left there only if every check passes.
 
-    A cut body is resumed where that is safe, or asked for again; so is a wrong one, unless the
-    same bytes come twice: then they go to `quarantine` (if any). What may be resumed later stays
-    under the wanted key, with its record. Raises ArchiveError: WithheldError, RejectedError...;
-    and OSError when the disk refuses.
+    A cut body is resumed where that is safe, or requested again. So is a wrong one, unless the
+    same bytes come twice: then they go to `quarantine` (if given). What may be resumed later is
+    left under the request's key, with its record. Raises ArchiveError (also WithheldError and
+    RejectedError), and OSError when the disk refuses.
     """
-    halt, seen = halt or line.halt, set()
-    attempt = DownloadState(wanted=wanted, path=_place(into, wanted), on_bytes=on_bytes, halt=halt)
-    if body := _found(attempt):
-        return body
-    for left in reversed(range(line.patience.bodies)):
+    halt = halt or client.halt
+    path = folder / f"{request.key or uuid.uuid4().hex}{PART_SUFFIX}"
+    state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=halt)
+    if leftover := _verified_leftover(state):
+        return leftover
+    attempts = client.timeouts.bodies
+    rejected: set[str] = set()  # sha256
+    for left in reversed(range(attempts)):
         try:
-            body = receive_file(line, attempt)
-            check(wanted, body)
-            attempt.forget()
-            return body
+            file = receive_file(client, state)
+            check_download(request, file)
+            state.remove_record()
+            return file
         except RejectedError as err:
-            if not body.resumed and (not left or body.sha256 in seen):
-                attempt.forget()
-                _set_aside(body.path, wanted.filename, body.sha256, str(err), quarantine)
+            if not file.resumed and (not left or file.sha256 in rejected):
+                state.remove_record()
+                _move_to_quarantine(file, request.filename, str(err), quarantine)
                 raise
             log.info("%s; it is fetched again from its first byte", _cause(err))
-            seen.add(body.sha256)
-            attempt.drop()
+            rejected.add(file.sha256)
+            state.remove_file()
         except HTTPError as err:
-            left_over = _leave(attempt)
+            kept = _keep_if_resumable(state)
             if not left:
-                times = line.patience.bodies
-                raise download_error(wanted, f"cut {times} times", err, left_over) from err
+                raise download_error(request, f"cut {attempts} times", err, kept) from err
         except ArchiveError:
-            _leave(attempt)
+            _keep_if_resumable(state)
             raise
         except BaseException:
-            attempt.drop()
+            state.remove_file()
             raise
-        halt.wait(line.patience.backoff_s)
-    raise download_error(wanted, "cut again and again", "what had come did not fit together")
+        halt.wait(client.timeouts.backoff_s)
+    raise download_error(request, "cut again and again", "its parts did not fit together")
 
 
-def check(wanted: DownloadRequest, body: DownloadedFile) -> None:
-    """Raise RejectedError unless a body is what was wanted, whole and readable."""
+def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
+    """Raise RejectedError unless a file is what was requested, whole and readable."""
     facts = [
-        ("Content-Encoding", "identity", body.encoding or "identity"),
-        ("length in bytes (Content-Length)", body.announced, str(body.size)),
-        ("size in bytes (on disk)", body.size, body.path.stat().st_size),
-        ("size in bytes (listing)", wanted.size, body.size),
-        (f"{wanted.algorithm} (listing)", wanted.checksum, body.checksum),
+        ("Content-Encoding", "identity", file.encoding or "identity"),
+        ("length in bytes (Content-Length)", file.announced, str(file.size)),
+        ("size in bytes (on disk)", file.size, file.path.stat().st_size),
+        ("size in bytes (listing)", request.size, file.size),
+        (f"{request.algorithm} (listing)", request.checksum, file.checksum),
     ]
     for what, expected, found in facts:
         if expected is not None and expected != found:
-            raise RejectedError(wanted.filename, what, expected, found)
-    if wanted.must_read:
-        check_readable(body.path, wanted.filename)
+            raise RejectedError(request.filename, what, expected, found)
+    if request.must_read:
+        check_readable(file.path, request.filename)
 
 
-# ---- what an earlier download left -----------------------------------------------------------
-
-
-def _place(into: Path, wanted: DownloadRequest) -> Path:
-    """Where a file goes to: under its key, so that it can be found again, or under a fresh name."""
-    return into / f"{wanted.key or uuid.uuid4().hex}{resume.PART_SUFFIX}"
-
-
-def _found(attempt: DownloadState) -> DownloadedFile | None:
-    """The file as a killed run left it, if it is whole: every byte is hashed and checked anew."""
-    wanted = attempt.wanted
-    if not attempt.has_leftover or not wanted.checksum:
+def _verified_leftover(state: DownloadState) -> DownloadedFile | None:
+    """Return the file that a killed process left, if it is whole; every byte is hashed again."""
+    request = state.request
+    if not state.has_leftover or not request.checksum:
         return None
-    if attempt.path.stat().st_size != wanted.size:
+    if state.path.stat().st_size != request.size:
         return None
-    attempt.take_prefix()
-    body = attempt.body()
+    state.add_file()
+    file = state.result()
     try:
-        check(wanted, body)
+        check_download(request, file)
     except RejectedError:
-        attempt.drop()
+        state.remove_file()
         return None
-    attempt.forget()
-    return body
+    state.remove_record()
+    return file
 
 
-def _leave(attempt: DownloadState) -> str:
-    """Leave bytes that may be resumed, and drop others; words for what is left."""
-    if not attempt.kept():
-        attempt.drop()
+def _keep_if_resumable(state: DownloadState) -> str:
+    """Keep the bytes on disk if they may be resumed; return words for what is kept."""
+    if not state.read_record():
+        state.remove_file()
         return "nothing of it was kept; "
-    attempt.restart()
-    return f"its first {attempt.path.stat().st_size} bytes are kept; "
+    state.reset_hashes()
+    return f"its first {state.path.stat().st_size} bytes are kept; "
 
 
 def _cause(err: RejectedError) -> str:
     return f"{err.what} of {err.filename}: expected {err.expected}, got {err.found}"
 
 
-def _set_aside(path: Path, filename: str, sha256: str, why: str, quarantine: Path | None) -> None:
-    """Move a rejected file out of the way, with its reason beside it; without a place, drop it."""
+def _move_to_quarantine(
+    file: DownloadedFile, filename: str, why: str, quarantine: Path | None
+) -> None:
+    """Move a rejected file to `quarantine`, with the reason beside it; without one, delete it."""
     if quarantine is None:
-        path.unlink()
+        file.path.unlink()
         return
     quarantine.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^\w.+-]", "_", filename)[:LONGEST_NAME].lstrip(".")  # it stays in there
-    place = quarantine / f"{name}.{sha256[:12]}.rejected"
-    path.chmod(0o600)  # it may be of an exclusive product
-    shutil.move(path, place)
-    place.with_name(f"{place.name}.reason").write_text(f"{why}\n")
+    safe_name = re.sub(r"[^\w.+-]", "_", filename)[:LONGEST_NAME].lstrip(".")
+    target = quarantine / f"{safe_name}.{file.sha256[:12]}.rejected"
+    file.path.chmod(0o600)  # it may be of an exclusive product
+    shutil.move(file.path, target)
+    target.with_name(f"{target.name}.reason").write_text(f"{why}\n")

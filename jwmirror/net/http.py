@@ -1,4 +1,4 @@
-"""How every request goes out: named, patient within bounds, and with a token that stays home."""
+"""An HTTP client with bounded times and retries, whose token is shown to one host only."""
 
 import os
 import threading
@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import BinaryIO
+from importlib.metadata import version
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import (
+    getproxies_environment,
+    proxy_bypass_environment,  # type: ignore[attr-defined]  # typeshed lacks it
+)
 
 import urllib3
 from urllib3.exceptions import (
@@ -22,8 +26,8 @@ from urllib3.exceptions import (
 from jwmirror import __version__
 from jwmirror.core.errors import ConfigError
 
-USER_AGENT = f"jwmirror/{__version__} python-urllib3/{urllib3.__version__}"
-RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may heal
+USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
+RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be temporary
 REDIRECTS = 5
 CHUNK = 1 << 18  # bytes
 SLOWEST = 1024  # bytes/s, over a window of `Timeouts.stall_s`
@@ -39,81 +43,28 @@ class Timeouts:
     attempts: int = 5  # of a request, until it is answered
     bodies: int = 3  # of a file, until its bytes are right
     backoff_s: float = 0.5  # doubles with each attempt
-    retry_after_s: float = 120.0  # the longest wait a server may ask for with Retry-After
-    keep_from: int = 1 << 20  # bytes of a file that is worth resuming
-
-
-def retry_policy(patience: Timeouts, halt: threading.Event | None = None) -> urllib3.Retry:
-    """Retries of requests that change nothing at the server, POSTed queries too."""
-    again = BoundedRetry(
-        total=patience.attempts - 1,
-        redirect=REDIRECTS,
-        status_forcelist=RETRIED,
-        allowed_methods=None,
-        backoff_factor=patience.backoff_s,
-        retry_after_max=patience.retry_after_s,
-        raise_on_status=False,
-    )
-    again.halt = halt or again.halt
-    return again
-
-
-class BoundedRetry(urllib3.Retry):
-    """Retries whose waits end when `halt` is set."""
-
-    halt = threading.Event()  # never set
-
-    def new(self, **changes: object) -> "BoundedRetry":
-        """The retries that are left."""
-        left = super().new(**changes)
-        left.halt = self.halt
-        return left
-
-    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
-        """Wait as long as the server asks for, or longer each time."""
-        if not (response and self.sleep_for_retry(response)):
-            self._wait(self.get_backoff_time())
-
-    def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
-        """Wait as long as Retry-After says, within bounds; False if it says nothing clear."""
-        try:
-            asked = self.get_retry_after(response)
-        except InvalidHeader:
-            asked = None
-        if asked:
-            self._wait(asked)
-        return bool(asked)
-
-    def _wait(self, seconds: float) -> None:
-        if self.halt.wait(seconds):
-            raise HTTPError("given up while waiting to ask again")
+    retry_after_s: float = 120.0  # the longest wait that a server may ask for with Retry-After
+    keep_from: int = 1 << 20  # bytes; smaller files are not resumed
 
 
 class HttpClient:
-    """HTTP to one server: `open` asks, `receive` streams a body; both raise urllib3's HTTPError.
+    """HTTP requests to one server; `open` asks and `receive` streams a body.
 
-    Proxies and certificates are those that the environment names, as for astroquery.
+    Proxies and certificates are those that the environment names, as for astroquery. All methods
+    may be called by any thread, and raise urllib3's HTTPError.
     """
 
-    def __init__(self, connections: int, patience: Timeouts, token: str | None = None):
-        self.patience, self.halt = patience, threading.Event()
+    def __init__(self, connections: int, timeouts: Timeouts, token: str | None = None):
+        self.timeouts, self.halt = timeouts, threading.Event()
         self._token = token
-        self._settings = {
+        self._settings: dict[str, Any] = {  # as urllib3's PoolManager takes them
             "maxsize": connections,
-            "retries": retry_policy(patience, self.halt),
-            "timeout": urllib3.Timeout(connect=patience.connect_s, read=patience.read_s),
+            "retries": retry_policy(timeouts, self.halt),
+            "timeout": urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s),
             "ca_certs": certificate_file(),
         }
-        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host that are asked
-        self._making = threading.Lock()
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """The connections to a URL's host, by way of its proxy if there is one."""
-        host = url[: url.find("/", len("https://"))]
-        if host not in self._pools:
-            with self._making:
-                self._pools[host] = _through(proxy_for(url), self._settings)
-        return self._pools[host]
+        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host of the URLs
+        self._pools_lock = threading.Lock()
 
     @property
     def has_token(self) -> bool:
@@ -132,7 +83,7 @@ class HttpClient:
         )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
-        """POST a question in JSON; the answer is read."""
+        """POST a query in JSON; the answer is read."""
         sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
         return self._pool(url).request("POST", url, body=body, headers=sent)
 
@@ -142,30 +93,100 @@ class HttpClient:
         file: BinaryIO,
         on_bytes: Callable[[bytes], None],
     ) -> int:
-        """Stream a body into `file`, telling `on_bytes` each piece; its length in bytes.
+        """Stream a body into `file`, pass each piece to `on_bytes`, and return the length in bytes.
 
-        Raises HTTPError when the body is cut, and StalledError when it crawls.
+        Raises HTTPError when the body is cut, and StalledError when it is too slow.
         """
-        total, mark, since = 0, 0, time.monotonic()
+        total, window_start, window_began = 0, 0, time.monotonic()
         while piece := response.read1(CHUNK):
             file.write(piece)
             on_bytes(piece)
             total += len(piece)
-            if (elapsed := time.monotonic() - since) > self.patience.stall_s:
-                if total - mark < SLOWEST * elapsed:
-                    raise StalledError(f"{total - mark} bytes in {elapsed:.0f} s")
-                mark, since = total, time.monotonic()
+            if (elapsed := time.monotonic() - window_began) > self.timeouts.stall_s:
+                if total - window_start < SLOWEST * elapsed:
+                    raise StalledError(f"{total - window_start} bytes in {elapsed:.0f} s")
+                window_start, window_began = total, time.monotonic()
         return total
 
     def close(self) -> None:
-        """Close the connections; who waits to ask again gives up."""
+        """Close the connections; threads that wait before a retry give up."""
         self.halt.set()
         for pool in self._pools.values():
             pool.clear()
 
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Return the connections to a URL's host, through its proxy if there is one."""
+        host = url[: url.find("/", len("https://"))]
+        if host not in self._pools:
+            with self._pools_lock:
+                self._pools[host] = _connections(proxy_for(url), self._settings)
+        return self._pools[host]
+
+
+class StalledError(HTTPError):
+    """A body came more slowly than SLOWEST."""
+
+
+def discard(response: urllib3.BaseHTTPResponse) -> None:
+    """Close the connection of a response whose body is not wanted, and free its place."""
+    response.close()
+    response.release_conn()  # the place in the pool, whose connection is opened again when needed
+
+
+# ---- retries ---------------------------------------------------------------------------------
+
+
+def retry_policy(timeouts: Timeouts, halt: threading.Event | None = None) -> urllib3.Retry:
+    """Return retries of requests that change nothing at the server, POSTed queries too."""
+    policy = BoundedRetry(
+        total=timeouts.attempts - 1,
+        redirect=REDIRECTS,
+        status_forcelist=RETRIED,
+        allowed_methods=None,
+        backoff_factor=timeouts.backoff_s,
+        retry_after_max=timeouts.retry_after_s,  # type: ignore[arg-type]  # fractions work, too
+        raise_on_status=False,
+    )
+    policy.halt = halt or policy.halt
+    return policy
+
+
+class BoundedRetry(urllib3.Retry):
+    """Retries whose waits end when `halt` is set."""
+
+    halt = threading.Event()  # never set
+
+    def new(self, **changes: Any) -> "BoundedRetry":
+        """Return the retries that are left; the changes are urllib3's."""
+        left = super().new(**changes)
+        left.halt = self.halt
+        return left
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        """Wait as long as the server asks for, or longer each time."""
+        if not (response and self.sleep_for_retry(response)):
+            self._wait(self.get_backoff_time())
+
+    def sleep_for_retry(self, response: urllib3.BaseHTTPResponse) -> bool:
+        """Wait as long as Retry-After says, within bounds; False if that cannot be read."""
+        try:
+            seconds = self.get_retry_after(response)
+        except InvalidHeader:
+            seconds = None
+        if seconds:
+            self._wait(seconds)
+        return bool(seconds)
+
+    def _wait(self, seconds: float) -> None:
+        if self.halt.wait(seconds):
+            raise HTTPError("given up while waiting to ask again")
+
+
+# ---- what the environment and the config say -------------------------------------------------
+
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
     parts, proxies = urlsplit(url), getproxies_environment()
     if not proxies or proxy_bypass_environment(parts.netloc.rpartition("@")[2], proxies):
         return None
@@ -173,11 +194,20 @@ def proxy_for(url: str) -> str | None:
 
 
 def certificate_file() -> str | None:
-    """The file of certificates that the environment names; None for the system's own."""
+    """Return the file of certificates that the environment names; None for the system's own."""
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
 
-def _through(proxy: str | None, settings: dict) -> urllib3.PoolManager:
+def base_url(url: str) -> str:
+    """Return a server's URL without a closing slash; ConfigError if it is not a URL."""
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ConfigError(
+            [f"server URL {url!r}: expected http(s)://host; correct it in the config"]
+        )
+    return url.rstrip("/")
+
+
+def _connections(proxy: str | None, settings: dict[str, Any]) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(**settings)
     proxy = proxy if "://" in proxy else f"http://{proxy}"
@@ -191,18 +221,8 @@ def _through(proxy: str | None, settings: dict) -> urllib3.PoolManager:
         ) from err
 
 
-class StalledError(HTTPError):
-    """A body came more slowly than is worth waiting for."""
-
-
-def discard(response: urllib3.BaseHTTPResponse) -> None:
-    """Give up a response whose body is not wanted: close its connection, free its place."""
-    response.close()
-    response.release_conn()  # the place in the pool, whose connection is opened again when needed
-
-
 def error_words(why: object) -> str:
-    """What a foreign error says, without its names for things."""
+    """Return the message of a foreign error, without the class and connection names in it."""
     why = getattr(why, "reason", None) or why
     if isinstance(why, IncompleteRead):
         return f"{why.partial} bytes came, {why.expected} more were announced"
@@ -215,12 +235,3 @@ def error_words(why: object) -> str:
         return "the last part of the body is missing"
     text = str(why)
     return text.partition(": ")[2] if text.startswith(("HTTPConnection", "HTTPSConn")) else text
-
-
-def base_url(url: str) -> str:
-    """A server's URL without a closing slash; ConfigError if it is not one."""
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ConfigError(
-            [f"server URL {url!r}: expected http(s)://host; correct it in the config"]
-        )
-    return url.rstrip("/")

@@ -1,81 +1,84 @@
-"""How far the downloads are: told in the log every few seconds, and live on a terminal."""
+"""Progress of downloads: a line in the log every few seconds, and a live line on a terminal."""
 
 import logging
 import sys
-import threading
 import time
-from typing import TextIO
+from typing import Self, TextIO
+
+import rich.progress as bars
+from rich.console import Console
 
 LOG_S = 5.0  # between two lines in the log
-LIVE_S = 0.2  # between two pictures on a terminal
-WINDOW_S = 10.0  # over which the rate is taken
+WINDOW_S = 10.0  # over which the rate is averaged
 
 log = logging.getLogger(__name__)
 
 
 class Progress:
-    """Counts of files and bytes, of how many; safe to count in from any thread."""
+    """Counts of files and bytes, and how many are expected; `add` may be called by any thread.
+
+    Use it as a context manager: the live line is removed at its end, and the log gets a last line.
+    """
 
     def __init__(self, files: int, size: int, terminal: TextIO | None = None):
-        self._total_files, self._total = files, size  # bytes, as far as they are known
-        self._terminal = terminal if terminal and terminal.isatty() else None
-        self._files = self._bytes = 0
-        self._began = self._told = self._shown = time.monotonic()
-        self._marks = [(self._began, 0)]  # (time, bytes), for the rate
-        self._counting = threading.Lock()
+        self._files, self._expected_files = 0, files
+        self._logged = time.monotonic()
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.fields[files]} of {task.fields[expected]} files"),
+            bars.BarColumn(),
+            bars.DownloadColumn(),
+            bars.TransferSpeedColumn(),
+            bars.TimeRemainingColumn(),
+            console=Console(file=terminal),
+            speed_estimate_period=WINDOW_S,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not (terminal and terminal.isatty()),
+        )
+        self._id = self._bar.add_task("", total=size, files=0, expected=files)
+        self.add(0)  # the rate is counted from here
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._bar.stop()
+        if error is None:
+            task = self._bar.tasks[0]
+            log.info("%s", self._summary(task.completed / max(task.elapsed or 0.0, 1e-3)))
 
     def add(self, count: int) -> None:
-        """Count bytes that came, or, below zero, that were thrown away."""
-        with self._counting:
-            self._bytes += count
+        """Count bytes that arrived, or, below zero, that were discarded."""
+        self._bar.advance(self._id, count)
 
     def add_file(self) -> None:
-        """Count a file that is done with."""
+        """Count a file that is finished, downloaded or not."""
         self._files += 1
+        self._bar.update(self._id, files=self._files)
 
-    def tell(self) -> None:
-        """Write a line to the log, and redraw the one on the terminal, when it is time."""
-        now = time.monotonic()
-        if self._terminal and now - self._shown >= LIVE_S:
-            self._shown = now
-            self._terminal.write(f"\r\x1b[K{self}")
-            self._terminal.flush()
-        if now - self._told >= LOG_S:
-            self._told = now
-            self._mark(now)
-            log.info("%s", str(self))
+    def log_if_due(self) -> None:
+        """Write a line to the log if the last one is old enough."""
+        if time.monotonic() - self._logged >= LOG_S:
+            self._logged = time.monotonic()
+            log.info("%s", self._summary(max(self._bar.tasks[0].speed or 0.0, 0.0)))
 
-    def conclude(self) -> None:
-        """Clear the terminal's line, and write the last one to the log."""
-        if self._terminal:
-            self._terminal.write("\r\x1b[K")
-            self._terminal.flush()
-        self._marks = [(self._began, 0)]
-        log.info("%s", str(self))
-
-    def _mark(self, now: float) -> None:
-        recent = [mark for mark in self._marks if now - mark[0] <= WINDOW_S]
-        self._marks = [*(recent or self._marks[-1:]), (now, self._bytes)]
-
-    @property
-    def rate(self) -> float:
-        """Bytes/s of late."""
-        since, count = self._marks[0]
-        return max(self._bytes - count, 0) / max(time.monotonic() - since, 1e-3)
-
-    def __str__(self) -> str:
-        rate, missing = self.rate, self._total - self._bytes
+    def _summary(self, rate: float) -> str:
+        """Return counts, rate (bytes/s) and, if known, the time left in words."""
+        task = self._bar.tasks[0]
+        missing = task.remaining or 0
         words = (
-            f"downloaded {self._files} of {self._total_files} files, "
-            f"{self._bytes / 1e6:.1f} of {self._total / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
+            f"downloaded {self._files} of {self._expected_files} files, "
+            f"{task.completed / 1e6:.1f} of {(task.total or 0) / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
         )
-        if self._files == self._total_files or missing <= 0 or rate <= 0:
+        if self._files == self._expected_files or missing <= 0 or rate <= 0:
             return words
         return f"{words}, {duration(missing / rate)} left"
 
 
 def duration(seconds: float) -> str:
-    """Words for a time: 40 s, 12 min, 3 h 5 min."""
+    """Return a time in words: 40 s, 12 min, 3 h 5 min."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -83,5 +86,5 @@ def duration(seconds: float) -> str:
 
 
 def terminal() -> TextIO | None:
-    """The terminal of this process's standard error, if it is one."""
+    """Return standard error if it is a terminal."""
     return sys.stderr if sys.stderr and sys.stderr.isatty() else None

@@ -1,4 +1,4 @@
-"""One request for one file, or for the rest of it: asked, and its bytes hashed as they arrive."""
+"""One GET of a file, or of its missing end; the bytes are hashed as they arrive."""
 
 import hashlib
 import logging
@@ -20,6 +20,8 @@ from jwmirror.net import resume
 from jwmirror.net.http import HttpClient, discard, error_words
 from jwmirror.net.resume import ResumeRecord
 
+NO_ACCESS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
 log = logging.getLogger(__name__)
 
 
@@ -34,206 +36,227 @@ class DownloadRequest:
     checksum: str | None = None  # hex
     is_withheld: bool = False  # the token has to be shown
     release: str | None = None  # ISO, when it will not be withheld any more
-    must_read: bool = True  # as the kind of file that its name says
-    key: str | None = None  # names what is left when the download does not end; None: nothing is
-    version: str = ""  # which content of the file is meant; what is left of others is of no use
+    must_read: bool = True  # checked to be of the kind that its name says
+    key: str | None = None  # name of the unfinished file; None: it is not kept
+    version: str = ""  # of the file's content; an unfinished file of another one is not resumed
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadedFile:
-    """What came, over one request or, resumed, over several."""
+    """A file that came over one request or, resumed, over several."""
 
     path: Path
     size: int  # bytes
     sha256: str
-    checksum: str  # hex, by the wanted algorithm
+    checksum: str  # hex, by the algorithm of the request
     announced: str | None = None  # Content-Length of the whole, as sent
     encoding: str | None = None  # Content-Encoding, as sent
-    resumed: bool = False  # some of it was left from an earlier request
+    resumed: bool = False  # some of it is from an earlier request
 
 
 @dataclass(kw_only=True)
 class DownloadState:
-    """The tries at one file: where it goes to, the hashes of its bytes, and who is told of them."""
+    """The state of one download through all its requests: file on disk, hashes, resume record."""
 
-    wanted: DownloadRequest
+    request: DownloadRequest
     path: Path
     on_bytes: Callable[[int], None]
     halt: threading.Event
     size: int = 0  # bytes in the hashes
 
     def __post_init__(self) -> None:
-        self.has_leftover = self.has_record = bool(self.wanted.key) and self.path.exists()
-        self.restart()
+        self.has_leftover = self.has_record = bool(self.request.key) and self.path.exists()
+        self.reset_hashes()
 
-    def restart(self) -> None:
-        """Forget what was hashed."""
+    def reset_hashes(self) -> None:
+        """Start hashing and counting at the first byte again."""
         if self.size:
             self.on_bytes(-self.size)
         self.size = 0
         self._sha256 = hashlib.sha256()
-        self._other = hashlib.new(self.wanted.algorithm, usedforsecurity=False)
+        self._checksum = hashlib.new(self.request.algorithm, usedforsecurity=False)
 
-    def kept(self) -> ResumeRecord | None:
-        """The record of what is on disk, if that can be resumed."""
+    def read_record(self) -> ResumeRecord | None:
+        """Return the record of the file on disk if it can be resumed."""
         if not self.has_record:
             return None
-        return resume.read_record(self.path, self.wanted.version, self.wanted.size)
+        return resume.read_record(self.path, self.request.version, self.request.size)
 
-    def remember(self, kept: ResumeRecord) -> None:
-        """Leave a record that makes the file outlive its process."""
+    def write_record(self, record: ResumeRecord) -> None:
+        """Write the record that lets the unfinished file outlive its process."""
         self.has_record = True
-        resume.write_record(self.path, kept)
+        resume.write_record(self.path, record)
 
-    def forget(self) -> None:
+    def remove_record(self) -> None:
         """Remove the record, if there is one."""
         if self.has_record:
             resume.remove_record(self.path)
             self.has_record = False
 
-    def drop(self) -> None:
-        """Remove what is on disk, and begin anew."""
+    def remove_file(self) -> None:
+        """Remove the file and its record, so that the next request starts at the first byte."""
         self.has_record = False
         resume.remove_partial(self.path)
-        self.restart()
+        self.reset_hashes()
 
     def open(self, *, to_append: bool) -> BinaryIO:
-        """The file, for its owner's eyes only."""
-        return open(self.path, "ab" if to_append else "wb", opener=_private)
+        """Open the file for writing, readable by its owner only."""
+        return open(self.path, "ab" if to_append else "wb", opener=_open_private)
 
-    def take(self, piece: bytes) -> None:
-        """Count and hash the next bytes; ArchiveError when the download is given up."""
+    def add(self, piece: bytes) -> None:
+        """Hash and count the next bytes; ArchiveError if the download was stopped."""
         if self.halt.is_set():
-            raise ArchiveError(f"{self.wanted.filename}: the download was given up.")
+            raise ArchiveError(f"{self.request.filename}: the download was given up.")
         self._sha256.update(piece)
-        if self.wanted.checksum:
-            self._other.update(piece)
+        if self.request.checksum:
+            self._checksum.update(piece)
         self.size += len(piece)
         self.on_bytes(len(piece))
 
-    def take_prefix(self) -> None:
-        """Count and hash what is on disk already."""
+    def add_file(self) -> None:
+        """Hash and count the bytes that are on disk already."""
         with open(self.path, "rb") as file:
             while piece := file.read(BLOCK):
-                self.take(piece)
+                self.add(piece)
 
-    def body(self, **facts: object) -> DownloadedFile:
-        """What has come."""
+    def result(
+        self, announced: str | None = None, encoding: str | None = None, resumed: bool = False
+    ) -> DownloadedFile:
+        """Return the file with its hashes."""
         return DownloadedFile(
             path=self.path,
             size=self.size,
             sha256=self._sha256.hexdigest(),
-            checksum=self._other.hexdigest(),
-            **facts,
+            checksum=self._checksum.hexdigest(),
+            announced=announced,
+            encoding=encoding,
+            resumed=resumed,
         )
 
 
-def _private(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def receive_file(line: HttpClient, attempt: DownloadState) -> DownloadedFile:
-    """Ask for what is missing of a file, or for all of it, and take it."""
-    wanted, path = attempt.wanted, attempt.path
-    kept = attempt.kept()
-    start = path.stat().st_size if kept else 0
-    response = _answer_from(line, wanted, kept, start)
-    resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
+    """Request the missing end of a file, or all of it, and write it to disk.
+
+    Raises ArchiveError where the server does not give it, and HTTPError where the body is cut.
+    """
+    request, record = state.request, state.read_record()
+    response = _request_rest(client, state, record) if record else None
+    resumed = response is not None and response.status == HTTPStatus.PARTIAL_CONTENT
+    response = response or _request_all(client, request)
+    length = response.headers.get("Content-Length")
     try:
-        if resumed:
-            log.info("%s: resumed at byte %d of %d", wanted.filename, start, kept.size)
-            attempt.take_prefix()
+        if record and resumed:
+            log.info("%s: resumed at byte %d of %d", request.filename, _size(state), record.size)
+            length = str(record.size)
+            state.add_file()
         else:
-            attempt.forget()
-            _remember(line, attempt, response)
-        with attempt.open(to_append=resumed) as file:
-            line.receive(response, file, attempt.take)
+            state.remove_record()
+            _write_record(client, state, response)
+        with state.open(to_append=resumed) as file:
+            client.receive(response, file, state.add)
     except BaseException:
         discard(response)
         raise
     response.release_conn()
-    length = response.headers.get("Content-Length")
-    return attempt.body(
-        announced=str(kept.size) if resumed else length,
-        encoding=response.headers.get("Content-Encoding"),
-        resumed=resumed,
-    )
+    return state.result(length, response.headers.get("Content-Encoding"), resumed)
 
 
-def _answer_from(
-    line: HttpClient, wanted: DownloadRequest, kept: ResumeRecord | None, start: int
-) -> urllib3.BaseHTTPResponse:
-    """The answer to a request for the bytes from `start`, or for all where that is not safe."""
-    if kept:
-        response = open_response(line, wanted, {"Range": f"bytes={start}-", "If-Range": kept.etag})
-        if response.status == HTTPStatus.OK or _is_rest(response, kept, start):
-            return response
-        discard(response)
-        log.info("%s: the server cannot resume it; fetched from its first byte", wanted.filename)
-    response = open_response(line, wanted)
+def _request_rest(
+    client: HttpClient, state: DownloadState, record: ResumeRecord
+) -> urllib3.BaseHTTPResponse | None:
+    """Return a response with the missing bytes or, if the file changed, with all of them.
+
+    None if the server offers neither.
+    """
+    start = _size(state)
+    headers = {"Range": f"bytes={start}-", "If-Range": record.etag}
+    response = open_response(client, state.request, headers)
+    if response.status == HTTPStatus.OK or _is_rest(response, record, start):
+        return response
+    discard(response)
+    log.info("%s: the server cannot resume it; fetched from its first byte", state.request.filename)
+    return None
+
+
+def _request_all(client: HttpClient, request: DownloadRequest) -> urllib3.BaseHTTPResponse:
+    response = open_response(client, request)
     if response.status != HTTPStatus.OK:
         discard(response)
-        raise download_error(
-            wanted, f"expected status 200, got {response.status}", response.reason or ""
-        )
+        raise _status_error(request, response)
     return response
 
 
-def _remember(line: HttpClient, attempt: DownloadState, response: urllib3.BaseHTTPResponse) -> None:
-    """Leave a record beside the file to come, if it is worth resuming and that will be safe."""
-    wanted, length = attempt.wanted, response.headers.get("Content-Length", "")
+def _size(state: DownloadState) -> int:
+    return state.path.stat().st_size
+
+
+def _is_rest(response: urllib3.BaseHTTPResponse, record: ResumeRecord, start: int) -> bool:
+    """Return whether a 206 has just the bytes from `start` to the end, of the very same version."""
+    expected = f"bytes {start}-{record.size - 1}/{record.size}"
+    return (
+        response.headers.get("Content-Range") == expected
+        and response.headers.get("ETag") == record.etag
+        and response.headers.get("Content-Length") in (None, str(record.size - start))
+        and response.headers.get("Content-Encoding") in (None, "identity")
+    )
+
+
+def _write_record(
+    client: HttpClient, state: DownloadState, response: urllib3.BaseHTTPResponse
+) -> None:
+    """Write a resume record before the file, if that is safe and the file is large enough."""
+    request, length = state.request, response.headers.get("Content-Length", "")
     etag = response.headers.get("ETag")
     size = int(length) if length.isascii() and length.isdigit() else 0
-    if not wanted.key or size < line.patience.keep_from or not resume.is_strong(etag):
+    if not request.key or size < client.timeouts.keep_from or not resume.is_strong(etag):
         return
-    if wanted.size in (None, size):
-        attempt.remember(ResumeRecord(version=wanted.version, etag=etag, size=size))
+    if request.size in (None, size):
+        state.write_record(ResumeRecord(version=request.version, etag=etag, size=size))
 
 
 def open_response(
-    line: HttpClient, wanted: DownloadRequest, headers: dict[str, str] | None = None
+    client: HttpClient, request: DownloadRequest, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
-    """A server's answer with (some of) a file, its body unread; others raise ArchiveError.
+    """Return a server's response with a file or, for a Range in `headers`, about a part of it.
 
-    The token is shown where the file is known to be withheld, or has just been refused.
+    The body is unread. The token is shown where the file is known to be withheld, or has just been
+    refused. Raises ArchiveError for any other status: WithheldError for 401 and 403.
     """
-    taken = (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)
-    if headers:  # what only a request for a part is answered with
-        taken += (HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED)
-    shown = wanted.is_withheld and line.has_token
+    accepted = [HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT]
+    if headers:  # answers to a request for a part only
+        accepted += [HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED]
+    shown = request.is_withheld and client.has_token
     try:
-        response = line.open(wanted.url, headers, show_token=shown)
-        if response.status in (401, 403) and line.has_token and not shown:
+        response = client.open(request.url, headers, show_token=shown)
+        if response.status in NO_ACCESS and client.has_token and not shown:
             discard(response)
             shown = True
-            response = line.open(wanted.url, headers, show_token=True)
+            response = client.open(request.url, headers, show_token=True)
     except HTTPError as err:
-        raise download_error(wanted, "no answer", err) from err
-    if response.status in taken:
+        raise download_error(request, "no answer", err) from err
+    if response.status in accepted:
         return response
     discard(response)
-    if response.status in (401, 403):
-        raise WithheldError(wanted.filename, response.status, wanted.release, shown)
-    raise download_error(
-        wanted, f"expected status 200, got {response.status}", response.reason or ""
-    )
+    if response.status in NO_ACCESS:
+        raise WithheldError(request.filename, response.status, request.release, shown)
+    raise _status_error(request, response)
 
 
-def download_error(wanted: DownloadRequest, what: str, why: object, left: str = "") -> ArchiveError:
-    """The error of a file that did not come; `left` says what there is of it."""
-    host = urlsplit(wanted.url).netloc
+def _status_error(request: DownloadRequest, response: urllib3.BaseHTTPResponse) -> ArchiveError:
+    what = f"expected status 200, got {response.status}"
+    return download_error(request, what, response.reason or "")
+
+
+def download_error(
+    request: DownloadRequest, what: str, why: object, kept: str = ""
+) -> ArchiveError:
+    """Return the error of a file that did not come; `kept` says how much of it is on disk."""
+    host = urlsplit(request.url).netloc
     return ArchiveError(
-        f"{wanted.filename} from {host}: {what} ({error_words(why)}); {left}"
+        f"{request.filename} from {host}: {what} ({error_words(why)}); {kept}"
         "it will be fetched again by the next run."
-    )
-
-
-def _is_rest(response: urllib3.BaseHTTPResponse, kept: ResumeRecord, start: int) -> bool:
-    """Whether a 206 holds just the bytes from `start` to the end, of the very same version."""
-    expected = f"bytes {start}-{kept.size - 1}/{kept.size}"
-    return (
-        response.headers.get("Content-Range") == expected
-        and response.headers.get("ETag") == kept.etag
-        and response.headers.get("Content-Length") in (None, str(kept.size - start))
-        and response.headers.get("Content-Encoding") in (None, "identity")
     )

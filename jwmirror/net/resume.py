@@ -1,65 +1,66 @@
-"""What is left of a download that did not end: which bytes of which version, and under what ETag.
+"""Records that make an unfinished download resumable: version, ETag and size of the whole file.
 
-A leftover saves work and is never trusted: it belongs to a version with a checksum of MAST's, its
-bytes are hashed again, and the whole has to come out as that checksum.
+An unfinished file saves time and is never trusted: it is kept only for a version with a checksum
+of MAST's, its bytes are hashed again, and the whole file must have that checksum.
 """
 
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import msgspec
 
 from jwmirror.core.model import Product, read
 
 PART_SUFFIX, RECORD_SUFFIX = ".part", ".kept"
-KEY_DIGITS = 32  # hex digits of a leftover's name
+KEY_DIGITS = 32  # hex digits in the name of an unfinished file
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeRecord:
-    """The record beside an unfinished file that makes it safe to go on with it."""
+    """The record beside an unfinished file that makes it safe to resume."""
 
-    version: str  # of the product, as its listing told
+    version: str  # fingerprint of the product
     etag: str  # strong
     size: int  # bytes, of the whole file
 
 
 def resume_key(product: Product) -> str | None:
-    """The name of what is left of a version; None where MAST gives no checksum to hold it to."""
+    """Return the name of a version's unfinished file; None where MAST gives no checksum."""
     if not product.checksum:
         return None
     return hashlib.sha256(f"{product.uri}\n{product.fingerprint}".encode()).hexdigest()[:KEY_DIGITS]
 
 
-def is_strong(etag: str | None) -> bool:
-    """Whether an ETag promises equal bytes, not just equal meaning."""
+def is_strong(etag: str | None) -> TypeGuard[str]:
+    """Return whether an ETag promises equal bytes (RFC 9110, 8.8.1)."""
     return bool(etag) and len(etag) > 2 and etag.startswith('"') and etag.endswith('"')
 
 
 def record_path(part: Path) -> Path:
-    """Where the record of an unfinished file is."""
+    """Return the path of the record of an unfinished file."""
     return part.with_suffix(RECORD_SUFFIX)
 
 
-def write_record(part: Path, kept: ResumeRecord) -> None:
-    """Leave the record beside an unfinished file: from now on it outlives its process.
+def write_record(part: Path, record: ResumeRecord) -> None:
+    """Write the record of an unfinished file.
 
-    It need not be durable: what a power cut takes is fetched again.
+    It is not made durable: after a power cut the file is fetched again.
     """
-    record_path(part).write_bytes(msgspec.json.encode(kept))
+    record_path(part).write_bytes(msgspec.json.encode(record))
 
 
 def read_record(part: Path, version: str, size: int | None) -> ResumeRecord | None:
-    """The record of an unfinished file of this version and size; None if there is any doubt."""
+    """Return the record of an unfinished file of this version and size; None if in any doubt."""
     try:
-        kept = read(record_path(part), ResumeRecord)
+        record = read(record_path(part), ResumeRecord)
         length = part.stat().st_size
     except (OSError, msgspec.MsgspecError):
         return None
-    fits = kept.version == version and size in (None, kept.size) and is_strong(kept.etag)
-    return kept if fits and 0 < length < kept.size else None
+    fits = record.version == version and size in (None, record.size) and is_strong(record.etag)
+    return record if fits and 0 < length < record.size else None
 
 
 def remove_record(part: Path) -> None:

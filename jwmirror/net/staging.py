@@ -1,8 +1,8 @@
-"""Private folders for files under way, so that what a killed run left is told from what is in use.
+"""Private folders for files under way, so that those of killed fetches can be taken over.
 
-Each fetch works in a folder of its own below incoming/, under a lock that the kernel takes away
-with the process. A later fetch takes what it can use out of the folders of the dead, and removes
-what no order wants.
+Each fetch works in a private folder below incoming/, under a lock that the kernel releases when the
+process ends. A later fetch takes the files that it can use out of abandoned folders, and removes
+those that no order asks for.
 """
 
 import os
@@ -17,24 +17,25 @@ from jwmirror.core.model import Product
 from jwmirror.net.resume import PART_SUFFIX, RECORD_SUFFIX, resume_key
 
 LOCK = ".lock"
-ABANDONED_S = 7 * 86400.0  # without a touch: what another host left is nobody's any more
+ABANDONED_S = 7 * 86400.0  # without a write: then the folder of another host is removed, too
 
 
 @contextmanager
 def staging_folder(
-    incoming: Path, mine: Collection[Product], ordered: Collection[Product] = ()
+    incoming: Path, products: Collection[Product], ordered: Collection[Product] = ()
 ) -> Iterator[Path]:
-    """A folder for the files of one fetch, with what earlier ones left of the products in `mine`.
+    """Yield a folder for the files of one fetch, with unfinished files of `products` in it.
 
-    What was left of other products is removed, unless they are `ordered` and so another fetch of
-    this run will want it. What is still in the folder at the end is left to later fetches.
+    These are taken from earlier fetches. Unfinished files of other products are removed, unless
+    they are `ordered`: another fetch of this run will need them. Files that are still in the
+    folder at the end are left to later fetches.
     """
     incoming.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as lease:
+    with ExitStack() as locks:
         with locked(incoming / LOCK, wait=True, make=True) as has_locks:
             folder = Path(tempfile.mkdtemp(dir=incoming, prefix=f"{_host()}."))
-            if lease.enter_context(locked(folder / LOCK, make=True)) and has_locks:
-                _sweep(folder, _keys(mine), _keys(ordered))
+            if locks.enter_context(locked(folder / LOCK, make=True)) and has_locks:
+                _take_over(folder, _keys(products), _keys(ordered))
         try:
             yield folder
         finally:
@@ -47,51 +48,52 @@ def _keys(products: Collection[Product]) -> set[str]:
 
 
 def _host() -> str:
-    """This machine, as the first part of a folder's name."""
+    """Return this machine's name, as the first part of a folder's name."""
     return socket.gethostname().partition(".")[0] or "host"
 
 
-def _sweep(folder: Path, mine: set[str], ordered: set[str]) -> None:
-    """Take what is mine out of the folders of the dead, and remove what is not ordered."""
+def _take_over(folder: Path, usable: set[str], ordered: set[str]) -> None:
+    """Move usable files out of abandoned folders, and remove files that are not ordered."""
     now = folder.stat().st_mtime  # by the clock of the file system
     for other in folder.parent.iterdir():
         if other == folder or other.name == LOCK:
             continue
         if not other.is_dir():
-            if now - _touched(other) > ABANDONED_S:
+            if now - _last_write(other) > ABANDONED_S:
                 other.unlink(missing_ok=True)
             continue
-        is_ours = other.name.startswith(f"{_host()}.")
-        if is_ours or now - _touched(other) > ABANDONED_S:
-            with locked(other / LOCK, make=True) as is_dead:
-                if is_dead:
-                    _inherit(other, folder, mine, ordered)
+        is_of_this_host = other.name.startswith(f"{_host()}.")
+        if is_of_this_host or now - _last_write(other) > ABANDONED_S:
+            with locked(other / LOCK, make=True) as is_abandoned:
+                if is_abandoned:
+                    _empty(other, folder, usable, ordered)
 
 
-def _touched(path: Path) -> float:
-    """When a file, or the newest file in a folder, was last written to."""
+def _last_write(path: Path) -> float:
+    """Return when a file, or the newest file in a folder, was last written to."""
     times = [0.0]
     with suppress(OSError):
         times = [path.lstat().st_mtime]
         if path.is_dir():
-            times += [each.lstat().st_mtime for each in path.iterdir()]
+            times += [file.lstat().st_mtime for file in path.iterdir()]
     return max(times)
 
 
-def _inherit(other: Path, folder: Path, mine: set[str], ordered: set[str]) -> None:
-    for file in sorted(other.iterdir()):
-        usable = file.suffix in (PART_SUFFIX, RECORD_SUFFIX)
-        if file.name == LOCK or (usable and file.stem in ordered - mine):
+def _empty(abandoned: Path, folder: Path, usable: set[str], ordered: set[str]) -> None:
+    """Move or remove the files of an abandoned folder, and remove it when it is empty."""
+    for file in sorted(abandoned.iterdir()):
+        is_unfinished = file.suffix in (PART_SUFFIX, RECORD_SUFFIX)
+        if file.name == LOCK or (is_unfinished and file.stem in ordered - usable):
             continue
-        if usable and file.stem in mine and not (folder / file.name).exists():
+        if is_unfinished and file.stem in usable and not (folder / file.name).exists():
             os.rename(file, folder / file.name)
         else:
             file.unlink()
-    _remove_if_empty(other)
+    _remove_if_empty(abandoned)
 
 
 def _remove_if_empty(folder: Path) -> None:
     """Remove a folder with nothing in it but its lock."""
-    if [each.name for each in folder.iterdir()] == [LOCK]:
+    if [path.name for path in folder.iterdir()] == [LOCK]:
         (folder / LOCK).unlink()
         folder.rmdir()

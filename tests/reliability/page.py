@@ -18,7 +18,7 @@ from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.toy_files import toy_fits
-from tests.reliability.scenes import PATIENCE, ROWS, Scene, lacking
+from tests.reliability.scenes import ROWS, TIMEOUTS, Scene, lacking
 from tests.setup.records import product
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def _outcome(name: str, size: str, manner: str) -> Outcome:
         ROWS[name](scene)
         asked = len(scene.archive.requests)
         with scene.around:
-            found = _fetch(scene, scene.patience)
+            found = _fetch(scene, scene.timeouts)
         requests = scene.archive.requests[asked:]
         wrong = _publish(scene, found)
         _recover(scene, size)
@@ -141,14 +141,14 @@ def _scene(size: str) -> Iterator[Scene]:
 def _leave_half(scene: Scene) -> None:
     """A fetch that is cut at half of the file, and gives up at once."""
     scene.fault(faults.truncate_after(scene.half))
-    _fetch(scene, Timeouts(bodies=1, backoff_s=0.0, keep_from=PATIENCE.keep_from))
+    _fetch(scene, Timeouts(bodies=1, backoff_s=0.0, keep_from=TIMEOUTS.keep_from))
     scene.archive.heal()
 
 
-def _fetch(scene: Scene, patience: Timeouts) -> Fetched | Failure:
+def _fetch(scene: Scene, timeouts: Timeouts) -> Fetched | Failure:
     """Fetch the product; a refusal of the disk counts as a failure, as it does for the run."""
     before = threading.active_count()
-    transfer = Transfer(scene.archive.url, patience=patience)
+    transfer = Transfer(scene.archive.url, timeouts=timeouts)
     mirror = scene.into.parents[2]
     try:
         (found,) = transfer.fetch([scene.product], scene.into, mirror / "quarantine")
@@ -176,7 +176,7 @@ def _recover(scene: Scene, size: str) -> None:
         scene.archive.release(NAME)
     truth = scene.archive.path(NAME).read_bytes()
     scene.product = product(NAME, truth)
-    found = _fetch(scene, PATIENCE)
+    found = _fetch(scene, TIMEOUTS)
     assert isinstance(found, Fetched), found
     assert found.path.read_bytes() == truth, "the next fetch brought other bytes"
 

@@ -24,7 +24,7 @@ from jwmirror_simulator.mast.faults import Fault
 from tests.reliability import quotas
 from tests.reliability.quotas import quota
 
-PATIENCE = Timeouts(
+TIMEOUTS = Timeouts(
     connect_s=5,
     read_s=5,
     stall_s=5,
@@ -35,8 +35,8 @@ PATIENCE = Timeouts(
     keep_from=100_000,
 )
 # Where waiting is what is tested:
-NOT_WITH_SLOTH = replace(PATIENCE, stall_s=0.3)
-NOT_WITH_SILENCE = replace(PATIENCE, read_s=0.3)
+NOT_WITH_SLOTH = replace(TIMEOUTS, stall_s=0.3)
+NOT_WITH_SILENCE = replace(TIMEOUTS, read_s=0.3)
 NOBODY = 65534
 
 
@@ -47,7 +47,7 @@ class Scene:
     archive: Archive
     product: Product
     into: Path
-    patience: Timeouts = PATIENCE
+    timeouts: Timeouts = TIMEOUTS
     around: AbstractContextManager = field(default_factory=nullcontext)  # while it is fetched
 
     @property
@@ -76,9 +76,9 @@ def _on_the_wire(make: Callable[[Scene], Fault]) -> Trouble:
     return lambda scene: scene.fault(make(scene))
 
 
-def _for(patience: Timeouts, fault: Callable[[], Fault]) -> Trouble:
+def _for(timeouts: Timeouts, fault: Callable[[], Fault]) -> Trouble:
     def trouble(scene: Scene) -> None:
-        scene.patience = patience
+        scene.timeouts = timeouts
         scene.fault(fault())
 
     return trouble

@@ -132,7 +132,7 @@ def hasty_fetch(server: FileServer, tmp_path: Path) -> Callable[..., list[Fetche
     """Fetch products from the file server, with short timeouts."""
 
     def fetch(*products: Product, token: str | None = None) -> list[Fetched | Failure]:
-        transfer = Transfer(server.url, token, downloads=3, patience=HASTY)
+        transfer = Transfer(server.url, token, downloads=3, timeouts=HASTY)
         return list(transfer.fetch(products, tmp_path / "incoming", tmp_path / "quarantine"))
 
     return fetch

@@ -10,7 +10,7 @@ from jwmirror.net.progress import Progress, duration
 
 
 class Terminal(io.StringIO):
-    """Text that says it is a terminal."""
+    """Text that claims to be a terminal."""
 
     def isatty(self) -> bool:
         """It is."""
@@ -19,48 +19,71 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    """Every picture is due."""
+    """Every line is due, and the terminal is a capable one."""
     monkeypatch.setattr(progress, "LOG_S", 0.0)
-    monkeypatch.setattr(progress, "LIVE_S", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
 
 
 def test_a_terminal_shows_one_line_that_is_redrawn_and_cleared(at_once):
-    """Files, bytes, rate and time left stand in one line; at the end it is gone."""
+    """Files and bytes are shown in one line; at the end it is erased."""
     terminal = Terminal()
-    told = Progress(4, 8_000_000, terminal)
 
-    told.add(2_000_000)
-    told.add_file()
-    told.tell()
-    shown = terminal.getvalue()
-    told.conclude()
+    with Progress(4, 8_000_000, terminal) as counted:
+        counted.add(2_000_000)
+        counted.add_file()
 
-    assert "downloaded 1 of 4 files, 2.0 of 8.0 MB" in shown
-    assert "MB/s" in shown and shown.endswith(" left")
-    assert "\n" not in terminal.getvalue()
-    assert terminal.getvalue().endswith("\r\x1b[K")
+    assert "1 of 4 files" in terminal.getvalue()
+    assert "2.0/8.0 MB" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[2K")
+
+
+def test_the_live_line_is_removed_when_the_download_fails(at_once, caplog):
+    """An error ends the live line too; the log gets no summary of what did not end well."""
+    caplog.set_level(logging.INFO, logger="jwmirror")
+    terminal = Terminal()
+
+    with pytest.raises(OSError), Progress(4, 8_000_000, terminal):
+        raise OSError("the disk is full")
+
+    assert terminal.getvalue().endswith("\x1b[2K")
+    assert not caplog.messages
 
 
 def test_a_log_gets_plain_lines(at_once, caplog):
     """In a log there are whole lines without control characters, the last one with the total."""
     caplog.set_level(logging.INFO, logger="jwmirror")
-    told = Progress(1, 1_000_000, io.StringIO())
+    output = io.StringIO()
 
-    told.add(500_000)
-    told.tell()
-    told.add(500_000)
-    told.add_file()
-    told.conclude()
+    with Progress(2, 1_000_000, output) as counted:
+        counted.add(500_000)
+        counted.add_file()
+        counted.log_if_due()
+        counted.add(500_000)
+        counted.add_file()
 
-    assert "0.5 of 1.0 MB" in caplog.messages[0]
-    assert caplog.messages[-1].startswith("downloaded 1 of 1 files, 1.0 of 1.0 MB")
-    assert "\x1b" not in "".join(caplog.messages)
+    assert "downloaded 1 of 2 files, 0.5 of 1.0 MB" in caplog.messages[0]
+    assert caplog.messages[0].endswith(" left")
+    assert caplog.messages[-1].startswith("downloaded 2 of 2 files, 1.0 of 1.0 MB")
+    assert "\x1b" not in "".join(caplog.messages) + output.getvalue()
+
+
+def test_discarded_bytes_are_counted_back(caplog):
+    """A file that is fetched again is not counted twice."""
+    caplog.set_level(logging.INFO, logger="jwmirror")
+
+    with Progress(1, 2_000_000) as counted:
+        counted.add(2_000_000)
+        counted.add(-2_000_000)
+        counted.add(1_000_000)
+
+    assert "1.0 of 2.0 MB" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(4.4, "4 s"), (99, "99 s"), (125, "2 min"), (5900, "98 min"), (11_100, "3 h 5 min")],
 )
-def test_times_are_told_in_the_units_people_use(seconds, words):
+def test_times_are_given_in_the_units_people_use(seconds, words):
     """Seconds, minutes, hours and minutes."""
     assert duration(seconds) == words

@@ -247,7 +247,7 @@ def test_a_redirect_loop_ends(server, fetch):
 
 def test_a_server_that_is_not_there_is_a_failure_for_each_file(fetch, server, tmp_path):
     """No connection at all fails file by file, in bounded time."""
-    transfer = Transfer("http://127.0.0.1:9", patience=HASTY)
+    transfer = Transfer("http://127.0.0.1:9", timeouts=HASTY)
 
     outcomes = list(transfer.fetch([product(RATE), product(ASN)], tmp_path / "in", tmp_path / "q"))
 

@@ -28,10 +28,10 @@ from tests.setup.records import RATE, product
 EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
 
 
-def cut_then(server: FileServer, tmp_path: Path, image: bytes, patience: Timeouts = EAGER) -> None:
+def cut_then(server: FileServer, tmp_path: Path, image: bytes, timeouts: Timeouts = EAGER) -> None:
     """A fetch that got 5,000 bytes of the file, under a strong ETag, before it was cut."""
     server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(server.url, patience=patience)
+    transfer = Transfer(server.url, timeouts=timeouts)
     list(transfer.fetch([product(RATE, image)], tmp_path / "incoming", tmp_path / "quarantine"))
     server.requests.clear()
 
@@ -87,7 +87,7 @@ def test_what_is_left_of_another_version_is_not_gone_on_with(server, fetch, imag
 def test_files_without_checksum_are_never_gone_on_with(server, fetch, image, tmp_path):
     """Where MAST gives nothing to hold the whole to, a cut file is dropped at once."""
     server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(server.url, patience=EAGER)
+    transfer = Transfer(server.url, timeouts=EAGER)
 
     list(transfer.fetch([product(RATE)], tmp_path / "incoming", tmp_path / "quarantine"))
 
@@ -111,7 +111,7 @@ def test_a_caller_that_stops_early_leaves_no_files_behind(server, tmp_path, imag
     names = [RATE.replace("00001", f"{number:05d}") for number in range(12)]
     for name in names:
         server.put(name, body(image))
-    transfer = Transfer(server.url, downloads=2, patience=HASTY)
+    transfer = Transfer(server.url, downloads=2, timeouts=HASTY)
 
     outcomes = transfer.fetch([product(name, image) for name in names], tmp_path / "in", tmp_path)
     first = next(outcomes)
@@ -127,7 +127,7 @@ def test_no_thread_is_left_however_the_fetch_ends(server, fetch, image, tmp_path
         server.put(name, body(image))
 
     fetch(*[product(name, image) for name in names])
-    outcomes = Transfer(server.url, patience=HASTY).fetch(
+    outcomes = Transfer(server.url, timeouts=HASTY).fetch(
         [product(names[0])], tmp_path / "x", tmp_path
     )
     next(outcomes)
@@ -140,7 +140,7 @@ def fetch_on_a_small_disk(url: str, wanted: Product, folder: Path) -> str:
     """Fetch where no file can grow beyond 20 kB; in a process that this limits alone."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     with pytest.raises(StoreError) as caught:
-        list(Transfer(url, patience=HASTY).fetch([wanted], folder, folder / "quarantine"))
+        list(Transfer(url, timeouts=HASTY).fetch([wanted], folder, folder / "quarantine"))
     return str(caught.value)
 
 

@@ -27,7 +27,7 @@ def look(archive: Archive) -> Callable[..., str | None]:
         listing = Listing(program=1345, asked_at="", products=(product(ASN, **facts),))
         held = {product(ASN).uri: known} if known else {}
         return (
-            add_validators(listing, archive.url, held, token, patience=HASTY).products[0].validator
+            add_validators(listing, archive.url, held, token, timeouts=HASTY).products[0].validator
         )
 
     return look
@@ -92,9 +92,9 @@ def test_many_products_share_few_connections(archive, tmp_path):
     products = tuple(product(name) for name in sorted(names))
     listing = Listing(program=1345, asked_at="", products=products)
 
-    first = add_validators(listing, archive.url, {}, downloads=2, patience=HASTY)
+    first = add_validators(listing, archive.url, {}, downloads=2, timeouts=HASTY)
     known = {each.uri: each.validator for each in first.products}
-    second = add_validators(listing, archive.url, known, downloads=2, patience=HASTY)
+    second = add_validators(listing, archive.url, known, downloads=2, timeouts=HASTY)
 
     assert all(each.validator for each in first.products)
     assert second == first
@@ -137,7 +137,7 @@ def test_only_the_wanted_products_are_asked_for(archive):
     """Products that nobody selected cost no request."""
     listing = Listing(program=1345, asked_at="", products=(product(ASN),))
 
-    observed = add_validators(listing, archive.url, {}, uris=[], patience=HASTY)
+    observed = add_validators(listing, archive.url, {}, uris=[], timeouts=HASTY)
 
     assert observed == listing
     assert archive.requests == []

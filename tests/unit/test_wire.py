@@ -29,10 +29,10 @@ def answer(seconds_or_date: str) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(status=503, headers={"Retry-After": seconds_or_date})
 
 
-def waited(patience: Timeouts, response: urllib3.HTTPResponse) -> float:
+def waited(timeouts: Timeouts, response: urllib3.HTTPResponse) -> float:
     """Seconds for which a retry waits."""
     began = time.monotonic()
-    retry_policy(patience).sleep(response)
+    retry_policy(timeouts).sleep(response)
     return time.monotonic() - began
 
 
@@ -53,12 +53,12 @@ def test_retry_after_that_says_nothing_is_no_error(asked):
 def test_who_waits_to_ask_again_gives_up_when_the_line_is_closed(archive):
     """A wait of a minute ends at once when nobody wants the answer any more."""
     archive.fault(RATE, faults.busy(503, 60))
-    line = HttpClient(1, Timeouts())
-    threading.Timer(0.1, line.close).start()
+    client = HttpClient(1, Timeouts())
+    threading.Timer(0.1, client.close).start()
     began = time.monotonic()
 
     with pytest.raises(HTTPError, match="given up"):
-        line.open(f"{archive.url}/api/v0.1/Download/file?uri=mast:JWST/product/{RATE}")
+        client.open(f"{archive.url}/api/v0.1/Download/file?uri=mast:JWST/product/{RATE}")
 
     assert time.monotonic() - began < 10
 
@@ -69,9 +69,9 @@ def test_requests_go_through_the_proxy_that_the_environment_names(archive, monke
     if variable == "HTTP_PROXY":
         monkeypatch.delenv("REQUEST_METHOD", raising=False)
     monkeypatch.setenv(variable, archive.url)
-    line = HttpClient(1, Timeouts(attempts=1))
+    client = HttpClient(1, Timeouts(attempts=1))
 
-    response = line.open("http://mast.invalid/whoami")
+    response = client.open("http://mast.invalid/whoami")
     response.release_conn()
 
     assert archive.requests[-1].path.endswith("/whoami")
