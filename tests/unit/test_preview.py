@@ -159,9 +159,8 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
 
     assert [note.split(":")[0] for note in found["notes"]] == [
-        f"run {mirror.run_folder.name} has not come to its end; `snakemake` goes on where it "
-        "stopped.",
-        "program 99",
+        f"run {mirror.run_folder.name} did not finish; `snakemake` continues where it stopped.",
+        "program 99 was not polled yet; `snakemake` polls it.",
         "recipe deep is not in the config",
     ]
 

@@ -3,35 +3,25 @@
 MAST and CRDS are not asked.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
-from jwmirror.core.model import UPSTREAM, Chain, Derivation, Plan, Recipe
-from jwmirror.core.model.association import root_of
-from jwmirror.core.model.run import Run
-from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.planning.resolvers import Resolvers
-from jwmirror.report.explanation import EarlierResult, Explanation, RecipePreview, StagePreview
+from jwmirror.core.errors import ConfigError, JwmirrorError
+from jwmirror.core.model import UPSTREAM
+from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.services.configure.load import load_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
-from jwmirror.services.inspect.preview import (
-    ONE_BATCH,
-    current_holdings,
-    origins_of,
-    origins_under,
-    resolvers_by,
+from jwmirror.services.inspect.preview import resolvers_of_config
+from jwmirror.services.inspect.recipe_preview import (
+    earlier_results,
+    parameter_origins,
+    preview_recipes,
 )
-from jwmirror.services.run.holdings import Holdings
-from jwmirror.services.run.plan import plan_levels
-from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import last_references, last_run
-
-PROGRAM = 7  # characters of a file name that tell its program: jw01345
+from jwmirror.store.runs import last_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +56,7 @@ def explain_file(
             raise ConfigError([problem])
         files = [_with_origins(explanation, root, config, problem) for explanation in files]
         if config is not None and (settings or _are_raw(files)):
-            outlooks = _outlooks(root, file, recipe, config)
+            outlooks = _preview(root, file, recipe, config)
     if not files and not outlooks:
         current = Generations(root).needed_current()
         of_recipe = f"of recipe {recipe} " if recipe else ""
@@ -89,7 +79,7 @@ def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
             generation=current.number,
             entry=row,
             record=record,
-            former=former_results(root, record.key, record.derivation) if record else (),
+            former=earlier_results(root, record.key, record.derivation) if record else (),
         )
         for row, record in zip(rows, records, strict=True)
     ]
@@ -118,132 +108,25 @@ def _with_origins(
         return explanation
     if config is None:
         return replace(explanation, note=problem)
+    recipe_name = explanation.entry.origin
+    recipe = next((recipe for recipe in config.recipes if recipe.name == recipe_name), None)
+    if recipe is None:
+        why = f"recipe {recipe_name} is not in the config, so the sources of parameters are unknown"
+        return replace(explanation, note=f"{why}.")
+    resolvers, _ = resolvers_of_config(root, config)
+    entries = Generations(root).entries()
     try:
-        origins = origins_of(
-            explanation.entry,
-            explanation.record.derivation,
-            Generations(root).entries(),
-            config.recipes,
-            last_references(root),
-            config.cache,
-            config.context,
-        )
+        origins = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
     except JwmirrorError as error:
         return replace(explanation, note=str(error))
     return replace(explanation, origins=origins)
 
 
-def _outlooks(
+def _preview(
     root: Path, file: str, recipe: str | None, config: Config
 ) -> tuple[RecipePreview, ...]:
     """Return what recipes would do with a file; nothing before the first run."""
-    run, name = last_run(root), file.rstrip("/").rpartition("/")[2]
+    run, filename = last_run(root), file.rstrip("/").rpartition("/")[2]
     if run is None or recipe == UPSTREAM:
         return ()
-    return outlooks(root, run, name, config.recipes, recipe, config.cache, config.context)
-
-
-def former_results(mirror: Path, key: str, derivation: Derivation) -> tuple[EarlierResult, ...]:
-    """The results of the same product under other keys, newest first, and how they differ.
-
-    Each difference is told from the former result to `derivation`.
-    """
-    records = Provenance(mirror).of_product(derivation.pipeline, derivation.product)
-    return tuple(
-        EarlierResult(
-            key=record.key,
-            made_at=record.made_at,
-            reasons=differences(record.derivation, derivation),
-        )
-        for record in records
-        if record.key != key
-    )
-
-
-def outlooks(
-    mirror: Path,
-    run: Run,
-    filename: str,
-    recipes: Iterable[Recipe],
-    asked: str | None,
-    cache: Path,
-    context: str,
-) -> tuple[RecipePreview, ...]:
-    """What each recipe (or the one that is asked for) would do with a file, made or not.
-
-    `filename` may be that of a raw exposure, or of anything that a recipe makes. Empty where no
-    recipe takes it. ConfigError for a recipe that does not exist.
-    """
-    recipes = tuple(recipes)
-    if asked is not None and asked not in {recipe.name for recipe in recipes}:
-        names = [recipe.name for recipe in recipes]
-        raise ConfigError([f"--recipe: {unknown('recipe', asked, names)}"])
-    chosen = [recipe for recipe in recipes if asked in (None, recipe.name)]
-    results = ResultStore(mirror)
-    resolvers, notes = resolvers_by(cache, last_references(mirror), context)
-    holdings = _of_program(current_holdings(mirror, run, chosen), filename[:PROGRAM])
-    found = []
-    for recipe in chosen:
-        plans = plan_levels(holdings, [recipe], resolvers, results, ONE_BATCH, is_preview=True)
-        stages = tuple(
-            _stage(results, derivation, recipe, holdings, resolvers, chain)
-            for derivation, chain in _derivations(results, plans, root_of(filename))
-        )
-        waits = tuple(
-            wait
-            for plan in plans
-            for wait in (*plan.waits, *plan.failures)
-            if wait.product == root_of(filename)
-        )
-        if stages or waits:
-            found.append(RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes))
-    return tuple(found)
-
-
-def _of_program(holdings: Holdings, start: str) -> Holdings:
-    """What is held of one program: nothing of another has a part in its results."""
-    return holdings._replace(
-        entries=tuple(entry for entry in holdings.entries if entry.filename.startswith(start))
-    )
-
-
-def _derivations(
-    results: ResultStore, plans: Iterable[Plan], root: str
-) -> Iterator[tuple[Derivation, Chain | None]]:
-    """What plans say of a product, stage by stage: done before, or to be computed in a chain."""
-    for plan in plans:
-        for result in plan.done:
-            made = results.derivation(result.key) if result.product == root else None
-            if made is not None:
-                yield made, None
-        for chain in (chain for batch in plan.batches.values() for chain in batch):
-            for derivation in chain.derivations:
-                if root in (derivation.product, chain.product):
-                    yield derivation, chain
-
-
-def _stage(
-    results: ResultStore,
-    derivation: Derivation,
-    recipe: Recipe,
-    holdings: Holdings,
-    resolvers: Resolvers,
-    chain: Chain | None,
-) -> StagePreview:
-    key = key_of(derivation) if is_bound(derivation) else ""
-    stages = (derivation.pipeline, "")  # this one, or all of the chain
-    reasons = chain.reasons if chain else ()
-    try:
-        origins, note = origins_under(derivation, recipe, holdings.entries, resolvers), ""
-    except JwmirrorError as error:
-        origins, note = {}, str(error)
-    return StagePreview(
-        product=derivation.product,
-        key=key,
-        is_made=chain is None,
-        derivation=derivation,
-        reasons=tuple(reason for reason in reasons if reason.stage in stages),
-        origins=origins,
-        former=former_results(results.mirror, key, derivation),
-        note=note,
-    )
+    return preview_recipes(root, run, filename, recipe, config)

@@ -1,22 +1,20 @@
-"""What a run would find out of date with a config as it is now, told without asking anyone.
+"""What the next run would plan with the config as it is now, without asking MAST.
 
-The plan functions of the workflow, on what is held, with the references that were synced last.
-Like the bench it may call all wings; only the command line calls it.
+It uses the planning of a run on what is in the mirror, with the references of the last run.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
 
-from jwmirror.core.errors import ConfigError, ReferencesError
+from jwmirror.config.load import Config
+from jwmirror.core.errors import ReferencesError
 from jwmirror.core.model import (
     UPSTREAM,
     Chain,
-    Derivation,
-    Entry,
     Plan,
     Poll,
     Reason,
@@ -24,154 +22,115 @@ from jwmirror.core.model import (
     References,
     Wait,
 )
-from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.core.model.run import Run
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import unmatched
 from jwmirror.planning.inputs import why_missing
-from jwmirror.planning.origins import origins
 from jwmirror.planning.resolver import Resolver
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.status import Preview
+from jwmirror.services.configure.check import config_advice
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.services.run.plan import plan_levels
-from jwmirror.services.run.references import offline_resolvers
+from jwmirror.services.run.references import offline_resolvers, preview_references
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references
 
 UNPUBLISHED = Reason("not published yet", "", "")
-ONE_BATCH = 1_000_000_000  # exposures; a preview runs no jobs
+ONE_BATCH = 1_000_000_000  # exposures per batch; a preview runs no jobs
 
 
-def preview(
-    mirror: Path,
-    run: Run,
-    recipes: Sequence[Recipe],
-    programs: Sequence[int],
-    cache: Path,
-    context: str,
-    ahead: References | None = None,
-) -> Preview:
-    """What is out of date in a mirror by these recipes and that context policy, and why.
+def preview_run(mirror: Path, run: Run, config: Config, context: str | None = None) -> Preview:
+    """Return what is out of date by a config, and why.
 
-    `run` is the last one: a state that it fetched and did not publish counts as held. `ahead`: the
-    references to plan with, if not those that were synced last (preview_references).
+    `run` is the last one; what it downloaded and did not publish is taken into account. With
+    `context`, CRDS is asked for that context (a name, `latest` or `build`) to plan with.
+
+    Raises:
+        ReferencesError: CRDS cannot be asked.
     """
+    holdings = current_holdings(mirror, run, config.recipes)
+    if context is None:
+        resolvers, resolver_notes = resolvers_of_config(mirror, config)
+    else:
+        references = preview_references(
+            config.references_url, context, config.cache, holdings, config.recipes
+        )
+        resolvers = offline_resolvers(config.cache, references)
+        resolver_notes = (f"By context {references.context}.",)
     results = ResultStore(mirror)
-    last = last_references(mirror)
-    resolvers, note = (
-        resolvers_by(cache, last, context) if ahead is None else _by_context(cache, ahead)
-    )
-    holdings = current_holdings(mirror, run, recipes)
-    plans = plan_levels(holdings, recipes, resolvers, results, ONE_BATCH, is_preview=True)
+    plans = plan_levels(holdings, config.recipes, resolvers, results, ONE_BATCH, is_preview=True)
     return Preview(
         plans=tuple(_without_unknown(plan) for plan in plans),
-        ready=tuple(chain for plan in plans for chain in _ready(results, plan)),
+        ready=tuple(chain for plan in plans for chain in _unpublished(results, plan)),
         unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
-        notes=(*_notes_on_run(run, programs), *note, *_notes_on_recipes(mirror, recipes, holdings)),
+        notes=(
+            *_notes_on_run(run, config),
+            *resolver_notes,
+            *_notes_on_recipes(mirror, config.recipes, holdings),
+            *config_advice(config.selections, config.recipes),
+        ),
     )
 
 
-def origins_of(
-    result: Entry,
-    made: Derivation,
-    entries: Iterable[Entry],
-    recipes: Iterable[Recipe],
-    last: References | None,
-    cache: Path,
-    context: str,
-) -> dict[str, str]:
-    """Where a published result's parameters come from; ReferencesError if that is not known.
+def current_holdings(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Holdings:
+    """Return what is in the mirror, including what the last run downloaded and did not publish."""
+    return load_holdings(mirror, unpublished_poll(run), run.settling, recipes)
 
-    ConfigError if the recipe, or the exposure that speaks for it, is there no more.
+
+def unpublished_poll(run: Run) -> Poll:
+    """Return the poll of a run that did not publish; else a poll without changes."""
+    poll = run.poll if run.published is None else None
+    return poll or Poll(listings=(), changes=())
+
+
+def resolvers_of_config(mirror: Path, config: Config) -> tuple[Resolvers, tuple[str, ...]]:
+    """Return resolvers for a config's CRDS context as far as it is cached, and notes on that.
+
+    For a policy (`latest`, `build`), or a context that is not cached, the last run's context is
+    used. If that is not cached either, the resolvers raise ReferencesError.
     """
-    recipe = next((each for each in recipes if each.name == result.origin), None)
-    if recipe is None:
-        gone = f"recipe {result.origin} is not in the config"
-        raise ConfigError([f"{gone}, so where the values come from is not known."])
-    resolvers, _ = resolvers_by(cache, last, context)
-    return origins_under(made, recipe, entries, resolvers)
+    last = last_references(mirror) or References(context="", server="", files={})
+    wanted = config.context if config.context.endswith(".pmap") else last.context
+    if not wanted:
+        return _failing_resolvers("no references were synced yet; `snakemake` syncs them"), ()
+    for context in (wanted, last.context):
+        if context and cache_path(config.cache, context).is_file():
+            resolvers = offline_resolvers(config.cache, replace(last, context=context))
+            if context == wanted:
+                return resolvers, ()
+            return resolvers, (f"{_not_cached(wanted, config.cache)}: {context} is used instead.",)
+    return _failing_resolvers(f"{_not_cached(wanted, config.cache)}; `snakemake` syncs it"), ()
 
 
-def origins_under(
-    made: Derivation, recipe: Recipe, entries: Iterable[Entry], resolvers: Resolvers
-) -> dict[str, str]:
-    """Where the parameters of a derivation come from, made or planned.
-
-    Its first science input speaks for all, as in the plan; ConfigError if it is not held.
-    """
-    first = next(item.name for item in made.inputs if item.role == SCIENCE)
-    root = root_of(first)
-    known = {entry.filename: entry.header for entry in entries if root in entry.filename}
-    header = known.get(f"{root}{UNCAL}") or next(filter(None, known.values()), "")
-    if not header:
-        raise ConfigError([f"no {root}{UNCAL}, so where the values come from is not known."])
-    return origins(made, recipe, header, resolvers.of(recipe.python))
+def _not_cached(context: str, cache: Path) -> str:
+    return f"{context} is not in the reference cache {cache}"
 
 
-def resolvers_by(
-    cache: Path, last: References | None, policy: str
-) -> tuple[Resolvers, tuple[str, ...]]:
-    """Return resolvers for the context that a policy names, else for the last run's; and notes."""
-    used = last.context if last else ""
-    asked = policy if policy.endswith(".pmap") else used
-    if not asked:
-        return _unsynced("no references were synced yet; `snakemake` syncs them"), ()
-    cached = [name for name in (asked, used) if _is_cached(cache, name)]
-    if not cached:
-        return _unsynced(f"{asked} is not in the reference cache {cache}; `snakemake` syncs it"), ()
-    files = last.files if last else {}
-    references = References(context=cached[0], server=last.server if last else "", files=files)
-    note = f"{asked} is not in the reference cache {cache}: what is told here is by {cached[0]}."
-    return offline_resolvers(cache, references), () if cached[0] == asked else (note,)
-
-
-def _unsynced(why: str) -> Resolvers:
-    """Return resolvers that always raise ReferencesError."""
-
+def _failing_resolvers(why: str) -> Resolvers:
     def fail(python: str) -> Resolver:
         raise ReferencesError(why)
 
     return Resolvers("", fail)
 
 
-def _by_context(cache: Path, references: References) -> tuple[Resolvers, tuple[str, ...]]:
-    """Return resolvers for references that CRDS was asked for just now, and a note on that."""
-    return offline_resolvers(cache, references), (f"By context {references.context}.",)
-
-
-def _is_cached(cache: Path, context: str) -> bool:
-    return bool(context) and cache_path(Path(cache), context).is_file()
-
-
-def current_holdings(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Holdings:
-    """Return the holdings, with what the last run fetched and did not publish."""
-    return load_holdings(mirror, unpublished_poll(run), run.settling, recipes)
-
-
-def unpublished_poll(run: Run) -> Poll:
-    """Return the poll of a run that did not publish; else one without changes."""
-    unpublished = run.poll if run.published is None else None
-    return unpublished or Poll(listings=(), changes=())
-
-
-def _ready(results: ResultStore, plan: Plan) -> Iterator[Chain]:
-    """What a plan found done and the current generation does not show, as chains of one stage."""
+def _unpublished(results: ResultStore, plan: Plan) -> Iterator[Chain]:
+    """Yield results that are in the store but not in the current generation, each as a chain."""
     for result in plan.done:
-        place = (result.recipe, result.product, result.pipeline)
-        made = results.derivation(result.key)
-        if made is None or results.published_key(*place) == result.key:
+        key_parts = (result.recipe, result.product, result.pipeline)
+        derivation = results.derivation(result.key)
+        if derivation is None or results.published_key(*key_parts) == result.key:
             continue
-        old = results.published(*place)
+        published = results.published(*key_parts)
         yield Chain(
             recipe=result.recipe,
             program=result.program,
             observation=result.observation,
             product=result.product,
-            derivations=(made,),
-            reasons=differences(old, made) if old else (UNPUBLISHED,),
+            derivations=(derivation,),
+            reasons=differences(published, derivation) if published else (UNPUBLISHED,),
         )
 
 
@@ -193,32 +152,30 @@ def _without_unknown(plan: Plan) -> Plan:
 # ---- notes -----------------------------------------------------------------------------------
 
 
-def _notes_on_run(run: Run, programs: Sequence[int]) -> Iterator[str]:
+def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
     if run.references and run.references.offered:
         yield (
-            f"CRDS offers {run.references.offered}; held at {run.references.context} "
-            "(references.on_new_context). `jwmirror plan --context "
-            f"{run.references.offered}` shows what it would change."
+            f"CRDS offers {run.references.offered}; {run.references.context} is still used, "
+            "because of references.on_new_context in the config. `jwmirror plan --context "
+            f"{run.references.offered}` shows what would change."
         )
     if run.published is None:
-        yield f"run {run.id} has not come to its end; `snakemake` goes on where it stopped."
-    if run.poll is None or run.poll.limited_to:  # nothing was asked, or just what events named
+        yield f"run {run.id} did not finish; `snakemake` continues where it stopped."
+    if run.poll is None or run.poll.limited_to:  # it did not poll, or only what events named
         return
-    asked = {listing.program for listing in run.poll.listings}
-    for program in sorted(set(programs) - asked):
-        yield f"program {program}: MAST was not asked for it yet; `snakemake` does."
+    polled = {listing.program for listing in run.poll.listings}
+    for program in sorted({selection.program for selection in config.selections} - polled):
+        yield f"program {program} was not polled yet; `snakemake` polls it."
 
 
 def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], holdings: Holdings) -> Iterator[str]:
-    """What leaves the view because its recipe is in the config no more, and what has no effect."""
+    """Yield which recipes match nothing, and which were removed from the config."""
     for recipe in recipes:
-        yield from (
-            f"recipe {recipe.name}: {what}." for what in unmatched(holdings.entries, recipe)
-        )
-    current = Generations(mirror).current()
-    files = Counter(current.entries().column("origin")) if current else Counter()
+        for problem in unmatched(holdings.entries, recipe):
+            yield f"recipe {recipe.name}: {problem}."
+    files = Counter(Generations(mirror).entries().column("origin"))
     for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):
         yield (
-            f"recipe {origin} is not in the config: the next run takes its {files[origin]} files "
-            "out of current/; former generations keep them."
+            f"recipe {origin} is not in the config: the next run removes its {files[origin]} files "
+            "from current/; earlier generations keep them."
         )

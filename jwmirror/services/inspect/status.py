@@ -1,11 +1,9 @@
 """What a mirror contains, what changed at MAST, and what is out of date."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.core.model.run import Run
-from jwmirror.report.status import Preview, Status, build_status, count_files, generation_record
+from jwmirror.report.status import Status, build_status, count_files, generation_record
 from jwmirror.store.generations import Generations
 from jwmirror.store.lease import RUN, holder
 from jwmirror.store.runs import last_run
@@ -32,7 +30,10 @@ def mirror_status(
     run = last_run(root)
     preview = None
     if run is not None and config_file is not None:
-        preview = _preview(root, run, config_file, settings, context)
+        from jwmirror.services.configure.load import load_config
+        from jwmirror.services.inspect.preview import preview_run  # imports jwst: seconds
+
+        preview = preview_run(root, run, load_config(config_file, settings), context)
     owner = holder(root, RUN)
     return build_status(
         str(root),
@@ -42,24 +43,3 @@ def mirror_status(
         preview,
         f"{owner.purpose}, since {owner.since}" if owner else "",
     )
-
-
-def _preview(
-    root: Path, run: Run, config_file: Path, settings: Sequence[str], context: str | None
-) -> Preview:
-    from jwmirror.services.configure.check import config_advice
-    from jwmirror.services.configure.load import load_config
-    from jwmirror.services.inspect.preview import current_holdings, preview  # imports jwst: seconds
-    from jwmirror.services.run.references import preview_references
-
-    config = load_config(config_file, settings)
-    programs = [selection.program for selection in config.selections]
-    ahead = None
-    if context is not None:
-        holdings = current_holdings(root, run, config.recipes)
-        ahead = preview_references(
-            config.references_url, context, config.cache, holdings, config.recipes
-        )
-    found = preview(root, run, config.recipes, programs, config.cache, config.context, ahead)
-    advice = config_advice(config.selections, config.recipes)
-    return replace(found, notes=(*found.notes, *advice))

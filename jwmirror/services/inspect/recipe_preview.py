@@ -1,0 +1,147 @@
+"""What recipes would do with one file, with the config as it is now."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from jwmirror.config.load import Config
+from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
+from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
+from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
+from jwmirror.core.model.run import Run
+from jwmirror.pipeline.derivation import differences, is_bound, key_of
+from jwmirror.planning.origins import origins
+from jwmirror.planning.resolvers import Resolvers
+from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
+from jwmirror.services.inspect.preview import ONE_BATCH, current_holdings, resolvers_of_config
+from jwmirror.services.run.holdings import Holdings
+from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.results import ResultStore
+from jwmirror.store.provenance import Provenance
+
+PROGRAM = len("jw01345")  # a file name begins with its program
+
+
+def preview_recipes(
+    mirror: Path, run: Run, filename: str, recipe_name: str | None, config: Config
+) -> tuple[RecipePreview, ...]:
+    """Return what each recipe (or one) would do with a file; nothing if no recipe uses it.
+
+    `filename` is that of a raw exposure, or of any file that a recipe makes.
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
+    names = [recipe.name for recipe in config.recipes]
+    if recipe_name is not None and recipe_name not in names:
+        raise ConfigError([f"--recipe: {unknown('recipe', recipe_name, names)}"])
+    recipes = [recipe for recipe in config.recipes if recipe_name in (None, recipe.name)]
+    resolvers, notes = resolvers_of_config(mirror, config)
+    holdings = current_holdings(mirror, run, recipes)
+    if not any(recipe.associations for recipe in recipes):  # else programs may be combined
+        holdings = _of_program(holdings, filename[:PROGRAM])
+    results, product = ResultStore(mirror), root_of(filename)
+    previews = []
+    for recipe in recipes:
+        plans = plan_levels(holdings, [recipe], resolvers, results, ONE_BATCH, is_preview=True)
+        stages = tuple(
+            _stage(results, derivation, recipe, holdings, resolvers, chain)
+            for derivation, chain in _derivations(results, plans, product)
+        )
+        waits = tuple(
+            wait
+            for plan in plans
+            for wait in (*plan.waits, *plan.failures)
+            if wait.product == product
+        )
+        if stages or waits:
+            previews.append(
+                RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes)
+            )
+    return tuple(previews)
+
+
+def earlier_results(mirror: Path, key: str, derivation: Derivation) -> tuple[EarlierResult, ...]:
+    """Return the results of the same product under other keys, newest first.
+
+    Each comes with what differs from it to `derivation`.
+    """
+    records = Provenance(mirror).of_product(derivation.pipeline, derivation.product)
+    return tuple(
+        EarlierResult(
+            key=record.key,
+            made_at=record.made_at,
+            reasons=differences(record.derivation, derivation),
+        )
+        for record in records
+        if record.key != key
+    )
+
+
+def parameter_origins(
+    derivation: Derivation, recipe: Recipe, entries: Iterable[Entry], resolvers: Resolvers
+) -> dict[str, str]:
+    """Return where each parameter of a derivation comes from, by the parameter's full name.
+
+    Where-blocks and parameter references are chosen by the header of the first science input.
+
+    Raises:
+        ConfigError: the raw file of that input is not in the mirror.
+        ReferencesError: references are not in the cache.
+    """
+    first = next(member.name for member in derivation.inputs if member.role == SCIENCE)
+    root = root_of(first)
+    headers = {entry.filename: entry.header for entry in entries if root in entry.filename}
+    header = headers.get(f"{root}{UNCAL}") or next(filter(None, headers.values()), "")
+    if not header:
+        raise ConfigError(
+            [f"{root}{UNCAL} is not in the mirror, so the sources of parameters are not known."]
+        )
+    return origins(derivation, recipe, header, resolvers.of(recipe.python))
+
+
+def _of_program(holdings: Holdings, program: str) -> Holdings:
+    """Return the files of one program only, which makes planning faster."""
+    entries = (entry for entry in holdings.entries if entry.filename.startswith(program))
+    return holdings._replace(entries=tuple(entries))
+
+
+def _derivations(
+    results: ResultStore, plans: Iterable[Plan], product: str
+) -> Iterator[tuple[Derivation, Chain | None]]:
+    """Yield how each stage of a product is made, and the chain that has to compute it, if any."""
+    for plan in plans:
+        for result in plan.done:
+            derivation = results.derivation(result.key) if result.product == product else None
+            if derivation is not None:
+                yield derivation, None
+        for chain in (chain for batch in plan.batches.values() for chain in batch):
+            for derivation in chain.derivations:
+                if product in (derivation.product, chain.product):
+                    yield derivation, chain
+
+
+def _stage(
+    results: ResultStore,
+    derivation: Derivation,
+    recipe: Recipe,
+    holdings: Holdings,
+    resolvers: Resolvers,
+    chain: Chain | None,
+) -> StagePreview:
+    key = key_of(derivation) if is_bound(derivation) else ""
+    stages = (derivation.pipeline, "")  # reasons of this stage, and of the whole chain
+    reasons = chain.reasons if chain else ()
+    try:
+        sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers), ""
+    except JwmirrorError as error:
+        sources, note = {}, str(error)
+    return StagePreview(
+        product=derivation.product,
+        key=key,
+        is_made=chain is None,
+        derivation=derivation,
+        reasons=tuple(reason for reason in reasons if reason.stage in stages),
+        origins=sources,
+        former=earlier_results(results.mirror, key, derivation),
+        note=note,
+    )
