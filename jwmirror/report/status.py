@@ -1,9 +1,8 @@
-"""The state of a mirror in one record: what is held, what changed, what is out of date and why.
+"""The state of a mirror in one record, and its history. Pure: records in, a record out.
 
-Pure: records in, a record out. Its fields are the keys of `jwmirror status --json`.
+The fields of the records are the keys of `jwmirror status --json` and `jwmirror log --json`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 
@@ -24,8 +23,8 @@ from jwmirror.core.model import (
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED
 from jwmirror.core.model.run import Run
 
-LEVELS = ("exposure", "association", "association")  # of the plans of a run, in their order
-INPUTS = INPUTS_RECOMPUTED.what  # its own reasons are shown where they are recomputed
+LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a run, in order
+INPUTS = INPUTS_RECOMPUTED.what  # why inputs are recomputed is shown at the inputs
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -38,12 +37,12 @@ class FileCount:
     suffix: str
     files: int
     bytes: int
-    vanished: int  # of them, no longer offered by MAST
+    vanished: int  # of the files, no longer offered by MAST
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """One change at the archive, in words."""
+class ChangeNotice:
+    """One change at MAST, in words."""
 
     kind: str
     file: str
@@ -53,66 +52,66 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstPoll:
-    """A program that was polled for the first time: its products are a start, not changes."""
+    """A program that was polled for the first time; its products are not listed as changes."""
 
     program: int
-    products: int  # that are new, of those selected
+    products: int  # selected ones
 
 
 @dataclass(frozen=True, kw_only=True)
-class HalfUpdated:
-    """An association that MAST is not done with; its published files and results stay."""
+class PartlyReprocessed:
+    """An association that MAST has reprocessed in part; its published files and results stay."""
 
     association: str
     product: str
-    since: str
+    since: str  # ISO, UTC: the first poll that found it
     why: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outdated:
-    """One exposure or association whose published results are not what the recipe asks for."""
+class OutdatedProduct:
+    """One exposure or association whose published results differ from what its recipe describes."""
 
     recipe: str
     product: str
     level: str  # "exposure" or "association"
     pipelines: tuple[str, ...]  # to be computed
-    ready: tuple[str, ...]  # pipelines whose results are there, only not published
+    ready: tuple[str, ...]  # pipelines whose results are computed, but not published
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What the next run would plan with a config, as far as it can be told offline."""
+    """The plan of the next run under a config, as far as it is known offline."""
 
-    plans: tuple[Plan, ...]  # of exposures, of associations
-    ready: tuple[Chain, ...] = ()  # of their `done`: what is not published
-    unknown: tuple[Wait, ...] = ()  # their references were never synced
-    notes: tuple[str, ...] = ()  # what else a run would find out, or change
+    plans: tuple[Plan, ...]  # one per level: exposures first
+    ready: tuple[Chain, ...] = ()  # results that are computed, but not published
+    unknown: tuple[Wait, ...] = ()  # references were never synced
+    notes: tuple[str, ...] = ()  # limits of the preview, for people
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What `jwmirror status` tells; a mirror that was never filled has no generation."""
+    """The state of a mirror; one that was never filled has no generation."""
 
     mirror: str
     generation: Generation | None
-    run: str | None  # the last run's id; changes and unmatched are what it found
-    context: str | None  # that it calibrated with
-    previewed: bool  # out_of_date, waits, unknown are by the config as it is; else by the run
+    run: str | None  # id of the last run, which found changes and unmatched
+    context: str | None  # CRDS context of the last run
+    previewed: bool  # out_of_date, waits and unknown are from a preview; else from the last run
     held: tuple[FileCount, ...]
-    limited_to: tuple[Scope, ...]  # as events named it; empty after a poll of all
+    limited_to: tuple[Scope, ...]  # what the last poll was limited to by events; empty: not
     first_polls: tuple[FirstPoll, ...]
-    changes: tuple[Notice, ...]
-    settling: tuple[HalfUpdated, ...]
+    changes: tuple[ChangeNotice, ...]
+    settling: tuple[PartlyReprocessed, ...]
     incomplete: tuple[Incomplete, ...]
-    out_of_date: tuple[Outdated, ...]
+    out_of_date: tuple[OutdatedProduct, ...]
     waits: tuple[Wait, ...]
     unknown: tuple[Wait, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     unmatched: tuple[str, ...]
-    at_work: str = ""  # who changes the mirror now, and since when
+    at_work: str = ""  # owner of the mirror's lock, and since when
 
 
 def build_status(
@@ -123,7 +122,7 @@ def build_status(
     preview: Preview | None = None,
     at_work: str = "",
 ) -> Status:
-    """The state of a mirror from its current generation, its last run, and a preview if given."""
+    """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
     settling = run.settling or Settling()
@@ -138,10 +137,10 @@ def build_status(
         first_polls=tuple(
             FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
         ),
-        changes=tuple(describe_change(change) for change in run.news),
-        settling=tuple(map(describe_unsettled, settling.unsettled)),
+        changes=tuple(map(_notice, run.news)),
+        settling=tuple(map(_partly_reprocessed, settling.unsettled)),
         incomplete=settling.incomplete,
-        out_of_date=outdated(
+        out_of_date=outdated_products(
             planned.plans,
             planned.chains if preview else run.unfinished,
             preview.ready if preview else (),
@@ -156,37 +155,38 @@ def build_status(
 
 
 def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:
-    """What is held, by folder and kind of file; rows are (path, size in bytes, state)."""
-    files, sizes, vanished = Counter(), Counter(), Counter()
+    """Count files by folder and suffix; rows are (path in the view, size in bytes, state)."""
+    totals: dict[tuple[str, str, str, str], list[int]] = {}
     for path, size, state in rows:
-        place = split_view_path(path)
-        files[place] += 1
-        sizes[place] += size
-        vanished[place] += state != HELD
+        total = totals.setdefault(split_view_path(path), [0, 0, 0])
+        total[0] += 1
+        total[1] += size
+        total[2] += state != HELD
     return tuple(
         FileCount(
-            origin=place[0],
-            program=place[1],
-            observation=place[2],
-            suffix=place[3],
-            files=files[place],
-            bytes=sizes[place],
-            vanished=vanished[place],
+            origin=origin,
+            program=program,
+            observation=observation,
+            suffix=suffix,
+            files=files,
+            bytes=size,
+            vanished=vanished,
         )
-        for place in sorted(files)
+        for (origin, program, observation, suffix), (files, size, vanished) in sorted(
+            totals.items()
+        )
     )
 
 
 def split_view_path(path: str) -> tuple[str, str, str, str]:
-    """Origin, program, observation and suffix of a file by its path in the view."""
-    *above, program, observation, name = path.split("/")
-    suffix = name.rpartition("_")[2].partition(".")[0]
+    """Return origin, program, observation and suffix of a file by its path in the view."""
+    *above, program, observation, filename = path.split("/")
+    suffix = filename.rpartition("_")[2].partition(".")[0]
     return above[-1], program, observation, suffix
 
 
-def describe_unsettled(unsettled: Unsettled) -> HalfUpdated:
-    """What people want to know of it."""
-    return HalfUpdated(
+def _partly_reprocessed(unsettled: Unsettled) -> PartlyReprocessed:
+    return PartlyReprocessed(
         association=unsettled.association,
         product=unsettled.product,
         since=unsettled.since,
@@ -194,9 +194,8 @@ def describe_unsettled(unsettled: Unsettled) -> HalfUpdated:
     )
 
 
-def describe_change(change: Change) -> Notice:
-    """A change in words."""
-    return Notice(
+def _notice(change: Change) -> ChangeNotice:
+    return ChangeNotice(
         kind=change.kind,
         file=change.product.filename,
         replaces=change.replaces,
@@ -204,40 +203,42 @@ def describe_change(change: Change) -> Notice:
     )
 
 
-def outdated(
+def outdated_products(
     plans: tuple[Plan, ...], chains: Iterable[Chain], ready: Iterable[Chain] = ()
-) -> tuple[Outdated, ...]:
-    """What is to be computed, or (`ready`) just published, by the order of the plans."""
+) -> tuple[OutdatedProduct, ...]:
+    """Return the products of chains to compute, and of `ready` ones to publish.
+
+    They are sorted by recipe, level (the place of the plan) and product.
+    """
     levels: dict[tuple[str, str], int] = {}
-    for i, plan in enumerate(plans):  # an exposure stays one where stage 2 takes others with it
-        levels |= {key: i for key in _of(plan) if key not in levels}
+    for level, plan in enumerate(plans):  # an exposure keeps its level if stage 2 plans it, too
+        levels |= {key: level for key in _planned_products(plan) if key not in levels}
     compute, publish = _by_product(chains), _by_product(ready)
-    wanting = compute.keys() | publish.keys()
     return tuple(
-        Outdated(
+        OutdatedProduct(
             recipe=key[0],
             product=key[1],
-            level=LEVELS[levels[key]],
+            level=LEVEL_NAMES[levels[key]],
             pipelines=_pipelines(compute.get(key, ())),
             ready=_pipelines(publish.get(key, ())),
             reasons=_reasons([*publish.get(key, ()), *compute.get(key, ())], levels[key]),
         )
-        for key in sorted(wanting, key=lambda key: (key[0], levels[key], key[1]))
+        for key in sorted(compute | publish, key=lambda key: (key[0], levels[key], key[1]))
     )
 
 
-def _of(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Recipe and product of all that a plan has out of date or done."""
+def _planned_products(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield recipe and product of everything that a plan has out of date or done."""
     for batch in plan.batches.values():
         yield from ((chain.recipe, chain.product) for chain in batch)
     yield from ((result.recipe, result.product) for result in plan.done)
 
 
 def _by_product(chains: Iterable[Chain]) -> dict[tuple[str, str], list[Chain]]:
-    found: dict[tuple[str, str], list[Chain]] = {}
+    products: dict[tuple[str, str], list[Chain]] = {}
     for chain in chains:
-        found.setdefault((chain.recipe, chain.product), []).append(chain)
-    return found
+        products.setdefault((chain.recipe, chain.product), []).append(chain)
+    return products
 
 
 def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
@@ -245,17 +246,18 @@ def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
 
 
 def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
-    """Each reason once, in words; that files made before differ is told once, or not at all."""
+    """Return each reason once, in words; all recomputed inputs are one reason.
+
+    That one is left out of an exposure that has other reasons: its stages follow each other.
+    """
     reasons = [reason for chain in chains for reason in chain.reasons]
-    own = [describe_reason(each) for each in reasons if each.cause != "inputs"]
-    told = dict.fromkeys(own)
-    if len(own) < len(reasons) and (level or not own):
-        told[INPUTS] = None
-    return tuple(told)
+    own = [describe_reason(reason) for reason in reasons if reason.cause != "inputs"]
+    has_inputs = len(own) < len(reasons) and (level > 0 or not own)
+    return tuple(dict.fromkeys([*own, *[INPUTS] * has_inputs]))
 
 
 def describe_reason(reason: Reason) -> str:
-    """A reason for recalibrating, in words."""
+    """Return a reason for recalibrating in words."""
     if reason.cause == "new":
         return "never calibrated"
     return str(reason) if reason.old or reason.new else reason.what
@@ -263,13 +265,13 @@ def describe_reason(reason: Reason) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Every generation, and those that led to the current one."""
+    """All generations, and the ancestors of the current one."""
 
     mirror: str
     current: int | None
-    line: tuple[int, ...]  # the current generation, its parent, and so on back to the first
+    line: tuple[int, ...]  # the current generation, its parent, and so on to the first
     generations: tuple[Generation, ...]  # newest first
-    pruned: tuple[int, ...] = ()  # of them, those whose files can no longer be had
+    pruned: tuple[int, ...] = ()  # of them, those whose files were removed
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # number -> its pins
 
 
@@ -280,10 +282,11 @@ def build_history(
     pruned: Iterable[int] = (),
     names: Mapping[int, tuple[str, ...]] | None = None,
 ) -> History:
-    """The history of a mirror."""
-    known = {each.number: generation_record(each) for each in generations}
-    line, number = [], current.number if current else None
-    while number in known:
+    """Return the history of a mirror; `names` are the pins of each generation."""
+    known = {generation.number: generation_record(generation) for generation in generations}
+    line: list[int] = []
+    number = current.number if current else None
+    while number is not None and number in known:
         line.append(number)
         number = known[number].parent
     return History(
@@ -292,10 +295,11 @@ def build_history(
         line=tuple(line),
         generations=tuple(known[number] for number in sorted(known, reverse=True)),
         pruned=tuple(pruned),
-        names={str(number): found for number, found in sorted((names or {}).items())},
+        names={str(number): pins for number, pins in sorted((names or {}).items())},
     )
 
 
 def generation_record(generation: Generation) -> Generation:
-    """A generation as its generation.json has it, without what the store adds."""
-    return Generation(**{each.name: getattr(generation, each.name) for each in fields(Generation)})
+    """Return a generation as recorded in generation.json, without what the store's class adds."""
+    values = {field.name: getattr(generation, field.name) for field in fields(Generation)}
+    return Generation(**values)

@@ -11,7 +11,7 @@ from rich.text import Text
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
-from jwmirror.report.status import INPUTS, FileCount, History, Outdated, Status
+from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
 
 LEGEND = (
     "* current; + new, ~ changed, - gone; "
@@ -132,7 +132,7 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
 
 def _causes(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield per recipe how much is out of date, and each cause with how often it occurs."""
-    recipes: dict[str, list[Outdated]] = {}
+    recipes: dict[str, list[OutdatedProduct]] = {}
     for outdated in status.out_of_date:
         recipes.setdefault(outdated.recipe, []).append(outdated)
     for recipe, products in recipes.items():
@@ -159,7 +159,7 @@ def _work(status: Status) -> Iterator[Text]:
             yield Text(f"{title}: {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
 
 
-def _outdated_line(outdated: Outdated) -> str:
+def _outdated_line(outdated: OutdatedProduct) -> str:
     ready = f"already computed: {', '.join(outdated.ready)}" if outdated.ready else ""
     pipelines = "; ".join(filter(None, (", ".join(outdated.pipelines), ready)))
     reasons = _bracketed("; ".join(outdated.reasons))
