@@ -1,5 +1,6 @@
 """What a run would do with the config as it is now, and how status tells it."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -323,3 +324,27 @@ def test_explain_tells_why_it_has_no_origins(unsynced):
     assert found["origins"] == {}
     assert "jwst_1464.pmap is not in the reference cache" in found["note"]
     assert found["record"]["key"]
+
+
+def test_explain_of_an_own_association_knows_members_of_other_programs(unsynced, tmp_path):
+    """Both members are in the mirror, so the mosaic waits for references, not for a member."""
+    mirror, _ = unsynced
+    other = EXPOSURE.replace("jw01345", "jw02107")
+    entry = mirror.hold(f"{other}_uncal.fits", lambda path: path.write_text("other"), program=2107)
+    mirror.rows[entry.path] = replace(entry, header=HEADER, identity="cd" * 32)
+    mirror.publish()
+    members = [{"expname": f"{name}_cal.fits", "exptype": "science"} for name in (EXPOSURE, other)]
+    own = {
+        "asn_type": "image3",
+        "asn_id": "a3001",
+        "program": "01345",
+        "products": [{"name": "both", "members": members}],
+    }
+    (tmp_path / "both_asn.json").write_text(json.dumps(own))
+    recipes = {"deep": {"associations": [str(tmp_path / "both_asn.json")]}}
+    programs = [{"program": 1345}, {"program": 2107}]
+    config = configured(tmp_path, mirror, programs=programs, recipes=recipes)
+
+    (outlook,) = answer("explain", "both_i2d.fits", "--config", config)["outlooks"]
+
+    assert [wait["cause"] for wait in outlook["waits"]] == ["references"]
