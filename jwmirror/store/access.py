@@ -36,15 +36,17 @@ class Content(NamedTuple):
     key: str = ""  # of a result
 
 
-def contents(rows: Entries) -> list[Content]:
+def row_contents(rows: Entries) -> list[Content]:
     """Return what access depends on, row by row; of the columns, COLUMNS are needed."""
     return [*map(Content, *(rows.column(name) for name in COLUMNS))]
 
 
-def has_changed(old: Entries, new: Entries) -> bool:
+def has_access_changed(old: Entries, new: Entries) -> bool:
     """Return whether MAST released or closed a product that both states have."""
-    before = {row.uri: row.is_exclusive for row in contents(old)}
-    return any(before.get(row.uri, row.is_exclusive) != row.is_exclusive for row in contents(new))
+    before = {row.uri: row.is_exclusive for row in row_contents(old)}
+    return any(
+        before.get(row.uri, row.is_exclusive) != row.is_exclusive for row in row_contents(new)
+    )
 
 
 class Access:
@@ -76,7 +78,7 @@ class Access:
         """
         return {
             row.sha256
-            for row in contents(rows)
+            for row in row_contents(rows)
             if (self._is_exclusive(row.uri) if row.uri else self._is_closed(row.key))
         }
 

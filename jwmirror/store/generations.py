@@ -21,9 +21,9 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.core.model import Entry
-from jwmirror.store.access import COLUMNS, Access, Content, contents, has_changed
-from jwmirror.store.losses import losses, lost
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, tombstone
+from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
+from jwmirror.store.losses import current_losses, read_losses
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
 from jwmirror.store.manifest import (
     Entries,
     entries_of,
@@ -32,12 +32,12 @@ from jwmirror.store.manifest import (
     write_manifest,
 )
 from jwmirror.store.objects import CLOSED, SHARED, Objects
-from jwmirror.store.pins import pinned
-from jwmirror.store.view import Spare, build_view, drop_views, sweep, view_folder
+from jwmirror.store.pins import pinned_generations
+from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation(model.Generation):
+class StoredGeneration(model.Generation):
     """A generation and where it is on disk."""
 
     folder: Path
@@ -85,7 +85,7 @@ class Generations:
         self.pointer = self.root / "CURRENT"
         self.objects = Objects(root, group)
 
-    def current(self) -> Generation | None:
+    def current(self) -> StoredGeneration | None:
         """The generation that CURRENT names; None before the first one was published."""
         try:
             text = self.pointer.read_text().strip()
@@ -98,7 +98,7 @@ class Generations:
             )
         return self.read(int(text))
 
-    def read(self, number: int) -> Generation:
+    def read(self, number: int) -> StoredGeneration:
         """The generation of that number; StoreError if there is none, or it cannot be read."""
         folder = self.folder / f"{number:06d}"
         try:
@@ -108,16 +108,16 @@ class Generations:
             raise StoreError(f"generation {number}: {why}.") from err
         except msgspec.DecodeError as err:
             raise StoreError(f"generation {number}: {folder / HEAD} is damaged ({err}).") from err
-        return Generation(**vars(head), folder=folder)
+        return StoredGeneration(**vars(head), folder=folder)
 
-    def needed_current(self) -> Generation:
+    def needed_current(self) -> StoredGeneration:
         """The current generation; StoreError before the first one was published."""
         found = self.current()
         if found is None:
             raise StoreError(f"{self.root}: no generation is published yet; run `snakemake` first.")
         return found
 
-    def whole(self, number: int) -> Generation:
+    def whole(self, number: int) -> StoredGeneration:
         """The generation of that number; StoreError if there is none, or it was pruned."""
         found = self.read(number)
         if found.is_pruned:
@@ -129,11 +129,11 @@ class Generations:
         current = self.current()
         return current.entries() if current else entries_of(())
 
-    def all(self) -> tuple[Generation, ...]:
+    def all(self) -> tuple[StoredGeneration, ...]:
         """Every generation on disk, oldest first; of those that were pruned the records."""
         return tuple(self.read(number) for number in self._numbers())
 
-    def unpruned(self) -> tuple[Generation, ...]:
+    def unpruned(self) -> tuple[StoredGeneration, ...]:
         """Every generation whose rows can be had, oldest first."""
         return tuple(each for each in self.all() if not each.is_pruned)
 
@@ -143,7 +143,7 @@ class Generations:
         cause: str,
         facts: dict[str, str],
         check: Callable[[], None] = lambda: None,
-    ) -> Generation | None:
+    ) -> StoredGeneration | None:
         """Make `entries` the current state, durably; None if they are the current state already.
 
         StoreError, and the former state stays, if an object is missing or short, or if another
@@ -155,7 +155,7 @@ class Generations:
 
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
-    ) -> Generation | None:
+    ) -> StoredGeneration | None:
         from jwmirror.store.manifest import change_counts  # readers start without it
 
         last = max(self._numbers(), default=0)
@@ -174,9 +174,9 @@ class Generations:
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())
         self.point_at(generation, rows, self.spare_view(needed), check)
-        self.drop_views(needed)
+        self.remove_views(needed)
         failpoint("publish: older views removed")
-        sweep(self.folder, {f"{number:06d}" for number in self._numbers()})
+        remove_numbered(self.folder, {f"{number:06d}" for number in self._numbers()})
         failpoint("publish: leftovers removed")
         return generation
 
@@ -193,7 +193,7 @@ class Generations:
                 missing.append((path, sha256, size))
             else:
                 modes[sha256] = stat.S_IMODE(found.st_mode)
-        known = losses(self.root) if missing else {}
+        known = read_losses(self.root) if missing else {}
         missing = [row for row in missing if row[1] not in known]
         if missing:
             path, sha256, size = missing[0]
@@ -204,20 +204,20 @@ class Generations:
             )
         return modes
 
-    def drop_views(self, keep: set[int]) -> None:
+    def remove_views(self, keep: set[int]) -> None:
         """Remove the views but for those to keep and those of pinned generations."""
-        drop_views(self.root, keep | pinned(self.root).keys())
+        remove_views(self.root, keep | pinned_generations(self.root).keys())
 
-    def spare_view(self, needed: set[int]) -> Spare | None:
+    def spare_view(self, needed: set[int]) -> SpareView | None:
         """A view that is neither one of the needed ones nor a pinned generation's, if any stands.
 
         A damaged generation has none to spare.
         """
-        needed = needed | pinned(self.root).keys()
+        needed = needed | pinned_generations(self.root).keys()
         for number in reversed(self._numbers()):
             if number not in needed and view_folder(self.root, number).is_dir():
                 with suppress(StoreError):
-                    return Spare(number, self.read(number).columns("path", "sha256"))
+                    return SpareView(number, self.read(number).columns("path", "sha256"))
         return None
 
     def repair_pointers(self) -> None:
@@ -241,7 +241,7 @@ class Generations:
     def access(self, newest: Entries | None = None) -> Access:
         """Return the access to the objects, by the newest generation unless by newer rows."""
         if newest is not None:
-            return Access(self.root, contents(newest), self._history)
+            return Access(self.root, row_contents(newest), self._history)
         return Access(self.root, next(self._history(with_pruned=False), []), self._history)
 
     def close_objects(self, rows: Entries) -> None:
@@ -254,16 +254,16 @@ class Generations:
             with suppress(StoreError):  # a damaged one; `verify` reports it
                 generation = self.read(number)
                 if not generation.is_pruned:
-                    yield contents(generation.columns(*COLUMNS))
+                    yield row_contents(generation.columns(*COLUMNS))
                 elif with_pruned:
-                    kept = tombstone(generation.folder).kept
+                    kept = read_tombstone(generation.folder).kept
                     yield [Content(version.sha256, uri=version.uri) for version in kept]
 
     def _set_access(self, rows: Entries, before: Entries) -> None:
         """StoreError unless every object is there in full length; then set who may read it."""
         modes, access = self.check_objects(rows), self.access(rows)
         closed = self._close(access, rows)
-        if has_changed(before, rows):
+        if has_access_changed(before, rows):
             closed = self._close_everywhere(access, closed)
         for sha256, mode in modes.items():
             if mode in (CLOSED, SHARED) and sha256 not in closed:
@@ -272,7 +272,7 @@ class Generations:
 
     def _close(self, access: Access, rows: Entries) -> set[str]:
         """Close the objects of the rows that other users must not read; return their sha256."""
-        closed = access.closed(rows) - lost(self.root).keys()
+        closed = access.closed(rows) - current_losses(self.root).keys()
         was_open = self.objects.close(closed)
         for sha256 in closed:  # to another group, if the config changed
             self.objects.restrict(sha256)
@@ -300,8 +300,8 @@ class Generations:
         return closed
 
     def _left_unpublished(
-        self, last: int, current: Generation | None, rows: Entries
-    ) -> Generation | None:
+        self, last: int, current: StoredGeneration | None, rows: Entries
+    ) -> StoredGeneration | None:
         """The newest generation, if it is just this state, made from the current one.
 
         A crash kept it from becoming current, or a rollback went back from it.
@@ -312,7 +312,7 @@ class Generations:
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
-    def _written(self, head: model.Generation, rows: Entries) -> Generation:
+    def _written(self, head: model.Generation, rows: Entries) -> StoredGeneration:
         """The generation on disk: built under a temporary name, made durable, renamed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.folder / f"{head.number:06d}"
@@ -342,9 +342,9 @@ class Generations:
 
     def point_at(
         self,
-        generation: Generation,
+        generation: StoredGeneration,
         rows: Entries,
-        spare: Spare | None = None,
+        spare: SpareView | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Build its view, then `check`, then let CURRENT name it, then let `current` follow."""
@@ -359,7 +359,7 @@ class Generations:
 
 def _head(
     number: int,
-    parent: Generation | None,
+    parent: StoredGeneration | None,
     counts: dict[str, int],
     cause: str,
     facts: dict[str, str],

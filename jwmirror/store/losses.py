@@ -22,25 +22,25 @@ class Loss:
     found_at: str  # ISO, UTC
 
 
-def losses(root: Path) -> dict[str, Loss]:
+def read_losses(root: Path) -> dict[str, Loss]:
     """sha256 -> what was lost, as far as it was written down."""
     found = (read(path, Loss) for path in sorted(Path(root).glob("losses/*.json")))
     return {each.sha256: each for each in found}
 
 
-def lost(root: Path) -> dict[str, Loss]:
+def current_losses(root: Path) -> dict[str, Loss]:
     """sha256 -> what was written down as lost and is not there again."""
     objects = Objects(root)
-    return {s: each for s, each in losses(root).items() if not objects.has(s, each.size)}
+    return {s: each for s, each in read_losses(root).items() if not objects.has(s, each.size)}
 
 
-def write_loss(root: Path, loss: Loss) -> None:
+def record_loss(root: Path, loss: Loss) -> None:
     """Durably write a loss down."""
     write(_path(root, loss.sha256), loss)
     sync_folder(Path(root))
 
 
-def forget_loss(root: Path, sha256: str) -> None:
+def remove_loss(root: Path, sha256: str) -> None:
     """What was lost is there again."""
     _path(root, sha256).unlink(missing_ok=True)
 

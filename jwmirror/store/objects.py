@@ -22,7 +22,7 @@ BLOCK = 1 << 22  # bytes read at a time
 CHUNK = 64  # files per task
 
 
-def sums(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
+def hash_files(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
     """(path, hex sha256) of each file, in order; or the error that reading it gave."""
     threads = os.cpu_count() or 1
     pending = iter(paths)
@@ -33,7 +33,7 @@ def sums(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
                 yield from found
 
 
-def sum_of(handle: int, block: memoryview) -> str:
+def hash_open_file(handle: int, block: memoryview) -> str:
     """Hex sha256 of an open file, from where it stands; `block` is room to read into."""
     total = hashlib.sha256()
     while count := os.readv(handle, [block]):
@@ -53,7 +53,7 @@ def _sum(path: Path | str, block: memoryview) -> str | OSError:
     except OSError as err:
         return err
     try:
-        return sum_of(handle, block)
+        return hash_open_file(handle, block)
     except OSError as err:
         return err
     finally:
@@ -66,7 +66,7 @@ GROUP = 8192  # files made durable together by take_many
 THREADS = 8  # that hash at the same time
 
 
-class Ready(NamedTuple):
+class ReadyFile(NamedTuple):
     """A finished file on the store's file system, with its final mode."""
 
     file: str
@@ -198,25 +198,25 @@ class Objects:
 
     def _all_ready(
         self, files: Sequence[tuple[Path, str | None]], mode: int, device: int
-    ) -> list[Ready]:
+    ) -> list[ReadyFile]:
         block = memoryview(bytearray(BLOCK))  # one for many files: making it costs more than a read
         return [self._ready(str(file), sha256, mode, device, block) for file, sha256 in files]
 
     def _ready(
         self, file: str, sha256: str | None, mode: int, device: int, block: memoryview
-    ) -> Ready:
+    ) -> ReadyFile:
         """A file on the store's file system (`device`) with its final mode; opened once."""
         if os.stat(file).st_dev != device:
             file = self._brought_here(file)
         failpoint("ingest: bytes written", Path(file))
         handle = os.open(file, os.O_RDONLY)
         try:
-            sha256 = sha256 or sum_of(handle, block)
+            sha256 = sha256 or hash_open_file(handle, block)
             if mode == CLOSED and self.group:
                 self._share(Path(file))
             else:
                 os.chmod(handle, mode)
-            return Ready(file, sha256, os.fstat(handle).st_size)
+            return ReadyFile(file, sha256, os.fstat(handle).st_size)
         finally:
             os.close(handle)
 
@@ -228,7 +228,7 @@ class Objects:
         os.unlink(file)
         return name
 
-    def _settle(self, ready: list[Ready]) -> None:
+    def _settle(self, ready: list[ReadyFile]) -> None:
         """Give durable files their names, then make the names durable."""
         for each in ready:
             self._name(each)
@@ -258,7 +258,7 @@ class Objects:
         except OSError:  # gone meanwhile, or the disk does not give it any more
             return False
 
-    def _name(self, ready: Ready) -> None:
+    def _name(self, ready: ReadyFile) -> None:
         """Rename a file to its place; where the object already stands, sound, drop it instead."""
         file, sha256, size = ready
         place = f"{self.folder}/{sha256[:2]}/{sha256}"

@@ -11,7 +11,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model.maintenance import Pin
-from jwmirror.store.lease import lease
+from jwmirror.store.lock import mirror_lock
 from jwmirror.store.maintenance.retention import HEAD, PRUNED
 
 PIN, FROZEN = "pin", "frozen"
@@ -20,25 +20,25 @@ NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WAIT_S = 30.0  # for whoever changes the mirror; giving a name takes no time itself
 
 
-def pins(root: Path) -> tuple[Pin, ...]:
+def read_pins(root: Path) -> tuple[Pin, ...]:
     """All pins of a mirror, by name; StoreError if one cannot be read."""
     return tuple(_read(path) for path in sorted(Path(root).glob("pins/*.json")))
 
 
-def pinned(root: Path) -> dict[int, tuple[str, ...]]:
+def pinned_generations(root: Path) -> dict[int, tuple[str, ...]]:
     """Generation -> the names that it has."""
     found: dict[int, tuple[str, ...]] = {}
-    for each in pins(root):
+    for each in read_pins(root):
         found[each.generation] = (*found.get(each.generation, ()), each.name)
     return found
 
 
-def pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") -> Pin:
+def add_pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") -> Pin:
     """Durably give a generation a name; StoreError if the name is taken, or it is not there."""
     check_pin(root, name, number)
     with (
         as_store_error("pin", "the next `jwmirror pin` completes it"),
-        lease(root, "pin", wait_s=WAIT_S),
+        mirror_lock(root, "pin", wait_s=WAIT_S),
     ):
         if standing := check_pin(root, name, number):
             return standing
@@ -75,11 +75,11 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
     return standing
 
 
-def unpin(root: Path, name: str) -> Pin:
+def remove_pin(root: Path, name: str) -> Pin:
     """Take a name away; the generation itself stays until it is pruned. What the name said."""
     again = "the next `jwmirror unpin` completes it"
-    with as_store_error("unpin", again), lease(root, "unpin", wait_s=WAIT_S):
-        found = known_pin(root, name)
+    with as_store_error("unpin", again), mirror_lock(root, "unpin", wait_s=WAIT_S):
+        found = require_pin(root, name)
         path = _path(root, name)
         path.unlink()
         sync_folder(path.parent)
@@ -93,11 +93,11 @@ def find_pin(root: Path, name: str) -> Pin | None:
     return _read(path) if NAME.fullmatch(name) and path.is_file() else None
 
 
-def known_pin(root: Path, name: str) -> Pin:
+def require_pin(root: Path, name: str) -> Pin:
     """The pin of that name; StoreError with those that there are if there is none."""
     found = find_pin(root, name)
     if found is None:
-        known = ", ".join(f"{each.name} ({each.generation})" for each in pins(root)) or "none"
+        known = ", ".join(f"{each.name} ({each.generation})" for each in read_pins(root)) or "none"
         raise StoreError(f"pin {name!r}: there is none of that name; pins are: {known}.")
     return found
 

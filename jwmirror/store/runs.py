@@ -102,7 +102,7 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def former_settling(folder: Path) -> Settling | None:
+def previous_settling(folder: Path) -> Settling | None:
     """What the newest run before this one found settling; None if none looked for it."""
     folder = Path(folder)
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
@@ -110,7 +110,7 @@ def former_settling(folder: Path) -> Settling | None:
     return next(found, None)
 
 
-def former_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
+def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
     """The newest listing of each program that runs before this one got; none that was doubted."""
     folder, missing = Path(folder), set(programs)
     found: dict[int, Listing] = {}
@@ -141,7 +141,7 @@ def _maybe(path: Path, kind: type[T]) -> T | None:
         raise StoreError(f"{path}: not a {kind.__name__} ({err}); run the workflow again.") from err
 
 
-def fetched(mirror: Path) -> Iterator[Version]:
+def fetched_versions(mirror: Path) -> Iterator[Version]:
     """Every version that a fetch job ever took in and that is still there."""
     objects = Objects(mirror)
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
@@ -156,11 +156,11 @@ def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> t
     Of the URIs that are `waiting` the published version stays.
     """
     wanted = any(change.wants_bytes for change in poll.changes)
-    versions = fetched(mirror) if wanted else ()
+    versions = fetched_versions(mirror) if wanted else ()
     return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)
 
 
-def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
+def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:
     """Remember programs and observations for the next poll; the file that holds them."""
     wanted = tuple(scopes)
     path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
@@ -170,13 +170,13 @@ def keep(mirror: Path, scopes: Iterable[Scope]) -> Path:
     return path
 
 
-def pending(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
+def pending_events(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
     """What no poll has used yet."""
     paths = sorted(Path(mirror).glob("receipts/events/*.json"))
     return {path: read(path, tuple[Scope, ...]) for path in paths}
 
 
-def used(paths: Iterable[Path]) -> None:
+def remove_events(paths: Iterable[Path]) -> None:
     """Forget hints that a poll has used, so that the next one asks for everything again."""
     with as_store_error("event", "what it named is polled again"):
         for path in paths:

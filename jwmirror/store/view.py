@@ -25,7 +25,7 @@ def view_folder(root: Path, number: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Spare:
+class SpareView:
     """A view that nobody needs any more and another may be made of, and the rows it shows."""
 
     number: int
@@ -33,7 +33,7 @@ class Spare:
 
 
 def build_view(
-    root: Path, number: int, entries: Iterable[Entry], spare: Spare | None = None
+    root: Path, number: int, entries: Iterable[Entry], spare: SpareView | None = None
 ) -> Path:
     """Build the view of a generation and give it its name in one rename; its folder.
 
@@ -87,15 +87,15 @@ def is_untouched(folder: str, number: int) -> bool:
         return False
 
 
-def drop_views(root: Path, keep: Collection[int]) -> None:
+def remove_views(root: Path, keep: Collection[int]) -> None:
     """Remove the other views and what killed builds left, up to the newest kept one.
 
     A view first loses its name, so that what bears a view's name is whole.
     """
-    sweep(Path(root) / "views", {f"{number:06d}" for number in keep})
+    remove_numbered(Path(root) / "views", {f"{number:06d}" for number in keep})
 
 
-def sweep(folder: Path, keep: Collection[str]) -> None:
+def remove_numbered(folder: Path, keep: Collection[str]) -> None:
     """Remove what numbered folders and their temporaries are not kept, up to the newest kept."""
     newest = max(keep, default="")
     for found in list(folder.iterdir()) if folder.is_dir() else ():
@@ -137,7 +137,7 @@ def _link(view: Path, links: list[tuple[str, str]]) -> None:
         os.symlink(link_target(path, sha256), f"{view}/{path}")
 
 
-def _adapted(root: Path, spare: Spare, links: list[tuple[str, str]], view: Path) -> bool:
+def _adapted(root: Path, spare: SpareView, links: list[tuple[str, str]], view: Path) -> bool:
     """Make the (empty) folder `view` of a spare one; False, and it is empty again, if it cannot."""
     place = view_folder(root, spare.number)
     folders = folders_of(spare.entries.column("path"))

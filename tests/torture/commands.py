@@ -11,7 +11,7 @@ import bagit
 
 from jwmirror.core.files import as_store_error, sha256_of
 from jwmirror.core.model import Product, Scope, Version
-from jwmirror.core.model.maintenance import Adoption, Repairs
+from jwmirror.core.model.maintenance import AdoptionReport, RepairReport
 from jwmirror.net.staging import staging_folder
 from jwmirror.store import runs as hints
 from jwmirror.store.generations import Generations
@@ -20,13 +20,13 @@ from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import COPY, check_out
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
-from jwmirror.store.maintenance.scan import read_states
+from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import find_pin, pin, pins, unpin
-from jwmirror.store.runs import fetched
+from jwmirror.store.pins import add_pin, find_pin, read_pins, remove_pin
+from jwmirror.store.runs import fetched_versions
 from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
 from tests.torture.mill import (
@@ -69,7 +69,7 @@ def earlier(root: Path) -> None:
     for turn in range(4):
         rows = upstream(root, {"a": f"{turn}".encode(), "b": b"b"})
         publish(root, [*rows, result(root, "c", f"c{turn}".encode())])
-    pin(root, "first", 1)
+    add_pin(root, "first", 1)
 
 
 def update(root: Path) -> None:
@@ -80,7 +80,7 @@ def update(root: Path) -> None:
 
 def hint(root: Path) -> None:
     """Remember what an event named, and use it."""
-    hints.used([hints.keep(root, [Scope(program=1345)])])
+    hints.remove_events([hints.add_events(root, [Scope(program=1345)])])
 
 
 def lay_down(root: Path) -> None:
@@ -90,10 +90,10 @@ def lay_down(root: Path) -> None:
         (root.parent / "mine" / name).write_bytes(data)
 
 
-def take_over(root: Path) -> Adoption:
+def take_over(root: Path) -> AdoptionReport:
     """Adopt them, as the command does."""
     wanted = {name: product(name, data) for name, data in FOUND.items()}
-    held = {version.product.filename for version in fetched(root)}
+    held = {version.product.filename for version in fetched_versions(root)}
     with (
         as_store_error("adopt", "what has no receipt is not adopted"),
         staging_folder(Objects(root).incoming, (), wanted.values()) as into,
@@ -133,7 +133,7 @@ def damage(root: Path) -> None:
     (root / "CURRENT").unlink()
 
 
-def mend(root: Path) -> Repairs:
+def mend(root: Path) -> RepairReport:
     """Repair; MAST has all but the oldest `a` unchanged."""
     return repair(root, full=True, refetch=lambda products: arrivals(root, products))
 
@@ -149,10 +149,10 @@ def arrivals(root: Path, products: Sequence[Product]) -> Iterator[tuple[Version,
 
 COMMANDS = {
     "update": Command(update),
-    "pin": Command(lambda root: pin(root, "paper", 4)),
-    "unpin": Command(lambda root: find_pin(root, "first") and unpin(root, "first")),
+    "pin": Command(lambda root: add_pin(root, "paper", 4)),
+    "unpin": Command(lambda root: find_pin(root, "first") and remove_pin(root, "first")),
     "rollback": Command(lambda root: roll_back(root, 2)),
-    "prune": Command(lambda root: prune(root, Policy(keep_last=2))),
+    "prune": Command(lambda root: prune(root, RetentionPolicy(keep_last=2))),
     "hint": Command(hint),
     "adopt": Command(take_over, lay_down),
     "freeze": Command(bag),
@@ -198,7 +198,7 @@ def facts(root: Path) -> Facts:
     """What there is; AssertionError if a generation does not read back."""
     current = Generations(root).current()
     states = {each.number: state_of(root, each.number) for each in Generations(root).unpruned()}
-    needed = read_states(root).named()
+    needed = scan_mirror(root).named()
     missing = {sha256 for sha256, size in needed.items() if not Objects(root).has(sha256, size)}
     outside = {
         name: tree(root.parent / name) for name in ("bag", "copy") if (root.parent / name).exists()
@@ -244,4 +244,4 @@ def judge(root: Path, before: Facts, after: Facts) -> None:
     )
     if before.is_right:
         assert shown(root) in (before.states[before.current], after.states[after.current])
-        assert {each.generation for each in pins(root)} <= now.states.keys()
+        assert {each.generation for each in read_pins(root)} <= now.states.keys()

@@ -14,12 +14,12 @@ from jwmirror.core.errors import HeldError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation, Entry, Input, Record, ResultFile, digest
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin, pins, unpin
+from jwmirror.store.pins import add_pin, read_pins, remove_pin
 from jwmirror.store.provenance import Provenance
 from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
@@ -30,7 +30,7 @@ LONG = os.environ.get("JWMIRROR_TORTURE") == "long"
 SEED = int(os.environ.get("JWMIRROR_TORTURE_SEED", "1345"))
 DIES_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 RUINED = 1  # exit code of a mill that met an error
-KEEP = Policy(keep_last=3)
+KEEP = RetentionPolicy(keep_last=3)
 
 State = dict[str, str]  # path -> sha256
 
@@ -81,7 +81,7 @@ def result(root: Path, name: str, data: bytes) -> Entry:
 
 def publish(root: Path, rows: list[Entry], wait_s: float | None = None) -> int:
     """Publish the current state with these rows laid over it; the number that is current then."""
-    with lease(root, "a publication", wait_s):
+    with mirror_lock(root, "a publication", wait_s):
         generations = Generations(root)
         over = {row.path: row for row in [*generations.entries(), *rows]}
         generations.publish(over.values(), "the mill", {"run": "R"})
@@ -113,7 +113,7 @@ class Mill:
         data = {
             name: self.random.randbytes(self.random.choice([0, 1, 700, 9000])) for name in names
         }
-        with lease(self.root, "a run", None, name=RUN):
+        with mirror_lock(self.root, "a run", None, name=RUN_LOCK):
             rows = upstream(self.root, data)
             if self.random.random() < 0.5:
                 rows.append(result(self.root, names[0], self.random.randbytes(50)))
@@ -129,18 +129,18 @@ class Mill:
 
     def pin(self) -> None:
         """Give a generation a name, if there are few."""
-        if len(pins(self.root)) < 3:
+        if len(read_pins(self.root)) < 3:
             number = self.random.choice(Generations(self.root).unpruned()).number
-            pin(self.root, f"paper-{self.random.randrange(10**6)}", number)
+            add_pin(self.root, f"paper-{self.random.randrange(10**6)}", number)
             self.tell("pinned", number)
 
     def unpin(self) -> None:
         """Take a name away, if there is one."""
-        found = pins(self.root)
+        found = read_pins(self.root)
         if found:
             gone = self.random.choice(found)
             self.tell("unpinned", gone.generation)
-            unpin(self.root, gone.name)
+            remove_pin(self.root, gone.name)
 
     def prune(self) -> None:
         """Keep what the policy keeps."""

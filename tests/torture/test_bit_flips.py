@@ -11,7 +11,7 @@ from jwmirror.archive.transfer import Transfer
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
-from jwmirror.store.losses import losses
+from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.verify import object_path, verify
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive
@@ -110,7 +110,7 @@ def test_a_thousand_flips_are_found_and_mended_or_told(full_archive, process, ch
     for some, why in ((other, "has another version now"), (gone, "no longer has it")):
         for row in some:
             assert f"lost, {row.path}: MAST {why}" in outcomes[path[row]]["done"]
-            assert why in losses(root)[row.sha256].why
+            assert why in read_losses(root)[row.sha256].why
             assert not Objects(root).has(row.sha256)
     assert len(full_archive.downloads()) - fetched == UNCHANGED
     assert len(list((root / "quarantine").glob("*.damaged"))) == 1000

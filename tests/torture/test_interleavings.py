@@ -11,11 +11,11 @@ import pytest
 from jwmirror.core.errors import HeldError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.model.maintenance import Pruning
-from jwmirror.store import lease as leases
+from jwmirror.store import lock as leases
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.verify import verify
 from tests.setup.mirrors import wrong_objects
 from tests.torture.mill import SEED, publish, times, upstream
@@ -92,7 +92,7 @@ def turns(monkeypatch):
 
 def publisher(root: Path, name: str) -> None:
     """A run: it takes files in and publishes them."""
-    with lease(root, f"run {name}", None, name=RUN):
+    with mirror_lock(root, f"run {name}", None, name=RUN_LOCK):
         publish(root, upstream(root, {name: name.encode(), "both": name.encode()}))
 
 
@@ -110,7 +110,7 @@ def pruner(root: Path) -> Pruning:
     """Prunes until it comes through."""
     while True:
         try:
-            return prune(root, Policy(keep_last=1))
+            return prune(root, RetentionPolicy(keep_last=1))
         except HeldError:
             leases.time.sleep(0)
 

@@ -14,11 +14,11 @@ from jwmirror.core.model import Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.maintenance.verify import object_path, verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin, unpin
+from jwmirror.store.pins import add_pin, remove_pin
 from tests.torture.mill import NAMES, SHARM, publish, times, upstream
 
 STEPS = 50  # of one history
@@ -95,17 +95,17 @@ class Store(RuleBasedStateMachine):
     def pin(self, data, name):
         """Give a generation a name, or take the name away."""
         if name in self.pins:
-            unpin(self.root, name)
+            remove_pin(self.root, name)
             del self.pins[name]
         else:
             self.pins[name] = data.draw(st.sampled_from(sorted(self.states)))
-            pin(self.root, name, self.pins[name])
+            add_pin(self.root, name, self.pins[name])
 
     @precondition(lambda self: self.states and not self.taken)  # as the lease of a run sees to
     @rule(last=st.integers(1, 3))
     def prune(self, last):
         """Keep the newest, the pinned and the current generations."""
-        prune(self.root, Policy(keep_last=last))
+        prune(self.root, RetentionPolicy(keep_last=last))
         kept = {*sorted(self.states)[-last:], *self.pins.values(), self.current}
         self.states = {number: self.states[number] for number in kept}
         self.hurt = {sha256: how for sha256, how in self.hurt.items() if sha256 in self.needed()}

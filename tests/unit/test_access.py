@@ -26,7 +26,7 @@ from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import COPY, HARDLINK, SYMLINK, check_out
 from jwmirror.store.maintenance.prune import prune
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import CLOSED, Objects
 from jwmirror.store.provenance import Provenance
 from tests.setup.records import product
@@ -283,7 +283,7 @@ def test_an_input_issued_again_is_traced_by_its_science(scene):
     scene.publish()
     scene.hold(MINE, exclusive=False, data=b"issued again")
     scene.publish()
-    prune(scene.root, Policy(keep_last=1))
+    prune(scene.root, RetentionPolicy(keep_last=1))
     scene.publish()
 
     assert scene.bytes_of(rate) in readable(scene.root / "current")
@@ -296,7 +296,7 @@ def test_what_a_result_was_made_of_can_be_traced_after_a_prune(scene):
     scene.publish()
     del scene.rows[rate.path]
     scene.publish()
-    prune(scene.root, Policy(keep_last=1))
+    prune(scene.root, RetentionPolicy(keep_last=1))
 
     scene.publish()
 

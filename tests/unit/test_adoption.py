@@ -10,7 +10,7 @@ from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.model import Selection, Version
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
-from jwmirror.store.runs import fetched, upstream_after
+from jwmirror.store.runs import fetched_versions, upstream_after
 from tests.setup.command_line import answer, run
 from tests.setup.records import product
 
@@ -51,7 +51,7 @@ def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
     found = poll(archive.url, [Selection(program=1345)], (), None, 2)
     ordered = {
         p.filename
-        for each in group_into_orders(found, fetched(root)).products.values()
+        for each in group_into_orders(found, fetched_versions(root)).products.values()
         for p in each
     }
     assert {edited.name, cut.name} <= ordered and not ordered & adopted
@@ -91,7 +91,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_go_on(tmp_path, dry_run):
     assert "expected a file" in why["a_pipe"] and "expected a file" in why["broken"]
     assert why["memory"] == "cannot be read: Input/output error"
     assert why["whole"] == "" and done.bytes == 5
-    assert [version.product.filename for version in fetched(tmp_path / "mirror")] == (
+    assert [version.product.filename for version in fetched_versions(tmp_path / "mirror")] == (
         [] if dry_run else ["whole"]
     )
     assert list((tmp_path / "into").iterdir()) == []

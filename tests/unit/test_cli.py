@@ -19,7 +19,7 @@ from jwmirror.core.model import DEFAULT, NEW, Change, Poll, digest
 from jwmirror.report.explanation import Explanation
 from jwmirror.report.terminal.explain import explanation_page
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.provenance import Provenance
 from tests.setup.command_line import answer, run
 
@@ -93,7 +93,7 @@ def test_status_tells_who_is_at_work(small_mirror):
     at = ("status", "--mirror", small_mirror.root)
     assert answer(*at)["at_work"] == ""
 
-    with lease(small_mirror.root, "run 20260401T000000Z-1", name=RUN):
+    with mirror_lock(small_mirror.root, "run 20260401T000000Z-1", name=RUN_LOCK):
         page, found = run(*at), answer(*at)
 
     assert "in use by: run 20260401T000000Z-1, since" in page

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin
+from jwmirror.store.pins import add_pin
 from tests.setup import command_line
 from tests.setup.calibrated_image import Toy
 from tests.setup.mirrors import EXPOSURE, made_from
@@ -137,7 +137,7 @@ def test_a_path_finds_its_counterpart_in_another_recipe(mirror):
 
 def test_a_pin_names_a_side(mirror):
     """A name that was given to a generation stands for it, with a recipe or without."""
-    pin(mirror.root, "paper", 1)
+    add_pin(mirror.root, "paper", 1)
 
     plain = json.loads(run_diff("paper", "current", "--json", "--mirror", mirror.root))
     recipe = json.loads(run_diff("paper:deep", ":deep", "--json", "--mirror", mirror.root))

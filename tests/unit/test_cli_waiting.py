@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.store import lease
-from jwmirror.store.lease import FREE, PUBLISHING, RUN, Holder
+from jwmirror.store import lock
+from jwmirror.store.lock import FREE, PUBLISHING_LOCK, RUN_LOCK, LockOwner
 from tests.setup.command_line import run
 
 CONFIG = """
@@ -25,15 +25,15 @@ COMMANDS = {
     "adopt": ["adopt"],
 }
 CASES = [
-    (command, name) for command in COMMANDS for name in (RUN, PUBLISHING)
-    if (command, name) != ("adopt", PUBLISHING)
+    (command, name) for command in COMMANDS for name in (RUN_LOCK, PUBLISHING_LOCK)
+    if (command, name) != ("adopt", PUBLISHING_LOCK)
 ]  # fmt: skip
 BEATS_S = 1.0
 
 
 def held_elsewhere(root: Path, name: str) -> Path:
     """Let another host have a lease; its file."""
-    path = root / "locks" / name / replace(Holder.here(), host="elsewhere").name
+    path = root / "locks" / name / replace(LockOwner.here(), host="elsewhere").name
     path.parent.mkdir(parents=True)
     path.touch()
     return path
@@ -53,8 +53,8 @@ def test_it_is_told_or_waited_for(
     small_mirror, archive, tmp_path, monkeypatch, command, name, lives
 ):
     """With --wait the living are waited for till they are done, the silent till they are dead."""
-    monkeypatch.setattr(lease, "STILL_S", 0.5)
-    monkeypatch.setattr(lease, "LOOK_S", 0.05)
+    monkeypatch.setattr(lock, "STILL_S", 0.5)
+    monkeypatch.setattr(lock, "LOOK_S", 0.05)
     root, config, mine = small_mirror.root, tmp_path / "config.yaml", tmp_path / "mine"
     config.write_text(CONFIG.format(root=root, url=archive.url))
     mine.mkdir()

@@ -9,7 +9,7 @@ from jwmirror.archive.events import read_events, scopes_of
 from jwmirror.cli import app
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Scope
-from jwmirror.store.runs import pending, used
+from jwmirror.store.runs import pending_events, remove_events
 
 EVENT = {
     "event_id": "1",
@@ -71,15 +71,15 @@ def test_ingested_events_are_a_hint_until_they_are_used(tmp_path, attachment):
     mirror.mkdir()
 
     done = CliRunner().invoke(app, ["ingest-events", str(attachment), "--mirror", str(mirror)])
-    hints = pending(mirror)
-    used(hints)
+    hints = pending_events(mirror)
+    remove_events(hints)
 
     assert (done.exit_code, list(hints.values())) == (
         0,
         [(Scope(program=1345, observations=("o001",)),)],
     )
     assert "program 1345: o001" in done.output
-    assert pending(mirror) == {}
+    assert pending_events(mirror) == {}
 
 
 def test_events_that_name_nothing_are_no_hint(tmp_path):
@@ -90,4 +90,4 @@ def test_events_that_name_nothing_are_no_hint(tmp_path):
     done = CliRunner().invoke(app, words)
 
     assert "events read: 0; the next run asks for everything" in done.output
-    assert pending(tmp_path) == {}
+    assert pending_events(tmp_path) == {}

@@ -11,12 +11,12 @@ from jwmirror.core.errors import StoreError
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import bag as freezing
 from jwmirror.store.maintenance.bag import freeze, plan_freeze
-from jwmirror.store.maintenance.checkout import appearing
+from jwmirror.store.maintenance.checkout import new_folder
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pins
+from jwmirror.store.pins import read_pins
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE
 
@@ -60,7 +60,7 @@ def test_a_bag_of_a_decayed_object_is_not_made(small_mirror, tmp_path):
         freeze(small_mirror.root, 1, tmp_path / "bag")
 
     assert not (tmp_path / "bag").exists()
-    assert pins(small_mirror.root) == ()
+    assert read_pins(small_mirror.root) == ()
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
 
 
@@ -107,7 +107,7 @@ def test_what_the_mirror_lost_is_left_out_and_named(small_mirror, tmp_path):
 @pytest.mark.parametrize("is_alive", [False, True])
 def test_what_a_killed_freeze_left_goes_with_the_next(small_mirror, tmp_path, is_alive):
     """But not what another process is writing there now."""
-    with appearing(tmp_path / "bag") as other:
+    with new_folder(tmp_path / "bag") as other:
         (other / "data").mkdir()
         left = other if is_alive else other.with_name(".bag.unfinished-killed")
         left.mkdir(exist_ok=True)
@@ -123,8 +123,8 @@ def test_a_frozen_generation_is_not_pruned(small_mirror, tmp_path):
     freeze(small_mirror.root, 1, tmp_path / "bag", "hardlink")
     hide(small_mirror)
 
-    done = prune(small_mirror.root, Policy(keep_last=1))
+    done = prune(small_mirror.root, RetentionPolicy(keep_last=1))
 
     assert done.kept["1"] == "pinned: frozen-000001"
-    (pin,) = pins(small_mirror.root)
+    (pin,) = read_pins(small_mirror.root)
     assert (pin.kind, pin.place) == (freezing.FROZEN, str(tmp_path / "bag"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.model import Plan, PlansAhead, Receipt, Result, ResultFile, write
-from jwmirror.store.maintenance.retention import Policy
-from jwmirror.store.maintenance.run_cleanup import leavings
+from jwmirror.store.maintenance.retention import RetentionPolicy
+from jwmirror.store.maintenance.run_cleanup import find_leftovers
 from jwmirror.store.runs import RunFiles
 
 OLDER, NEWEST = "20260301T120000.000000Z-1", "20260302T120000.000000Z-1"
@@ -27,8 +27,8 @@ PLACES = {
 
 def left(root: Path) -> frozenset[str]:
     """The objects that are not published yet."""
-    policy = Policy(keep_last=2)
-    return leavings(root, (), policy, datetime(2026, 3, 3, tzinfo=UTC)).unpublished
+    policy = RetentionPolicy(keep_last=2)
+    return find_leftovers(root, (), policy, datetime(2026, 3, 3, tzinfo=UTC)).unpublished
 
 
 @pytest.mark.parametrize("run", [OLDER, NEWEST])

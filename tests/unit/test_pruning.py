@@ -22,16 +22,20 @@ from jwmirror.core.model import (
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
-from jwmirror.store.maintenance.retention import Policy, kept_generations, tombstone
+from jwmirror.store.maintenance.retention import (
+    RetentionPolicy,
+    read_tombstone,
+    retained_generations,
+)
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin, unpin
+from jwmirror.store.pins import add_pin, remove_pin
 from jwmirror.store.provenance import Provenance
 from tests.setup.mirrors import store_row
 from tests.unit.test_generations import DIED, die_at, seen, sh
 
-LAST = Policy(keep_last=1)
+LAST = RetentionPolicy(keep_last=1)
 
 
 def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:
@@ -69,7 +73,7 @@ def test_old_versions_go_and_newest_ones_stay(mirror):
     assert (len(done.objects), done.bytes) == (2, 5)
     assert contents(mirror) == {b"a333", b"b", b"c"}
     assert [kept.path for kept in done.newest["2"]] == ["upstream/jw01345/o001/c"]
-    assert tombstone(mirror / "generations/000002").kept == done.newest["2"]
+    assert read_tombstone(mirror / "generations/000002").kept == done.newest["2"]
     assert verify(mirror, full=True).problems == ()
 
 
@@ -97,12 +101,12 @@ def test_a_plan_changes_nothing(mirror):
 
 def test_pinned_generations_stay_until_they_are_unpinned(mirror):
     """A name keeps a generation and every object of it."""
-    pin(mirror, "paper", 1)
+    add_pin(mirror, "paper", 1)
     prune(mirror, LAST)
     assert Generations(mirror).read(1).entries()[0].size == 2
     assert contents(mirror) == {b"a1", b"a333", b"b", b"c"}
 
-    unpin(mirror, "paper")
+    remove_pin(mirror, "paper")
 
     assert prune(mirror, LAST).generations == (1,)
     assert contents(mirror) == {b"a333", b"b", b"c"}
@@ -123,10 +127,10 @@ def test_the_current_generation_stays_after_a_rollback(mirror):
 
 def test_numbers_of_pruned_generations_are_not_used_again(mirror):
     """The next publication takes the number after all that ever were."""
-    pin(mirror, "start", 1)
+    add_pin(mirror, "start", 1)
     roll_back(mirror, 1)
-    unpin(mirror, "start")
-    prune(mirror, Policy(keep_days=0))
+    remove_pin(mirror, "start")
+    prune(mirror, RetentionPolicy(keep_days=0))
     assert [each.number for each in Generations(mirror).unpruned()] == [1]
 
     published = Generations(mirror).publish([held(mirror, "d", b"d")], "run", {})
@@ -261,9 +265,9 @@ def test_policies_add_up(current):
         generation(number, f"2026-03-{day:02d}T00:00:00+00:00")
         for number, day in ((1, 1), (2, 31), (3, 2), (4, 9), (5, 3))
     ]
-    policy = Policy(keep_last=1, keep_days=2)
+    policy = RetentionPolicy(keep_last=1, keep_days=2)
 
-    kept = kept_generations(generations, current, {}, policy, now)
+    kept = retained_generations(generations, current, {}, policy, now)
 
     assert set(kept) == {2, 4, 5} | ({current} if current else set())
 

@@ -12,8 +12,8 @@ from jwmirror.archive.transfer import Transfer
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
-from jwmirror.store.losses import losses
-from jwmirror.store.maintenance.repair import planned, repair
+from jwmirror.store.losses import read_losses
+from jwmirror.store.maintenance.repair import preview_repair, repair
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -96,12 +96,12 @@ def test_a_lost_object_that_came_back_is_not_lost(small_mirror):
     data = path.read_bytes()
     path.unlink()
     repair(root, refetch=lambda products: ())
-    assert set(losses(root)) == {entry.sha256}
+    assert set(read_losses(root)) == {entry.sha256}
 
     path.write_bytes(data)
     repair(root)
 
-    assert losses(root) == {}
+    assert read_losses(root) == {}
     assert verify(root, full=True).problems == ()
 
 
@@ -146,7 +146,7 @@ def test_a_plan_changes_nothing(small_mirror):
     """It tells what would be tried."""
     (small_mirror.root / "current").unlink()
 
-    (outcome,) = planned(small_mirror.root).outcomes
+    (outcome,) = preview_repair(small_mirror.root).outcomes
 
     assert outcome.done == "would be rebuilt"
     assert not (small_mirror.root / "current").exists()
@@ -173,10 +173,10 @@ def test_what_is_another_users_is_left_as_it_is(small_mirror, monkeypatch, resul
         error = PermissionError(13, "Permission denied")
         return ((path, error if path == hidden else os.path.basename(path)) for path in paths)
 
-    monkeypatch.setattr("jwmirror.store.maintenance.verify.sums", denied)
+    monkeypatch.setattr("jwmirror.store.maintenance.verify.hash_files", denied)
     (outcome,) = repair(root, full=True, refetch=lambda products: ()).outcomes
 
     assert not outcome.is_mended and "who may read it" in outcome.done
     assert Objects(root).has(entry.sha256, entry.size)
-    assert losses(root) == {}
+    assert read_losses(root) == {}
     assert not entry.key or Provenance(root).read(entry.key)

@@ -10,7 +10,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin, pins, unpin
+from jwmirror.store.pins import add_pin, read_pins, remove_pin
 from tests.setup.mirrors import store_row
 from tests.unit.test_generations import seen
 
@@ -109,7 +109,7 @@ def test_a_view_that_was_meddled_with_is_not_built_upon(mirror):
 
 def test_a_pinned_view_stays(mirror):
     """The view of a pinned generation is there however many come after it."""
-    pin(mirror, "paper", 3)
+    add_pin(mirror, "paper", 3)
 
     for data in (b"4", b"5", b"6"):
         Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
@@ -119,27 +119,27 @@ def test_a_pinned_view_stays(mirror):
 
 def test_a_name_leads_to_its_generation(mirror):
     """A pin is found by its name until it is taken away; pinning the same again is no error."""
-    pin(mirror, "paper-1.0", 2)
-    pin(mirror, "paper-1.0", 2)
+    add_pin(mirror, "paper-1.0", 2)
+    add_pin(mirror, "paper-1.0", 2)
 
     assert generation_named(mirror, "paper-1.0").number == 2
-    assert unpin(mirror, "paper-1.0").generation == 2
-    assert pins(mirror) == ()
+    assert remove_pin(mirror, "paper-1.0").generation == 2
+    assert read_pins(mirror) == ()
 
 
 @pytest.mark.parametrize("name", ["12", "", "../up", ".hidden", "a b", "x" * 101, "current"])
 def test_a_name_that_could_mislead_is_refused(mirror, name):
     """Numbers, paths, `current` and the like are no names."""
     with pytest.raises(StoreError, match="nothing was pinned"):
-        pin(mirror, name, 1)
+        add_pin(mirror, name, 1)
 
 
 def test_a_name_is_not_moved(mirror):
     """A name that is taken stays where it is."""
-    pin(mirror, "paper", 2)
+    add_pin(mirror, "paper", 2)
 
     with pytest.raises(StoreError, match="found generation 2"):
-        pin(mirror, "paper", 3)
+        add_pin(mirror, "paper", 3)
 
     assert generation_named(mirror, "paper").number == 2
 
@@ -147,10 +147,10 @@ def test_a_name_is_not_moved(mirror):
 def test_what_is_not_there_has_no_name(mirror):
     """Neither a generation that is not there can be pinned, nor a name that is not there used."""
     with pytest.raises(StoreError, match="generation 9 is not there"):
-        pin(mirror, "paper", 9)
+        add_pin(mirror, "paper", 9)
     with pytest.raises(StoreError, match=r"a pin \(there are none\) or `current`"):
         generation_named(mirror, "paper")
     with pytest.raises(StoreError, match=r"generation 9: .* `jwmirror log` lists"):
         generation_named(mirror, "9")
     with pytest.raises(StoreError, match="none of that name"):
-        unpin(mirror, "paper")
+        remove_pin(mirror, "paper")

@@ -29,7 +29,7 @@ from jwmirror.services.run.references import sync_references
 from jwmirror.services.run.report import write_report
 from jwmirror.services.run.results import ResultStore
 from jwmirror.services.run.settle import settle_observations
-from jwmirror.store.runs import RunFiles, keep, pending
+from jwmirror.store.runs import RunFiles, add_events, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
 
@@ -150,15 +150,15 @@ def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):
 
 def test_events_outlive_a_query_that_fails(runs):
     """They are forgotten when the poll and the orders are on disk, and not before."""
-    keep(runs.mirror, [Scope(program=1345, observations=())])
+    add_events(runs.mirror, [Scope(program=1345, observations=())])
 
     with pytest.raises(StoreError, match="keep_free_gb"):
         runs.query(1, keep_free=10**18)
-    kept = pending(runs.mirror)
+    kept = pending_events(runs.mirror)
     runs.query(2)
 
     assert len(kept) == 1
-    assert pending(runs.mirror) == {}
+    assert pending_events(runs.mirror) == {}
 
 
 def test_failures_end_a_run_with_an_error_that_names_each():

@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import Plan, write
 from jwmirror.services.run.session import RUN_ID, RunSession, checked_config, memory_mb
-from jwmirror.store.lease import RUN, holder
+from jwmirror.store.lock import RUN_LOCK, lock_note
 from tests.setup import records
 
 
@@ -35,9 +35,9 @@ def test_a_run_has_the_mirror_alone(tmp_path, capsys):
     first.end()
     second.begin()
 
-    assert holder(tmp_path, RUN)
+    assert lock_note(tmp_path, RUN_LOCK)
     second.end()
-    assert holder(tmp_path, RUN) is None
+    assert lock_note(tmp_path, RUN_LOCK) is None
 
 
 def test_a_run_can_wait_for_another(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pin
+from jwmirror.store.pins import add_pin
 from tests.setup.mirrors import overwrite, store_row
 
 FIRST = "upstream/jw01345/o001"
@@ -24,7 +24,7 @@ def mirror(tmp_path: Path) -> Path:
         Generations(mirror).publish(
             [store_row(mirror, "a", data), store_row(mirror, "b", b"same")], "run", {}
         )
-    pin(mirror, "start", 1)
+    add_pin(mirror, "start", 1)
     return mirror
 
 

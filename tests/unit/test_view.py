@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.store.view import build_view, drop_views, view_folder
+from jwmirror.store.view import build_view, remove_views, view_folder
 from tests.setup.mirrors import store_row
 
 
@@ -70,7 +70,7 @@ def test_old_views_and_leftovers_go(mirror):
     (mirror / "views" / ".000003.torn").mkdir()
     (mirror / "views" / ".000004.at-work").mkdir()
 
-    drop_views(mirror, {2, 3})
+    remove_views(mirror, {2, 3})
 
     assert sorted(os.listdir(mirror / "views")) == [".000004.at-work", "000002", "000003"]
     assert view_folder(mirror, 3).is_dir()

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from demo.site import ROOT
-from jwmirror.store.lease import RUN, holder, lease
+from jwmirror.store.lock import RUN_LOCK, lock_note, mirror_lock
 
 PATIENCE_S = 240
 
@@ -54,19 +54,19 @@ def until(ready, process: subprocess.Popen, mirror: Path) -> None:
 @pytest.mark.slow
 def test_a_second_run_is_told_and_one_that_waits_goes_on(mirror):
     """While another has the mirror a run ends at once, or waits for it; a killed one frees it."""
-    with lease(mirror, "run of another", name=RUN):
+    with mirror_lock(mirror, "run of another", name=RUN_LOCK):
         code = start(mirror).wait(PATIENCE_S)
         told = said(mirror)
         waiting = start(mirror, "--config", "wait=True")
         until(lambda: "Waiting: mirror" in said(mirror), waiting, mirror)
-        had_by = holder(mirror, RUN).purpose
+        had_by = lock_note(mirror, RUN_LOCK).purpose
 
-    until(lambda: holder(mirror, RUN), waiting, mirror)
-    purpose = holder(mirror, RUN).purpose
+    until(lambda: lock_note(mirror, RUN_LOCK), waiting, mirror)
+    purpose = lock_note(mirror, RUN_LOCK).purpose
     waiting.kill()
     waiting.wait()
 
     assert code == 1 and "run of another (process" in told and "wait=True" in told
     assert had_by == "run of another"
     assert purpose.startswith("run 20")
-    assert holder(mirror, RUN) is None
+    assert lock_note(mirror, RUN_LOCK) is None

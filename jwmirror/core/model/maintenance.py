@@ -29,7 +29,7 @@ class Verification:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RepairOutcome:
     """What came of one problem."""
 
     problem: Problem
@@ -38,16 +38,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repairs:
+class RepairReport:
     """What was looked at, and what came of each problem; in a plan, what would be tried."""
 
     mirror: str
     is_full: bool
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[RepairOutcome, ...]
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetainedVersion:
     """One version that stays though its generation was pruned: the newest of its product."""
 
     uri: str
@@ -57,7 +57,7 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Object:
+class PrunedObject:
     """An object to be removed, as it was seen when that was decided."""
 
     sha256: str
@@ -73,8 +73,10 @@ class Pruning:
     policy: str
     kept: dict[str, str]  # generation -> why
     generations: tuple[int, ...]  # to be given up
-    newest: dict[str, tuple[Kept, ...]]  # of those: what stays as the newest of its product
-    objects: tuple[Object, ...]
+    newest: dict[
+        str, tuple[RetainedVersion, ...]
+    ]  # of those: what stays as the newest of its product
+    objects: tuple[PrunedObject, ...]
     bytes: int  # of the objects
     records: tuple[str, ...]  # keys of provenance
     folders: tuple[str, ...]  # of runs, below the mirror
@@ -96,7 +98,7 @@ class Checkout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frozen:
+class BagReport:
     """A bag, and what is in it."""
 
     mirror: str
@@ -111,7 +113,7 @@ class Frozen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adopted:
+class AdoptedFile:
     """What became of one file."""
 
     file: str
@@ -120,12 +122,12 @@ class Adopted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adoption:
+class AdoptionReport:
     """What became of the files in a folder."""
 
     mirror: str
     folder: str
-    files: tuple[Adopted, ...]  # by name
+    files: tuple[AdoptedFile, ...]  # by name
     bytes: int  # of what was adopted
     receipt: str  # below the mirror; "" where nothing was adopted, or in a dry run
 
@@ -151,7 +153,7 @@ class FileHistory:
     mirror: str
     generations: tuple[int, ...]  # that were looked at
     versions: tuple[FileVersion, ...]
-    kept: dict[str, tuple[Kept, ...]]  # pruned generation -> what of these files it left
+    kept: dict[str, tuple[RetainedVersion, ...]]  # pruned generation -> what of these files it left
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ from rich.text import Text
 
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import (
-    Adoption,
+    AdoptionReport,
+    BagReport,
     Checkout,
     FileHistory,
     FileVersion,
-    Frozen,
     Pin,
     Problem,
     Pruning,
-    Repairs,
+    RepairReport,
     Rollback,
     Verification,
 )
@@ -66,7 +66,7 @@ def verification_page(verification: Verification, all_lines: bool = False) -> Re
     return Group(Text(checked + summary), *formatting.shortened(lines, all_lines))
 
 
-def repairs_page(repairs: Repairs, dry_run: bool, all_lines: bool = False) -> RenderableType:
+def repairs_page(repairs: RepairReport, dry_run: bool, all_lines: bool = False) -> RenderableType:
     """Return each problem, and what was done about it."""
     outcomes = repairs.outcomes
     if not outcomes:
@@ -111,7 +111,7 @@ def checkout_page(checkout: Checkout, dry_run: bool) -> RenderableType:
     return Group(Text(line), *_lost(checkout.lost))
 
 
-def frozen_page(bag: Frozen, dry_run: bool) -> RenderableType:
+def frozen_page(bag: BagReport, dry_run: bool) -> RenderableType:
     """Return which generation is in which bag, and what was left out."""
     verb = "would be" if dry_run else "is"
     files = _files(bag.files, bag.bytes)
@@ -129,7 +129,9 @@ def _lost(paths: Sequence[str]) -> Iterator[Text]:
         yield Text(f"left out: {files} that the mirror lost (`jwmirror verify` lists them)")
 
 
-def adoption_page(adoption: Adoption, dry_run: bool, all_lines: bool = False) -> RenderableType:
+def adoption_page(
+    adoption: AdoptionReport, dry_run: bool, all_lines: bool = False
+) -> RenderableType:
     """Return how many files were adopted, and why each other file was not."""
     rejected = [file for file in adoption.files if not file.is_adopted]
     lines = [f"not adopted  {file.file}: {file.why}" for file in rejected]

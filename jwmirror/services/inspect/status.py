@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jwmirror.report.status import Status, build_status, count_files, generation_record
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, holder
+from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import last_run
 
 
@@ -34,7 +34,7 @@ def mirror_status(
         from jwmirror.services.inspect.preview import preview_run  # imports jwst: seconds
 
         preview = preview_run(root, run, load_config(config_file, settings), context)
-    owner = holder(root, RUN)
+    owner = lock_note(root, RUN_LOCK)
     return build_status(
         str(root),
         generation_record(current) if current else None,

@@ -7,19 +7,21 @@ from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.config.load import Config
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import UPSTREAM, Product
-from jwmirror.core.model.maintenance import Adoption
+from jwmirror.core.model.maintenance import AdoptionReport
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.staging import staging_folder
 from jwmirror.pipeline.identity import version_of
 from jwmirror.services.configure.load import load_config
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.adopt import adopt, check_folder
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import fetched
+from jwmirror.store.runs import fetched_versions
 
 
-def adopt_folder(config_file: Path, folder: Path, wait_s: float | None, dry_run: bool) -> Adoption:
+def adopt_folder(
+    config_file: Path, folder: Path, wait_s: float | None, dry_run: bool
+) -> AdoptionReport:
     """Import the files below a folder that are products MAST lists and the mirror lacks.
 
     Raises:
@@ -35,7 +37,7 @@ def adopt_folder(config_file: Path, folder: Path, wait_s: float | None, dry_run:
         missing, present = _missing_products(config)
         return adopt(root, folder, missing, present, version_of, check_readable, None)
     consequence = "what has no receipt is not adopted"
-    with as_store_error("adopt", consequence), lease(root, "adopt", wait_s, RUN):
+    with as_store_error("adopt", consequence), mirror_lock(root, "adopt", wait_s, RUN_LOCK):
         missing, present = _missing_products(config)
         with staging_folder(Objects(root).incoming, (), missing.values()) as staging:
             return adopt(
@@ -56,7 +58,7 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     entries = Generations(root).entries()
     token = os.environ.get(config.token_env)
     polled = poll(config.archive_url, config.selections, entries, token, config.downloads)
-    downloaded = list(fetched(root))
+    downloaded = list(fetched_versions(root))
     ordered = group_into_orders(polled, downloaded).products.values()
     missing = {product.filename: product for products in ordered for product in products}
     present = {entry.filename for entry in entries if entry.origin == UPSTREAM}

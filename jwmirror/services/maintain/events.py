@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.archive.events import read_events, scopes_of
-from jwmirror.store.runs import keep
+from jwmirror.store.runs import add_events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,6 @@ def ingest_events(root: Path, file: Path) -> IngestedEvents:
     events = read_events(file)
     scopes = scopes_of(events)
     if scopes:
-        keep(root, scopes)
+        add_events(root, scopes)
     programs = {str(scope.program): scope.observations for scope in scopes}
     return IngestedEvents(events=len(events), programs=programs)

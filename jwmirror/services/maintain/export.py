@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jwmirror.core.model.maintenance import Checkout, Frozen
+from jwmirror.core.model.maintenance import BagReport, Checkout
 from jwmirror.store.maintenance.bag import freeze, plan_freeze
 from jwmirror.store.maintenance.checkout import (
     check_out,
@@ -37,7 +37,7 @@ def freeze_generation(
     with_exclusive: bool,
     config_file: Path,
     dry_run: bool,
-) -> Frozen:
+) -> BagReport:
     """Write a generation as a bag, with the config, the environment's lock and the citation.
 
     Of these three files, those that exist are included.

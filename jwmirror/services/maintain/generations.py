@@ -7,7 +7,7 @@ from jwmirror.core.model.maintenance import Pin, Pruning, Rollback
 from jwmirror.store import pins
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.maintenance.prune import plan_pruning, prune
-from jwmirror.store.maintenance.retention import Policy
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
 
 
@@ -32,14 +32,14 @@ def pin_generation(root: Path, pin_name: str, generation: str, dry_run: bool) ->
     """
     number = generation_named(root, generation).number
     if not dry_run:
-        return pins.pin(root, pin_name, number)
+        return pins.add_pin(root, pin_name, number)
     pins.check_pin(root, pin_name, number)
     return Pin(name=pin_name, generation=number, kind=pins.PIN, made_at="")
 
 
 def unpin_generation(root: Path, pin_name: str, dry_run: bool) -> Pin:
     """Remove a name, and return what it named; StoreError if there is no such name."""
-    return pins.known_pin(root, pin_name) if dry_run else pins.unpin(root, pin_name)
+    return pins.require_pin(root, pin_name) if dry_run else pins.remove_pin(root, pin_name)
 
 
 def prune_generations(
@@ -57,5 +57,5 @@ def prune_generations(
     """
     if keep_last is None and keep_days is None:
         raise ConfigError(["prune: say what to keep: --keep-last N, --keep-days D, or both"])
-    policy = Policy(keep_last=keep_last, keep_days=keep_days)
+    policy = RetentionPolicy(keep_last=keep_last, keep_days=keep_days)
     return plan_pruning(root, policy) if dry_run else prune(root, policy, wait_s)

@@ -8,16 +8,16 @@ from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import Transfer
 from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
-from jwmirror.core.model.maintenance import Repairs
+from jwmirror.core.model.maintenance import RepairReport
 from jwmirror.net.staging import staging_folder
 from jwmirror.services.configure.load import load_config
-from jwmirror.store.maintenance.repair import Arrival, Refetch, planned, repair
+from jwmirror.store.maintenance.repair import Arrival, Refetch, preview_repair, repair
 from jwmirror.store.objects import Objects
 
 
 def repair_mirror(
     root: Path, full: bool, config_file: Path | None, wait_s: float | None, dry_run: bool
-) -> Repairs:
+) -> RepairReport:
     """Repair every problem that `verify_mirror` finds.
 
     MAST is asked only if there is a config file.
@@ -28,7 +28,7 @@ def repair_mirror(
         HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
     if dry_run:
-        return planned(root, full)
+        return preview_repair(root, full)
     if config_file is None:
         return repair(root, full, wait_s=wait_s)
     config = load_config(config_file)

@@ -6,7 +6,7 @@ from pathlib import Path
 from jwmirror.core.model import Plan, Poll, Published, Receipt, References, Settling
 from jwmirror.store.entries import recalibrated_entries
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import lease
+from jwmirror.store.lock import mirror_lock
 from jwmirror.store.runs import read_run, upstream_after
 
 WAIT_S = 3600.0  # for another process that changes what is published
@@ -33,7 +33,7 @@ def publish_generation(
     """
     generations, records = Generations(mirror, group), read_run(run)
     facts = {"run": records.id, "context": references.context}
-    with lease(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:
+    with mirror_lock(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:
         entries = [
             *upstream_after(mirror, poll, settling.waiting),
             *recalibrated_entries(generations.entries(), plans, receipts, references.context),

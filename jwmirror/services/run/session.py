@@ -16,7 +16,7 @@ from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
 from jwmirror.planning.memory import of_job
 from jwmirror.services.configure.load import parse_config
-from jwmirror.store import lease as leases
+from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles
 
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
@@ -48,7 +48,7 @@ class RunSession:
         self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
         self.logs = self.mirror / "logs" / self.id
         self.work = self.mirror / "work" / self.id
-        self._lock: leases.Lease | None = None
+        self._lock: MirrorLock | None = None
 
     def begin(self) -> None:
         """Lock the mirror for this run, and delete work folders of killed runs.
@@ -70,15 +70,15 @@ class RunSession:
         if lock is not None:
             lock.release()
 
-    def _locked(self) -> leases.Lease:
+    def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"
         try:
-            return leases.take(self.mirror, purpose, name=leases.RUN)
+            return acquire_lock(self.mirror, purpose, name=RUN_LOCK)
         except HeldError as error:
             if not self._wait:
                 raise
             print(f"Waiting: {error}", file=sys.stderr)
-        return leases.take(self.mirror, purpose, wait_s=None, name=leases.RUN)
+        return acquire_lock(self.mirror, purpose, wait_s=None, name=RUN_LOCK)
 
 
 @cache

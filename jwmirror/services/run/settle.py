@@ -6,7 +6,7 @@ from pathlib import Path
 from jwmirror.core.model import Poll, Settling
 from jwmirror.planning.settling import Patience, settling
 from jwmirror.services.run.holdings import load_holdings
-from jwmirror.store.runs import former_settling
+from jwmirror.store.runs import previous_settling
 
 
 def settle_observations(
@@ -19,5 +19,5 @@ def settle_observations(
     """
     associations = load_holdings(mirror, poll).associations
     return settling(
-        associations, poll, Patience(days=days, accept=tuple(accept)), former_settling(run)
+        associations, poll, Patience(days=days, accept=tuple(accept)), previous_settling(run)
     )

@@ -16,7 +16,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import BLOCK, as_store_error
 from jwmirror.core.jsonio import digest, write
 from jwmirror.core.model import Product, Receipt, Version
-from jwmirror.core.model.maintenance import Adopted, Adoption
+from jwmirror.core.model.maintenance import AdoptedFile, AdoptionReport
 from jwmirror.store.maintenance.checkout import FICLONE
 from jwmirror.store.maintenance.run_cleanup import ADOPTED
 from jwmirror.store.objects import Objects
@@ -42,7 +42,7 @@ def adopt(
     check: Callable[[Path, str], None],
     into: Path | None,
     group: str | None = None,
-) -> Adoption:
+) -> AdoptionReport:
     """Take in the files below `folder` that are products MAST has now; they are not changed.
 
     A file that cannot be read is told with why, as one that is not MAST's, and the rest go on.
@@ -65,9 +65,9 @@ def adopt(
                 copies += [copy] if copy else []
             elif copy:
                 copy.unlink(missing_ok=True)
-            files.append(Adopted(file=str(path), is_adopted=not why, why=why))
+            files.append(AdoptedFile(file=str(path), is_adopted=not why, why=why))
         receipt = _taken(Path(root), versions, copies, describe, group) if into and versions else ""
-    return Adoption(
+    return AdoptionReport(
         mirror=str(root),
         folder=str(folder),
         files=tuple(files),

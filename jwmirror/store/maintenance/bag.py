@@ -17,18 +17,18 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import Entry
-from jwmirror.core.model.maintenance import Frozen
-from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.losses import lost
-from jwmirror.store.maintenance.checkout import COPY, appearing, check_target, place_files
+from jwmirror.core.model.maintenance import BagReport
+from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.losses import current_losses
+from jwmirror.store.maintenance.checkout import COPY, check_target, new_folder, place_files
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST
-from jwmirror.store.pins import FROZEN, check_pin, find_pin, pin, unpin
+from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
 from jwmirror.store.provenance import Provenance
 
 
 @dataclass(frozen=True)
 class _Payload:
-    generation: Generation
+    generation: StoredGeneration
     rows: tuple[Entry, ...]
     left_out: tuple[Entry, ...]
     lost: tuple[Entry, ...]
@@ -36,7 +36,7 @@ class _Payload:
 
 def plan_freeze(
     root: Path, number: int, to: Path, mode: str = COPY, with_exclusive: bool = False
-) -> Frozen:
+) -> BagReport:
     """What a bag would hold; StoreError if the folder is in use, or an object is missing."""
     return _told(Path(root), _payload(Path(root), number, with_exclusive), Path(to), mode)
 
@@ -48,7 +48,7 @@ def freeze(
     mode: str = COPY,
     with_exclusive: bool = False,
     extras: Mapping[str, bytes] | None = None,
-) -> Frozen:
+) -> BagReport:
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
     Exclusive files, and what was made of them, are left out and named in metadata/left-out.txt
@@ -62,15 +62,15 @@ def freeze(
     told = _told(root, payload, to, mode)
     had = find_pin(root, told.name)
     with as_store_error("freeze", f"{to} is whole, or not there"):
-        pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
+        add_pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
         try:
-            with appearing(to) as folder:
+            with new_folder(to) as folder:
                 _write_bag(root, payload, folder, told, extras or {})
                 _validate(folder, to)
                 failpoint("freeze: bag validated")
         except BaseException:
             if had is None:
-                unpin(root, told.name)
+                remove_pin(root, told.name)
             raise
         failpoint("freeze: bag named")
     return told
@@ -81,7 +81,7 @@ def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
     entries = generation.entries()
     Generations(root).check_objects(entries)
     closed = set() if with_exclusive else Generations(root).access().closed(entries)
-    gone = lost(root).keys()
+    gone = current_losses(root).keys()
     return _Payload(
         generation,
         rows=tuple(e for e in entries if e.sha256 not in closed and e.sha256 not in gone),
@@ -90,11 +90,11 @@ def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
     )
 
 
-def _told(root: Path, payload: _Payload, to: Path, mode: str) -> Frozen:
+def _told(root: Path, payload: _Payload, to: Path, mode: str) -> BagReport:
     check_target(root, to)
     name = f"frozen-{payload.generation.number:06d}"
     check_pin(root, name, payload.generation.number)
-    return Frozen(
+    return BagReport(
         mirror=str(root),
         generation=payload.generation.number,
         name=name,
@@ -108,7 +108,7 @@ def _told(root: Path, payload: _Payload, to: Path, mode: str) -> Frozen:
 
 
 def _write_bag(
-    root: Path, payload: _Payload, folder: Path, told: Frozen, extras: Mapping[str, bytes]
+    root: Path, payload: _Payload, folder: Path, told: BagReport, extras: Mapping[str, bytes]
 ) -> None:
     """Payload, sums and tag files."""
     (folder / "data").mkdir()
@@ -171,7 +171,7 @@ def _citation(payload: _Payload) -> bytes:
     return yaml.safe_dump(citation, sort_keys=False).encode()
 
 
-def _info(generation: Generation, told: Frozen) -> dict[str, str]:
+def _info(generation: StoredGeneration, told: BagReport) -> dict[str, str]:
     return {
         "Bagging-Date": date.today().isoformat(),
         "Bag-Software-Agent": "jwmirror, with bagit.py",

@@ -17,8 +17,8 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, locked, sync_folder, sync_many
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
-from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.losses import lost
+from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.losses import current_losses
 from jwmirror.store.objects import SHARED, Objects
 
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
@@ -33,7 +33,7 @@ def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
     generation = Generations(root).whole(number)
     rows = generation.columns("path", "sha256", "size")
     Generations(root).check_objects(rows)
-    gone = lost(Path(root))
+    gone = current_losses(Path(root))
     columns = (rows.column(name) for name in ("path", "sha256", "size"))
     there = [row for row in zip(*columns, strict=True) if row[1] not in gone]
     return Checkout(
@@ -60,7 +60,7 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
     Generations(root).close_objects(rows)  # links and copies have the objects' modes
     pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
     with as_store_error("checkout", f"{to} is whole, or not there"):
-        with appearing(Path(to)) as folder:
+        with new_folder(Path(to)) as folder:
             fill = (pair for pair in pairs if pair[0] not in left_out)
             place_files(Path(root), fill, folder, Path(to), mode)
             failpoint("checkout: filled")
@@ -82,7 +82,7 @@ def check_target(root: Path, to: Path) -> None:
 
 
 @contextmanager
-def appearing(to: Path) -> Iterator[Path]:
+def new_folder(to: Path) -> Iterator[Path]:
     """A fresh folder that takes its place, durable, in one rename; on an error nothing is left.
 
     What a killed process left of it goes the next time: it has no lock any more.
@@ -186,7 +186,7 @@ def moment_of(text: str) -> datetime:
     return found.replace(tzinfo=found.tzinfo or UTC)
 
 
-def generation_at(root: Path, when: datetime) -> Generation:
+def generation_at(root: Path, when: datetime) -> StoredGeneration:
     """The state that was current then: the first that is old enough, from the current one back.
 
     The line of parents is followed, so what a rollback left behind is not found, and a clock that

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from jwmirror.core.model.maintenance import FileHistory, FileVersion
-from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.maintenance.retention import tombstone
+from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.maintenance.retention import read_tombstone
 
 
 def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) -> FileHistory:
@@ -18,7 +18,7 @@ def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) 
         before = _follow(generation, match, spans, before)
     kept = {}
     for each in generations.all():
-        rows = tombstone(each.folder).kept if each.is_pruned else ()
+        rows = read_tombstone(each.folder).kept if each.is_pruned else ()
         wanted = set(match([row.path for row in rows])) if rows else set()
         if wanted:
             kept[str(each.number)] = tuple(row for row in rows if row.path in wanted)
@@ -31,7 +31,7 @@ def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) 
 
 
 def _follow(
-    generation: Generation,
+    generation: StoredGeneration,
     match: Callable[[Iterable[str]], Collection[str]],
     spans: dict[str, list[FileVersion]],
     before: set[str],

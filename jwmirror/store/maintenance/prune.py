@@ -17,39 +17,39 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Record
-from jwmirror.core.model.maintenance import Kept, Object, Pruning
+from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
 from jwmirror.store.generations import Generations, report_page
-from jwmirror.store.lease import RUN, Lease, lease
+from jwmirror.store.lock import RUN_LOCK, MirrorLock, mirror_lock
 from jwmirror.store.maintenance.retention import (
     MANIFEST,
     PRUNED,
-    Policy,
+    RetentionPolicy,
     Tombstone,
-    kept_generations,
+    retained_generations,
 )
-from jwmirror.store.maintenance.run_cleanup import fetch_receipts, leavings
-from jwmirror.store.maintenance.scan import States, read_states
+from jwmirror.store.maintenance.run_cleanup import fetch_receipts, find_leftovers
+from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import pinned
+from jwmirror.store.pins import pinned_generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.view import drop_views
+from jwmirror.store.view import remove_views
 
 ASIDE = ".pruned"  # below objects/: what is being removed
 STRAY_DAYS = 30  # so long stays what no generation ever named: a run may yet publish it
 
 
-def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pruning:
+def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = None) -> Pruning:
     """What a policy removes; StoreError if the mirror is damaged: what is needed is not known."""
     root, now = Path(root), now or datetime.now(UTC)
-    states = read_states(root)
+    states = scan_mirror(root)
     _check(states)
     current = Generations(root).needed_current()
     generations = list(states.generations.values())
-    kept = kept_generations(generations, current.number, pinned(root), policy, now)
+    kept = retained_generations(generations, current.number, pinned_generations(root), policy, now)
     dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}
-    left = leavings(root, runs, policy, now)
+    left = find_leftovers(root, runs, policy, now)
     newest = _newest(states, dropped)
     needed = _needed(states, kept, newest) | left.unpublished
     objects = tuple(_unneeded(root, states, needed, left.arrived, now))
@@ -68,7 +68,7 @@ def plan_pruning(root: Path, policy: Policy, now: datetime | None = None) -> Pru
     )
 
 
-def prune(root: Path, policy: Policy, wait_s: float | None = 0.0) -> Pruning:
+def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pruning:
     """Remove what a policy does not keep; what was removed.
 
     It waits `wait_s` (None: as long as it takes) for a run under way and for who changes the
@@ -79,8 +79,8 @@ def prune(root: Path, policy: Policy, wait_s: float | None = 0.0) -> Pruning:
     Generations(root).needed_current()
     with (
         as_store_error("prune", "every generation that stays is whole"),
-        lease(root, "prune", wait_s, RUN),
-        lease(root, "prune", wait_s) as held,
+        mirror_lock(root, "prune", wait_s, RUN_LOCK),
+        mirror_lock(root, "prune", wait_s) as held,
     ):
         _take_back(root)
         plan = plan_pruning(root, policy)
@@ -100,7 +100,7 @@ def prune(root: Path, policy: Policy, wait_s: float | None = 0.0) -> Pruning:
 # ---- what goes -------------------------------------------------------------------------------
 
 
-def _check(states: States) -> None:
+def _check(states: MirrorScan) -> None:
     if states.problems:
         first = states.problems[0]
         raise StoreError(
@@ -110,24 +110,26 @@ def _check(states: States) -> None:
         )
 
 
-def _newest(states: States, dropped: Collection[int]) -> dict[int, tuple[Kept, ...]]:
+def _newest(states: MirrorScan, dropped: Collection[int]) -> dict[int, tuple[RetainedVersion, ...]]:
     """Generation to be dropped -> what it has that is the newest version of its product."""
-    found: dict[int, list[Kept]] = {}
+    found: dict[int, list[RetainedVersion]] = {}
     for number, kept in states.newest().values():
         if number in dropped:
             found.setdefault(number, []).append(kept)
     return {number: tuple(rows) for number, rows in found.items()}
 
 
-def _needed(states: States, kept: dict[int, str], newest: dict[int, tuple[Kept, ...]]) -> set[str]:
+def _needed(
+    states: MirrorScan, kept: dict[int, str], newest: dict[int, tuple[RetainedVersion, ...]]
+) -> set[str]:
     """Every object that must stay: those of the generations that stay, and newest versions."""
     needed = states.outliving().keys() | {row.sha256 for rows in newest.values() for row in rows}
     return needed.union(*(states.rows[number].sha256 for number in kept))
 
 
 def _unneeded(
-    root: Path, states: States, needed: set[str], arrived: Collection[str], now: datetime
-) -> Iterator[Object]:
+    root: Path, states: MirrorScan, needed: set[str], arrived: Collection[str], now: datetime
+) -> Iterator[PrunedObject]:
     """Objects on disk that a given up generation named; and strays that are old, and of no receipt.
 
     `arrived` is what receipts name that a run may yet publish.
@@ -144,11 +146,11 @@ def _unneeded(
             found = file.stat()
             is_forgotten = found.st_mtime < old and file.name not in arrived
             if file.name not in needed and (file.name in named or is_forgotten):
-                yield Object(sha256=file.name, size=found.st_size, touched=found.st_mtime_ns)
+                yield PrunedObject(sha256=file.name, size=found.st_size, touched=found.st_mtime_ns)
 
 
 def _lost_records(
-    root: Path, states: States, kept: dict[int, str], gone: set[str]
+    root: Path, states: MirrorScan, kept: dict[int, str], gone: set[str]
 ) -> Iterator[str]:
     """Keys whose result loses an object, or has lost one, and that no kept generation shows.
 
@@ -212,11 +214,11 @@ def _give_up(root: Path, plan: Pruning) -> None:
     for grave in _graves(root):
         for torn in grave.parent.glob(f".{PRUNED}.*"):  # a prune that was stopped left it
             torn.unlink()
-    drop_views(root, {each.number for each in Generations(root).unpruned()})
+    remove_views(root, {each.number for each in Generations(root).unpruned()})
     failpoint("prune: views removed")
 
 
-def _remove_objects(root: Path, objects: tuple[Object, ...], held: Lease) -> None:
+def _remove_objects(root: Path, objects: tuple[PrunedObject, ...], held: MirrorLock) -> None:
     """Remove objects, but for those that were taken in again since they were looked at.
 
     Each is moved aside first: who takes the same bytes in either finds it in place, and touches it,

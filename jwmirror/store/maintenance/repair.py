@@ -14,11 +14,11 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sync_folder, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
-from jwmirror.core.model.maintenance import Outcome, Problem, Repairs
+from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
-from jwmirror.store.losses import Loss, forget_loss, losses, write_loss
-from jwmirror.store.maintenance.scan import read_states
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
+from jwmirror.store.losses import Loss, read_losses, record_loss, remove_loss
+from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import CLOSED, OPEN, Objects
@@ -32,7 +32,7 @@ REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "put asi
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class RepairStep:
     """What is to be done about one problem."""
 
     problem: Problem
@@ -40,12 +40,12 @@ class Step:
     entry: Entry | None = None  # of an object: the newest row that names it
 
 
-def plan_repair(root: Path, full: bool = False) -> tuple[Step, ...]:
+def plan_repair(root: Path, full: bool = False) -> tuple[RepairStep, ...]:
     """What is wrong, and what can be done about it."""
     problems = verify(root, full).problems
     wanted = {Path(each.path).name for each in problems if each.kind == "object"}
     rows = _rows(root, wanted)
-    last = read_states(root).outliving().keys() if wanted else ()
+    last = scan_mirror(root).outliving().keys() if wanted else ()
     return tuple(_step(each, rows, last) for each in problems)
 
 
@@ -55,7 +55,7 @@ def repair(
     refetch: Refetch | None = None,
     group: str | None = None,
     wait_s: float | None = 0.0,
-) -> Repairs:
+) -> RepairReport:
     """Mend a mirror; it waits as prune does. `refetch` asks MAST; without it nobody does.
 
     What can be had from nowhere is written down as lost: its rows stay, and publications go on.
@@ -65,23 +65,23 @@ def repair(
         raise StoreError(f"{root}: no generation is there; there is nothing to repair.")
     with (
         as_store_error("repair", "what was not mended yet is as it was"),
-        lease(root, "repair", wait_s, RUN),
-        lease(root, "repair", wait_s),
+        mirror_lock(root, "repair", wait_s, RUN_LOCK),
+        mirror_lock(root, "repair", wait_s),
     ):
         steps = plan_repair(root, full)
         outcomes = [_mended(root, step) for step in steps if step.act != REFETCH]
         outcomes += _refetched(root, [s for s in steps if s.act == REFETCH], refetch, group)
-        for sha256, loss in losses(root).items():
+        for sha256, loss in read_losses(root).items():
             if Objects(root).has(sha256, loss.size):
-                forget_loss(root, sha256)
-    return Repairs(
+                remove_loss(root, sha256)
+    return RepairReport(
         mirror=str(root),
         is_full=full,
         outcomes=tuple(sorted(outcomes, key=lambda each: each.problem)),
     )
 
 
-def planned(root: Path, full: bool = False) -> Repairs:
+def preview_repair(root: Path, full: bool = False) -> RepairReport:
     """What a repair would try, told as its outcomes are."""
     words = {
         REFETCH: "would be fetched again, if MAST has it unchanged",
@@ -91,10 +91,10 @@ def planned(root: Path, full: bool = False) -> Repairs:
         TELL: "cannot be mended: take it back from a copy of the mirror",
     }
     outcomes = (
-        Outcome(problem=step.problem, is_mended=False, done=words[step.act])
+        RepairOutcome(problem=step.problem, is_mended=False, done=words[step.act])
         for step in plan_repair(root, full)
     )
-    return Repairs(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
+    return RepairReport(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
 
 
 def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
@@ -112,23 +112,23 @@ def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
     return found
 
 
-def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> Step:
+def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> RepairStep:
     """What to do about a problem; `last` are objects that outlive their generations."""
     if problem.found == DENIED:  # not damaged, as far as we can tell: nothing is put aside
-        return Step(problem=problem, act=TELL)
+        return RepairStep(problem=problem, act=TELL)
     entry = rows.get(Path(problem.path).name) if problem.kind == "object" else None
     if entry is not None:
-        return Step(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
+        return RepairStep(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
     if problem.kind == "object" and Path(problem.path).name in last:
-        return Step(problem=problem, act=TELL)
+        return RepairStep(problem=problem, act=TELL)
     act = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
-    return Step(problem=problem, act=act.get(problem.kind, TELL))
+    return RepairStep(problem=problem, act=act.get(problem.kind, TELL))
 
 
 # ---- what needs nobody else ------------------------------------------------------------------
 
 
-def _mended(root: Path, step: Step) -> Outcome:
+def _mended(root: Path, step: RepairStep) -> RepairOutcome:
     """Do what is to be done about a problem; the outcome says so."""
     problem = step.problem
     if step.act == REMAKE:
@@ -136,7 +136,7 @@ def _mended(root: Path, step: Step) -> Outcome:
     if step.act == ASIDE:
         where = _put_aside(root, problem)
         told = f"moved to {where}; the next run has it anew" if where else "it is not there"
-        return Outcome(problem=problem, is_mended=True, done=told)
+        return RepairOutcome(problem=problem, is_mended=True, done=told)
     if step.act == REBUILD:
         return _rebuilt(root, problem)
     copy = "not mended: take it back from a copy of the mirror"
@@ -144,10 +144,10 @@ def _mended(root: Path, step: Step) -> Outcome:
     told = f"not mended: `jwmirror unpin {name}`" if problem.kind == "pin" else copy
     if problem.found == DENIED:
         told = "left as it is: who may read it has to verify it"
-    return Outcome(problem=problem, is_mended=False, done=told)
+    return RepairOutcome(problem=problem, is_mended=False, done=told)
 
 
-def _given_way(root: Path, step: Step) -> Outcome:
+def _given_way(root: Path, step: RepairStep) -> RepairOutcome:
     """Let a result that lost an object be made again: its record goes, its row is told as lost."""
     where = _put_aside(root, step.problem)
     Provenance(root).path(step.entry.key).unlink(missing_ok=True)
@@ -157,7 +157,7 @@ def _given_way(root: Path, step: Step) -> Outcome:
     told = (
         f"{moved}record {step.entry.key[:12]} removed: the next run makes {step.entry.path} again"
     )
-    return Outcome(problem=step.problem, is_mended=False, done=told)
+    return RepairOutcome(problem=step.problem, is_mended=False, done=told)
 
 
 def _put_aside(root: Path, problem: Problem) -> str:
@@ -181,14 +181,14 @@ def _put_aside(root: Path, problem: Problem) -> str:
     return f"quarantine/{place.name}"
 
 
-def _rebuilt(root: Path, problem: Problem) -> Outcome:
+def _rebuilt(root: Path, problem: Problem) -> RepairOutcome:
     """Let a pointer or a row of a view be what it must be."""
     parts = Path(problem.path).parts
     if problem.path == "CURRENT":
         number = _best(root)
         if number is None:
             told = "not mended: no generation is whole; take one back from a copy of the mirror"
-            return Outcome(problem=problem, is_mended=False, done=told)
+            return RepairOutcome(problem=problem, is_mended=False, done=told)
         write_bytes(root / "CURRENT", f"{number}\n".encode())
         failpoint("repair: CURRENT written")
         Generations(root).repair_pointers()
@@ -199,7 +199,7 @@ def _rebuilt(root: Path, problem: Problem) -> Outcome:
         Generations(root).repair_pointers()
         done = "rebuilt from CURRENT and its generation"
     failpoint("repair: rebuilt")
-    return Outcome(problem=problem, is_mended=True, done=done)
+    return RepairOutcome(problem=problem, is_mended=True, done=done)
 
 
 def _row_rebuilt(root: Path, problem: Problem) -> str:
@@ -234,8 +234,8 @@ def _best(root: Path) -> int | None:
 
 
 def _refetched(
-    root: Path, steps: Sequence[Step], refetch: Refetch | None, group: str | None
-) -> Iterator[Outcome]:
+    root: Path, steps: Sequence[RepairStep], refetch: Refetch | None, group: str | None
+) -> Iterator[RepairOutcome]:
     """Put damaged bytes aside, take in what MAST gives again, and write down what is lost."""
     asides = {step.entry.sha256: _put_aside(root, step.problem) for step in steps}
     products = [step.entry.product for step in steps]
@@ -260,18 +260,18 @@ def _refetched(
         moved = f"; the damaged bytes are in {where}" if where else ""
         if objects.has(entry.sha256, entry.size):
             done = f"fetched again from MAST{moved}"
-            yield Outcome(problem=step.problem, is_mended=True, done=done)
+            yield RepairOutcome(problem=step.problem, is_mended=True, done=done)
             continue
         why = told.get(entry.product.filename, nobody)
         if refetch is not None:
             _lose(root, entry, why)
         done = f"lost, {entry.path}: {why}{moved}; take it back from a copy of the mirror"
-        yield Outcome(problem=step.problem, is_mended=False, done=done)
+        yield RepairOutcome(problem=step.problem, is_mended=False, done=done)
 
 
 def _lose(root: Path, entry: Entry, why: str) -> None:
     found_at = datetime.now(UTC).isoformat(timespec="seconds")
-    write_loss(
+    record_loss(
         root,
         Loss(sha256=entry.sha256, size=entry.size, path=entry.path, why=why, found_at=found_at),
     )

@@ -10,7 +10,7 @@ import msgspec
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Generation
-from jwmirror.core.model.maintenance import Kept
+from jwmirror.core.model.maintenance import RetainedVersion
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
 
@@ -22,10 +22,10 @@ class Tombstone:
     generation: int
     pruned_at: str  # ISO, UTC
     policy: str  # in words
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[RetainedVersion, ...] = ()
 
 
-def tombstone(folder: Path) -> Tombstone:
+def read_tombstone(folder: Path) -> Tombstone:
     """The tombstone in a generation's folder; StoreError if it cannot be read."""
     path = Path(folder) / PRUNED
     try:
@@ -40,7 +40,7 @@ CURRENT = "current"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class RetentionPolicy:
     """What prune keeps besides what it always keeps."""
 
     keep_last: int | None = None  # the newest generations, by number
@@ -52,11 +52,11 @@ class Policy:
         return ", ".join(filter(None, (last, days))) or "nothing but what is always kept"
 
 
-def kept_generations(
+def retained_generations(
     generations: Sequence[Generation],
     current: int | None,
     pinned: Mapping[int, Sequence[str]],
-    policy: Policy,
+    policy: RetentionPolicy,
     now: datetime,
 ) -> dict[int, str]:
     """Number -> why, of the generations that stay; `generations` are oldest first."""
@@ -82,7 +82,7 @@ def is_younger(made_at: str, days: float, now: datetime) -> bool:
 
 def newest_versions(
     states: Iterable[tuple[int, Iterable[tuple[str, str, str, int]]]],
-) -> dict[str, tuple[int, Kept]]:
+) -> dict[str, tuple[int, RetainedVersion]]:
     """URI -> the newest generation that held the product, and the version that it held.
 
     `states` are generations with their upstream rows (uri, path, sha256, size); of pruned ones,
@@ -91,4 +91,4 @@ def newest_versions(
     found: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
     for number, rows in sorted(states, key=lambda state: state[0]):
         found.update((row[0], (number, row)) for row in rows)
-    return {uri: (number, Kept(*row)) for uri, (number, row) in found.items()}
+    return {uri: (number, RetainedVersion(*row)) for uri, (number, row) in found.items()}

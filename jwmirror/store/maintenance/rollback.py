@@ -9,7 +9,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model.maintenance import Rollback
 from jwmirror.store.generations import Generations
-from jwmirror.store.lease import RUN, lease
+from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.manifest import Entries
 
 
@@ -30,8 +30,8 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     generations.needed_current()
     with (
         as_store_error("rollback", "a whole state stays published"),
-        lease(root, "rollback", wait_s, RUN),
-        lease(root, "rollback", wait_s) as held,
+        mirror_lock(root, "rollback", wait_s, RUN_LOCK),
+        mirror_lock(root, "rollback", wait_s) as held,
     ):
         plan, rows = _planned(generations, number)
         if number == plan.before:
@@ -41,7 +41,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
         spare = generations.spare_view(needed)
         generations.point_at(generations.read(number), rows, spare, held.check)
         failpoint("rollback: pointers moved")
-        generations.drop_views(needed)
+        generations.remove_views(needed)
     return plan
 
 

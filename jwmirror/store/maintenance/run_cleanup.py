@@ -16,7 +16,7 @@ import msgspec
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import LEVELS, Orders, Plan, PlansAhead, Poll, Receipt, References
-from jwmirror.store.maintenance.retention import Policy, is_younger
+from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
 from jwmirror.store.runs import RunFiles
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ ADOPTED = "adopted."  # begins the name of a receipt of what came from a user's 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leavings:
+class RunLeftovers:
     """What of the runs stays, and what the store needs to know of it."""
 
     unpublished: frozenset[str]  # objects that stopped runs refer to: sha256
@@ -34,7 +34,9 @@ class Leavings:
     gone: tuple[str, ...]  # folders that may go, below the mirror
 
 
-def leavings(root: Path, published: Collection[str], policy: Policy, now: datetime) -> Leavings:
+def find_leftovers(
+    root: Path, published: Collection[str], policy: RetentionPolicy, now: datetime
+) -> RunLeftovers:
     """Judge what runs left; `published` are the runs that made the generations that stay."""
     root = Path(root)
     names = _runs(root)
@@ -44,7 +46,7 @@ def leavings(root: Path, published: Collection[str], policy: Policy, now: dateti
     work = sorted(root.glob("work/*"))  # of runs that are no more: the next one removes it, too
     dead = (root / place / n for n in names if n not in kept for place in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
-    return Leavings(
+    return RunLeftovers(
         unpublished=frozenset(sha256 for f in stopped for sha256 in _referred(root, f)),
         arrived=frozenset(_arrived(root, orders)),
         orders=orders,
@@ -72,7 +74,7 @@ def _runs(root: Path) -> list[str]:
 
 
 def _kept(
-    root: Path, names: list[str], published: Collection[str], policy: Policy, now: datetime
+    root: Path, names: list[str], published: Collection[str], policy: RetentionPolicy, now: datetime
 ) -> set[str]:
     """The runs that stay: by the policy, those of generations that stay, those still looked up.
 

@@ -6,15 +6,21 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model.maintenance import Kept, Problem
-from jwmirror.store.generations import Generation, Generations
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, newest_versions, tombstone
+from jwmirror.core.model.maintenance import Problem, RetainedVersion
+from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.maintenance.retention import (
+    HEAD,
+    MANIFEST,
+    PRUNED,
+    newest_versions,
+    read_tombstone,
+)
 
 COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
 
 
 @dataclass(frozen=True)
-class Rows:
+class GenerationRows:
     """The rows of one generation; lists of equal length."""
 
     path: list[str]
@@ -30,15 +36,15 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class States:
+class MirrorScan:
     """What can be read of the generations, and what of them is damaged."""
 
-    generations: dict[int, Generation]  # those whose rows can be had
-    rows: dict[int, Rows]  # theirs
-    tombs: dict[int, tuple[Kept, ...]]  # pruned ones, and what their tombstones keep
+    generations: dict[int, StoredGeneration]  # those whose rows can be had
+    rows: dict[int, GenerationRows]  # theirs
+    tombs: dict[int, tuple[RetainedVersion, ...]]  # pruned ones, and what their tombstones keep
     problems: tuple[Problem, ...]
 
-    def newest(self) -> dict[str, tuple[int, Kept]]:
+    def newest(self) -> dict[str, tuple[int, RetainedVersion]]:
         """URI -> the newest generation that held the product, and the version that it held."""
         tombs = (
             (number, ((k.uri, k.path, k.sha256, k.size) for k in kept))
@@ -47,7 +53,7 @@ class States:
         rows = ((number, rows.upstream()) for number, rows in self.rows.items())
         return newest_versions([*rows, *tombs])
 
-    def outliving(self) -> dict[str, Kept]:
+    def outliving(self) -> dict[str, RetainedVersion]:
         """sha256 -> what a tombstone keeps and nothing newer of its product is there of."""
         return {
             kept.sha256: kept for number, kept in self.newest().values() if number in self.tombs
@@ -61,7 +67,7 @@ class States:
         return found
 
 
-def read_states(root: Path) -> States:
+def scan_mirror(root: Path) -> MirrorScan:
     """All generations of a mirror; what of them cannot be read or is not as published is told."""
     generations, rows, tombs, problems = {}, {}, {}, []
     for folder in sorted(Path(root).glob("generations/[0-9]*")):
@@ -73,19 +79,19 @@ def read_states(root: Path) -> States:
         problems += _parent_problems(root, found)
         try:
             if found.is_pruned:
-                tombs[found.number] = tombstone(folder).kept
+                tombs[found.number] = read_tombstone(folder).kept
             else:
                 columns = found.columns(*COLUMNS)
                 generations[found.number] = found
-                rows[found.number] = Rows(*(columns.column(name) for name in COLUMNS))
+                rows[found.number] = GenerationRows(*(columns.column(name) for name in COLUMNS))
         except StoreError as err:
             name = PRUNED if found.is_pruned else MANIFEST
             expected = "a tombstone" if found.is_pruned else found.manifest_sha256
             problems.append(_problem(folder, name, expected, _sum(folder / name, err)))
-    return States(generations=generations, rows=rows, tombs=tombs, problems=tuple(problems))
+    return MirrorScan(generations=generations, rows=rows, tombs=tombs, problems=tuple(problems))
 
 
-def _parent_problems(root: Path, generation: Generation) -> Iterator[Problem]:
+def _parent_problems(root: Path, generation: StoredGeneration) -> Iterator[Problem]:
     """Whether the parent's record is the one that this generation was made from."""
     if generation.folder.name != f"{generation.number:06d}":
         number = f"number {generation.number}"

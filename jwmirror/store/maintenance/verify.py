@@ -15,10 +15,10 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model.maintenance import Problem, Verification
 from jwmirror.store.generations import Generations
-from jwmirror.store.losses import losses
-from jwmirror.store.maintenance.scan import Rows, States, read_states
-from jwmirror.store.objects import sums
-from jwmirror.store.pins import pins
+from jwmirror.store.losses import read_losses
+from jwmirror.store.maintenance.scan import GenerationRows, MirrorScan, scan_mirror
+from jwmirror.store.objects import hash_files
+from jwmirror.store.pins import read_pins
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
@@ -29,7 +29,7 @@ DENIED = os.strerror(errno.EACCES)  # found, where a file is another user's alon
 def verify(root: Path, full: bool = False) -> Verification:
     """Look at a mirror; it changes nothing. In one that was never filled nothing is wrong."""
     root = Path(root)
-    states = read_states(root)
+    states = scan_mirror(root)
     named = states.named()
     problems = {*states.problems, *_pins(root, states), *_pointers(root, states)}
     problems |= {*_views(root, states, full)}
@@ -59,7 +59,7 @@ def object_path(sha256: str) -> str:
 
 def _lacking(root: Path, named: dict[str, int]) -> Iterator[Problem]:
     """Objects that are not there, or not in full length."""
-    lost = losses(root)
+    lost = read_losses(root)
     for sha256, size in named.items():
         path = object_path(sha256)
         try:
@@ -81,7 +81,7 @@ def _decayed(root: Path) -> tuple[list[Problem], set[str]]:
     problems, whole = [], set()
     folders = sorted((root / "objects").glob("[0-9a-f][0-9a-f]"))
     paths = (file.path for folder in folders for file in os.scandir(folder))
-    for path, found in sums(paths):
+    for path, found in hash_files(paths):
         name = os.path.basename(path)
         if found == name:
             whole.add(name)
@@ -103,9 +103,9 @@ def _error(err: OSError) -> str:
 # ---- names that people and programs go by ----------------------------------------------------
 
 
-def _pins(root: Path, states: States) -> Iterator[Problem]:
+def _pins(root: Path, states: MirrorScan) -> Iterator[Problem]:
     try:
-        found = pins(root)
+        found = read_pins(root)
     except StoreError as err:
         yield Problem(kind="pin", path="pins", expected="pins that can be read", found=str(err))
         return
@@ -116,7 +116,7 @@ def _pins(root: Path, states: States) -> Iterator[Problem]:
             yield Problem(kind="pin", path=path, expected=expected, found=NOTHING)
 
 
-def _pointers(root: Path, states: States) -> Iterator[Problem]:
+def _pointers(root: Path, states: MirrorScan) -> Iterator[Problem]:
     """CURRENT names a whole generation, and `current` shows its view."""
     try:
         current = Generations(root).current()
@@ -142,7 +142,7 @@ def _pointers(root: Path, states: States) -> Iterator[Problem]:
         yield Problem(kind="view", path=expected, expected="a view", found=NOTHING)
 
 
-def _views(root: Path, states: States, full: bool) -> Iterator[Problem]:
+def _views(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
     """The current view, or each that stands, shows its generation's rows, and nothing else."""
     current = os.path.realpath(root / "current")
     for number, rows in states.rows.items():
@@ -151,7 +151,7 @@ def _views(root: Path, states: States, full: bool) -> Iterator[Problem]:
             yield from _view_problems(view, rows, number, full)
 
 
-def _view_problems(view: Path, rows: Rows, number: int, full: bool) -> Iterator[Problem]:
+def _view_problems(view: Path, rows: GenerationRows, number: int, full: bool) -> Iterator[Problem]:
     """Problems in all folders, or in those where a link was touched since the view was built."""
     folders = folders_of(rows.path)
     seen = {each for each in folders if full or not is_untouched(f"{view}/{each}", number)}

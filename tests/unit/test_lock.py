@@ -13,28 +13,37 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import HeldError, StoreError
-from jwmirror.store import lease as holders
-from jwmirror.store import lease as leases
-from jwmirror.store.lease import FREE, OUTERMOST, PUBLISHING, RUN, Holder, holder, lease, take
+from jwmirror.store import lock as holders
+from jwmirror.store import lock as leases
+from jwmirror.store.lock import (
+    FREE,
+    OUTERMOST,
+    PUBLISHING_LOCK,
+    RUN_LOCK,
+    LockOwner,
+    acquire_lock,
+    lock_note,
+    mirror_lock,
+)
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 YEARS = ("-10y", "+10y")
 
 HOLD = """
 import sys, time
-from jwmirror.store.lease import lease
-with lease(sys.argv[1], "a test"):
+from jwmirror.store.lock import mirror_lock
+with mirror_lock(sys.argv[1], "a test"):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 FORKED = """
 import os, random, sys
-from jwmirror.store.lease import lease
+from jwmirror.store.lock import mirror_lock
 root, crowd = sys.argv[1], int(sys.argv[2])
 
 def contend():
-    with lease(root, "a contender", None) as mine:
+    with mirror_lock(root, "a contender", None) as mine:
         alone = not os.path.exists(f"{root}/inside")
         with open(f"{root}/inside", "x"):
             mine.check()
@@ -79,26 +88,26 @@ def holding(tmp_path):
         process.communicate()
 
 
-def files(root: Path, name: str = PUBLISHING) -> list[str]:
+def files(root: Path, name: str = PUBLISHING_LOCK) -> list[str]:
     """The files of a lease's folder."""
     return os.listdir(root / "locks" / name)
 
 
 def claim(root: Path, name: str) -> None:
     """Let a lease be had by a holder of that name."""
-    folder = root / "locks" / PUBLISHING
+    folder = root / "locks" / PUBLISHING_LOCK
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).touch()
 
 
 def test_a_lease_is_had_and_given_back(tmp_path):
     """Within the block there is a holder; after it none, and one free file."""
-    with lease(tmp_path, "prune") as mine:
+    with mirror_lock(tmp_path, "prune") as mine:
         mine.check()
-        had = holder(tmp_path)
+        had = lock_note(tmp_path)
 
     assert (had.holder, had.purpose) == (mine.path.name, "prune")
-    assert holder(tmp_path) is None
+    assert lock_note(tmp_path) is None
     assert files(tmp_path) == [FREE]
 
 
@@ -107,7 +116,7 @@ def test_who_comes_second_is_told_who_has_it(tmp_path, holding):
     first = holding()
 
     with pytest.raises(HeldError, match=f"a test .process {first.pid} on ") as caught:
-        take(tmp_path, "rollback")
+        acquire_lock(tmp_path, "rollback")
 
     assert (caught.value.pid, caught.value.purpose) == (first.pid, "a test")
     assert isinstance(caught.value, StoreError)
@@ -115,13 +124,13 @@ def test_who_comes_second_is_told_who_has_it(tmp_path, holding):
 
 def test_threads_of_one_process_exclude_each_other(tmp_path):
     """A process that has the lease does not get it again."""
-    with lease(tmp_path, "one"), pytest.raises(HeldError):
-        take(tmp_path, "two")
+    with mirror_lock(tmp_path, "one"), pytest.raises(HeldError):
+        acquire_lock(tmp_path, "two")
 
 
 def test_leases_of_two_names_are_two(tmp_path):
     """A run under way does not keep anybody from publishing."""
-    with lease(tmp_path, "run", name=RUN), lease(tmp_path, "publish") as mine:
+    with mirror_lock(tmp_path, "run", name=RUN_LOCK), mirror_lock(tmp_path, "publish") as mine:
         mine.check()
 
 
@@ -130,7 +139,7 @@ def test_who_waits_gets_it(tmp_path, holding):
     first = holding()
     threading.Timer(0.2, lambda: print(file=first.stdin, flush=True)).start()
 
-    with lease(tmp_path, "prune", 60):
+    with mirror_lock(tmp_path, "prune", 60):
         assert first.wait(60) == 0
 
 
@@ -140,7 +149,7 @@ def test_a_wait_ends(tmp_path, holding):
     began = time.monotonic()
 
     with pytest.raises(HeldError):
-        take(tmp_path, "prune", 0.3)
+        acquire_lock(tmp_path, "prune", 0.3)
 
     assert 0.3 <= time.monotonic() - began < 10
 
@@ -151,7 +160,7 @@ def test_the_killed_are_not_waited_for(tmp_path, holding):
     first.send_signal(signal.SIGKILL)
     os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the process table
 
-    with lease(tmp_path, "publish") as mine:
+    with mirror_lock(tmp_path, "publish") as mine:
         assert files(tmp_path) == [mine.path.name]
 
 
@@ -161,15 +170,15 @@ def test_a_stopped_process_keeps_its_lease(tmp_path, holding):
     first.send_signal(signal.SIGSTOP)
 
     with pytest.raises(HeldError):
-        take(tmp_path, "publish", 0.1)
+        acquire_lock(tmp_path, "publish", 0.1)
 
 
 def test_a_process_of_the_same_pid_is_not_the_holder(tmp_path):
     """A pid that was given to another process since does not keep the lease."""
-    claim(tmp_path, replace(Holder.here(), started="1").name)
+    claim(tmp_path, replace(LockOwner.here(), started="1").name)
 
-    with lease(tmp_path, "publish"):
-        assert holder(tmp_path).purpose == "publish"
+    with mirror_lock(tmp_path, "publish"):
+        assert lock_note(tmp_path).purpose == "publish"
 
 
 @pytest.mark.parametrize("machine", ["m", ""])
@@ -178,14 +187,14 @@ def test_what_a_machine_held_before_it_started_again_is_free(tmp_path, monkeypat
     """After a power cut nobody waits; but of containers' ids others may have the same."""
     here = {"host": "h", "machine": machine, "boot": "now", "space": space}
     monkeypatch.setattr(holders, "_place", lambda: here)
-    claim(tmp_path, replace(Holder.here(), boot="before").name)
+    claim(tmp_path, replace(LockOwner.here(), boot="before").name)
 
     if machine and space == OUTERMOST:
-        with lease(tmp_path, "publish"):
+        with mirror_lock(tmp_path, "publish"):
             pass
     else:
         with pytest.raises(HeldError, match="no heartbeat"):
-            take(tmp_path, "publish")
+            acquire_lock(tmp_path, "publish")
 
 
 def test_two_containers_of_one_image_do_not_rob_each_other(tmp_path, monkeypatch):
@@ -194,28 +203,28 @@ def test_two_containers_of_one_image_do_not_rob_each_other(tmp_path, monkeypatch
     monkeypatch.setattr(holders, "_place", lambda: mine)
     for other in ({"space": "pid--4026532002-"}, {"boot": "another"}):
         root = tmp_path / next(iter(other))
-        claim(root, replace(Holder.here(), started="1", **other).name)
+        claim(root, replace(LockOwner.here(), started="1", **other).name)
 
         with pytest.raises(HeldError, match="no heartbeat"):
-            take(root, "publish", 0.1)
+            acquire_lock(root, "publish", 0.1)
 
 
 @pytest.mark.parametrize("field", ["host", "machine", "space"])
 def test_what_lives_elsewhere_is_not_judged_by_pids(tmp_path, field):
     """A holder on another machine, or in another container, is not dead for want of its pid."""
-    claim(tmp_path, replace(Holder.here(), started="1", **{field: "elsewhere"}).name)
+    claim(tmp_path, replace(LockOwner.here(), started="1", **{field: "elsewhere"}).name)
 
     with pytest.raises(HeldError, match="no heartbeat for 300 s"):
-        take(tmp_path, "publish", 0.1)
+        acquire_lock(tmp_path, "publish", 0.1)
 
 
 def test_a_holder_elsewhere_gives_way_when_it_was_seen_to_stand_still(tmp_path, monkeypatch):
     """Without a heartbeat for long enough, by the observer's own count, it is dead."""
     monkeypatch.setattr(leases, "STILL_S", 0.5)
-    claim(tmp_path, replace(Holder.here(), host="elsewhere").name)
+    claim(tmp_path, replace(LockOwner.here(), host="elsewhere").name)
     began = time.monotonic()
 
-    with lease(tmp_path, "publish", 60):
+    with mirror_lock(tmp_path, "publish", 60):
         assert time.monotonic() - began >= 0.5
 
 
@@ -223,7 +232,7 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
     """Whatever date its heartbeats bear, they count."""
     monkeypatch.setattr(leases, "STILL_S", 1.5)
     monkeypatch.setattr(leases, "LOOK_S", 0.05)
-    other = replace(Holder.here(), host="elsewhere")
+    other = replace(LockOwner.here(), host="elsewhere")
     claim(tmp_path, other.name)
     ended = threading.Event()
 
@@ -232,13 +241,13 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
         while not ended.wait(0.05):
             count += 1
             date = (4_000_000_000, 100_000)[count % 2] - count  # in 2096, in 1970, ever earlier
-            os.utime(tmp_path / "locks" / PUBLISHING / other.name, (date, date))
+            os.utime(tmp_path / "locks" / PUBLISHING_LOCK / other.name, (date, date))
 
     beating = threading.Thread(target=beat)
     beating.start()
     try:
         with pytest.raises(HeldError):
-            take(tmp_path, "publish", 3)
+            acquire_lock(tmp_path, "publish", 3)
     finally:
         ended.set()
         beating.join()
@@ -247,7 +256,7 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
 def test_a_lease_beats(tmp_path, monkeypatch):
     """A holder's file changes while it is held."""
     monkeypatch.setattr(leases, "BEAT_S", 0.01)
-    with lease(tmp_path, "publish") as mine:
+    with mirror_lock(tmp_path, "publish") as mine:
         before = mine.path.stat().st_mtime_ns
         deadline = time.monotonic() + 60
         while mine.path.stat().st_mtime_ns == before:
@@ -257,7 +266,7 @@ def test_a_lease_beats(tmp_path, monkeypatch):
 
 def test_a_lost_lease_is_told(tmp_path):
     """Who was taken for dead learns it before it goes on, and cannot give back what it lost."""
-    mine = take(tmp_path, "publish")
+    mine = acquire_lock(tmp_path, "publish")
     mine.path.rename(mine.path.with_name("another~taker"))
 
     with pytest.raises(StoreError, match="taken over by another process"):
@@ -272,11 +281,11 @@ def test_a_backup_laid_over_a_mirror_does_not_free_its_lease(tmp_path, holding):
     claim(tmp_path, FREE)
 
     with pytest.raises(HeldError):
-        take(tmp_path, "publish", 0.2)
+        acquire_lock(tmp_path, "publish", 0.2)
     first.kill()
     first.wait()
     claim(tmp_path, FREE)
-    with lease(tmp_path, "publish") as mine:
+    with mirror_lock(tmp_path, "publish") as mine:
         assert files(tmp_path) == [mine.path.name]
 
 
@@ -285,7 +294,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "locks").write_text("not a folder")
 
     with pytest.raises(StoreError, match="locks/publishing"):
-        take(tmp_path, "publish")
+        acquire_lock(tmp_path, "publish")
 
 
 def test_never_two_holders_of_two_hundred(tmp_path):
@@ -311,7 +320,7 @@ def test_a_wrong_clock_does_not_steal_a_lease(tmp_path, holding, offset):
     """A process ten years ahead or behind finds the holder alive, and the dead dead."""
     first = holding()
     code = (
-        "import sys, datetime; from jwmirror.store.lease import take\n"
+        "import sys, datetime; from jwmirror.store.lock import take\n"
         "print(datetime.date.today().year)\ntake(sys.argv[1], 'thief', 0.2)"
     )
 
@@ -332,8 +341,8 @@ def test_a_holder_with_a_wrong_clock_keeps_its_lease(tmp_path, holding, offset):
     first = holding(**faketime(offset))
 
     with pytest.raises(HeldError):
-        take(tmp_path, "thief", 0.2)
+        acquire_lock(tmp_path, "thief", 0.2)
     first.kill()
     first.wait()
-    with lease(tmp_path, "heir"):
+    with mirror_lock(tmp_path, "heir"):
         pass

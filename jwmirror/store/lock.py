@@ -32,7 +32,7 @@ OUTERMOST = "pid--4026531836-"  # the space of pids that Linux starts with: no c
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
+class LockOwner:
     """One taking of a lease: the process, as far as it can be told whether it lives."""
 
     host: str
@@ -121,8 +121,8 @@ def _started(pid: int) -> str | None:
     return "" if state in "ZX" else fields[18]
 
 
-PUBLISHING = "publishing"  # had by whoever changes what is published
-RUN = "run"  # had by a run from its query to its end; prune wants it, too. Before PUBLISHING
+PUBLISHING_LOCK = "publishing"  # had by whoever changes what is published
+RUN_LOCK = "run"  # had by a run from its query to its end; prune wants it, too. Before PUBLISHING
 FREE = "free"
 BEAT_S = 10.0  # between heartbeats
 STILL_S = 300.0  # without a heartbeat, seen by the observer: then a holder elsewhere is dead
@@ -130,7 +130,7 @@ LOOK_S = 1.0  # the longest time between two looks of who waits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class LockNote:
     """What a holder writes into the lease's file, for people: nothing is decided by it."""
 
     holder: str
@@ -138,13 +138,13 @@ class Note:
     since: str  # UTC
 
 
-class Lease:
+class MirrorLock:
     """A lease that is had; a thread touches its file, as a heartbeat, until it is released."""
 
-    def __init__(self, folder: Path, holder: Holder, purpose: str):
+    def __init__(self, folder: Path, owner: LockOwner, purpose: str):
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        self.path = folder / holder.name
-        self.note = Note(holder=holder.name, purpose=purpose, since=since)
+        self.path = folder / owner.name
+        self.note = LockNote(holder=owner.name, purpose=purpose, since=since)
         with suppress(OSError):  # a full disk: whoever makes room needs the lease, not the note
             _write_note(self.path, self.note)
         self._ended = threading.Event()
@@ -176,15 +176,15 @@ class Lease:
 
 
 @contextmanager
-def lease(
-    root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING
-) -> Iterator[Lease]:
+def mirror_lock(
+    root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
+) -> Iterator[MirrorLock]:
     """Have a lease of the mirror at `root`, alone; readers take none and never wait.
 
     Waits up to `wait_s` seconds for who has it (None: as long as it takes); then HeldError, which
     says who. A dead holder's lease is taken over. Who wants both takes RUN before PUBLISHING.
     """
-    held = take(root, purpose, wait_s, name)
+    held = acquire_lock(root, purpose, wait_s, name)
     told = f"lease {held.path.parent}"
     try:
         with as_store_error(told, "nothing was changed"):
@@ -195,9 +195,11 @@ def lease(
             held.release()
 
 
-def take(root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING) -> Lease:
+def acquire_lock(
+    root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
+) -> MirrorLock:
     """Take a lease as `lease` does, without saying when it ends; it ends with the process."""
-    folder, mine, watch = Path(root) / "locks" / name, Holder.here(), _Watch()
+    folder, mine, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()
     deadline = None if wait_s is None else time.monotonic() + wait_s
     pause = LOOK_S / 64
     while True:
@@ -205,7 +207,7 @@ def take(root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLI
             seen = _token(folder)
             if seen == FREE or watch.is_dead(folder / seen):
                 if _had(folder, seen, mine):
-                    return Lease(folder, mine, purpose)
+                    return MirrorLock(folder, mine, purpose)
                 continue
         except OSError as err:
             raise StoreError(f"lease {folder}: {err}; nothing was changed.") from err
@@ -215,12 +217,12 @@ def take(root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLI
         pause = min(LOOK_S, pause * 2)
 
 
-def holder(root: Path, name: str = PUBLISHING) -> Note | None:
+def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
     """Who has a lease now and lives, as far as can be told at once; for people."""
     folder = Path(root) / "locks" / name
     names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
     for each in names:
-        found = Holder.of(each)
+        found = LockOwner.of(each)
         if found and found.lives() is not False:
             return _note(folder / each)
     return None
@@ -235,7 +237,7 @@ class _Watch:
         self._looked = time.monotonic()
 
     def is_dead(self, path: Path) -> bool:
-        found = Holder.of(path.name)
+        found = LockOwner.of(path.name)
         lives = found.lives() if found else None
         if lives is not None:
             return not lives
@@ -273,7 +275,7 @@ def _make(folder: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _had(folder: Path, seen: str, mine: Holder) -> bool:
+def _had(folder: Path, seen: str, mine: LockOwner) -> bool:
     """Whether the lease's file, seen under a name, could be given mine, and is the only one."""
     path = folder / mine.name
     with suppress(FileNotFoundError):
@@ -282,7 +284,7 @@ def _had(folder: Path, seen: str, mine: Holder) -> bool:
         return False
     others = [name for name in os.listdir(folder) if name != mine.name and name[0] != "."]
     for other in others:  # a copy of the mirror laid over it brought a second file
-        known = Holder.of(other)
+        known = LockOwner.of(other)
         if other != FREE and (known is None or known.lives() is not False):
             path.unlink()
             return False
@@ -291,7 +293,7 @@ def _had(folder: Path, seen: str, mine: Holder) -> bool:
 
 
 def _held(path: Path, root: Path) -> HeldError:
-    found, note = Holder.of(path.name), _note(path)
+    found, note = LockOwner.of(path.name), _note(path)
     unsure = (
         ""
         if found and found.lives()
@@ -310,16 +312,16 @@ def _held(path: Path, root: Path) -> HeldError:
     )
 
 
-def _note(path: Path) -> Note:
+def _note(path: Path) -> LockNote:
     """What the holder wrote; between taking and writing, nothing is known but its name."""
     with suppress(OSError, msgspec.DecodeError):
-        note = parse(path.read_bytes().partition(b"\n")[0], Note)
+        note = parse(path.read_bytes().partition(b"\n")[0], LockNote)
         if note.holder == path.name:
             return note
-    return Note(holder=path.name, purpose="another process", since="just now")
+    return LockNote(holder=path.name, purpose="another process", since="just now")
 
 
-def _write_note(path: Path, note: Note) -> None:
+def _write_note(path: Path, note: LockNote) -> None:
     """Write the note's line over the former holder's; never makes the file: then it was lost."""
     handle = os.open(path, os.O_WRONLY)
     try:
