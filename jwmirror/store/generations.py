@@ -21,6 +21,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_folder, write_bytes
 from jwmirror.core.model import Entry
+from jwmirror.core.model.comparison import describe_changes
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import current_losses, read_losses
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
@@ -146,6 +147,8 @@ class Generations:
     ) -> StoredGeneration | None:
         """Make `entries` the current state, durably; None if they are the current state already.
 
+        Without a `cause`, the changes of the files are recorded as the cause.
+
         StoreError, and the former state stays, if an object is missing or short, or if another
         process published meanwhile. After a crash anywhere, publishing again completes it. `check`
         is called just before the new state becomes the current one, to raise if it must not.
@@ -156,7 +159,7 @@ class Generations:
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
     ) -> StoredGeneration | None:
-        from jwmirror.store.manifest import change_counts  # readers start without it
+        from jwmirror.store.manifest import change_counts, file_changes  # readers start without it
 
         last = max(self._numbers(), default=0)
         current = self.current()
@@ -170,6 +173,8 @@ class Generations:
         if generation is None:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
             counts |= change_counts(before, rows)
+            if not cause:
+                cause = describe_changes(file_changes(before, rows), set(rows.column("origin")))
             head = _head(last + 1, current, counts, cause, facts)
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())

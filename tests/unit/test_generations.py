@@ -61,6 +61,18 @@ def test_a_published_state_is_read_back_and_seen(mirror):
     assert seen(mirror) == {"upstream/jw01345/o001/a": b"1", "upstream/jw01345/o001/b": b"22"}
 
 
+def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
+    """A recipe that left the config is visible in the log, with the number of its files."""
+    row = store_row(mirror, "a", b"1")
+    path = "recalibrated/deep/jw01345/o001/a"
+    Generations(mirror).publish([row, replace(row, path=path, origin="deep")], "first run", {})
+
+    Generations(mirror).publish([replace(row, state="vanished")], "", {})
+
+    cause = Generations(mirror).current().cause
+    assert cause == "recipe deep has no files any more: 1 left the view; upstream: 1 marked"
+
+
 def test_an_equal_state_is_not_published_again(mirror):
     """Rows that equal the current ones, in any order, make no generation."""
     rows = [store_row(mirror, "a", b"1"), store_row(mirror, "b", b"22")]

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Poll
-from jwmirror.core.model.run import NOTHING_MADE
 from jwmirror.report import formatting, plots
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.html import write_page
@@ -156,7 +155,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     assert first.cause == (
         "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 results computed"
     )
-    assert replace(run, poll=None, computed=()).cause == NOTHING_MADE
+    assert replace(run, poll=None, computed=()).cause == ""
 
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):

@@ -17,12 +17,10 @@ from jwmirror.core.model import (
     Wait,
 )
 
-NOTHING_MADE = "nothing fetched or computed: former results, or other facts"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The records of one run; what it did not get to is None or empty."""
+    """The records of one run; those of stages that it did not reach are None or empty."""
 
     id: str
     poll: Poll | None = None
@@ -35,27 +33,30 @@ class Run:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """How the archive differed from the mirror."""
+        """How MAST differed from the mirror."""
         return self.poll.changes if self.poll else ()
 
     @property
     def first_polls(self) -> dict[int, int]:
-        """Programs of which nothing was held before -> how many products were there."""
+        """Programs that were polled for the first time -> number of their products."""
         firsts = self.poll.first if self.poll else ()
-        found = Counter(each.product.program for each in self.changes if self._is_backlog(each))
-        return {program: found[program] for program in firsts}
+        counts = Counter(
+            change.product.program for change in self.changes if self._is_backlog(change)
+        )
+        return {program: counts[program] for program in firsts}
 
     @property
     def news(self) -> tuple[Change, ...]:
-        """The changes but for the backlog that a first poll finds."""
+        """The changes, without the products that a first poll finds."""
         return tuple(change for change in self.changes if not self._is_backlog(change))
 
     def _is_backlog(self, change: Change) -> bool:
-        return change.kind == NEW and change.product.program in self.poll.first
+        firsts = self.poll.first if self.poll else ()
+        return change.kind == NEW and change.product.program in firsts
 
     @property
     def chains(self) -> tuple[Chain, ...]:
-        """What was found out of date, in the order of the plans."""
+        """Everything that was out of date, in the order of the plans."""
         batches = (batch for plan in self.plans for batch in plan.batches.values())
         return tuple(chain for batch in batches for chain in batch)
 
@@ -66,13 +67,13 @@ class Run:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """What failed while the run went on, and what no run can calibrate as it is."""
+        """What failed in this run, and what no run can calibrate under the current config."""
         refused = (wait for plan in self.plans for wait in plan.failures)
         receipts = (*self.fetched, *self.computed)
         doubts = self.poll.doubts.values() if self.poll else ()
         return (
             *(Failure(name="listing of MAST", message=why) for why in doubts),
-            *(failure for each in receipts for failure in each.failures),
+            *(failure for receipt in receipts for failure in receipt.failures),
             *(
                 Failure(
                     name=f"{wait.recipe}: {wait.product}",
@@ -86,12 +87,15 @@ class Run:
 
     @property
     def computed_keys(self) -> tuple[str, ...]:
-        """Keys of the results that this run really computed."""
+        """Keys of the results that this run computed itself."""
         return tuple(key for receipt in self.computed for key in receipt.computed)
 
     @property
     def cause(self) -> str:
-        """Why the mirror's state changes with this run: 2 reprocessed, 1 vanished; 3 results."""
+        """Why this run changes the mirror: 2 reprocessed, 1 vanished; 3 results computed.
+
+        Empty if nothing changed at MAST and nothing was computed.
+        """
         kinds = Counter(change.kind for change in self.news)
         firsts = ", ".join(
             f"first poll of program {program}: {count:,} product{'' if count == 1 else 's'}"
@@ -100,11 +104,11 @@ class Run:
         changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         made = len(self.computed_keys)
         results = f"{made} result{'' if made == 1 else 's'} computed" if made else ""
-        return "; ".join(filter(None, (firsts, changed, results))) or NOTHING_MADE
+        return "; ".join(filter(None, (firsts, changed, results)))
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:
-        """The chains that were out of date and still are: they failed, or the run was stopped."""
+        """The chains that are still out of date: they failed, or the run was interrupted."""
         results = (result for receipt in self.computed for result in receipt.results)
         made = {(result.recipe, result.pipeline, result.product) for result in results}
         return tuple(

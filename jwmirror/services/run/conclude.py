@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.model import Failure, Published
+from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 
 
@@ -26,6 +27,8 @@ class Conclusion:
 def conclude_run(*, mirror: Path, run: Path, published: Published, page: str) -> Conclusion:
     """Sum up a run by the records in its folder; `page` is its report, relative to the mirror."""
     records = read_run(run)
-    state = f"is new: {records.cause}" if published.is_new else "is unchanged"
+    state = "is unchanged"
+    if published.is_new:
+        state = f"is new: {Generations(mirror).read(published.generation).cause}"
     summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
     return Conclusion(summary=summary, failures=records.failures)
