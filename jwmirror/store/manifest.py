@@ -5,12 +5,12 @@ A row is an Entry; what MAST said of an upstream file stands in columns with the
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
 
@@ -206,29 +206,31 @@ def file_changes(
     With origins (upstream, or a recipe's name), only files of these: those of one name and
     observation are compared, and marks (same bytes, other facts) are told within one origin only.
     """
+    _import_compute()
     before, after = _rows(old, old_origin), _rows(new, new_origin)
     names = _names(before, old_origin), _names(after, new_origin)
-    there = pc.index_in(names[1], value_set=names[0])
-    back = pc.index_in(names[0], value_set=names[1])
-    both = pc.is_valid(there)
+    there = pa.compute.index_in(names[1], value_set=names[0])
+    back = pa.compute.index_in(names[0], value_set=names[1])
+    both = pa.compute.is_valid(there)
     was, now = before.take(there.filter(both)), after.filter(both)
     same_bytes = _equal(was["sha256"], now["sha256"])
     found = [
-        *_changes(NEW, None, after.filter(pc.is_null(there))),
-        *_changes(CHANGED, *(each.filter(pc.invert(same_bytes)) for each in (was, now))),
-        *_changes(GONE, before.filter(pc.is_null(back)), None),
+        *_changes(NEW, None, after.filter(pa.compute.is_null(there))),
+        *_changes(CHANGED, *(each.filter(pa.compute.invert(same_bytes)) for each in (was, now))),
+        *_changes(GONE, before.filter(pa.compute.is_null(back)), None),
     ]
     if old_origin == new_origin:
-        marked = pc.and_(same_bytes, pc.invert(_all_equal(was, now)))
+        marked = pa.compute.and_(same_bytes, pa.compute.invert(_all_equal(was, now)))
         found += _changes(MARKED, was.filter(marked), now.filter(marked))
     return tuple(found)
 
 
 def change_counts(old: Entries, new: Entries) -> dict[str, int]:
     """How many files are new, changed, marked (same bytes, other facts) and gone; pure."""
+    _import_compute()
     before, after = _rows(old, ""), _rows(new, "")
-    there = pc.index_in(after["path"], value_set=before["path"])
-    both = pc.is_valid(there)
+    there = pa.compute.index_in(after["path"], value_set=before["path"])
+    both = pa.compute.is_valid(there)
     was, now = before.take(there.filter(both)), after.filter(both)
     changed = len(now) - _count(_equal(was["sha256"], now["sha256"]))
     return {
@@ -239,8 +241,13 @@ def change_counts(old: Entries, new: Entries) -> dict[str, int]:
     }
 
 
+def _import_compute() -> None:
+    """Import pa.compute, which takes long: commands that compare no manifests start without it."""
+    import_module("pyarrow.compute")
+
+
 def _count(found: pa.ChunkedArray) -> int:
-    return pc.sum(found).as_py() or 0
+    return pa.compute.sum(found).as_py() or 0
 
 
 def without_origin(path: str) -> str:
@@ -252,7 +259,7 @@ def without_origin(path: str) -> str:
 def _rows(entries: Entries, origin: str) -> pa.Table:
     """The rows of one origin, or all."""
     table = entries.table.cast(SCHEMA).combine_chunks()
-    return table.filter(pc.equal(table["origin"], origin)) if origin else table
+    return table.filter(pa.compute.equal(table["origin"], origin)) if origin else table
 
 
 def _names(rows: pa.Table, origin: str) -> pa.Array:
@@ -261,20 +268,20 @@ def _names(rows: pa.Table, origin: str) -> pa.Array:
     if not origin:
         return paths
     folder = f"{origin}/" if origin == UPSTREAM else f"recalibrated/{origin}/"
-    return pc.utf8_slice_codeunits(paths, len(folder))
+    return pa.compute.utf8_slice_codeunits(paths, len(folder))
 
 
 def _equal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
     """Where two columns are equal, or both have no value."""
-    neither = pc.and_(pc.is_null(old), pc.is_null(new))
-    return pc.or_(pc.fill_null(pc.equal(old, new), False), neither)
+    neither = pa.compute.and_(pa.compute.is_null(old), pa.compute.is_null(new))
+    return pa.compute.or_(pa.compute.fill_null(pa.compute.equal(old, new), False), neither)
 
 
 def _all_equal(old: pa.Table, new: pa.Table) -> pa.ChunkedArray:
     """Where two tables have the same in all columns."""
     found = _equal(old["path"], new["path"])
     for name in SCHEMA.names:
-        found = pc.and_(found, _equal(old[name], new[name]))
+        found = pa.compute.and_(found, _equal(old[name], new[name]))
     return found
 
 
