@@ -11,7 +11,7 @@ from jwmirror.store.generations import Generations
 from tests.conftest import need
 from tests.setup.mirrors import wrong_objects
 from tests.torture.mill import SEED, Account
-from tests.unit.test_leases import FAKETIME
+from tests.unit.test_lock import FAKETIME
 
 TURNS = 25
 LEAPS = ("-10y", "+10y", "+0")

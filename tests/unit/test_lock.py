@@ -128,7 +128,7 @@ def test_threads_of_one_process_exclude_each_other(tmp_path):
         acquire_lock(tmp_path, "two")
 
 
-def test_leases_of_two_names_are_two(tmp_path):
+def test_lock_of_two_names_are_two(tmp_path):
     """A run under way does not keep anybody from publishing."""
     with mirror_lock(tmp_path, "run", name=RUN_LOCK), mirror_lock(tmp_path, "publish") as mine:
         mine.check()
