@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Chain, Derivation, Entry, Product, Receipt, Recipe, ResultFile
+from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, ResultFile
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.worker import calibrate
@@ -24,6 +24,7 @@ from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.setup.plans import association, chains
+from tests.setup.records import entry, product
 
 ROOT = Path(__file__).parents[2]
 DEEP = Recipe(name="deep", programs=(1345, 1019))
@@ -178,22 +179,20 @@ class CalibrationFolder:
         return replace(chain, derivations=(replace(first, parameters=parameters, hooks=known),))
 
 
-def _entry(store: FolderResults, path: Path, program: int) -> Entry:
-    product = Product(
-        uri=path.name, filename=path.name, program=program, observation="o001", suffix="uncal"
-    )
-    version = version_of(product, path, sha256_of(path), path.stat().st_size)
+def exposure_row(path: Path) -> Entry:
+    """Return the manifest row of an uncal file, with its identity and header."""
+    uncal = product(path.name)
+    version = version_of(uncal, path, sha256_of(path), path.stat().st_size)
     assert version.refusal == ""
+    facts = {"sha256": version.sha256, "size": version.size, "identity": version.identity}
+    return entry(uncal, header=version.header, **facts)
+
+
+def stored_exposure(store: FolderResults, path: Path) -> Entry:
+    """Move an uncal file into a store and return its row."""
+    row = exposure_row(path)
     store.take(path)
-    return Entry(
-        path=f"upstream/{path.name}",
-        origin="upstream",
-        sha256=version.sha256,
-        size=version.size,
-        identity=version.identity,
-        header=version.header,
-        product=product,
-    )
+    return row
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +203,7 @@ def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
     program = demo_program()
     store = FolderResults(root / "objects")
     paths = [take(program, each, root / "taken") for each in exposures_of(program)[:2]]
-    return root / "crds", [_entry(store, path, 1345) for path in paths], store.folder
+    return root / "crds", [stored_exposure(store, path) for path in paths], store.folder
 
 
 @pytest.fixture

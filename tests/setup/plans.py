@@ -10,7 +10,6 @@ from jwmirror.core.model import (
     Derivation,
     Entry,
     Plan,
-    Product,
     Recipe,
     ResultFile,
     canonical,
@@ -21,7 +20,7 @@ from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import ResolvedStage
 from jwmirror.planning.resolvers import Resolvers
-from tests.setup.records import association
+from tests.setup.records import association, entry, product
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w"
@@ -35,18 +34,10 @@ def root(number: int) -> str:
 def exposure(number: int, exp_type: str = "NRC_IMAGE", **changes: object) -> Entry:
     """A manifest row of a raw exposure."""
     filename = f"{root(number)}_uncal.fits"
-    entry = Entry(
-        path=f"upstream/jw01345/o001/{filename}",
-        origin="upstream",
-        sha256=f"{number:064d}",
-        size=1,
-        identity=f"identity-{number}",
-        header=canonical({"meta.exposure.type": exp_type, "meta.instrument.detector": "NRCB1"}),
-        product=Product(
-            uri=filename, filename=filename, program=1345, observation="o001", suffix="uncal"
-        ),
-    )
-    return replace(entry, **changes)
+    header = {"meta.exposure.type": exp_type, "meta.instrument.detector": "NRCB1"}
+    given = {"sha256": f"{number:064d}", "identity": f"identity-{number}"}
+    row = entry(product(filename), header=canonical(header), **given)
+    return replace(row, **changes)
 
 
 def image2(*numbers: int) -> Associations:

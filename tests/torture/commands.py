@@ -34,9 +34,9 @@ from tests.torture.mill import (
     buried,
     in_child,
     publish,
-    result,
     shown,
     state_of,
+    store_result,
     upstream,
 )
 
@@ -68,14 +68,14 @@ def earlier(root: Path) -> None:
     """The state before: four generations, of which the first has a name."""
     for turn in range(4):
         rows = upstream(root, {"a": f"{turn}".encode(), "b": b"b"})
-        publish(root, [*rows, result(root, "c", f"c{turn}".encode())])
+        publish(root, [*rows, store_result(root, "c", f"c{turn}".encode())])
     add_pin(root, "first", 1)
 
 
 def update(root: Path) -> None:
     """Take in files and a result, some of them new, and publish them."""
     rows = upstream(root, {"a": b"new", "b": b"b", "d": b"d"})
-    publish(root, [*rows, result(root, "c", b"new c")])
+    publish(root, [*rows, store_result(root, "c", b"new c")])
 
 
 def hint(root: Path) -> None:

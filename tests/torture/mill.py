@@ -12,7 +12,7 @@ from random import Random
 
 from jwmirror.core.errors import HeldError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Derivation, Entry, Input, Record, ResultFile, digest
+from jwmirror.core.model import Entry, Record, ResultFile, digest
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune
@@ -22,7 +22,7 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, read_pins, remove_pin
 from jwmirror.store.provenance import Provenance
 from tests.setup.mirrors import wrong_objects
-from tests.setup.records import product
+from tests.setup.records import derivation, entry, product, science
 
 NAMES = [f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits" for n in range(1, 9)]
 SHARM = Path("/dev/shm")
@@ -48,27 +48,18 @@ def upstream(root: Path, files: dict[str, bytes]) -> list[Entry]:
         place.write_bytes(data)
     sums = store.take_many(places)
     return [
-        Entry(
-            path=f"upstream/jw01345/o001/{name}",
-            origin="upstream",
-            sha256=sha256,
-            size=len(data),
-            product=product(name, size=len(data)),
-        )
+        entry(product(name, size=len(data)), sha256=sha256, size=len(data))
         for (name, data), sha256 in zip(files.items(), sums, strict=True)
     ]
 
 
-def result(root: Path, name: str, data: bytes) -> Entry:
+def store_result(root: Path, name: str, data: bytes) -> Entry:
     """Keep a result with its provenance; its row. Its key is made of the bytes."""
     store = Objects(root)
     place = store.incoming / f"made.{name}.{os.getpid()}"
     place.write_bytes(data)
     sha256 = store.take(place)
-    source = (Input(name=name, role="science", identity=sha256),)
-    made = Derivation(
-        pipeline="image2", product=name, engine={}, inputs=source, parameters={}, references={}
-    )
+    made = derivation("image2", name, engine={}, inputs=(science(name, sha256),))
     file = ResultFile(filename=name, sha256=sha256, size=len(data), identity=sha256)
     key = digest(made)
     Provenance(root).keep(
@@ -116,7 +107,7 @@ class Mill:
         with mirror_lock(self.root, "a run", None, name=RUN_LOCK):
             rows = upstream(self.root, data)
             if self.random.random() < 0.5:
-                rows.append(result(self.root, names[0], self.random.randbytes(50)))
+                rows.append(store_result(self.root, names[0], self.random.randbytes(50)))
             self.tell("publishing", 0)
             self.tell("current", publish(self.root, rows))
 

@@ -28,6 +28,12 @@ from tests.setup.records import chain
 
 
 @pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """The folder of a mirror that does not exist yet."""
+    return tmp_path / "mirror"
+
+
+@pytest.fixture
 def empty_mirror(tmp_path: Path) -> SmallMirror:
     """A mirror that nothing was put in yet."""
     return SmallMirror(root=tmp_path / "mirror")

@@ -7,8 +7,9 @@ import pytest
 from jwst.associations import load_asn
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import GONE, HELD, Derivation, Entry, Input, Product
+from jwmirror.core.model import GONE, Entry, Input
 from jwmirror.pipeline.associations import file_for, gather, passed_over, read
+from tests.setup.records import derivation, entry, product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 EARLY = "jw01345-o001_20260101t000000_image3_00001_asn.json"
@@ -37,11 +38,9 @@ def written(folder: Path, name: str = EARLY, **changes: object) -> Path:
     return path
 
 
-def entry(name: str, state: str = HELD) -> Entry:
+def association_row(name: str, **fields: object) -> Entry:
     """A manifest row of an association; its sha256 stands for the file."""
-    product = Product(uri=name, filename=name, program=1345, observation="o001", suffix="asn")
-    path = f"upstream/jw01345/o001/{name}"
-    return Entry(path=path, origin="upstream", sha256=name, size=1, product=product, state=state)
+    return entry(product(name), sha256=name, **fields)
 
 
 def test_members_keep_their_order_and_their_type(tmp_path):
@@ -124,7 +123,7 @@ def test_the_latest_held_association_counts(tmp_path):
     """A restamped association replaces the earlier one, whatever the order of the rows."""
     for name in (EARLY, LATE):
         written(tmp_path, name)
-    rows = [entry(LATE), entry(EARLY)]
+    rows = [association_row(LATE), association_row(EARLY)]
 
     found = gather(rows, lambda sha256: tmp_path / sha256).found
 
@@ -136,8 +135,10 @@ def test_one_that_vanished_counts_only_without_another(tmp_path):
     for name in (EARLY, LATE):
         written(tmp_path, name)
 
-    both = gather([entry(EARLY), entry(LATE, GONE)], tmp_path.joinpath).found
-    alone = gather([entry(LATE, GONE)], tmp_path.joinpath).found
+    both = gather(
+        [association_row(EARLY), association_row(LATE, state=GONE)], tmp_path.joinpath
+    ).found
+    alone = gather([association_row(LATE, state=GONE)], tmp_path.joinpath).found
 
     assert [each.name for each in both] == [EARLY]
     assert [each.name for each in alone] == [LATE]
@@ -148,7 +149,9 @@ def test_a_broken_one_does_not_hide_the_others(tmp_path):
     written(tmp_path, EARLY)
     (tmp_path / "jw01345-o002_x_asn.json").write_text("<html>")
 
-    found = gather([entry("jw01345-o002_x_asn.json"), entry(EARLY)], tmp_path.joinpath)
+    found = gather(
+        [association_row("jw01345-o002_x_asn.json"), association_row(EARLY)], tmp_path.joinpath
+    )
 
     assert [each.name for each in found.found] == [EARLY]
     assert [each.name for each in found.broken] == ["jw01345-o002_x_asn.json"]
@@ -156,19 +159,16 @@ def test_a_broken_one_does_not_hide_the_others(tmp_path):
 
 def test_the_file_for_a_pipeline_is_read_by_jwst_and_has_no_stamp():
     """Members in order with their types, the candidate's id, and no date."""
-    derivation = Derivation(
-        pipeline="image3",
-        product=PRODUCT,
-        engine={"jwst": "3.0.0"},
+    mosaic = derivation(
+        "image3",
+        PRODUCT,
         inputs=(
             Input(name="b_cal.fits", role="background"),
             Input(name="a_cal.fits", role="science"),
         ),
-        parameters={},
-        references={},
     )
 
-    name, text = file_for(derivation)
+    name, text = file_for(mosaic)
     loaded = load_asn(text)
 
     assert name == f"{PRODUCT}_image3_asn.json"

@@ -6,11 +6,11 @@ from jwmirror.archive import listing as listings
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
-from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Behaviour
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault, status
+from tests.setup.records import entry
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
@@ -36,10 +36,7 @@ def ask(archive, process):
 
 def changes(listing, before):
     """How a listing differs from a mirror that holds all of the one before."""
-    held = [
-        Entry(path=each.filename, origin=UPSTREAM, sha256="0" * 64, size=1, product=each)
-        for each in before.products
-    ]
+    held = [entry(each) for each in before.products]
     uris = [each.uri for each in listing.products]
     return compare_listing(listing, uris, HeldIndex(held, listing.program))
 

@@ -24,17 +24,15 @@ from tests.setup.mirrors import store_row
 PATHS = ("upstream/jw01345/o001/a", "upstream/jw01345/o001/b")
 
 
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def two_generations(mirror: Path) -> None:
     """A mirror of two generations; b is of exclusive access."""
-    mirror = tmp_path / "mirror"
     product = Product(
         uri="u", filename="b", program=1345, observation="o001", suffix="uncal", exclusive=True
     )
     hidden = store_row(mirror, "b", b"hidden", product=product)
     for data in (b"1", b"one"):
         Generations(mirror).publish([store_row(mirror, "a", data), hidden], "run", {})
-    return mirror
 
 
 def shown(folder: Path) -> dict[str, bytes]:
@@ -136,7 +134,7 @@ def publish_at(mirror: Path, monkeypatch, day: str, data: bytes) -> None:
 
 def test_the_state_of_a_day_is_found_along_the_line_of_parents(tmp_path, monkeypatch):
     """What a rollback left behind was not the state of any later day."""
-    mirror = tmp_path / "mirror"
+    mirror = tmp_path / "dated"
     for day, data in (("2026-03-01", b"1"), ("2026-03-05", b"2"), ("2026-03-06", b"bad")):
         publish_at(mirror, monkeypatch, day, data)
     roll_back(mirror, 2)

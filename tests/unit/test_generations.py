@@ -22,12 +22,6 @@ MUTATIONS = ("replace", "rename", "symlink", "mkdir", "fsync", "unlink", "rmdir"
 DIED = 77
 
 
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
-    """The folder of a mirror that is yet to be."""
-    return tmp_path / "mirror"
-
-
 def seen(mirror: Path) -> dict[str, bytes]:
     """What a reader finds in current/: path -> bytes."""
     view = mirror / "current"

@@ -15,11 +15,9 @@ import asdf
 import pytest
 from astropy.io import fits
 
-from jwmirror.core.files import sha256_of
 from jwmirror.core.model import (
     Derivation,
     Entry,
-    Product,
     Recipe,
     Result,
     ResultFile,
@@ -30,7 +28,6 @@ from jwmirror.core.model.association import Associations
 from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.derivation import bind, key_of
-from jwmirror.pipeline.identity import version_of
 from jwmirror.planning import resolver as references
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
@@ -44,7 +41,9 @@ from jwmirror_simulator.crds.context import (
 )
 from jwmirror_simulator.telescope.exposures import take
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
+from tests.setup.calibration import exposure_row
 from tests.setup.plans import association
+from tests.setup.records import result
 
 DEEP = Recipe(name="deep", programs=(1345,))
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -101,15 +100,7 @@ class Lab:
                     made[bound.pipeline] += 1
                     self.results[key] = (self._product(bound),)
                 files = self.results[key]
-                yield Result(
-                    recipe="deep",
-                    program=1345,
-                    observation="o001",
-                    pipeline=bound.pipeline,
-                    product=bound.product,
-                    key=key,
-                    files=files,
-                )
+                yield result(bound.pipeline, bound.product, *files, key=key)
 
     def _product(self, made: Derivation) -> ResultFile:
         """The file of a result; what it was made from is its science."""
@@ -140,22 +131,8 @@ def observed(tmp_path_factory) -> Lab:
         for each in [e for e in chosen if detector in e.filename][:2]
     ]
     uncals = [take(program, exposure, root / "raw") for exposure in ours]
-    return Lab(cache=root / "crds", raw=root / "raw", entries=[_entry(path) for path in uncals])
-
-
-def _entry(path: Path) -> Entry:
-    product = Product(
-        uri=path.name, filename=path.name, program=1345, observation="o001", suffix="uncal"
-    )
-    version = version_of(product, path, sha256_of(path), path.stat().st_size)
-    return Entry(
-        path=f"upstream/{path.name}",
-        origin="upstream",
-        sha256=version.sha256,
-        size=version.size,
-        identity=version.identity,
-        header=version.header,
-        product=product,
+    return Lab(
+        cache=root / "crds", raw=root / "raw", entries=[exposure_row(path) for path in uncals]
     )
 
 
@@ -259,7 +236,7 @@ def issue_again(lab: Lab, change: Callable[[fits.HDUList], None], count: int = 4
         with fits.open(lab.raw / entry.filename) as hdus:
             change(hdus)
             hdus.writeto(Path("again") / entry.filename)
-        new = _entry(Path("again") / entry.filename)
+        new = exposure_row(Path("again") / entry.filename)
         assert new.sha256 != entry.sha256
         lab.entries[place] = new
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Plan, PlansAhead, Receipt, Result, ResultFile, write
+from jwmirror.core.model import Plan, PlansAhead, Receipt, ResultFile, write
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.run_cleanup import find_leftovers
 from jwmirror.store.runs import RunFiles
+from tests.setup.records import result
 
 OLDER, NEWEST = "20260301T120000.000000Z-1", "20260302T120000.000000Z-1"
 CONTEXT = "jwst_1464.pmap"
@@ -40,15 +41,7 @@ def test_whatever_level_a_run_stopped_at_its_results_are_known(tmp_path, run):
     for number, (name, record) in enumerate(PLACES.items()):
         sha256 = f"{number}" * 64
         file = ResultFile(filename="jw.fits", sha256=sha256, size=1, identity="1d" * 32)
-        done = Result(
-            recipe="deep",
-            program=1345,
-            observation="o001",
-            pipeline="image2",
-            product="jw",
-            key="4b" * 32,
-            files=(file,),
-        )
+        done = result("image2", "jw", file, key="4b" * 32)
         write(tmp_path / "receipts/runs" / run / name, record(done))
         expected.add(sha256)
 

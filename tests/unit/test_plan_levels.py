@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Chain, Entry, Plan, Product, Reason, Result, ResultFile, canonical
+from jwmirror.core.model import Chain, Entry, Plan, Reason, Result, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import available_files, taken_from_upstream
 from jwmirror.planning.plan import wanted
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, root, stages
-from tests.setup.records import association
+from tests.setup.records import association, entry, product, result
 
 SLIT = "MIR_LRS-FIXEDSLIT"
 SPECTRUM = "jw01345-o001_t001_miri_p750l"
@@ -32,19 +32,11 @@ def nods(*numbers: int) -> Associations:
     return Associations(found=(*second, third))
 
 
-def upstream(filename: str, identity: str = "", **product: str) -> Entry:
+def upstream(filename: str, identity: str = "", **fields: str) -> Entry:
     """A manifest row of one of MAST's products."""
-    facts = {"program": 1345, "observation": "o001", "suffix": filename.rpartition("_")[2][:-5]}
+    given = {"sha256": f"sha-{filename}", "identity": identity or f"mast-{filename}"}
     header = canonical({"meta.exposure.type": SLIT})
-    return Entry(
-        path=f"upstream/jw01345/o001/{filename}",
-        origin="upstream",
-        sha256=f"sha-{filename}",
-        size=1,
-        identity=identity or f"mast-{filename}",
-        header=header,
-        product=Product(uri=filename, filename=filename, **facts | product),
-    )
+    return entry(product(filename, **fields), header=header, **given)
 
 
 def made(chain: Chain, *suffixes: str, mark: str = "") -> Result:
@@ -59,8 +51,7 @@ def made(chain: Chain, *suffixes: str, mark: str = "") -> Result:
         )
         for suffix in suffixes
     )
-    facts = {"recipe": chain.recipe, "program": chain.program, "observation": chain.observation}
-    return Result(**facts, pipeline=first.pipeline, product=first.product, key="k", files=files)
+    return result(first.pipeline, first.product, *files, recipe=chain.recipe)
 
 
 def keep(sources: PlanSources, chain: Chain, result: Result) -> None:

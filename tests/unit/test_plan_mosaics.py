@@ -8,21 +8,14 @@ from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
+from tests.setup.records import result
 
 
 def cal(number: int, recipe: str = "deep") -> Result:
     """The result of stage 2 of an exposure."""
     name = f"{root(number)}_cal.fits"
     file = ResultFile(filename=name, sha256=f"sha-{number}", size=1, identity=f"id-{number}")
-    return Result(
-        recipe=recipe,
-        program=1345,
-        observation="o001",
-        pipeline="image2",
-        product=root(number),
-        key="k",
-        files=(file,),
-    )
+    return result("image2", root(number), file, recipe=recipe)
 
 
 def mosaic(sources: PlanSources, results: list[Result], *problems: Wait | Failure) -> Plan:

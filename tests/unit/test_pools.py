@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import GONE, HELD, Entry, Product, Recipe, ResultFile, Where, canonical
+from jwmirror.core.model import GONE, HELD, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
 from jwmirror.pipeline.associations import generated, read
 from jwmirror.pipeline.derivation import is_bound
@@ -19,7 +19,7 @@ from jwmirror.planning.association_choice import choose, requests, unmatched
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations
 from tests.setup.plans import PlanSources, chains
-from tests.setup.records import association
+from tests.setup.records import association, entry, product
 
 POOLS = sorted(Path(str(files("jwst.associations.tests") / "data")).glob("*.csv"))
 ROWS = 14  # of a pool, spread over its types of exposure: the rules take seconds for more
@@ -124,19 +124,10 @@ def check_mapping(associations) -> None:
         assert each.science and is_bound(derivation)
 
 
-def row(root: str, program: int = 1345, header: str = HEADER, **product: str) -> Entry:
+def row(root: str, header: str = HEADER, **fields: object) -> Entry:
     """A manifest row of a raw exposure."""
-    filename = f"{root}_uncal.fits"
-    facts = {"program": program, "observation": f"o{root[7:10]}", "suffix": "uncal"}
-    return Entry(
-        path=f"upstream/{filename}",
-        origin="upstream",
-        sha256=root,
-        size=1,
-        identity=root,
-        header=header,
-        product=Product(uri=filename, filename=filename, **facts | product),
-    )
+    uncal = product(f"{root}_uncal.fits", **fields)
+    return entry(uncal, sha256=root, identity=root, header=header)
 
 
 # ---- what recipes take -----------------------------------------------------------------------
@@ -153,12 +144,7 @@ FIRST = replace(DEEP, select={"observation": ("1",)})
 def pool(stamp: str, state: str = HELD) -> Entry:
     """A manifest row of a pool."""
     filename = f"jw01345_{stamp}_pool.csv"
-    product = Product(
-        uri=filename, filename=filename, program=1345, observation="pool", suffix="pool"
-    )
-    return Entry(
-        path=filename, origin="upstream", sha256=stamp, size=1, product=product, state=state
-    )
+    return entry(product(filename, observation="pool"), sha256=stamp, state=state)
 
 
 def test_the_archive_s_associations_need_no_pool():

@@ -46,10 +46,9 @@ def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:
     return store_row(mirror, name, data, product=product)
 
 
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def three_generations(mirror: Path) -> None:
     """Three versions of a, one of b; c is in the first two generations only."""
-    mirror = tmp_path / "mirror"
     b, c = held(mirror, "b", b"b"), held(mirror, "c", b"c")
     for rows in (
         [held(mirror, "a", b"a1"), b, c],
@@ -57,7 +56,6 @@ def mirror(tmp_path: Path) -> Path:
         [held(mirror, "a", b"a333"), b],
     ):
         Generations(mirror).publish(rows, "run", {})
-    return mirror
 
 
 def contents(mirror: Path) -> set[bytes]:

@@ -15,10 +15,9 @@ from tests.setup.mirrors import store_row
 from tests.unit.test_generations import seen
 
 
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def three_generations(mirror: Path) -> None:
     """A mirror of three generations: a; a and b; another a, and c in a folder of its own."""
-    mirror = tmp_path / "mirror"
     first, second = store_row(mirror, "a", b"1"), store_row(mirror, "b", b"2")
     other = store_row(mirror, "c", b"3")
     moved = type(other)(**{**vars(other), "path": "upstream/jw01345/o002/c"})
@@ -26,7 +25,6 @@ def mirror(tmp_path: Path) -> Path:
         ([first], [first, second], [store_row(mirror, "a", b"one"), moved]), 1
     ):
         Generations(mirror).publish(rows, f"run {number}", {})
-    return mirror
 
 
 def states(mirror: Path) -> list[int]:

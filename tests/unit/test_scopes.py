@@ -10,9 +10,7 @@ from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.poll import poll
 from jwmirror.core.model import (
     REPROCESSED,
-    UPSTREAM,
     VANISHED,
-    Entry,
     Listing,
     Poll,
     Scope,
@@ -20,7 +18,7 @@ from jwmirror.core.model import (
 )
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.toy_files import toy_fits
-from tests.setup.records import listing, product
+from tests.setup.records import entry, listing, product
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
 HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))
@@ -91,11 +89,7 @@ def ask(archive, process):
 
     def ask(former: Poll | None = None, *hints: Scope) -> Poll:
         listings = former.listings if former else ()
-        held = [
-            Entry(path=each.filename, origin=UPSTREAM, sha256="0" * 64, size=1, product=each)
-            for one in listings
-            for each in one.products
-        ]
+        held = [entry(each) for one in listings for each in one.products]
         known = {one.program: one for one in listings}
         job = process.submit(poll, archive.url, [ALL], held, None, 2, hints=hints, former=known)
         return job.result(timeout=60)

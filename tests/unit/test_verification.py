@@ -16,16 +16,14 @@ from tests.setup.mirrors import overwrite, store_row
 FIRST = "upstream/jw01345/o001"
 
 
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def three_generations(mirror: Path) -> None:
     """A mirror of three generations, the first of them pinned."""
-    mirror = tmp_path / "mirror"
     for data in (b"one", b"two", b"three"):
         Generations(mirror).publish(
             [store_row(mirror, "a", data), store_row(mirror, "b", b"same")], "run", {}
         )
     add_pin(mirror, "start", 1)
-    return mirror
 
 
 def place(mirror: Path, number: int) -> Path:

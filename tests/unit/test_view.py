@@ -1,19 +1,11 @@
 """The view: relative symlinks, whole under its name, and no more of them than wanted."""
 
 import os
-from pathlib import Path
 
 import pytest
 
 from jwmirror.store.view import build_view, remove_views, view_folder
 from tests.setup.mirrors import store_row
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Path:
-    """An empty mirror."""
-    (tmp_path / "mirror").mkdir()
-    return tmp_path / "mirror"
 
 
 def test_every_row_is_readable_at_its_path(mirror):
