@@ -56,7 +56,7 @@ def _peaks(folder: Path, inputs: Inputs, count: int) -> dict[str, tuple[int, int
                 peak, _ = found.get(made.pipeline, (0, 0))
                 peak = max(peak, spent[made.pipeline, made.product])
                 largest = max(_sizes(inputs, made), default=0)
-                found[made.pipeline] = (peak, memory.of_stage(made, header, largest))
+                found[made.pipeline] = (peak, memory.stage_bytes(made, header, largest))
     return found
 
 

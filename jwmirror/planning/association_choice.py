@@ -1,6 +1,6 @@
-"""Which associations a recipe uses: the user's own, the archive's, or ones made from a pool.
+"""Choice of a recipe's associations: the user's own, MAST's, or ones generated from a pool.
 
-Pure: what pools give comes in.
+Pure: the associations come as records.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,12 +13,16 @@ from jwmirror.pipeline.headers import is_selected
 from jwmirror.pipeline.parameters.resolution import applies
 
 POOL = "pool"
-STARTS = {1: ("uncal",), 2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes
+FIRST_INPUTS = {  # first stage of a recipe -> suffixes of the files that it starts from
+    1: ("uncal",),
+    2: ("rate", "rateints"),
+    3: ("cal", "calints"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """Associations that a recipe needs made from a program's pool, of these exposures alone."""
+class PoolRequest:
+    """A request to generate a recipe's associations from a program's pool, for some exposures."""
 
     recipe: str
     program: int
@@ -26,97 +30,97 @@ class Request:
     roots: tuple[str, ...]
 
 
-def requests(
+def pool_requests(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
-) -> tuple[Request, ...]:
-    """What is to be made: for recipes that take a part of a program, and where MAST has nothing.
+) -> tuple[PoolRequest, ...]:
+    """Return a request for each recipe that selects exposures, or whose program has no association.
 
-    Needs the pool of the program; without it the archive's associations are all there is.
+    Programs without a pool are left out; their recipes use MAST's associations.
     """
     entries = [entry for entry in entries if entry.origin == UPSTREAM and entry.product]
     pools = _latest_pools(entries)
-    answered = {each.program for each in associations.found}
+    with_associations = {association.program for association in associations.found}
     return tuple(
-        Request(recipe=recipe.name, program=program, pool=pools[program], roots=roots)
+        PoolRequest(recipe=recipe.name, program=program, pool=pools[program], roots=roots)
         for recipe in recipes
         for program in recipe.programs
         if program in pools and {2, 3} & set(recipe.stages)
-        if recipe.select or program not in answered
-        if (roots := _roots(entries, recipe, program))
+        if recipe.select or program not in with_associations
+        if (roots := _selected_roots(entries, recipe, program))
     )
 
 
-def choose(
+def choose_associations(
     associations: Associations,
     entries: Iterable[Entry],
     recipes: Iterable[Recipe],
-    made: Mapping[tuple[str, int], Sequence[Association]],
+    generated: Mapping[tuple[str, int], Sequence[Association]],
     own: Mapping[str, Sequence[Association]],
 ) -> Associations:
-    """The associations with what recipes take instead of the archive's.
+    """Return the associations, with those that recipes use instead of MAST's.
 
-    `made` from pools, by recipe and program; `own` by recipe. Own files stand in for all others
-    of their stage; a recipe that takes a part of a program, without a pool, has those of the
-    archive that lie wholly in it.
+    `generated` from pools, by recipe and program; `own` are the user's, by recipe. Own ones replace
+    all others of their stage. A recipe that selects exposures of a program without a pool uses
+    those of MAST's associations of which it has selected all members.
     """
     entries = tuple(entries)
-    chosen = {
-        recipe.name: _chosen(associations.found, entries, recipe, made, own.get(recipe.name, ()))
-        for recipe in recipes
-        if recipe.select or recipe.associations or any(of == recipe.name for of, _ in made)
-    }
+    with_generated = {name for name, _ in generated}
+    chosen: dict[str, tuple[Association, ...]] = {}
+    for recipe in recipes:
+        if recipe.select or recipe.associations or recipe.name in with_generated:
+            of_user = own.get(recipe.name, ())
+            chosen[recipe.name] = _chosen(associations.found, entries, recipe, generated, of_user)
     return replace(associations, chosen=chosen)
 
 
-def unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
-    """What a recipe says of exposures of which none is held, in words: it has no effect."""
-    starts = [e for e in _starts(entries, recipe) if e.product.program in recipe.programs]
-    known = {entry.header for entry in starts if entry.header}
-    if starts and not any(is_selected(recipe, entry) for entry in starts):
+def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
+    """Yield a text for each part of a recipe that matches no exposure, so has no effect."""
+    inputs = [e for e in _first_inputs(entries, recipe) if e.upstream.program in recipe.programs]
+    known = {entry.header for entry in inputs if entry.header}
+    if inputs and not any(is_selected(recipe, entry) for entry in inputs):
         yield (
-            f"none of the {len(starts)} files it could start from is of "
+            f"none of the {len(inputs)} files it could start from matches "
             f"{describe_match(recipe.select)}"
         )
     for block in recipe.where if known else ():
         if not any(applies(block, header) for header in known):
-            yield f"where {describe_match(block.match)} matches none of the exposures held"
+            yield f"where {describe_match(block.match)} matches none of the mirrored exposures"
 
 
 def _chosen(
-    found: Iterable[Association],
+    upstream: Iterable[Association],
     entries: Sequence[Entry],
     recipe: Recipe,
-    made: Mapping[tuple[str, int], Sequence[Association]],
+    generated: Mapping[tuple[str, int], Sequence[Association]],
     own: Sequence[Association],
 ) -> tuple[Association, ...]:
-    own_stages = {each.stage for each in own}
-    programs = {program for of, program in made if of == recipe.name}
-    whole = [each for each in found if each.program not in programs]
+    own_stages = {association.stage for association in own}
+    programs = {program for name, program in generated if name == recipe.name}
+    others = [association for association in upstream if association.program not in programs]
     if recipe.select:
-        out = {root_of(e.filename) for e in _starts(entries, recipe) if not is_selected(recipe, e)}
-        whole = [each for each in whole if not _has_any(each, out)]
-    others = [*whole, *(each for program in programs for each in made[recipe.name, program])]
-    kept = [e for e in others if e.stage not in own_stages]
-    return tuple(sorted((*own, *kept), key=lambda each: (each.product, each.asn_type)))
+        inputs = _first_inputs(entries, recipe)
+        left_out = {root_of(e.filename) for e in inputs if not is_selected(recipe, e)}
+        others = [a for a in others if left_out.isdisjoint(a.roots)]
+    others += [a for program in programs for a in generated[recipe.name, program]]
+    chosen = [*own, *(a for a in others if a.stage not in own_stages)]
+    return tuple(
+        sorted(chosen, key=lambda association: (association.product, association.asn_type))
+    )
 
 
-def _has_any(association: Association, roots: set[str]) -> bool:
-    return not roots.isdisjoint(association.roots)
+def _selected_roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:
+    """Return the exposures of a program that a recipe selects."""
+    selected = (entry for entry in _first_inputs(entries, recipe) if is_selected(recipe, entry))
+    return tuple(sorted({root_of(e.filename) for e in selected if e.upstream.program == program}))
 
 
-def _roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:
-    """The exposures of a program that a recipe takes."""
-    ours = (entry for entry in _starts(entries, recipe) if is_selected(recipe, entry))
-    return tuple(sorted({root_of(e.filename) for e in ours if e.product.program == program}))
-
-
-def _starts(entries: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
-    """The files of exposures that a recipe starts from, whether it takes them or not."""
-    start = min(recipe.stages, default=1)
-    return (entry for entry in entries if entry.product and entry.product.suffix in STARTS[start])
+def _first_inputs(entries: Iterable[Entry], recipe: Recipe) -> Iterator[Entry]:
+    """Yield the files that a recipe could start from, of all programs and selected or not."""
+    suffixes = FIRST_INPUTS[min(recipe.stages, default=1)]
+    return (entry for entry in entries if entry.product and entry.product.suffix in suffixes)
 
 
 def _latest_pools(entries: Iterable[Entry]) -> dict[int, Entry]:
-    pools = [entry for entry in entries if entry.product.suffix == POOL]
+    pools = [entry for entry in entries if entry.upstream.suffix == POOL]
     ranked = sorted(pools, key=lambda entry: (entry.state != GONE, entry.filename))
-    return {entry.product.program: entry for entry in ranked}
+    return {entry.upstream.program: entry for entry in ranked}

@@ -1,46 +1,47 @@
-"""Batches: what one job calibrates."""
+"""Batches: the chains that one job calibrates."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.core.model import Chain, digest
 
 NAME_LENGTH = 12  # hex digits
-USUAL = 4 * 10**9  # bytes that an exposure may take for a batch to hold as many as it may
+USUAL = 4 * 10**9  # bytes; exposures that need more make a batch smaller
 
-Line = list[Chain]  # of one exposure or association
+Group = list[Chain]  # of one exposure or association
 
 
 def cut(chains: Iterable[Chain], batch_size: int) -> dict[str, tuple[Chain, ...]]:
-    """Cut chains into batches of at most `batch_size` exposures (or associations), about even.
+    """Cut chains into batches of at most `batch_size` exposures (or associations).
 
-    Fewer of large ones: what takes memory takes time, and a job that is lost costs less. Chains of
-    one exposure stay together, in order. A batch is named by what is to be done in it.
+    Batches are of about equal size, with fewer of the exposures that need much memory: these take
+    longer, and more is lost if their job fails. The chains of one exposure stay together, in
+    order. The name of a batch depends on its recipes and derivations only.
     """
-    lines: dict[str, Line] = {}
+    groups: dict[str, Group] = {}
     for chain in chains:
-        lines.setdefault(chain.product, []).append(chain)
+        groups.setdefault(chain.product, []).append(chain)
     batches = (
-        tuple(chain for line in batch for chain in line)
-        for batch in _cut(list(lines.values()), batch_size)
+        tuple(chain for group in batch for chain in group)
+        for batch in _cut(list(groups.values()), batch_size)
     )
     return {_name(batch): batch for batch in batches}
 
 
-def _cut(lines: Sequence[Line], batch_size: int) -> Iterator[Sequence[Line]]:
-    """Lines in order, in as few batches of about equal weight as their sum allows."""
-    weights = [max(USUAL, *(chain.memory for chain in line)) for line in lines]
-    whole = sum(weights)
-    count = -(-whole // (batch_size * USUAL))
-    batch: list[Line] = []
-    number = passed = 0  # of the batch; weight of all lines so far
-    for line, weight in zip(lines, weights, strict=True):
+def _cut(groups: Sequence[Group], batch_size: int) -> Iterator[Sequence[Group]]:
+    """Yield the groups in order, in as few batches of about equal weight as possible."""
+    weights = [max(USUAL, *(chain.memory for chain in group)) for group in groups]
+    total = sum(weights)
+    count = -(-total // (batch_size * USUAL))
+    batch: list[Group] = []
+    number = passed = 0  # of the batch; weight of all groups so far
+    for group, weight in zip(groups, weights, strict=True):
         passed += weight
-        now = min(count - 1, passed * count // whole)
-        if batch and (now > number or len(batch) == batch_size):
+        number_now = min(count - 1, passed * count // total)
+        if batch and (number_now > number or len(batch) == batch_size):
             yield batch
             batch = []
-        batch.append(line)
-        number = now
+        batch.append(group)
+        number = number_now
     if batch:
         yield batch
 

@@ -136,7 +136,7 @@ class PlanBuilder:
     def _memory(self, destination: Destination, derivation: Derivation) -> int:
         """Return the bytes that a derivation may take."""
         stage = (destination.recipe.name, derivation.pipeline, derivation.product)
-        return memory.of_stage(derivation, destination.header, self.largest.get(stage, 0))
+        return memory.stage_bytes(derivation, destination.header, self.largest.get(stage, 0))
 
     def _results(
         self, destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]

@@ -1,6 +1,6 @@
-"""Which associations MAST has half updated, so that what is of them waits. Pure: no I/O.
+"""Associations that MAST has reprocessed only in part, and what waits for the rest. Pure.
 
-docs/decisions/0005-settling.md says what is looked at, and why.
+docs/decisions/0005-settling.md describes the signs, and why they are chosen.
 """
 
 from collections import defaultdict
@@ -23,19 +23,19 @@ from jwmirror.core.model import (
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.product import CALIBRATION
 
-CALIBRATED = 2  # MAST's calib_level from which DATE is when a file was calibrated
+CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long to wait for MAST, and for what not."""
+class SettlePolicy:
+    """Which signs of a half-updated association count; section `settle` of the config."""
 
-    days: float = 3.0  # 0: DATE does not matter
-    accept: tuple[str, ...] = ()  # programs, and patterns of product names
+    days: float = 3.0  # DATE of members may differ by as much; 0: DATE is ignored
+    accept: tuple[str, ...] = ()  # programs and patterns of product names that do not wait
 
 
-class Offered:
-    """One listing, by what an association asks of it."""
+class ListedProducts:
+    """The products of one listing, by file name and by root."""
 
     def __init__(self, listing: Listing):
         self.at = _moment(listing.asked_at)
@@ -45,38 +45,39 @@ class Offered:
             self.by_root[root_of(product.filename)].append(product)
 
     def of(self, roots: Iterable[str]) -> list[Product]:
-        """The products of some exposures or combined products, in order."""
+        """Return the products of exposures or combined products, in order."""
         return [product for root in roots for product in self.by_root.get(root, ())]
 
 
-def settling(
+def find_unsettled(
     associations: Associations,
     poll: Poll,
-    patience: Patience,
+    policy: SettlePolicy,
     former: Settling | None = None,
 ) -> Settling:
-    """What of the associations waits, since when, and what members do not exist.
+    """Return the associations that are half updated, and the ones with members that do not exist.
 
-    `former` is what the run before found: it tells since when, and stands for the programs that
-    this poll did not ask for or did not believe.
+    `former` is the result of the run before. It dates what is still half updated, and is kept for
+    programs that this poll did not ask for, or whose listing is doubted.
     """
-    offered = {
-        listing.program: Offered(listing)
+    listed_by_program = {
+        listing.program: ListedProducts(listing)
         for listing in poll.listings
         if str(listing.program) not in poll.doubts
     }
-    known = {each.product: each for each in former.unsettled} if former else {}
-    unsettled, incomplete = [], []
+    before = {record.product: record for record in former.unsettled} if former else {}
+    unsettled: list[Unsettled] = []
+    incomplete: list[Incomplete] = []
     for association in associations.found:
-        listed = offered.get(association.program)
+        listed = listed_by_program.get(association.program)
         if listed is None:
-            unsettled += [known[association.product]] if association.product in known else []
+            unsettled += [before[association.product]] if association.product in before else []
         elif association.name in listed.by_name:
-            absent = _absent(association, listed)
-            incomplete += [Incomplete(association=association.name, absent=absent)] * bool(absent)
-            why = _why(association, listed, patience)
-            if why and not _is_accepted(association, patience.accept):
-                unsettled.append(_unsettled(association, listed, why, known))
+            if absent := _absent(association, listed):
+                incomplete.append(Incomplete(association=association.name, absent=absent))
+            why = _why(association, listed, policy)
+            if why and not _is_accepted(association, policy.accept):
+                unsettled.append(_unsettled(association, listed, why, before))
     return Settling(unsettled=tuple(unsettled), incomplete=tuple(incomplete))
 
 
@@ -86,19 +87,20 @@ def settling(
 def settled_exposures(
     entries: Iterable[Entry], unsettled: Iterable[Unsettled], recipes: Iterable[Recipe]
 ) -> tuple[tuple[Entry, ...], tuple[Wait, ...]]:
-    """The entries that a plan of exposures may use, and a wait for each exposure left out."""
-    half = {root: each for each in unsettled for root in each.exposures}
-    kept, waiting = [], []
+    """Return the entries that a plan of exposures may use, and a wait for each other exposure."""
+    unsettled_of = {root: record for record in unsettled for root in record.exposures}
+    settled: list[Entry] = []
+    waiting: list[Entry] = []
     for entry in entries:
-        root = root_of(entry.filename)
-        (waiting if root in half and entry.filename.endswith(UNCAL) else kept).append(entry)
-    waits = (
-        _wait(recipe, root_of(entry.filename), half[root_of(entry.filename)])
+        waits = root_of(entry.filename) in unsettled_of and entry.filename.endswith(UNCAL)
+        (waiting if waits else settled).append(entry)
+    roots = [(entry, root_of(entry.filename)) for entry in waiting]
+    return tuple(settled), tuple(
+        _wait(recipe, root, unsettled_of[root])
         for recipe in recipes
-        for entry in waiting
-        if entry.product.program in recipe.programs and {1, 2} & set(recipe.stages)
+        for entry, root in roots
+        if entry.upstream.program in recipe.programs and {1, 2} & set(recipe.stages)
     )
-    return tuple(kept), tuple(waits)
 
 
 def settled_associations(
@@ -107,15 +109,15 @@ def settled_associations(
     recipes: Iterable[Recipe],
     stage: int = 3,
 ) -> tuple[Associations, tuple[Wait, ...]]:
-    """The associations that a plan of a stage may use, and a wait for each one left out."""
-    half = {each.product: each for each in unsettled}
+    """Return the associations that a plan of a stage may use, and a wait for each other one."""
+    unsettled_of = {record.product: record for record in unsettled}
     waits = (
-        _wait(recipe, association.product, half[association.product])
+        _wait(recipe, association.product, unsettled_of[association.product])
         for recipe in recipes
         for association in associations.of(recipe, stage)
-        if association.product in half
+        if association.product in unsettled_of
     )
-    return associations.without(half), tuple(waits)
+    return associations.without(unsettled_of), tuple(waits)
 
 
 def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:
@@ -126,30 +128,30 @@ def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:
     return Wait(recipe=recipe.name, product=product, why=why, cause="unsettled")
 
 
-# ---- what an association is made of ----------------------------------------------------------
+# ---- the files of an association -------------------------------------------------------------
 
 
-def _absent(association: Association, listed: Offered) -> tuple[str, ...]:
-    """Members of the association's own program that MAST does not list."""
+def _absent(association: Association, listed: ListedProducts) -> tuple[str, ...]:
+    """Return members of the association's program that MAST does not list."""
     own = f"jw{association.program:05d}"
     names = [member.name for member in association.members]
     return tuple(name for name in names if name.startswith(own) and name not in listed.by_name)
 
 
 def _unsettled(
-    association: Association, listed: Offered, why: str, known: Mapping[str, Unsettled]
+    association: Association, listed: ListedProducts, why: str, before: Mapping[str, Unsettled]
 ) -> Unsettled:
-    """The record of one; exposures wait with the associations of their own observation only."""
+    """Return the record. Exposures wait for associations of their observation only."""
     is_own = association.candidate.startswith("o")
     exposures = association.roots if is_own else ()
     waiting = [*listed.of({association.product, *exposures}), listed.by_name[association.name]]
-    before = known.get(association.product)
+    first = before.get(association.product)
     return Unsettled(
         association=association.name,
         product=association.product,
         program=association.program,
         why=why,
-        since=before.since if before else listed.at.isoformat(timespec="seconds"),
+        since=first.since if first else listed.at.isoformat(timespec="seconds"),
         exposures=exposures,
         uris=tuple(sorted({product.uri for product in waiting})),
     )
@@ -157,16 +159,16 @@ def _unsettled(
 
 def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
     return any(
-        each == str(association.program) or fnmatchcase(association.product, each)
-        for each in accept
+        pattern == str(association.program) or fnmatchcase(association.product, pattern)
+        for pattern in accept
     )
 
 
-def _why(association: Association, listed: Offered, patience: Patience) -> str:
-    """What shows that MAST is not done with an association; "" if nothing does."""
+def _why(association: Association, listed: ListedProducts, policy: SettlePolicy) -> str:
+    """Return the signs that MAST has half updated an association; "" if there are none."""
     files = listed.of(dict.fromkeys((*association.roots, association.product)))
     fits = [product for product in files if product.filename.endswith(".fits")]
-    return "; ".join((*_queued(fits), *_mixed(fits), *_spread(fits, listed.at, patience.days)))
+    return "; ".join((*_queued(fits), *_mixed(fits), *_spread(fits, listed.at, policy.days)))
 
 
 def _queued(products: Sequence[Product]) -> Iterator[str]:
@@ -177,7 +179,7 @@ def _queued(products: Sequence[Product]) -> Iterator[str]:
 
 
 def _mixed(products: Sequence[Product]) -> Iterator[str]:
-    """Versions that differ among products of one level."""
+    """Yield the versions that differ among products of one level."""
     for level, of_level in _by_level(products):
         for field, label in CALIBRATION.items():
             values = {getattr(product, field) for product in of_level} - {None}
@@ -186,7 +188,7 @@ def _mixed(products: Sequence[Product]) -> Iterator[str]:
 
 
 def _spread(products: Sequence[Product], at: datetime, days: float) -> Iterator[str]:
-    """Calibrated files of one level made far apart, the last of them lately."""
+    """Yield the levels whose files were calibrated far apart, the last ones within `days`."""
     limit = timedelta(days=days)
     for level, of_level in _by_level(products):
         dates = sorted(_moment(product.date) for product in of_level if product.date)

@@ -44,7 +44,7 @@ def chain_of_size(product: str, size: int) -> Chain:
 @pytest.mark.parametrize(("pipeline", "size", "groups", "ints", "inputs", "peak"), MEASURED)
 def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak):
     """By a tenth too little at most, and not by more than half too much."""
-    found = memory.of_stage(stage(pipeline, inputs), header(size, groups, ints)) / 1e6
+    found = memory.stage_bytes(stage(pipeline, inputs), header(size, groups, ints)) / 1e6
 
     assert 0.9 * peak <= found <= 1.5 * peak
 
@@ -52,10 +52,10 @@ def test_measured_peaks_are_foreseen(pipeline, size, groups, ints, inputs, peak)
 @pytest.mark.parametrize(("dark", "peak"), [(855.7, 1371.5), (1694.5, 2420.0)])
 def test_a_large_dark_counts_where_groups_are_few(dark, peak):
     """Measured with two groups of a full frame (MB); beside many groups it goes under."""
-    found = memory.of_stage(stage(), header(groups=2), round(dark * 1e6)) / 1e6
+    found = memory.stage_bytes(stage(), header(groups=2), round(dark * 1e6)) / 1e6
 
     assert 0.9 * peak <= found <= 1.5 * peak
-    assert memory.of_stage(stage(), header(), round(dark * 1e6)) == memory.of_stage(
+    assert memory.stage_bytes(stage(), header(), round(dark * 1e6)) == memory.stage_bytes(
         stage(), header()
     )
 
@@ -67,28 +67,28 @@ def test_a_segment_counts_its_own_integrations():
         integrations=8, **{"exposure.integration_start": 3, "exposure.integration_end": 4}
     )
 
-    assert memory.of_stage(stage(), part) == memory.of_stage(stage(), header(integrations=2))
-    assert memory.of_stage(stage(), part) < memory.of_stage(stage(), whole)
+    assert memory.stage_bytes(stage(), part) == memory.stage_bytes(stage(), header(integrations=2))
+    assert memory.stage_bytes(stage(), part) < memory.stage_bytes(stage(), whole)
 
 
 def test_integrations_count_in_stage_2_where_they_are_kept():
     """A calints has them all, a cal is one image."""
     said = header(integrations=10)
-    mean, each = (memory.of_stage(stage("image2", 1, s), said) for s in ("rate", "rateints"))
+    mean, each = (memory.stage_bytes(stage("image2", 1, s), said) for s in ("rate", "rateints"))
 
     assert each > 4 * mean
 
 
 def test_an_unread_header_stands_for_a_full_frame():
     """What is not known is not taken for small."""
-    assert memory.of_stage(stage(), "") >= memory.of_stage(stage(), header(groups=1))
+    assert memory.stage_bytes(stage(), "") >= memory.stage_bytes(stage(), header(groups=1))
 
 
 def test_interleaved_reference_pixels_count():
     """IRS2 frames have more rows than the header says."""
     irs2 = header(**{"exposure.readpatt": "NRSIRS2RAPID"})
 
-    assert memory.of_stage(stage(), irs2) > 1.4 * memory.of_stage(stage(), header())
+    assert memory.stage_bytes(stage(), irs2) > 1.4 * memory.stage_bytes(stage(), header())
 
 
 def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
@@ -96,9 +96,9 @@ def test_a_job_asks_for_as_many_exposures_as_run_side_by_side():
     sizes = (("a", 3 * GB), ("a", 2 * GB), ("b", GB), ("c", 2 * GB))
     chains = [chain_of_size(*each) for each in sizes]
 
-    assert memory.of_job(chains, 2) == memory.JOB + 5 * GB
-    assert memory.of_job(chains, 2, most=4 * GB) == 4 * GB
-    assert memory.of_job(chains, 8, most=GB) == memory.JOB + 3 * GB
+    assert memory.job_bytes(chains, 2) == memory.JOB + 5 * GB
+    assert memory.job_bytes(chains, 2, most=4 * GB) == 4 * GB
+    assert memory.job_bytes(chains, 8, most=GB) == memory.JOB + 3 * GB
 
 
 def test_batches_hold_fewer_of_what_is_large():

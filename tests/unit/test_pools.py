@@ -15,7 +15,11 @@ from jwmirror.core.model.association import Associations, root_of
 from jwmirror.pipeline.associations import generated, read
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
-from jwmirror.planning.association_choice import choose, requests, unmatched
+from jwmirror.planning.association_choice import (
+    choose_associations,
+    describe_unmatched,
+    pool_requests,
+)
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations
 from tests.setup.plans import PlanSources, chains
@@ -151,8 +155,8 @@ def test_the_archive_s_associations_need_no_pool():
     """A recipe of whole programs takes what MAST has."""
     entries = [*map(row, ROOTS), pool("20260101t000000")]
 
-    assert requests(entries, ARCHIVE, [DEEP]) == ()
-    assert choose(ARCHIVE, entries, [DEEP], {}, {}).of(DEEP, 3) == (MOSAIC,)
+    assert pool_requests(entries, ARCHIVE, [DEEP]) == ()
+    assert choose_associations(ARCHIVE, entries, [DEEP], {}, {}).of(DEEP, 3) == (MOSAIC,)
 
 
 def test_a_part_of_a_program_is_made_from_its_latest_pool():
@@ -161,8 +165,8 @@ def test_a_part_of_a_program_is_made_from_its_latest_pool():
     entries = [*map(row, ROOTS), *pools]
     mine = association("image3", "jw01345-o001_t001_nircam", CALS[0])
 
-    (asked,) = requests(entries, ARCHIVE, [DEEP, FIRST])
-    found = choose(ARCHIVE, entries, [DEEP, FIRST], {("deep", 1345): [mine]}, {})
+    (asked,) = pool_requests(entries, ARCHIVE, [DEEP, FIRST])
+    found = choose_associations(ARCHIVE, entries, [DEEP, FIRST], {("deep", 1345): [mine]}, {})
 
     assert (asked.recipe, asked.pool.sha256, asked.roots) == (
         "deep",
@@ -177,13 +181,13 @@ def test_a_program_without_associations_is_made_from_its_pool():
     entries = [*map(row, ROOTS), pool("20260101t000000")]
     shallow = replace(DEEP, stages=(1,))
 
-    assert [each.roots for each in requests(entries, Associations(), [DEEP])] == [tuple(ROOTS)]
-    assert requests(entries, Associations(), [shallow]) == ()
+    assert [each.roots for each in pool_requests(entries, Associations(), [DEEP])] == [tuple(ROOTS)]
+    assert pool_requests(entries, Associations(), [shallow]) == ()
 
 
 def test_without_a_pool_a_part_has_what_lies_wholly_in_it():
     """A mosaic of more than was selected is not made of less."""
-    found = choose(ARCHIVE, map(row, ROOTS), [FIRST], {}, {})
+    found = choose_associations(ARCHIVE, map(row, ROOTS), [FIRST], {}, {})
 
     assert found.of(FIRST, 2) == (SINGLES[0],) and found.of(FIRST, 3) == ()
 
@@ -227,17 +231,18 @@ def test_what_a_recipe_says_of_exposures_that_nobody_holds_is_told():
     blocks = [{"detector": "nrcb1"}, {"detector": ("NRCA1", "NRCB1"), "filter": "F150W"}]
     recipe = replace(DEEP, where=tuple(Where(match=each, parameters={}) for each in blocks))
 
-    found = list(unmatched(entries, recipe))
-    nothing = list(unmatched(entries, replace(recipe, select={"filter": ("F150W", "F115W")})))
+    found = list(describe_unmatched(entries, recipe))
+    nothing = list(
+        describe_unmatched(entries, replace(recipe, select={"filter": ("F150W", "F115W")}))
+    )
 
     assert found == [
-        "where detector NRCA1 or NRCB1, filter F150W matches none of the exposures held"
+        "where detector NRCA1 or NRCB1, filter F150W matches none of the mirrored exposures"
     ]
-    none = "none of the 2 files it could start from is of filter F150W or F115W"
+    none = "none of the 2 files it could start from matches filter F150W or F115W"
     assert nothing == [none, *found]
-    assert (
-        list(unmatched([], recipe)) == list(unmatched(entries, replace(DEEP, programs=(2,)))) == []
-    )
+    assert not list(describe_unmatched([], recipe))
+    assert not list(describe_unmatched(entries, replace(DEEP, programs=(2,))))
 
 
 def test_own_files_stand_in_for_all_of_their_stage():
@@ -245,7 +250,7 @@ def test_own_files_stand_in_for_all_of_their_stage():
     own = association("image3", "mine", *reversed(CALS), candidate="a3001")
     recipe = replace(DEEP, associations=("mine.json",))
 
-    found = choose(ARCHIVE, map(row, ROOTS), [recipe], {}, {"deep": [own]})
+    found = choose_associations(ARCHIVE, map(row, ROOTS), [recipe], {}, {"deep": [own]})
 
     assert found.of(recipe, 3) == (own,) and len(found.of(recipe, 2)) == 2
 

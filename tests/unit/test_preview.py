@@ -178,7 +178,7 @@ def test_notes_tell_which_where_blocks_match_nothing(unsynced, tmp_path):
     notes = answer("plan", "--config", configured(tmp_path, mirror, recipes=recipes))["notes"]
 
     told = [note for note in notes if "matches none" in note]
-    assert told == ["recipe deep: where instrument MIRI matches none of the exposures held."]
+    assert told == ["recipe deep: where instrument MIRI matches none of the mirrored exposures."]
 
 
 def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, tmp_path):

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from jwmirror.core.model import Poll, Settling
 from jwmirror.core.model.association import Associations
-from jwmirror.planning.settling import Patience, settling
+from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from tests.setup.records import association, listing, product
 
 NOW = "2026-04-05T00:00:00+00:00"
@@ -42,13 +42,13 @@ def polled(at: str = NOW, **changed: dict[str, object]) -> Poll:
 
 def unsettled(poll: Poll, **patience: object):
     """What of the held association is unsettled: a record or None."""
-    found = settling(HELD, poll, Patience(**patience)).unsettled
+    found = find_unsettled(HELD, poll, SettlePolicy(**patience)).unsettled
     return found[0] if found else None
 
 
 def test_an_association_that_is_whole_does_not_wait():
     """Members of one version, made on one day: settled."""
-    assert settling(HELD, polled(), Patience()) == Settling()
+    assert find_unsettled(HELD, polled(), SettlePolicy()) == Settling()
 
 
 HALF = {
@@ -104,10 +104,10 @@ def test_what_the_user_accepts_does_not_wait(accepted):
 
 def test_the_first_sight_is_remembered():
     """Found again, an association has waited since the first poll that found it."""
-    first = settling(HELD, polled(**HALF["CAL_VER"]), Patience())
+    first = find_unsettled(HELD, polled(**HALF["CAL_VER"]), SettlePolicy())
 
-    again = settling(
-        HELD, polled("2026-04-09T00:00:00+00:00", **HALF["CAL_VER"]), Patience(), first
+    again = find_unsettled(
+        HELD, polled("2026-04-09T00:00:00+00:00", **HALF["CAL_VER"]), SettlePolicy(), first
     )
 
     assert again.unsettled[0].since == NOW
@@ -115,10 +115,11 @@ def test_the_first_sight_is_remembered():
 
 def test_a_program_that_was_not_asked_or_not_believed_stays_as_it_was():
     """Without a listing to judge by, what waited goes on waiting."""
-    first = settling(HELD, polled(**HALF["CAL_VER"]), Patience())
+    first = find_unsettled(HELD, polled(**HALF["CAL_VER"]), SettlePolicy())
 
-    assert settling(HELD, Poll(listings=(), changes=()), Patience(), first) == first
-    assert settling(HELD, replace(polled(), doubts={"1345": "?"}), Patience(), first) == first
+    assert find_unsettled(HELD, Poll(listings=(), changes=()), SettlePolicy(), first) == first
+    doubted = replace(polled(), doubts={"1345": "?"})
+    assert find_unsettled(HELD, doubted, SettlePolicy(), first) == first
 
 
 def test_what_waits_is_all_of_the_observation_s_association():
@@ -133,7 +134,7 @@ def test_exposures_do_not_wait_for_candidates_of_many_observations():
     """A c1001 waits alone: its exposures belong to their own observations."""
     wide = Associations(found=(replace(MEMBERS, candidate="c1001"),))
 
-    (found,) = settling(wide, polled(**HALF["CAL_VER"]), Patience()).unsettled
+    (found,) = find_unsettled(wide, polled(**HALF["CAL_VER"]), SettlePolicy()).unsettled
 
     assert found.exposures == ()
     assert not any("_cal" in uri for uri in found.uris)
@@ -145,7 +146,9 @@ def test_members_that_mast_does_not_list_are_named():
     (listing,) = poll.listings
     left = tuple(each for each in listing.products if each.filename != CAL_2)
 
-    found = settling(HELD, replace(poll, listings=(replace(listing, products=left),)), Patience())
+    found = find_unsettled(
+        HELD, replace(poll, listings=(replace(listing, products=left),)), SettlePolicy()
+    )
 
     assert found.unsettled == ()
     assert [(each.association, each.absent) for each in found.incomplete] == [(ASN, (CAL_2,))]

@@ -25,7 +25,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.run import Run
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
-from jwmirror.planning.association_choice import unmatched
+from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.inputs import why_missing
 from jwmirror.planning.resolver import Resolver
 from jwmirror.planning.resolvers import Resolvers
@@ -171,7 +171,7 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
 def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], holdings: Holdings) -> Iterator[str]:
     """Yield which recipes match nothing, and which were removed from the config."""
     for recipe in recipes:
-        for problem in unmatched(holdings.entries, recipe):
+        for problem in describe_unmatched(holdings.entries, recipe):
             yield f"recipe {recipe.name}: {problem}."
     files = Counter(Generations(mirror).entries().column("origin"))
     for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):

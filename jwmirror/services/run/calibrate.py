@@ -6,7 +6,7 @@ from pathlib import Path
 from jwmirror.core.model import Chain, Receipt, References
 from jwmirror.engine.memory_pool import of_machine
 from jwmirror.engine.worker import calibrate
-from jwmirror.planning.memory import room_in
+from jwmirror.planning.memory import stage_budget
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
 
@@ -43,6 +43,6 @@ def calibrate_batch(
         work=work,
         logs=logs,
         timeout_s=timeout_s,
-        room=room_in(available) / attempt,
+        room=stage_budget(available) / attempt,
         more_may_come=attempt <= retries and memory < of_machine(),
     )

@@ -26,7 +26,7 @@ from jwmirror.core.model.association import Association, Associations
 from jwmirror.pipeline import associations as association_files
 from jwmirror.pipeline.derivation import engine
 from jwmirror.pipeline.identity import described
-from jwmirror.planning.association_choice import Request, choose, requests
+from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
 from jwmirror.planning.inputs import taken_from_upstream
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import upstream_after
@@ -81,7 +81,7 @@ def _associations(
     """Return MAST's associations, and those that recipes use instead."""
     archived = association_files.gather(entries, Objects(mirror).path)
     generated: dict[tuple[str, int], tuple[Association, ...]] = {}
-    for request in requests(entries, archived, recipes):
+    for request in pool_requests(entries, archived, recipes):
         try:
             generated[request.recipe, request.program] = _generated(mirror, request)
         except CalibrationError as err:
@@ -97,10 +97,10 @@ def _associations(
         ]
         for recipe in recipes
     }
-    return choose(archived, entries, recipes, generated, own)
+    return choose_associations(archived, entries, recipes, generated, own)
 
 
-def _generated(mirror: Path, request: Request) -> tuple[Association, ...]:
+def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
     """Return the associations that the rules of jwst make of a pool, for selected exposures."""
     pool = request.pool
     return _cached(

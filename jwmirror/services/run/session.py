@@ -14,7 +14,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, HeldError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
-from jwmirror.planning.memory import of_job
+from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.load import parse_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles
@@ -92,5 +92,5 @@ def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: f
 
     `limit`: the most bytes that a first attempt requests to run several exposures at a time.
     """
-    needed = of_job(batches_of(plan)[batch], threads, limit)
+    needed = job_bytes(batches_of(plan)[batch], threads, limit)
     return attempt * round(needed / 1e6)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Poll, Settling
-from jwmirror.planning.settling import Patience, settling
+from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from jwmirror.services.run.holdings import load_holdings
 from jwmirror.store.runs import previous_settling
 
@@ -18,6 +18,5 @@ def settle_observations(
     unsettled. `days` and `accept` are those of `settle` in the config.
     """
     associations = load_holdings(mirror, poll).associations
-    return settling(
-        associations, poll, Patience(days=days, accept=tuple(accept)), previous_settling(run)
-    )
+    policy = SettlePolicy(days=days, accept=tuple(accept))
+    return find_unsettled(associations, poll, policy, previous_settling(run))
