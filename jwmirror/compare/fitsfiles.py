@@ -135,13 +135,16 @@ def compare_fits(comparison: Comparison, old: Path, new: Path, filename: str) ->
 
 @contextmanager
 def _opened(path: Path, filename: str) -> Iterator[Hdus]:
-    """Open a FITS file, check its end, and yield its HDUs by name."""
+    """Open a FITS file, check its end, and yield its HDUs by name.
+
+    It is not mapped into memory: images are read by sections, whose pages would stay resident.
+    """
     from astropy.io import fits
 
     with (
         reading(path, filename, "FITS", fits.VerifyError),
         warnings.catch_warnings(action="ignore"),
-        fits.open(path, disable_image_compression=True) as hdus,  # memory-mapped by default
+        fits.open(path, memmap=False, disable_image_compression=True) as hdus,
     ):
         named: Hdus = {}
         for hdu in hdus:
