@@ -1,7 +1,11 @@
-"""How a listing differs from what the mirror holds, and why. Pure: no I/O."""
+"""The differences between a listing and what the mirror holds, with their reasons. Pure.
+
+First the changes of a whole program, then the change of one product with its reasons, then the
+pairing of vanished products with their successors under new names, last the words for people.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
@@ -38,122 +42,106 @@ def compare_listing(
     held: HeldIndex,
     has_access: bool = False,
 ) -> tuple[Change, ...]:
-    """The changes that turn what is held of a program into what is listed and selected.
+    """Return the changes that turn the held files of a program into the listed and selected ones.
 
-    Sorted by URI; the order of the arguments does not matter. Of what is held and listed but no
-    longer selected only the access may change. A restamped or renamed product takes its former
-    name's place: that does not vanish besides. What is exclusive is withheld, unless there is
+    Sorted by URI; the order of the arguments does not matter. Held products that are still listed
+    but no longer selected change in nothing but access. The former product of a restamped or
+    renamed one does not count as vanished. Exclusive products are withheld, unless there is
     `has_access`. A held product that becomes exclusive is withheld once: its bytes are kept.
     """
-    now = {product.uri: product for product in listing.products}
+    listed = {product.uri: product for product in listing.products}
     chosen = set(selected_uris)
-    selected = [product for uri, product in now.items() if uri in chosen]
-    seen = held.glimpses
-    fresh = [product for product in selected if product.uri not in seen]
-    closed = [product for product in fresh if product.exclusive and not has_access]
-    arrived = [product for product in fresh if has_access or not product.exclusive]
-    missing = [uri for uri in seen if uri not in now and seen[uri].state == HELD]
-    gone = held.entries(missing).values()
-    former = pair_successors(gone, arrived)
-    replaced = {entry.product.uri for entry in former.values()}
-    vanished = [entry.product for entry in gone if entry.product.uri not in replaced]
-    moved = _not_plainly_same(selected, held)
-    then = held.entries(moved)
-    developments = (_development(then[uri], product, has_access) for uri, product in moved.items())
+    selected = [product for uri, product in listed.items() if uri in chosen]
+    unselected = (listed[uri] for uri in listed.keys() - chosen)
+    new = [product for product in selected if product.uri not in held.rows]
+    available = [product for product in new if has_access or not product.exclusive]
+    missing = [uri for uri, row in held.rows.items() if uri not in listed and row.state == HELD]
+    vanished = held.entries(missing)
+    predecessors = pair_successors(vanished.values(), available)
+    replaced = {entry.upstream.uri for entry in predecessors.values()}
     changes = [
-        *(_arrival(product, former.get(product.uri)) for product in arrived),
-        *(_withheld(product) for product in closed),
-        *(Change(kind=VANISHED, product=product) for product in vanished),
-        *(change for change in developments if change),
-        *_access_changes((now[uri] for uri in now.keys() - chosen), held),
+        *(_new_product(product, predecessors.get(product.uri)) for product in available),
+        *(_withheld(product) for product in new if product.exclusive and not has_access),
+        *(
+            Change(kind=VANISHED, product=entry.upstream)
+            for uri, entry in vanished.items()
+            if uri not in replaced
+        ),
+        *_held_products(selected, held, has_access),
+        *_access_changes(unselected, held),
     ]
     return tuple(sorted(changes, key=lambda change: change.product.uri))
 
 
-def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
-    """What shows that a product is not the held version any more; empty if it is.
-
-    Equal checksums (or validators, where MAST keeps no checksum) settle that nothing changed;
-    different ones that something did, and then the pedigree says what. Where one side knows
-    neither, a difference in pedigree that both know of decides.
-    """
-    is_same = _is_same(entry, product)
-    if is_same:
-        return ()
-    old = entry.product
-    told = tuple(
-        Reason(label, _said(old, field), _said(product, field))
-        for field, label in EVIDENCE.items()
-        if _said(old, field) != _said(product, field)
-    )
-    if is_same is None:
-        return tuple(reason for reason in told if reason.old and reason.new)
-    return told or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
-
-
-def _not_plainly_same(selected: Iterable[Product], held: HeldIndex) -> dict[str, Product]:
-    """The held products, by URI, that need more than a first look."""
-    seen = held.glimpses
-    return {
+def _held_products(
+    selected: Iterable[Product], held: HeldIndex, has_access: bool
+) -> Iterator[Change]:
+    """Yield the changes of held products; entries are built only where the row is not enough."""
+    rows = held.rows
+    suspects = {
         product.uri: product
         for product in selected
-        if product.uri in seen and not _is_plainly_same(seen[product.uri], product)
+        if product.uri in rows and not _is_clearly_unchanged(rows[product.uri], product)
     }
+    for uri, entry in held.entries(suspects).items():
+        if change := _held_product(entry, suspects[uri], has_access):
+            yield change
 
 
-def _is_plainly_same(glimpse: HeldRow, product: Product) -> bool:
-    """Whether a first look suffices: equal checksum or ETag, access and queue, as of nearly all.
+def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
+    """Return whether the row suffices: equal checksum or ETag, access and queue, as of nearly all.
 
-    A validator that is the sha256 of a body is for a closer look, at the bytes held.
+    A validator that is a sha256 has to be compared with the bytes that are held.
     """
     etag = product.validator or ""
     return (
-        glimpse.checksum == product.checksum
-        and glimpse.state == HELD
-        and (product.checksum is not None or (etag.startswith('"') and glimpse.validator == etag))
-        and glimpse.is_exclusive == product.exclusive
-        and glimpse.is_stale == product.stale
+        row.checksum == product.checksum
+        and row.state == HELD
+        and (product.checksum is not None or (etag.startswith('"') and row.validator == etag))
+        and row.is_exclusive == product.exclusive
+        and row.is_stale == product.stale
     )
 
 
-def _is_same(entry: Entry, product: Product) -> bool | None:
-    """Whether a product is the held bytes; None where the evidence cannot tell."""
-    old = entry.product
-    if old.checksum and product.checksum:
-        return old.checksum == product.checksum
-    if (product.validator or "").startswith("sha256:"):
-        return product.validator == f"sha256:{entry.sha256}"
-    if product.checksum:
-        return False  # MAST began to keep one; of these bytes or of others, nobody can know
-    if old.checksum:
-        return None  # MAST's row of the file is missing; it will come back
-    return old.validator == product.validator if product.validator else None
+def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
+    """Yield the changes of access to held products that are not selected any more."""
+    rows = held.rows
+    changed = {
+        product.uri: product
+        for product in unselected
+        if product.uri in rows and rows[product.uri].is_exclusive != product.exclusive
+    }
+    for uri, entry in held.entries(changed).items():
+        product = entry.upstream.with_access_of(changed[uri])
+        reasons = _access_reasons(entry.upstream, changed[uri])
+        if product.exclusive:
+            yield _withheld(product, reasons)
+        else:
+            yield Change(kind=RELEASED, product=product, reasons=reasons)
 
 
-def _said(product: Product, field: str) -> str:
-    value = getattr(product, field)
-    return "" if value is None else str(value)
+# ---- one product -----------------------------------------------------------------------------
 
 
-def _arrival(product: Product, former: Entry | None) -> Change:
-    """The change that a product not yet held means."""
-    if former is None:
+def _new_product(product: Product, predecessor: Entry | None) -> Change:
+    """Return the change that a product not yet held means."""
+    if predecessor is None:
         return Change(kind=NEW, product=product)
     is_association = names.association(product.filename) is not None
     return Change(
         kind=RESTAMPED if is_association else RENAMED,
         product=product,
-        reasons=(Reason("name", former.filename, product.filename),),
-        replaces=former.filename,
+        reasons=(Reason("name", predecessor.filename, product.filename),),
+        replaces=predecessor.filename,
     )
 
 
-def _development(entry: Entry, product: Product, has_access: bool) -> Change | None:
-    """The change that a held product went through; None if there is none."""
-    content, access = content_differences(entry, product), _access(entry.product, product)
-    reasons = (*content, *access)
+def _held_product(entry: Entry, product: Product, has_access: bool) -> Change | None:
+    """Return the change of a held product; None if nothing changed."""
+    content = content_differences(entry, product)
+    reasons = (*content, *_access_reasons(entry.upstream, product))
     if not reasons and entry.state == HELD:
-        queue = _queue(entry.product, product)
+        queue = _queue_reasons(entry.upstream, product)
         return Change(kind=STALE, product=product, reasons=queue) if queue else None
     if product.exclusive and not (has_access and (content or entry.state == GONE)):
         return _withheld(product, reasons)
@@ -162,80 +150,92 @@ def _development(entry: Entry, product: Product, has_access: bool) -> Change | N
     return Change(kind=REPROCESSED if content else RELEASED, product=product, reasons=reasons)
 
 
-def _queue(old: Product, new: Product) -> tuple[Reason, ...]:
-    """Whether MAST began or ceased to plan a reprocessing, as a reason."""
+def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
+    until = Reason("release", "", product.release_date or "unknown")
+    return Change(kind=WITHHELD, product=product, reasons=(*reasons, until))
+
+
+def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
+    """Return what shows that a product is not the held version any more; empty if it is.
+
+    Equal checksums (or validators, where MAST has no checksum) prove that nothing changed, and
+    different ones that something did; then the pedigree gives the reasons. Where neither is known
+    on both sides, a difference decides in pedigree values that both sides have: MAST's user
+    documentation names CAL_VER, CRDS_CTX and DATE as the signs of a newer product.
+    """
+    is_same = _is_same_content(entry, product)
+    if is_same:
+        return ()
+    held = entry.upstream
+    reasons = tuple(
+        Reason(label, _text(held, field), _text(product, field))
+        for field, label in EVIDENCE.items()
+        if _text(held, field) != _text(product, field)
+    )
+    if is_same is None:
+        return tuple(reason for reason in reasons if reason.old and reason.new)
+    return reasons or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
+
+
+def _is_same_content(entry: Entry, product: Product) -> bool | None:
+    """Return whether a product has the held bytes; None where the evidence does not decide."""
+    held = entry.upstream
+    if held.checksum and product.checksum:
+        return held.checksum == product.checksum
+    if (product.validator or "").startswith("sha256:"):
+        return product.validator == f"sha256:{entry.sha256}"
+    if product.checksum:
+        return False  # MAST has a checksum now, and it may be that of other bytes
+    if held.checksum:
+        return None  # MAST's row of the file is missing; it will come back
+    return held.validator == product.validator if product.validator else None
+
+
+def _text(product: Product, field: str) -> str:
+    value = getattr(product, field)
+    return "" if value is None else str(value)
+
+
+def _queue_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
+    """Return the reason if MAST queued a product for reprocessing, or removed it from the queue."""
     if old.stale == new.stale:
         return ()
     words = {True: "queued", False: ""}
     return (Reason("reprocessing", words[old.stale], words[new.stale]),)
 
 
-def _access(old: Product, new: Product) -> tuple[Reason, ...]:
-    """Whether access to a product changed, as a reason."""
+def _access_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
+    """Return the reason if the access to a product changed."""
     if old.exclusive == new.exclusive:
         return ()
     words = {True: "exclusive", False: "public"}
     return (Reason("access", words[old.exclusive], words[new.exclusive]),)
 
 
-def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
-    """Yield the changes of access to held products that are not selected any more."""
-    seen = held.glimpses
-    moved = {
-        product.uri: product
-        for product in unselected
-        if product.uri in seen and seen[product.uri].is_exclusive != product.exclusive
-    }
-    for uri, entry in held.entries(moved).items():
-        product, reasons = (
-            entry.product.with_access_of(moved[uri]),
-            _access(entry.product, moved[uri]),
-        )
-        if product.exclusive:
-            yield _withheld(product, reasons)
-        else:
-            yield Change(kind=RELEASED, product=product, reasons=reasons)
+# ---- products under new names ----------------------------------------------------------------
 
 
-def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
-    until = Reason("release", "", product.release_date or "unknown")
-    return Change(kind=WITHHELD, product=product, reasons=(*reasons, until))
-
-
-def describe_change(change: Change) -> str:
-    """One line for people: what happened to which file, and why."""
-    reasons = ", ".join(
-        f"{reason.what} {_shown(reason.old)} -> {_shown(reason.new)}" for reason in change.reasons
-    )
-    return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"
-
-
-def _shown(value: str) -> str:
-    """A value as people see it: checksums cut short."""
-    bare = value.removeprefix("sha256:").strip('"')
-    is_checksum = len(bare) >= 32 and all(letter in "0123456789abcdef" for letter in bare)
-    return f"{bare[:SHORT]}.." if is_checksum else value or "-"
-
-
-def pair_successors(gone: Iterable[Entry], fresh: Iterable[Product]) -> Mapping[str, Entry]:
-    """URI of each fresh product that carries on a vanished one -> that entry; one to one.
+def pair_successors(vanished: Iterable[Entry], new: Iterable[Product]) -> dict[str, Entry]:
+    """Return, by the URI of each new product that succeeds a vanished one, that entry; one to one.
 
     Associations and pools: of the same program, candidate and type, with the same counter, or
-    else the only ones left; of several stamps the latest carry on. Others: with the same bytes,
-    or of the same name but for the target; only where there is one such pair.
+    else the only ones left; of several stamps the latest are paired. MAST changes the stamp at
+    each reprocessing, and sometimes the counter (jwst issue 10868). Other products: with the same
+    bytes, or the same name but for the target (jdaviz issue 3770); only where just one pair fits.
     """
-    entries = {entry.product.uri: entry for entry in gone}
-    olds, news = [entry.product for entry in entries.values()], list(fresh)
-    found: dict[str, Entry] = {}
-    for key_of, may_choose in _RULES:
-        former, later = _by_key(olds, key_of), _by_key(news, key_of)
-        for key in former.keys() & later.keys():
-            old, new = (_heir(group[key], may_choose) for group in (former, later))
-            if old and new:
-                found[new.uri] = entries[old.uri]
+    entries = {entry.upstream.uri: entry for entry in vanished}
+    olds, news = [entry.upstream for entry in entries.values()], list(new)
+    predecessors: dict[str, Entry] = {}
+    for key_of, may_choose in _PAIRING_RULES:
+        olds_by_key, news_by_key = _by_key(olds, key_of), _by_key(news, key_of)
+        for key in olds_by_key.keys() & news_by_key.keys():
+            old = _only_or_latest(olds_by_key[key], may_choose)
+            successor = _only_or_latest(news_by_key[key], may_choose)
+            if old and successor:
+                predecessors[successor.uri] = entries[old.uri]
                 olds.remove(old)
-                news.remove(new)
-    return found
+                news.remove(successor)
+    return predecessors
 
 
 def _by_key(
@@ -248,38 +248,62 @@ def _by_key(
     return groups
 
 
-def _heir(group: list[Product], may_choose: bool) -> Product | None:
-    """The one product of a group; of several the latest, if there may be a choice."""
+def _only_or_latest(group: list[Product], may_choose: bool) -> Product | None:
+    """Return the only product of a group, or the latest of several if `may_choose`."""
     if len(group) == 1:
         return group[0]
     return max(group, key=lambda product: product.filename) if may_choose else None
 
 
-def _numbered(product: Product) -> Hashable:
-    """Of an association or pool: all but the stamp."""
-    named = names.association(product.filename)
-    return named and (named.series, named.counter)
+def _series_and_counter(product: Product) -> Hashable:
+    """Return all of an association's or pool's name but the stamp."""
+    parts = names.association(product.filename)
+    return parts and (parts.series, parts.counter)
 
 
 def _series(product: Product) -> Hashable:
-    """Of an association or pool: all but the stamp and the counter, which may change too."""
-    named = names.association(product.filename)
-    return named and named.series
+    """Return all of an association's or pool's name but the stamp and the counter."""
+    parts = names.association(product.filename)
+    return parts and parts.series
 
 
 def _content(product: Product) -> Hashable:
-    """Of other products: what kind of file, with which bytes."""
+    """Return the kind of file and its bytes; None for associations and pools."""
     if not product.checksum or names.association(product.filename):
         return None
     return (product.observation, product.suffix, product.checksum)
 
 
-def _target(product: Product) -> Hashable:
-    """Of other products: the name without the target."""
-    named = names.parse(product.filename)
-    if named is None or names.association(product.filename):
+def _name_without_target(product: Product) -> Hashable:
+    """Return the kind of file and its name without the target; None for associations and pools."""
+    parts = names.parse(product.filename)
+    if parts is None or names.association(product.filename):
         return None
-    return (product.observation, product.level, product.suffix, names.without_target(named.root))
+    return (product.observation, product.level, product.suffix, names.without_target(parts.root))
 
 
-_RULES = ((_numbered, True), (_series, False), (_content, False), (_target, False))
+_PAIRING_RULES = (  # key of a product; whether the latest of several may be chosen
+    (_series_and_counter, True),
+    (_series, False),
+    (_content, False),
+    (_name_without_target, False),
+)
+
+
+# ---- words -----------------------------------------------------------------------------------
+
+
+def describe_change(change: Change) -> str:
+    """Return one line for people: what happened to which file, and why."""
+    reasons = ", ".join(
+        f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
+        for reason in change.reasons
+    )
+    return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"
+
+
+def _shortened(value: str) -> str:
+    """Return a value as people see it: checksums are cut short."""
+    bare = value.removeprefix("sha256:").strip('"')
+    is_checksum = len(bare) >= 32 and all(letter in "0123456789abcdef" for letter in bare)
+    return f"{bare[:SHORT]}.." if is_checksum else value or "-"

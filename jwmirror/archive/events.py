@@ -1,4 +1,7 @@
-"""MAST's subscription events: a hint of what changed, before the next poll."""
+"""MAST's subscription events, and polls that are limited to the observations they name.
+
+Events are hints only: they make a poll smaller, and a later full poll finds the same changes.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -23,63 +26,67 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def observation(self) -> str:
-        """The observation in the file's name; "" where it tells none."""
-        found = names.parse(self.filename)
-        return found.observation if found else ""
+        """The observation in the file's name; "" if there is none."""
+        parts = names.parse(self.filename)
+        return parts.observation if parts else ""
 
 
 def read_events(path: Path) -> tuple[Event, ...]:
-    """The JWST events in a subscription's attachment; ArchiveError if the file is none."""
+    """Return the JWST events in a subscription's attachment; ArchiveError if it is another file."""
     try:
-        found = msgspec.json.decode(Path(path).read_bytes(), type=tuple[Event, ...])
+        events = msgspec.json.decode(Path(path).read_bytes(), type=tuple[Event, ...])
     except (OSError, msgspec.DecodeError) as err:
         raise ArchiveError(
             f"{path}: expected the JSON list of events that MAST attaches to a subscription's "
             f"e-mail, found otherwise ({err}); nothing was taken from it."
         ) from err
-    return tuple(event for event in found if event.mission.upper() == "JWST")
+    return tuple(event for event in events if event.mission.upper() == "JWST")
+
+
+# ---- which observations to ask for -----------------------------------------------------------
 
 
 def scopes_of(events: Iterable[Event]) -> tuple[Scope, ...]:
-    """The programs that events name, each with the observations that changed.
+    """Return the programs that events name, each with the observations that changed.
 
-    A program of which an event's file name tells no observation is named as a whole.
+    A whole program is named if the file name of one of its events has no observation.
     """
-    found: dict[int, set[str]] = defaultdict(set)
+    observations: dict[int, set[str]] = defaultdict(set)
     for event in events:
-        found[event.program].add(event.observation)
+        observations[event.program].add(event.observation)
     return tuple(
         Scope(program=program, observations=() if "" in some else tuple(sorted(some)))
-        for program, some in sorted(found.items())
+        for program, some in sorted(observations.items())
     )
 
 
 def limit_poll(
     selections: Iterable[Selection], hints: Iterable[Scope]
 ) -> dict[int, tuple[str, ...]]:
-    """The observations to ask for of each program that the hints name; none are named for all.
+    """Return, by program, the hinted observations that are selected; () means all of them.
 
-    What is not selected is left out. No programs at all: nothing limits the poll.
+    Programs that are not hinted or not selected are absent. An empty result: poll all programs.
     """
-    chosen: dict[int, set[str] | None] = {}  # by program; None: every observation
-    for each in selections:
-        chosen[each.program] = _joined(chosen.get(each.program, set()), _observations(each))
-    named: dict[int, set[str] | None] = {}
+    selected: dict[int, set[str] | None] = {}  # by program; None: every observation
+    for selection in selections:
+        program = selection.program
+        selected[program] = _union(selected.get(program, set()), _observations(selection))
+    hinted: dict[int, set[str] | None] = {}
     for hint in hints:
-        named[hint.program] = _joined(
-            named.get(hint.program, set()), set(hint.observations) or None
+        hinted[hint.program] = _union(
+            hinted.get(hint.program, set()), set(hint.observations) or None
         )
-    found = {}
-    for program in sorted(named.keys() & chosen.keys()):
-        wanted, selected = named[program], chosen[program]
-        if wanted is None:
-            found[program] = ()
-        elif both := wanted if selected is None else wanted & selected:
-            found[program] = tuple(sorted(both))
-    return found
+    limits: dict[int, tuple[str, ...]] = {}
+    for program in sorted(hinted.keys() & selected.keys()):
+        some, allowed = hinted[program], selected[program]
+        if some is None:
+            limits[program] = ()
+        elif both := some if allowed is None else some & allowed:
+            limits[program] = tuple(sorted(both))
+    return limits
 
 
-def _joined(some: set[str] | None, more: set[str] | None) -> set[str] | None:
+def _union(some: set[str] | None, more: set[str] | None) -> set[str] | None:
     return None if some is None or more is None else some | more
 
 
@@ -89,32 +96,36 @@ def _observations(selection: Selection) -> set[str] | None:
     return {f"o{number:03d}" for number in selection.observations}
 
 
+# ---- answers about some observations ---------------------------------------------------------
+
+
 def no_longer_listed(
     former: Listing, part: Listing, observations: Collection[str]
 ) -> tuple[Product, ...]:
-    """What was listed of the observations and is not in an answer that is limited to them.
+    """Return the products of these observations that are in the former listing only.
 
-    Such a product vanished, or is listed under another observation: only a full listing can tell.
-    An association or pool that has a newer issue in the answer is told.
+    `part` is an answer limited to the observations. A product that is not in it vanished, or is
+    listed under another observation: only a full listing shows which. An association or pool that
+    has a newer issue in the answer is not returned.
     """
-    now = {product.uri for product in part.products}
-    reissued = {_series(product.filename) for product in part.products} - {None}
+    uris = {product.uri for product in part.products}
+    series = {_series(product.filename) for product in part.products} - {None}
     return tuple(
         product
         for product in former.products
         if product.observation in observations
-        and product.uri not in now
-        and _series(product.filename) not in reissued
+        and product.uri not in uris
+        and _series(product.filename) not in series
     )
 
 
 def _series(filename: str) -> tuple[int, str, str] | None:
-    named = names.association(filename)
-    return named and named.series
+    parts = names.association(filename)
+    return parts.series if parts else None
 
 
 def merge_part(former: Listing, part: Listing, observations: Collection[str]) -> Listing:
-    """The former listing with all that it says of the observations replaced by a new answer."""
-    others = (each for each in former.products if each.observation not in observations)
+    """Return the former listing with the products of these observations replaced by `part`."""
+    others = (product for product in former.products if product.observation not in observations)
     products = sorted((*others, *part.products), key=lambda product: product.uri)
     return replace(part, products=tuple(products))

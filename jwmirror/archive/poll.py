@@ -1,4 +1,4 @@
-"""A poll: what the selected programs hold now, and how that differs from what the mirror holds."""
+"""The poll: list the selected programs at MAST, compare them with the mirror, order downloads."""
 
 import gc
 import logging
@@ -29,117 +29,34 @@ from jwmirror.core.model import (
     digest,
 )
 
-
-@dataclass(frozen=True, kw_only=True)
-class VanishPolicy:
-    """How much may vanish at once, and of which programs the user said that it did."""
-
-    vanish_limit: float = 0.5  # of a program's held products, 0 to 1
-    accepted: Collection[int] = ()
-
-
-def vanish_doubt(
-    listing: Listing, changes: Sequence[Change], held: HeldIndex, policy: VanishPolicy
-) -> str:
-    """Why the vanished products among `changes` are not believed; "" if they are.
-
-    A listing that lacks more of them than the limit is more
-    likely a fault of the archive than a fact.
-    """
-    present = held.present
-    gone = sum(change.kind == VANISHED for change in changes)
-    if gone <= policy.vanish_limit * present or listing.program in policy.accepted:
-        return ""
-    return (
-        f"program {listing.program}: MAST lists {gone} of {present} held products no more; "
-        f"expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to vanish between two "
-        "polls, so this is not believed and they stay as they were; look at the program at MAST, "
-        f"and if it is so run `snakemake --config accept_vanished={listing.program}` once."
-    )
-
-
-def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The changes but for what vanished."""
-    return tuple(change for change in changes if change.kind != VANISHED)
-
+NAME_DIGITS = 16  # of the digest in an order's name
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class VanishPolicy:
+    """How much may vanish at once, and for which programs the user accepted that it did."""
+
+    vanish_limit: float = 0.5  # of a program's held products, 0 to 1
+    accepted: Collection[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProgramPoll:
-    """What a poll found of one program."""
+    """The result of a poll for one program."""
 
     listing: Listing
     changes: tuple[Change, ...]
-    lacking: tuple[str, ...]  # what the selections name and MAST has not
+    unmatched: tuple[str, ...]  # values of the selections that no product has
     is_first: bool
     doubt: str
     only: tuple[str, ...]  # the observations that were asked for; empty: all
 
 
-def poll(
-    url: str,
-    selections: Sequence[Selection],
-    entries: Sequence[Entry],
-    token: str | None,
-    downloads: int,
-    policy: VanishPolicy | None = None,
-    hints: Iterable[Scope] = (),
-    former: Mapping[int, Listing] | None = None,
-) -> Poll:
-    """Ask the server at `url` for each program of the selections, one after the other.
-
-    Several selections of one program add up. Where `hints` name some of what is selected, only
-    that is asked for, and laid over the program's `former` listing; a program without one, or of
-    which nothing is held, is asked for as a whole. ArchiveError unless every listing came whole.
-    """
-    limited = limit_poll(selections, hints)
-    ordered = sorted(
-        (each for each in selections if not limited or each.program in limited),
-        key=lambda selection: selection.program,
-    )
-    server = MastClient(url=url, token=token, downloads=downloads)
-    with gc_paused():
-        found = [
-            _poll_program(
-                server,
-                number,
-                tuple(chosen),
-                entries,
-                policy or VanishPolicy(),
-                limited.get(number, ()),
-                (former or {}).get(number),
-            )
-            for number, chosen in groupby(ordered, key=lambda selection: selection.program)
-        ]
-    return Poll(
-        listings=tuple(each.listing for each in found),
-        changes=tuple(change for each in found for change in each.changes),
-        unmatched=tuple(words for each in found for words in each.lacking),
-        first=tuple(each.listing.program for each in found if each.is_first),
-        limited_to=tuple(
-            Scope(program=each.listing.program, observations=each.only) for each in found if limited
-        ),
-        doubts={str(each.listing.program): each.doubt for each in found if each.doubt},
-    )
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Spare the search for cycles: records have none, and each search would look at them all."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 @dataclass(frozen=True, kw_only=True)
 class MastClient:
-    """A MAST server, and how to talk to it."""
+    """Queries to one MAST server."""
 
     url: str
     token: str | None
@@ -152,23 +69,84 @@ class MastClient:
         held: HeldIndex,
         only: Sequence[str] = (),
     ) -> tuple[Listing, set[str]]:
-        """What it holds of a program, or of some observations, and the URIs that are selected.
+        """Return the listing of a program, or of some observations, and the selected URIs.
 
-        What of these has no checksum is looked at.
+        Selected products without checksum have a validator.
         """
         may_be_empty = bool(held) or bool(only)
         listing = query_listing(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
-        chosen = _chosen(listing, selections)
+        uris = _selected_uris(listing, selections)
         known = held.validators()
-        return add_validators(listing, self.url, known, self.token, self.downloads, chosen), chosen
+        return add_validators(listing, self.url, known, self.token, self.downloads, uris), uris
 
 
-def _chosen(listing: Listing, selections: Iterable[Selection]) -> set[str]:
-    return {product.uri for each in selections for product in select_products(listing, each)}
+def poll(
+    url: str,
+    selections: Sequence[Selection],
+    entries: Sequence[Entry],
+    token: str | None,
+    downloads: int,
+    policy: VanishPolicy | None = None,
+    hints: Iterable[Scope] = (),
+    former: Mapping[int, Listing] | None = None,
+) -> Poll:
+    """Query the server at `url` for each program of the selections, one after the other.
+
+    Several selections of one program add up. If `hints` name some of what is selected, only that
+    is queried, and merged into the program's `former` listing; a program without one, or of which
+    the mirror has no file, is queried as a whole. ArchiveError unless every listing is complete.
+    """
+    limited = limit_poll(selections, hints)
+    ordered = sorted(
+        (selection for selection in selections if not limited or selection.program in limited),
+        key=lambda selection: selection.program,
+    )
+    client = MastClient(url=url, token=token, downloads=downloads)
+    with gc_paused():
+        polls = [
+            _poll_program(
+                client,
+                program,
+                tuple(chosen),
+                entries,
+                policy or VanishPolicy(),
+                limited.get(program, ()),
+                (former or {}).get(program),
+            )
+            for program, chosen in groupby(ordered, key=lambda selection: selection.program)
+        ]
+    return Poll(
+        listings=tuple(each.listing for each in polls),
+        changes=tuple(change for each in polls for change in each.changes),
+        unmatched=tuple(words for each in polls for words in each.unmatched),
+        first=tuple(each.listing.program for each in polls if each.is_first),
+        limited_to=tuple(
+            Scope(program=each.listing.program, observations=each.only) for each in polls if limited
+        ),
+        doubts={str(each.listing.program): each.doubt for each in polls if each.doubt},
+    )
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Disable the cyclic garbage collector: it would scan all of the many, acyclic records."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _selected_uris(listing: Listing, selections: Iterable[Selection]) -> set[str]:
+    return {
+        product.uri for selection in selections for product in select_products(listing, selection)
+    }
 
 
 def _poll_program(
-    server: MastClient,
+    client: MastClient,
     program: int,
     selections: Sequence[Selection],
     entries: Sequence[Entry],
@@ -176,35 +154,35 @@ def _poll_program(
     only: tuple[str, ...],
     former: Listing | None,
 ) -> ProgramPoll:
-    """One program's listing, its changes, and what of it is missing or not believed."""
+    """Return one program's listing and its changes; vanished products only if they are believed."""
     held = HeldIndex(entries, program)
     listing = None
     if only and held and former:
-        part, _ = server.listing(program, selections, held, only)
-        if listing := _updated(former, part, only):
-            chosen = _chosen(listing, selections)
+        part, _ = client.listing(program, selections, held, only)
+        if listing := _merged(former, part, only):
+            uris = _selected_uris(listing, selections)
     if listing is None:
-        only, (listing, chosen) = (), server.listing(program, selections, held)
-    changes = compare_listing(listing, chosen, held, has_access=bool(server.token))
+        only, (listing, uris) = (), client.listing(program, selections, held)
+    changes = compare_listing(listing, uris, held, has_access=bool(client.token))
     doubt = vanish_doubt(listing, changes, held, policy)
-    found = ProgramPoll(
+    result = ProgramPoll(
         listing=listing,
         changes=without_vanished(changes) if doubt else changes,
-        lacking=tuple(
+        unmatched=tuple(
             f"program {program}, {words}"
-            for each in selections
-            for words in unmatched_criteria(listing, each)
+            for selection in selections
+            for words in unmatched_criteria(listing, selection)
         ),
         is_first=not held,
         doubt=doubt,
         only=only,
     )
-    _tell(found, len(chosen))
-    return found
+    _log(result, len(uris))
+    return result
 
 
-def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
-    """A program's listing with some observations brought up to date; None if that cannot tell."""
+def _merged(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
+    """Return a program's listing with some observations updated; None if that may miss changes."""
     absent = no_longer_listed(former, part, only)
     if not absent:
         return merge_part(former, part, only)
@@ -218,33 +196,54 @@ def _updated(former: Listing, part: Listing, only: Sequence[str]) -> Listing | N
     return None
 
 
-def _tell(found: ProgramPoll, selected: int) -> None:
-    """Log what was found; a first poll has no history, so its new products are only counted."""
+def vanish_doubt(
+    listing: Listing, changes: Sequence[Change], held: HeldIndex, policy: VanishPolicy
+) -> str:
+    """Return why the vanished products among `changes` are not believed; "" if they are.
+
+    A listing that lacks more held products than the limit is more likely a fault of the archive.
+    """
+    vanished = sum(change.kind == VANISHED for change in changes)
+    if vanished <= policy.vanish_limit * held.present or listing.program in policy.accepted:
+        return ""
+    return (
+        f"program {listing.program}: MAST no longer lists {vanished} of {held.present} products "
+        f"that the mirror has; expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to "
+        "vanish between two polls, so their state was not changed; look the program up at MAST, "
+        "and if they are really gone, run "
+        f"`snakemake --config accept_vanished={listing.program}` once."
+    )
+
+
+def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes without those of vanished products."""
+    return tuple(change for change in changes if change.kind != VANISHED)
+
+
+def _log(result: ProgramPoll, selected: int) -> None:
+    """Log the result; a first poll has no history, so its new products are only counted."""
     log.info(
         "program %d: %d products listed, %d selected, %d changes%s",
-        found.listing.program,
-        len(found.listing.products),
+        result.listing.program,
+        len(result.listing.products),
         selected,
-        len(found.changes),
-        " (first poll)" if found.is_first else "",
+        len(result.changes),
+        " (first poll)" if result.is_first else "",
     )
-    for change in found.changes:
-        if not (found.is_first and change.kind == NEW):
+    for change in result.changes:
+        if not (result.is_first and change.kind == NEW):
             log.info("%s", describe_change(change))
-    for words in found.lacking:
-        log.warning("%s: nothing of that at MAST; see the keys in config/README.md", words)
-    if found.doubt:
-        log.warning("%s", found.doubt)
-
-
-NAME_DIGITS = 16  # of the digest in an order's name
+    for words in result.unmatched:
+        log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
+    if result.doubt:
+        log.warning("%s", result.doubt)
 
 
 def group_into_orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
-    """One order per observation: jw01345-o001.<digest> -> its products, sorted by URI.
+    """Return one order per observation: jw01345-o001.<digest> -> its products, sorted by URI.
 
-    The digest covers when it was asked, so that what failed is ordered afresh by the next run.
-    `fetched` is read only if something is wanted.
+    The digest covers the time of the query, so that failed products get a new order in the next
+    run. `fetched` are versions that earlier runs downloaded; they are read only if needed.
     """
     wanted = [change.product for change in poll.changes if change.wants_bytes]
     if not wanted:
