@@ -1,20 +1,29 @@
-"""Listings: all that MAST holds of one program, one record per file, with its pedigree."""
+"""Listings: all products that MAST lists of one program, one record per file."""
 
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from jwmirror.archive import rows as mast_rows
-from jwmirror.archive.portal import TIMEOUT_S, TIMEOUTS, Portal
-from jwmirror.archive.rows import NO_ROW, CaomObservation, CaomProduct, KeywordRecord
+from jwmirror.archive.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
+from jwmirror.archive.rows import (
+    KEYWORD_COLUMNS,
+    NO_RECORD,
+    TABLE_COLUMNS,
+    CaomObservation,
+    CaomProduct,
+    KeywordRecord,
+    read_keywords,
+    read_observations,
+    read_products,
+)
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from jwmirror.net.http import Timeouts
 
-GROUP = 10  # observations whose products are asked for at once: large joins time out at MAST
-TABLES = {  # CAOM's instruments, and the keyword table of each
+GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
+TABLES = {  # CAOM's instruments -> keyword tables
     "NIRCAM": "Nircam",
     "NIRSPEC": "Nirspec",
     "NIRISS": "Niriss",
@@ -26,206 +35,210 @@ GUIDE_STARS = "GuideStar"
 log = logging.getLogger(__name__)
 
 
+# ---- queries ---------------------------------------------------------------------------------
+
+
 def query_listing(
     url: str,
     program: int,
     token: str | None = None,
     timeout_s: float = TIMEOUT_S,
-    timeouts: Timeouts = TIMEOUTS,
+    timeouts: Timeouts = QUERY_TIMEOUTS,
     may_be_empty: bool = False,
     only: Collection[str] = (),
 ) -> Listing:
-    """What the MAST server at `url` holds of a program; ArchiveError unless all of it came.
+    """Return all that the MAST server at `url` lists of a program; ArchiveError if incomplete.
 
-    That MAST knows no such program is an error too, unless the listing `may_be_empty`. Some
-    observations (o001, c1001) `only` are asked for, and listed, if there are any.
-    astroquery talks to one server per process: the first that it was asked for.
+    A program that MAST does not know is an error, too, unless the listing `may_be_empty`. `only`
+    limits queries and listing to some observations (o001, c1001). astroquery uses one server per
+    process: the first that was queried.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, timeouts)
-    observations = mast_rows.read_observations(portal.observations(program), program)
+    observations = read_observations(portal.observations(program), program)
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
             "correct its number in the config (without leading zeros: YAML takes 01345 for 741)."
         )
     if only:
-        observations = [
-            each for each in observations if names.observation(each.name) in (*only, "")
-        ]
-    offers = _offers(portal, observations)
+        observations = [o for o in observations if names.observation(o.name) in (*only, "")]
+    files = _query_products(portal, observations)
     if only:
-        offers = [each for each in offers if names.observation(each.filename) in only]
-    rows = _keywords(portal, program, observations, offers, only)
-    listing = assemble_listing(program, asked_at, observations, offers, rows)
+        files = [file for file in files if names.observation(file.filename) in only]
+    records = _query_keywords(portal, program, observations, files, only)
+    listing = assemble_listing(program, asked_at, observations, files, records)
     of_some = f", {', '.join(sorted(only))}" if only else ""
     log.info("MAST lists %d products of program %d%s", len(listing.products), program, of_some)
     return listing
 
 
-def _offers(portal: Portal, observations: Iterable[CaomObservation]) -> list[CaomProduct]:
+def _query_products(portal: Portal, observations: Iterable[CaomObservation]) -> list[CaomProduct]:
     obsids = sorted({each.obsid for each in observations if not each.is_planned})
     groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [offer for group in groups for offer in mast_rows.read_products(portal.products(group))]
+    return [file for group in groups for file in read_products(portal.products(group))]
 
 
-def _keywords(
+def _query_keywords(
     portal: Portal,
     program: int,
     observations: Iterable[CaomObservation],
-    offers: Sequence[CaomProduct],
+    files: Sequence[CaomProduct],
     only: Collection[str],
 ) -> list[KeywordRecord]:
-    """The rows of every table that should have some; ArchiveError if one has none at all."""
+    """Return the records of every table that should have some; ArchiveError if one has none."""
     instruments = {each.obsid: each.instrument for each in observations}
-    fits = [offer for offer in offers if offer.filename.endswith(".fits")]
-    tables: dict[str, set[str]] = defaultdict(set)
-    for offer in fits:
-        if table := _table(offer, instruments):
-            tables[table].add(offer.filename)
-    rows: list[KeywordRecord] = []
-    for table, filenames in sorted(tables.items()):
-        found = _rows_of(portal, table, program, only, filenames)
-        if not found:
+    filenames: dict[str, set[str]] = defaultdict(set)  # by table
+    for file in files:
+        if file.filename.endswith(".fits") and (table := _table(file, instruments)):
+            filenames[table].add(file.filename)
+    records: list[KeywordRecord] = []
+    for table in sorted(filenames):
+        of_table = _query_table(portal, table, program, only, filenames[table])
+        if not of_table:
             raise ArchiveError(
                 f"MAST's table Mast.Jwst.Filtered.{table}: expected rows of program {program}, "
                 "whose FITS files MAST lists, got none; without them changes could go unseen; "
                 "nothing was changed; run again later."
             )
-        rows += found
-    return rows
+        records += of_table
+    return records
 
 
-def _rows_of(
+def _query_table(
     portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
 ) -> list[KeywordRecord]:
-    """A table's rows of some observations, or, where a file's is not among those, of all."""
-    columns = (*mast_rows.TABLE_COLUMNS[table], *mast_rows.KEYWORD_COLUMNS)
+    """Return a table's records of some observations, or of all if a file is not among them."""
+    columns = (*TABLE_COLUMNS[table], *KEYWORD_COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
         rows = portal.keywords(table, program, columns, numbers)
-        found = mast_rows.read_keywords(rows, table, program)
-        if filenames <= {row.filename for row in found}:
-            return found
-    return mast_rows.read_keywords(portal.keywords(table, program, columns), table, program)
+        records = read_keywords(rows, table, program)
+        if filenames <= {record.filename for record in records}:
+            return records
+    return read_keywords(portal.keywords(table, program, columns), table, program)
 
 
-def _table(offer: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:
-    """The keyword table that should have a row for a FITS file."""
-    if names.guiding_type(offer.filename):
+def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:
+    """Return the keyword table that should have a row for a FITS file."""
+    if names.guiding_type(file.filename):
         return GUIDE_STARS
-    return TABLES.get(instruments.get(offer.obsid) or "")
+    return TABLES.get(instruments.get(file.obsid) or "")
+
+
+# ---- from answers to a listing: pure ---------------------------------------------------------
 
 
 def assemble_listing(
     program: int,
     asked_at: str,
     observations: Iterable[CaomObservation],
-    offers: Sequence[CaomProduct],
-    rows: Iterable[KeywordRecord],
+    files: Sequence[CaomProduct],
+    records: Iterable[KeywordRecord],
 ) -> Listing:
-    """The listing that MAST's answers come to: one product per URI, sorted by URI. Pure.
+    """Return the listing that MAST's answers give: one product per URI, sorted by URI.
 
-    Left out, with a warning: names that no folder can take, and second URIs under one name. Files
-    of other programs (listed because they were used with this one's) belong to those programs.
+    Unsafe file names, and second URIs of one file name, are left out with a warning. Files of
+    other programs, listed because this one used them, are left to those programs.
     """
     instruments = {each.obsid: each.instrument for each in observations}
-    by_name = {row.filename: row for row in rows}
-    relatives = _by_root(
-        by_name.values(), (o.filename for o in offers if o.filename not in by_name)
-    )
+    by_name = {record.filename: record for record in records}
+    without_record = (file.filename for file in files if file.filename not in by_name)
+    siblings = _by_root(by_name.values(), without_record)
     products: list[Product] = []
-    filenames: dict[str, str] = {}
-    for offer in _once(offers):
-        name = names.parse(offer.filename) if _is_sound(offer) else None
+    uris: dict[str, str] = {}  # by file name
+    for file in _one_per_uri(files):
+        name = names.parse(file.filename) if _is_safe(file) else None
         if name is None or name.program != program:
             continue
-        if filenames.setdefault(offer.filename, offer.uri) != offer.uri:
-            log.warning("left out %s: %s has the same name", offer.uri, filenames[offer.filename])
+        if uris.setdefault(file.filename, file.uri) != file.uri:
+            log.warning("left out %s: %s has the same name", file.uri, uris[file.filename])
             continue
-        row = by_name.get(offer.filename, NO_ROW)
-        like = relatives.get(name.root, NO_ROW) if row is NO_ROW else row
-        products.append(_product(offer, name, row, like, instruments.get(offer.obsid)))
-    _tell_unknown(products)
+        record = by_name.get(file.filename, NO_RECORD)
+        similar = siblings.get(name.root, NO_RECORD) if record is NO_RECORD else record
+        products.append(_product(file, name, record, similar, instruments.get(file.obsid)))
+    _warn_without_checksum(products)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
-def _once(offers: Iterable[CaomProduct]) -> list[CaomProduct]:
-    """One row for each URI, sorted: of several the first by precedence."""
+def _one_per_uri(files: Iterable[CaomProduct]) -> list[CaomProduct]:
+    """Return one row for each URI, sorted: MAST lists a file under many observations."""
     chosen: dict[str, CaomProduct] = {}
-    for offer in offers:
-        other = chosen.setdefault(offer.uri, offer)
-        if other is not offer and _precedence(offer) < _precedence(other):
-            chosen[offer.uri] = offer
+    for file in files:
+        other = chosen.setdefault(file.uri, file)
+        if other is not file and _precedence(file) < _precedence(other):
+            chosen[file.uri] = file
     return [chosen[uri] for uri in sorted(chosen)]
 
 
-def _precedence(offer: CaomProduct) -> tuple[str, ...]:
-    """Of several rows of one file, the first by this order is taken: it does not vary by poll."""
-    facts = (not offer.is_withheld, offer.size, offer.level, offer.cal_ver, offer.filename)
-    return (offer.uri, *map(repr, facts), offer.obsid)
+def _precedence(file: CaomProduct) -> tuple[str, ...]:
+    """Return the sort key of several rows of one file, so that every poll takes the same row."""
+    facts = (not file.is_withheld, file.size, file.level, file.cal_ver, file.filename)
+    return (file.uri, *map(repr, facts), file.obsid)
 
 
-def _is_sound(offer: CaomProduct) -> bool:
-    sound = names.is_safe(offer.filename) and offer.uri.endswith(f"/{offer.filename}")
-    if not sound:
-        log.warning("left out %r: its file name %r is not safe", offer.uri, offer.filename)
-    return sound
+def _is_safe(file: CaomProduct) -> bool:
+    is_safe = names.is_safe(file.filename) and file.uri.endswith(f"/{file.filename}")
+    if not is_safe:
+        log.warning("left out %r: its file name %r is not safe", file.uri, file.filename)
+    return is_safe
 
 
-def _by_root(rows: Iterable[KeywordRecord], lacking: Iterable[str]) -> dict[str, KeywordRecord]:
-    """For each exposure or combined product with files that lack a row, the first of its rows."""
-    roots = {named.root for filename in lacking if (named := names.parse(filename))}
+def _by_root(
+    records: Iterable[KeywordRecord], without_record: Iterable[str]
+) -> dict[str, KeywordRecord]:
+    """Return, by root of the files without a record, the first record of that root."""
+    roots = {name.root for filename in without_record if (name := names.parse(filename))}
     by_root: dict[str, KeywordRecord] = {}
-    for row in rows:
-        root = row.filename.rpartition("_")[0]
-        if root in roots and row.filename <= by_root.get(root, row).filename:
-            by_root[root] = row
+    for record in records:
+        root = record.filename.rpartition("_")[0]
+        if root in roots and record.filename <= by_root.get(root, record).filename:
+            by_root[root] = record
     return by_root
 
 
 def _product(
-    offer: CaomProduct,
+    file: CaomProduct,
     name: names.Name,
-    row: KeywordRecord,
-    like: KeywordRecord,
+    record: KeywordRecord,
+    similar: KeywordRecord,
     instrument: str | None,
 ) -> Product:
-    """A product, from its own row, or else as far as one of the same exposure tells, `like` it."""
-    guiding = names.guiding_type(offer.filename)
+    """Return a product; what its own record lacks of the exposure comes from a `similar` one."""
+    guiding = names.guiding_type(file.filename)
     if name.observation == names.POOL:
-        instrument = None  # a pool is of all of them
+        instrument = None  # a pool is of all instruments
     return Product(  # by position, in the order of its fields: four times as fast as by name
-        offer.uri,
-        offer.filename,
+        file.uri,
+        file.filename,
         name.program,
         name.observation,
         name.suffix,
-        offer.level,
-        offer.size if row.size is None else row.size,
-        row.checksum,
-        None,  # the validator is seen later
-        row.cal_ver if row.filename else offer.cal_ver,
-        row.crds_ctx,
-        row.sdp_ver,
-        row.date,
-        offer.is_withheld or row.is_withheld,
-        like.release_date,
-        row.is_stale,
-        like.instrument or ("FGS" if guiding else instrument),
-        like.detector,
-        like.filter,
-        like.pupil,
-        like.exp_type or guiding,
-        like.subarray,
-        like.grating,
-        like.date_obs,
-        offer.group,
+        file.level,
+        file.size if record.size is None else record.size,
+        record.checksum,
+        None,  # the validator is added later
+        record.cal_ver if record.filename else file.cal_ver,
+        record.crds_ctx,
+        record.sdp_ver,
+        record.date,
+        file.is_withheld or record.is_withheld,
+        similar.release_date,
+        record.is_stale,
+        similar.instrument or ("FGS" if guiding else instrument),
+        similar.detector,
+        similar.filter,
+        similar.pupil,
+        similar.exp_type or guiding,
+        similar.subarray,
+        similar.grating,
+        similar.date_obs,
+        file.group,
     )
 
 
-def _tell_unknown(products: Iterable[Product]) -> None:
+def _warn_without_checksum(products: Iterable[Product]) -> None:
     """Warn of FITS files without a checksum: their changes are harder to see."""
-    unknown = [p.filename for p in products if p.filename.endswith(".fits") and not p.checksum]
-    if unknown:
-        log.warning("MAST keeps no checksum of %d FITS files: %s...", len(unknown), unknown[0])
+    filenames = [p.filename for p in products if p.filename.endswith(".fits") and not p.checksum]
+    if filenames:
+        log.warning("MAST has no checksum of %d FITS files: %s...", len(filenames), filenames[0])

@@ -208,10 +208,9 @@ def vanish_doubt(
         return ""
     return (
         f"program {listing.program}: MAST no longer lists {vanished} of {held.present} products "
-        f"that the mirror has; expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to "
-        "vanish between two polls, so their state was not changed; look the program up at MAST, "
-        "and if they are really gone, run "
-        f"`snakemake --config accept_vanished={listing.program}` once."
+        f"of the mirror; expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to "
+        "vanish between two polls, so their state was not changed; look the program up at MAST; "
+        f"if they are really gone, run `snakemake --config accept_vanished={listing.program}` once."
     )
 
 

@@ -1,4 +1,4 @@
-"""MAST's Portal, asked through astroquery: whole tables, in bounded time, from one server."""
+"""Queries to MAST's Portal through astroquery: complete tables in bounded time."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,15 +20,17 @@ from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, Product
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.http import USER_AGENT, Timeouts, base_url, error_words, retry_policy
 
-TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # a query may take long to answer
-TIMEOUT_S = 3600.0  # for all questions of one Portal
+QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
+TIMEOUT_S = 3600.0  # for all queries of one Portal
 SECRETS = ("Cookie", "Authorization")
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a question is repeated (EXECUTING)
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a query is repeated (status EXECUTING)
 KEYWORDS = "Mast.Jwst.Filtered."
+
+Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": [...]}
 
 
 class AnswerPage(msgspec.Struct):
-    """One page of an answer; its data are read when the rest of it is as it should be."""
+    """One page of an answer; its data are decoded only if the status and paging are as expected."""
 
     status: Any = None
     msg: Any = None
@@ -36,18 +39,18 @@ class AnswerPage(msgspec.Struct):
 
 
 class Portal:
-    """The tables of one MAST server; each question gives all rows, or raises ArchiveError."""
+    """The tables of one MAST server; each query returns all rows, or raises ArchiveError."""
 
     def __init__(
         self,
         url: str,
         token: str | None = None,
         timeout_s: float = TIMEOUT_S,
-        timeouts: Timeouts = TIMEOUTS,
+        timeouts: Timeouts = QUERY_TIMEOUTS,
     ):
         self.url = base_url(url)
         mast = _astroquery(self.url)
-        with _border("the session"):
+        with _astroquery_errors("the session"):
             self._observations = mast.ObservationsClass()
             self._mast = mast.MastClass()
         adapter = BoundedAdapter(self.url, timeouts, time.monotonic() + timeout_s)
@@ -57,11 +60,11 @@ class Portal:
             session.mount("https://", adapter)
             session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
             if token:
-                with _border("the log-in with the token"):
+                with _astroquery_errors("the log-in with the token"):
                     client.login(token=token)
 
     def observations(self, program: int) -> MastTable:
-        """CAOM's rows of a program's observations."""
+        """Return CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
         return _table(
             ObservationRow,
@@ -72,7 +75,7 @@ class Portal:
         )
 
     def products(self, obsids: Sequence[str]) -> MastTable:
-        """CAOM's rows of the products of some observations; a product may come many times."""
+        """Return CAOM's rows of the products of some observations, some products many times."""
         return _table(
             ProductRow,
             f"products of observations {obsids[0]}..{obsids[-1]}",
@@ -82,24 +85,27 @@ class Portal:
     def keywords(
         self, table: str, program: int, columns: Sequence[str], observations: Sequence[int] = ()
     ) -> MastTable:
-        """Rows of Mast.Jwst.Filtered.<table> of a program, with some columns at least.
+        """Return rows of Mast.Jwst.Filtered.<table> of a program, with these columns at least.
 
-        The program is asked for as text, and as a number where that finds nothing. Where a column
-        is not known any more, all columns come. `observations` limit the rows to some.
+        The program is queried as text, and as a number if that finds nothing: both spellings have
+        been seen in MAST's tables. All columns are requested if MAST refuses one of `columns`.
         """
-        spelled = [text for each in observations for text in (str(each), f"{each:03d}")]
-        some = [{"paramName": "observtn", "values": spelled}] if spelled else []
-        for values in ([str(program)], [{"min": program, "max": program}]):
-            filters = [{"paramName": "program", "values": values}, *some]
-            try:
-                found = self._filtered(table, filters, ",".join(columns))
-            except QueryRefusedError:
-                found = self._filtered(table, filters, "*")
-            if found.rows:
-                break
-        return found
+        spellings = [text for number in observations for text in (str(number), f"{number:03d}")]
+        limit = [{"paramName": "observtn", "values": spellings}] if spellings else []
+        by_text: Filter = {"paramName": "program", "values": [str(program)]}
+        rows = self._filtered(table, [by_text, *limit], columns)
+        if rows.rows:
+            return rows
+        by_number: Filter = {"paramName": "program", "values": [{"min": program, "max": program}]}
+        return self._filtered(table, [by_number, *limit], columns)
 
-    def _filtered(self, table: str, filters: list[dict[str, Any]], columns: str) -> MastTable:
+    def _filtered(self, table: str, filters: list[Filter], columns: Sequence[str]) -> MastTable:
+        try:
+            return self._query(table, filters, ",".join(columns))
+        except QueryRefusedError:
+            return self._query(table, filters, "*")
+
+    def _query(self, table: str, filters: list[Filter], columns: str) -> MastTable:
         service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
         return _table(
             KeywordRow, service, lambda: self._mast.service_request_async(service, params)
@@ -107,22 +113,22 @@ class Portal:
 
 
 class QueryRefusedError(ArchiveError):
-    """The server understood a question and answered ERROR."""
+    """The server answered a query with status ERROR."""
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Requests within a deadline, retried within bounds, whose secrets stay with one server."""
+    """An HTTP adapter for requests: a deadline, bounded retries, secrets for one server only."""
 
     def __init__(self, url: str, timeouts: Timeouts, deadline: float):
         self._home, self._timeouts, self._deadline = urlsplit(url), timeouts, deadline
-        self._last: bytes | str | None = None
+        self._last: Any = None  # body of the last request
         self._pause_s = FIRST_PAUSE_S
         super().__init__(max_retries=retry_policy(timeouts))
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
-        """Send a request; one that only repeats the last question waits a little first."""
+        """Send a request; one that repeats the last query waits first."""
         if self._last is not None and request.body == self._last:
             time.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
@@ -130,7 +136,7 @@ class BoundedAdapter(HTTPAdapter):
             self._last, self._pause_s = request.body, FIRST_PAUSE_S
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
-            raise requests.Timeout("the time for asking is over")
+            raise requests.Timeout("the time for queries is over")
         if urlsplit(request.url)[:2] != self._home[:2]:
             for name in SECRETS:
                 request.headers.pop(name, None)
@@ -138,91 +144,91 @@ class BoundedAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def _table(
-    kind: type[Row], what: str, question: Callable[[], list[requests.Response]]
-) -> MastTable:
-    """All rows of an answer; ArchiveError unless every row that was announced came."""
-    with _border(what):
-        pages = [response.content for response in question()]
+def _table(kind: type[Row], what: str, query: Callable[[], list[requests.Response]]) -> MastTable:
+    """Return all rows of an answer; ArchiveError unless every announced row is there."""
+    with _astroquery_errors(what):
+        pages = [response.content for response in query()]
     return read_pages(kind, what, pages)
 
 
 def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTable:
-    """All rows of an answer's pages, as sent; ArchiveError unless every announced row is there."""
-    with _border(what):
+    """Return all rows of an answer's pages; ArchiveError unless every announced row is there."""
+    with _astroquery_errors(what):
         pages = [msgspec.json.decode(content, type=AnswerPage) for content in contents]
     rows: list[Row] = []
-    former: list[Row] = []
+    previous: list[Row] = []
     columns: frozenset[str] = frozenset()
     announced = None
     for number, page in enumerate(pages, start=1):
         if page.status != "COMPLETE":
-            raise _refused(what, page)
-        paging, part = page.paging or {}, _part(page, kind)
-        if part is None or paging.get("rows", len(part)) != len(part):
-            raise _short(what, f"page {number} of {paging.get('rows')} rows", len(part or ()))
-        if part and part == former:
-            raise _short(what, f"a new page {number}", "the page before it again")
-        announced, former = paging.get("rowsFiltered", announced), part
+            raise QueryRefusedError(
+                f"MAST query for {what}: expected status COMPLETE, got {page.status} ({page.msg}); "
+                "nothing was changed; run again later."
+            )
+        paging, page_rows = page.paging or {}, _rows(page, kind)
+        if page_rows is None or paging.get("rows", len(page_rows)) != len(page_rows):
+            expected = f"page {number} of {paging.get('rows')} rows"
+            raise _incomplete(what, expected, len(page_rows or ()))
+        if page_rows and page_rows == previous:
+            raise _incomplete(what, f"a new page {number}", "the page before it again")
+        announced, previous = paging.get("rowsFiltered", announced), page_rows
         columns = columns or _columns(page)
-        rows += part
+        rows += page_rows
     if announced is not None and announced != len(rows):
-        raise _short(what, f"{announced} rows", len(rows))
+        raise _incomplete(what, f"{announced} rows", len(rows))
     return MastTable(rows, columns)
 
 
-def _part(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
-    """The rows of a page; None if that is not what it has."""
+def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
+    """Return the rows of a page; None if its data are of another kind."""
     try:
-        return msgspec.json.decode(page.data, type=list[kind])
+        rows: list[Row] = msgspec.json.decode(page.data, type=GenericAlias(list, kind))
     except msgspec.ValidationError:
         return None
+    return rows
 
 
 def _columns(page: AnswerPage) -> frozenset[str]:
-    """The columns of a page's first row."""
+    """Return the columns of a page's first row."""
     first = msgspec.json.decode(page.data, type=list[msgspec.Raw])[:1]
     return frozenset(name for row in first for name in msgspec.json.decode(row))
 
 
-def _refused(what: str, page: AnswerPage) -> QueryRefusedError:
-    return QueryRefusedError(
-        f"MAST, asked for {what}: expected status COMPLETE, got {page.status} ({page.msg}); "
-        "nothing was changed; run again later."
-    )
-
-
-def _short(what: str, expected: object, found: object) -> ArchiveError:
+def _incomplete(what: str, expected: object, found: object) -> ArchiveError:
     return ArchiveError(
-        f"MAST, asked for {what}: expected {expected}, got {found}; nothing was taken from this "
+        f"MAST query for {what}: expected {expected}, got {found}; nothing was taken from this "
         "answer; run again later."
     )
 
 
 @contextmanager
-def _border(what: str) -> Iterator[None]:
-    """Turn whatever astroquery raises into an ArchiveError."""
+def _astroquery_errors(what: str) -> Iterator[None]:
+    """Convert whatever astroquery raises to ArchiveError."""
     try:
         yield
     except ArchiveError:
         raise
     except Exception as err:
         raise ArchiveError(
-            f"MAST, asked for {what}: {_said(err)}; nothing was changed; check archive.url in the "
-            "config, the network and the token, and run again."
+            f"MAST query for {what}: {_message(err)}; nothing was changed; check archive.url in "
+            "the config, the network and the token, and run again."
         ) from err
 
 
-def _said(err: Exception) -> str:
-    """What an error of requests (which wraps urllib3's) or astroquery says, and of which host."""
+def _message(err: Exception) -> str:
+    """Return host and message of an error of astroquery, or of requests, which wraps urllib3's."""
     inner = err.args[0] if err.args else None
     words = error_words(inner if isinstance(inner, HTTPError) else err)
-    asked = urlsplit(getattr(getattr(err, "request", None), "url", None) or "").netloc
-    return f"{asked}: " * bool(asked) + (" ".join(words.split()) or type(err).__name__)
+    host = urlsplit(getattr(getattr(err, "request", None), "url", None) or "").netloc
+    return f"{host}: " * bool(host) + (" ".join(words.split()) or type(err).__name__)
 
 
 def _astroquery(url: str) -> Any:
-    """astroquery.mast, which talks for ever to the server that it was first imported for."""
+    """Import and return astroquery.mast for one server.
+
+    It keeps the server that was configured when it was first imported; a later setting changes
+    that for some of its requests only.
+    """
     if "astroquery.mast" not in sys.modules:
         with tempfile.TemporaryDirectory() as folder, _config_folder(folder):
             Path(folder, "astroquery.cfg").write_text(f'[mast]\nserver = "{url}"\n')
@@ -233,14 +239,14 @@ def _astroquery(url: str) -> Any:
     if urlsplit(PortalAPI.MAST_REQUEST_URL)[:2] != urlsplit(url)[:2]:
         raise ArchiveError(
             f"astroquery.mast was imported in this process for {PortalAPI.MAST_REQUEST_URL}, and "
-            f"cannot ask {url} any more; ask from a process of its own."
+            f"cannot query {url} any more; use another process."
         )
     return astroquery.mast
 
 
 @contextmanager
 def _config_folder(folder: str) -> Iterator[None]:
-    """Let astropy look for config files in `folder` only."""
+    """Make astropy look for config files in `folder` only."""
     former = os.environ.get("ASTROPY_CONFIG_DIR")
     os.environ["ASTROPY_CONFIG_DIR"] = folder
     try:

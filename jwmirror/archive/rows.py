@@ -1,4 +1,8 @@
-"""What MAST's tables say, as records: columns must be there, and values of the right kind."""
+"""Rows of MAST's tables as records: columns must be there, and values of the right kind.
+
+First the rows as MAST sends them, then the records, then the reading of rows and of single cells.
+Column names and spellings of values are those of answers recorded from MAST.
+"""
 
 import re
 from collections.abc import Iterable
@@ -16,12 +20,12 @@ PRODUCT_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
     *("prvversion", "dataRights", "productGroupDescription"),
 )
-KEYWORD_COLUMNS = (  # asked of every keyword table
+KEYWORD_COLUMNS = (  # requested from every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
     *("isStale", "isRestricted", "publicReleaseDate_mjd"),
     *("instrume", "detector", "exp_type", "subarray", "program", "date_obs_mjd"),
 )
-TABLE_COLUMNS = {  # asked of one keyword table
+TABLE_COLUMNS = {  # requested from one keyword table
     "Nircam": ("filename", "filter", "pupil"),
     "Niriss": ("filename", "filter", "pupil"),
     "Nirspec": ("filename", "filter", "grating"),
@@ -29,7 +33,7 @@ TABLE_COLUMNS = {  # asked of one keyword table
     "Fgs": ("filename",),
     "GuideStar": ("fileName",),
 }
-ALTERNATIVES = {
+ALTERNATIVES = {  # columns that MAST may send instead
     "filename": "fileName",
     "fileName": "filename",
     "date_mjd": "date",
@@ -38,32 +42,28 @@ ALTERNATIVES = {
 }
 
 
-def row_type(*columns: str) -> type[msgspec.Struct]:
-    """A kind of row with these columns, of whatever type; None where a row lacks one."""
+Row = Any  # of a class made by `_row_type`; its cells are of any JSON type
+
+
+def _row_type(*columns: str) -> type[Row]:
+    """Return a class of rows with these columns; a column that a row lacks is None."""
     return msgspec.defstruct("Row", [(name, Any, None) for name in columns], gc=False)
 
 
-ObservationRow = row_type(*OBSERVATION_COLUMNS, "obs_id")
-ProductRow = row_type(*PRODUCT_COLUMNS)
-KeywordRow = row_type(
+ObservationRow = _row_type(*OBSERVATION_COLUMNS, "obs_id")
+ProductRow = _row_type(*PRODUCT_COLUMNS)
+KeywordRow = _row_type(
     *dict.fromkeys(
         chain(KEYWORD_COLUMNS, *TABLE_COLUMNS.values(), ALTERNATIVES, ALTERNATIVES.values())
     )
 )
-Row = msgspec.Struct  # any of them
 
 
 class MastTable(NamedTuple):
-    """Rows of one table, and the columns that its first row came with."""
+    """Rows of one table, and the columns of its first row."""
 
     rows: list[Row]
     columns: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, rows: Iterable[dict[str, Any]], kind: type[Row]) -> "MastTable":
-        """Rows given as mappings."""
-        rows = list(rows)
-        return cls(msgspec.convert(rows, list[kind]), frozenset(*rows[:1]))
 
     def require(self, name: str, columns: Iterable[str]) -> None:
         """Raise ArchiveError naming the columns that the table called `name` lacks."""
@@ -77,22 +77,16 @@ class MastTable(NamedTuple):
             )
 
 
-HALF_MILLISECOND = timedelta(microseconds=500)
-MJD_ZERO = datetime(1858, 11, 17) + HALF_MILLISECOND  # what is left of a millisecond is cut off
-UNIX_ZERO = datetime(1970, 1, 1)
-PUBLIC = "PUBLIC"
-MD5 = re.compile("[0-9a-fA-F]{32}")
-NOTHING = frozenset(("", "N/A", "--", "null", "NULL"))
-IN_DAYS = {column: f"{column}_mjd" for column in ("date", "publicReleaseDate", "date_obs")}
+# ---- records ---------------------------------------------------------------------------------
 
 
 class CaomObservation(NamedTuple):
-    """One group of products in CAOM."""
+    """One group of products in CAOM, MAST's data model."""
 
     obsid: str
     instrument: str | None  # NIRCAM
     is_planned: bool
-    name: str = ""  # obs_id, which begins like the names of its files; "" where it has none
+    name: str = ""  # obs_id, which begins like the names of its files; "" if there is none
 
 
 class CaomProduct(msgspec.Struct, frozen=True, gc=False):
@@ -131,11 +125,11 @@ class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
     date_obs: str | None = None
 
 
-NO_ROW = KeywordRecord(filename="")  # of a file that no table knows
+NO_RECORD = KeywordRecord(filename="")  # of a file that is in no keyword table
 
 
 def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
-    """The observations of a program that CAOM's rows describe."""
+    """Return the observations of a program."""
     table.require("Mast.Caom.Filtered", OBSERVATION_COLUMNS)
     return [
         CaomObservation(
@@ -150,9 +144,9 @@ def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
 
 
 def read_products(table: MastTable) -> list[CaomProduct]:
-    """The files that CAOM's product rows describe."""
+    """Return the files that rows of Mast.Caom.Products describe."""
     table.require("Mast.Caom.Products", PRODUCT_COLUMNS)
-    said = TextCache()
+    texts = TextCache()
     return [
         CaomProduct(  # by position: several times as fast as by name
             as_text(row.dataURI) or "",
@@ -160,69 +154,81 @@ def read_products(table: MastTable) -> list[CaomProduct]:
             str(row.obsID),
             as_int(row, "size"),
             as_int(row, "calib_level"),
-            said[row.prvversion],
-            (said[row.dataRights] or PUBLIC) != PUBLIC,
-            said[row.productGroupDescription],
+            texts[row.prvversion],
+            (texts[row.dataRights] or PUBLIC) != PUBLIC,
+            texts[row.productGroupDescription],
         )
         for row in table.rows
     ]
 
 
 def read_keywords(table: MastTable, name: str, program: int) -> list[KeywordRecord]:
-    """The files of a program that the rows of keyword table `name` describe."""
+    """Return the files of a program that the rows of keyword table `name` describe."""
     table.require(f"Mast.Jwst.Filtered.{name}", (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
-    said = TextCache()
+    texts = TextCache()
     try:
-        return [_keywords(row, said) for row in table.rows if as_int(row, "program") == program]
-    except TypeError as err:  # a list or an object where a word should be
+        return [
+            _keyword_record(row, texts) for row in table.rows if as_int(row, "program") == program
+        ]
+    except TypeError as err:  # a list or an object where a word is expected
         raise ArchiveError(
             f"MAST's table Mast.Jwst.Filtered.{name}: expected text and numbers in its columns, "
             f"found otherwise ({err}); nothing was changed; report this to jwmirror."
         ) from err
 
 
-def _keywords(row: Row, said: "TextCache") -> KeywordRecord:
-    """One file's row."""
+def _keyword_record(row: Row, texts: "TextCache") -> KeywordRecord:
     return KeywordRecord(  # by position, as above
         as_text(row.filename) or as_text(row.fileName) or "",
         as_md5(row),
         as_int(row, "fileSize"),
         as_iso(row, "date"),
-        said[row.cal_ver],
-        said[row.crds_ctx],
-        said[row.sdp_ver],
+        texts[row.cal_ver],
+        texts[row.crds_ctx],
+        texts[row.sdp_ver],
         as_bool(row, "isStale"),
         as_bool(row, "isRestricted"),
         as_iso(row, "publicReleaseDate"),
-        said[row.instrume],
-        said[row.detector],
-        said[row.filter],
-        said[row.pupil],
-        said[row.exp_type],
-        said[row.subarray],
-        said[row.grating],
+        texts[row.instrume],
+        texts[row.detector],
+        texts[row.filter],
+        texts[row.pupil],
+        texts[row.exp_type],
+        texts[row.subarray],
+        texts[row.grating],
         as_iso(row, "date_obs"),
     )
 
 
+# ---- cells: each function returns None where the cell is empty -------------------------------
+
+HALF_MILLISECOND = timedelta(microseconds=500)  # added because isoformat cuts off, not rounds
+MJD_ZERO = datetime(1858, 11, 17) + HALF_MILLISECOND
+UNIX_ZERO = datetime(1970, 1, 1)
+PUBLIC = "PUBLIC"
+MD5 = re.compile("[0-9a-fA-F]{32}")
+EMPTY = frozenset(("", "N/A", "--", "null", "NULL"))
+IN_DAYS = {column: f"{column}_mjd" for column in ("date", "publicReleaseDate", "date_obs")}
+
+
 class TextCache(dict[Any, str | None]):
-    """Cells as text, for columns of few values: each value is looked at once."""
+    """Cells as text, for columns of few values: each value is converted once."""
 
     def __missing__(self, cell: Any) -> str | None:
-        self[cell] = said = as_text(cell)
-        return said
+        self[cell] = text = as_text(cell)
+        return text
 
 
 def as_text(value: Any) -> str | None:
-    """A cell as text; None where it says nothing."""
+    """Return a cell as text without surrounding spaces."""
     if value is None:
         return None
-    said = (value if type(value) is str else str(value)).strip()
-    return said if said not in NOTHING else None
+    text = (value if type(value) is str else str(value)).strip()
+    return text if text not in EMPTY else None
 
 
 def as_int(row: Row, column: str) -> int | None:
-    """A cell as a whole number; None where it says nothing."""
+    """Return a cell as a whole number."""
     value = getattr(row, column)
     if type(value) is int:
         return value
@@ -231,11 +237,11 @@ def as_int(row: Row, column: str) -> int | None:
     try:
         return int(value)
     except (TypeError, ValueError) as err:
-        raise _odd(row, column, "a whole number") from err
+        raise _bad_cell(row, column, "a whole number") from err
 
 
 def as_bool(row: Row, column: str) -> bool:
-    """A cell as yes or no; nothing is no."""
+    """Return a cell as true or false; an empty one is false."""
     value = getattr(row, column)
     if type(value) is bool:
         return value
@@ -244,34 +250,34 @@ def as_bool(row: Row, column: str) -> bool:
         return True
     if value in ("false", "f", "0", "n", "none", ""):
         return False
-    raise _odd(row, column, "true or false")
+    raise _bad_cell(row, column, "true or false")
 
 
 def as_md5(row: Row) -> str | None:
-    """MAST's checksum of a file; None where it keeps none."""
+    """Return MAST's checksum of a file."""
     cell = row.checksum
-    said = cell if type(cell) is str and MD5.fullmatch(cell) else as_text(cell)
-    if said and not MD5.fullmatch(said):
-        raise _odd(row, "checksum", "32 hex digits")
-    return said.lower() if said else None
+    text = cell if type(cell) is str and MD5.fullmatch(cell) else as_text(cell)
+    if text and not MD5.fullmatch(text):
+        raise _bad_cell(row, "checksum", "32 hex digits")
+    return text.lower() if text else None
 
 
 def as_iso(row: Row, column: str) -> str | None:
-    """A date as ISO with milliseconds, from text, /Date(ms)/ or MJD; None where it says nothing."""
+    """Return a date as ISO with milliseconds, from text, /Date(ms)/ or MJD."""
     in_days = IN_DAYS[column]
-    said, days = getattr(row, column), getattr(row, in_days)
+    text, days = getattr(row, column), getattr(row, in_days)
     try:
-        return _iso(said, days) if column == "date" else _shared_iso(said, days)
+        return _iso(text, days) if column == "date" else _shared_iso(text, days)
     except (ValueError, TypeError, OverflowError) as err:
-        raise _odd(row, column if as_text(said) else in_days, "a date") from err
+        raise _bad_cell(row, column if as_text(text) else in_days, "a date") from err
 
 
 def _iso(cell: Any, days: Any) -> str | None:
-    said = None if cell is None else as_text(cell)
-    if said and (since := re.fullmatch(r"/Date\((-?\d+)\)/", said)):
-        moment = UNIX_ZERO + timedelta(milliseconds=int(since[1]))
-    elif said:
-        moment = datetime.fromisoformat(said).replace(tzinfo=None) + HALF_MILLISECOND
+    text = None if cell is None else as_text(cell)
+    if text and (unix_ms := re.fullmatch(r"/Date\((-?\d+)\)/", text)):
+        moment = UNIX_ZERO + timedelta(milliseconds=int(unix_ms[1]))
+    elif text:
+        moment = datetime.fromisoformat(text).replace(tzinfo=None) + HALF_MILLISECOND
     elif days is not None and days != "":
         moment = MJD_ZERO + timedelta(float(days))
     else:
@@ -279,13 +285,14 @@ def _iso(cell: Any, days: Any) -> str | None:
     return moment.isoformat("T", "milliseconds")
 
 
-_shared_iso = lru_cache(1 << 16)(_iso)  # files of one exposure share when they were taken
+_shared_iso = lru_cache(1 << 16)(_iso)  # files of one exposure share the date of observation
 
 
-def _odd(row: Row, column: str, expected: str) -> ArchiveError:
-    named = (getattr(row, c, None) for c in ("filename", "fileName", "productFilename"))
-    name = next(filter(None, named), "a row")
+def _bad_cell(row: Row, column: str, expected: str) -> ArchiveError:
+    filenames = (getattr(row, c, None) for c in ("filename", "fileName", "productFilename"))
+    name = next(filter(None, filenames), "a row")
     return ArchiveError(
         f"MAST's column {column} of {name}: expected {expected}, found {getattr(row, column)!r}; "
-        "nothing was changed; if it stays so, MAST changed its vocabulary: report this to jwmirror."
+        "nothing was changed; if this error remains, MAST changed its vocabulary: report this to "
+        "jwmirror."
     )

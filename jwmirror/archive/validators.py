@@ -1,4 +1,4 @@
-"""What MAST keeps no checksum of (associations, pools, catalogues): told apart all the same."""
+"""Validators (ETag or sha256) of files without a checksum at MAST: associations, catalogues..."""
 
 import hashlib
 import logging
@@ -14,8 +14,8 @@ from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url, discard
 
-LARGEST = 1 << 28  # bytes of a body that is read just to tell it from others
-HASHED = "sha256:"
+LARGEST = 1 << 28  # bytes of a body that is read only to hash it
+SHA256 = "sha256:"  # prefix of a validator that is no ETag
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ def add_validators(
     uris: Collection[str] | None = None,
     timeouts: Timeouts | None = None,
 ) -> Listing:
-    """The listing with a validator for each product without checksum (of `uris` only, if given).
+    """Return the listing with a validator for each product without checksum (of `uris` if given).
 
-    `known` holds, by URI, the validators of what is held. What has not changed costs a
-    conditional request where the server gives strong ETags, and a download where it gives none.
-    Where there is no answer, the known validator stays, so that the next poll looks again.
+    `known` are the validators, by URI, of the files that the mirror has. An unchanged file costs a
+    conditional request where the server gives strong ETags, and a download where it does not.
+    Where there is no answer the known validator stays, so that the next poll asks again.
     """
     base, client = base_url(url), HttpClient(downloads, timeouts or Timeouts(), token)
-    asked = [
+    products = [
         product
         for product in listing.products
         if not product.checksum
@@ -44,18 +44,18 @@ def add_validators(
         and (token or not product.exclusive)
     ]
 
-    def look(product: Product) -> tuple[str, str | None]:
+    def validate(product: Product) -> tuple[str, str | None]:
         return product.uri, _validator(client, base, product, known.get(product.uri))
 
     with ThreadPoolExecutor(downloads, thread_name_prefix="validator") as pool:
-        seen = dict(pool.map(look, asked))
+        current = dict(pool.map(validate, products))
     client.close()
-    log.info("looked at %d products without checksum", len(asked))
-    return with_validators(listing, {**known, **seen})
+    log.info("checked %d products without checksum", len(products))
+    return with_validators(listing, {**known, **current})
 
 
 def with_validators(listing: Listing, validators: Mapping[str, str | None]) -> Listing:
-    """The listing with these validators, by URI, of the products without checksum. Pure."""
+    """Return the listing with these validators, by URI, of the products without checksum. Pure."""
     products = tuple(
         product
         if product.checksum
@@ -66,13 +66,13 @@ def with_validators(listing: Listing, validators: Mapping[str, str | None]) -> L
 
 
 def _validator(client: HttpClient, base: str, product: Product, known: str | None) -> str | None:
-    """What tells a product's present content from others; `known` if there is no answer."""
+    """Return the validator of a product's present content; `known` if there is no answer."""
     request = download_request(product, base)
-    is_tag = known is not None and not known.startswith(HASHED)
-    condition = {"If-None-Match": known} if is_tag else {}
+    known_etag = known if known and not known.startswith(SHA256) else None
+    condition = {"If-None-Match": known_etag} if known_etag else {}
     try:
         response = client.open(request.url, condition, show_token=request.is_withheld)
-        if response.status == 304 and is_tag:
+        if response.status == 304 and known_etag:
             response.drain_conn()
             response.release_conn()
             return known
@@ -80,10 +80,10 @@ def _validator(client: HttpClient, base: str, product: Product, known: str | Non
             discard(response)
             log.warning("%s: no validator, status %d", product.filename, response.status)
             return known
-        tag = response.headers.get("ETag", "")
-        if tag.startswith('"') and (is_tag or known is None):
+        etag = response.headers.get("ETag", "")
+        if etag.startswith('"') and (known_etag or known is None):
             discard(response)
-            return tag
+            return etag
         return _hashed(client, response, product.filename) or known
     except HTTPError as err:
         log.warning("%s: no validator: %s", product.filename, err)
@@ -91,33 +91,25 @@ def _validator(client: HttpClient, base: str, product: Product, known: str | Non
 
 
 def _hashed(client: HttpClient, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
-    """The sha256 of a body that is read to its end; None if it is too large for that."""
-    body = _Hash()
+    """Return the sha256 of a body that is read to its end; None if it is too large for that."""
+    sha256, size = hashlib.sha256(), 0
+
+    def add(piece: bytes) -> None:
+        nonlocal size
+        size += len(piece)
+        if size > LARGEST:
+            raise _TooLargeError
+        sha256.update(piece)
+
     try:
-        client.receive(response, body, body.count)
+        client.receive(response, add)
     except _TooLargeError:
         discard(response)
         log.warning("%s: no validator, more than %d bytes", filename, LARGEST)
         return None
     response.release_conn()
-    return f"{HASHED}{body.sha256.hexdigest()}"
+    return f"{SHA256}{sha256.hexdigest()}"
 
 
 class _TooLargeError(Exception):
-    """A body is not worth reading any further."""
-
-
-class _Hash:
-    """A file that keeps nothing of what is written but its sha256."""
-
-    def __init__(self) -> None:
-        self.sha256, self.size = hashlib.sha256(), 0
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        return len(data)
-
-    def count(self, data: bytes) -> None:
-        self.size += len(data)
-        if self.size > LARGEST:
-            raise _TooLargeError
+    """A body is longer than LARGEST."""

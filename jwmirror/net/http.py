@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import (
+from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second one
     getproxies_environment,
-    proxy_bypass_environment,  # type: ignore[attr-defined]  # typeshed lacks it
+    proxy_bypass_environment,
 )
 
 import urllib3
@@ -88,25 +88,20 @@ class HttpClient:
         return self._pool(url).request("POST", url, body=body, headers=sent)
 
     def receive(
-        self,
-        response: urllib3.BaseHTTPResponse,
-        file: BinaryIO,
-        on_bytes: Callable[[bytes], None],
-    ) -> int:
-        """Stream a body into `file`, pass each piece to `on_bytes`, and return the length in bytes.
+        self, response: urllib3.BaseHTTPResponse, on_bytes: Callable[[bytes], object]
+    ) -> None:
+        """Pass a body to `on_bytes`, piece by piece.
 
         Raises HTTPError when the body is cut, and StalledError when it is too slow.
         """
         total, window_start, window_began = 0, 0, time.monotonic()
         while piece := response.read1(CHUNK):
-            file.write(piece)
             on_bytes(piece)
             total += len(piece)
             if (elapsed := time.monotonic() - window_began) > self.timeouts.stall_s:
                 if total - window_start < SLOWEST * elapsed:
                     raise StalledError(f"{total - window_start} bytes in {elapsed:.0f} s")
                 window_start, window_began = total, time.monotonic()
-        return total
 
     def close(self) -> None:
         """Close the connections; threads that wait before a retry give up."""

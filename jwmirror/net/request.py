@@ -103,8 +103,13 @@ class DownloadState:
         """Open the file for writing, readable by its owner only."""
         return open(self.path, "ab" if to_append else "wb", opener=_open_private)
 
-    def add(self, piece: bytes) -> None:
-        """Hash and count the next bytes; ArchiveError if the download was stopped."""
+    def add(self, piece: bytes, file: BinaryIO | None = None) -> None:
+        """Write the next bytes to `file`, hash and count them.
+
+        Raises ArchiveError if the download was stopped.
+        """
+        if file:
+            file.write(piece)
         if self.halt.is_set():
             raise ArchiveError(f"{self.request.filename}: the download was given up.")
         self._sha256.update(piece)
@@ -157,7 +162,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             state.remove_record()
             _write_record(client, state, response)
         with state.open(to_append=resumed) as file:
-            client.receive(response, file, state.add)
+            client.receive(response, lambda piece: state.add(piece, file))
     except BaseException:
         discard(response)
         raise

@@ -36,7 +36,7 @@ def resume_key(product: Product) -> str | None:
 
 def is_strong(etag: str | None) -> TypeGuard[str]:
     """Return whether an ETag promises equal bytes (RFC 9110, 8.8.1)."""
-    return bool(etag) and len(etag) > 2 and etag.startswith('"') and etag.endswith('"')
+    return etag is not None and len(etag) > 2 and etag.startswith('"') and etag.endswith('"')
 
 
 def record_path(part: Path) -> Path:

@@ -103,6 +103,11 @@ def test_a_file_name_tells_observation_and_suffix(filename):
     assert (product.observation, product.suffix) == (observation, suffix)
 
 
+def table_of(row: dict[str, object]) -> MastTable:
+    """A keyword table of one row."""
+    return MastTable([KeywordRow(**row)], frozenset(row))
+
+
 INSTANTS = {
     "ISO": {"date": "2022-07-02T22:16:43.890000"},
     "seven digits": {"date": "2022-07-02T22:16:43.8900000"},
@@ -126,7 +131,7 @@ def test_a_value_of_another_kind_is_named(column, value):
     row |= {"filename": RATE, "program": 1345, column: value}
 
     with pytest.raises(ArchiveError, match=f"{column} of {RATE}"):
-        answers.read_keywords(MastTable.of([row], KeywordRow), "Nircam", 1345)
+        answers.read_keywords(table_of(row), "Nircam", 1345)
 
 
 def test_a_file_without_row_takes_what_its_siblings_tell():
@@ -134,9 +139,7 @@ def test_a_file_without_row_takes_what_its_siblings_tell():
     root = "jw01345-o001_t001_nircam_clear-f200w"
     row = dict.fromkeys((*tables.KEYWORD_COLUMNS, *tables.TABLE_COLUMNS["Nircam"]))
     row |= {"filename": f"{root}_i2d.fits", "program": 1345, "filter": "F200W"}
-    rows = answers.read_keywords(
-        MastTable.of([{**row, "checksum": "a" * 32}], KeywordRow), "Nircam", 1345
-    )
+    rows = answers.read_keywords(table_of({**row, "checksum": "a" * 32}), "Nircam", 1345)
 
     listing = assembled(offer(f"{root}_cat.ecsv"), rows=tuple(rows))
 
