@@ -107,7 +107,7 @@ def test_a_thousand_flips_are_found_and_mended_or_told(full_archive, process, ch
         outcome = outcomes[path[row]]
         assert f"the damaged bytes are in quarantine/{row.sha256}.damaged" in outcome["done"]
         assert outcome["is_mended"] == (row in same)
-    for some, why in ((other, "has another version now"), (gone, "no longer has it")):
+    for some, why in ((other, "has another version now"), (gone, "no longer lists it")):
         for row in some:
             assert f"lost, {row.path}: MAST {why}" in outcomes[path[row]]["done"]
             assert why in read_losses(root)[row.sha256].why

@@ -83,7 +83,7 @@ def test_what_mast_has_unchanged_comes_back_and_the_rest_is_told(filled, config,
     assert f"{len(chosen)} problems, {len(chosen) - 1} of them repaired" in page
     assert len(list((filled / "quarantine").glob("*.damaged"))) == len(chosen)
     (problem,) = verify(filled, full=True).problems
-    assert "MAST no longer has it" in problem.found and gone in problem.found
+    assert "MAST no longer lists it" in problem.found and gone in problem.found
     rows = [replace(each, state="vanished") for each in Generations(filled).entries()]
     assert Generations(filled).publish(rows, "next", {}).number == 2
 

@@ -4,21 +4,23 @@ import sys
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import CONFIG, ConfigFile, Json, Settings
 from jwmirror.cli.output import print_json
 from jwmirror.services.configure.check import check_config
 
 
 @app.command("check")
 def check_command(
-    config: ConfigFile = None, settings: Settings = None, as_json: Json = False
+    config: options.ConfigFile = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Check the config and every parameter in it. List all mistakes; exit code 2 if there are any.
 
     Notes point out what is allowed, but may not be what you want.
     """
-    path = config or CONFIG
+    path = config or options.CONFIG
     checked = check_config(path, settings or ())
     if as_json:
         print_json({"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes})

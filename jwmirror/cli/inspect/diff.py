@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import AllLines, ConfigFile, Json, Mirror, find_mirror
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.diff import files_page, state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states
@@ -26,17 +26,17 @@ def diff_command(
     recipe: Annotated[
         str, typer.Option(help="Compare only files of this recipe, or `upstream`.")
     ] = "",
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    all_lines: AllLines = False,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
 ) -> None:
     """List the files that differ between two generations or recipes, and why; or compare FILE.
 
     For FILE, the first line says how much differs: identical, equal science content, header only,
     or pixels changed. Then follow keywords, pixels and tables.
     """
-    root = find_mirror(mirror, config)
+    root = options.find_mirror(mirror, config)
     if file is None:
         states = diff_states(root, old, new, recipe)
         show(states, state_page(states, all_lines), as_json)

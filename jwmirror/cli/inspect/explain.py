@@ -1,12 +1,13 @@
 """`jwmirror explain`: show how a file was made, or how a recipe would make it."""
 
+from itertools import chain
 from typing import Annotated
 
 import typer
 from rich.console import Group
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import ConfigFile, Json, Mirror, Settings, find_config, find_mirror
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.explain import explanation_page, outlook_page
 from jwmirror.services.inspect.explain import explain_file
@@ -20,20 +21,19 @@ def explain_command(
     recipe: Annotated[
         str | None, typer.Option(help="Only the file of this recipe, or `upstream`.")
     ] = None,
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    settings: Settings = None,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    settings: options.Settings = None,
+    as_json: options.Json = False,
 ) -> None:
     """Show where a file comes from: its pedigree at MAST, or its recipe, parameters and inputs.
 
     If the recipe has not made the file yet, or with --set, show what the next run would do. The
     source of each parameter value is found with the config; with --mirror alone it is left out.
     """
-    root = find_mirror(mirror, config)
-    explained = explain_file(root, file, recipe, find_config(mirror, config), settings or ())
-    pages = [
-        *map(explanation_page, explained.files),
-        *map(outlook_page, explained.outlooks),
-    ]
-    show(explained, Group(*pages), as_json)
+    root = options.find_mirror(mirror, config)
+    explained = explain_file(
+        root, file, recipe, options.find_config(mirror, config), settings or ()
+    )
+    pages = map(explanation_page, explained.files), map(outlook_page, explained.outlooks)
+    show(explained, Group(*chain(*pages)), as_json)

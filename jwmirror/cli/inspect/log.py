@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import ConfigFile, Json, Mirror, find_mirror
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import file_history_page
 from jwmirror.report.terminal.status import log_page
@@ -17,16 +17,16 @@ def log_command(
     file: Annotated[
         str | None, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
     ] = None,
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    as_json: options.Json = False,
 ) -> None:
     """List the generations, newest first, and what each changed; or the versions of FILE.
 
     Each version of FILE is shown with the reason why it differs from the one before. Pruned
     generations are listed, too.
     """
-    root = find_mirror(mirror, config)
+    root = options.find_mirror(mirror, config)
     if file is None:
         history = mirror_history(root)
         show(history, log_page(history), as_json)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import CONFIG, AllLines, ConfigFile, DryRun, Json, Wait, lock_timeout_s
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import adoption_page
 from jwmirror.services.maintain.adopt import adopt_folder
@@ -17,16 +17,16 @@ def adopt_command(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder with files under MAST's names.")
     ],
-    config: ConfigFile = None,
-    wait: Wait = False,
-    dry_run: DryRun = False,
-    all_lines: AllLines = False,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    wait: options.Wait = False,
+    dry_run: options.DryRun = False,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
 ) -> None:
     """Import files that you already have, so that the next run need not download them.
 
     A file is imported if its size and checksum are those that MAST lists now. Your files are copied
     and never changed.
     """
-    adoption = adopt_folder(config or CONFIG, folder, lock_timeout_s(wait), dry_run)
+    adoption = adopt_folder(config or options.CONFIG, folder, options.lock_timeout_s(wait), dry_run)
     show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)

@@ -5,16 +5,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import (
-    ConfigFile,
-    DryRun,
-    GenerationName,
-    Json,
-    Mirror,
-    TargetFolder,
-    find_mirror,
-)
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import checkout_page
 from jwmirror.services.maintain.export import check_out_generation
@@ -36,15 +28,15 @@ Mode = Annotated[
 
 @app.command("checkout")
 def checkout_command(
-    generation: GenerationName,
-    to: TargetFolder,
+    generation: options.GenerationName,
+    to: options.TargetFolder,
     mode: Mode = CheckoutMode.SYMLINK,
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Show a generation in a separate folder. The current view does not change."""
-    root = find_mirror(mirror, config)
+    root = options.find_mirror(mirror, config)
     checkout = check_out_generation(root, generation, to, mode.value, dry_run)
     show(checkout, checkout_page(checkout, dry_run), as_json)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import ConfigFile, Json, Mirror, find_mirror
 from jwmirror.cli.output import print_json
 from jwmirror.services.maintain.events import ingest_events
 
@@ -17,16 +17,16 @@ def ingest_events_command(
         Path,
         typer.Argument(metavar="FILE", help="JSON file attached to a MAST subscription e-mail."),
     ],
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    as_json: options.Json = False,
 ) -> None:
     """Let the next run ask MAST only for the observations named in a subscription e-mail.
 
     Observations that the config does not select are ignored. The run after the next one asks for
     everything again.
     """
-    ingested = ingest_events(find_mirror(mirror, config), file)
+    ingested = ingest_events(options.find_mirror(mirror, config), file)
     if as_json:
         print_json(ingested)
         return

@@ -4,17 +4,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import (
-    AllLines,
-    ConfigFile,
-    DryRun,
-    Json,
-    Mirror,
-    Wait,
-    find_mirror,
-    lock_timeout_s,
-)
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import pruning_page
 from jwmirror.services.maintain.generations import prune_generations
@@ -28,18 +19,18 @@ def prune_command(
     keep_days: Annotated[
         float | None, typer.Option(min=0, help="Keep generations younger than this many days.")
     ] = None,
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    wait: Wait = False,
-    dry_run: DryRun = False,
-    all_lines: AllLines = False,
-    as_json: Json = False,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    wait: options.Wait = False,
+    dry_run: options.DryRun = False,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
 ) -> None:
     """Remove old generations, and the objects that only they use.
 
     Always kept: the current generation, generations with a name (`jwmirror pin`), and the newest
     version of every product.
     """
-    root = find_mirror(mirror, config)
-    pruning = prune_generations(root, keep_last, keep_days, lock_timeout_s(wait), dry_run)
+    root = options.find_mirror(mirror, config)
+    pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)
     show(pruning, pruning_page(pruning, dry_run, all_lines), as_json)

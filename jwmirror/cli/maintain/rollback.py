@@ -1,16 +1,7 @@
 """`jwmirror rollback`: make another generation the current one."""
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import (
-    ConfigFile,
-    DryRun,
-    GenerationName,
-    Json,
-    Mirror,
-    Wait,
-    find_mirror,
-    lock_timeout_s,
-)
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import rollback_page
 from jwmirror.services.maintain.generations import roll_back_to
@@ -18,17 +9,17 @@ from jwmirror.services.maintain.generations import roll_back_to
 
 @app.command("rollback")
 def rollback_command(
-    generation: GenerationName,
-    config: ConfigFile = None,
-    mirror: Mirror = None,
-    wait: Wait = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    generation: options.GenerationName,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    wait: options.Wait = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make an earlier (or later) generation the current one. No generation is deleted.
 
     The next run compares that generation with MAST and the config, and updates it as they require.
     """
-    root = find_mirror(mirror, config)
-    rollback = roll_back_to(root, generation, lock_timeout_s(wait), dry_run)
+    root = options.find_mirror(mirror, config)
+    rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)
     show(rollback, rollback_page(rollback, dry_run), as_json)

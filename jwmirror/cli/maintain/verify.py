@@ -4,18 +4,8 @@ from typing import Annotated
 
 import typer
 
+from jwmirror.cli import options
 from jwmirror.cli.app import app
-from jwmirror.cli.options import (
-    AllLines,
-    ConfigFile,
-    DryRun,
-    Json,
-    Mirror,
-    Wait,
-    find_config,
-    find_mirror,
-    lock_timeout_s,
-)
 from jwmirror.cli.output import show
 from jwmirror.report.terminal.maintenance import repairs_page, verification_page
 from jwmirror.services.maintain.verify import verify_mirror
@@ -23,18 +13,18 @@ from jwmirror.services.maintain.verify import verify_mirror
 
 @app.command("verify")
 def verify_command(
-    config: ConfigFile = None,
-    mirror: Mirror = None,
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
     full: Annotated[
         bool, typer.Option("--full", help="Also read every object and check its sha256; slow.")
     ] = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair what can be repaired; this may ask MAST.")
     ] = False,
-    wait: Wait = False,
-    dry_run: DryRun = False,
-    all_lines: AllLines = False,
-    as_json: Json = False,
+    wait: options.Wait = False,
+    dry_run: options.DryRun = False,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
 ) -> None:
     """Check that the mirror is complete. Exit code 1 if a problem was found and not repaired.
 
@@ -42,11 +32,11 @@ def verify_command(
     downloaded again if MAST still has the same version; lost results are removed from the store, so
     that the next run recomputes them; views and pointers are rebuilt.
     """
-    root = find_mirror(mirror, config)
+    root = options.find_mirror(mirror, config)
     if repair:
         from jwmirror.services.maintain.repair import repair_mirror  # imports the MAST client
 
-        config_file, timeout_s = find_config(mirror, config), lock_timeout_s(wait)
+        config_file, timeout_s = options.find_config(mirror, config), options.lock_timeout_s(wait)
         repairs = repair_mirror(root, full, config_file, timeout_s, dry_run)
         show(repairs, repairs_page(repairs, dry_run, all_lines), as_json)
         is_whole = all(outcome.is_mended for outcome in repairs.outcomes)

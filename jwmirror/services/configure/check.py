@@ -14,7 +14,7 @@ ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "am
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigCheck:
-    """The mistakes in a config; if there are none, what it asks for, and notes on that."""
+    """The mistakes in a config; without mistakes, what it requests, and notes on that."""
 
     mistakes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

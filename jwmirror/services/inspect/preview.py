@@ -46,7 +46,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     """Return what is out of date by a config, and why.
 
     `run` is the last one; what it downloaded and did not publish is taken into account. With
-    `context`, CRDS is asked for that context (a name, `latest` or `build`) to plan with.
+    `context` (a name, `latest` or `build`), CRDS is queried, and the plan uses that context.
 
     Raises:
         ReferencesError: CRDS cannot be asked.

@@ -47,7 +47,7 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
         for product in products:
             if product not in unchanged:
                 is_listed = product.uri in listed
-                why = "MAST has another version now" if is_listed else "MAST no longer has it"
+                why = "MAST has another version now" if is_listed else "MAST no longer lists it"
                 yield Failure(name=product.filename, message=why)
         transfer = Transfer(config.archive_url, token, config.downloads)
         with staging_folder(Objects(root).incoming, unchanged) as folder:
@@ -64,7 +64,7 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
 
 
 def _listed(url: str, products: Sequence[Product], token: str | None) -> dict[str, Product]:
-    """Return URI -> product for all that MAST lists now in the programs of these products."""
+    """Return the products that MAST lists now in the programs of these products, by URI."""
     programs = sorted({product.program for product in products})
     listings = (query_listing(url, program, token, may_be_empty=True) for program in programs)
     return {product.uri: product for listing in listings for product in listing.products}
