@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -12,12 +12,12 @@ from jwmirror.core.files import write_bytes
 T = TypeVar("T")
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Canonical JSON: sorted keys, no spaces; equal values give equal text."""
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """Hex sha256 of a value's canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
@@ -27,7 +27,7 @@ def parse(text: str | bytes, kind: type[T]) -> T:
     return msgspec.json.decode(text, type=kind)
 
 
-def write(path: Path, value: Any) -> None:
+def write(path: Path, value: object) -> None:
     """Durably write a record as canonical JSON."""
     text = bytearray()
     msgspec.json.Encoder(order="sorted").encode_into(value, text)

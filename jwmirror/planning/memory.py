@@ -6,11 +6,11 @@ NIRCam imaging, measured by `python -m benchmarks recalibration --only memory`, 
 errors of the estimates. Other modes are assumed to need as much.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
-from typing import Any
 
 from jwmirror.core.model import Chain, Derivation
+from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.pipeline import headers
 
 STAGE = 300e6  # bytes of any stage: jwst, and the pages shared with the fork server
@@ -69,11 +69,11 @@ def stage_budget(job: float) -> float:
     return max(0.0, job - JOB)
 
 
-def _integrations(values: Mapping[str, Any]) -> int:
+def _integrations(values: PlainMapping) -> int:
     """Return the integrations in a file; a segment has only some of the exposure's."""
     first, last = (values.get(f"meta.exposure.integration_{end}") for end in ("start", "end"))
     return last - first + 1 if first and last else _size(values, "exposure.nints", 1)
 
 
-def _size(values: Mapping[str, Any], name: str, otherwise: int) -> int:
+def _size(values: PlainMapping, name: str, otherwise: int) -> int:
     return values.get(f"meta.{name}") or otherwise

@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
+from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.pipeline.child_environment import environment_of_children
 from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
 
@@ -73,7 +74,7 @@ class RemoteResolver:
         """As Resolver.engine."""
         return self._ask("engine", dict[str, str])
 
-    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+    def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""
         return self._ask("resolve", ResolvedStage, pipeline, header, requested)
 
@@ -85,7 +86,7 @@ class RemoteResolver:
         """As Resolver.needed."""
         return self._ask("needed", tuple[str, ...], tuple(wanted))
 
-    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
         """As Resolver.mistakes."""
         return self._ask("mistakes", tuple[str, ...], parameters, place)
 

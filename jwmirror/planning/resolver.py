@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import cached_digest
 from jwmirror.core.model import canonical, digest
+from jwmirror.core.model.parameters import PlainMapping, PlainValues
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of
@@ -24,7 +25,7 @@ NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
 
 References = dict[str, tuple[str, str]]  # as in a derivation
-Layers = tuple[tuple[str, dict[str, Any]], ...]  # (name, parameters); later ones win
+Layers = tuple[tuple[str, PlainValues], ...]  # (name, parameters); later ones win
 Case = tuple[Any, ...]  # a pipeline or a type, and the header values that CRDS's rules use
 
 
@@ -42,7 +43,7 @@ class ResolvedStage:
     `largest` is the size of the largest reference that the steps use, in bytes.
     """
 
-    parameters: dict[str, Any]
+    parameters: PlainValues
     references: References
     hooks: Sources = ()
     largest: int = 0
@@ -55,7 +56,7 @@ class Resolver(Protocol):
     def engine(self) -> Mapping[str, str]:
         """Versions of jwst, stcal and stdatamodels, which are part of a key."""
 
-    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+    def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """Return all parameters of a pipeline for an exposure, its references and hooks.
 
         `requested` is the pipeline's part of resolution.effective. References of skipped steps
@@ -77,7 +78,7 @@ class Resolver(Protocol):
         references may switch a step on. A missing reference is not an error here.
         """
 
-    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
         """Return the mistakes in parameters; `place` in the config begins each message."""
 
 
@@ -109,7 +110,7 @@ class LocalResolver:
         """As Resolver.engine."""
         return engine()
 
-    def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
+    def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""
         answers = self._answers_for(pipeline, header)
         instrument = headers.value(header, "instrument")
@@ -142,7 +143,7 @@ class LocalResolver:
             names.update(self._answers_for(pipeline, header).by_type.values())
         return tuple(sorted(name for name in names if _is_file(name)))
 
-    def mistakes(self, parameters: Mapping[str, Any], place: str) -> Sequence[str]:
+    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
         """As Resolver.mistakes."""
         return tuple(checks.mistakes(parameters, place, self._base))
 
@@ -151,7 +152,7 @@ class LocalResolver:
         pipeline: str,
         instrument: str,
         answers: Mapping[str, str],
-        requested: Mapping[str, Any],
+        requested: PlainMapping,
     ) -> ResolvedStage:
         """Resolve everything but the references that steps use; once for equal parameters."""
         pars = _pars_names(pipeline, answers)
@@ -162,7 +163,7 @@ class LocalResolver:
         return self._without_references[case]
 
     def _parameters(
-        self, pipeline: str, instrument: str, pars: Mapping[str, str], requested: Mapping[str, Any]
+        self, pipeline: str, instrument: str, pars: Mapping[str, str], requested: PlainMapping
     ) -> ResolvedStage:
         """Resolve parameters, with the parameter references, files and hooks that they use."""
         layers = [*self._pars_layers(pars), requested]
@@ -180,14 +181,14 @@ class LocalResolver:
             hooks=hooks.sources(parameters, self._base),
         )
 
-    def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[PlainValues]:
         """Yield the content of the parameter references, the pipeline's own (step "") last."""
         for step, name in pars.items():
             content = pars_content(self._path_in_cache(name))
             yield {"steps": {step: content}} if step else content
 
     def _references(
-        self, pipeline: str, answers: Mapping[str, str], parameters: Mapping[str, Any]
+        self, pipeline: str, answers: Mapping[str, str], parameters: PlainMapping
     ) -> References:
         """Return the references that stpipe fetches: also of idle steps, not of skipped ones."""
         references: References = {}
@@ -290,7 +291,7 @@ def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
     return {step: answers[reftype] for step, reftype in types if _is_file(answers[reftype])}
 
 
-def _pars_with(parameter: str, pars: Mapping[str, str], layers: Sequence[Mapping[str, Any]]) -> str:
+def _pars_with(parameter: str, pars: Mapping[str, str], layers: Sequence[PlainMapping]) -> str:
     """Return the last parameter reference that sets a parameter; "" if none does."""
     last = ""
     for name, layer in zip(pars.values(), layers, strict=False):

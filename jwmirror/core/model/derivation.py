@@ -1,7 +1,8 @@
 """What a result depends on."""
 
 from dataclasses import dataclass
-from typing import Any
+
+from jwmirror.core.model.parameters import PlainValues
 
 STAGES = {  # pipeline -> the stage of a recipe that it belongs to
     **dict.fromkeys(("detector1", "dark", "guider"), 1),
@@ -28,7 +29,7 @@ class Derivation:
     product: str  # root of the result's file names
     engine: dict[str, str]  # jwst, stcal, stdatamodels: version
     inputs: tuple[Input, ...]  # order matters
-    parameters: dict[str, Any]  # fully resolved: {parameter: value, steps: {step: {...}}}
+    parameters: PlainValues  # fully resolved: {parameter: value, steps: {step: {...}}}
     references: dict[str, tuple[str, str]]  # reftype -> (name, sha1); ("N/A", "") where none;
     # of the user's own files: step.parameter -> (name, sha256); where they are is not in the key
     hooks: tuple[tuple[str, str], ...] = ()  # (name, sha256 of source)

@@ -1,6 +1,11 @@
-"""Records of the parameters that the installed jwst has."""
+"""Records of the parameters that the installed jwst has, and the type of their values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+PlainValues = dict[str, Any]  # Any: nested mappings, lists, and whatever plain values stpipe takes
+PlainMapping = Mapping[str, Any]  # Any: the same
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What the user asks for: selections and recipes."""
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from jwmirror.core.model.parameters import PlainValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Where:
     """Parameters for just the exposures whose header matches: {detector: NRCALONG, ...}."""
 
     match: dict[str, str | tuple[str, ...]]  # one value, or several of which one must be it
-    parameters: dict[str, Any]  # pipeline -> step -> parameter -> value, stpipe's names
+    parameters: PlainValues  # pipeline -> step -> parameter -> value, stpipe's names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,10 @@ class Recipe:
     name: str
     programs: tuple[int, ...]
     stages: tuple[int, ...] = (1, 2, 3)
-    parameters: dict[str, Any] = field(default_factory=dict)  # as in Where
+    parameters: PlainValues = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()
     keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
-    settings: dict[str, Any] = field(default_factory=dict)  # of one run; above all blocks
+    settings: PlainValues = field(default_factory=dict)  # of one run; above all blocks
     between: dict[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # detector1..image2: functions
