@@ -72,7 +72,7 @@ def compare_changed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reason"),
     [
         (lambda asn, members: members.pop(1), Reason("b_cal.fits", "science", "")),
         (
@@ -85,19 +85,19 @@ def compare_changed(tmp_path):
         ),
     ],
 )
-def test_members_are_told_one_by_one(compare_changed, change, told):
+def test_members_are_listed_one_by_one(compare_changed, change, reason):
     """A member added, removed or of another exptype; nothing else."""
-    found = compare_changed(change)
+    comparison = compare_changed(change)
 
-    assert (found.verdict, found.members, found.cards) == (MEMBERS, (told,), ())
+    assert (comparison.verdict, comparison.members, comparison.cards) == (MEMBERS, (reason,), ())
 
 
-def test_another_order_of_members_is_told(compare_changed):
-    """Order matters to the pipeline: each place that another member has."""
-    found = compare_changed(lambda asn, members: members.insert(0, members.pop(1)))
+def test_another_order_of_members_is_listed(compare_changed):
+    """The order matters to the pipeline: each place with another member is listed."""
+    comparison = compare_changed(lambda asn, members: members.insert(0, members.pop(1)))
 
-    assert found.verdict == MEMBERS
-    assert found.members == (
+    assert comparison.verdict == MEMBERS
+    assert comparison.members == (
         Reason("order, place 1", "a_cal.fits", "b_cal.fits"),
         Reason("order, place 2", "b_cal.fits", "a_cal.fits"),
     )
@@ -110,30 +110,30 @@ def test_other_keys_of_an_association_are_header(compare_changed):
         asn["version_id"], members[1]["exposerr"] = "20260202t000000", "lost lock"
         asn["products"][0]["name"] = "jw01345-o001_t002"
 
-    found = compare_changed(change)
+    comparison = compare_changed(change)
 
-    assert (found.verdict, found.members) == (HEADER, ())
-    assert found.cards == (
+    assert (comparison.verdict, comparison.members) == (HEADER, ())
+    assert comparison.cards == (
         Reason("version_id", "20260101t000000", "20260202t000000"),
         Reason("products[0].name", "jw01345-o001_t001", "jw01345-o001_t002"),
         Reason("products[0].members.b_cal.fits.exposerr", "null", "lost lock"),
     )
 
 
-def test_formatting_of_json_is_no_science(compare_changed):
+def test_formatting_of_json_does_not_count(compare_changed):
     """The same content with other white space."""
     assert compare_changed(lambda asn, members: None, indent=2).verdict == EQUAL
 
 
 def test_other_json_is_compared_by_its_values(tmp_path):
-    """JSON that is no association; a number is not the text of it."""
+    """JSON other than associations; a number differs from its text."""
     (tmp_path / "a.json").write_text('{"a": 1, "b": [1, 2]}')
     (tmp_path / "b.json").write_text('{"a": "1", "b": [1, 3]}')
 
-    found = compare_files(tmp_path / "a.json", tmp_path / "b.json")
+    comparison = compare_files(tmp_path / "a.json", tmp_path / "b.json")
 
-    assert found.verdict == VALUES
-    assert [each.what for each in found.cards] == ["a", "b[1]"]
+    assert comparison.verdict == VALUES
+    assert [card.what for card in comparison.cards] == ["a", "b[1]"]
 
 
 @pytest.fixture
@@ -151,28 +151,28 @@ def catalogue(tmp_path):
 
 def test_a_catalogue_is_compared_by_column(catalogue):
     """Rows that differ and the largest difference, also of parts of a coordinate."""
-    found = catalogue(rows="1 80.0 -69.25 0.5\n2 80.1 -69.5 2.5")
+    comparison = catalogue(rows="1 80.0 -69.25 0.5\n2 80.1 -69.5 2.5")
 
-    (table,) = found.tables
-    assert (found.verdict, table.old_rows, table.new_rows) == (VALUES, 2, 2)
-    assert [(each.name, each.differing, each.largest) for each in table.columns] == [
+    (table,) = comparison.tables
+    assert (comparison.verdict, table.old_rows, table.new_rows) == (VALUES, 2, 2)
+    assert [(column.name, column.differing, column.largest) for column in table.columns] == [
         ("sky_centroid.dec", 2, 0.25),
         ("flux", 1, None),
     ]
 
 
-def test_a_catalogue_of_other_length_or_unit_is_told(catalogue):
+def test_a_catalogue_of_other_length_or_unit_is_listed(catalogue):
     """Another number of rows; another unit of the same numbers."""
     (longer,) = catalogue(rows=f"{ROWS}\n3 1.0 2.0 3.0").tables
     (other,) = catalogue(unit="mJy").tables
 
     assert (longer.old_rows, longer.new_rows, longer.columns) == (2, 3, ())
-    assert [(each.old_type, each.new_type) for each in other.columns] == [
+    assert [(column.old_type, column.new_type) for column in other.columns] == [
         ("float64 Jy", "float64 mJy")
     ]
 
 
-def test_the_date_of_a_catalogue_is_no_science(catalogue):
+def test_the_date_of_a_catalogue_is_volatile(catalogue):
     """Its other meta data are header."""
     later, other = catalogue(date="2026-02-02"), catalogue(limit=5)
 
@@ -181,7 +181,7 @@ def test_the_date_of_a_catalogue_is_no_science(catalogue):
 
 
 def test_files_of_other_kinds_are_compared_by_bytes(tmp_path):
-    """Sizes and sums tell what can be told."""
+    """Only sizes and checksums are compared."""
     for name, text in (("a.csv", "one"), ("b.csv", "other"), ("c.csv", "one")):
         (tmp_path / name).write_text(text)
 
@@ -193,7 +193,7 @@ def test_files_of_other_kinds_are_compared_by_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.ecsv", "a.fits"])
-def test_what_is_not_of_its_kind_is_refused(tmp_path, name):
+def test_a_file_of_another_kind_than_its_name_is_refused(tmp_path, name):
     """A file that cannot be read as what it is called is named."""
     (tmp_path / "1").write_text("nonsense [")
     (tmp_path / "2").write_text("other nonsense [")
@@ -202,8 +202,8 @@ def test_what_is_not_of_its_kind_is_refused(tmp_path, name):
         compare_files(tmp_path / "1", tmp_path / "2", name)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
-    """A missing object is no traceback."""
+def test_a_missing_file_is_an_error(tmp_path):
+    """A missing object is an error with its path, not a traceback."""
     (tmp_path / "a.csv").write_text("one")
 
     with pytest.raises(StoreError, match="cannot be read"):

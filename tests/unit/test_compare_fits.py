@@ -29,37 +29,41 @@ from tests.setup.calibrated_image import SHAPE, SKY, Toy
 
 @pytest.fixture
 def against(tmp_path):
-    """Compares the plain toy with a changed one, both ways; swapped sides must mirror."""
+    """Compare the plain toy with a changed one, in both directions; the results must mirror."""
 
     def compared(toy: Toy) -> Comparison:
         paths = Toy().write(tmp_path / "old.fits"), toy.write(tmp_path / "new.fits")
-        found = compare_files(*paths)
-        assert mirrored(compare_files(*reversed(paths))) == found
-        return found
+        comparison = compare_files(*paths)
+        assert mirrored(compare_files(*reversed(paths))) == comparison
+        return comparison
 
     return compared
 
 
-def mirrored(found: Comparison) -> Comparison:
-    """A comparison told from the other side."""
+def mirrored(comparison: Comparison) -> Comparison:
+    """Return a comparison as it is with both sides swapped."""
     turned = {
-        name: tuple(Reason(each.what, each.new, each.old) for each in getattr(found, name))
+        name: tuple(
+            Reason(reason.what, reason.new, reason.old) for reason in getattr(comparison, name)
+        )
         for name in ("pedigree", "references", "steps", "cards", "layout")
     }
-    shift = found.shift and replace(found.shift, east=-found.shift.east, north=-found.shift.north)
+    shift = comparison.shift and replace(
+        comparison.shift, east=-comparison.shift.east, north=-comparison.shift.north
+    )
     return replace(
-        found,
+        comparison,
         **turned,
-        old=found.new,
-        new=found.old,
+        old=comparison.new,
+        new=comparison.old,
         shift=shift,
-        images=tuple(mirrored_image(each) for each in found.images),
-        tables=tuple(mirrored_table(each) for each in found.tables),
+        images=tuple(mirrored_image(image) for image in comparison.images),
+        tables=tuple(mirrored_table(table) for table in comparison.tables),
     )
 
 
 def mirrored_image(image):
-    """An image's difference from the other side."""
+    """Return an image's difference with both sides swapped."""
     spread = image.spread and replace(image.spread, median=-image.spread.median)
     bits = tuple(replace(bit, gained=bit.lost, lost=bit.gained) for bit in image.bits)
     turned = replace(image, old_shape=image.new_shape, new_shape=image.old_shape)
@@ -68,48 +72,51 @@ def mirrored_image(image):
 
 
 def mirrored_table(table):
-    """A table's difference from the other side."""
+    """Return a table's difference with both sides swapped."""
     columns = tuple(
-        replace(each, old_type=each.new_type, new_type=each.old_type) for each in table.columns
+        replace(column, old_type=column.new_type, new_type=column.old_type)
+        for column in table.columns
     )
     return replace(table, old_rows=table.new_rows, new_rows=table.old_rows, columns=columns)
 
 
-def parts(found: Comparison) -> set[str]:
-    """The names of the parts that have something to tell."""
-    return {name for name, value in vars(found).items() if value} - {"verdict", "old", "new"}
+def parts(comparison: Comparison) -> set[str]:
+    """Return the names of the fields in which something differs."""
+    return {name for name, value in vars(comparison).items() if value} - {"verdict", "old", "new"}
 
 
 def test_a_file_is_identical_to_itself(against):
-    """The same bytes have nothing to tell but that."""
-    found = against(Toy())
+    """Equal bytes have no differences to list."""
+    comparison = against(Toy())
 
-    assert found.verdict == IDENTICAL
-    assert parts(found) == set()
-
-
-def test_what_is_no_science_is_named(against):
-    """Dates, names and sums do not count, and are said to be all that differs."""
-    found = against(Toy().card("DATE", "2026-02-02").card("FILENAME", "b").card("CHECKSUM", "x"))
-
-    assert found.verdict == EQUAL
-    assert set(found.volatile) == {"DATE", "FILENAME", "CHECKSUM"}
-    assert found.pedigree == (Reason("DATE", "2026-01-01T00:00:00", "2026-02-02"),)
-    assert parts(found) == {"volatile", "pedigree"}
+    assert comparison.verdict == IDENTICAL
+    assert parts(comparison) == set()
 
 
-def test_cards_are_sorted_by_what_they_say(against):
+def test_differences_without_scientific_meaning_are_named(against):
+    """Dates, names and checksums do not count, and are listed as the only differences."""
+    comparison = against(
+        Toy().card("DATE", "2026-02-02").card("FILENAME", "b").card("CHECKSUM", "x")
+    )
+
+    assert comparison.verdict == EQUAL
+    assert set(comparison.volatile) == {"DATE", "FILENAME", "CHECKSUM"}
+    assert comparison.pedigree == (Reason("DATE", "2026-01-01T00:00:00", "2026-02-02"),)
+    assert parts(comparison) == {"volatile", "pedigree"}
+
+
+def test_cards_are_sorted_by_topic(against):
     """Pedigree, references, steps and others, in a file whose pixels are the same."""
     toy = Toy().card("CAL_VER", "1.19.0").card("R_FLAT", "N/A").card("S_JUMP", "SKIPPED")
     del toy.hdus[0].header["FILTER"]
-    found = against(toy.card("BUNIT", "MJy/sr", "SCI"))
+    comparison = against(toy.card("BUNIT", "MJy/sr", "SCI"))
 
-    assert found.verdict == HEADER
-    assert found.pedigree == (Reason("CAL_VER", "1.18.0", "1.19.0"),)
-    assert found.references == (Reason("R_FLAT", "crds://jwst_nircam_flat_0001.fits", "N/A"),)
-    assert found.steps == (Reason("S_JUMP", "COMPLETE", "SKIPPED"),)
-    assert found.cards == (Reason("FILTER", "F200W", ""), Reason("SCI BUNIT", "", "MJy/sr"))
-    assert parts(found) == {"pedigree", "references", "steps", "cards"}
+    assert comparison.verdict == HEADER
+    assert comparison.pedigree == (Reason("CAL_VER", "1.18.0", "1.19.0"),)
+    assert comparison.references == (Reason("R_FLAT", "crds://jwst_nircam_flat_0001.fits", "N/A"),)
+    assert comparison.steps == (Reason("S_JUMP", "COMPLETE", "SKIPPED"),)
+    assert comparison.cards == (Reason("FILTER", "F200W", ""), Reason("SCI BUNIT", "", "MJy/sr"))
+    assert parts(comparison) == {"pedigree", "references", "steps", "cards"}
 
 
 @settings(
@@ -118,16 +125,16 @@ def test_cards_are_sorted_by_what_they_say(against):
 @given(row=some.integers(1, SHAPE[0] - 1), column=some.integers(0, SHAPE[1] - 1))
 def test_a_single_pixel_is_found(against, row, column):
     """One pixel in one image, wherever it is, with its size in units of the error."""
-    found = against(Toy().set("SCI", (row, column), 99))
+    comparison = against(Toy().set("SCI", (row, column), 99))
 
-    (image,) = found.images
+    (image,) = comparison.images
     step = 99 - Toy().hdus["SCI"].data[row, column]
-    assert found.verdict == PIXELS
+    assert comparison.verdict == PIXELS
     assert (image.hdu, image.changed, image.pixels) == ("SCI", 1, SHAPE[0] * SHAPE[1])
     assert image.spread.largest == pytest.approx(step, rel=1e-6)
     assert image.spread.over_error == pytest.approx([step / 0.5] * 3, rel=1e-6)
     assert (image.spread.median, image.spread.mad, image.spread.every) == (0, 0, 1)
-    assert parts(found) == {"images"}
+    assert parts(comparison) == {"images"}
 
 
 def test_median_and_mad_are_those_of_the_difference(against):
@@ -145,31 +152,31 @@ def test_median_and_mad_are_those_of_the_difference(against):
 
 def test_a_nan_that_moved_is_found(against):
     """As many NaN as before, elsewhere: two pixels changed."""
-    found = against(Toy().set("SCI", (0, 0), 1).set("SCI", (5, 5), np.nan))
+    comparison = against(Toy().set("SCI", (0, 0), 1).set("SCI", (5, 5), np.nan))
 
-    (image,) = found.images
+    (image,) = comparison.images
     assert (image.changed, image.old_nan, image.new_nan) == (2, 3, 3)
 
 
 def test_other_bytes_of_equal_values_are_no_change(against):
-    """The sign of zero and the payload of a NaN are told, and change no pixel."""
+    """The sign of zero and the payload of a NaN are listed, and change no pixel."""
     toy = Toy()
     toy.hdus["SCI"].data.view("u4")[0, 0] = 0x7FC00123
-    found = against(toy)
+    comparison = against(toy)
 
-    assert found.verdict == EQUAL
-    assert found.volatile == ("bytes of equal values in SCI",)
+    assert comparison.verdict == EQUAL
+    assert comparison.volatile == ("bytes of equal values in SCI",)
 
 
-def test_flags_are_told_by_name(against):
+def test_flags_are_listed_by_name(against):
     """Bits gained and lost, under jwst's names, in unsigned integers up to the highest bit."""
     toy = (
         Toy().set("DQ", (0, 0), 4).set("DQ", (slice(0, 2), 1), 4 + 1024).set("DQ", (3, 3), 1 << 31)
     )
-    found = against(toy)
+    comparison = against(toy)
 
-    (image,) = found.images
-    assert found.verdict == PIXELS
+    (image,) = comparison.images
+    assert comparison.verdict == PIXELS
     assert (image.hdu, image.changed, image.old_type) == ("DQ", 4, "uint32")
     assert image.bits == (
         FlagDifference(name="JUMP_DET", gained=3, lost=0),
@@ -181,29 +188,29 @@ def test_flags_are_told_by_name(against):
 @pytest.mark.parametrize(
     ("change", "shape", "kind"), [("f8", SHAPE, "float64"), ("f4", (40, 25), "float32")]
 )
-def test_another_type_or_shape_is_told(against, change, shape, kind):
+def test_another_type_or_shape_is_listed(against, change, shape, kind):
     """A changed type changes pixels even where the values are equal; shapes are not compared."""
     toy = Toy()
     toy.hdus["ERR"].data = np.full(shape, 0.5, change)
-    found = against(toy)
+    comparison = against(toy)
 
-    (image,) = found.images
-    assert found.verdict == PIXELS
+    (image,) = comparison.images
+    assert comparison.verdict == PIXELS
     assert (image.old_type, image.new_type, image.new_shape) == ("float32", kind, shape)
     assert image.changed == 0
 
 
-def test_an_extension_too_many_is_told(against):
+def test_an_additional_extension_is_listed(against):
     """An image that only one version has changes pixels; it is described."""
     toy = Toy()
     toy.hdus.append(fits.ImageHDU(np.zeros((2, 3), "u1"), name="AREA"))
-    found = against(toy)
+    comparison = against(toy)
 
-    assert found.verdict == PIXELS
-    assert found.layout == (Reason("AREA", "", "image, uint8 2x3"),)
+    assert comparison.verdict == PIXELS
+    assert comparison.layout == (Reason("AREA", "", "image, uint8 2x3"),)
 
 
-def test_extensions_of_one_name_are_told_apart(tmp_path):
+def test_extensions_of_one_name_are_distinguished(tmp_path):
     """The second SCI of a file is compared with the second of the other, by its own ERR."""
     paths = []
     for name, value in (("a.fits", 1.0), ("b.fits", 3.0)):
@@ -218,17 +225,17 @@ def test_extensions_of_one_name_are_told_apart(tmp_path):
 
 def test_a_table_is_compared_column_by_column(against):
     """Rows that differ are counted per column, with the largest difference of numbers."""
-    found = against(Toy().set("SRC", ("flux", 1), 7).set("SRC", ("name", slice(0, 2)), "z"))
+    comparison = against(Toy().set("SRC", ("flux", 1), 7).set("SRC", ("name", slice(0, 2)), "z"))
 
-    (table,) = found.tables
-    assert found.verdict == VALUES
-    assert [(each.name, each.differing, each.largest) for each in table.columns] == [
+    (table,) = comparison.tables
+    assert comparison.verdict == VALUES
+    assert [(column.name, column.differing, column.largest) for column in table.columns] == [
         ("flux", 1, 6.5),
         ("name", 2, None),
     ]
 
 
-def test_columns_added_and_retyped_are_told(against):
+def test_added_and_retyped_columns_are_listed(against):
     """Columns are matched by name, whatever their number."""
     toy = Toy()
     columns = [
@@ -240,14 +247,14 @@ def test_columns_added_and_retyped_are_told(against):
     toy.hdus["SRC"] = fits.BinTableHDU.from_columns(columns, name="SRC")
     (table,) = against(toy).tables
 
-    assert [(each.name, each.old_type, each.new_type) for each in table.columns] == [
+    assert [(column.name, column.old_type, column.new_type) for column in table.columns] == [
         ("flux", "E Jy", "D Jy"),
         ("more", "", "2E"),
     ]
 
 
 def test_a_table_of_blended_headers_is_header(tmp_path):
-    """Its dates are no science, its other columns are header, not values."""
+    """Its dates are volatile, its other columns are header, not values."""
 
     def mosaic(name, **columns):
         cards = [fits.Column(key, "10A", array=[value]) for key, value in columns.items()]
@@ -268,13 +275,13 @@ def test_a_moved_sky_is_measured(against, east, north):
     """A known shift of the reference point is found at centre and corners, to 0.1 %."""
     toy = Toy().card("CRVAL2", SKY["CRVAL2"] + north / 3600e3, "SCI")
     toy.card("CRVAL1", SKY["CRVAL1"] + east / 3600e3 / np.cos(np.radians(SKY["CRVAL2"])), "SCI")
-    found = against(toy)
+    comparison = against(toy)
 
-    assert found.verdict == HEADER
-    assert found.shift.source == "FITS"
-    assert found.shift.east == pytest.approx(east, rel=1e-3, abs=1e-3)
-    assert found.shift.north == pytest.approx(north, rel=1e-3, abs=1e-3)
-    assert found.shift.corners == pytest.approx([np.hypot(east, north)] * 4, rel=1e-3)
+    assert comparison.verdict == HEADER
+    assert comparison.shift.source == "FITS"
+    assert comparison.shift.east == pytest.approx(east, rel=1e-3, abs=1e-3)
+    assert comparison.shift.north == pytest.approx(north, rel=1e-3, abs=1e-3)
+    assert comparison.shift.corners == pytest.approx([np.hypot(east, north)] * 4, rel=1e-3)
 
 
 def test_a_shift_across_the_zero_of_right_ascension(tmp_path):
@@ -282,9 +289,9 @@ def test_a_shift_across_the_zero_of_right_ascension(tmp_path):
     one = Toy().card("CRVAL1", 359.99999, "SCI").write(tmp_path / "a.fits")
     other = Toy().card("CRVAL1", 0.00001, "SCI").write(tmp_path / "b.fits")
 
-    found = compare_files(one, other)
+    comparison = compare_files(one, other)
 
-    assert found.shift.east == pytest.approx(72 * np.cos(np.radians(69.5)), rel=1e-3)
+    assert comparison.shift.east == pytest.approx(72 * np.cos(np.radians(69.5)), rel=1e-3)
 
 
 def with_gwcs(path, ra, **meta):
@@ -310,15 +317,15 @@ def with_gwcs(path, ra, **meta):
     return path
 
 
-def test_coordinates_in_the_asdf_extension_are_believed_first(tmp_path):
-    """What jwst itself goes by is measured; without it dates and hashes alone are no science."""
+def test_coordinates_in_the_asdf_extension_are_used_first(tmp_path):
+    """The shift is that of the gwcs, which jwst uses; dates and hashes alone are volatile."""
     one = with_gwcs(tmp_path / "a.fits", 80.0)
     again = compare_files(one, with_gwcs(tmp_path / "b.fits", 80.0))
     moved = compare_files(one, with_gwcs(tmp_path / "c.fits", 80.0 + 50 / 3600e3))
 
     assert again.verdict == EQUAL and "tree" not in parts(again)
     assert moved.verdict == HEADER
-    assert [each.name for each in moved.tree] == ["meta.wcs"]
+    assert [branch.name for branch in moved.tree] == ["meta.wcs"]
     assert moved.shift.source == "gwcs"
     assert moved.shift.east == pytest.approx(50 * np.cos(np.radians(69.5)), rel=1e-3)
 
@@ -363,8 +370,8 @@ def test_blocks_cover_an_image_once_in_order(monkeypatch, shape, block):
     assert all(0 < piece.size <= block for piece in pieces)
 
 
-def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
-    """Pieces and samples change no count and no extreme, and a sample is said to be one."""
+def test_large_images_are_compared_block_by_block(tmp_path, monkeypatch):
+    """Blocks and samples change no count and no extreme, and a sample is marked as one."""
     toy = Toy().set("SCI", (39, 49), -1000)
     toy.hdus["SCI"].data[:, 7] += 1
     paths = Toy().write(tmp_path / "a.fits"), toy.write(tmp_path / "b.fits")
@@ -393,8 +400,8 @@ def test_large_images_are_compared_piece_by_piece(tmp_path, monkeypatch):
         lambda toy: toy.set("SRC", ("flux", 0), 9),
     ],
 )
-def test_equal_science_is_what_recalibration_takes_for_equal(tmp_path, change):
-    """A file is equal science content here if, and only if, it has the same science identity."""
+def test_equal_science_content_is_equal_for_recalibration(tmp_path, change):
+    """Two files have equal science content if, and only if, their science identity is equal."""
     old, new = Toy().write(tmp_path / "old.fits"), change(Toy()).write(tmp_path / "new.fits")
 
     equal = compare_files(old, new).verdict == EQUAL
@@ -403,7 +410,7 @@ def test_equal_science_is_what_recalibration_takes_for_equal(tmp_path, change):
 
 
 @pytest.mark.parametrize("cut", [1, 2880, 9000])
-def test_a_cut_file_is_refused(tmp_path, cut):
+def test_a_truncated_file_is_refused(tmp_path, cut):
     """A file that ends early is named, with what to do."""
     old, new = Toy().write(tmp_path / "old.fits"), Toy().card("A", 1).write(tmp_path / "new.fits")
     new.write_bytes(new.read_bytes()[:-cut])
@@ -413,7 +420,7 @@ def test_a_cut_file_is_refused(tmp_path, cut):
 
 
 def test_a_compressed_file_is_refused(tmp_path):
-    """A gzipped file under a FITS file's name is told as such."""
+    """A gzipped file under the name of a FITS file is named as the cause."""
     old, new = Toy().write(tmp_path / "old.fits"), tmp_path / "new.fits"
     new.write_bytes(gzip.compress(old.read_bytes()))
 

@@ -33,7 +33,7 @@ STATES = some.lists(ROWS, unique_by=lambda row: row.path, max_size=12)
 
 
 def difference(old: list[Entry], new: list[Entry]) -> dict[str, tuple[str, ...]]:
-    """The paths of each kind of change, sorted; row by row."""
+    """Return the sorted paths of each kind of change, compared row by row."""
     was, now = ({entry.path: entry for entry in entries} for entries in (old, new))
     both = [path for path in now if path in was]
     moved = {path for path in both if now[path].sha256 != was[path].sha256}
@@ -51,14 +51,14 @@ def test_agrees_with_the_counts_of_a_generation(old, new):
     """By columns or by rows, the same files are new, changed, marked and gone."""
     expected = difference(old, new)
 
-    found = file_changes(entries_of(old), entries_of(new))
+    changes = file_changes(entries_of(old), entries_of(new))
     counts = change_counts(entries_of(old), entries_of(new))
 
     assert counts == {kind: len(paths) for kind, paths in expected.items()}
     for kind, paths in expected.items():
-        here = [each for each in found if each.kind == kind]
-        assert tuple((each.new or each.old).path for each in here) == paths
-        assert all(each.old in (None, *old) and each.new in (None, *new) for each in here)
+        here = [change for change in changes if change.kind == kind]
+        assert tuple((change.new or change.old).path for change in here) == paths
+        assert all(change.old in (None, *old) and change.new in (None, *new) for change in here)
 
 
 def test_two_recipes_are_compared_by_product():
@@ -75,10 +75,10 @@ def test_two_recipes_are_compared_by_product():
     recipes = file_changes(rows, rows, "deep", "quick")
     upstream = file_changes(rows, rows, "deep", "upstream")
 
-    assert [(each.kind, each.old.origin, each.new.origin) for each in recipes] == [
+    assert [(change.kind, change.old.origin, change.new.origin) for change in recipes] == [
         ("changed", "deep", "quick")
     ]
-    assert [(each.kind, each.new.path) for each in upstream] == [
+    assert [(change.kind, change.new.path) for change in upstream] == [
         ("new", "upstream/jw01345/o002/a_cal.fits")
     ]
 
@@ -91,8 +91,8 @@ def test_equal_science_in_other_bytes_is_marked():
         for number, identity in ((1, "aa"), (2, "aa"), (3, "bb"))
     )
 
-    assert [each.same_science for each in file_changes(old, same)] == [True]
-    assert [each.same_science for each in file_changes(old, other)] == [False]
+    assert [change.same_science for change in file_changes(old, same)] == [True]
+    assert [change.same_science for change in file_changes(old, other)] == [False]
 
 
 def test_a_hundred_thousand_files_take_seconds():
@@ -103,12 +103,12 @@ def test_a_hundred_thousand_files_take_seconds():
     table = table.set_column(0, "path", pa.array(paths))
     sums = pa.array(["0" * 64] * (count - 1) + ["f" * 64])
     place = table.column_names.index("sha256")
-    old, new = (Entries(each) for each in (table, table.set_column(place, "sha256", sums)))
+    old, new = (Entries(change) for change in (table, table.set_column(place, "sha256", sums)))
 
     start = process_time()
-    found = file_changes(old, new)
+    changes = file_changes(old, new)
     seconds = process_time() - start
 
-    assert [each.new.path for each in found if each.kind == "changed"] == [paths[-1]]
-    assert len(found) == 1
+    assert [change.new.path for change in changes if change.kind == "changed"] == [paths[-1]]
+    assert len(changes) == 1
     assert seconds < 3

@@ -59,11 +59,11 @@ def report_of(mirror) -> str:
     return path.read_text()
 
 
-def test_report_says_what_happened_and_why(small_mirror):
-    """Changes, results, parameters, references, waits and failures all stand in the page."""
+def test_report_shows_what_happened_and_why(small_mirror):
+    """Changes, results, parameters, references, waits and failures are all in the page."""
     text = " ".join(Text(report_of(small_mirror)).words)
 
-    for said in (
+    for line in (
         f"reprocessed {EXPOSURE}_uncal.fits checksum: 0a -> 0c CAL_VER: 1.17.1 -> 1.18.0",
         f"deep {EXPOSURE} detector1 12.5 s never calibrated",
         "rejection_threshold=5.0",
@@ -75,7 +75,7 @@ def test_report_says_what_happened_and_why(small_mirror):
         "jw01345 o001 uncal 1.18.0 jwst_1322.pmap 2025_2 2025-11-02 1",
         "CRDS context jwst_1464.pmap",
     ):
-        assert said in text
+        assert line in text
 
 
 def test_report_needs_no_other_file_and_no_script(small_mirror):
@@ -92,7 +92,7 @@ def test_report_shows_upstream_beside_recalibrated(small_mirror):
     """One picture per recalibrated mosaic, a PNG wider than high, with sky levels below."""
     page = report_of(small_mirror)
 
-    (image,) = [each for each in Text(page).addresses if each.startswith("data:")]
+    (image,) = [url for url in Text(page).addresses if url.startswith("data:")]
     png = base64.b64decode(image.partition(",")[2])
     wide, high = (int.from_bytes(png[start : start + 4]) for start in (16, 20))
     assert png.startswith(b"\x89PNG")
@@ -101,7 +101,7 @@ def test_report_shows_upstream_beside_recalibrated(small_mirror):
     assert re.search(r"recipe deep: median 2\.1\d*, scatter 0\.05", page)
 
 
-def test_a_mosaic_that_cannot_be_read_is_told_in_the_page(small_mirror):
+def test_a_mosaic_that_cannot_be_read_is_named_in_the_page(small_mirror):
     """The report is written all the same, and says which file has no image."""
     path = f"recalibrated/deep/jw01345/o001/{MOSAIC}_i2d.fits"
     sha256, size = small_mirror.take(lambda file: file.write_bytes(b"no image"))
@@ -125,7 +125,7 @@ def test_a_report_with_exclusive_data_is_for_its_owner(small_mirror, exclusive, 
     assert (small_mirror.root / "reports/000001.html").stat().st_mode & 0o777 == mode
 
 
-def test_results_of_one_way_stand_together(small_mirror):
+def test_results_of_one_derivation_are_grouped(small_mirror):
     """Two exposures with equal parameters and references are one paragraph of two results."""
     before = report_of(small_mirror).count("<details>")
     record = Provenance(small_mirror.root).read(
@@ -159,7 +159,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
 
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
-    """What is not there is empty; what is damaged is told."""
+    """Records that are missing are empty; a damaged one is an error."""
     for name in ("changes.json", "plan-associations-3.json", "references.json"):
         (small_mirror.run_folder / name).unlink()
 
@@ -178,13 +178,13 @@ def test_holdings_count_by_folder_and_kind():
     folder = "upstream/jw01345/o001"
     rows = [(f"{folder}/a_uncal.fits", 3, "held"), (f"{folder}/b_uncal.fits", 4, "vanished")]
 
-    (found,) = count_files(rows)
+    (count,) = count_files(rows)
 
-    assert (found.origin, found.program, found.observation) == ("upstream", "jw01345", "o001")
-    assert (found.suffix, found.files, found.bytes, found.vanished) == ("uncal", 2, 7, 1)
+    assert (count.origin, count.program, count.observation) == ("upstream", "jw01345", "o001")
+    assert (count.suffix, count.files, count.bytes, count.vanished) == ("uncal", 2, 7, 1)
 
 
-def test_history_tells_which_generations_led_to_the_current_one(small_mirror):
+def test_history_lists_the_ancestors_of_the_current_generation(small_mirror):
     """A generation that was set aside is listed, and is not in the line."""
     for number in range(2):
         path = f"upstream/jw01345/o001/{number}"
@@ -198,7 +198,7 @@ def test_history_tells_which_generations_led_to_the_current_one(small_mirror):
     history = build_history("m", generations.read(1), generations.all())
 
     assert history.line == (1,)
-    assert [each.number for each in history.generations] == [3, 2, 1]
+    assert [generation.number for generation in history.generations] == [3, 2, 1]
 
 
 def test_blocks_are_averaged_without_what_is_unknown():
@@ -216,17 +216,17 @@ def test_blocks_are_averaged_without_what_is_unknown():
     ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (21_340_000, "21.3 MB")]
 )
 def test_sizes_have_three_digits(count, text):
-    """Bytes are told in decimal units."""
+    """Bytes are given in decimal units."""
     assert formatting.size(count) == text
 
 
-def test_times_are_told_to_the_minute():
+def test_times_are_given_to_the_minute():
     """An ISO time in UTC, as one reads it."""
     assert formatting.minute("2026-03-01T12:30:59+00:00") == "2026-03-01 12:30 UTC"
 
 
 def test_report_of_a_later_run_that_did_nothing(small_mirror):
-    """Nothing to do is said as such, and the ways of what is held are still there."""
+    """The page says that nothing was done, and still lists the parameters of all results."""
     later = small_mirror.root / "receipts/runs/20270101T000000.000000Z-2"
     later.mkdir()
 
@@ -239,7 +239,7 @@ def test_report_of_a_later_run_that_did_nothing(small_mirror):
 
 
 def test_a_listing_that_is_not_believed_is_a_failure_of_the_run(small_mirror):
-    """A doubt is read back as it was written, and told among the failures."""
+    """A listing in doubt is read back as written, and is among the failures."""
     poll = Poll(listings=(), changes=(), doubts={"1345": "17 of 18 vanished"})
     small_mirror.record("changes.json", poll)
 
