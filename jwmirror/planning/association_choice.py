@@ -60,8 +60,8 @@ def choose_associations(
     """Return the associations, with those that recipes use instead of MAST's.
 
     `generated` from pools, by recipe and program; `own` are the user's, by recipe. Own ones replace
-    all others of their stage. A recipe that selects exposures of a program without a pool uses
-    those of MAST's associations of which it has selected all members.
+    all others of their stage. If a recipe selects exposures of a program without a pool, it uses
+    MAST's associations whose members are all selected.
     """
     entries = tuple(entries)
     with_generated = {name for name, _ in generated}

@@ -87,7 +87,7 @@ def plan_associations(
     batch_size: int,
     stage: int,
 ) -> Plan:
-    """Plan stage 2 or 3 of every association of which the recipe has all members.
+    """Plan stage 2 or 3 of every association whose members the recipe has.
 
     Leaves out what is planned with stage 1. `available` has the results of the levels below in
     this run, computed or recalled.
@@ -214,14 +214,14 @@ def _note_no_stage_2(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> None
             f"add asn to the products of program {entry.upstream.program}"
         )
         if recipe.associations:  # they replace all others of their stage
-            why += "; or, where the recipe has stage-2 associations of its own, one with it"
+            why += "; if the recipe names stage-2 association files, add one with this exposure"
         builder.wait(recipe, root, why, "association")
 
 
 def _note_no_start(
     builder: PlanBuilder, recipe: Recipe, associations: Sequence[Association]
 ) -> None:
-    """Add a wait for each program of which a recipe without stage 1 has no association."""
+    """Add a wait for each program without associations, for a recipe that leaves out stage 1."""
     stage = min(recipe.stages)
     programs = {association.program for association in associations}
     for program in sorted(set(recipe.programs) - programs):

@@ -99,7 +99,7 @@ class RemoteResolver:
             line = b""
         if not line:
             raise CalibrationError(
-                f"{self.python} ended when it was asked for {method}; does it have jwst and "
+                f"{self.python} ended before it answered {method}; does it have jwst and "
                 "msgspec? `make environments` makes those that come with jwmirror."
             )
         answer = parse(line, Answer)

@@ -30,7 +30,7 @@ Case = tuple[Any, ...]  # a pipeline or a type, and the header values that CRDS'
 
 
 class Answers(NamedTuple):
-    """CRDS's answer for each reference type (a file, or why there is none), and their digest."""
+    """CRDS's answer for each reference type (a file, or the reason for none), and their digest."""
 
     by_type: dict[str, str]
     digest: str

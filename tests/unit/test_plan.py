@@ -104,7 +104,7 @@ def test_an_exposure_that_own_associations_leave_out_waits_with_both_ways_out():
     plan = PlanSources().plan([exposure(1), exposure(2)], associations, recipe)
 
     assert [
-        (wait.product, wait.why.endswith("of its own, one with it")) for wait in plan.waits
+        (wait.product, wait.why.endswith("add one with this exposure")) for wait in plan.waits
     ] == [(root(2), True)]
 
 

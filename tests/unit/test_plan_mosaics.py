@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait
+from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait, canonical, parse
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
@@ -99,3 +99,13 @@ def test_a_broken_association_waits():
 
     assert second.waits == ()
     assert third.waits == (Wait(recipe="deep", product=name, why="no JSON", cause="association"),)
+
+
+def test_records_without_a_cause_are_read_and_written_as_an_earlier_version_did():
+    """The new fields have defaults, and are left out of the file while they have them."""
+    wait = '{"product":"p","recipe":"deep","why":"w"}'
+    reason = '{"new":"5","old":"4","what":"detector1: jump.threshold"}'
+
+    assert canonical(parse(wait, Wait)) == wait
+    assert canonical(parse(reason, Reason)) == reason
+    assert (parse(wait, Wait).cause, parse(reason, Reason).stage) == ("", "")

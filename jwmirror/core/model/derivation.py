@@ -1,4 +1,4 @@
-"""What a result depends on."""
+"""Derivations: all that a result depends on."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ STAGES = {  # pipeline -> the stage of a recipe that it belongs to
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One input of a derivation; an empty identity waits for the stage before it."""
+    """One input of a derivation; the identity is empty until the stage before is done."""
 
     name: str  # file name the pipeline sees
     role: str  # exptype: science, background...
@@ -23,7 +23,7 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Derivation:
-    """What one result depends on; its sha256 (DESIGN: the key) names the result beforehand."""
+    """All that one result depends on. Its sha256, the key, names the result before it exists."""
 
     pipeline: str  # config's name: detector1, image2, image3, guider...
     product: str  # root of the result's file names

@@ -1,4 +1,4 @@
-"""What recalibration plans, waits for and makes."""
+"""Records of recalibration: plans, what waits, results and their provenance."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,12 +12,12 @@ from jwmirror.core.model.product import Reason
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
 NEVER_CALIBRATED = Reason("new", "", "", cause="new")
 INPUTS_RECOMPUTED = Reason("inputs recomputed", "", "", cause="inputs")
-LEVELS = ("exposures", "associations-2", "associations-3")  # of plans, one upon the other
+LEVELS = ("exposures", "associations-2", "associations-3")  # each is planned after the one before
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a derivation gave: files in the store under the key."""
+    """The files in the store that a derivation resulted in."""
 
     recipe: str
     program: int
@@ -30,10 +30,10 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """The stages one recipe still needs for one exposure or association, in order.
+    """The stages that one recipe still has to run for one exposure or association, in order.
 
-    The first derivation is complete; a later one takes, for each input without identity, the
-    file of that name from the stage before.
+    The first derivation is complete. In a later one, an input without identity is the file of that
+    name that the stage before makes.
     """
 
     recipe: str
@@ -44,12 +44,12 @@ class Chain:
     reasons: tuple[Reason, ...]  # why it is out of date
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
-    memory: int = 0  # bytes that its stages may take, one after the other; an estimate
+    memory: int = 0  # bytes that its stages need, one after the other; an estimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spent:
-    """What one stage of one exposure or association took, well ended or not."""
+    """Time and memory of one stage of one exposure or association, even if it failed."""
 
     pipeline: str
     product: str
@@ -81,13 +81,13 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Unsettled:
-    """An association that MAST has half updated: what is of it waits."""
+    """An association that MAST has half updated. Its products and exposures wait."""
 
     association: str  # file name
-    product: str  # root of what it makes
+    product: str  # root of the product's file names
     program: int
     why: str
-    since: str  # ISO, UTC: the first poll that found it so
+    since: str  # ISO, UTC: the first poll that found it half updated
     exposures: tuple[str, ...]  # roots of the exposures that wait with it
     uris: tuple[str, ...]  # products whose published version stays
 
@@ -102,7 +102,7 @@ class Incomplete:
 
 @dataclass(frozen=True, kw_only=True)
 class Settling:
-    """What one run's poll and the associations held show of MAST's own work under way."""
+    """The associations that one run found half updated or incomplete at MAST."""
 
     unsettled: tuple[Unsettled, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
@@ -110,12 +110,12 @@ class Settling:
     @property
     def waiting(self) -> frozenset[str]:
         """The URIs of all products whose published version stays."""
-        return frozenset(uri for each in self.unsettled for uri in each.uris)
+        return frozenset(uri for association in self.unsettled for uri in association.uris)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be calibrated (in batches, by name), what is already there, what waits."""
+    """Chains to calibrate (in batches, by name), results that exist already, and what waits."""
 
     context: str
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe, as in Derivation
@@ -134,17 +134,17 @@ class PlansAhead:
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """What one run calibrates with: the context, resolved, and the files synced for it."""
+    """The CRDS context of one run, and the reference files that were synced for it."""
 
     context: str  # jwst_1464.pmap
     server: str
     files: dict[str, str]  # name -> sha1
-    offered: str = ""  # the context that the config's policy means now, if it is held at another
+    offered: str = ""  # the context that the config asks for, if another one is kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """What a run's publication came to."""
+    """The outcome of a run's publication."""
 
     generation: int  # the current one, after it
     is_new: bool
@@ -152,11 +152,11 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What a job leaves when its batch is done: what it made, and what failed."""
+    """The results and failures of one job, written when its batch is done."""
 
     versions: tuple[Version, ...] = ()  # of a fetch
-    results: tuple[Result, ...] = ()  # of a calibration; also those found already there
-    computed: tuple[str, ...] = ()  # keys that were really computed by this job
+    results: tuple[Result, ...] = ()  # of a calibration; also those that existed already
+    computed: tuple[str, ...] = ()  # keys of results that this job computed
     spent: tuple[Spent, ...] = ()  # on each stage that this job ran
     failures: tuple[Failure, ...] = ()
     downloaded: int = 0  # bytes
@@ -164,7 +164,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How one result was made: the derivation that its key is the sha256 of, and what it gave."""
+    """Provenance of one result: its derivation, whose sha256 is the key, and its files."""
 
     key: str
     derivation: Derivation
@@ -177,7 +177,7 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """One file that a stage made."""
+    """One file that a stage wrote."""
 
     path: str
     identity: str  # science identity
@@ -185,8 +185,8 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a stage took, and which other software took part."""
+    """Time and memory that a stage used, and the versions of other software."""
 
     seconds: float
     peak_memory: int  # bytes
-    software: dict[str, str] = field(default_factory=dict)  # name -> version, of what is not keyed
+    software: dict[str, str] = field(default_factory=dict)  # name -> version; not part of the key

@@ -1,4 +1,4 @@
-"""What the user asks for: selections and recipes."""
+"""Selections and recipes, as the config asks for them."""
 
 from dataclasses import dataclass, field
 
@@ -21,14 +21,14 @@ class Selection:
     levels: tuple[int, ...] | None = None  # MAST's calib_level
     observed: tuple[str, str] | None = None  # first and last day, ISO; "" where open
     files: tuple[str, ...] | None = None  # shell-style patterns of file names
-    exclude: tuple[str, ...] = ()  # likewise, of what is not wanted after all
+    exclude: tuple[str, ...] = ()  # patterns of file names that are left out
 
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
-    """Parameters for just the exposures whose header matches: {detector: NRCALONG, ...}."""
+    """Parameters only for exposures whose header matches: {detector: NRCALONG, ...}."""
 
-    match: dict[str, str | tuple[str, ...]]  # one value, or several of which one must be it
+    match: dict[str, str | tuple[str, ...]]  # one value, or several that are allowed
     parameters: PlainValues  # pipeline -> step -> parameter -> value, stpipe's names
 
 
@@ -46,6 +46,6 @@ class Recipe:
     between: dict[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # detector1..image2: functions
-    python: str = ""  # of the environment whose jwst is to run; "" for the one that plans
+    python: str = ""  # of the environment with the jwst to run; "" for the running one
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
-    associations: tuple[str, ...] = ()  # files of the user's own, for the stages that they are of
+    associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others

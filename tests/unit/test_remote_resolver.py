@@ -24,7 +24,7 @@ def old_python() -> str:
     return str(OLD)
 
 
-def elsewhere(folder, python):
+def remote(folder, python):
     """A resolver in that Python's environment."""
     return RemoteResolver(str(python), folder.cache, "jwst_0001.pmap", {}, Path.cwd())
 
@@ -33,7 +33,7 @@ def test_the_same_environment_gives_the_same_answers(folder):
     """What goes over the pipe is what a resolver says in this process."""
     header = folder.entries[0].header
     asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
-    here, there = folder.resolvers.of(""), elsewhere(folder, sys.executable)
+    here, there = folder.resolvers.of(""), remote(folder, sys.executable)
 
     assert there.engine == here.engine == engine()
     assert there.resolve("detector1", header, asked) == here.resolve("detector1", header, asked)
@@ -44,7 +44,7 @@ def test_the_same_environment_gives_the_same_answers(folder):
 
 def test_errors_come_over_as_they_are(folder):
     """A refusal there is the same refusal here."""
-    there = elsewhere(folder, sys.executable)
+    there = remote(folder, sys.executable)
 
     with pytest.raises(ConfigError, match="rejection_treshold"):
         there.resolve("detector1", folder.entries[0].header, {"steps": WRONG["detector1"]})
@@ -60,7 +60,7 @@ def test_an_environment_without_jwst_says_so(folder, tmp_path):
     broken.chmod(0o755)
 
     with pytest.raises(CalibrationError, match="make environments"):
-        elsewhere(folder, broken).resolve("detector1", folder.entries[0].header, {"steps": {}})
+        remote(folder, broken).resolve("detector1", folder.entries[0].header, {"steps": {}})
 
 
 @pytest.mark.slow
