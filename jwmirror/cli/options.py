@@ -51,8 +51,9 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        mistake = f"{path}: cannot be read; name a config with --config, or a mirror with --mirror"
-        raise ConfigError([mistake]) from err
+        why = err.strerror if isinstance(err, OSError) else "not YAML"
+        advice = "name another config with --config, or a mirror with --mirror"
+        raise ConfigError([f"{path}: cannot be read ({why}); {advice}"]) from err
     name = content.get("mirror", "mirror") if isinstance(content, dict) else "mirror"
     if not isinstance(name, str):
         raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])
