@@ -1,9 +1,9 @@
-"""Leases: who may change a mirror now; had by one rename, and told by who lives, never by a date.
+"""Mirror locks: which process may change a mirror.
 
-A lease is a folder with one file in it, whose name says whose it is: `free`, or the holder. To
-take it, give it back, or take it over from the dead is to rename that file from the name it was
-seen under; of all who try, the file system lets one do it. Who lives is told by the process table
-on the same machine; elsewhere only by a heartbeat that the observer itself saw stand still.
+A lock is a folder with one file, whose name is `free` or states the owner. To acquire, release or
+take over the lock is to rename that file; if several processes try, the file system lets one do it.
+A stale owner is detected through the process table on the same machine, and elsewhere through a
+missing heartbeat, never through timestamps.
 """
 
 import os
@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -28,47 +28,57 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import canonical, parse
 
-OUTERMOST = "pid--4026531836-"  # the space of pids that Linux starts with: no container's
+RUN_LOCK = "run"  # of a run from its query to its end, and of prune; acquired before the other one
+PUBLISHING_LOCK = "publishing"  # of every change to what is published
+FREE = "free"
+BEAT_S = 10.0  # between heartbeats
+STILL_S = 300.0  # without a heartbeat, as seen by a waiting process: then a remote owner is dead
+LOOK_S = 1.0  # the longest time between two looks of a waiting process
+
+# ---- the owner -------------------------------------------------------------------------------
+
+PLACE = ("host", "machine", "boot", "space")  # fields of an owner, in the order of its name
+OUTERMOST = "pid--4026531836-"  # the pid namespace that Linux starts with: not a container's
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockOwner:
-    """One taking of a lease: the process, as far as it can be told whether it lives."""
+    """One acquisition of a lock: the process, with what shows whether it is alive."""
 
     host: str
-    machine: str  # the host's id for good; empty where it has none
-    boot: str  # the id of this start of the machine
-    space: str  # pids of one space can be compared
+    machine: str  # permanent id of the host; empty if it has none
+    boot: str  # id of this start of the machine
+    space: str  # pid namespace; pids of one namespace can be compared
     pid: int
-    started: str  # clock ticks after the start of the machine: no date
+    started: str  # clock ticks from the start of the machine to the start of the process
     nonce: str = field(default_factory=lambda: uuid4().hex[:12])
 
     @classmethod
     def here(cls) -> Self:
-        """This process, about to take a lease."""
+        """Return an owner for this process."""
         pid = os.getpid()
         return cls(**_place(), pid=pid, started=_started(pid) or "")
 
     @property
     def name(self) -> str:
-        """The name of the lease's file while this holder has it."""
-        return "~".join(str(value) for value in asdict(self).values())
+        """The name of the lock's file while this owner has it."""
+        return "~".join(map(str, astuple(self)))
 
     @classmethod
     def of(cls, name: str) -> Self | None:
-        """The holder that a file's name tells; None if it tells none."""
+        """Return the owner that a file name states; None if it states none."""
         values = name.split("~")
         if len(values) != 7 or not values[4].isdigit():
             return None
-        named = dict(zip(cls.__dataclass_fields__, values, strict=True))
-        return cls(**named | {"pid": int(values[4])})
+        place = dict(zip(PLACE, values, strict=False))
+        return cls(**place, pid=int(values[4]), started=values[5], nonce=values[6])
 
-    def lives(self) -> bool | None:
-        """Whether the process lives; None if that cannot be told from here."""
+    def is_alive(self) -> bool | None:
+        """Return whether the process is alive; None if that cannot be determined from here."""
         here = _place()
         if not self.boot or (self.host, self.machine) != (here["host"], here["machine"]):
             return None
-        if self.boot != here["boot"]:  # started again since; or images with equal ids elsewhere
+        if self.boot != here["boot"]:  # started again since, or images with equal ids elsewhere
             is_machine = self.machine and self.space == here["space"] == OUTERMOST
             return False if is_machine else None
         if self.space != here["space"]:
@@ -78,18 +88,15 @@ class LockOwner:
 
 @cache
 def _place() -> dict[str, str]:
-    """What tells this machine, its start and its space of pids from others."""
+    """Return what distinguishes this machine, its start and its pid namespace from others."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
         space = ""
-    told = {
-        "host": socket.gethostname(),
-        "machine": _first_line("/etc/machine-id"),
-        "boot": _first_line("/proc/sys/kernel/random/boot_id"),
-        "space": space,
-    }
-    return {name: re.sub(r"[^A-Za-z0-9.-]", "-", value)[:64] for name, value in told.items()}
+    boot = _first_line("/proc/sys/kernel/random/boot_id")
+    values = (socket.gethostname(), _first_line("/etc/machine-id"), boot, space)
+    plain = (re.sub(r"[^A-Za-z0-9.-]", "-", value)[:64] for value in values)
+    return dict(zip(PLACE, plain, strict=True))
 
 
 def _first_line(path: str) -> str:
@@ -100,38 +107,33 @@ def _first_line(path: str) -> str:
 
 
 def _is_process(pid: int, started: str) -> bool:
-    """Whether that very process runs; True if there is one of that pid, and no more can be told."""
+    """Return whether that process runs; True if one of that pid runs and no more is known."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
-    found = _started(pid)
-    return found is None or found == started
+    ticks = _started(pid)
+    return ticks is None or ticks == started
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in ticks after the machine did; empty if dead, None if unknown."""
+    """Return when a process started, in ticks; empty if it is dead, None if unknown."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text()
+        status = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    state, *fields = told.rpartition(")")[2].split()
+    state, *fields = status.rpartition(")")[2].split()
     return "" if state in "ZX" else fields[18]
 
 
-PUBLISHING_LOCK = "publishing"  # had by whoever changes what is published
-RUN_LOCK = "run"  # had by a run from its query to its end; prune wants it, too. Before PUBLISHING
-FREE = "free"
-BEAT_S = 10.0  # between heartbeats
-STILL_S = 300.0  # without a heartbeat, seen by the observer: then a holder elsewhere is dead
-LOOK_S = 1.0  # the longest time between two looks of who waits
+# ---- the lock --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockNote:
-    """What a holder writes into the lease's file, for people: nothing is decided by it."""
+    """What an owner writes into the lock's file, for people; no decision depends on it."""
 
     holder: str
     purpose: str
@@ -139,27 +141,31 @@ class LockNote:
 
 
 class MirrorLock:
-    """A lease that is had; a thread touches its file, as a heartbeat, until it is released."""
+    """An acquired lock. A thread touches its file, as a heartbeat, until the lock is released."""
 
     def __init__(self, folder: Path, owner: LockOwner, purpose: str):
         since = datetime.now(UTC).isoformat(timespec="seconds")
         self.path = folder / owner.name
         self.note = LockNote(holder=owner.name, purpose=purpose, since=since)
-        with suppress(OSError):  # a full disk: whoever makes room needs the lease, not the note
+        with suppress(OSError):  # on a full disk, prune needs the lock but not the note
             _write_note(self.path, self.note)
         self._ended = threading.Event()
-        threading.Thread(target=self._beat, name=f"{folder.name} lease", daemon=True).start()
+        threading.Thread(target=self._beat, name=f"{folder.name} lock", daemon=True).start()
 
     def check(self) -> None:
-        """StoreError if the lease was lost: this process stood still, and was taken for dead."""
+        """Do nothing while this process has the lock.
+
+        Raises:
+            StoreError: this process was suspended so long that another one took the lock over.
+        """
         if not self.path.exists():
             raise StoreError(
-                f"lease {self.path.parent} of {self.note.purpose}: taken over by another process, "
+                f"lock {self.path.parent} of {self.note.purpose}: taken over by another process, "
                 f"because no heartbeat was seen for {STILL_S:g} s; run again."
             )
 
     def release(self) -> None:
-        """Give the lease back; StoreError if it was lost meanwhile."""
+        """Release the lock. Raises StoreError if another process has taken it over."""
         self._ended.set()
         free = self.path.with_name(FREE)
         try:
@@ -171,7 +177,7 @@ class MirrorLock:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S):
-            with suppress(OSError):  # if it was lost, check() tells
+            with suppress(OSError):  # check() reports a lost lock
                 os.utime(self.path)
 
 
@@ -179,57 +185,59 @@ class MirrorLock:
 def mirror_lock(
     root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
 ) -> Iterator[MirrorLock]:
-    """Have a lease of the mirror at `root`, alone; readers take none and never wait.
+    """Acquire a lock of the mirror at `root`, and release it at the end of the block.
 
-    Waits up to `wait_s` seconds for who has it (None: as long as it takes); then HeldError, which
-    says who. A dead holder's lease is taken over. Who wants both takes RUN before PUBLISHING.
+    Wait up to `wait_s` seconds for another owner (None: without limit). Take the lock of a dead
+    owner over. If both locks are needed, acquire RUN_LOCK first. Readers need no lock.
+
+    Raises:
+        HeldError: another process has the lock; the error names it.
     """
-    held = acquire_lock(root, purpose, wait_s, name)
-    told = f"lease {held.path.parent}"
+    lock = acquire_lock(root, purpose, wait_s, name)
+    doing = f"lock {lock.path.parent}"
     try:
-        with as_store_error(told, "nothing was changed"):
+        with as_store_error(doing, "nothing was changed"):
             failpoint("lease: taken")
-        yield held
+        yield lock
     finally:
-        with as_store_error(told, "what was done is done, and the lease ends with this process"):
-            held.release()
+        with as_store_error(doing, "the work is done, and the lock ends with this process"):
+            lock.release()
 
 
 def acquire_lock(
     root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
 ) -> MirrorLock:
-    """Take a lease as `lease` does, without saying when it ends; it ends with the process."""
-    folder, mine, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()
+    """Acquire a lock as `mirror_lock` does; the caller releases it, or the end of the process."""
+    folder, owner, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()
     deadline = None if wait_s is None else time.monotonic() + wait_s
     pause = LOOK_S / 64
     while True:
         try:
-            seen = _token(folder)
+            seen = _file_name(folder)
             if seen == FREE or watch.is_dead(folder / seen):
-                if _had(folder, seen, mine):
-                    return MirrorLock(folder, mine, purpose)
+                if _take_over(folder, seen, owner):
+                    return MirrorLock(folder, owner, purpose)
                 continue
         except OSError as err:
-            raise StoreError(f"lease {folder}: {err}; nothing was changed.") from err
+            raise StoreError(f"lock {folder}: {err}; nothing was changed.") from err
         if deadline is not None and time.monotonic() >= deadline:
-            raise _held(folder / seen, root)
+            raise _held_error(folder / seen, root)
         time.sleep(pause)
         pause = min(LOOK_S, pause * 2)
 
 
 def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
-    """Who has a lease now and lives, as far as can be told at once; for people."""
+    """Return the note of a lock's living owner, as far as known at once; None if there is none."""
     folder = Path(root) / "locks" / name
-    names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-    for each in names:
-        found = LockOwner.of(each)
-        if found and found.lives() is not False:
-            return _note(folder / each)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        owner = LockOwner.of(path.name)
+        if owner and owner.is_alive() is not False:
+            return _read_note(path)
     return None
 
 
 class _Watch:
-    """Tells the dead; of a holder elsewhere, by how long it was seen without a heartbeat."""
+    """Detects dead owners; a remote one by how long it was seen without a heartbeat."""
 
     def __init__(self) -> None:
         self._seen: object = None
@@ -237,20 +245,21 @@ class _Watch:
         self._looked = time.monotonic()
 
     def is_dead(self, path: Path) -> bool:
-        found = LockOwner.of(path.name)
-        lives = found.lives() if found else None
-        if lives is not None:
-            return not lives
+        owner = LockOwner.of(path.name)
+        is_alive = owner.is_alive() if owner else None
+        if is_alive is not None:
+            return not is_alive
         seen = (path.name, _touched(path))
         now = time.monotonic()
-        passed = min(max(0.0, now - self._looked), 2 * LOOK_S)  # asleep, or the clock leapt: less
+        # a suspended process or a clock that leaps counts for less
+        passed = min(max(0.0, now - self._looked), 2 * LOOK_S)
         self._still_s = self._still_s + passed if seen == self._seen else 0.0
         self._seen, self._looked = seen, now
         return self._still_s >= STILL_S
 
 
-def _token(folder: Path) -> str:
-    """The name of the lease's file; a new lease is free."""
+def _file_name(folder: Path) -> str:
+    """Return the name of the lock's file; make a free lock if there is none."""
     while True:
         try:
             names = [name for name in os.listdir(folder) if not name.startswith(".")]
@@ -258,62 +267,64 @@ def _token(folder: Path) -> str:
             names = []
         if names:
             return min(names, key=lambda name: (name != FREE, name))
-        _make(folder)
+        _make_free(folder)
 
 
-def _make(folder: Path) -> None:
-    """A free lease, unless there is one: a folder with a file in it is never replaced."""
+def _make_free(folder: Path) -> None:
+    """Make a free lock unless there is a lock: a folder with a file in it is never replaced."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{uuid4().hex}")
     temporary.mkdir()
     try:
         (temporary / FREE).touch()
-        with suppress(OSError):  # another process made it, or a listing missed the file in motion
+        with suppress(OSError):  # another process made it, or a listing missed the renamed file
             os.rename(temporary, folder)
             sync_folder(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _had(folder: Path, seen: str, mine: LockOwner) -> bool:
-    """Whether the lease's file, seen under a name, could be given mine, and is the only one."""
-    path = folder / mine.name
+def _take_over(folder: Path, seen: str, owner: LockOwner) -> bool:
+    """Rename the lock's file from the name it was `seen` under; return whether it is the owner's.
+
+    It must be the only file then.
+    """
+    path = folder / owner.name
     with suppress(FileNotFoundError):
         os.rename(folder / seen, path)
-    if not path.exists():  # asked anew: a network file system may repeat a rename, and then fail
+    if not path.exists():  # a network file system may repeat a rename that succeeded, and then fail
         return False
-    others = [name for name in os.listdir(folder) if name != mine.name and name[0] != "."]
-    for other in others:  # a copy of the mirror laid over it brought a second file
-        known = LockOwner.of(other)
-        if other != FREE and (known is None or known.lives() is not False):
+    others = [name for name in os.listdir(folder) if name != owner.name and name[0] != "."]
+    for name in others:  # a copy of the mirror that was laid over it brought a second file
+        other = LockOwner.of(name)
+        if name != FREE and (other is None or other.is_alive() is not False):
             path.unlink()
             return False
-        (folder / other).unlink(missing_ok=True)
-    return not others or _had(folder, mine.name, mine)
+        (folder / name).unlink(missing_ok=True)
+    return not others or _take_over(folder, owner.name, owner)
 
 
-def _held(path: Path, root: Path) -> HeldError:
-    found, note = LockOwner.of(path.name), _note(path)
+# ---- notes -----------------------------------------------------------------------------------
+
+
+def _held_error(path: Path, root: Path) -> HeldError:
+    owner, note = LockOwner.of(path.name), _read_note(path)
     unsure = (
-        ""
-        if found and found.lives()
-        else (
-            f"; whether it lives cannot be told from here: whoever waits takes the lease over when "
-            f"it has seen no heartbeat for {STILL_S:g} s"
-        )
+        "; whether it is alive cannot be determined from here: a process that waits takes the "
+        f"lock over when it has seen no heartbeat for {STILL_S:g} s"
     )
     return HeldError(
         str(root),
         note.purpose,
-        found.pid if found else 0,
-        found.host if found else path.name,
+        owner.pid if owner else 0,
+        owner.host if owner else path.name,
         note.since,
-        unsure,
+        "" if owner and owner.is_alive() else unsure,
     )
 
 
-def _note(path: Path) -> LockNote:
-    """What the holder wrote; between taking and writing, nothing is known but its name."""
+def _read_note(path: Path) -> LockNote:
+    """Return the owner's note; before the owner has written it, only the name is known."""
     with suppress(OSError, msgspec.DecodeError):
         note = parse(path.read_bytes().partition(b"\n")[0], LockNote)
         if note.holder == path.name:
@@ -322,7 +333,7 @@ def _note(path: Path) -> LockNote:
 
 
 def _write_note(path: Path, note: LockNote) -> None:
-    """Write the note's line over the former holder's; never makes the file: then it was lost."""
+    """Write the note over that of the owner before. Never make the file: then the lock was lost."""
     handle = os.open(path, os.O_WRONLY)
     try:
         os.write(handle, canonical(note).encode() + b"\n")
@@ -331,7 +342,7 @@ def _write_note(path: Path, note: LockNote) -> None:
 
 
 def _touched(path: Path) -> int | None:
-    """When a holder's clock says it last touched the file; to be compared with itself only."""
+    """Return when the file was last touched by its owner's clock; compare it with itself only."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
