@@ -19,6 +19,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Input, Version
 from jwmirror.store.manifest import Entries
+from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
 COLUMNS = ("sha256", "identity", "product_uri", "product_exclusive", "key")
@@ -49,20 +50,26 @@ def has_access_changed(old: Entries, new: Entries) -> bool:
     )
 
 
-class Access:
-    """The access to the objects of one mirror, by the newest rows there are.
+def report_page(root: Path, number: int) -> Path:
+    """Return the path of a generation's page; it is closed if an object of the generation is."""
+    return Path(root) / "reports" / f"{number:06d}.html"
 
-    `history` returns the rows of all generations, newest first. It is called only if something is
-    not among the newest rows, because reading all generations takes long.
+
+class Access:
+    """The access to the objects of one mirror, by the newest rows that are known.
+
+    `history` returns the rows of all generations by number, newest first. It is called only if an
+    input is not among the newest rows, because it takes long.
     """
 
     def __init__(
         self,
         root: Path,
         newest: Iterable[Content],
-        history: Callable[[], Iterable[Iterable[Content]]],
+        history: Callable[[], Iterable[tuple[int, list[Content]]]],
+        group: str | None = None,
     ):
-        self._inputs = Path(root) / "receipts" / "inputs"
+        self._root, self._objects = Path(root), Objects(root, group)
         self._provenance = Provenance(root)
         self._history, self._has_history = history, False
         self._exclusive: dict[str, bool] = {}  # by URI
@@ -76,14 +83,43 @@ class Access:
 
         Equal bytes are one object, which is closed if one of its rows is.
         """
+        return self._closed_of(row_contents(rows))
+
+    def enforce(self, rows: Entries, everywhere: bool = False) -> set[str]:
+        """Close the objects that other users must not read; return the sha256 of these.
+
+        If one of them was open, or `everywhere`, set the access to all generations and pages.
+        """
+        closed = {sha256 for sha256 in self.closed(rows) if self._objects.has(sha256)}
+        was_open = self._objects.close(closed)
+        for sha256 in closed:  # for another group, if the config changed
+            self._objects.restrict(sha256)
+        return self._enforce_everywhere(closed) if was_open or everywhere else closed
+
+    def _enforce_everywhere(self, closed: set[str]) -> set[str]:
+        """Set the access to the objects and pages of all generations; return what is closed."""
+        seen: set[str] = set()
+        for number, rows in self._history():
+            hidden = self._closed_of(rows)
+            closed |= hidden
+            seen.update(row.sha256 for row in rows)
+            with suppress(FileNotFoundError):
+                report_page(self._root, number).chmod(0o600 if hidden else 0o644)
+        self._objects.close(closed)
+        for sha256 in seen - closed:
+            if self._objects.has(sha256):
+                self._objects.release(sha256)
+        return closed
+
+    def _closed_of(self, rows: Iterable[Content]) -> set[str]:
         return {
             row.sha256
-            for row in row_contents(rows)
+            for row in rows
             if (self._is_exclusive(row.uri) if row.uri else self._is_closed(row.key))
         }
 
     def _add(self, rows: Iterable[Content]) -> None:
-        """Take in rows that know less of MAST than those before."""
+        """Add rows to the tables; what earlier ones say of MAST's access stays."""
         for row in rows:
             if row.uri and row.is_exclusive is not None:
                 self._exclusive.setdefault(row.uri, row.is_exclusive)
@@ -125,7 +161,8 @@ class Access:
             self._add_history()
             return self._is_closed_input(item, key)
         with suppress(FileNotFoundError, msgspec.DecodeError):
-            product = read(self._inputs / f"{item.sha256}.json", Version).product
+            path = self._root / "receipts" / "inputs" / f"{item.sha256}.json"
+            product = read(path, Version).product
             return self._is_exclusive(product.uri)
         raise StoreError(
             f"access of result {key}: its input {item.name} ({item.sha256 or 'sha256 unknown'}) "
@@ -133,9 +170,9 @@ class Access:
         )
 
     def _add_history(self) -> None:
-        """Take in the rows of all generations, and all results on record."""
+        """Add the rows of all generations, and all results on record."""
         self._has_history = True
-        for rows in self._history():
+        for _, rows in self._history():
             self._add(rows)
         for path in self._provenance.folder.glob("*.json"):
             with suppress(StoreError):

@@ -76,7 +76,7 @@ def publish(root: Path, rows: list[Entry], wait_s: float | None = None) -> int:
         generations = Generations(root)
         over = {row.path: row for row in [*generations.entries(), *rows]}
         generations.publish(over.values(), "the mill", {"run": "R"})
-        return generations.needed_current().number
+        return generations.require_current().number
 
 
 def state_of(root: Path, number: int) -> State:

@@ -20,8 +20,9 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.run import Run
 from jwmirror.report.html import write_page
+from jwmirror.store.access import report_page
 from jwmirror.store.entries import upstream_path
-from jwmirror.store.generations import Generations, report_page
+from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import COPY, HARDLINK, SYMLINK, check_out

@@ -58,7 +58,7 @@ def explain_file(
         if config is not None and (settings or _are_raw(files)):
             outlooks = _preview(root, file, recipe, config)
     if not files and not outlooks:
-        current = Generations(root).needed_current()
+        current = Generations(root).require_current()
         of_recipe = f"of recipe {recipe} " if recipe else ""
         where = f"{of_recipe}not in generation {current.number} of {root}"
         raise no_such_file(file, where, current.entries().column("path"))
@@ -67,7 +67,7 @@ def explain_file(
 
 def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
     """Explain the files of a name in the current view, of a recipe or of all."""
-    current, provenance = Generations(root).needed_current(), Provenance(root)
+    current, provenance = Generations(root).require_current(), Provenance(root)
     entries = current.entries()
     paths = entries.column("path")
     wanted = set(matching_paths(file, paths))

@@ -15,5 +15,5 @@ def verify_mirror(root: Path, full: bool = False) -> Verification:
     """
     verification = verify(root, full)
     if not verification.generations and not verification.problems:
-        Generations(root).needed_current()
+        Generations(root).require_current()
     return verification

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from jwmirror.core.model import Published
 from jwmirror.report.html import write_page
-from jwmirror.store.generations import Generations, report_page
+from jwmirror.store.access import report_page
+from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
 

@@ -1,6 +1,6 @@
-"""Freezing: a generation as a BagIt bag, which libraries and archives can check without us.
+"""Bags: a generation as a BagIt bag, which libraries and archives can check without jwmirror.
 
-The payload's sums are the objects' names; the `bagit` library then hashes every file against them.
+The sums of the payload are the names of the objects; the `bagit` library then hashes every file.
 """
 
 import logging
@@ -22,6 +22,7 @@ from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.losses import current_losses
 from jwmirror.store.maintenance.checkout import COPY, check_target, new_folder, place_files
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST
+from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
 from jwmirror.store.provenance import Provenance
 
@@ -32,13 +33,18 @@ class _Payload:
     rows: tuple[Entry, ...]
     left_out: tuple[Entry, ...]
     lost: tuple[Entry, ...]
+    closed: frozenset[str]  # sha256 of exclusive objects
 
 
 def plan_freeze(
     root: Path, number: int, to: Path, mode: str = COPY, with_exclusive: bool = False
 ) -> BagReport:
-    """What a bag would hold; StoreError if the folder is in use, or an object is missing."""
-    return _told(Path(root), _payload(Path(root), number, with_exclusive), Path(to), mode)
+    """Return what a bag would contain.
+
+    Raises:
+        StoreError: the folder is in use, or an object is missing.
+    """
+    return _report(Path(root), _payload(Path(root), number, with_exclusive), Path(to), mode)
 
 
 def freeze(
@@ -51,46 +57,51 @@ def freeze(
 ) -> BagReport:
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
-    Exclusive files, and what was made of them, are left out and named in metadata/left-out.txt
-    unless asked for; so are files that are known as lost, named in metadata/lost.txt. `extras` are
-    further tag files: name -> content. The generation is pinned as frozen before the first byte is
-    copied, so that no prune takes it.
+    Exclusive files, and what was made from them, are left out unless `with_exclusive`, and named in
+    metadata/left-out.txt. Lost files are left out and named in metadata/lost.txt. `extras` are
+    further tag files: name -> content. The generation gets a pin before the first byte is copied,
+    so that prune does not remove it.
+
+    Raises:
+        StoreError: as `plan_freeze`, or the disk refused, or `bagit` found the bag not valid.
     """
     root, to = Path(root), Path(to)
     payload = _payload(root, number, with_exclusive)
-    Generations(root).close_objects(payload.generation.entries())
-    told = _told(root, payload, to, mode)
-    had = find_pin(root, told.name)
+    report = _report(root, payload, to, mode)
+    Objects(root).close(payload.closed)  # links and copies have the objects' modes
+    pin = find_pin(root, report.name)
     with as_store_error("freeze", f"{to} is whole, or not there"):
-        add_pin(root, told.name, number, FROZEN, str(os.path.abspath(to)))
+        add_pin(root, report.name, number, FROZEN, str(os.path.abspath(to)))
         try:
             with new_folder(to) as folder:
-                _write_bag(root, payload, folder, told, extras or {})
+                _write_bag(root, payload, folder, report, extras or {})
                 _validate(folder, to)
                 failpoint("freeze: bag validated")
         except BaseException:
-            if had is None:
-                remove_pin(root, told.name)
+            if pin is None:
+                remove_pin(root, report.name)
             raise
         failpoint("freeze: bag named")
-    return told
+    return report
 
 
 def _payload(root: Path, number: int, with_exclusive: bool) -> _Payload:
-    generation = Generations(root).whole(number)
+    generations = Generations(root)
+    generation = generations.read_unpruned(number)
     entries = generation.entries()
-    Generations(root).check_objects(entries)
-    closed = set() if with_exclusive else Generations(root).access().closed(entries)
-    gone = current_losses(root).keys()
+    generations.check_objects(entries)
+    closed, gone = generations.access().closed(entries), current_losses(root).keys()
+    left_out = set() if with_exclusive else closed
     return _Payload(
         generation,
-        rows=tuple(e for e in entries if e.sha256 not in closed and e.sha256 not in gone),
-        left_out=tuple(e for e in entries if e.sha256 in closed),
-        lost=tuple(e for e in entries if e.sha256 in gone and e.sha256 not in closed),
+        rows=tuple(e for e in entries if e.sha256 not in left_out and e.sha256 not in gone),
+        left_out=tuple(e for e in entries if e.sha256 in left_out),
+        lost=tuple(e for e in entries if e.sha256 in gone and e.sha256 not in left_out),
+        closed=frozenset(closed),
     )
 
 
-def _told(root: Path, payload: _Payload, to: Path, mode: str) -> BagReport:
+def _report(root: Path, payload: _Payload, to: Path, mode: str) -> BagReport:
     check_target(root, to)
     name = f"frozen-{payload.generation.number:06d}"
     check_pin(root, name, payload.generation.number)
@@ -108,12 +119,12 @@ def _told(root: Path, payload: _Payload, to: Path, mode: str) -> BagReport:
 
 
 def _write_bag(
-    root: Path, payload: _Payload, folder: Path, told: BagReport, extras: Mapping[str, bytes]
+    root: Path, payload: _Payload, folder: Path, report: BagReport, extras: Mapping[str, bytes]
 ) -> None:
-    """Payload, sums and tag files."""
+    """Write payload, sums and tag files."""
     (folder / "data").mkdir()
     files = [(entry.path, entry.sha256) for entry in payload.rows]
-    place_files(root, files, folder / "data", Path(told.to) / "data", told.mode)
+    place_files(root, files, folder / "data", Path(report.to) / "data", report.mode)
     failpoint("freeze: payload written")
     sums = "".join(f"{sha256}  data/{path}\n" for path, sha256 in files)
     (folder / "manifest-sha256.txt").write_text(sums)
@@ -123,21 +134,21 @@ def _write_bag(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     bag = bagit.Bag(str(folder))
-    bag.info.update(_info(payload.generation, told))
+    bag.info.update(_info(payload.generation, report))
     bag.save()
 
 
 def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
-    """The tag files that say what the payload is, and how it was made."""
+    """Return the tag files that describe the payload, and how it was made."""
     generation = payload.generation
     tags = {
         "CITATION.cff": _citation(payload),
         f"metadata/{HEAD}": (generation.folder / HEAD).read_bytes(),
         f"metadata/{MANIFEST}": (generation.folder / MANIFEST).read_bytes(),
-        "metadata/left-out.txt": _named(payload.left_out),
+        "metadata/left-out.txt": _sha256sum_lines(payload.left_out),
     }
     if payload.lost:
-        tags["metadata/lost.txt"] = _named(payload.lost)
+        tags["metadata/lost.txt"] = _sha256sum_lines(payload.lost)
     provenance = Provenance(root)
     for key in sorted({entry.key for entry in payload.rows if entry.key}):
         if provenance.path(key).is_file():
@@ -145,8 +156,8 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
     return tags
 
 
-def _named(entries: Iterable[Entry]) -> bytes:
-    """Files as `sha256sum` would name them."""
+def _sha256sum_lines(entries: Iterable[Entry]) -> bytes:
+    """Return files as `sha256sum` prints them."""
     return "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries).encode()
 
 
@@ -171,19 +182,19 @@ def _citation(payload: _Payload) -> bytes:
     return yaml.safe_dump(citation, sort_keys=False).encode()
 
 
-def _info(generation: StoredGeneration, told: BagReport) -> dict[str, str]:
+def _info(generation: StoredGeneration, report: BagReport) -> dict[str, str]:
     return {
         "Bagging-Date": date.today().isoformat(),
         "Bag-Software-Agent": "jwmirror, with bagit.py",
         "External-Identifier": f"generation {generation.number}, {generation.manifest_sha256}",
         "Internal-Sender-Description": generation.cause,
-        "Payload-Oxum": f"{told.bytes}.{told.files}",
+        "Payload-Oxum": f"{report.bytes}.{report.files}",
     }
 
 
 def _validate(folder: Path, to: Path) -> None:
-    """StoreError unless bagit finds the bag whole, every byte hashed."""
-    logging.getLogger("bagit").setLevel(logging.CRITICAL)  # what it finds is in its error
+    """Let bagit hash every byte of a bag. StoreError if it finds the bag not valid."""
+    logging.getLogger("bagit").setLevel(logging.CRITICAL)  # its error says what it found
     try:
         bagit.Bag(str(folder)).validate(processes=os.cpu_count() or 1)
     except bagit.BagError as err:

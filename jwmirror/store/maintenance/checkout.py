@@ -30,7 +30,7 @@ OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirr
 def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
     """What a checkout gives; StoreError if the folder is in use, or an object is missing."""
     check_target(Path(root), Path(to))
-    generation = Generations(root).whole(number)
+    generation = Generations(root).read_unpruned(number)
     rows = generation.columns("path", "sha256", "size")
     Generations(root).check_objects(rows)
     gone = current_losses(Path(root))
@@ -57,7 +57,9 @@ def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkou
     """
     plan = plan_checkout(root, number, to, mode)
     rows, left_out = Generations(root).read(number).columns("path", *COLUMNS), set(plan.lost)
-    Generations(root).close_objects(rows)  # links and copies have the objects' modes
+    Objects(root).close(
+        Generations(root).access().closed(rows)
+    )  # links and copies have their modes
     pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
     with as_store_error("checkout", f"{to} is whole, or not there"):
         with new_folder(Path(to)) as folder:
@@ -193,7 +195,7 @@ def generation_at(root: Path, when: datetime) -> StoredGeneration:
     went wrong changes no order. StoreError if it was pruned, or nothing was published yet.
     """
     generations = Generations(root)
-    found = generations.needed_current()
+    found = generations.require_current()
     while datetime.fromisoformat(found.made_at) > when:
         if found.parent is None:
             raise StoreError(
@@ -201,4 +203,4 @@ def generation_at(root: Path, when: datetime) -> StoredGeneration:
                 f"({found.number}) is of {found.made_at}."
             )
         found = generations.read(found.parent)
-    return generations.whole(found.number)
+    return generations.read_unpruned(found.number)

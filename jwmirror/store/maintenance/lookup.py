@@ -14,7 +14,7 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
     """
     generations = Generations(root)
     if word == CURRENT:
-        return generations.needed_current()
+        return generations.require_current()
     if word.isdigit():
         return generations.read(int(word))
     if pin := find_pin(root, word):

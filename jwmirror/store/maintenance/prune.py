@@ -18,7 +18,8 @@ from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Record
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
-from jwmirror.store.generations import Generations, report_page
+from jwmirror.store.access import report_page
+from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, mirror_lock
 from jwmirror.store.maintenance.retention import (
     MANIFEST,
@@ -44,7 +45,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     root, now = Path(root), now or datetime.now(UTC)
     states = scan_mirror(root)
     _check(states)
-    current = Generations(root).needed_current()
+    current = Generations(root).require_current()
     generations = list(states.generations.values())
     kept = retained_generations(generations, current.number, pinned_generations(root), policy, now)
     dropped = states.generations.keys() - kept.keys()
@@ -76,7 +77,7 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
     After a crash anywhere every generation that stays is whole, and pruning again completes it.
     """
     root = Path(root)
-    Generations(root).needed_current()
+    Generations(root).require_current()
     with (
         as_store_error("prune", "every generation that stays is whole"),
         mirror_lock(root, "prune", wait_s, RUN_LOCK),

@@ -220,7 +220,7 @@ def _best(root: Path) -> int | None:
     whole = []
     for folder in sorted(root.glob("generations/[0-9]*")):
         try:
-            generation = Generations(root).whole(int(folder.name))
+            generation = Generations(root).read_unpruned(int(folder.name))
             generation.columns("path")
         except StoreError:
             continue

@@ -27,7 +27,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     for who changes the mirror; then HeldError.
     """
     generations = Generations(root)
-    generations.needed_current()
+    generations.require_current()
     with (
         as_store_error("rollback", "a whole state stays published"),
         mirror_lock(root, "rollback", wait_s, RUN_LOCK),
@@ -39,15 +39,15 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
             return plan
         needed = {plan.before, number}
         spare = generations.spare_view(needed)
-        generations.point_at(generations.read(number), rows, spare, held.check)
+        generations.make_current(generations.read(number), rows, spare, held.check)
         failpoint("rollback: pointers moved")
         generations.remove_views(needed)
     return plan
 
 
 def _planned(generations: Generations, number: int) -> tuple[Rollback, Entries]:
-    current = generations.needed_current()
-    rows = generations.whole(number).columns("path", "sha256", "size")
+    current = generations.require_current()
+    rows = generations.read_unpruned(number).columns("path", "sha256", "size")
     generations.check_objects(rows)
     newer = tuple(each.number for each in generations.unpruned() if each.number > number)
     plan = Rollback(
