@@ -30,7 +30,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def change_counts(counts: dict[str, int]) -> str:
+def change_signs(counts: dict[str, int]) -> str:
     """Return what a generation changed against its parent: +3 ~2 -1 (4 marked)."""
     signs = " ".join(
         f"{sign}{counts[kind]}"

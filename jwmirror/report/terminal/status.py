@@ -95,7 +95,7 @@ def _headline(status: Status) -> Text:
         return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
     files = formatting.count(generation.counts["files"], "file")
     totals = f"{files}, {formatting.size(generation.counts['bytes'])}"
-    changes = formatting.change_counts(generation.counts)
+    changes = formatting.change_signs(generation.counts)
     return Text.assemble(
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}\n",
@@ -199,7 +199,7 @@ def log_page(history: History) -> RenderableType:
             formatting.minute(generation.made_at),
             f"{generation.counts['files']:,}",
             formatting.size(generation.counts["bytes"]),
-            formatting.change_counts(generation.counts),
+            formatting.change_signs(generation.counts),
             escape(f"{_remarks(history, generation.number)}{generation.cause}"),
             style="" if generation.number in history.line else "dim",
         )
