@@ -32,7 +32,7 @@ def test_rollback_by_number_and_by_name(steered):
     page = run("rollback", "start", *at)
 
     assert current(steered) == 1
-    assert "generation 1 is now the current one; it was 2" in page
+    assert "generation 1 is now the current one, instead of 2" in page
     assert "the next run compares MAST and the config with this generation" in " ".join(
         page.split()
     )

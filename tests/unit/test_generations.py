@@ -64,7 +64,10 @@ def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
     Generations(mirror).publish([replace(row, state="vanished")], "", {})
 
     cause = Generations(mirror).current().cause
-    assert cause == "recipe deep has no files any more: 1 left the view; upstream: 1 marked"
+    assert (
+        cause
+        == "files of recipe deep: all left the view (1); files of MAST: 1 with changed metadata"
+    )
 
 
 def test_an_equal_state_is_not_published_again(mirror):

@@ -137,7 +137,7 @@ class Side:
 class FileChange:
     """One file in which two states differ."""
 
-    kind: str  # new, changed, marked (equal bytes, other facts such as vanished), gone
+    kind: str  # new, changed, marked (equal bytes, changed metadata), gone
     old: Entry | None
     new: Entry | None
     reasons: tuple[Reason, ...] = ()
@@ -153,7 +153,7 @@ class FileChange:
 def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) -> str:
     """Return changes in words, by origin; `origins` are those of the new state.
 
-    For example: recipe deep has no files any more: 59 left the view; upstream: 2 marked.
+    For example: files of recipe deep: all left the view (59); files of MAST: 2 new.
     """
     counts: dict[str, Counter[str]] = {}
     for change in changes:
@@ -164,10 +164,13 @@ def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) ->
 
 
 def _describe_counts(origin: str, counts: Counter[str], is_left: bool) -> str:
-    name = origin if origin == UPSTREAM else f"recipe {origin}"
-    if is_left:
-        return f"{name}: {', '.join(f'{count:,} {kind}' for kind, count in sorted(counts.items()))}"
-    return f"{name} has no files any more: {counts.total():,} left the view"
+    files = f"files of {'MAST' if origin == UPSTREAM else f'recipe {origin}'}"
+    if not is_left:
+        return f"{files}: all left the view ({counts.total():,})"
+    words = {"marked": "with changed metadata"}
+    return f"{files}: " + ", ".join(
+        f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items())
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,9 @@ def rollback_page(rollback: Rollback, dry_run: bool) -> RenderableType:
     if rollback.before == rollback.generation:
         return Text(f"generation {rollback.generation} is the current one already")
     verb = "would become" if dry_run else "is now"
-    lines = [f"generation {rollback.generation} {verb} the current one; it was {rollback.before}"]
+    lines = [
+        f"generation {rollback.generation} {verb} the current one, instead of {rollback.before}"
+    ]
     if rollback.set_aside:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
@@ -93,11 +95,11 @@ def pruning_page(pruning: Pruning, dry_run: bool, all_lines: bool = False) -> Re
         formatting.count(len(pruning.folders), "folder of runs", "folders of runs"),
         formatting.count(len(pruning.files), "receipt or report", "receipts and reports"),
     )
-    lines = [f"kept {number}: {why}" for number, why in pruning.kept.items()]
+    lines = [f"generation {number} kept: {why}" for number, why in pruning.kept.items()]
     for number in pruning.generations:
         newest = len(pruning.newest[str(number)])
         kept = f"; {formatting.count(newest, 'newest version')} in it kept" if newest else ""
-        lines.append(f"pruned {number}{kept}")
+        lines.append(f"generation {number} pruned{kept}")
     summary = f"{generations} {verb} pruned; {verb} removed: {', '.join(removed)}"
     return Group(*formatting.shortened(lines, all_lines), Text(summary))
 

@@ -15,7 +15,7 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 
 LEGEND = (
     "* current; + new, ~ changed, - gone; "
-    "marked: equal bytes, other facts, such as vanished at MAST"
+    "marked: equal content, changed metadata, such as vanished at MAST"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 
@@ -95,11 +95,12 @@ def _headline(status: Status) -> Text:
         return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
     files = formatting.count(generation.counts["files"], "file")
     totals = f"{files}, {formatting.size(generation.counts['bytes'])}"
-    changes = formatting.change_signs(generation.counts)
+    kinds = {kind: generation.counts.get(kind, 0) for kind in ("new", "changed", "marked", "gone")}
+    changes = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
     return Text.assemble(
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}\n",
-        (f"cause: {generation.cause}; against its parent {changes}", "dim"),
+        (f"cause: {generation.cause}; compared with its parent: {changes or 'equal'}", "dim"),
         f"\nin use by: {status.at_work}" if status.at_work else "",
     )
 
