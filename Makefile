@@ -60,7 +60,8 @@ check: install site  ## formatting, lint, the workflow's own lint, links of the 
 	$(BIN)/snakemake --lint
 
 types: install  ## static types; which are required where: [tool.mypy] in pyproject.toml
-	$(BIN)/mypy $(wildcard jwmirror jwmirror_simulator)
+	$(BIN)/mypy jwmirror jwmirror_simulator demo
+	$(BIN)/python -m tests.type_escapes
 
 format: install  ## put the code in order
 	$(BIN)/ruff format .

@@ -22,7 +22,7 @@ def is_volatile(key: str, place: tuple[str, ...]) -> bool:
     return key in VOLATILE_BRANCHES or (place == ("meta",) and key in VOLATILE_META)
 
 
-def asdf_content(hdu: Any) -> bytes | None:
+def asdf_content(hdu: Any) -> bytes | None:  # an HDU of astropy, which has no types
     """Return the ASDF file embedded in an astropy HDU; None if there is none.
 
     `hdu` is of any HDU class; astropy has no type for them.
