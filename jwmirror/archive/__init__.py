@@ -1,1 +1,1 @@
-"""What MAST and CRDS hold: listings, changes, downloads, reference files."""
+"""MAST: listings of programs, their changes against the mirror, and downloads."""

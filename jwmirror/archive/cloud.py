@@ -45,7 +45,7 @@ class CloudCopy:
     """
 
     def __init__(self, url: str, connections: int, timeouts: Timeouts):
-        self.client = HttpClient(connections, timeouts)
+        self.http = HttpClient(connections, timeouts)
         self.downloaded = 0  # products
         self._url, self._misses, self._counting = base_url(url), 0, threading.Lock()
 
@@ -66,7 +66,7 @@ class CloudCopy:
             return None
         counter = ByteCounter(on_bytes)
         try:
-            file = download(self.client, request, folder, quarantine, counter.add, halt)
+            file = download(self.http, request, folder, quarantine, counter.add, halt)
         except ArchiveError as err:
             counter.add(-counter.total)
             self._count(is_miss=not isinstance(err, RejectedError))

@@ -114,13 +114,13 @@ class _Work:
         """Let every download end soon."""
         self.client.halt.set()
         if self.cloud:
-            self.cloud.client.halt.set()
+            self.cloud.http.halt.set()
 
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
         if self.cloud:
-            self.cloud.client.close()
+            self.cloud.http.close()
 
     def outcome(self, product: Product) -> Fetched | Failure:
         """Download one product; StoreError when the disk refuses."""

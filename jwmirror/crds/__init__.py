@@ -1,1 +1,1 @@
-"""CRDS: its server, the local cache, bundles of references."""
+"""CRDS: a client of its server, the local cache, bundles of references."""

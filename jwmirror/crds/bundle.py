@@ -1,4 +1,4 @@
-"""Bundles: what a CRDS cache holds of one context, in a folder that works without a server."""
+"""Bundles: folders with one context and its references, to be used as a cache without a server."""
 
 import shutil
 from collections.abc import Collection
@@ -8,13 +8,12 @@ from pathlib import Path
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.files import sync_file, sync_folder
 from jwmirror.core.names import cache_path
-from jwmirror.crds.cache import read_verified, write_verified
-from jwmirror.crds.server import config_folder, has_config
+from jwmirror.crds.cache import config_folder, has_config, read_verified, write_verified
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceBundle:
-    """What went into a bundle."""
+    """The content of a bundle."""
 
     context: str
     folder: str
@@ -27,26 +26,26 @@ def write_bundle(
 ) -> ReferenceBundle:
     """Copy a context's mappings and these references from a synced cache into the folder `to`.
 
-    The folder is a CRDS cache (CRDS_PATH) of its own, and a `references.cache` that asks no server;
-    it appears when it is whole. ReferencesError if `to` is there already or a file is not cached.
+    The folder is a complete CRDS cache: it serves as CRDS_PATH, and as `references.cache` without a
+    server. It appears when it is complete. ReferencesError if `to` exists or a file is not cached.
     """
     if to.exists():
-        raise ReferencesError(f"{to}: is there already; name a folder that is not, and run again.")
-    ledger = read_verified(cache)
-    if not has_config(cache) or context not in ledger.contexts:
+        raise ReferencesError(f"{to} exists already; name a folder that does not, and run again.")
+    verified = read_verified(cache)
+    if not has_config(cache) or context not in verified.contexts:
         raise ReferencesError(
             f"{context} was never synced into {cache}; run `snakemake` (or this command with "
             "network) first."
         )
-    mappings = ledger.contexts[context]
-    places = [cache_path(cache, name) for name in mappings]
-    places += [_reference(cache, name) for name in sorted(references)]
+    mappings = verified.contexts[context]
+    paths = [cache_path(cache, name) for name in mappings]
+    paths += [_reference(cache, name) for name in sorted(references)]
     building = to.with_name(f".{to.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     try:
         shutil.copytree(config_folder(cache), config_folder(building))
-        size = sum(_copied(place, building / place.relative_to(cache)) for place in places)
-        write_verified(building, ledger.restricted(context, references))
+        size = sum(_copy(path, building / path.relative_to(cache)) for path in paths)
+        write_verified(building, verified.restricted(context, references))
         building.rename(to)
     except OSError as err:
         raise ReferencesError(
@@ -55,11 +54,11 @@ def write_bundle(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     sync_folder(to.parent)
-    return ReferenceBundle(context=context, folder=str(to), files=len(places), size=size)
+    return ReferenceBundle(context=context, folder=str(to), files=len(paths), size=size)
 
 
 def _reference(cache: Path, name: str) -> Path:
-    """Where the cache has a reference, below the folder of its instrument."""
+    """Return the path of a reference; ReferencesError if it is not cached."""
     path = cache_path(cache, name)
     if not path.is_file():
         raise ReferencesError(
@@ -69,9 +68,9 @@ def _reference(cache: Path, name: str) -> Path:
     return path
 
 
-def _copied(place: Path, to: Path) -> int:
-    """Copy a file durably, with its time, by which the ledger knows it; its bytes."""
+def _copy(path: Path, to: Path) -> int:
+    """Copy a file durably, with the mtime by which it counts as verified; return its bytes."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(place, to)
+    shutil.copy2(path, to)
     sync_file(to)
     return to.stat().st_size

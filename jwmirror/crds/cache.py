@@ -1,25 +1,53 @@
-"""The ledger of a reference cache: which of its files were verified, as they were then."""
+"""A CRDS cache on disk: its configuration, and the record of the files that were verified."""
 
 import logging
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from jwmirror.core.files import cached_digest
+from jwmirror.core.files import cached_digest, write_bytes
 from jwmirror.core.model import read, write
-from jwmirror.crds.server import config_folder
+from jwmirror.core.names import OBSERVATORY
 
-LEDGER = "jwmirror_verified.json"  # in the cache's config folder
+VERIFIED = "jwmirror_verified.json"  # in the cache's config folder
+BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
 
 log = logging.getLogger(__name__)
 
 
+def config_folder(cache: Path) -> Path:
+    """Return the folder of a cache's configuration."""
+    return cache / "config" / OBSERVATORY
+
+
+def write_config(cache: Path, info: dict[str, Any]) -> None:
+    """Write the parts of a server's description that the crds package needs offline."""
+    config = {key: value for key, value in info.items() if key not in BULKY}
+    config |= {"status": "cache", "connected": False}
+    config.setdefault("operational_context", config.get("latest_context"))
+    for name, text in (
+        ("server_config", repr(dict(sorted(config.items())))),  # crds reads a Python literal
+        ("ref_cache_subdir_mode", "instrument"),
+        ("bad_files.txt", "\n".join(info.get("bad_files_list", ()))),
+    ):
+        write_bytes(config_folder(cache) / name, text.encode())
+
+
+def has_config(cache: Path) -> bool:
+    """Return whether a cache can be used offline."""
+    return all(
+        (config_folder(cache) / name).exists()
+        for name in ("server_config", "ref_cache_subdir_mode")
+    )
+
+
 @dataclass(frozen=True)
 class VerifiedFile:
-    """A file that was verified, as it was then: while size and mtime are the same, so is it."""
+    """A file that was verified; it stays so while its size and mtime are the same."""
 
     size: int  # bytes
     mtime_ns: int
@@ -31,8 +59,8 @@ class VerifiedFile:
         status = path.stat()
         return cls(status.st_size, status.st_mtime_ns, cached_digest(path, "sha1"))
 
-    def holds(self, path: Path) -> bool:
-        """Whether a file is there, and not touched since."""
+    def is_unchanged(self, path: Path) -> bool:
+        """Return whether the file is there, and was not written to since."""
         with suppress(FileNotFoundError):
             status = path.stat()
             return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
@@ -41,33 +69,38 @@ class VerifiedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedCache:
-    """What of a cache was verified; files never change under a name of CRDS."""
+    """The verified files of a cache by name, and the contexts whose mappings are all there."""
 
     files: dict[str, VerifiedFile] = field(default_factory=dict)
-    contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # -> its mappings
+    contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # -> mappings
 
     def restricted(self, context: str, references: Collection[str]) -> "VerifiedCache":
-        """What it says of one context, its mappings, and some references."""
+        """Return the record of one context, its mappings, and some references."""
         mappings = self.contexts[context]
         names = {*references, *mappings}
         return VerifiedCache(
-            files={name: seal for name, seal in self.files.items() if name in names},
+            files={name: file for name, file in self.files.items() if name in names},
             contexts={context: mappings},
         )
 
 
 def read_verified(cache: Path) -> VerifiedCache:
-    """What was verified; nothing, where there is no such file or it does not read."""
+    """Return the record of a cache; an empty one if there is none, or if it cannot be read."""
     try:
-        return read(config_folder(cache) / LEDGER, VerifiedCache)
+        return read(config_folder(cache) / VERIFIED, VerifiedCache)
     except FileNotFoundError:
         return VerifiedCache()
     except msgspec.MsgspecError as err:
-        log.warning("the ledger of %s does not read (%s): all files are verified anew", cache, err)
+        log.warning(
+            "%s of the reference cache %s cannot be read (%s): all files are verified again",
+            VERIFIED,
+            cache,
+            err,
+        )
         return VerifiedCache()
 
 
-def write_verified(cache: Path, ledger: VerifiedCache) -> None:
-    """Remember what was verified."""
-    if ledger != read_verified(cache):
-        write(config_folder(cache) / LEDGER, ledger)
+def write_verified(cache: Path, verified: VerifiedCache) -> None:
+    """Write the record of a cache if it changed."""
+    if verified != read_verified(cache):
+        write(config_folder(cache) / VERIFIED, verified)

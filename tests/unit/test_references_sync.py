@@ -214,8 +214,8 @@ def test_a_deleted_file_comes_back(server, cache):
     assert place(cache).exists()
 
 
-def test_a_damaged_ledger_only_costs_time(server, cache):
-    """Without its ledger, the cache is verified anew and not fetched anew."""
+def test_a_damaged_record_only_costs_time(server, cache):
+    """Without its record, the cache is verified again and not fetched again."""
     first = sync(server, cache, FLAT)
     (cache / "config" / "jwst" / "jwmirror_verified.json").write_text("{")
 

@@ -1,0 +1,123 @@
+"""A client of a CRDS server's JSON-RPC.
+
+The crds package is not imported: it fixes its server and cache at import, and a process that syncs
+must be able to calibrate offline afterwards.
+"""
+
+import base64
+import gzip
+import itertools
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from jwmirror.core.errors import ReferencesError
+from jwmirror.core.names import MAPPINGS, OBSERVATORY
+from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
+
+INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
+FIELDS = ("sha1sum", "size", "state")  # of a file; without `state` the server raises KeyError
+BATCH = 500  # files per query
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """Size and checksum of one file, as CRDS lists it."""
+
+    name: str
+    size: int  # bytes
+    sha1: str | None
+
+
+class CrdsClient:
+    """Queries to one CRDS server; ReferencesError where there is no valid answer."""
+
+    def __init__(self, url: str, timeouts: Timeouts):
+        self.url = base_url(url)
+        self.http = HttpClient(1, timeouts)
+        self._serial = itertools.count(1)
+
+    def call(self, method: str, *parameters: object) -> Any:
+        """Return the result of a remote procedure, decoded from JSON."""
+        serial = f"jwmirror-{next(self._serial)}"
+        query = {"jsonrpc": "1.0", "method": method, "params": parameters, "id": serial}
+        try:
+            response = self.http.post(
+                f"{self.url}/json/{method}/{serial}/", json.dumps(query).encode()
+            )
+            answer = json.loads(response.data)
+            error, result = answer["error"], answer["result"]
+        except HTTPError as err:
+            raise self._error(method, error_words(err)) from err
+        except (ValueError, KeyError, TypeError) as err:
+            found = f"expected an answer in JSON-RPC, got status {response.status} without one"
+            raise self._error(method, found) from err
+        if error:
+            raise self._error(method, error.get("message") if isinstance(error, dict) else error)
+        return _unzipped(result)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """The server's description of itself: URLs, contexts, invalid files."""
+        info: dict[str, Any] = self.call("get_server_info")
+        if info.get("observatory") != OBSERVATORY:
+            raise ReferencesError(
+                f"CRDS at {self.url}: expected the server of {OBSERVATORY}, found that of "
+                f"{info.get('observatory')}; correct references.url in the config."
+            )
+        return info
+
+    def facts(self, filenames: Iterable[str]) -> dict[str, FileFacts]:
+        """Return size and sha1 by file name; ReferencesError names files that CRDS lacks."""
+        filenames = sorted(filenames)
+        answers: dict[str, Any] = {}
+        for start in range(0, len(filenames), BATCH):
+            batch = filenames[start : start + BATCH]
+            answers |= self.call("get_file_info_map", OBSERVATORY, batch, FIELDS)
+        unknown = [name for name in filenames if not isinstance(answers.get(name), dict)]
+        if unknown:
+            raise ReferencesError(
+                f"CRDS at {self.url}: expected to know every file of a context, does not know "
+                f"{', '.join(unknown[:5])}; check references.url in the config."
+            )
+        return {name: _facts(name, answers[name]) for name in filenames}
+
+    def url_of(self, filename: str) -> str:
+        """Return the URL of a mapping or a reference."""
+        kind = "mapping_url" if filename.endswith(MAPPINGS) else "reference_url"
+        urls = self.info[kind]
+        return f"{urls.get('unchecked', urls)[OBSERVATORY].rstrip('/')}/{filename}"
+
+    def instrument_of(self, filename: str, context: str) -> str:
+        """Return the instrument of a reference: from its name, or else from the server."""
+        parts = filename.lower().split("_")
+        if len(parts) > 2 and parts[1] in INSTRUMENTS:
+            return parts[1]
+        return str(self.call("get_file_info", context, filename)["instrument"]).lower()
+
+    def _error(self, method: str, why: object) -> ReferencesError:
+        return ReferencesError(
+            f"CRDS at {self.url}, query {method}: {why}; nothing was changed; check "
+            "references.url in the config and the network, and run again."
+        )
+
+
+def _unzipped(result: Any) -> Any:
+    """Return a result, decompressed where the server compressed it (crds_encoded 1.0)."""
+    if isinstance(result, dict) and "crds_payload" in result:
+        return json.loads(gzip.decompress(base64.b64decode(result["crds_payload"])))
+    return result
+
+
+def _facts(name: str, answer: dict[str, Any]) -> FileFacts:
+    sha1 = str(answer.get("sha1sum", "")).lower()  # may be "none"
+    return FileFacts(
+        name=name,
+        size=int(answer["size"]),
+        sha1=sha1 if re.fullmatch(r"[0-9a-f]{40}", sha1) else None,
+    )
