@@ -165,7 +165,7 @@ def verdict(trouble: Trouble, engine: Callable[[Archive, Path], int | None]) -> 
             if trouble.after_a_cut:
                 archive.fault(NAME, faults.truncate_after(archive.holding(NAME).size // 2))
                 engine(archive, folder)
-                archive.heal()
+                archive.clear_faults()
             trouble.prepare(archive)
             code = engine(archive, folder)
             return Verdict(_kept(folder / NAME, archive, code), code)

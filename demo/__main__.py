@@ -15,8 +15,8 @@ from rich.console import Console
 from demo.acts import ACTS, EVERYTHING, RESTAMPED, SAME_SIZE, Step
 from demo.site import ROOT, Site, Tally
 from jwmirror.core.model import Reason
+from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror.core.model.run import Run
-from jwmirror.planning.builder import NEW
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.observatory import Observatory
 
@@ -104,7 +104,7 @@ def print_recalibrated(run: Run, tally: Tally) -> None:
 
 def reason_text(reasons: tuple[Reason, ...]) -> str:
     """Return the first of the reasons why one result is out of date, and how many follow."""
-    if reasons == (NEW,):
+    if reasons == (NEVER_CALIBRATED,):
         return "there was no earlier result"
     more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
     return f"{reasons[0]}{more}"

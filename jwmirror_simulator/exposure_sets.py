@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror_simulator.crds.context import build_context
-from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import Field, Observation, Program, Sequence, exposures_of
 
 DETECTOR, FILTER = "NRCB1", "F200W"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class ExposureSet:
     """Raw exposures of NIRCam imaging, and a context to calibrate them under."""
 
     program: Program
@@ -20,12 +20,12 @@ class Inputs:
     context: str  # its pmap
 
 
-def small_exposures(folder: Path, count: int) -> Inputs:
+def small_exposures(folder: Path, count: int) -> ExposureSet:
     """`count` dithers of 160 x 160 pixels and 5 groups: what start-up costs most for."""
     return _inputs(folder, "SUB160", count, groups=5, stars=60)
 
 
-def full_exposure(folder: Path, groups: int = 10, dark_groups: int = 0) -> Inputs:
+def full_exposure(folder: Path, groups: int = 10, dark_groups: int = 0) -> ExposureSet:
     """One exposure of 2048 x 2048 pixels: what computing costs most for.
 
     Takes 10 s and 2 GB for 10 groups; a dark 34 MB for each of its groups.
@@ -40,7 +40,7 @@ def sized_exposures(
     integrations: int,
     count: int = 1,
     dark_groups: int = 0,
-) -> Inputs:
+) -> ExposureSet:
     """Exposures of any size: what memory is for."""
     stars = 400 if subarray == "FULL" else 60
     return _inputs(folder, subarray, count, groups, stars, integrations, dark_groups)
@@ -54,7 +54,7 @@ def _inputs(
     stars: int,
     integrations: int = 1,
     dark_groups: int = 0,
-) -> Inputs:
+) -> ExposureSet:
     """The exposures in `<folder>/raw`, the references in `<folder>/crds`."""
     observation = Observation(
         number=1,
@@ -74,5 +74,7 @@ def _inputs(
         fgs=False,
         large_darks=dark_groups,
     )
-    uncals = tuple(take(program, exposure, folder / "raw") for exposure in exposures_of(program))
-    return Inputs(program=program, uncals=uncals, crds_root=folder / "crds", context=context)
+    uncals = tuple(
+        take_exposure(program, exposure, folder / "raw") for exposure in exposures_of(program)
+    )
+    return ExposureSet(program=program, uncals=uncals, crds_root=folder / "crds", context=context)

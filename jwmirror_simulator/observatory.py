@@ -25,7 +25,7 @@ class Observatory:
     def __init__(self, root: Path):
         self.root = Path(root)
         self.archive = Archive(self.root / "archive")
-        self._references: References | None = None
+        self._references: LiveReferenceServer | None = None
 
     @classmethod
     def build(
@@ -51,13 +51,15 @@ class Observatory:
 
     def _carry_out(self, program: Program) -> None:
         """Take a program's exposures, let operations calibrate them, and publish all."""
-        from jwmirror_simulator.operations.calibration import process
+        from jwmirror_simulator.operations.calibration import calibrate_exposures
         from jwmirror_simulator.telescope.exposures import take_exposures
 
-        with TemporaryDirectory(dir=self.root, prefix="making.") as bench:
-            sky = Path(bench) / "sky"
+        with TemporaryDirectory(dir=self.root, prefix="making.") as folder:
+            sky = Path(folder) / "sky"
             exposures = take_exposures(program, sky)
-            products = process(exposures, sky, self.root / "crds", Path(bench) / "operations")
+            products = calibrate_exposures(
+                exposures, sky, self.root / "crds", Path(folder) / "operations"
+            )
             self.archive.publish(*products)
             (sky / "truth").rename(self.root / "truth")
 
@@ -84,7 +86,7 @@ class Observatory:
         return self.root / "truth" / name
 
     @property
-    def references(self) -> "References":
+    def references(self) -> "LiveReferenceServer":
         """The reference server; RuntimeError while nothing is served."""
         if self._references is None:
             raise RuntimeError("nothing is served; use `with observatory.serve():`")
@@ -104,7 +106,10 @@ class Observatory:
     def serve(self, port: int = 0) -> Iterator["Observatory"]:
         """Serve the archive at `port` and the references at the next one; 0 takes free ports."""
         self.archive.port = port
-        with self.archive, References(self.root / "crds", port + 1 if port else 0) as references:
+        with (
+            self.archive,
+            LiveReferenceServer(self.root / "crds", port + 1 if port else 0) as references,
+        ):
             self._references = references
             try:
                 yield self
@@ -130,14 +135,14 @@ class Observatory:
             subarray=subarrays[detector],
         )
 
-    def ask_gaia(self) -> str:
+    def add_gaia_context(self) -> str:
         """Add a CRDS context whose parameters align mosaics to Gaia; the pmap's name."""
-        from jwmirror_simulator.crds.context import ask_gaia
+        from jwmirror_simulator.crds.context import add_gaia_context
 
-        return ask_gaia(self.root / "crds")
+        return add_gaia_context(self.root / "crds")
 
 
-class References(ReferenceServer):
+class LiveReferenceServer(ReferenceServer):
     """A reference server that also announces contexts which another process adds to its root."""
 
     def __init__(self, crds_root: Path, port: int = 0):

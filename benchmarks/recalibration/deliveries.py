@@ -18,8 +18,8 @@ from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
 from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import build_context, mappings_folder
-from jwmirror_simulator.crds.mappings import age, succeed
-from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.crds.mappings import add_use_after_dates, write_successor
+from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 PIPELINES = ("detector1", "image2")
@@ -114,23 +114,23 @@ def _contexts(cache: Path) -> Contexts:
     for number, kind in enumerate(AGED):
         days = [FIRST + timedelta(days=40 * i + 3 * number, hours=9) for i in range(DELIVERIES)]
         dates = [day.isoformat(sep=" ") for day in days]
-        age(next(folder.glob(f"jwst_nircam_{kind}_0001.rmap")), dates)
+        add_use_after_dates(next(folder.glob(f"jwst_nircam_{kind}_0001.rmap")), dates)
     imap = "jwst_nircam_0001.imap"
     for kind, serial in (("flat", 11), ("gain", 17)):
         rmap = folder / f"jwst_nircam_{kind}_0001.rmap"
         old = next(
             name for name in rmap.read_text().split("'") if name.endswith(f"{serial:03d}.fits")
         )
-        new = succeed(rmap, old, old.replace(".fits", "b.fits"))
-        imap = succeed(folder / imap, rmap.name, new)
-    context = succeed(folder / "jwst_0001.pmap", "jwst_nircam_0001.imap", imap)
+        new = write_successor(rmap, old, old.replace(".fits", "b.fits"))
+        imap = write_successor(folder / imap, rmap.name, new)
+    context = write_successor(folder / "jwst_0001.pmap", "jwst_nircam_0001.imap", imap)
     return Contexts(cache=cache, old="jwst_0001.pmap", new=context)
 
 
 def _headers(folder: Path, count: int) -> dict[str, str]:
     """Headers of exposures taken over years, each of another moment, by the exposure's root."""
     program = demo_program()
-    real = json.loads(crds_header(take(program, exposures_of(program)[0], folder / "raw")))
+    real = json.loads(crds_header(take_exposure(program, exposures_of(program)[0], folder / "raw")))
     dice = random.Random(0)
     found = {}
     for number in range(count):

@@ -13,7 +13,7 @@ from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.pipeline.bestrefs import OFFLINE
 from jwmirror.pipeline.derivation import engine
-from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.exposure_sets import ExposureSet
 
 RELEASE = "0.2.1"
 OLDEST = (3, 12)  # Python that it runs under
@@ -28,7 +28,7 @@ STAGES = [  # as its own presets begin
 ]
 
 
-def beside_jwstflow(folder: Path, inputs: Inputs, where: str, python: str) -> Iterator[Claim]:
+def beside_jwstflow(folder: Path, inputs: ExposureSet, where: str, python: str) -> Iterator[Claim]:
     """Stages 1 and 2 by both, one exposure at a time, from raw files to results.
 
     jwstflow without what it would do besides: no graph, no figures, no sync of references.
@@ -46,7 +46,7 @@ def beside_jwstflow(folder: Path, inputs: Inputs, where: str, python: str) -> It
     )
 
 
-def _run(program: Path, inputs: Inputs, folder: Path) -> None:
+def _run(program: Path, inputs: ExposureSet, folder: Path) -> None:
     """A new run of jwstflow; all its tasks must do well, and leave a cal for each exposure."""
     folder.mkdir()
     detector1, image2 = STAGES

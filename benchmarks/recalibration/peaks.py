@@ -9,7 +9,7 @@ from benchmarks.recalibration.place import chains_of, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.core.model import Derivation, Plan, Receipt
 from jwmirror.planning import memory
-from jwmirror_simulator.exposure_sets import Inputs, sized_exposures
+from jwmirror_simulator.exposure_sets import ExposureSet, sized_exposures
 
 # subarray, groups, integrations, exposures, groups of the dark (0: as in other simulated contexts)
 SMALL = [("SUB160", 5, 1, 2, 0), ("SUB160", 10, 40, 1, 0)]
@@ -38,7 +38,7 @@ def estimates(folder: Path, is_quick: bool) -> Iterator[Claim]:
             )
 
 
-def _peaks(folder: Path, inputs: Inputs, count: int) -> dict[str, tuple[int, int]]:
+def _peaks(folder: Path, inputs: ExposureSet, count: int) -> dict[str, tuple[int, int]]:
     """The highest peak of each pipeline, and its estimate (bytes)."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
@@ -60,7 +60,7 @@ def _peaks(folder: Path, inputs: Inputs, count: int) -> dict[str, tuple[int, int
     return found
 
 
-def _sizes(inputs: Inputs, made: Derivation) -> Iterator[int]:
+def _sizes(inputs: ExposureSet, made: Derivation) -> Iterator[int]:
     """Bytes of each reference file of a derivation."""
     for name, _ in made.references.values():
         yield from (

@@ -10,7 +10,7 @@ from typing import Any
 
 from jwmirror.pipeline.child_environment import ONE_THREAD
 from jwmirror_simulator.crds.context import offline_environment
-from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.exposure_sets import ExposureSet
 from jwmirror_simulator.operations.associations import associations_of
 from jwmirror_simulator.telescope.program import exposures_of
 
@@ -18,7 +18,7 @@ CLASSES = {"image2": "Image2Pipeline", "image3": "Image3Pipeline"}
 Steps = Mapping[str, Mapping[str, Any]]  # pipeline -> step -> parameter -> value
 
 
-def run_strun(inputs: Inputs, folder: Path) -> None:
+def run_strun(inputs: ExposureSet, folder: Path) -> None:
     """Stages 1 and 2 of each exposure by one `strun` each, as a shell script does."""
     folder.mkdir(parents=True)
     strun = str(Path(sys.executable).with_name("strun"))
@@ -32,7 +32,7 @@ def run_strun(inputs: Inputs, folder: Path) -> None:
 
 
 def call_pipelines(
-    inputs: Inputs, folder: Path, steps: Steps, stages: Sequence[int] = (1, 2, 3)
+    inputs: ExposureSet, folder: Path, steps: Steps, stages: Sequence[int] = (1, 2, 3)
 ) -> list[float]:
     """The stages by `Pipeline.call` in a process of their own; CPU seconds of each call."""
     folder.mkdir(parents=True)
@@ -57,7 +57,7 @@ def call_pipelines(
     return json.loads(done.stdout.splitlines()[-1])["cpu_s"]
 
 
-def environment_of(inputs: Inputs) -> dict[str, str]:
+def environment_of(inputs: ExposureSet) -> dict[str, str]:
     """Offline on the same references, and as many threads as the worker has: one."""
     offline = offline_environment(inputs.crds_root, inputs.context)
     others = {k: v for k, v in os.environ.items() if k != "STPIPE_DISABLE_CRDS_STEPPARS"}

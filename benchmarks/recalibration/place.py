@@ -14,7 +14,7 @@ from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, describe_holdings
 from jwmirror.services.run.plan import plan_levels
 from jwmirror.services.run.results import ResultStore
-from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.exposure_sets import ExposureSet
 from jwmirror_simulator.operations.associations import associations_of
 from jwmirror_simulator.telescope.program import exposures_of
 
@@ -28,7 +28,7 @@ class Place:
     """A folder, what was observed, and a mirror in the folder that holds it."""
 
     folder: Path
-    inputs: Inputs
+    inputs: ExposureSet
     results: ResultStore
     holdings: Holdings
 
@@ -56,7 +56,7 @@ class Place:
         return receipt
 
 
-def open_place(folder: Path, inputs: Inputs) -> Place:
+def open_place(folder: Path, inputs: ExposureSet) -> Place:
     """A new mirror in `folder` that holds the exposures and the associations of their program."""
     results = ResultStore(folder / "mirror")
     files = list(inputs.uncals)

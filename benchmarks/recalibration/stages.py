@@ -22,7 +22,7 @@ from jwmirror.core.model import Chain, Receipt, Recipe
 from jwmirror.engine.worker import Shop
 from jwmirror.pipeline.bestrefs import environment
 from jwmirror.pipeline.identity import science_identity
-from jwmirror_simulator.exposure_sets import Inputs
+from jwmirror_simulator.exposure_sets import ExposureSet
 
 PLAIN = Recipe(name="plain", programs=(PROGRAM,), stages=(1, 2))
 CHANGED = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
@@ -33,7 +33,7 @@ TUNED = {  # something in each stage
 }
 
 
-def many_small(folder: Path, inputs: Inputs) -> Iterator[Claim]:
+def many_small(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
     """Small exposures: what start-up and bookkeeping cost."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
@@ -47,7 +47,7 @@ def many_small(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     )
 
 
-def changed_ramp_fit(folder: Path, inputs: Inputs, goal: float) -> Iterator[Claim]:
+def changed_ramp_fit(folder: Path, inputs: ExposureSet, goal: float) -> Iterator[Claim]:
     """A changed ramp_fit: from kept ramps, in full, and in full by Pipeline.call.
 
     `goal` is for the first beside the second.
@@ -75,7 +75,7 @@ def changed_ramp_fit(folder: Path, inputs: Inputs, goal: float) -> Iterator[Clai
     )
 
 
-def equality(folder: Path, inputs: Inputs) -> Iterator[Claim]:
+def equality(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
     """Three stages with parameters, ours and by Pipeline.call, array by array."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
@@ -99,12 +99,12 @@ def equality(folder: Path, inputs: Inputs) -> Iterator[Claim]:
     )
 
 
-def offline(inputs: Inputs) -> None:
+def offline(inputs: ExposureSet) -> None:
     """From now on CRDS and stpipe work from the references of these inputs."""
     os.environ.update(environment(inputs.crds_root, inputs.context))
 
 
-def _size(inputs: Inputs) -> str:
+def _size(inputs: ExposureSet) -> str:
     shape = fits.getdata(inputs.uncals[0], "SCI").shape
     return f"{len(inputs.uncals)} x {' x '.join(map(str, shape))}"
 

@@ -11,12 +11,18 @@ from stdatamodels.jwst.datamodels import FlatModel
 from jwmirror_simulator.crds.closure import mappings_of
 from jwmirror_simulator.crds.fgs import KEYS as FGS_KEYS
 from jwmirror_simulator.crds.fgs import write_fgs
-from jwmirror_simulator.crds.mappings import USE_AFTER, newest, next_name, succeed, write_pmap
+from jwmirror_simulator.crds.mappings import (
+    USE_AFTER,
+    newest_file,
+    next_name,
+    write_pmap,
+    write_successor,
+)
 from jwmirror_simulator.crds.nircam import KEYS as NIRCAM_KEYS
 from jwmirror_simulator.crds.nircam import write_nircam
 from jwmirror_simulator.crds.parameters import KEYS as PARAMETER_KEYS
 from jwmirror_simulator.crds.parameters import write_parameters
-from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.crds.writer import ReferenceWriter
 
 GRADIENT = 0.01  # by which a new flat differs from one side of the detector to the other
 NO_SERVER = "https://jwst-serverless.stsci.edu"
@@ -36,12 +42,12 @@ def build_context(
     `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
     `large_darks`: groups of the darks of large subarrays, which by default have none.
     """
-    shelf = Shelf(crds_root, "NIRCAM")
-    write_nircam(shelf, detectors, subarrays, filters, large_darks)
-    write_parameters(shelf, tuple(filters))
-    imaps = {"NIRCAM": shelf.write_mappings({**NIRCAM_KEYS, **PARAMETER_KEYS})}
+    writer = ReferenceWriter(crds_root, "NIRCAM")
+    write_nircam(writer, detectors, subarrays, filters, large_darks)
+    write_parameters(writer, tuple(filters))
+    imaps = {"NIRCAM": writer.write_mappings({**NIRCAM_KEYS, **PARAMETER_KEYS})}
     if fgs:
-        guiders = Shelf(crds_root, "FGS")
+        guiders = ReferenceWriter(crds_root, "FGS")
         write_fgs(guiders)
         imaps["FGS"] = guiders.write_mappings(FGS_KEYS)
     context = write_pmap(mappings_folder(crds_root), imaps)
@@ -58,10 +64,10 @@ def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: s
     return replace_reference(crds_root, "flat", old, new)
 
 
-def ask_gaia(crds_root: Path) -> str:
+def add_gaia_context(crds_root: Path) -> str:
     """Add a context whose parameters align mosaics to Gaia, over the network; the pmap's name."""
     folder = crds_root / "references" / "jwst" / "nircam"
-    old = newest(folder, "jwst_nircam_pars-tweakregstep_*.asdf")
+    old = newest_file(folder, "jwst_nircam_pars-tweakregstep_*.asdf")
     new = next_name(old)
     with asdf.open(old, lazy_load=False) as file:
         file["parameters"]["abs_refcat"] = "GAIADR3"
@@ -78,9 +84,9 @@ def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
     pmap = newest_context(crds_root)
     imap = _child(folder, pmap, "jwst_nircam_", ".imap")
     rmap = _rmap(crds_root, kind)
-    new_rmap = succeed(folder / rmap, old, new)
-    new_imap = succeed(folder / imap, rmap, new_rmap)
-    context = succeed(folder / pmap, imap, new_imap)
+    new_rmap = write_successor(folder / rmap, old, new)
+    new_imap = write_successor(folder / imap, rmap, new_rmap)
+    context = write_successor(folder / pmap, imap, new_imap)
     write_config(crds_root, context)
     return context
 
@@ -94,7 +100,7 @@ def _rmap(crds_root: Path, kind: str) -> str:
 
 def newest_context(crds_root: Path) -> str:
     """The pmap of the highest serial under a root."""
-    return newest(mappings_folder(crds_root), "jwst_[0-9]*.pmap").name
+    return newest_file(mappings_folder(crds_root), "jwst_[0-9]*.pmap").name
 
 
 def mappings_folder(crds_root: Path) -> Path:
@@ -127,7 +133,7 @@ def _tilt_flat(
     if repr(match) not in text:
         raise ValueError(f"{rmap} has no flat for {match}")
     old = text.split(repr(match), 1)[1].split(repr(USE_AFTER), 1)[1].split("'")[1]
-    new = next_name(newest(folder, "jwst_nircam_flat_*.fits"))
+    new = next_name(newest_file(folder, "jwst_nircam_flat_*.fits"))
     with FlatModel(folder / old) as flat:
         tilt = 1 + GRADIENT * np.linspace(-0.5, 0.5, flat.data.shape[1], dtype="f4")
         flat.data = flat.data * tilt

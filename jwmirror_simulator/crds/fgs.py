@@ -3,7 +3,7 @@
 import numpy as np
 from stdatamodels.jwst import datamodels
 
-from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.crds.writer import ReferenceWriter
 
 GUIDERS = ("GUIDER1", "GUIDER2")
 WINDOW = "128X128"
@@ -17,8 +17,8 @@ DETECTOR, SUBARRAY = "META.INSTRUMENT.DETECTOR", "META.SUBARRAY.NAME"
 KEYS = dict.fromkeys(("mask", "gain", "readnoise", "flat"), (DETECTOR, SUBARRAY))
 
 
-def write_fgs(shelf: Shelf) -> None:
-    """Put mask, gain, readnoise and flat of both guiders on the shelf."""
+def write_fgs(writer: ReferenceWriter) -> None:
+    """Put mask, gain, readnoise and flat of both guiders on the writer."""
     shape = (SIZE, SIZE)
     good, ones = np.zeros(shape, "u4"), np.ones(shape, "f4")
     for guider in GUIDERS:
@@ -28,7 +28,7 @@ def write_fgs(shelf: Shelf) -> None:
             ("readnoise", datamodels.ReadnoiseModel(data=READ_NOISE * np.sqrt(2) * ones)),
             ("flat", datamodels.FlatModel(data=ones, err=0.001 * ones, dq=good)),
         ):
-            shelf.put(kind, (guider, WINDOW), _place(model, guider))
+            writer.put(kind, (guider, WINDOW), _place(model, guider))
 
 
 def _place(model: datamodels.JwstDataModel, guider: str) -> datamodels.JwstDataModel:

@@ -66,7 +66,7 @@ def write_pmap(folder: Path, imaps: Mapping[str, str]) -> str:
     return _write(folder / "jwst_0001.pmap", header, pprint.pformat(dict(imaps)))
 
 
-def newest(folder: Path, pattern: str) -> Path:
+def newest_file(folder: Path, pattern: str) -> Path:
     """The file of the highest serial among jwst_..._NNNN.<ext> that match a glob pattern."""
     return max(folder.glob(pattern), key=lambda path: _serial(path.name))
 
@@ -77,7 +77,7 @@ def next_name(path: Path) -> str:
     return f"{stem}_{_serial(path.name) + 1:04d}{path.suffix}"
 
 
-def succeed(path: Path, old: str, new: str) -> str:
+def write_successor(path: Path, old: str, new: str) -> str:
     """Write the successor of a mapping, in which one file name is replaced; its name."""
     name = next_name(path)
     text = path.read_text()
@@ -89,7 +89,7 @@ def succeed(path: Path, old: str, new: str) -> str:
     return _sign(path.with_name(name), text)
 
 
-def age(path: Path, dates: Sequence[str]) -> None:
+def add_use_after_dates(path: Path, dates: Sequence[str]) -> None:
     """Give every file of a fresh rmap successors, each to be used from a date on.
 
     Only their names: what a look-up gives, not what it would be read for.

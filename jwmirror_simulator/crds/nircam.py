@@ -8,7 +8,7 @@ from astropy.modeling.models import AffineTransformation2D, Shift
 from astropy.table import Table
 from stdatamodels.jwst import datamodels
 
-from jwmirror_simulator.crds.writer import Shelf, place
+from jwmirror_simulator.crds.writer import ReferenceWriter, set_subarray
 from jwmirror_simulator.telescope import detectors as nature
 from jwmirror_simulator.telescope.detectors import DETECTORS, SUBARRAYS, Detector, Subarray
 
@@ -45,49 +45,51 @@ FLAGS = np.array(
 
 
 def write_nircam(
-    shelf: Shelf,
+    writer: ReferenceWriter,
     detectors: Sequence[str],
     subarrays: Sequence[str],
     filters: Sequence[str],
     large_darks: int = 0,
 ) -> None:
-    """Put all references of the given detectors, subarrays and filters on the shelf.
+    """Put all references of the given detectors, subarrays and filters on the writer.
 
     `large_darks` is the number of groups of the darks of large subarrays; 0: they have none.
     """
     for detector in (DETECTORS[name] for name in detectors):
         for subarray in (SUBARRAYS[name] for name in subarrays):
-            _write_pixels(shelf, detector, subarray)
+            _write_pixels(writer, detector, subarray)
             if groups := DARK_GROUPS if subarray.size <= DARK_UP_TO else large_darks:
-                _write_dark(shelf, detector, subarray, groups)
+                _write_dark(writer, detector, subarray, groups)
             for name in filters:
-                write_flat(shelf, detector, subarray, name)
-        _write_distortion(shelf, detector)
-        _write_photom(shelf, detector, filters)
+                write_flat(writer, detector, subarray, name)
+        _write_distortion(writer, detector)
+        _write_photom(writer, detector, filters)
     for module in sorted({DETECTORS[name].module for name in detectors}):
-        _write_filteroffset(shelf, module, filters)
-    _write_apertures(shelf, filters)
+        _write_filteroffset(writer, module, filters)
+    _write_apertures(writer, filters)
 
 
-def write_flat(shelf: Shelf, detector: Detector, subarray: Subarray, filter_name: str) -> None:
-    """Put the true flat of one filter on the shelf."""
+def write_flat(
+    writer: ReferenceWriter, detector: Detector, subarray: Subarray, filter_name: str
+) -> None:
+    """Put the true flat of one filter on the writer."""
     data = nature.flat_of(detector, subarray, filter_name)
     model = datamodels.FlatModel(
         data=data, err=np.full_like(data, 0.001), dq=np.zeros(data.shape, "u4"), dq_def=FLAGS
     )
     model.meta.instrument.filter, model.meta.instrument.pupil = filter_name, "CLEAR"
     match = (detector.name, filter_name, "CLEAR", subarray.name)
-    shelf.put("flat", match, place(model, detector, subarray))
+    writer.put("flat", match, set_subarray(model, detector, subarray))
 
 
-def _write_pixels(shelf: Shelf, detector: Detector, subarray: Subarray) -> None:
-    """Put what is known of each pixel, in any filter, on the shelf."""
+def _write_pixels(writer: ReferenceWriter, detector: Detector, subarray: Subarray) -> None:
+    """Put what is known of each pixel, in any filter, on the writer."""
     shape = (subarray.size, subarray.size)
     good = np.zeros(shape, "u4")
     here = (detector.name, subarray.name)
 
     def put(kind: str, match: tuple[str, ...], model: datamodels.JwstDataModel) -> None:
-        shelf.put(kind, match, place(model, detector, subarray))
+        writer.put(kind, match, set_subarray(model, detector, subarray))
 
     put("mask", here, datamodels.MaskModel(dq=_flags(detector, subarray), dq_def=FLAGS))
     saturation = np.full(shape, nature.SATURATION, "f4")
@@ -103,7 +105,7 @@ def _write_pixels(shelf: Shelf, detector: Detector, subarray: Subarray) -> None:
     area = datamodels.PixelAreaModel(data=np.ones(shape, "f4"))
     _say_area(area)
     area.meta.instrument.detector = detector.name
-    shelf.put("area", (detector.name, "ANY", "ANY", subarray.name), area)
+    writer.put("area", (detector.name, "ANY", "ANY", subarray.name), area)
 
 
 def _flags(detector: Detector, subarray: Subarray) -> np.ndarray:
@@ -120,8 +122,10 @@ def _curve(shape: tuple[int, int]) -> np.ndarray:
     return coefficients
 
 
-def _write_dark(shelf: Shelf, detector: Detector, subarray: Subarray, groups: int) -> None:
-    """Put what is read in the dark, of so many groups, on the shelf."""
+def _write_dark(
+    writer: ReferenceWriter, detector: Detector, subarray: Subarray, groups: int
+) -> None:
+    """Put what is read in the dark, of so many groups, on the writer."""
     reads = np.arange(1, groups + 1, dtype="f4") * nature.DARK * subarray.frame_time
     shape = (groups, subarray.size, subarray.size)
     data = np.broadcast_to(reads[:, None, None], shape).astype("f4")
@@ -130,7 +134,7 @@ def _write_dark(shelf: Shelf, detector: Detector, subarray: Subarray, groups: in
     exposure.readpatt, exposure.type, exposure.ngroups = "RAPID", "NRC_DARK", groups
     exposure.nframes, exposure.groupgap = 1, 0
     match = (detector.name, "RAPID", subarray.name)
-    shelf.put("dark", match, place(model, detector, subarray))
+    writer.put("dark", match, set_subarray(model, detector, subarray))
 
 
 def _say_area(model: datamodels.JwstDataModel) -> None:
@@ -138,8 +142,8 @@ def _say_area(model: datamodels.JwstDataModel) -> None:
     model.meta.photometry.pixelarea_arcsecsq = nature.PIXEL_SCALE**2
 
 
-def _write_distortion(shelf: Shelf, detector: Detector) -> None:
-    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the shelf."""
+def _write_distortion(writer: ReferenceWriter, detector: Detector) -> None:
+    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the writer."""
     middle = (nature.FULL_SIZE - 1) / 2
     transform = (
         Shift(-middle) & Shift(-middle)
@@ -153,19 +157,19 @@ def _write_distortion(shelf: Shelf, detector: Detector) -> None:
     model.meta.instrument.channel, model.meta.instrument.module = detector.channel, detector.module
     model.meta.exposure.type = "NRC_IMAGE"
     model.meta.instrument.p_pupil = "CLEAR|"
-    shelf.put("distortion", (IMAGING, detector.name, detector.channel), model, ".asdf")
+    writer.put("distortion", (IMAGING, detector.name, detector.channel), model, ".asdf")
 
 
-def _write_photom(shelf: Shelf, detector: Detector, filters: Sequence[str]) -> None:
+def _write_photom(writer: ReferenceWriter, detector: Detector, filters: Sequence[str]) -> None:
     rows = [(name, "CLEAR", nature.MJSR_PER_DN[name], 0.01) for name in filters]
     columns = [("filter", "S12"), ("pupil", "S12"), ("photmjsr", "f4"), ("uncertainty", "f4")]
     model = datamodels.NrcImgPhotomModel(phot_table=np.array(rows, dtype=columns))
     model.meta.instrument.detector = detector.name
     _say_area(model)
-    shelf.put("photom", (detector.name, IMAGING), model)
+    writer.put("photom", (detector.name, IMAGING), model)
 
 
-def _write_filteroffset(shelf: Shelf, module: str, filters: Sequence[str]) -> None:
+def _write_filteroffset(writer: ReferenceWriter, module: str, filters: Sequence[str]) -> None:
     offsets = [
         {"filter": name, "pupil": "CLEAR", "column_offset": 0.0, "row_offset": 0.0}
         for name in filters
@@ -173,10 +177,10 @@ def _write_filteroffset(shelf: Shelf, module: str, filters: Sequence[str]) -> No
     model = datamodels.FilteroffsetModel(filters=offsets, instrument="NIRCAM")
     model.meta.instrument.channel, model.meta.instrument.module = "SHORT", module
     model.meta.instrument.p_pupil = "CLEAR|"
-    shelf.put("filteroffset", ("SHORT", module), model, ".asdf")
+    writer.put("filteroffset", ("SHORT", module), model, ".asdf")
 
 
-def _write_apertures(shelf: Shelf, filters: Sequence[str]) -> None:
+def _write_apertures(writer: ReferenceWriter, filters: Sequence[str]) -> None:
     """Put aperture corrections (of a Gaussian star after resampling) and Vega offsets there."""
     sigma = np.sqrt(nature.PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
     radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
@@ -189,10 +193,10 @@ def _write_apertures(shelf: Shelf, filters: Sequence[str]) -> None:
     table = np.array(rows, dtype=[("filter", "S12"), ("pupil", "S15"), *numbers])
     apcorr = datamodels.NrcImgApcorrModel(apcorr_table=table)
     apcorr.meta.exposure.type = "NRC_IMAGE"
-    shelf.put("apcorr", ("NRC_IMAGE",), apcorr)
+    writer.put("apcorr", ("NRC_IMAGE",), apcorr)
     offsets = Table(names=("filter", "pupil", "abvega_offset"), dtype=("U12", "U12", "f4"))
     for name in filters:
         offsets.add_row((name, "CLEAR", VEGA_OFFSET[name]))
     vega = datamodels.ABVegaOffsetModel()
     vega.abvega_offset = offsets
-    shelf.put("abvegaoffset", (), vega, ".asdf")
+    writer.put("abvegaoffset", (), vega, ".asdf")

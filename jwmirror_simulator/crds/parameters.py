@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stpipe._config import StepConfig
 
 from jwmirror_simulator.crds.mappings import ORIGIN, USE_AFTER
-from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.crds.writer import ReferenceWriter
 
 EXP_TYPE, TSO_VISIT = "META.EXPOSURE.TYPE", "META.VISIT.TSOVISIT"
 FILTER, PUPIL = "META.INSTRUMENT.FILTER", "META.INSTRUMENT.PUPIL"
@@ -69,19 +69,19 @@ KEYS = {
 }
 
 
-def write_parameters(shelf: Shelf, filters: tuple[str, ...]) -> None:
-    """Put the parameter references of NIRCam imaging on the shelf."""
+def write_parameters(writer: ReferenceWriter, filters: tuple[str, ...]) -> None:
+    """Put the parameter references of NIRCam imaging on the writer."""
     images = ("NRC_IMAGE", "|".join(filters), "CLEAR")
-    put_step(shelf, (), JUMP_STEP)
-    put_step(shelf, images, TWEAKREG_STEP)
-    put_step(shelf, images, SOURCE_CATALOG_STEP)
-    put_step(shelf, ("F",), FOR_IMAGES)
-    put_step(shelf, ("T",), FOR_TIME_SERIES)
+    put_step(writer, (), JUMP_STEP)
+    put_step(writer, images, TWEAKREG_STEP)
+    put_step(writer, images, SOURCE_CATALOG_STEP)
+    put_step(writer, ("F",), FOR_IMAGES)
+    put_step(writer, ("T",), FOR_TIME_SERIES)
 
 
-def put_step(shelf: Shelf, match: tuple[str, ...], step: Step) -> None:
-    """Put a parameter reference on the shelf, as stpipe writes it."""
-    filename = shelf.name(step.kind, ".asdf")
+def put_step(writer: ReferenceWriter, match: tuple[str, ...], step: Step) -> None:
+    """Put a parameter reference on the writer, as stpipe writes it."""
+    filename = writer.name(step.kind, ".asdf")
     with step.config(step.short_name).to_asdf(include_metadata=True) as file:
         file["meta"].update(
             author="jwmirror",
@@ -91,7 +91,7 @@ def put_step(shelf: Shelf, match: tuple[str, ...], step: Step) -> None:
             telescope="JWST",
             reftype=step.kind,
             origin="STSCI",
-            instrument={"name": shelf.instrument},
+            instrument={"name": writer.instrument},
         )
-        file.write_to(shelf.references / filename)
-    shelf.note(step.kind, match, filename)
+        file.write_to(writer.references / filename)
+    writer.note(step.kind, match, filename)

@@ -14,7 +14,7 @@ STATE = "operational"
 MAPPINGS, REFERENCES = "unchecked_get/mappings/jwst/", "unchecked_get/references/jwst/"
 
 
-class Catalogue:
+class ReferenceFiles:
     """Names, sizes and sums of the files under a root; sees files that are added later."""
 
     def __init__(self, crds_root: Path):
@@ -78,12 +78,12 @@ class Catalogue:
         return self._sums[key]
 
 
-class Answers:
+class RpcMethods:
     """The answers to CRDS's remote procedure calls, under CRDS's own names for them."""
 
-    def __init__(self, catalogue: Catalogue, url: str, contexts: Callable[[], tuple[str, str]]):
+    def __init__(self, files: ReferenceFiles, url: str, contexts: Callable[[], tuple[str, str]]):
         """`contexts` gives the latest and the build context at any time."""
-        self._catalogue, self._url, self._contexts = catalogue, url, contexts
+        self._files, self._url, self._contexts = files, url, contexts
 
     def get_server_info(self) -> dict:
         """How a client is to talk with this server."""
@@ -100,7 +100,7 @@ class Answers:
             "edit_context": latest,
             "versions_context": latest,
             "context_history": [["2025-01-01 00:00:00", latest, "synthetic"]],
-            "mappings": self._catalogue.mappings(),
+            "mappings": self._files.mappings(),
             "mapping_url": {"jwst": f"{self._url}/{MAPPINGS}"},
             "reference_url": {"jwst": f"{self._url}/{REFERENCES}"},
             "bad_files_list": [],
@@ -124,31 +124,31 @@ class Answers:
 
     def get_mapping_names(self, context: str) -> list[str]:
         """The mappings of a context."""
-        return self._catalogue.mappings_of(context)
+        return self._files.mappings_of(context)
 
     def get_reference_names(self, context: str) -> list[str]:
         """The references of a context."""
-        return self._catalogue.references_of(context)
+        return self._files.references_of(context)
 
     def get_file_info(self, context: str, name: str) -> dict | str:
         """What is known of one file."""
-        return self._catalogue.describe(name)
+        return self._files.describe(name)
 
     def get_file_info_map(
         self, observatory: str, files: Sequence[str] | None, fields: Sequence[str] | None
     ) -> dict:
         """What is known of the files (all, if None)."""
         if files is None:
-            files = [*self._catalogue.mappings(), *self._catalogue.references()]
-        return {name: self._catalogue.describe(name, fields) for name in files}
+            files = [*self._files.mappings(), *self._files.references()]
+        return {name: self._files.describe(name, fields) for name in files}
 
     def list_mappings(self, observatory: str, pattern: str) -> list[str]:
         """All mappings whose name fits a glob pattern."""
-        return [name for name in self._catalogue.mappings() if Path(name).match(pattern)]
+        return [name for name in self._files.mappings() if Path(name).match(pattern)]
 
     def list_references(self, observatory: str, pattern: str) -> list[str]:
         """All references whose name fits a glob pattern."""
-        return [name for name in self._catalogue.references() if Path(name).match(pattern)]
+        return [name for name in self._files.references() if Path(name).match(pattern)]
 
 
 def encode(value: object) -> dict[str, str]:

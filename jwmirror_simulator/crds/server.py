@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from jwmirror_simulator.crds.rpc import MAPPINGS, REFERENCES, Answers, Catalogue
+from jwmirror_simulator.crds.rpc import MAPPINGS, REFERENCES, ReferenceFiles, RpcMethods
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class ReferenceServer:
     def __init__(self, crds_root: Path, port: int = 0):
         self.crds_root = Path(crds_root)
         self.requests: list[Request] = []
-        self._catalogue = Catalogue(self.crds_root)
-        self.latest = self.build = self._catalogue.contexts()[-1]
+        self._files = ReferenceFiles(self.crds_root)
+        self.latest = self.build = self._files.contexts()[-1]
         self._wrong: dict[str, float] = {}  # file -> how many more times its bytes are wrong
         self._waits: dict[str, float] = {}  # file -> seconds
         self._stopped, self._lock = Event(), Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler_for(self))
         self._http.daemon_threads = True
-        self._answers = Answers(self._catalogue, self.url, lambda: (self.latest, self.build))
+        self._answers = RpcMethods(self._files, self.url, lambda: (self.latest, self.build))
 
     @property
     def url(self) -> str:
@@ -71,7 +71,7 @@ class ReferenceServer:
         """Let a file stop half-way for some seconds."""
         self._waits[name] = seconds
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Forget all faults."""
         self._wrong.clear()
         self._waits.clear()
@@ -90,7 +90,7 @@ class ReferenceServer:
     def body_of(self, name: str) -> bytes | None:
         """The bytes to serve for a file, wrong ones if it is corrupt; None if there is no such."""
         self.requests.append(Request("file", (name,)))
-        path = self._catalogue.find(name)
+        path = self._files.find(name)
         if path is None:
             return None
         body = bytearray(path.read_bytes())

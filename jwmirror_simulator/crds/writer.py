@@ -28,7 +28,7 @@ UNUSED = [  # types that some step of jwst asks for, and that an instrument need
 ]  # fmt: skip
 
 
-class Shelf:
+class ReferenceWriter:
     """Takes in references of one instrument, and writes the mappings that lead to them."""
 
     def __init__(self, crds_root: Path, instrument: str):
@@ -48,7 +48,7 @@ class Shelf:
         self._files.setdefault(kind, {})[match] = filename
 
     def complete(self, kinds: Iterable[str], matches: Iterable[tuple[str, ...]]) -> None:
-        """Say that types which are on the shelf do not apply where they have no file."""
+        """Say that types which are on the writer do not apply where they have no file."""
         matches = tuple(matches)
         for kind in set(kinds) & set(self._files):
             for match in matches:
@@ -69,7 +69,7 @@ class Shelf:
         self.note(kind, match, filename)
 
     def write_mappings(self, keys: Mapping[str, tuple[str, ...]]) -> str:
-        """Write an rmap for each type on the shelf, and the imap; the imap's name.
+        """Write an rmap for each type on the writer, and the imap; the imap's name.
 
         `keys` are the names of the match values of each type.
         """
@@ -84,7 +84,7 @@ def parameter_types() -> Iterable[str]:
     return (f"pars-{step.class_name.rpartition('.')[2].lower()}" for step in get_steps())
 
 
-def place(model: JwstDataModel, detector: Detector, subarray: Subarray) -> JwstDataModel:
+def set_subarray(model: JwstDataModel, detector: Detector, subarray: Subarray) -> JwstDataModel:
     """Say in a reference which detector and pixels it is for; the same model."""
     model.meta.instrument.detector = detector.name
     meta = model.meta.subarray

@@ -20,13 +20,13 @@ from jwmirror_simulator.mast.api.messages import (
 from jwmirror_simulator.mast.api.server import Server
 from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.storage.editor import Editor
-from jwmirror_simulator.mast.tables.snapshot import Catalogue
+from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
 TOKEN = "observatory-token"  # a token that opens exclusive files here, and nowhere else
 
 
 @dataclass(frozen=True)
-class Served:
+class Exchange:
     """One exchange, as the archive remembers it."""
 
     method: str
@@ -53,13 +53,13 @@ class Archive(Editor):
         super().__init__(folder)
         self.port, self.tokens = port, set(tokens)
         self.behaviour = Behaviour()
-        self._requests: list[Served] = []
+        self._requests: list[Exchange] = []
         self._idle = threading.Condition()
         self._under_way = 0
         self._faults: list[tuple[str, Fault]] = []
         self._polled: dict[bytes, int] = {}
         self._lock = threading.Lock()
-        self._catalogue: tuple[object, Catalogue] | None = None
+        self._snapshot: tuple[object, Snapshot] | None = None
         self._server: Server | None = None
 
     # ---- serving -----------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Archive(Editor):
         """Put a fault on a file (its name or URI), a service, a URL path, or "*"."""
         self._faults.append((target.removeprefix("mast:JWST/product/"), fault))
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Forget all faults."""
         self._faults.clear()
 
@@ -111,13 +111,13 @@ class Archive(Editor):
     # ---- answers -----------------------------------------------------------------------------
 
     @property
-    def catalogue(self) -> Catalogue:
+    def snapshot(self) -> Snapshot:
         """The tables as of the state last written."""
         with self._lock:
             stamp = self.folder.stamp()
-            if self._catalogue is None or self._catalogue[0] != stamp:
-                self._catalogue = stamp, Catalogue.of(self.folder.read())
-            return self._catalogue[1]
+            if self._snapshot is None or self._snapshot[0] != stamp:
+                self._snapshot = stamp, Snapshot.of(self.folder.read())
+            return self._snapshot[1]
 
     def _answer(self, request: Request) -> Response:
         """The response to a request, faults included."""
@@ -153,7 +153,7 @@ class Archive(Editor):
             self._polled[request.body] = polls + 1
         if polls < self.behaviour.polls:
             return as_json(portal.executing())
-        return as_json(portal.invoke(request.query, self.catalogue, self.behaviour))
+        return as_json(portal.invoke(request.query, self.snapshot, self.behaviour))
 
     def _whoami(self, request: Request) -> Response:
         anonymous = request.token not in self.tokens
@@ -171,21 +171,21 @@ class Archive(Editor):
         )
 
     def _search(self, request: Request) -> Response:
-        return as_json(missions.search(self.catalogue.filesets, request.query))
+        return as_json(missions.search(self.snapshot.filesets, request.query))
 
     def _product_list(self, request: Request) -> Response:
-        catalogue, datasets = self.catalogue, request.query.get("dataset_ids") or []
+        snapshot, datasets = self.snapshot, request.query.get("dataset_ids") or []
         if len(datasets) > 1000:
             return as_json({"detail": "at most 1000 dataset_ids"}, 400)
-        holdings = list(catalogue.state.holdings.values())
-        return as_json(missions.product_list(holdings, datasets, catalogue.exclusive))
+        holdings = list(snapshot.state.holdings.values())
+        return as_json(missions.product_list(holdings, datasets, snapshot.exclusive))
 
     def _download(self, request: Request) -> Response:
-        catalogue = self.catalogue
-        holding = catalogue.state.holdings.get(request.filename)
+        snapshot = self.snapshot
+        holding = snapshot.state.holdings.get(request.filename)
         if holding is None:
             return as_text(f"{request.filename}: no such product\n", 404)
-        if catalogue.exclusive(holding) and request.token not in self.tokens:
+        if snapshot.exclusive(holding) and request.token not in self.tokens:
             text = f"{request.filename}: exclusive access until {holding.released}\n"
             return as_text(text, self.behaviour.withheld)
         return download(request, holding, self.folder.version_path(holding), self.behaviour)
@@ -193,7 +193,7 @@ class Archive(Editor):
     # ---- its record --------------------------------------------------------------------------
 
     @property
-    def requests(self) -> list[Served]:
+    def requests(self) -> list[Exchange]:
         """What was asked so far, oldest first; waits (10 s at most) for answers under way."""
         with self._idle:
             self._idle.wait_for(lambda: self._under_way == 0, timeout=10)
@@ -201,7 +201,7 @@ class Archive(Editor):
 
     def _record(self, request: Request, response: Response, sent: int) -> None:
         """Remember one exchange, now over."""
-        served = Served(
+        served = Exchange(
             method=request.method,
             path=request.path,
             params=request.params,
@@ -218,7 +218,7 @@ class Archive(Editor):
             self._under_way -= 1
             self._idle.notify_all()
 
-    def downloads(self, filename: str | None = None) -> list[Served]:
+    def downloads(self, filename: str | None = None) -> list[Exchange]:
         """The exchanges in which bytes of files (or of one file) were sent."""
         return [
             served

@@ -1,11 +1,11 @@
-"""The reference context of some modes: one shelf per instrument."""
+"""The reference context of some modes: one writer per instrument."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from jwmirror_simulator.crds.context import mappings_folder, write_config
 from jwmirror_simulator.crds.mappings import write_pmap
-from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE, KEYS
 from jwmirror_simulator.modes.mode import Mode
 
@@ -16,17 +16,19 @@ def build_context(crds_root: Path, modes: Iterable[Mode]) -> str:
     `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
     """
     modes = tuple(modes)
-    shelves: dict[str, Shelf] = {}
+    writers: dict[str, ReferenceWriter] = {}
     keys: dict[str, dict[str, tuple[str, ...]]] = {}
     for mode in modes:
-        shelf = shelves.setdefault(mode.instrument, Shelf(crds_root, mode.instrument))
-        mode.write_references(shelf)
+        writer = writers.setdefault(mode.instrument, ReferenceWriter(crds_root, mode.instrument))
+        mode.write_references(writer)
         keys.setdefault(mode.instrument, dict(KEYS)).update(mode.keys)
-    for name, shelf in shelves.items():
+    for name, writer in writers.items():
         by_type = [kind for kind, by in keys[name].items() if by == (EXP_TYPE,)]
-        shots = (shot for mode in modes if mode.instrument == name for shot in mode.shots)
-        shelf.complete(by_type, {(shot.exp_type,) for shot in shots})
-    imaps = {name: shelf.write_mappings(keys[name]) for name, shelf in shelves.items()}
+        exposures = (
+            exposure for mode in modes if mode.instrument == name for exposure in mode.exposures
+        )
+        writer.complete(by_type, {(exposure.exp_type,) for exposure in exposures})
+    imaps = {name: writer.write_mappings(keys[name]) for name, writer in writers.items()}
     context = write_pmap(mappings_folder(crds_root), imaps)
     write_config(crds_root, context)
     return context

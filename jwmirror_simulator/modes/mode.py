@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot, write
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
+from jwmirror_simulator.modes.uncal import write_exposure
 
 PROGRAM = 1346
 
@@ -17,17 +18,17 @@ class Mode:
     """Exposures of one scene, the light that falls on each, and the references they need."""
 
     name: str
-    shots: tuple[Shot, ...]
-    light_of: Callable[[Shot], np.ndarray]  # DN/s, as shots.write takes it
-    write_references: Callable[[Shelf], None]
+    exposures: tuple[ModeExposure, ...]
+    light_of: Callable[[ModeExposure], np.ndarray]  # DN/s, as exposures.write takes it
+    write_references: Callable[[ReferenceWriter], None]
     keys: Mapping[str, tuple[str, ...]]  # of parameter references: what each is matched by
 
     @property
     def instrument(self) -> str:
         """NIRCAM, MIRI..."""
-        return self.shots[0].camera.instrument
+        return self.exposures[0].camera.instrument
 
 
 def expose(mode: Mode, into: Path) -> list[Path]:
     """Write the uncal files of a mode, in order."""
-    return [write(shot, mode.light_of(shot), into) for shot in mode.shots]
+    return [write_exposure(exposure, mode.light_of(exposure), into) for exposure in mode.exposures]

@@ -1,61 +1,61 @@
-"""The pool of some shots, as operations write it for a program."""
+"""The pool of some exposures, as operations write it for a program."""
 
 from collections.abc import Iterable
 
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.operations.associations import POOL_COLUMNS
 
 COLUMNS = f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT"
 
 
-def pool_text(shots: Iterable[Shot]) -> str:
+def pool_text(exposures: Iterable[ModeExposure]) -> str:
     """One line per exposure file, NULL where there is nothing to say."""
-    shots = tuple(shots)
-    names = list(dict.fromkeys(shot.target for shot in shots))
+    exposures = tuple(exposures)
+    names = list(dict.fromkeys(exposure.target for exposure in exposures))
     lines = [COLUMNS]
-    for shot in shots:
-        cells = _cells(shot, names.index(shot.target) + 1)
+    for exposure in exposures:
+        cells = _cells(exposure, names.index(exposure.target) + 1)
         lines.append("|".join(cells.get(column, "NULL") for column in COLUMNS.split("|")))
     return "\n".join(lines) + "\n"
 
 
-def _cells(shot: Shot, target: int) -> dict[str, str]:
+def _cells(exposure: ModeExposure, target: int) -> dict[str, str]:
     """What the pool says of one file."""
-    candidates = ((f"o{shot.observation:03d}", "OBSERVATION"), *shot.candidates)
+    candidates = ((f"o{exposure.observation:03d}", "OBSERVATION"), *exposure.candidates)
     return {
-        "FILENAME": shot.filename,
-        "OBS_ID": f"V{shot.visit}P0000000002101",
-        "PROGRAM": str(shot.program),
-        "OBS_NUM": str(shot.observation),
+        "FILENAME": exposure.filename,
+        "OBS_ID": f"V{exposure.visit}P0000000002101",
+        "PROGRAM": str(exposure.program),
+        "OBS_NUM": str(exposure.observation),
         "VISIT": "1",
-        "VISIT_ID": shot.visit,
+        "VISIT_ID": exposure.visit,
         "VISITGRP": "02",
         "VISITYPE": "PRIME_TARGETED_FIXED",
         "SEQ_ID": "1",
         "ACT_ID": "01",
-        "EXPOSURE": str(shot.number),
-        "EXP_TYPE": shot.exp_type,
+        "EXPOSURE": str(exposure.number),
+        "EXP_TYPE": exposure.exp_type,
         "NEXPOSUR": "1",
         "EXPCOUNT": "1",
-        "INSTRUME": shot.camera.instrument,
-        "DETECTOR": shot.camera.detector,
-        "CHANNEL": shot.camera.channel or "NULL",
+        "INSTRUME": exposure.camera.instrument,
+        "DETECTOR": exposure.camera.detector,
+        "CHANNEL": exposure.camera.channel or "NULL",
         "TARGETID": str(target),
-        "TARGPROP": shot.target,
-        "TARGNAME": shot.target,
+        "TARGPROP": exposure.target,
+        "TARGNAME": exposure.target,
         "TARGTYPE": "FIXED",
-        "TEMPLATE": shot.template,
+        "TEMPLATE": exposure.template,
         "PNTGTYPE": "SCIENCE",
         "PNTG_SEQ": "1",
-        "MODULE": shot.camera.module or "NULL",
-        "FILTER": shot.filter,
-        "PUPIL": shot.pupil or "NULL",
-        "APERNAME": f"{shot.camera.detector}_{shot.window.name}",
-        "SUBARRAY": shot.window.name,
+        "MODULE": exposure.camera.module or "NULL",
+        "FILTER": exposure.filter,
+        "PUPIL": exposure.pupil or "NULL",
+        "APERNAME": f"{exposure.camera.detector}_{exposure.window.name}",
+        "SUBARRAY": exposure.window.name,
         "ASN_CANDIDATE": str(list(candidates)),
         "BKGDTARG": "F",
         "TSOVISIT": "F",
-        "NINTS": str(shot.whole or shot.integrations),
-        "NGROUPS": str(shot.groups),
-        **dict(shot.cells),
+        "NINTS": str(exposure.whole or exposure.integrations),
+        "NGROUPS": str(exposure.groups),
+        **dict(exposure.cells),
     }

@@ -48,7 +48,7 @@ def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
         for path in uncals:
             stamp(path, {"SDP_VER": STAMPS["sdp_ver"]})
         pool = Path(folder) / pool_name(PROGRAM)
-        pool.write_text(pool_text(shot for mode in modes for shot in mode.shots))
+        pool.write_text(pool_text(exposure for mode in modes for exposure in mode.exposures))
         products = calibrate(uncals, pool, root / "crds", Path(folder) / "operations")
         observatory.archive.publish(*uncals, pool, *products)
     imager.write_truth(root / "truth.ecsv")

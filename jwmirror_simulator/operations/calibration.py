@@ -58,8 +58,8 @@ class OperationsError(Exception):
     """The operational pipeline failed; the text ends with what it said last."""
 
 
-def process(
-    exposures: tuple[Exposure, ...], uncals: Path, crds_root: Path, bench: Path
+def calibrate_exposures(
+    exposures: tuple[Exposure, ...], uncals: Path, crds_root: Path, folder: Path
 ) -> list[Path]:
     """Calibrate exposures whose uncal files lie in `uncals`; the paths of all products.
 
@@ -72,7 +72,7 @@ def process(
         stamp(path, {"SDP_VER": STAMPS["sdp_ver"]})
     run(
         Job(
-            folder=str(bench.resolve()),
+            folder=str(folder.resolve()),
             uncals=tuple(map(str, raw)),
             associations={each.filename: each.text() for each in associations},
             parameters=PARAMETERS,
@@ -81,7 +81,7 @@ def process(
         ),
         crds_root.resolve(),
     )
-    products = bench / "products"
+    products = folder / "products"
     _write_tables(exposures, associations, products)
     return raw + sorted(products.iterdir())
 
@@ -97,10 +97,10 @@ def _write_tables(
         (into / pool_name(program)).write_text(pool_text(own))
 
 
-def run(job: Any, crds_root: Path, bench: str = "jwmirror_simulator.operations.worker") -> None:
+def run(job: Any, crds_root: Path, worker: str = "jwmirror_simulator.operations.worker") -> None:
     """Do a job in a fresh process, which imports jwst once under the root's newest context.
 
-    `job` is a record with a `folder`; `bench` is the module that does it.
+    `job` is a record with a `folder`; `worker` is the module that does it.
     """
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,13 +108,13 @@ def run(job: Any, crds_root: Path, bench: str = "jwmirror_simulator.operations.w
     environment = {**os.environ, **offline_environment(crds_root, newest_context(crds_root))}
     environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(
-        [sys.executable, "-m", bench, str(folder / "job.json")],
+        [sys.executable, "-m", worker, str(folder / "job.json")],
         env=environment,
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
     )
-    (folder / "bench.log").write_text(done.stdout + done.stderr)
+    (folder / "worker.log").write_text(done.stdout + done.stderr)
     if done.returncode:
         said = "\n".join(done.stderr.splitlines()[-15:])
         raise OperationsError(f"operations in {folder} failed with {done.returncode}:\n{said}")

@@ -77,7 +77,7 @@ DETECTORS = {
 }  # fmt: skip
 
 
-def chance(*words: object) -> np.random.Generator:
+def random_numbers(*words: object) -> np.random.Generator:
     """Random numbers that depend on nothing but the words."""
     text = "/".join(map(str, words))
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
@@ -86,20 +86,22 @@ def chance(*words: object) -> np.random.Generator:
 def bias_of(detector: Detector, subarray: Subarray) -> np.ndarray:
     """DN of each pixel before any light falls on it."""
     shape = (subarray.size, subarray.size)
-    return chance("bias", detector.name, subarray.name).normal(BIAS, 20, shape).astype("f4")
+    return random_numbers("bias", detector.name, subarray.name).normal(BIAS, 20, shape).astype("f4")
 
 
 def flat_of(detector: Detector, subarray: Subarray, filter_name: str) -> np.ndarray:
     """Sensitivity of each pixel; 1 on average."""
     shape = (subarray.size, subarray.size)
-    scatter = chance("flat", detector.name, subarray.name, filter_name).normal(0, 0.02, shape)
+    scatter = random_numbers("flat", detector.name, subarray.name, filter_name).normal(
+        0, 0.02, shape
+    )
     return (1 + scatter).astype("f4")
 
 
 def dead_pixels_of(detector: Detector, subarray: Subarray) -> np.ndarray:
     """True where light has no effect: one pixel in 4000."""
     shape = (subarray.size, subarray.size)
-    return chance("dead", detector.name, subarray.name).random(shape) < 1 / 4000
+    return random_numbers("dead", detector.name, subarray.name).random(shape) < 1 / 4000
 
 
 def reference_pixels_of(subarray: Subarray) -> np.ndarray:

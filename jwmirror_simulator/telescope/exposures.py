@@ -10,7 +10,7 @@ from astropy.table import Table
 from astropy.time import Time
 from stdatamodels.jwst import datamodels
 
-from jwmirror_simulator.telescope.detectors import chance
+from jwmirror_simulator.telescope.detectors import random_numbers
 from jwmirror_simulator.telescope.headers import fill_header
 from jwmirror_simulator.telescope.program import Exposure, Observation, Program, exposures_of
 from jwmirror_simulator.telescope.ramps import light_of, rate_of, read_ramps
@@ -36,13 +36,13 @@ def take_exposures(program: Program, into: Path) -> tuple[Exposure, ...]:
     """
     exposures = exposures_of(program)
     for exposure in exposures:
-        take(program, exposure, into)
+        take_exposure(program, exposure, into)
     for observation in program.observations:
         write_truth(program, observation, into)
     return exposures
 
 
-def take(program: Program, exposure: Exposure, into: Path) -> Path:
+def take_exposure(program: Program, exposure: Exposure, into: Path) -> Path:
     """Write one exposure of a program; equal arguments give equal bytes."""
     observation = _observation_of(program, exposure)
     nominal = pointing_of(observation)
@@ -56,10 +56,10 @@ def take(program: Program, exposure: Exposure, into: Path) -> Path:
     return into / exposure.filename
 
 
-def retake(program: Program, exposure: Exposure, into: Path, seed: int) -> Exposure:
+def retake_exposure(program: Program, exposure: Exposure, into: Path, seed: int) -> Exposure:
     """Write an exposure again with other noise: same name, header and size, other bytes."""
     again = replace(exposure, seed=seed)
-    take(program, again, into)
+    take_exposure(program, again, into)
     return again
 
 
@@ -87,7 +87,7 @@ def true_pointing(nominal: Pointing, exposure: Exposure) -> Pointing:
     The error belongs to the exposure: taken again with other noise, it is the same.
     """
     length = POINTING_ERROR if exposure.dither > 1 else 0.0
-    direction = chance("pointing", exposure.root).uniform(0, 2 * math.pi)
+    direction = random_numbers("pointing", exposure.root).uniform(0, 2 * math.pi)
     east, north = length * math.cos(direction), length * math.sin(direction)
     return replace(
         nominal,
@@ -105,7 +105,7 @@ def _expose(nominal: Pointing, stars: Stars, exposure: Exposure) -> np.ndarray:
     x, y = true_pointing(nominal, exposure).to_pixels(stars.ra, stars.dec)
     rates = rate_of(stars.flux_in(exposure.filter), exposure.filter)
     return read_ramps(
-        chance("noise", exposure.root, exposure.seed),
+        random_numbers("noise", exposure.root, exposure.seed),
         light_of(nominal.subarray.size, x, y, rates),
         detector=nominal.detector,
         subarray=nominal.subarray,

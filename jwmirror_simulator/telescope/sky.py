@@ -14,8 +14,8 @@ from jwmirror_simulator.telescope.detectors import (
     WAVELENGTH,
     Detector,
     Subarray,
-    chance,
     matrix_of,
+    random_numbers,
 )
 from jwmirror_simulator.telescope.program import Observation
 
@@ -101,7 +101,7 @@ def pointing_of(observation: Observation) -> Pointing:
 def stars_of(observation: Observation) -> Stars:
     """The stars of an observation's field, as bright as its ramps can well measure."""
     field, subarray = observation.field, SUBARRAYS[observation.subarray]
-    dice = chance("stars", field.target, field.seed)
+    dice = random_numbers("stars", field.target, field.seed)
     x, y = _scatter(dice, subarray.size, field.stars)
     ra, dec = pointing_of(observation).to_sky(x, y)
     peaks = np.exp(dice.uniform(*np.log(PEAKS), len(x)))

@@ -142,7 +142,7 @@ def _leave_half(scene: Scene) -> None:
     """A fetch that is cut at half of the file, and gives up at once."""
     scene.fault(faults.truncate_after(scene.half))
     _fetch(scene, Timeouts(bodies=1, backoff_s=0.0, keep_from=TIMEOUTS.keep_from))
-    scene.archive.heal()
+    scene.archive.clear_faults()
 
 
 def _fetch(scene: Scene, timeouts: Timeouts) -> Fetched | Failure:
@@ -171,7 +171,7 @@ def _publish(scene: Scene, found: Fetched | Failure) -> int:
 
 def _recover(scene: Scene, size: str) -> None:
     """End the trouble; one more fetch of what is there now has to bring it, byte for byte."""
-    scene.archive.heal()
+    scene.archive.clear_faults()
     if scene.archive.holding(NAME).released.startswith("2099"):
         scene.archive.release(NAME)
     truth = scene.archive.path(NAME).read_bytes()

@@ -21,7 +21,7 @@ from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.plan import plan_exposures
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror_simulator.crds.context import build_context
-from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.setup.plans import association, chains
 from tests.setup.records import entry, product
@@ -105,7 +105,7 @@ class FolderResults:
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
 
-    def take(self, path: Path) -> str:
+    def take_exposure(self, path: Path) -> str:
         """Move a file in."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sha256 = sha256_of(path)
@@ -202,7 +202,7 @@ def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
     build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
     program = demo_program()
     store = FolderResults(root / "objects")
-    paths = [take(program, each, root / "taken") for each in exposures_of(program)[:2]]
+    paths = [take_exposure(program, each, root / "taken") for each in exposures_of(program)[:2]]
     return root / "crds", [stored_exposure(store, path) for path in paths], store.folder
 
 

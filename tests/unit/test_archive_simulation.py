@@ -306,12 +306,12 @@ def test_a_slow_body_takes_its_time(archive):
 
 
 def test_faults_can_be_put_on_services(archive):
-    """A fault on a service spoils its answers and no others; heal ends all."""
+    """A fault on a service spoils its answers and no others; clear_faults ends all."""
     archive.fault(KEYWORDS, server_error())
     with pytest.raises(json.JSONDecodeError):
         rows(archive, program=1345)
     assert rows(archive, "Mast.Caom.Filtered", proposal_id="1345")
 
-    archive.heal()
+    archive.clear_faults()
 
     assert rows(archive, program=1345)

@@ -5,7 +5,7 @@ import shutil
 
 from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import mappings_folder
-from jwmirror_simulator.crds.mappings import age
+from jwmirror_simulator.crds.mappings import add_use_after_dates
 from tests.unit.test_references import CONTEXT, built, cached  # noqa: F401
 
 DELIVERED = "2025-06-01 12:00:00"
@@ -31,7 +31,9 @@ def test_moments_before_and_after_a_delivery_have_their_own_references(
     cache = tmp_path / "crds"
     shutil.copytree(cached.cache, cache)
     monkeypatch.setenv("CRDS_PATH", str(cache))
-    age(next(mappings_folder(cache).glob("jwst_nircam_flat_0001.rmap")), [DELIVERED])
+    add_use_after_dates(
+        next(mappings_folder(cache).glob("jwst_nircam_flat_0001.rmap")), [DELIVERED]
+    )
     utils.clear_function_caches()
     resolver = LocalResolver(cache, CONTEXT)
     moments = [

@@ -39,7 +39,7 @@ from jwmirror_simulator.crds.context import (
     newest_context,
     replace_reference,
 )
-from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 from tests.setup.calibration import exposure_row
 from tests.setup.plans import association
@@ -130,7 +130,7 @@ def observed(tmp_path_factory) -> Lab:
         for detector in ("nrcb1", "nrca1")
         for each in [e for e in chosen if detector in e.filename][:2]
     ]
-    uncals = [take(program, exposure, root / "raw") for exposure in ours]
+    uncals = [take_exposure(program, exposure, root / "raw") for exposure in ours]
     return Lab(
         cache=root / "crds", raw=root / "raw", entries=[exposure_row(path) for path in uncals]
     )

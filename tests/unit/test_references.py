@@ -18,7 +18,7 @@ from jwmirror.pipeline.parameters.resolution import FILES
 from jwmirror.pipeline.registry import class_of, idle_steps
 from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import build_context
-from jwmirror_simulator.telescope.exposures import take
+from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 CONTEXT = "jwst_0001.pmap"
@@ -44,7 +44,7 @@ def built(tmp_path_factory) -> CachedExposure:
     root = tmp_path_factory.mktemp("references")
     build_context(root / "crds", detectors=("NRCB1",), filters=("F200W",))
     program = demo_program()
-    uncal = take(program, exposures_of(program)[0], root)
+    uncal = take_exposure(program, exposures_of(program)[0], root)
     return CachedExposure(root / "crds", uncal, crds_header(uncal))
 
 

@@ -114,7 +114,7 @@ def test_a_limited_poll_asks_for_its_observation_and_leaves_the_rest_as_it_was(
 
     found = ask(before, EVENT)
 
-    groups = {str(row["obsid"]): row["obs_id"] for row in archive.catalogue.observations}
+    groups = {str(row["obsid"]): row["obs_id"] for row in archive.snapshot.observations}
     asked = asked_obsids(archive)
     assert [group for obsid, group in groups.items() if obsid not in asked] == [THERE[:-10]]
     (rows,) = (each for each in archive.requests if each.service.endswith("Nircam"))

@@ -12,8 +12,8 @@ from astropy.table import QTable, Table
 from jwmirror_simulator.telescope import detectors
 from jwmirror_simulator.telescope.detectors import DETECTORS, SUBARRAYS
 from jwmirror_simulator.telescope.exposures import (
-    retake,
-    take,
+    retake_exposure,
+    take_exposure,
     take_exposures,
     true_pointing,
     truth_path,
@@ -56,8 +56,8 @@ def test_same_exposure_has_same_bytes(tmp_path):
     """Taking one exposure twice gives equal files, DATE included."""
     exposure = exposures_of(PROGRAM)[1]
 
-    first = take(PROGRAM, exposure, tmp_path / "a").read_bytes()
-    second = take(PROGRAM, exposure, tmp_path / "b").read_bytes()
+    first = take_exposure(PROGRAM, exposure, tmp_path / "a").read_bytes()
+    second = take_exposure(PROGRAM, exposure, tmp_path / "b").read_bytes()
 
     assert first == second
 
@@ -65,9 +65,9 @@ def test_same_exposure_has_same_bytes(tmp_path):
 def test_retaken_exposure_has_same_name_header_and_size_but_other_pixels(tmp_path):
     """A reprocessed file cannot be told from the old one by its name, header or size."""
     exposure = exposures_of(PROGRAM)[0]
-    old = take(PROGRAM, exposure, tmp_path / "old")
+    old = take_exposure(PROGRAM, exposure, tmp_path / "old")
 
-    again = retake(PROGRAM, exposure, tmp_path / "new", seed=7)
+    again = retake_exposure(PROGRAM, exposure, tmp_path / "new", seed=7)
 
     new = tmp_path / "new" / again.filename
     assert new.name == old.name

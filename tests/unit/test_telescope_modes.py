@@ -46,16 +46,16 @@ def test_exposures_are_written_the_same_each_time(mode: Mode, tmp_path):
     """Each mode's files are named as MAST does, and equal byte for byte when written again."""
     first, second = expose(mode, tmp_path / "a"), expose(mode, tmp_path / "b")
 
-    assert [path.name for path in first] == [shot.filename for shot in mode.shots]
+    assert [path.name for path in first] == [exposure.filename for exposure in mode.exposures]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
-    for path, shot in zip(first, mode.shots, strict=True):
+    for path, exposure in zip(first, mode.exposures, strict=True):
         header = fits.getheader(path)
-        assert (header["EXP_TYPE"], header["FILENAME"]) == (shot.exp_type, path.name)
+        assert (header["EXP_TYPE"], header["FILENAME"]) == (exposure.exp_type, path.name)
 
 
 def test_a_long_exposure_comes_in_segments():
     """Both files of the time series know the whole exposure, and which part of it they hold."""
-    first, second = transit.TRANSIT.shots
+    first, second = transit.TRANSIT.exposures
 
     assert second.filename == "jw01346001001_02101_00001-seg002_nrcb1_uncal.fits"
     assert (first.whole, second.first) == (36, 19)
@@ -64,7 +64,9 @@ def test_a_long_exposure_comes_in_segments():
 
 def test_light_of_the_transit_falls_by_two_per_cent():
     """Integrations in the transit have 2 % less of the star's light than those out of it."""
-    first, second = (transit.TRANSIT.light_of(shot) - transit.SKY for shot in transit.TRANSIT.shots)
+    first, second = (
+        transit.TRANSIT.light_of(exposure) - transit.SKY for exposure in transit.TRANSIT.exposures
+    )
 
     light = np.concatenate([first, second]).sum(axis=(1, 2))
 
@@ -84,7 +86,7 @@ def test_pixels_and_sky_are_each_others_inverse():
 
 def test_pool_says_which_exposures_belong_together():
     """The star for comparison is marked, and shares its candidate with the science exposures."""
-    head, *lines = pool_text(coronagraph.CORONAGRAPH.shots).splitlines()
+    head, *lines = pool_text(coronagraph.CORONAGRAPH.exposures).splitlines()
 
     cells = [dict(zip(head.split("|"), line.split("|"), strict=True)) for line in lines]
 

@@ -54,7 +54,7 @@ def test_a_bundle_serves_a_site_without_crds(site):
 @pytest.mark.slow
 def test_mosaics_that_crds_aligns_to_gaia_are_told_when_exposures_are_planned(site):
     """What the network is asked for is refused, with the way out; exposures go on meanwhile."""
-    site.observatory.ask_gaia()
+    site.observatory.add_gaia_context()
     parameters = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
     site.configure(recipes={"deep": {"parameters": parameters}})
 

@@ -215,7 +215,7 @@ def test_events_limit_one_poll_to_an_observation_and_the_next_is_of_all(fresh_si
     asked, limited = archive.requests[before:], fresh_site.status()
     fresh_site.snakemake()
 
-    names = {row["obsid"]: row["obs_id"] for row in archive.catalogue.observations}
+    names = {row["obsid"]: row["obs_id"] for row in archive.snapshot.observations}
     obsids = [
         int(number)
         for each in asked

@@ -33,7 +33,7 @@ def test_wrong_bytes_are_told_and_everything_else_is_published(fresh_site):
     (wait,) = site.run().waits
     assert UNCAL.removesuffix("_uncal.fits") in wait.why
 
-    site.observatory.archive.heal()
+    site.observatory.archive.clear_faults()
     site.snakemake()
 
     assert site.tally().fetched == {UNCAL}

@@ -9,7 +9,7 @@ from jwmirror_simulator.mast.storage.dates import moment
 from jwmirror_simulator.mast.tables import columns
 from jwmirror_simulator.mast.tables.columns import Column
 from jwmirror_simulator.mast.tables.keyword_rows import DATES
-from jwmirror_simulator.mast.tables.snapshot import Catalogue
+from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
 Row = dict[str, object]
 COUNT = "COUNT_BIG(*)"
@@ -54,11 +54,11 @@ def columns_config(service: str) -> Row:
     }
 
 
-def invoke(query: Row, catalogue: Catalogue, behaviour: Behaviour) -> Row:
+def invoke(query: Row, snapshot: Snapshot, behaviour: Behaviour) -> Row:
     """The envelope that answers a Portal request."""
     try:
         params = query.get("params") or {}
-        table = table_for(str(query.get("service")), params, catalogue)
+        table = table_for(str(query.get("service")), params, snapshot)
         table = filtered(table, params.get("filters") or [])
         table = chosen(table, params.get("columns") or "*")
         if not behaviour.iso_dates:
@@ -95,38 +95,38 @@ def envelope(table: Table, page: int, size: int) -> Row:
     }
 
 
-def table_for(service: str, params: Row, catalogue: Catalogue) -> Table:
+def table_for(service: str, params: Row, snapshot: Snapshot) -> Table:
     """The table that a service reads, before its filters; PortalError for unknown services."""
     if (
         service.startswith(KEYWORDS)
         and (name := service.removeprefix(KEYWORDS)) in columns.KEYWORDS
     ):
-        return Table(columns.KEYWORDS[name], catalogue.keywords[name])
+        return Table(columns.KEYWORDS[name], snapshot.keywords[name])
     if service == "Mast.Caom.Products":
-        return Table(columns.PRODUCTS, products(params, catalogue))
+        return Table(columns.PRODUCTS, products(params, snapshot))
     if service == "Mast.Caom.Filtered":
-        return Table(columns.OBSERVATIONS, catalogue.observations)
+        return Table(columns.OBSERVATIONS, snapshot.observations)
     if service == "Mast.Caom.Filtered.Position":
-        return near(catalogue, *map(float, str(params["position"]).split(",")))
+        return near(snapshot, *map(float, str(params["position"]).split(",")))
     if service == "Mast.Caom.Cone":
-        return near(catalogue, *(float(params[key]) for key in ("ra", "dec", "radius")))
+        return near(snapshot, *(float(params[key]) for key in ("ra", "dec", "radius")))
     raise PortalError(f"Service {service} is not known.")
 
 
-def products(params: Row, catalogue: Catalogue) -> list[Row]:
+def products(params: Row, snapshot: Snapshot) -> list[Row]:
     """The products of the observations that `obsid` names."""
     obsids = [part.strip() for part in str(params.get("obsid", "")).split(",")]
     if not all(part.isdigit() for part in obsids):
         raise PortalError(
             f"obsid must be numbers with commas between; got '{params.get('obsid')}'."
         )
-    return [row for obsid in obsids for row in catalogue.products_of(int(obsid))]
+    return [row for obsid in obsids for row in snapshot.products_of(int(obsid))]
 
 
-def near(catalogue: Catalogue, ra: float, dec: float, radius: float) -> Table:
+def near(snapshot: Snapshot, ra: float, dec: float, radius: float) -> Table:
     """The observations within `radius` of a place, all in degrees; distance in arcseconds."""
     rows = []
-    for row in catalogue.observations:
+    for row in snapshot.observations:
         if row["s_ra"] is not None:
             apart = separation(ra, dec, float(row["s_ra"]), float(row["s_dec"]))
             if apart <= radius:

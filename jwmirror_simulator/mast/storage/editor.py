@@ -71,8 +71,8 @@ class Editor:
         copy of the present file, which then also gets a later DATE and the next SDP_VER.
         """
         keywords = {"DATE": date, "SDP_VER": sdp_ver, "CAL_VER": cal_ver, "CRDS_CTX": crds_ctx}
-        with self.folder.editing() as state, tempfile.TemporaryDirectory() as bench:
-            held, copy = _held(state, filename), Path(bench) / filename
+        with self.folder.editing() as state, tempfile.TemporaryDirectory() as temporary:
+            held, copy = _held(state, filename), Path(temporary) / filename
             edited = callable(source)
             present = self.folder.version_path(held)
             copy.write_bytes((present if edited else Path(source)).read_bytes())
@@ -105,8 +105,8 @@ class Editor:
             raise KeyError(f"{filename} is not an association")
         counter = counter or parts["counter"]
         renamed = f"{parts['fileset']}_{stamp}_{parts['type']}_{counter}_asn.json"
-        with self.folder.editing() as state, tempfile.TemporaryDirectory() as bench:
-            held, copy = _held(state, filename), Path(bench) / renamed
+        with self.folder.editing() as state, tempfile.TemporaryDirectory() as temporary:
+            held, copy = _held(state, filename), Path(temporary) / renamed
             table = json.loads(self.folder.version_path(held).read_text())
             table["version_id"] = stamp
             if members is not None:

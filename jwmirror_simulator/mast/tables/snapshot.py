@@ -12,14 +12,14 @@ from jwmirror_simulator.mast.tables.keyword_rows import keyword_row, table_of
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Snapshot:
     """Tables of one state; each is made when first asked for, and kept."""
 
     state: State
     at: str  # ISO, UTC: when exclusive access is judged
 
     @classmethod
-    def of(cls, state: State) -> "Catalogue":
+    def of(cls, state: State) -> "Snapshot":
         """The tables of a state as of now."""
         return cls(state, now())
 

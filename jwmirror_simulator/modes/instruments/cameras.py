@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jwmirror_simulator.telescope.detectors import chance
+from jwmirror_simulator.telescope.detectors import random_numbers
 
 FLAT_SCATTER = 0.02  # of the sensitivity from pixel to pixel
 BIAS_SCATTER = 20.0  # DN
@@ -62,11 +62,11 @@ class Window:
 def bias_of(camera: Camera, window: Window) -> np.ndarray:
     """DN of each pixel before any light falls on it; MIRI's is the same everywhere."""
     scatter = 0.0 if camera.instrument == "MIRI" else BIAS_SCATTER
-    dice = chance("bias", camera.detector, window.name)
+    dice = random_numbers("bias", camera.detector, window.name)
     return dice.normal(camera.bias, scatter, window.shape).astype("f4")
 
 
 def flat_of(camera: Camera, window: Window, filter_name: str) -> np.ndarray:
     """Sensitivity of each pixel; 1 on average."""
-    dice = chance("flat", camera.detector, window.name, filter_name)
+    dice = random_numbers("flat", camera.detector, window.name, filter_name)
     return dice.normal(1, FLAT_SCATTER, window.shape).astype("f4")

@@ -6,7 +6,7 @@ from astropy.modeling.models import AffineTransformation2D, Shift
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from jwmirror_simulator.crds.writer import Shelf
+from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window, bias_of, flat_of
 
 DETECTOR, FILTER = "META.INSTRUMENT.DETECTOR", "META.INSTRUMENT.FILTER"
@@ -28,8 +28,10 @@ FLAGS = np.array(
 )
 
 
-def write_pixels(shelf: Shelf, camera: Camera, window: Window, filters: tuple[str, ...]) -> None:
-    """Put what is known of each pixel of a window on the shelf, and its flat in each filter."""
+def write_pixels(
+    writer: ReferenceWriter, camera: Camera, window: Window, filters: tuple[str, ...]
+) -> None:
+    """Put what is known of each pixel of a window on the writer, and its flat in each filter."""
     good, ones = np.zeros(window.shape, "u4"), np.ones(window.shape, "f4")
     line = np.stack([0 * ones, ones])  # coefficients of read -> true DN
     here = (camera.detector, window.name)
@@ -45,23 +47,23 @@ def write_pixels(shelf: Shelf, camera: Camera, window: Window, filters: tuple[st
         bias = bias_of(camera, window)
         models["superbias"] = datamodels.SuperBiasModel(data=bias, err=ones, dq=good)
     for kind, model in models.items():
-        shelf.put(kind, here, place(model, camera, window))
+        writer.put(kind, here, set_window(model, camera, window))
     area = datamodels.PixelAreaModel(data=ones)
     area.meta.instrument.detector = camera.detector
-    say_area(area, camera)
-    shelf.put("area", here, area)
+    set_pixel_area(area, camera)
+    writer.put("area", here, area)
     for name in filters:
         flat = datamodels.FlatModel(
             data=flat_of(camera, window, name), err=0.001 * ones, dq=good, dq_def=FLAGS
         )
         flat.meta.instrument.filter = name
-        shelf.put("flat", (camera.detector, name, window.name), place(flat, camera, window))
+        writer.put("flat", (camera.detector, name, window.name), set_window(flat, camera, window))
 
 
 def write_optics(
-    shelf: Shelf, camera: Camera, exp_type: str, filter_name: str, pupil: str = "N/A"
+    writer: ReferenceWriter, camera: Camera, exp_type: str, filter_name: str, pupil: str = "N/A"
 ) -> None:
-    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the shelf."""
+    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the writer."""
     x, y = camera.middle
     transform = (
         Shift(-x) & Shift(-y)
@@ -79,13 +81,17 @@ def write_optics(
         model.meta.instrument.module = camera.module or None
         model.meta.instrument.p_pupil = "CLEAR|"
         model.meta.exposure.type = exp_type
-        shelf.put(kind, (exp_type,), model, ".asdf")
+        writer.put(kind, (exp_type,), model, ".asdf")
 
 
-def put_photom(
-    shelf: Shelf, camera: Camera, exp_type: str, model_class: type[JwstDataModel], **cells: object
+def save_photom(
+    writer: ReferenceWriter,
+    camera: Camera,
+    exp_type: str,
+    model_class: type[JwstDataModel],
+    **cells: object,
 ) -> None:
-    """Put a photometric table of one row on the shelf; `cells` are its columns, in order."""
+    """Put a photometric table of one row on the writer; `cells` are its columns, in order."""
     kinds = {str: "S17", int: "i2", float: "f4"}
     columns = [
         (name, "f4", value.shape) if isinstance(value, np.ndarray) else (name, kinds[type(value)])
@@ -93,17 +99,17 @@ def put_photom(
     ]
     model = model_class(phot_table=np.array([tuple(cells.values())], dtype=columns))
     model.meta.instrument.detector, model.meta.exposure.type = camera.detector, exp_type
-    say_area(model, camera)
-    shelf.put("photom", (exp_type,), model)
+    set_pixel_area(model, camera)
+    writer.put("photom", (exp_type,), model)
 
 
-def say_area(model: JwstDataModel, camera: Camera) -> None:
+def set_pixel_area(model: JwstDataModel, camera: Camera) -> None:
     """Say in a reference how much sky a pixel sees."""
     model.meta.photometry.pixelarea_steradians = camera.pixel_area
     model.meta.photometry.pixelarea_arcsecsq = camera.scale**2
 
 
-def place(model: JwstDataModel, camera: Camera, window: Window) -> JwstDataModel:
+def set_window(model: JwstDataModel, camera: Camera, window: Window) -> JwstDataModel:
     """Say in a reference which detector and pixels it is for; the same model."""
     model.meta.instrument.detector = camera.detector
     meta = model.meta.subarray

@@ -6,18 +6,18 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from stdatamodels.jwst.datamodels import ImageModel, NrcImgPhotomModel, PsfMaskModel
 
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window
 from jwmirror_simulator.modes.instruments.pointing import to_pixels
 from jwmirror_simulator.modes.instruments.references import (
-    place,
-    put_photom,
+    save_photom,
+    set_window,
     write_optics,
     write_pixels,
 )
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
-from jwmirror_simulator.telescope.detectors import chance
+from jwmirror_simulator.telescope.detectors import random_numbers
 from jwmirror_simulator.telescope.ramps import light_of
 
 FILTER, PUPIL, EXP_TYPE = "F335M", "MASKRND", "NRC_CORON"
@@ -38,8 +38,10 @@ MJSR_PER_DN = 2.0
 APERTURE, AROUND = 3.5, (6.0, 9.0)  # pixels: radius, and ring in which the background is measured
 
 
-def _shot(observation: int, star: SkyCoord, target: str, roll: float, is_psf: bool) -> Shot:
-    return Shot(
+def _exposure(
+    observation: int, star: SkyCoord, target: str, roll: float, is_psf: bool
+) -> ModeExposure:
+    return ModeExposure(
         program=PROGRAM,
         observation=observation,
         number=1,
@@ -65,20 +67,20 @@ def _shot(observation: int, star: SkyCoord, target: str, roll: float, is_psf: bo
     )
 
 
-def _light_of(shot: Shot) -> np.ndarray:
+def _light_of(exposure: ModeExposure) -> np.ndarray:
     """What passes the mask of the star, the planet if it has one, and the sky."""
-    if shot.target != "PLANET-1":
+    if exposure.target != "PLANET-1":
         return SKY + BRIGHTER * _halo()
     east, north = (np.array(PLANET) / 3600) * STAR.ra.unit
     planet = STAR.spherical_offsets_by(east, north).reshape((1,))
-    x, y = to_pixels(NRCALONG, SUB320, STAR, shot.roll, planet)
+    x, y = to_pixels(NRCALONG, SUB320, STAR, exposure.roll, planet)
     rate = PLANET_FLUX / (MJSR_PER_DN * NRCALONG.pixel_area * 1e6)
     return SKY + _halo() + light_of(SUB320.columns, x, y, np.array([rate]))
 
 
 def _halo() -> np.ndarray:
     """DN/s of the speckles around a star, which are the same at every roll."""
-    dice = chance("speckles", NRCALONG.detector)
+    dice = random_numbers("speckles", NRCALONG.detector)
     rows, columns = np.mgrid[: SUB320.rows, : SUB320.columns] - (SUB320.rows - 1) / 2
     light = np.zeros(SUB320.shape)
     for _ in range(SPECKLES):
@@ -89,22 +91,22 @@ def _halo() -> np.ndarray:
     return light
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, NRCALONG, SUB320, (FILTER,))
-    write_optics(shelf, NRCALONG, EXP_TYPE, FILTER, PUPIL)
-    put_photom(
-        shelf, NRCALONG, EXP_TYPE, NrcImgPhotomModel,
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, NRCALONG, SUB320, (FILTER,))
+    write_optics(writer, NRCALONG, EXP_TYPE, FILTER, PUPIL)
+    save_photom(
+        writer, NRCALONG, EXP_TYPE, NrcImgPhotomModel,
         filter=FILTER, pupil=PUPIL, photmjsr=MJSR_PER_DN, uncertainty=0.01,
     )  # fmt: skip
     mask = PsfMaskModel(data=np.ones(SUB320.shape, "f4"))
-    shelf.put("psfmask", (EXP_TYPE,), place(mask, NRCALONG, SUB320))
+    writer.put("psfmask", (EXP_TYPE,), set_window(mask, NRCALONG, SUB320))
 
 
 CORONAGRAPH = Mode(
     name="coronagraph",
-    shots=(
-        *(_shot(5 + n, STAR, "PLANET-1", roll, False) for n, roll in enumerate(ROLLS)),
-        _shot(7, OTHER_STAR, "ALONE-1", ROLLS[0], True),
+    exposures=(
+        *(_exposure(5 + n, STAR, "PLANET-1", roll, False) for n, roll in enumerate(ROLLS)),
+        _exposure(7, OTHER_STAR, "ALONE-1", ROLLS[0], True),
     ),
     light_of=_light_of,
     write_references=_write_references,

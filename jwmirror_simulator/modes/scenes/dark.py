@@ -6,8 +6,8 @@ import numpy as np
 from astropy.io import fits
 
 from jwmirror_simulator.crds.parameters import Step, put_step
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
 from jwmirror_simulator.modes.instruments.references import write_pixels
@@ -21,8 +21,8 @@ SUB160 = Window(name="SUB160", columns=160, rows=160, corner=(945, 945), frame_t
 PIPELINE = Step("jwst.pipeline.calwebb_dark.DarkPipeline", (("suffix", "dark"),))
 
 
-def _shot() -> Shot:
-    return Shot(
+def _exposure() -> ModeExposure:
+    return ModeExposure(
         program=PROGRAM,
         observation=4,
         number=1,
@@ -42,20 +42,20 @@ def _shot() -> Shot:
     )
 
 
-def _current_of(shot: Shot) -> np.ndarray:
+def _current_of(exposure: ModeExposure) -> np.ndarray:
     """DN/s in each pixel: twice as much at the right edge as at the left."""
     across = CURRENT * np.linspace(2 / 3, 4 / 3, SUB160.columns)
     return np.broadcast_to(across, SUB160.shape)
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, NRCB1, SUB160, (FILTER,))
-    put_step(shelf, (EXP_TYPE,), PIPELINE)
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, NRCB1, SUB160, (FILTER,))
+    put_step(writer, (EXP_TYPE,), PIPELINE)
 
 
 DARK = Mode(
     name="dark",
-    shots=(_shot(),),
+    exposures=(_exposure(),),
     light_of=_current_of,
     write_references=_write_references,
     keys={PIPELINE.kind: (BY_TYPE,)},

@@ -11,15 +11,15 @@ from stdatamodels.jwst.datamodels import ABVegaOffsetModel, MirImgApcorrModel, M
 
 from jwmirror_simulator.crds.nircam import ENCIRCLED
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
 from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
-from jwmirror_simulator.modes.instruments.references import put_photom, write_optics, write_pixels
+from jwmirror_simulator.modes.instruments.references import save_photom, write_optics, write_pixels
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
-from jwmirror_simulator.telescope.detectors import PSF_SIGMA, chance
+from jwmirror_simulator.telescope.detectors import PSF_SIGMA, random_numbers
 from jwmirror_simulator.telescope.exposures import POINTING_ERROR
 from jwmirror_simulator.telescope.ramps import light_of
 
@@ -34,10 +34,10 @@ MJSR_PER_DN = 1.0
 SKY = 100.0  # DN/s
 
 
-def _shot(number: int) -> Shot:
+def _exposure(number: int) -> ModeExposure:
     east, north = DITHERS[number - 1]
     looks_at = CENTRE.spherical_offsets_by(*(np.array([east, north]) / 3600) * CENTRE.ra.unit)
-    return Shot(
+    return ModeExposure(
         program=PROGRAM,
         observation=3,
         number=number,
@@ -68,7 +68,7 @@ def _shot(number: int) -> Shot:
 @cache
 def stars() -> tuple[SkyCoord, np.ndarray]:
     """The places of the stars, and their fluxes in Jy."""
-    dice = chance("stars", EXP_TYPE)
+    dice = random_numbers("stars", EXP_TYPE)
     found = np.empty((0, 2))
     while len(found) < STARS:
         place = dice.uniform(MARGIN, SUB128.columns - MARGIN, 2)
@@ -78,12 +78,14 @@ def stars() -> tuple[SkyCoord, np.ndarray]:
     return places, np.exp(dice.uniform(*np.log(FLUXES), STARS))
 
 
-def _light_of(shot: Shot) -> np.ndarray:
+def _light_of(exposure: ModeExposure) -> np.ndarray:
     """The stars, as seen from where the telescope really points."""
     places, fluxes = stars()
-    aside = chance("pointing", shot.root).uniform(0, 2 * np.pi)
-    miss = POINTING_ERROR / 3600 * (shot.number > 1) * np.array([np.cos(aside), np.sin(aside)])
-    looks_at = SkyCoord(shot.ra, shot.dec, unit="deg").spherical_offsets_by(*miss * CENTRE.ra.unit)
+    aside = random_numbers("pointing", exposure.root).uniform(0, 2 * np.pi)
+    miss = POINTING_ERROR / 3600 * (exposure.number > 1) * np.array([np.cos(aside), np.sin(aside)])
+    looks_at = SkyCoord(exposure.ra, exposure.dec, unit="deg").spherical_offsets_by(
+        *miss * CENTRE.ra.unit
+    )
     x, y = to_pixels(CAMERA, SUB128, looks_at, ROLL, places)
     rates = fluxes / (MJSR_PER_DN * CAMERA.pixel_area * 1e6)
     return SKY + light_of(SUB128.columns, x, y, rates)
@@ -97,19 +99,19 @@ def write_truth(path: Path) -> Path:
     return path
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, CAMERA, SUB128, (FILTER,))
-    write_optics(shelf, CAMERA, EXP_TYPE, FILTER)
-    put_photom(
-        shelf, CAMERA, EXP_TYPE, MirImgPhotomModel,
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, CAMERA, SUB128, (FILTER,))
+    write_optics(writer, CAMERA, EXP_TYPE, FILTER)
+    save_photom(
+        writer, CAMERA, EXP_TYPE, MirImgPhotomModel,
         filter=FILTER, subarray=SUB128.name, photmjsr=MJSR_PER_DN, uncertainty=0.01,
     )  # fmt: skip
-    _write_apertures(shelf)
+    _write_apertures(writer)
     for step in (TWEAKREG_STEP, SOURCE_CATALOG_STEP):
-        put_step(shelf, (EXP_TYPE,), step)
+        put_step(writer, (EXP_TYPE,), step)
 
 
-def _write_apertures(shelf: Shelf) -> None:
+def _write_apertures(writer: ReferenceWriter) -> None:
     """Put aperture corrections (of a Gaussian star after resampling) and a Vega offset there."""
     sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
     radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
@@ -121,15 +123,15 @@ def _write_apertures(shelf: Shelf) -> None:
     table = np.array(rows, dtype=[("filter", "S12"), ("subarray", "S15"), *numbers])
     apcorr = MirImgApcorrModel(apcorr_table=table)
     apcorr.meta.exposure.type = EXP_TYPE
-    shelf.put("apcorr", (EXP_TYPE,), apcorr)
+    writer.put("apcorr", (EXP_TYPE,), apcorr)
     vega = ABVegaOffsetModel()
     vega.abvega_offset = Table({"filter": [FILTER], "abvega_offset": np.array([4.4], "f4")})
-    shelf.put("abvegaoffset", (EXP_TYPE,), vega, ".asdf")
+    writer.put("abvegaoffset", (EXP_TYPE,), vega, ".asdf")
 
 
 MIRI_IMAGE = Mode(
     name="imager",
-    shots=tuple(_shot(number) for number in range(1, len(DITHERS) + 1)),
+    exposures=tuple(_exposure(number) for number in range(1, len(DITHERS) + 1)),
     light_of=_light_of,
     write_references=_write_references,
     keys=dict.fromkeys((TWEAKREG_STEP.kind, SOURCE_CATALOG_STEP.kind), (BY_TYPE,)),

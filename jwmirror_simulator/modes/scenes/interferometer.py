@@ -8,8 +8,8 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import NRMModel, ThroughputModel
 
 from jwmirror_simulator.crds.parameters import Step, put_step
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
 from jwmirror_simulator.modes.instruments.references import write_optics, write_pixels
@@ -42,8 +42,8 @@ IMAGE2 = Step(  # jwst has no photometry of NIRISS by integrations
 FINE = 3  # points along each side of a pixel
 
 
-def _shot(observation: int, target: str, ra: float, is_psf: bool) -> Shot:
-    return Shot(
+def _exposure(observation: int, target: str, ra: float, is_psf: bool) -> ModeExposure:
+    return ModeExposure(
         program=PROGRAM,
         observation=observation,
         number=1,
@@ -71,10 +71,10 @@ def _shot(observation: int, target: str, ra: float, is_psf: bool) -> Shot:
     )
 
 
-def _light_of(shot: Shot) -> np.ndarray:
+def _light_of(exposure: ModeExposure) -> np.ndarray:
     """The fringes of the star, of its companion if it has one, and the sky."""
     light = _fringes(*PLACE)
-    if shot.target == "BINARY-1":
+    if exposure.target == "BINARY-1":
         right, up = -COMPANION[0] / NIS.scale, COMPANION[1] / NIS.scale
         light = light + RATIO * _fringes(PLACE[0] + up, PLACE[1] + right)
     return SKY + LIGHT * light
@@ -117,22 +117,22 @@ def _in_hexagon(row: np.ndarray, column: np.ndarray) -> np.ndarray:
     return half <= HOLE / 2
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, NIS, SUB80, (FILTER,))
-    write_optics(shelf, NIS, EXP_TYPE, FILTER, PUPIL)
-    _write_mask(shelf)
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, NIS, SUB80, (FILTER,))
+    write_optics(writer, NIS, EXP_TYPE, FILTER, PUPIL)
+    _write_mask(writer)
     metres = np.linspace(4.6e-6, 5.04e-6, 221)
     passes = (metres >= BAND[0]) & (metres <= BAND[1])
     columns = [("wavelength", "f4"), ("throughput", "f4")]  # angstrom, fraction
     table = np.rec.fromarrays([metres * 1e10, passes], dtype=columns)
     throughput = ThroughputModel(filter_table=table)
     throughput.meta.instrument.filter = FILTER
-    shelf.put("throughput", (EXP_TYPE,), throughput)
-    put_step(shelf, (EXP_TYPE,), IMAGE2)
+    writer.put("throughput", (EXP_TYPE,), throughput)
+    put_step(writer, (EXP_TYPE,), IMAGE2)
 
 
-def _write_mask(shelf: Shelf) -> None:
-    """Put the mask of holes on the shelf: their places, and a picture."""
+def _write_mask(writer: ReferenceWriter) -> None:
+    """Put the mask of holes on the writer: their places, and a picture."""
     metres = (np.arange(PUPIL_PIXELS) - (PUPIL_PIXELS - 1) / 2) * PUPIL_SIZE / PUPIL_PIXELS
     rows, columns = np.meshgrid(metres, metres, indexing="ij")
     picture = np.zeros(rows.shape, "f4")
@@ -143,12 +143,12 @@ def _write_mask(shelf: Shelf) -> None:
     for number, (x, y) in enumerate(HOLES, 1):
         setattr(model, f"x_a{number}", x)
         setattr(model, f"y_a{number}", y)
-    shelf.put("nrm", (EXP_TYPE,), model)
+    writer.put("nrm", (EXP_TYPE,), model)
 
 
 INTERFEROMETER = Mode(
     name="interferometer",
-    shots=(_shot(8, "BINARY-1", 200.0, False), _shot(9, "SINGLE-1", 201.0, True)),
+    exposures=(_exposure(8, "BINARY-1", 200.0, False), _exposure(9, "SINGLE-1", 201.0, True)),
     light_of=_light_of,
     write_references=_write_references,
     keys={IMAGE2.kind: (BY_TYPE,)},

@@ -9,11 +9,11 @@ from astropy.io import fits
 from stdatamodels.jwst.datamodels import MiriLRSSpecwcsModel, MirLrsPhotomModel
 
 from jwmirror_simulator.crds.mappings import ORIGIN, USE_AFTER
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
-from jwmirror_simulator.modes.instruments.references import put_photom, write_optics, write_pixels
+from jwmirror_simulator.modes.instruments.references import save_photom, write_optics, write_pixels
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
 from jwmirror_simulator.telescope.ramps import STAMP, profile_of
 
@@ -41,8 +41,8 @@ def flux_at(wavelength: np.ndarray) -> np.ndarray:
     return FLUX * (10 / wavelength) ** 2
 
 
-def _shot(number: int, nod: float) -> Shot:
-    return Shot(
+def _exposure(number: int, nod: float) -> ModeExposure:
+    return ModeExposure(
         program=PROGRAM,
         observation=2,
         number=number,
@@ -76,9 +76,9 @@ def _shot(number: int, nod: float) -> Shot:
     )
 
 
-def _light_of(shot: Shot) -> np.ndarray:
+def _light_of(exposure: ModeExposure) -> np.ndarray:
     """The star's trace at its nod, and a background that falls off from the top to the bottom."""
-    nod = NODS[shot.number - 1]
+    nod = NODS[exposure.number - 1]
     light = np.zeros(SUBSLIT.shape)
     light[:] = SKY * np.linspace(0.2, 1, SUBSLIT.rows)[:, None]
     place = round(MIDDLE[0] + nod)
@@ -90,22 +90,22 @@ def _light_of(shot: Shot) -> np.ndarray:
     return light
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, SLIT_CAMERA, SUBSLIT, (FILTER,))
-    write_optics(shelf, SLIT_CAMERA, EXP_TYPE, FILTER)
-    _write_trace(shelf)
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, SLIT_CAMERA, SUBSLIT, (FILTER,))
+    write_optics(writer, SLIT_CAMERA, EXP_TYPE, FILTER)
+    _write_trace(writer)
     micron = np.linspace(4, 15, 50)
-    put_photom(
-        shelf, SLIT_CAMERA, EXP_TYPE, MirLrsPhotomModel,
+    save_photom(
+        writer, SLIT_CAMERA, EXP_TYPE, MirLrsPhotomModel,
         filter=FILTER, subarray=SUBSLIT.name, photmjsr=MJSR_PER_DN, uncertainty=0.01,
         nelem=len(micron), wavelength=micron, relresponse=1 + 0 * micron,
         reluncertainty=0 * micron,
     )  # fmt: skip
-    _write_extraction(shelf)
+    _write_extraction(writer)
 
 
-def _write_trace(shelf: Shelf) -> None:
-    """Put where each wavelength falls, relative to the zero point, on the shelf."""
+def _write_trace(writer: ReferenceWriter) -> None:
+    """Put where each wavelength falls, relative to the zero point, on the writer."""
     row = TRACE.astype(float)
     columns = {
         "x_center": 0 * row, "y_center": row, "wavelength": wavelength_of(row),
@@ -121,11 +121,11 @@ def _write_trace(shelf: Shelf) -> None:
     for corner, (along, up) in enumerate(((-1, 1), (1, 1), (1, -1), (-1, -1)), 1):
         setattr(model.meta, f"v2_vert{corner}", SLIT_CAMERA.v2 + along * half)
         setattr(model.meta, f"v3_vert{corner}", SLIT_CAMERA.v3 + up * 0.25)
-    shelf.put("specwcs", (EXP_TYPE,), model)
+    writer.put("specwcs", (EXP_TYPE,), model)
 
 
-def _write_extraction(shelf: Shelf) -> None:
-    """Put how the spectrum is to be extracted on the shelf."""
+def _write_extraction(writer: ReferenceWriter) -> None:
+    """Put how the spectrum is to be extracted on the writer."""
     aperture = {
         "id": EXP_TYPE, "region_type": "target", "dispaxis": 2, "extract_width": WIDTH,
         "ystart": 12, "ystop": 388, "use_source_posn": True,
@@ -135,14 +135,14 @@ def _write_extraction(shelf: Shelf) -> None:
         "PEDIGREE": "DUMMY", "USEAFTER": USE_AFTER.replace(" ", "T"), "DESCRIP": ORIGIN,
         "AUTHOR": "jwmirror", "apertures": [aperture],
     }  # fmt: skip
-    filename = shelf.name("extract1d", ".json")
-    (shelf.references / filename).write_text(json.dumps(whole))
-    shelf.note("extract1d", (EXP_TYPE,), filename)
+    filename = writer.name("extract1d", ".json")
+    (writer.references / filename).write_text(json.dumps(whole))
+    writer.note("extract1d", (EXP_TYPE,), filename)
 
 
 SLIT_SPECTRUM = Mode(
     name="slit",
-    shots=tuple(_shot(number, nod) for number, nod in enumerate(NODS, 1)),
+    exposures=tuple(_exposure(number, nod) for number, nod in enumerate(NODS, 1)),
     light_of=_light_of,
     write_references=_write_references,
     keys={},

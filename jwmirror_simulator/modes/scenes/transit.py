@@ -6,10 +6,10 @@ import numpy as np
 from astropy.table import QTable
 from stdatamodels.jwst.datamodels import NrcImgPhotomModel
 
-from jwmirror_simulator.crds.writer import Shelf
-from jwmirror_simulator.modes.exposure import Shot
+from jwmirror_simulator.crds.writer import ReferenceWriter
+from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window
-from jwmirror_simulator.modes.instruments.references import put_photom, write_optics, write_pixels
+from jwmirror_simulator.modes.instruments.references import save_photom, write_optics, write_pixels
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
 from jwmirror_simulator.telescope.detectors import MJSR_PER_DN
 from jwmirror_simulator.telescope.ramps import light_of
@@ -28,8 +28,8 @@ NRCB1 = Camera(
 SUB64P = Window(name="SUB64P", columns=64, rows=64, corner=(993, 993), frame_time=0.05016)
 
 
-def _shot(segment: int) -> Shot:
-    return Shot(
+def _exposure(segment: int) -> ModeExposure:
+    return ModeExposure(
         program=PROGRAM,
         observation=1,
         number=1,
@@ -56,27 +56,27 @@ def _shot(segment: int) -> Shot:
     )
 
 
-def _light_of(shot: Shot) -> np.ndarray:
+def _light_of(exposure: ModeExposure) -> np.ndarray:
     """The star, dimmed while the planet is before it."""
     star = light_of(SUB64P.columns, *np.array(PLACE)[:, None], np.array([STAR]))
     seen = np.ones(SEGMENTS * INTEGRATIONS)
     seen[IN_TRANSIT] -= DIP
-    own = seen[shot.first - 1 : shot.first - 1 + shot.integrations]
+    own = seen[exposure.first - 1 : exposure.first - 1 + exposure.integrations]
     return SKY + own[:, None, None] * star
 
 
-def _write_references(shelf: Shelf) -> None:
-    write_pixels(shelf, NRCB1, SUB64P, (FILTER,))
-    write_optics(shelf, NRCB1, EXP_TYPE, FILTER, "CLEAR")
-    put_photom(
-        shelf, NRCB1, EXP_TYPE, NrcImgPhotomModel,
+def _write_references(writer: ReferenceWriter) -> None:
+    write_pixels(writer, NRCB1, SUB64P, (FILTER,))
+    write_optics(writer, NRCB1, EXP_TYPE, FILTER, "CLEAR")
+    save_photom(
+        writer, NRCB1, EXP_TYPE, NrcImgPhotomModel,
         filter=FILTER, pupil="CLEAR", photmjsr=MJSR_PER_DN[FILTER], uncertainty=0.01,
     )  # fmt: skip
 
 
 TRANSIT = Mode(
     name="transit",
-    shots=tuple(map(_shot, range(1, SEGMENTS + 1))),
+    exposures=tuple(map(_exposure, range(1, SEGMENTS + 1))),
     light_of=_light_of,
     write_references=_write_references,
     keys={},
