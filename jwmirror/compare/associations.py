@@ -33,7 +33,7 @@ def _read(path: Path, filename: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _is_association(content: Any) -> bool:
+def _is_association(content: object) -> bool:
     """Whether JSON has products that have members."""
     products = content.get("products") if isinstance(content, dict) else None
     return isinstance(products, list) and all(
@@ -119,7 +119,7 @@ def _value_changes(old: Any, new: Any, path: str) -> Iterator[Reason]:
         yield Reason(path, _text(old), _text(new))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, str):
         return value
     return "" if value is ABSENT else json.dumps(value, sort_keys=True)

@@ -166,7 +166,7 @@ def _kind(name: str, hdu: Any) -> str:
     return IMAGE if _is_image(hdu) else TABLE
 
 
-def _is_image(hdu: Any) -> bool:
+def _is_image(hdu: object) -> bool:
     from astropy.io import fits
 
     return isinstance(hdu, (fits.ImageHDU, fits.PrimaryHDU))

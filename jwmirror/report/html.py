@@ -140,7 +140,7 @@ def render(page: ReportPage) -> str:
     return template.render(page=page, status=page.status, version=__version__, rows=MAX_ROWS)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Return a parameter's value as text; strings without quotes."""
     return value if isinstance(value, str) else canonical(value)
 

@@ -63,10 +63,8 @@ def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
 
     Generations(mirror).publish([replace(row, state="vanished")], "", {})
 
-    cause = Generations(mirror).current().cause
-    assert (
-        cause
-        == "files of recipe deep: all left the view (1); files of MAST: 1 with changed metadata"
+    assert Generations(mirror).current().cause == (
+        "files of recipe deep: all left the view (1); files of MAST: 1 with changed metadata"
     )
 
 
