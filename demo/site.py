@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from jwmirror.config.parameter_files import overlaid
+from jwmirror.config.parameter_files import overlay
 from jwmirror.core.model import Entry
 from jwmirror.core.model.run import Run
 from jwmirror.store.generations import Generations
@@ -51,7 +51,7 @@ class Site:
                 "cache": str(self.folder / "crds_cache"),
             },
         }
-        merged = overlaid(overlaid(config, addresses), changes)
+        merged = overlay(overlay(config, addresses), changes)
         present = {key: value for key, value in merged.items() if value is not None}
         self.config_file.write_text(yaml.safe_dump(present, sort_keys=False))
 

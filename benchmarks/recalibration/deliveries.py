@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
 from jwmirror.core.model import canonical
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
 from jwmirror.planning.resolver import LocalResolver
@@ -43,7 +43,7 @@ class Contexts:
 def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
     """Which exposures a new context touches, and how long it takes to know."""
     contexts = _contexts(folder / "crds")
-    os.environ.update(environment(contexts.cache, contexts.old))
+    os.environ.update(crds_environment(contexts.cache, contexts.old))
     headers = _headers(folder, count)
     for pipeline in PIPELINES:
         pars_types(pipeline)  # jwst is imported
@@ -101,7 +101,7 @@ def _by_crds(folder: Path, contexts: Contexts, headers: Mapping[str, str]) -> se
         [sys.executable, "-m", "crds.bestrefs", "--load-pickles", str(saved), *words],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment(contexts.cache, contexts.new)},
+        env={**os.environ, **crds_environment(contexts.cache, contexts.new)},
     )
     said = done.stdout.split()
     return {word.partition(":")[0].lower() for word in said if word.lower().startswith("jw")}

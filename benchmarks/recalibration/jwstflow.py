@@ -12,7 +12,7 @@ from benchmarks.recalibration.peers import environment_of
 from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
 from jwmirror.pipeline.bestrefs import OFFLINE
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror_simulator.exposure_sets import ExposureSet
 
 RELEASE = "0.2.1"
@@ -83,7 +83,7 @@ def _installed(folder: Path, python: str) -> Path:
     program = folder / "bin" / "jwstflow"
     if not program.exists():
         newer = python or _newer_python()
-        wanted = [f"jwstflow=={RELEASE}", f"jwst=={engine()['jwst']}"]
+        wanted = [f"jwstflow=={RELEASE}", f"jwst=={engine_versions()['jwst']}"]
         for words in (
             [newer, "-m", "venv", folder],
             [folder / "bin" / "python", "-m", "pip", "install", "-q", *wanted],

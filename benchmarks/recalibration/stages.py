@@ -19,8 +19,8 @@ from benchmarks.recalibration.place import (
     open_place,
 )
 from jwmirror.core.model import Chain, Receipt, Recipe
-from jwmirror.engine.worker import Shop
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.engine.worker import ChainRunner
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.identity import science_identity
 from jwmirror_simulator.exposure_sets import ExposureSet
 
@@ -101,7 +101,7 @@ def equality(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
 
 def offline(inputs: ExposureSet) -> None:
     """From now on CRDS and stpipe work from the references of these inputs."""
-    os.environ.update(environment(inputs.crds_root, inputs.context))
+    os.environ.update(crds_environment(inputs.crds_root, inputs.context))
 
 
 def _size(inputs: ExposureSet) -> str:
@@ -113,7 +113,7 @@ def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
     """CPU seconds that chains take in a process that is warm: it has refused a first job."""
     assert chains
     mirror = place.results.mirror
-    with Shop(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as shop:
+    with ChainRunner(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as shop:
         (refused,) = shop.follow([_of_other_engine(chains[0])])
         assert refused.failure
         outcomes = []

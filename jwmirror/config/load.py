@@ -50,7 +50,9 @@ class Config:
     recipes: tuple[Recipe, ...]
 
 
-def load(path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None = None) -> Config:
+def read_config(
+    path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None = None
+) -> Config:
     """Return the config in a YAML file.
 
     `settings` (deep.detector1.jump.skip=true) come after those that the file has under `set`.
@@ -60,7 +62,7 @@ def load(path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None 
     """
     try:
         raw = _with_settings(yaml.safe_load(Path(path).read_text()), settings)
-        return parse(raw, checker_of)
+        return build_config(raw, checker_of)
     except FileNotFoundError as err:
         raise ConfigError([f"{path}: no such file; name one with --config"]) from err
     except OSError as err:
@@ -69,7 +71,7 @@ def load(path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None 
         raise ConfigError([f"{path}: not YAML: {' '.join(str(err).split())}"]) from err
 
 
-def parse(raw: Any, checker_of: CheckerOf | None = None) -> Config:
+def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
     """Return the config that `raw` (as read from YAML) describes.
 
     `checker_of` returns the check of recipes' parameters, which imports jwst and takes seconds;
@@ -149,7 +151,7 @@ def _undated(value: Any) -> Any:
 def _selection(raw: Mapping) -> Selection:
     criteria = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     if "observations" in raw:
-        numbers = {n for each in raw["observations"] for n in subsets.numbers(each)}
+        numbers = {n for each in raw["observations"] for n in subsets.expand_numbers(each)}
         criteria["observations"] = tuple(sorted(numbers))
     if "observed" in raw:
         criteria["observed"] = tuple(raw["observed"].get(key, "") for key in ("from", "to"))

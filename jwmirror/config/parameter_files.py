@@ -8,13 +8,13 @@ from typing import Any
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters import exported
-from jwmirror.pipeline.parameters.resolution import normal
+from jwmirror.pipeline.parameters.resolution import normalise
 
 FROM = "from"  # in a pipeline or step of a recipe: a file that its parameters are read from
 
 
 @dataclass(frozen=True)
-class Part:
+class ParameterPart:
     """Parameters of a recipe that stand in one place; `place` begins each sentence about them."""
 
     recipe: str
@@ -22,7 +22,7 @@ class Part:
     parameters: Mapping[str, Any]
 
 
-class Speller:
+class ParameterFileReader:
     """Spells one recipe out; paths start at the working directory.
 
     Notes the `parts` that its parameters consist of, to be held to stpipe's specs, and the
@@ -31,7 +31,7 @@ class Speller:
 
     def __init__(self, recipe: str):
         self._recipe = recipe
-        self.parts: list[Part] = []
+        self.parts: list[ParameterPart] = []
         self.mistakes: list[str] = []
 
     def spelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,15 +54,15 @@ class Speller:
     def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         whole, written = {}, {}
         for name, content in parameters.items():
-            pipeline, where = registry.name_of(str(name)), f"{place}.{name}"
+            pipeline, where = registry.pipeline_name(str(name)), f"{place}.{name}"
             content = {FROM: content} if isinstance(content, str) else content
             if pipeline not in registry.PIPELINES or not isinstance(content, Mapping):
                 written[name] = content
                 continue
             written[name] = _without_from(content)
-            above = normal({pipeline: written[name]}).get(pipeline, {})
-            whole[name] = overlaid(self._files(where, content, pipeline, above), above)
-        self.parts.append(Part(self._recipe, place, written))
+            above = normalise({pipeline: written[name]}).get(pipeline, {})
+            whole[name] = overlay(self._files(where, content, pipeline, above), above)
+        self.parts.append(ParameterPart(self._recipe, place, written))
         return whole
 
     def _files(
@@ -74,7 +74,7 @@ class Speller:
             for step, values in group.items() if isinstance(group, Mapping) else ():
                 if step != "steps" and isinstance(values, Mapping) and FROM in values:
                     said = self._file(f"{where}.{step}", values[FROM], pipeline, step, above)
-                    below = overlaid(below, said)
+                    below = overlay(below, said)
         return below
 
     def _file(
@@ -89,22 +89,22 @@ class Speller:
         try:
             if not isinstance(path, str):
                 raise ConfigError(["expected the name of a file"])
-            content = exported.read(Path(path).expanduser().absolute(), pipeline, step)
+            content = exported.read_exported(Path(path).expanduser().absolute(), pipeline, step)
         except ConfigError as error:
             self.mistakes.append(f"{place}: found {path!r}, {error}.")
             return {}
         said = {"steps": {step: content}} if step else content
         counts = _without(said, above or {})
-        self.parts.append(Part(self._recipe, f"{place} ({path})", {pipeline: counts}))
+        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", {pipeline: counts}))
         return said
 
 
-def overlaid(below: Mapping, above: Mapping) -> dict[str, Any]:
+def overlay(below: Mapping, above: Mapping) -> dict[str, Any]:
     """Nested dicts merged key by key; `above` wins."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = overlaid(merged[key], value) if both else value
+        merged[key] = overlay(merged[key], value) if both else value
     return merged
 
 

@@ -11,12 +11,12 @@ import yaml
 
 from jwmirror.config import selections
 from jwmirror.config.environments import Environments
-from jwmirror.config.parameter_files import Part, Speller, overlaid
-from jwmirror.config.where_blocks import Block, blocks_of, ties
+from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
+from jwmirror.config.where_blocks import Block, blocks_of, contradictory_blocks
 from jwmirror.core.errors import ConfigError, unknown
 from jwmirror.core.model import Recipe
 from jwmirror.pipeline.parameters import specs as vocabulary
-from jwmirror.pipeline.parameters.resolution import normal
+from jwmirror.pipeline.parameters.resolution import normalise
 from jwmirror.pipeline.usercode import between
 
 Checker = Callable[[Mapping[str, Any], str], Iterable[str]]  # parameters, place -> mistakes
@@ -35,12 +35,12 @@ class Recipes:
     def __init__(self, raw: Any, settings: Any = (), environments: Any = ()):
         self._environments = Environments(environments)
         self.mistakes: list[str] = []
-        self.parts: list[Part] = []  # what is to be held to stpipe's specs
+        self.parts: list[ParameterPart] = []  # what is to be held to stpipe's specs
         recipes = raw if isinstance(raw, Mapping) else {}
         self._raw: dict[str, dict[str, Any]] = {}
         for name, recipe in recipes.items():
             if isinstance(recipe or {}, Mapping):
-                speller = Speller(str(name))
+                speller = ParameterFileReader(str(name))
                 self._raw[str(name)] = speller.spelled(recipe or {})
                 self.parts += speller.parts
                 self.mistakes += speller.mistakes
@@ -58,9 +58,11 @@ class Recipes:
             found += _program_mistakes(f"recipes.{name}", recipe, programs)
             stages = self._inherited(name, "stages", STAGES)
             numbers = self._inherited(name, "programs", _mirrored(programs))
-            found += selections.mistakes(f"recipes.{name}", recipe, stages, numbers)
-            found += [] if circles else ties(self._blocks(name))
-            found += between.mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
+            found += selections.association_mistakes(f"recipes.{name}", recipe, stages, numbers)
+            found += [] if circles else contradictory_blocks(self._blocks(name))
+            found += between.between_mistakes(
+                _functions(recipe), f"recipes.{name}.between", Path.cwd()
+            )
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         if checker_of is None:
             return found
@@ -72,12 +74,14 @@ class Recipes:
             place = f"recipes.{name}"
             for block in blocks_of(place, recipe.get("where")):
                 for key, wanted in block.match.items():
-                    yield from vocabulary.mistakes(wanted, key, f"{block.place}.match.{key}")
+                    yield from vocabulary.header_value_mistakes(
+                        wanted, key, f"{block.place}.match.{key}"
+                    )
             yield from selections.value_mistakes(place, recipe)
 
     def _step_mistakes(self, checker_of: CheckerOf) -> list[str]:
         """Return the mistakes in parameters, found by the jwst that each recipe runs."""
-        asked: dict[str, list[Part]] = {}
+        asked: dict[str, list[ParameterPart]] = {}
         for part in self.parts:
             python = self._python(part.recipe)
             if part.parameters and (not python or Path(python).is_file()):
@@ -119,9 +123,9 @@ class Recipes:
             keep=tuple(sorted(recipe.get("keep", ()))),
             parameters=recipe["parameters"],
             where=tuple(block.record for block in self._blocks(name)),
-            settings=normal(self._settings.get(name, {})),
+            settings=normalise(self._settings.get(name, {})),
             between=_functions(recipe),
-            select=selections.selected(recipe),
+            select=selections.selection_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
         )
 
@@ -130,8 +134,8 @@ class Recipes:
         recipe = dict(self._raw[name])
         below = self._extended(recipe.pop("extends")) if "extends" in recipe else {}
         merged = {**below, **recipe}
-        merged["parameters"] = overlaid(
-            below.get("parameters", {}), normal(recipe.get("parameters") or {})
+        merged["parameters"] = overlay(
+            below.get("parameters", {}), normalise(recipe.get("parameters") or {})
         )
         merged["between"] = {**(below.get("between") or {}), **(recipe.get("between") or {})}
         return merged
@@ -143,7 +147,7 @@ class Recipes:
         own = blocks_of(f"recipes.{name}", recipe.get("where"))
         for place, old in enumerate(below):
             for new in [block for block in own if block.criteria == old.criteria][:1]:
-                merged = overlaid(normal(old.parameters), normal(new.parameters))
+                merged = overlay(normalise(old.parameters), normalise(new.parameters))
                 below[place] = Block(new.place, new.match, merged)
                 own.remove(new)
         return below + own
@@ -162,8 +166,8 @@ class Recipes:
                 self.mistakes.append(f"set {setting}: {error}")
                 continue
             for each in names:
-                self.parts.append(Part(each, f"set {name}", parameters))
-                found[each] = overlaid(found.get(each, {}), parameters)
+                self.parts.append(ParameterPart(each, f"set {name}", parameters))
+                found[each] = overlay(found.get(each, {}), parameters)
         return found
 
     def _named(self, name: str) -> list[str]:

@@ -10,26 +10,26 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
-from jwmirror.pipeline.associations import CORRECT_IT, passed_over, read
+from jwmirror.pipeline.associations import CORRECT_IT, ignored_parts, read_association_file
 from jwmirror.pipeline.parameters import specs as vocabulary
 
 
-def numbers(item: int | str) -> range:
+def expand_numbers(item: int | str) -> range:
     """The numbers of 4 or of "4-6"."""
     first, _, last = str(item).partition("-")
     return range(int(first), int(last or first) + 1)
 
 
-def selected(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def selection_of(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """What an exposure must be to be taken, by the names of where-blocks: one value of each."""
     found = {name: tuple(map(str, recipe[key])) for key, name in KEYS.items() if recipe.get(key)}
     if "observation" in found:
-        each = {str(n) for item in found["observation"] for n in numbers(item)}
+        each = {str(n) for item in found["observation"] for n in expand_numbers(item)}
         found["observation"] = tuple(sorted(each, key=int))
     return found
 
 
-def mistakes(
+def association_mistakes(
     place: str, recipe: Mapping[str, Any], all_stages: Any, programs: Any
 ) -> Iterator[str]:
     """What is wrong with a recipe's stages and association files.
@@ -44,12 +44,12 @@ def mistakes(
     for i, name in enumerate(names if isinstance(names, list) else ()):
         where = f"{place}.associations[{i}]"
         try:
-            found = read(Path(str(name)), remedy=CORRECT_IT)
+            found = read_association_file(Path(str(name)), remedy=CORRECT_IT)
         except CalibrationError as error:
             yield f"{where}: {error}"
             continue
         for each in found:
-            yield from (f"{where}: {name}: {problem}" for problem in passed_over(each))
+            yield from (f"{where}: {name}: {problem}" for problem in ignored_parts(each))
             yield from (f"{where}: {name} {why}" for why in _left_out(each, all_stages, programs))
             other = known.get(_place(each))
             if other:
@@ -77,7 +77,7 @@ def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
     """What a recipe selects by that no exposure is; imports jwst's models."""
     for key, name in KEYS.items():
         if key in recipe:
-            yield from vocabulary.mistakes(recipe[key], name, f"{place}.{key}")
+            yield from vocabulary.header_value_mistakes(recipe[key], name, f"{place}.{key}")
 
 
 def _place(association: Association) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jwmirror.core.matching import Criteria, criteria_of, overlap
 from jwmirror.core.model import Where
-from jwmirror.pipeline.parameters.resolution import Leaf, leaves, normal
+from jwmirror.pipeline.parameters.resolution import ParameterPath, flatten, normalise
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Block:
             key: tuple(map(str, value)) if isinstance(value, list) else str(value)
             for key, value in self.match.items()
         }
-        return Where(match=match, parameters=normal(self.parameters))
+        return Where(match=match, parameters=normalise(self.parameters))
 
 
 def blocks_of(place: str, where: Any) -> list[Block]:
@@ -44,7 +44,7 @@ def blocks_of(place: str, where: Any) -> list[Block]:
     ]
 
 
-def ties(blocks: Sequence[Block]) -> list[str]:
+def contradictory_blocks(blocks: Sequence[Block]) -> list[str]:
     """Pairs of equally specific blocks that can match one exposure and disagree, in words.
 
     Unless a block with more keys decides for all exposures that both match.
@@ -66,16 +66,16 @@ def _beside(one: Block, other: Block) -> str:
 
 def _conflicts(
     one: Block, other: Block, blocks: Sequence[Block]
-) -> Iterator[tuple[Leaf, tuple[Any, Any]]]:
+) -> Iterator[tuple[ParameterPath, tuple[Any, Any]]]:
     shared = overlap(one.criteria, other.criteria)
     if len(one.match) != len(other.match) or shared is None:
         return
     judges = [
-        leaves(block.parameters)
+        flatten(block.parameters)
         for block in blocks
         if len(block.match) > len(one.match) and shared.is_within(block.criteria)
     ]
-    here, there = leaves(one.parameters), leaves(other.parameters)
+    here, there = flatten(one.parameters), flatten(other.parameters)
     for leaf in here.keys() & there.keys():
         if here[leaf] != there[leaf] and not any(leaf in judge for judge in judges):
             yield leaf, (here[leaf], there[leaf])

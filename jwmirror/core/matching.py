@@ -44,7 +44,7 @@ USED_WITH = (  # elements of the pupil wheel, and those of the filter wheel used
 FILTERS_WITH = {pupil: filters.split() for pupils, filters in USED_WITH for pupil in pupils.split()}
 
 
-def normalise(value: object) -> str:
+def normalise_value(value: object) -> str:
     """Return a value as it is compared: in upper case, 1345 for 01345, "" for None."""
     text = "" if value is None else str(value).strip().upper()
     return str(int(text)) if text.isdecimal() else text
@@ -52,12 +52,12 @@ def normalise(value: object) -> str:
 
 def criteria_of(match: Mapping[str, object]) -> Criteria:
     """Return criteria that a config or a recipe gives: one value or a list of values by key."""
-    return {key: frozenset(map(normalise, _listed(wanted))) for key, wanted in match.items()}
+    return {key: frozenset(map(normalise_value, _listed(wanted))) for key, wanted in match.items()}
 
 
 def values_of(key: str, value_of: ValueOf) -> frozenset[str]:
     """Return the normalised values that an exposure or product has for a key; empty if none."""
-    return frozenset(normalise(value_of(place)) for place in PLACES.get(key, (key,))) - {""}
+    return frozenset(normalise_value(value_of(place)) for place in PLACES.get(key, (key,))) - {""}
 
 
 def matches(criteria: Criteria, value_of: ValueOf, *, if_unknown: bool = False) -> bool:

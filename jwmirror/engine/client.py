@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, canonical, parse
-from jwmirror.engine.forkserver import KILLED, Ending, Job
+from jwmirror.engine.forkserver import KILLED, StageJob, StageOutcome
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.child_environment import environment_of_children
 
@@ -25,7 +25,7 @@ class StageError(CalibrationError):
         super().__init__(message)
 
 
-class Host:
+class StageClient:
     """The caller's end of a warm process; any number of threads may run stages in it."""
 
     def __init__(self, log: Path, python: str = sys.executable):
@@ -33,7 +33,7 @@ class Host:
         self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
         self._numbers = count(1)
-        self._waiting: dict[int, Future[Ending]] = {}  # of the present process
+        self._waiting: dict[int, Future[StageOutcome]] = {}  # of the present process
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
@@ -44,12 +44,12 @@ class Host:
         log: Path,
         timeout_s: float,
         ramp: str = ramps.FULL,
-    ) -> Ending:
+    ) -> StageOutcome:
         """Run a stage and wait for its end."""
-        future: Future[Ending] = Future()
+        future: Future[StageOutcome] = Future()
         with self._lock:
             process = self._started()
-            job = Job(
+            job = StageJob(
                 number=next(self._numbers),
                 derivation=derivation,
                 folder=str(folder),
@@ -104,13 +104,13 @@ class Host:
         return self._process
 
     def _listen(
-        self, process: "subprocess.Popen[bytes]", waiting: dict[int, Future[Ending]]
+        self, process: "subprocess.Popen[bytes]", waiting: dict[int, Future[StageOutcome]]
     ) -> None:
         """Hand endings to those who wait; whatever ends this, nobody is left waiting."""
         why = ""
         try:
             for line in process.stdout:
-                ending = parse(line, Ending)
+                ending = parse(line, StageOutcome)
                 with self._lock:
                     future = waiting.pop(ending.number)
                 future.set_result(ending)

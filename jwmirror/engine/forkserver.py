@@ -24,9 +24,9 @@ from jwmirror.core.log import FORMAT
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.preload import preload
-from jwmirror.engine.stage import run
+from jwmirror.engine.stage import run_stage
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.derivation import software
+from jwmirror.pipeline.derivation import software_versions
 
 DONE, FAILED, KILLED, LATE = "done", "failed", "killed", "late"
 CHUNK = 65536  # bytes
@@ -34,7 +34,7 @@ DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class StageJob:
     """A stage to run: in `folder`, which holds its inputs; messages are appended to `log`.
 
     Hooks of the user's are looked for in `base`.
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class StageOutcome:
     """How a job ended: done, failed (`error` says why), killed (as for want of memory) or late."""
 
     number: int
@@ -61,11 +61,11 @@ class Ending:
 
 
 @dataclass
-class Child:
+class RunningStage:
     """A running fork, and what it has said so far through its pipe."""
 
     pid: int
-    job: Job
+    job: StageJob
     started: float  # monotonic, s
     said: bytearray = field(default_factory=bytearray)
     is_late: bool = False
@@ -76,13 +76,13 @@ class Child:
         return self.started + self.job.timeout_s
 
 
-class Server:
+class ForkServer:
     """Forks a child per job and reports its ending; ends when nobody sends jobs any more."""
 
     def __init__(self, jobs: int, answers: BinaryIO):
         self._jobs, self._answers = jobs, answers
         self._heard = bytearray()
-        self._children: dict[int, Child] = {}  # by the read end of its pipe
+        self._children: dict[int, RunningStage] = {}  # by the read end of its pipe
         self._selector = selectors.DefaultSelector()
         self._selector.register(jobs, selectors.EVENT_READ)
 
@@ -110,10 +110,10 @@ class Server:
         self._heard += data
         *lines, self._heard = self._heard.split(b"\n")
         for line in lines:
-            self._start(parse(bytes(line), Job))
+            self._start(parse(bytes(line), StageJob))
         return bool(data)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: StageJob) -> None:
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -122,7 +122,7 @@ class Server:
         os.close(theirs)
         with contextlib.suppress(ProcessLookupError):
             os.setpgid(pid, pid)  # so that _kill finds its group from now on
-        self._children[ours] = Child(pid=pid, job=job, started=time.monotonic())
+        self._children[ours] = RunningStage(pid=pid, job=job, started=time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ)
 
     def _listen(self, pipe: int) -> None:
@@ -135,7 +135,7 @@ class Server:
             del self._children[pipe]
             self._answer(_ending(child))
 
-    def _answer(self, ending: Ending) -> None:
+    def _answer(self, ending: StageOutcome) -> None:
         self._answers.write(canonical(ending).encode() + b"\n")
         self._answers.flush()
 
@@ -147,27 +147,29 @@ class Server:
                 _kill(child.pid)
 
 
-def _ending(child: Child) -> Ending:
+def _ending(child: RunningStage) -> StageOutcome:
     """What became of a child that has closed its pipe; waits for its exit."""
     _, status, usage = os.wait4(child.pid, 0)
     kilobyte = 1 if sys.platform == "darwin" else 1024
     cost = Cost(
         seconds=time.monotonic() - child.started,
         peak_memory=usage.ru_maxrss * kilobyte,
-        software=software(),
+        software=software_versions(),
     )
     code = os.waitstatus_to_exitcode(status)
     number = child.job.number
     if child.is_late:
-        return Ending(number=number, kind=LATE, cost=cost)
+        return StageOutcome(number=number, kind=LATE, cost=cost)
     if code == -signal.SIGKILL:  # what systems do when memory runs out
-        return Ending(number=number, kind=KILLED, error="Killed", cost=cost)
+        return StageOutcome(number=number, kind=KILLED, error="Killed", cost=cost)
     if code != 0 or not child.said:
         error = signal.strsignal(-code) if code < 0 else f"exit status {code}"
         error = f"its process ended without a word ({error or code})"
-        return Ending(number=number, kind=FAILED, error=error, cost=cost)
-    said = parse(bytes(child.said), Ending)
-    return Ending(number=number, kind=said.kind, outputs=said.outputs, error=said.error, cost=cost)
+        return StageOutcome(number=number, kind=FAILED, error=error, cost=cost)
+    said = parse(bytes(child.said), StageOutcome)
+    return StageOutcome(
+        number=number, kind=said.kind, outputs=said.outputs, error=said.error, cost=cost
+    )
 
 
 def _kill(pid: int) -> None:
@@ -179,7 +181,7 @@ def _kill(pid: int) -> None:
 # ---- in the child ----------------------------------------------------------------------------
 
 
-def _work(job: Job, pipe: int) -> None:
+def _work(job: StageJob, pipe: int) -> None:
     """Run the job, say how it ended, and leave; never returns into the server's code."""
     try:
         os.setpgid(0, 0)  # the server does it too: whoever is first
@@ -195,20 +197,20 @@ def _work(job: Job, pipe: int) -> None:
         os._exit(1)
 
 
-def _attempt(job: Job) -> Ending:
+def _attempt(job: StageJob) -> StageOutcome:
     try:
-        outputs = run(job.derivation, Path(job.folder), Path(job.base), job.ramp)
+        outputs = run_stage(job.derivation, Path(job.folder), Path(job.base), job.ramp)
     except JwmirrorError as err:
-        return Ending(number=job.number, kind=FAILED, error=str(err))
+        return StageOutcome(number=job.number, kind=FAILED, error=str(err))
     except MemoryError as err:  # where the system refuses memory instead of killing for it
         traceback.print_exc()
-        return Ending(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
+        return StageOutcome(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
     except BaseException as err:  # whatever a pipeline or a hook raises spoils this job only
         traceback.print_exc()
         text = str(err).strip().splitlines()
         error = f"{type(err).__name__}: {text[0]}" if text else type(err).__name__
-        return Ending(number=job.number, kind=FAILED, error=error)
-    return Ending(number=job.number, kind=DONE, outputs=outputs)
+        return StageOutcome(number=job.number, kind=FAILED, error=error)
+    return StageOutcome(number=job.number, kind=DONE, outputs=outputs)
 
 
 def _send_messages_to(path: str) -> None:
@@ -238,7 +240,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     preload()
-    Server(0, answers).serve()
+    ForkServer(0, answers).serve()
 
 
 if __name__ == "__main__":

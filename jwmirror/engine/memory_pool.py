@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def of_machine() -> int:
+def machine_memory() -> int:
     """Bytes of memory that this machine has."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-class Room:
+class MemoryPool:
     """So many bytes, taken and given back; what is more than all of them has them alone."""
 
     def __init__(self, size: float):

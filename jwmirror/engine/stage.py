@@ -13,7 +13,7 @@ from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
 from jwmirror.pipeline import associations, ramps, registry
 from jwmirror.pipeline.child_environment import NO_PARS
-from jwmirror.pipeline.derivation import engine, flat, key_of
+from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
 from jwmirror.pipeline.identity import science_identity
 from jwmirror.pipeline.usercode import between, files, hooks
 
@@ -23,7 +23,7 @@ SKIPPED = "SKIPPED"
 log = logging.getLogger(__name__)
 
 
-def run(
+def run_stage(
     derivation: Derivation, folder: Path, base: Path, ramp: str = ramps.FULL
 ) -> tuple[Output, ...]:
     """Run a derivation's pipeline in `folder`, which holds its inputs under their names.
@@ -40,7 +40,7 @@ def run(
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
     names = [item.name for item in derivation.inputs]
-    between.apply(parameters.get(hooks.BETWEEN, ()), names, folder)
+    between.apply_functions(parameters.get(hooks.BETWEEN, ()), names, folder)
     argument = _argument(derivation, folder, ramp)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
@@ -50,7 +50,7 @@ def run(
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(path for path in folder.iterdir() if path not in present)
     made = [path for path in made if is_result(path.name, derivation)]
-    check(derivation, made)
+    check_products(derivation, made)
     return tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
 
 
@@ -63,17 +63,17 @@ def is_result(filename: str, derivation: Derivation) -> bool:
 
 def _check_engine(derivation: Derivation) -> None:
     """The versions in the key must be those that run."""
-    if engine() != derivation.engine:
+    if engine_versions() != derivation.engine:
         raise CalibrationError(
-            f"{derivation.pipeline} was planned for {derivation.engine}, and {engine()} is "
-            "installed; run again, so that it is planned anew."
+            f"{derivation.pipeline} was planned for {derivation.engine}, but installed is "
+            f"{engine_versions()}; run again to plan it with the installed versions."
         )
 
 
 def _check_own(derivation: Derivation, base: Path) -> None:
     """What is the user's own must be, at this moment, what is in the key."""
-    hooks.check(derivation, base)
-    files.check(derivation)
+    hooks.check_hooks(derivation, base)
+    files.check_files(derivation)
 
 
 def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
@@ -83,17 +83,20 @@ def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
     if derivation.stage == 1:
         (exposure,) = derivation.inputs
         return exposure.name
-    name, content = associations.file_for(derivation)
+    name, content = associations.association_file(derivation)
     (folder / name).write_text(content, encoding="utf-8")
     return name
 
 
 def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) -> None:
-    pipeline = registry.class_of(name)
+    pipeline = registry.pipeline_class(name)
     if ramp == ramps.KEEP:
-        parameters = ramps.saving(parameters)
+        parameters = ramps.saving_ramp(parameters)
     if ramp == ramps.RESUME:
-        pipeline, parameters = ramps.resuming(pipeline), ramps.from_ramp(parameters)
+        pipeline, parameters = (
+            ramps.resuming_pipeline(pipeline),
+            ramps.resuming_parameters(parameters),
+        )
     ours = ("steps", hooks.BETWEEN)
     own = {key: value for key, value in parameters.items() if key not in ours}
     own |= registry.SUFFIX.get(name, {})
@@ -106,7 +109,7 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
 # ---- was it done as the key says? ------------------------------------------------------------
 
 
-def check(derivation: Derivation, made: list[Path]) -> None:
+def check_products(derivation: Derivation, made: list[Path]) -> None:
     """CalibrationError unless something was made, and with the references of the derivation."""
     if not made:
         raise CalibrationError(
@@ -163,7 +166,7 @@ def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:
     """What a header may name for each reference type: the last step that used one says it."""
     names = {reftype: {name} for reftype, (name, _) in derivation.references.items()}
-    for full, value in flat(derivation.parameters).items():
+    for full, value in by_full_name(derivation.parameters).items():
         reftype = full.rpartition(".")[2].removeprefix(files.OVERRIDE)
         if value and full.endswith(files.OVERRIDE + reftype):
             names.setdefault(reftype, set()).add(value)
@@ -172,7 +175,7 @@ def _allowed(derivation: Derivation) -> dict[str, set[str]]:
 
 def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:
     """Steps that were to run, had what they need, and say in the header that they did not."""
-    pipeline = registry.class_of(derivation.pipeline)
+    pipeline = registry.pipeline_class(derivation.pipeline)
     for step, values in derivation.parameters.get("steps", {}).items():
         cls = pipeline.step_defs.get(step)
         if cls is None or values.get("skip"):

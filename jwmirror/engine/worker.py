@@ -13,9 +13,9 @@ from typing import Protocol
 from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
 from jwmirror.core.model.plan import Cost, Output
-from jwmirror.engine.client import Host, StageError
-from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, Ending
-from jwmirror.engine.memory_pool import Room
+from jwmirror.engine.client import StageClient, StageError
+from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageOutcome
+from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, key_of
 
@@ -36,7 +36,7 @@ class Results(Protocol):
 
 
 @dataclass(frozen=True)
-class Made:
+class DerivationResult:
     """A derivation and what it gave, now or before."""
 
     derivation: Derivation
@@ -45,7 +45,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChainOutcome:
     """What became of one chain."""
 
     results: tuple[Result, ...]
@@ -86,7 +86,7 @@ def calibrate(
     (the job can be tried again with more), else it is a failure like others.
     """
     lines = list(_by_exposure(chains).values())
-    with Shop(results, Path(work), Path(logs), timeout_s, Room(room)) as shop:
+    with ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room)) as shop:
         first = shop.follow_all(lines, workers)
         outcomes = [
             shop.follow(line) if any(each.was_killed for each in found) else found
@@ -106,12 +106,12 @@ def _by_exposure(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
     return lines
 
 
-def _computed(lines: Iterable[Iterable[Outcome]]) -> dict[str, None]:
+def _computed(lines: Iterable[Iterable[ChainOutcome]]) -> dict[str, None]:
     return {key: None for line in lines for outcome in line for key in outcome.computed}
 
 
 def _receipt(
-    outcomes: Sequence[Outcome], computed: Mapping[str, None], spent: Sequence[Spent]
+    outcomes: Sequence[ChainOutcome], computed: Mapping[str, None], spent: Sequence[Spent]
 ) -> Receipt:
     return Receipt(
         results=tuple(result for outcome in outcomes for result in outcome.results),
@@ -121,37 +121,46 @@ def _receipt(
     )
 
 
-class Shop:
+class ChainRunner:
     """Where chains are worked off; a warm process per Python, started when first needed."""
 
     def __init__(
-        self, results: Results, work: Path, logs: Path, timeout_s: float, room: Room | None = None
+        self,
+        results: Results,
+        work: Path,
+        logs: Path,
+        timeout_s: float,
+        room: MemoryPool | None = None,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
-        self._room = room or Room(inf)
+        self._room = room or MemoryPool(inf)
         self.spent: list[Spent] = []  # on each stage, as they ended
         self._lock = threading.Lock()
-        self._hosts: dict[str, Host] = {}  # by Python
+        self._hosts: dict[str, StageClient] = {}  # by Python
 
-    def __enter__(self) -> "Shop":
+    def __enter__(self) -> "ChainRunner":
         self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def _host(self, python: str) -> Host:
+    def _host(self, python: str) -> StageClient:
         """Where stages run under this Python; "" for our own."""
         with self._lock:
             if python not in self._hosts:
-                self._hosts[python] = Host(self._logs / "worker.log", python or sys.executable)
+                self._hosts[python] = StageClient(
+                    self._logs / "worker.log", python or sys.executable
+                )
             return self._hosts[python]
 
     def _close(self) -> None:
         for host in self._hosts.values():
             host.close()
 
-    def follow_all(self, lines: Sequence[Sequence[Chain]], workers: int) -> list[list[Outcome]]:
+    def follow_all(
+        self, lines: Sequence[Sequence[Chain]], workers: int
+    ) -> list[list[ChainOutcome]]:
         """Work off the chains of several exposures side by side; on an interrupt, stop them."""
         with ThreadPoolExecutor(max(1, workers)) as lanes:
             try:
@@ -161,13 +170,13 @@ class Shop:
                 lanes.shutdown(cancel_futures=True)
                 raise
 
-    def follow(self, chains: Iterable[Chain]) -> list[Outcome]:
+    def follow(self, chains: Iterable[Chain]) -> list[ChainOutcome]:
         """Work off the chains of one exposure, in order, when there is room for them."""
         chains = list(chains)
         with self._room.taken(max((chain.memory for chain in chains), default=0)):
             return [self._follow(chain) for chain in chains]
 
-    def _follow(self, chain: Chain) -> Outcome:
+    def _follow(self, chain: Chain) -> ChainOutcome:
         results: list[Result] = []
         computed: list[str] = []
         files: tuple[ResultFile, ...] = ()
@@ -186,26 +195,26 @@ class Shop:
                 product=chain.product,
             )
             killed = isinstance(err, StageError) and err.kind == KILLED
-            return Outcome(tuple(results), tuple(computed), failure, killed)
-        return Outcome(tuple(results), tuple(computed))
+            return ChainOutcome(tuple(results), tuple(computed), failure, killed)
+        return ChainOutcome(tuple(results), tuple(computed))
 
-    def _made(self, derivation: Derivation, chain: Chain) -> list[Made]:
+    def _made(self, derivation: Derivation, chain: Chain) -> list[DerivationResult]:
         """A derivation's result, computed if it is not known; before it the ramp, if kept."""
         known = self._recalled(derivation)
-        if not ramps.keeps(derivation, chain.keep):
+        if not ramps.keeps_ramp(derivation, chain.keep):
             return known or self._compute(derivation, chain.python)
-        ramp = self._recalled(ramps.ramp_of(derivation))
+        ramp = self._recalled(ramps.ramp_derivation(derivation))
         if known:
             return ramp + known
         if ramp:
             return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp[0].files)
         return self._compute(derivation, chain.python, ramps.KEEP)
 
-    def _recalled(self, derivation: Derivation) -> list[Made]:
+    def _recalled(self, derivation: Derivation) -> list[DerivationResult]:
         """What was made before of a derivation; empty if nothing was."""
         with self._lock:
             files = self._results.recall(key_of(derivation))
-        return [Made(derivation, files, is_new=False)] if files else []
+        return [DerivationResult(derivation, files, is_new=False)] if files else []
 
     def _compute(
         self,
@@ -213,7 +222,7 @@ class Shop:
         python: str,
         ramp: str = ramps.FULL,
         kept: tuple[ResultFile, ...] = (),
-    ) -> list[Made]:
+    ) -> list[DerivationResult]:
         """Run a stage in a folder of its own, and keep what it made; `kept` is linked beside."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
         folder = (self._work / name).absolute()
@@ -227,17 +236,19 @@ class Shop:
             ending = self._run(derivation, python, folder, ramp)
             return [
                 self._kept(part, outputs, ending.cost)
-                for part, outputs in ramps.shares(derivation, ending.outputs, ramp)
+                for part, outputs in ramps.split_outputs(derivation, ending.outputs, ramp)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _kept(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Made:
+    def _kept(
+        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+    ) -> DerivationResult:
         with self._lock:
             files = self._results.store_result(derivation, outputs, cost)
-        return Made(derivation, files, is_new=True)
+        return DerivationResult(derivation, files, is_new=True)
 
-    def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> Ending:
+    def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> StageOutcome:
         log = (self._logs / f"{derivation.product}.log").absolute()
         ending = self._host(python).run(derivation, folder, log, self._timeout_s, ramp)
         self.spent.append(

@@ -52,7 +52,7 @@ TAKES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage: suffixes o
 WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
 
 
-def gather(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
+def read_associations(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
     """Read the associations among entries; `locate` gives the path of a sha256.
 
     One still held at MAST counts more than a vanished one, else as in latest_of.
@@ -63,7 +63,7 @@ def gather(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associati
         if entry.product is None or entry.product.suffix != "asn":
             continue
         try:
-            found += read(locate(entry.sha256), entry.filename)
+            found += read_association_file(locate(entry.sha256), entry.filename)
         except CalibrationError as err:
             broken.append(Failure(name=entry.filename, message=str(err)))
     return Associations(found=latest_of(found), broken=tuple(broken))
@@ -81,7 +81,9 @@ def latest_of(found: Iterable[Association]) -> tuple[Association, ...]:
     return tuple(chosen[place] for place in sorted(chosen))
 
 
-def read(path: Path, name: str = "", remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
+def read_association_file(
+    path: Path, name: str = "", remedy: str = FETCH_AGAIN
+) -> tuple[Association, ...]:
     """Read an association file, product by product; CalibrationError says what is wrong with it.
 
     `name` is its file name where the path has another; `remedy` what to do if it cannot be used.
@@ -91,10 +93,10 @@ def read(path: Path, name: str = "", remedy: str = FETCH_AGAIN) -> tuple[Associa
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as err:
         raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {remedy}") from err
-    return parse(text, name, remedy)
+    return parse_associations(text, name, remedy)
 
 
-def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
+def parse_associations(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
     """The associations in the text of a file of that name, one per product, as in read."""
     try:
         content = json.loads(text)
@@ -120,7 +122,7 @@ def parse(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association,
         raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {remedy}") from err
 
 
-def passed_over(association: Association) -> Iterator[str]:
+def ignored_parts(association: Association) -> Iterator[str]:
     """What would be lost of an own association without a word; MAST's are as they are.
 
     Members of unknown exptype, of another stage's files, with attributes that do not reach jwst;
@@ -191,7 +193,7 @@ def program_of(filename: str) -> int | None:
     return int(found["program"]) if found else None
 
 
-def file_for(derivation: Derivation) -> tuple[str, str]:
+def association_file(derivation: Derivation) -> tuple[str, str]:
     """Name and content of the association file that the pipeline is to read for a derivation.
 
     Made from the derivation alone: MAST's stamp is not in it, so an association that was only
@@ -220,7 +222,7 @@ def file_for(derivation: Derivation) -> tuple[str, str]:
     return f"{derivation.product}_{derivation.pipeline}_asn.json", json.dumps(content, indent=1)
 
 
-def generated(pool: Path, name: str, roots: Collection[str]) -> tuple[Association, ...]:
+def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tuple[Association, ...]:
     """The associations of those exposures of a pool that are among `roots`, one per product.
 
     `name` is the pool's file name. Takes seconds for tens of exposures, minutes for hundreds.
@@ -239,4 +241,4 @@ def generated(pool: Path, name: str, roots: Collection[str]) -> tuple[Associatio
             f"{name}: jwst cannot make associations of this pool: {err}; fetch it again, or name "
             "association files of your own in the recipe (associations)."
         ) from err
-    return latest_of(each for title, text in texts for each in parse(text, title))
+    return latest_of(each for title, text in texts for each in parse_associations(text, title))

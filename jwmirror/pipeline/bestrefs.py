@@ -49,7 +49,7 @@ def rule_of(rmap: Any) -> Rule | None:
     return _rule(names if dates is None else names - set(WHEN), dates)
 
 
-def joined(names: Iterable[str], rules: Iterable[Rule | None]) -> Rule:
+def join_rules(names: Iterable[str], rules: Iterable[Rule | None]) -> Rule:
     """What all choices together go by; `names` are all parameters that any of them asks for."""
     rules = list(rules)
     if any(rule is None or rule.dates is None for rule in rules):
@@ -105,7 +105,7 @@ class Rules(NamedTuple):
     by_type: dict[str, Rule | None]
 
 
-def environment(cache: Path, context: str) -> dict[str, str]:
+def crds_environment(cache: Path, context: str) -> dict[str, str]:
     """What CRDS and stpipe must find in os.environ to work offline from `cache`."""
     return {
         "CRDS_PATH": str(Path(cache).absolute()),
@@ -144,10 +144,10 @@ def rules_of(cache: Path, context: str, instrument: str) -> Rules:
         return Rules(Rule(()), {})
     items = mapping.get_imap(instrument).selections.normal_items()
     by_type = {name: rule_of(rmap) for name, rmap in items}
-    return Rules(joined(names, by_type.values()), by_type)
+    return Rules(join_rules(names, by_type.values()), by_type)
 
 
-def pars_content(path: Path) -> dict[str, Any]:
+def read_pars_reference(path: Path) -> dict[str, Any]:
     """What a parameter reference says."""
     return _pars_content_at(path, path.stat().st_mtime_ns)
 

@@ -18,13 +18,13 @@ SOFTWARE = ("stpipe", "crds", "numpy", "scipy", "astropy", "drizzle", "tweakwcs"
 
 
 @cache
-def engine() -> dict[str, str]:
+def engine_versions() -> dict[str, str]:
     """The versions that a key depends on: jwst, stcal, stdatamodels."""
     return {name: version(name) for name in ENGINE}
 
 
 @cache
-def software() -> dict[str, str]:
+def software_versions() -> dict[str, str]:
     """Other versions, recorded with a result and not part of its key."""
     found = {"python": python_version()}
     for name in SOFTWARE:
@@ -53,7 +53,7 @@ def key_of(derivation: Derivation) -> str:
         {"name": item.name, "role": item.role, "identity": item.identity}
         for item in derivation.inputs
     ]
-    content["parameters"] = overrides.by_name(derivation.parameters)
+    content["parameters"] = overrides.with_bare_names(derivation.parameters)
     return digest(content)
 
 
@@ -89,7 +89,9 @@ def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
         yield Reason("pipeline", old.pipeline, new.pipeline)
     yield from _changed("version of ", old.engine, new.engine)
     yield from _input_changes(old.inputs, new.inputs)
-    before, after = (flat(overrides.by_name(each.parameters)) for each in (old, new))
+    before, after = (
+        by_full_name(overrides.with_bare_names(each.parameters)) for each in (old, new)
+    )
     yield from _changed("", before, after)
     yield from _changed("reference ", *_spoken(old.references, new.references))
     yield from _hook_changes(dict(old.hooks), dict(new.hooks))
@@ -148,7 +150,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else canonical(value)
 
 
-def flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def by_full_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by their full names: {"jump.rejection_threshold": 4.0, "in_memory": True}."""
     found = {name: value for name, value in parameters.items() if name != "steps"}
     for step, values in parameters.get("steps", {}).items():

@@ -60,14 +60,14 @@ def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
 
 
 @lru_cache(maxsize=65536)
-def parse(header: str) -> dict[str, Any]:
+def parse_header(header: str) -> dict[str, Any]:
     """The parameters of a header; do not change what comes back, it is shared."""
     return records.parse(header, dict)
 
 
-def value(header: str, name: str) -> str:
+def header_value(header: str, name: str) -> str:
     """What a header says for a where-block's key (detector, filter...); "" if nothing."""
-    return str(parse(header).get(NAMES[name], ""))
+    return str(parse_header(header).get(NAMES[name], ""))
 
 
 def is_selected(recipe: Recipe, entry: Entry) -> bool:
@@ -79,7 +79,7 @@ def is_selected(recipe: Recipe, entry: Entry) -> bool:
     def value_of(key: str) -> str:
         listed = getattr(entry.product, key, None) or ""
         listed = listed.removeprefix("o") if key == "observation" else listed
-        return (value(entry.header, key) if entry.header else "") or listed
+        return (header_value(entry.header, key) if entry.header else "") or listed
 
     return entry.product.program in recipe.programs and matches(
         criteria_of(recipe.select), value_of

@@ -156,10 +156,10 @@ def version_of(product: Product, path: Path, sha256: str, size: int) -> Version:
     """
     if product.suffix not in INPUT_SUFFIXES or not product.filename.endswith(".fits"):
         return Version(product=product, sha256=sha256, size=size)
-    return described(product, path, sha256, size)
+    return describe_version(product, path, sha256, size)
 
 
-def described(product: Product, path: Path, sha256: str, size: int) -> Version:
+def describe_version(product: Product, path: Path, sha256: str, size: int) -> Version:
     """The version with its science identity, and with the header where stage 2 or 3 may ask for it.
 
     These are read of raw exposures when they are fetched, of other products when a recipe starts

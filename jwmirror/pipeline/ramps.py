@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jwmirror.core.model import RAMP, Derivation
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.usercode import hooks
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ FILE = "_ramp.fits"
 AFTER = frozenset({"post_hooks", "save_results", SAVE})  # the pipeline's own, of no effect before
 
 
-def keeps(derivation: Derivation, keep: Collection[str]) -> bool:
+def keeps_ramp(derivation: Derivation, keep: Collection[str]) -> bool:
     """Whether a ramp is to be kept of a derivation, and there is one to keep.
 
     Not if earlier steps leave files of their own: a run from the ramp would not make them again.
     """
     has_ramp = derivation.pipeline == "detector1" and RAMP in keep
-    is_ours = derivation.engine == engine()  # the steps of another jwst are not known here
+    is_ours = derivation.engine == engine_versions()  # the steps of another jwst are not known here
     if not (has_ramp and is_ours) or _saves(derivation.parameters):
         return False
     return not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
@@ -46,7 +46,7 @@ def _saves(parameters: Mapping[str, Any]) -> bool:
     return any(asked) or bool(parameters.get(SAVE))
 
 
-def ramp_of(derivation: Derivation) -> Derivation:
+def ramp_derivation(derivation: Derivation) -> Derivation:
     """What the ramp of a Detector1 derivation depends on: the steps before ramp_fit.
 
     The pipeline's own pars reference is left out: what it says is in the parameters.
@@ -66,20 +66,20 @@ def ramp_of(derivation: Derivation) -> Derivation:
         pipeline=f"{derivation.pipeline}_{RAMP}",
         parameters=parameters,
         references=references,
-        hooks=derivation.hooks if hooks.named(parameters) else (),
+        hooks=derivation.hooks if hooks.hook_names(parameters) else (),
     )
 
 
 def _types(steps: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The reference types, pars types too, of the steps that run."""
     found = set()
-    for step, cls in registry.class_of("detector1").step_defs.items():
+    for step, cls in registry.pipeline_class("detector1").step_defs.items():
         if step in steps and not steps[step].get("skip"):
             found |= {*cls.reference_file_types, cls.get_config_reftype()}
     return found
 
 
-def shares(
+def split_outputs(
     derivation: Derivation, outputs: "Sequence[Output]", ramp: str
 ) -> "list[tuple[Derivation, tuple[Output, ...]]]":
     """Which outputs of a run belong to which derivation: the ramp, if it was kept, comes first."""
@@ -88,7 +88,7 @@ def shares(
     name = name_of_ramp(derivation)
     saved = tuple(each for each in outputs if Path(each.path).name == name)
     rest = tuple(each for each in outputs if each not in saved)
-    return [(ramp_of(derivation), saved), (derivation, rest)]
+    return [(ramp_derivation(derivation), saved), (derivation, rest)]
 
 
 def name_of_ramp(derivation: Derivation) -> str:
@@ -96,12 +96,12 @@ def name_of_ramp(derivation: Derivation) -> str:
     return f"{derivation.product}{FILE}"
 
 
-def saving(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def saving_ramp(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a run that leaves its ramp behind as well."""
     return {**parameters, SAVE: True}
 
 
-def resuming(pipeline: type) -> type:
+def resuming_pipeline(pipeline: type) -> type:
     """The pipeline with all steps before ramp_fit passed by: what it is given went through them.
 
     What surrounds the steps (parameters, output, metadata) is the pipeline's own, under its name.
@@ -117,6 +117,6 @@ def resuming(pipeline: type) -> type:
     )
 
 
-def from_ramp(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def resuming_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a run that begins at a ramp: what comes before the first step was done."""
     return {**parameters, "pre_hooks": []}

@@ -50,7 +50,7 @@ NIR_ONLY = frozenset({"superbias"})
 MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
 
 
-def of_exposure(exp_type: str) -> tuple[str, ...]:
+def pipelines_of_exposure(exp_type: str) -> tuple[str, ...]:
     """Names of the pipelines that take an exposure up to stage 2; none for an unknown type."""
     return BY_EXPOSURE.get(exp_type.upper(), ())
 
@@ -69,7 +69,7 @@ def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:
     return NIR_ONLY if instrument.upper() == "MIRI" else MIRI_ONLY
 
 
-def name_of(text: str) -> str:
+def pipeline_name(text: str) -> str:
     """The config's name for image2, calwebb_image2 or Image2Pipeline; else `text` as it is."""
     plain = text.removeprefix("calwebb_")
     if plain in PIPELINES:
@@ -78,16 +78,16 @@ def name_of(text: str) -> str:
 
 
 @cache
-def class_of(pipeline: str) -> Any:
+def pipeline_class(pipeline: str) -> Any:
     """The class of `jwst` by the config's name; imports jwst.pipeline, which takes seconds."""
     import jwst.pipeline
 
     return getattr(jwst.pipeline, PIPELINES[pipeline])
 
 
-def with_step(step: str) -> list[str]:
+def pipelines_with_step(step: str) -> list[str]:
     """The pipelines that have a step of that name; imports jwst.pipeline."""
-    return [pipeline for pipeline in PIPELINES if step in class_of(pipeline).step_defs]
+    return [pipeline for pipeline in PIPELINES if step in pipeline_class(pipeline).step_defs]
 
 
 def reference_types_of(step: Any) -> tuple[str, ...]:
@@ -103,15 +103,15 @@ def reference_types_of(step: Any) -> tuple[str, ...]:
 @cache
 def pars_types(pipeline: str) -> dict[str, str]:
     """Step ("" for the pipeline, last) -> its pars reference type (pars-jumpstep)."""
-    whole = class_of(pipeline)
+    whole = pipeline_class(pipeline)
     steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
     return {**steps, "": whole.get_config_reftype()}
 
 
 @cache
-def own_types(pipeline: str) -> dict[str, tuple[str, ...]]:
+def types_by_step(pipeline: str) -> dict[str, tuple[str, ...]]:
     """Step ("" for the pipeline) -> the reference types it asks for."""
-    whole = class_of(pipeline)
+    whole = pipeline_class(pipeline)
     own = whole.__dict__.get("reference_file_types", ())
     types = {"": tuple(own) if isinstance(own, list) else ()}
     return types | {s: reference_types_of(c) for s, c in whole.step_defs.items()}
@@ -119,4 +119,4 @@ def own_types(pipeline: str) -> dict[str, tuple[str, ...]]:
 
 def reference_types(pipeline: str) -> list[str]:
     """All of them, each once."""
-    return list(dict.fromkeys(t for types in own_types(pipeline).values() for t in types))
+    return list(dict.fromkeys(t for types in types_by_step(pipeline).values() for t in types))

@@ -21,7 +21,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, WaitCause
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of
-from jwmirror.pipeline.parameters.resolution import effective
+from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
 from jwmirror.planning.resolvers import Resolvers
@@ -81,7 +81,7 @@ class PlanBuilder:
         """Return a derivation with parameters and references; refuse it, if there is an error."""
         try:
             resolver = self.resolvers.of(recipe.python)
-            requested = effective(recipe, header).get(pipeline, {"steps": {}})
+            requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
             stage = resolver.resolve(pipeline, header, requested)
             engine = dict(resolver.engine)
         except JwmirrorError as err:
@@ -143,8 +143,8 @@ class PlanBuilder:
     ) -> Iterator[Result]:
         """Yield an existing result, and the ramp it was made from if the recipe keeps ramps."""
         yield _result(destination, derivation, files)
-        if ramps.keeps(derivation, destination.recipe.keep):
-            ramp = ramps.ramp_of(derivation)
+        if ramps.keeps_ramp(derivation, destination.recipe.keep):
+            ramp = ramps.ramp_derivation(derivation)
             if ramp_files := self.recall(key_of(ramp)):
                 yield _result(destination, ramp, ramp_files)
 

@@ -205,9 +205,9 @@ def taken_from_upstream(
 def shutters_file(association: Association, header: str) -> str:
     """Return the shutter configuration that stage 2 of NIRSpec's MOS reads; "" for others."""
     is_stage_2 = association.stage == 2
-    if not (is_stage_2 and header and headers.value(header, "exp_type") == WITH_SHUTTERS):
+    if not (is_stage_2 and header and headers.header_value(header, "exp_type") == WITH_SHUTTERS):
         return ""
-    name = headers.parse(header).get(SHUTTERS_FILE, "")
+    name = headers.parse_header(header).get(SHUTTERS_FILE, "")
     return str(name) or "its shutter configuration (MSAMETFL)"
 
 

@@ -32,7 +32,7 @@ def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
     `header` is that of the exposure, or of the first science member of an association; `largest`
     is the size of the largest reference file.
     """
-    values = headers.parse(header) if header else {}
+    values = headers.parse_header(header) if header else {}
     pixels = _size(values, "subarray.xsize", FULL) * _size(values, "subarray.ysize", FULL)
     if headers.IRS2 in str(values.get("meta.exposure.readpatt", "")).upper():
         pixels = round(pixels * headers.IRS2_ROWS / FULL)

@@ -1,8 +1,8 @@
 """Origins of parameter values: default, parameter reference, recipe, or where-block."""
 
 from jwmirror.core.model import DEFAULT, Derivation, Recipe, canonical
-from jwmirror.pipeline.derivation import flat
-from jwmirror.pipeline.parameters.resolution import effective, sayings
+from jwmirror.pipeline.derivation import by_full_name
+from jwmirror.pipeline.parameters.resolution import effective_parameters, parameter_layers
 from jwmirror.planning.resolver import Resolver
 
 
@@ -15,15 +15,15 @@ def origins(
     one now, because recipe or references have changed, its text says so, with the value of now.
     """
     pipeline = derivation.pipeline
-    requested = effective(recipe, header).get(pipeline, {"steps": {}})
-    values_now = flat(resolver.resolve(pipeline, header, requested).parameters)
+    requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
+    values_now = by_full_name(resolver.resolve(pipeline, header, requested).parameters)
     layers = [
         *resolver.pars(pipeline, header),
-        *((name, content.get(pipeline, {})) for name, content in sayings(recipe, header)),
+        *((name, content.get(pipeline, {})) for name, content in parameter_layers(recipe, header)),
     ]
-    setters = {parameter: name for name, content in layers for parameter in flat(content)}
+    setters = {parameter: name for name, content in layers for parameter in by_full_name(content)}
     origin_of = {}
-    for parameter, value in flat(derivation.parameters).items():
+    for parameter, value in by_full_name(derivation.parameters).items():
         setter, now = setters.get(parameter, DEFAULT), canonical(values_now.get(parameter))
         is_same = now == canonical(value)
         origin_of[parameter] = setter if is_same else f"changed since: {now} by {setter}"

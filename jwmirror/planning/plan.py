@@ -116,7 +116,7 @@ def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivati
         return None
     pipelines = _pipelines(entry)
     if not pipelines:
-        exp_type = headers.value(entry.header, "exp_type")
+        exp_type = headers.header_value(entry.header, "exp_type")
         why = f"jwst has no pipeline for exposures of type {exp_type}; it is mirrored"
         builder.wait(recipe, product, why, "unsupported")
         return None
@@ -169,7 +169,8 @@ def _exposures(available: AvailableFiles, recipe: Recipe) -> Iterator[Entry]:
 
 def _pipelines(entry: Entry) -> tuple[str, ...]:
     """Return the pipelines for a raw exposure; none if its type or its header is unknown."""
-    return registry.of_exposure(headers.value(entry.header, "exp_type")) if entry.header else ()
+    exp_type = headers.header_value(entry.header, "exp_type") if entry.header else ""
+    return registry.pipelines_of_exposure(exp_type)
 
 
 def _by_exposure(associations: Iterable[Association]) -> dict[str, list[Association]]:

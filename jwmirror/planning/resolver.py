@@ -14,10 +14,10 @@ from jwmirror.core.model import canonical, digest
 from jwmirror.core.model.parameters import PlainMapping, PlainValues
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, pars_content, rules_of
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, read_pars_reference, rules_of
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.parameters import checks, resolution
-from jwmirror.pipeline.registry import own_types, pars_types, reference_types
+from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
 from jwmirror.pipeline.usercode import files, hooks
 from jwmirror.pipeline.usercode.hooks import Sources
 
@@ -108,12 +108,12 @@ class LocalResolver:
     @property
     def engine(self) -> Mapping[str, str]:
         """As Resolver.engine."""
-        return engine()
+        return engine_versions()
 
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""
         answers = self._answers_for(pipeline, header)
-        instrument = headers.value(header, "instrument")
+        instrument = headers.header_value(header, "instrument")
         case = (pipeline, instrument, answers.digest, canonical(requested))
         if case not in self._stages:
             stage = self._with_parameters(pipeline, instrument, answers.by_type, requested)
@@ -145,7 +145,7 @@ class LocalResolver:
 
     def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
         """As Resolver.mistakes."""
-        return tuple(checks.mistakes(parameters, place, self._base))
+        return tuple(checks.parameter_mistakes(parameters, place, self._base))
 
     def _with_parameters(
         self,
@@ -168,7 +168,9 @@ class LocalResolver:
         """Resolve parameters, with the parameter references, files and hooks that they use."""
         layers = [*self._pars_layers(pars), requested]
         idle = registry.idle_steps(pipeline, instrument)
-        parameters = files.placed(resolution.resolve(pipeline, layers, idle), self._base)
+        parameters = files.with_absolute_paths(
+            resolution.resolve(pipeline, layers, idle), self._base
+        )
         files.check_offline(parameters, _pars_with("abs_refcat", pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
@@ -177,14 +179,14 @@ class LocalResolver:
         }
         return ResolvedStage(
             parameters=parameters,
-            references=references | files.contents(parameters),
-            hooks=hooks.sources(parameters, self._base),
+            references=references | files.file_digests(parameters),
+            hooks=hooks.hook_sources(parameters, self._base),
         )
 
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[PlainValues]:
         """Yield the content of the parameter references, the pipeline's own (step "") last."""
         for step, name in pars.items():
-            content = pars_content(self._path_in_cache(name))
+            content = read_pars_reference(self._path_in_cache(name))
             yield {"steps": {step: content}} if step else content
 
     def _references(
@@ -192,7 +194,7 @@ class LocalResolver:
     ) -> References:
         """Return the references that stpipe fetches: also of idle steps, not of skipped ones."""
         references: References = {}
-        for step, types in own_types(pipeline).items():
+        for step, types in types_by_step(pipeline).items():
             content = parameters["steps"].get(step, {}) if step else parameters
             for reftype in () if content.get("skip") else types:
                 if not content.get(f"override_{reftype}"):  # an override is for its own step only
@@ -226,7 +228,10 @@ class LocalResolver:
 
         A type that the instrument omits has no answer.
         """
-        values, instrument = headers.parse(header), headers.value(header, "instrument")
+        values, instrument = (
+            headers.parse_header(header),
+            headers.header_value(header, "instrument"),
+        )
         rules = rules_of(self.cache, self.context, instrument.lower()).by_type
         cases = {
             name: (name, instrument, *rule.case(values))
@@ -245,7 +250,7 @@ class LocalResolver:
     def _ask_crds(self, header: str, types: list[str]) -> dict[str, str]:
         from crds.core import utils
 
-        values = headers.parse(header).items()
+        values = headers.parse_header(header).items()
         conditioned = utils.condition_header({name.upper(): str(value) for name, value in values})
         mapping = mapping_of(self.cache, self.context)
         try:
@@ -256,9 +261,9 @@ class LocalResolver:
     def _case(self, pipeline: str, header: str) -> Case:
         """Return a pipeline with the header values that this context's rules use."""
         if header not in self._cases:
-            instrument = headers.value(header, "instrument")
+            instrument = headers.header_value(header, "instrument")
             rules = rules_of(self.cache, self.context, instrument.lower())
-            self._cases[header] = (instrument, *rules.whole.case(headers.parse(header)))
+            self._cases[header] = (instrument, *rules.whole.case(headers.parse_header(header)))
         return (pipeline, *self._cases[header])
 
     def _named(self, name: str) -> tuple[str, str]:

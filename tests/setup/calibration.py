@@ -14,7 +14,7 @@ from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, Resul
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.worker import calibrate
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks
@@ -175,7 +175,7 @@ class CalibrationFolder:
         steps = first.parameters["steps"]
         hooked = {**steps["group_scale"], "skip": False, "pre_hooks": [f"bad_hooks.{hook}"]}
         parameters = {**first.parameters, "steps": {**steps, "group_scale": hooked}}
-        known = hooks.sources(parameters, self.root)
+        known = hooks.hook_sources(parameters, self.root)
         return replace(chain, derivations=(replace(first, parameters=parameters, hooks=known),))
 
 
@@ -210,7 +210,7 @@ def observed(tmp_path_factory) -> tuple[Path, list[Entry], Path]:
 def folder(observed, tmp_path, monkeypatch) -> Iterator[CalibrationFolder]:
     """The exposures and an empty store of results, with CRDS offline."""
     cache, entries, objects = observed
-    for name, value in environment(cache, "jwst_0001.pmap").items():
+    for name, value in crds_environment(cache, "jwst_0001.pmap").items():
         monkeypatch.setenv(name, value)
     os.mkfifo(tmp_path / "pid")
     listener = Listener(family="AF_UNIX")

@@ -15,7 +15,7 @@ from jwmirror.core.model import (
     canonical,
 )
 from jwmirror.core.model.association import Associations
-from jwmirror.pipeline.derivation import engine, key_of
+from jwmirror.pipeline.derivation import engine_versions, key_of
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import ResolvedStage
@@ -66,7 +66,7 @@ class PlanSources:
     @property
     def engine(self):
         """The versions that are installed."""
-        return engine()
+        return engine_versions()
 
     @property
     def resolvers(self) -> Resolvers:

@@ -8,7 +8,12 @@ from jwst.associations import load_asn
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Input
-from jwmirror.pipeline.associations import file_for, gather, passed_over, read
+from jwmirror.pipeline.associations import (
+    association_file,
+    ignored_parts,
+    read_association_file,
+    read_associations,
+)
 from tests.setup.records import derivation, entry, product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -45,7 +50,7 @@ def association_row(name: str, **fields: object) -> Entry:
 
 def test_members_keep_their_order_and_their_type(tmp_path):
     """Order decides the reference frame of a mosaic, the type what a member is for."""
-    (found,) = read(written(tmp_path))
+    (found,) = read_association_file(written(tmp_path))
 
     assert [(m.name, m.exptype) for m in found.members] == [
         ("b_cal.fits", "background"),
@@ -72,7 +77,7 @@ TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
 def test_a_broken_association_is_told_by_name(tmp_path, changes, told):
     """The error names the file and what is wrong with it."""
     with pytest.raises(CalibrationError, match=f"{EARLY}: .*{told}"):
-        read(written(tmp_path, **changes))
+        read_association_file(written(tmp_path, **changes))
 
 
 @pytest.mark.parametrize(
@@ -85,8 +90,8 @@ def test_what_would_be_lost_of_an_own_association_is_told(tmp_path, said, instea
 
     def told(members: list) -> list[str]:
         products = [{"name": PRODUCT, "members": members}]
-        (found,) = read(written(tmp_path, "mine.json", products=products))
-        return [*passed_over(found)]
+        (found,) = read_association_file(written(tmp_path, "mine.json", products=products))
+        return [*ignored_parts(found)]
 
     (line,) = told(members)
     assert line.startswith(f"member a_cal.fits: {said} does not reach jwst") and instead in line
@@ -114,9 +119,9 @@ def test_an_own_association_of_each_kind_may_be_used(tmp_path, asn_type, science
     members = [{"expname": f"{i}_{e}.fits", "exptype": kind} for i, (kind, e) in enumerate(kinds)]
     products = [{"name": "jw01345001001_mosaic", "members": members}]
 
-    (found,) = read(written(tmp_path, asn_type=asn_type, products=products))
+    (found,) = read_association_file(written(tmp_path, asn_type=asn_type, products=products))
 
-    assert [*passed_over(found)] == []
+    assert [*ignored_parts(found)] == []
 
 
 def test_the_latest_held_association_counts(tmp_path):
@@ -125,7 +130,7 @@ def test_the_latest_held_association_counts(tmp_path):
         written(tmp_path, name)
     rows = [association_row(LATE), association_row(EARLY)]
 
-    found = gather(rows, lambda sha256: tmp_path / sha256).found
+    found = read_associations(rows, lambda sha256: tmp_path / sha256).found
 
     assert [each.name for each in found] == [LATE]
 
@@ -135,10 +140,10 @@ def test_one_that_vanished_counts_only_without_another(tmp_path):
     for name in (EARLY, LATE):
         written(tmp_path, name)
 
-    both = gather(
+    both = read_associations(
         [association_row(EARLY), association_row(LATE, state=GONE)], tmp_path.joinpath
     ).found
-    alone = gather([association_row(LATE, state=GONE)], tmp_path.joinpath).found
+    alone = read_associations([association_row(LATE, state=GONE)], tmp_path.joinpath).found
 
     assert [each.name for each in both] == [EARLY]
     assert [each.name for each in alone] == [LATE]
@@ -149,7 +154,7 @@ def test_a_broken_one_does_not_hide_the_others(tmp_path):
     written(tmp_path, EARLY)
     (tmp_path / "jw01345-o002_x_asn.json").write_text("<html>")
 
-    found = gather(
+    found = read_associations(
         [association_row("jw01345-o002_x_asn.json"), association_row(EARLY)], tmp_path.joinpath
     )
 
@@ -168,7 +173,7 @@ def test_the_file_for_a_pipeline_is_read_by_jwst_and_has_no_stamp():
         ),
     )
 
-    name, text = file_for(mosaic)
+    name, text = association_file(mosaic)
     loaded = load_asn(text)
 
     assert name == f"{PRODUCT}_image3_asn.json"

@@ -11,9 +11,9 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.core.model import Recipe, canonical
-from jwmirror.pipeline.parameters.resolution import effective, resolve
+from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
 from jwmirror.pipeline.usercode import hooks
-from jwmirror.pipeline.usercode.between import apply
+from jwmirror.pipeline.usercode.between import apply_functions
 from jwmirror.services.configure.load import parse_config as parse
 
 IMAGE = canonical({"meta.exposure.type": "NRC_IMAGE"})
@@ -87,7 +87,7 @@ def test_functions_are_parameters_of_the_second_pipeline():
     """And so in its key; of the pipelines that an exposure goes through only."""
     made = recipe(detector1__image2="stripes.double", spec2__spec3=["stripes.double"])
 
-    image, spectrum = effective(made, IMAGE), effective(made, SPECTRUM)
+    image, spectrum = effective_parameters(made, IMAGE), effective_parameters(made, SPECTRUM)
 
     assert image == {"image2": {"steps": {}, "between": ["stripes.double"]}}
     assert spectrum["spec3"] == {"steps": {}, "between": ["stripes.double"]}
@@ -103,11 +103,11 @@ def test_the_source_of_a_function_is_known_by_content(folder):
     """As that of a hook."""
     parameters = {"between": ["stripes.double"], "steps": {}}
 
-    before = hooks.sources(parameters, folder)
+    before = hooks.hook_sources(parameters, folder)
     (folder / "stripes.py").write_text(SOURCE.replace("2", "3"))
 
     assert dict(before).keys() == {"stripes.double"}
-    assert hooks.sources(parameters, folder) != before
+    assert hooks.hook_sources(parameters, folder) != before
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_an_extending_recipe_may_take_a_function_out():
     plain = {"extends": "deep", "between": {"detector1..image2": []}}
     raw = {"programs": [{"program": 1}], "recipes": {"deep": deep, "plain": plain}}
 
-    found = {each.name: effective(each, IMAGE) for each in parse(raw).recipes}
+    found = {each.name: effective_parameters(each, IMAGE) for each in parse(raw).recipes}
 
     assert found["plain"] == {} and found["deep"] != {}
 
@@ -164,7 +164,7 @@ def test_an_extending_recipe_may_take_a_function_out():
 
 def test_what_functions_return_takes_the_place_of_the_file(folder):
     """In order; the object behind the link stays as it was, and the file keeps its name."""
-    apply(["stripes.double", "stripes.anew"], ["a_rate.fits"], folder)
+    apply_functions(["stripes.double", "stripes.anew"], ["a_rate.fits"], folder)
 
     assert (pixels(folder / "a_rate.fits"), pixels(folder / "object")) == (3.0, 1.0)
     with open_model(folder / "a_rate.fits") as model:
@@ -175,7 +175,7 @@ def test_only_what_a_pipeline_made_goes_through(folder):
     """Catalogues and direct images beside it do not."""
     (folder / "a_i2d.fits").symlink_to(folder / "object")
 
-    apply(["stripes.double"], ["a_i2d.fits", "a_cat.ecsv"], folder)
+    apply_functions(["stripes.double"], ["a_i2d.fits", "a_cat.ecsv"], folder)
 
     assert pixels(folder / "a_i2d.fits") == 1.0
 
@@ -191,6 +191,6 @@ def test_only_what_a_pipeline_made_goes_through(folder):
 def test_a_broken_contract_is_that_exposure_s_failure(folder, function, told):
     """With the function, the file, and what was expected."""
     with pytest.raises(CalibrationError, match=told):
-        apply([f"stripes.{function}"], ["a_rate.fits"], folder)
+        apply_functions([f"stripes.{function}"], ["a_rate.fits"], folder)
 
     assert (folder / "a_rate.fits").is_symlink()

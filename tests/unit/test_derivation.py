@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, ResultFile
-from jwmirror.pipeline.derivation import bind, differences, engine, key_of
+from jwmirror.pipeline.derivation import bind, differences, engine_versions, key_of
 from tests.setup import records
 
 RATE = ResultFile(filename="x_rate.fits", sha256="5a" * 32, size=10, identity="1d" * 32)
@@ -98,5 +98,5 @@ def test_binding_to_a_stage_that_did_not_make_the_file_fails():
 
 def test_the_engine_is_what_is_installed():
     """Just the three packages that a key depends on."""
-    assert sorted(engine()) == ["jwst", "stcal", "stdatamodels"]
-    assert all(engine().values())
+    assert sorted(engine_versions()) == ["jwst", "stcal", "stdatamodels"]
+    assert all(engine_versions().values())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.pipeline.parameters.resolution import effective, resolve
+from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
 from jwmirror.services.configure.load import parse_config as parse
 
 OLD = """
@@ -49,7 +49,7 @@ def said(parameters: object) -> dict:
     """What a recipe with these parameters says of detector1, resolved."""
     raw = {"programs": [{"program": 1}], "recipes": {"deep": {"parameters": parameters}}}
     (recipe,) = parse(raw).recipes
-    return resolve("detector1", [effective(recipe, "{}")["detector1"]])
+    return resolve("detector1", [effective_parameters(recipe, "{}")["detector1"]])
 
 
 def mistakes(parameters: object) -> list[str]:
@@ -117,7 +117,7 @@ def test_only_the_content_of_a_file_counts(written):
         ({"detector1": "more.cfg"}, "detector1: found", "jump goes on in jump.cfg"),
         ({"detector1": "broken.cfg"}, "detector1: found", "ParseError"),
         ({"detector1": "cores.cfg"}, "detector1 (cores.cfg).detector1.steps.jump.max", "compete"),
-        ({"detector1": "typo.cfg"}, "detector1 (typo.cfg).detector1.steps.jmup", "mean jump?"),
+        ({"detector1": "typo.cfg"}, "detector1 (typo.cfg).detector1.steps.jmup", "mean 'jump'?"),
     ],
 )
 def test_a_file_that_cannot_be_is_a_mistake(written, parameters, place, told):

@@ -8,7 +8,7 @@ import pytest
 from stdatamodels.jwst import datamodels
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.pipeline.headers import crds_header, value
+from jwmirror.pipeline.headers import crds_header, header_value
 from jwmirror.pipeline.identity import version_of
 from tests.setup.records import product
 
@@ -32,8 +32,8 @@ def test_a_header_holds_what_crds_asks_for(tmp_path):
     header = crds_header(uncal(tmp_path))
 
     assert json.loads(header)["meta.instrument.detector"] == "NRCB1"
-    assert value(header, "detector") == "NRCB1"
-    assert value(header, "grating") == ""
+    assert header_value(header, "detector") == "NRCB1"
+    assert header_value(header, "grating") == ""
     assert all(name.startswith("meta.") for name in json.loads(header))
 
 
@@ -55,7 +55,7 @@ def test_a_segment_has_the_integrations_of_its_part(tmp_path):
     """A long time series comes in files; each announces all, and holds from-to."""
     segment = uncal(tmp_path, nints=40, integration_start=11, integration_end=12)
 
-    assert value(crds_header(segment), "instrument") == "NIRCAM"
+    assert header_value(crds_header(segment), "instrument") == "NIRCAM"
 
 
 def test_something_else_than_fits_is_refused(tmp_path):
@@ -72,7 +72,7 @@ def test_a_version_of_an_exposure_knows_identity_and_header(tmp_path):
     version = version_of(product(NAME), uncal(tmp_path), "5a" * 32, 100)
 
     assert len(version.identity) == 64
-    assert value(version.header, "detector") == "NRCB1"
+    assert header_value(version.header, "detector") == "NRCB1"
     assert version.refusal == ""
 
 

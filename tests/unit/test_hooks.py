@@ -15,8 +15,14 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.derivation import differences, key_of
 from jwmirror.pipeline.usercode import modules
-from jwmirror.pipeline.usercode.files import by_name
-from jwmirror.pipeline.usercode.hooks import check, command, mistakes, prepare, sources
+from jwmirror.pipeline.usercode.files import with_bare_names
+from jwmirror.pipeline.usercode.hooks import (
+    check_hooks,
+    command,
+    hook_mistakes,
+    hook_sources,
+    prepare,
+)
 from tests.setup import records
 
 SCALE = "def scale(model):\n    return model * {factor}\n"
@@ -31,7 +37,7 @@ def hooked(*hooks: str, skip: bool = False) -> dict:
 def with_hooks(base: Path, *hooks: str) -> Derivation:
     """A derivation with the hooks as they are now."""
     parameters = hooked(*hooks)
-    return records.derivation(parameters=parameters, hooks=sources(parameters, base))
+    return records.derivation(parameters=parameters, hooks=hook_sources(parameters, base))
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
@@ -59,7 +65,7 @@ def test_a_function_is_known_by_the_source_of_its_module(tmp_path):
     """The sha256 of the file, which is not executed for it."""
     source = write(tmp_path / "fixes.py", EXPLODING)
 
-    assert sources(hooked("fixes.scale"), tmp_path) == (("fixes.scale", sha256_of(source)),)
+    assert hook_sources(hooked("fixes.scale"), tmp_path) == (("fixes.scale", sha256_of(source)),)
 
 
 def test_a_module_in_a_package_is_found_without_running_the_package(tmp_path):
@@ -67,7 +73,7 @@ def test_a_module_in_a_package_is_found_without_running_the_package(tmp_path):
     package = write(tmp_path / "mine/__init__.py", "raise RuntimeError('executed')")
     source = write(tmp_path / "mine/fixes.py", SCALE.format(factor=2))
 
-    found = dict(sources(hooked("mine.fixes.scale"), tmp_path))
+    found = dict(hook_sources(hooked("mine.fixes.scale"), tmp_path))
 
     assert found == {
         "mine.fixes.scale": sha256_of(source),
@@ -81,14 +87,14 @@ def test_what_a_hook_imports_from_beside_it_counts(tmp_path):
     write(tmp_path / "steps.py", "def double(x):\n    import factors\n    return factors.two * x\n")
     write(tmp_path / "factors.py", "two = 2\n")
 
-    found = [name for name, _ in sources(hooked("fixes.scale"), tmp_path)]
+    found = [name for name, _ in hook_sources(hooked("fixes.scale"), tmp_path)]
 
     assert found == ["fixes.scale", "fixes.scale (factors.py)", "fixes.scale (steps.py)"]
 
 
 def test_hooks_of_installed_packages_are_found(tmp_path):
     """By their own module alone."""
-    ((name, content),) = sources(hooked("scipy.ndimage.gaussian_filter"), tmp_path)
+    ((name, content),) = hook_sources(hooked("scipy.ndimage.gaussian_filter"), tmp_path)
 
     origin = importlib.import_module("scipy.ndimage").__file__
     assert (name, content) == ("scipy.ndimage.gaussian_filter", sha256_of(Path(origin)))
@@ -98,7 +104,7 @@ def test_hooks_of_a_skipped_step_count(tmp_path):
     """Because stpipe runs them."""
     write(tmp_path / "fixes.py", SCALE.format(factor=2))
 
-    assert sources(hooked("fixes.scale", skip=True), tmp_path)
+    assert hook_sources(hooked("fixes.scale", skip=True), tmp_path)
 
 
 def test_hooks_of_the_steps_of_a_step_count(tmp_path):
@@ -106,7 +112,7 @@ def test_hooks_of_the_steps_of_a_step_count(tmp_path):
     source = write(tmp_path / "fixes.py", SCALE.format(factor=2))
     inner = {"steps": {"mos": {"skip": False, **hooked("fixes.scale")}}}
 
-    assert sources(inner, tmp_path) == (("fixes.scale", sha256_of(source)),)
+    assert hook_sources(inner, tmp_path) == (("fixes.scale", sha256_of(source)),)
 
 
 def test_an_edited_hook_changes_the_key_and_is_told(tmp_path):
@@ -130,7 +136,7 @@ def test_a_script_is_known_by_its_content_and_run_by_its_whole_path(tmp_path):
     """Given relative to where snakemake was called, run in another folder."""
     script = write(tmp_path / "tools/scale.sh", "#!/bin/sh\n", 0o755)
 
-    found = sources(hooked("tools/scale.sh {0}"), tmp_path)
+    found = hook_sources(hooked("tools/scale.sh {0}"), tmp_path)
 
     assert found == (("tools/scale.sh {0}", sha256_of(script)),)
     assert command("tools/scale.sh {0}", tmp_path) == f"{script} {{0}}"
@@ -141,7 +147,7 @@ def test_files_that_a_program_is_given_count_too(tmp_path):
     script = write(tmp_path / "my scale.py", "print()\n")
     hook = "env A=1 python 'my scale.py' {0}"
 
-    found = dict(sources(hooked(hook), tmp_path))
+    found = dict(hook_sources(hooked(hook), tmp_path))
 
     assert found[f"{hook} (my scale.py)"] == sha256_of(script)
     assert command(hook, tmp_path) == f"env A=1 python '{script}' {{0}}"
@@ -151,7 +157,7 @@ def test_any_other_command_is_known_by_its_text(tmp_path):
     """A program of the system's is not the user's source."""
     assert which("ls")
 
-    assert sources(hooked("ls {0}"), tmp_path) == (("ls {0}", sha256(b"ls {0}").hexdigest()),)
+    assert hook_sources(hooked("ls {0}"), tmp_path) == (("ls {0}", sha256(b"ls {0}").hexdigest()),)
 
 
 def test_a_script_on_the_path_counts_by_its_content(tmp_path, monkeypatch):
@@ -159,7 +165,7 @@ def test_a_script_on_the_path_counts_by_its_content(tmp_path, monkeypatch):
     script = write(tmp_path / "bin/scale", "#!/bin/sh\n", 0o755)
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
 
-    assert sources(hooked("scale {0}"), tmp_path) == (("scale {0}", sha256_of(script)),)
+    assert hook_sources(hooked("scale {0}"), tmp_path) == (("scale {0}", sha256_of(script)),)
 
 
 # ---- mistakes --------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ def test_a_hook_that_cannot_be_run_is_a_mistake(tmp_path, hook, told):
     write(tmp_path / "broken.py", "def scale(:\n")
     write(tmp_path / "plain.sh", "#!/bin/sh\n")
 
-    (line,) = mistakes([hook], "recipes.deep.post_hooks", tmp_path)
+    (line,) = hook_mistakes([hook], "recipes.deep.post_hooks", tmp_path)
 
     assert line.startswith(f"recipes.deep.post_hooks[0]: found {hook!r}")
     assert told.replace("{base}", str(tmp_path)) in line
@@ -207,7 +213,7 @@ def test_a_hook_that_can_be_run_is_no_mistake(tmp_path, hook):
     write(tmp_path / "fixes.py", SCALE.format(factor=2) + text)
     write(tmp_path / "scale.sh", "#!/bin/sh\n", 0o755)
 
-    assert list(mistakes([hook], "here", tmp_path)) == []
+    assert list(hook_mistakes([hook], "here", tmp_path)) == []
 
 
 # ---- running ---------------------------------------------------------------------------------
@@ -220,7 +226,7 @@ def test_another_source_than_in_the_key_does_not_run(tmp_path):
     write(tmp_path / "fixes.py", SCALE.format(factor=3))
 
     with pytest.raises(CalibrationError, match=r"hook fixes\.scale is not .*run again"):
-        check(planned, tmp_path)
+        check_hooks(planned, tmp_path)
 
 
 def test_hooks_that_the_key_does_not_know_do_not_run(tmp_path):
@@ -229,7 +235,7 @@ def test_hooks_that_the_key_does_not_know_do_not_run(tmp_path):
     planned = replace(with_hooks(tmp_path, "fixes.scale"), hooks=())
 
     with pytest.raises(CalibrationError, match="expected none"):
-        check(planned, tmp_path)
+        check_hooks(planned, tmp_path)
 
 
 @pytest.mark.usefixtures("imports")
@@ -271,12 +277,12 @@ def _compiled_beside(source: Path) -> None:
     import py_compile
 
     py_compile.compile(str(source), doraise=True)
-    assert modules.find(source.stem, source.parent)
+    assert modules.find_module(source.stem, source.parent)
 
 
 def test_parameters_without_hooks_and_files_are_as_they_were():
     """Nothing of a key changes for those who have neither."""
     plain = {"in_memory": True, "steps": {"jump": {"skip": True}, "photom": {"apply": [1, 2]}}}
 
-    assert by_name(plain) == plain
-    assert sources(plain, Path.cwd()) == ()
+    assert with_bare_names(plain) == plain
+    assert hook_sources(plain, Path.cwd()) == ()

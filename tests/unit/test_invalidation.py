@@ -26,7 +26,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline import derivation as derivations
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.planning import resolver as references
 from jwmirror.planning.inputs import available_files
@@ -141,7 +141,7 @@ def lab(observed, tmp_path, monkeypatch) -> Lab:
     """The same with a cache of its own, after its first run."""
     cache = tmp_path / "crds"
     shutil.copytree(observed.cache, cache)
-    for name, value in environment(cache, "jwst_0001.pmap").items():
+    for name, value in crds_environment(cache, "jwst_0001.pmap").items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     lab = replace(observed, cache=cache, entries=list(observed.entries), results={})
@@ -220,7 +220,9 @@ def context_without_effect(lab, _):
 
 def jwst_version(_, patch):
     """Another release of the pipeline."""
-    patch.setattr(references, "engine", lambda: {**derivations.engine(), "jwst": "9.9.9"})
+    patch.setattr(
+        references, "engine_versions", lambda: {**derivations.engine_versions(), "jwst": "9.9.9"}
+    )
 
 
 def hook_source(lab, _):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jwmirror.core.model import Chain, Derivation, Input, canonical
-from jwmirror.engine.memory_pool import Room
+from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
 from tests.setup import records
@@ -114,7 +114,7 @@ def test_batches_hold_fewer_of_what_is_large():
 
 def test_who_finds_no_room_waits():
     """Until others have given back; one that is larger than all the room has it alone."""
-    room, go, order = Room(10), threading.Event(), []
+    room, go, order = MemoryPool(10), threading.Event(), []
     within = {6: threading.Event(), 30: threading.Event()}
 
     def take(amount):

@@ -14,7 +14,12 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.derivation import differences, key_of
-from jwmirror.pipeline.usercode.files import check, contents, mistakes, placed
+from jwmirror.pipeline.usercode.files import (
+    check_files,
+    file_digests,
+    file_mistakes,
+    with_absolute_paths,
+)
 from tests.setup import records
 
 NAME = "flat_field.override_flat"
@@ -28,7 +33,7 @@ def parameters(path: object) -> dict:
 def with_override(path: Path) -> Derivation:
     """A derivation with an override file as it is now."""
     given = parameters(path)
-    return records.derivation("image2", parameters=given, references=contents(given))
+    return records.derivation("image2", parameters=given, references=file_digests(given))
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def flat(tmp_path) -> Path:
 
 def test_a_file_is_known_by_name_and_content(flat):
     """Its sha256 stands where a reference's sha1 does."""
-    assert contents(parameters(flat)) == {NAME: ("flat.fits", sha256_of(flat))}
+    assert file_digests(parameters(flat)) == {NAME: ("flat.fits", sha256_of(flat))}
 
 
 def test_a_moved_file_gives_the_same_key_and_no_reason(flat, tmp_path):
@@ -72,7 +77,7 @@ def test_relative_paths_start_where_snakemake_was_called(flat, monkeypatch):
     """Whatever folder the process is in."""
     monkeypatch.chdir("/")
 
-    found = placed(parameters(flat.name), flat.parent)
+    found = with_absolute_paths(parameters(flat.name), flat.parent)
 
     assert found == parameters(flat)
 
@@ -92,15 +97,15 @@ def test_what_is_no_file_stays_as_it_is(name, value, tmp_path):
     """Built-in names, nothing, and parameters that are not about files."""
     plain = {"steps": {"any": {name: value}}}
 
-    assert placed(plain, tmp_path) == plain
-    assert contents(plain) == {}
+    assert with_absolute_paths(plain, tmp_path) == plain
+    assert file_digests(plain) == {}
 
 
 def test_catalogues_and_lists_of_files_count_too(flat, tmp_path):
     """Everything that jwst reads from a path the user gives."""
     steps = {"tweakreg": {"abs_refcat": "flat.fits"}, "bkg_subtract": {"bkg_list": ["flat.fits"]}}
 
-    found = contents(placed({"steps": steps}, tmp_path))
+    found = file_digests(with_absolute_paths({"steps": steps}, tmp_path))
 
     content = ("flat.fits", sha256_of(flat))
     assert found == {"tweakreg.abs_refcat": content, "bkg_subtract.bkg_list[0]": content}
@@ -111,9 +116,9 @@ def test_catalogues_that_a_catfile_lists_count_too(flat, tmp_path):
     (tmp_path / "cats.txt").write_text("# mine\na_cal.fits flat.fits\nb_cal.fits\n\n")
     steps = {"tweakreg": {"catfile": "cats.txt"}}
 
-    before = contents(placed({"steps": steps}, tmp_path))
+    before = file_digests(with_absolute_paths({"steps": steps}, tmp_path))
     flat.write_bytes(b"another catalogue")
-    after = contents(placed({"steps": steps}, tmp_path))
+    after = file_digests(with_absolute_paths({"steps": steps}, tmp_path))
 
     assert before.keys() == {"tweakreg.catfile", "tweakreg.catfile[a_cal.fits]"}
     assert {name for name in before if before[name] != after[name]} == {
@@ -125,7 +130,7 @@ def test_a_catalogue_that_a_catfile_lists_and_nobody_has_is_a_mistake(flat, tmp_
     """Told with the list, the exposure and the place where it was looked for."""
     (tmp_path / "cats.txt").write_text("a_cal.fits flat.fits\nb_cal.fits none.ecsv\n")
 
-    (line,) = mistakes("catfile", "cats.txt", "here", tmp_path)
+    (line,) = file_mistakes("catfile", "cats.txt", "here", tmp_path)
 
     assert line.startswith("here (cats.txt): b_cal.fits: expected a catalogue")
     assert f"there is no {tmp_path}/none.ecsv" in line
@@ -135,30 +140,32 @@ def test_a_catfile_that_tweakreg_does_not_read_is_a_mistake(flat, tmp_path):
     """It takes two words in a line; more would end each mosaic, after all that is below it."""
     (tmp_path / "cats.txt").write_text("a_cal.fits flat.fits mine\n")
 
-    (line,) = mistakes("catfile", "cats.txt", "here", tmp_path)
+    (line,) = file_mistakes("catfile", "cats.txt", "here", tmp_path)
 
     assert "expected a file and its catalogue in a line" in line
     with pytest.raises(CalibrationError, match="cannot be read: expected a file and its catalogue"):
-        contents(placed({"steps": {"tweakreg": {"catfile": "cats.txt"}}}, tmp_path))
+        file_digests(
+            with_absolute_paths({"steps": {"tweakreg": {"catfile": "cats.txt"}}}, tmp_path)
+        )
 
 
 def test_another_file_than_in_the_key_does_not_run(flat):
     """Changed, or gone, between plan and run."""
     planned = with_override(flat)
-    check(planned)
+    check_files(planned)
     flat.write_bytes(b"another flat")
 
     with pytest.raises(CalibrationError, match=rf"{NAME}.*not the file .*run again"):
-        check(planned)
+        check_files(planned)
     flat.unlink()
     with pytest.raises(CalibrationError, match="cannot be read: No such file"):
-        check(planned)
+        check_files(planned)
 
 
 def test_a_file_that_the_key_does_not_know_does_not_run(flat):
     """A derivation that was made without looking at it."""
     with pytest.raises(CalibrationError, match="expected none"):
-        check(replace(with_override(flat), references={}))
+        check_files(replace(with_override(flat), references={}))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +184,7 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path, name, value, told):
     """Place, what was found, what is expected, and where it was looked for."""
     (tmp_path / "folder").mkdir()
 
-    (line,) = mistakes(name, value, "recipes.deep", tmp_path)
+    (line,) = file_mistakes(name, value, "recipes.deep", tmp_path)
 
     assert line.startswith(f"recipes.deep: found {value!r}")
     assert told.replace("{base}", str(tmp_path)) in line
@@ -185,8 +192,8 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path, name, value, told):
 
 def test_files_that_are_there_are_no_mistake(flat):
     """By relative or by whole path; in a list, the others are told by number."""
-    good = [*mistakes("user_supplied_flat", "flat.fits", "here", flat.parent)]
-    (line,) = mistakes("bkg_list", [str(flat), "missing.fits"], "here", flat.parent)
+    good = [*file_mistakes("user_supplied_flat", "flat.fits", "here", flat.parent)]
+    (line,) = file_mistakes("bkg_list", [str(flat), "missing.fits"], "here", flat.parent)
 
     assert good == []
     assert line.startswith("here[1]: found 'missing.fits'")
@@ -214,8 +221,8 @@ def test_a_reference_of_the_right_type_is_no_mistake(tmp_path, name):
     """In all formats that references come in; another type is named, with the way out."""
     reference(tmp_path / name, "FLAT")
 
-    right = [*mistakes("override_flat", name, "here", tmp_path)]
-    (wrong,) = mistakes("override_dark", name, "here", tmp_path)
+    right = [*file_mistakes("override_flat", name, "here", tmp_path)]
+    (wrong,) = file_mistakes("override_dark", name, "here", tmp_path)
 
     assert right == []
     assert f"found {name!r}, which calls itself a flat reference" in wrong
@@ -226,7 +233,7 @@ def test_a_reference_without_a_type_is_taken_for_what_it_stands_for(tmp_path):
     """Whoever makes a file by hand may leave REFTYPE out."""
     fits.PrimaryHDU(np.zeros((2, 2))).writeto(tmp_path / "flat.fits")
 
-    assert [*mistakes("override_flat", "flat.fits", "here", tmp_path)] == []
+    assert [*file_mistakes("override_flat", "flat.fits", "here", tmp_path)] == []
 
 
 @pytest.mark.parametrize(
@@ -244,7 +251,7 @@ def test_a_reference_that_is_broken_is_a_mistake(tmp_path, name, content, told):
     whole = reference(tmp_path / f"whole_{name}", "FLAT").read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2] if content is None else content)
 
-    (line,) = mistakes("override_flat", name, "here", tmp_path)
+    (line,) = file_mistakes("override_flat", name, "here", tmp_path)
 
     assert line.startswith(f"here: found {name!r}, expected a reference file; {tmp_path / name}: ")
     assert told in line
@@ -255,7 +262,7 @@ def test_a_catalogue_with_places_is_no_mistake(tmp_path, name):
     """In the formats that tweakreg reads."""
     Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / name)
 
-    assert [*mistakes("abs_refcat", name, "here", tmp_path)] == []
+    assert [*file_mistakes("abs_refcat", name, "here", tmp_path)] == []
 
 
 @pytest.mark.parametrize(
@@ -274,6 +281,6 @@ def test_a_catalogue_that_tweakreg_cannot_use_is_a_mistake(tmp_path, content, to
     else:
         (tmp_path / "stars.ecsv").write_text(content)
 
-    (line,) = mistakes("abs_refcat", "stars.ecsv", "here", tmp_path)
+    (line,) = file_mistakes("abs_refcat", "stars.ecsv", "here", tmp_path)
 
     assert line.startswith("here: found 'stars.ecsv'") and told in line

@@ -8,8 +8,8 @@ from astropy.table import Table
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Where, canonical, parse
-from jwmirror.pipeline.parameters.checks import mistakes
-from jwmirror.pipeline.parameters.resolution import effective, normal, resolve
+from jwmirror.pipeline.parameters.checks import parameter_mistakes
+from jwmirror.pipeline.parameters.resolution import effective_parameters, normalise, resolve
 
 PLACE = "recipes.deep.parameters"
 MOS = "spec2.master_background_mos.steps"
@@ -42,14 +42,14 @@ def where(value: float, **match: object) -> Where:
 
 def threshold(made: Recipe, header: str = HEADER) -> object:
     """The jump threshold that a recipe says for an exposure."""
-    return effective(made, header)["detector1"]["steps"]["jump"]["rejection_threshold"]
+    return effective_parameters(made, header)["detector1"]["steps"]["jump"]["rejection_threshold"]
 
 
 def test_two_mistakes_are_both_named_with_the_right_name():
     """A misspelt parameter and a misspelt step, each with place, guess and what is allowed."""
     wrong = {"detector1": {"jump": {"rejection_treshold": 5}, "jmup": {}}}
 
-    parameter, step = mistakes(wrong, PLACE)
+    parameter, step = parameter_mistakes(wrong, PLACE)
 
     assert parameter.startswith(f"{PLACE}.detector1.jump.rejection_treshold: unknown parameter")
     assert "did you mean 'rejection_threshold'?" in parameter
@@ -100,7 +100,7 @@ def test_two_mistakes_are_both_named_with_the_right_name():
 )
 def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told):
     """One mistake, one line that begins with where it stands."""
-    (line,) = mistakes(wrong, PLACE)
+    (line,) = parameter_mistakes(wrong, PLACE)
 
     assert line.startswith(f"{PLACE}.{place}")
     assert told in line
@@ -122,7 +122,7 @@ def test_what_can_be_run_is_no_mistake(right, tmp_path):
     Table({"RA": [1.0], "DEC": [2.0]}).write(tmp_path / "stars.ecsv")
     (tmp_path / "fixes.py").write_text("def scale(model): ...")
 
-    assert mistakes(right, PLACE, tmp_path) == []
+    assert parameter_mistakes(right, PLACE, tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,11 @@ def test_what_can_be_run_is_no_mistake(right, tmp_path):
 )
 def test_two_values_of_one_parameter_in_one_place_are_a_mistake(twice):
     """In two forms, or under two names of the pipeline; the same value twice is none."""
-    (line,) = mistakes(twice, PLACE)
+    (line,) = parameter_mistakes(twice, PLACE)
 
     same = {"detector1": {"jump": {"skip": True}, "steps": {"jump": {"skip": True}}}}
     assert line == f"{PLACE}: sets detector1.jump.edge_size twice, to 5 and to 7; say it once."
-    assert mistakes(same, PLACE) == []
+    assert parameter_mistakes(same, PLACE) == []
 
 
 def test_all_forms_of_one_parameter_are_the_same():
@@ -148,7 +148,7 @@ def test_all_forms_of_one_parameter_are_the_same():
         "calwebb_detector1": {"steps": {"jump": {"skip": True}}, "save_calibrated_ramp": True}
     }
 
-    assert normal(beside) == normal(nested)
+    assert normalise(beside) == normalise(nested)
 
 
 def test_a_more_specific_block_wins_wherever_it_stands():
@@ -168,7 +168,7 @@ def test_a_block_adds_to_what_the_recipe_says():
     """Parameters that the block does not name stay."""
     made = recipe(where(6.0, observation=2), detector1={"jump": {"skip": False}}, image3={"x": 1})
 
-    found = effective(made, HEADER)
+    found = effective_parameters(made, HEADER)
 
     assert found["detector1"]["steps"]["jump"] == {"skip": False, "rejection_threshold": 6.0}
     assert found["image3"] == {"steps": {}, "x": 1}
@@ -179,10 +179,10 @@ def test_a_block_adds_to_the_steps_of_a_step():
     block = Where(match={"observation": "2"}, parameters=mos({"photom": {"skip": True}}))
     made = recipe(block, **mos({"flat_field": {"skip": True}, "photom": {"inverse": inf}}))
 
-    found = effective(made, HEADER)["spec2"]["steps"]["master_background_mos"]
+    found = effective_parameters(made, HEADER)["spec2"]["steps"]["master_background_mos"]
 
     inner = {"flat_field": {"skip": True}, "photom": {"inverse": "inf", "skip": True}}
-    assert found == {"steps": inner} and normal(mos(inner)) == normal(normal(mos(inner)))
+    assert found == {"steps": inner} and normalise(mos(inner)) == normalise(normalise(mos(inner)))
 
 
 def test_a_filter_is_found_in_either_wheel():
@@ -198,7 +198,7 @@ def test_a_tie_in_conflict_is_an_error():
     tied = recipe(where(6.0, detector="NRCALONG"), where(7.0, filter="F444W"))
 
     with pytest.raises(ConfigError, match=r"recipes\.deep\.where.*rejection_threshold to 6\.0 and"):
-        effective(tied, HEADER)
+        effective_parameters(tied, HEADER)
 
 
 def test_a_tie_is_no_error_where_a_more_specific_block_decides_or_both_agree():
@@ -231,9 +231,9 @@ def test_infinity_is_neither_nan_nor_none_once_it_was_written():
     """JSON has no infinity: a recipe goes through it to the plan, and parameters to key and job."""
 
     def resolved(threshold: float | None) -> object:
-        said = normal({"detector1": {"jump": {"rejection_threshold": threshold}}})
+        said = normalise({"detector1": {"jump": {"rejection_threshold": threshold}}})
         written = parse(canonical(recipe(**said)), Recipe)
-        layers = [effective(written, HEADER)["detector1"]] * 2
+        layers = [effective_parameters(written, HEADER)["detector1"]] * 2
         return resolve("detector1", layers)["steps"]["jump"]["rejection_threshold"]
 
     assert {resolved(value) for value in (inf, nan, None)} == {"inf", "nan", None}

@@ -32,11 +32,11 @@ def test_every_pipeline_resolves_with_its_steps_and_reference_types(pipeline):
     steps = resolve(pipeline, [{}])["steps"]
     types = {
         each
-        for step in registry.class_of(pipeline).step_defs.values()
+        for step in registry.pipeline_class(pipeline).step_defs.values()
         for each in registry.reference_types_of(step)
     }
 
-    assert steps.keys() == registry.class_of(pipeline).step_defs.keys()
+    assert steps.keys() == registry.pipeline_class(pipeline).step_defs.keys()
     assert all(isinstance(each, str) for each in types)
     assert "output_dir" not in str(steps)
 

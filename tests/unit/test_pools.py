@@ -12,7 +12,7 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, HELD, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
-from jwmirror.pipeline.associations import generated, read
+from jwmirror.pipeline.associations import generate_associations, read_association_file
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import (
@@ -63,7 +63,7 @@ def associations_of(pool: Path, part: Callable[[Any], list[int]], folder: Path):
     rows = rows[part(rows)]
     rows.write(folder / "pool.csv")
     roots = {root_of(name) for name in rows["filename"]}
-    return generated(folder / "pool.csv", "pool.csv", roots)
+    return generate_associations(folder / "pool.csv", "pool.csv", roots)
 
 
 def test_jwst_has_as_many_pools_as_ever():
@@ -269,7 +269,7 @@ def test_an_own_file_may_hold_several_products_and_name_no_program(tmp_path):
     }
     (tmp_path / "mine.json").write_text(json.dumps(content))
 
-    found = read(tmp_path / "mine.json")
+    found = read_association_file(tmp_path / "mine.json")
 
     assert [(each.product, each.program) for each in found] == [("one", 1345), ("two", 1345)]
 
@@ -282,4 +282,4 @@ def test_a_pool_that_cannot_be_used_is_told_by_name(text, tmp_path):
     with pytest.raises(
         CalibrationError, match=r"jw00001_x_pool\.csv: jwst cannot make associations"
     ):
-        generated(tmp_path / "pool.csv", "jw00001_x_pool.csv", ["jw1"])
+        generate_associations(tmp_path / "pool.csv", "jw00001_x_pool.csv", ["jw1"])

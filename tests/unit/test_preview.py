@@ -25,7 +25,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED
 from jwmirror.core.model.run import Run
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.origins import origins
 from jwmirror.planning.plan import plan_associations
@@ -53,7 +53,7 @@ class Anything:
     @property
     def engine(self):
         """The versions that are installed."""
-        return engine()
+        return engine_versions()
 
     def resolve(self, pipeline, header, asked):
         """As a resolver does."""

@@ -95,7 +95,7 @@ def test_ramp_key_holds_just_what_the_ramp_depends_on(folder):
     """Neither ramp_fit's parameters nor references that only it reads; the jump's are there."""
     derivation = folder.plan(KEEPING, count=1)[0].derivations[0]
 
-    ramp = ramps.ramp_of(derivation)
+    ramp = ramps.ramp_derivation(derivation)
 
     assert not {"ramp_fit", "gain_scale"} & set(ramp.parameters["steps"])
     assert {"gain", "readnoise", "superbias"} <= set(ramp.references)
@@ -108,7 +108,7 @@ def test_only_detector1_has_ramps_to_keep(folder, pipeline):
     """Other pipelines pay no attention to `keep`."""
     derivation = replace(folder.plan(count=1)[0].derivations[0], pipeline=pipeline)
 
-    assert not ramps.keeps(derivation, ("ramp",))
+    assert not ramps.keeps_ramp(derivation, ("ramp",))
 
 
 def test_no_ramp_is_kept_where_earlier_steps_leave_files(folder):
@@ -120,4 +120,4 @@ def test_no_ramp_is_kept_where_earlier_steps_leave_files(folder):
         for said in ({}, saving)
     )
 
-    assert ramps.keeps(plain, ("ramp",)) and not ramps.keeps(saved, ("ramp",))
+    assert ramps.keeps_ramp(plain, ("ramp",)) and not ramps.keeps_ramp(saved, ("ramp",))

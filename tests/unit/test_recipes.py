@@ -5,7 +5,7 @@ import pytest
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.headers import NAMES
-from jwmirror.pipeline.parameters.resolution import effective
+from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.services.configure.load import load_config as load
 from jwmirror.services.configure.load import parse_config as parse
 
@@ -42,7 +42,7 @@ def made(name: str = "deep", settings: object = (), **recipes: object) -> Recipe
 
 def threshold(recipe: Recipe) -> object:
     """The jump threshold that a recipe says for HEADER."""
-    return effective(recipe, HEADER)["detector1"]["steps"]["jump"]["rejection_threshold"]
+    return effective_parameters(recipe, HEADER)["detector1"]["steps"]["jump"]["rejection_threshold"]
 
 
 def mistakes(settings: object = (), check_steps: bool = False, **recipes: object) -> list[str]:
@@ -93,7 +93,7 @@ def test_values_are_read_as_yaml():
         "deep.image3.tweakreg.abs_refcat=a=b.ecsv",
     ]
 
-    said = effective(made(settings=settings, deep={}), HEADER)
+    said = effective_parameters(made(settings=settings, deep={}), HEADER)
 
     assert said["detector1"]["steps"]["jump"]["post_hooks"] == ["fixes.scale", "fixes.shift"]
     assert said["detector1"]["steps"]["ramp_fit"]["firstgroup"] is None
@@ -141,7 +141,7 @@ def test_each_key_matches_its_header_value_alone_or_in_a_list(key):
 
     for match in (right, [wrong, right]):
         assert threshold(made(deep={"where": [block(6, **{key: match})]})) == 6
-    assert effective(made(deep={"where": [block(6, **{key: [wrong]})]}), HEADER) == {}
+    assert effective_parameters(made(deep={"where": [block(6, **{key: [wrong]})]}), HEADER) == {}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_block_of_equal_match_is_laid_over_the_extended_one():
     recipe = made("quick", deep=deep, quick=quick)
 
     assert threshold(recipe) == 7
-    assert effective(recipe, HEADER)["image3"]["steps"]["tweakreg"] == {"skip": True}
+    assert effective_parameters(recipe, HEADER)["image3"]["steps"]["tweakreg"] == {"skip": True}
 
 
 def test_a_tie_with_an_extended_block_is_told_with_its_place():
@@ -284,4 +284,4 @@ def test_the_steps_of_a_notebook_paste_in(pasted):
     (recipe,) = parse(raw).recipes
 
     assert threshold(recipe) == 5
-    assert effective(recipe, HEADER)["detector1"]["steps"]["ipc"] == {"skip": True}
+    assert effective_parameters(recipe, HEADER)["detector1"]["steps"]["ipc"] == {"skip": True}

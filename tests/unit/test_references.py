@@ -12,10 +12,10 @@ from stpipe._config import StepConfig
 
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import sha256_of
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import FILES
-from jwmirror.pipeline.registry import class_of, idle_steps
+from jwmirror.pipeline.registry import idle_steps, pipeline_class
 from jwmirror.planning.resolver import LocalResolver
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take_exposure
@@ -51,7 +51,7 @@ def built(tmp_path_factory) -> CachedExposure:
 @pytest.fixture
 def cached(built, monkeypatch) -> CachedExposure:
     """The same, with CRDS told where its cache is."""
-    for name, value in environment(built.cache, CONTEXT).items():
+    for name, value in crds_environment(built.cache, CONTEXT).items():
         monkeypatch.setenv(name, value)
     return built
 
@@ -70,7 +70,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(cached, pipeline, ste
     But for steps that are passed by, and what says where files go.
     """
     ours = cached.resolver.resolve(pipeline, cached.header, {"steps": steps}).parameters["steps"]
-    cls = class_of(pipeline)
+    cls = pipeline_class(pipeline)
     config, _ = cls.build_config(str(cached.uncal), steps=json.loads(json.dumps(steps)))
     theirs = cls.from_config_section(config).get_pars()["steps"]
 

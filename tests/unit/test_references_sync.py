@@ -13,7 +13,7 @@ from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 
@@ -120,7 +120,7 @@ def test_the_synced_cache_serves_crds_offline(server, cache, crds_root):
 
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(header)],
-        env={**os.environ, **environment(cache, server.latest)},
+        env={**os.environ, **crds_environment(cache, server.latest)},
         capture_output=True,
         text=True,
         timeout=120,

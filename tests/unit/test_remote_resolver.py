@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from jwmirror.core.errors import CalibrationError, ConfigError
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.planning.remote_resolver import RemoteResolver
 from tests.conftest import need
 from tests.setup.calibration import DEEP, ROOT, files_of, folder, observed  # noqa: F401
@@ -35,7 +35,7 @@ def test_the_same_environment_gives_the_same_answers(folder):
     asked = {"steps": {"jump": {"rejection_threshold": 5.0}}}
     here, there = folder.resolvers.of(""), remote(folder, sys.executable)
 
-    assert there.engine == here.engine == engine()
+    assert there.engine == here.engine == engine_versions()
     assert there.resolve("detector1", header, asked) == here.resolve("detector1", header, asked)
     wanted = [(header, ("detector1", "image2"))]
     assert there.needed(wanted) == here.needed(wanted)
@@ -77,7 +77,7 @@ def test_an_older_jwst_runs_its_recipe(folder, old_python):
     assert receipt.failures == ()
     assert len(set(receipt.computed)) == 2
     engines = [chain.derivations[0].engine["jwst"] for chain in (old, new)]
-    assert engines[0].startswith("1.20") and engines[1] == engine()["jwst"]
+    assert engines[0].startswith("1.20") and engines[1] == engine_versions()["jwst"]
     rates = {
         r.recipe: folder.store.locate(f.sha256)
         for r in receipt.results

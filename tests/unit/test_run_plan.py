@@ -7,15 +7,15 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Plan, Poll, References, Settling
 from jwmirror.core.model.association import Associations
-from jwmirror.pipeline.derivation import engine
+from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import plan_levels, plan_recalibration, refused_after
 from jwmirror.services.run.results import ResultStore
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, exposure, image2, image3
 
 EMPTY = Holdings(entries=(), associations=Associations())
-OLDER = {**engine(), "jwst": "1.20.2"}
-BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine()}, batches={})
+OLDER = {**engine_versions(), "jwst": "1.20.2"}
+BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine_versions()}, batches={})
 
 
 def planned_after(below, mirror):
@@ -25,7 +25,7 @@ def planned_after(below, mirror):
 
 
 @pytest.mark.parametrize(
-    ("context", "engines"), [("jwst_0002.pmap", engine()), ("jwst_0001.pmap", OLDER)]
+    ("context", "engines"), [("jwst_0002.pmap", engine_versions()), ("jwst_0001.pmap", OLDER)]
 )
 def test_levels_of_two_states_are_not_put_together(empty_mirror, context, engines):
     """CRDS or jwst changed between the plans of two levels: members would be of both."""

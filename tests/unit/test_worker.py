@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
-from jwmirror.engine.stage import check, run
+from jwmirror.engine.stage import check_products, run_stage
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations
@@ -107,7 +107,7 @@ def test_other_references_than_in_the_key_are_found(folder, tmp_path):
         model.save(tmp_path / "x_cal.fits")
 
     with pytest.raises(CalibrationError, match=r"flat: expected jwst_nircam_flat_\d+.*_9999"):
-        check(image2, [tmp_path / "x_cal.fits"])
+        check_products(image2, [tmp_path / "x_cal.fits"])
 
 
 def test_another_engine_than_in_the_key_does_not_run(folder):
@@ -116,7 +116,7 @@ def test_another_engine_than_in_the_key_does_not_run(folder):
     older = replace(chain.derivations[0], engine={"jwst": "1.20.2"})
 
     with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
-        run(older, folder.root, folder.root)
+        run_stage(older, folder.root, folder.root)
 
 
 def test_a_stage_that_made_nothing_is_no_success(folder):
@@ -124,4 +124,4 @@ def test_a_stage_that_made_nothing_is_no_success(folder):
     (chain,) = folder.plan(count=1)
 
     with pytest.raises(CalibrationError, match="made no file"):
-        check(chain.derivations[0], [])
+        check_products(chain.derivations[0], [])

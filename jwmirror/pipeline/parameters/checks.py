@@ -30,7 +30,9 @@ OUTPUTS = frozenset(  # parameters that name one, for whatever exposure
 )
 
 
-def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None) -> list[str]:
+def parameter_mistakes(
+    parameters: Mapping[str, Any], place: str, base: Path | None = None
+) -> list[str]:
     """Every mistake in a config's parameters at once, as sentences; needs no data and no CRDS.
 
     `place` says where in the config they stand ("recipes.deep.parameters"). Files and hooks are
@@ -39,7 +41,7 @@ def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None
     base = Path(base or "").absolute()
     found = []
     for written, content in parameters.items():
-        pipeline, where = registry.name_of(str(written)), f"{place}.{written}"
+        pipeline, where = registry.pipeline_name(str(written)), f"{place}.{written}"
         if pipeline not in registry.PIPELINES:
             found.append(_no_pipeline(where, str(written)))
         elif not isinstance(content, Mapping):
@@ -55,7 +57,7 @@ def mistakes(parameters: Mapping[str, Any], place: str, base: Path | None = None
 
 def _no_pipeline(place: str, name: str) -> str:
     """What was meant by a name that is no pipeline's: perhaps a step, without its pipeline."""
-    if owners := registry.with_step(name):
+    if owners := registry.pipelines_with_step(name):
         return (
             f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
         )
@@ -153,9 +155,9 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
             f"{place}: found {value!r}: of a stage, files are kept whose name begins with the "
             f"exposure's, and one of this name would be lost; remove {name}."
         )
-    yield from files.mistakes(name, value, place, base)
+    yield from files.file_mistakes(name, value, place, base)
     if name in hooks.KINDS:
-        yield from hooks.mistakes(value, place, base)
+        yield from hooks.hook_mistakes(value, place, base)
 
 
 def _settable(names: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import FILES, NAMING
 
 
-def read(path: Path, pipeline: str, step: str = "") -> dict[str, Any]:
+def read_exported(path: Path, pipeline: str, step: str = "") -> dict[str, Any]:
     """What a file says of a pipeline, or of one step: {parameter: value, "steps": {...}}.
 
     Without the parameters that say where files go and how they are called, which every such file

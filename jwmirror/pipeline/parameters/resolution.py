@@ -31,35 +31,35 @@ NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own b
 IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: it runs, and saves
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
 WITHIN = ".steps."  # between a step and one of its own steps
-Leaf = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
+ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 
 
 # ---- form ------------------------------------------------------------------------------------
 
 
-def normal(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The normal form of parameters as a config or a notebook writes them."""
-    return _tree(leaves(parameters))
+    return _tree(flatten(parameters))
 
 
-def leaves(parameters: Mapping[str, Any]) -> dict[Leaf, Any]:
+def flatten(parameters: Mapping[str, Any]) -> dict[ParameterPath, Any]:
     """Each value that parameters set, in whichever form they are written."""
     return dict(_said(parameters))
 
 
-def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any, Any]]:
+def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any, Any]]:
     """What is set to two values in one place, by two forms or names: only the last would count."""
-    known: dict[Leaf, Any] = {}
+    known: dict[ParameterPath, Any] = {}
     for leaf, value in _said(parameters):
         if leaf in known and known[leaf] != value:
             yield leaf, known[leaf], value
         known[leaf] = value
 
 
-def _said(parameters: Mapping[str, Any]) -> Iterator[tuple[Leaf, Any]]:
+def _said(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any]]:
     for written, content in parameters.items():
         for place, value in _in_pipeline(content):
-            yield (registry.name_of(str(written)), *place), _writable(value)
+            yield (registry.pipeline_name(str(written)), *place), _writable(value)
 
 
 def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -84,7 +84,7 @@ def _in_step(step: str, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str,
             yield (step, name), value
 
 
-def _tree(found: Mapping[Leaf, Any]) -> dict[str, Any]:
+def _tree(found: Mapping[ParameterPath, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for (pipeline, step, name), value in found.items():
         place = tree.setdefault(pipeline, {"steps": {}})
@@ -97,20 +97,20 @@ def _tree(found: Mapping[Leaf, Any]) -> dict[str, Any]:
 # ---- what a recipe says for one exposure -----------------------------------------------------
 
 
-def effective(recipe: Recipe, header: str) -> dict[str, Any]:
+def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
     """A recipe's parameters for an exposure, in normal form; more specific where-blocks win.
 
     What was set on the command line wins over all. Raises ConfigError where equally specific blocks
     set one parameter to different values.
     """
-    said = {leaf: (0, value) for leaf, value in leaves(recipe.parameters).items()}
-    last = leaves(recipe.settings)
+    said = {leaf: (0, value) for leaf, value in flatten(recipe.parameters).items()}
+    last = flatten(recipe.settings)
     ties = {}
     for block in recipe.where:
         if not applies(block, header):
             continue
         rank = len(block.match)
-        for leaf, value in leaves(block.parameters).items():
+        for leaf, value in flatten(block.parameters).items():
             best = said.get(leaf, (0, None))
             if rank > best[0]:
                 ties.pop(leaf, None)
@@ -121,22 +121,22 @@ def effective(recipe: Recipe, header: str) -> dict[str, Any]:
     mistakes = [_tie(recipe.name, leaf, *ties[leaf]) for leaf in ties if leaf not in last]
     if mistakes:
         raise ConfigError(mistakes)
-    joined = between.leaves(recipe.between, headers.value(header, "exp_type"))
+    joined = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
     return _tree({leaf: value for leaf, (_, value) in said.items()} | last | joined)
 
 
-def sayings(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def parameter_layers(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """What a recipe says for an exposure, in normal form, place by place; later ones win."""
-    joined = between.leaves(recipe.between, headers.value(header, "exp_type"))
-    yield f"recipe {recipe.name}", _tree(leaves(recipe.parameters) | joined)
+    joined = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
+    yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | joined)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
         if applies(block, header):
             where = describe_match(block.match)
-            yield f"recipe {recipe.name}, where {where}", normal(block.parameters)
-    yield f"set for recipe {recipe.name}", normal(recipe.settings)
+            yield f"recipe {recipe.name}, where {where}", normalise(block.parameters)
+    yield f"set for recipe {recipe.name}", normalise(recipe.settings)
 
 
-def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
+def _tie(recipe: str, leaf: ParameterPath, one: Any, other: Any) -> str:
     return (
         f"recipes.{recipe}.where: two equally specific blocks match one exposure and set "
         f"{'.'.join(part for part in leaf if part)} to {one!r} and to {other!r}; "
@@ -146,7 +146,7 @@ def _tie(recipe: str, leaf: Leaf, one: Any, other: Any) -> str:
 
 def applies(block: Where, header: str) -> bool:
     """Return whether an exposure meets the match of a where-block."""
-    return matches(criteria_of(block.match), partial(headers.value, header))
+    return matches(criteria_of(block.match), partial(headers.header_value, header))
 
 
 # ---- resolving -------------------------------------------------------------------------------
@@ -228,4 +228,4 @@ def _writable(value: Any) -> Any:
 @cache
 def spec_of(pipeline: str) -> Any:
     """stpipe's specification of a pipeline with its steps: {name: "float(default=4.0)"...}."""
-    return registry.class_of(pipeline).load_spec_file()
+    return registry.pipeline_class(pipeline).load_spec_file()

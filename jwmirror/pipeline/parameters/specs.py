@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from jwmirror.core.errors import unknown
-from jwmirror.core.matching import PLACES, normalise
+from jwmirror.core.matching import PLACES, normalise_value
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.parameters import Parameter, ParameterGroup
 from jwmirror.pipeline import registry
@@ -22,7 +22,7 @@ LIMITED = frozenset({"integer", "float"})  # kinds whose bare arguments are mini
 
 def groups_of(pipeline: str) -> Iterator[ParameterGroup]:
     """Return the parameters of a pipeline itself, then those of each step, from their specs."""
-    whole, spec = registry.class_of(pipeline), spec_of(pipeline)
+    whole, spec = registry.pipeline_class(pipeline), spec_of(pipeline)
     for step, cls in {"": whole, **whole.step_defs}.items():
         yield ParameterGroup(
             pipeline=pipeline,
@@ -81,7 +81,7 @@ OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # in the schem
 
 
 @cache
-def values(key: str) -> tuple[str, ...]:
+def allowed_values(key: str) -> tuple[str, ...]:
     """The values that there are of a where-block's key; none where there may be others.
 
     The schema lists subarrays and readout patterns too, but observers are given new ones. Imports
@@ -95,15 +95,15 @@ def values(key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
 
 
-def mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
+def header_value_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
     """Values that no exposure has under a key of a match or selection, with the nearest right one.
 
     `wanted` is one value or a list of some; `place` begins the sentences.
     """
     keys = PLACES.get(key, (key,))
-    known = {normalise(value): value for each in keys for value in values(each)}
+    known = {normalise_value(value): value for each in keys for value in allowed_values(each)}
     for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if known and normalise(value) not in {*known, ""}:  # "": headers without the keyword
+        if known and normalise_value(value) not in {*known, ""}:  # "": headers without the keyword
             yield f"{place}: {unknown(' or '.join(keys), value, sorted(known.values()))}"
 
 

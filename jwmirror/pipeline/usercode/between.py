@@ -37,11 +37,11 @@ ALLOWED = tuple(f"{first}..{second}" for first, nexts in FOLLOWS.items() for sec
 log = logging.getLogger(__name__)
 
 
-def leaves(
+def parameters_for(
     between: Mapping[str, Sequence[str]], exp_type: str
 ) -> dict[tuple[str, str, str], list[str]]:
     """As parameters of the second pipelines: what is to be run before each on such exposures."""
-    own = registry.of_exposure(exp_type)
+    own = registry.pipelines_of_exposure(exp_type)
     pairs = {tuple(name.split("..")): functions for name, functions in between.items()}
     return {
         (second, "", hooks.BETWEEN): list(functions)
@@ -50,7 +50,7 @@ def leaves(
     }
 
 
-def apply(functions: Sequence[str], names: Sequence[str], folder: Path) -> None:
+def apply_functions(functions: Sequence[str], names: Sequence[str], folder: Path) -> None:
     """Replace those files of `folder` that come from a pipeline by what the functions make of them.
 
     What stands there may be a link to the store; the object behind it stays as it is. Modules are
@@ -99,7 +99,7 @@ def _called(function: str, model: Any, name: str) -> Any:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def mistakes(between: Mapping[str, Sequence[str]], place: str, base: Path) -> Iterator[str]:
+def between_mistakes(between: Mapping[str, Sequence[str]], place: str, base: Path) -> Iterator[str]:
     """What is wrong with the functions that a recipe names, without running any."""
     for pair, functions in between.items():
         where = f"{place}.{pair}"

@@ -45,7 +45,7 @@ NOT_ANY = "N/A"  # stpipe's word for: without this reference
 GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # catalogues that are asked for over the network
 
 
-def is_file(name: str, value: Any) -> bool:
+def names_file(name: str, value: Any) -> bool:
     """Whether a parameter's value names a file of the user's; `name` without its step."""
     if not isinstance(value, str) or not value.strip() or value.strip() == NOT_ANY:
         return False
@@ -54,7 +54,7 @@ def is_file(name: str, value: Any) -> bool:
     return (name.startswith(OVERRIDE) or name in NAMED) and value != NO_FILE.get(name)
 
 
-def place_of(value: str, base: Path) -> Path:
+def absolute_path(value: str, base: Path) -> Path:
     """Where the file is; a relative path starts at `base`."""
     return Path(os.path.join(base, os.path.expanduser(value.strip()))).absolute()
 
@@ -62,17 +62,17 @@ def place_of(value: str, base: Path) -> Path:
 # ---- in a pipeline's parameters --------------------------------------------------------------
 
 
-def placed(parameters: Mapping[str, Any], base: Path) -> dict[str, Any]:
+def with_absolute_paths(parameters: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """The parameters with absolute paths."""
-    return _mapped(parameters, lambda value: str(place_of(value, base)))
+    return _mapped(parameters, lambda value: str(absolute_path(value, base)))
 
 
-def by_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def with_bare_names(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with the files' bare names: what of them is in a key."""
     return _mapped(parameters, lambda value: Path(value).name)
 
 
-def paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
+def file_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
     """The files that (placed) parameters name, by full name; of a list with [0], [1]...
 
     And the catalogues that a catfile lists, used or not: tweakreg.catfile[jw..._cal.fits].
@@ -86,17 +86,17 @@ def paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
     }
 
 
-def contents(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def file_digests(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Bare name and sha256 of each file; CalibrationError for one that cannot be read."""
     return {
         name: (path.name, _read(name, path, cached_digest))
-        for name, path in paths(parameters).items()
+        for name, path in file_paths(parameters).items()
     }
 
 
-def check(derivation: Derivation) -> None:
+def check_files(derivation: Derivation) -> None:
     """CalibrationError unless the files are, at this moment, those in the key."""
-    for name, path in paths(derivation.parameters).items():
+    for name, path in file_paths(derivation.parameters).items():
         expected = derivation.references.get(name, ("", ""))[1]
         found = _read(name, path, sha256_of)
         if found != expected:
@@ -131,7 +131,7 @@ def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict
             return {key: changed(key, each) for key, each in value.items()}
         if isinstance(value, list | tuple):
             return [changed(name, each) for each in value]
-        return change(value) if is_file(name, value) else value
+        return change(value) if names_file(name, value) else value
 
     return {name: changed(name, value) for name, value in parameters.items()}
 
@@ -143,9 +143,11 @@ def _files(parameters: Mapping[str, Any], step: str = "") -> Iterator[tuple[str,
                 yield from _files(content, f"{inner}.")
         elif isinstance(value, list | tuple):
             yield from (
-                (f"{step}{name}[{i}]", each) for i, each in enumerate(value) if is_file(name, each)
+                (f"{step}{name}[{i}]", each)
+                for i, each in enumerate(value)
+                if names_file(name, each)
             )
-        elif is_file(name, value):
+        elif names_file(name, value):
             yield f"{step}{name}", value
 
 
@@ -176,23 +178,23 @@ def _read(name: str, path: Path, read: Callable[[Path], Found]) -> Found:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def mistakes(name: str, value: Any, place: str, base: Path) -> Iterator[str]:
+def file_mistakes(name: str, value: Any, place: str, base: Path) -> Iterator[str]:
     """What is wrong with a value that is to name a file; nothing for any other parameter."""
     if isinstance(value, list | tuple):
         for i, each in enumerate(value):
-            yield from mistakes(name, each, f"{place}[{i}]", base)
+            yield from file_mistakes(name, each, f"{place}[{i}]", base)
     elif name == "abs_refcat" and isinstance(value, str) and GAIA.fullmatch(value):
         yield (
             f"{place}: found {value!r}, which is asked for over the network while the pipeline "
             "runs, and compute nodes have none; expected a catalogue file (columns RA, DEC in "
             "degrees, ECSV or FITS): save the part of the catalogue that you need, and name it."
         )
-    elif is_file(name, value):
+    elif names_file(name, value):
         yield from _unreadable(name, value, place, base)
 
 
 def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
-    path = place_of(value, base)
+    path = absolute_path(value, base)
     expected = "a file that can be read"
     if name.startswith(OVERRIDE):
         expected += f", or {NOT_ANY} for none"

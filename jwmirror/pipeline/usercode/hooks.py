@@ -35,7 +35,7 @@ class UntraceableError(CalibrationError):
     """A hook's source cannot be found or read."""
 
 
-def named(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+def hook_names(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The hooks of a pipeline's parameters, those of skipped steps too: stpipe runs them.
 
     And the functions that are run between it and the pipeline before it.
@@ -51,12 +51,12 @@ def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
         yield from _named(step)
 
 
-def sources(parameters: Mapping[str, Any], base: Path) -> Sources:
+def hook_sources(parameters: Mapping[str, Any], base: Path) -> Sources:
     """What the hooks consist of: (name, sha256) of each, and of what it takes from beside it.
 
     Relative paths and modules of the user's are looked for in `base`. Raises CalibrationError.
     """
-    return tuple(sorted({pair for hook in named(parameters) for pair in _sources(hook, base)}))
+    return tuple(sorted({pair for hook in hook_names(parameters) for pair in _sources(hook, base)}))
 
 
 def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
@@ -75,7 +75,7 @@ def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
 def _module(hook: str, base: Path) -> modules.Module | None:
     """The module that stpipe would import; None if it would take the hook for a command."""
     name = hook.strip().rpartition(".")[0]
-    return modules.find(name, base) if name else None
+    return modules.find_module(name, base) if name else None
 
 
 def _with_own_imports(hook: str, module: modules.Module, base: Path) -> tuple[modules.Module, ...]:
@@ -151,7 +151,7 @@ def _script_on_path(word: str) -> Path | None:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def mistakes(hooks: Any, place: str, base: Path) -> Iterator[str]:
+def hook_mistakes(hooks: Any, place: str, base: Path) -> Iterator[str]:
     """What is wrong with a list of hooks: found, expected, and where it was looked for."""
     for number, hook in enumerate(hooks if isinstance(hooks, list | tuple) else ()):
         where = f"{place}[{number}]: found {hook!r}"
@@ -208,9 +208,9 @@ def _command_problem(hook: str, base: Path) -> str:
 # ---- running ---------------------------------------------------------------------------------
 
 
-def check(derivation: Derivation, base: Path) -> None:
+def check_hooks(derivation: Derivation, base: Path) -> None:
     """CalibrationError unless the hooks consist, at this moment, of what is in the key."""
-    planned, found = dict(derivation.hooks), dict(sources(derivation.parameters, base))
+    planned, found = dict(derivation.hooks), dict(hook_sources(derivation.parameters, base))
     for name in sorted(planned.keys() | found.keys()):
         was, now = planned.get(name, ""), found.get(name, "")
         if was != now:
@@ -223,9 +223,9 @@ def check(derivation: Derivation, base: Path) -> None:
 
 def prepare(derivation: Derivation, base: Path) -> dict[str, Any]:
     """The parameters to run with in any folder; this process then imports what was hashed."""
-    hooks = named(derivation.parameters)
+    hooks = hook_names(derivation.parameters)
     if hooks:
-        modules.serve({each.name: each for each in _own_modules(hooks, base)})
+        modules.install_finder({each.name: each for each in _own_modules(hooks, base)})
     return _mapped(derivation.parameters, lambda hook: command(hook, base))
 
 

@@ -44,7 +44,7 @@ class Module:
         return self.name if self.path.name == PACKAGE else self.name.rpartition(".")[0]
 
 
-def find(name: str, base: Path) -> Module | None:
+def find_module(name: str, base: Path) -> Module | None:
     """The module that `import name` would load with `base` first on the search path, if any."""
     importlib.invalidate_caches()
     spec, root = None, base
@@ -91,7 +91,7 @@ def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
     pending = [module] if module.is_own and module.path.suffix == ".py" else []
     while pending:
         for name in sorted(_imported(pending.pop())):
-            other = None if name in found else find(name, base)
+            other = None if name in found else find_module(name, base)
             if other and other.is_own and other.root == module.root:
                 found[name] = other
                 if other.path.suffix == ".py":
@@ -182,7 +182,7 @@ def _tree(module: Module) -> ast.Module:
 # ---- loading ---------------------------------------------------------------------------------
 
 
-def serve(modules: Mapping[str, Module]) -> None:
+def install_finder(modules: Mapping[str, Module]) -> None:
     """Let imports of these modules, in this process, take them from the bytes that were hashed.
 
     CalibrationError where another module of that name is in use already.
@@ -197,10 +197,10 @@ def serve(modules: Mapping[str, Module]) -> None:
             )
     for name in modules:
         sys.modules.pop(name, None)
-    sys.meta_path.insert(0, Shelf(modules))
+    sys.meta_path.insert(0, HashedModuleFinder(modules))
 
 
-class Shelf(MetaPathFinder):
+class HashedModuleFinder(MetaPathFinder):
     """Finds just the modules that it was given."""
 
     def __init__(self, modules: Mapping[str, Module]):
@@ -213,11 +213,11 @@ class Shelf(MetaPathFinder):
             return None
         inside = [str(module.path.parent)] if module.path.name == PACKAGE else None
         return spec_from_file_location(
-            name, module.path, loader=Exact(module), submodule_search_locations=inside
+            name, module.path, loader=HashedSourceLoader(module), submodule_search_locations=inside
         )
 
 
-class Exact(SourceFileLoader):
+class HashedSourceLoader(SourceFileLoader):
     """Compiles a source from the bytes that were hashed, or fails; .pyc files play no part."""
 
     def __init__(self, module: Module):

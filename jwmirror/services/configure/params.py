@@ -19,7 +19,7 @@ def parameter_groups(name: str = "") -> tuple[ParameterGroup, ...]:
     if not name:
         return tuple(group for pipeline in registry.PIPELINES for group in groups_of(pipeline))
     pipeline, _, rest = name.partition(".")
-    pipeline = registry.name_of(pipeline)
+    pipeline = registry.pipeline_name(pipeline)
     if pipeline not in registry.PIPELINES:
         raise ConfigError([_no_pipeline(name)])
     groups = tuple(groups_of(pipeline))
@@ -48,7 +48,7 @@ def _narrowed(groups: tuple[ParameterGroup, ...], rest: str) -> tuple[ParameterG
 def _no_pipeline(name: str) -> str:
     """Return a message for a name that begins with no pipeline, but perhaps with a step."""
     word, _, _ = name.partition(".")
-    if owners := registry.with_step(word):
+    if owners := registry.pipelines_with_step(word):
         full_names = ", ".join(f"{owner}.{name}" for owner in owners)
         return f"{name}: {word} is a step of {', '.join(owners)}; write {full_names}."
     groups = [

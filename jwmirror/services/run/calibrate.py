@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Receipt, References
-from jwmirror.engine.memory_pool import of_machine
+from jwmirror.engine.memory_pool import machine_memory
 from jwmirror.engine.worker import calibrate
 from jwmirror.planning.memory import stage_budget
 from jwmirror.services.run.references import offline_resolvers
@@ -35,7 +35,7 @@ def calibrate_batch(
             with more memory is possible. Other failures are in the receipt.
     """
     offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
-    available = min(memory, of_machine())
+    available = min(memory, machine_memory())
     return calibrate(
         chains,
         ResultStore(mirror),
@@ -44,5 +44,5 @@ def calibrate_batch(
         logs=logs,
         timeout_s=timeout_s,
         room=stage_budget(available) / attempt,
-        more_may_come=attempt <= retries and memory < of_machine(),
+        more_may_come=attempt <= retries and memory < machine_memory(),
     )

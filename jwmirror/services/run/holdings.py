@@ -24,8 +24,8 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.pipeline import associations as association_files
-from jwmirror.pipeline.derivation import engine
-from jwmirror.pipeline.identity import described
+from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.pipeline.identity import describe_version
 from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
 from jwmirror.planning.inputs import taken_from_upstream
 from jwmirror.store.objects import Objects
@@ -79,7 +79,7 @@ def _associations(
     mirror: Path, entries: tuple[Entry, ...], recipes: Sequence[Recipe]
 ) -> Associations:
     """Return MAST's associations, and those that recipes use instead."""
-    archived = association_files.gather(entries, Objects(mirror).path)
+    archived = association_files.read_associations(entries, Objects(mirror).path)
     generated: dict[tuple[str, int], tuple[Association, ...]] = {}
     for request in pool_requests(entries, archived, recipes):
         try:
@@ -91,7 +91,7 @@ def _associations(
         recipe.name: [
             association
             for name in recipe.associations
-            for association in association_files.read(
+            for association in association_files.read_association_file(
                 Path(name), remedy=association_files.CORRECT_IT
             )
         ]
@@ -105,9 +105,9 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
     pool = request.pool
     return _cached(
         mirror / "receipts" / "associations",
-        digest((pool.sha256, request.roots, engine()["jwst"])),
+        digest((pool.sha256, request.roots, engine_versions()["jwst"])),
         tuple[Association, ...],
-        lambda: association_files.generated(
+        lambda: association_files.generate_associations(
             Objects(mirror).path(pool.sha256), pool.filename, request.roots
         ),
     )
@@ -118,7 +118,7 @@ def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
 
     def describe() -> Version:
         path = Objects(mirror).path(entry.sha256)
-        return described(product, path, entry.sha256, entry.size)
+        return describe_version(product, path, entry.sha256, entry.size)
 
     version = _cached(
         mirror / "receipts" / "inputs",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jwmirror.core.model import Poll, Recipe, References, Settling
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
-from jwmirror.pipeline.bestrefs import environment
+from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.planning.plan import wanted
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, load_holdings
@@ -60,7 +60,7 @@ def preview_references(
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
     """Return resolvers on the synced cache; set the environment that they and children need."""
-    os.environ.update(environment(cache, references.context))
+    os.environ.update(crds_environment(cache, references.context))
     return resolvers_of(cache, references.context, references.files)
 
 
