@@ -105,7 +105,7 @@ class FolderResults:
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
 
-    def take_exposure(self, path: Path) -> str:
+    def take(self, path: Path) -> str:
         """Move a file in."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sha256 = sha256_of(path)
