@@ -127,7 +127,7 @@ def _new_product(product: Product, predecessor: Entry | None) -> Change:
     """Return the change that a product not yet held means."""
     if predecessor is None:
         return Change(kind=NEW, product=product)
-    is_association = names.association(product.filename) is not None
+    is_association = names.parse_association(product.filename) is not None
     return Change(
         kind=RESTAMPED if is_association else RENAMED,
         product=product,
@@ -257,27 +257,27 @@ def _only_or_latest(group: list[Product], may_choose: bool) -> Product | None:
 
 def _series_and_counter(product: Product) -> Hashable:
     """Return all of an association's or pool's name but the stamp."""
-    parts = names.association(product.filename)
+    parts = names.parse_association(product.filename)
     return parts and (parts.series, parts.counter)
 
 
 def _series(product: Product) -> Hashable:
     """Return all of an association's or pool's name but the stamp and the counter."""
-    parts = names.association(product.filename)
+    parts = names.parse_association(product.filename)
     return parts and parts.series
 
 
 def _content(product: Product) -> Hashable:
     """Return the kind of file and its bytes; None for associations and pools."""
-    if not product.checksum or names.association(product.filename):
+    if not product.checksum or names.parse_association(product.filename):
         return None
     return (product.observation, product.suffix, product.checksum)
 
 
 def _name_without_target(product: Product) -> Hashable:
     """Return the kind of file and its name without the target; None for associations and pools."""
-    parts = names.parse(product.filename)
-    if parts is None or names.association(product.filename):
+    parts = names.parse_product(product.filename)
+    if parts is None or names.parse_association(product.filename):
         return None
     return (product.observation, product.level, product.suffix, names.without_target(parts.root))
 

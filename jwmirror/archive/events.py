@@ -27,7 +27,7 @@ class Event(msgspec.Struct, frozen=True):
     @property
     def observation(self) -> str:
         """The observation in the file's name; "" if there is none."""
-        parts = names.parse(self.filename)
+        parts = names.parse_product(self.filename)
         return parts.observation if parts else ""
 
 
@@ -120,7 +120,7 @@ def no_longer_listed(
 
 
 def _series(filename: str) -> tuple[int, str, str] | None:
-    parts = names.association(filename)
+    parts = names.parse_association(filename)
     return parts.series if parts else None
 
 

@@ -62,10 +62,10 @@ def query_listing(
             "correct its number in the config (without leading zeros: YAML takes 01345 for 741)."
         )
     if only:
-        observations = [o for o in observations if names.observation(o.name) in (*only, "")]
+        observations = [o for o in observations if names.observation_of(o.name) in (*only, "")]
     files = _query_products(portal, observations)
     if only:
-        files = [file for file in files if names.observation(file.filename) in only]
+        files = [file for file in files if names.observation_of(file.filename) in only]
     records = _query_keywords(portal, program, observations, files, only)
     listing = assemble_listing(program, asked_at, observations, files, records)
     of_some = f", {', '.join(sorted(only))}" if only else ""
@@ -148,7 +148,7 @@ def assemble_listing(
     products: list[Product] = []
     uris: dict[str, str] = {}  # by file name
     for file in _one_per_uri(files):
-        name = names.parse(file.filename) if _is_safe(file) else None
+        name = names.parse_product(file.filename) if _is_safe(file) else None
         if name is None or name.program != program:
             continue
         if uris.setdefault(file.filename, file.uri) != file.uri:
@@ -188,7 +188,7 @@ def _by_root(
     records: Iterable[KeywordRecord], without_record: Iterable[str]
 ) -> dict[str, KeywordRecord]:
     """Return, by root of the files without a record, the first record of that root."""
-    roots = {name.root for filename in without_record if (name := names.parse(filename))}
+    roots = {name.root for filename in without_record if (name := names.parse_product(filename))}
     by_root: dict[str, KeywordRecord] = {}
     for record in records:
         root = record.filename.rpartition("_")[0]
@@ -199,7 +199,7 @@ def _by_root(
 
 def _product(
     file: CaomProduct,
-    name: names.Name,
+    name: names.ProductName,
     record: KeywordRecord,
     similar: KeywordRecord,
     instrument: str | None,

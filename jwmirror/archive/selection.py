@@ -138,4 +138,4 @@ def _like(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _is_table(product: Product) -> bool:
-    return names.association(product.filename) is not None
+    return names.parse_association(product.filename) is not None

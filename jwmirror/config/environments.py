@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import unknown
+from jwmirror.core.errors import unknown_name
 
 
 class Environments:
@@ -23,7 +23,9 @@ class Environments:
         if name is None:
             return []
         if name not in self._folders:
-            return [f"{place}.environment: {unknown('environment', name, list(self._folders))}"]
+            return [
+                f"{place}.environment: {unknown_name('environment', name, list(self._folders))}"
+            ]
         if Path(self.python(name)).is_file():
             return []
         return [

@@ -15,7 +15,7 @@ import yaml
 
 from jwmirror.config import selections as subsets
 from jwmirror.config.recipes import CheckerOf, Recipes
-from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
 
@@ -176,7 +176,7 @@ def _phrase(error: jsonschema.ValidationError) -> str:
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"{where}: missing key {', '.join(missing)}"
     if error.validator == "enum":
-        return f"{where}: {unknown('value', error.instance, error.validator_value)}"
+        return f"{where}: {unknown_name('value', error.instance, error.validator_value)}"
     if error.validator == "pattern":
         return f"{where}: found {error.instance!r}{_misspelt(error)}"
     if error.validator == "type":
@@ -192,7 +192,7 @@ def _unknown_key(error: jsonschema.ValidationError, key: str, allowed: list[str]
     """Words for a key that does not exist; a pipeline in a recipe was to be a parameter."""
     if "parameters" in allowed and key in PIPELINES:
         return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
-    return unknown("key", key, allowed)
+    return unknown_name("key", key, allowed)
 
 
 def _misspelt(error: jsonschema.ValidationError) -> str:

@@ -13,7 +13,7 @@ from jwmirror.config import selections
 from jwmirror.config.environments import Environments
 from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
 from jwmirror.config.where_blocks import Block, blocks_of, contradictory_blocks
-from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Recipe
 from jwmirror.pipeline.parameters import specs as vocabulary
 from jwmirror.pipeline.parameters.resolution import normalise
@@ -174,7 +174,7 @@ class Recipes:
         if name == EVERY and name not in self._raw:
             return list(self._raw)
         if name not in self._raw:
-            raise ConfigError([unknown("recipe", name, [*self._raw, EVERY])])
+            raise ConfigError([unknown_name("recipe", name, [*self._raw, EVERY])])
         return [name]
 
 
@@ -214,7 +214,7 @@ def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
         parent = recipes[seen[-1]]["extends"]
         if parent not in recipes:
             others = [other for other in recipes if other != name]
-            return [f"recipes.{seen[-1]}.extends: {unknown('recipe', parent, others)}"]
+            return [f"recipes.{seen[-1]}.extends: {unknown_name('recipe', parent, others)}"]
         if parent in seen:
             return [f"recipes.{name}.extends: goes in a circle: {' -> '.join([*seen, parent])}"]
         seen.append(parent)

@@ -1,17 +1,17 @@
-"""Errors, in families by whose fault they are; leaves carry data and say the next step."""
+"""Error classes, one family for each of the parties that can be at fault."""
 
 import difflib
 from collections.abc import Collection, Iterable
 
-MOST = 40  # names that are listed where one is near
+MAX_LISTED = 40  # allowed names in a message that has a suggestion
 
 
 class JwmirrorError(Exception):
-    """Any error that jwmirror raises on purpose; its text is meant for the user as it stands."""
+    """Any error that jwmirror raises on purpose; its text is meant for the user."""
 
 
 class ConfigError(JwmirrorError):
-    """The user's config asks for something that cannot be; `mistakes` holds one line each."""
+    """The user's config is not valid; `mistakes` has one line for each mistake."""
 
     def __init__(self, mistakes: list[str]):
         self.mistakes = list(mistakes)
@@ -19,11 +19,11 @@ class ConfigError(JwmirrorError):
 
 
 class ArchiveError(JwmirrorError):
-    """MAST could not be asked, or what it answered cannot be believed."""
+    """MAST did not answer, or its answer is incomplete or not credible."""
 
 
 class RejectedError(ArchiveError):
-    """A downloaded body is not what was announced; it was never stored under its name."""
+    """A downloaded file is not what was announced; it was never stored under its name."""
 
     def __init__(self, filename: str, what: str, expected: object, found: object):
         self.filename, self.what, self.expected, self.found = filename, what, expected, found
@@ -34,7 +34,7 @@ class RejectedError(ArchiveError):
 
 
 class WithheldError(ArchiveError):
-    """MAST holds the product back (HTTP 401 or 403): exclusive access, or a token that died."""
+    """MAST withholds a product (HTTP 401 or 403): exclusive access, or a token without effect."""
 
     def __init__(
         self, filename: str, status: int, release: str | None = None, has_token: bool = False
@@ -42,26 +42,26 @@ class WithheldError(ArchiveError):
         self.filename, self.status, self.release = filename, status, release
         until = f"exclusive access until {release}" if release else "its release date is not known"
         step = (
-            "the token that was shown has died, or does not cover it: renew it"
+            "the token has expired or does not cover this product: renew it"
             if has_token
             else "set a token that covers it in the environment (archive.token_env in the config)"
         )
         super().__init__(
             f"{filename}: MAST answered {status}; {until}; {step}, or wait for the release; "
-            "it will be asked for again by the next run."
+            "it will be requested again by the next run."
         )
 
 
 class ReferencesError(JwmirrorError):
-    """CRDS could not be asked, or a reference file is not what its context says."""
+    """CRDS did not answer, or a reference file is not the one that its context names."""
 
 
 class StoreError(JwmirrorError):
-    """The mirror on disk cannot do what was asked, or is not what it says it is."""
+    """The mirror on disk is damaged, or cannot do what was requested."""
 
 
 class HeldError(StoreError):
-    """Another process has the lease that was wanted; nothing was changed."""
+    """Another process has locked the mirror; nothing was changed."""
 
     def __init__(
         self, mirror: str, purpose: str, pid: int, host: str, since: str, unsure: str = ""
@@ -75,7 +75,7 @@ class HeldError(StoreError):
 
 
 class CalibrationError(JwmirrorError):
-    """One exposure or association could not be calibrated; the others go on."""
+    """One exposure or association cannot be calibrated; the others are not affected."""
 
 
 def suggest(name: object, allowed: Iterable[object], most: int = 1) -> list[str]:
@@ -85,7 +85,7 @@ def suggest(name: object, allowed: Iterable[object], most: int = 1) -> list[str]
     return [by_lower[lower] for lower in near]
 
 
-def unknown(kind: str, name: object, allowed: Collection[object]) -> str:
+def unknown_name(kind: str, name: object, allowed: Collection[object]) -> str:
     """Return words for a name that does not exist: the nearest one, and those that are allowed."""
     if not allowed:
         return f"unknown {kind} {name!r}; there is none"
@@ -94,5 +94,5 @@ def unknown(kind: str, name: object, allowed: Collection[object]) -> str:
         return f"unknown {kind} {name!r}; write it without quotes"
     near = suggest(name, names)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = f"allowed are {', '.join(names)}" if len(names) <= MOST or not near else ""
+    listed = f"allowed are {', '.join(names)}" if len(names) <= MAX_LISTED or not near else ""
     return f"unknown {kind} {name!r}; {hint}{listed}".rstrip()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import CalibrationError, unknown
+from jwmirror.core.errors import CalibrationError, unknown_name
 from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,
@@ -132,7 +132,7 @@ def ignored_parts(association: Association) -> Iterator[str]:
     for member in association.members:
         suffix = member.name.rpartition("_")[2].partition(".")[0]
         if member.exptype not in EXPTYPES:
-            yield f"member {member.name}: {unknown('exptype', member.exptype, list(EXPTYPES))}"
+            yield f"member {member.name}: {unknown_name('exptype', member.exptype, list(EXPTYPES))}"
         elif member.exptype == SCIENCE and suffix not in TAKES[stage]:
             takes = " or ".join(f"_{each}.fits" for each in TAKES[stage])
             yield f"member {member.name}: science of {association.asn_type} is {takes}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import unknown
+from jwmirror.core.errors import unknown_name
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import (
     FILES,
@@ -61,7 +61,7 @@ def _no_pipeline(place: str, name: str) -> str:
         return (
             f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
         )
-    return f"{place}: {unknown('pipeline', name, registry.PIPELINES)}"
+    return f"{place}: {unknown_name('pipeline', name, registry.PIPELINES)}"
 
 
 def _pipeline_mistakes(
@@ -92,9 +92,9 @@ def _member_mistakes(
                 f"({{{name}: {{skip: true}}}}), found {value!r}."
             )
         elif isinstance(value, Mapping):
-            yield f"{where}: {unknown('step', name, list(steps))}"
+            yield f"{where}: {unknown_name('step', name, list(steps))}"
         elif name not in own:
-            yield f"{where}: {unknown('parameter or step', name, _settable([*own, *steps]))}"
+            yield f"{where}: {unknown_name('parameter or step', name, _settable([*own, *steps]))}"
         elif name == "skip":
             yield f"{where}: a whole pipeline is left out by the recipe's stages; remove skip."
         else:
@@ -111,7 +111,7 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
-            yield f"{place}.{name}: {unknown('parameter', name, _settable(spec))}"
+            yield f"{place}.{name}: {unknown_name('parameter', name, _settable(spec))}"
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
         return
     for step, values in content.items():
         if step not in steps:
-            yield f"{place}.{step}: {unknown('step', step, list(steps))}"
+            yield f"{place}.{step}: {unknown_name('step', step, list(steps))}"
         elif isinstance(values, Mapping):
             yield from _step_mistakes(steps[step], values, f"{place}.{step}", base)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from jwmirror.core.errors import unknown
+from jwmirror.core.errors import unknown_name
 from jwmirror.core.matching import PLACES, normalise_value
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.parameters import Parameter, ParameterGroup
@@ -104,7 +104,7 @@ def header_value_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
     known = {normalise_value(value): value for each in keys for value in allowed_values(each)}
     for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
         if known and normalise_value(value) not in {*known, ""}:  # "": headers without the keyword
-            yield f"{place}: {unknown(' or '.join(keys), value, sorted(known.values()))}"
+            yield f"{place}: {unknown_name(' or '.join(keys), value, sorted(known.values()))}"
 
 
 def _listed(schema: Any, path: list[str]) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from jwmirror.core.errors import ConfigError, unknown
+from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model.parameters import ParameterGroup
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.specs import groups_of
@@ -36,12 +36,12 @@ def _narrowed(groups: tuple[ParameterGroup, ...], rest: str) -> tuple[ParameterG
             return (replace(whole, parameters=tuple(own)),)
         names = [*filter(None, by_step), *(parameter.name for parameter in whole.parameters)]
         place = f"{whole.pipeline}.{step}"
-        raise ConfigError([f"{place}: {unknown('step or parameter', step, names)}"])
+        raise ConfigError([f"{place}: {unknown_name('step or parameter', step, names)}"])
     group = by_step[step]
     chosen = [parameter for parameter in group.parameters if name in ("", parameter.name)]
     if not chosen and name:
         names = [parameter.name for parameter in group.parameters]
-        raise ConfigError([f"{group.name}.{name}: {unknown('parameter', name, names)}"])
+        raise ConfigError([f"{group.name}.{name}: {unknown_name('parameter', name, names)}"])
     return (replace(group, parameters=tuple(chosen)),)
 
 
@@ -58,4 +58,4 @@ def _no_pipeline(name: str) -> str:
     ]
     if groups:
         return f"{name}: is a parameter of {', '.join(groups)}; write {groups[0]}.{name}."
-    return f"{name}: {unknown('pipeline', word, registry.PIPELINES)}"
+    return f"{name}: {unknown_name('pipeline', word, registry.PIPELINES)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, JwmirrorError, unknown
+from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.core.model.run import Run
@@ -33,7 +33,7 @@ def preview_recipes(
     """
     names = [recipe.name for recipe in config.recipes]
     if recipe_name is not None and recipe_name not in names:
-        raise ConfigError([f"--recipe: {unknown('recipe', recipe_name, names)}"])
+        raise ConfigError([f"--recipe: {unknown_name('recipe', recipe_name, names)}"])
     recipes = [recipe for recipe in config.recipes if recipe_name in (None, recipe.name)]
     resolvers, notes = resolvers_of_config(mirror, config)
     holdings = current_holdings(mirror, run, recipes)
