@@ -60,7 +60,7 @@ class StoreError(JwmirrorError):
     """The mirror on disk is damaged, or cannot do what was requested."""
 
 
-class HeldError(StoreError):
+class LockedError(StoreError):
     """Another process has locked the mirror; nothing was changed."""
 
     def __init__(

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 import msgspec
 
-from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_folder
 from jwmirror.core.jsonio import canonical, parse
@@ -191,7 +191,7 @@ def mirror_lock(
     owner over. If both locks are needed, acquire RUN_LOCK first. Readers need no lock.
 
     Raises:
-        HeldError: another process has the lock; the error names it.
+        LockedError: another process has the lock; the error names it.
     """
     lock = acquire_lock(root, purpose, wait_s, name)
     doing = f"lock {lock.path.parent}"
@@ -307,13 +307,13 @@ def _take_over(folder: Path, seen: str, owner: LockOwner) -> bool:
 # ---- notes -----------------------------------------------------------------------------------
 
 
-def _held_error(path: Path, root: Path) -> HeldError:
+def _held_error(path: Path, root: Path) -> LockedError:
     owner, note = LockOwner.of(path.name), _read_note(path)
     unsure = (
         "; whether it is alive cannot be determined from here: a process that waits takes the "
         f"lock over when it has seen no heartbeat for {STILL_S:g} s"
     )
-    return HeldError(
+    return LockedError(
         str(root),
         note.purpose,
         owner.pid if owner else 0,

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from jwmirror.core.errors import HeldError
+from jwmirror.core.errors import LockedError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Entry, Record, ResultFile, digest
 from jwmirror.store.generations import Generations
@@ -221,7 +221,7 @@ def grind(root: Path, seed: int, told: Callable[[str, int], None]) -> None:
     while True:
         try:
             mill.turn()
-        except HeldError:  # a pruner that came in between
+        except LockedError:  # a pruner that came in between
             continue
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.model.maintenance import Pruning
 from jwmirror.store import lock as leases
@@ -111,7 +111,7 @@ def pruner(root: Path) -> Pruning:
     while True:
         try:
             return prune(root, RetentionPolicy(keep_last=1))
-        except HeldError:
+        except LockedError:
             leases.time.sleep(0)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.errors import HeldError, StoreError
+from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.store import lock as holders
 from jwmirror.store import lock as leases
 from jwmirror.store.lock import (
@@ -115,7 +115,7 @@ def test_who_comes_second_is_told_who_has_it(tmp_path, holding):
     """The error names purpose, process and host, and carries them."""
     first = holding()
 
-    with pytest.raises(HeldError, match=f"a test .process {first.pid} on ") as caught:
+    with pytest.raises(LockedError, match=f"a test .process {first.pid} on ") as caught:
         acquire_lock(tmp_path, "rollback")
 
     assert (caught.value.pid, caught.value.purpose) == (first.pid, "a test")
@@ -124,7 +124,7 @@ def test_who_comes_second_is_told_who_has_it(tmp_path, holding):
 
 def test_threads_of_one_process_exclude_each_other(tmp_path):
     """A process that has the lease does not get it again."""
-    with mirror_lock(tmp_path, "one"), pytest.raises(HeldError):
+    with mirror_lock(tmp_path, "one"), pytest.raises(LockedError):
         acquire_lock(tmp_path, "two")
 
 
@@ -148,7 +148,7 @@ def test_a_wait_ends(tmp_path, holding):
     holding()
     began = time.monotonic()
 
-    with pytest.raises(HeldError):
+    with pytest.raises(LockedError):
         acquire_lock(tmp_path, "prune", 0.3)
 
     assert 0.3 <= time.monotonic() - began < 10
@@ -169,7 +169,7 @@ def test_a_stopped_process_keeps_its_lease(tmp_path, holding):
     first = holding()
     first.send_signal(signal.SIGSTOP)
 
-    with pytest.raises(HeldError):
+    with pytest.raises(LockedError):
         acquire_lock(tmp_path, "publish", 0.1)
 
 
@@ -193,7 +193,7 @@ def test_what_a_machine_held_before_it_started_again_is_free(tmp_path, monkeypat
         with mirror_lock(tmp_path, "publish"):
             pass
     else:
-        with pytest.raises(HeldError, match="no heartbeat"):
+        with pytest.raises(LockedError, match="no heartbeat"):
             acquire_lock(tmp_path, "publish")
 
 
@@ -205,7 +205,7 @@ def test_two_containers_of_one_image_do_not_rob_each_other(tmp_path, monkeypatch
         root = tmp_path / next(iter(other))
         claim(root, replace(LockOwner.here(), started="1", **other).name)
 
-        with pytest.raises(HeldError, match="no heartbeat"):
+        with pytest.raises(LockedError, match="no heartbeat"):
             acquire_lock(root, "publish", 0.1)
 
 
@@ -214,7 +214,7 @@ def test_what_lives_elsewhere_is_not_judged_by_pids(tmp_path, field):
     """A holder on another machine, or in another container, is not dead for want of its pid."""
     claim(tmp_path, replace(LockOwner.here(), started="1", **{field: "elsewhere"}).name)
 
-    with pytest.raises(HeldError, match="no heartbeat for 300 s"):
+    with pytest.raises(LockedError, match="no heartbeat for 300 s"):
         acquire_lock(tmp_path, "publish", 0.1)
 
 
@@ -246,7 +246,7 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
     beating = threading.Thread(target=beat)
     beating.start()
     try:
-        with pytest.raises(HeldError):
+        with pytest.raises(LockedError):
             acquire_lock(tmp_path, "publish", 3)
     finally:
         ended.set()
@@ -280,7 +280,7 @@ def test_a_backup_laid_over_a_mirror_does_not_free_its_lease(tmp_path, holding):
     first = holding()
     claim(tmp_path, FREE)
 
-    with pytest.raises(HeldError):
+    with pytest.raises(LockedError):
         acquire_lock(tmp_path, "publish", 0.2)
     first.kill()
     first.wait()
@@ -340,7 +340,7 @@ def test_a_holder_with_a_wrong_clock_keeps_its_lease(tmp_path, holding, offset):
     """A holder whose clock is ten years off is neither robbed nor waited for when dead."""
     first = holding(**faketime(offset))
 
-    with pytest.raises(HeldError):
+    with pytest.raises(LockedError):
         acquire_lock(tmp_path, "thief", 0.2)
     first.kill()
     first.wait()

@@ -28,7 +28,7 @@ def adopt_folder(
         ConfigError: the config has mistakes.
         ArchiveError: MAST cannot be asked.
         StoreError: there is no such folder.
-        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+        LockedError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
     config = load_config(config_file)
     check_folder(folder)  # before MAST is asked

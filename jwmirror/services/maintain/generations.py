@@ -18,7 +18,7 @@ def roll_back_to(root: Path, name: str, wait_s: float | None, dry_run: bool) -> 
 
     Raises:
         StoreError: there is no such generation, or it is not complete.
-        HeldError: the mirror is locked.
+        LockedError: the mirror is locked.
     """
     number = generation_named(root, name).number
     return plan_rollback(root, number) if dry_run else roll_back(root, number, wait_s)
@@ -53,7 +53,7 @@ def prune_generations(
 
     Raises:
         ConfigError: neither `keep_last` nor `keep_days` is given.
-        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+        LockedError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
     if keep_last is None and keep_days is None:
         raise ConfigError(["prune: say what to keep: --keep-last N, --keep-days D, or both"])

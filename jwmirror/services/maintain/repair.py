@@ -25,7 +25,7 @@ def repair_mirror(
     Raises:
         ConfigError: the config has mistakes.
         StoreError: the folder holds no mirror.
-        HeldError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
+        LockedError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
     if dry_run:
         return preview_repair(root, full)

@@ -29,7 +29,7 @@ def publish_generation(
     exclusive files.
 
     Raises:
-        HeldError: another process changes what is published, and did not end within an hour.
+        LockedError: another process changes what is published, and did not end within an hour.
     """
     generations, records = Generations(mirror, group), read_run(run)
     facts = {"run": records.id, "context": references.context}

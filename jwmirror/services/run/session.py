@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, HeldError, StoreError
+from jwmirror.core.errors import ConfigError, LockedError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
 from jwmirror.planning.memory import job_bytes
@@ -74,7 +74,7 @@ class RunSession:
         purpose = f"run {self.id}"
         try:
             return acquire_lock(self.mirror, purpose, name=RUN_LOCK)
-        except HeldError as error:
+        except LockedError as error:
             if not self._wait:
                 raise
             print(f"Waiting: {error}", file=sys.stderr)

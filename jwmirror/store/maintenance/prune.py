@@ -73,7 +73,7 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
     """Remove what a policy does not keep; what was removed.
 
     It waits `wait_s` (None: as long as it takes) for a run under way and for who changes the
-    mirror; then HeldError.
+    mirror; then LockedError.
     After a crash anywhere every generation that stays is whole, and pruning again completes it.
     """
     root = Path(root)

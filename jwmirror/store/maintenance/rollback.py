@@ -24,7 +24,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     Who may read which object stays as the newest publication set it. After a crash anywhere the
     former or the new generation is current and whole, and rolling back again completes it. It waits
     `wait_s` (None: as long as it takes) for a run under way, which plans upon what is current, and
-    for who changes the mirror; then HeldError.
+    for who changes the mirror; then LockedError.
     """
     generations = Generations(root)
     generations.require_current()
