@@ -16,12 +16,8 @@ from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
 MANY_FILES = 32  # files that are made durable faster together than one by one
-LOCAL_FILE_SYSTEMS = (
-    0xEF53,
-    0x58465342,
-    0x9123683E,
-    0x01021994,
-)  # statfs(2): ext4, XFS, btrfs, tmpfs
+# ext4, XFS, btrfs, tmpfs, as statfs(2) numbers them
+LOCAL_FILE_SYSTEMS = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)
 
 
 @contextmanager
@@ -54,17 +50,8 @@ def _digest_at(path: Path, _size: int, _mtime_ns: int, algorithm: str) -> str:
         return hashlib.file_digest(file, new).hexdigest()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable."""
+def sync_path(path: Path) -> None:
+    """Make the bytes of a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -81,7 +68,7 @@ def sync_many(paths: Collection[Path]) -> None:
     paths = list(paths)
     if len(paths) < MANY_FILES or not _sync_file_system(paths[0]):
         for path in paths:
-            sync_file(path)
+            sync_path(path)
 
 
 def _sync_file_system(path: Path) -> bool:
@@ -119,11 +106,11 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         yield temporary
         failpoint("file: written", temporary)
         os.chmod(temporary, mode)
-        sync_file(temporary)
+        sync_path(temporary)
         failpoint("file: durable")
         os.replace(temporary, path)
         failpoint("file: named")
-        sync_folder(path.parent)
+        sync_path(path.parent)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -144,7 +131,7 @@ def replace_symlink(link: Path, target: str) -> None:
     failpoint("link: made")
     os.replace(temporary, link)
     failpoint("link: named")
-    sync_folder(link.parent)
+    sync_path(link.parent)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.files import sync_file, sync_folder
+from jwmirror.core.files import sync_path
 from jwmirror.core.names import cache_path
 from jwmirror.crds.cache import config_folder, has_config, read_verified, write_verified
 
@@ -53,7 +53,7 @@ def write_bundle(
         ) from err
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    sync_folder(to.parent)
+    sync_path(to.parent)
     return ReferenceBundle(context=context, folder=str(to), files=len(paths), size=size)
 
 
@@ -72,5 +72,5 @@ def _copy(path: Path, to: Path) -> int:
     """Copy a file durably, with the mtime by which it counts as verified; return its bytes."""
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(path, to)
-    sync_file(to)
+    sync_path(to)
     return to.stat().st_size

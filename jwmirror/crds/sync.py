@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError
-from jwmirror.core.files import sync_file, sync_folder
+from jwmirror.core.files import sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
     VerifiedFile,
@@ -194,6 +194,6 @@ def _ensure_cached(client: CrdsClient, facts: FileFacts, path: Path) -> Verified
 def _put_in_place(file: Path, path: Path) -> None:
     """Durably give a verified file its name, readable for all who share the cache."""
     file.chmod(0o644)
-    sync_file(file)
+    sync_path(file)
     os.replace(file, path)
-    sync_folder(path.parent)
+    sync_path(path.parent)

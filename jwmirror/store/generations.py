@@ -19,7 +19,7 @@ import msgspec
 from jwmirror.core import model
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_path, write_bytes
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
@@ -213,7 +213,7 @@ class Generations:
             model.write(temporary / HEAD, complete)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
-            sync_folder(temporary)
+            sync_path(temporary)
             failpoint("publish: generation built")
             os.rename(temporary, folder)
         except OSError as err:
@@ -226,8 +226,8 @@ class Generations:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         failpoint("publish: generation named")
-        sync_folder(self.folder)
-        sync_folder(self.root)
+        sync_path(self.folder)
+        sync_path(self.root)
         failpoint("publish: generation durable")
         return self.read(head.number)
 

@@ -25,7 +25,7 @@ import msgspec
 
 from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_folder
+from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.jsonio import canonical, parse
 
 RUN_LOCK = "run"  # of a run from its query to its end, and of prune; acquired before the other one
@@ -279,7 +279,7 @@ def _make_free(folder: Path) -> None:
         (temporary / FREE).touch()
         with suppress(OSError):  # another process made it, or a listing missed the renamed file
             os.rename(temporary, folder)
-            sync_folder(folder.parent)
+            sync_path(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -6,7 +6,7 @@ Their rows stay in the manifests and are told by `verify`; a publication does no
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.files import sync_folder
+from jwmirror.core.files import sync_path
 from jwmirror.core.jsonio import read, write
 from jwmirror.store.objects import Objects
 
@@ -37,7 +37,7 @@ def current_losses(root: Path) -> dict[str, Loss]:
 def record_loss(root: Path, loss: Loss) -> None:
     """Durably write a loss down."""
     write(_path(root, loss.sha256), loss)
-    sync_folder(Path(root))
+    sync_path(Path(root))
 
 
 def remove_loss(root: Path, sha256: str) -> None:

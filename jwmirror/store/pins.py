@@ -8,7 +8,7 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_folder
+from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lock import mirror_lock
@@ -46,7 +46,7 @@ def add_pin(root: Path, name: str, number: int, kind: str = PIN, place: str = ""
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         made = Pin(name=name, generation=number, kind=kind, made_at=made_at, place=place)
         write(path, made)
-        sync_folder(Path(root))
+        sync_path(Path(root))
         failpoint("pin: name written")
     return made
 
@@ -82,7 +82,7 @@ def remove_pin(root: Path, name: str) -> Pin:
         found = require_pin(root, name)
         path = _path(root, name)
         path.unlink()
-        sync_folder(path.parent)
+        sync_path(path.parent)
         failpoint("unpin: name removed")
     return found
 

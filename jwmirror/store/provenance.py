@@ -9,7 +9,7 @@ import msgspec
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.model import Record, canonical, parse
 from jwmirror.store.objects import Objects
 
@@ -94,7 +94,7 @@ class Provenance:
         finally:
             temporary.unlink(missing_ok=True)
         failpoint("provenance: record named")
-        sync_folder(self.folder)
-        sync_folder(self.folder.parent)
+        sync_path(self.folder)
+        sync_path(self.folder.parent)
         failpoint("provenance: record durable")
         return record

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import sync_folder, sync_many
+from jwmirror.core.files import sync_many, sync_path
 from jwmirror.core.model import Entry
 from jwmirror.store.manifest import Entries
 
@@ -59,8 +59,8 @@ def build_view(
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(place.parent)
-    sync_folder(place.parent.parent)
+    sync_path(place.parent)
+    sync_path(place.parent.parent)
     failpoint("view: named")
     return place
 

@@ -163,7 +163,7 @@ def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
     """A group goes through syncfs where the file system is known; few files one by one."""
     called = []
     monkeypatch.setattr(files, "_sync_file_system", lambda path: called.append(path) or True)
-    monkeypatch.setattr(files, "sync_file", called.append)
+    monkeypatch.setattr(files, "sync_path", called.append)
     paths = [tmp_path / str(n) for n in range(files.MANY_FILES)]
 
     files.sync_many(paths)
@@ -174,12 +174,12 @@ def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
 
 def test_a_file_system_that_promises_nothing_is_synced_file_by_file(tmp_path, monkeypatch):
     """On an unknown kind of file system each file gets its own fsync."""
-    monkeypatch.setattr(files, "LOCAL", ())
+    monkeypatch.setattr(files, "LOCAL_FILE_SYSTEMS", ())
     paths = [tmp_path / str(n) for n in range(files.MANY_FILES)]
     for path in paths:
         path.touch()
     synced = []
-    monkeypatch.setattr(files, "sync_file", synced.append)
+    monkeypatch.setattr(files, "sync_path", synced.append)
 
     files.sync_many(paths)
 

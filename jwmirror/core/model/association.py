@@ -11,18 +11,10 @@ UNCAL = "_uncal.fits"  # ends the names of raw exposures
 SCIENCE = "science"  # exptype of the members that an association is about
 SHUTTERS = "msa"  # role of an input that is no member: NIRSpec's shutter configuration
 PIPELINE_OF = {  # asn_type of jwst -> pipeline, by the config's name
-    "image2": "image2",
-    "tso-image2": "image2",
-    "wfs-image2": "image2",
-    "spec2": "spec2",
-    "tso-spec2": "spec2",
-    "nrslamp-spec2": "spec2",
-    "image3": "image3",
-    "wfs-image3": "image3",
-    "spec3": "spec3",
-    "tso3": "tso3",
-    "coron3": "coron3",
-    "ami3": "ami3",
+    **dict.fromkeys(("image2", "tso-image2", "wfs-image2"), "image2"),
+    **dict.fromkeys(("spec2", "tso-spec2", "nrslamp-spec2"), "spec2"),
+    **dict.fromkeys(("image3", "wfs-image3"), "image3"),
+    **{name: name for name in ("spec3", "tso3", "coron3", "ami3")},
 }
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, locked, sync_folder, sync_many
+from jwmirror.core.files import as_store_error, locked, sync_many, sync_path
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
 from jwmirror.store.generations import Generations, StoredGeneration
@@ -103,7 +103,7 @@ def new_folder(to: Path) -> Iterator[Path]:
             yield folder
             sync_many([Path(above) for above, _, _ in os.walk(folder)] + list(_files(folder)))
             os.rename(folder, place)
-            sync_folder(place.parent)
+            sync_path(place.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

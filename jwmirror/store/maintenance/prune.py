@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_folder
+from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Record
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
@@ -240,7 +240,7 @@ def _remove_objects(root: Path, objects: tuple[PrunedObject, ...], held: MirrorL
                 moved.unlink()
             failpoint("prune: object removed")
     for folder in {Objects(root).path(each.sha256).parent for each in objects}:
-        sync_folder(folder)
+        sync_path(folder)
     aside.rmdir()
 
 
@@ -255,7 +255,7 @@ def _put_back(moved: Path, place: Path) -> None:
     with suppress(FileExistsError):
         os.link(moved, place)
     moved.unlink()
-    sync_folder(place.parent)
+    sync_path(place.parent)
 
 
 def _remove_manifests(root: Path) -> None:
@@ -264,7 +264,7 @@ def _remove_manifests(root: Path) -> None:
         manifest = grave.with_name(MANIFEST)
         if manifest.exists():
             manifest.unlink()
-            sync_folder(grave.parent)
+            sync_path(grave.parent)
             failpoint("prune: manifest removed")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, replace_symlink, sync_folder, write_bytes
+from jwmirror.core.files import as_store_error, replace_symlink, sync_path, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
@@ -175,8 +175,8 @@ def _put_aside(root: Path, problem: Problem) -> str:
     why = f"{problem.path}: expected {problem.expected}, found {problem.found}\n"
     write_bytes(place.with_name(f"{place.name}.reason"), why.encode())
     os.rename(damaged, place)
-    sync_folder(folder)
-    sync_folder(damaged.parent)
+    sync_path(folder)
+    sync_path(damaged.parent)
     failpoint("repair: damaged file put aside")
     return f"quarantine/{place.name}"
 
