@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any
 
 from jwmirror import __version__
 from jwmirror.core.errors import StoreError
@@ -36,26 +35,18 @@ class SharedDerivation:
 
     recipe: str
     derivation: Derivation  # of the first of the results
-    steps: dict[str, dict[str, Any]]  # step -> effective parameters
     products: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
-class Pedigree:
-    """The versions of software and references that a group of upstream files was made with."""
+@dataclass(frozen=True, kw_only=True)
+class PedigreeCount:
+    """Number of upstream files made with equal versions of software and references."""
 
     folder: str  # jw01345 o001
     suffix: str
     cal_ver: str
     crds_ctx: str
     sdp_ver: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class PedigreeCount:
-    """Number of upstream files with one pedigree, of them exclusive ones, and their dates."""
-
-    pedigree: Pedigree
     dates: str  # first and last day
     files: int
     exclusive: int  # of them
@@ -77,7 +68,7 @@ class ReportPage:
 
     generation: Generation
     status: Status
-    tiles: tuple[tuple[str, str], ...]  # number, caption
+    downloaded: int  # bytes
     computed: tuple[ComputedResult, ...]
     derivations: tuple[SharedDerivation, ...]
     pedigrees: tuple[PedigreeCount, ...]
@@ -98,33 +89,20 @@ def write_page(
     `provenance_lookup` returns the record of a key, `locate` the path of an object. If the page
     `is_closed`, only its owner can read it: it has pictures of what other users must not read.
     """
-    page = build_page(generation, entries, run, provenance_lookup, locate)
-    write_bytes(path, render(page).encode(), mode=0o600 if is_closed else 0o644)
-
-
-def build_page(
-    generation: Generation,
-    entries: Sequence[Entry],
-    run: Run,
-    provenance_lookup: Callable[[str], Record | None],
-    locate: Callable[[str], Path],
-) -> ReportPage:
-    """Return the content of the report; reads the provenance of all results, and mosaics."""
-    entries = tuple(entries)
+    entries = tuple(entries)  # decoded once
     held = count_files((entry.path, entry.size, entry.state) for entry in entries)
-    status = build_status("", generation, held, run)
     keys = dict.fromkeys(entry.key for entry in entries if entry.key)
     records = {key: record for key in keys if (record := provenance_lookup(key))}
-    computed = computed_results(run, provenance_lookup)
-    return ReportPage(
+    page = ReportPage(
         generation=generation,
-        status=status,
-        tiles=_tiles(generation, status, run, computed),
-        computed=computed,
+        status=build_status("", generation, held, run),
+        downloaded=sum(receipt.downloaded for receipt in run.fetched),
+        computed=computed_results(run, provenance_lookup),
         derivations=shared_derivations(entries, records),
         pedigrees=count_pedigrees(entries),
         pictures=tuple(draw_pictures(entries, set(run.computed_keys), locate)),
     )
+    write_bytes(path, render(page).encode(), mode=0o600 if is_closed else 0o644)
 
 
 def render(page: ReportPage) -> str:
@@ -135,7 +113,12 @@ def render(page: ReportPage) -> str:
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"size": formatting.size, "minute": formatting.minute, "text": _text}
+    environment.filters |= {
+        "size": formatting.size,
+        "minute": formatting.minute,
+        "text": _text,
+        "steps": parameters_by_step,
+    }
     template = environment.get_template("report.html")
     return template.render(page=page, status=page.status, version=__version__, rows=MAX_ROWS)
 
@@ -143,23 +126,6 @@ def render(page: ReportPage) -> str:
 def _text(value: object) -> str:
     """Return a parameter's value as text; strings without quotes."""
     return value if isinstance(value, str) else canonical(value)
-
-
-def _tiles(
-    generation: Generation, status: Status, run: Run, computed: tuple[ComputedResult, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Return the numbers at the top of the page, each with its caption."""
-    files, total = generation.counts["files"], formatting.size(generation.counts["bytes"])
-    downloaded = formatting.size(sum(receipt.downloaded for receipt in run.fetched))
-    seconds = sum(result.seconds for result in computed)
-    return (
-        (f"{files:,}", f"files, {total}"),
-        (f"{len(status.changes):,}", f"changes at MAST, {downloaded} downloaded"),
-        (f"{len(computed):,}", f"results computed in {seconds:.0f} s"),
-        (f"{len(status.out_of_date):,}", "still out of date"),
-        (f"{len(status.waits):,}", "waiting"),
-        (f"{len(status.failures):,}", "failed"),
-    )
 
 
 def computed_results(
@@ -198,7 +164,6 @@ def shared_derivations(
         SharedDerivation(
             recipe=recipe,
             derivation=next(iter(group.values())),
-            steps=parameters_by_step(next(iter(group.values()))),
             products=tuple(sorted(derivation.product for derivation in group.values())),
         )
         for (recipe, _, _), group in sorted(groups.items())
@@ -207,27 +172,25 @@ def shared_derivations(
 
 def count_pedigrees(entries: Iterable[Entry]) -> tuple[PedigreeCount, ...]:
     """Count upstream files by folder, suffix and pedigree."""
-    groups: dict[Pedigree, list[Product]] = {}
+    groups: dict[tuple[str, ...], list[Product]] = {}
     for product in (entry.product for entry in entries if entry.product):
-        groups.setdefault(_pedigree(product), []).append(product)
+        folder = f"jw{product.program:05d} {product.observation}"
+        versions = (product.cal_ver or "", product.crds_ctx or "", product.sdp_ver or "")
+        groups.setdefault((folder, product.suffix, *versions), []).append(product)
     return tuple(
         PedigreeCount(
-            pedigree=pedigree,
+            folder=folder,
+            suffix=suffix,
+            cal_ver=cal_ver,
+            crds_ctx=crds_ctx,
+            sdp_ver=sdp_ver,
             dates=_span([product.date[:10] for product in products if product.date]),
             files=len(products),
             exclusive=sum(product.exclusive for product in products),
         )
-        for pedigree, products in sorted(groups.items(), key=itemgetter(0))
-    )
-
-
-def _pedigree(product: Product) -> Pedigree:
-    return Pedigree(
-        folder=f"jw{product.program:05d} {product.observation}",
-        suffix=product.suffix,
-        cal_ver=product.cal_ver or "",
-        crds_ctx=product.crds_ctx or "",
-        sdp_ver=product.sdp_ver or "",
+        for (folder, suffix, cal_ver, crds_ctx, sdp_ver), products in sorted(
+            groups.items(), key=itemgetter(0)
+        )
     )
 
 

@@ -4,7 +4,9 @@ The fields of the records are the keys of `jwmirror status --json` and `jwmirror
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from jwmirror.core.model import (
     HELD,
@@ -17,7 +19,6 @@ from jwmirror.core.model import (
     Reason,
     Scope,
     Settling,
-    Unsettled,
     Wait,
 )
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED
@@ -27,7 +28,7 @@ LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a ru
 INPUTS = INPUTS_RECOMPUTED.what  # why inputs are recomputed is shown at the inputs
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True)
 class FileCount:
     """Files of one kind in one folder of the view."""
 
@@ -138,7 +139,9 @@ def build_status(
             FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
         ),
         changes=tuple(map(_notice, run.news)),
-        settling=tuple(map(_partly_reprocessed, settling.unsettled)),
+        settling=msgspec.convert(
+            settling.unsettled, tuple[PartlyReprocessed, ...], from_attributes=True
+        ),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
             planned.plans,
@@ -162,20 +165,7 @@ def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:
         total[0] += 1
         total[1] += size
         total[2] += state != HELD
-    return tuple(
-        FileCount(
-            origin=origin,
-            program=program,
-            observation=observation,
-            suffix=suffix,
-            files=files,
-            bytes=size,
-            vanished=vanished,
-        )
-        for (origin, program, observation, suffix), (files, size, vanished) in sorted(
-            totals.items()
-        )
-    )
+    return tuple(FileCount(*location, *total) for location, total in sorted(totals.items()))
 
 
 def split_view_path(path: str) -> tuple[str, str, str, str]:
@@ -183,15 +173,6 @@ def split_view_path(path: str) -> tuple[str, str, str, str]:
     *above, program, observation, filename = path.split("/")
     suffix = filename.rpartition("_")[2].partition(".")[0]
     return above[-1], program, observation, suffix
-
-
-def _partly_reprocessed(unsettled: Unsettled) -> PartlyReprocessed:
-    return PartlyReprocessed(
-        association=unsettled.association,
-        product=unsettled.product,
-        since=unsettled.since,
-        why=unsettled.why,
-    )
 
 
 def _notice(change: Change) -> ChangeNotice:
@@ -301,5 +282,4 @@ def build_history(
 
 def generation_record(generation: Generation) -> Generation:
     """Return a generation as recorded in generation.json, without what the store's class adds."""
-    values = {field.name: getattr(generation, field.name) for field in fields(Generation)}
-    return Generation(**values)
+    return msgspec.convert(vars(generation), Generation)
