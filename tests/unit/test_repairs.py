@@ -159,7 +159,7 @@ def test_what_cannot_be_mended_is_told(small_mirror):
     (outcome,) = repair(small_mirror.root).outcomes
 
     assert not outcome.is_mended
-    assert "take it back from a copy" in outcome.done
+    assert "restore it from a copy" in outcome.done
 
 
 @pytest.mark.parametrize("result", [False, True])
@@ -176,7 +176,7 @@ def test_what_is_another_users_is_left_as_it_is(small_mirror, monkeypatch, resul
     monkeypatch.setattr("jwmirror.store.maintenance.verify.hash_files", denied)
     (outcome,) = repair(root, full=True, refetch=lambda products: ()).outcomes
 
-    assert not outcome.is_mended and "who may read it" in outcome.done
+    assert not outcome.is_mended and "who may read it has to verify" in outcome.done
     assert Objects(root).has(entry.sha256, entry.size)
     assert read_losses(root) == {}
     assert not entry.key or Provenance(root).read(entry.key)

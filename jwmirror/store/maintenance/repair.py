@@ -1,14 +1,17 @@
-"""Repair: mending what verification found, as far as it can be mended; what was done is told.
+"""Repair: correct what verification found, as far as possible, and report what was done.
 
-Objects that MAST still has unchanged are fetched again. Results give way, so that the next run
-makes them again. Views and pointers are rebuilt. Damaged bytes go to quarantine/, never away.
+Objects that MAST still has unchanged are downloaded again. Damaged results are removed, so that the
+next run computes them again. Views and pointers are rebuilt. Damaged bytes are never deleted: they
+are moved to quarantine/.
 """
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
@@ -25,10 +28,17 @@ from jwmirror.store.objects import CLOSED, OPEN, Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import view_folder
 
-Arrival = tuple[Version, Path]  # a product's bytes, verified, in a file that is ours
+Arrival = tuple[Version, Path]  # a verified product, and the file with its bytes
 Refetch = Callable[[Sequence[Product]], Iterable[Arrival | Failure]]
 
-REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "put aside", "tell"
+REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "quarantine", "report"
+PREVIEW = {  # act -> what would be done
+    REFETCH: "would be downloaded again, if MAST has it unchanged",
+    REMAKE: "would be removed, so that the next run computes it again",
+    REBUILD: "would be rebuilt",
+    ASIDE: "would be moved to quarantine/",
+    TELL: "cannot be repaired: restore it from a copy of the mirror",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +46,34 @@ class RepairStep:
     """What is to be done about one problem."""
 
     problem: Problem
-    act: str  # one of the five above
+    act: str  # a key of PREVIEW
     entry: Entry | None = None  # of an object: the newest row that names it
 
 
+class _LostProduct(NamedTuple):
+    """A problem with the object of a product of MAST."""
+
+    problem: Problem
+    entry: Entry
+    product: Product
+
+
 def plan_repair(root: Path, full: bool = False) -> tuple[RepairStep, ...]:
-    """What is wrong, and what can be done about it."""
+    """Return a step for each problem that `verify` finds."""
     problems = verify(root, full).problems
-    wanted = {Path(each.path).name for each in problems if each.kind == "object"}
+    wanted = {Path(problem.path).name for problem in problems if problem.kind == "object"}
     rows = _rows(root, wanted)
-    last = scan_mirror(root).outliving().keys() if wanted else ()
-    return tuple(_step(each, rows, last) for each in problems)
+    outliving = scan_mirror(root).outliving().keys() if wanted else ()
+    return tuple(_step(problem, rows, outliving) for problem in problems)
+
+
+def preview_repair(root: Path, full: bool = False) -> RepairReport:
+    """Return what a repair would try."""
+    outcomes = (
+        RepairOutcome(problem=step.problem, is_mended=False, done=PREVIEW[step.act])
+        for step in plan_repair(root, full)
+    )
+    return RepairReport(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
 
 
 def repair(
@@ -56,112 +83,98 @@ def repair(
     group: str | None = None,
     wait_s: float | None = 0.0,
 ) -> RepairReport:
-    """Mend a mirror; it waits as prune does. `refetch` asks MAST; without it nobody does.
+    """Repair a mirror. `refetch` downloads products again; without it MAST is not asked.
 
-    What can be had from nowhere is written down as lost: its rows stay, and publications go on.
+    An object that cannot be restored is recorded as lost: its rows stay, and publication goes on.
+
+    Raises:
+        HeldError: another process works on the mirror, and did not end within `wait_s` seconds.
+        StoreError: there is no generation, or the disk refused.
     """
     root = Path(root)
     if not Generations(root).folder.is_dir():
-        raise StoreError(f"{root}: no generation is there; there is nothing to repair.")
+        raise StoreError(f"{root}: there is no generation, so there is nothing to repair.")
     with (
-        as_store_error("repair", "what was not mended yet is as it was"),
+        as_store_error("repair", "what was not repaired yet is unchanged"),
         mirror_lock(root, "repair", wait_s, RUN_LOCK),
         mirror_lock(root, "repair", wait_s),
     ):
         steps = plan_repair(root, full)
-        outcomes = [_mended(root, step) for step in steps if step.act != REFETCH]
-        outcomes += _refetched(root, [s for s in steps if s.act == REFETCH], refetch, group)
+        outcomes = [_repaired(root, step) for step in steps if step.act != REFETCH]
+        outcomes += _refetched(root, steps, refetch, group)
         for sha256, loss in read_losses(root).items():
             if Objects(root).has(sha256, loss.size):
                 remove_loss(root, sha256)
     return RepairReport(
         mirror=str(root),
         is_full=full,
-        outcomes=tuple(sorted(outcomes, key=lambda each: each.problem)),
+        outcomes=tuple(sorted(outcomes, key=lambda outcome: outcome.problem)),
     )
-
-
-def preview_repair(root: Path, full: bool = False) -> RepairReport:
-    """What a repair would try, told as its outcomes are."""
-    words = {
-        REFETCH: "would be fetched again, if MAST has it unchanged",
-        REMAKE: "would give way, so that the next run makes it again",
-        REBUILD: "would be rebuilt",
-        ASIDE: "would be moved to quarantine/",
-        TELL: "cannot be mended: take it back from a copy of the mirror",
-    }
-    outcomes = (
-        RepairOutcome(problem=step.problem, is_mended=False, done=words[step.act])
-        for step in plan_repair(root, full)
-    )
-    return RepairReport(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
 
 
 def _rows(root: Path, wanted: set[str]) -> dict[str, Entry]:
-    """sha256 -> the newest row that names it."""
-    found: dict[str, Entry] = {}
+    """Return the newest row of each of the wanted objects, by sha256."""
+    rows: dict[str, Entry] = {}
     for generation in reversed(Generations(root).unpruned()) if wanted else ():
         try:
             sums = generation.columns("sha256").column("sha256")
-        except StoreError:  # damaged, and told as such
+        except StoreError:  # it is damaged, which is another problem
             continue
-        places = [n for n, sha256 in enumerate(sums) if sha256 in wanted - found.keys()]
+        places = [n for n, sha256 in enumerate(sums) if sha256 in wanted - rows.keys()]
         entries = generation.entries() if places else ()
         for place in places:
-            found.setdefault(sums[place], entries[place])
-    return found
+            rows.setdefault(sums[place], entries[place])
+    return rows
 
 
-def _step(problem: Problem, rows: dict[str, Entry], last: Collection[str]) -> RepairStep:
-    """What to do about a problem; `last` are objects that outlive their generations."""
-    if problem.found == DENIED:  # not damaged, as far as we can tell: nothing is put aside
+def _step(problem: Problem, rows: dict[str, Entry], outliving: Collection[str]) -> RepairStep:
+    """Return what to do about a problem; `outliving` are objects of pruned generations."""
+    if problem.found == DENIED:  # perhaps it is not damaged: do not move it
         return RepairStep(problem=problem, act=TELL)
     entry = rows.get(Path(problem.path).name) if problem.kind == "object" else None
     if entry is not None:
         return RepairStep(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
-    if problem.kind == "object" and Path(problem.path).name in last:
+    if problem.kind == "object" and Path(problem.path).name in outliving:
         return RepairStep(problem=problem, act=TELL)
-    act = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
-    return RepairStep(problem=problem, act=act.get(problem.kind, TELL))
+    acts = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
+    return RepairStep(problem=problem, act=acts.get(problem.kind, TELL))
 
 
-# ---- what needs nobody else ------------------------------------------------------------------
+# ---- without MAST ----------------------------------------------------------------------------
 
 
-def _mended(root: Path, step: RepairStep) -> RepairOutcome:
-    """Do what is to be done about a problem; the outcome says so."""
+def _repaired(root: Path, step: RepairStep) -> RepairOutcome:
+    """Take a step that does not need MAST."""
     problem = step.problem
-    if step.act == REMAKE:
-        return _given_way(root, step)
+    if step.act == REMAKE and step.entry:
+        return _result_removed(root, problem, step.entry)
     if step.act == ASIDE:
-        where = _put_aside(root, problem)
-        told = f"moved to {where}; the next run has it anew" if where else "it is not there"
-        return RepairOutcome(problem=problem, is_mended=True, done=told)
+        place = _quarantine(root, problem)
+        done = f"moved to {place}; the next run makes it again" if place else "it does not exist"
+        return RepairOutcome(problem=problem, is_mended=True, done=done)
     if step.act == REBUILD:
         return _rebuilt(root, problem)
-    copy = "not mended: take it back from a copy of the mirror"
-    name = Path(problem.path).stem
-    told = f"not mended: `jwmirror unpin {name}`" if problem.kind == "pin" else copy
+    done = "not repaired: restore it from a copy of the mirror"
+    if problem.kind == "pin":
+        done = f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
     if problem.found == DENIED:
-        told = "left as it is: who may read it has to verify it"
-    return RepairOutcome(problem=problem, is_mended=False, done=told)
+        done = "not changed: a user who may read it has to verify it"
+    return RepairOutcome(problem=problem, is_mended=False, done=done)
 
 
-def _given_way(root: Path, step: RepairStep) -> RepairOutcome:
-    """Let a result that lost an object be made again: its record goes, its row is told as lost."""
-    where = _put_aside(root, step.problem)
-    Provenance(root).path(step.entry.key).unlink(missing_ok=True)
+def _result_removed(root: Path, problem: Problem, entry: Entry) -> RepairOutcome:
+    """Remove the record of a result that lost an object, so that the result is computed again."""
+    place = _quarantine(root, problem)
+    Provenance(root).path(entry.key).unlink(missing_ok=True)
     failpoint("repair: record removed")
-    _lose(root, step.entry, "a result of recalibration; the next run makes it again")
-    moved = f"moved to {where}; " if where else ""
-    told = (
-        f"{moved}record {step.entry.key[:12]} removed: the next run makes {step.entry.path} again"
-    )
-    return RepairOutcome(problem=step.problem, is_mended=False, done=told)
+    _record_loss(root, entry, "a result of recalibration; the next run makes it again")
+    moved = f"moved to {place}; " if place else ""
+    done = f"{moved}record {entry.key[:12]} removed: the next run makes {entry.path} again"
+    return RepairOutcome(problem=problem, is_mended=False, done=done)
 
 
-def _put_aside(root: Path, problem: Problem) -> str:
-    """Move a damaged file to quarantine/, with its reason beside it; "" if it is not there."""
+def _quarantine(root: Path, problem: Problem) -> str:
+    """Move a damaged file to quarantine/, with the reason beside it; "" if it does not exist."""
     damaged = root / problem.path
     if not os.path.lexists(damaged):
         return ""
@@ -182,19 +195,19 @@ def _put_aside(root: Path, problem: Problem) -> str:
 
 
 def _rebuilt(root: Path, problem: Problem) -> RepairOutcome:
-    """Let a pointer or a row of a view be what it must be."""
+    """Correct a pointer, or a link of a view."""
     parts = Path(problem.path).parts
     if problem.path == "CURRENT":
         number = _best(root)
         if number is None:
-            told = "not mended: no generation is whole; take one back from a copy of the mirror"
-            return RepairOutcome(problem=problem, is_mended=False, done=told)
+            done = "not repaired: no generation is complete; restore one from a copy of the mirror"
+            return RepairOutcome(problem=problem, is_mended=False, done=done)
         write_bytes(root / "CURRENT", f"{number}\n".encode())
         failpoint("repair: CURRENT written")
         Generations(root).repair_pointers()
         done = f"it names generation {number} now"
     elif len(parts) > 2 and view_folder(root, int(parts[1])).is_dir():
-        done = _row_rebuilt(root, problem)
+        done = _link_rebuilt(root, problem)
     else:
         Generations(root).repair_pointers()
         done = "rebuilt from CURRENT and its generation"
@@ -202,77 +215,87 @@ def _rebuilt(root: Path, problem: Problem) -> RepairOutcome:
     return RepairOutcome(problem=problem, is_mended=True, done=done)
 
 
-def _row_rebuilt(root: Path, problem: Problem) -> str:
-    """One row of a view, in one rename; what does not belong there is put aside."""
-    where = ""
+def _link_rebuilt(root: Path, problem: Problem) -> str:
+    """Correct a link of a view in one rename; move what does not belong there to quarantine/."""
+    place = ""
     if problem.expected == NOTHING or problem.found == "a file":
-        where = _put_aside(root, problem)
+        place = _quarantine(root, problem)
     if problem.expected != NOTHING:
         (root / problem.path).parent.mkdir(parents=True, exist_ok=True)
         replace_symlink(root / problem.path, problem.expected)
-    return f"moved to {where}" if where else "linked again"
+    return f"moved to {place}" if place else "linked again"
 
 
 def _best(root: Path) -> int | None:
-    """The generation that `current` shows, if it is whole; else the newest that is."""
+    """Return the generation that `current` shows if it is complete, else the newest that is."""
     link = root / "current"
     shown = os.path.basename(os.readlink(link)) if link.is_symlink() else ""
-    whole = []
+    complete = []
     for folder in sorted(root.glob("generations/[0-9]*")):
-        try:
+        with suppress(StoreError):
             generation = Generations(root).read_unpruned(int(folder.name))
             generation.columns("path")
-        except StoreError:
-            continue
-        whole.append(generation.number)
-    if shown.isdigit() and int(shown) in whole:
+            complete.append(generation.number)
+    if shown.isdigit() and int(shown) in complete:
         return int(shown)
-    return max(whole, default=None)
+    return max(complete, default=None)
 
 
-# ---- what MAST may still have ----------------------------------------------------------------
+# ---- with MAST -------------------------------------------------------------------------------
 
 
 def _refetched(
     root: Path, steps: Sequence[RepairStep], refetch: Refetch | None, group: str | None
 ) -> Iterator[RepairOutcome]:
-    """Put damaged bytes aside, take in what MAST gives again, and write down what is lost."""
-    asides = {step.entry.sha256: _put_aside(root, step.problem) for step in steps}
-    products = [step.entry.product for step in steps]
-    wanted = {(s.entry.product.uri, s.entry.sha256) for s in steps}
-    told: dict[str, str] = {}  # file name -> why MAST's bytes were not taken
-    objects, access = Objects(root, group), Generations(root).access()
-    closed = {sha for step in steps for sha in access.closed(entries_of([step.entry]))}
-    for each in refetch(products) if refetch and products else ():
-        if isinstance(each, Failure):
-            told[each.name] = each.message
+    """Move damaged bytes to quarantine/, take in what MAST has unchanged, record what is lost."""
+    lost = [
+        _LostProduct(step.problem, step.entry, step.entry.product)
+        for step in steps
+        if step.act == REFETCH and step.entry and step.entry.product
+    ]
+    places = {each.entry.sha256: _quarantine(root, each.problem) for each in lost}
+    objects = Objects(root, group)
+    reasons = _take_in(root, objects, lost, refetch) if refetch and lost else {}
+    default = "MAST was not asked: name a config" if refetch is None else "MAST has it no longer"
+    for problem, entry, product in lost:
+        place = places[entry.sha256]
+        moved = f"; the damaged bytes are in {place}" if place else ""
+        if objects.has(entry.sha256, entry.size):
+            done = f"downloaded again from MAST{moved}"
+            yield RepairOutcome(problem=problem, is_mended=True, done=done)
             continue
-        version, path = each
+        why = reasons.get(product.filename, default)
+        if refetch is not None:
+            _record_loss(root, entry, why)
+        done = f"lost, {entry.path}: {why}{moved}; restore it from a copy of the mirror"
+        yield RepairOutcome(problem=problem, is_mended=False, done=done)
+
+
+def _take_in(
+    root: Path, objects: Objects, lost: Sequence[_LostProduct], refetch: Refetch
+) -> dict[str, str]:
+    """Take in what MAST has unchanged; return why not, by file name, of the others."""
+    reasons: dict[str, str] = {}
+    wanted = {(each.product.uri, each.entry.sha256) for each in lost}
+    access = Generations(root).access()
+    closed = {sha256 for each in lost for sha256 in access.closed(entries_of([each.entry]))}
+    for arrival in refetch([each.product for each in lost]):
+        if isinstance(arrival, Failure):
+            reasons[arrival.name] = arrival.message
+            continue
+        version, path = arrival
         if (version.product.uri, version.sha256) in wanted:
             objects.take(path, version.sha256, CLOSED if version.sha256 in closed else OPEN)
             failpoint("repair: object taken in")
         else:
             path.unlink()
-            told[version.product.filename] = f"MAST has other bytes of it now ({version.sha256})"
-    nobody = "MAST was not asked: name a config" if refetch is None else "MAST has it no longer"
-    for step in steps:
-        entry, where = step.entry, asides[step.entry.sha256]
-        moved = f"; the damaged bytes are in {where}" if where else ""
-        if objects.has(entry.sha256, entry.size):
-            done = f"fetched again from MAST{moved}"
-            yield RepairOutcome(problem=step.problem, is_mended=True, done=done)
-            continue
-        why = told.get(entry.product.filename, nobody)
-        if refetch is not None:
-            _lose(root, entry, why)
-        done = f"lost, {entry.path}: {why}{moved}; take it back from a copy of the mirror"
-        yield RepairOutcome(problem=step.problem, is_mended=False, done=done)
+            name = version.product.filename
+            reasons[name] = f"MAST has other bytes of it now ({version.sha256})"
+    return reasons
 
 
-def _lose(root: Path, entry: Entry, why: str) -> None:
+def _record_loss(root: Path, entry: Entry, why: str) -> None:
     found_at = datetime.now(UTC).isoformat(timespec="seconds")
-    record_loss(
-        root,
-        Loss(sha256=entry.sha256, size=entry.size, path=entry.path, why=why, found_at=found_at),
-    )
+    loss = Loss(sha256=entry.sha256, size=entry.size, path=entry.path, why=why, found_at=found_at)
+    record_loss(root, loss)
     failpoint("repair: loss written down")
