@@ -1,8 +1,8 @@
-"""Pruning: giving up generations that no policy keeps, and the objects that only they name.
+"""Pruning: remove generations that no policy keeps, and the objects that only they name.
 
-References go before objects: a tombstone says that a generation is given up, then its objects are
-removed, then its manifest. Whoever takes over after a crash finds the manifest of a generation
-with a tombstone, and so what was to go.
+References are removed before objects: a tombstone declares a generation pruned, then its objects
+are removed, then its manifest. After a crash, a manifest beside a tombstone names the objects that
+were to be removed.
 """
 
 import os
@@ -36,15 +36,19 @@ from jwmirror.store.pins import pinned_generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import remove_views
 
-ASIDE = ".pruned"  # below objects/: what is being removed
-STRAY_DAYS = 30  # so long stays what no generation ever named: a run may yet publish it
+ASIDE = ".pruned"  # folder below objects/ for what is being removed
+STRAY_DAYS = 30  # an object that no generation named stays so long: a run may still publish it
 
 
 def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = None) -> Pruning:
-    """What a policy removes; StoreError if the mirror is damaged: what is needed is not known."""
+    """Return what a policy removes.
+
+    Raises:
+        StoreError: the mirror is damaged, so that it is not known what is needed.
+    """
     root, now = Path(root), now or datetime.now(UTC)
     states = scan_mirror(root)
-    _check(states)
+    _check_undamaged(states)
     current = Generations(root).require_current()
     generations = list(states.generations.values())
     kept = retained_generations(generations, current.number, pinned_generations(root), policy, now)
@@ -54,7 +58,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     newest = _newest(states, dropped)
     needed = _needed(states, kept, newest) | left.unpublished
     objects = tuple(_unneeded(root, states, needed, left.arrived, now))
-    gone = {each.sha256 for each in objects}
+    gone = {pruned.sha256 for pruned in objects}
     return Pruning(
         mirror=str(root),
         policy=str(policy),
@@ -62,68 +66,71 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
         generations=tuple(sorted(dropped)),
         newest={str(number): newest.get(number, ()) for number in sorted(dropped)},
         objects=objects,
-        bytes=sum(each.size for each in objects),
-        records=tuple(_lost_records(root, states, kept, gone)),
+        bytes=sum(pruned.size for pruned in objects),
+        records=tuple(_unneeded_records(root, states, kept, gone)),
         folders=left.gone,
         files=(*_spent_receipts(root, left.orders, gone), *_pages(root, dropped)),
     )
 
 
 def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pruning:
-    """Remove what a policy does not keep; what was removed.
+    """Remove what a policy does not keep; return what was removed.
 
-    It waits `wait_s` (None: as long as it takes) for a run under way and for who changes the
-    mirror; then LockedError.
-    After a crash anywhere every generation that stays is whole, and pruning again completes it.
+    After a crash every generation that stays is complete, and the next prune finishes the work.
+
+    Raises:
+        LockedError: a run or another change of the mirror did not end within `wait_s` seconds (None:
+            wait without limit).
+        StoreError: as `plan_pruning`.
     """
     root = Path(root)
     Generations(root).require_current()
     with (
-        as_store_error("prune", "every generation that stays is whole"),
+        as_store_error("prune", "every generation that stays is complete"),
         mirror_lock(root, "prune", wait_s, RUN_LOCK),
-        mirror_lock(root, "prune", wait_s) as held,
+        mirror_lock(root, "prune", wait_s) as lock,
     ):
-        _take_back(root)
+        _restore_interrupted(root)
         plan = plan_pruning(root, policy)
-        held.check()
-        _give_up(root, plan)
-        _remove_objects(root, plan.objects, held)
+        lock.check()
+        _write_tombstones(root, plan)
+        _remove_objects(root, plan.objects, lock)
         _remove_manifests(root)
         for key in plan.records:
             Provenance(root).path(key).unlink(missing_ok=True)
         failpoint("prune: records removed")
-        for each in (*plan.files, *plan.folders):
-            _remove(root / each)
+        for path in (*plan.files, *plan.folders):
+            _remove(root / path)
         failpoint("prune: leavings removed")
     return plan
 
 
-# ---- what goes -------------------------------------------------------------------------------
+# ---- what is removed -------------------------------------------------------------------------
 
 
-def _check(states: MirrorScan) -> None:
+def _check_undamaged(states: MirrorScan) -> None:
     if states.problems:
         first = states.problems[0]
         raise StoreError(
-            f"{first.path}: expected {first.expected}, found {first.found}; what the mirror needs "
-            f"is not known ({len(states.problems)} such problems), so nothing was pruned; see "
-            "`jwmirror verify`, and take it back from a copy of the mirror."
+            f"{first.path}: expected {first.expected}, found {first.found}; so it is not known "
+            f"what the mirror needs ({len(states.problems)} such problems); nothing was pruned; "
+            "use `jwmirror verify`, and restore the file from a copy of the mirror."
         )
 
 
 def _newest(states: MirrorScan, dropped: Collection[int]) -> dict[int, tuple[RetainedVersion, ...]]:
-    """Generation to be dropped -> what it has that is the newest version of its product."""
-    found: dict[int, list[RetainedVersion]] = {}
-    for number, kept in states.newest().values():
+    """Return the newest versions of products that each dropped generation has, by number."""
+    newest: dict[int, list[RetainedVersion]] = {}
+    for number, version in states.newest().values():
         if number in dropped:
-            found.setdefault(number, []).append(kept)
-    return {number: tuple(rows) for number, rows in found.items()}
+            newest.setdefault(number, []).append(version)
+    return {number: tuple(versions) for number, versions in newest.items()}
 
 
 def _needed(
     states: MirrorScan, kept: dict[int, str], newest: dict[int, tuple[RetainedVersion, ...]]
 ) -> set[str]:
-    """Every object that must stay: those of the generations that stay, and newest versions."""
+    """Return the objects of the generations that stay, and of the newest versions."""
     needed = states.outliving().keys() | {row.sha256 for rows in newest.values() for row in rows}
     return needed.union(*(states.rows[number].sha256 for number in kept))
 
@@ -131,31 +138,32 @@ def _needed(
 def _unneeded(
     root: Path, states: MirrorScan, needed: set[str], arrived: Collection[str], now: datetime
 ) -> Iterator[PrunedObject]:
-    """Objects on disk that a given up generation named; and strays that are old, and of no receipt.
+    """Yield unneeded objects that a generation named; and others if they are old.
 
-    `arrived` is what receipts name that a run may yet publish.
+    Objects that `arrived` and are named in no generation are kept: a run may still publish them.
     """
     named = {sha256 for rows in states.rows.values() for sha256 in rows.sha256}
     named |= {kept.sha256 for rows in states.tombs.values() for kept in rows}
     for number in states.tombs:
         manifest = root / "generations" / f"{number:06d}" / MANIFEST
-        if manifest.exists():  # a prune that was stopped left it
+        if manifest.exists():  # of an interrupted prune
             named |= set(read_columns(manifest, ["sha256"]).column("sha256"))
     old = (now - timedelta(days=STRAY_DAYS)).timestamp()
     for folder in sorted((root / "objects").glob("[0-9a-f][0-9a-f]")):
         for file in os.scandir(folder):
-            found = file.stat()
-            is_forgotten = found.st_mtime < old and file.name not in arrived
-            if file.name not in needed and (file.name in named or is_forgotten):
-                yield PrunedObject(sha256=file.name, size=found.st_size, touched=found.st_mtime_ns)
+            status = file.stat()
+            is_stray = status.st_mtime < old and file.name not in arrived
+            if file.name not in needed and (file.name in named or is_stray):
+                size, touched = status.st_size, status.st_mtime_ns
+                yield PrunedObject(sha256=file.name, size=size, touched=touched)
 
 
-def _lost_records(
+def _unneeded_records(
     root: Path, states: MirrorScan, kept: dict[int, str], gone: set[str]
 ) -> Iterator[str]:
-    """Keys whose result loses an object, or has lost one, and that no kept generation shows.
+    """Yield keys of results that lose or lost an object, and that no kept generation needs.
 
-    What a shown result was made of, result by result, stays on record: its access depends on it.
+    A generation needs its results and what they were made from: their access depends on it.
     """
     provenance, objects = Provenance(root), Objects(root)
     paths = sorted(provenance.folder.glob("*.json"))
@@ -169,27 +177,27 @@ def _lost_records(
 
 
 def _ancestry(records: Mapping[str, Record], keys: Collection[str]) -> set[str]:
-    """Return the keys, and those of the results that theirs were made of, result by result."""
+    """Return the keys, and those of all results that they were made from."""
     makers: dict[str, list[str]] = {}
     for key, record in records.items():
         for file in record.files:
             makers.setdefault(file.sha256, []).append(key)
-    found, pending = set(keys), list(keys)
+    ancestry, pending = set(keys), list(keys)
     while pending:
-        record = records.get(pending.pop())
-        for item in record.derivation.inputs if record else ():
-            new = set(makers.get(item.sha256, ())) - found
-            found |= new
+        made = records.get(pending.pop())
+        for item in made.derivation.inputs if made else ():
+            new = set(makers.get(item.sha256, ())) - ancestry
+            ancestry |= new
             pending += new
-    return found
+    return ancestry
 
 
 def _spent_receipts(root: Path, orders: frozenset[str], gone: set[str]) -> Iterator[str]:
-    """Fetch receipts of which no object stays, and that no run asks for that stays."""
+    """Yield the fetch receipts that no object and no order of a run needs any more."""
     objects = Objects(root)
     for name, receipt in fetch_receipts(root):
-        held = (v.sha256 for v in receipt.versions if v.sha256 not in gone)
-        if name not in orders and not any(objects.has(sha256) for sha256 in held):
+        rest = (v.sha256 for v in receipt.versions if v.sha256 not in gone)
+        if name not in orders and not any(objects.has(sha256) for sha256 in rest):
             yield f"receipts/fetch/{name}.json"
 
 
@@ -198,11 +206,11 @@ def _pages(root: Path, dropped: Collection[int]) -> list[str]:
     return [str(page.relative_to(root)) for page in pages if page.is_file()]
 
 
-# ---- removing it -----------------------------------------------------------------------------
+# ---- removal ---------------------------------------------------------------------------------
 
 
-def _give_up(root: Path, plan: Pruning) -> None:
-    """Say of each generation that its rows are given up; then remove its view."""
+def _write_tombstones(root: Path, plan: Pruning) -> None:
+    """Declare generations pruned; then remove their views."""
     pruned_at = datetime.now(UTC).isoformat(timespec="seconds")
     for number in plan.generations:
         path = root / "generations" / f"{number:06d}" / PRUNED
@@ -212,64 +220,63 @@ def _give_up(root: Path, plan: Pruning) -> None:
             Tombstone(generation=number, pruned_at=pruned_at, policy=plan.policy, kept=kept),
         )
         failpoint("prune: generation given up")
-    for grave in _graves(root):
-        for torn in grave.parent.glob(f".{PRUNED}.*"):  # a prune that was stopped left it
+    for tombstone in _tombstones(root):
+        for torn in tombstone.parent.glob(f".{PRUNED}.*"):  # of an interrupted prune
             torn.unlink()
-    remove_views(root, {each.number for each in Generations(root).unpruned()})
+    remove_views(root, {generation.number for generation in Generations(root).unpruned()})
     failpoint("prune: views removed")
 
 
-def _remove_objects(root: Path, objects: tuple[PrunedObject, ...], held: MirrorLock) -> None:
-    """Remove objects, but for those that were taken in again since they were looked at.
+def _remove_objects(root: Path, objects: tuple[PrunedObject, ...], lock: MirrorLock) -> None:
+    """Remove objects, except those that were taken in again since the plan was made.
 
-    Each is moved aside first: who takes the same bytes in either finds it in place, and touches it,
-    or does not find it, and puts his own there.
+    Each is moved to another folder first. A process that takes the same bytes in meanwhile either
+    finds the object and touches it, or does not find it and adds its own.
     """
     aside = root / "objects" / ASIDE
     aside.mkdir(exist_ok=True)
-    for each in objects:
-        held.check()
-        place = Objects(root).path(each.sha256)
+    for pruned in objects:
+        lock.check()
+        path, moved = Objects(root).path(pruned.sha256), aside / pruned.sha256
         with suppress(FileNotFoundError):
-            moved = aside / each.sha256
-            os.rename(place, moved)
+            os.rename(path, moved)
             failpoint("prune: object moved aside")
-            if moved.stat().st_mtime_ns != each.touched:
-                _put_back(moved, place)
+            if moved.stat().st_mtime_ns != pruned.touched:
+                _put_back(moved, path)
             else:
                 moved.unlink()
             failpoint("prune: object removed")
-    for folder in {Objects(root).path(each.sha256).parent for each in objects}:
+    for folder in {Objects(root).path(pruned.sha256).parent for pruned in objects}:
         sync_path(folder)
     aside.rmdir()
 
 
-def _take_back(root: Path) -> None:
-    """Put back what a prune that was stopped had moved aside: it is judged anew."""
+def _restore_interrupted(root: Path) -> None:
+    """Put back what an interrupted prune had moved: it may be needed again."""
     aside = root / "objects" / ASIDE
     for moved in sorted(aside.glob("*")):
         _put_back(moved, Objects(root).path(moved.name))
 
 
-def _put_back(moved: Path, place: Path) -> None:
+def _put_back(moved: Path, path: Path) -> None:
     with suppress(FileExistsError):
-        os.link(moved, place)
+        os.link(moved, path)
     moved.unlink()
-    sync_path(place.parent)
+    sync_path(path.parent)
 
 
 def _remove_manifests(root: Path) -> None:
-    """Remove the manifests of generations that were given up; their objects are gone."""
-    for grave in _graves(root):
-        manifest = grave.with_name(MANIFEST)
+    """Remove the manifests of pruned generations, whose objects are removed by now."""
+    for tombstone in _tombstones(root):
+        manifest = tombstone.with_name(MANIFEST)
         if manifest.exists():
             manifest.unlink()
-            sync_path(grave.parent)
+            sync_path(tombstone.parent)
             failpoint("prune: manifest removed")
 
 
-def _graves(root: Path) -> list[Path]:
-    """The tombstones of all generations that were given up."""
+def _tombstones(root: Path) -> list[Path]:
+    """Return the tombstones of all pruned generations."""
     return sorted(root.glob(f"generations/[0-9]*/{PRUNED}"))
 
 
