@@ -232,7 +232,7 @@ def test_an_adopted_file_is_as_exclusive_as_mast_lists_it(scene, accesses, is_op
         scene.root,
         folder,
         {offered.filename: offered},
-        held=(),
+        stored=(),
         describe=lambda of, path, sha256, size: Version(product=of, sha256=sha256, size=size),
         check=lambda path, name: None,
         into=incoming,

@@ -59,7 +59,7 @@ def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
     assert {entry.filename for entry in Generations(root).entries()} == adopted
     again = run("adopt", mine, "--all", "--config", config)
     assert "0 files of 0 B adopted" in again
-    assert "the mirror has it already" in again
+    assert "the mirror already has MAST's version" in again
 
 
 @pytest.mark.timeout(60)

@@ -10,13 +10,8 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.checkout import (
-    MODES,
-    check_out,
-    generation_at,
-    moment_of,
-    plan_checkout,
-)
+from jwmirror.store.maintenance.checkout import MODES, check_out, plan_checkout
+from jwmirror.store.maintenance.lookup import generation_at, moment_of
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
 from tests.setup.mirrors import store_row

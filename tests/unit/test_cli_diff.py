@@ -159,7 +159,7 @@ def test_a_file_of_one_side_only(mirror):
         (("1", "9"), "generation 9: there is no"),
         (
             ("deep", "2"),
-            "a pin (there are none) or `current`; a recipe of the current generation is :deep",
+            "a pin (no pins exist) or `current`; a recipe of the current generation is :deep",
         ),
         ((":shallow", "2"), "which are: deep, quick, upstream"),
         (("1", "2", CAL.replace("cal", "cak")), f"did you mean {CAL}"),

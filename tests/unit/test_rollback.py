@@ -146,7 +146,7 @@ def test_what_is_not_there_has_no_name(mirror):
     """Neither a generation that is not there can be pinned, nor a name that is not there used."""
     with pytest.raises(StoreError, match="generation 9 is not there"):
         add_pin(mirror, "paper", 9)
-    with pytest.raises(StoreError, match=r"a pin \(there are none\) or `current`"):
+    with pytest.raises(StoreError, match=r"a pin \(no pins exist\) or `current`"):
         generation_named(mirror, "paper")
     with pytest.raises(StoreError, match=r"generation 9: .* `jwmirror log` lists"):
         generation_named(mirror, "9")

@@ -4,13 +4,8 @@ from pathlib import Path
 
 from jwmirror.core.model.maintenance import BagReport, Checkout
 from jwmirror.store.maintenance.bag import freeze, plan_freeze
-from jwmirror.store.maintenance.checkout import (
-    check_out,
-    generation_at,
-    moment_of,
-    plan_checkout,
-)
-from jwmirror.store.maintenance.lookup import generation_named
+from jwmirror.store.maintenance.checkout import check_out, plan_checkout
+from jwmirror.store.maintenance.lookup import generation_at, generation_named, moment_of
 
 PROJECT = Path(__file__).parents[3]
 

@@ -1,6 +1,7 @@
-"""Adoption: files that people have already come into the store as if they had been fetched.
+"""Adoption: import files that the user already has.
 
-Each is copied, and the copy is hashed and held to MAST's checksum; only what matches is taken in.
+Each file is copied, and the copy is compared with MAST's size and checksum. Only equal ones are
+taken in.
 """
 
 import fcntl
@@ -23,7 +24,7 @@ from jwmirror.store.objects import Objects
 
 
 class _UnreadableError(Exception):
-    """A file's bytes cannot be had; why."""
+    """A file cannot be read; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -37,53 +38,56 @@ def adopt(
     root: Path,
     folder: Path,
     wanted: Mapping[str, Product],
-    held: Iterable[str],
+    stored: Iterable[str],
     describe: Callable[[Product, Path, str, int], Version],
     check: Callable[[Path, str], None],
     into: Path | None,
     group: str | None = None,
 ) -> AdoptionReport:
-    """Take in the files below `folder` that are products MAST has now; they are not changed.
+    """Take in copies of the files below `folder` that are products of MAST.
 
-    A file that cannot be read is told with why, as one that is not MAST's, and the rest go on.
-
-    `wanted`: file name -> product that the mirror lacks; `held`: names it has already. `check`
-    raises RejectedError if a file cannot be read as what its name says, `describe` makes its
-    version. `into` is an empty folder of the store's file system; None: nothing is taken in, it is
-    only told what would be.
+    `wanted` are the products that the mirror lacks, by file name; `stored` the names that it has.
+    `check` raises RejectedError if a file does not have the format of its name, `describe` makes a
+    file's version. `into` is an empty folder on the store's file system; None only reports what
+    would be done. A file that is not adopted is reported with the reason.
     """
-    files, versions, copies, known = [], [], [], set(held)
-    with as_store_error("adopt", "what has no receipt is not adopted"):
+    files: list[AdoptedFile] = []
+    adopted: list[tuple[Product, _Sums]] = []
+    copies: list[Path] = []
+    known = set(stored)
+    with as_store_error("adopt", "a file without a receipt is not adopted"):
         for path, unlisted in _files(Path(folder)):
             copy = into / str(len(copies)) if into else None
             why, sums = unlisted or _why_not(path, wanted, known), None
             if not why:
-                why, sums = _judged(path, copy, wanted[path.name], check)
+                why, sums = _compared(path, copy, wanted[path.name], check)
             if sums:
                 known.add(path.name)
-                versions.append((wanted[path.name], sums))
+                adopted.append((wanted[path.name], sums))
                 copies += [copy] if copy else []
             elif copy:
                 copy.unlink(missing_ok=True)
             files.append(AdoptedFile(file=str(path), is_adopted=not why, why=why))
-        receipt = _taken(Path(root), versions, copies, describe, group) if into and versions else ""
+        receipt = ""
+        if into and adopted:
+            receipt = _taken_in(Path(root), adopted, copies, describe, group)
     return AdoptionReport(
         mirror=str(root),
         folder=str(folder),
         files=tuple(files),
-        bytes=sum(sums.size for _, sums in versions),
+        bytes=sum(sums.size for _, sums in adopted),
         receipt=receipt,
     )
 
 
 def check_folder(folder: Path) -> None:
-    """StoreError unless there is a folder to adopt files from."""
+    """StoreError unless the folder exists."""
     if not Path(folder).is_dir():
-        raise StoreError(f"{folder}: expected a folder with files to adopt, found none.")
+        raise StoreError(f"{folder}: expected a folder with files to adopt; it does not exist.")
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The files below a folder; and folders that cannot be listed, with why."""
+    """Yield the files below a folder; then the folders that cannot be listed, with the reason."""
     check_folder(folder)
     unlisted: list[OSError] = []
     for above, folders, names in os.walk(folder, onerror=unlisted.append):
@@ -92,36 +96,36 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     yield from ((Path(err.filename), f"cannot be listed: {err.strerror}") for err in unlisted)
 
 
-def _why_not(path: Path, wanted: Mapping[str, Product], held: Iterable[str]) -> str:
-    """What speaks against a file before it is opened; "" if nothing."""
+def _why_not(path: Path, wanted: Mapping[str, Product], stored: Iterable[str]) -> str:
+    """Return why a file cannot be adopted, as far as known without reading it; "" if it can."""
     name = path.name
-    if name in held:
-        return "the mirror has it already, as MAST has it"
+    if name in stored:
+        return "the mirror already has MAST's version"
     if name not in wanted:
-        return "no product of that name is selected by the config and listed by MAST"
+        return "the config selects, and MAST lists, no product of that name"
     product = wanted[name]
     if not product.checksum and not (product.validator or "").startswith("sha256:"):
-        return "MAST keeps no checksum of it to hold it to; the next run fetches it"
+        return "MAST has no checksum to compare it with; the next run downloads it"
     if not os.path.isfile(path):
-        return "expected a file, found something else, or a link to nothing"
+        return "expected a file, found something else, or a broken link"
     return ""
 
 
-def _judged(
+def _compared(
     path: Path, copy: Path | None, product: Product, check: Callable[[Path, str], None]
 ) -> tuple[str, _Sums | None]:
-    """Why a file, or its copy, is not what MAST has, or its sums."""
+    """Copy a file, and return why it is not MAST's version, or its sums."""
     try:
-        brought = _brought(path, copy)
-        sums = _sums(brought)
+        file = _copied(path, copy)
+        sums = _sums(file)
     except _UnreadableError as err:
         return str(err), None
-    why = _mismatch(product, sums) or _unreadable(check, brought, path.name)
+    why = _mismatch(product, sums) or _format_error(check, file, path.name)
     return why, None if why else sums
 
 
-def _brought(path: Path, copy: Path | None) -> Path:
-    """The file itself, or its copy; blocks are shared where the file system can."""
+def _copied(path: Path, copy: Path | None) -> Path:
+    """Return the copy, which shares blocks if the file system can; without one the file itself."""
     if copy is None:
         return path
     if not _cloned(path, copy):
@@ -132,7 +136,7 @@ def _brought(path: Path, copy: Path | None) -> Path:
 
 
 def _cloned(path: Path, copy: Path) -> bool:
-    """Whether a copy could be made that shares the file's blocks."""
+    """Return whether a copy could be made that shares the file's blocks."""
     with suppress(OSError), open(path, "rb") as source, open(copy, "xb") as target:
         fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
         return True
@@ -140,7 +144,7 @@ def _cloned(path: Path, copy: Path) -> bool:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """A file's bytes; _UnreadableError where they cannot be had."""
+    """Yield a file's bytes. _UnreadableError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             while block := file.read(BLOCK):
@@ -150,7 +154,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _sums(path: Path) -> _Sums:
-    """Length and sums of a file, read once."""
+    """Return the length and sums of a file, which is read once."""
     md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
     for block in _blocks(path):
         size += len(block)
@@ -160,7 +164,7 @@ def _sums(path: Path) -> _Sums:
 
 
 def _mismatch(product: Product, sums: _Sums) -> str:
-    """How a file's bytes are not those that MAST has; "" if they are."""
+    """Return how a file differs from what MAST lists; "" if it does not."""
     if product.size not in (None, sums.size):
         return f"size: expected {product.size} bytes, found {sums.size}"
     if product.checksum:
@@ -170,7 +174,7 @@ def _mismatch(product: Product, sums: _Sums) -> str:
     return "" if expected == sums.sha256 else f"sha256: expected {expected}, found {sums.sha256}"
 
 
-def _unreadable(check: Callable[[Path, str], None], path: Path, name: str) -> str:
+def _format_error(check: Callable[[Path, str], None], path: Path, name: str) -> str:
     try:
         check(path, name)
     except RejectedError as err:
@@ -178,17 +182,17 @@ def _unreadable(check: Callable[[Path, str], None], path: Path, name: str) -> st
     return ""
 
 
-def _taken(
+def _taken_in(
     root: Path,
-    found: list[tuple[Product, _Sums]],
+    adopted: list[tuple[Product, _Sums]],
     copies: list[Path],
     describe: Callable[[Product, Path, str, int], Version],
     group: str | None,
 ) -> str:
-    """Take the copies in, then say so in a receipt, as a fetch does; where that is."""
+    """Take the copies in, and write a receipt as a fetch does; return the receipt's path."""
     versions = [
         describe(product, copy, sums.sha256, sums.size)
-        for (product, sums), copy in zip(found, copies, strict=True)
+        for (product, sums), copy in zip(adopted, copies, strict=True)
     ]
     Objects(root, group).take_all(versions, copies)
     failpoint("adopt: objects taken in")

@@ -9,7 +9,6 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -17,7 +16,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, locked, sync_many, sync_path
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
-from jwmirror.store.generations import Generations, StoredGeneration
+from jwmirror.store.generations import Generations
 from jwmirror.store.losses import current_losses
 from jwmirror.store.objects import SHARED, Objects
 
@@ -28,50 +27,56 @@ OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirr
 
 
 def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
-    """What a checkout gives; StoreError if the folder is in use, or an object is missing."""
+    """Return what a checkout would make.
+
+    Raises:
+        StoreError: the folder is in use, or an object is missing.
+    """
     check_target(Path(root), Path(to))
     generation = Generations(root).read_unpruned(number)
     rows = generation.columns("path", "sha256", "size")
     Generations(root).check_objects(rows)
-    gone = current_losses(Path(root))
+    lost = current_losses(Path(root))
     columns = (rows.column(name) for name in ("path", "sha256", "size"))
-    there = [row for row in zip(*columns, strict=True) if row[1] not in gone]
+    present = [row for row in zip(*columns, strict=True) if row[1] not in lost]
     return Checkout(
         mirror=str(root),
         generation=number,
         made_at=generation.made_at,
         to=str(to),
         mode=mode,
-        files=len(there),
-        bytes=sum(size for _, _, size in there),
-        lost=tuple(sorted(set(rows.column("path")) - {path for path, _, _ in there})),
+        files=len(present),
+        bytes=sum(size for _, _, size in present),
+        lost=tuple(sorted(set(rows.column("path")) - {path for path, _, _ in present})),
     )
 
 
 def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkout:
-    """Show a generation in the folder `to`, which appears whole, in one step.
+    """Show a generation in the folder `to`, which appears complete, in one step.
 
-    Links are relative where the folder is in the mirror, else absolute. Copies and reflinks can be
-    written to by their owner; hard links are the objects themselves. What others may not read in
-    the store, they may not read there. Files that are known as lost are left out, and told.
+    Links are relative if the folder is in the mirror, else absolute. The owner can write to copies
+    and reflinks; hard links are the objects themselves. All have the access of the objects. Files
+    that are lost are left out, and listed in the returned record.
+
+    Raises:
+        StoreError: as `plan_checkout`, or the disk refused.
     """
     plan = plan_checkout(root, number, to, mode)
     rows, left_out = Generations(root).read(number).columns("path", *COLUMNS), set(plan.lost)
-    Objects(root).close(
-        Generations(root).access().closed(rows)
-    )  # links and copies have their modes
+    closed = Generations(root).access().closed(rows)
+    Objects(root).close(closed)  # links and copies have the objects' modes
     pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
     with as_store_error("checkout", f"{to} is whole, or not there"):
         with new_folder(Path(to)) as folder:
-            fill = (pair for pair in pairs if pair[0] not in left_out)
-            place_files(Path(root), fill, folder, Path(to), mode)
+            files = (pair for pair in pairs if pair[0] not in left_out)
+            place_files(Path(root), files, folder, Path(to), mode)
             failpoint("checkout: filled")
         failpoint("checkout: named")
     return plan
 
 
 def check_target(root: Path, to: Path) -> None:
-    """StoreError unless a folder is free to be written, and is not one of the store's own."""
+    """StoreError if a folder is not empty, or belongs to the mirror."""
     place, mirror = Path(os.path.realpath(to)), Path(os.path.realpath(root))
     inside = place.relative_to(mirror).parts if place.is_relative_to(mirror) else ("elsewhere",)
     if not inside or inside[0] in OWN:
@@ -85,31 +90,32 @@ def check_target(root: Path, to: Path) -> None:
 
 @contextmanager
 def new_folder(to: Path) -> Iterator[Path]:
-    """A fresh folder that takes its place, durable, in one rename; on an error nothing is left.
+    """Yield a temporary folder, and rename it to `to` when the block ends, durably.
 
-    What a killed process left of it goes the next time: it has no lock any more.
+    An error leaves nothing. What a killed process left is removed by the next one, which finds it
+    without a lock.
     """
-    place = Path(os.path.abspath(to))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{place.name[:60]}.unfinished-"
-    for left in place.parent.glob(f"{glob.escape(prefix)}*"):
-        with locked(left) as is_dead:
+    target = Path(os.path.abspath(to))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name[:60]}.unfinished-"
+    for unfinished in target.parent.glob(f"{glob.escape(prefix)}*"):
+        with locked(unfinished) as is_dead:
             if is_dead:
-                shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=prefix))
+                shutil.rmtree(unfinished, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
     try:
         with locked(folder):
             folder.chmod(0o755)
             yield folder
             sync_many([Path(above) for above, _, _ in os.walk(folder)] + list(_files(folder)))
-            os.rename(folder, place)
-            sync_path(place.parent)
+            os.rename(folder, target)
+            sync_path(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files below a folder that are no links."""
+    """Return the files below a folder except links."""
     paths = (Path(above) / name for above, _, names in os.walk(folder) for name in names)
     return (path for path in paths if not path.is_symlink())
 
@@ -117,90 +123,62 @@ def _files(folder: Path) -> Iterator[Path]:
 def place_files(
     root: Path, files: Iterable[tuple[str, str]], folder: Path, to: Path, mode: str
 ) -> None:
-    """Put objects (path, sha256) below `folder`, which will be `to`; StoreError if it cannot be."""
-    act, made = _act(Path(root), Path(os.path.abspath(to)), mode), set()
+    """Place objects, given as (path, sha256), below `folder`, which will be renamed to `to`.
+
+    Raises:
+        StoreError: the disk or the file system refused.
+    """
+    place, parents = _placer(Path(root), Path(os.path.abspath(to)), mode), set()
     for path, sha256 in files:
         parent = path.rpartition("/")[0]
-        if parent not in made:
+        if parent not in parents:
             (folder / parent).mkdir(parents=True, exist_ok=True)
-            made.add(parent)
+            parents.add(parent)
         try:
-            act(path, Objects(root).path(sha256), folder / path)
+            place(path, Objects(root).path(sha256), folder / path)
         except OSError as err:
             raise _refused(mode, path, to, err) from err
 
 
-def _act(root: Path, to: Path, mode: str) -> Callable[[str, Path, Path], None]:
-    """How one object gets to its place."""
+def _placer(root: Path, to: Path, mode: str) -> Callable[[str, Path, Path], None]:
+    """Return a function that places one object: (path in the view, object, new file)."""
     if mode == SYMLINK:
         mirror = Path(os.path.abspath(root))
         objects = mirror / "objects"
         if to.is_relative_to(mirror):
             above = os.path.relpath(objects, to)
-            return lambda path, found, place: place.symlink_to(
-                f"{'../' * path.count('/')}{above}/{found.parent.name}/{found.name}"
+            return lambda path, source, file: file.symlink_to(
+                f"{'../' * path.count('/')}{above}/{source.parent.name}/{source.name}"
             )
-        return lambda path, found, place: place.symlink_to(objects / found.parent.name / found.name)
+        return lambda path, source, file: file.symlink_to(
+            objects / source.parent.name / source.name
+        )
     if mode == HARDLINK:
-        return lambda path, found, place: os.link(found, place)
-    copied = _clone if mode == REFLINK else shutil.copyfile
+        return lambda path, source, file: os.link(source, file)
+    copy_bytes: Callable[[Path, Path], object] = _clone if mode == REFLINK else shutil.copyfile
 
-    def copy(path: str, found: Path, place: Path) -> None:
-        """Nobody may read the copy before it has the object's mode."""
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        copied(found, place)
-        facts = found.stat()
-        if stat.S_IMODE(facts.st_mode) == SHARED:
-            os.chown(place, -1, facts.st_gid)
-        place.chmod(stat.S_IMODE(facts.st_mode) | stat.S_IWUSR)
+    def copy(path: str, source: Path, file: Path) -> None:
+        """Copy an object; only the owner can read the copy before it has the object's mode."""
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        copy_bytes(source, file)
+        status = source.stat()
+        if stat.S_IMODE(status.st_mode) == SHARED:
+            os.chown(file, -1, status.st_gid)
+        file.chmod(stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
 
     return copy
 
 
-def _clone(found: Path, place: Path) -> None:
+def _clone(source: Path, file: Path) -> None:
     """Let a file share the blocks of another, until one of them is written to."""
-    with open(found, "rb") as source, open(place, "wb") as target:
-        fcntl.ioctl(target.fileno(), FICLONE, source.fileno())
+    with open(source, "rb") as old, open(file, "wb") as new:
+        fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
 
 
 def _refused(mode: str, path: str, to: Path, err: OSError) -> StoreError:
-    """What to do where the file system does not do what was asked."""
+    """Return an error that names the next step."""
     cannot = err.errno in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EPERM)
     step = f"it cannot have {mode}s of this mirror's files: use --mode copy" if cannot else ""
     gone = "its object is gone: was the generation pruned meanwhile?"
     step = step or (gone if isinstance(err, FileNotFoundError) else "make room, and try again")
     return StoreError(f"{path} in {to}: {err.strerror}; nothing was left there; {step}.")
-
-
-# ---- as of a day -----------------------------------------------------------------------------
-
-
-def moment_of(text: str) -> datetime:
-    """The time that a day or time (ISO; UTC where it names no zone) means; a day means its end."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as err:
-        raise StoreError(
-            f"{text!r}: expected a day (2026-03-01) or a time (2026-03-01T12:30, UTC)."
-        ) from err
-    if len(text) <= len("2026-03-01"):
-        found = datetime.combine(found.date(), time.max)
-    return found.replace(tzinfo=found.tzinfo or UTC)
-
-
-def generation_at(root: Path, when: datetime) -> StoredGeneration:
-    """The state that was current then: the first that is old enough, from the current one back.
-
-    The line of parents is followed, so what a rollback left behind is not found, and a clock that
-    went wrong changes no order. StoreError if it was pruned, or nothing was published yet.
-    """
-    generations = Generations(root)
-    found = generations.require_current()
-    while datetime.fromisoformat(found.made_at) > when:
-        if found.parent is None:
-            raise StoreError(
-                f"{root} as of {when.isoformat()}: nothing was published yet; its first generation "
-                f"({found.number}) is of {found.made_at}."
-            )
-        found = generations.read(found.parent)
-    return generations.read_unpruned(found.number)

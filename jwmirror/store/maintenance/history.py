@@ -1,4 +1,4 @@
-"""The history of a file: its versions, and from which generation to which each was published."""
+"""The history of a file: its versions, and the generations that each was published in."""
 
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -9,22 +9,22 @@ from jwmirror.store.maintenance.retention import read_tombstone
 
 
 def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) -> FileHistory:
-    """The history of the paths that `match` picks out of those of each generation."""
+    """Return the history of the paths that `match` selects from those of each generation."""
     generations = Generations(root)
-    whole = generations.unpruned()
+    unpruned = generations.unpruned()
     spans: dict[str, list[FileVersion]] = {}
     before: set[str] = set()
-    for generation in whole:
+    for generation in unpruned:
         before = _follow(generation, match, spans, before)
     kept = {}
-    for each in generations.all():
-        rows = read_tombstone(each.folder).kept if each.is_pruned else ()
+    for generation in generations.all():
+        rows = read_tombstone(generation.folder).kept if generation.is_pruned else ()
         wanted = set(match([row.path for row in rows])) if rows else set()
         if wanted:
-            kept[str(each.number)] = tuple(row for row in rows if row.path in wanted)
+            kept[str(generation.number)] = tuple(row for row in rows if row.path in wanted)
     return FileHistory(
         mirror=str(root),
-        generations=tuple(each.number for each in whole),
+        generations=tuple(generation.number for generation in unpruned),
         versions=tuple(version for path in sorted(spans) for version in spans[path]),
         kept=kept,
     )
@@ -36,9 +36,9 @@ def _follow(
     spans: dict[str, list[FileVersion]],
     before: set[str],
 ) -> set[str]:
-    """Lengthen the versions that a generation still has, begin those it has not; its paths.
+    """Extend the versions that a generation still has, and add new ones; return its paths.
 
-    `before` are the paths of the generation before: what was away in between begins anew.
+    `before` are the paths of the generation before: a file that was absent has a new version.
     """
     rows = generation.columns("path", "sha256", "size")
     paths, sums, sizes = (rows.column(name) for name in ("path", "sha256", "size"))

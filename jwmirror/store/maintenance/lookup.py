@@ -1,5 +1,6 @@
-"""Which generation a word means, for people: its number, a pin, or the current one."""
+"""Which generation a word or a time of a user means."""
 
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -8,9 +9,10 @@ from jwmirror.store.pins import CURRENT, find_pin, read_pins
 
 
 def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
-    """The generation of a number, of a pin's name, or the `current` one.
+    """Return the generation of a number, of a pin's name, or the `current` one.
 
-    StoreError if it is none of these; `hint` says what else may have been meant.
+    Raises:
+        StoreError: the word is none of these; `hint` says what else is possible.
     """
     generations = Generations(root)
     if word == CURRENT:
@@ -19,11 +21,46 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
         return generations.read(int(word))
     if pin := find_pin(root, word):
         return generations.read(pin.generation)
-    named = (
-        ", ".join(f"{each.name} ({each.generation})" for each in read_pins(root))
-        or "there are none"
-    )
+    names = ", ".join(f"{pin.name} ({pin.generation})" for pin in read_pins(root))
     raise StoreError(
-        f"{word}: expected the number of a generation (`jwmirror log` lists them), a pin ({named}) "
-        f"or `{CURRENT}`{hint}."
+        f"{word}: expected the number of a generation (`jwmirror log` lists them), a pin "
+        f"({names or 'no pins exist'}) or `{CURRENT}`{hint}."
     )
+
+
+def moment_of(text: str) -> datetime:
+    """Return the time that a day or a time means (ISO; UTC if it has no zone); a day means its end.
+
+    Raises:
+        StoreError: the text is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise StoreError(
+            f"{text!r}: expected a day (2026-03-01) or a time (2026-03-01T12:30, UTC)."
+        ) from err
+    if len(text) <= len("2026-03-01"):
+        moment = datetime.combine(moment.date(), time.max)
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def generation_at(root: Path, when: datetime) -> StoredGeneration:
+    """Return the generation that was current at a time.
+
+    The search follows the parents of the current generation, so it skips what a rollback set aside,
+    and a wrong clock does not change the order.
+
+    Raises:
+        StoreError: it was pruned, or nothing was published yet.
+    """
+    generations = Generations(root)
+    generation = generations.require_current()
+    while datetime.fromisoformat(generation.made_at) > when:
+        if generation.parent is None:
+            raise StoreError(
+                f"{root} as of {when.isoformat()}: nothing was published yet; its first generation "
+                f"({generation.number}) is of {generation.made_at}."
+            )
+        generation = generations.read(generation.parent)
+    return generations.read_unpruned(generation.number)

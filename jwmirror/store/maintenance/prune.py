@@ -54,10 +54,10 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     kept = retained_generations(generations, current.number, pinned_generations(root), policy, now)
     dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}
-    left = find_leftovers(root, runs, policy, now)
+    leftovers = find_leftovers(root, runs, policy, now)
     newest = _newest(states, dropped)
-    needed = _needed(states, kept, newest) | left.unpublished
-    objects = tuple(_unneeded(root, states, needed, left.arrived, now))
+    needed = _needed(states, kept, newest) | leftovers.unpublished
+    objects = tuple(_unneeded(root, states, needed, leftovers.arrived, now))
     gone = {pruned.sha256 for pruned in objects}
     return Pruning(
         mirror=str(root),
@@ -68,8 +68,8 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
         objects=objects,
         bytes=sum(pruned.size for pruned in objects),
         records=tuple(_unneeded_records(root, states, kept, gone)),
-        folders=left.gone,
-        files=(*_spent_receipts(root, left.orders, gone), *_pages(root, dropped)),
+        folders=leftovers.removable,
+        files=(*_spent_receipts(root, leftovers.orders, gone), *_pages(root, dropped)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Retention: which generations a policy keeps, and which versions outlive theirs. Pure: no I/O."""
+"""Retention: which generations a policy keeps, which versions outlive theirs, and tombstones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Tombstone:
-    """What pruned.json says."""
+    """What pruned.json says of a generation whose rows were removed."""
 
     generation: int
     pruned_at: str  # ISO, UTC
@@ -26,13 +26,13 @@ class Tombstone:
 
 
 def read_tombstone(folder: Path) -> Tombstone:
-    """The tombstone in a generation's folder; StoreError if it cannot be read."""
+    """Return the tombstone in a generation's folder. StoreError if it cannot be read."""
     path = Path(folder) / PRUNED
     try:
         return read(path, Tombstone)
     except msgspec.DecodeError as err:
         raise StoreError(
-            f"{path}: cannot be read ({err}); take it back from a copy of the mirror."
+            f"{path}: cannot be read ({err}); restore it from a copy of the mirror."
         ) from err
 
 
@@ -41,7 +41,7 @@ CURRENT = "current"
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
-    """What prune keeps besides what it always keeps."""
+    """What prune keeps in addition to what it always keeps."""
 
     keep_last: int | None = None  # the newest generations, by number
     keep_days: float | None = None  # what is younger
@@ -59,23 +59,24 @@ def retained_generations(
     policy: RetentionPolicy,
     now: datetime,
 ) -> dict[int, str]:
-    """Number -> why, of the generations that stay; `generations` are oldest first."""
-    last = {each.number for each in generations[-(policy.keep_last or 0) :]}
-    kept = {}
-    for each in generations:
-        if each.number == current:
-            kept[each.number] = CURRENT
-        elif each.number in pinned:
-            kept[each.number] = f"pinned: {', '.join(pinned[each.number])}"
-        elif policy.keep_last and each.number in last:
-            kept[each.number] = f"one of the last {policy.keep_last}"
-        elif policy.keep_days is not None and is_younger(each.made_at, policy.keep_days, now):
-            kept[each.number] = f"younger than {policy.keep_days:g} days"
-    return kept
+    """Return why each generation that stays does, by number; `generations` are oldest first."""
+    last = {generation.number for generation in generations[-(policy.keep_last or 0) :]}
+    reasons = {}
+    for generation in generations:
+        number = generation.number
+        if number == current:
+            reasons[number] = CURRENT
+        elif number in pinned:
+            reasons[number] = f"pinned: {', '.join(pinned[number])}"
+        elif policy.keep_last and number in last:
+            reasons[number] = f"one of the last {policy.keep_last}"
+        elif policy.keep_days is not None and is_younger(generation.made_at, policy.keep_days, now):
+            reasons[number] = f"younger than {policy.keep_days:g} days"
+    return reasons
 
 
 def is_younger(made_at: str, days: float, now: datetime) -> bool:
-    """Whether an ISO time (UTC where it names no zone) is less than so many days ago."""
+    """Return whether an ISO time (UTC if it has no zone) is less than so many days ago."""
     when = datetime.fromisoformat(made_at)
     return when.replace(tzinfo=when.tzinfo or UTC) > now - timedelta(days=days)
 
@@ -83,12 +84,12 @@ def is_younger(made_at: str, days: float, now: datetime) -> bool:
 def newest_versions(
     states: Iterable[tuple[int, Iterable[tuple[str, str, str, int]]]],
 ) -> dict[str, tuple[int, RetainedVersion]]:
-    """URI -> the newest generation that held the product, and the version that it held.
+    """Return the newest generation and version of each product, by URI.
 
-    `states` are generations with their upstream rows (uri, path, sha256, size); of pruned ones,
-    the rows that their tombstones keep.
+    `states` are generations by number, with their upstream rows (uri, path, sha256, size); of
+    pruned ones, the rows that their tombstones keep.
     """
-    found: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
+    newest: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
     for number, rows in sorted(states, key=lambda state: state[0]):
-        found.update((row[0], (number, row)) for row in rows)
-    return {uri: (number, RetainedVersion(*row)) for uri, (number, row) in found.items()}
+        newest.update((row[0], (number, row)) for row in rows)
+    return {uri: (number, RetainedVersion(*row)) for uri, (number, row) in newest.items()}

@@ -1,6 +1,6 @@
-"""Rollback: an earlier generation, or a later one, becomes the current state again.
+"""Rollback: make an earlier or later generation the current one again.
 
-It publishes nothing and loses nothing: CURRENT and `current` move, every generation stays.
+Only CURRENT and `current` change. Every generation stays.
 """
 
 from pathlib import Path
@@ -14,24 +14,27 @@ from jwmirror.store.manifest import Entries
 
 
 def plan_rollback(root: Path, number: int) -> Rollback:
-    """What going to a generation means; StoreError if it cannot be had whole."""
+    """Return what a rollback changes. StoreError if the generation is not complete."""
     return _planned(Generations(root), number)[0]
 
 
 def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     """Make a generation the current one, durably, in one step for every reader.
 
-    Who may read which object stays as the newest publication set it. After a crash anywhere the
-    former or the new generation is current and whole, and rolling back again completes it. It waits
-    `wait_s` (None: as long as it takes) for a run under way, which plans upon what is current, and
-    for who changes the mirror; then LockedError.
+    Access to objects stays as the newest publication set it. After a crash the old or the new
+    generation is current and complete; the next rollback finishes the work.
+
+    Raises:
+        LockedError: a run or another change of the mirror did not end within `wait_s` seconds (None:
+            wait without limit).
+        StoreError: the generation is not complete.
     """
     generations = Generations(root)
     generations.require_current()
     with (
-        as_store_error("rollback", "a whole state stays published"),
+        as_store_error("rollback", "a complete state is still published"),
         mirror_lock(root, "rollback", wait_s, RUN_LOCK),
-        mirror_lock(root, "rollback", wait_s) as held,
+        mirror_lock(root, "rollback", wait_s) as lock,
     ):
         plan, rows = _planned(generations, number)
         if number == plan.before:
@@ -39,7 +42,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
             return plan
         needed = {plan.before, number}
         spare = generations.spare_view(needed)
-        generations.make_current(generations.read(number), rows, spare, held.check)
+        generations.make_current(generations.read(number), rows, spare, lock.check)
         failpoint("rollback: pointers moved")
         generations.remove_views(needed)
     return plan
@@ -49,7 +52,7 @@ def _planned(generations: Generations, number: int) -> tuple[Rollback, Entries]:
     current = generations.require_current()
     rows = generations.read_unpruned(number).columns("path", "sha256", "size")
     generations.check_objects(rows)
-    newer = tuple(each.number for each in generations.unpruned() if each.number > number)
+    newer = tuple(n for n in (each.number for each in generations.unpruned()) if n > number)
     plan = Rollback(
         mirror=str(generations.root), before=current.number, generation=number, set_aside=newer
     )

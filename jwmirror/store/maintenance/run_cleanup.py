@@ -1,7 +1,7 @@
-"""What runs leave beside the store: receipts, logs, folders of work; and which of it may go.
+"""Which receipts, logs and work folders of runs may be removed.
 
-Nothing in the store depends on it, but for runs that were stopped: what they fetched or computed is
-not published yet, and only their receipts know it.
+The store needs only the receipts of stopped runs: what these runs downloaded or computed is not
+published yet, and named nowhere else.
 """
 
 import re
@@ -21,41 +21,42 @@ from jwmirror.store.runs import RunFiles
 
 T = TypeVar("T")
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
-ADOPTED = "adopted."  # begins the name of a receipt of what came from a user's own folder
+ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunLeftovers:
-    """What of the runs stays, and what the store needs to know of it."""
+    """What the runs that stay refer to, and the folders of the others."""
 
-    unpublished: frozenset[str]  # objects that stopped runs refer to: sha256
-    arrived: frozenset[str]  # objects that the runs that stay ordered, or that were adopted: sha256
+    unpublished: frozenset[str]  # sha256 of objects that stopped runs refer to
+    arrived: frozenset[str]  # sha256 of objects that runs that stay ordered, or that were adopted
     orders: frozenset[str]  # names of the orders of the runs that stay
-    gone: tuple[str, ...]  # folders that may go, below the mirror
+    removable: tuple[str, ...]  # folders, below the mirror
 
 
 def find_leftovers(
     root: Path, published: Collection[str], policy: RetentionPolicy, now: datetime
 ) -> RunLeftovers:
-    """Judge what runs left; `published` are the runs that made the generations that stay."""
+    """Return what of all runs stays; `published` are runs that made generations that stay."""
     root = Path(root)
     names = _runs(root)
-    kept = _kept(root, names, published, policy, now)
+    kept = _retained(root, names, published, policy, now)
     folders = [f for name in sorted(kept) if (f := root / "receipts" / "runs" / name).is_dir()]
     stopped = [folder for folder in folders if not RunFiles(folder).published.exists()]
-    work = sorted(root.glob("work/*"))  # of runs that are no more: the next one removes it, too
-    dead = (root / place / n for n in names if n not in kept for place in ("receipts/runs", "logs"))
+    work = sorted(root.glob("work/*"))  # of runs that were killed; the next run removes them, too
+    ended = [name for name in names if name not in kept]
+    records = (root / folder / name for name in ended for folder in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
     return RunLeftovers(
-        unpublished=frozenset(sha256 for f in stopped for sha256 in _referred(root, f)),
+        unpublished=frozenset(sha256 for f in stopped for sha256 in _objects_of(root, f)),
         arrived=frozenset(_arrived(root, orders)),
         orders=orders,
-        gone=tuple(str(each.relative_to(root)) for each in (*dead, *work) if each.is_dir()),
+        removable=tuple(str(p.relative_to(root)) for p in (*records, *work) if p.is_dir()),
     )
 
 
 def fetch_receipts(root: Path) -> Iterator[tuple[str, Receipt]]:
-    """The receipts of all fetches, and the names of their orders."""
+    """Yield the receipts of all fetches, with the names of their orders."""
     for path in sorted(Path(root).glob("receipts/fetch/*.json")):
         yield path.stem, _read(path, Receipt)
 
@@ -67,51 +68,51 @@ def _arrived(root: Path, orders: Collection[str]) -> Iterator[str]:
 
 
 def _runs(root: Path) -> list[str]:
-    """The ids of the runs that left receipts or logs, oldest first."""
-    places = (root / "receipts" / "runs", root / "logs")
-    names = {each.name for place in places if place.is_dir() for each in place.iterdir()}
+    """Return the ids of the runs that have receipts or logs, oldest first."""
+    folders = (root / "receipts" / "runs", root / "logs")
+    names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
     return sorted(name for name in names if RUN.fullmatch(name))
 
 
-def _kept(
+def _retained(
     root: Path, names: list[str], published: Collection[str], policy: RetentionPolicy, now: datetime
 ) -> set[str]:
-    """The runs that stay: by the policy, those of generations that stay, those still looked up.
+    """Return the runs that stay: by the policy, by their generations, or because they are read.
 
-    Looked up by the next run, by `status` and by `adopt` are the newest, the newest that
-    published, that looked for what settles, and that synced references.
+    The next run, `status` and `adopt` read the newest run, and the newest that published, that
+    wrote settling.json, and that synced references.
     """
     kept = set(names) & set(published)
     kept |= set(names[-max(policy.keep_last or 0, 1) :])
     if policy.keep_days is not None:
         kept |= {name for name in names if is_younger(_started(name), policy.keep_days, now)}
     newest_first = [root / "receipts" / "runs" / name for name in reversed(names)]
-    for looked_up in (_published, _settled, _synced):
-        kept |= {next((folder.name for folder in newest_first if looked_up(folder)), "")}
+    for is_read in (_has_published, _has_settling, _has_synced):
+        kept |= {next((folder.name for folder in newest_first if is_read(folder)), "")}
     return kept - {""}
 
 
-def _published(folder: Path) -> bool:
+def _has_published(folder: Path) -> bool:
     return RunFiles(folder).published.exists()
 
 
-def _settled(folder: Path) -> bool:
+def _has_settling(folder: Path) -> bool:
     return RunFiles(folder).settling.exists()
 
 
-def _synced(folder: Path) -> bool:
-    found = _maybe(RunFiles(folder).references, References)
-    return found is not None and bool(found.context)
+def _has_synced(folder: Path) -> bool:
+    references = _maybe(RunFiles(folder).references, References)
+    return references is not None and bool(references.context)
 
 
 def _started(name: str) -> str:
-    """When a run started, ISO, as its id tells."""
-    digits = RUN.fullmatch(name)[1]
-    return datetime.strptime(digits, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC).isoformat()
+    """Return when a run started, ISO, by its id."""
+    started = datetime.strptime(name.partition("Z")[0], "%Y%m%dT%H%M%S.%f")
+    return started.replace(tzinfo=UTC).isoformat()
 
 
-def _referred(root: Path, folder: Path) -> Iterable[str]:
-    """The objects that a stopped run fetched, found done or computed."""
+def _objects_of(root: Path, folder: Path) -> Iterable[str]:
+    """Yield the objects that a stopped run downloaded, computed, or planned as done."""
     for plan in _plans(folder):
         yield from (file.sha256 for result in plan.done for file in result.files)
     for path in (path for level in LEVELS for path in RunFiles(folder).batches(level)):

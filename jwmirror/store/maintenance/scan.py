@@ -1,4 +1,4 @@
-"""The rows of all generations at once, column by column: what verify and prune go through."""
+"""The rows of all generations at once, column by column, for verification and pruning."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Ro
 
 @dataclass(frozen=True)
 class GenerationRows:
-    """The rows of one generation; lists of equal length."""
+    """The rows of one generation, as lists of equal length."""
 
     path: list[str]
     sha256: list[str]
@@ -30,22 +30,25 @@ class GenerationRows:
     key: list[str]  # of recalibrated files; "" of others
 
     def upstream(self) -> Iterator[tuple[str, str, str, int]]:
-        """(uri, path, sha256, size) of its upstream files."""
-        rows = zip(self.uri, self.path, self.sha256, self.size, strict=True)
-        return (row for row in rows if row[0] is not None)
+        """Yield (uri, path, sha256, size) of its upstream files."""
+        for uri, path, sha256, size in zip(
+            self.uri, self.path, self.sha256, self.size, strict=True
+        ):
+            if uri is not None:
+                yield uri, path, sha256, size
 
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorScan:
-    """What can be read of the generations, and what of them is damaged."""
+    """The generations of a mirror as far as they can be read, and what of them is damaged."""
 
-    generations: dict[int, StoredGeneration]  # those whose rows can be had
+    generations: dict[int, StoredGeneration]  # unpruned and undamaged
     rows: dict[int, GenerationRows]  # theirs
     tombs: dict[int, tuple[RetainedVersion, ...]]  # pruned ones, and what their tombstones keep
     problems: tuple[Problem, ...]
 
     def newest(self) -> dict[str, tuple[int, RetainedVersion]]:
-        """URI -> the newest generation that held the product, and the version that it held."""
+        """Return the newest generation and version of each product, by URI."""
         tombs = (
             (number, ((k.uri, k.path, k.sha256, k.size) for k in kept))
             for number, kept in self.tombs.items()
@@ -54,45 +57,48 @@ class MirrorScan:
         return newest_versions([*rows, *tombs])
 
     def outliving(self) -> dict[str, RetainedVersion]:
-        """sha256 -> what a tombstone keeps and nothing newer of its product is there of."""
+        """Return the newest versions that only tombstones name, by sha256."""
         return {
-            kept.sha256: kept for number, kept in self.newest().values() if number in self.tombs
+            version.sha256: version
+            for number, version in self.newest().values()
+            if number in self.tombs
         }
 
     def named(self) -> dict[str, int]:
-        """Every object that must be there: sha256 -> size in bytes."""
-        found = {sha256: kept.size for sha256, kept in self.outliving().items()}
+        """Return every object that must exist: sha256 -> size in bytes."""
+        sizes = {sha256: version.size for sha256, version in self.outliving().items()}
         for rows in self.rows.values():
-            found.update(zip(rows.sha256, rows.size, strict=True))
-        return found
+            sizes.update(zip(rows.sha256, rows.size, strict=True))
+        return sizes
 
 
 def scan_mirror(root: Path) -> MirrorScan:
-    """All generations of a mirror; what of them cannot be read or is not as published is told."""
+    """Read all generations of a mirror; note what cannot be read or is not as published."""
     generations, rows, tombs, problems = {}, {}, {}, []
     for folder in sorted(Path(root).glob("generations/[0-9]*")):
         try:
-            found = Generations(root).read(int(folder.name))
+            generation = Generations(root).read(int(folder.name))
         except StoreError as err:
             problems.append(_problem(folder, HEAD, "the record of a generation", str(err)))
             continue
-        problems += _parent_problems(root, found)
+        problems += _parent_problems(root, generation)
+        number = generation.number
         try:
-            if found.is_pruned:
-                tombs[found.number] = read_tombstone(folder).kept
+            if generation.is_pruned:
+                tombs[number] = read_tombstone(folder).kept
             else:
-                columns = found.columns(*COLUMNS)
-                generations[found.number] = found
-                rows[found.number] = GenerationRows(*(columns.column(name) for name in COLUMNS))
+                columns = generation.columns(*COLUMNS)
+                generations[number] = generation
+                rows[number] = GenerationRows(*(columns.column(name) for name in COLUMNS))
         except StoreError as err:
-            name = PRUNED if found.is_pruned else MANIFEST
-            expected = "a tombstone" if found.is_pruned else found.manifest_sha256
+            name = PRUNED if generation.is_pruned else MANIFEST
+            expected = "a tombstone" if generation.is_pruned else generation.manifest_sha256
             problems.append(_problem(folder, name, expected, _sum(folder / name, err)))
     return MirrorScan(generations=generations, rows=rows, tombs=tombs, problems=tuple(problems))
 
 
 def _parent_problems(root: Path, generation: StoredGeneration) -> Iterator[Problem]:
-    """Whether the parent's record is the one that this generation was made from."""
+    """Yield problems unless the parent's record is the one that a generation was made from."""
     if generation.folder.name != f"{generation.number:06d}":
         number = f"number {generation.number}"
         yield _problem(generation.folder, HEAD, f"number {generation.folder.name}", number)
@@ -105,7 +111,7 @@ def _parent_problems(root: Path, generation: StoredGeneration) -> Iterator[Probl
 
 
 def _sum(path: Path, err: StoreError | None = None) -> str:
-    """What is found at a path: the file's sha256, unless it is another error, or no file."""
+    """Return what is at a path: "no file", the error of a tombstone, or the file's sha256."""
     if not path.is_file():
         return "no file"
     if path.name == PRUNED:

@@ -1,8 +1,9 @@
-"""Verification: whether a mirror on disk is what it says it is, told as records.
+"""Verification: whether a mirror on disk is as its records say.
 
-Quick: the chain of generations, the manifests' sums, every object in full length, every pin, the
-pointers and the current view, where somebody changed it since it was built. Full: the bytes of
-every object besides, on all cores, every record of provenance, and every link of every view.
+The quick check covers the chain of generations, the sums of manifests, the length of every object,
+the pins, the pointers, and the folders of the current view that were changed since it was built.
+The full check also hashes every object, on all cores, and reads every provenance record and every
+link of every view.
 """
 
 import errno
@@ -23,22 +24,22 @@ from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
 NOTHING = "nothing"
-DENIED = os.strerror(errno.EACCES)  # found, where a file is another user's alone
+DENIED = os.strerror(errno.EACCES)  # found if only another user can read a file
 
 
 def verify(root: Path, full: bool = False) -> Verification:
-    """Look at a mirror; it changes nothing. In one that was never filled nothing is wrong."""
+    """Return the problems of a mirror; change nothing. A mirror without generations has none."""
     root = Path(root)
     states = scan_mirror(root)
     named = states.named()
-    problems = {*states.problems, *_pins(root, states), *_pointers(root, states)}
-    problems |= {*_views(root, states, full)}
+    problems = {*states.problems, *_pin_problems(root, states), *_pointer_problems(root, states)}
+    problems |= {*_all_view_problems(root, states, full)}
     if full:
-        decayed, whole = _decayed(root)
-        problems |= {*decayed, *_records(root)}
-        problems |= {*_lacking(root, {s: named[s] for s in named.keys() - whole})}
+        damaged, sound = _damaged_objects(root)
+        problems |= {*damaged, *_record_problems(root)}
+        problems |= {*_missing_objects(root, {s: named[s] for s in named.keys() - sound})}
     else:
-        problems |= {*_lacking(root, named)}
+        problems |= {*_missing_objects(root, named)}
     return Verification(
         mirror=str(root),
         is_full=full,
@@ -53,43 +54,43 @@ def verify(root: Path, full: bool = False) -> Verification:
 
 
 def object_path(sha256: str) -> str:
-    """Where an object is, below the mirror."""
+    """Return the path of an object below the mirror."""
     return f"objects/{sha256[:2]}/{sha256}"
 
 
-def _lacking(root: Path, named: dict[str, int]) -> Iterator[Problem]:
-    """Objects that are not there, or not in full length."""
+def _missing_objects(root: Path, named: dict[str, int]) -> Iterator[Problem]:
+    """Yield objects that do not exist, or have another length."""
     lost = read_losses(root)
     for sha256, size in named.items():
         path = object_path(sha256)
         try:
-            found = os.stat(f"{root}/{path}")
+            status = os.stat(f"{root}/{path}")
         except OSError as err:
             problem = Problem(kind="object", path=path, expected=_length(size), found=_error(err))
             if sha256 in lost:
-                told = f"{NOTHING}; lost: {lost[sha256].path}: {lost[sha256].why}"
-                problem = replace(problem, found=told)
+                why = f"{NOTHING}; lost: {lost[sha256].path}: {lost[sha256].why}"
+                problem = replace(problem, found=why)
             yield problem
             continue
-        if found.st_size != size or not stat.S_ISREG(found.st_mode):
-            told = _length(found.st_size) if stat.S_ISREG(found.st_mode) else "no regular file"
-            yield Problem(kind="object", path=path, expected=_length(size), found=told)
+        if status.st_size != size or not stat.S_ISREG(status.st_mode):
+            found = _length(status.st_size) if stat.S_ISREG(status.st_mode) else "no regular file"
+            yield Problem(kind="object", path=path, expected=_length(size), found=found)
 
 
-def _decayed(root: Path) -> tuple[list[Problem], set[str]]:
-    """Objects whose bytes are not what their names say, needed or not; and those that are whole."""
-    problems, whole = [], set()
+def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
+    """Return the objects whose bytes have another sha256, needed or not; and the sound ones."""
+    problems, sound = [], set()
     folders = sorted((root / "objects").glob("[0-9a-f][0-9a-f]"))
     paths = (file.path for folder in folders for file in os.scandir(folder))
-    for path, found in hash_files(paths):
+    for path, sha256 in hash_files(paths):
         name = os.path.basename(path)
-        if found == name:
-            whole.add(name)
+        if sha256 == name:
+            sound.add(name)
             continue
-        told = _error(found) if isinstance(found, OSError) else found
+        found = _error(sha256) if isinstance(sha256, OSError) else sha256
         place = os.path.relpath(path, root)
-        problems.append(Problem(kind="object", path=place, expected=name, found=told))
-    return problems, whole
+        problems.append(Problem(kind="object", path=place, expected=name, found=found))
+    return problems, sound
 
 
 def _length(size: int) -> str:
@@ -100,24 +101,25 @@ def _error(err: OSError) -> str:
     return NOTHING if isinstance(err, FileNotFoundError) else str(err.strerror)
 
 
-# ---- names that people and programs go by ----------------------------------------------------
+# ---- pins, pointers and views ----------------------------------------------------------------
 
 
-def _pins(root: Path, states: MirrorScan) -> Iterator[Problem]:
+def _pin_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
+    """Yield pins that cannot be read, or whose generation does not exist."""
     try:
-        found = read_pins(root)
+        pins = read_pins(root)
     except StoreError as err:
         yield Problem(kind="pin", path="pins", expected="pins that can be read", found=str(err))
         return
-    for each in found:
-        if each.generation not in states.rows:
-            path = f"pins/{each.name}.json"
-            expected = f"generation {each.generation}"
+    for pin in pins:
+        if pin.generation not in states.rows:
+            path = f"pins/{pin.name}.json"
+            expected = f"generation {pin.generation}"
             yield Problem(kind="pin", path=path, expected=expected, found=NOTHING)
 
 
-def _pointers(root: Path, states: MirrorScan) -> Iterator[Problem]:
-    """CURRENT names a whole generation, and `current` shows its view."""
+def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
+    """Yield problems unless CURRENT names an unpruned generation, and `current` shows its view."""
     try:
         current = Generations(root).current()
     except StoreError as err:
@@ -136,14 +138,14 @@ def _pointers(root: Path, states: MirrorScan) -> Iterator[Problem]:
     if target != expected:
         yield Problem(kind="pointer", path="current", expected=expected, found=target)
     if current.is_pruned:
-        told = f"generation {current.number}, pruned"
-        yield Problem(kind="pointer", path="CURRENT", expected="a whole generation", found=told)
+        found, wanted = f"generation {current.number}, pruned", "an unpruned generation"
+        yield Problem(kind="pointer", path="CURRENT", expected=wanted, found=found)
     if not view_folder(root, current.number).is_dir():
         yield Problem(kind="view", path=expected, expected="a view", found=NOTHING)
 
 
-def _views(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
-    """The current view, or each that stands, shows its generation's rows, and nothing else."""
+def _all_view_problems(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
+    """Yield where the current view, or with `full` any view, differs from its generation's rows."""
     current = os.path.realpath(root / "current")
     for number, rows in states.rows.items():
         view = view_folder(root, number)
@@ -152,9 +154,9 @@ def _views(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
 
 
 def _view_problems(view: Path, rows: GenerationRows, number: int, full: bool) -> Iterator[Problem]:
-    """Problems in all folders, or in those where a link was touched since the view was built."""
+    """Yield the problems of all folders, or of those that changed since the view was built."""
     folders = folders_of(rows.path)
-    seen = {each for each in folders if full or not is_untouched(f"{view}/{each}", number)}
+    seen = {folder for folder in folders if full or not is_untouched(f"{view}/{folder}", number)}
     if not seen:
         return
     missing = {
@@ -176,24 +178,24 @@ def _view_problem(view: Path, path: str, expected: str, found: str) -> Problem:
 
 
 def _links(view: Path, seen: set[str], known: set[str]) -> Iterator[tuple[str, str]]:
-    """(path, target) of what is in these folders and is no folder, or is in one nobody knows."""
+    """Yield (path, target) of the entries of some folders, and of unknown folders in them."""
     pending = [folder for folder in seen if os.path.isdir(f"{view}/{folder}")]
     while pending:
         folder = pending.pop()
-        with os.scandir(f"{view}/{folder}") as found:
-            for each in found:
-                path = each.name if folder == "." else f"{folder}/{each.name}"
-                if each.is_symlink():
-                    yield path, os.readlink(each.path)
-                elif each.is_dir():
+        with os.scandir(f"{view}/{folder}") as entries:
+            for entry in entries:
+                path = entry.name if folder == "." else f"{folder}/{entry.name}"
+                if entry.is_symlink():
+                    yield path, os.readlink(entry.path)
+                elif entry.is_dir():
                     if path not in known:
                         pending.append(path)
                 else:
                     yield path, "a file"
 
 
-def _records(root: Path) -> Iterator[Problem]:
-    """Records of provenance that cannot be read, or stand under another key."""
+def _record_problems(root: Path) -> Iterator[Problem]:
+    """Yield provenance records that cannot be read, or have another key than their names."""
     provenance = Provenance(root)
     for path in sorted(provenance.folder.glob("*.json")):
         try:
