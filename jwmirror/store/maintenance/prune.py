@@ -79,8 +79,8 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
     After a crash every generation that stays is complete, and the next prune finishes the work.
 
     Raises:
-        LockedError: a run or another change of the mirror did not end within `wait_s` seconds (None:
-            wait without limit).
+        LockedError: a run or another change of the mirror did not end within `wait_s` seconds
+            (None: wait without limit).
         StoreError: as `plan_pruning`.
     """
     root = Path(root)

@@ -88,7 +88,7 @@ def repair(
     An object that cannot be restored is recorded as lost: its rows stay, and publication goes on.
 
     Raises:
-        HeldError: another process works on the mirror, and did not end within `wait_s` seconds.
+        LockedError: another process works on the mirror, and did not end within `wait_s` seconds.
         StoreError: there is no generation, or the disk refused.
     """
     root = Path(root)

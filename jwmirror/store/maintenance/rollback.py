@@ -25,8 +25,8 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     generation is current and complete; the next rollback finishes the work.
 
     Raises:
-        LockedError: a run or another change of the mirror did not end within `wait_s` seconds (None:
-            wait without limit).
+        LockedError: a run or another change of the mirror did not end within `wait_s` seconds
+            (None: wait without limit).
         StoreError: the generation is not complete.
     """
     generations = Generations(root)
