@@ -68,7 +68,7 @@ def run_snakemake(site: Site) -> None:
 def report_and_check(site: Site, step: Step) -> None:
     """Print what the last run did, and exit if it is not what the step expects."""
     run, tally = site.run(), site.tally()
-    generation = Generations(site.mirror).current()
+    generation = Generations(site.mirror).require_current()
     upstream = sum(entry.origin == "upstream" for entry in generation.entries())
     print_fetched(run, tally)
     print_recalibrated(run, tally)

@@ -82,8 +82,10 @@ class Site:
         return log.read_text()
 
     def run(self) -> Run:
-        """Return the records of the newest run."""
-        return last_run(self.mirror)
+        """Return the records of the newest run; AssertionError if the workflow never ran."""
+        run = last_run(self.mirror)
+        assert run is not None, f"no run is on record in {self.mirror}"
+        return run
 
     def status(self) -> dict[str, Any]:
         """Return the output of `jwmirror status --json`."""

@@ -1,4 +1,8 @@
-"""The observatory's command line: build one, serve it, and edit it while it is served."""
+"""Build a simulated observatory (MAST, CRDS and a telescope), serve it, and edit its archive.
+
+An observatory is a folder. `build` makes one with program 1345, `serve` answers requests for it on
+this machine, and the other commands change what its archive offers, also while it is served.
+"""
 
 import argparse
 import json
@@ -6,25 +10,26 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.observatory import Observatory
 
-SERVING = "serving.json"
+SERVING = "serving.json"  # addresses and process id, in the folder of a served observatory
 
 
 class UsageError(Exception):
-    """What was asked for cannot be done; the text says why, and what can."""
+    """A command cannot be carried out as given; the message says why."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when done, 1 when it failed, 2 when it was asked for wrongly."""
-    asked = _parser().parse_args(arguments)
+    """Run one command; return 0, or 1 for a failure, or 2 for a mistake in the command."""
+    options = _parser().parse_args(arguments)
     try:
-        asked.run(asked)
+        options.run(options)
     except (UsageError, KeyError, ValueError, FileNotFoundError) as err:
         print(f"observatory: {err.args[0] if isinstance(err, KeyError) else err}", file=sys.stderr)
         return 2
@@ -34,42 +39,48 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def build(asked: argparse.Namespace) -> None:
-    """Make the demo's world in a folder, with real exposures beside it where given."""
-    if (asked.root / "program.json").exists():
-        raise UsageError(f"{asked.root} already holds an observatory; name a new folder")
-    observatory = Observatory.build(asked.root, real_exposures=asked.real)
-    files = observatory.archive.filenames()
-    print(
-        f"built program {observatory.program.number} in {asked.root}: {len(files)} files on offer"
-    )
+def build(options: argparse.Namespace) -> None:
+    """Build an observatory with program 1345 in a new folder (about a minute).
+
+    It simulates ten NIRCam exposures, calibrates them with the installed jwst, and publishes all
+    products, associations and the pool.
+    """
+    if (options.root / "program.json").exists():
+        raise UsageError(f"{options.root} already holds an observatory; name a new folder")
+    observatory = Observatory.build(options.root, real_exposures=options.real)
+    count = len(observatory.archive.filenames())
+    print(f"built an observatory in {options.root}: its archive offers {count} files")
 
 
-def serve(asked: argparse.Namespace) -> None:
-    """Serve a folder until SIGINT or SIGTERM; serving.json says where, and by which process."""
+def serve(options: argparse.Namespace) -> None:
+    """Serve an observatory on 127.0.0.1 until Ctrl-C or SIGTERM.
+
+    Prints the addresses of the archive (MAST) and of the reference server (CRDS). The file
+    serving.json in the folder has both, and the process id.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    observatory = Observatory.open(asked.root)
-    with observatory.serve(asked.port), _announced(observatory):
+    observatory = Observatory.open(options.root)
+    with observatory.serve(options.port), _announced(observatory):
         print(f"archive     {observatory.archive_url}")
         print(f"references  {observatory.references_url}", flush=True)
         stop.wait()
 
 
 @contextmanager
-def _announced(observatory: Observatory):
-    """Keep serving.json in the root while the body runs; UsageError if another process has it."""
+def _announced(observatory: Observatory) -> Iterator[None]:
+    """Keep serving.json in the folder; UsageError if another process serves the observatory."""
     path, root = observatory.root / SERVING, str(observatory.root.resolve())
-    _refuse_second(path, root)
-    said = {
+    _refuse_second_server(path, root)
+    record = {
         "root": root,
         "archive": observatory.archive_url,
         "references": observatory.references_url,
         "pid": os.getpid(),
     }
     temporary = path.with_name(f".{SERVING}.{os.getpid()}")
-    temporary.write_text(json.dumps(said, indent=1) + "\n")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
     temporary.rename(path)
     try:
         yield
@@ -77,8 +88,11 @@ def _announced(observatory: Observatory):
         path.unlink(missing_ok=True)
 
 
-def _refuse_second(path: Path, root: str) -> None:
-    """UsageError if serving.json is of this root (not of one that it was copied from) and true."""
+def _refuse_second_server(path: Path, root: str) -> None:
+    """Raise UsageError if the process named in serving.json lives and serves this very folder.
+
+    A copied folder has a serving.json, too, but with the root of the original.
+    """
     if not path.exists():
         return
     other = json.loads(path.read_text())
@@ -88,83 +102,110 @@ def _refuse_second(path: Path, root: str) -> None:
             raise UsageError(f"process {other['pid']} already serves it at {other['archive']}")
 
 
-def reprocess(asked: argparse.Namespace) -> None:
-    """Give a file new bytes under its old name."""
-    observatory = Observatory.open(asked.root)
-    before = observatory.archive.holding(asked.file)
-    after = observatory.archive.reprocess(asked.file, asked.edit)
-    print(f"{asked.file}: {before.md5}, {before.size} bytes -> {after.md5}, {after.size} bytes")
+def reprocess(options: argparse.Namespace) -> None:
+    """Replace a file by a new version under the same name, as MAST's reprocessing does."""
+    observatory = Observatory.open(options.root)
+    before = observatory.archive.holding(options.file)
+    after = observatory.archive.reprocess(options.file, options.edit)
+    print(f"{options.file}: {before.md5}, {before.size} bytes -> {after.md5}, {after.size} bytes")
 
 
-def restamp(asked: argparse.Namespace) -> None:
-    """Give an association a new stamp, and so a new name."""
-    renamed = Observatory.open(asked.root).archive.restamp(asked.file, asked.stamp)
-    print(f"{asked.file} -> {renamed}")
+def restamp(options: argparse.Namespace) -> None:
+    """Give an association a new time stamp, and so a new name."""
+    renamed = Observatory.open(options.root).archive.restamp(options.file, options.stamp)
+    print(f"{options.file} -> {renamed}")
 
 
-def withdraw(asked: argparse.Namespace) -> None:
-    """Offer a file no more."""
-    Observatory.open(asked.root).archive.withdraw(asked.file)
-    print(f"{asked.file} is withdrawn")
+def withdraw(options: argparse.Namespace) -> None:
+    """Stop offering a file."""
+    Observatory.open(options.root).archive.withdraw(options.file)
+    print(f"{options.file} is withdrawn")
 
 
-def restore(asked: argparse.Namespace) -> None:
+def restore(options: argparse.Namespace) -> None:
     """Offer a withdrawn file again."""
-    Observatory.open(asked.root).archive.restore(asked.file)
-    print(f"{asked.file} is back")
+    Observatory.open(options.root).archive.restore(options.file)
+    print(f"{options.file} is back")
 
 
-def restrict(asked: argparse.Namespace) -> None:
-    """Hold a file back from those without a token."""
-    Observatory.open(asked.root).archive.restrict(asked.file, asked.until)
-    print(f"{asked.file} is exclusive until {asked.until}")
+def restrict(options: argparse.Namespace) -> None:
+    """Make a file exclusive: only requests with the token `observatory-token` get it."""
+    Observatory.open(options.root).archive.restrict(options.file, options.until)
+    print(f"{options.file} is exclusive until {options.until}")
 
 
-def release(asked: argparse.Namespace) -> None:
-    """End a file's exclusive access."""
-    Observatory.open(asked.root).archive.release(asked.file)
-    print(f"{asked.file} is public")
+def release(options: argparse.Namespace) -> None:
+    """Make an exclusive file public."""
+    Observatory.open(options.root).archive.release(options.file)
+    print(f"{options.file} is public")
 
 
-def new_context(asked: argparse.Namespace) -> None:
-    """Add a CRDS context in which one flat differs."""
-    name = Observatory.open(asked.root).new_context(asked.detector, asked.filter)
-    print(f"{name}: another flat for {asked.detector} {asked.filter}")
+def new_context(options: argparse.Namespace) -> None:
+    """Add a CRDS context in which one flat field differs, and make it the latest."""
+    name = Observatory.open(options.root).new_context(options.detector, options.filter)
+    print(f"{name}: another flat for {options.detector} {options.filter}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
-    parser = argparse.ArgumentParser(prog="python -m jwmirror_simulator", description=__doc__)
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jwmirror_simulator",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    added = _command(commands, "build", build)
-    added.add_argument("--real", type=Path, nargs="*", default=[], metavar="FITS")
-    _command(commands, "serve", serve).add_argument("--port", type=int, default=0)
-    added = _command(commands, "reprocess", reprocess, "file")
-    kinds = added.add_mutually_exclusive_group()
+    command = _add(commands, build)
+    command.add_argument(
+        "--real", type=Path, nargs="*", default=[], metavar="FITS",
+        help="real uncal files to publish as well",
+    )  # fmt: skip
+    command = _add(commands, serve)
+    command.add_argument(
+        "--port", type=int, default=0,
+        help="port of the archive; the reference server takes the next one (default: free ports)",
+    )  # fmt: skip
+    command = _add(commands, reprocess, "file")
+    kinds = command.add_mutually_exclusive_group()
     for edit in (edits.same_size, edits.larger, edits.reissued):
         option = "--" + edit.__name__.replace("_", "-")
         kinds.add_argument(option, dest="edit", action="store_const", const=edit, help=edit.__doc__)
-    added.set_defaults(edit=edits.same_size)
-    added = _command(commands, "restamp", restamp, "file")
-    added.add_argument("--stamp", default="20260401t000000", metavar="YYYYMMDDthhmmss")
+    command.set_defaults(edit=edits.same_size)
+    command = _add(commands, restamp, "file")
+    command.add_argument(
+        "--stamp", default="20260401t000000", metavar="YYYYMMDDthhmmss",
+        help="the new time stamp (default: %(default)s)",
+    )  # fmt: skip
     for run in (withdraw, restore, release):
-        _command(commands, run.__name__, run, "file")
-    added = _command(commands, "restrict", restrict, "file")
-    added.add_argument("--until", default="2099-01-01T00:00:00.000", metavar="ISO-DATE")
-    added = _command(commands, "new-context", new_context)
-    added.add_argument("--detector", required=True)
-    added.add_argument("--filter", required=True)
+        _add(commands, run, "file")
+    command = _add(commands, restrict, "file")
+    command.add_argument(
+        "--until", default="2099-01-01T00:00:00.000", metavar="DATE",
+        help="end of exclusive access, ISO, UTC (default: %(default)s)",
+    )  # fmt: skip
+    command = _add(commands, new_context)
+    command.add_argument("--detector", required=True, help="NRCB1 or NRCA1")
+    command.add_argument("--filter", required=True, help="F150W or F200W")
     return parser
 
 
-def _command(
-    commands, name: str, run: Callable[[argparse.Namespace], None], *operands: str
+def _add(
+    commands: Any,  # argparse has no public type for this
+    run: Callable[[argparse.Namespace], None],
+    *operands: str,
 ) -> argparse.ArgumentParser:
-    """Add a command: every one takes --root."""
-    command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
-    command.add_argument("--root", type=Path, required=True, metavar="DIR")
+    """Add the command that `run` carries out; every command has the option --root."""
+    text = run.__doc__ or ""
+    command: argparse.ArgumentParser = commands.add_parser(
+        run.__name__.replace("_", "-"),
+        help=text.splitlines()[0].rstrip("."),
+        description=text.replace("\n    ", "\n"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="folder of the observatory"
+    )
     for operand in operands:
-        command.add_argument(operand, metavar=operand.upper())
+        command.add_argument(operand, metavar=operand.upper(), help="file name in the archive")
     command.set_defaults(run=run)
     return command
 

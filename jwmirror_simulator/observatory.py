@@ -1,4 +1,4 @@
-"""The simulated world in one folder: a telescope's exposures, an archive, a reference server."""
+"""A simulated observatory in one folder: archive, reference server, and true sky."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,10 @@ DEMO = demo_program()
 
 
 class Observatory:
-    """A folder with an archive (archive/), a CRDS root (crds/) and the truth (truth/).
+    """A folder with an archive (archive/), a CRDS root (crds/) and the true stars (truth/).
 
-    The folder is all there is: it can be copied, edited by another process, and served again.
+    Build it once with `build`, then `open` and `serve` it. All state is in the folder: it can be
+    copied, edited by another process, and served again.
     """
 
     def __init__(self, root: Path):
@@ -34,15 +35,22 @@ class Observatory:
         program: Program | None = DEMO,
         real_exposures: Iterable[Path] = (),
     ) -> "Observatory":
-        """Make the world: references, exposures, and what operations make of them.
+        """Write the references, take and calibrate the exposures of a program, and publish all.
 
-        `real_exposures` are FITS files published as they are, besides the program, or alone
-        where that is None. Takes about 20 s for the demo. Equal arguments give equal archives.
+        `real_exposures` are FITS files that are published unchanged, in addition to the program;
+        with `program` None there are only these. Equal arguments give equal archives. The demo's
+        program takes about a minute.
         """
         from jwmirror_simulator.crds.context import build_context
 
         observatory = cls(root)
-        build_context(observatory.root / "crds", **_settings_of(program or DEMO))
+        observations = (program or DEMO).observations
+        build_context(
+            observatory.root / "crds",
+            detectors=_unique(each.detector for each in observations),
+            subarrays=_unique(each.subarray for each in observations),
+            filters=_unique(part.filter for each in observations for part in each.sequences),
+        )
         if program is not None:
             observatory._carry_out(program)
         observatory.archive.publish(*map(Path, real_exposures))
@@ -50,7 +58,7 @@ class Observatory:
         return observatory
 
     def _carry_out(self, program: Program) -> None:
-        """Take a program's exposures, let operations calibrate them, and publish all."""
+        """Take the exposures of a program, calibrate them, and publish the products."""
         from jwmirror_simulator.operations.calibration import calibrate_exposures
         from jwmirror_simulator.telescope.exposures import take_exposures
 
@@ -65,51 +73,49 @@ class Observatory:
 
     @classmethod
     def open(cls, root: Path) -> "Observatory":
-        """The world that was built in a folder, or in the folder that it was copied from."""
+        """Return the observatory of a folder; FileNotFoundError if none was built there."""
         if not (Path(root) / "program.json").exists():
             raise FileNotFoundError(f"{root} holds no observatory; build one there first")
         return cls(root)
 
     @property
     def program(self) -> Program | None:
-        """What the telescope did, if anything."""
+        """The program that was built; None if there are only real exposures."""
         text = (self.root / "program.json").read_bytes()
         return msgspec.json.decode(text, type=Program | None)
 
     def truth(self, observation: int | str, filter: str) -> Path:
-        """The table of the stars that are really there (ra, dec in degrees; flux_jy).
+        """Return the table of the true stars (ra, dec in degrees; flux_jy) of a field.
 
-        `observation` is 1, or as folders have it, "o001".
+        `observation` is a number (1) or a folder name ("o001"). The name ends in the filter.
         """
         number = int(str(observation).removeprefix("o"))
-        name = f"jw{self.program.number:05d}-o{number:03d}-{filter.lower()}.ecsv"
-        return self.root / "truth" / name
+        (path,) = (self.root / "truth").glob(f"jw?????-o{number:03d}-{filter.lower()}.ecsv")
+        return path
 
     @property
     def references(self) -> "LiveReferenceServer":
-        """The reference server; RuntimeError while nothing is served."""
+        """The reference server; RuntimeError while the observatory is not served."""
         if self._references is None:
             raise RuntimeError("nothing is served; use `with observatory.serve():`")
         return self._references
 
     @property
     def archive_url(self) -> str:
-        """Where the archive answers, while served."""
+        """Address of the archive, while served."""
         return self.archive.url
 
     @property
     def references_url(self) -> str:
-        """Where the reference server answers, while served."""
+        """Address of the reference server, while served."""
         return self.references.url
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator["Observatory"]:
         """Serve the archive at `port` and the references at the next one; 0 takes free ports."""
         self.archive.port = port
-        with (
-            self.archive,
-            LiveReferenceServer(self.root / "crds", port + 1 if port else 0) as references,
-        ):
+        references = LiveReferenceServer(self.root / "crds", port + 1 if port else 0)
+        with self.archive, references:
             self._references = references
             try:
                 yield self
@@ -117,11 +123,14 @@ class Observatory:
                 self._references = None
 
     def reprocess(self, filename: str, same_size: bool = True) -> Holding:
-        """Give a file other pixels, DATE and SDP_VER under its name, in as many bytes or more."""
+        """Change pixels, DATE and SDP_VER of a file; keep its size in bytes, or make it larger."""
         return self.archive.reprocess(filename, edits.same_size if same_size else edits.larger)
 
     def new_context(self, detector: str, filter: str) -> str:
-        """Add a CRDS context in which one flat differs, announced at once; the pmap's name."""
+        """Add a CRDS context in which one flat differs, and make it the latest; return its name.
+
+        ValueError if the program has no exposures with this detector.
+        """
         from jwmirror_simulator.crds.context import add_context
 
         observations = self.program.observations if self.program else DEMO.observations
@@ -136,33 +145,27 @@ class Observatory:
         )
 
     def add_gaia_context(self) -> str:
-        """Add a CRDS context whose parameters align mosaics to Gaia; the pmap's name."""
+        """Add a CRDS context whose parameters align mosaics to Gaia; return its name."""
         from jwmirror_simulator.crds.context import add_gaia_context
 
         return add_gaia_context(self.root / "crds")
 
 
 class LiveReferenceServer(ReferenceServer):
-    """A reference server that also announces contexts which another process adds to its root."""
+    """A reference server that announces contexts as soon as any process adds them to its root."""
 
     def __init__(self, crds_root: Path, port: int = 0):
         super().__init__(crds_root, port)
         self._newest = self.latest
 
     def answer(self, method: str, parameters: list) -> dict:
-        """The answer to a call, after a look for a newer context."""
+        """Return the answer to a remote procedure call, by the newest context on disk."""
         newest = max(path.name for path in self.crds_root.glob("mappings/jwst/jwst_*.pmap"))
         if newest != self._newest:
             self._newest = self.latest = self.build = newest
         return super().answer(method, parameters)
 
 
-def _settings_of(program: Program) -> dict[str, tuple[str, ...]]:
-    """The detectors, subarrays and filters that a program needs references for."""
-    observations = program.observations
-    names = {
-        "detectors": [each.detector for each in observations],
-        "subarrays": [each.subarray for each in observations],
-        "filters": [part.filter for each in observations for part in each.sequences],
-    }
-    return {key: tuple(dict.fromkeys(values)) for key, values in names.items()}
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    """Return each value once, in the order of first appearance."""
+    return tuple(dict.fromkeys(values))

@@ -32,8 +32,8 @@ def _names_in(mapping: Path, endings: tuple[str, ...]) -> Iterator[str]:
     selector = next(
         statement.value
         for statement in ast.parse(mapping.read_text()).body
-        if isinstance(statement, ast.Assign) and statement.targets[0].id == "selector"
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "selector"
     )
     for node in ast.walk(selector):
         if isinstance(node, ast.Constant) and str(node.value).endswith(endings):
-            yield node.value
+            yield str(node.value)

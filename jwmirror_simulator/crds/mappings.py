@@ -107,7 +107,7 @@ def add_use_after_dates(path: Path, dates: Sequence[str]) -> None:
 
 
 def _serial(name: str) -> int:
-    return int(re.search(r"_(\d{4,})\.", name)[1])
+    return int(name.rpartition("_")[2].partition(".")[0])
 
 
 def _write(path: Path, header: Mapping, selector: str) -> str:

@@ -18,8 +18,8 @@ class ReferenceFiles:
     """Names, sizes and sums of the files under a root; sees files that are added later."""
 
     def __init__(self, crds_root: Path):
-        self.root = crds_root
         self._mappings = crds_root / "mappings" / "jwst"
+        self._references = crds_root / "references" / "jwst"
         self._sums: dict[tuple[Path, int, int], str] = {}
 
     def contexts(self) -> list[str]:
@@ -32,7 +32,7 @@ class ReferenceFiles:
 
     def references(self) -> list[str]:
         """All references, of any context."""
-        return sorted(path.name for path in (self.root / "references" / "jwst").glob("*/*.*"))
+        return sorted(path.name for path in self._references.glob("*/*.*"))
 
     def mappings_of(self, context: str) -> list[str]:
         """The mappings of one context."""
@@ -44,11 +44,9 @@ class ReferenceFiles:
 
     def find(self, name: str) -> Path | None:
         """Where a mapping or reference lies."""
-        if Path(name).suffix in MAPPING:
-            found = [self._mappings / name]
-        else:
-            found = (self.root / "references" / "jwst").glob(f"*/{name}")
-        return next((path for path in found if path.is_file()), None)
+        is_mapping = Path(name).suffix in MAPPING
+        paths = [self._mappings / name] if is_mapping else self._references.glob(f"*/{name}")
+        return next((path for path in paths if path.is_file()), None)
 
     def describe(self, name: str, fields: Sequence[str] | None = None) -> dict[str, str] | str:
         """What the server tells of one file: a value of get_file_info_map."""

@@ -184,7 +184,7 @@ def unsatisfiable(times: int | None = None) -> Fault:
     def spoil(response: Response) -> Response:
         if response.status != 206:
             return response
-        headers = {"Content-Range": f"bytes */{response.whole().body.stop}"}
+        headers = {"Content-Range": f"bytes */{len(response.whole().body)}"}
         return Response(status=416, headers=headers)
 
     return Fault("unsatisfiable", spoil, times)

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 
 from jwmirror_simulator.mast.faults import Fault
+from jwmirror_simulator.mast.tables.columns import Row
 
 PREFIX = "mast:JWST/product/"
 
 
-def _edited(name: str, edit: Callable[[dict], None], times: int | None = None) -> Fault:
+def _edited(name: str, edit: Callable[[Row], None], times: int | None = None) -> Fault:
     """A fault that changes the JSON of an answer."""
 
     def spoil(response):
@@ -21,13 +22,13 @@ def _edited(name: str, edit: Callable[[dict], None], times: int | None = None) -
 
 def portal_error() -> Fault:
     """The Portal's own ERROR, with HTTP status 200."""
-    answer = {"status": "ERROR", "msg": "too busy", "data": [], "fields": [], "paging": None}
+    answer: Row = {"status": "ERROR", "msg": "too busy", "data": [], "fields": [], "paging": None}
     return _edited("portal_error", lambda found: found.update(answer))
 
 
 def executing_for_ever() -> Fault:
     """The Portal is at it, and never done."""
-    answer = {"status": "EXECUTING", "data": [], "fields": [], "paging": None}
+    answer: Row = {"status": "EXECUTING", "data": [], "fields": [], "paging": None}
     return _edited("executing_for_ever", lambda found: found.update(answer))
 
 
@@ -43,9 +44,9 @@ def malformed_json() -> Fault:
 
 def repeated_page() -> Fault:
     """Every page has the rows of the first one."""
-    first: list[dict] = []
+    first: list[Row] = []
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         first.append(found)
         found["data"] = first[0]["data"]
 
@@ -55,7 +56,7 @@ def repeated_page() -> Fault:
 def column_gone(column: str, new: str | None = None) -> Fault:
     """A column that is missing, or has a `new` name."""
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         for row in found["data"]:
             value = row.pop(column, None)
             if new:
@@ -67,7 +68,7 @@ def column_gone(column: str, new: str | None = None) -> Fault:
 def cells(column: str, value: object, only: str = "") -> Fault:
     """Another value in a column: of all rows, or of the file `only`."""
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         for row in found["data"]:
             if only in ("", row.get("filename"), row.get("productFilename")):
                 row[column] = value
@@ -78,7 +79,7 @@ def cells(column: str, value: object, only: str = "") -> Fault:
 def named(filename: str, new: str) -> Fault:
     """A file that CAOM lists under another name, dangerous or long."""
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         for row in found["data"]:
             if row.get("productFilename") == filename:
                 row.update(productFilename=new, dataURI=PREFIX + new)
@@ -89,7 +90,7 @@ def named(filename: str, new: str) -> Fault:
 def twin(filename: str) -> Fault:
     """A second file of one name, under another URI."""
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         rows = [row for row in found["data"] if row.get("productFilename") == filename]
         found["data"] += [{**row, "dataURI": f"mast:JWST/other/{filename}"} for row in rows]
         for count in ("rows", "rowsFiltered", "rowsTotal"):
@@ -101,7 +102,7 @@ def twin(filename: str) -> Fault:
 def no_rows() -> Fault:
     """A table that says it is empty."""
 
-    def edit(found: dict) -> None:
+    def edit(found: Row) -> None:
         found["data"] = []
         found["paging"].update(rows=0, rowsFiltered=0, rowsTotal=0)
 

@@ -70,10 +70,8 @@ def associations_of(exposures: tuple[Exposure, ...], stamp: str = STAMP) -> list
     for _, group in groupby(exposures, key=lambda exposure: exposure.observation):
         taken = tuple(group)
         for number, exposure in enumerate(taken, 1):
-            members = (f"{exposure.root}_rate.fits",)
-            found.append(
-                _association("image2", number, exposure.root, members, taken, targets, stamp)
-            )
+            rate = (f"{exposure.root}_rate.fits",)
+            found.append(_association("image2", number, exposure.root, rate, taken, targets, stamp))
         for number, (product, members) in enumerate(_products(taken, targets), 1):
             found.append(_association("image3", number, product, members, taken, targets, stamp))
     return found

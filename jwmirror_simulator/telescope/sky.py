@@ -104,7 +104,8 @@ def stars_of(observation: Observation) -> Stars:
     dice = random_numbers("stars", field.target, field.seed)
     x, y = _scatter(dice, subarray.size, field.stars)
     ra, dec = pointing_of(observation).to_sky(x, y)
-    peaks = np.exp(dice.uniform(*np.log(PEAKS), len(x)))
+    low, high = np.log(PEAKS)
+    peaks = np.exp(dice.uniform(low, high, len(x)))
     rates = peaks / PEAK_FRACTION / (subarray.frame_time * observation.groups)  # DN/s
     return Stars(
         ra=ra,
@@ -123,7 +124,7 @@ def _scatter(dice: np.random.Generator, size: int, count: int) -> tuple[np.ndarr
         place = dice.uniform(low, high, 2)
         if (np.hypot(*(places - place).T) > APART).all():
             places = np.vstack([places, place])
-            if _inside(*places.T, size).sum() == count:
+            if _inside(places[:, 0], places[:, 1], size).sum() == count:
                 return places[:, 0], places[:, 1]
     raise ValueError(f"{count} stars do not fit {APART} pixels apart into {size} x {size} pixels")
 

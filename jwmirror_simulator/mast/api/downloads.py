@@ -1,6 +1,7 @@
 """Downloads: one file's response by HTTP's rules for validators and ranges (RFC 9110)."""
 
 import re
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 
@@ -21,11 +22,12 @@ def download(request: Request, holding: Holding, path: Path, behaviour: Behaviou
         return Response(status=304, headers=headers)
     headers["Content-Type"] = TYPES.get(path.suffix, "text/plain")
     headers["Content-Disposition"] = f"attachment; filename={holding.filename}"
-    whole = Response(headers=headers, body=Span(path, 0, holding.size), length=behaviour.length)
+    file = Span(path, 0, holding.size)
+    whole = Response(headers=headers, body=file, length=behaviour.length)
     if not behaviour.ranges:
         return whole
     headers["Accept-Ranges"] = "bytes"
-    return partial(request, whole) if ranged(request, headers) else whole
+    return partial(request, whole, file) if ranged(request, headers) else whole
 
 
 def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
@@ -39,10 +41,8 @@ def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
     return headers
 
 
-def _utc(text: str):
+def _utc(text: str) -> datetime:
     """An ISO date with its zone, in whole seconds, as HTTP has it."""
-    from datetime import UTC
-
     return moment(text).replace(microsecond=0, tzinfo=UTC)
 
 
@@ -57,7 +57,7 @@ def unchanged(request: Request, headers: dict[str, str]) -> bool:
     return False
 
 
-def _date(text: str):
+def _date(text: str) -> datetime:
     """An HTTP date."""
     return parsedate_to_datetime(text)
 
@@ -74,10 +74,10 @@ def ranged(request: Request, headers: dict[str, str]) -> bool:
     return condition == headers.get("Last-Modified")
 
 
-def partial(request: Request, whole: Response) -> Response:
+def partial(request: Request, whole: Response, file: Span) -> Response:
     """206 with the range asked for, or 416 where there is nothing of it."""
     first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
-    size = len(whole.body)
+    size = len(file)
     if first:
         start, stop = int(first), min(size, int(last) + 1 if last else size)
     else:
@@ -86,4 +86,4 @@ def partial(request: Request, whole: Response) -> Response:
         headers = {"Content-Range": f"bytes */{size}"}
         return Response(status=416, headers=headers)
     headers = {**whole.headers, "Content-Range": f"bytes {start}-{stop - 1}/{size}"}
-    return whole.but(status=206, headers=headers, body=Span(whole.body.path, start, stop))
+    return whole.but(status=206, headers=headers, body=Span(file.path, start, stop))

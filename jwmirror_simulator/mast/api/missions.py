@@ -2,9 +2,8 @@
 
 from jwmirror_simulator.mast.storage.folder import Holding
 from jwmirror_simulator.mast.tables.caom import rights
-from jwmirror_simulator.mast.tables.columns import FILESETS
+from jwmirror_simulator.mast.tables.columns import FILESETS, Row
 
-Row = dict[str, object]
 LIMIT = 5000  # rows at most in one answer
 SPELLING = {"string": "char", "int": "long", "float": "float", "boolean": "boolean"}
 QUALITY = {"string": "string", "int": "integer", "float": "float", "boolean": "boolean"}

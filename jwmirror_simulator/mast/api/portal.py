@@ -3,15 +3,15 @@
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from jwmirror_simulator.mast.api.behaviour import Behaviour
 from jwmirror_simulator.mast.storage.dates import moment
 from jwmirror_simulator.mast.tables import columns
-from jwmirror_simulator.mast.tables.columns import Column
+from jwmirror_simulator.mast.tables.columns import Column, Row
 from jwmirror_simulator.mast.tables.keyword_rows import DATES
 from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
-Row = dict[str, object]
 COUNT = "COUNT_BIG(*)"
 KEYWORDS = "Mast.Jwst.Filtered."
 UNIX = moment("1970-01-01")
@@ -151,7 +151,7 @@ def filtered(table: Table, filters: list[Row]) -> Table:
     return Table(table.columns, rows)
 
 
-def meets(cell: object, column: Column, entry: Row) -> bool:
+def meets(cell: Any, column: Column, entry: Row) -> bool:
     """Whether a cell has one of a filter's values, or lies in a range, or is like its text."""
     if cell is None:
         return False
@@ -164,7 +164,7 @@ def meets(cell: object, column: Column, entry: Row) -> bool:
     return any(_equals(cell, parts, column, value) for value in entry.get("values") or [])
 
 
-def _equals(cell: object, parts: list[str], column: Column, value: object) -> bool:
+def _equals(cell: Any, parts: list[str], column: Column, value: Any) -> bool:
     """Whether a cell is a value: in a {min, max}, the same number, or the same text (any case)."""
     if isinstance(value, dict):
         return float(value["min"]) <= float(cell) <= float(value["max"])

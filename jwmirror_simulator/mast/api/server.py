@@ -20,8 +20,8 @@ class Server:
     """A threaded HTTP server on 127.0.0.1; `record` hears of each exchange when it is over."""
 
     def __init__(self, answer: Answer, record: Record, port: int = 0):
-        handler = type("ArchiveHandler", (Handler,), {"answer": staticmethod(answer)})
-        handler.record = staticmethod(record)
+        methods = {"answer": staticmethod(answer), "record": staticmethod(record)}
+        handler = type("ArchiveHandler", (Handler,), methods)
         self._http = _Http(("127.0.0.1", port), handler)
         self._thread = Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 

@@ -70,16 +70,17 @@ class Editor:
         `source` is a file, taken as it is but for the keywords given here; or an edit made on a
         copy of the present file, which then also gets a later DATE and the next SDP_VER.
         """
-        keywords = {"DATE": date, "SDP_VER": sdp_ver, "CAL_VER": cal_ver, "CRDS_CTX": crds_ctx}
+        given = {"DATE": date, "SDP_VER": sdp_ver, "CAL_VER": cal_ver, "CRDS_CTX": crds_ctx}
+        keywords = {key: value for key, value in given.items() if value}
         with self.folder.editing() as state, tempfile.TemporaryDirectory() as temporary:
             held, copy = _held(state, filename), Path(temporary) / filename
-            edited = callable(source)
-            present = self.folder.version_path(held)
-            copy.write_bytes((present if edited else Path(source)).read_bytes())
-            if edited:
+            if isinstance(source, Path):
+                copy.write_bytes(source.read_bytes())
+            else:
+                copy.write_bytes(self.folder.version_path(held).read_bytes())
                 source(copy)
-                keywords = _advanced(held) | {k: v for k, v in keywords.items() if v}
-            stamp(copy, {key: value for key, value in keywords.items() if value})
+                keywords = _advanced(held) | keywords
+            stamp(copy, keywords)
             ingested = later(held.ingested, ROUND)
             state = self._with(state, copy, filename, ingested, held.released)
             if group := held.name.group:

@@ -2,8 +2,8 @@
 
 from jwmirror_simulator.mast.storage.dates import mjd
 from jwmirror_simulator.mast.storage.folder import Holding
+from jwmirror_simulator.mast.tables.columns import Row
 
-Row = dict[str, object]
 DESCRIPTIONS = {
     "uncal": "exposure (L1b): Uncalibrated 4D exposure data",
     "rate": "exposure (L2a): 2D count rate averaged over integrations",

@@ -1,6 +1,9 @@
 """The columns of MAST's tables: which there are, in which order, and of which type."""
 
 from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]  # by column; a cell is any JSON value
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from functools import cached_property
 from jwmirror_simulator.mast.api.missions import fileset_row
 from jwmirror_simulator.mast.storage.dates import now
 from jwmirror_simulator.mast.storage.folder import Holding, State
-from jwmirror_simulator.mast.tables.caom import Row, observation_row, product_row
+from jwmirror_simulator.mast.tables.caom import observation_row, product_row
+from jwmirror_simulator.mast.tables.columns import Row
 from jwmirror_simulator.mast.tables.keyword_rows import keyword_row, table_of
 
 

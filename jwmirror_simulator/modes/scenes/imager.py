@@ -75,7 +75,8 @@ def stars() -> tuple[SkyCoord, np.ndarray]:
         if (np.hypot(*(found - place).T) > APART).all():
             found = np.vstack([found, place])
     places = to_sky(CAMERA, SUB128, CENTRE, ROLL, *found.T)
-    return places, np.exp(dice.uniform(*np.log(FLUXES), STARS))
+    low, high = np.log(FLUXES)
+    return places, np.exp(dice.uniform(low, high, STARS))
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:

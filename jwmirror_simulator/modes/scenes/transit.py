@@ -58,7 +58,8 @@ def _exposure(segment: int) -> ModeExposure:
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
     """The star, dimmed while the planet is before it."""
-    star = light_of(SUB64P.columns, *np.array(PLACE)[:, None], np.array([STAR]))
+    column, row = (np.array([pixel]) for pixel in PLACE)
+    star = light_of(SUB64P.columns, column, row, np.array([STAR]))
     seen = np.ones(SEGMENTS * INTEGRATIONS)
     seen[IN_TRANSIT] -= DIP
     own = seen[exposure.first - 1 : exposure.first - 1 + exposure.integrations]
