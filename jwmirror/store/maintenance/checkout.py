@@ -128,14 +128,15 @@ def place_files(
     Raises:
         StoreError: the disk or the file system refused.
     """
-    place, parents = _placer(Path(root), Path(os.path.abspath(to)), mode), set()
+    objects, parents = Objects(Path(os.path.abspath(root))), set[str]()
+    place = _placer(objects.folder.parent, Path(os.path.abspath(to)), mode)
     for path, sha256 in files:
         parent = path.rpartition("/")[0]
         if parent not in parents:
             (folder / parent).mkdir(parents=True, exist_ok=True)
             parents.add(parent)
         try:
-            place(path, Objects(root).path(sha256), folder / path)
+            place(path, objects.path(sha256), folder / path)
         except OSError as err:
             raise _refused(mode, path, to, err) from err
 
@@ -143,19 +144,14 @@ def place_files(
 def _placer(root: Path, to: Path, mode: str) -> Callable[[str, Path, Path], None]:
     """Return a function that places one object: (path in the view, object, new file)."""
     if mode == SYMLINK:
-        mirror = Path(os.path.abspath(root))
-        objects = mirror / "objects"
-        if to.is_relative_to(mirror):
-            above = os.path.relpath(objects, to)
+        if to.is_relative_to(root):
             return lambda path, source, file: file.symlink_to(
-                f"{'../' * path.count('/')}{above}/{source.parent.name}/{source.name}"
+                os.path.relpath(source, (to / path).parent)
             )
-        return lambda path, source, file: file.symlink_to(
-            objects / source.parent.name / source.name
-        )
+        return lambda path, source, file: file.symlink_to(source)
     if mode == HARDLINK:
         return lambda path, source, file: os.link(source, file)
-    copy_bytes: Callable[[Path, Path], object] = _clone if mode == REFLINK else shutil.copyfile
+    copy_bytes: Callable[[Path, Path], object] = reflink if mode == REFLINK else shutil.copyfile
 
     def copy(path: str, source: Path, file: Path) -> None:
         """Copy an object; only the owner can read the copy before it has the object's mode."""
@@ -169,8 +165,8 @@ def _placer(root: Path, to: Path, mode: str) -> Callable[[str, Path, Path], None
     return copy
 
 
-def _clone(source: Path, file: Path) -> None:
-    """Let a file share the blocks of another, until one of them is written to."""
+def reflink(source: Path, file: Path) -> None:
+    """Write a file that shares the blocks of another, until one of them is written to."""
     with open(source, "rb") as old, open(file, "wb") as new:
         fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
 
