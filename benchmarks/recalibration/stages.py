@@ -113,11 +113,11 @@ def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
     """CPU seconds that chains take in a process that is warm: it has refused a first job."""
     assert chains
     mirror = place.results.mirror
-    with ChainRunner(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as shop:
-        (refused,) = shop.follow([_of_other_engine(chains[0])])
+    with ChainRunner(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as runner:
+        (refused,) = runner.run([_of_other_engine(chains[0])])
         assert refused.failure
         outcomes = []
-        cpu_s = cpu_seconds(lambda: outcomes.extend(shop.follow(chains)))
+        cpu_s = cpu_seconds(lambda: outcomes.extend(runner.run(chains)))
     assert not any(outcome.failure for outcome in outcomes), outcomes
     return cpu_s
 

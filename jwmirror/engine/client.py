@@ -1,4 +1,4 @@
-"""The caller's end of a warm process: stages go in from any thread, their endings come back."""
+"""Client of the fork server: any thread may run a stage in it and wait for the outcome."""
 
 import contextlib
 import subprocess
@@ -7,14 +7,16 @@ import threading
 from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.engine.forkserver import KILLED, StageJob, StageOutcome
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.child_environment import environment_of_children
+from jwmirror.pipeline.child_environment import child_environment
 
-TAIL = 2000  # characters of the warm process's own messages that are quoted
+TAIL = 2000  # characters of the server's last messages that are quoted
+SERVER = ("-P", "-m", "jwmirror.engine.forkserver")  # -P: no modules from the working directory
 
 
 class StageError(CalibrationError):
@@ -26,15 +28,15 @@ class StageError(CalibrationError):
 
 
 class StageClient:
-    """The caller's end of a warm process; any number of threads may run stages in it."""
+    """Runs stages in a fork server, which it starts when needed and starts again if it dies."""
 
     def __init__(self, log: Path, python: str = sys.executable):
         self._log, self._python = log, python
         self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
         self._numbers = count(1)
-        self._waiting: dict[int, Future[StageOutcome]] = {}  # of the present process
-        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: dict[int, Future[StageOutcome]] = {}  # of the present server
+        self._server: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
     def run(
@@ -48,7 +50,7 @@ class StageClient:
         """Run a stage and wait for its end."""
         future: Future[StageOutcome] = Future()
         with self._lock:
-            process = self._started()
+            jobs = self._started()
             job = StageJob(
                 number=next(self._numbers),
                 derivation=derivation,
@@ -60,74 +62,76 @@ class StageClient:
             )
             self._waiting[job.number] = future
             try:
-                process.stdin.write(canonical(job).encode() + b"\n")
-                process.stdin.flush()
+                jobs.write(canonical(job).encode() + b"\n")
+                jobs.flush()
             except OSError:
                 del self._waiting[job.number]
-                raise self._lost() from None
+                raise self._server_ended() from None
         return future.result()
 
     def close(self) -> None:
-        """Let the process end, which kills what still runs in it; no other is started."""
+        """End the server, which kills the stages that still run; it is not started again."""
         with self._lock:
-            process, self._process, self._is_closed = self._process, None, True
-        if process is not None:
+            server, self._server, self._is_closed = self._server, None, True
+        if server is not None:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-            process.wait()
+                _pipe(server.stdin).close()
+            server.wait()
             self._reader.join()
-            process.stdout.close()
+            _pipe(server.stdout).close()
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _started(self) -> IO[bytes]:
+        """Return the pipe for jobs to the server, started if it does not run."""
         if self._is_closed:
-            raise self._lost()
-        if self._process is None or self._process.poll() is not None:
+            raise self._server_ended()
+        if self._server is None or self._server.poll() is not None:
             with open(self._log, "ab") as log:
-                self._process = subprocess.Popen(
-                    [
-                        self._python,
-                        "-P",
-                        "-m",
-                        "jwmirror.engine.forkserver",
-                    ],  # -P: no modules from here
+                self._server = subprocess.Popen(
+                    [self._python, *SERVER],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=environment_of_children(),
-                    start_new_session=True,  # Ctrl-C reaches the caller, who closes the input
+                    env=child_environment(),
+                    start_new_session=True,  # Ctrl-C reaches the caller, who closes the pipe
                 )
             self._waiting = {}
             self._reader = threading.Thread(
-                target=self._listen, args=[self._process, self._waiting], daemon=True
+                target=self._listen, args=[self._server, self._waiting], daemon=True
             )
             self._reader.start()
-        return self._process
+        return _pipe(self._server.stdin)
 
     def _listen(
-        self, process: "subprocess.Popen[bytes]", waiting: dict[int, Future[StageOutcome]]
+        self, server: "subprocess.Popen[bytes]", waiting: dict[int, Future[StageOutcome]]
     ) -> None:
-        """Hand endings to those who wait; whatever ends this, nobody is left waiting."""
+        """Hand each outcome to its waiting thread; if the server ends, all of them get an error."""
         why = ""
         try:
-            for line in process.stdout:
-                ending = parse(line, StageOutcome)
+            for line in _pipe(server.stdout):
+                outcome = parse(line, StageOutcome)
                 with self._lock:
-                    future = waiting.pop(ending.number)
-                future.set_result(ending)
-        except Exception as err:  # no answer of its can be relied on any more
-            why = f"; it was stopped, because it answered what is no ending of a stage ({err})"
-            process.kill()
-        process.wait()
+                    future = waiting.pop(outcome.number)
+                future.set_result(outcome)
+        except Exception as err:  # no further answer can be relied on
+            why = f"; it was stopped, because its answer is not the outcome of a stage ({err})"
+            server.kill()
+        server.wait()
         with self._lock:
             lost = list(waiting.values())
         for future in lost:
-            future.set_exception(self._lost(why))
+            future.set_exception(self._server_ended(why))
 
-    def _lost(self, why: str = "") -> StageError:
-        said = ""
+    def _server_ended(self, why: str = "") -> StageError:
+        messages = ""
         with contextlib.suppress(FileNotFoundError):
-            said = self._log.read_text(errors="replace")[-TAIL:].strip()
+            messages = self._log.read_text(errors="replace")[-TAIL:].strip()
         return StageError(
             KILLED,
-            f"the process that runs jwst has ended{why}; its last messages are:\n{said}",
+            f"the process that runs jwst has ended{why}; its last messages are:\n{messages}",
         )
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """Return a stream that is known to be a pipe."""
+    assert stream is not None
+    return stream

@@ -1,9 +1,9 @@
-"""A warm process: imports `jwst` once, then forks itself for each stage.
+"""Fork server: a process that imports jwst once and forks itself for each stage.
 
 `python -m jwmirror.engine.forkserver` reads jobs from standard input and answers on standard
-output, a line of JSON each. It is a program of its own, not a pool of the caller's, so that the
-caller's main module is never imported again, and so that another python (an older jwst) can run
-it. A fork per stage: what a stage breaks, leaks or is killed for ends with it.
+output, one line of JSON each. It is a separate program, not a process pool, so that the caller's
+main module is not imported again, and so that another Python (with an older jwst) can run it. Each
+stage has a fork, so its leaks, damage and kills end with it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,9 +35,9 @@ DIE_WITH_PARENT = 1  # Linux: PR_SET_PDEATHSIG
 
 @dataclass(frozen=True, kw_only=True)
 class StageJob:
-    """A stage to run: in `folder`, which holds its inputs; messages are appended to `log`.
+    """A stage to run in `folder`, which contains its inputs.
 
-    Hooks of the user's are looked for in `base`.
+    Messages are appended to `log`. The user's hooks are looked for in `base`.
     """
 
     number: int
@@ -51,7 +51,7 @@ class StageJob:
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutcome:
-    """How a job ended: done, failed (`error` says why), killed (as for want of memory) or late."""
+    """How a job ended: done, failed (`error` says why), killed (probably for memory) or late."""
 
     number: int
     kind: str
@@ -62,53 +62,54 @@ class StageOutcome:
 
 @dataclass
 class RunningStage:
-    """A running fork, and what it has said so far through its pipe."""
+    """A running fork, and the part of its answer that has arrived."""
 
     pid: int
     job: StageJob
     started: float  # monotonic, s
-    said: bytearray = field(default_factory=bytearray)
+    answer: bytearray = field(default_factory=bytearray)
     is_late: bool = False
 
     @property
     def deadline(self) -> float:
-        """When it counts as late (monotonic, s)."""
+        """The time at which it counts as late (monotonic, s)."""
         return self.started + self.job.timeout_s
 
 
 class ForkServer:
-    """Forks a child per job and reports its ending; ends when nobody sends jobs any more."""
+    """Forks a child per job and reports its outcome; ends when the pipe for jobs is closed."""
 
     def __init__(self, jobs: int, answers: BinaryIO):
         self._jobs, self._answers = jobs, answers
-        self._heard = bytearray()
+        self._received = bytearray()
         self._children: dict[int, RunningStage] = {}  # by the read end of its pipe
         self._selector = selectors.DefaultSelector()
         self._selector.register(jobs, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Work until standard input is closed; what still runs then is killed."""
+        """Run jobs until their pipe is closed; kill those that still run then."""
         is_open = True
         while is_open:
-            for key, _ in self._selector.select(self._patience()):
+            for key, _ in self._selector.select(self._seconds_left()):
                 if key.fd == self._jobs:
-                    is_open = self._hear()
+                    is_open = self._receive_jobs()
                 else:
-                    self._listen(key.fd)
-            self._stop_late_ones()
+                    self._receive_answer(key.fd)
+            self._stop_late_stages()
         for child in self._children.values():
             _kill(child.pid)
             os.waitpid(child.pid, 0)
 
-    def _patience(self) -> float | None:
-        """Seconds until the next deadline; None if nothing runs."""
+    def _seconds_left(self) -> float | None:
+        """Return the seconds until the next deadline; None if nothing runs."""
         pending = [child.deadline for child in self._children.values() if not child.is_late]
         return max(0.0, min(pending) - time.monotonic()) if pending else None
 
-    def _hear(self) -> bool:
+    def _receive_jobs(self) -> bool:
+        """Start the jobs that have arrived; False if the pipe is closed."""
         data = os.read(self._jobs, CHUNK)
-        self._heard += data
-        *lines, self._heard = self._heard.split(b"\n")
+        self._received += data
+        *lines, self._received = self._received.split(b"\n")
         for line in lines:
             self._start(parse(bytes(line), StageJob))
         return bool(data)
@@ -125,21 +126,18 @@ class ForkServer:
         self._children[ours] = RunningStage(pid=pid, job=job, started=time.monotonic())
         self._selector.register(ours, selectors.EVENT_READ)
 
-    def _listen(self, pipe: int) -> None:
+    def _receive_answer(self, pipe: int) -> None:
         child = self._children[pipe]
         data = os.read(pipe, CHUNK)
-        child.said += data
+        child.answer += data
         if not data:
             self._selector.unregister(pipe)
             os.close(pipe)
             del self._children[pipe]
-            self._answer(_ending(child))
+            self._answers.write(canonical(_outcome(child)).encode() + b"\n")
+            self._answers.flush()
 
-    def _answer(self, ending: StageOutcome) -> None:
-        self._answers.write(canonical(ending).encode() + b"\n")
-        self._answers.flush()
-
-    def _stop_late_ones(self) -> None:
+    def _stop_late_stages(self) -> None:
         now = time.monotonic()
         for child in self._children.values():
             if not child.is_late and child.deadline <= now:
@@ -147,8 +145,8 @@ class ForkServer:
                 _kill(child.pid)
 
 
-def _ending(child: RunningStage) -> StageOutcome:
-    """What became of a child that has closed its pipe; waits for its exit."""
+def _outcome(child: RunningStage) -> StageOutcome:
+    """Return the outcome of a child that has closed its pipe; wait for its exit."""
     _, status, usage = os.wait4(child.pid, 0)
     kilobyte = 1 if sys.platform == "darwin" else 1024
     cost = Cost(
@@ -162,18 +160,15 @@ def _ending(child: RunningStage) -> StageOutcome:
         return StageOutcome(number=number, kind=LATE, cost=cost)
     if code == -signal.SIGKILL:  # what systems do when memory runs out
         return StageOutcome(number=number, kind=KILLED, error="Killed", cost=cost)
-    if code != 0 or not child.said:
+    if code != 0 or not child.answer:
         error = signal.strsignal(-code) if code < 0 else f"exit status {code}"
-        error = f"its process ended without a word ({error or code})"
+        error = f"its process ended without an answer ({error or code})"
         return StageOutcome(number=number, kind=FAILED, error=error, cost=cost)
-    said = parse(bytes(child.said), StageOutcome)
-    return StageOutcome(
-        number=number, kind=said.kind, outputs=said.outputs, error=said.error, cost=cost
-    )
+    return replace(parse(bytes(child.answer), StageOutcome), cost=cost)
 
 
 def _kill(pid: int) -> None:
-    """Kill a child with all that it has started."""
+    """Kill a child and all processes that it has started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -182,14 +177,14 @@ def _kill(pid: int) -> None:
 
 
 def _work(job: StageJob, pipe: int) -> None:
-    """Run the job, say how it ended, and leave; never returns into the server's code."""
+    """Run the job, answer with its outcome, and exit; never return into the server's code."""
     try:
-        os.setpgid(0, 0)  # the server does it too: whoever is first
+        os.setpgid(0, 0)  # the server does so too; either may be first
         _die_with_parent()
         _send_messages_to(job.log)
-        ending = _attempt(job)
+        outcome = _attempt(job)
         with os.fdopen(pipe, "wb") as answer:
-            answer.write(canonical(ending).encode())
+            answer.write(canonical(outcome).encode())
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
@@ -205,7 +200,7 @@ def _attempt(job: StageJob) -> StageOutcome:
     except MemoryError as err:  # where the system refuses memory instead of killing for it
         traceback.print_exc()
         return StageOutcome(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
-    except BaseException as err:  # whatever a pipeline or a hook raises spoils this job only
+    except BaseException as err:  # whatever a pipeline or a hook raises fails this job only
         traceback.print_exc()
         text = str(err).strip().splitlines()
         error = f"{type(err).__name__}: {text[0]}" if text else type(err).__name__
@@ -214,7 +209,7 @@ def _attempt(job: StageJob) -> StageOutcome:
 
 
 def _send_messages_to(path: str) -> None:
-    """All that is printed or logged from now on is appended to a file."""
+    """Append everything that is printed or logged from now on to a file."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -227,7 +222,7 @@ def _send_messages_to(path: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Where the system can (Linux): be killed when the server is, so as not to work for nobody."""
+    """Ask the system (Linux only) to kill this process when the server dies."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
@@ -236,7 +231,7 @@ def _die_with_parent() -> None:
 
 
 def main() -> None:
-    """Serve standard input; standard output is kept for answers, prints go to standard error."""
+    """Serve standard input; answers go to standard output, everything printed to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     preload()

@@ -1,4 +1,4 @@
-"""Memory that several threads share: who finds no room waits until others have given back."""
+"""A pool of memory that threads share: a thread waits until there is enough for it."""
 
 import os
 import threading
@@ -7,26 +7,31 @@ from contextlib import contextmanager
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine has."""
+    """Return the bytes of memory of this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryPool:
-    """So many bytes, taken and given back; what is more than all of them has them alone."""
+    """A number of bytes that threads reserve and release.
+
+    A reservation of more than the whole pool waits until nothing else is reserved.
+    """
 
     def __init__(self, size: float):
-        self._size, self._taken = size, 0
+        self._size, self._reserved = size, 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, amount: int) -> Iterator[None]:
-        """Wait for room, have it for a while, give it back."""
+    def reserve(self, amount: int) -> Iterator[None]:
+        """Reserve bytes while the block runs; wait until they are free."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + amount <= self._size)
-            self._taken += amount
+            self._changed.wait_for(
+                lambda: not self._reserved or self._reserved + amount <= self._size
+            )
+            self._reserved += amount
         try:
             yield
         finally:
             with self._changed:
-                self._taken -= amount
+                self._reserved -= amount
                 self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""What a warm process has ready before it forks for its first stage.
+"""Imports and caches that the fork server prepares before its first stage.
 
-Two functions of others are replaced here by ones that give the same and remember it. Where a
-version has none of that name, all works as before, slower.
+Two functions of asdf and CRDS are replaced by cached ones that return the same. In versions that do
+not have these functions, nothing is replaced, and stages are slower.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 
 def preload() -> None:
-    """Import what every stage needs, and keep the garbage collector from walking it again.
+    """Import what every stage needs, and exclude it from garbage collection.
 
-    stpipe collects garbage at every step, which is most of the time of a small exposure.
+    stpipe collects garbage at every step, which takes most of the time of a small exposure.
     """
     import jwst.pipeline  # noqa: F401 - imported for the forks to come
 
@@ -23,7 +23,7 @@ def preload() -> None:
     _open_models()
     _index_keywords()
     if context := os.environ.get("CRDS_CONTEXT"):
-        with contextlib.suppress(Exception):  # the stages will say what is wrong with it
+        with contextlib.suppress(Exception):  # the stages will report what is wrong with it
             from crds.core.heavy_client import get_symbolic_mapping
 
             get_symbolic_mapping(context, cached=True)  # as stpipe does
@@ -32,9 +32,9 @@ def preload() -> None:
 
 
 def _read_schemas_once() -> None:
-    """Let asdf keep the schemas it has parsed; else it parses them anew at each tag it validates.
+    """Cache the schemas that asdf parses; it would parse them again at each tag it validates.
 
-    That is a third of a small exposure's time.
+    This saves a third of a small exposure's time.
     """
     from asdf import schema
 
@@ -44,7 +44,7 @@ def _read_schemas_once() -> None:
 
 
 def _open_models() -> None:
-    """Write and read a model of each common kind, which reads what they share."""
+    """Write and read a model of each common kind, which loads the schemas that they share."""
     from stdatamodels.jwst import datamodels
 
     with tempfile.TemporaryDirectory() as folder:
@@ -56,10 +56,10 @@ def _open_models() -> None:
 
 
 def _index_keywords() -> None:
-    """Let CRDS find the place of a FITS keyword in an index; else it walks a schema for each one.
+    """Let CRDS look up FITS keywords in an index; it would search a schema for each one.
 
-    stpipe asks it for all that a file carries, each line of its calibration logs too, and a fork
-    begins with nothing remembered: that is a sixth of a small exposure's time.
+    stpipe asks for all keywords of a file, including each line of its calibration log, and a fork
+    starts with an empty cache. This saves a sixth of a small exposure's time.
     """
     from crds.jwst import locate
 
@@ -70,7 +70,7 @@ def _index_keywords() -> None:
 
 
 def _places_of_keywords(schema: Mapping[str, object]) -> dict[str, list[str]]:
-    """FITS keyword -> where a model keeps it: {"EXP_TYPE": ["meta.exposure.type"], ...}."""
+    """Return the attributes of a model by FITS keyword: {"EXP_TYPE": ["meta.exposure.type"]}."""
     from stdatamodels.schema import walk_schema
 
     places: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""One stage of one exposure or association, run by `jwst` in this process in a private folder."""
+"""One stage of one exposure or association, run by jwst in this process, in a private folder."""
 
 import json
 import logging
@@ -26,13 +26,16 @@ log = logging.getLogger(__name__)
 def run_stage(
     derivation: Derivation, folder: Path, base: Path, ramp: str = ramps.FULL
 ) -> tuple[Output, ...]:
-    """Run a derivation's pipeline in `folder`, which holds its inputs under their names.
+    """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
 
-    What is in the derivation is what runs: parameters are passed whole, and the references used
-    are compared with the ones in the key; so are the user's hooks (looked for in `base`) and files,
-    before and after. With ramps.KEEP the kept ramp is among the outputs; with ramps.RESUME it is in
-    `folder`, and the run begins there. Changes the working directory of the process, and where it
-    finds hooks. Raises CalibrationError, or whatever the pipeline raises.
+    The pipeline gets every parameter of the derivation. The references that it used are compared
+    with those in the key, and the user's hooks (looked for in `base`) and files are compared before
+    and after. With ramps.KEEP the ramp is among the outputs; with ramps.RESUME the ramp is in
+    `folder`, and the run begins with it. Changes the working directory and the module search of
+    this process.
+
+    Raises:
+        CalibrationError: a comparison fails. The pipeline may raise any other exception.
     """
     _check_engine(derivation)
     _check_own(derivation, base)
@@ -55,14 +58,14 @@ def run_stage(
 
 
 def is_result(filename: str, derivation: Derivation) -> bool:
-    """Whether a new file belongs to the result: named as the pipeline does, not left by a hook."""
+    """Return whether a new file belongs to the result: hooks may leave files of other names."""
     names = (derivation.product, *(item.name for item in derivation.inputs))
     starts = tuple(name.partition("_")[0] + "_" for name in names)
     return filename.endswith(MADE) and filename.startswith(starts)
 
 
 def _check_engine(derivation: Derivation) -> None:
-    """The versions in the key must be those that run."""
+    """Raise CalibrationError unless the versions in the key are installed."""
     if engine_versions() != derivation.engine:
         raise CalibrationError(
             f"{derivation.pipeline} was planned for {derivation.engine}, but installed is "
@@ -71,13 +74,13 @@ def _check_engine(derivation: Derivation) -> None:
 
 
 def _check_own(derivation: Derivation, base: Path) -> None:
-    """What is the user's own must be, at this moment, what is in the key."""
+    """Raise CalibrationError unless the user's hooks and files are those in the key."""
     hooks.check_hooks(derivation, base)
     files.check_files(derivation)
 
 
 def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
-    """The file that the pipeline is called with: the exposure, its ramp, or an association."""
+    """Return the file that the pipeline is called with: exposure, ramp or association."""
     if ramp == ramps.RESUME:
         return ramps.name_of_ramp(derivation)
     if derivation.stage == 1:
@@ -106,44 +109,44 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
     pipeline.call(argument, steps=steps, save_results=True, **own)
 
 
-# ---- was it done as the key says? ------------------------------------------------------------
+# ---- comparison of the products with the key ---------------------------------------------------
 
 
 def check_products(derivation: Derivation, made: list[Path]) -> None:
-    """CalibrationError unless something was made, and with the references of the derivation."""
+    """Raise CalibrationError unless there are products, made with the derivation's references."""
     if not made:
         raise CalibrationError(
-            f"{derivation.pipeline} ended well and made no file; its log says why."
+            f"{derivation.pipeline} ended without an error, but made no file; its log says why."
         )
     for path in made:
         if path.suffix != ".fits":
             continue
-        found = _metadata(path)
-        wrong = sorted(_other_references(derivation, found, path.parent))
+        metadata = _metadata(path)
+        wrong = sorted(_other_references(derivation, metadata, path.parent))
         if wrong:
             raise CalibrationError(
                 f"{path.name} was not made with the references it should be: {'; '.join(wrong)}; "
                 "is the reference cache shared with another context?"
             )
-        for step in _skipped_without_reason(derivation, found):
+        for step in _skipped_without_reason(derivation, metadata):
             log.warning("%s: step %s did nothing; its log says why", path.name, step)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """Flat metadata of a result: {"meta.ref_file.flat.name": "crds://...", ...}."""
+    """Return the flat metadata of a file: {"meta.ref_file.flat.name": "crds://...", ...}."""
     from stdatamodels.jwst.datamodels.util import read_metadata
 
     return read_metadata(str(path), flatten=True)
 
 
 def _other_references(
-    derivation: Derivation, found: Mapping[str, Any], folder: Path
+    derivation: Derivation, metadata: Mapping[str, Any], folder: Path
 ) -> Iterator[str]:
-    """Types whose name in a header is neither the derivation's nor came with one of its inputs."""
+    """Yield the references in a header that neither the derivation nor its inputs name."""
     carried: set[tuple[str, str]] | None = None
     for reftype, allowed in _allowed(derivation).items():
         field = f"meta.ref_file.{reftype}.name"
-        used = found.get(field)
+        used = metadata.get(field)
         if used is None or used.removeprefix("crds://") in allowed:
             continue
         carried = _carried(derivation, folder) if carried is None else carried
@@ -152,7 +155,7 @@ def _other_references(
 
 
 def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
-    """What the headers of the inputs name: steps of former stages, maybe under another context."""
+    """Return the references in the inputs' headers: earlier stages may have had another context."""
     paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
     return {
         (field, value)
@@ -164,17 +167,17 @@ def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
 
 
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:
-    """What a header may name for each reference type: the last step that used one says it."""
+    """Return the names that a header may have for each type; the last step to use one sets it."""
     names = {reftype: {name} for reftype, (name, _) in derivation.references.items()}
-    for full, value in by_full_name(derivation.parameters).items():
-        reftype = full.rpartition(".")[2].removeprefix(files.OVERRIDE)
-        if value and full.endswith(files.OVERRIDE + reftype):
+    for parameter, value in by_full_name(derivation.parameters).items():
+        reftype = parameter.rpartition(".")[2].removeprefix(files.OVERRIDE)
+        if value and parameter.endswith(files.OVERRIDE + reftype):
             names.setdefault(reftype, set()).add(value)
     return names
 
 
-def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) -> Iterator[str]:
-    """Steps that were to run, had what they need, and say in the header that they did not."""
+def _skipped_without_reason(derivation: Derivation, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the steps that had their references and yet were skipped, by the header."""
     pipeline = registry.pipeline_class(derivation.pipeline)
     for step, values in derivation.parameters.get("steps", {}).items():
         cls = pipeline.step_defs.get(step)
@@ -182,5 +185,5 @@ def _skipped_without_reason(derivation: Derivation, found: Mapping[str, Any]) ->
             continue
         types = registry.reference_types_of(cls)
         wanted = [derivation.references.get(each, ("", ""))[0] for each in types]
-        if found.get(f"meta.cal_step.{cls.class_alias}") == SKIPPED and "N/A" not in wanted:
+        if metadata.get(f"meta.cal_step.{cls.class_alias}") == SKIPPED and "N/A" not in wanted:
             yield step

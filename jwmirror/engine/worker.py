@@ -1,9 +1,9 @@
-"""Calibrate the chains of a batch: recall what is known, run the rest in warm processes."""
+"""Calibration of a batch: results that exist are looked up, the others are computed."""
 
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
@@ -17,17 +17,17 @@ from jwmirror.engine.client import StageClient, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.derivation import bind, key_of
+from jwmirror.pipeline.derivation import bind, key_of, result_of
 
 
 class Results(Protocol):
     """The store of results as workers use it; called from one thread at a time."""
 
     def locate(self, sha256: str) -> Path:
-        """Where the object of that name is."""
+        """Return the path of an object."""
 
     def recall(self, key: str) -> tuple[ResultFile, ...] | None:
-        """The files of the result of that key; None unless all are there."""
+        """Return the files of the result with this key; None unless all exist."""
 
     def store_result(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
@@ -37,7 +37,7 @@ class Results(Protocol):
 
 @dataclass(frozen=True)
 class DerivationResult:
-    """A derivation and what it gave, now or before."""
+    """A derivation and its files. They are new if this run computed them."""
 
     derivation: Derivation
     files: tuple[ResultFile, ...]
@@ -46,22 +46,22 @@ class DerivationResult:
 
 @dataclass(frozen=True)
 class ChainOutcome:
-    """What became of one chain."""
+    """The results of one chain up to its failure, if there was one."""
 
     results: tuple[Result, ...]
-    computed: tuple[str, ...]
+    computed: tuple[str, ...]  # keys
     failure: Failure | None = None
     was_killed: bool = False
 
 
 class ShortOfMemoryError(CalibrationError):
-    """Exposures were killed though they had all the memory of their job; the others are done."""
+    """Exposures were killed although they had all the memory of their job."""
 
     def __init__(self, names: Sequence[str]):
         self.names = list(names)
         super().__init__(
-            f"{', '.join(names)}: killed also when tried again alone; the others are in the store; "
-            "the job is tried again with more memory."
+            f"{', '.join(names)}: killed also when tried again alone; the other results are in "
+            "the store; the job is tried again with more memory."
         )
 
 
@@ -75,54 +75,54 @@ def calibrate(
     room: float = inf,
     more_may_come: bool = False,
 ) -> Receipt:
-    """Calibrate the chains of a batch, `workers` exposures at a time; a failed one spoils itself.
+    """Calibrate the chains of a batch; a failure affects only its own chain.
 
-    Fewer at a time where the estimates of their memory come to more than `room` (bytes).
+    At most `workers` exposures run at a time, fewer if their estimated memory exceeds `room`
+    (bytes). Stages run in folders below `work`, which are removed; their messages are appended to
+    `logs`/<product>.log. Hooks are looked for in the working directory. CRDS is used as os.environ
+    says (see bestrefs.crds_environment). A stage that the system kills is tried once more, alone.
 
-    Stages run in folders below `work`, which are removed; their messages go to
-    `logs`/<product>.log. Hooks of the user's are looked for in the working directory. CRDS is as
-    os.environ says (references.environment). A stage killed by the system is tried once more, with
-    nothing else running. If that does not help either: ShortOfMemoryError where `more_may_come`
-    (the job can be tried again with more), else it is a failure like others.
+    Raises:
+        ShortOfMemoryError: it was killed again, and the job can be tried with more memory
+            (`more_may_come`). Otherwise this is an ordinary failure.
     """
-    lines = list(_by_exposure(chains).values())
-    with ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room)) as shop:
-        first = shop.follow_all(lines, workers)
+    exposures = list(_by_product(chains).values())
+    with ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room)) as runner:
+        first = runner.run_all(exposures, workers)
         outcomes = [
-            shop.follow(line) if any(each.was_killed for each in found) else found
-            for line, found in zip(lines, first, strict=True)
+            runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
+            for exposure, outcome in zip(exposures, first, strict=True)
         ]
-    flat = [outcome for line in outcomes for outcome in line]
-    if more_may_come and (short := [each.failure.name for each in flat if each.was_killed]):
-        raise ShortOfMemoryError(short)
-    return _receipt(flat, _computed(first) | _computed(outcomes), shop.spent)
-
-
-def _by_exposure(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
-    """Chains of one exposure follow each other, so that equal keys are computed once."""
-    lines: dict[str, list[Chain]] = {}
-    for chain in chains:
-        lines.setdefault(chain.product, []).append(chain)
-    return lines
-
-
-def _computed(lines: Iterable[Iterable[ChainOutcome]]) -> dict[str, None]:
-    return {key: None for line in lines for outcome in line for key in outcome.computed}
-
-
-def _receipt(
-    outcomes: Sequence[ChainOutcome], computed: Mapping[str, None], spent: Sequence[Spent]
-) -> Receipt:
+    flat = [outcome for of_exposure in outcomes for outcome in of_exposure]
+    killed = [each.failure.name for each in flat if each.was_killed and each.failure]
+    if more_may_come and killed:
+        raise ShortOfMemoryError(killed)
     return Receipt(
-        results=tuple(result for outcome in outcomes for result in outcome.results),
-        computed=tuple(computed),
-        spent=tuple(spent),
-        failures=tuple(outcome.failure for outcome in outcomes if outcome.failure),
+        results=tuple(result for outcome in flat for result in outcome.results),
+        computed=tuple(_computed(first) | _computed(outcomes)),
+        spent=tuple(runner.spent),
+        failures=tuple(outcome.failure for outcome in flat if outcome.failure),
     )
 
 
+def _by_product(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
+    """Return the chains of each exposure, which run one after the other.
+
+    So a result that several recipes share is computed once.
+    """
+    by_product: dict[str, list[Chain]] = {}
+    for chain in chains:
+        by_product.setdefault(chain.product, []).append(chain)
+    return by_product
+
+
+def _computed(outcomes: Iterable[Iterable[ChainOutcome]]) -> dict[str, None]:
+    """Return the keys of computed results, each once, in order."""
+    return {key: None for group in outcomes for outcome in group for key in outcome.computed}
+
+
 class ChainRunner:
-    """Where chains are worked off; a warm process per Python, started when first needed."""
+    """Runs chains; it starts one fork server per Python when it is first needed."""
 
     def __init__(
         self,
@@ -130,13 +130,13 @@ class ChainRunner:
         work: Path,
         logs: Path,
         timeout_s: float,
-        room: MemoryPool | None = None,
+        memory: MemoryPool | None = None,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
-        self._room = room or MemoryPool(inf)
-        self.spent: list[Spent] = []  # on each stage, as they ended
+        self._memory = memory or MemoryPool(inf)
+        self.spent: list[Spent] = []  # by each stage, in the order in which they ended
         self._lock = threading.Lock()
-        self._hosts: dict[str, StageClient] = {}  # by Python
+        self._clients: dict[str, StageClient] = {}  # by Python
 
     def __enter__(self) -> "ChainRunner":
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -145,47 +145,48 @@ class ChainRunner:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def _host(self, python: str) -> StageClient:
-        """Where stages run under this Python; "" for our own."""
+    def _client(self, python: str) -> StageClient:
+        """Return the client of the fork server of a Python; "" is the running one."""
         with self._lock:
-            if python not in self._hosts:
-                self._hosts[python] = StageClient(
-                    self._logs / "worker.log", python or sys.executable
-                )
-            return self._hosts[python]
+            if python not in self._clients:
+                log = self._logs / "worker.log"
+                self._clients[python] = StageClient(log, python or sys.executable)
+            return self._clients[python]
 
     def _close(self) -> None:
-        for host in self._hosts.values():
-            host.close()
+        for client in self._clients.values():
+            client.close()
 
-    def follow_all(
-        self, lines: Sequence[Sequence[Chain]], workers: int
+    def run_all(
+        self, exposures: Sequence[Sequence[Chain]], workers: int
     ) -> list[list[ChainOutcome]]:
-        """Work off the chains of several exposures side by side; on an interrupt, stop them."""
-        with ThreadPoolExecutor(max(1, workers)) as lanes:
+        """Run the chains of several exposures in parallel; an interrupt stops them."""
+        with ThreadPoolExecutor(max(1, workers)) as executor:
             try:
-                return list(lanes.map(self.follow, lines))
+                return list(executor.map(self.run, exposures))
             except BaseException:
                 self._close()
-                lanes.shutdown(cancel_futures=True)
+                executor.shutdown(cancel_futures=True)
                 raise
 
-    def follow(self, chains: Iterable[Chain]) -> list[ChainOutcome]:
-        """Work off the chains of one exposure, in order, when there is room for them."""
+    def run(self, chains: Iterable[Chain]) -> list[ChainOutcome]:
+        """Run the chains of one exposure, in order, as soon as there is memory for them."""
         chains = list(chains)
-        with self._room.taken(max((chain.memory for chain in chains), default=0)):
-            return [self._follow(chain) for chain in chains]
+        with self._memory.reserve(max((chain.memory for chain in chains), default=0)):
+            return [self._run_chain(chain) for chain in chains]
 
-    def _follow(self, chain: Chain) -> ChainOutcome:
+    def _run_chain(self, chain: Chain) -> ChainOutcome:
         results: list[Result] = []
         computed: list[str] = []
         files: tuple[ResultFile, ...] = ()
         try:
             for derivation in chain.derivations:
-                for made in self._made(bind(derivation, files), chain):
-                    key = key_of(made.derivation)
-                    results.append(_result(chain, made.derivation, key, made.files))
-                    computed += [key] if made.is_new else []
+                for made in self._derive(bind(derivation, files), chain):
+                    result = result_of(
+                        chain.recipe, chain.program, chain.observation, made.derivation, made.files
+                    )
+                    results.append(result)
+                    computed += [result.key] if made.is_new else []
                     files = made.files
         except (JwmirrorError, OSError) as err:
             failure = Failure(
@@ -194,24 +195,27 @@ class ChainRunner:
                 recipe=chain.recipe,
                 product=chain.product,
             )
-            killed = isinstance(err, StageError) and err.kind == KILLED
-            return ChainOutcome(tuple(results), tuple(computed), failure, killed)
+            was_killed = isinstance(err, StageError) and err.kind == KILLED
+            return ChainOutcome(tuple(results), tuple(computed), failure, was_killed)
         return ChainOutcome(tuple(results), tuple(computed))
 
-    def _made(self, derivation: Derivation, chain: Chain) -> list[DerivationResult]:
-        """A derivation's result, computed if it is not known; before it the ramp, if kept."""
-        known = self._recalled(derivation)
+    def _derive(self, derivation: Derivation, chain: Chain) -> list[DerivationResult]:
+        """Return the result of a derivation, computed if it does not exist.
+
+        If the recipe keeps ramps, the ramp is the first of two results.
+        """
+        known = self._recall(derivation)
         if not ramps.keeps_ramp(derivation, chain.keep):
             return known or self._compute(derivation, chain.python)
-        ramp = self._recalled(ramps.ramp_derivation(derivation))
+        ramp = self._recall(ramps.ramp_derivation(derivation))
         if known:
             return ramp + known
         if ramp:
             return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp[0].files)
         return self._compute(derivation, chain.python, ramps.KEEP)
 
-    def _recalled(self, derivation: Derivation) -> list[DerivationResult]:
-        """What was made before of a derivation; empty if nothing was."""
+    def _recall(self, derivation: Derivation) -> list[DerivationResult]:
+        """Return the existing result of a derivation; empty if there is none."""
         with self._lock:
             files = self._results.recall(key_of(derivation))
         return [DerivationResult(derivation, files, is_new=False)] if files else []
@@ -221,9 +225,9 @@ class ChainRunner:
         derivation: Derivation,
         python: str,
         ramp: str = ramps.FULL,
-        kept: tuple[ResultFile, ...] = (),
+        ramp_files: tuple[ResultFile, ...] = (),
     ) -> list[DerivationResult]:
-        """Run a stage in a folder of its own, and keep what it made; `kept` is linked beside."""
+        """Run a stage in a private folder with links to its inputs, and store its files."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
         folder = (self._work / name).absolute()
         shutil.rmtree(folder, ignore_errors=True)
@@ -231,56 +235,45 @@ class ChainRunner:
         try:
             for item in derivation.inputs:
                 (folder / item.name).symlink_to(self._results.locate(item.sha256).absolute())
-            for file in kept:
+            for file in ramp_files:
                 (folder / file.filename).symlink_to(self._results.locate(file.sha256).absolute())
-            ending = self._run(derivation, python, folder, ramp)
+            outcome = self._run_stage(derivation, python, folder, ramp)
             return [
-                self._kept(part, outputs, ending.cost)
-                for part, outputs in ramps.split_outputs(derivation, ending.outputs, ramp)
+                self._store(part, outputs, outcome.cost)
+                for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _kept(
+    def _store(
         self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
     ) -> DerivationResult:
         with self._lock:
             files = self._results.store_result(derivation, outputs, cost)
         return DerivationResult(derivation, files, is_new=True)
 
-    def _run(self, derivation: Derivation, python: str, folder: Path, ramp: str) -> StageOutcome:
+    def _run_stage(
+        self, derivation: Derivation, python: str, folder: Path, ramp: str
+    ) -> StageOutcome:
+        """Run a stage and note what it took; raise StageError unless it is done."""
         log = (self._logs / f"{derivation.product}.log").absolute()
-        ending = self._host(python).run(derivation, folder, log, self._timeout_s, ramp)
+        outcome = self._client(python).run(derivation, folder, log, self._timeout_s, ramp)
         self.spent.append(
             Spent(
                 pipeline=derivation.pipeline,
                 product=derivation.product,
-                seconds=round(ending.cost.seconds, 3),
-                peak_memory=ending.cost.peak_memory,
+                seconds=round(outcome.cost.seconds, 3),
+                peak_memory=outcome.cost.peak_memory,
             )
         )
-        if ending.kind == DONE:
-            return ending
+        if outcome.kind == DONE:
+            return outcome
         why = {
-            FAILED: ending.error,
-            KILLED: f"it was killed, as for want of memory ({ending.error}; peak memory "
-            f"{ending.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
+            FAILED: outcome.error,
+            KILLED: f"the system killed it, probably for lack of memory ({outcome.error}; peak "
+            f"memory {outcome.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
             "give the job more memory",
             LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "
             "raise calibrate.timeout in the config",
-        }[ending.kind]
-        raise StageError(ending.kind, f"{derivation.pipeline}: {why}; messages are in {log}.")
-
-
-def _result(
-    chain: Chain, derivation: Derivation, key: str, files: tuple[ResultFile, ...]
-) -> Result:
-    return Result(
-        recipe=chain.recipe,
-        program=chain.program,
-        observation=chain.observation,
-        pipeline=derivation.pipeline,
-        product=derivation.product,
-        key=key,
-        files=files,
-    )
+        }[outcome.kind]
+        raise StageError(outcome.kind, f"{derivation.pipeline}: {why}; messages are in {log}.")

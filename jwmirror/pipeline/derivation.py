@@ -8,7 +8,7 @@ from platform import python_version
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Derivation, Input, Reason, ResultFile, canonical, digest
+from jwmirror.core.model import Derivation, Input, Reason, Result, ResultFile, canonical, digest
 from jwmirror.core.model.association import UNCAL
 from jwmirror.core.model.product import ReasonCause
 from jwmirror.pipeline.usercode import files as overrides
@@ -74,6 +74,25 @@ def _bound(item: Input, files: Mapping[str, ResultFile], derivation: Derivation)
             f"the stage before made {sorted(files) or 'nothing'}."
         )
     return replace(item, identity=files[item.name].identity, sha256=files[item.name].sha256)
+
+
+def result_of(
+    recipe: str,
+    program: int,
+    observation: str,
+    derivation: Derivation,
+    files: tuple[ResultFile, ...],
+) -> Result:
+    """Return the result that the files of a derivation are, for a recipe and a view folder."""
+    return Result(
+        recipe=recipe,
+        program=program,
+        observation=observation,
+        pipeline=derivation.pipeline,
+        product=derivation.product,
+        key=key_of(derivation),
+        files=files,
+    )
 
 
 def differences(old: Derivation, new: Derivation) -> tuple[Reason, ...]:

@@ -20,7 +20,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, WaitCause
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of
+from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of, result_of
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
@@ -142,11 +142,12 @@ class PlanBuilder:
         self, destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]
     ) -> Iterator[Result]:
         """Yield an existing result, and the ramp it was made from if the recipe keeps ramps."""
-        yield _result(destination, derivation, files)
+        place = (destination.recipe.name, destination.program, destination.observation)
+        yield result_of(*place, derivation, files)
         if ramps.keeps_ramp(derivation, destination.recipe.keep):
             ramp = ramps.ramp_derivation(derivation)
             if ramp_files := self.recall(key_of(ramp)):
-                yield _result(destination, ramp, ramp_files)
+                yield result_of(*place, ramp, ramp_files)
 
     def _reasons(self, recipe: Recipe, pending: Sequence[Derivation]) -> tuple[Reason, ...]:
         """Return how the pending derivations differ from those of the published results."""
@@ -163,17 +164,3 @@ class PlanBuilder:
         if not is_bound(pending[0]):
             reasons.append(INPUTS_RECOMPUTED)
         return (NEVER_CALIBRATED,) if is_new else tuple(reasons) or (LOST,)
-
-
-def _result(
-    destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]
-) -> Result:
-    return Result(
-        recipe=destination.recipe.name,
-        program=destination.program,
-        observation=destination.observation,
-        pipeline=derivation.pipeline,
-        product=derivation.product,
-        key=key_of(derivation),
-        files=files,
-    )

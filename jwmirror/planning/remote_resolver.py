@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
 from jwmirror.core.model.parameters import PlainMapping
-from jwmirror.pipeline.child_environment import environment_of_children
+from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class RemoteResolver:
                 [self.python, "-P", "-m", "jwmirror.planning.remote_resolver"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=environment_of_children(),
+                env=child_environment(),
             )
             weakref.finalize(self, process.communicate)  # closes its input, which ends it
             assert process.stdin and process.stdout  # both are pipes

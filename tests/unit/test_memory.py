@@ -118,7 +118,7 @@ def test_who_finds_no_room_waits():
     within = {6: threading.Event(), 30: threading.Event()}
 
     def take(amount):
-        with room.taken(amount):
+        with room.reserve(amount):
             order.append(f"{amount} in")
             within[amount].set()
             assert go.wait(10)
