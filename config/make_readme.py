@@ -1,4 +1,4 @@
-"""Write config/README.md from config/schema.yaml: every key, with its meaning and default."""
+"""Write config/README.md from config/schema.yaml: each key with its meaning and default."""
 
 from pathlib import Path
 from typing import Any
@@ -7,23 +7,22 @@ import yaml
 
 HERE = Path(__file__).parent
 OPENING = """\
-# The config, key by key
+# Reference of config keys
 
-`config.yaml` in this folder is a working example. Any other file is used with
-`snakemake --configfile FILE`; it replaces this one. `jwmirror check --config FILE` lists all
-mistakes at once, and so does every run before it asks the archive anything. This page is made
-from `schema.yaml` by `make docs`.
+`config.yaml` in this folder is a working example. To use another file instead, run
+`snakemake --configfile FILE`. `jwmirror check --config FILE` lists all mistakes at once; every run
+does the same before it contacts the archive. `make docs` generates this page from `schema.yaml`.
 """
 
 
 def page(schema: dict[str, Any]) -> str:
-    """The whole page, in Markdown."""
-    rows = ["| key | what it says | default |", "|---|---|---|", *_rows(schema, "")]
+    """Return the page, in Markdown."""
+    rows = ["| key | meaning | default |", "|---|---|---|", *_rows(schema, "")]
     return f"{OPENING}\n" + "\n".join(rows) + "\n"
 
 
 def _rows(schema: dict[str, Any], place: str) -> list[str]:
-    """A table row for each key below `schema`, depth first."""
+    """Return a table row for each key below `schema`, depth first."""
     rows = []
     for key, spec in schema.get("properties", {}).items():
         name = f"{place}.{key}".lstrip(".")
@@ -36,7 +35,7 @@ def _rows(schema: dict[str, Any], place: str) -> list[str]:
 
 def _cell(spec: dict[str, Any]) -> str:
     values = spec.get("items", {}).get("enum")
-    allowed = f" Of: {', '.join(map(str, values))}." if values else ""
+    allowed = f" Allowed: {', '.join(map(str, values))}." if values else ""
     return (spec["description"] + allowed).replace("|", "\\|")
 
 

@@ -109,7 +109,7 @@ def test_extended_recipe_lies_over_its_parent():
         ({"deep": {"parameters": {"jump": {}}}}, "jump is a step of detector1; write detector1:"),
         ({"deep": {"filters": ["f200w"]}}, "found 'f200w'; did you mean 'F200W'?"),
         ({"deep": {"instruments": ["nircam"]}}, "did you mean 'NIRCAM'?"),
-        ({"upstream": {}}, "recipes: found 'upstream', allowed is a name of small letters"),
+        ({"upstream": {}}, "recipes: found 'upstream', allowed is a name of lowercase letters"),
         ({"deep": []}, "recipes.deep: found [] (list), allowed is keys with values"),
         ({"deep": {"between": ["a.b"]}}, "recipes.deep.between: found ['a.b'] (list), allowed is"),
         ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3 (int), allowed is keys"),
@@ -249,7 +249,7 @@ def test_what_is_accepted_may_be_one_program_or_several():
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("accept_vanished", "all", "a program number or a list of some"),
+        ("accept_vanished", "all", "a program number or a list of program numbers"),
         ("settle", {"accept": [1.5]}, "program numbers and patterns"),
         ("archive", {"vanish_limit": 2}, "maximum of 1"),
     ],
