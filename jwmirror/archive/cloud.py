@@ -18,7 +18,7 @@ from jwmirror.net.request import DownloadedFile, DownloadRequest
 from jwmirror.net.resume import resume_key
 
 PREFIX = "jwst/public"
-GIVE_UP = 16  # products in a row that are not available: then MAST is asked for the rest at once
+GIVE_UP = 16  # products in a row that it does not have: then the rest is requested from MAST
 _EXPOSURE = re.compile(r"(jw\d{5})\d{6}(?=_)")
 _COMBINED = re.compile(r"(jw\d{5})-(o\d{3})_t\d{3}_")
 
@@ -57,7 +57,7 @@ class CloudCopy:
         on_bytes: Callable[[int], None],
         halt: threading.Event,
     ) -> DownloadedFile | None:
-        """Download a product, checked like those from MAST; None if MAST has to be asked for it.
+        """Download a product, checked like those from MAST; None if it has to come from MAST.
 
         Raises OSError when the disk refuses.
         """

@@ -26,7 +26,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def observation(self) -> str:
-        """The observation in the file's name; "" if there is none."""
+        """The observation in the file's name, or ""."""
         parts = names.parse_product(self.filename)
         return parts.observation if parts else ""
 

@@ -47,9 +47,9 @@ def query_listing(
     may_be_empty: bool = False,
     only: Collection[str] = (),
 ) -> Listing:
-    """Return all that the MAST server at `url` lists of a program; ArchiveError if incomplete.
+    """Return the products that the MAST server at `url` lists of a program.
 
-    A program that MAST does not know is an error, too, unless the listing `may_be_empty`. `only`
+    Raises ArchiveError if the listing is incomplete, or empty and not `may_be_empty`. `only`
     limits queries and listing to some observations (o001, c1001). astroquery uses one server per
     process: the first that was queried.
     """

@@ -51,7 +51,7 @@ class ProgramPoll:
     unmatched: tuple[str, ...]  # values of the selections that no product has
     is_first: bool
     doubt: str
-    only: tuple[str, ...]  # the observations that were asked for; empty: all
+    only: tuple[str, ...]  # the observations that were queried; empty: all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +93,8 @@ def poll(
     """Query the server at `url` for each program of the selections, one after the other.
 
     Several selections of one program add up. If `hints` name some of what is selected, only that
-    is queried, and merged into the program's `former` listing; a program without one, or of which
-    the mirror has no file, is queried as a whole. ArchiveError unless every listing is complete.
+    is queried, and merged into the program's `former` listing; a program without one, or without
+    files in the mirror, is queried as a whole. ArchiveError unless every listing is complete.
     """
     limited = limit_poll(selections, hints)
     ordered = sorted(

@@ -46,7 +46,7 @@ Row = Any  # of a class made by `_row_type`; its cells are of any JSON type
 
 
 def _row_type(*columns: str) -> type[Row]:
-    """Return a class of rows with these columns; a column that a row lacks is None."""
+    """Return a class of rows with these columns; None where a row lacks one."""
     return msgspec.defstruct("Row", [(name, Any, None) for name in columns], gc=False)
 
 
@@ -86,7 +86,7 @@ class CaomObservation(NamedTuple):
     obsid: str
     instrument: str | None  # NIRCAM
     is_planned: bool
-    name: str = ""  # obs_id, which begins like the names of its files; "" if there is none
+    name: str = ""  # obs_id, which begins like the names of its files; "" if absent
 
 
 class CaomProduct(msgspec.Struct, frozen=True, gc=False):

@@ -37,7 +37,7 @@ class Fetched:
 
 
 def download_request(product: Product, url: str) -> DownloadRequest:
-    """Return the request for a product to the MAST server at `url`, with all that is expected."""
+    """Return the request for a product to the MAST server at `url`, with what is expected."""
     return DownloadRequest(
         filename=product.filename,
         url=f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}",

@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, JSON, names; the records are in `model`."""
+"""The ground floor that every package uses: errors, files, JSON, names; records in `model`."""

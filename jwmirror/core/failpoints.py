@@ -1,14 +1,14 @@
-"""Failpoints: named places where a test can stop the process, or let the disk refuse.
+"""Failpoints: named places where a test can end the process, or simulate a disk error.
 
-Each step that changes the disk passes one: `failpoint("publish: manifest written")`. Armed through
-the environment, JWMIRROR_FAILPOINT="<name>=<action>", it acts the first time it is passed:
+Each step that changes the disk passes one: `failpoint("publish: manifest written")`. The variable
+JWMIRROR_FAILPOINT="<name>=<action>" sets the action for the first time that one is passed:
 
-- `exit`: the process ends at once, as with kill -9: no handlers, nothing flushed
+- `exit`: the process ends at once, as with kill -9: no handlers run, nothing is flushed
 - `ENOSPC`, `EIO`, `EROFS`, `EDQUOT`: the OSError of that name is raised
-- `tear`: the last half of the file at `path` is cut off, as by a write that did not get through;
-  then the process ends
+- `tear`: the last half of the file at `path` is cut off, as by an incomplete write; then the
+  process ends
 
-In any other run it does nothing.
+Without the variable, nothing happens.
 """
 
 import errno
@@ -20,12 +20,12 @@ EXIT = 86  # the exit code of a process that a failpoint ended
 
 
 def failpoint(name: str, path: Path | None = None) -> None:
-    """Do what is armed for this point, if anything; `path` is the file just written, if any."""
-    armed = os.environ.get(VARIABLE)
-    if armed is None:
+    """Take the action set for this point, if any; `path` is the file just written, if any."""
+    setting = os.environ.get(VARIABLE)
+    if setting is None:
         return
-    wanted, _, action = armed.rpartition("=")
-    if wanted != name:
+    point, _, action = setting.rpartition("=")
+    if point != name:
         return
     del os.environ[VARIABLE]
     if action == "tear" and path is not None:

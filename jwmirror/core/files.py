@@ -1,4 +1,4 @@
-"""Durable files: written beside their place, made durable, then renamed into it."""
+"""Durable files: written under a temporary name, made durable, then renamed."""
 
 import ctypes
 import fcntl
@@ -15,24 +15,26 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
-MANY_FILES = 32  # files that are made durable faster together than one by one
-# ext4, XFS, btrfs, tmpfs, as statfs(2) numbers them
-LOCAL_FILE_SYSTEMS = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)
+MANY_FILES = 32  # from this number on, one syncfs is faster than an fsync of each
+SYNCED_BY_SYNCFS = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # ext4, XFS, btrfs, tmpfs
 
 
 @contextmanager
 def as_store_error(doing: str, state: str) -> Iterator[None]:
-    """Tell what the disk refuses (no room, no inode, read-only...) as a StoreError."""
+    """Convert an OSError (no space, no inode, read-only...) to a StoreError.
+
+    `doing` names the operation, and `state` what is on disk after the error.
+    """
     try:
         yield
     except OSError as err:
         raise StoreError(
-            f"{doing}: the disk refused it ({err}); {state}; put that right, then run again."
+            f"{doing}: the disk refused it ({err}); {state}; correct that, and run again."
         ) from err
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
+    """Return the hex sha256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -62,8 +64,8 @@ def sync_path(path: Path) -> None:
 def sync_many(paths: Collection[Path]) -> None:
     """Make files, or the names in folders, of one file system durable.
 
-    Many are made so at once, with all else that is to be written there (Linux's syncfs), where the
-    file system is known to keep that promise; few, and those of others, one by one.
+    Many are synced by one call of Linux's syncfs if the file system is known to support it; it
+    writes back everything else on that file system, too. Otherwise they are synced one by one.
     """
     paths = list(paths)
     if len(paths) < MANY_FILES or not _sync_file_system(paths[0]):
@@ -72,17 +74,16 @@ def sync_many(paths: Collection[Path]) -> None:
 
 
 def _sync_file_system(path: Path) -> bool:
-    """Write back the whole file system that a path is on; False where that cannot be relied on."""
+    """Write back the whole file system of a path; return False where that is not reliable."""
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)
-    facts = ctypes.create_string_buffer(256)  # struct statfs begins with the type, a long
+    status = ctypes.create_string_buffer(256)  # struct statfs; it begins with the type, a long
     handle = os.open(path, os.O_RDONLY)
     try:
-        if (
-            libc.fstatfs(handle, facts)
-            or ctypes.c_long.from_buffer(facts).value not in LOCAL_FILE_SYSTEMS
-        ):
+        if libc.fstatfs(handle, status):
+            return False
+        if ctypes.c_long.from_buffer(status).value not in SYNCED_BY_SYNCFS:
             return False
         if libc.syncfs(handle):
             code = ctypes.get_errno()
@@ -94,9 +95,9 @@ def _sync_file_system(path: Path) -> bool:
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
-    """Yield a fresh temporary path beside `path`; on success it durably takes its place.
+    """Yield a temporary path in the folder of `path`; on success it durably replaces `path`.
 
-    Readers of `path` see the former file or the whole new one. On an error nothing is left.
+    Readers of `path` see the former file or the complete new one. An error leaves nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
@@ -116,14 +117,14 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Durably put `data` at `path` in one step."""
+def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
+    """Durably write `data` to `path`, in one step for readers."""
     with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
 
 
 def replace_symlink(link: Path, target: str) -> None:
-    """Point `link` at `target` in one rename, so that a reader sees the old or the new one."""
+    """Point `link` at `target` by one rename, so that readers see the old or the new target."""
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         temporary.unlink()
@@ -136,9 +137,10 @@ def replace_symlink(link: Path, target: str) -> None:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = False, make: bool = False) -> Iterator[bool]:
-    """Hold the lock of a folder, or of a file (which we `make`), while this process lives at most.
+    """Lock a folder, or a file (created if `make`); yield whether the lock was acquired.
 
-    False where another process has it and we do not `wait`, or where there are no locks.
+    It is not if another process owns it and we do not `wait`, or if the file system has no locks.
+    The kernel releases it when the process ends.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT if make else os.O_RDONLY, 0o600)
     try:

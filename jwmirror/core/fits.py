@@ -18,12 +18,12 @@ _SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
 def is_volatile(key: str, place: tuple[str, ...]) -> bool:
-    """Return whether a key of an ASDF tree, at `place` in it, is no science content."""
+    """Return whether a key of an ASDF tree, at `place` in it, is not science content."""
     return key in VOLATILE_BRANCHES or (place == ("meta",) and key in VOLATILE_META)
 
 
 def asdf_content(hdu: Any) -> bytes | None:  # an HDU of astropy, which has no types
-    """Return the ASDF file embedded in an astropy HDU; None if there is none.
+    """Return the ASDF file embedded in an astropy HDU; None without one.
 
     `hdu` is of any HDU class; astropy has no type for them.
     """
@@ -64,7 +64,7 @@ def check_structure(path: Path) -> None:
     """Raise FitsStructureError unless the HDUs of a FITS file end exactly where the file ends.
 
     Only headers are read. astropy does not replace this check: it drops a last HDU whose header is
-    cut, with no more than a warning.
+    cut, and only warns.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:

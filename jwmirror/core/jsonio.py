@@ -1,4 +1,4 @@
-"""Records as JSON: canonical text, its digest, and files of it."""
+"""Records as canonical JSON: text, digests and files."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 def canonical(value: object) -> str:
-    """Canonical JSON: sorted keys, no spaces; equal values give equal text."""
+    """Return canonical JSON: sorted keys, no spaces; equal values give equal text."""
     return msgspec.json.encode(value, order="sorted").decode()
 
 
 def digest(value: object) -> str:
-    """Hex sha256 of a value's canonical JSON."""
+    """Return the hex sha256 of a value's canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 
 def parse(text: str | bytes, kind: type[T]) -> T:
-    """The record of type `kind` in JSON `text`; msgspec.ValidationError if it is none."""
+    """Return the record of type `kind` in JSON `text`; msgspec.ValidationError if it is another."""
     return msgspec.json.decode(text, type=kind)
 
 
@@ -36,10 +36,10 @@ def write(path: Path, value: object) -> None:
 
 
 def read(path: Path, kind: type[T]) -> T:
-    """Read back what `write` wrote."""
+    """Return the record of type `kind` in a file that `write` wrote."""
     return parse(Path(path).read_bytes(), kind)
 
 
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
-    """Read several records of one type."""
+    """Return the records of one type in several files."""
     return [read(Path(path), kind) for path in paths]

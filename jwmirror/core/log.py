@@ -13,8 +13,8 @@ FORMAT = "%(asctime)s %(levelname)s %(message)s"
 def log_to(path: Path | None = None) -> None:
     """Send jwmirror's messages (and warnings of others) to `path`, or to standard error.
 
-    With a `path`, what ends the process is told there with its traceback; and on standard error, an
-    error of jwmirror's own by its words alone.
+    With a `path`, an error that ends the process is logged there with its traceback. On standard
+    error, an error of jwmirror appears as its message only.
     """
     handler = logging.FileHandler(path, delay=True) if path else logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT))
@@ -23,11 +23,11 @@ def log_to(path: Path | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("jwmirror").setLevel(logging.INFO)
     if path:
-        sys.excepthook = _end
+        sys.excepthook = _report
 
 
-def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Tell of an error that nobody caught."""
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report an uncaught error."""
     logging.getLogger(__name__).error("%s", error, exc_info=(kind, error, trace))
     if isinstance(error, JwmirrorError):
         print(error, file=sys.stderr)

@@ -89,7 +89,7 @@ class Overlap:
     """The exposures that meet two criteria: possible values by key, and contents of the wheels."""
 
     values: Criteria  # without filter and pupil
-    wheels: tuple[Mapping[str, str], ...]  # "" stands for any element that no criterion names
+    wheels: tuple[Mapping[str, str], ...]  # "" means any element that no criterion names
 
     def is_within(self, criteria: Criteria) -> bool:
         """Return whether all of these exposures meet further criteria too."""

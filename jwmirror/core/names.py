@@ -41,7 +41,7 @@ class ProductName(NamedTuple):
     """The parts of a product's file name."""
 
     program: int
-    observation: str  # o001, c1001, a3001; "pool" for a pool; "" if there is none in the name
+    observation: str  # o001, c1001, a3001; "pool" for a pool; "" if the name has no observation
     root: str  # without suffix and extension: the same for all products of one exposure
     suffix: str  # uncal, rate, asn...; of previews jpg and thumb
 

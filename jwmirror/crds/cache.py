@@ -85,7 +85,7 @@ class VerifiedCache:
 
 
 def read_verified(cache: Path) -> VerifiedCache:
-    """Return the record of a cache; an empty one if there is none, or if it cannot be read."""
+    """Return the record of a cache; an empty one if it is missing or cannot be read."""
     try:
         return read(config_folder(cache) / VERIFIED, VerifiedCache)
     except FileNotFoundError:

@@ -70,7 +70,7 @@ def resolve_context(
 
 
 def _jwst_release() -> str:
-    """Return the version of the installed jwst as CRDS has it: numbers only."""
+    """Return the version of the installed jwst as CRDS writes it: numbers only."""
     installed = version("jwst")
     numbers = re.match(r"\d+(\.\d+)*", installed)
     if "dev" in installed or not numbers:

@@ -102,7 +102,7 @@ def test_extended_recipe_lies_over_its_parent():
         ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "goes in a circle: a -> b -> a"),
         ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
         ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
-        ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; there is none"),
+        ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; no recipe is defined"),
         ({"deep": {"stages": [4]}}, "recipes.deep.stages[0]: unknown value 4"),
         ({"deep": {"stages": ["1"]}}, "unknown value '1'; write it without quotes"),
         ({"deep": {"detector1": {}}}, "it belongs in it: `parameters: {detector1: ...}`"),

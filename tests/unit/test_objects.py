@@ -174,7 +174,7 @@ def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):
 
 def test_a_file_system_that_promises_nothing_is_synced_file_by_file(tmp_path, monkeypatch):
     """On an unknown kind of file system each file gets its own fsync."""
-    monkeypatch.setattr(files, "LOCAL_FILE_SYSTEMS", ())
+    monkeypatch.setattr(files, "SYNCED_BY_SYNCFS", ())
     paths = [tmp_path / str(n) for n in range(files.MANY_FILES)]
     for path in paths:
         path.touch()

@@ -1,4 +1,4 @@
-"""The vocabulary: frozen records of plain values that travel between modules."""
+"""Frozen records of plain values, which are passed between modules."""
 
 from jwmirror.core.jsonio import canonical, digest, parse, read, read_all, write
 from jwmirror.core.model.derivation import Derivation, Input

@@ -50,7 +50,7 @@ class Association:
 
     @property
     def science(self) -> tuple[str, ...]:
-        """File names of the science members. The first one stands for all, as in stpipe."""
+        """File names of the science members. The first one represents all, as in stpipe."""
         return tuple(member.name for member in self.members if member.exptype == SCIENCE)
 
     @property

@@ -1,4 +1,4 @@
-"""Derivations: all that a result depends on."""
+"""Derivations: everything that a result depends on."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class Derivation:
-    """All that one result depends on. Its sha256, the key, names the result before it exists."""
+    """Everything that one result depends on; its sha256, the key, is known before the result."""
 
     pipeline: str  # config's name: detector1, image2, image3, guider...
     product: str  # root of the result's file names

@@ -1,4 +1,4 @@
-"""What the mirror holds: versions, results, the rows of a manifest, generations."""
+"""Records of what the mirror has: versions, results, the rows of a manifest, generations."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import msgspec
 from jwmirror.core.model.product import Product
 
 HELD, GONE = "held", "vanished"
-UPSTREAM, RAMP = "upstream", "ramp"  # the ramp is an intermediate that a recipe may keep
+UPSTREAM, RAMP = "upstream", "ramp"  # an intermediate file that a recipe may keep
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """One content of a product, whole and verified in the store."""
+    """One version of a product: its content is complete and verified in the store."""
 
     product: Product
     sha256: str
@@ -23,7 +23,7 @@ class Version:
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One file, exposure or association that failed while the run went on."""
+    """A file, exposure or association that failed; the run continued."""
 
     name: str
     message: str
@@ -43,7 +43,7 @@ class ResultFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One row of a manifest: one file that people see in a generation's view."""
+    """One row of a manifest: one file in a generation's view."""
 
     path: str  # below the view: upstream/jw01345/o001/<file>, recalibrated/<recipe>/jw01345/...
     origin: str  # "upstream", or the recipe's name
@@ -73,7 +73,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """One published, immutable state of the whole mirror: what its generation.json says."""
+    """One published, immutable state of the whole mirror: the content of its generation.json."""
 
     number: int
     parent: int | None  # the generation that was current when it was made
@@ -82,4 +82,4 @@ class Generation:
     made_at: str  # ISO, UTC
     cause: str
     counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
-    facts: dict[str, str]  # what the publisher wants remembered: run, CRDS context, versions...
+    facts: dict[str, str]  # of the run that published it: its id, CRDS context, versions...

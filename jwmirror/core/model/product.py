@@ -1,4 +1,4 @@
-"""What MAST holds, as it said, and how that differs from the mirror."""
+"""Records of what MAST lists, and of how that differs from the mirror."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Self
@@ -12,11 +12,11 @@ PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS key
     "sdp_ver": "SDP_VER",
     "date": "DATE",
 }
-CALIBRATION = {field: PEDIGREE[field] for field in ("cal_ver", "crds_ctx")}  # jwst, references
+CALIBRATION = {name: PEDIGREE[name] for name in ("cal_ver", "crds_ctx")}  # software, references
 
 
 class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One file that MAST offers, as a listing described it; unknown values are None.
+    """One file that MAST offers, as described by a listing; unknown values are None.
 
     There are many: a struct is made, compared and written several times faster than a dataclass.
     """
@@ -28,7 +28,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     suffix: str  # uncal, rate, cal, i2d, cat, asn, pool...
     level: int | None = None  # MAST's calib_level
     size: int | None = None  # bytes
-    checksum: str | None = None  # MAST's MD5, 32 hex; None where MAST keeps none (asn, pool, ecsv)
+    checksum: str | None = None  # MAST's MD5, 32 hex; None where it has no checksum (asn, ecsv)
     validator: str | None = None  # where checksum is None: the server's ETag, or sha256:<hex> seen
     cal_ver: str | None = None
     crds_ctx: str | None = None
@@ -49,7 +49,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def fingerprint(self) -> str:
-        """What tells this version of the product from others without downloading it."""
+        """Text that identifies this version of the product without downloading it."""
         if self.checksum:
             return f"md5:{self.checksum}"
         if self.validator:
@@ -63,7 +63,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What MAST said of one program at one poll: its products, one per URI, sorted by URI."""
+    """All products that MAST listed of one program in one poll, one per URI, sorted by URI."""
 
     program: int
     asked_at: str  # ISO, UTC
@@ -93,22 +93,22 @@ STALE = "stale"  # queued at MAST for reprocessing, or no longer
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """How a listing differs from the mirror in one product."""
+    """The difference between a listing and the mirror in one product."""
 
     kind: str  # one of the nine above
-    product: Product  # as now listed; as last held if vanished
+    product: Product  # as now listed; as in the mirror if vanished
     reasons: tuple[Reason, ...] = ()
     replaces: str | None = None  # restamped, renamed: the former file name
 
     @property
     def wants_bytes(self) -> bool:
-        """Whether there is something to download."""
+        """Whether the product has to be downloaded."""
         return self.kind in (NEW, REPROCESSED, RESTAMPED, RENAMED, RETURNED, RELEASED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What of a program events named, or a poll after them asked for."""
+    """A part of a program that events named, or that a poll was limited to."""
 
     program: int
     observations: tuple[str, ...] = ()  # o001, c1001; empty: all of them
@@ -116,18 +116,18 @@ class Scope:
 
 @dataclass(frozen=True, kw_only=True)
 class Poll:
-    """What one run's queries found, and how it differs from the mirror."""
+    """The listings of one run, and how they differ from the mirror."""
 
     listings: tuple[Listing, ...]
     changes: tuple[Change, ...]
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
-    first: tuple[int, ...] = ()  # programs of which nothing was held before
-    doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why not all is believed
-    limited_to: tuple[Scope, ...] = ()  # all that it asked for, as events named it
+    first: tuple[int, ...] = ()  # programs that are new to the mirror
+    doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why changes are not believed
+    limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
 
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """What is to be fetched, by order: jw01345-o001.<digest> -> the products."""
+    """The products to download, by order: jw01345-o001.<digest>."""
 
     products: dict[str, tuple[Product, ...]] = field(default_factory=dict)
