@@ -12,7 +12,7 @@ from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.identity import version_of
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, describe_holdings
-from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
 from jwmirror_simulator.exposure_sets import ExposureSet
 from jwmirror_simulator.operations.associations import associations_of
@@ -41,8 +41,8 @@ class Place:
         self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
     ) -> Plan:
         """What a recipe wants of the next level."""
-        asked = (self.holdings, [recipe], self.resolvers, self.results, BATCH_SIZE)
-        return plan_levels(*asked, below, receipts)[0]
+        planner = LevelPlanner(self.holdings, [recipe], self.resolvers, self.results, BATCH_SIZE)
+        return planner.plan_levels(below, receipts)[0]
 
     def chains(self, recipe: Recipe) -> list[Chain]:
         """What a recipe wants of the exposures."""
@@ -72,7 +72,7 @@ def open_place(folder: Path, inputs: ExposureSet) -> Place:
 def chains_of(plan: Plan) -> list[Chain]:
     """The chains of all batches."""
     assert not plan.failures, plan.failures
-    return [chain for batch in plan.batches.values() for chain in batch]
+    return list(plan.chains)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

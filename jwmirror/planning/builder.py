@@ -22,8 +22,9 @@ from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, WaitCa
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of, result_of
 from jwmirror.pipeline.parameters.resolution import effective_parameters
-from jwmirror.planning import memory
 from jwmirror.planning.batches import cut
+from jwmirror.planning.inputs import AvailableFiles
+from jwmirror.planning.memory import stage_bytes
 from jwmirror.planning.resolvers import Resolvers
 
 LOST = Reason("result", "lost", "to be recomputed")
@@ -32,20 +33,23 @@ Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
 PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Destination:
-    """The recipe and the view folder of planned results, and the header they are planned by."""
+    """The recipe and the view folder of planned results."""
 
     recipe: Recipe
     program: int
     observation: str
-    header: str  # of the exposure, or of the first science member of an association
 
 
 @dataclass
 class PlanBuilder:
-    """The parts of a plan so far, and the functions to look things up."""
+    """The parts of a plan so far, the files it may use, and the functions to look things up.
 
+    The functions of planning.plan add to it; then `build` returns the plan.
+    """
+
+    available: AvailableFiles
     resolvers: Resolvers
     recall: Recall
     published: PublishedAs
@@ -54,7 +58,7 @@ class PlanBuilder:
     waits: list[Wait] = field(default_factory=list)
     failures: list[Wait] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
-    largest: dict[tuple[str, str, str], int] = field(default_factory=dict)  # reference (bytes)
+    memory: dict[tuple[str, str, str], int] = field(default_factory=dict)  # bytes, by stage
 
     def build(self, batch_size: int) -> Plan:
         """Return the plan, its chains cut into batches."""
@@ -67,18 +71,13 @@ class PlanBuilder:
             failures=tuple(self.failures),
         )
 
-    def wait(self, recipe: Recipe, product: str, why: str, cause: WaitCause) -> None:
-        """Add something that cannot be calibrated now."""
-        self.waits.append(Wait(recipe=recipe.name, product=product, why=why, cause=cause))
-
-    def refuse(self, recipe: Recipe, product: str, why: str, cause: WaitCause) -> None:
-        """Add something that no run can calibrate as it is."""
-        self.failures.append(Wait(recipe=recipe.name, product=product, why=why, cause=cause))
-
     def derive(
         self, recipe: Recipe, header: str, pipeline: str, product: str, inputs: Sequence[Input]
     ) -> Derivation | None:
-        """Return a derivation with parameters and references; refuse it, if there is an error."""
+        """Return a derivation with parameters and references; refuse it, if there is an error.
+
+        `header` is that of the exposure, or of the first science member of an association.
+        """
         try:
             resolver = self.resolvers.of(recipe.python)
             requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
@@ -86,11 +85,11 @@ class PlanBuilder:
             engine = dict(resolver.engine)
         except JwmirrorError as err:
             is_unsynced = isinstance(err, ReferencesError)
-            self.refuse(recipe, product, str(err), "references" if is_unsynced else "request")
+            cause: WaitCause = "references" if is_unsynced else "request"
+            self.failures.append(Wait(recipe.name, product, str(err), cause))
             return None
         self.engines[recipe.name] = engine
-        self.largest[recipe.name, pipeline, product] = stage.largest
-        return Derivation(
+        derivation = Derivation(
             pipeline=pipeline,
             product=product,
             engine=engine,
@@ -99,6 +98,9 @@ class PlanBuilder:
             references=stage.references,
             hooks=stage.hooks,
         )
+        stage_memory = stage_bytes(derivation, header, stage.largest)
+        self.memory[recipe.name, pipeline, product] = stage_memory
+        return derivation
 
     def add_stages(self, destination: Destination, derivations: Sequence[Derivation]) -> None:
         """Add the stages of one exposure or association: as done, or as a chain with reasons."""
@@ -108,7 +110,8 @@ class PlanBuilder:
             try:
                 bound = bind(derivation, files) if files else derivation
             except JwmirrorError as err:
-                self.refuse(destination.recipe, derivation.product, str(err), "input")
+                recipe, product = destination.recipe.name, derivation.product
+                self.failures.append(Wait(recipe, product, str(err), "input"))
                 break
             key = key_of(bound) if is_bound(bound) else ""
             files = (self.recall(key) if key else None) or ()
@@ -130,13 +133,8 @@ class PlanBuilder:
             reasons=self._reasons(recipe, pending),
             keep=recipe.keep,
             python=recipe.python,
-            memory=max(self._memory(destination, derivation) for derivation in pending),
+            memory=max(self.memory[recipe.name, d.pipeline, d.product] for d in pending),
         )
-
-    def _memory(self, destination: Destination, derivation: Derivation) -> int:
-        """Return the bytes that a derivation may take."""
-        stage = (destination.recipe.name, derivation.pipeline, derivation.product)
-        return memory.stage_bytes(derivation, destination.header, self.largest.get(stage, 0))
 
     def _results(
         self, destination: Destination, derivation: Derivation, files: tuple[ResultFile, ...]

@@ -65,11 +65,9 @@ class AvailableFiles:
             inputs.append(_input(member, file))
             sources += self._sources(recipe, member.name)
         header = self.header(association)
-        if not header:
-            why = f"the header of {association.science[0]} is unknown"
-            return _wait(recipe, association, why)
-        if mixture := _mixture(sources):
-            return _wait(recipe, association, mixture)
+        unknown = "" if header else f"the header of {association.science[0]} is unknown"
+        if why := unknown or _mixture(sources):
+            return Wait(recipe.name, association.product, why, "input")
         shutters = self.shutters(recipe, association, header)
         return shutters if isinstance(shutters, Wait) else (*inputs, *shutters)
 
@@ -83,7 +81,7 @@ class AvailableFiles:
         if name in self.upstream:
             return (_input(Member(name=name, exptype=SHUTTERS), _file_of(self.upstream[name])),)
         why = f"{name} is not mirrored; add msa to the products of program {association.program}"
-        return _wait(recipe, association, why)
+        return Wait(recipe.name, association.product, why, "input")
 
     def header(self, association: Association) -> str:
         """Return the header of the first science member, as stpipe does; "" if it is unknown."""
@@ -127,13 +125,8 @@ class AvailableFiles:
 
     def _wait_for(self, member: Member, recipe: Recipe, association: Association) -> Wait:
         why, cause = self._why_missing(recipe, member.name)
-        return Wait(
-            recipe=recipe.name,
-            product=association.product,
-            why=_is_missing(member.name) + why,
-            cause=cause,
-            member=member.name,
-        )
+        why = _is_missing(member.name) + why
+        return Wait(recipe.name, association.product, why, cause, member.name)
 
     def _why_missing(self, recipe: Recipe, name: str) -> tuple[str, WaitCause]:
         """Return why a recipe has no file of that name: as text, and as a cause."""
@@ -233,10 +226,6 @@ def _file_of(entry: Entry) -> ResultFile:
 
 def _input(member: Member, file: ResultFile) -> Input:
     return Input(name=member.name, role=member.exptype, identity=file.identity, sha256=file.sha256)
-
-
-def _wait(recipe: Recipe, association: Association, why: str) -> Wait:
-    return Wait(recipe=recipe.name, product=association.product, why=why, cause="input")
 
 
 def _mixture(entries: Iterable[Entry]) -> str:

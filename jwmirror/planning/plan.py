@@ -8,18 +8,12 @@ alone), associations of stage 2, associations of stage 3. Pure, as planning.buil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.core.model import Derivation, Entry, Input, Plan, Recipe, Wait
-from jwmirror.core.model.association import (
-    SCIENCE,
-    Association,
-    Associations,
-    root_of,
-)
+from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait
+from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.associations import program_of
-from jwmirror.planning.builder import Destination, PlanBuilder, PublishedAs, Recall
+from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
-from jwmirror.planning.resolvers import Resolvers
 
 POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
@@ -43,56 +37,34 @@ def wanted(
 
 
 def plan_exposures(
-    entries: Iterable[Entry],
-    associations: Associations,
-    recipes: Iterable[Recipe],
-    resolvers: Resolvers,
-    recall: Recall,
-    published: PublishedAs,
-    batch_size: int,
-) -> Plan:
+    builder: PlanBuilder, associations: Associations, recipes: Iterable[Recipe]
+) -> None:
     """Plan stage 1 of each recipe's exposures, and stage 2 of those that are calibrated alone."""
-    builder = PlanBuilder(resolvers, recall, published)
-    available = available_files(entries)
     for recipe in recipes:
         builder.waits += _broken(associations, recipe, stage=2)
         second = associations.of(recipe, 2)
         by_exposure, companions = _by_exposure(second), _companions(second)
-        for entry in _exposures(available, recipe):
+        for entry in _exposures(builder.available, recipe):
             root = root_of(entry.filename)
             first = _first_stage(builder, recipe, entry)
             if first is None:
                 continue
             alone = next((a for a in by_exposure.get(root, ()) if len(a.roots) == 1), None)
-            then = _second_stage(builder, recipe, entry, alone, available) if alone else None
-            destination = Destination(
-                recipe=recipe,
-                program=entry.upstream.program,
-                observation=entry.upstream.observation,
-                header=entry.header,
-            )
+            then = _second_stage(builder, recipe, entry, alone) if alone else None
+            destination = Destination(recipe, entry.upstream.program, entry.upstream.observation)
             builder.add_stages(destination, [first, then] if then else [first])
             if not (root in by_exposure or root in companions):
                 _note_no_stage_2(builder, recipe, entry)
-    return builder.build(batch_size)
 
 
 def plan_associations(
-    available: AvailableFiles,
-    associations: Associations,
-    recipes: Iterable[Recipe],
-    resolvers: Resolvers,
-    recall: Recall,
-    published: PublishedAs,
-    batch_size: int,
-    stage: int,
-) -> Plan:
+    builder: PlanBuilder, associations: Associations, recipes: Iterable[Recipe], stage: int
+) -> None:
     """Plan stage 2 or 3 of every association whose members the recipe has.
 
-    Leaves out what is planned with stage 1. `available` has the results of the levels below in
-    this run, computed or recalled.
+    Leaves out what is planned with stage 1. `builder.available` has the results of the levels
+    below in this run, computed or recalled.
     """
-    builder = PlanBuilder(resolvers, recall, published)
     for recipe in recipes:
         of_stage = associations.of(recipe, stage)
         if stage == 3:
@@ -101,8 +73,7 @@ def plan_associations(
             _note_no_start(builder, recipe, of_stage)
         for association in of_stage:
             if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
-                _add_association(builder, recipe, association, available)
-    return builder.build(batch_size)
+                _add_association(builder, recipe, association)
 
 
 def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivation | None:
@@ -112,27 +83,23 @@ def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivati
     product = root_of(entry.filename)
     if entry.refusal or not entry.header:
         why = entry.refusal or f"the header of {product} is unknown"
-        builder.refuse(recipe, product, why, "input")
+        builder.failures.append(Wait(recipe.name, product, why, "input"))
         return None
     pipelines = _pipelines(entry)
     if not pipelines:
         exp_type = headers.header_value(entry.header, "exp_type")
         why = f"jwst has no pipeline for exposures of type {exp_type}; it is mirrored"
-        builder.wait(recipe, product, why, "unsupported")
+        builder.waits.append(Wait(recipe.name, product, why, "unsupported"))
         return None
     raw = Input(name=entry.filename, role=SCIENCE, identity=entry.identity, sha256=entry.sha256)
     return builder.derive(recipe, entry.header, pipelines[0], product, [raw])
 
 
 def _second_stage(
-    builder: PlanBuilder,
-    recipe: Recipe,
-    entry: Entry,
-    association: Association,
-    available: AvailableFiles,
+    builder: PlanBuilder, recipe: Recipe, entry: Entry, association: Association
 ) -> Derivation | None:
     """Return stage 2 of an exposure that is calibrated alone; its input is made by stage 1."""
-    shutters = available.shutters(recipe, association, entry.header)
+    shutters = builder.available.shutters(recipe, association, entry.header)
     if isinstance(shutters, Wait):
         builder.waits.append(shutters)
         return None
@@ -142,21 +109,15 @@ def _second_stage(
     )
 
 
-def _add_association(
-    builder: PlanBuilder, recipe: Recipe, association: Association, available: AvailableFiles
-) -> None:
+def _add_association(builder: PlanBuilder, recipe: Recipe, association: Association) -> None:
+    available = builder.available
     inputs = available.inputs(recipe, association)
     if isinstance(inputs, Wait):
         builder.waits.append(inputs)
         return
     header = available.header(association)
     derivation = builder.derive(recipe, header, association.pipeline, association.product, inputs)
-    destination = Destination(
-        recipe=recipe,
-        program=association.program,
-        observation=available.folder(association),
-        header=header,
-    )
+    destination = Destination(recipe, association.program, available.folder(association))
     builder.add_stages(destination, [derivation] if derivation else [])
 
 
@@ -202,8 +163,7 @@ def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[
             of_stage = min({2, 3} & set(recipe.stages), default=0)
         is_needed = stage == of_stage and stage in recipe.stages
         if is_needed and program_of(failure.name) in (None, *recipe.programs):
-            why, name = failure.message, failure.name
-            yield Wait(recipe=recipe.name, product=name, why=why, cause="association")
+            yield Wait(recipe.name, failure.name, failure.message, "association")
 
 
 def _note_no_stage_2(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> None:
@@ -216,7 +176,7 @@ def _note_no_stage_2(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> None
         )
         if recipe.associations:  # they replace all others of their stage
             why += "; if the recipe names stage-2 association files, add one with this exposure"
-        builder.wait(recipe, root, why, "association")
+        builder.waits.append(Wait(recipe.name, root, why, "association"))
 
 
 def _note_no_start(
@@ -230,4 +190,4 @@ def _note_no_start(
             f"the recipe starts with stage {stage}, and no association of that stage is mirrored; "
             f"add asn or pool to the products of program {program}"
         )
-        builder.wait(recipe, f"program {program}", why, "association")
+        builder.waits.append(Wait(recipe.name, f"program {program}", why, "association"))

@@ -125,7 +125,7 @@ def _wait(recipe: Recipe, product: str, unsettled: Unsettled) -> Wait:
         f"MAST has half updated {unsettled.product}, seen first {unsettled.since}: "
         f"{unsettled.why}; it waits for the rest; settle.accept in the config overrides"
     )
-    return Wait(recipe=recipe.name, product=product, why=why, cause="unsettled")
+    return Wait(recipe.name, product, why, "unsettled")
 
 
 # ---- the files of an association -------------------------------------------------------------

@@ -210,9 +210,7 @@ def outdated_products(
 
 def _planned_products(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield recipe and product of everything that a plan has out of date or done."""
-    for batch in plan.batches.values():
-        yield from ((chain.recipe, chain.product) for chain in batch)
-    yield from ((result.recipe, result.product) for result in plan.done)
+    yield from ((planned.recipe, planned.product) for planned in (*plan.chains, *plan.done))
 
 
 def _by_product(chains: Iterable[Chain]) -> dict[tuple[str, str], list[Chain]]:

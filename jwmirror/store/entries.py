@@ -129,8 +129,7 @@ def _asked(plans: Sequence[Plan]) -> set[tuple[str, str]]:
     return {
         (chain.recipe, f"{derivation.pipeline}{kept}/{derivation.product}")
         for plan in plans
-        for chains in plan.batches.values()
-        for chain in chains
+        for chain in plan.chains
         for derivation in chain.derivations
         for kept in ("", *(f"_{each}" for each in chain.keep))
     }

@@ -18,6 +18,8 @@ from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks
+from jwmirror.planning.builder import PlanBuilder
+from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_exposures
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror_simulator.crds.context import build_context
@@ -159,10 +161,15 @@ class CalibrationFolder:
 
     def plan(self, recipe: Recipe = DEEP, count: int = 2) -> list[Chain]:
         """The chains of the first exposures."""
-        lookups = (self.resolvers, self.store.recall, lambda *_: None)
-        plan = plan_exposures(self.entries[:count], self.associations, [recipe], *lookups, 16)
+        builder = self.builder(available_files(self.entries[:count]))
+        plan_exposures(builder, self.associations, [recipe])
+        plan = builder.build(16)
         assert not plan.failures
         return chains(plan)
+
+    def builder(self, available: AvailableFiles) -> PlanBuilder:
+        """A builder of a plan, which finds the results of this folder; none is published."""
+        return PlanBuilder(available, self.resolvers, self.store.recall, lambda *_: None)
 
     def calibrate(self, chains: list[Chain], timeout_s: float = 100.0, **more: bool) -> Receipt:
         """Work chains off, two at a time."""

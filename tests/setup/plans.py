@@ -16,7 +16,8 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine_versions, key_of
-from jwmirror.planning.inputs import AvailableFiles
+from jwmirror.planning.builder import PlanBuilder
+from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import ResolvedStage
 from jwmirror.planning.resolvers import Resolvers
@@ -99,8 +100,9 @@ class PlanSources:
 
     def plan(self, entries: list[Entry], associations: Associations, *recipes: Recipe) -> Plan:
         """The plan of exposures."""
-        lookups = (self.resolvers, self.results.get, self.published)
-        return plan_exposures(entries, associations, recipes or (DEEP,), *lookups, 16)
+        builder = self.builder(available_files(entries))
+        plan_exposures(builder, associations, recipes or (DEEP,))
+        return builder.build(16)
 
     def plan_stage(
         self,
@@ -110,13 +112,18 @@ class PlanSources:
         recipe: Recipe = DEEP,
     ) -> Plan:
         """The plan of a stage's associations."""
-        lookups = (self.resolvers, self.results.get, self.published)
-        return plan_associations(available, associations, [recipe], *lookups, 16, stage)
+        builder = self.builder(available)
+        plan_associations(builder, associations, [recipe], stage)
+        return builder.build(16)
+
+    def builder(self, available: AvailableFiles) -> PlanBuilder:
+        """A builder of a plan that looks things up here."""
+        return PlanBuilder(available, self.resolvers, self.results.get, self.published)
 
 
 def chains(plan: Plan) -> list[Chain]:
     """All chains of a plan."""
-    return [chain for batch in plan.batches.values() for chain in batch]
+    return list(plan.chains)
 
 
 def stages(plan: Plan) -> list[list[str]]:

@@ -29,6 +29,7 @@ from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.planning import resolver as references
+from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolver import LocalResolver
@@ -79,19 +80,22 @@ class Lab:
         """Plan and make all that is out of date; how many results of each pipeline were made."""
         context = newest_context(self.cache)
         resolvers = resolvers_of(self.cache, context)
-        lookups = (resolvers, self.results.get, lambda *_: None, 16)
+        lookups = (resolvers, self.results.get, lambda *_: None)
         made: Counter[str] = Counter()
-        first = plan_exposures(self.entries, self.associations(), [self.recipe], *lookups)
+        builder = PlanBuilder(available_files(self.entries), *lookups)
+        plan_exposures(builder, self.associations(), [self.recipe])
+        first = builder.build(16)
         assert not first.failures, first.failures
         results = [*first.done, *self._made(first, made)]
-        available = available_files(self.entries, results)
-        third = plan_associations(available, self.associations(), [self.recipe], *lookups, 3)
+        builder = PlanBuilder(available_files(self.entries, results), *lookups)
+        plan_associations(builder, self.associations(), [self.recipe], 3)
+        third = builder.build(16)
         assert not (third.failures or third.waits), (third.failures, third.waits)
         list(self._made(third, made))
         return dict(made)
 
     def _made(self, plan, made: Counter) -> Iterator[Result]:
-        for chain in (chain for batch in plan.batches.values() for chain in batch):
+        for chain in plan.chains:
             files: tuple[ResultFile, ...] = ()
             for each in chain.derivations:
                 bound = bind(each, files)

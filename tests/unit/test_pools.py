@@ -21,7 +21,6 @@ from jwmirror.planning.association_choice import (
     pool_requests,
 )
 from jwmirror.planning.inputs import AvailableFiles
-from jwmirror.planning.plan import plan_associations
 from tests.setup.plans import PlanSources, chains
 from tests.setup.records import association, entry, product
 
@@ -107,9 +106,8 @@ def check_mapping(associations) -> None:
         upstream={},
     )
     sources, found = PlanSources(), Associations(found=associations)
-    lookups = (sources.resolvers, sources.results.get, sources.published, 10_000)
 
-    plans = [plan_associations(available, found, [recipe], *lookups, stage) for stage in (2, 3)]
+    plans = [sources.plan_stage(stage, available, found, recipe) for stage in (2, 3)]
 
     planned = {
         (chain.derivations[0].product, chain.derivations[0].pipeline): chain.derivations[0]

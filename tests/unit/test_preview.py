@@ -26,6 +26,7 @@ from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.origins import origins
 from jwmirror.planning.plan import plan_associations
@@ -237,14 +238,16 @@ def test_an_association_of_members_to_come_is_out_of_date():
     coming = pending(EXPOSURE, "image2")
     rate = Input(name=f"{EXPOSURE}_rate.fits", role="science")
     coming = replace(coming, derivations=(replace(coming.derivations[0], inputs=(rate,)),))
-    ask = (Associations(found=(mosaic,)), [Recipe(name="deep", programs=(1345,))])
-    lookups = (ANYTHING, lambda key: None, lambda *place: old, 16)
+    lookups = (ANYTHING, lambda key: None, lambda *place: old)
+    without = PlanBuilder(available_files([raw]), *lookups)
+    builder = PlanBuilder(available_files([raw], assumed_done=[coming]), *lookups)
 
-    without = plan_associations(available_files([raw]), *ask, *lookups, stage=3)
-    assumed = available_files([raw], assumed_done=[coming])
-    ahead = plan_associations(assumed, *ask, *lookups, stage=3)
+    for each in (without, builder):
+        recipe = Recipe(name="deep", programs=(1345,))
+        plan_associations(each, Associations(found=(mosaic,)), [recipe], stage=3)
+    ahead = builder.build(16)
 
-    assert [wait.product for wait in without.waits] == [MOSAIC] and not without.batches
+    assert [wait.product for wait in without.waits] == [MOSAIC] and not without.chains
     ((planned,),) = ahead.batches.values()
     assert planned.reasons[-1] == INPUTS_RECOMPUTED and not ahead.waits
 

@@ -9,7 +9,7 @@ from jwmirror.core.model import Plan, Poll, References, Settling
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.run.holdings import Holdings
-from jwmirror.services.run.plan import plan_levels, plan_recalibration, refused_after
+from jwmirror.services.run.plan import LevelPlanner, plan_recalibration
 from jwmirror.services.run.results import ResultStore
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, exposure, image2, image3
 
@@ -20,8 +20,8 @@ BELOW = Plan(context="jwst_0001.pmap", engines={"deep": engine_versions()}, batc
 
 def planned_after(below, mirror):
     """The plans of an empty mirror after these levels."""
-    resolvers, results = PlanSources().resolvers, ResultStore(mirror.root)
-    return plan_levels(EMPTY, [DEEP], resolvers, results, 16, below=below)
+    planner = LevelPlanner(EMPTY, [DEEP], PlanSources().resolvers, ResultStore(mirror.root))
+    return planner.plan_levels(below)
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_levels_of_one_state_are(empty_mirror):
 def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
     """Mosaics that cannot be made are reported when the exposures are planned, and once."""
     resolvers = PlanSources(gaps={"image3"}).resolvers
-    results = ResultStore(empty_mirror.root)
     associations = Associations(found=(*image2(1, 2).found, *image3(1, 2).found))
     holdings = Holdings(entries=(exposure(1), exposure(2)), associations=associations)
+    planner = LevelPlanner(holdings, [DEEP], resolvers, ResultStore(empty_mirror.root))
 
-    plans = plan_levels(holdings, [DEEP], resolvers, results, 16)
-    (refused,) = refused_after(plans, holdings, [DEEP], resolvers, results)
+    plans = planner.plan_levels()
+    (refused,) = planner.refusals_after(plans)
 
     assert [plan.failures for plan in plans] == [()]
     assert (refused.product, refused.why) == (
         MOSAIC,
         "image3: jwst_0001.pmap has no flat reference",
     )
-    assert refused_after([*plans] * 3, holdings, [DEEP], resolvers, results) == ()
+    assert planner.refusals_after([*plans] * 3) == ()
 
 
 def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):

@@ -31,10 +31,9 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
     exposures = folder.plan(recipe)
     first = folder.calibrate(exposures)
-    lookups = (folder.resolvers, folder.store.recall, lambda *_: None)
-    available = available_files(folder.entries, first.results)
-    plan = plan_associations(available, folder.associations, [recipe], *lookups, 16, stage=3)
-    mosaic = chains(plan)
+    builder = folder.builder(available_files(folder.entries, first.results))
+    plan_associations(builder, folder.associations, [recipe], stage=3)
+    mosaic = chains(builder.build(16))
 
     second = folder.calibrate(mosaic)
     again = folder.calibrate([*exposures, *mosaic])

@@ -69,7 +69,7 @@ WaitCause = Literal[
 ]
 
 
-class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     """An exposure or association that cannot be calibrated now, and why."""
 
     recipe: str
@@ -123,6 +123,11 @@ class Plan:
     done: tuple[Result, ...] = ()
     waits: tuple[Wait, ...] = ()
     failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
+
+    @property
+    def chains(self) -> tuple[Chain, ...]:
+        """The chains of all batches, in order."""
+        return tuple(chain for batch in self.batches.values() for chain in batch)
 
 
 @dataclass(frozen=True, kw_only=True)

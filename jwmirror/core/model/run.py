@@ -57,8 +57,7 @@ class Run:
     @property
     def chains(self) -> tuple[Chain, ...]:
         """Everything that was out of date, in the order of the plans."""
-        batches = (batch for plan in self.plans for batch in plan.batches.values())
-        return tuple(chain for batch in batches for chain in batch)
+        return tuple(chain for plan in self.plans for chain in plan.chains)
 
     @property
     def waits(self) -> tuple[Wait, ...]:

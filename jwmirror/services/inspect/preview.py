@@ -32,14 +32,13 @@ from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice
 from jwmirror.services.run.holdings import Holdings, load_holdings
-from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references
 
 UNPUBLISHED = Reason("not published yet", "", "")
-ONE_BATCH = 1_000_000_000  # exposures per batch; a preview runs no jobs
 
 
 def preview_run(mirror: Path, run: Run, config: Config, context: str | None = None) -> Preview:
@@ -61,7 +60,8 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
         resolvers = offline_resolvers(config.cache, references)
         resolver_notes = (f"By context {references.context}.",)
     results = ResultStore(mirror)
-    plans = plan_levels(holdings, config.recipes, resolvers, results, ONE_BATCH, is_preview=True)
+    planner = LevelPlanner(holdings, config.recipes, resolvers, results)
+    plans = planner.plan_levels(is_preview=True)
     return Preview(
         plans=tuple(_without_unknown(plan) for plan in plans),
         ready=tuple(chain for plan in plans for chain in _unpublished(results, plan)),

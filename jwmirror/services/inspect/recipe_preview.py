@@ -12,9 +12,9 @@ from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.planning.origins import origins
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
-from jwmirror.services.inspect.preview import ONE_BATCH, current_holdings, resolvers_of_config
+from jwmirror.services.inspect.preview import current_holdings, resolvers_of_config
 from jwmirror.services.run.holdings import Holdings
-from jwmirror.services.run.plan import plan_levels
+from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.provenance import Provenance
 
@@ -42,7 +42,8 @@ def preview_recipes(
     results, product = ResultStore(mirror), root_of(filename)
     previews = []
     for recipe in recipes:
-        plans = plan_levels(holdings, [recipe], resolvers, results, ONE_BATCH, is_preview=True)
+        planner = LevelPlanner(holdings, [recipe], resolvers, results)
+        plans = planner.plan_levels(is_preview=True)
         stages = tuple(
             _stage(results, derivation, recipe, holdings, resolvers, chain)
             for derivation, chain in _derivations(results, plans, product)
@@ -114,7 +115,7 @@ def _derivations(
             derivation = results.derivation(result.key) if result.product == product else None
             if derivation is not None:
                 yield derivation, None
-        for chain in (chain for batch in plan.batches.values() for chain in batch):
+        for chain in plan.chains:
             for derivation in chain.derivations:
                 if product in (derivation.product, chain.product):
                     yield derivation, chain
