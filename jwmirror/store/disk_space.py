@@ -1,4 +1,4 @@
-"""Room on disk: whether what is ordered will fit, asked before the first byte is fetched."""
+"""Disk space: whether the ordered products will fit, checked before the first download."""
 
 import os
 import re
@@ -11,11 +11,11 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Orders
 
 GB = 1_000_000_000
-QUOTA_S = 10.0  # the longest wait for the program that tells quotas
+QUOTA_S = 10.0  # the longest wait for the program `quota`
 
 
 def check_room(mirror: Path, orders: Orders, keep_free: int) -> None:
-    """StoreError unless the orders fit and `keep_free` bytes stay free on the mirror's disk."""
+    """StoreError unless the orders fit, with `keep_free` bytes left on the mirror's disk."""
     sizes = [product.size for products in orders.products.values() for product in products]
     wanted, unknown = sum(size or 0 for size in sizes), sizes.count(None)
     if not sizes:
@@ -23,17 +23,17 @@ def check_room(mirror: Path, orders: Orders, keep_free: int) -> None:
     free, where = min(_limits(mirror))
     if wanted + keep_free <= free:
         return
-    besides = f" and {unknown} whose size MAST does not tell" if unknown else ""
+    others = f" and {unknown} files of unknown size" if unknown else ""
     raise StoreError(
-        f"room for {mirror}: {len(sizes)} files of {wanted / GB:.3f} GB{besides} are ordered, and "
+        f"room for {mirror}: {len(sizes)} files of {wanted / GB:.3f} GB{others} are ordered, and "
         f"{keep_free / GB:.3f} GB are to stay free (archive.keep_free_gb); {where} is "
         f"{free / GB:.3f} GB, {(wanted + keep_free - free) / GB:.3f} GB too little; nothing was "
-        "fetched; make room, select less, or lower keep_free_gb, and run again."
+        "downloaded; free space, select less, or lower keep_free_gb, and run again."
     )
 
 
 def _limits(mirror: Path) -> Iterable[tuple[int, str]]:
-    """Bytes that may still be written, by what limits them."""
+    """Yield how many bytes may still be written, and what limits them."""
     folder = mirror
     while not folder.exists():
         folder = folder.parent
@@ -45,18 +45,18 @@ def _limits(mirror: Path) -> Iterable[tuple[int, str]]:
 
 
 def quota_left(folder: Path) -> int | None:
-    """Bytes left of this user's quota on a folder's file system; None where none is told."""
+    """Return the bytes left of this user's quota on a folder's file system; None if unknown."""
     program = shutil.which("quota")
     if program is None:
         return None
     words = [program, "--no-wrap", "--raw-grace", "--filesystem", str(folder)]
     try:
-        told = subprocess.run(
+        answer = subprocess.run(
             words, capture_output=True, text=True, timeout=QUOTA_S, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    rows = re.findall(r"^\s*\S+\s+(\d+)\*?\s+(\d+)\s+(\d+)\s", told.stdout, re.MULTILINE)
+    rows = re.findall(r"^\s*\S+\s+(\d+)\*?\s+(\d+)\s+(\d+)\s", answer.stdout, re.MULTILINE)
     left = [
         (int(hard) or int(soft)) - int(used) for used, soft, hard in rows if int(hard) or int(soft)
     ]

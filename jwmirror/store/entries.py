@@ -1,4 +1,4 @@
-"""The rows of the next manifest, from the former ones and what a run found. Pure: no I/O."""
+"""The rows of the next manifest, from the current ones and what a run found. Pure: no I/O."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -26,67 +26,64 @@ from jwmirror.core.model import (
 
 
 def program_folder(program: int) -> str:
-    """The name of a program's folder: jw01345."""
+    """Return the name of a program's folder: jw01345."""
     return f"jw{program:05d}"
 
 
 def upstream_path(product: Product) -> str:
-    """Where a product stands below the view."""
+    """Return the path of a product in a view."""
     return f"upstream/{program_folder(product.program)}/{product.observation}/{product.filename}"
 
 
 def upstream_entries(
-    former: Sequence[Entry],
+    before: Iterable[Entry],
     poll: Poll,
     fetched: Iterable[Version],
     waiting: Collection[str] = (),
 ) -> tuple[Entry, ...]:
-    """What is held of upstream now: former rows with the poll's changes applied, sorted by path.
+    """Return the rows of MAST's products, sorted by path: those `before` with the poll's changes.
 
-    A change whose bytes did not arrive leaves the former row as it was but for its access, so that
-    the next poll sees the change again; so does a change of one of the URIs that are `waiting`, if
-    there is a former row. A product that vanished stays, marked; one that was restamped or renamed
-    is replaced by its new name, and stays in the former generations.
+    A change of access always applies. Else a row stays, so that the next poll finds the change
+    again, if its bytes did not arrive, or if its URI is `waiting`. A product that vanished stays,
+    marked. The new row of a restamped or renamed product replaces the old one.
     """
-    rows = {entry.product.uri: entry for entry in former if entry.origin == UPSTREAM}
-    names = {entry.filename: entry.product.uri for entry in rows.values()}
+    rows = {entry.product.uri: entry for entry in before if entry.product}
+    uris = {entry.filename: uri for uri, entry in rows.items()}
     arrived = {(version.product.uri, version.product.fingerprint): version for version in fetched}
     for change in poll.changes:
-        place = names.get(change.replaces or "", change.product.uri)
-        if row := rows.get(change.product.uri):  # access is the product's: of all its versions
-            product = row.product.with_access_of(change.product)
-            rows[change.product.uri] = replace(row, product=product)
-        if change.product.uri in waiting and place in rows and change.kind != STALE:
+        uri = change.product.uri
+        replaced = uris.get(change.replaces or "", uri)
+        old = rows.get(uri)
+        if old and old.product:  # access belongs to the product, so to all its versions
+            old = replace(old, product=old.product.with_access_of(change.product))
+            rows[uri] = old
+        if uri in waiting and replaced in rows and change.kind != STALE:
             continue
-        row = _row_after(change, rows.get(change.product.uri), arrived)
-        if row is None:
+        new = _row_after(change, old, arrived)
+        if new is None:
             continue
-        rows[change.product.uri] = row
-        if change.kind in (RESTAMPED, RENAMED) and change.replaces in names:
-            rows.pop(place, None)
+        rows[uri] = new
+        if change.kind in (RESTAMPED, RENAMED) and change.replaces in uris:
+            rows.pop(replaced, None)
     return tuple(sorted(rows.values(), key=lambda entry: entry.path))
 
 
 def _row_after(
-    change: Change, former: Entry | None, arrived: dict[tuple[str, str], Version]
+    change: Change, old: Entry | None, arrived: dict[tuple[str, str], Version]
 ) -> Entry | None:
-    """The row that a change leaves for its product; None if there is none to change."""
-    if change.kind == VANISHED:
-        return replace(former, state=GONE) if former else None
-    if change.kind == WITHHELD:
-        return former
-    if change.kind == STALE:
-        return former and _requeued(former, change.product.stale)
+    """Return the row of a product after a change; None if it has none."""
+    if change.kind in (VANISHED, WITHHELD, STALE):
+        if old is None or old.product is None or change.kind == WITHHELD:
+            return old
+        if change.kind == VANISHED:
+            return replace(old, state=GONE)
+        return replace(old, product=structs.replace(old.product, stale=change.product.stale))
     version = arrived.get((change.product.uri, change.product.fingerprint))
     if version is not None:
         return _row_of(version, change.product)
-    if former and former.product.fingerprint == change.product.fingerprint:  # the same bytes
-        return replace(former, state=HELD, product=change.product)
-    return former
-
-
-def _requeued(entry: Entry, stale: bool) -> Entry:
-    return replace(entry, product=structs.replace(entry.product, stale=stale))
+    if old and old.product and old.product.fingerprint == change.product.fingerprint:
+        return replace(old, state=HELD, product=change.product)  # returned or released
+    return old
 
 
 def _row_of(version: Version, product: Product) -> Entry:
@@ -103,41 +100,40 @@ def _row_of(version: Version, product: Product) -> Entry:
 
 
 def recalibrated_entries(
-    former: Sequence[Entry], plans: Sequence[Plan], receipts: Sequence[Receipt], context: str
+    before: Iterable[Entry], plans: Sequence[Plan], receipts: Sequence[Receipt], context: str
 ) -> tuple[Entry, ...]:
-    """What is held of recalibration now, sorted by path.
+    """Return the rows of results, sorted by path.
 
-    The results that the plans found done and the receipts brought, and the former rows of what
-    failed or waits. Rows of results that the config no longer asks for stay in the former
-    generations only.
+    These are the results that the plans found done or the receipts report, and the rows `before` of
+    what failed or waits. Results that the config does not ask for any more have no row.
     """
     results = [result for plan in plans for result in plan.done]
     results += [result for receipt in receipts for result in receipt.results]
-    made = {entry.path: entry for result in results for entry in _rows_of(result, context)}
+    rows = {entry.path: entry for result in results for entry in _rows_of(result, context)}
     finished = {(result.recipe, f"{result.pipeline}/{result.product}") for result in results}
-    asked, waiting = _asked(plans), _waiting(plans)
-    for entry in former:
-        here = (entry.origin, entry.result)
+    planned, waiting = _planned(plans), _waiting(plans)
+    for entry in before:
+        result = (entry.origin, entry.result)
         product = (entry.origin, entry.result.partition("/")[2])
-        if here not in finished and (here in asked or product in waiting):
-            made.setdefault(entry.path, entry)
-    return tuple(sorted(made.values(), key=lambda entry: entry.path))
+        if result not in finished and (result in planned or product in waiting):
+            rows.setdefault(entry.path, entry)
+    return tuple(sorted(rows.values(), key=lambda entry: entry.path))
 
 
-def _asked(plans: Sequence[Plan]) -> set[tuple[str, str]]:
-    """(recipe, pipeline/product) of every result that the plans wanted computed, or kept."""
+def _planned(plans: Sequence[Plan]) -> set[tuple[str, str]]:
+    """Return (recipe, pipeline/product) of every result that was to be computed, or kept."""
     return {
-        (chain.recipe, f"{derivation.pipeline}{kept}/{derivation.product}")
+        (chain.recipe, f"{derivation.pipeline}{suffix}/{derivation.product}")
         for plan in plans
         for chain in plan.chains
         for derivation in chain.derivations
-        for kept in ("", *(f"_{each}" for each in chain.keep))
+        for suffix in ("", *(f"_{kept}" for kept in chain.keep))
     }
 
 
 def _waiting(plans: Sequence[Plan]) -> set[tuple[str, str]]:
-    """(recipe, product) of everything that waits or was refused."""
-    return {(each.recipe, each.product) for p in plans for each in (*p.waits, *p.failures)}
+    """Return (recipe, product) of everything that waits or was refused."""
+    return {(wait.recipe, wait.product) for p in plans for wait in (*p.waits, *p.failures)}
 
 
 def _rows_of(result: Result, context: str) -> Iterable[Entry]:

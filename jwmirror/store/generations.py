@@ -161,7 +161,10 @@ class Generations:
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
     ) -> StoredGeneration | None:
-        from jwmirror.store.manifest import change_counts, file_changes  # readers start without it
+        from jwmirror.store.manifest import (  # readers start without it
+            compare_rows,
+            count_file_changes,
+        )
 
         last = max(self._numbers(), default=0)
         current = self.current()
@@ -174,9 +177,9 @@ class Generations:
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
-            counts |= change_counts(before, rows)
+            counts |= count_file_changes(before, rows)
             if not cause:
-                cause = describe_changes(file_changes(before, rows), set(rows.column("origin")))
+                cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
             head = _head(last + 1, current, counts, cause, facts)
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())

@@ -1,6 +1,7 @@
-"""Losses: objects that are gone for good, written down, so that the rest of the mirror goes on.
+"""Losses: records of objects that could not be restored, so that the rest of the mirror goes on.
 
-Their rows stay in the manifests and are told by `verify`; a publication does not wait for them.
+Their rows stay in the manifests, and `verify` reports them. They do not keep a state from being
+published.
 """
 
 from dataclasses import dataclass
@@ -13,35 +14,35 @@ from jwmirror.store.objects import Objects
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """One object that could not be had again."""
+    """One object that could not be restored."""
 
     sha256: str
     size: int  # bytes
-    path: str  # in the view of the newest generation that has it
+    path: str  # in the view of the newest generation that names it
     why: str
     found_at: str  # ISO, UTC
 
 
 def read_losses(root: Path) -> dict[str, Loss]:
-    """sha256 -> what was lost, as far as it was written down."""
-    found = (read(path, Loss) for path in sorted(Path(root).glob("losses/*.json")))
-    return {each.sha256: each for each in found}
+    """Return all recorded losses, by sha256."""
+    losses = (read(path, Loss) for path in sorted(Path(root).glob("losses/*.json")))
+    return {loss.sha256: loss for loss in losses}
 
 
 def current_losses(root: Path) -> dict[str, Loss]:
-    """sha256 -> what was written down as lost and is not there again."""
-    objects = Objects(root)
-    return {s: each for s, each in read_losses(root).items() if not objects.has(s, each.size)}
+    """Return the recorded losses whose objects still do not exist, by sha256."""
+    objects, losses = Objects(root), read_losses(root)
+    return {name: loss for name, loss in losses.items() if not objects.has(name, loss.size)}
 
 
 def record_loss(root: Path, loss: Loss) -> None:
-    """Durably write a loss down."""
+    """Durably record a loss."""
     write(_path(root, loss.sha256), loss)
     sync_path(Path(root))
 
 
 def remove_loss(root: Path, sha256: str) -> None:
-    """What was lost is there again."""
+    """Remove the record of an object that exists again."""
     _path(root, sha256).unlink(missing_ok=True)
 
 

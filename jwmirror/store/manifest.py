@@ -1,14 +1,14 @@
-"""Manifests: the rows of one generation as a Parquet file, which pandas or DuckDB read as well.
+"""Manifests: the rows of one generation as a Parquet file, which pandas or DuckDB can read as well.
 
-A row is an Entry; what MAST said of an upstream file stands in columns with the prefix `product_`.
+A row is an Entry. The fields of its Product have columns with the prefix `product_`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path, PurePosixPath
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,9 +24,9 @@ DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "pr
 
 
 class Entries(Sequence[Entry]):
-    """The rows of a manifest, sorted by path; an Entry is built only when it is asked for.
+    """The rows of a manifest, sorted by path, over an Arrow `table`; entries are built on demand.
 
-    Equal to any sequence of equal entries. `table` is the Arrow table they are built from.
+    Equal to any sequence of equal entries.
     """
 
     __hash__ = None  # type: ignore[assignment]
@@ -35,14 +35,18 @@ class Entries(Sequence[Entry]):
         self.table = table
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return tuple(self)[place]
-        row = place + len(self) if place < 0 else place
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Entry, ...]: ...
+    def __getitem__(self, index: int | slice) -> Entry | tuple[Entry, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        row = index + len(self) if index < 0 else index
         if not 0 <= row < len(self):
-            raise IndexError(f"entry {place} of {len(self)}")
+            raise IndexError(f"entry {index} of {len(self)}")
         return next(_decoded(self.table.slice(row, 1)))
 
     def __iter__(self) -> Iterator[Entry]:
@@ -50,23 +54,23 @@ class Entries(Sequence[Entry]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Entries):
-            return self.table.cast(SCHEMA).equals(other.table.cast(SCHEMA))
+            return bool(self.table.cast(SCHEMA).equals(other.table.cast(SCHEMA)))
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
 
     def __repr__(self) -> str:
         return f"Entries({len(self)} rows)"
 
     def column(self, name: str) -> list[Any]:
-        """One column's values, row by row, without building entries."""
+        """Return the values of one column, row by row, without building entries."""
         return _values(self.table[name])
 
     def rows(self, places: Sequence[int]) -> "Entries":
-        """The entries of some rows, in that order."""
+        """Return some rows, in the given order."""
         return Entries(self.table.take(pa.array(places, pa.int64())))
 
 
 def entries_of(rows: Iterable[Entry]) -> Entries:
-    """The rows sorted by path; StoreError if two share one, or a path leaves the view."""
+    """Return the rows sorted by path. StoreError if two share a path, or one leaves the view."""
     if isinstance(rows, Entries):
         return rows
     rows = sorted(rows, key=lambda entry: entry.path)
@@ -76,29 +80,29 @@ def entries_of(rows: Iterable[Entry]) -> Entries:
 
 
 def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
-    """Durably write a manifest; the bytes depend only on the entries and pyarrow's version."""
+    """Durably write a manifest. The bytes depend on the entries and pyarrow's version only."""
     table = entries_of(entries).table.cast(SCHEMA)
     with replacing(path, mode=0o444) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_statistics=True)
 
 
 def read_manifest(path: Path) -> Entries:
-    """The entries of a manifest; StoreError if it is missing or not one."""
+    """Return the rows of a manifest. StoreError if it is missing or damaged."""
     return Entries(_completed(_table(path, SCHEMA.names, REPEATED)))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Entries:
-    """The rows of a manifest with these columns only, many times faster; StoreError as above.
+    """Return the rows with these columns only, many times faster; they cannot build entries.
 
-    Their columns can be had, but no entries. `names` are columns that every manifest has.
+    `names` are columns that every manifest has. StoreError as `read_manifest`.
     """
     return Entries(_table(path, names))
 
 
 def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa.Table:
-    """Those of the columns that a manifest has; StoreError if it is missing or not one.
+    """Return those of the columns that a manifest has. StoreError if it is missing or damaged.
 
-    `pyarrow.parquet.read_table` reads the same, but first imports what reads folders, and pandas.
+    `pyarrow.parquet.read_table` does the same, but first imports its dataset module and pandas.
     """
     try:
         present = set(pq.read_schema(path).names)
@@ -109,7 +113,7 @@ def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa
 
 
 def _schema() -> pa.Schema:
-    """A column for each field of an Entry, and for each of its Product; nullable if it may be."""
+    """Return a column for each field of Entry and of Product; those of Product are nullable."""
     entry = [
         pa.field(name, KINDS[kind], nullable=False)
         for name, kind in get_type_hints(Entry).items()
@@ -128,13 +132,13 @@ ENTRY = [name for name in SCHEMA.names if not name.startswith(PREFIX)]
 PRODUCT = [name for name in SCHEMA.names if name.startswith(PREFIX)]
 DEFAULTS = {each.name: each.default for each in fields(Entry)}
 DEFAULTS |= {PREFIX + each.name: each.default for each in structs.fields(Product)}
-REPEATED = [  # columns with few distinct values: read as such, an order of magnitude faster
+REPEATED = [  # columns with few distinct values; to read them as dictionaries is 10 times faster
     each.name for each in SCHEMA if each.type == pa.string() and each.name not in DISTINCT
 ]
 
 
 def _check_paths(paths: list[str]) -> None:
-    """StoreError unless sorted paths are distinct, stay in the view, and none is a folder too."""
+    """StoreError unless sorted paths are distinct, stay in the view, and none is also a folder."""
     folders = {path.rpartition("/")[0] for path in paths}
     folders |= {str(above) for folder in folders for above in PurePosixPath(folder).parents}
     for path in paths:
@@ -156,18 +160,18 @@ def _column(rows: list[Entry], name: str) -> pa.Array:
 
 
 def _completed(table: pa.Table) -> pa.Table:
-    """The table with the columns that an older jwmirror did not write, at their defaults."""
-    for place, column in enumerate(SCHEMA):
+    """Add the columns that an older jwmirror did not write, with their defaults."""
+    for index, column in enumerate(SCHEMA):
         if column.name not in table.column_names:
             default, is_products = DEFAULTS.get(column.name), column.name.startswith(PREFIX)
             uris = table["product_uri"].to_pylist()
             values = [None if is_products and uri is None else default for uri in uris]
-            table = table.add_column(place, column, pa.array(values, column.type))
+            table = table.add_column(index, column, pa.array(values, column.type))
     return table
 
 
 def _decoded(table: pa.Table) -> Iterator[Entry]:
-    """Entries row by row, filled without __init__: it would double the time of large manifests."""
+    """Yield entries. They are filled without __init__, which would double the time."""
     new = object.__new__
     rows = zip(*(_values(table[name]) for name in ENTRY), strict=True)
     products = zip(*(_values(table[name]) for name in PRODUCT), strict=True)
@@ -182,15 +186,15 @@ def _decoded(table: pa.Table) -> Iterator[Entry]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """A column as Python values; those of a dictionary column are shared, not repeated."""
+    """Return a column as Python values; the values of a dictionary column are shared."""
     return [value for chunk in column.chunks for value in _chunk_values(chunk)]
 
 
 def _chunk_values(chunk: pa.Array) -> list[Any]:
     if not pa.types.is_dictionary(chunk.type):
-        return chunk.to_pylist()
+        return list(chunk.to_pylist())
     if len(chunk) < len(chunk.dictionary):
-        return chunk.dictionary_decode().to_pylist()
+        return list(chunk.dictionary_decode().to_pylist())
     values = chunk.dictionary.to_pylist()
     return [None if index is None else values[index] for index in chunk.indices.to_pylist()]
 
@@ -198,13 +202,13 @@ def _chunk_values(chunk: pa.Array) -> list[Any]:
 NEW, CHANGED, MARKED, GONE = "new", "changed", "marked", "gone"
 
 
-def file_changes(
+def compare_rows(
     old: Entries, new: Entries, old_origin: str = "", new_origin: str = ""
 ) -> tuple[FileChange, ...]:
-    """The files in which two states differ, sorted by kind and path; pure.
+    """Return the files in which two states differ, sorted by kind and path; pure.
 
-    With origins (upstream, or a recipe's name), only files of these: those of one name and
-    observation are compared, and marks (same bytes, other facts) are told within one origin only.
+    With origins ("upstream", or a recipe's name), only their files are compared, by observation and
+    file name; then marked files (same bytes, other columns) are listed within one origin only.
     """
     _import_compute()
     before, after = _rows(old, old_origin), _rows(new, new_origin)
@@ -214,19 +218,21 @@ def file_changes(
     both = pa.compute.is_valid(there)
     was, now = before.take(there.filter(both)), after.filter(both)
     same_bytes = _equal(was["sha256"], now["sha256"])
-    found = [
-        *_changes(NEW, None, after.filter(pa.compute.is_null(there))),
-        *_changes(CHANGED, *(each.filter(pa.compute.invert(same_bytes)) for each in (was, now))),
-        *_changes(GONE, before.filter(pa.compute.is_null(back)), None),
+    other_bytes = pa.compute.invert(same_bytes)
+    nothing = SCHEMA.empty_table()
+    changes = [
+        *_changes(NEW, nothing, after.filter(pa.compute.is_null(there))),
+        *_changes(CHANGED, was.filter(other_bytes), now.filter(other_bytes)),
+        *_changes(GONE, before.filter(pa.compute.is_null(back)), nothing),
     ]
     if old_origin == new_origin:
         marked = pa.compute.and_(same_bytes, pa.compute.invert(_all_equal(was, now)))
-        found += _changes(MARKED, was.filter(marked), now.filter(marked))
-    return tuple(found)
+        changes += _changes(MARKED, was.filter(marked), now.filter(marked))
+    return tuple(changes)
 
 
-def change_counts(old: Entries, new: Entries) -> dict[str, int]:
-    """How many files are new, changed, marked (same bytes, other facts) and gone; pure."""
+def count_file_changes(old: Entries, new: Entries) -> dict[str, int]:
+    """Count the files that are new, changed, marked (same bytes, other columns) and gone; pure."""
     _import_compute()
     before, after = _rows(old, ""), _rows(new, "")
     there = pa.compute.index_in(after["path"], value_set=before["path"])
@@ -246,24 +252,24 @@ def _import_compute() -> None:
     import_module("pyarrow.compute")
 
 
-def _count(found: pa.ChunkedArray) -> int:
-    return pa.compute.sum(found).as_py() or 0
+def _count(flags: pa.ChunkedArray) -> int:
+    return pa.compute.sum(flags).as_py() or 0
 
 
 def without_origin(path: str) -> str:
-    """A path of a view below its origin's folder: jw01345/o001/<file>."""
+    """Return a path of a view below its origin's folder: jw01345/o001/<file>."""
     first, _, rest = path.partition("/")
     return rest if first == UPSTREAM else rest.partition("/")[2]
 
 
 def _rows(entries: Entries, origin: str) -> pa.Table:
-    """The rows of one origin, or all."""
+    """Return the rows of one origin; of all if it is empty."""
     table = entries.table.cast(SCHEMA).combine_chunks()
     return table.filter(pa.compute.equal(table["origin"], origin)) if origin else table
 
 
 def _names(rows: pa.Table, origin: str) -> pa.Array:
-    """What rows are matched by: paths, without the origin's folder where one was asked for."""
+    """Return the paths by which rows are matched; with an origin, without its folder."""
     paths = rows["path"].combine_chunks()
     if not origin:
         return paths
@@ -272,24 +278,22 @@ def _names(rows: pa.Table, origin: str) -> pa.Array:
 
 
 def _equal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Where two columns are equal, or both have no value."""
+    """Return, row by row, whether two columns are equal; two missing values are."""
     neither = pa.compute.and_(pa.compute.is_null(old), pa.compute.is_null(new))
     return pa.compute.or_(pa.compute.fill_null(pa.compute.equal(old, new), False), neither)
 
 
 def _all_equal(old: pa.Table, new: pa.Table) -> pa.ChunkedArray:
-    """Where two tables have the same in all columns."""
-    found = _equal(old["path"], new["path"])
+    """Return, row by row, whether two tables are equal in all columns."""
+    is_equal = _equal(old["path"], new["path"])
     for name in SCHEMA.names:
-        found = pa.compute.and_(found, _equal(old[name], new[name]))
-    return found
+        is_equal = pa.compute.and_(is_equal, _equal(old[name], new[name]))
+    return is_equal
 
 
-def _changes(kind: str, old: pa.Table | None, new: pa.Table | None) -> Iterator[FileChange]:
-    count = len(new if old is None else old)
-    was = [None] * count if old is None else Entries(old)
-    now = [None] * count if new is None else Entries(new)
-    for before, after in zip(was, now, strict=True):
-        known = before and after and kind == CHANGED and before.identity
-        same = bool(known) and before.identity == after.identity
+def _changes(kind: str, old: pa.Table, new: pa.Table) -> Iterator[FileChange]:
+    """Yield the changes of one kind; one of the tables is empty for new and gone files."""
+    for before, after in zip_longest(Entries(old), Entries(new)):
+        is_known = kind == CHANGED and bool(before.identity)
+        same = is_known and before.identity == after.identity
         yield FileChange(kind=kind, old=before, new=after, same_science=same)

@@ -23,18 +23,18 @@ CHUNK = 64  # files per task
 
 
 def hash_files(paths: Iterable[Path | str]) -> Iterator[tuple[str, str | OSError]]:
-    """(path, hex sha256) of each file, in order; or the error that reading it gave."""
+    """Yield (path, hex sha256) of each file, in order; for an unreadable file the error."""
     threads = os.cpu_count() or 1
     pending = iter(paths)
     with ThreadPoolExecutor(threads) as pool:
-        while ahead := list(islice(pending, CHUNK * threads * 8)):
-            chunks = [ahead[start : start + CHUNK] for start in range(0, len(ahead), CHUNK)]
-            for found in pool.map(_sums, chunks):
-                yield from found
+        while batch := list(islice(pending, CHUNK * threads * 8)):
+            chunks = [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
+            for sums in pool.map(_sums, chunks):
+                yield from sums
 
 
 def hash_open_file(handle: int, block: memoryview) -> str:
-    """Hex sha256 of an open file, from where it stands; `block` is room to read into."""
+    """Return the hex sha256 of an open file from its position on; `block` is the read buffer."""
     total = hashlib.sha256()
     while count := os.readv(handle, [block]):
         total.update(block[:count])
@@ -47,7 +47,7 @@ def _sums(paths: Sequence[Path | str]) -> list[tuple[str, str | OSError]]:
 
 
 def _sum(path: Path | str, block: memoryview) -> str | OSError:
-    """Hex sha256 of a file, read in large blocks."""
+    """Return the hex sha256 of a file, or the error that reading it raised."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError as err:
@@ -75,62 +75,62 @@ class ReadyFile(NamedTuple):
 
 
 class Objects:
-    """The objects of one mirror; any number of processes may take files in at the same time."""
+    """The objects of one mirror. Several processes may take files in at the same time."""
 
     def __init__(self, root: Path, group: str | None = None):
         self.folder = Path(root) / "objects"
-        self.group = group  # may read exclusive-access objects; None: only their owner may
+        self.group = group  # may read exclusive objects; None: only their owner may
 
     @property
     def incoming(self) -> Path:
-        """Where files are written before they are taken in (same file system); made on demand."""
+        """The folder, made on demand, for files before they are taken in; on the same disk."""
         folder = self.folder / "incoming"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def path(self, sha256: str) -> Path:
-        """Where the object of that name is, or would be."""
+        """Return the path of an object, whether or not it exists."""
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str, size: int | None = None) -> bool:
-        """Whether the object is there, whole as far as `size` (bytes) tells."""
-        found = self.look(sha256)
-        return found is not None and size in (None, found.st_size)
+        """Return whether the object exists, with this size (bytes; None: any)."""
+        status = self.look(sha256)
+        return status is not None and size in (None, status.st_size)
 
     def look(self, sha256: str) -> os.stat_result | None:
-        """Length, mode and the like of the object of that name; None if it is not there."""
+        """Return length, mode etc. of an object; None if it does not exist."""
         try:
-            found = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # of many: no Path for each
+            status = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # a Path would take longer
         except OSError:
             return None
-        return found if stat.S_ISREG(found.st_mode) else None
+        return status if stat.S_ISREG(status.st_mode) else None
 
     def take(self, file: Path, sha256: str | None = None, mode: int = OPEN) -> str:
-        """Move a finished file in, durably, and return its sha256, which is hashed unless given."""
+        """Move a finished file in, durably; return its sha256, which is computed unless given."""
         return self.take_many([(file, sha256)], mode)[0]
 
     def take_many(
         self, files: Iterable[Path | tuple[Path, str | None]], mode: int = OPEN
     ) -> list[str]:
-        """Move finished files in, durable group by group; their sha256, in order.
+        """Move finished files in, durably, in groups; return their sha256, in order.
 
-        After a crash each file is either at its place, whole, or still where it was.
+        After a crash each file is either a complete object or still in its old place.
         """
-        pending = (each if isinstance(each, tuple) else (each, None) for each in files)
+        pending = (file if isinstance(file, tuple) else (file, None) for file in files)
         taken: list[str] = []
         device = os.stat(self.incoming).st_dev
         with (
-            as_store_error("ingest", "files that are not in the store are where they were"),
+            as_store_error("ingest", "files that are not in the store are in their old place"),
             ThreadPoolExecutor(THREADS) as pool,
         ):
             while group := list(islice(pending, GROUP)):
                 chunks = [group[start : start + CHUNK] for start in range(0, len(group), CHUNK)]
                 done = pool.map(lambda chunk: self._all_ready(chunk, mode, device), chunks)
-                ready = [each for chunk in done for each in chunk]
-                sync_many([each.file for each in ready])
+                ready = [file for chunk in done for file in chunk]
+                sync_many([Path(file.file) for file in ready])
                 failpoint("ingest: bytes durable")
-                self._settle(ready)
-                taken += [each.sha256 for each in ready]
+                self._name_all(ready)
+                taken += [file.sha256 for file in ready]
         return taken
 
     def take_all(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
@@ -147,37 +147,37 @@ class Objects:
 
     def close(self, names: Iterable[str]) -> bool:
         """Restrict those objects that all users may read; return whether there was one."""
-        found = ((sha256, self.look(sha256)) for sha256 in names)
-        is_open = [sha256 for sha256, file in found if file and file.st_mode & stat.S_IROTH]
+        statuses = ((sha256, self.look(sha256)) for sha256 in names)
+        is_open = [name for name, status in statuses if status and status.st_mode & stat.S_IROTH]
         for sha256 in is_open:
             self.restrict(sha256)
         return bool(is_open)
 
     def restrict(self, sha256: str) -> None:
-        """Keep an object from other users, but for the group: its access is exclusive."""
+        """Let only the owner and the group, if any, read an object."""
         if self.group is None:
             self._set_mode(sha256, CLOSED)
         elif self._mode(sha256) != SHARED or self._group(sha256) != self.group:
             self._share(self.path(sha256))
 
     def release(self, sha256: str) -> None:
-        """Let other users read an object that was restricted."""
+        """Let all users read an object that was restricted."""
         if self._mode(sha256) in (CLOSED, SHARED):
             self._set_mode(sha256, OPEN)
 
     def _share(self, path: Path) -> None:
-        """Let the group read a file, and nobody else but its owner."""
+        """Let only the owner and the group read a file."""
         try:
-            shutil.chown(path, group=self.group)
+            shutil.chown(path, group=self.group or -1)
             os.chmod(path, SHARED)
         except (LookupError, PermissionError) as err:
             raise StoreError(
-                f"group of {path}: expected {self.group} (archive.group in the config), and that "
-                f"cannot be set ({err}); name a group that you belong to, then run again."
+                f"group of {path}: expected {self.group} (archive.group in the config); it cannot "
+                f"be set ({err}); name a group that you belong to, then run again."
             ) from err
 
     def _group(self, sha256: str) -> str | None:
-        """The name of the group that an object belongs to."""
+        """Return the name of an object's group."""
         with suppress(KeyError):
             return self.path(sha256).group()
         return None
@@ -192,22 +192,22 @@ class Objects:
             os.chmod(self.path(sha256), mode)
         except PermissionError as err:
             raise StoreError(
-                f"mode of object {self.path(sha256)}: expected {mode:04o}, and only its owner can "
-                f"set that; let the owner run `chmod {mode:04o}` on it, then run again."
+                f"mode of object {self.path(sha256)}: expected {mode:04o}; only its owner can set "
+                f"it; let the owner run `chmod {mode:04o}` on it, then run again."
             ) from err
 
     def _all_ready(
         self, files: Sequence[tuple[Path, str | None]], mode: int, device: int
     ) -> list[ReadyFile]:
-        block = memoryview(bytearray(BLOCK))  # one for many files: making it costs more than a read
+        block = memoryview(bytearray(BLOCK))  # shared: to make it takes longer than to read a file
         return [self._ready(str(file), sha256, mode, device, block) for file, sha256 in files]
 
     def _ready(
         self, file: str, sha256: str | None, mode: int, device: int, block: memoryview
     ) -> ReadyFile:
-        """A file on the store's file system (`device`) with its final mode; opened once."""
+        """Put a file on the store's file system (`device`), and give it its final mode."""
         if os.stat(file).st_dev != device:
-            file = self._brought_here(file)
+            file = self._copied_here(file)
         failpoint("ingest: bytes written", Path(file))
         handle = os.open(file, os.O_RDONLY)
         try:
@@ -220,54 +220,54 @@ class Objects:
         finally:
             os.close(handle)
 
-    def _brought_here(self, file: str) -> str:
-        """A copy in incoming/ of a file that lies on another file system, and is removed there."""
+    def _copied_here(self, file: str) -> str:
+        """Move a file from another file system to incoming/; return its new path."""
         handle, name = tempfile.mkstemp(dir=self.incoming)
         os.close(handle)
         shutil.copyfile(file, name)
         os.unlink(file)
         return name
 
-    def _settle(self, ready: list[ReadyFile]) -> None:
+    def _name_all(self, ready: list[ReadyFile]) -> None:
         """Give durable files their names, then make the names durable."""
-        for each in ready:
-            self._name(each)
+        for file in ready:
+            self._name(file)
         failpoint("ingest: all named")
-        folders = {self.folder / each.sha256[:2] for each in ready}
+        folders = {self.folder / file.sha256[:2] for file in ready}
         sync_many([*folders, self.folder, self.folder.parent])
         failpoint("ingest: names durable")
 
-    def _claim(self, place: str, sha256: str, size: int) -> bool:
-        """Whether the object stands, right to its last byte, so that another copy can go.
+    def _is_sound(self, path: str, sha256: str, size: int) -> bool:
+        """Return whether the object exists and every byte of it is right.
 
-        It is touched, so that a prune that runs now lets it be.
+        It is touched, so that a prune that runs now does not remove it.
         """
         now = time.time_ns()
         try:
-            os.utime(place, ns=(now, now))
+            os.utime(path, ns=(now, now))
         except FileNotFoundError:
             return False
-        except PermissionError:  # another user's, who alone can remove it
+        except PermissionError:  # of another user, and only that user can remove it
             pass
         if not self.has(sha256, size):
             return False
         try:
-            return sha256_of(Path(place)) == sha256
-        except PermissionError:  # exclusive, and another user's, who would lose it
+            return sha256_of(Path(path)) == sha256
+        except PermissionError:  # exclusive, and of another user: do not replace it
             return True
-        except OSError:  # gone meanwhile, or the disk does not give it any more
+        except OSError:  # removed meanwhile, or the disk cannot read it any more
             return False
 
     def _name(self, ready: ReadyFile) -> None:
-        """Rename a file to its place; where the object already stands, sound, drop it instead."""
+        """Rename a file to its object; if a sound object exists, delete the file instead."""
         file, sha256, size = ready
-        place = f"{self.folder}/{sha256[:2]}/{sha256}"
-        if not self._claim(place, sha256, size):
+        path = f"{self.folder}/{sha256[:2]}/{sha256}"
+        if not self._is_sound(path, sha256, size):
             try:
-                os.replace(file, place)
+                os.replace(file, path)
             except FileNotFoundError:  # the first object of its folder
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-                os.replace(file, place)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                os.replace(file, path)
             failpoint("ingest: object named")
             return
         with suppress(FileNotFoundError):

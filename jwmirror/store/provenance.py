@@ -24,11 +24,15 @@ class Provenance:
         self.objects = Objects(root)
 
     def path(self, key: str) -> Path:
-        """Where the record of that key is, or would be."""
+        """Return the path of a key's record, whether or not it exists."""
         return self.folder / f"{key}.json"
 
     def read(self, key: str) -> Record | None:
-        """What is recorded under a key, whether or not its objects are still there."""
+        """Return the record of a key, whether or not its objects still exist; None if none does.
+
+        Raises:
+            StoreError: the record is damaged, or of another key.
+        """
         path = self.path(key)
         try:
             record = parse(path.read_bytes(), Record)
@@ -44,53 +48,55 @@ class Provenance:
         return record
 
     def recall(self, key: str) -> Record | None:
-        """The result of that key, if it was ever made and all its objects are in the store."""
+        """Return the record of a key if all its objects are in the store, else None."""
         record = self.read(key)
         if record and all(self.objects.has(file.sha256, file.size) for file in record.files):
             return record
         return None
 
     def of_product(self, pipeline: str, product: str) -> tuple[Record, ...]:
-        """All that is recorded of one product of one pipeline, newest first; reads every record."""
-        place = {"pipeline": pipeline, "product": product}
-        marks = [f'"{name}":"{value}"'.encode() for name, value in place.items()]
-        found = []
+        """Return the records of one product of one pipeline, newest first; read every record."""
+        marks = [f'"pipeline":"{pipeline}"'.encode(), f'"product":"{product}"'.encode()]
+        records: list[Record] = []
         for path in self.folder.glob("*.json"):
             with suppress(FileNotFoundError):  # pruned meanwhile
                 data = path.read_bytes()
                 record = self.read(path.stem) if all(mark in data for mark in marks) else None
-                made = record and record.derivation
-                if made and (made.pipeline, made.product) == (pipeline, product):
-                    found.append(record)
-        return tuple(sorted(found, key=lambda record: (record.made_at, record.key), reverse=True))
+                made = record.derivation if record else None
+                if record and made and (made.pipeline, made.product) == (pipeline, product):
+                    records.append(record)
+        return tuple(sorted(records, key=lambda record: (record.made_at, record.key), reverse=True))
 
     def keep(self, record: Record) -> Record:
-        """Durably record a result whose objects are in the store; the record that now stands.
+        """Durably record a result whose objects are in the store; return the record of its key.
 
-        The first one stands, so that a key names the same bytes ever after; it gives way only
-        when its objects are gone.
+        The first record of a key is kept, so that a key always names the same bytes. It is replaced
+        only if its objects are lost.
+
+        Raises:
+            StoreError: an object is missing, or the disk refused.
         """
         missing = [file for file in record.files if not self.objects.has(file.sha256, file.size)]
         if missing:
             raise StoreError(
                 f"result {record.key}: {missing[0].filename} is not in the store as "
-                f"{missing[0].sha256} of {missing[0].size} bytes; take it in before its record."
+                f"{missing[0].sha256} of {missing[0].size} bytes; it was not recorded."
             )
         with as_store_error(f"record of result {record.key}", "its objects stay"):
             return self.recall(record.key) or self._written(record)
 
     def _written(self, record: Record) -> Record:
-        """The record at its place; or the one that another process put there meanwhile."""
-        place = self.path(record.key)
-        temporary = place.with_name(f".{record.key}.{os.getpid()}.{threading.get_ident()}")
+        """Write a record; return it, or the one that another process wrote meanwhile."""
+        path = self.path(record.key)
+        temporary = path.with_name(f".{record.key}.{os.getpid()}.{threading.get_ident()}")
         write_bytes(temporary, canonical(record).encode() + b"\n", mode=0o444)
         failpoint("provenance: record written", temporary)
         try:
-            os.link(temporary, place)
+            os.link(temporary, path)
         except FileExistsError:
-            if standing := self.recall(record.key):
-                return standing
-            os.replace(temporary, place)
+            if other := self.recall(record.key):
+                return other
+            os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         failpoint("provenance: record named")

@@ -1,4 +1,4 @@
-"""Runs: what one call of the workflow asked, planned, fetched, computed, and what failed."""
+"""Runs: the records of each call of the workflow, their files, and what later runs read of them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -72,20 +72,20 @@ class RunFiles:
 
 
 def last_run(mirror: Path) -> Run | None:
-    """The newest run on record; None if the workflow never ran."""
+    """Return the records of the newest run; None if the workflow never ran."""
     folders = sorted(path for path in Path(mirror).glob("receipts/runs/*") if path.is_dir())
     return read_run(folders[-1]) if folders else None
 
 
 def last_references(mirror: Path) -> References | None:
-    """What the newest run that synced references calibrated with; None if none ever did."""
+    """Return the references of the newest run that synced some; None if no run did."""
     folders = sorted(Path(mirror).glob("receipts/runs/*"), reverse=True)
-    found = _found((RunFiles(folder).references for folder in folders), References)
-    return next((references for references in found if references.context), None)
+    records = _existing((RunFiles(folder).references for folder in folders), References)
+    return next((references for references in records if references.context), None)
 
 
 def read_run(folder: Path) -> Run:
-    """The records in a run's folder, as far as the run came; StoreError if one is damaged."""
+    """Return the records of a run, as far as it came. StoreError if one is damaged."""
     files = RunFiles(folder)
     orders = _maybe(files.orders, Orders)
     return Run(
@@ -93,42 +93,41 @@ def read_run(folder: Path) -> Run:
         poll=_maybe(files.poll, Poll),
         settling=_maybe(files.settling, Settling),
         references=_maybe(files.references, References),
-        plans=tuple(_found(map(files.plan, LEVELS), Plan)),
-        fetched=tuple(_found(map(files.fetched, orders.products if orders else ()), Receipt)),
+        plans=tuple(_existing(map(files.plan, LEVELS), Plan)),
+        fetched=tuple(_existing(map(files.fetched, orders.products if orders else ()), Receipt)),
         computed=tuple(
-            receipt for level in LEVELS for receipt in _found(files.batches(level), Receipt)
+            receipt for level in LEVELS for receipt in _existing(files.batches(level), Receipt)
         ),
         published=_maybe(files.published, Published),
     )
 
 
 def previous_settling(folder: Path) -> Settling | None:
-    """What the newest run before this one found settling; None if none looked for it."""
+    """Return the newest record of settling observations before a run; None if there is none."""
     folder = Path(folder)
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
-    found = _found((RunFiles(path).settling for path in reversed(earlier)), Settling)
-    return next(found, None)
+    return next(_existing((RunFiles(path).settling for path in reversed(earlier)), Settling), None)
 
 
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
-    """The newest listing of each program that runs before this one got; none that was doubted."""
+    """Return the newest listing of each program before a run, unless that listing was doubted."""
     folder, missing = Path(folder), set(programs)
-    found: dict[int, Listing] = {}
+    listings: dict[int, Listing] = {}
     earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
     for path in reversed(earlier if missing else ()):
-        poll = _maybe(RunFiles(path).poll, Poll)
-        for listing in poll.listings if poll else ():
+        poll = _maybe(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
+        for listing in poll.listings:
             if listing.program in missing:
                 missing.discard(listing.program)
                 if str(listing.program) not in poll.doubts:
-                    found[listing.program] = listing
+                    listings[listing.program] = listing
         if not missing:
             break
-    return found
+    return listings
 
 
-def _found(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
-    """The records of those files that are there."""
+def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
+    """Return the records of those files that exist."""
     return (record for path in paths if (record := _maybe(path, kind)) is not None)
 
 
@@ -142,7 +141,7 @@ def _maybe(path: Path, kind: type[T]) -> T | None:
 
 
 def fetched_versions(mirror: Path) -> Iterator[Version]:
-    """Every version that a fetch job ever took in and that is still there."""
+    """Yield every version that a fetch job took in and whose object still exists."""
     objects = Objects(mirror)
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
         for version in read(path, Receipt).versions:
@@ -151,34 +150,31 @@ def fetched_versions(mirror: Path) -> Iterator[Version]:
 
 
 def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> tuple[Entry, ...]:
-    """What is held of upstream now that the orders of this poll were filled.
-
-    Of the URIs that are `waiting` the published version stays.
-    """
+    """Return the rows of MAST's products after a poll and its downloads, as `upstream_entries`."""
     wanted = any(change.wants_bytes for change in poll.changes)
     versions = fetched_versions(mirror) if wanted else ()
     return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:
-    """Remember programs and observations for the next poll; the file that holds them."""
-    wanted = tuple(scopes)
-    path = Path(mirror) / "receipts" / "events" / f"{digest(wanted)[:16]}.json"
-    with as_store_error("event", "what it named may not be remembered"):
-        write(path, wanted)
+    """Record programs and observations for the next poll; return the file."""
+    events = tuple(scopes)
+    path = Path(mirror) / "receipts" / "events" / f"{digest(events)[:16]}.json"
+    with as_store_error("event", "the next poll may not know what it names"):
+        write(path, events)
         failpoint("hints: kept")
     return path
 
 
 def pending_events(mirror: Path) -> dict[Path, tuple[Scope, ...]]:
-    """What no poll has used yet."""
+    """Return the events that no poll has used yet, by file."""
     paths = sorted(Path(mirror).glob("receipts/events/*.json"))
     return {path: read(path, tuple[Scope, ...]) for path in paths}
 
 
 def remove_events(paths: Iterable[Path]) -> None:
-    """Forget hints that a poll has used, so that the next one asks for everything again."""
-    with as_store_error("event", "what it named is polled again"):
+    """Remove events that a poll has used, so that the next poll asks for everything again."""
+    with as_store_error("event", "what it names is polled again"):
         for path in paths:
             path.unlink(missing_ok=True)
             failpoint("hints: one used")

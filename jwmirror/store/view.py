@@ -1,4 +1,4 @@
-"""The view: the folder tree that people use, of relative symlinks to one generation's objects."""
+"""Views: the folder trees that people use, made of relative symlinks to a generation's objects."""
 
 import os
 import shutil
@@ -14,19 +14,19 @@ from jwmirror.core.files import sync_many, sync_path
 from jwmirror.core.model import Entry
 from jwmirror.store.manifest import Entries
 
-THREADS = 4  # that make symlinks: of one, ext4 and network file systems take several times longer
+THREADS = 4  # that make symlinks; with one, ext4 and network file systems are several times slower
 CHUNK = 100  # symlinks per task
-STAMP = 946_684_800  # 2000-01-01, s; a view's folders have that time and a second per number
+STAMP = 946_684_800  # 2000-01-01, s: time of a view's folders, plus a second per number
 
 
 def view_folder(root: Path, number: int) -> Path:
-    """Where the view of a generation is, or would be."""
+    """Return the folder of a generation's view, whether or not it exists."""
     return Path(root) / "views" / f"{number:06d}"
 
 
 @dataclass(frozen=True)
 class SpareView:
-    """A view that nobody needs any more and another may be made of, and the rows it shows."""
+    """A view that is not needed any more, from which another can be made, and its rows."""
 
     number: int
     entries: Entries
@@ -35,17 +35,17 @@ class SpareView:
 def build_view(
     root: Path, number: int, entries: Iterable[Entry], spare: SpareView | None = None
 ) -> Path:
-    """Build the view of a generation and give it its name in one rename; its folder.
+    """Build the view of a generation, rename it into place in one step, and return its folder.
 
-    A view that already bears the name is whole, and stays as it is. Where there is a spare one, it
-    is used up, and just what differs is made: of 100,000 symlinks, making all takes seconds, and
-    removing all takes minutes on ext4, which waits for its journal at each.
+    An existing view is complete, and is not changed. A spare view is changed where it differs: to
+    make 100,000 symlinks takes seconds, and to remove them takes minutes on ext4, which waits for
+    its journal at each.
     """
-    place = view_folder(root, number)
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    folder = view_folder(root, number)
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         links = links_of(entries)
         temporary.chmod(0o755)
@@ -53,33 +53,33 @@ def build_view(
             _fill(temporary, links)
         _stamp(temporary, links, number)
         failpoint("view: built")
-        os.rename(temporary, place)
+        os.rename(temporary, folder)
     except OSError:
-        if not place.is_dir():  # else another process that builds the same view was first
+        if not folder.is_dir():  # else another process has built the same view
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    sync_path(place.parent)
-    sync_path(place.parent.parent)
+    sync_path(folder.parent)
+    sync_path(folder.parent.parent)
     failpoint("view: named")
-    return place
+    return folder
 
 
 def link_target(path: str, sha256: str) -> str:
-    """What the symlink at `path` below a view says, so that the whole mirror can be moved."""
+    """Return the target of the symlink at `path` below a view; relative, so mirrors can move."""
     return f"{'../' * (path.count('/') + 2)}objects/{sha256[:2]}/{sha256}"
 
 
 def folders_of(paths: Iterable[str]) -> set[str]:
-    """The folders that a view needs for these paths, "." for itself among them."""
+    """Return the folders that a view needs for these paths, including "." for the view."""
     needed = {PurePosixPath(name) for name in {path.rpartition("/")[0] for path in paths}}
-    return {".", *map(str, needed), *(str(above) for each in needed for above in each.parents)}
+    return {".", *map(str, needed), *(str(above) for path in needed for above in path.parents)}
 
 
 def is_untouched(folder: str, number: int) -> bool:
-    """Whether a folder of a generation's view has the time it got when it was built.
+    """Return whether a folder of a view has the time that it got when it was built.
 
-    Whoever adds, removes or replaces a link in it gives it another one, unless they put it back.
+    To add, remove or replace a link in it changes this time.
     """
     try:
         return os.stat(folder).st_mtime_ns // 10**9 == STAMP + number
@@ -88,28 +88,28 @@ def is_untouched(folder: str, number: int) -> bool:
 
 
 def remove_views(root: Path, keep: Collection[int]) -> None:
-    """Remove the other views and what killed builds left, up to the newest kept one.
+    """Remove the other views, and unfinished ones, up to the newest that is kept.
 
-    A view first loses its name, so that what bears a view's name is whole.
+    A view is renamed before it is removed, so that a folder with the name of a view is complete.
     """
     remove_numbered(Path(root) / "views", {f"{number:06d}" for number in keep})
 
 
 def remove_numbered(folder: Path, keep: Collection[str]) -> None:
-    """Remove what numbered folders and their temporaries are not kept, up to the newest kept."""
+    """Remove the other numbered folders, and unfinished ones, up to the newest that is kept."""
     newest = max(keep, default="")
-    for found in list(folder.iterdir()) if folder.is_dir() else ():
-        number = found.name.lstrip(".")[:6]
-        if found.name in keep or not number.isdigit() or number > newest:
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        number = path.name.lstrip(".")[:6]
+        if path.name in keep or not number.isdigit() or number > newest:
             continue
-        with suppress(FileNotFoundError):  # another process sweeps too
-            if not found.name.startswith("."):
-                found = found.rename(found.with_name(f".{found.name}.dropped"))
-        shutil.rmtree(found, ignore_errors=True)  # what stays is swept the next time
+        with suppress(FileNotFoundError):  # another process removes it, too
+            if not path.name.startswith("."):
+                path = path.rename(path.with_name(f".{path.name}.dropped"))
+        shutil.rmtree(path, ignore_errors=True)  # what cannot be removed is tried again next time
 
 
 def links_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """(path, sha256) of each row."""
+    """Return (path, sha256) of each row."""
     if isinstance(entries, Entries):
         return list(zip(entries.column("path"), entries.column("sha256"), strict=True))
     return [(entry.path, entry.sha256) for entry in entries]
@@ -127,7 +127,7 @@ def _fill(view: Path, links: list[tuple[str, str]]) -> None:
 
 
 def _stamp(view: Path, links: list[tuple[str, str]], number: int) -> None:
-    """Give the folders of a built view the time by which `is_untouched` knows them."""
+    """Set the times that `is_untouched` looks for."""
     for folder in folders_of(path for path, _ in links):
         os.utime(view / folder, (STAMP + number, STAMP + number))
 
@@ -138,16 +138,16 @@ def _link(view: Path, links: list[tuple[str, str]]) -> None:
 
 
 def _adapted(root: Path, spare: SpareView, links: list[tuple[str, str]], view: Path) -> bool:
-    """Make the (empty) folder `view` of a spare one; False, and it is empty again, if it cannot."""
-    place = view_folder(root, spare.number)
+    """Make the empty folder `view` from a spare view; return False if that is not possible."""
+    source = view_folder(root, spare.number)
     folders = folders_of(spare.entries.column("path"))
-    if not all(is_untouched(f"{place}/{each}", spare.number) for each in folders):
-        return False  # somebody's hand was in it, and the new view would vouch for that
+    if not all(is_untouched(f"{source}/{folder}", spare.number) for folder in folders):
+        return False  # a user changed it
     try:
-        os.rename(place, view)
+        os.rename(source, view)
         failpoint("view: spare taken")
         _adapt(view, dict(links_of(spare.entries)), dict(links))
-    except OSError:  # it was not whole, so nothing of it is trusted
+    except OSError:  # it was not complete
         shutil.rmtree(view, ignore_errors=True)
         view.mkdir(exist_ok=True)
         return False
@@ -155,15 +155,14 @@ def _adapted(root: Path, spare: SpareView, links: list[tuple[str, str]], view: P
 
 
 def _adapt(view: Path, old: dict[str, str], new: dict[str, str]) -> None:
-    """Let a view show the new links instead of the old ones, and make the names durable."""
-    leaving = [path for path, sha256 in old.items() if new.get(path) != sha256]
-    coming = [(path, sha256) for path, sha256 in new.items() if old.get(path) != sha256]
-    for path in leaving:
+    """Replace the old links of a view by the new ones, durably."""
+    removed = [path for path, sha256 in old.items() if new.get(path) != sha256]
+    added = [(path, sha256) for path, sha256 in new.items() if old.get(path) != sha256]
+    for path in removed:
         os.unlink(view / path)
-    for path in leaving:
+    for path in removed:
         for folder in PurePosixPath(path).parents[:-1]:
-            with suppress(OSError):  # others are still in it
+            with suppress(OSError):  # it is not empty
                 os.rmdir(view / folder)
-    _fill(view, coming)
-    left = {(view / path).parent for path in leaving}
-    sync_many([folder for folder in left if folder.is_dir()])  # others went with what was in them
+    _fill(view, added)
+    sync_many([folder for folder in {(view / path).parent for path in removed} if folder.is_dir()])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from jwmirror.core.model import GONE, Entry, Product
-from jwmirror.store.manifest import Entries, change_counts, entries_of, file_changes
+from jwmirror.store.manifest import Entries, compare_rows, count_file_changes, entries_of
 
 PATHS = [
     f"{origin}/jw01345/o00{number}/a_cal.fits"
@@ -51,8 +51,8 @@ def test_agrees_with_the_counts_of_a_generation(old, new):
     """By columns or by rows, the same files are new, changed, marked and gone."""
     expected = difference(old, new)
 
-    changes = file_changes(entries_of(old), entries_of(new))
-    counts = change_counts(entries_of(old), entries_of(new))
+    changes = compare_rows(entries_of(old), entries_of(new))
+    counts = count_file_changes(entries_of(old), entries_of(new))
 
     assert counts == {kind: len(paths) for kind, paths in expected.items()}
     for kind, paths in expected.items():
@@ -72,8 +72,8 @@ def test_two_recipes_are_compared_by_product():
         ]
     )
 
-    recipes = file_changes(rows, rows, "deep", "quick")
-    upstream = file_changes(rows, rows, "deep", "upstream")
+    recipes = compare_rows(rows, rows, "deep", "quick")
+    upstream = compare_rows(rows, rows, "deep", "upstream")
 
     assert [(change.kind, change.old.origin, change.new.origin) for change in recipes] == [
         ("changed", "deep", "quick")
@@ -91,8 +91,8 @@ def test_equal_science_in_other_bytes_is_marked():
         for number, identity in ((1, "aa"), (2, "aa"), (3, "bb"))
     )
 
-    assert [change.same_science for change in file_changes(old, same)] == [True]
-    assert [change.same_science for change in file_changes(old, other)] == [False]
+    assert [change.same_science for change in compare_rows(old, same)] == [True]
+    assert [change.same_science for change in compare_rows(old, other)] == [False]
 
 
 def test_a_hundred_thousand_files_take_seconds():
@@ -106,7 +106,7 @@ def test_a_hundred_thousand_files_take_seconds():
     old, new = (Entries(change) for change in (table, table.set_column(place, "sha256", sums)))
 
     start = process_time()
-    changes = file_changes(old, new)
+    changes = compare_rows(old, new)
     seconds = process_time() - start
 
     assert [change.new.path for change in changes if change.kind == "changed"] == [paths[-1]]

@@ -35,7 +35,7 @@ def test_what_fits_may_be_fetched(tmp_path):
 @pytest.mark.parametrize(("sizes", "keep_free"), [((HUGE, HUGE), 0), ((1000,), HUGE)])
 def test_what_does_not_fit_is_refused_with_figures(tmp_path, sizes, keep_free):
     """The sum of all orders and the reserve are compared with what is free."""
-    with pytest.raises(StoreError, match="too little; nothing was fetched; make room") as caught:
+    with pytest.raises(StoreError, match="too little; nothing was downloaded") as caught:
         check_room(tmp_path / "mirror", orders(*sizes), keep_free)
 
     assert f"{len(sizes)} files of {sum(sizes) / 1e9:.3f} GB" in str(caught.value)

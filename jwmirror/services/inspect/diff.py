@@ -20,7 +20,7 @@ from jwmirror.core.model.comparison import (
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.maintenance.lookup import generation_named
-from jwmirror.store.manifest import Entries, file_changes, without_origin
+from jwmirror.store.manifest import Entries, compare_rows, without_origin
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import CURRENT
 
@@ -63,7 +63,7 @@ def diff_states(root: Path, old: str, new: str, recipe: str = "") -> StateDiffer
     """
     before, after = _states(root, old, new, recipe)
     reasons = ChangeReasons(root)
-    changes = file_changes(before.entries, after.entries, before.side.origin, after.side.origin)
+    changes = compare_rows(before.entries, after.entries, before.side.origin, after.side.origin)
     return StateDifference(
         mirror=str(root),
         old=before.side,
