@@ -1,1 +1,1 @@
-"""Each claim about speed or safety as a comparison that anyone can run: `make bench`."""
+"""Benchmarks: each claim about speed or safety as a comparison that can be repeated."""

@@ -1,4 +1,4 @@
-"""The same faults against curl -C -, aria2c -c, astroquery and jwmirror: who keeps wrong bytes."""
+"""Wrong files left by curl -C -, aria2c -c, astroquery and jwmirror under the same faults."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ sys.exit(status != "COMPLETE")
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that goes wrong, and whether the right file may come in spite of it."""
+    """One fault, and whether the right file may arrive in spite of it."""
 
     name: str
     prepare: Callable[[Archive], None]
@@ -46,7 +46,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an engine left under the file's own name, and how it ended."""
+    """The file that a program left under its final name, and how the program ended."""
 
     kept: str  # "right", "WRONG" or "none"
     code: int | None  # exit status; None when it was still at it when time was up
@@ -60,7 +60,7 @@ def _wire(make: Callable[[int], Fault]) -> Callable[[Archive], None]:
 
 
 def _republish(archive: Archive) -> None:
-    """New bytes of the same size under the same name; the listing knows."""
+    """Give the file new bytes of the same size under the same name; the listing shows this."""
     archive.reprocess(NAME, _flip)
 
 
@@ -99,19 +99,19 @@ TROUBLES = [
 
 
 def with_curl(archive: Archive, folder: Path) -> int | None:
-    """`curl -C -`, with its own retries."""
+    """Download with `curl -C -` and its own retries."""
     words = ["curl", "-fsSL", "--retry", "2", "--retry-delay", "1", "-C", "-", "-o", NAME]
     return _ended([*words, download_request(listed(archive), archive.url).url], folder)
 
 
 def with_aria2(archive: Archive, folder: Path) -> int | None:
-    """`aria2c -c`, with its own retries."""
+    """Download with `aria2c -c` and its own retries."""
     words = ["aria2c", "-q", "-c", "-m", "3", "--retry-wait=1", "-o", NAME]
     return _ended([*words, download_request(listed(archive), archive.url).url], folder)
 
 
 def with_astroquery(archive: Archive, folder: Path) -> int | None:
-    """astroquery's download of one file."""
+    """Download one file with astroquery."""
     config = folder / "config"
     config.mkdir(exist_ok=True)
     (config / "astroquery.cfg").write_text(f"[mast]\nserver = {archive.url}\n")
@@ -120,7 +120,7 @@ def with_astroquery(archive: Archive, folder: Path) -> int | None:
 
 
 def with_jwmirror(archive: Archive, folder: Path) -> int | None:
-    """jwmirror's transfer; the object it takes in is what the view shows under the name."""
+    """Download with jwmirror and store the object that the view would show."""
     product, mirror = listed(archive), folder / "mirror"
     objects = Objects(mirror)
     transfer = Transfer(archive.url, timeouts=TIMEOUTS)
@@ -140,7 +140,7 @@ ENGINES = {
 
 
 def listed(archive: Archive) -> Product:
-    """The file as the archive's listing has it now."""
+    """Return the file as in the archive's listing."""
     held = archive.holding(NAME)
     return product(NAME, size=held.size, checksum=held.md5)
 
@@ -156,7 +156,7 @@ def _ended(words: list[str], folder: Path, environment: dict | None = None) -> i
 
 
 def verdict(trouble: Trouble, engine: Callable[[Archive, Path], int | None]) -> Verdict:
-    """Let one engine meet one trouble, in folders of its own."""
+    """Run one program under one fault in a new folder."""
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root) / "here"
         folder.mkdir()
@@ -172,7 +172,7 @@ def verdict(trouble: Trouble, engine: Callable[[Archive, Path], int | None]) -> 
 
 
 def _kept(file: Path, archive: Archive, code: int | None) -> str:
-    """What stands under the name; a file that the engine itself calls unfinished is none."""
+    """Return the file under its final name; None if the program marks it as unfinished."""
     unfinished = file.with_name(f"{NAME}.aria2").exists()
     if not file.exists() or unfinished:
         return "none"
@@ -183,7 +183,7 @@ def _kept(file: Path, archive: Archive, code: int | None) -> str:
 
 
 def main() -> None:
-    """Print the table: WRONG is a wrong file called complete; partial one under the final name."""
+    """Print the table: WRONG is a wrong file reported as complete, partial an unfinished one."""
     there = {name: engine for name, engine in ENGINES.items() if _is_there(name)}
     width = max(len(trouble.name) for trouble in TROUBLES)
     print(f"{'':{width}}  " + "".join(f"{name:18}" for name in there))

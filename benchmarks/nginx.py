@@ -1,4 +1,4 @@
-"""A private nginx on loopback that offers the files of a folder under MAST's download address."""
+"""A private nginx on loopback that offers the files of a folder under MAST's download path."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ http {{
 
 @contextmanager
 def nginx(folder: Path, home: Path) -> Iterator[str]:
-    """Serve `folder`, keeping nginx's own files in `home`; yields the address."""
+    """Serve `folder` with nginx, whose own files are in `home`; yield the address."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -1,11 +1,11 @@
-"""The engines that the store is measured beside, as the shell commands of their steps."""
+"""Other programs that the store is compared with, as shell commands."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Another engine, as the shell commands of its steps; {source} and {to} are filled in."""
+    """Another program and the shell commands of its steps; {source} and {to} are filled in."""
 
     name: str
     ingest: str

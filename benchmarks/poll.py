@@ -1,10 +1,9 @@
-"""What an unchanged poll of 100,000 products costs in our own CPU, once MAST's answers are here.
+"""CPU time of a poll of 100,000 unchanged products, from MAST's answers to the written poll.
 
-`python -m benchmarks.poll [PRODUCTS]` makes up a program (seeded, with the proportions of a large
-imaging one), gives its answers as MAST's Portal would, and times each step from their bytes to the
-written poll. The claim is about all of them together: no more than 2 s of CPU for 100,000 products.
-What astroquery does with the same bytes is not in it, nor are the questions about files that MAST
-keeps no checksum of (here the previews), one request each. Measure on an idle machine.
+`python -m benchmarks poll [PRODUCTS]` makes a random program with a fixed seed, writes the answers
+of MAST's Portal for it, and times each step. The goal is 2 s of CPU for 100,000 products in all.
+Two things are not measured: astroquery's own work on the same bytes, and the requests for files
+without a checksum at MAST (here the previews), one for each file. Measure on an idle machine.
 """
 
 import argparse
@@ -47,10 +46,10 @@ SELECTION = Selection(
 
 
 def main() -> str | None:
-    """Time one unchanged poll; words if it takes longer than it may."""
+    """Time one unchanged poll; return a message if it takes too long."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("products", type=int, nargs="?", default=100_000)
-    parser.add_argument("--rounds", type=int, default=3, help="of which the best counts")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the best one counts")
     asked = parser.parse_args()
     count = asked.products
     offers, rows = pages(count)
@@ -69,7 +68,7 @@ def main() -> str | None:
 def measured(
     offers: list[bytes], rows: list[bytes], manifest: Path, folder: Path
 ) -> dict[str, float]:
-    """Seconds of CPU of each step of one poll."""
+    """Return the CPU seconds of each step of one poll."""
     spent: dict[str, float] = {}
     with gc_paused():  # as a poll does
         poll_once(offers, rows, manifest, folder, spent)
@@ -80,7 +79,7 @@ def measured(
 def poll_once(
     offers: list[bytes], rows: list[bytes], manifest: Path, folder: Path, spent: dict[str, float]
 ) -> Poll:
-    """From the bytes of the answers to the written poll, each step timed."""
+    """Run all steps from the bytes of the answers to the written poll, each timed."""
     with timed("read the manifest", spent):
         mine = HeldIndex(read_manifest(manifest), 1345)
     with timed("decode the answers", spent):
@@ -109,14 +108,14 @@ def poll_once(
 
 @contextmanager
 def timed(step: str, spent: dict[str, float]) -> Iterator[None]:
-    """Note the CPU time that a step takes."""
+    """Record the CPU time of a step."""
     started = time.process_time()
     yield
     spent[step] = time.process_time() - started
 
 
 def table_of(pages: list[bytes], kind: type[Row]) -> MastTable:
-    """The rows of an answer's pages, as the Portal reads them."""
+    """Return the rows of an answer's pages, parsed as the Portal client does."""
     return read_pages(kind, "the benchmark's program", pages)
 
 
@@ -124,7 +123,7 @@ def table_of(pages: list[bytes], kind: type[Row]) -> MastTable:
 
 
 def pages(count: int) -> tuple[list[bytes], list[bytes]]:
-    """The pages of Mast.Caom.Products and of the keyword table."""
+    """Return the pages of Mast.Caom.Products and of the keyword table."""
     dice = random.Random(1345)
     offers, rows = [], []
     for number, filename in zip(range(count), filenames(), strict=False):
@@ -138,7 +137,7 @@ def pages(count: int) -> tuple[list[bytes], list[bytes]]:
 
 
 def filenames() -> Iterator[str]:
-    """Names of a program without end: visits of 100 exposures with eight detectors."""
+    """Yield file names without end: visits of 100 exposures with eight detectors."""
     number = 0
     while True:
         observation, exposure = divmod(number, 100)
@@ -149,7 +148,7 @@ def filenames() -> Iterator[str]:
 
 
 def offer_row(filename: str, number: int, suffix: str, size: int) -> dict:
-    """A row of Mast.Caom.Products, with all its columns."""
+    """Return a row of Mast.Caom.Products with all its columns."""
     return {
         "obsID": "1",
         "obs_collection": "JWST",
@@ -175,7 +174,7 @@ def offer_row(filename: str, number: int, suffix: str, size: int) -> dict:
 
 
 def keyword_row(filename: str, dice: random.Random, size: int) -> dict:
-    """A row of Mast.Jwst.Filtered.Nircam, with the columns that are asked for."""
+    """Return a row of Mast.Jwst.Filtered.Nircam with the requested columns."""
     return {
         "filename": filename,
         "checksum": f"{dice.getrandbits(128):032x}",
@@ -199,7 +198,7 @@ def keyword_row(filename: str, dice: random.Random, size: int) -> dict:
 
 
 def cut(rows: list[dict]) -> list[bytes]:
-    """Rows as the Portal's pages."""
+    """Cut rows into pages of the Portal."""
     starts = range(0, len(rows), PAGE)
     return [
         json.dumps({"status": "COMPLETE", "data": rows[start : start + PAGE]}).encode()
@@ -208,7 +207,7 @@ def cut(rows: list[dict]) -> list[bytes]:
 
 
 def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
-    """The manifest of a mirror that holds all of it; of previews it knows the ETag."""
+    """Return the manifest of a mirror that has all products; previews with their ETags."""
     observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
     found = answers.read_products(table_of(offers, ProductRow))
     keywords = answers.read_keywords(table_of(rows, KeywordRow), "Nircam", 1345)
@@ -218,7 +217,7 @@ def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
 
 
 def entry(product: Product) -> Entry:
-    """A row of the manifest."""
+    """Return a row of the manifest."""
     folder = f"upstream/jw01345/{product.observation}"
     return Entry(
         path=f"{folder}/{product.filename}",

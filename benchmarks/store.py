@@ -1,12 +1,13 @@
-"""The store beside rsync, rclone, restic, borg, git-annex and DVC: take in, look again, verify.
+"""The store compared with rsync, rclone, restic, borg, git-annex and DVC: add, check, verify.
 
-`python -m benchmarks store [--files N] [--size BYTES] [--only NAME ...]`. Every engine takes the
-same folder of files, in one run on one disk; what is not installed, or not done within the limit,
-is said so. Ours is durable when it returns (so are restic and borg); rsync, rclone and DVC are not.
-`ingest` takes the files in, `publish` makes them a generation with its view, `status` tells whether
-all is there in its size (`jwmirror verify`), `verify` reads every byte, `rollback` goes back by one
-generation. The peers are commands; of ours the functions are timed, and the command besides. rsync,
-ours and `sha256sum` take turns, and their medians count. Ends non-zero if a goal is missed.
+`python -m benchmarks store [--files N] [--size BYTES] [--only NAME ...]`. All programs add the same
+folder of files on the same disk. Programs that are not installed, or exceed the time limit, are
+reported as such. Data are durable when jwmirror, restic and borg return, but not with rsync, rclone
+and DVC. Steps: `ingest` adds the files, `publish` makes a generation with its view, `status` checks
+that all files are there with the right size (`jwmirror verify`), `verify` reads every byte, and
+`rollback` goes back by one generation. Our steps are timed as functions, and also as commands; the
+others are commands. rsync, jwmirror and `sha256sum` run in turns; their medians are compared. The
+exit code is not zero if a goal is missed.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from jwmirror.store.objects import Objects
 CORES = os.cpu_count() or 1
 FOLDER = 100  # files per folder of the source
 STEPS = ("ingest", "publish", "status", "verify", "rollback")
-FEW = 10_000  # files up to which status is held to rsync's; beyond, its command to a second
+FEW = 10_000  # up to this number, status is compared with rsync; beyond, with one second
 SUMS = f"find objects/?? -type f -print0 | xargs -0 -n 500 -P {CORES} sha256sum > /dev/null"
 
 
@@ -42,7 +43,7 @@ Took = dict[str, float | None]  # seconds of each step; None: not finished withi
 
 
 def main() -> str | None:
-    """Let every engine do its steps, print what each took beside rsync; what was missed."""
+    """Run all steps of all programs; print their times compared with rsync, and missed goals."""
     asked = arguments()
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         source = made(Path(name) / "source", asked.files, asked.size)
@@ -63,7 +64,7 @@ def main() -> str | None:
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line asks for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=FEW)
     parser.add_argument("--size", type=int, default=20_000, help="bytes of a file, about")
@@ -75,7 +76,7 @@ def arguments() -> argparse.Namespace:
 
 
 def in_turns(source: Path, folder: Path, rounds: int, limit: float) -> dict[str, Took]:
-    """The median seconds of rsync, the floors, ours and sha256sum, each in every round."""
+    """Return median seconds of rsync, the lower limits, ours and sha256sum, run in turns."""
     runs: dict[str, list[Took]] = {}
     for number in range(rounds):
         mirror = folder / f"mirror{number}"
@@ -96,7 +97,7 @@ def in_turns(source: Path, folder: Path, rounds: int, limit: float) -> dict[str,
 
 
 def timed(steps: dict[str, Callable[[], object]]) -> Took:
-    """The seconds of each step; those after one that was not finished are not tried."""
+    """Return the seconds of each step; after an unfinished step the rest is not tried."""
     took: Took = {}
     for step, work in steps.items():
         took[step] = seconds(work)
@@ -106,7 +107,7 @@ def timed(steps: dict[str, Callable[[], object]]) -> Took:
 
 
 def judged(found: dict[str, Took], files: int) -> str | None:
-    """Print each goal beside what was measured; those that were missed."""
+    """Print each goal beside the measured value; return the missed goals."""
     ours, rsync = found["jwmirror"], found["rsync"]
     few = files <= FEW
     goals = {
@@ -128,13 +129,13 @@ def judged(found: dict[str, Took], files: int) -> str | None:
 
 
 def show(engine: str, took: Took, first: Took) -> None:
-    """Print the row of an engine."""
+    """Print the row of a program."""
     cells = (_cell(step in took, took.get(step), first.get(step)) for step in STEPS)
     print(f"{engine:16}" + "".join(cells), flush=True)
 
 
 def made(folder: Path, count: int, size: int) -> Path:
-    """A folder of files of noise, their sizes spread by half about `size` bytes."""
+    """Make a folder of random files with sizes of `size` bytes +- 50 %."""
     dice = random.Random(count)
     for number in range(count):
         place = folder / f"{number // FOLDER:04d}"
@@ -148,7 +149,7 @@ def made(folder: Path, count: int, size: int) -> Path:
 def shell_steps(
     peer: Peer, source: Path, to: Path, limit: float
 ) -> dict[str, Callable[[], object]]:
-    """The steps of another engine, as calls of its commands."""
+    """Return the steps of another program as calls of its commands."""
     commands = {step: getattr(peer, step, "").format(source=source, to=to) for step in STEPS}
     return {
         step: lambda command=command: _run(command, source, limit, peer.environment)
@@ -160,7 +161,7 @@ def shell_steps(
 def _run(
     command: str, folder: Path, limit: float, environment: dict[str, str] | None = None
 ) -> None:
-    """Run a shell command; TimeoutExpired, and all it started is ended, past the limit."""
+    """Run a shell command; after the time limit end all its processes and raise TimeoutExpired."""
     subprocess.run(
         ["timeout", "--kill-after", "5", str(limit), "bash", "-c", command],
         cwd=folder,
@@ -171,7 +172,7 @@ def _run(
 
 
 def seconds(work: Callable[[], object]) -> float | None:
-    """The wall seconds of a step that begins with nothing left to write; None past the limit."""
+    """Return the wall seconds of a step, after a sync of the disk; None after the time limit."""
     getattr(work, "prepare", lambda: None)()
     os.sync()
     began = time.monotonic()
@@ -200,7 +201,7 @@ def _cell(tried: bool, took: float | None, first: float | None) -> str:
 
 
 def ours(source: Path, mirror: Path) -> dict[str, Callable[[], object]]:
-    """Our steps, by the library's functions: what a command adds is the start of Python."""
+    """Return our steps as library functions; a command adds only the start of Python."""
 
     rows: list[Entry] = []
 
@@ -228,7 +229,7 @@ def ours(source: Path, mirror: Path) -> dict[str, Callable[[], object]]:
 
 
 def taken(source: Path, mirror: Path) -> list[Entry]:
-    """Bring the files of a folder in as a fetch does, hashed as they come; rows for them."""
+    """Store the files of a folder as a fetch does, hashed on arrival; return their rows."""
     objects = Objects(mirror)
     files = sorted(path for path in source.rglob("*") if path.is_file())
     incoming = Path(tempfile.mkdtemp(dir=objects.incoming))
@@ -250,7 +251,7 @@ def taken(source: Path, mirror: Path) -> list[Entry]:
 
 
 def _copied(pairs: list[tuple[Path, str]]) -> list[tuple[Path, str, int]]:
-    """(copy, sha256, size) of files, read once."""
+    """Yield (copy, sha256, size) of files, each read once."""
     found, block = [], memoryview(bytearray(1 << 20))
     for source, copy in pairs:
         total, size = hashlib.sha256(), 0
@@ -263,14 +264,14 @@ def _copied(pairs: list[tuple[Path, str]]) -> list[tuple[Path, str, int]]:
 
 
 def _publish_another(mirror: Path) -> None:
-    """A second generation: each tenth file is marked as vanished, each fiftieth is gone."""
+    """Publish a second generation: each tenth file vanished, each fiftieth removed."""
     rows = list(Generations(mirror).entries())
     marked = [replace(row, state=GONE) if n % 10 == 0 else row for n, row in enumerate(rows)]
     Generations(mirror).publish([row for n, row in enumerate(marked) if n % 50], "bench", {})
 
 
 def _after(prepare: Callable[[], object], work: Callable[[], object]) -> Callable[[], object]:
-    """Work whose preparation is not timed."""
+    """Return work whose preparation is not timed."""
     work.prepare = prepare
     return work
 

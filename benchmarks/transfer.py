@@ -1,8 +1,8 @@
-"""Downloads from nginx on loopback: jwmirror (verified) beside curl (not) and astroquery.
+"""Downloads from nginx on loopback: jwmirror (verifies), curl (does not) and astroquery.
 
-Two floors stand beside them. `hashes alone` is what verifying costs by itself: sha256 and MD5 of
-the same bytes, out of memory, on every core. `urllib3 alone` brings the files with the HTTP client
-that jwmirror is built on, over as many connections, looks at nothing and keeps nothing safe.
+Two lower limits are shown. `hashes alone` is the cost of verification: sha256 and MD5 of the same
+bytes in memory, on every core. `urllib3 alone` downloads the files with jwmirror's HTTP client and
+as many connections, without any check and without fsync.
 """
 
 import argparse
@@ -44,7 +44,7 @@ print("seconds", seconds)
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Files of one size, and over how many connections they are asked for."""
+    """Files of one size, and the number of connections."""
 
     name: str
     count: int
@@ -55,7 +55,7 @@ class Load:
 
 
 def fits_file(path: Path, size: int, seed: int) -> Product:
-    """A FITS file of about `size` bytes of noise, and the product that MAST would list."""
+    """Return a FITS file of about `size` random bytes, and its product as MAST lists it."""
     count = max(1, round(size / BLOCK) - 1)
     cards = ["SIMPLE  =                    T", "BITPIX  =                    8"]
     cards += ["NAXIS   =                    1", f"NAXIS1  = {count * BLOCK:20d}", "END"]
@@ -67,7 +67,7 @@ def fits_file(path: Path, size: int, seed: int) -> Product:
 
 
 def with_jwmirror(url: str, products: list[Product], load: Load, into: Path) -> float:
-    """Seconds for all of them, each whole, hashed twice and read as FITS."""
+    """Return the seconds for all files: each complete, hashed twice and read as FITS."""
     began = time.monotonic()
     transfer = Transfer(url, downloads=load.connections)
     outcomes = list(transfer.fetch(products, into, into / "quarantine"))
@@ -77,7 +77,7 @@ def with_jwmirror(url: str, products: list[Product], load: Load, into: Path) -> 
 
 
 def hashes_alone(url: str, products: list[Product], load: Load, into: Path) -> float:
-    """Seconds for both hashes of as many bytes, a thread per core, nothing downloaded."""
+    """Return the seconds for both hashes of as many bytes, one thread per core, no download."""
     data = bytes(load.size)
 
     def hash_one(_: Product) -> None:
@@ -91,7 +91,7 @@ def hashes_alone(url: str, products: list[Product], load: Load, into: Path) -> f
 
 
 def urllib3_alone(url: str, products: list[Product], load: Load, into: Path) -> float:
-    """Seconds for urllib3 in threads to write as many bodies to files, whatever they are."""
+    """Return the seconds for urllib3 in threads to write as many bodies to files, unchecked."""
     client = urllib3.PoolManager(maxsize=load.connections, block=True)
 
     def bring(product: Product) -> None:
@@ -108,7 +108,7 @@ def urllib3_alone(url: str, products: list[Product], load: Load, into: Path) -> 
 
 
 def with_curl(url: str, products: list[Product], load: Load, into: Path) -> float:
-    """Seconds for `curl --parallel`, which verifies nothing."""
+    """Return the seconds for `curl --parallel`, which verifies nothing."""
     lines = [
         f'url = "{download_request(p, url).url}"\noutput = "{into / p.filename}"' for p in products
     ]
@@ -127,7 +127,7 @@ def with_curl(url: str, products: list[Product], load: Load, into: Path) -> floa
 
 
 def with_astroquery(url: str, products: list[Product], load: Load, into: Path) -> float:
-    """Seconds for astroquery's serial downloads, its import not counted."""
+    """Return the seconds for astroquery's serial downloads, without its import."""
     (into / "config").mkdir()
     (into / "config" / "astroquery.cfg").write_text(f"[mast]\nserver = {url}\n")
     ran = subprocess.run(
@@ -143,7 +143,7 @@ def with_astroquery(url: str, products: list[Product], load: Load, into: Path) -
 
 
 def measure(load: Load, rounds: int) -> list[str]:
-    """Run each engine in turn, `rounds` times; print the best of each, return missed goals."""
+    """Run each program in turn, `rounds` times; print the best of each; return missed goals."""
     engines: dict[str, Callable] = {
         "curl": with_curl,
         "jwmirror": with_jwmirror,
@@ -185,7 +185,7 @@ def _tell(load: Load, best: dict[str, float]) -> list[str]:
 
 
 def main() -> str | None:
-    """Compare the engines on many small and on few large files; words for what was missed."""
+    """Compare the programs on many small and on few large files; return missed goals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", type=int, default=1000, help="MB of each large file")
     parser.add_argument("--rounds", type=int, default=3)

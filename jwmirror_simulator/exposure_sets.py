@@ -1,4 +1,4 @@
-"""Exposures to measure speed on, each set with the references that it needs and nothing more."""
+"""Exposures for measurements of speed, each set with the references that it needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ DETECTOR, FILTER = "NRCB1", "F200W"
 
 @dataclass(frozen=True, kw_only=True)
 class ExposureSet:
-    """Raw exposures of NIRCam imaging, and a context to calibrate them under."""
+    """Raw exposures of NIRCam imaging, and a CRDS context to calibrate them."""
 
     program: Program
     uncals: tuple[Path, ...]
@@ -21,14 +21,14 @@ class ExposureSet:
 
 
 def small_exposures(folder: Path, count: int) -> ExposureSet:
-    """`count` dithers of 160 x 160 pixels and 5 groups: what start-up costs most for."""
+    """Make `count` dithers of 160 x 160 pixels and 5 groups: start-up dominates their time."""
     return _inputs(folder, "SUB160", count, groups=5, stars=60)
 
 
 def full_exposure(folder: Path, groups: int = 10, dark_groups: int = 0) -> ExposureSet:
-    """One exposure of 2048 x 2048 pixels: what computing costs most for.
+    """Make one exposure of 2048 x 2048 pixels: computing dominates its time.
 
-    Takes 10 s and 2 GB for 10 groups; a dark 34 MB for each of its groups.
+    Takes 10 s and 2 GB for 10 groups, and 34 MB for each group of a dark.
     """
     return _inputs(folder, "FULL", 1, groups=groups, stars=400, dark_groups=dark_groups)
 
@@ -41,7 +41,7 @@ def sized_exposures(
     count: int = 1,
     dark_groups: int = 0,
 ) -> ExposureSet:
-    """Exposures of any size: what memory is for."""
+    """Make exposures of any size, for measurements of memory."""
     stars = 400 if subarray == "FULL" else 60
     return _inputs(folder, subarray, count, groups, stars, integrations, dark_groups)
 
@@ -55,7 +55,7 @@ def _inputs(
     integrations: int = 1,
     dark_groups: int = 0,
 ) -> ExposureSet:
-    """The exposures in `<folder>/raw`, the references in `<folder>/crds`."""
+    """Write the exposures to `<folder>/raw` and the references to `<folder>/crds`."""
     observation = Observation(
         number=1,
         field=Field(target="CROWD-1", ra=80.0, dec=-69.5, stars=stars),

@@ -1,10 +1,10 @@
-"""Recalibration beside plain jwst: speed, memory, equality, and what a new context touches.
+"""Recalibration compared with plain jwst: speed, memory, equal results, effect of a new context.
 
 `python -m benchmarks recalibration [--quick] [--only small ramps full equal contexts memory peer]`
 
-Figures are ratios of CPU seconds measured side by side; for planning, seconds. The last part runs
-jwstflow, which is installed in `--jwstflow FOLDER` (by default in a temporary one) with a Python of
-its own (`--python`).
+Figures are ratios of CPU seconds of the same work; for planning, seconds. The part `peer` runs
+jwstflow, which is installed in `--jwstflow FOLDER` (default: a temporary folder) with the Python
+named by `--python`.
 """
 
 import argparse
@@ -23,39 +23,39 @@ Asked = argparse.Namespace
 
 
 def small(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """Small exposures through stages 1 and 2 beside one `strun` each."""
+    """Measure small exposures in stages 1 and 2 against one `strun` each."""
     yield from many_small(folder, small_exposures(folder, 4 if asked.quick else 16))
 
 
 def ramps(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """A changed ramp_fit of small exposures whose ramps were kept: models cost most, not steps."""
+    """Measure a changed ramp_fit of small exposures with kept ramps: models cost most."""
     yield from changed_ramp_fit(folder, small_exposures(folder, 2 if asked.quick else 8), goal=1)
 
 
 def full(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """One full frame, with a dark as long as NIRCam's: in all, and from its kept ramp."""
+    """Measure one full frame with a dark as long as NIRCam's: in full, and from its kept ramp."""
     groups, dark_groups = (4, 4) if asked.quick else (10, 100)
     inputs = full_exposure(folder, groups, dark_groups=dark_groups)
     yield from changed_ramp_fit(folder, inputs, goal=0.2)
 
 
 def equal(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """Equality of arrays, through three stages."""
+    """Check that arrays are equal after three stages."""
     yield from equality(folder, small_exposures(folder, 2 if asked.quick else 4))
 
 
 def contexts(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """What a new context touches, beside what CRDS says."""
+    """Compare the exposures that a new context affects with CRDS's own answer."""
     yield from new_context(folder, 10_000, 200 if asked.quick else 2_000)
 
 
 def memory(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """Memory, as it was estimated and as it was."""
+    """Compare estimated and measured memory."""
     yield from estimates(folder, asked.quick)
 
 
 def peer(folder: Path, asked: Asked) -> Iterator[Claim]:
-    """Small exposures through stages 1 and 2 beside jwstflow."""
+    """Measure small exposures in stages 1 and 2 against jwstflow."""
     inputs = small_exposures(folder, 4 if asked.quick else 16)
     yield from beside_jwstflow(folder, inputs, asked.jwstflow, asked.python)
 
@@ -66,7 +66,7 @@ PARTS: dict[str, Callable[[Path, Asked], Iterator[Claim]]] = {
 
 
 def main() -> str | None:
-    """Measure what is asked for; words if a claim does not hold."""
+    """Run the chosen measurements; return a message if a claim does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks recalibration")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller exposures")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))

@@ -1,15 +1,15 @@
-"""What is claimed, what was found, and whether it holds."""
+"""A claim: the limit, the measured figure, and whether it holds."""
 
 from dataclasses import dataclass
 
 
 class AbsentError(Exception):
-    """What is to be compared with cannot be had here; the text says why."""
+    """The program to compare with is not available; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One figure and the most that it may be."""
+    """One figure and its upper limit."""
 
     what: str
     found: float
@@ -17,7 +17,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """Whether the figure is as good as claimed."""
+        """Whether the figure is within its limit."""
         return self.found <= self.goal
 
     def __str__(self) -> str:

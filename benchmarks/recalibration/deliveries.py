@@ -1,4 +1,4 @@
-"""Ten thousand headers planned against two contexts, beside CRDS's own answer."""
+"""Ten thousand headers planned with two contexts, compared with CRDS's own answer."""
 
 import json
 import os
@@ -27,13 +27,13 @@ ASKED = {"steps": {}}
 FIRST = datetime(2022, 7, 1)
 DAYS = 1200  # over which exposures were taken
 AGED = ("flat", "superbias", "readnoise", "gain", "saturation", "linearity", "mask", "photom")
-DELIVERIES = 30  # of each type, every 40 days, each type on a day of its own
+DELIVERIES = 30  # of each type, every 40 days, each type on another day
 OPTICS = [("NRCA1", "A", "F200W"), ("NRCB1", "B", "F200W"), ("NRCB1", "B", "F150W")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """A reference cache with two contexts, of which the later replaces a few files."""
+    """A reference cache with two contexts; the later one replaces a few files."""
 
     cache: Path
     old: str
@@ -41,7 +41,7 @@ class Contexts:
 
 
 def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
-    """Which exposures a new context touches, and how long it takes to know."""
+    """Measure which exposures a new context affects, and how long it takes to find them."""
     contexts = _contexts(folder / "crds")
     os.environ.update(crds_environment(contexts.cache, contexts.old))
     headers = _headers(folder, count)
@@ -69,7 +69,7 @@ def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
 
 
 def _touched(contexts: Contexts, headers: Mapping[str, str]) -> set[str]:
-    """The exposures whose references or parameters differ; nothing is remembered from before."""
+    """Return the exposures whose references or parameters differ; no cache is used."""
     sha1s = _sha1s(contexts.cache)
     old, new = (LocalResolver(contexts.cache, each, sha1s) for each in (contexts.old, contexts.new))
     return {
@@ -89,7 +89,7 @@ def _differs(one, other) -> bool:
 
 
 def _by_crds(folder: Path, contexts: Contexts, headers: Mapping[str, str]) -> set[str]:
-    """What CRDS itself says is affected."""
+    """Return the exposures that CRDS itself reports as affected."""
     saved = folder / "headers.json"
     lines = [
         json.dumps({f"{root}:{root}": {k.upper(): str(v) for k, v in json.loads(header).items()}})
@@ -108,7 +108,7 @@ def _by_crds(folder: Path, contexts: Contexts, headers: Mapping[str, str]) -> se
 
 
 def _contexts(cache: Path) -> Contexts:
-    """Years of deliveries; then one flat and one gain in the middle of them are replaced."""
+    """Write years of deliveries, then replace one flat and one gain in the middle of them."""
     build_context(cache, subarrays=("SUB160",), fgs=False)
     folder = mappings_folder(cache)
     for number, kind in enumerate(AGED):
@@ -128,7 +128,7 @@ def _contexts(cache: Path) -> Contexts:
 
 
 def _headers(folder: Path, count: int) -> dict[str, str]:
-    """Headers of exposures taken over years, each of another moment, by the exposure's root."""
+    """Return headers of exposures taken over years, each at another time, by root."""
     program = demo_program()
     real = json.loads(crds_header(take_exposure(program, exposures_of(program)[0], folder / "raw")))
     dice = random.Random(0)
@@ -152,7 +152,7 @@ def _headers(folder: Path, count: int) -> dict[str, str]:
 
 
 def _sha1s(cache: Path) -> dict[str, str]:
-    """Checksums as a sync leaves them; these files are names only."""
+    """Return checksums as a sync leaves them; these files exist by name only."""
     rmaps = mappings_folder(cache).glob("*.rmap")
     words = {word for rmap in rmaps for word in rmap.read_text().split("'")}
     return {word: word for word in words if word.endswith(".fits")}

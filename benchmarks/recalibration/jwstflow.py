@@ -1,4 +1,4 @@
-"""The same done by jwstflow, in an environment of its own, because it needs a newer Python."""
+"""The same work by jwstflow, in a separate environment: it needs a newer Python."""
 
 import json
 import shutil
@@ -29,9 +29,9 @@ STAGES = [  # as its own presets begin
 
 
 def beside_jwstflow(folder: Path, inputs: ExposureSet, where: str, python: str) -> Iterator[Claim]:
-    """Stages 1 and 2 by both, one exposure at a time, from raw files to results.
+    """Run stages 1 and 2 with both, one exposure at a time, from raw files to results.
 
-    jwstflow without what it would do besides: no graph, no figures, no sync of references.
+    jwstflow runs without its additional output: no graph, no figures, no sync of references.
     """
     program = _installed(Path(where) if where else folder / "jwstflow", python)
     offline(inputs)
@@ -47,7 +47,7 @@ def beside_jwstflow(folder: Path, inputs: ExposureSet, where: str, python: str) 
 
 
 def _run(program: Path, inputs: ExposureSet, folder: Path) -> None:
-    """A new run of jwstflow; all its tasks must do well, and leave a cal for each exposure."""
+    """Run jwstflow once; all tasks must succeed and leave a cal file for each exposure."""
     folder.mkdir()
     detector1, image2 = STAGES
     raw = {**detector1["inputs"][0], "path": str(inputs.uncals[0].parent)}
@@ -79,7 +79,7 @@ def _run(program: Path, inputs: ExposureSet, folder: Path) -> None:
 
 
 def _installed(folder: Path, python: str) -> Path:
-    """The program, in a virtual environment at `folder`, with our version of jwst."""
+    """Return the program, installed in a virtual environment at `folder` with our jwst version."""
     program = folder / "bin" / "jwstflow"
     if not program.exists():
         newer = python or _newer_python()
@@ -97,7 +97,7 @@ def _installed(folder: Path, python: str) -> Path:
 
 
 def _newer_python() -> str:
-    """A Python on PATH that is new enough; those of version managers may be there and not run."""
+    """Return a Python on PATH that is new enough and runs."""
     names = [f"python3.{minor}" for minor in range(OLDEST[1], OLDEST[1] + 4)]
     for found in filter(None, map(shutil.which, ("python3", *names))):
         asked = f"import sys; sys.exit(sys.version_info < {OLDEST})"
@@ -106,6 +106,6 @@ def _newer_python() -> str:
             return found
     mine = ".".join(map(str, sys.version_info[:2]))
     raise AbsentError(
-        f"jwstflow needs Python {OLDEST[0]}.{OLDEST[1]} or newer, and on PATH is none (this is "
+        f"jwstflow needs Python {OLDEST[0]}.{OLDEST[1]} or newer; PATH has none (this is "
         f"{mine}); name one with --python"
     )

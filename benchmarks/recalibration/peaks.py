@@ -1,4 +1,4 @@
-"""Peaks of memory beside what was estimated before, stage by stage."""
+"""Measured memory peaks compared with their estimates, stage by stage."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +23,7 @@ LARGE = [
 
 
 def estimates(folder: Path, is_quick: bool) -> Iterator[Claim]:
-    """How far peaks go beyond what was estimated of them."""
+    """Measure how far peaks exceed their estimates."""
     for subarray, groups, integrations, count, dark in SMALL if is_quick else SMALL + LARGE:
         size = f"{subarray} x {groups} groups x {integrations} integrations"
         size += f", dark of {dark} groups" if dark else ""
@@ -39,7 +39,7 @@ def estimates(folder: Path, is_quick: bool) -> Iterator[Claim]:
 
 
 def _peaks(folder: Path, inputs: ExposureSet, count: int) -> dict[str, tuple[int, int]]:
-    """The highest peak of each pipeline, and its estimate (bytes)."""
+    """Return the highest peak of each pipeline and its estimate (bytes)."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
     recipe = replace(PLAIN, stages=(1, 2, 3) if count > 1 else (1, 2), keep=("ramp",))
@@ -61,7 +61,7 @@ def _peaks(folder: Path, inputs: ExposureSet, count: int) -> dict[str, tuple[int
 
 
 def _sizes(inputs: ExposureSet, made: Derivation) -> Iterator[int]:
-    """Bytes of each reference file of a derivation."""
+    """Yield the bytes of each reference file of a derivation."""
     for name, _ in made.references.values():
         yield from (
             path.stat().st_size for path in inputs.crds_root.glob(f"references/jwst/*/{name}")

@@ -1,4 +1,4 @@
-"""The same work done by plain jwst: one `strun` per stage, and `Pipeline.call` in one process."""
+"""The same work by plain jwst: one `strun` per stage, or `Pipeline.call` in one process."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Steps = Mapping[str, Mapping[str, Any]]  # pipeline -> step -> parameter -> valu
 
 
 def run_strun(inputs: ExposureSet, folder: Path) -> None:
-    """Stages 1 and 2 of each exposure by one `strun` each, as a shell script does."""
+    """Run stages 1 and 2 of each exposure with one `strun` each, as a shell script does."""
     folder.mkdir(parents=True)
     strun = str(Path(sys.executable).with_name("strun"))
     for uncal in inputs.uncals:
@@ -34,7 +34,7 @@ def run_strun(inputs: ExposureSet, folder: Path) -> None:
 def call_pipelines(
     inputs: ExposureSet, folder: Path, steps: Steps, stages: Sequence[int] = (1, 2, 3)
 ) -> list[float]:
-    """The stages by `Pipeline.call` in a process of their own; CPU seconds of each call."""
+    """Run the stages by `Pipeline.call` in a separate process; return CPU seconds of each call."""
     folder.mkdir(parents=True)
     calls: list[tuple[str, str, Any]] = [
         ("Detector1Pipeline", str(uncal), steps.get("detector1", {})) for uncal in inputs.uncals
@@ -58,7 +58,7 @@ def call_pipelines(
 
 
 def environment_of(inputs: ExposureSet) -> dict[str, str]:
-    """Offline on the same references, and as many threads as the worker has: one."""
+    """Return the environment: offline, the same references, one thread as the worker has."""
     offline = offline_environment(inputs.crds_root, inputs.context)
     others = {k: v for k, v in os.environ.items() if k != "STPIPE_DISABLE_CRDS_STEPPARS"}
     return {**others, **ONE_THREAD, **offline, "MPLBACKEND": "Agg"}

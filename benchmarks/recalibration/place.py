@@ -1,4 +1,4 @@
-"""Where a measurement is made: exposures taken, references, and a mirror that holds both."""
+"""A folder for measurements: exposures, references, and a mirror with both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ BATCH_SIZE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A folder, what was observed, and a mirror in the folder that holds it."""
+    """A folder with exposures and a mirror that contains them."""
 
     folder: Path
     inputs: ExposureSet
@@ -34,22 +34,22 @@ class Place:
 
     @property
     def resolvers(self) -> Resolvers:
-        """Of the one context."""
+        """Return the resolvers of the one context."""
         return resolvers_of(self.inputs.crds_root, self.inputs.context)
 
     def plan(
         self, recipe: Recipe, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = ()
     ) -> Plan:
-        """What a recipe wants of the next level."""
+        """Return the plan of a recipe's next level."""
         planner = LevelPlanner(self.holdings, [recipe], self.resolvers, self.results, BATCH_SIZE)
         return planner.plan_levels(below, receipts)[0]
 
     def chains(self, recipe: Recipe) -> list[Chain]:
-        """What a recipe wants of the exposures."""
+        """Return the chains of a recipe's exposures."""
         return chains_of(self.plan(recipe))
 
     def calibrate(self, chains: Sequence[Chain]) -> Receipt:
-        """Work chains off one at a time, as a job of the workflow does; all must do well."""
+        """Calibrate chains one at a time, as a job of the workflow does; all must succeed."""
         folders = (self.results.mirror / "work", self.results.mirror / "logs")
         receipt = calibrate(chains, self.results, 1, *folders, TIMEOUT_S)
         assert not receipt.failures, receipt.failures
@@ -57,7 +57,7 @@ class Place:
 
 
 def open_place(folder: Path, inputs: ExposureSet) -> Place:
-    """A new mirror in `folder` that holds the exposures and the associations of their program."""
+    """Make a mirror in `folder` with the exposures and the associations of their program."""
     results = ResultStore(folder / "mirror")
     files = list(inputs.uncals)
     for each in associations_of(exposures_of(inputs.program)):
@@ -70,27 +70,27 @@ def open_place(folder: Path, inputs: ExposureSet) -> Place:
 
 
 def chains_of(plan: Plan) -> list[Chain]:
-    """The chains of all batches."""
+    """Return the chains of all batches."""
     assert not plan.failures, plan.failures
     return list(plan.chains)
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU seconds that `work` took in this process and in all that it started or uses."""
+    """Return the CPU seconds that `work` took in this process and all its child processes."""
     before = _used()
     work()
     return _used() - before
 
 
 def _used() -> float:
-    """CPU seconds so far, of this process, the running ones below it, and the ended ones."""
+    """Return the CPU seconds so far of this process and its running and ended children."""
     whole = psutil.Process()
     times = [each.cpu_times() for each in (whole, *whole.children(recursive=True))]
     return sum(t.user + t.system + t.children_user + t.children_system for t in times)
 
 
 def _entry(results: ResultStore, path: Path) -> Entry:
-    """A file, copied into the store, as a row of a manifest."""
+    """Copy a file into the store and return its manifest row."""
     product = Product(
         uri=f"mast:JWST/product/{path.name}",
         filename=path.name,

@@ -1,7 +1,7 @@
-"""What a notebook does: plain `Pipeline.call`, stage after stage, in one process.
+"""Plain `Pipeline.call`, stage after stage, in one process, as in a notebook.
 
-`python -m benchmarks.recalibration.plain JOB` runs what the JSON file JOB says, in its folder, and
-prints the CPU seconds of each call, as JSON. Nothing of jwmirror takes part.
+`python -m benchmarks.recalibration.plain JOB` runs the calls in the JSON file JOB in its folder and
+prints the CPU seconds of each call as JSON. It imports nothing of jwmirror.
 """
 
 import json

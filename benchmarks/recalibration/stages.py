@@ -1,4 +1,4 @@
-"""Stages in the warm worker beside the same done by plain jwst: time, and equality."""
+"""Stages in the warm worker compared with plain jwst: time, and equal arrays."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ TUNED = {  # something in each stage
 
 
 def many_small(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
-    """Small exposures: what start-up and bookkeeping cost."""
+    """Measure small exposures: the cost of start-up and bookkeeping."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
     theirs = cpu_seconds(lambda: run_strun(inputs, folder / "strun"))
@@ -48,9 +48,9 @@ def many_small(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
 
 
 def changed_ramp_fit(folder: Path, inputs: ExposureSet, goal: float) -> Iterator[Claim]:
-    """A changed ramp_fit: from kept ramps, in full, and in full by Pipeline.call.
+    """Measure a changed ramp_fit: from kept ramps, in full, and in full by Pipeline.call.
 
-    `goal` is for the first beside the second.
+    `goal` limits the ratio of the first to the second.
     """
     offline(inputs)
     keeping = replace(PLAIN, stages=(1,), keep=("ramp",))
@@ -76,7 +76,7 @@ def changed_ramp_fit(folder: Path, inputs: ExposureSet, goal: float) -> Iterator
 
 
 def equality(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
-    """Three stages with parameters, ours and by Pipeline.call, array by array."""
+    """Compare three stages with parameters, ours and by Pipeline.call, array by array."""
     offline(inputs)
     place = open_place(folder / "ours", inputs)
     recipe = replace(PLAIN, stages=(1, 2, 3), parameters=TUNED)
@@ -100,7 +100,7 @@ def equality(folder: Path, inputs: ExposureSet) -> Iterator[Claim]:
 
 
 def offline(inputs: ExposureSet) -> None:
-    """From now on CRDS and stpipe work from the references of these inputs."""
+    """Let CRDS and stpipe use the references of these inputs, offline, from now on."""
     os.environ.update(crds_environment(inputs.crds_root, inputs.context))
 
 
@@ -110,7 +110,7 @@ def _size(inputs: ExposureSet) -> str:
 
 
 def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
-    """CPU seconds that chains take in a process that is warm: it has refused a first job."""
+    """Return the CPU seconds of chains in a warm process: one that has refused a first job."""
     assert chains
     mirror = place.results.mirror
     with ChainRunner(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as runner:
@@ -123,13 +123,13 @@ def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
 
 
 def _of_other_engine(chain: Chain) -> Chain:
-    """What a worker refuses as soon as it can, because another jwst is installed."""
+    """Return a chain that a worker refuses at once: it needs another version of jwst."""
     derivation = replace(chain.derivations[0], engine={"jwst": "0"})
     return replace(chain, derivations=(derivation,), keep=())
 
 
 def _files(place: Place, receipts: Sequence[Receipt]) -> dict[str, Path]:
-    """Where each file is that was made, by its name."""
+    """Return the path of each file made, by name."""
     return {
         file.filename: place.results.locate(file.sha256)
         for receipt in receipts
@@ -139,7 +139,7 @@ def _files(place: Place, receipts: Sequence[Receipt]) -> dict[str, Path]:
 
 
 def _differing(one: Path, other: Path) -> Iterator[str]:
-    """The extensions whose arrays are not equal bit for bit, or stand in one file only."""
+    """Return the extensions whose arrays differ in any bit, or exist in one file only."""
     if other.suffix != ".fits":
         if science_identity(one, other.name) != science_identity(other):
             yield "rows"

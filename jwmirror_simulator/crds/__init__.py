@@ -1,1 +1,1 @@
-"""A synthetic but structurally real CRDS context, and a loopback server that offers it."""
+"""A synthetic CRDS context with the structure of a real one, and a server that offers it."""

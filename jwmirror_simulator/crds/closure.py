@@ -1,4 +1,4 @@
-"""What a context consists of, read from its mapping files alone."""
+"""Names of the mappings and references of a CRDS context, read from its mapping files alone."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ MAPPING, REFERENCE = (".pmap", ".imap", ".rmap"), (".fits", ".asdf", ".json")
 
 
 def mappings_of(folder: Path, context: str) -> tuple[str, ...]:
-    """Names of all mappings under a pmap, imap or rmap, itself included."""
+    """Return the names of all mappings under a pmap, imap or rmap, with its own name."""
     below = (
         name
         for child in _names_in(folder / context, MAPPING)
@@ -18,7 +18,7 @@ def mappings_of(folder: Path, context: str) -> tuple[str, ...]:
 
 
 def references_of(folder: Path, context: str) -> tuple[str, ...]:
-    """Names of all references under a pmap, imap or rmap."""
+    """Return the names of all references under a pmap, imap or rmap."""
     names = {
         name
         for mapping in mappings_of(folder, context)
@@ -28,7 +28,7 @@ def references_of(folder: Path, context: str) -> tuple[str, ...]:
 
 
 def _names_in(mapping: Path, endings: tuple[str, ...]) -> Iterator[str]:
-    """File names of some kind in a mapping's selector."""
+    """Yield the file names with given endings in a mapping's selector."""
     selector = next(
         statement.value
         for statement in ast.parse(mapping.read_text()).body

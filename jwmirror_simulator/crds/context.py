@@ -1,4 +1,4 @@
-"""Build and advance a CRDS context under one root, which is also a complete offline CRDS cache."""
+"""Build a CRDS context in a folder that is also a complete offline CRDS cache, and add contexts."""
 
 import pprint
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ def build_context(
     fgs: bool = True,
     large_darks: int = 0,
 ) -> str:
-    """Write references and mappings for NIRCam imaging (and the FGS guiders); the pmap's name.
+    """Write references and mappings for NIRCam imaging and the FGS guiders; return the pmap's name.
 
-    `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
-    `large_darks`: groups of the darks of large subarrays, which by default have none.
+    `crds_root` serves as CRDS_PATH and as the folder that a ReferenceServer offers. Large subarrays
+    have no dark by default; with `large_darks`, darks of this number of groups.
     """
     writer = ReferenceWriter(crds_root, "NIRCAM")
     write_nircam(writer, detectors, subarrays, filters, large_darks)
@@ -56,16 +56,16 @@ def build_context(
 
 
 def add_context(crds_root: Path, *, detector: str, filter_name: str, subarray: str) -> str:
-    """Add a context in which just one flat differs (1 % across the detector); the pmap's name.
+    """Add a context in which one flat differs by 1 % across the detector; return the pmap's name.
 
-    New rmap, imap and pmap get the next serials; the old ones stay.
+    The new rmap, imap and pmap get the next serial numbers; the old files stay.
     """
     old, new = _tilt_flat(crds_root, _rmap(crds_root, "flat"), detector, filter_name, subarray)
     return replace_reference(crds_root, "flat", old, new)
 
 
 def add_gaia_context(crds_root: Path) -> str:
-    """Add a context whose parameters align mosaics to Gaia, over the network; the pmap's name."""
+    """Add a context whose parameters align mosaics to Gaia (online); return the pmap's name."""
     folder = crds_root / "references" / "jwst" / "nircam"
     old = newest_file(folder, "jwst_nircam_pars-tweakregstep_*.asdf")
     new = next_name(old)
@@ -76,9 +76,9 @@ def add_gaia_context(crds_root: Path) -> str:
 
 
 def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
-    """Add a context in which one NIRCam reference stands for another of its type; the pmap's name.
+    """Add a context in which a NIRCam reference replaces one of its type; return the pmap's name.
 
-    New rmap, imap and pmap get the next serials; the old ones stay.
+    The new rmap, imap and pmap get the next serial numbers; the old files stay.
     """
     folder = mappings_folder(crds_root)
     pmap = newest_context(crds_root)
@@ -92,24 +92,24 @@ def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
 
 
 def _rmap(crds_root: Path, kind: str) -> str:
-    """The mapping of a NIRCam reference type in the newest context."""
+    """Return the rmap of a NIRCam reference type in the newest context."""
     folder = mappings_folder(crds_root)
     imap = _child(folder, newest_context(crds_root), "jwst_nircam_", ".imap")
     return _child(folder, imap, f"jwst_nircam_{kind}_", ".rmap")
 
 
 def newest_context(crds_root: Path) -> str:
-    """The pmap of the highest serial under a root."""
+    """Return the pmap with the highest serial number."""
     return newest_file(mappings_folder(crds_root), "jwst_[0-9]*.pmap").name
 
 
 def mappings_folder(crds_root: Path) -> Path:
-    """Where pmap, imaps and rmaps lie."""
+    """Return the folder of pmap, imaps and rmaps."""
     return crds_root / "mappings" / "jwst"
 
 
 def offline_environment(crds_root: Path, context: str) -> dict[str, str]:
-    """The environment under which jwst uses `crds_root` with no network, pinned to a context."""
+    """Return the environment variables for jwst on this cache, offline, with one context."""
     return {
         "CRDS_PATH": str(crds_root),
         "CRDS_SERVER_URL": NO_SERVER,
@@ -119,14 +119,14 @@ def offline_environment(crds_root: Path, context: str) -> dict[str, str]:
 
 
 def _child(folder: Path, parent: str, start: str, end: str) -> str:
-    """The mapping below another, by how its name starts and ends."""
+    """Return the mapping below another whose name has this start and end."""
     return next(n for n in mappings_of(folder, parent) if n.startswith(start) and n.endswith(end))
 
 
 def _tilt_flat(
     crds_root: Path, rmap: str, detector: str, filter_name: str, subarray: str
 ) -> tuple[str, str]:
-    """Write a flat that falls off by GRADIENT along the rows; names of the old and the new one."""
+    """Write a flat that decreases by GRADIENT along the rows; return the old and new file name."""
     folder = crds_root / "references" / "jwst" / "nircam"
     match = (detector, filter_name, "CLEAR", subarray)
     text = (mappings_folder(crds_root) / rmap).read_text()
@@ -142,7 +142,7 @@ def _tilt_flat(
 
 
 def write_config(crds_root: Path, latest: str) -> None:
-    """Write what an offline client reads instead of asking a server."""
+    """Write the files that an offline CRDS client reads in place of a server's answers."""
     folder = crds_root / "config" / "jwst"
     folder.mkdir(parents=True, exist_ok=True)
     info = {

@@ -1,4 +1,4 @@
-"""References for the FGS guiders: just what GuiderPipeline asks for, for 128 x 128 windows."""
+"""References of the FGS guiders: the types that GuiderPipeline needs, for 128 x 128 windows."""
 
 import numpy as np
 from stdatamodels.jwst import datamodels
@@ -18,7 +18,7 @@ KEYS = dict.fromkeys(("mask", "gain", "readnoise", "flat"), (DETECTOR, SUBARRAY)
 
 
 def write_fgs(writer: ReferenceWriter) -> None:
-    """Put mask, gain, readnoise and flat of both guiders on the writer."""
+    """Save mask, gain, read noise and flat of both guiders."""
     shape = (SIZE, SIZE)
     good, ones = np.zeros(shape, "u4"), np.ones(shape, "f4")
     for guider in GUIDERS:

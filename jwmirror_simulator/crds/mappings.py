@@ -1,4 +1,4 @@
-"""CRDS mappings (pmap, imap, rmap), written and signed by crds itself."""
+"""CRDS mappings (pmap, imap, rmap), written and signed by the crds package."""
 
 import pprint
 import re
@@ -21,7 +21,7 @@ def write_rmap(
     keys: Sequence[str],
     files: Mapping[tuple[str, ...], str],
 ) -> str:
-    """Write the first rmap of a reference type: match values, in the order of keys -> file name."""
+    """Write the first rmap of a type: match values -> file name; return its name."""
     name = f"jwst_{instrument.lower()}_{kind}_0001.rmap"
     header = {
         "observatory": "JWST",
@@ -43,7 +43,7 @@ def write_rmap(
 
 
 def write_imap(folder: Path, instrument: str, rmaps: Mapping[str, str]) -> str:
-    """Write the first imap of an instrument: reference type -> rmap, or N/A."""
+    """Write the first imap of an instrument: type -> rmap, or N/A; return its name."""
     header = {
         "observatory": "JWST",
         "instrument": instrument.upper(),
@@ -56,7 +56,7 @@ def write_imap(folder: Path, instrument: str, rmaps: Mapping[str, str]) -> str:
 
 
 def write_pmap(folder: Path, imaps: Mapping[str, str]) -> str:
-    """Write the first pmap: instrument -> imap."""
+    """Write the first pmap from instrument -> imap; return its name."""
     header = {
         "observatory": "JWST",
         "mapping": "PIPELINE",
@@ -67,18 +67,18 @@ def write_pmap(folder: Path, imaps: Mapping[str, str]) -> str:
 
 
 def newest_file(folder: Path, pattern: str) -> Path:
-    """The file of the highest serial among jwst_..._NNNN.<ext> that match a glob pattern."""
+    """Return the file with the highest serial number (_NNNN) that matches a glob pattern."""
     return max(folder.glob(pattern), key=lambda path: _serial(path.name))
 
 
 def next_name(path: Path) -> str:
-    """The name with the serial after this file's: jwst_nircam_flat_0002.rmap -> ..._0003.rmap."""
+    """Return the name with the next serial number: jwst_nircam_flat_0002.rmap -> ..._0003.rmap."""
     stem = path.stem.rpartition("_")[0]
     return f"{stem}_{_serial(path.name) + 1:04d}{path.suffix}"
 
 
 def write_successor(path: Path, old: str, new: str) -> str:
-    """Write the successor of a mapping, in which one file name is replaced; its name."""
+    """Write the next version of a mapping with one file name replaced; return its name."""
     name = next_name(path)
     text = path.read_text()
     if f"'{old}'" not in text:
@@ -90,9 +90,9 @@ def write_successor(path: Path, old: str, new: str) -> str:
 
 
 def add_use_after_dates(path: Path, dates: Sequence[str]) -> None:
-    """Give every file of a fresh rmap successors, each to be used from a date on.
+    """Add to every file of a new rmap later files with these use-after dates.
 
-    Only their names: what a look-up gives, not what it would be read for.
+    Only names are added, no files: enough to find best references, not to read them.
     """
     text = path.read_text()
     for file in re.findall(rf"{USE_AFTER!r} : '([^']+)'", text):
@@ -116,7 +116,7 @@ def _write(path: Path, header: Mapping, selector: str) -> str:
 
 
 def _sign(path: Path, text: str) -> str:
-    """Write a mapping with the signature that crds gives it; its name."""
+    """Write a mapping with the checksum that crds requires; return its name."""
     kind = ReferenceMapping if path.suffix == ".rmap" else CrdsMapping
     path.parent.mkdir(parents=True, exist_ok=True)
     kind.from_string(text, path.name, ignore_checksum=True).write(str(path))

@@ -1,4 +1,4 @@
-"""References for NIRCam imaging, written from the nature of the simulated detectors."""
+"""References for NIRCam imaging, with the true properties of the simulated detectors."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ KEYS = {
 IMAGING = "NRC_IMAGE|NRC_TSIMAGE|NRC_TACQ"
 COEFFICIENTS = 6  # of linearity, as many as flight NIRCam's have at least; three are not 0
 DARK_GROUPS = 10
-DARK_UP_TO = 160  # pixels; larger ones have a dark only if asked for: it is big, and 0.1 DN at most
+DARK_UP_TO = 160  # pixels; larger ones have a dark only with `large_darks`
 VEGA_OFFSET = {"F150W": 1.2, "F200W": 1.7}  # magnitudes, AB - Vega
 ENCIRCLED = np.arange(0.2, 0.85, 0.1)  # fractions of a star's light within an aperture
 FLAGS = np.array(
@@ -51,9 +51,9 @@ def write_nircam(
     filters: Sequence[str],
     large_darks: int = 0,
 ) -> None:
-    """Put all references of the given detectors, subarrays and filters on the writer.
+    """Save all references of these detectors, subarrays and filters.
 
-    `large_darks` is the number of groups of the darks of large subarrays; 0: they have none.
+    `large_darks` is the number of groups in the darks of large subarrays; with 0 they have none.
     """
     for detector in (DETECTORS[name] for name in detectors):
         for subarray in (SUBARRAYS[name] for name in subarrays):
@@ -72,7 +72,7 @@ def write_nircam(
 def write_flat(
     writer: ReferenceWriter, detector: Detector, subarray: Subarray, filter_name: str
 ) -> None:
-    """Put the true flat of one filter on the writer."""
+    """Save the true flat of one filter."""
     data = nature.flat_of(detector, subarray, filter_name)
     model = datamodels.FlatModel(
         data=data, err=np.full_like(data, 0.001), dq=np.zeros(data.shape, "u4"), dq_def=FLAGS
@@ -83,7 +83,7 @@ def write_flat(
 
 
 def _write_pixels(writer: ReferenceWriter, detector: Detector, subarray: Subarray) -> None:
-    """Put what is known of each pixel, in any filter, on the writer."""
+    """Save mask, saturation, linearity, gain, read noise, superbias and area of a subarray."""
     shape = (subarray.size, subarray.size)
     good = np.zeros(shape, "u4")
     here = (detector.name, subarray.name)
@@ -103,7 +103,7 @@ def _write_pixels(writer: ReferenceWriter, detector: Detector, subarray: Subarra
     )
     put("superbias", (detector.name, "ANY", subarray.name), bias)
     area = datamodels.PixelAreaModel(data=np.ones(shape, "f4"))
-    _say_area(area)
+    _set_pixel_area(area)
     area.meta.instrument.detector = detector.name
     writer.put("area", (detector.name, "ANY", "ANY", subarray.name), area)
 
@@ -116,7 +116,7 @@ def _flags(detector: Detector, subarray: Subarray) -> np.ndarray:
 
 
 def _curve(shape: tuple[int, int]) -> np.ndarray:
-    """Coefficients (COEFFICIENTS, rows, columns) of read -> true DN."""
+    """Return the coefficients (COEFFICIENTS, rows, columns) that turn read DN into true DN."""
     coefficients = np.zeros((COEFFICIENTS, *shape), "f4")
     coefficients[1], coefficients[2] = 1, nature.NONLINEARITY
     return coefficients
@@ -125,7 +125,7 @@ def _curve(shape: tuple[int, int]) -> np.ndarray:
 def _write_dark(
     writer: ReferenceWriter, detector: Detector, subarray: Subarray, groups: int
 ) -> None:
-    """Put what is read in the dark, of so many groups, on the writer."""
+    """Save a dark of this number of groups."""
     reads = np.arange(1, groups + 1, dtype="f4") * nature.DARK * subarray.frame_time
     shape = (groups, subarray.size, subarray.size)
     data = np.broadcast_to(reads[:, None, None], shape).astype("f4")
@@ -137,13 +137,13 @@ def _write_dark(
     writer.put("dark", match, set_subarray(model, detector, subarray))
 
 
-def _say_area(model: datamodels.JwstDataModel) -> None:
+def _set_pixel_area(model: datamodels.JwstDataModel) -> None:
     model.meta.photometry.pixelarea_steradians = nature.PIXEL_AREA
     model.meta.photometry.pixelarea_arcsecsq = nature.PIXEL_SCALE**2
 
 
 def _write_distortion(writer: ReferenceWriter, detector: Detector) -> None:
-    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the writer."""
+    """Save the transform from full-frame pixels (from 0) to V2, V3 (arcsec)."""
     middle = (nature.FULL_SIZE - 1) / 2
     transform = (
         Shift(-middle) & Shift(-middle)
@@ -165,7 +165,7 @@ def _write_photom(writer: ReferenceWriter, detector: Detector, filters: Sequence
     columns = [("filter", "S12"), ("pupil", "S12"), ("photmjsr", "f4"), ("uncertainty", "f4")]
     model = datamodels.NrcImgPhotomModel(phot_table=np.array(rows, dtype=columns))
     model.meta.instrument.detector = detector.name
-    _say_area(model)
+    _set_pixel_area(model)
     writer.put("photom", (detector.name, IMAGING), model)
 
 
@@ -181,7 +181,7 @@ def _write_filteroffset(writer: ReferenceWriter, module: str, filters: Sequence[
 
 
 def _write_apertures(writer: ReferenceWriter, filters: Sequence[str]) -> None:
-    """Put aperture corrections (of a Gaussian star after resampling) and Vega offsets there."""
+    """Save aperture corrections (Gaussian stars after resampling) and Vega offsets."""
     sigma = np.sqrt(nature.PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
     radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
     rows = [

@@ -1,4 +1,4 @@
-"""Parameter references (pars-*), tuned for the simulated fields, written by stpipe itself."""
+"""Parameter references (pars-*) for the simulated fields, written by stpipe."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ JUMP = {"rejection_threshold": 5.0, "expand_large_events": True}  # as flight: s
 
 @dataclass(frozen=True)
 class Step:
-    """A step (or pipeline) class, and the parameters a reference gives it and its steps."""
+    """A step or pipeline class with the parameters that a reference sets for it and its steps."""
 
     class_name: str  # as in jwst: jwst.jump.jump_step.JumpStep
     parameters: tuple[tuple[str, object], ...] = ()
@@ -34,16 +34,16 @@ class Step:
 
     @property
     def short_name(self) -> str:
-        """JumpStep."""
+        """Class name without its module: JumpStep."""
         return self.class_name.rpartition(".")[2]
 
     @property
     def kind(self) -> str:
-        """The reference type: pars-jumpstep."""
+        """Reference type: pars-jumpstep."""
         return f"pars-{self.short_name.lower()}"
 
     def config(self, name: str) -> StepConfig:
-        """What stpipe writes."""
+        """The configuration as stpipe exports it."""
         below = [step.config(each) for each, step in self.steps]
         return StepConfig(self.class_name, name, dict(self.parameters), below)
 
@@ -70,7 +70,7 @@ KEYS = {
 
 
 def write_parameters(writer: ReferenceWriter, filters: tuple[str, ...]) -> None:
-    """Put the parameter references of NIRCam imaging on the writer."""
+    """Save the parameter references of NIRCam imaging."""
     images = ("NRC_IMAGE", "|".join(filters), "CLEAR")
     put_step(writer, (), JUMP_STEP)
     put_step(writer, images, TWEAKREG_STEP)
@@ -80,7 +80,7 @@ def write_parameters(writer: ReferenceWriter, filters: tuple[str, ...]) -> None:
 
 
 def put_step(writer: ReferenceWriter, match: tuple[str, ...], step: Step) -> None:
-    """Put a parameter reference on the writer, as stpipe writes it."""
+    """Save a parameter reference in the format of stpipe."""
     filename = writer.name(step.kind, ".asdf")
     with step.config(step.short_name).to_asdf(include_metadata=True) as file:
         file["meta"].update(

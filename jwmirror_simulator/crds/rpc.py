@@ -1,4 +1,4 @@
-"""What a reference server knows of the files under a CRDS root, and its answers about them."""
+"""The files under a CRDS root, and CRDS's remote procedure calls about them."""
 
 import base64
 import gzip
@@ -15,7 +15,7 @@ MAPPINGS, REFERENCES = "unchecked_get/mappings/jwst/", "unchecked_get/references
 
 
 class ReferenceFiles:
-    """Names, sizes and sums of the files under a root; sees files that are added later."""
+    """Names, sizes and checksums of the files under a root; includes files that are added later."""
 
     def __init__(self, crds_root: Path):
         self._mappings = crds_root / "mappings" / "jwst"
@@ -23,33 +23,33 @@ class ReferenceFiles:
         self._sums: dict[tuple[Path, int, int], str] = {}
 
     def contexts(self) -> list[str]:
-        """All pmaps, oldest first."""
+        """Return all pmaps, oldest first."""
         return sorted(path.name for path in self._mappings.glob("*.pmap"))
 
     def mappings(self) -> list[str]:
-        """All mappings, of any context."""
+        """Return all mappings of all contexts."""
         return sorted(path.name for path in self._mappings.iterdir() if path.suffix in MAPPING)
 
     def references(self) -> list[str]:
-        """All references, of any context."""
+        """Return all references of all contexts."""
         return sorted(path.name for path in self._references.glob("*/*.*"))
 
     def mappings_of(self, context: str) -> list[str]:
-        """The mappings of one context."""
+        """Return the mappings of one context."""
         return list(mappings_of(self._mappings, context))
 
     def references_of(self, context: str) -> list[str]:
-        """The references of one context."""
+        """Return the references of one context."""
         return list(references_of(self._mappings, context))
 
     def find(self, name: str) -> Path | None:
-        """Where a mapping or reference lies."""
+        """Return the path of a mapping or reference; None if there is none of this name."""
         is_mapping = Path(name).suffix in MAPPING
         paths = [self._mappings / name] if is_mapping else self._references.glob(f"*/{name}")
         return next((path for path in paths if path.is_file()), None)
 
     def describe(self, name: str, fields: Sequence[str] | None = None) -> dict[str, str] | str:
-        """What the server tells of one file: a value of get_file_info_map."""
+        """Return the description of one file, as in get_file_info_map."""
         path = self.find(name)
         if path is None:
             return "NOT FOUND unknown to server"
@@ -77,14 +77,14 @@ class ReferenceFiles:
 
 
 class RpcMethods:
-    """The answers to CRDS's remote procedure calls, under CRDS's own names for them."""
+    """The methods that the server answers, under the names of CRDS's JSON-RPC interface."""
 
     def __init__(self, files: ReferenceFiles, url: str, contexts: Callable[[], tuple[str, str]]):
-        """`contexts` gives the latest and the build context at any time."""
+        """`contexts` returns the latest and the build context at any time."""
         self._files, self._url, self._contexts = files, url, contexts
 
     def get_server_info(self) -> dict:
-        """How a client is to talk with this server."""
+        """Return the addresses, contexts and versions that a client needs first."""
         latest, build = self._contexts()
         metadata = self.get_file_info_map("jwst", None, ["size", "sha1sum"])
         return {
@@ -112,44 +112,44 @@ class RpcMethods:
         }
 
     def get_default_context(self, observatory: str, state: str | None = None) -> str:
-        """The latest context, or the build context if `state` says so."""
+        """Return the latest context, or with state "build" the build context."""
         latest, build = self._contexts()
         return build if state == "build" else latest
 
     def get_build_context(self, observatory: str, version: str) -> str:
-        """The context that belongs to a version of jwst."""
+        """Return the context of a version of jwst."""
         return self._contexts()[1]
 
     def get_mapping_names(self, context: str) -> list[str]:
-        """The mappings of a context."""
+        """Return the mappings of a context."""
         return self._files.mappings_of(context)
 
     def get_reference_names(self, context: str) -> list[str]:
-        """The references of a context."""
+        """Return the references of a context."""
         return self._files.references_of(context)
 
     def get_file_info(self, context: str, name: str) -> dict | str:
-        """What is known of one file."""
+        """Return the description of one file."""
         return self._files.describe(name)
 
     def get_file_info_map(
         self, observatory: str, files: Sequence[str] | None, fields: Sequence[str] | None
     ) -> dict:
-        """What is known of the files (all, if None)."""
+        """Return the descriptions of files by name; of all files for None."""
         if files is None:
             files = [*self._files.mappings(), *self._files.references()]
         return {name: self._files.describe(name, fields) for name in files}
 
     def list_mappings(self, observatory: str, pattern: str) -> list[str]:
-        """All mappings whose name fits a glob pattern."""
+        """Return all mappings whose names match a glob pattern."""
         return [name for name in self._files.mappings() if Path(name).match(pattern)]
 
     def list_references(self, observatory: str, pattern: str) -> list[str]:
-        """All references whose name fits a glob pattern."""
+        """Return all references whose names match a glob pattern."""
         return [name for name in self._files.references() if Path(name).match(pattern)]
 
 
 def encode(value: object) -> dict[str, str]:
-    """A large value as CRDS sends it: JSON, zipped, as base64 text."""
+    """Encode a large value as CRDS sends it: JSON, gzip, base64."""
     zipped = gzip.compress(json.dumps(value).encode(), mtime=0)
     return {"crds_encoded": "1.0", "crds_payload": base64.b64encode(zipped).decode()}

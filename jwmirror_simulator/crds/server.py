@@ -1,4 +1,4 @@
-"""A reference server on loopback that the unmodified crds client syncs from."""
+"""A CRDS server on loopback for the unmodified crds client."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from jwmirror_simulator.crds.rpc import MAPPINGS, REFERENCES, ReferenceFiles, Rp
 
 @dataclass(frozen=True)
 class Request:
-    """One request the server got: an RPC method with its parameters, or a file's name."""
+    """One request to the server: an RPC method with its parameters, or a file name."""
 
     what: str  # the RPC method (get_server_info...), or "file"
     parameters: tuple  # of the method; of a file: its name
@@ -21,8 +21,8 @@ class Request:
 class ReferenceServer:
     """Offers the mappings and references under a CRDS root at `url` (http://localhost:PORT).
 
-    A context manager; `start()` and `stop()` do the same by hand. `latest` and `build` are the
-    contexts it announces: at first the newest pmap; set them at any time.
+    Use it as a context manager, or call `start()` and `stop()`. `latest` and `build` are the
+    contexts that it announces: at first the newest pmap; they may be set at any time.
     """
 
     def __init__(self, crds_root: Path, port: int = 0):
@@ -43,12 +43,12 @@ class ReferenceServer:
         return f"http://localhost:{self._http.server_address[1]}"
 
     def start(self) -> "ReferenceServer":
-        """Begin to answer."""
+        """Start to answer requests."""
         Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Stop to answer, and free the port."""
+        """Stop to answer requests, and free the port."""
         self._stopped.set()
         self._http.shutdown()
         self._http.server_close()
@@ -60,24 +60,24 @@ class ReferenceServer:
         self.stop()
 
     def fetched(self, name: str) -> int:
-        """How many times a file was asked for."""
+        """Return how often a file was requested."""
         return self.requests.count(Request("file", (name,)))
 
     def corrupt(self, name: str, times: int | None = None) -> None:
-        """Serve wrong bytes of the right length, the next `times` times (None: always)."""
+        """Serve wrong bytes of the right length for the next `times` requests (None: always)."""
         self._wrong[name] = float("inf") if times is None else times
 
     def slow(self, name: str, seconds: float) -> None:
-        """Let a file stop half-way for some seconds."""
+        """Pause for some seconds in the middle of a file."""
         self._waits[name] = seconds
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self._wrong.clear()
         self._waits.clear()
 
     def answer(self, method: str, parameters: list) -> dict:
-        """The answer to a remote procedure call: result and error, one of them None."""
+        """Return the answer to a remote procedure call: result and error, one of them None."""
         self.requests.append(Request(method, tuple(map(_frozen, parameters))))
         call = getattr(self._answers, method, None)
         if call is None or method.startswith("_"):
@@ -88,7 +88,7 @@ class ReferenceServer:
             return {"result": None, "error": {"message": f"{method}: {error}"}}
 
     def body_of(self, name: str) -> bytes | None:
-        """The bytes to serve for a file, wrong ones if it is corrupt; None if there is no such."""
+        """Return the bytes to serve for a file, wrong ones if corrupt; None if there is no file."""
         self.requests.append(Request("file", (name,)))
         path = self._files.find(name)
         if path is None:
@@ -101,7 +101,7 @@ class ReferenceServer:
         return bytes(body)
 
     def wait_for(self, name: str) -> None:
-        """Wait as long as the file is slow, or until the server stops."""
+        """Wait the time for which the file is slow, or until the server stops."""
         self._stopped.wait(self._waits.get(name, 0))
 
 
@@ -110,7 +110,7 @@ def _frozen(value: object) -> object:
 
 
 def _handler_for(server: ReferenceServer) -> type[BaseHTTPRequestHandler]:
-    """The class http.server wants, bound to one server."""
+    """Return the handler class of http.server for one server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -138,6 +138,6 @@ def _handler_for(server: ReferenceServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body[len(body) // 2 :])
 
         def log_message(self, *message: object) -> None:
-            """Keep quiet: requests are recorded."""
+            """Write no log: requests are recorded."""
 
     return Handler

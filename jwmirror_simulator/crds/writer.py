@@ -1,4 +1,4 @@
-"""The references of one instrument: named, stamped, saved, and what each one is for."""
+"""Save the references of one instrument and the mappings that point to them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,7 +29,7 @@ UNUSED = [  # types that some step of jwst asks for, and that an instrument need
 
 
 class ReferenceWriter:
-    """Takes in references of one instrument, and writes the mappings that lead to them."""
+    """Saves references of one instrument, and then writes the mappings that point to them."""
 
     def __init__(self, crds_root: Path, instrument: str):
         self.instrument = instrument
@@ -39,16 +39,16 @@ class ReferenceWriter:
         self._files: dict[str, dict[tuple[str, ...], str]] = {}
 
     def name(self, kind: str, extension: str = ".fits") -> str:
-        """The next free file name of a type."""
+        """Return the next free file name of a reference type."""
         serial = len(self._files.get(kind, ())) + 1
         return f"jwst_{self.instrument.lower()}_{kind}_{serial:04d}{extension}"
 
     def note(self, kind: str, match: tuple[str, ...], filename: str) -> None:
-        """Say that a file is the one of its type for these match values."""
+        """Register a file as the reference of its type for these match values."""
         self._files.setdefault(kind, {})[match] = filename
 
     def complete(self, kinds: Iterable[str], matches: Iterable[tuple[str, ...]]) -> None:
-        """Say that types which are on the writer do not apply where they have no file."""
+        """Register N/A where a type that has files has none for some match values."""
         matches = tuple(matches)
         for kind in set(kinds) & set(self._files):
             for match in matches:
@@ -57,7 +57,7 @@ class ReferenceWriter:
     def put(
         self, kind: str, match: tuple[str, ...], model: JwstDataModel, extension: str = ".fits"
     ) -> None:
-        """Stamp a reference with what CRDS wants to read in it, save and note it."""
+        """Set the keywords that CRDS requires in a reference, save it and register it."""
         filename = self.name(kind, extension)
         meta = model.meta
         meta.reftype, meta.telescope = kind.upper(), "JWST"
@@ -69,9 +69,9 @@ class ReferenceWriter:
         self.note(kind, match, filename)
 
     def write_mappings(self, keys: Mapping[str, tuple[str, ...]]) -> str:
-        """Write an rmap for each type on the writer, and the imap; the imap's name.
+        """Write an rmap for each registered type, and the imap; return the imap's name.
 
-        `keys` are the names of the match values of each type.
+        `keys` has the names of the match values of each type.
         """
         rmaps = dict.fromkeys((*UNUSED, *parameter_types()), NOT_APPLICABLE)
         for kind, files in self._files.items():
@@ -80,12 +80,12 @@ class ReferenceWriter:
 
 
 def parameter_types() -> Iterable[str]:
-    """The pars-* type of every step and pipeline of the installed jwst."""
+    """Return the pars-* type of every step and pipeline of the installed jwst."""
     return (f"pars-{step.class_name.rpartition('.')[2].lower()}" for step in get_steps())
 
 
 def set_subarray(model: JwstDataModel, detector: Detector, subarray: Subarray) -> JwstDataModel:
-    """Say in a reference which detector and pixels it is for; the same model."""
+    """Set detector and subarray of a reference; return the same model."""
     model.meta.instrument.detector = detector.name
     meta = model.meta.subarray
     meta.name = subarray.name

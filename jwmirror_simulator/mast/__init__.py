@@ -1,4 +1,4 @@
-"""A loopback MAST: files and rows in a folder, served to unmodified clients, edited like data."""
+"""A simulated MAST: files in a folder, offered to unmodified clients, and edited like data."""
 
 from jwmirror_simulator.mast.api.behaviour import Behaviour
 from jwmirror_simulator.mast.archive import TOKEN, Archive, Exchange

@@ -1,4 +1,4 @@
-"""A MAST on loopback that unmodified clients talk to, and that is edited like data."""
+"""A MAST on loopback for unmodified clients, and with methods to edit what it offers."""
 
 import threading
 import traceback
@@ -27,7 +27,7 @@ TOKEN = "observatory-token"  # a token that opens exclusive files here, and nowh
 
 @dataclass(frozen=True)
 class Exchange:
-    """One exchange, as the archive remembers it."""
+    """One request and its response, as recorded by the archive."""
 
     method: str
     path: str
@@ -44,9 +44,9 @@ class Exchange:
 class Archive(Editor):
     """An archive in a folder, served at `url` while started (a context manager).
 
-    The folder may be edited by this object or by another process at any time: each request
-    sees the state as last written. `requests` is what was asked so far; `fault` makes things go
-    wrong; `behaviour` holds what is not known of MAST.
+    The folder may be edited by this object or by another process at any time: each request sees
+    the state written last. `requests` lists the requests so far; `fault` makes responses go wrong;
+    `behaviour` sets details in which MAST is not known or may change.
     """
 
     def __init__(self, folder: Path, port: int = 0, tokens: Iterable[str] = (TOKEN,)):
@@ -66,19 +66,19 @@ class Archive(Editor):
 
     @property
     def url(self) -> str:
-        """Where it answers; RuntimeError while it is not started."""
+        """Address of the archive; RuntimeError while it is not started."""
         if self._server is None:
             raise RuntimeError("the archive is not served; use it as a context manager, or start()")
         return f"http://127.0.0.1:{self._server.port}"
 
     def start(self) -> "Archive":
-        """Begin to answer."""
+        """Start to answer requests."""
         self._server = Server(self._answer, self._record, self.port)
         self._server.start()
         return self
 
     def stop(self) -> None:
-        """Stop to answer, and free the port."""
+        """Stop to answer requests, and free the port."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -92,15 +92,15 @@ class Archive(Editor):
     # ---- what goes wrong ---------------------------------------------------------------------
 
     def fault(self, target: str, fault: Fault) -> None:
-        """Put a fault on a file (its name or URI), a service, a URL path, or "*"."""
+        """Apply a fault to a file (name or URI), a service, a URL path, or "*" for all."""
         self._faults.append((target.removeprefix("mast:JWST/product/"), fault))
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self._faults.clear()
 
     def _spoil(self, request: Request, response: Response) -> Response:
-        """The response as the faults on its request leave it."""
+        """Return the response with the faults of its request applied."""
         targets = {"*", request.path, request.service, request.filename} - {""}
         with self._lock:
             for target, fault in self._faults:
@@ -112,7 +112,7 @@ class Archive(Editor):
 
     @property
     def snapshot(self) -> Snapshot:
-        """The tables as of the state last written."""
+        """Tables made from the state written last."""
         with self._lock:
             stamp = self.folder.stamp()
             if self._snapshot is None or self._snapshot[0] != stamp:
@@ -120,7 +120,7 @@ class Archive(Editor):
             return self._snapshot[1]
 
     def _answer(self, request: Request) -> Response:
-        """The response to a request, faults included."""
+        """Return the response to a request, with its faults applied."""
         with self._idle:
             self._under_way += 1
         try:
@@ -130,7 +130,7 @@ class Archive(Editor):
             return as_text("internal error of the simulated archive\n", 500)
 
     def _route(self, request: Request) -> Callable[[Request], Response]:
-        """What answers a request."""
+        """Return the function that answers a request."""
         missions_api = "/search/jwst/api/v0.1/"
         routes = {
             "/portal/Mashup/Mashup.asmx/columnsconfig": self._columns_config,
@@ -194,13 +194,13 @@ class Archive(Editor):
 
     @property
     def requests(self) -> list[Exchange]:
-        """What was asked so far, oldest first; waits (10 s at most) for answers under way."""
+        """Requests so far, oldest first; waits up to 10 s for those being answered."""
         with self._idle:
             self._idle.wait_for(lambda: self._under_way == 0, timeout=10)
         return self._requests
 
     def _record(self, request: Request, response: Response, sent: int) -> None:
-        """Remember one exchange, now over."""
+        """Record an exchange after its response was sent."""
         served = Exchange(
             method=request.method,
             path=request.path,
@@ -219,7 +219,7 @@ class Archive(Editor):
             self._idle.notify_all()
 
     def downloads(self, filename: str | None = None) -> list[Exchange]:
-        """The exchanges in which bytes of files (or of one file) were sent."""
+        """Return the exchanges in which bytes of files (or of one file) were sent."""
         return [
             served
             for served in self.requests

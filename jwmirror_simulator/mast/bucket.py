@@ -1,4 +1,4 @@
-"""A public bucket on loopback, laid out as MAST's cloud copy: moto's S3, filled through boto3."""
+"""A public S3 bucket on loopback with the layout of MAST's cloud copy, by moto and boto3."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,24 +10,24 @@ NAME = "stpubdata"
 
 @dataclass
 class Bucket:
-    """A bucket that anybody may read."""
+    """A bucket with public and private objects."""
 
     url: str  # of the bucket
     _client: Any
 
     def put(self, key: str, data: bytes) -> str:
-        """Store bytes under a key; their ETag."""
+        """Store bytes that everyone may read; return their ETag."""
         stored = self._client.put_object(Bucket=NAME, Key=key, Body=data, ACL="public-read")
         return stored["ETag"]
 
     def put_private(self, key: str, data: bytes) -> None:
-        """Store bytes that nobody without a signature may read."""
+        """Store bytes that cannot be read without a signature."""
         self._client.put_object(Bucket=NAME, Key=key, Body=data)
 
 
 @contextmanager
 def serve_bucket() -> Iterator[Bucket]:
-    """A fresh bucket for as long as the context lasts."""
+    """Serve a new, empty bucket as long as the context lasts."""
     import boto3
     from moto.server import ThreadedMotoServer
 

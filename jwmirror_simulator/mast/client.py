@@ -1,4 +1,4 @@
-"""A plain client of the archive, for tests that want to see answers as they come."""
+"""A plain client of the archive, for tests that check single answers."""
 
 import json
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ KEYWORDS = "Mast.Jwst.Filtered.Nircam"
 
 
 def get(archive: Archive, filename: str, method: str = "GET", **headers: str):
-    """Ask for a file, without any retry; `Range="bytes=0-9"`, `If_Range=...` are headers."""
+    """Request a file once, without retries; keywords are headers: `If_Range=...`."""
     return urllib3.request(
         method,
         f"{archive.url}/api/v0.1/Download/file",
@@ -23,7 +23,7 @@ def get(archive: Archive, filename: str, method: str = "GET", **headers: str):
 
 
 def invoke(archive: Archive, service: str, params: dict, **more: object) -> dict:
-    """The envelope of a Portal request."""
+    """Return the JSON answer to a Portal request."""
     request = json.dumps({"service": service, "params": params, **more})
     return urllib3.request(
         "POST",
@@ -34,19 +34,19 @@ def invoke(archive: Archive, service: str, params: dict, **more: object) -> dict
 
 
 def rows(archive: Archive, service: str = KEYWORDS, **values: object) -> list[dict]:
-    """The rows of a filtered service in which columns have these values."""
+    """Return the rows of a filtered service in which columns have these values."""
     filters = [{"paramName": name, "values": [value]} for name, value in values.items()]
     return invoke(archive, service, {"columns": "*", "filters": filters})["data"]
 
 
 def keyword_row(archive: Archive, filename: str) -> dict:
-    """The one row of a NIRCam file in the keyword tables."""
+    """Return the one row of a NIRCam file in the keyword tables."""
     (row,) = rows(archive, filename=filename)
     return row
 
 
 def products(archive: Archive, group: str) -> dict[str, dict]:
-    """The product rows of one observation, by file name."""
+    """Return the product rows of one observation, by file name."""
     (observation,) = rows(archive, "Mast.Caom.Filtered", obs_id=group)
     answer = invoke(archive, "Mast.Caom.Products", {"obsid": str(observation["obsid"])})
     return {row["productFilename"]: row for row in answer["data"]}

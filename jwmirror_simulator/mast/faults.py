@@ -1,4 +1,4 @@
-"""Faults by name: each makes one thing go wrong with the responses it is put on."""
+"""Faults by name: each makes one thing go wrong in the responses that it is applied to."""
 
 import gzip
 import time
@@ -13,14 +13,14 @@ HTML = b"<!DOCTYPE html><html><head><title>MAST</title></head><body>Down for mai
 
 @dataclass
 class Fault:
-    """One thing that goes wrong, `times` times (None: always)."""
+    """One change of responses, applied `times` times (None: always)."""
 
     name: str
     spoil: Callable[[Response], Response]
     times: int | None = None
 
     def apply(self, response: Response) -> Response:
-        """The response as it goes wrong; unchanged once the fault is used up."""
+        """Return the response with the fault; unchanged after `times` times."""
         if self.times == 0:
             return response
         if self.times is not None:
@@ -31,7 +31,7 @@ class Fault:
 def truncate_after(count: int, length: str = "sent", times: int | None = None) -> Fault:
     """Close the connection in good order after `count` bytes of the body.
 
-    With length "sent" the client was told the whole length; with "none" it was told nothing and
+    With length "sent" the whole length was announced; with "none" no length was announced, so that
     the short body looks complete; with "chunked" the last chunk is missing.
     """
     return Fault("truncate_after", lambda r: r.but(cut=count, length=length), times)
@@ -43,7 +43,7 @@ def reset_after(count: int, times: int | None = None) -> Fault:
 
 
 def _flipped(content: bytes) -> bytes:
-    """The same number of bytes, one bit of them another."""
+    """Return a copy with one bit changed."""
     body = bytearray(content)
     if body:
         body[len(body) // 2] ^= 1
@@ -56,7 +56,7 @@ def wrong_bytes(times: int | None = None) -> Fault:
 
 
 def html_page(times: int | None = None) -> Fault:
-    """Answer 200 with a page of HTML in place of what was asked for."""
+    """Answer 200 with a page of HTML."""
     page = Response(headers={"Content-Type": "text/html"}, body=HTML)
     return Fault("html_page", lambda _: page, times)
 
@@ -118,12 +118,12 @@ def length_too_large(extra: int = 1000, times: int | None = None) -> Fault:
 
 
 def length_too_small(missing: int = 1000, times: int | None = None) -> Fault:
-    """Announce fewer bytes than are sent: the rest stands before the next response."""
+    """Announce fewer bytes than are sent: the rest precedes the next response."""
     return Fault("length_too_small", lambda r: r.but(announced=len(r.body) - missing), times)
 
 
 def json_page(times: int | None = None) -> Fault:
-    """Answer 200 with an error in JSON in place of what was asked for."""
+    """Answer 200 with an error message in JSON."""
     return Fault("json_page", lambda _: as_json({"status": "ERROR", "msg": "try later"}), times)
 
 
@@ -138,7 +138,7 @@ def duplicate_bytes(count: int = 2880, times: int | None = None) -> Fault:
 
 
 def compressed(times: int | None = None) -> Fault:
-    """Send the body with Content-Encoding gzip, though it was not asked for."""
+    """Send the body with Content-Encoding gzip although the request did not allow it."""
 
     def spoil(response: Response) -> Response:
         headers = {**response.headers, "Content-Encoding": "gzip"}
@@ -166,7 +166,7 @@ def no_ranges(times: int | None = None) -> Fault:
 
 
 def wrong_content_range(shift: int = 1, times: int | None = None) -> Fault:
-    """Answer 206 with a Content-Range of other bytes than were asked for."""
+    """Answer 206 with a Content-Range of other bytes than requested."""
 
     def spoil(response: Response) -> Response:
         if response.status != 206:
@@ -191,9 +191,10 @@ def unsatisfiable(times: int | None = None) -> Fault:
 
 
 def changes_midway(count: int, honest: bool = True) -> Fault:
-    """Cut the first body after `count` bytes; from then on other bytes of equal length are there.
+    """Cut the first body after `count` bytes; then serve other bytes of equal length.
 
-    They come under another ETag: as 200, whole, or, not `honest`, as the rest that was asked for.
+    They have another ETag. The next answer is 200 and whole or, if not `honest`, the requested
+    rest.
     """
     answered: list[Response] = []
 
@@ -208,7 +209,7 @@ def changes_midway(count: int, honest: bool = True) -> Fault:
 
 
 def other_rest(times: int | None = None) -> Fault:
-    """Answer a request for a range with other bytes, under the ETag of the ones asked for."""
+    """Answer a request for a range with other bytes, under the ETag of the requested ones."""
 
     def spoil(response: Response) -> Response:
         return (
@@ -229,17 +230,17 @@ def busy(code: int, retry_after: int | str, times: int | None = None) -> Fault:
 
 
 def soon(seconds: float) -> str:
-    """The HTTP date some seconds from now, for Retry-After."""
+    """Return the HTTP date some seconds from now, for Retry-After."""
     return formatdate(time.time() + seconds, usegmt=True)
 
 
 def crawl(rate: float = 100.0, times: int | None = None) -> Fault:
-    """Send so few bytes per second that the file would never be whole."""
+    """Send so few bytes per second that the file would never be complete."""
     return Fault("crawl", lambda r: r.but(rate=rate), times)
 
 
 def silence(seconds: float, times: int | None = None) -> Fault:
-    """Say nothing at all for some seconds."""
+    """Send nothing for some seconds."""
     return slow(seconds, times=times)
 
 

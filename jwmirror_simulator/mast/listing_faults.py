@@ -1,4 +1,4 @@
-"""Faults of listings by name: each makes one thing wrong with the Portal's answers."""
+"""Faults of listings by name: each changes one thing in the Portal's answers."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ PREFIX = "mast:JWST/product/"
 
 
 def _edited(name: str, edit: Callable[[Row], None], times: int | None = None) -> Fault:
-    """A fault that changes the JSON of an answer."""
+    """Return a fault that edits the JSON of an answer."""
 
     def spoil(response):
         answer = json.loads(response.content())
@@ -21,29 +21,29 @@ def _edited(name: str, edit: Callable[[Row], None], times: int | None = None) ->
 
 
 def portal_error() -> Fault:
-    """The Portal's own ERROR, with HTTP status 200."""
+    """Answer with the Portal's status ERROR, with HTTP status 200."""
     answer: Row = {"status": "ERROR", "msg": "too busy", "data": [], "fields": [], "paging": None}
     return _edited("portal_error", lambda found: found.update(answer))
 
 
 def executing_for_ever() -> Fault:
-    """The Portal is at it, and never done."""
+    """Answer EXECUTING to every request."""
     answer: Row = {"status": "EXECUTING", "data": [], "fields": [], "paging": None}
     return _edited("executing_for_ever", lambda found: found.update(answer))
 
 
 def half_a_page() -> Fault:
-    """Only the first half of the rows that the paging announces."""
+    """Send only half of the rows that the paging announces."""
     return _edited("half_a_page", lambda found: found["data"].__delitem__(slice(None, None, 2)))
 
 
 def malformed_json() -> Fault:
-    """A body that breaks off in the middle of its JSON, with the length announced for it."""
+    """Send only the first half of the JSON text."""
     return Fault("malformed_json", lambda r: r.but(body=r.content()[: len(r.content()) // 2]))
 
 
 def repeated_page() -> Fault:
-    """Every page has the rows of the first one."""
+    """Send the rows of the first page in every page."""
     first: list[Row] = []
 
     def edit(found: Row) -> None:
@@ -54,7 +54,7 @@ def repeated_page() -> Fault:
 
 
 def column_gone(column: str, new: str | None = None) -> Fault:
-    """A column that is missing, or has a `new` name."""
+    """Leave out a column, or rename it to `new`."""
 
     def edit(found: Row) -> None:
         for row in found["data"]:
@@ -66,7 +66,7 @@ def column_gone(column: str, new: str | None = None) -> Fault:
 
 
 def cells(column: str, value: object, only: str = "") -> Fault:
-    """Another value in a column: of all rows, or of the file `only`."""
+    """Change the value of a column: in all rows, or in that of the file `only`."""
 
     def edit(found: Row) -> None:
         for row in found["data"]:
@@ -77,7 +77,7 @@ def cells(column: str, value: object, only: str = "") -> Fault:
 
 
 def named(filename: str, new: str) -> Fault:
-    """A file that CAOM lists under another name, dangerous or long."""
+    """List a file in CAOM under another name, such as a dangerous or long one."""
 
     def edit(found: Row) -> None:
         for row in found["data"]:
@@ -88,7 +88,7 @@ def named(filename: str, new: str) -> Fault:
 
 
 def twin(filename: str) -> Fault:
-    """A second file of one name, under another URI."""
+    """List a second file of the same name under another URI."""
 
     def edit(found: Row) -> None:
         rows = [row for row in found["data"] if row.get("productFilename") == filename]
@@ -100,7 +100,7 @@ def twin(filename: str) -> Fault:
 
 
 def no_rows() -> Fault:
-    """A table that says it is empty."""
+    """Send an empty table."""
 
     def edit(found: Row) -> None:
         found["data"] = []

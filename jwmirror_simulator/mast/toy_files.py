@@ -1,4 +1,4 @@
-"""Small FITS files, associations and pools under real names, for tests that need no pixels."""
+"""Small FITS files, associations and pools with real names, for tests without real pixels."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ CONTEXT = "jwst_1464.pmap"
 
 
 def toy_fits(folder: Path, filename: str, *, seed: int = 0, pixels: int = 16, **keywords) -> Path:
-    """A FITS file with a JWST-like header and `pixels` x `pixels` random numbers."""
+    """Write a FITS file with a JWST-like header and `pixels` x `pixels` random numbers."""
     import numpy as np
     from astropy.io import fits
 
@@ -55,7 +55,7 @@ def toy_fits(folder: Path, filename: str, *, seed: int = 0, pixels: int = 16, **
 def toy_association(
     folder: Path, filename: str, product: str, members: list[str], pool: str = "pool.csv"
 ) -> Path:
-    """An association of one product, with the keys that operational ones have."""
+    """Write an association of one product, with the keys of operational ones."""
     kind = filename.split("_")[2]
     table = {
         "asn_type": kind,
@@ -83,10 +83,10 @@ def toy_association(
 
 
 def toy_program(archive: Archive, folder: Path, *, dithers: int = 2) -> list[str]:
-    """Publish program 1345, observation 1: some dithers in F200W with all their products.
+    """Publish program 1345, observation 1: F200W dithers and products; return the file names.
 
-    Per exposure uncal, rate, cal and an image2 association; then an image3 association, the
-    pool, and i2d, cat and segm. Gives the file names.
+    Each exposure has uncal, rate, cal and an image2 association. Then come an image3 association,
+    the pool, and i2d, cat and segm.
     """
     roots = [f"jw01345001001_02101_{n:05d}_nrcb1" for n in range(1, dithers + 1)]
     product = "jw01345-o001_t001_nircam_clear-f200w-sub160"

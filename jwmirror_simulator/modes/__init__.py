@@ -1,3 +1,1 @@
-"""Every mode of observing beside plain imaging: for each a scene with its truth, exposures of it,
-and the references that its pipelines ask for.
-"""
+"""Observing modes other than NIRCam imaging: scenes, exposures, and references."""

@@ -1,4 +1,4 @@
-"""The reference context of some modes: one writer per instrument."""
+"""The CRDS context for a set of modes."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +11,9 @@ from jwmirror_simulator.modes.mode import Mode
 
 
 def build_context(crds_root: Path, modes: Iterable[Mode]) -> str:
-    """Write the references and mappings of the modes; the pmap's name.
+    """Write the references and mappings of the modes; return the pmap's name.
 
-    `crds_root` then serves as CRDS_PATH as it stands, and as what a ReferenceServer offers.
+    `crds_root` serves as CRDS_PATH and as the folder that a ReferenceServer offers.
     """
     modes = tuple(modes)
     writers: dict[str, ReferenceWriter] = {}

@@ -8,7 +8,7 @@ from jwmirror_simulator.modes.instruments.cameras import Camera, Window
 
 @dataclass(frozen=True, kw_only=True)
 class ModeExposure:
-    """An exposure, or one segment of a long one."""
+    """An exposure, or one segment of a long exposure."""
 
     program: int
     observation: int
@@ -32,39 +32,41 @@ class ModeExposure:
     hits: float = 0.0  # cosmic rays per pixel and ramp
     cards: tuple[tuple[str, object], ...] = ()  # (visit.tsovisit, True): more of the header
     cells: tuple[tuple[str, str], ...] = ()  # (PATT_NUM, 2): more of the pool
-    candidates: tuple[tuple[str, str], ...] = ()  # (c1001, CORONAGRAPHY): besides the observation
+    candidates: tuple[
+        tuple[str, str], ...
+    ] = ()  # (c1001, CORONAGRAPHY), in addition to the observation
 
     @property
     def visit(self) -> str:
-        """01346001001."""
+        """Visit ID: 01346001001."""
         return f"{self.program:05d}{self.observation:03d}001"
 
     @property
     def root(self) -> str:
-        """The file name without its suffix: jw01346001001_02101_00001-seg001_nrcb1."""
+        """File name without its suffix: jw01346001001_02101_00001-seg001_nrcb1."""
         segment = f"-seg{self.segment:03d}" if self.segment else ""
         detector = self.camera.detector.lower()
         return f"jw{self.visit}_02101_{self.number:05d}{segment}_{detector}"
 
     @property
     def filename(self) -> str:
-        """Its file."""
+        """Name of the uncal file."""
         return f"{self.root}_uncal.fits"
 
     @property
     def integration_time(self) -> float:
-        """Seconds."""
+        """Seconds of one integration."""
         return self.window.frame_time * self.groups
 
     @property
     def begin(self) -> datetime:
-        """When the whole exposure starts."""
+        """Start of the whole exposure."""
         return datetime.fromisoformat(self.start) + timedelta(
             days=self.observation - 1, minutes=10 * (self.number - 1)
         )
 
     @property
     def end(self) -> datetime:
-        """When the whole exposure ends."""
+        """End of the whole exposure."""
         seconds = self.integration_time * (self.whole or self.integrations)
         return self.begin + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""The header of an uncal exposure of any mode, through the attributes of its data model."""
+"""The header of an uncal file in any mode, set through its data model."""
 
 from datetime import timedelta
 
@@ -8,19 +8,19 @@ from jwmirror_simulator.modes.exposure import ModeExposure
 
 
 def fill_header(model, exposure: ModeExposure) -> None:
-    """Fill `model.meta` with what jwst 3.0.0 and CRDS ask of an exposure."""
+    """Set the attributes of `model.meta` that jwst 3.0.0 and CRDS read from an exposure."""
     meta = model.meta
-    _say_who(meta, exposure)
-    _say_where(meta, exposure)
-    _say_how(meta.exposure, exposure)
-    _say_on_what(meta, exposure)
+    _set_program(meta, exposure)
+    _set_pointing(meta, exposure)
+    _set_readout(meta.exposure, exposure)
+    _set_instrument(meta, exposure)
     for path, value in exposure.cards:
         model[f"meta.{path}"] = value
     meta.date = (exposure.end + timedelta(days=1)).isoformat(timespec="milliseconds")
 
 
-def _say_who(meta, exposure: ModeExposure) -> None:
-    """Program, observation, visit and target, and what software made the file."""
+def _set_program(meta, exposure: ModeExposure) -> None:
+    """Set program, observation, visit, target and software versions."""
     meta.filename, meta.telescope, meta.bunit_data = exposure.filename, "JWST", "DN"
     meta.origin, meta.time_sys, meta.time_unit = "STSCI", "UTC", "s"
     meta.data_processing_software_version = "2025_3a"
@@ -44,8 +44,8 @@ def _say_who(meta, exposure: ModeExposure) -> None:
     meta.guidestar.gs_id, meta.guidestar.gs_pcs_mode = "S000001", "FINEGUIDE"
 
 
-def _say_where(meta, exposure: ModeExposure) -> None:
-    """What the camera's middle looks at."""
+def _set_pointing(meta, exposure: ModeExposure) -> None:
+    """Set the pointing of the camera's middle."""
     meta.target.type = "FIXED"
     meta.target.catalog_name = meta.target.proposer_name = exposure.target
     meta.target.ra, meta.target.dec = exposure.ra, exposure.dec
@@ -64,8 +64,8 @@ def _say_where(meta, exposure: ModeExposure) -> None:
     meta.velocity_aberration.va_dec_ref = exposure.dec
 
 
-def _say_how(meta, exposure: ModeExposure) -> None:
-    """Times, and how the ramps were read."""
+def _set_readout(meta, exposure: ModeExposure) -> None:
+    """Set times and readout."""
     frame, whole = exposure.window.frame_time, exposure.whole or exposure.integrations
     start, end = Time(exposure.begin), Time(exposure.end)
     meta.type, meta.readpatt, meta.count = exposure.exp_type, exposure.camera.readpatt, 1
@@ -87,8 +87,8 @@ def _say_how(meta, exposure: ModeExposure) -> None:
     meta.measurement_time = meta.effective_exposure_time
 
 
-def _say_on_what(meta, exposure: ModeExposure) -> None:
-    """Detector, optics, window and aperture."""
+def _set_instrument(meta, exposure: ModeExposure) -> None:
+    """Set detector, optics, window and aperture."""
     camera, window = exposure.camera, exposure.window
     meta.instrument.name, meta.instrument.detector = camera.instrument, camera.detector
     meta.instrument.module, meta.instrument.channel = camera.module or None, camera.channel or None

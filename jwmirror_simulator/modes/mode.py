@@ -1,4 +1,4 @@
-"""What a mode of observing is made of."""
+"""An observing mode: exposures, light and references."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ PROGRAM = 1346
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
-    """Exposures of one scene, the light that falls on each, and the references they need."""
+    """Exposures of one scene, the light on the detector, and the references they need."""
 
     name: str
     exposures: tuple[ModeExposure, ...]
@@ -25,7 +25,7 @@ class Mode:
 
     @property
     def instrument(self) -> str:
-        """NIRCAM, MIRI..."""
+        """Instrument name: NIRCAM, MIRI..."""
         return self.exposures[0].camera.instrument
 
 

@@ -1,4 +1,4 @@
-"""The pool of some exposures, as operations write it for a program."""
+"""The association pool of exposures in any mode."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ COLUMNS = f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT"
 
 
 def pool_text(exposures: Iterable[ModeExposure]) -> str:
-    """One line per exposure file, NULL where there is nothing to say."""
+    """Return one line per exposure file, with NULL in unused columns."""
     exposures = tuple(exposures)
     names = list(dict.fromkeys(exposure.target for exposure in exposures))
     lines = [COLUMNS]
@@ -20,7 +20,7 @@ def pool_text(exposures: Iterable[ModeExposure]) -> str:
 
 
 def _cells(exposure: ModeExposure, target: int) -> dict[str, str]:
-    """What the pool says of one file."""
+    """Return the values of one line by column."""
     candidates = ((f"o{exposure.observation:03d}", "OBSERVATION"), *exposure.candidates)
     return {
         "FILENAME": exposure.filename,

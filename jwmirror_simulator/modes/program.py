@@ -1,4 +1,4 @@
-"""Program 1346: every mode once, carried out, calibrated by operations, and offered."""
+"""Program 1346: one observation of every mode, calibrated and published."""
 
 import os
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ MODES = (TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a bench process is to do; crosses as JSON."""
+    """Input of the worker process, passed as JSON."""
 
     folder: str  # to work in; products are left in <folder>/products
     uncals: tuple[str, ...]  # paths
@@ -36,9 +36,10 @@ class Job:
 
 
 def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
-    """Make the world of some modes: references, exposures, and what operations make of them.
+    """Build an observatory of some modes: references, exposures, and their products.
 
-    The truth is in each mode's module; that of the imager also in `truth/`. Takes a minute or two.
+    The true values are constants of each mode's module; those of the imager also in truth.ecsv.
+    This takes a minute or two.
     """
     modes = tuple(modes)
     observatory = Observatory(root)
@@ -57,7 +58,7 @@ def build(root: Path, modes: Iterable[Mode] = MODES) -> Observatory:
 
 
 def calibrate(uncals: list[Path], pool: Path, crds_root: Path, folder: Path) -> list[Path]:
-    """Associate the exposures of a pool and calibrate all; paths of associations and products."""
+    """Associate and calibrate the exposures of a pool; return paths of all products."""
     job = Job(
         folder=str(folder.resolve()),
         uncals=tuple(str(path.resolve()) for path in uncals),

@@ -15,7 +15,7 @@ HIT = (500.0, 8000.0)  # DN, least and most of a cosmic ray
 
 
 def write_exposure(exposure: ModeExposure, light: np.ndarray, into: Path) -> Path:
-    """Write the uncal file of a exposure; equal arguments give equal bytes.
+    """Write the uncal file of an exposure; equal arguments give equal bytes.
 
     `light` is DN/s in each pixel: (rows, columns), or (integrations, rows, columns).
     """
@@ -28,7 +28,7 @@ def write_exposure(exposure: ModeExposure, light: np.ndarray, into: Path) -> Pat
 
 
 def make_ramps(exposure: ModeExposure, light: np.ndarray) -> np.ndarray:
-    """Raw DN (integrations, groups, rows, columns), uint16, with photon and read noise."""
+    """Return raw DN (integrations, groups, rows, columns), uint16, with photon and read noise."""
     camera, window = exposure.camera, exposure.window
     dice = random_numbers("noise", exposure.root)
     response = flat_of(camera, window, exposure.filter) * window.frame_time * camera.gain
@@ -44,7 +44,7 @@ def make_ramps(exposure: ModeExposure, light: np.ndarray) -> np.ndarray:
 
 
 def _strike(dice: np.random.Generator, charge: np.ndarray, hits: float) -> None:
-    """Let cosmic rays fall on a ramp (groups, rows, columns)."""
+    """Add cosmic rays to a ramp (groups, rows, columns)."""
     groups, rows, columns = charge.shape
     for _ in range(dice.poisson(hits * rows * columns)):
         since, row, column = dice.integers(1, groups), dice.integers(rows), dice.integers(columns)
@@ -52,7 +52,7 @@ def _strike(dice: np.random.Generator, charge: np.ndarray, hits: float) -> None:
 
 
 def _times(model: Level1bModel, exposure: ModeExposure) -> np.ndarray:
-    """The INT_TIMES table: when each integration of this file begins, is half over, and ends."""
+    """Return the INT_TIMES table: start, middle and end of each integration of this file."""
     numbers = exposure.first + np.arange(exposure.integrations)
     table = np.zeros(exposure.integrations, dtype=model.get_dtype("int_times"))
     table["integration_number"] = numbers

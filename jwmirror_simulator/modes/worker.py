@@ -1,6 +1,6 @@
-"""Runs jwst for every mode: what belongs together, then each pipeline as MAST does, stage by stage.
+"""Run jwst for every mode in one process: make associations, then run stages 1 to 3.
 
-One process imports jwst, and is forked for each task.
+The process imports jwst once and forks for each task.
 """
 
 import json
@@ -17,7 +17,7 @@ THIRD = ("image3", "spec3", "tso3", "coron3", "ami3")  # association types; all 
 
 
 def main(job_path: str) -> None:
-    """Do the job that a JSON file describes; products are left in its folder."""
+    """Do the job in a JSON file; products are written to its folder."""
     job = json.loads(Path(job_path).read_text())
     os.chdir(job["folder"])
     products = Path(job["folder"], PRODUCTS)
@@ -40,7 +40,7 @@ def main(job_path: str) -> None:
 
 
 def associate(pool: str, into: Path) -> dict[str, str]:
-    """Write the associations that jwst finds in a pool; their paths and types."""
+    """Write the associations that jwst makes of a pool; return their paths and types."""
     from jwst.associations.main import Main
 
     from jwmirror_simulator.operations.associations import STAMP
@@ -51,7 +51,7 @@ def associate(pool: str, into: Path) -> dict[str, str]:
 
 
 def _first(uncal: str) -> str:
-    """The pipeline that a raw exposure goes through."""
+    """Return the stage-1 pipeline of an uncal file."""
     from astropy.io import fits
 
     dark = fits.getheader(uncal)["EXP_TYPE"].endswith("DARK")
@@ -59,7 +59,7 @@ def _first(uncal: str) -> str:
 
 
 def calibrate(job: dict, argument: str, pipeline: str) -> None:
-    """Run one pipeline in its own folder, among all that was made before; keep what it makes."""
+    """Run one pipeline in a new folder with links to all earlier products; keep its products."""
     import jwst.pipeline
 
     products = Path(job["folder"], PRODUCTS)

@@ -1,4 +1,4 @@
-"""The associations and the pool of a program, as operations make them from its exposures."""
+"""The associations and the pool of an imaging program, as MAST's operations make them."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ class Association:
     target: str  # 001
 
     def text(self) -> str:
-        """The JSON of its file; jwst.associations.load_asn reads it."""
+        """Return the JSON of its file, as jwst.associations.load_asn reads it."""
         members = [
             {"expname": name, "exptype": "science", "exposerr": "null"} for name in self.members
         ]
@@ -53,18 +53,18 @@ class Association:
 
 
 def pool_name(program: int, stamp: str = STAMP) -> str:
-    """The file name of a program's pool."""
+    """Return the file name of a program's pool."""
     return f"jw{program:05d}_{stamp}_pool.csv"
 
 
 def targets_of(exposures: Iterable[Exposure]) -> dict[str, str]:
-    """The number of each target, in the order in which they were first seen: 001, 002..."""
+    """Return the number of each target in the order of first appearance: 001, 002..."""
     names = dict.fromkeys(exposure.target for exposure in exposures)
     return {name: f"{number:03d}" for number, name in enumerate(names, 1)}
 
 
 def associations_of(exposures: tuple[Exposure, ...], stamp: str = STAMP) -> list[Association]:
-    """An image2 association per exposure, and an image3 per observation, detector and optics."""
+    """Return an image2 per exposure, and an image3 per observation, detector and optics."""
     targets = targets_of(exposures)
     found = []
     for _, group in groupby(exposures, key=lambda exposure: exposure.observation):
@@ -80,7 +80,7 @@ def associations_of(exposures: tuple[Exposure, ...], stamp: str = STAMP) -> list
 def _products(
     taken: tuple[Exposure, ...], targets: dict[str, str]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The level-3 products of one observation, with the cal files that go into each."""
+    """Yield the level-3 products of one observation with their cal files."""
     members: dict[str, list[str]] = {}
     for exposure in taken:
         observation = f"jw{exposure.program:05d}-o{exposure.observation:03d}"
@@ -93,7 +93,7 @@ def _products(
 
 
 def _association(kind, number, product, members, taken, targets, stamp) -> Association:
-    """One association under its operational name."""
+    """Return one association under its operational name."""
     first = taken[0]
     observation = f"jw{first.program:05d}-o{first.observation:03d}"
     return Association(
@@ -108,7 +108,7 @@ def _association(kind, number, product, members, taken, targets, stamp) -> Assoc
 
 
 def pool_text(exposures: tuple[Exposure, ...]) -> str:
-    """The pool of a program: one line per exposure, NULL where there is nothing to say."""
+    """Return the pool of a program: one line per exposure, NULL in unused columns."""
     columns, targets = POOL_COLUMNS.split("|"), targets_of(exposures)
     lines = [POOL_COLUMNS]
     for exposure in exposures:
@@ -118,7 +118,7 @@ def pool_text(exposures: tuple[Exposure, ...]) -> str:
 
 
 def _pool_cells(exposure: Exposure, target: str) -> dict[str, str]:
-    """What the pool says of one exposure."""
+    """Return the values of one line by column."""
     visit_id = f"{exposure.program:05d}{exposure.observation:03d}{exposure.visit:03d}"
     return {
         "FILENAME": exposure.filename,

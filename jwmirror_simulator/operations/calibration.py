@@ -1,7 +1,7 @@
-"""The operational pipeline: makes the archive's own products from uncal files, with real jwst.
+"""Make the archive's products from uncal files with the installed jwst, as operations do.
 
-Its parameters are sound but not those that a user would take, so that a recipe's products differ.
-Equal input gives equal bytes: dates and versions in headers are stamped, not real.
+The parameters differ from the defaults, so that the products of a recipe differ, too. Equal input
+gives equal bytes: dates and versions in headers are constants.
 """
 
 import json
@@ -44,7 +44,7 @@ TIMEOUT = 1800.0  # seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a bench process is to do; crosses as JSON."""
+    """Input of the worker process, passed as JSON."""
 
     folder: str  # to work in; products are left in <folder>/products
     uncals: tuple[str, ...]  # paths
@@ -55,16 +55,17 @@ class Job:
 
 
 class OperationsError(Exception):
-    """The operational pipeline failed; the text ends with what it said last."""
+    """The operational pipeline failed; the message ends with its last output."""
 
 
 def calibrate_exposures(
     exposures: tuple[Exposure, ...], uncals: Path, crds_root: Path, folder: Path
 ) -> list[Path]:
-    """Calibrate exposures whose uncal files lie in `uncals`; the paths of all products.
+    """Calibrate exposures whose uncal files are in `uncals`; return the paths of all products.
 
-    That is: the uncals (stamped here); rate and cal per exposure with its image2 association;
-    i2d, cat, segm and a preview per image3 association; the pool. Takes seconds per exposure.
+    These are: the uncal files (with SDP_VER set); rate, cal and image2 association of each
+    exposure; i2d, cat, segm and a preview of each image3 association; the pool. Takes seconds per
+    exposure.
     """
     associations = associations_of(exposures)
     raw = [uncals.resolve() / exposure.filename for exposure in exposures]
@@ -98,9 +99,9 @@ def _write_tables(
 
 
 def run(job: Any, crds_root: Path, worker: str = "jwmirror_simulator.operations.worker") -> None:
-    """Do a job in a fresh process, which imports jwst once under the root's newest context.
+    """Do a job in a new process, which imports jwst under the newest context of the root.
 
-    `job` is a record with a `folder`; `worker` is the module that does it.
+    `job` is a record with a `folder`; `worker` is the module that runs.
     """
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Runs jwst for the operational pipeline: one process imports it, and is forked for each task."""
+"""Run jwst for the operational pipeline in one process, which imports it once and forks."""
 
 import gc
 import json
@@ -16,7 +16,7 @@ CATALOGUE_DATE = re.compile(r"(?<=date: )[^,}\n]+")
 
 
 def main(job_path: str) -> None:
-    """Do the job that a JSON file describes; products are left in its folder."""
+    """Do the job in a JSON file; products are written to its folder."""
     job = json.loads(Path(job_path).read_text())
     os.chdir(job["folder"])
     Path(PRODUCTS).mkdir(exist_ok=True)
@@ -31,7 +31,7 @@ def main(job_path: str) -> None:
 
 
 def warm_up(stamps: dict[str, str]) -> None:
-    """Import jwst, keep its objects out of the garbage collector's way, and set the stamps."""
+    """Import jwst, exclude its objects from garbage collection, and set dates and versions."""
     warnings.simplefilter("ignore")
     import jwst.pipeline  # noqa: F401 - so that forks need not
 
@@ -43,7 +43,7 @@ def warm_up(stamps: dict[str, str]) -> None:
 
 
 def _stamp_all(stamps: dict[str, str]) -> None:
-    """Make every data model save itself with the given date and versions."""
+    """Let every data model write the given date and versions."""
     from stdatamodels.jwst.datamodels import JwstDataModel
 
     save = JwstDataModel.on_save
@@ -59,7 +59,7 @@ def _stamp_all(stamps: dict[str, str]) -> None:
 
 
 def _order_extensions() -> None:
-    """Make asdf note the extensions that it used by name; else it is by where objects lie."""
+    """Let asdf list the extensions that it used by name; otherwise the order varies by run."""
     from asdf.extension import SerializationContext
 
     used = SerializationContext._extensions_used.fget
@@ -71,7 +71,7 @@ def _order_extensions() -> None:
 
 
 def calibrate_exposure(task: tuple[dict, str]) -> None:
-    """Take the one member of an image2 association from uncal to cal."""
+    """Calibrate the one member of an image2 association from uncal to cal."""
     from jwst.pipeline import Detector1Pipeline, Image2Pipeline
 
     job, association = task
@@ -85,7 +85,7 @@ def calibrate_exposure(task: tuple[dict, str]) -> None:
 
 
 def calibrate_association(task: tuple[dict, str]) -> None:
-    """Combine the members of an image3 association, and draw a preview."""
+    """Combine the members of an image3 association and draw a preview."""
     from jwst.pipeline import Image3Pipeline
 
     job, association = task
@@ -103,7 +103,7 @@ def calibrate_association(task: tuple[dict, str]) -> None:
 
 
 def _enter_folder_for(job: dict, association: str) -> None:
-    """Go to a fresh folder that holds the association's file; jwst leaves files where it runs."""
+    """Change to a new folder with the association's file; jwst writes to the working directory."""
     folder = Path(job["folder"], association.removesuffix("_asn.json"))
     folder.mkdir()
     os.chdir(folder)
@@ -111,12 +111,12 @@ def _enter_folder_for(job: dict, association: str) -> None:
 
 
 def _stamp_catalogue(path: Path, date: str) -> None:
-    """Give a source catalogue the date of the other products."""
+    """Set the date of a source catalogue to that of the other products."""
     path.write_text(CATALOGUE_DATE.sub(repr(date), path.read_text(), count=1))
 
 
 def _draw(image_path: Path, preview_path: Path) -> None:
-    """Write a small grey picture of an image."""
+    """Write a small grey image."""
     import numpy as np
     from astropy.io import fits
     from PIL import Image

@@ -1,1 +1,1 @@
-"""A simulated telescope: programs, exposures of stars of known place and flux, and the truth."""
+"""A simulated telescope: programs, exposures of stars with known position and flux."""

@@ -1,7 +1,7 @@
-"""The detectors as they really are: where they look, and how each pixel responds.
+"""The true properties of the detectors: field of view, and response of each pixel.
 
-The telescope exposes with this nature, and the reference context is written from it: the
-references know the truth, so what calibration gets wrong is calibration's own doing.
+Exposures and reference files are made from the same properties: the references are exact, so any
+error in the products is made by calibration.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ FULL_SIZE = 2048  # pixels
 
 @dataclass(frozen=True, kw_only=True)
 class Subarray:
-    """A square read from the middle of a detector."""
+    """A square subarray around the middle of a detector."""
 
     name: str
     size: int  # pixels
@@ -42,7 +42,7 @@ class Subarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Detector:
-    """A NIRCam detector of the short-wavelength channel: its place in the focal plane."""
+    """A NIRCam short-wavelength detector and its position in the focal plane."""
 
     name: str
     module: str
@@ -78,19 +78,19 @@ DETECTORS = {
 
 
 def random_numbers(*words: object) -> np.random.Generator:
-    """Random numbers that depend on nothing but the words."""
+    """Return a random generator whose seed depends only on the words."""
     text = "/".join(map(str, words))
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
 
 
 def bias_of(detector: Detector, subarray: Subarray) -> np.ndarray:
-    """DN of each pixel before any light falls on it."""
+    """Return the bias of each pixel in DN."""
     shape = (subarray.size, subarray.size)
     return random_numbers("bias", detector.name, subarray.name).normal(BIAS, 20, shape).astype("f4")
 
 
 def flat_of(detector: Detector, subarray: Subarray, filter_name: str) -> np.ndarray:
-    """Sensitivity of each pixel; 1 on average."""
+    """Return the sensitivity of each pixel; 1 on average."""
     shape = (subarray.size, subarray.size)
     scatter = random_numbers("flat", detector.name, subarray.name, filter_name).normal(
         0, 0.02, shape
@@ -99,13 +99,13 @@ def flat_of(detector: Detector, subarray: Subarray, filter_name: str) -> np.ndar
 
 
 def dead_pixels_of(detector: Detector, subarray: Subarray) -> np.ndarray:
-    """True where light has no effect: one pixel in 4000."""
+    """Return a mask that is True for dead pixels: one in 4000."""
     shape = (subarray.size, subarray.size)
     return random_numbers("dead", detector.name, subarray.name).random(shape) < 1 / 4000
 
 
 def reference_pixels_of(subarray: Subarray) -> np.ndarray:
-    """True for the pixels at the edge that no light reaches."""
+    """Return a mask that is True for the reference pixels at the edge."""
     edge = np.ones((subarray.size, subarray.size), bool)
     inside = slice(subarray.border, subarray.size - subarray.border)
     edge[inside, inside] = False
@@ -113,7 +113,7 @@ def reference_pixels_of(subarray: Subarray) -> np.ndarray:
 
 
 def matrix_of(detector: Detector) -> np.ndarray:
-    """The 2x2 matrix from pixels (x, y) off the detector's middle to arcsec in (V2, V3)."""
+    """Return the matrix (2, 2) from pixels relative to the middle to arcsec in (V2, V3)."""
     angle = np.deg2rad(detector.angle)
     cosine, sine = np.cos(angle), np.sin(angle)
     return PIXEL_SCALE * np.array([[-cosine, sine], [sine, cosine]])

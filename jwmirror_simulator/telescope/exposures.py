@@ -1,4 +1,4 @@
-"""Take the exposures of a program: uncal files as MAST names them, and the truth beside them."""
+"""Take the exposures of a program: write uncal files and tables of the true stars."""
 
 import math
 from dataclasses import replace
@@ -20,10 +20,10 @@ POINTING_ERROR = 0.040  # arcsec, of every dither but the first; in no known dir
 
 
 class Level1bModel(datamodels.Level1bModel):
-    """An uncal exposure that keeps the DATE it was given, so that its bytes can be made again."""
+    """An uncal exposure that keeps its DATE when saved, so that equal data give equal bytes."""
 
     def on_save(self, path: str | None = None) -> None:
-        """Do as always, but for the date."""
+        """Save without setting the date."""
         made_at = self.meta.date
         super().on_save(path)
         self.meta.date = made_at
@@ -32,7 +32,7 @@ class Level1bModel(datamodels.Level1bModel):
 def take_exposures(program: Program, into: Path) -> tuple[Exposure, ...]:
     """Write every exposure of a program into a folder, and its truth tables into `truth/`.
 
-    Needs no CRDS: the detectors' nature is known, and the reference context is made from it.
+    CRDS is not needed: the properties of the detectors are known.
     """
     exposures = exposures_of(program)
     for exposure in exposures:
@@ -75,16 +75,17 @@ def write_truth(program: Program, observation: Observation, into: Path) -> None:
 
 
 def truth_path(into: Path, program: int, observation: int, filter_name: str) -> Path:
-    """Where the truth (ra, dec in degrees; flux_jy) of an observation and filter lies:
+    """Return the path of a truth table (ra, dec in degrees; flux_jy):
+
     `<into>/truth/jw01345-o001-f200w.ecsv`.
     """
     return into / "truth" / f"jw{program:05d}-o{observation:03d}-{filter_name.lower()}.ecsv"
 
 
 def true_pointing(nominal: Pointing, exposure: Exposure) -> Pointing:
-    """Where the telescope really points: off what the header says, but for the first dither.
+    """Return the true pointing: it differs from the header, except for the first dither.
 
-    The error belongs to the exposure: taken again with other noise, it is the same.
+    The error depends on the exposure only: it is the same when taken again with other noise.
     """
     length = POINTING_ERROR if exposure.dither > 1 else 0.0
     direction = random_numbers("pointing", exposure.root).uniform(0, 2 * math.pi)
@@ -101,7 +102,7 @@ def _observation_of(program: Program, exposure: Exposure) -> Observation:
 
 
 def _expose(nominal: Pointing, stars: Stars, exposure: Exposure) -> np.ndarray:
-    """The raw ramps of an exposure."""
+    """Return the raw ramps of an exposure."""
     x, y = true_pointing(nominal, exposure).to_pixels(stars.ra, stars.dec)
     rates = rate_of(stars.flux_in(exposure.filter), exposure.filter)
     return read_ramps(
@@ -116,7 +117,7 @@ def _expose(nominal: Pointing, stars: Stars, exposure: Exposure) -> np.ndarray:
 
 
 def _times_of(model: Level1bModel, exposure: Exposure) -> np.ndarray:
-    """The INT_TIMES table: when each integration begins, is half over, and ends."""
+    """Return the INT_TIMES table: start, middle and end of each integration."""
     table = np.zeros(exposure.integrations, dtype=model.get_dtype("int_times"))
     length = exposure.exposure_time / exposure.integrations / 86400  # days
     begin = Time(exposure.start).mjd + length * np.arange(exposure.integrations)
@@ -128,5 +129,5 @@ def _times_of(model: Level1bModel, exposure: Exposure) -> np.ndarray:
 
 
 def _a_day_after(moment: str) -> str:
-    """When the file was made."""
+    """Return the time a day later: when the file was made."""
     return (datetime.fromisoformat(moment) + timedelta(days=1)).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""The header of an uncal exposure, through the attributes of its data model."""
+"""The header of an uncal file, set through its data model."""
 
 import math
 
@@ -10,15 +10,15 @@ from jwmirror_simulator.telescope.sky import Pointing
 
 
 def fill_header(meta, program: Program, exposure: Exposure, pointing: Pointing) -> None:
-    """Fill `model.meta` with what jwst 3.0.0 and CRDS ask of a NIRCam image."""
-    _say_who(meta, program, exposure)
-    _say_where(meta, exposure, pointing)
-    _say_how(meta.exposure, exposure)
-    _say_on_what(meta, exposure)
+    """Set the attributes of `model.meta` that jwst 3.0.0 and CRDS read from a NIRCam image."""
+    _set_program(meta, program, exposure)
+    _set_pointing(meta, exposure, pointing)
+    _set_readout(meta.exposure, exposure)
+    _set_instrument(meta, exposure)
 
 
-def _say_who(meta, program: Program, exposure: Exposure) -> None:
-    """Program, observation, visit and target, and what software made the file."""
+def _set_program(meta, program: Program, exposure: Exposure) -> None:
+    """Set program, observation, visit, target and software versions."""
     meta.filename, meta.telescope, meta.bunit_data = exposure.filename, "JWST", "DN"
     meta.origin, meta.time_sys, meta.time_unit = "STSCI", "UTC", "s"
     meta.data_processing_software_version = "2025_3a"
@@ -42,8 +42,8 @@ def _say_who(meta, program: Program, exposure: Exposure) -> None:
     meta.guidestar.gs_id, meta.guidestar.gs_pcs_mode = "S000001", "FINEGUIDE"
 
 
-def _say_where(meta, exposure: Exposure, pointing: Pointing) -> None:
-    """Where the telescope believes to point; the true pointing may be some mas off."""
+def _set_pointing(meta, exposure: Exposure, pointing: Pointing) -> None:
+    """Set the pointing as planned; the true one may differ by some mas."""
     target = meta.target
     target.type, target.catalog_name = "FIXED", exposure.target
     target.proposer_name = exposure.target
@@ -63,8 +63,8 @@ def _say_where(meta, exposure: Exposure, pointing: Pointing) -> None:
     meta.dither.y_offset = (exposure.dec - pointing.dec) * 3600
 
 
-def _say_how(meta, exposure: Exposure) -> None:
-    """Times, and how the ramps were read."""
+def _set_readout(meta, exposure: Exposure) -> None:
+    """Set times and readout."""
     frame = SUBARRAYS[exposure.subarray].frame_time
     start, end = Time(exposure.start), Time(exposure.end)
     meta.type, meta.readpatt, meta.count = exposure.exp_type, "RAPID", exposure.dithers
@@ -83,8 +83,8 @@ def _say_how(meta, exposure: Exposure) -> None:
     meta.measurement_time = meta.effective_exposure_time
 
 
-def _say_on_what(meta, exposure: Exposure) -> None:
-    """Detector, filter, subarray and aperture."""
+def _set_instrument(meta, exposure: Exposure) -> None:
+    """Set detector, filter, subarray and aperture."""
     detector, subarray = DETECTORS[exposure.detector], SUBARRAYS[exposure.subarray]
     meta.instrument.name, meta.instrument.detector = exposure.instrument, detector.name
     meta.instrument.module, meta.instrument.channel = detector.module, detector.channel

@@ -1,4 +1,4 @@
-"""Hold a source catalogue against the truth."""
+"""Compare a source catalogue with the true stars."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ REACH = 100 * units.mas  # a source farther than this from a true star is not th
 
 @dataclass(frozen=True, kw_only=True)
 class Photometry:
-    """How well a catalogue recovers the stars that are really there."""
+    """How well a source catalogue recovers the true stars."""
 
     recovered: float  # fraction of the true stars found within 100 mas
     flux_ratio: float  # median of measured over true flux, of the stars found

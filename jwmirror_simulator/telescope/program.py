@@ -1,4 +1,4 @@
-"""What a program asks the telescope to do, and the exposures that follow from it."""
+"""Programs: observations of fields, and the exposures that follow from them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ PATTERN = 9  # dither points that every sequence announces, so that one more cha
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """A patch of sky: where it is, how many stars the first dither sees, and which ones (seed)."""
+    """A field of stars: position, number of stars in the first dither, and random seed."""
 
     target: str
     ra: float  # degrees
@@ -24,7 +24,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Sequence:
-    """One filter of an observation, exposed at a number of dither positions."""
+    """Exposures through one filter at a number of dither positions."""
 
     filter: str
     dithers: int
@@ -33,7 +33,7 @@ class Sequence:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What one detector does on one field."""
+    """Exposures of one field with one detector."""
 
     number: int
     field: Field
@@ -46,7 +46,7 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A JWST program: its observations, in order."""
+    """A JWST program and its observations, in order."""
 
     number: int
     observations: tuple[Observation, ...]
@@ -57,7 +57,7 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """One uncal exposure: its file name and what MAST would list of it."""
+    """One uncal exposure: its file name and the facts that MAST lists."""
 
     filename: str  # jw01345001001_02101_00001_nrcb1_uncal.fits
     program: int
@@ -86,12 +86,12 @@ class Exposure:
 
     @property
     def root(self) -> str:
-        """The file name without its suffix: jw01345001001_02101_00001_nrcb1."""
+        """File name without its suffix: jw01345001001_02101_00001_nrcb1."""
         return self.filename.removesuffix("_uncal.fits")
 
 
 def demo_program() -> Program:
-    """Program 1345 of the demo: 10 exposures of two fields."""
+    """Return program 1345 of the demo: 10 exposures of two fields."""
     short = Sequence(filter="F150W", dithers=3, group="04")
     first = Observation(
         number=1,
@@ -111,7 +111,7 @@ def demo_program() -> Program:
 
 
 def exposures_of(program: Program) -> tuple[Exposure, ...]:
-    """Every exposure of a program, in the order of their file names; nothing is written."""
+    """Return the exposures of a program in the order of file names; nothing is written."""
     return tuple(
         _exposure(program, observation, sequence, dither)
         for observation in program.observations
@@ -121,7 +121,7 @@ def exposures_of(program: Program) -> tuple[Exposure, ...]:
 
 
 def with_one_more_dither(program: Program, observation: int, filter_name: str) -> Program:
-    """The program with one more dither in one sequence; its earlier exposures stay as they are."""
+    """Return the program with one more dither in one sequence; other exposures stay the same."""
 
     def longer(sequence: Sequence) -> Sequence:
         if sequence.filter != filter_name:
@@ -142,7 +142,7 @@ def with_one_more_dither(program: Program, observation: int, filter_name: str) -
 def _exposure(
     program: Program, observation: Observation, sequence: Sequence, dither: int
 ) -> Exposure:
-    """One exposure, with its name, its time and where it was meant to point."""
+    """Return one exposure with its name, time and planned pointing."""
     detector, subarray = DETECTORS[observation.detector], SUBARRAYS[observation.subarray]
     group = f"{sequence.group}101"
     visit = f"jw{program.number:05d}{observation.number:03d}001"
@@ -175,7 +175,7 @@ def _exposure(
 
 
 def dither_offset(subarray: Subarray, dither: int) -> tuple[float, float]:
-    """Arcsec east and north of the field's middle: the first at 0, the others around it."""
+    """Return the offset east and north in arcsec: 0 for the first dither."""
     step = 0.06 * subarray.size * PIXEL_SCALE if dither > 1 else 0.0
     return step * math.cos(2.4 * dither), step * math.sin(2.4 * dither)
 
@@ -183,7 +183,7 @@ def dither_offset(subarray: Subarray, dither: int) -> tuple[float, float]:
 def _start_of(
     program: Program, observation: Observation, sequence: Sequence, dither: int
 ) -> datetime:
-    """When an exposure starts: each observation has its day, each visit group its hour."""
+    """Return the start of an exposure: one day per observation, one hour per visit group."""
     days, hours = observation.number - 1, int(sequence.group)
     group_start = datetime.fromisoformat(program.start) + timedelta(days=days, hours=hours)
     return group_start + (dither - 1) * EXPOSURE_EVERY

@@ -1,4 +1,4 @@
-"""What the detector reads while light, noise and cosmic rays fall on it."""
+"""Simulate the detector readout of light, noise and cosmic rays."""
 
 import numpy as np
 from scipy.special import erf
@@ -27,7 +27,7 @@ STAMP = 9  # pixels around a star that its light reaches
 
 
 def light_of(size: int, x: np.ndarray, y: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """DN/s in each pixel of a square from stars at (x, y), counted from 0, of given total DN/s."""
+    """Return DN/s in the pixels of a square from stars at (x, y), from 0, with given total DN/s."""
     pad = 2 * STAMP  # a star just outside still has its whole stamp on the padded square
     light = np.zeros((size + 2 * pad, size + 2 * pad))
     columns, rows = np.round(x).astype(int), np.round(y).astype(int)
@@ -42,7 +42,7 @@ def light_of(size: int, x: np.ndarray, y: np.ndarray, rates: np.ndarray) -> np.n
 
 
 def rate_of(flux: np.ndarray, filter_name: str) -> np.ndarray:
-    """DN/s of stars of given flux (Jy)."""
+    """Return DN/s of stars of given flux (Jy)."""
     return flux / (MJSR_PER_DN[filter_name] * PIXEL_AREA * 1e6)
 
 
@@ -56,7 +56,7 @@ def read_ramps(
     groups: int,
     integrations: int,
 ) -> np.ndarray:
-    """Raw DN (integrations, groups, rows, columns), uint16, under light given in DN/s."""
+    """Return raw DN (integrations, groups, rows, columns), uint16, for light given in DN/s."""
     sky = SKY / (subarray.frame_time * groups)
     response = flat_of(detector, subarray, filter_name) * ~dead_pixels_of(detector, subarray)
     if subarray.border:
@@ -71,7 +71,7 @@ def read_ramps(
 
 
 def profile_of(offset: float) -> np.ndarray:
-    """Fractions of a star's light in the columns (or rows) around it."""
+    """Return the fractions of a star's light in the columns (or rows) around it."""
     edges = (np.arange(-STAMP, STAMP + 2) - 0.5 - offset) / (np.sqrt(2) * PSF_SIGMA)
     return np.diff(erf(edges)) / 2
 
@@ -79,7 +79,7 @@ def profile_of(offset: float) -> np.ndarray:
 def _collect(
     dice: np.random.Generator, per_read: np.ndarray, subarray: Subarray, groups: int
 ) -> np.ndarray:
-    """DN collected by each read: photons, dark current, cosmic rays."""
+    """Return the DN collected by each read: photons, dark current, cosmic rays."""
     charge = np.cumsum(dice.poisson(per_read, (groups, *per_read.shape)), axis=0) / GAIN
     charge += (np.arange(1, groups + 1) * DARK * subarray.frame_time)[:, None, None]
     for _ in range(dice.poisson(HITS * per_read.size)):
@@ -92,7 +92,7 @@ def _collect(
 def _read(
     dice: np.random.Generator, charge: np.ndarray, bias: np.ndarray, subarray: Subarray
 ) -> np.ndarray:
-    """What is read of collected charge: bent by nonlinearity, on the bias, with noise."""
+    """Return the DN read of collected charge: with nonlinearity, bias and read noise."""
     if subarray.border:
         charge[:, reference_pixels_of(subarray)] = 0
     read = (np.sqrt(1 + 4 * NONLINEARITY * charge) - 1) / (2 * NONLINEARITY)

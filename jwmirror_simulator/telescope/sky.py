@@ -1,4 +1,4 @@
-"""The stars of a field, and where on a detector the telescope sees them."""
+"""The stars of a field, and their positions on a detector."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ REFERENCE_FILTER = "F200W"
 
 @dataclass(frozen=True, kw_only=True)
 class Pointing:
-    """Where a subarray's middle points, and how it is turned."""
+    """Pointing of a subarray's middle, and its position angle."""
 
     detector: Detector
     subarray: Subarray
@@ -38,13 +38,13 @@ class Pointing:
     position_angle: float  # degrees, of V3 from north to east
 
     def to_sky(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Right ascension and declination (degrees) of pixels, counted from 0."""
+        """Return right ascension and declination (degrees) of pixels, counted from 0."""
         offsets = np.array([x, y]) - self._middle
         v2, v3 = matrix_of(self.detector) @ offsets + self._axis[:, None]
         return _angles(self._rotation @ _vectors(v2 / 3600, v3 / 3600))
 
     def to_pixels(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels, counted from 0, of places on the sky (degrees)."""
+        """Return the pixels, counted from 0, of positions on the sky (degrees)."""
         v2, v3 = _angles(self._rotation.T @ _vectors(ra, dec))
         v2 = (v2 + 180) % 360 - 180
         offsets = np.array([v2, v3]) * 3600 - self._axis[:, None]
@@ -53,7 +53,7 @@ class Pointing:
 
     @property
     def _middle(self) -> float:
-        """Pixel of the subarray (from 0) at which the detector's middle lies."""
+        """Subarray pixel (from 0) of the detector's middle."""
         return (FULL_SIZE - 1) / 2 - (self.subarray.corner - 1)
 
     @property
@@ -62,7 +62,7 @@ class Pointing:
 
     @property
     def _rotation(self) -> np.ndarray:
-        """The matrix that turns telescope vectors (V1, V2, V3) into sky vectors."""
+        """Rotation matrix from telescope vectors (V1, V2, V3) to sky vectors."""
         to_axis = _turn_y(np.deg2rad(self.detector.v3 / 3600)) @ _turn_z(
             -np.deg2rad(self.detector.v2 / 3600)
         )
@@ -73,7 +73,7 @@ class Pointing:
 
 @dataclass(frozen=True, kw_only=True)
 class Stars:
-    """Stars of one field: places (degrees), flux at 2 micron (Jy), colour; equal lengths."""
+    """Stars of one field: positions (degrees), flux at 2 micron (Jy), spectral slope."""
 
     ra: np.ndarray
     dec: np.ndarray
@@ -82,13 +82,13 @@ class Stars:
     seen: np.ndarray  # whether on the first dither, well inside
 
     def flux_in(self, filter_name: str) -> np.ndarray:
-        """Flux (Jy) through a filter."""
+        """Return the flux (Jy) through a filter."""
         relative = WAVELENGTH[filter_name] / WAVELENGTH[REFERENCE_FILTER]
         return self.flux * relative**self.slope
 
 
 def pointing_of(observation: Observation) -> Pointing:
-    """Where an observation's field lies on its detector when it points without dither or error."""
+    """Return the planned pointing of an observation, without dither and error."""
     return Pointing(
         detector=DETECTORS[observation.detector],
         subarray=SUBARRAYS[observation.subarray],
@@ -99,7 +99,7 @@ def pointing_of(observation: Observation) -> Pointing:
 
 
 def stars_of(observation: Observation) -> Stars:
-    """The stars of an observation's field, as bright as its ramps can well measure."""
+    """Return the stars of an observation's field, with fluxes that its ramps can measure."""
     field, subarray = observation.field, SUBARRAYS[observation.subarray]
     dice = random_numbers("stars", field.target, field.seed)
     x, y = _scatter(dice, subarray.size, field.stars)
@@ -117,7 +117,7 @@ def stars_of(observation: Observation) -> Stars:
 
 
 def _scatter(dice: np.random.Generator, size: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Throw stars on and around a square, never two too near, until `count` are well inside."""
+    """Place stars on and around a square, none too close, until `count` are well inside."""
     low, high = (1 - SURROUND) / 2 * size, (1 + SURROUND) / 2 * size
     places = np.empty((0, 2))
     for _ in range(200 * count):
@@ -135,13 +135,13 @@ def _inside(x: np.ndarray, y: np.ndarray, size: int) -> np.ndarray:
 
 
 def _vectors(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    """Unit vectors (3, n) of angles in degrees."""
+    """Return the unit vectors (3, n) of angles in degrees."""
     lon, lat = np.deg2rad(longitude), np.deg2rad(latitude)
     return np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
 def _angles(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Longitude in 0..360 and latitude, in degrees, of unit vectors (3, n)."""
+    """Return longitude (0 to 360) and latitude in degrees of unit vectors (3, n)."""
     longitude = np.rad2deg(np.arctan2(vectors[1], vectors[0])) % 360
     return longitude, np.rad2deg(np.arctan2(vectors[2], np.hypot(vectors[0], vectors[1])))
 

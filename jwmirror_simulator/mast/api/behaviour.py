@@ -1,11 +1,11 @@
-"""What is not known of MAST, as settings: the client must work with each."""
+"""Settings for details of MAST that are not known: clients must work with each of them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """How the archive answers where MAST's manner is unknown or may change."""
+    """How the archive answers in details in which MAST is not known or may change."""
 
     etag: str = "strong"  # "strong", "weak", "none"
     last_modified: bool = True

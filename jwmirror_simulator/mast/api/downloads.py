@@ -1,4 +1,4 @@
-"""Downloads: one file's response by HTTP's rules for validators and ranges (RFC 9110)."""
+"""Downloads of one file, with validators and ranges as in RFC 9110."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ TYPES = {".fits": "image/fits", ".json": "application/json", ".jpg": "image/jpeg
 
 
 def download(request: Request, holding: Holding, path: Path, behaviour: Behaviour) -> Response:
-    """The response to a request for a file that the client may have."""
+    """Return the response to a request for a file that the client may have."""
     if request.method == "HEAD" and not behaviour.heads:
         return as_text("HEAD is not allowed\n", 405)
     headers = validators(holding, behaviour)
@@ -31,7 +31,7 @@ def download(request: Request, holding: Holding, path: Path, behaviour: Behaviou
 
 
 def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
-    """ETag and Last-Modified, as far as the archive sends them."""
+    """Return the headers ETag and Last-Modified, as far as the archive sends them."""
     headers = {}
     if behaviour.etag != "none":
         weak = "W/" if behaviour.etag == "weak" else ""
@@ -42,12 +42,12 @@ def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
 
 
 def _utc(text: str) -> datetime:
-    """An ISO date with its zone, in whole seconds, as HTTP has it."""
+    """Return an ISO date with its time zone, in whole seconds, as in HTTP."""
     return moment(text).replace(microsecond=0, tzinfo=UTC)
 
 
 def unchanged(request: Request, headers: dict[str, str]) -> bool:
-    """Whether the client already has this version (If-None-Match, else If-Modified-Since)."""
+    """Return whether the client has this version (If-None-Match, else If-Modified-Since)."""
     if "ETag" in headers and "if-none-match" in request.headers:
         wanted = re.findall(r'\*|(?:W/)?"[^"]*"', request.headers["if-none-match"])
         bare = headers["ETag"].removeprefix("W/")
@@ -58,12 +58,12 @@ def unchanged(request: Request, headers: dict[str, str]) -> bool:
 
 
 def _date(text: str) -> datetime:
-    """An HTTP date."""
+    """Parse an HTTP date."""
     return parsedate_to_datetime(text)
 
 
 def ranged(request: Request, headers: dict[str, str]) -> bool:
-    """Whether one range is asked for, of this very version (If-Range, strong comparison)."""
+    """Return whether one range of this very version is requested (If-Range, strong comparison)."""
     if not re.fullmatch(r"bytes=(\d+-\d*|-\d+)", request.headers.get("range", "")):
         return False
     condition = request.headers.get("if-range")
@@ -75,7 +75,7 @@ def ranged(request: Request, headers: dict[str, str]) -> bool:
 
 
 def partial(request: Request, whole: Response, file: Span) -> Response:
-    """206 with the range asked for, or 416 where there is nothing of it."""
+    """Return 206 with the requested range, or 416 if the file has no byte in it."""
     first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
     size = len(file)
     if first:

@@ -1,4 +1,4 @@
-"""What goes over the wire: requests as they come, responses as they are to be sent."""
+"""HTTP messages: requests as received, and responses with the faults of their sending."""
 
 import json
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ class Request:
 
     @classmethod
     def of(cls, method: str, target: str, headers: dict[str, str], body: bytes) -> "Request":
-        """The request for a target as in HTTP's first line."""
+        """Return the request for the target in an HTTP request line."""
         parts = urlsplit(target)
         params = dict(parse_qsl(parts.query, keep_blank_values=True))
         return cls(method=method, path=parts.path, params=params, headers=headers, body=body)
 
     @property
     def query(self) -> dict:
-        """The JSON of a Portal request, or of a missions request; {} for others."""
+        """JSON of a Portal request or of a missions request; {} for other requests."""
         text = self.body.decode()
         if self.path == INVOKE:
             text = unquote(dict(parse_qsl(text)).get("request", "")) or "{}"
@@ -41,19 +41,19 @@ class Request:
 
     @property
     def service(self) -> str:
-        """The Portal service asked for, or ''."""
+        """Portal service of the request, or ""."""
         return self.query.get("service", "") if self.path == INVOKE else ""
 
     @property
     def filename(self) -> str:
-        """The file asked for, or ''."""
+        """Requested file, or ""."""
         if self.path not in DOWNLOADS:
             return ""
         return (self.params.get("uri") or self.params.get("product_name", "")).rsplit("/", 1)[-1]
 
     @property
     def token(self) -> str | None:
-        """The token it came with: as MAST's cookie, or as `Authorization: token X`."""
+        """Token of the request: in MAST's cookie, or as `Authorization: token X`."""
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "token":
             return value
@@ -65,13 +65,13 @@ class Request:
 
     @property
     def public_headers(self) -> dict[str, str]:
-        """Its headers without the values of secrets."""
+        """Headers, with the values of secrets replaced."""
         return {k: "(secret)" if k in SECRETS else v for k, v in self.headers.items()}
 
 
 @dataclass(frozen=True)
 class Span:
-    """Some bytes of a file: from start to before stop."""
+    """Bytes of a file, from `start` to before `stop`."""
 
     path: Path
     start: int
@@ -81,7 +81,7 @@ class Span:
         return self.stop - self.start
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes, a block at a time."""
+        """Yield the bytes in blocks."""
         with open(self.path, "rb") as file:
             file.seek(self.start)
             left = len(self)
@@ -92,7 +92,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """One response, and how it is to be sent; faults replace parts of it."""
+    """One response, and how to send it; faults replace parts of it."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Response:
     rate: float | None = None  # bytes per second
 
     def content(self) -> bytes:
-        """The whole body."""
+        """Return the whole body."""
         return self.body if isinstance(self.body, bytes) else b"".join(self.body.blocks())
 
     def blocks(self) -> Iterator[bytes]:
@@ -117,7 +117,7 @@ class Response:
         return (self.body[at : at + BLOCK] for at in range(0, len(self.body), BLOCK))
 
     def whole(self) -> "Response":
-        """The response as it is without a Range: all bytes of the file, status 200."""
+        """Return the response as without a Range: all bytes of the file, status 200."""
         if not isinstance(self.body, Span):
             return self
         path = self.body.path
@@ -125,16 +125,16 @@ class Response:
         return self.but(status=200, headers=headers, body=Span(path, 0, path.stat().st_size))
 
     def but(self, **changes) -> "Response":
-        """This response with some parts replaced."""
+        """Return this response with some parts replaced."""
         return replace(self, **changes)
 
 
 def as_json(value: object, status: int = 200) -> Response:
-    """A JSON response."""
+    """Return a JSON response."""
     headers = {"Content-Type": "application/json; charset=utf-8"}
     return Response(status=status, headers=headers, body=json.dumps(value).encode())
 
 
 def as_text(text: str, status: int) -> Response:
-    """A response of plain text."""
+    """Return a response of plain text."""
     return Response(status=status, headers={"Content-Type": "text/plain"}, body=text.encode())

@@ -1,4 +1,4 @@
-"""The missions search (MastMissions): its columns, rows, and answers."""
+"""The missions search (MastMissions): columns, rows and answers."""
 
 from jwmirror_simulator.mast.storage.folder import Holding
 from jwmirror_simulator.mast.tables.caom import rights
@@ -10,7 +10,7 @@ QUALITY = {"string": "string", "int": "integer", "float": "float", "boolean": "b
 
 
 def fileset_row(files: list[Holding], exclusive: bool) -> Row:
-    """One row of the search: a file set, described by its first FITS file."""
+    """Return one row of the search: a file set, described by its first FITS file."""
     first = min(files, key=lambda holding: (not holding.keywords, holding.filename))
     words = first.keywords
     levels = sorted({file.name.processing for file in files})
@@ -45,7 +45,7 @@ def fileset_row(files: list[Holding], exclusive: bool) -> Row:
 
 
 def column_list() -> list[Row]:
-    """What can be searched, as MastMissions.get_column_list reads it."""
+    """Return the columns of the search, as MastMissions.get_column_list reads them."""
     return [
         {
             "field_name": column.name,
@@ -62,7 +62,7 @@ def column_list() -> list[Row]:
 
 
 def search(filesets: list[Row], query: Row) -> Row:
-    """The envelope of a search; at most LIMIT rows, and a client cannot tell that it was cut."""
+    """Return the answer to a search: LIMIT rows at most, and no mark that it was cut."""
     offset, limit = int(query.get("offset") or 0), min(int(query.get("limit") or LIMIT), LIMIT)
     conditions = query.get("conditions") or []
     found = [row for row in filesets if all(_meets(row, condition) for condition in conditions)]
@@ -82,7 +82,7 @@ def search(filesets: list[Row], query: Row) -> Row:
 
 
 def _meets(row: Row, condition: Row) -> bool:
-    """Whether a row has one of the values (comma-separated) in every column of a condition."""
+    """Return whether each column of a condition has one of its values (comma-separated)."""
     return all(
         str(row.get(column)).lower() in [part.strip().lower() for part in str(wanted).split(",")]
         for column, wanted in condition.items()
@@ -90,7 +90,7 @@ def _meets(row: Row, condition: Row) -> bool:
 
 
 def product_list(holdings: list[Holding], datasets: list[str], exclusive) -> Row:
-    """The envelope of a product list; `exclusive` tells whether a holding is held back."""
+    """Return the answer with a product list; `exclusive` is called with a holding."""
     rows = []
     for holding in holdings:
         name = holding.name

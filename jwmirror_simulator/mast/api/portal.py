@@ -1,4 +1,4 @@
-"""The Portal's answers: tables filtered, cut into pages, and put into its envelope."""
+"""Answers of MAST's Portal: tables, filtered, cut into pages, with status and paging."""
 
 import math
 import re
@@ -18,18 +18,18 @@ UNIX = moment("1970-01-01")
 
 
 class PortalError(Exception):
-    """The request cannot be answered; the text is the envelope's msg."""
+    """The request cannot be answered; the message becomes `msg` of the answer."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table before it is filtered."""
+    """Columns and rows of a table."""
 
     columns: tuple[Column, ...]
     rows: list[Row]
 
     def column(self, name: str) -> Column:
-        """The column of that very name; PortalError if there is none."""
+        """Return the column of a name; PortalError if there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -37,7 +37,7 @@ class Table:
 
 
 def columns_config(service: str) -> Row:
-    """The columns of a service as the Portal describes them; {} where it keeps none."""
+    """Return the columns of a service as the Portal describes them; {} for services without."""
     known = {
         "Mast.Caom.Cone": columns.OBSERVATIONS + columns.DISTANCE,
         "Mast.Caom.Products": columns.PRODUCTS,
@@ -55,7 +55,7 @@ def columns_config(service: str) -> Row:
 
 
 def invoke(query: Row, snapshot: Snapshot, behaviour: Behaviour) -> Row:
-    """The envelope that answers a Portal request."""
+    """Return the answer to a Portal request."""
     try:
         params = query.get("params") or {}
         table = table_for(str(query.get("service")), params, snapshot)
@@ -70,12 +70,12 @@ def invoke(query: Row, snapshot: Snapshot, behaviour: Behaviour) -> Row:
 
 
 def executing() -> Row:
-    """The envelope that asks a client to ask again."""
+    """Return the answer EXECUTING: the client has to ask again."""
     return {"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None}
 
 
 def envelope(table: Table, page: int, size: int) -> Row:
-    """One page of a table."""
+    """Return one page of a table as an answer."""
     total = len(table.rows)
     rows = table.rows[(page - 1) * size : page * size]
     names = [column.name for column in table.columns]
@@ -96,7 +96,7 @@ def envelope(table: Table, page: int, size: int) -> Row:
 
 
 def table_for(service: str, params: Row, snapshot: Snapshot) -> Table:
-    """The table that a service reads, before its filters; PortalError for unknown services."""
+    """Return the whole table of a service; PortalError if the service is unknown."""
     if (
         service.startswith(KEYWORDS)
         and (name := service.removeprefix(KEYWORDS)) in columns.KEYWORDS
@@ -114,7 +114,7 @@ def table_for(service: str, params: Row, snapshot: Snapshot) -> Table:
 
 
 def products(params: Row, snapshot: Snapshot) -> list[Row]:
-    """The products of the observations that `obsid` names."""
+    """Return the products of the observations named by `obsid`."""
     obsids = [part.strip() for part in str(params.get("obsid", "")).split(",")]
     if not all(part.isdigit() for part in obsids):
         raise PortalError(
@@ -124,7 +124,7 @@ def products(params: Row, snapshot: Snapshot) -> list[Row]:
 
 
 def near(snapshot: Snapshot, ra: float, dec: float, radius: float) -> Table:
-    """The observations within `radius` of a place, all in degrees; distance in arcseconds."""
+    """Return the observations within `radius` of a position (degrees); distances in arcseconds."""
     rows = []
     for row in snapshot.observations:
         if row["s_ra"] is not None:
@@ -135,7 +135,7 @@ def near(snapshot: Snapshot, ra: float, dec: float, radius: float) -> Table:
 
 
 def separation(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
-    """The angle between two places on the sky, in degrees."""
+    """Return the angle between two positions on the sky, in degrees."""
     a1, d1, a2, d2 = map(math.radians, (ra1, dec1, ra2, dec2))
     half = math.sin((d2 - d1) / 2) ** 2
     half += math.cos(d1) * math.cos(d2) * math.sin((a2 - a1) / 2) ** 2
@@ -143,7 +143,7 @@ def separation(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
 
 
 def filtered(table: Table, filters: list[Row]) -> Table:
-    """The rows that meet every filter."""
+    """Return the rows that pass every filter."""
     rows = table.rows
     for entry in filters:
         column = table.column(str(entry["paramName"]))
@@ -152,7 +152,7 @@ def filtered(table: Table, filters: list[Row]) -> Table:
 
 
 def meets(cell: Any, column: Column, entry: Row) -> bool:
-    """Whether a cell has one of a filter's values, or lies in a range, or is like its text."""
+    """Return whether a cell equals one value of a filter, is in its range, or matches its text."""
     if cell is None:
         return False
     separator = entry.get("separator")
@@ -165,7 +165,7 @@ def meets(cell: Any, column: Column, entry: Row) -> bool:
 
 
 def _equals(cell: Any, parts: list[str], column: Column, value: Any) -> bool:
-    """Whether a cell is a value: in a {min, max}, the same number, or the same text (any case)."""
+    """Return whether a cell equals a value or is in {min, max}; texts are compared without case."""
     if isinstance(value, dict):
         return float(value["min"]) <= float(cell) <= float(value["max"])
     if column.type in ("int", "float"):
@@ -174,7 +174,7 @@ def _equals(cell: Any, parts: list[str], column: Column, value: Any) -> bool:
 
 
 def _number(value: object) -> float | None:
-    """A value as a number; None if it is none."""
+    """Return a value as a number; None if it cannot be read as one."""
     try:
         return float(str(value))
     except ValueError:
@@ -182,7 +182,7 @@ def _number(value: object) -> float | None:
 
 
 def chosen(table: Table, names: str) -> Table:
-    """The table with the named columns only, or with the count of its rows."""
+    """Return the named columns of a table, or the count of its rows."""
     if names == COUNT:
         return Table((Column("Column1"),), [{"Column1": len(table.rows)}])
     if names == "*":
@@ -192,7 +192,7 @@ def chosen(table: Table, names: str) -> Table:
 
 
 def milliseconds(row: Row) -> Row:
-    """A row whose dates are spelled /Date(milliseconds since 1970)/."""
+    """Return a row with dates written as /Date(milliseconds since 1970)/."""
 
     def spelled(name: str, value: object) -> object:
         if name not in DATES or not value:

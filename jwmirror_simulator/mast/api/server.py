@@ -1,4 +1,4 @@
-"""The socket side: hands requests to something that answers them, and sends its responses."""
+"""The HTTP server: passes requests to a function and sends its responses."""
 
 import socket
 import struct
@@ -17,7 +17,7 @@ IDLE = 30.0  # seconds after which an unused connection is closed
 
 
 class Server:
-    """A threaded HTTP server on 127.0.0.1; `record` hears of each exchange when it is over."""
+    """A threaded HTTP server on 127.0.0.1; `record` is called at the end of each exchange."""
 
     def __init__(self, answer: Answer, record: Record, port: int = 0):
         methods = {"answer": staticmethod(answer), "record": staticmethod(record)}
@@ -31,18 +31,18 @@ class Server:
         return self._http.server_address[1]
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop to answer, and free the port."""
+        """Stop to answer requests, and free the port."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
 
 
 class _Http(ThreadingHTTPServer):
-    """Many short connections, which end with the server; a client that goes away is no news."""
+    """A server for many short connections; it closes open ones when it stops."""
 
     daemon_threads = True
     block_on_close = False
@@ -53,24 +53,24 @@ class _Http(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def process_request(self, request, client_address) -> None:
-        """Remember the connection while it is open."""
+        """Keep the connection in the list of open ones."""
         self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request) -> None:
-        """Forget the connection, and close it."""
+        """Close the connection and remove it from the list."""
         self._open.discard(request)
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """End every connection too, or one kept alive would go on to answer for this server."""
+        """Close all connections: one kept alive would go on to answer for this server."""
         super().server_close()
         for each in list(self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address) -> None:
-        """Say nothing of clients that closed the connection."""
+        """Report no errors of clients that closed their connection."""
         import sys
 
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
@@ -78,7 +78,7 @@ class _Http(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Answers the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     server_version = "Observatory"
@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_GET  # noqa: N815 - the names are http.server's
 
     def _send(self, request: Request, response: Response) -> Iterator[int]:
-        """Send a response as it says; yields the bytes of body sent so far, block by block."""
+        """Send a response; yield the number of body bytes of each block sent."""
         bodiless = request.method == "HEAD" or response.status in (204, 304)
         time.sleep(response.pause)
         self._send_head(response, bodiless)
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _send_head(self, response: Response, bodiless: bool) -> None:
-        """The status line and headers."""
+        """Send the status line and the headers."""
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send_block(self, part: bytes, response: Response) -> None:
-        """One block of the body, no faster than the response allows."""
+        """Send one block of the body, no faster than the response allows."""
         if not part:
             return
         if response.length == "chunked":
@@ -151,14 +151,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(part)
 
     def _send_slowly(self, part: bytes, rate: float) -> None:
-        """At most `rate` bytes per second, a little at a time."""
+        """Send at most `rate` bytes per second."""
         step = max(1, int(rate * TICK))
         for at in range(0, len(part), step):
             self.wfile.write(part[at : at + step])
             time.sleep(step / rate)
 
     def _break_off(self, response: Response) -> None:
-        """Close the connection before the body is whole."""
+        """Close the connection before the end of the body."""
         self.close_connection = True
         if response.reset:  # a linger time of 0 turns the close into a reset
             linger = struct.pack("ii", 1, 0)
@@ -167,4 +167,4 @@ class Handler(BaseHTTPRequestHandler):
                 self.connection.close()
 
     def log_message(self, format: str, *args) -> None:
-        """Keep quiet; the archive keeps its own record."""
+        """Write no log: the archive records its requests."""

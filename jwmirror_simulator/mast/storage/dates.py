@@ -1,4 +1,4 @@
-"""Dates as the archive writes them: ISO in UTC, and modified Julian."""
+"""Dates in the formats of the archive: ISO in UTC, and modified Julian."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,22 +6,22 @@ EPOCH = datetime(1858, 11, 17)
 
 
 def moment(text: str) -> datetime:
-    """The moment that an ISO date (a blank or a T, any number of decimals) names; naive, UTC."""
+    """Parse an ISO date with a blank or T and any number of decimals; naive, UTC."""
     whole, _, decimals = text.strip().rstrip("Z").replace(" ", "T").partition(".")
     seconds = float(f"0.{decimals}") if decimals else 0.0
     return datetime.fromisoformat(whole) + timedelta(seconds=seconds)
 
 
 def mjd(text: str) -> float:
-    """The modified Julian date of an ISO date."""
+    """Return the modified Julian date of an ISO date."""
     return (moment(text) - EPOCH) / timedelta(days=1)
 
 
 def now() -> str:
-    """This moment, ISO, UTC."""
+    """Return the current time, ISO, UTC."""
     return datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def later(text: str, days: float) -> str:
-    """An ISO date that many days on."""
+    """Return an ISO date this number of days later."""
     return (moment(text) + timedelta(days=days)).isoformat(timespec="milliseconds")

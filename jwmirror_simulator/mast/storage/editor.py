@@ -1,4 +1,4 @@
-"""Edits of what the archive holds: publish, reprocess, restamp, withdraw, restrict, release."""
+"""Edits of the archive: publish, reprocess, restamp, withdraw, restrict, release."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from jwmirror_simulator.mast.storage.folder import FIRST_OBSID, Folder, Holding,
 from jwmirror_simulator.mast.storage.headers import groups_of, keywords_of
 from jwmirror_simulator.mast.storage.names import ASSOCIATION, parse
 
-INGESTED = "2026-01-02T00:00:00.000"  # of what is published without a date of its own
+INGESTED = "2026-01-02T00:00:00.000"  # default date of published files
 RELEASED = "2026-01-03T00:00:00.000"
 ROUND = 90.0  # days between one processing and the next
 
@@ -20,10 +20,10 @@ Edit = Callable[[Path], None]  # changes a copy of the file in place
 
 
 class Editor:
-    """The archive's folder, with the edits that one makes of it.
+    """The archive's folder with the methods that edit it.
 
-    Every edit is one step: a reader sees the state before it or after it, in any process.
-    KeyError (naming the file) for a file that the archive does not hold.
+    Every edit is atomic: a reader in any process sees the state before it or after it. Methods
+    raise KeyError, naming the file, for a file that the archive does not have.
     """
 
     def __init__(self, folder: Path):
@@ -32,15 +32,15 @@ class Editor:
     # ---- looking -----------------------------------------------------------------------------
 
     def filenames(self) -> list[str]:
-        """The names of all files on offer, sorted."""
+        """Return the sorted names of all files on offer."""
         return sorted(self.folder.read().holdings)
 
     def holding(self, filename: str) -> Holding:
-        """What the archive knows of a file."""
+        """Return the record of a file."""
         return _held(self.folder.read(), filename)
 
     def path(self, filename: str) -> Path:
-        """Where the present bytes of a file are; not to be written to."""
+        """Return the path of the present bytes of a file; do not write to it."""
         return self.folder.version_path(self.holding(filename))
 
     # ---- editing -----------------------------------------------------------------------------
@@ -48,7 +48,7 @@ class Editor:
     def publish(
         self, *paths: Path, ingested: str = INGESTED, released: str = RELEASED
     ) -> list[Holding]:
-        """Take files in (copied) under their own names; rows are read from their own headers."""
+        """Copy files into the archive; their rows are made from their own headers."""
         with self.folder.editing() as state:
             for path in map(Path, paths):
                 state = self._with(state, path, path.name, ingested, released)
@@ -65,10 +65,10 @@ class Editor:
         cal_ver: str | None = None,
         crds_ctx: str | None = None,
     ) -> Holding:
-        """New bytes under the same name, and rows that say so; obsid changes, release does not.
+        """Replace the bytes of a file and its rows; obsid changes, the release date does not.
 
-        `source` is a file, taken as it is but for the keywords given here; or an edit made on a
-        copy of the present file, which then also gets a later DATE and the next SDP_VER.
+        `source` is a file, in which only the keywords given here are changed; or a function that
+        edits a copy of the present file, which then also gets a later DATE and the next SDP_VER.
         """
         given = {"DATE": date, "SDP_VER": sdp_ver, "CAL_VER": cal_ver, "CRDS_CTX": crds_ctx}
         keywords = {key: value for key, value in given.items() if value}
@@ -96,10 +96,10 @@ class Editor:
         counter: str | None = None,
         members: Iterable[str] | None = None,
     ) -> str:
-        """Give an association a new stamp (20260401t000000) and so a new name, which is returned.
+        """Give an association a new time stamp (20260401t000000), and so a new name; return it.
 
-        The old name is withdrawn. `counter` changes too where given; `members` names the files
-        that the (first) product keeps, in that order.
+        The old name is withdrawn. `counter` changes too if given; `members` names the files that
+        the first product keeps, in their order.
         """
         parts = ASSOCIATION.fullmatch(filename)
         if parts is None:
@@ -121,7 +121,7 @@ class Editor:
         return renamed
 
     def rename(self, filename: str, new: str) -> Holding:
-        """Offer a file's bytes under another name, and no more under its own."""
+        """Offer the bytes of a file under another name only."""
         with self.folder.editing() as state:
             held = _held(state, filename)
             source, state = self.folder.version_path(held), _without(state, filename)
@@ -130,14 +130,14 @@ class Editor:
         return state.holdings[new]
 
     def withdraw(self, *filenames: str) -> None:
-        """Offer some files no more; `restore` brings them back."""
+        """Stop offering some files; `restore` undoes this."""
         with self.folder.editing() as state:
             for filename in filenames:
                 state = _without(state, filename)
             self.folder.write(state)
 
     def restore(self, *filenames: str) -> None:
-        """Offer withdrawn files again, as they were."""
+        """Offer withdrawn files again, unchanged."""
         with self.folder.editing() as state:
             holdings, withdrawn = dict(state.holdings), dict(state.withdrawn)
             for filename in filenames:
@@ -145,21 +145,21 @@ class Editor:
             self.folder.write(replace(state, holdings=holdings, withdrawn=withdrawn))
 
     def restrict(self, filename: str, until: str = "2099-01-01T00:00:00.000") -> None:
-        """Hold a file back for those without a token, until an ISO date."""
+        """Make a file exclusive until an ISO date: it is given only with a token."""
         self._change(filename, released=until)
 
     def release(self, filename: str) -> None:
-        """End a file's exclusive access now."""
+        """Make an exclusive file public now."""
         self._change(filename, released=now())
 
     def mark_stale(self, filename: str, stale: bool = True) -> None:
-        """Say that a file is queued for reprocessing (isStale)."""
+        """Mark a file as queued for reprocessing (isStale)."""
         self._change(filename, stale=stale)
 
     # ---- parts -------------------------------------------------------------------------------
 
     def _change(self, filename: str, **changes) -> None:
-        """Change what is said of one file."""
+        """Change fields of one record."""
         with self.folder.editing() as state:
             held = replace(_held(state, filename), **changes)
             self.folder.write(replace(state, holdings={**state.holdings, filename: held}))
@@ -167,7 +167,7 @@ class Editor:
     def _with(
         self, state: State, source: Path, filename: str, ingested: str, released: str
     ) -> State:
-        """The state with a file's bytes taken in."""
+        """Store the bytes of a file; return the state with its record."""
         name = parse(filename)
         md5, size = self.folder.take(source, filename)
         before = state.holdings.get(filename)
@@ -195,7 +195,7 @@ class Editor:
 
 
 def stamp(path: Path, keywords: dict[str, str]) -> None:
-    """Set keywords of a FITS file in place, its size unchanged where it had them already."""
+    """Set keywords of a FITS file in place; its size stays if it has these keywords already."""
     if not keywords or path.suffix != ".fits":
         return
     from astropy.io import fits
@@ -205,28 +205,28 @@ def stamp(path: Path, keywords: dict[str, str]) -> None:
 
 
 def _held(state: State, filename: str) -> Holding:
-    """What is held under a name; KeyError naming it if there is nothing."""
+    """Return the record of a file; KeyError, naming it, if there is none."""
     if filename not in state.holdings:
         raise KeyError(f"the archive holds no {filename}")
     return state.holdings[filename]
 
 
 def _without(state: State, filename: str) -> State:
-    """The state with a file withdrawn."""
+    """Return the state with a file withdrawn."""
     held = _held(state, filename)
     holdings = {k: v for k, v in state.holdings.items() if k != filename}
     return replace(state, holdings=holdings, withdrawn={**state.withdrawn, filename: held})
 
 
 def _numbered(state: State, group: str) -> State:
-    """The state with a fresh obsid for a group of products."""
+    """Return the state with a new obsid for a group of products."""
     counter = state.counter + 1
     obsids = {**state.obsids, group: FIRST_OBSID + counter}
     return replace(state, obsids=obsids, counter=counter)
 
 
 def _advanced(held: Holding) -> dict[str, str]:
-    """The DATE and SDP_VER of the next processing: 90 days on, and the next quarter's build."""
+    """Return DATE and SDP_VER of the next processing: 90 days later, the next quarter's build."""
     keywords = held.keywords
     advanced = {}
     if "DATE" in keywords:

@@ -1,4 +1,4 @@
-"""Edits for `Archive.reprocess`: each changes a file in place as a reprocessing might."""
+"""Edits for `Archive.reprocess`: each changes a file in place as reprocessing might."""
 
 import re
 import zlib
@@ -11,7 +11,7 @@ LAST_DIGIT = re.compile(rb"(\d)(\D*)\Z")
 
 
 def same_size(path: Path) -> None:
-    """Change what a file says and not its length: other noise, or in a table the last digit."""
+    """Change the content and keep the size: other noise, or the last digit of a table."""
     if path.suffix == ".fits":
         retake_noise(path)
     else:
@@ -23,7 +23,7 @@ def same_size(path: Path) -> None:
 
 
 def larger(path: Path) -> None:
-    """Change what a file says, and make it longer: by header cards; a table by one more line."""
+    """Change the content and make the file larger: header cards, or one more line of a table."""
     same_size(path)
     if path.suffix == ".fits":
         lengthen_header(path)
@@ -33,13 +33,13 @@ def larger(path: Path) -> None:
 
 
 def reissued(path: Path) -> None:
-    """Change nothing: only the stamps that `reprocess` gives will differ."""
+    """Change only the date and the software version."""
 
 
 def retake_noise(path: Path) -> None:
-    """Give every science pixel of a FITS file other noise; the file's length stays.
+    """Change the noise of every science pixel of a FITS file; its size stays.
 
-    The noise follows from the bytes before, so that repeated edits differ and all are repeatable.
+    The noise depends on the bytes before: each edit differs from the last, and can be repeated.
     """
     import numpy as np
     from astropy.io import fits

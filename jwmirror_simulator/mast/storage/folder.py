@@ -1,4 +1,4 @@
-"""The archive's own memory: one record per file, the state of all, and the folder they live in."""
+"""The archive's folder, its state, and one record per file."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ FIRST_OBSID = 87_600_000
 
 @dataclass(frozen=True, kw_only=True)
 class Holding:
-    """One file that the archive offers: where its bytes are, and what the tables say of it."""
+    """One file of the archive: where its bytes are, and the facts that the tables list."""
 
     filename: str
     number: int  # ArchiveFileID
@@ -38,13 +38,13 @@ class Holding:
 
     @property
     def uri(self) -> str:
-        """What a client asks for."""
+        """MAST's URI of the file."""
         return f"mast:JWST/product/{self.filename}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """All that the archive knows at one moment."""
+    """The state of the archive at one moment."""
 
     holdings: dict[str, Holding] = field(default_factory=dict)  # by file name
     withdrawn: dict[str, Holding] = field(default_factory=dict)
@@ -53,13 +53,13 @@ class State:
 
 
 def md5_of(path: Path) -> str:
-    """Hex MD5 of a file's bytes."""
+    """Return the hex MD5 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
 class Folder:
-    """The archive's folder: state.json and versions/; edited under a lock, read without."""
+    """The archive's folder: state.json and versions/. Writers take a lock, readers do not."""
 
     def __init__(self, path: Path):
         self.path = Path(path)
@@ -67,11 +67,11 @@ class Folder:
         (self.path / "versions").mkdir(parents=True, exist_ok=True)
 
     def version_path(self, holding: Holding) -> Path:
-        """Where a holding's bytes are."""
+        """Return the path of a holding's bytes."""
         return self.path / "versions" / holding.md5 / holding.filename
 
     def stamp(self) -> tuple[int, int] | None:
-        """Changes whenever the state does."""
+        """Return a value that changes whenever the state does."""
         try:
             found = self.state_path.stat()
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class Folder:
         return found.st_ino, found.st_mtime_ns
 
     def read(self) -> State:
-        """The state as last written."""
+        """Return the state written last."""
         try:
             return msgspec.json.decode(self.state_path.read_bytes(), type=State)
         except FileNotFoundError:
@@ -87,20 +87,20 @@ class Folder:
 
     @contextmanager
     def editing(self) -> Iterator[State]:
-        """Hold the lock of all editors, in this process and others, and yield the state."""
+        """Lock the folder against other writers, in all processes, and yield the state."""
         with open(self.path / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield self.read()
 
     def write(self, state: State) -> None:
-        """Replace the state in one step."""
+        """Replace the state atomically."""
         handle, temporary = tempfile.mkstemp(dir=self.path, prefix="state.")
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(state, order="sorted"), indent=1))
         os.replace(temporary, self.state_path)
 
     def take(self, source: Path, filename: str) -> tuple[str, int]:
-        """Copy a file's bytes in; gives their MD5 and size."""
+        """Copy a file's bytes into the folder; return their MD5 and size."""
         md5, size = md5_of(source), source.stat().st_size
         target = self.path / "versions" / md5 / filename
         if not target.exists():

@@ -1,4 +1,4 @@
-"""What a file says of itself: the keywords of a FITS file, the members of an association."""
+"""Facts that a file contains: keywords of FITS files, members of associations."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ SCIENCE = ("S_REGION", "RA_V1", "DEC_V1", "PA_V3", "V2_REF", "V3_REF", "VPARITY"
 
 
 def keywords_of(path: Path) -> dict[str, str | int | float | bool]:
-    """The keywords of a FITS file that MAST's tables know; {} for another kind of file."""
+    """Return the keywords of a FITS file that MAST's tables have; {} for other files."""
     if path.suffix != ".fits":
         return {}
     from astropy.io import fits
@@ -24,7 +24,7 @@ def keywords_of(path: Path) -> dict[str, str | int | float | bool]:
 
 
 def groups_of(path: Path) -> tuple[str, ...]:
-    """The groups that list an association: its products, then their members; () for other files."""
+    """Return the groups that list an association: its products and members; () for other files."""
     if not path.name.endswith("_asn.json"):
         return ()
     products = json.loads(path.read_text())["products"]

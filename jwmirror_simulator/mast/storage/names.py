@@ -1,4 +1,4 @@
-"""What a JWST file name says: program, group of products, file set, suffix."""
+"""The parts of a JWST file name: program, group of products, file set, suffix."""
 
 import re
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Name:
 
 
 def parse(filename: str) -> Name:
-    """The parts of `filename`; ValueError for a name that JWST would not give."""
+    """Return the parts of a file name; ValueError for a name that is not JWST's."""
     for kind, pattern in KINDS.items():
         if found := pattern.fullmatch(filename):
             parts = found.groupdict()

@@ -33,12 +33,12 @@ SPECTRAL = ("S2D", "S3D", "X1D", "C1D")
 
 
 def rights(exclusive: bool) -> str:
-    """CAOM's dataRights."""
+    """Return CAOM's dataRights."""
     return "EXCLUSIVE_ACCESS" if exclusive else "PUBLIC"
 
 
 def product_type(holding: Holding) -> str:
-    """CAOM's productType."""
+    """Return CAOM's productType."""
     name = holding.name
     if name.extension in ("jpg", "png"):
         return "THUMBNAIL" if name.thumb else "PREVIEW"
@@ -48,7 +48,7 @@ def product_type(holding: Holding) -> str:
 
 
 def subgroup(holding: Holding) -> str:
-    """CAOM's productSubGroupDescription: the suffix, or for guide stars the mode."""
+    """Return CAOM's productSubGroupDescription: the suffix, or the mode of guide stars."""
     name = holding.name
     if name.kind == "guide star":
         return name.group.split("_")[1].upper()
@@ -58,7 +58,7 @@ def subgroup(holding: Holding) -> str:
 def product_row(
     holding: Holding, obsid: int, parent: int, group: str, head: Row, exclusive: bool
 ) -> Row:
-    """One row of Mast.Caom.Products: a file as listed under one parent observation."""
+    """Return a row of Mast.Caom.Products: a file as listed under one parent observation."""
     science = product_type(holding) == "SCIENCE"
     return {
         "obsID": obsid,
@@ -87,33 +87,33 @@ def product_row(
 
 
 def _optics(keywords: dict) -> str | None:
-    """CAOM's filters: F200W, or F150W2;F162M."""
+    """Return CAOM's filters: F200W, or F150W2;F162M."""
     parts = [keywords.get(key) for key in ("FILTER", "PUPIL", "GRATING")]
     return ";".join(str(part) for part in parts if part and part != "CLEAR") or None
 
 
 def _place(keywords: dict, key: str) -> float | None:
-    """Right ascension or declination: of the target, or where the guide star is."""
+    """Return right ascension or declination of the target, or else of the guide star."""
     return next((keywords[k] for k in (f"TARG_{key}", f"GS_{key}") if k in keywords), None)
 
 
 def _kind(holding: Holding) -> str:
-    """CAOM's dataproduct_type."""
+    """Return CAOM's dataproduct_type."""
     if holding.keywords.get("TSOVISIT") is True:
         return "timeseries"
     return "spectrum" if subgroup(holding) in SPECTRAL else "image"
 
 
 def _instrument(keywords: dict) -> str:
-    """CAOM's instrument_name: NIRCAM/IMAGE."""
+    """Return CAOM's instrument_name: NIRCAM/IMAGE."""
     exp_type = str(keywords.get("EXP_TYPE", ""))
     return f"{keywords.get('INSTRUME', 'UNKNOWN')}/{exp_type.partition('_')[2] or 'UNKNOWN'}"
 
 
 def observation_row(group: str, obsid: int, files: list[Holding], exclusive: bool) -> Row:
-    """One row of the observation tables: a group of products, described by its best FITS file.
+    """Return a row of the observation tables: a group of products, described by its best FITS file.
 
-    `provenance` is not a column: it is the calibration version that product rows fall back on.
+    `provenance` is not a column: product rows use it where a file has no calibration version.
     """
     best = max(files, key=lambda holding: (bool(holding.keywords), holding.name.level, holding.uri))
     keywords, name = best.keywords, best.name

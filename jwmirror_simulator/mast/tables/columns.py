@@ -1,4 +1,4 @@
-"""The columns of MAST's tables: which there are, in which order, and of which type."""
+"""Names, order and types of the columns of MAST's tables."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ Row = dict[str, Any]  # by column; a cell is any JSON value
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, and its type as the Portal spells it."""
+    """Name of a column, and its type in the Portal's spelling."""
 
     name: str
     type: str = "string"  # string, int, float, boolean
@@ -16,7 +16,7 @@ class Column:
 
 
 def _typed(text: str) -> tuple[Column, ...]:
-    """Columns from lines of `type: name name...`, in that order; a name may end in a separator."""
+    """Parse lines of `type: name name...`, keeping the order; a name may end in a separator."""
     columns = []
     for line in text.strip().splitlines():
         kind, names = line.split(":", 1)
@@ -141,7 +141,7 @@ zerofram
 
 
 def _table(*blocks: str) -> tuple[Column, ...]:
-    """Columns in the order of their names in `blocks`, each with its type."""
+    """Return columns in the order of their names in `blocks`, each with its type."""
     kinds = dict.fromkeys(INTEGERS.split(), "int")
     kinds |= dict.fromkeys(FLOATS.split(), "float") | dict.fromkeys(BOOLEANS.split(), "boolean")
     names = [name for block in blocks for name in block.split()]

@@ -20,7 +20,7 @@ DATES = frozenset(_DATES.split())
 
 
 def table_of(holding: Holding) -> str | None:
-    """Which table lists a file: Nircam, GuideStar...; None for files that are not FITS."""
+    """Return the table that lists a file (Nircam, GuideStar...); None for files other than FITS."""
     if holding.name.extension != "fits":
         return None
     if holding.name.kind == "guide star":
@@ -29,7 +29,7 @@ def table_of(holding: Holding) -> str | None:
 
 
 def keyword_row(holding: Holding, table: str, exclusive: bool) -> dict[str, object]:
-    """One row: a file in `table`; columns that the header lacks are None."""
+    """Return the row of a file in `table`; columns that the header lacks are None."""
     archived = _archived(holding, exclusive)
     return {
         column.name: archived[column.name]
@@ -40,7 +40,7 @@ def keyword_row(holding: Holding, table: str, exclusive: bool) -> dict[str, obje
 
 
 def _archived(holding: Holding, exclusive: bool) -> dict[str, object]:
-    """The columns that the archive knows by itself."""
+    """Return the columns that do not come from the header."""
     return {
         "ArchiveFileID": holding.number,
         "filename": holding.filename,
@@ -66,7 +66,7 @@ def _archived(holding: Holding, exclusive: bool) -> dict[str, object]:
 
 
 def _cell(column: Column, keywords: dict) -> object:
-    """A column's value from the header."""
+    """Return a column's value from the header."""
     name = column.name.removesuffix("_mjd")
     value = keywords.get(HEADER.get(name, name.upper()))
     if name == "date_obs" and value:

@@ -1,4 +1,4 @@
-"""The archive's tables at one moment, made from its state; nothing here does I/O."""
+"""The archive's tables at one moment, made from its state without any I/O."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from jwmirror_simulator.mast.tables.keyword_rows import keyword_row, table_of
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Tables of one state; each is made when first asked for, and kept."""
+    """Tables of one state; each is made when it is first used."""
 
     state: State
     at: str  # ISO, UTC: when exclusive access is judged
 
     @classmethod
     def of(cls, state: State) -> "Snapshot":
-        """The tables of a state as of now."""
+        """Return the tables of a state at the current time."""
         return cls(state, now())
 
     def exclusive(self, holding: Holding) -> bool:
-        """Whether a file is still held back."""
+        """Return whether a file is not public yet."""
         return holding.released > self.at
 
     @cached_property
@@ -50,7 +50,7 @@ class Snapshot:
         return {str(row["obs_id"]): row for row in self.observations}
 
     def products_of(self, obsid: int) -> list[Row]:
-        """Rows of Mast.Caom.Products for one observation; the same file may stand under many."""
+        """Return the rows of Mast.Caom.Products for one observation; several may list one file."""
         group = next((g for g in self.groups if self.state.obsids[g] == obsid), None)
         if group is None:
             return []
@@ -67,7 +67,7 @@ class Snapshot:
 
     @cached_property
     def inputs(self) -> dict[str, tuple[str, ...]]:
-        """The exposures that went into each level-3 group: MAST lists their files there again."""
+        """Exposures of each level-3 group: MAST lists their files there again."""
         found: dict[str, dict[str, None]] = defaultdict(dict)
         for holding in self.state.holdings.values():
             if holding.name.kind == "association" and holding.name.level == 3:
@@ -78,7 +78,7 @@ class Snapshot:
         return {product: tuple(members) for product, members in found.items()}
 
     def _shared(self, group: str) -> list[Holding]:
-        """The files without a group of their own, and guide stars, that `group` lists."""
+        """Return the files without a group and the guide stars that `group` lists."""
         program, visit = self.groups[group][0].name.program, group[:13]
         found = []
         for holding in self.state.holdings.values():

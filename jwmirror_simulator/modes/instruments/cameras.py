@@ -1,6 +1,6 @@
-"""The cameras: where each looks, which window of it is read, and how its pixels respond.
+"""Cameras: pointing offset, window and response of the pixels.
 
-Pixels answer linearly; the references are written from this same nature.
+Pixels respond linearly; the references are written from the same properties.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BIAS_SCATTER = 20.0  # DN
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """A detector behind its optics; `middle` (x, y from 0, in the full frame) looks at V2, V3."""
+    """A detector and its optics; `middle` (x, y from 0, full frame) points at V2, V3."""
 
     instrument: str
     detector: str
@@ -33,18 +33,18 @@ class Camera:
 
     @property
     def pixel_area(self) -> float:
-        """Steradian."""
+        """Area of a pixel in steradian."""
         return np.deg2rad(self.scale / 3600) ** 2
 
     @property
     def matrix(self) -> np.ndarray:
-        """The 2x2 matrix from pixels (x, y) off the middle to arcsec in (V2, V3)."""
+        """Matrix (2, 2) from pixels (x, y) relative to the middle to arcsec in (V2, V3)."""
         return self.scale * np.array([[-1.0, 0.0], [0.0, 1.0]])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """The pixels that are read: their names in headers, their number, their place."""
+    """The pixels that are read: name in headers, size and position."""
 
     name: str
     columns: int
@@ -60,13 +60,13 @@ class Window:
 
 
 def bias_of(camera: Camera, window: Window) -> np.ndarray:
-    """DN of each pixel before any light falls on it; MIRI's is the same everywhere."""
+    """Return the bias of each pixel in DN; MIRI has the same bias everywhere."""
     scatter = 0.0 if camera.instrument == "MIRI" else BIAS_SCATTER
     dice = random_numbers("bias", camera.detector, window.name)
     return dice.normal(camera.bias, scatter, window.shape).astype("f4")
 
 
 def flat_of(camera: Camera, window: Window, filter_name: str) -> np.ndarray:
-    """Sensitivity of each pixel; 1 on average."""
+    """Return the sensitivity of each pixel; 1 on average."""
     dice = random_numbers("flat", camera.detector, window.name, filter_name)
     return dice.normal(1, FLAT_SCATTER, window.shape).astype("f4")

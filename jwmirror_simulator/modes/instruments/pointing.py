@@ -1,4 +1,4 @@
-"""From pixels to the sky and back, in the plane that touches the sky where a camera looks."""
+"""Convert pixels to sky positions and back, in the tangent plane at the pointing."""
 
 import numpy as np
 from astropy.coordinates import SkyCoord, SkyOffsetFrame
@@ -9,7 +9,7 @@ from jwmirror_simulator.modes.instruments.cameras import Camera, Window
 def to_sky(
     camera: Camera, window: Window, centre: SkyCoord, roll: float, x: np.ndarray, y: np.ndarray
 ) -> SkyCoord:
-    """The places that pixels (from 0) of a window see when the camera's middle sees `centre`."""
+    """Return the sky positions of window pixels (from 0); the middle points at `centre`."""
     offsets = np.array([x, y]) - _middle(camera, window)
     east, north = _turn(roll) @ camera.matrix @ offsets / 3600
     frame = SkyOffsetFrame(origin=centre)
@@ -19,7 +19,7 @@ def to_sky(
 def to_pixels(
     camera: Camera, window: Window, centre: SkyCoord, roll: float, places: SkyCoord
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pixels (from 0) of a window that see the places."""
+    """Return the window pixels (from 0) of sky positions."""
     seen = places.transform_to(SkyOffsetFrame(origin=centre))
     offsets = np.array([seen.lon.wrap_at("180d").arcsec, seen.lat.arcsec])
     x, y = np.linalg.inv(camera.matrix) @ _turn(roll).T @ offsets + _middle(camera, window)
@@ -27,11 +27,11 @@ def to_pixels(
 
 
 def _middle(camera: Camera, window: Window) -> np.ndarray:
-    """Where the camera's middle is in the window."""
+    """Return the camera's middle in pixels of the window."""
     return (np.array(camera.middle) - window.corner + 1)[:, None]
 
 
 def _turn(roll: float) -> np.ndarray:
-    """The matrix from (V2, V3) to east and north; V3 lies `roll` degrees from north to east."""
+    """Return the matrix from (V2, V3) to east and north; V3 is `roll` degrees east of north."""
     cosine, sine = np.cos(np.deg2rad(roll)), np.sin(np.deg2rad(roll))
     return np.array([[cosine, sine], [-sine, cosine]])

@@ -1,4 +1,4 @@
-"""References that every camera needs, written from its nature."""
+"""References that every camera needs, written from its properties."""
 
 import numpy as np
 from astropy import units
@@ -31,7 +31,7 @@ FLAGS = np.array(
 def write_pixels(
     writer: ReferenceWriter, camera: Camera, window: Window, filters: tuple[str, ...]
 ) -> None:
-    """Put what is known of each pixel of a window on the writer, and its flat in each filter."""
+    """Save the pixel references of a window, and its flat in each filter."""
     good, ones = np.zeros(window.shape, "u4"), np.ones(window.shape, "f4")
     line = np.stack([0 * ones, ones])  # coefficients of read -> true DN
     here = (camera.detector, window.name)
@@ -63,7 +63,7 @@ def write_pixels(
 def write_optics(
     writer: ReferenceWriter, camera: Camera, exp_type: str, filter_name: str, pupil: str = "N/A"
 ) -> None:
-    """Put the way from full-frame pixels (from 0) to V2, V3 (arcsec) on the writer."""
+    """Save distortion (full-frame pixels from 0 to V2, V3 in arcsec) and filter offsets."""
     x, y = camera.middle
     transform = (
         Shift(-x) & Shift(-y)
@@ -91,7 +91,7 @@ def save_photom(
     model_class: type[JwstDataModel],
     **cells: object,
 ) -> None:
-    """Put a photometric table of one row on the writer; `cells` are its columns, in order."""
+    """Save a photometric table of one row; `cells` are its columns, in order."""
     kinds = {str: "S17", int: "i2", float: "f4"}
     columns = [
         (name, "f4", value.shape) if isinstance(value, np.ndarray) else (name, kinds[type(value)])
@@ -104,13 +104,13 @@ def save_photom(
 
 
 def set_pixel_area(model: JwstDataModel, camera: Camera) -> None:
-    """Say in a reference how much sky a pixel sees."""
+    """Set the pixel area in a reference."""
     model.meta.photometry.pixelarea_steradians = camera.pixel_area
     model.meta.photometry.pixelarea_arcsecsq = camera.scale**2
 
 
 def set_window(model: JwstDataModel, camera: Camera, window: Window) -> JwstDataModel:
-    """Say in a reference which detector and pixels it is for; the same model."""
+    """Set detector and window of a reference; return the same model."""
     model.meta.instrument.detector = camera.detector
     meta = model.meta.subarray
     meta.name = window.name

@@ -1,4 +1,4 @@
-"""NRC_CORON: a planet beside a star, whose remaining light another star's image takes away."""
+"""NRC_CORON: a planet beside a star; the image of another star is subtracted."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def _exposure(
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
-    """What passes the mask of the star, the planet if it has one, and the sky."""
+    """Return the light that passes the mask: star, planet if there is one, and sky."""
     if exposure.target != "PLANET-1":
         return SKY + BRIGHTER * _halo()
     east, north = (np.array(PLANET) / 3600) * STAR.ra.unit
@@ -79,7 +79,7 @@ def _light_of(exposure: ModeExposure) -> np.ndarray:
 
 
 def _halo() -> np.ndarray:
-    """DN/s of the speckles around a star, which are the same at every roll."""
+    """Return the speckles (DN/s) around a star, which are the same at every roll angle."""
     dice = random_numbers("speckles", NRCALONG.detector)
     rows, columns = np.mgrid[: SUB320.rows, : SUB320.columns] - (SUB320.rows - 1) / 2
     light = np.zeros(SUB320.shape)
@@ -115,7 +115,7 @@ CORONAGRAPH = Mode(
 
 
 def measured_planet(image: Path) -> float:
-    """Measured over true flux of the planet at its true place, by an `_i2d.fits` of coron3."""
+    """Return measured / true flux at the planet's position in an `_i2d.fits` of coron3."""
     east, north = (np.array(PLANET) / 3600) * STAR.ra.unit
     with ImageModel(image) as model:
         x, y = model.meta.wcs.invert(*_degrees(STAR.spherical_offsets_by(east, north)))

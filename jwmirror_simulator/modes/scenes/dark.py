@@ -1,4 +1,4 @@
-"""NRC_DARK: no light, and a current that calibration must not take away."""
+"""NRC_DARK: an exposure without light; calibration must keep the dark current."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def _exposure() -> ModeExposure:
 
 
 def _current_of(exposure: ModeExposure) -> np.ndarray:
-    """DN/s in each pixel: twice as much at the right edge as at the left."""
+    """Return DN/s in each pixel: twice as much at the right edge as at the left."""
     across = CURRENT * np.linspace(2 / 3, 4 / 3, SUB160.columns)
     return np.broadcast_to(across, SUB160.shape)
 
@@ -63,7 +63,7 @@ DARK = Mode(
 
 
 def measured_current(ramp: Path) -> tuple[float, float]:
-    """The current in DN/s, by a `_dark.fits`: in its left half and in its right half."""
+    """Return the current in DN/s of a `_dark.fits`: in its left and in its right half."""
     data = fits.getdata(ramp, "SCI").astype(float)
     assert data.shape[:2] == (2, 6), f"{ramp.name}: {data.shape}"
     rate = (data[:, -1] - data[:, 0]) / ((data.shape[1] - 1) * SUB160.frame_time)

@@ -1,4 +1,4 @@
-"""MIR_IMAGE: a field of stars at four dithers, three of which miss their pointing a little."""
+"""MIR_IMAGE: stars at four dithers; the pointing of three dithers is slightly wrong."""
 
 from dataclasses import replace
 from functools import cache
@@ -67,7 +67,7 @@ def _exposure(number: int) -> ModeExposure:
 
 @cache
 def stars() -> tuple[SkyCoord, np.ndarray]:
-    """The places of the stars, and their fluxes in Jy."""
+    """Return the positions of the stars, and their fluxes in Jy."""
     dice = random_numbers("stars", EXP_TYPE)
     found = np.empty((0, 2))
     while len(found) < STARS:
@@ -80,7 +80,7 @@ def stars() -> tuple[SkyCoord, np.ndarray]:
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
-    """The stars, as seen from where the telescope really points."""
+    """Return the light of the stars at the true pointing of the telescope."""
     places, fluxes = stars()
     aside = random_numbers("pointing", exposure.root).uniform(0, 2 * np.pi)
     miss = POINTING_ERROR / 3600 * (exposure.number > 1) * np.array([np.cos(aside), np.sin(aside)])
@@ -113,7 +113,7 @@ def _write_references(writer: ReferenceWriter) -> None:
 
 
 def _write_apertures(writer: ReferenceWriter) -> None:
-    """Put aperture corrections (of a Gaussian star after resampling) and a Vega offset there."""
+    """Save aperture corrections (Gaussian stars after resampling) and a Vega offset."""
     sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
     radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
     rows = [

@@ -1,4 +1,4 @@
-"""NIS_AMI: two stars too near for an image, seen through a mask of seven holes; then one alone."""
+"""NIS_AMI: a close pair of stars through a mask with seven holes, and a single star."""
 
 from functools import cache
 from pathlib import Path
@@ -72,7 +72,7 @@ def _exposure(observation: int, target: str, ra: float, is_psf: bool) -> ModeExp
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
-    """The fringes of the star, of its companion if it has one, and the sky."""
+    """Return the fringes of the star and of its companion, if it has one, and the sky."""
     light = _fringes(*PLACE)
     if exposure.target == "BINARY-1":
         right, up = -COMPANION[0] / NIS.scale, COMPANION[1] / NIS.scale
@@ -81,13 +81,13 @@ def _light_of(exposure: ModeExposure) -> np.ndarray:
 
 
 def _fringes(row: float, column: float) -> np.ndarray:
-    """The image of a point of light at a place (pixels from 0); a centred one's sum is 1."""
+    """Return the image of a point source (pixels from 0); a centred one has the sum 1."""
     return _image(row, column) / _image(*PLACE).sum()
 
 
 @cache
 def _image(row: float, column: float) -> np.ndarray:
-    """The image of a point of light, in no unit; each pixel is FINE x FINE points."""
+    """Return the image of a point source in arbitrary units, with FINE x FINE points per pixel."""
     points = (np.arange(SUB80.rows * FINE) - (FINE - 1) / 2) / FINE  # pixels
     down, across = (np.deg2rad(NIS.scale / 3600) * (points - place) for place in (row, column))
     pupil = (_holes()[:, None] + _hole()).reshape(-1, 2) @ STRETCH
@@ -102,12 +102,12 @@ def _image(row: float, column: float) -> np.ndarray:
 
 
 def _holes() -> np.ndarray:
-    """Where the holes are (m) along the rows and the columns of the detector: (7, 2)."""
+    """Return the hole positions (m) along rows and columns of the detector: (7, 2)."""
     return -np.array(HOLES)[:, ::-1]
 
 
 def _hole() -> np.ndarray:
-    """Points (m) that fill a hexagon around 0, along rows and columns: (n, 2)."""
+    """Return points (m) that fill a hexagon around 0, along rows and columns: (n, 2)."""
     points = np.stack(np.meshgrid(*2 * [np.arange(-5, 6) * HOLE / 9.3]), axis=-1).reshape(-1, 2)
     return points[_in_hexagon(*points.T)]
 
@@ -132,7 +132,7 @@ def _write_references(writer: ReferenceWriter) -> None:
 
 
 def _write_mask(writer: ReferenceWriter) -> None:
-    """Put the mask of holes on the writer: their places, and a picture."""
+    """Save the mask: positions of the holes, and an image."""
     metres = (np.arange(PUPIL_PIXELS) - (PUPIL_PIXELS - 1) / 2) * PUPIL_SIZE / PUPIL_PIXELS
     rows, columns = np.meshgrid(metres, metres, indexing="ij")
     picture = np.zeros(rows.shape, "f4")
@@ -156,9 +156,9 @@ INTERFEROMETER = Mode(
 
 
 def measured_companion(observables: Path) -> float:
-    """Measured over true light of the companion, by the closure phases of an `_aminorm-oi.fits`.
+    """Return measured / true light of the companion from closure phases of an `_aminorm-oi.fits`.
 
-    They are proportional to the companion's light, to first order, and follow its place.
+    To first order, closure phases are proportional to the companion's light.
     """
     triangles = fits.getdata(observables, "OI_T3")
     (wavelength,) = np.unique(fits.getdata(observables, "OI_WAVELENGTH")["EFF_WAVE"])

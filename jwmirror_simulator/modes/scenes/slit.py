@@ -1,4 +1,4 @@
-"""MIR_LRS-FIXEDSLIT: the spectrum of a star at two nods in the slit, on a bright background."""
+"""MIR_LRS-FIXEDSLIT: spectrum of a star at two nods in the slit, on a bright background."""
 
 import json
 from dataclasses import replace
@@ -32,12 +32,12 @@ RA, DEC = 80.5, -69.5
 
 
 def wavelength_of(row: np.ndarray) -> np.ndarray:
-    """Micron in the rows off the zero point: 5 at the top, 14 at the bottom."""
+    """Return the wavelength (micron) of rows relative to the zero point: 5 at the top, 14 below."""
     return 5.0 + 9.0 * (TRACE[0] - row) / (TRACE[0] - TRACE[-1])
 
 
 def flux_at(wavelength: np.ndarray) -> np.ndarray:
-    """The star's flux (Jy) at a wavelength in micron."""
+    """Return the star's flux (Jy) at a wavelength in micron."""
     return FLUX * (10 / wavelength) ** 2
 
 
@@ -77,7 +77,7 @@ def _exposure(number: int, nod: float) -> ModeExposure:
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
-    """The star's trace at its nod, and a background that falls off from the top to the bottom."""
+    """Return the star's trace at its nod, on a background that decreases from top to bottom."""
     nod = NODS[exposure.number - 1]
     light = np.zeros(SUBSLIT.shape)
     light[:] = SKY * np.linspace(0.2, 1, SUBSLIT.rows)[:, None]
@@ -105,7 +105,7 @@ def _write_references(writer: ReferenceWriter) -> None:
 
 
 def _write_trace(writer: ReferenceWriter) -> None:
-    """Put where each wavelength falls, relative to the zero point, on the writer."""
+    """Save the detector position of each wavelength, relative to the zero point."""
     row = TRACE.astype(float)
     columns = {
         "x_center": 0 * row, "y_center": row, "wavelength": wavelength_of(row),
@@ -125,7 +125,7 @@ def _write_trace(writer: ReferenceWriter) -> None:
 
 
 def _write_extraction(writer: ReferenceWriter) -> None:
-    """Put how the spectrum is to be extracted on the writer."""
+    """Save the extraction aperture."""
     aperture = {
         "id": EXP_TYPE, "region_type": "target", "dispaxis": 2, "extract_width": WIDTH,
         "ystart": 12, "ystop": 388, "use_source_posn": True,
@@ -150,7 +150,7 @@ SLIT_SPECTRUM = Mode(
 
 
 def measured_flux(spectrum: Path) -> float:
-    """Median of measured over true flux along an `_x1d.fits`, without its ends."""
+    """Return the median of measured / true flux of an `_x1d.fits`, without its ends."""
     table = fits.getdata(spectrum, "EXTRACT1D")
     inside = (table["WAVELENGTH"] > 5.3) & (table["WAVELENGTH"] < 13.5)
     ratio = table["FLUX"][inside] / flux_at(table["WAVELENGTH"][inside])

@@ -1,4 +1,4 @@
-"""NRC_TSIMAGE: a star that a planet passes by; its light falls by 2 % for a third of the time."""
+"""NRC_TSIMAGE: transit of a planet; the star is 2 % fainter for a third of the time."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def _exposure(segment: int) -> ModeExposure:
 
 
 def _light_of(exposure: ModeExposure) -> np.ndarray:
-    """The star, dimmed while the planet is before it."""
+    """Return the star's light in each integration, fainter during the transit."""
     column, row = (np.array([pixel]) for pixel in PLACE)
     star = light_of(SUB64P.columns, column, row, np.array([STAR]))
     seen = np.ones(SEGMENTS * INTEGRATIONS)
@@ -85,7 +85,7 @@ TRANSIT = Mode(
 
 
 def measured_dip(table: Path) -> float:
-    """The fraction of its light that the star loses, by a `_phot.ecsv` of tso3."""
+    """Return the depth of the transit (fraction of the light) from a `_phot.ecsv` of tso3."""
     light = QTable.read(table)["net_aperture_sum"].value
     assert len(light) == SEGMENTS * INTEGRATIONS, f"{table.name}: {len(light)} integrations"
     inside = np.zeros(len(light), bool)
