@@ -86,7 +86,7 @@ def test_a_record_of_absent_objects_is_refused(provenance):
     record = stored_record(provenance, b"rate")
     absent = replace(record.files[0], sha256="cd" * 32)
 
-    with pytest.raises(StoreError, match="take it in before its record"):
+    with pytest.raises(StoreError, match="it was not recorded"):
         provenance.keep(replace(record, files=(absent,)))
 
     assert provenance.read(KEY) is None
