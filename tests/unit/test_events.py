@@ -1,6 +1,7 @@
 """Subscription events: read, kept as a hint for one poll, and forgotten."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -91,3 +92,23 @@ def test_events_that_name_nothing_are_no_hint(tmp_path):
 
     assert "events read: 0; the next run asks for everything" in done.output
     assert pending_events(tmp_path) == {}
+
+
+def test_events_that_name_nothing_need_no_mirror(tmp_path, monkeypatch):
+    """Without a config and without a mirror the command succeeds, since it stores nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("none.json").write_text("[]")
+
+    done = CliRunner().invoke(app, ["ingest-events", "none.json"])
+
+    assert done.exit_code == 0, done.output
+    assert "events read: 0; the next run asks for everything" in done.output
+
+
+def test_events_that_name_a_program_need_a_mirror(tmp_path, attachment, monkeypatch):
+    """Without a config and without a mirror there is no place to store them: exit code 2."""
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(app, ["ingest-events", str(attachment)])
+
+    assert done.exit_code == 2

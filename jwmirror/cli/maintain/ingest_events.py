@@ -26,7 +26,7 @@ def ingest_events_command(
     Observations that the config does not select are ignored. The run after the next one asks for
     everything again.
     """
-    ingested = ingest_events(options.find_mirror(mirror, config), file)
+    ingested = ingest_events(file, lambda: options.find_mirror(mirror, config))
     if as_json:
         print_json(ingested)
         return

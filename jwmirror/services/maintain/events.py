@@ -1,5 +1,6 @@
 """Keep what MAST's subscription events name, for the next poll."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from jwmirror.store.runs import add_events
 
 @dataclass(frozen=True, kw_only=True)
 class IngestedEvents:
-    """What a file of events names; the fields are the keys of `jwmirror ingest-events --json`."""
+    """Content of a file of events; the fields are the keys of `jwmirror ingest-events --json`."""
 
     events: int
     programs: dict[str, tuple[str, ...]]  # program -> observations; empty: the whole program
 
 
-def ingest_events(root: Path, file: Path) -> IngestedEvents:
+def ingest_events(file: Path, find_mirror: Callable[[], Path]) -> IngestedEvents:
     """Store the programs and observations that a MAST event file names; the next run polls these.
+
+    The mirror is looked up only if the file names something.
 
     Raises:
         ArchiveError: the file is not a list of MAST events.
@@ -24,6 +27,6 @@ def ingest_events(root: Path, file: Path) -> IngestedEvents:
     events = read_events(file)
     scopes = scopes_of(events)
     if scopes:
-        add_events(root, scopes)
+        add_events(find_mirror(), scopes)
     programs = {str(scope.program): scope.observations for scope in scopes}
     return IngestedEvents(events=len(events), programs=programs)
