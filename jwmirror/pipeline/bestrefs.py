@@ -1,7 +1,7 @@
-"""What is loaded of a CRDS cache, once per process: mappings, their rules, parameter references.
+"""Rules of a CRDS context: which header values decide on the best references; loaded once.
 
-CRDS takes its settings from the process's environment: put `environment(cache, context)` into
-os.environ before the first use, and before worker processes are started.
+CRDS reads its settings from the process's environment: put `crds_environment(cache, context)` into
+os.environ before its first use, and before worker processes are started.
 """
 
 import os
@@ -15,98 +15,20 @@ from typing import Any, NamedTuple
 
 from jwmirror.core.errors import ReferencesError
 
+OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
 WHEN = (DATE.upper(), TIME.upper())  # as CRDS writes them
 USE_AFTER = "UseAfter"
-EVERYWHERE = {"rmap_relevance": "always", "rmap_omit": "False", "parkey_relevance": {}, "hooks": {}}
+ORDINARY = {"rmap_relevance": "always", "rmap_omit": "False", "parkey_relevance": {}, "hooks": {}}
 
 Dates = tuple[datetime, ...]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """The parameters that a choice depends on, and the dates on which it changes.
-
-    Parameters are named as in headers: in lower case, where CRDS writes them in upper case. Without
-    dates they include the moment of an exposure.
-    """
-
-    names: tuple[str, ...]
-    dates: Dates | None = None
-
-    def case(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """What of a header counts; two headers of one case get one answer."""
-        epoch = None if self.dates is None else _epoch(self.dates, values)
-        return (epoch, *[str(values.get(name, "")) for name in self.names])
-
-
-def rule_of(rmap: Any) -> Rule | None:
-    """What the choice of one reference type goes by; None if that takes more than its own keys."""
-    if any(str(rmap.header.get(name, usual)) != str(usual) for name, usual in EVERYWHERE.items()):
-        return None
-    names = set(rmap.get_required_parkeys())
-    dates = _dates(rmap)
-    return _rule(names if dates is None else names - set(WHEN), dates)
-
-
-def join_rules(names: Iterable[str], rules: Iterable[Rule | None]) -> Rule:
-    """What all choices together go by; `names` are all parameters that any of them asks for."""
-    rules = list(rules)
-    if any(rule is None or rule.dates is None for rule in rules):
-        return _rule({*names, *WHEN})
-    dates = {date for rule in rules for date in rule.dates}
-    return _rule({*names} - {*WHEN}, tuple(sorted(dates)))
-
-
-def _rule(names: Iterable[str], dates: Dates | None = None) -> Rule:
-    return Rule(tuple(sorted(name.lower() for name in names)), dates)
-
-
-def _dates(rmap: Any) -> Dates | None:
-    """The dates in an rmap; None if it goes by an exposure's moment otherwise than as use-after."""
-    found: list[datetime | None] = []
-    level = [rmap.selector]
-    left = list(rmap.get_required_parkeys())
-    for kind, names in zip(rmap.header.get("classes", ()), rmap.parkey, strict=False):
-        if kind == USE_AFTER and tuple(names) == WHEN:
-            found += [_moment(key) for selector in level for key in selector.keys()]  # noqa: SIM118
-            left = [name for name in left if name not in WHEN]
-        below = [choice for selector in level for choice in selector.choices()]
-        level = [choice for choice in below if not isinstance(choice, str)]
-    if None in found or set(left) & set(WHEN):
-        return None
-    return tuple(sorted(set(found)))
-
-
-def _epoch(dates: Dates, values: Mapping[str, Any]) -> int | str:
-    """How many of the dates an exposure's moment has reached; the moment itself if it is none."""
-    said = f"{values.get(DATE, '')} {values.get(TIME, '')}"
-    moment = _moment(said)
-    return said if moment is None else bisect_right(dates, moment)
-
-
-def _moment(text: str) -> datetime | None:
-    """The moment of "2022-06-01 00:00:00"; None if it is written in another way."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is None else None
-
-
-OFFLINE = "https://crds-serverless-mode.stsci.edu"  # the word in it, not the address, matters
-NO_RULE = Rule(())  # of a type that an instrument has not: the answer depends on nothing
-
-
-class Rules(NamedTuple):
-    """What a context's rules for an instrument go by, type by type and all together."""
-
-    whole: Rule
-    by_type: dict[str, Rule | None]
+# ---- a context ---------------------------------------------------------------------------------
 
 
 def crds_environment(cache: Path, context: str) -> dict[str, str]:
-    """What CRDS and stpipe must find in os.environ to work offline from `cache`."""
+    """Return the environment variables with which CRDS and stpipe work offline from `cache`."""
     return {
         "CRDS_PATH": str(Path(cache).absolute()),
         "CRDS_CONTEXT": context,
@@ -117,13 +39,17 @@ def crds_environment(cache: Path, context: str) -> dict[str, str]:
 
 @lru_cache(maxsize=4)
 def mapping_of(cache: Path, context: str) -> Any:
-    """A context as CRDS loads it; what CRDS remembers of other caches is forgotten first."""
+    """Return a context as CRDS loads it, after clearing CRDS's own caches.
+
+    Raises:
+        ReferencesError: the mappings are not in the cache, or CRDS_PATH is another cache.
+    """
     from crds.core import rmap, utils
 
     if os.environ.get("CRDS_PATH") != str(cache):
         raise ReferencesError(
-            f"CRDS_PATH is {os.environ.get('CRDS_PATH')}, and {cache} was to be used; "
-            "put environment(cache, context) into os.environ first."
+            f"CRDS_PATH is {os.environ.get('CRDS_PATH')}, expected {cache}; "
+            "put crds_environment(cache, context) into os.environ first."
         )
     utils.clear_function_caches()
     try:
@@ -135,25 +61,118 @@ def mapping_of(cache: Path, context: str) -> Any:
         ) from err
 
 
+def read_pars_reference(path: Path) -> dict[str, Any]:
+    """Return the parameters in a parameter reference; read again only if its mtime has changed."""
+    return _pars_at(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _pars_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
+    from stpipe.config_parser import load_config_file
+
+    return load_config_file(str(path)).dict()
+
+
+# ---- its rules ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The header values and use-after dates that decide on the best reference.
+
+    Names are those of the header, in lower case; CRDS writes them in upper case. If `dates` is
+    None, the names include the date and time of the exposure.
+    """
+
+    names: tuple[str, ...]
+    dates: Dates | None = None
+
+    def case(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values that matter; headers with the same case get the same references."""
+        epoch = None if self.dates is None else _epoch(self.dates, values)
+        return (epoch, *[str(values.get(name, "")) for name in self.names])
+
+
+NO_RULE = Rule(())  # of a type that the instrument does not have: no value matters
+
+
+class Rules(NamedTuple):
+    """The rules of a context for one instrument: for all types together, and by type.
+
+    A type whose rule is not known (None) has to be looked up for every header.
+    """
+
+    whole: Rule
+    by_type: dict[str, Rule | None]
+
+
 @lru_cache(maxsize=64)
 def rules_of(cache: Path, context: str, instrument: str) -> Rules:
-    """The rules of a context for an instrument."""
+    """Return the rules of a context for an instrument."""
     mapping = mapping_of(cache, context)
     names = mapping.get_required_parkeys().get(instrument)
-    if names is None:  # the look-up will say that it is unknown
+    if names is None:  # an unknown instrument; the look-up will report it
         return Rules(Rule(()), {})
     items = mapping.get_imap(instrument).selections.normal_items()
     by_type = {name: rule_of(rmap) for name, rmap in items}
     return Rules(join_rules(names, by_type.values()), by_type)
 
 
-def read_pars_reference(path: Path) -> dict[str, Any]:
-    """What a parameter reference says."""
-    return _pars_content_at(path, path.stat().st_mtime_ns)
+def rule_of(rmap: Any) -> Rule | None:
+    """Return the rule of one reference type.
+
+    None if the rmap has relevance rules, omit rules or hooks, which use further values.
+    """
+    if any(str(rmap.header.get(name, usual)) != str(usual) for name, usual in ORDINARY.items()):
+        return None
+    names = set(rmap.get_required_parkeys())
+    dates = _dates(rmap)
+    return _rule(names if dates is None else names - set(WHEN), dates)
 
 
-@lru_cache(maxsize=1024)
-def _pars_content_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
-    from stpipe.config_parser import load_config_file
+def join_rules(names: Iterable[str], rules: Iterable[Rule | None]) -> Rule:
+    """Return one rule for all types; `names` are all header values that any of them uses."""
+    dates: set[datetime] = set()
+    for rule in rules:
+        if rule is None or rule.dates is None:
+            return _rule({*names, *WHEN})
+        dates.update(rule.dates)
+    return _rule({*names} - {*WHEN}, tuple(sorted(dates)))
 
-    return load_config_file(str(path)).dict()
+
+def _rule(names: Iterable[str], dates: Dates | None = None) -> Rule:
+    return Rule(tuple(sorted(name.lower() for name in names)), dates)
+
+
+def _dates(rmap: Any) -> Dates | None:
+    """Return the use-after dates of an rmap; None if it also uses date or time in another way."""
+    dates: set[datetime] = set()
+    level = [rmap.selector]
+    unused = list(rmap.get_required_parkeys())
+    for kind, names in zip(rmap.header.get("classes", ()), rmap.parkey, strict=False):
+        if kind == USE_AFTER and tuple(names) == WHEN:
+            for key in (key for selector in level for key in selector.keys()):  # noqa: SIM118
+                date = _moment(key)
+                if date is None:
+                    return None
+                dates.add(date)
+            unused = [name for name in unused if name not in WHEN]
+        below = [choice for selector in level for choice in selector.choices()]
+        level = [choice for choice in below if not isinstance(choice, str)]
+    return None if set(unused) & set(WHEN) else tuple(sorted(dates))
+
+
+def _epoch(dates: Dates, values: Mapping[str, Any]) -> int | str:
+    """Return how many of the dates are before an exposure; its date as text if it is not valid."""
+    text = f"{values.get(DATE, '')} {values.get(TIME, '')}"
+    moment = _moment(text)
+    return text if moment is None else bisect_right(dates, moment)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the time "2022-06-01 00:00:00"; None for another format."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is None else None

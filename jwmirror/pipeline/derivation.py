@@ -1,4 +1,4 @@
-"""Derivations: what a result depends on, the key it gives, and how two of them differ."""
+"""Derivations (everything that a result depends on): their keys, and how two of them differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -19,34 +19,38 @@ SOFTWARE = ("stpipe", "crds", "numpy", "scipy", "astropy", "drizzle", "tweakwcs"
 
 @cache
 def engine_versions() -> dict[str, str]:
-    """The versions that a key depends on: jwst, stcal, stdatamodels."""
+    """Return the versions that are part of a key: jwst, stcal, stdatamodels."""
     return {name: version(name) for name in ENGINE}
 
 
 @cache
 def software_versions() -> dict[str, str]:
-    """Other versions, recorded with a result and not part of its key."""
-    found = {"python": python_version()}
+    """Return other versions, which are recorded with a result and not part of its key."""
+    versions = {"python": python_version()}
     for name in SOFTWARE:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = ""
-    return found
+            versions[name] = ""
+    return versions
 
 
 def is_bound(derivation: Derivation) -> bool:
-    """Whether the content of every input is known."""
+    """Return whether the content of every input is known."""
     return all(item.identity for item in derivation.inputs)
 
 
 def key_of(derivation: Derivation) -> str:
-    """The hex sha256 that names the result; only where bytes and files are does not enter it."""
+    """Return the key of the result: a hex sha256 of the derivation without any file locations.
+
+    Raises:
+        CalibrationError: the content of an input is not known yet.
+    """
     if not is_bound(derivation):
         unknown = [item.name for item in derivation.inputs if not item.identity]
         raise CalibrationError(
             f"{derivation.pipeline} of {derivation.product}: the content of {unknown} is not "
-            "known yet, so the result has no key; bind it to the stage before first."
+            "known yet, so the result has no key; bind the derivation to its inputs first."
         )
     content = {each.name: getattr(derivation, each.name) for each in fields(derivation)}
     content["inputs"] = [
@@ -58,7 +62,11 @@ def key_of(derivation: Derivation) -> str:
 
 
 def bind(derivation: Derivation, files: Sequence[ResultFile]) -> Derivation:
-    """The derivation with each input of unknown content taken from `files`, by its name."""
+    """Return the derivation with each input of unknown content taken from `files`, by its name.
+
+    Raises:
+        CalibrationError: there is no such file.
+    """
     by_name = {file.filename: file for file in files}
     return replace(
         derivation, inputs=tuple(_bound(item, by_name, derivation) for item in derivation.inputs)
@@ -71,7 +79,7 @@ def _bound(item: Input, files: Mapping[str, ResultFile], derivation: Derivation)
     if item.name not in files:
         raise CalibrationError(
             f"{derivation.pipeline} of {derivation.product} needs {item.name}; "
-            f"the stage before made {sorted(files) or 'nothing'}."
+            f"the stage before it made {sorted(files) or 'nothing'}."
         )
     return replace(item, identity=files[item.name].identity, sha256=files[item.name].sha256)
 
@@ -112,7 +120,7 @@ def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
         by_full_name(overrides.with_bare_names(each.parameters)) for each in (old, new)
     )
     yield from _changed("", before, after)
-    yield from _changed("reference ", *_spoken(old.references, new.references))
+    yield from _changed("reference ", *_described_references(old.references, new.references))
     yield from _hook_changes(dict(old.hooks), dict(new.hooks))
 
 
@@ -153,10 +161,10 @@ def _changed(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
             yield Reason(f"{prefix}{name}", before, after)
 
 
-def _spoken(
+def _described_references(
     old: Mapping[str, tuple[str, str]], new: Mapping[str, tuple[str, str]]
 ) -> Iterator[dict[str, str]]:
-    """References by name; with the start of the sha1 where two contents bear one name."""
+    """Yield old and new references by name, with their sha1 if only the content has changed."""
     alike = {kind for kind in old.keys() & new.keys() if old[kind][0] == new[kind][0]}
     for references in (old, new):
         yield {
@@ -170,8 +178,8 @@ def _text(value: Any) -> str:
 
 
 def by_full_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by their full names: {"jump.rejection_threshold": 4.0, "in_memory": True}."""
-    found = {name: value for name, value in parameters.items() if name != "steps"}
-    for step, values in parameters.get("steps", {}).items():
-        found |= {f"{step}.{name}": value for name, value in values.items()}
-    return found
+    """Return parameters by full name: {"jump.rejection_threshold": 4.0, "in_memory": True}."""
+    values = {name: value for name, value in parameters.items() if name != "steps"}
+    for step, of_step in parameters.get("steps", {}).items():
+        values |= {f"{step}.{name}": value for name, value in of_step.items()}
+    return values

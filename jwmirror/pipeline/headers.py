@@ -1,4 +1,4 @@
-"""What CRDS and the recipes want to know of an exposure, read once and kept as JSON."""
+"""Header values of an exposure, for CRDS and for criteria: read once and stored as JSON."""
 
 from functools import lru_cache
 from math import isfinite
@@ -29,10 +29,12 @@ IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved refe
 
 
 def crds_header(path: Path, filename: str = "") -> str:
-    """Canonical JSON of an exposure's CRDS parameters ({meta.instrument.name: NIRCAM...}).
+    """Return an exposure's CRDS parameters as canonical JSON ({meta.instrument.name: NIRCAM...}).
 
-    `filename` is its name where the path has another. CalibrationError where the file cannot be
-    read, or is not what its header says.
+    `filename` is its name if the path has another one.
+
+    Raises:
+        CalibrationError: the file cannot be read, or its shape is not that of its header.
     """
     filename = filename or Path(path).name
     try:
@@ -46,7 +48,7 @@ def crds_header(path: Path, filename: str = "") -> str:
 
 
 def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """CRDS parameters and shape of SCI; the name matters, stdatamodels goes by its ending."""
+    """Return CRDS parameters and the shape of SCI; stdatamodels needs the file's real name."""
     from astropy.io import fits
     from stdatamodels.jwst import datamodels
 
@@ -61,12 +63,12 @@ def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
 
 @lru_cache(maxsize=65536)
 def parse_header(header: str) -> dict[str, Any]:
-    """The parameters of a header; do not change what comes back, it is shared."""
+    """Return the parameters of a header. The dict is shared: do not change it."""
     return records.parse(header, dict)
 
 
 def header_value(header: str, name: str) -> str:
-    """What a header says for a where-block's key (detector, filter...); "" if nothing."""
+    """Return the value for a key of criteria (detector, filter...); "" if there is none."""
     return str(parse_header(header).get(NAMES[name], ""))
 
 
@@ -81,9 +83,8 @@ def is_selected(recipe: Recipe, entry: Entry) -> bool:
         listed = listed.removeprefix("o") if key == "observation" else listed
         return (header_value(entry.header, key) if entry.header else "") or listed
 
-    return entry.product.program in recipe.programs and matches(
-        criteria_of(recipe.select), value_of
-    )
+    in_program = entry.product is not None and entry.product.program in recipe.programs
+    return in_program and matches(criteria_of(recipe.select), value_of)
 
 
 def _is_plain(name: str, found: Any) -> bool:
@@ -97,19 +98,19 @@ def _check_shape(filename: str, header: dict[str, Any], shape: tuple[int, ...]) 
         want is not None and got not in want for want, got in zip(expected, shape, strict=True)
     ):
         raise CalibrationError(
-            f"{filename}: pixels were cut or added: the header says "
-            f"{_spoken(expected)} (integrations, groups, rows, columns), the data are "
-            f"{' x '.join(map(str, shape)) or 'missing'}; fetch it again, or ask MAST's help desk."
+            f"{filename}: pixels were cut or added: expected by the header "
+            f"{_describe_shape(expected)} (integrations, groups, rows, columns), found "
+            f"{' x '.join(map(str, shape)) or 'no data'}; fetch it again, or ask MAST's help desk."
         )
 
 
 def _expected_shape(header: dict[str, Any]) -> tuple[tuple[int, ...] | None, ...]:
-    """What each axis may be; None where the header does not tell."""
+    """Return the lengths that each axis may have; None where the header has none."""
     if header.get("meta.subarray.num_superstripe"):
         return (None,) * 4
     get = header.get
     first, last = get("meta.exposure.integration_start"), get("meta.exposure.integration_end")
-    of_segment = (last - first + 1,) if first and last else ()  # segments hold a part of all
+    of_segment = (last - first + 1,) if first and last else ()  # a segment is a part of all
     rows = _axis(get("meta.subarray.ysize"))
     columns = _axis(get("meta.subarray.xsize"))
     if IRS2 in str(get("meta.exposure.readpatt", "")).upper():
@@ -122,5 +123,5 @@ def _axis(length: int | None) -> tuple[int, ...] | None:
     return (length,) if length else None
 
 
-def _spoken(expected: tuple[tuple[int, ...] | None, ...]) -> str:
+def _describe_shape(expected: tuple[tuple[int, ...] | None, ...]) -> str:
     return " x ".join(" or ".join(map(str, axis)) if axis else "any" for axis in expected)

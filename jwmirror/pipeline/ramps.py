@@ -1,8 +1,8 @@
-"""Kept ramps: a recalibration that differs in ramp_fit or later begins at the ramp it kept.
+"""Kept ramps: if only ramp_fit or later steps change, recalibration starts from the ramp.
 
-The ramp is what all steps of Detector1 before ramp_fit make of a raw exposure. It is a result
-under a key of its own, which holds just what it depends on; the key of the rate does not tell
-whether it was made from a kept ramp, because it comes out the same.
+The ramp is the product of all steps of Detector1 before ramp_fit. It is a separate result; its key
+contains only what these steps depend on. The key of the rate is the same with and without a kept
+ramp, because the rate is the same.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,27 +18,27 @@ from jwmirror.pipeline.usercode import hooks
 if TYPE_CHECKING:
     from jwmirror.core.model.plan import Output
 
-FULL, KEEP, RESUME = "full", "keep", "resume"  # how Detector1 is run, as to its ramp
+FULL, KEEP, RESUME = "full", "keep", "resume"  # Detector1: whole, with its ramp, from its ramp
 LAST = frozenset({"ramp_fit", "gain_scale"})  # the steps after the ramp is saved
 SAVE = "save_calibrated_ramp"
 FILE = "_ramp.fits"
-AFTER = frozenset({"post_hooks", "save_results", SAVE})  # the pipeline's own, of no effect before
+AFTER = frozenset({"post_hooks", "save_results", SAVE})  # of the pipeline: no effect on the ramp
 
 
 def keeps_ramp(derivation: Derivation, keep: Collection[str]) -> bool:
-    """Whether a ramp is to be kept of a derivation, and there is one to keep.
+    """Return whether the ramp of a derivation is to be kept.
 
-    Not if earlier steps leave files of their own: a run from the ramp would not make them again.
+    It is not if earlier steps save files, because a run from the ramp would not make them again.
     """
     has_ramp = derivation.pipeline == "detector1" and RAMP in keep
-    is_ours = derivation.engine == engine_versions()  # the steps of another jwst are not known here
+    is_ours = derivation.engine == engine_versions()  # another jwst may have other steps
     if not (has_ramp and is_ours) or _saves(derivation.parameters):
         return False
     return not derivation.parameters["steps"].get("ramp_fit", {}).get("skip")
 
 
 def _saves(parameters: Mapping[str, Any]) -> bool:
-    """Whether files are asked for that stand for what happens before ramp_fit."""
+    """Return whether steps before ramp_fit save files."""
     early = (values for step, values in parameters["steps"].items() if step not in LAST)
     asked = (
         value for values in early for name, value in values.items() if name.startswith("save_")
@@ -47,9 +47,9 @@ def _saves(parameters: Mapping[str, Any]) -> bool:
 
 
 def ramp_derivation(derivation: Derivation) -> Derivation:
-    """What the ramp of a Detector1 derivation depends on: the steps before ramp_fit.
+    """Return the derivation of the ramp: that of the steps of Detector1 before ramp_fit.
 
-    The pipeline's own pars reference is left out: what it says is in the parameters.
+    The pipeline's own parameter reference is left out, because its values are in the parameters.
     """
     parameters = {k: v for k, v in derivation.parameters.items() if k not in AFTER}
     parameters["steps"] = {
@@ -71,18 +71,18 @@ def ramp_derivation(derivation: Derivation) -> Derivation:
 
 
 def _types(steps: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The reference types, pars types too, of the steps that run."""
-    found = set()
+    """Return the types of references and parameter references of the steps that run."""
+    types = set()
     for step, cls in registry.pipeline_class("detector1").step_defs.items():
         if step in steps and not steps[step].get("skip"):
-            found |= {*cls.reference_file_types, cls.get_config_reftype()}
-    return found
+            types |= {*cls.reference_file_types, cls.get_config_reftype()}
+    return types
 
 
 def split_outputs(
     derivation: Derivation, outputs: "Sequence[Output]", ramp: str
 ) -> "list[tuple[Derivation, tuple[Output, ...]]]":
-    """Which outputs of a run belong to which derivation: the ramp, if it was kept, comes first."""
+    """Return the outputs of a run by derivation; that of the ramp, if it was kept, is first."""
     if ramp != KEEP:
         return [(derivation, tuple(outputs))]
     name = name_of_ramp(derivation)
@@ -92,19 +92,19 @@ def split_outputs(
 
 
 def name_of_ramp(derivation: Derivation) -> str:
-    """The file name of the ramp: jw..._nrcb1_ramp.fits."""
+    """Return the file name of the ramp: jw..._nrcb1_ramp.fits."""
     return f"{derivation.product}{FILE}"
 
 
 def saving_ramp(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a run that leaves its ramp behind as well."""
+    """Return the parameters of a run that also saves its ramp."""
     return {**parameters, SAVE: True}
 
 
-def resuming_pipeline(pipeline: type) -> type:
-    """The pipeline with all steps before ramp_fit passed by: what it is given went through them.
+def resuming_pipeline(pipeline: Any) -> type:
+    """Return a subclass of a pipeline that takes a ramp and omits all steps before ramp_fit.
 
-    What surrounds the steps (parameters, output, metadata) is the pipeline's own, under its name.
+    Parameters, output and metadata are handled by the pipeline itself, under its name.
     """
 
     def process(self: Any, ramp: Any) -> Any:
@@ -118,5 +118,5 @@ def resuming_pipeline(pipeline: type) -> type:
 
 
 def resuming_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a run that begins at a ramp: what comes before the first step was done."""
+    """Return the parameters of a run that starts from a ramp: without the pre-hooks, which ran."""
     return {**parameters, "pre_hooks": []}

@@ -1,4 +1,4 @@
-"""Which pipeline a type of exposure or of association calls for, and the classes behind names."""
+"""Pipelines of jwst: for each type of exposure, their classes, and their reference types."""
 
 import re
 from functools import cache
@@ -29,7 +29,7 @@ SPECTRA = (
     "MIR_LRS-FIXEDSLIT MIR_LRS-SLITLESS MIR_MRS MIR_WFSS NIS_SOSS NIS_WFSS NRC_GRISM NRC_WFSS "
     "NRC_TSGRISM NRS_FIXEDSLIT NRS_IFU NRS_MSASPEC NRS_BRIGHTOBJ"
 )
-CALIBRATING = (  # flats, lamps: stage 2 follows only where an association calls for it
+CALIBRATING = (  # flats, lamps: stage 2 follows only if there is an association
     "FGS_INTFLAT FGS_SKYFLAT MIR_FLATIMAGE MIR_FLATIMAGE-EXT MIR_FLATMRS MIR_FLATMRS-EXT "
     "NIS_EXTCAL NIS_LAMP NRC_FLAT NRC_LED NRC_WFSC NRS_LAMP NRS_AUTOFLAT NRS_AUTOWAVE"
 )
@@ -42,35 +42,35 @@ BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
     **dict.fromkeys(GUIDING.split(), ("guider",)),
     **dict.fromkeys(DARKS.split(), ("dark",)),
 }
-STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # the others stage 2, or 3:
-COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of what stage 3 makes
+STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # suffixes
+COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of products of stage 3
 TIME_SERIES = ("tso-", "tso3")  # begin the asn_types whose members keep their integrations
-SUFFIX = {"dark": {"suffix": "dark"}}  # of MAST's product, where the class alone gives another
+SUFFIX = {"dark": {"suffix": "dark"}}  # of MAST's product, if it is not the default of the class
 NIR_ONLY = frozenset({"superbias"})
 MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
 
 
 def pipelines_of_exposure(exp_type: str) -> tuple[str, ...]:
-    """Names of the pipelines that take an exposure up to stage 2; none for an unknown type."""
+    """Return the pipelines of an exposure up to stage 2; empty for an unknown type."""
     return BY_EXPOSURE.get(exp_type.upper(), ())
 
 
 def stage_that_makes(filename: str) -> int:
-    """The stage that makes a file, by its name: 1 jw..._rate.fits, 2 jw..._cal.fits, 3 i2d..."""
+    """Return the stage that makes a file, by its name: 1 for rate, 2 for cal, 3 for i2d..."""
     if COMBINED.match(filename):
         return 3
     return 1 if filename.rpartition("_")[2].partition(".")[0] in STAGE_1_MAKES else 2
 
 
 def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:
-    """Steps that the pipeline has, and passes by for this instrument whatever `skip` says."""
+    """Return the steps that the pipeline never runs for this instrument, whatever `skip` is."""
     if STAGES[pipeline] != 1:
         return frozenset()
     return NIR_ONLY if instrument.upper() == "MIRI" else MIRI_ONLY
 
 
 def pipeline_name(text: str) -> str:
-    """The config's name for image2, calwebb_image2 or Image2Pipeline; else `text` as it is."""
+    """Return the config's name for image2, calwebb_image2 or Image2Pipeline; else `text`."""
     plain = text.removeprefix("calwebb_")
     if plain in PIPELINES:
         return plain
@@ -79,19 +79,19 @@ def pipeline_name(text: str) -> str:
 
 @cache
 def pipeline_class(pipeline: str) -> Any:
-    """The class of `jwst` by the config's name; imports jwst.pipeline, which takes seconds."""
+    """Return the class of jwst by the config's name. Importing jwst.pipeline takes seconds."""
     import jwst.pipeline
 
     return getattr(jwst.pipeline, PIPELINES[pipeline])
 
 
 def pipelines_with_step(step: str) -> list[str]:
-    """The pipelines that have a step of that name; imports jwst.pipeline."""
+    """Return the pipelines that have a step of that name."""
     return [pipeline for pipeline in PIPELINES if step in pipeline_class(pipeline).step_defs]
 
 
 def reference_types_of(step: Any) -> tuple[str, ...]:
-    """The reference types that a class of step asks for; those of its steps if it has some."""
+    """Return the reference types of a step, or of its own steps if it has some."""
     inner = getattr(step, "step_defs", None)
     if inner is None:
         return tuple(step.reference_file_types)
@@ -102,7 +102,7 @@ def reference_types_of(step: Any) -> tuple[str, ...]:
 
 @cache
 def pars_types(pipeline: str) -> dict[str, str]:
-    """Step ("" for the pipeline, last) -> its pars reference type (pars-jumpstep)."""
+    """Return the type of parameter reference (pars-jumpstep) by step; last "", the pipeline."""
     whole = pipeline_class(pipeline)
     steps = {step: found.get_config_reftype() for step, found in whole.step_defs.items()}
     return {**steps, "": whole.get_config_reftype()}
@@ -110,7 +110,7 @@ def pars_types(pipeline: str) -> dict[str, str]:
 
 @cache
 def types_by_step(pipeline: str) -> dict[str, tuple[str, ...]]:
-    """Step ("" for the pipeline) -> the reference types it asks for."""
+    """Return the reference types by step; "" is the pipeline itself."""
     whole = pipeline_class(pipeline)
     own = whole.__dict__.get("reference_file_types", ())
     types = {"": tuple(own) if isinstance(own, list) else ()}
@@ -118,5 +118,5 @@ def types_by_step(pipeline: str) -> dict[str, tuple[str, ...]]:
 
 
 def reference_types(pipeline: str) -> list[str]:
-    """All of them, each once."""
+    """Return all reference types of a pipeline, each once."""
     return list(dict.fromkeys(t for types in types_by_step(pipeline).values() for t in types))
