@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install environments demo quick test coverage torture check types format docs site reliability \
+.PHONY: help install environments demo quick test torture check types format docs site reliability \
   bench lock upgrade clean
 
 help:  ## list the targets
@@ -37,27 +37,22 @@ demo: install  ## run the workflow on a simulated observatory, in four acts (3 m
 	$(BIN)/python -m demo
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
-COVERED := --cov=jwmirror --cov-report=term:skip-covered
-# Measuring coverage costs little from Python 3.12 on, and doubles the time of unit tests before.
-CHEAP = $(shell $(BIN)/python -c 'import sys; print("yes" if sys.version_info >= (3, 12) else "")')
 
 quick: install  ## unit tests only; minutes
 	$(PYTEST) tests/unit
 
-test: install  ## all tests, a process per core; with their coverage from Python 3.12 on
-	COVERAGE_CORE=$(if $(CHEAP),sysmon,ctrace) $(PYTEST) $(if $(CHEAP),$(COVERED))
-
-coverage: install  ## unit tests with their coverage, in any Python
-	COVERAGE_CORE=$(if $(CHEAP),sysmon,ctrace) $(PYTEST) $(COVERED) tests/unit
+test: install  ## all tests, a process per core; with the coverage of the unit tests
+	$(PYTEST) --cov=jwmirror --cov-report=term:skip-covered
 
 torture: install  ## the store's long tests: 2,000 kills, 1,000 power cuts (root), every refusal
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
 
-check: install site  ## formatting, lint, the workflow's own lint, links of the docs
+check: install site types  ## formatting, lint, types, the workflow's own lint, links of the docs, coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
+	@$(BIN)/coverage report --skip-covered 2>/dev/null || echo "Test coverage: not measured yet; make test does."
 
 types: install  ## static types; which are required where: [tool.mypy] in pyproject.toml
 	$(BIN)/mypy jwmirror jwmirror_simulator demo

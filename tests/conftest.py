@@ -22,6 +22,15 @@ for name in ("NO_PROXY", "no_proxy"):  # the simulated servers are here, whateve
 settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("busy")
 
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure the coverage of unit tests only: the other tests start processes, and are long."""
+    for item in items:
+        if UNIT not in item.path.parents:
+            item.add_marker("no_cover")
+
 
 def need(missing: str) -> None:
     """Skip the test for this reason; where all parts must be there (CI), fail instead."""
