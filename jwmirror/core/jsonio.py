@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 
 T = TypeVar("T")
@@ -35,9 +36,17 @@ def write(path: Path, value: object) -> None:
     write_bytes(Path(path), text)
 
 
-def read(path: Path, kind: type[T]) -> T:
-    """Return the record of type `kind` in a file that `write` wrote."""
-    return parse(Path(path).read_bytes(), kind)
+def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:
+    """Return the record of type `kind` in a file that `write` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StoreError: the file is not such a record; `step` is what the user can do then.
+    """
+    try:
+        return parse(Path(path).read_bytes(), kind)
+    except msgspec.DecodeError as err:
+        raise StoreError(f"{path}: not a {kind.__name__} ({err}); {step}.") from err
 
 
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:

@@ -12,6 +12,7 @@ from typing import TypeGuard
 
 import msgspec
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product, read
 
 PART_SUFFIX, RECORD_SUFFIX = ".part", ".kept"
@@ -57,7 +58,7 @@ def read_record(part: Path, version: str, size: int | None) -> ResumeRecord | No
     try:
         record = read(record_path(part), ResumeRecord)
         length = part.stat().st_size
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, StoreError):
         return None
     fits = record.version == version and size in (None, record.size) and is_strong(record.etag)
     return record if fits and 0 < length < record.size else None

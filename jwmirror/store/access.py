@@ -13,8 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Input, Version
@@ -160,7 +158,7 @@ class Access:
         if not self._has_history:
             self._add_history()
             return self._is_closed_input(item, key)
-        with suppress(FileNotFoundError, msgspec.DecodeError):
+        with suppress(FileNotFoundError, StoreError):
             path = self._root / "receipts" / "inputs" / f"{item.sha256}.json"
             product = read(path, Version).product
             return self._is_exclusive(product.uri)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from jwmirror.core import model
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
@@ -105,12 +103,11 @@ class Generations:
         """Return a generation. StoreError if it does not exist or cannot be read."""
         folder = self.folder / f"{number:06d}"
         try:
-            head = model.read(folder / HEAD, model.Generation)
+            step = "restore it from a copy of the mirror"
+            head = model.read(folder / HEAD, model.Generation, step)
         except FileNotFoundError as err:
             why = f"there is no {folder / HEAD}; `jwmirror log` lists those that exist"
             raise StoreError(f"generation {number}: {why}.") from err
-        except msgspec.DecodeError as err:
-            raise StoreError(f"generation {number}: {folder / HEAD} is damaged ({err}).") from err
         return StoredGeneration(**vars(head), folder=folder)
 
     def read_unpruned(self, number: int) -> StoredGeneration:

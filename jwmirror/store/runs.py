@@ -4,9 +4,6 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import (
@@ -87,18 +84,18 @@ def last_references(mirror: Path) -> References | None:
 def read_run(folder: Path) -> Run:
     """Return the records of a run, as far as it came. StoreError if one is damaged."""
     files = RunFiles(folder)
-    orders = _maybe(files.orders, Orders)
+    orders = read_if_written(files.orders, Orders)
     return Run(
         id=files.folder.name,
-        poll=_maybe(files.poll, Poll),
-        settling=_maybe(files.settling, Settling),
-        references=_maybe(files.references, References),
+        poll=read_if_written(files.poll, Poll),
+        settling=read_if_written(files.settling, Settling),
+        references=read_if_written(files.references, References),
         plans=tuple(_existing(map(files.plan, LEVELS), Plan)),
         fetched=tuple(_existing(map(files.fetched, orders.products if orders else ()), Receipt)),
         computed=tuple(
             receipt for level in LEVELS for receipt in _existing(files.batches(level), Receipt)
         ),
-        published=_maybe(files.published, Published),
+        published=read_if_written(files.published, Published),
     )
 
 
@@ -115,7 +112,7 @@ def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listin
     listings: dict[int, Listing] = {}
     earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
     for path in reversed(earlier if missing else ()):
-        poll = _maybe(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
+        poll = read_if_written(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
         for listing in poll.listings:
             if listing.program in missing:
                 missing.discard(listing.program)
@@ -128,23 +125,28 @@ def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listin
 
 def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
     """Return the records of those files that exist."""
-    return (record for path in paths if (record := _maybe(path, kind)) is not None)
+    return (record for path in paths if (record := read_if_written(path, kind)) is not None)
 
 
-def _maybe(path: Path, kind: type[T]) -> T | None:
+def read_if_written(path: Path, kind: type[T]) -> T | None:
+    """Return a record of a run; None if the run did not write it. StoreError if it is damaged."""
     try:
         return read(path, kind)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as err:
-        raise StoreError(f"{path}: not a {kind.__name__} ({err}); run the workflow again.") from err
+
+
+def fetch_receipts(mirror: Path) -> Iterator[tuple[str, Receipt]]:
+    """Yield the receipts of all fetches, with the names of their orders."""
+    for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
+        yield path.stem, read(path, Receipt)
 
 
 def fetched_versions(mirror: Path) -> Iterator[Version]:
     """Yield every version that a fetch job took in and whose object still exists."""
     objects = Objects(mirror)
-    for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
-        for version in read(path, Receipt).versions:
+    for _, receipt in fetch_receipts(mirror):
+        for version in receipt.versions:
             if objects.has(version.sha256, version.size):
                 yield version
 

@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, StoreError
 from jwmirror.core.model import (
     Entry,
     Failure,
@@ -139,7 +137,7 @@ def _cached(
 ) -> T:
     """Return the value of that name from the folder; else compute it, and store it if lasting."""
     path = folder / f"{name}.json"
-    with suppress(FileNotFoundError, msgspec.DecodeError):
+    with suppress(FileNotFoundError, StoreError):
         stored = read(path, kind)
         if is_lasting(stored):
             return stored

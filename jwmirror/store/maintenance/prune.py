@@ -28,12 +28,13 @@ from jwmirror.store.maintenance.retention import (
     Tombstone,
     retained_generations,
 )
-from jwmirror.store.maintenance.run_cleanup import fetch_receipts, find_leftovers
+from jwmirror.store.maintenance.run_cleanup import find_leftovers
 from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pinned_generations
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import fetch_receipts
 from jwmirror.store.view import remove_views
 
 ASIDE = ".pruned"  # folder below objects/ for what is being removed

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
-from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Generation
 from jwmirror.core.model.maintenance import RetainedVersion
@@ -27,13 +24,7 @@ class Tombstone:
 
 def read_tombstone(folder: Path) -> Tombstone:
     """Return the tombstone in a generation's folder. StoreError if it cannot be read."""
-    path = Path(folder) / PRUNED
-    try:
-        return read(path, Tombstone)
-    except msgspec.DecodeError as err:
-        raise StoreError(
-            f"{path}: cannot be read ({err}); restore it from a copy of the mirror."
-        ) from err
+    return read(Path(folder) / PRUNED, Tombstone, "restore it from a copy of the mirror")
 
 
 CURRENT = "current"

@@ -5,21 +5,16 @@ published yet, and named nowhere else.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
-
-from jwmirror.core.errors import StoreError
-from jwmirror.core.jsonio import read
-from jwmirror.core.model import LEVELS, Orders, Plan, PlansAhead, Poll, Receipt, References
+from jwmirror.core.model import LEVELS, Orders, PlansAhead, References
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
-from jwmirror.store.runs import RunFiles
+from jwmirror.store.runs import RunFiles, fetch_receipts, read_if_written, read_run
 
-T = TypeVar("T")
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
 ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 
@@ -55,12 +50,6 @@ def find_leftovers(
     )
 
 
-def fetch_receipts(root: Path) -> Iterator[tuple[str, Receipt]]:
-    """Yield the receipts of all fetches, with the names of their orders."""
-    for path in sorted(Path(root).glob("receipts/fetch/*.json")):
-        yield path.stem, _read(path, Receipt)
-
-
 def _arrived(root: Path, orders: Collection[str]) -> Iterator[str]:
     for name, receipt in fetch_receipts(root):
         if name in orders or name.startswith(ADOPTED):
@@ -86,22 +75,18 @@ def _retained(
     kept |= set(names[-max(policy.keep_last or 0, 1) :])
     if policy.keep_days is not None:
         kept |= {name for name in names if is_younger(_started(name), policy.keep_days, now)}
-    newest_first = [root / "receipts" / "runs" / name for name in reversed(names)]
-    for is_read in (_has_published, _has_settling, _has_synced):
-        kept |= {next((folder.name for folder in newest_first if is_read(folder)), "")}
-    return kept - {""}
+    newest_first = [RunFiles(root / "receipts" / "runs" / name) for name in reversed(names)]
+    for runs in (
+        (run for run in newest_first if run.published.exists()),
+        (run for run in newest_first if run.settling.exists()),
+        (run for run in newest_first if _has_synced(run)),
+    ):
+        kept |= {run.folder.name for run in islice(runs, 1)}
+    return kept
 
 
-def _has_published(folder: Path) -> bool:
-    return RunFiles(folder).published.exists()
-
-
-def _has_settling(folder: Path) -> bool:
-    return RunFiles(folder).settling.exists()
-
-
-def _has_synced(folder: Path) -> bool:
-    references = _maybe(RunFiles(folder).references, References)
+def _has_synced(run: RunFiles) -> bool:
+    references = read_if_written(run.references, References)
     return references is not None and bool(references.context)
 
 
@@ -111,43 +96,20 @@ def _started(name: str) -> str:
     return started.replace(tzinfo=UTC).isoformat()
 
 
-def _objects_of(root: Path, folder: Path) -> Iterable[str]:
+def _objects_of(root: Path, folder: Path) -> Iterator[str]:
     """Yield the objects that a stopped run downloaded, computed, or planned as done."""
-    for plan in _plans(folder):
-        yield from (file.sha256 for result in plan.done for file in result.files)
-    for path in (path for level in LEVELS for path in RunFiles(folder).batches(level)):
-        yield from (f.sha256 for result in _read(path, Receipt).results for f in result.files)
-    poll = _maybe(RunFiles(folder).poll, Poll)
-    changes = poll.changes if poll else ()
-    wanted = {(c.product.uri, c.product.fingerprint) for c in changes if c.wants_bytes}
+    run, files = read_run(folder), RunFiles(folder)
+    ahead = (read_if_written(files.ahead(level), PlansAhead) for level in LEVELS)
+    plans = chain(run.plans, *(record.plans for record in ahead if record))
+    done = (result for plan in plans for result in plan.done)
+    computed = (result for receipt in run.computed for result in receipt.results)
+    yield from (file.sha256 for result in chain(done, computed) for file in result.files)
+    wanted = {(c.product.uri, c.product.fingerprint) for c in run.changes if c.wants_bytes}
     for _, receipt in fetch_receipts(root) if wanted else ():
         for version in receipt.versions:
             if (version.product.uri, version.product.fingerprint) in wanted:
                 yield version.sha256
 
 
-def _plans(folder: Path) -> Iterator[Plan]:
-    """Return the plans of a run: that of each level, and those made together with it."""
-    files = RunFiles(folder)
-    for level in LEVELS:
-        if plan := _maybe(files.plan(level), Plan):
-            yield plan
-        if ahead := _maybe(files.ahead(level), PlansAhead):
-            yield from ahead.plans
-
-
 def _orders(folder: Path) -> Orders:
-    return _maybe(RunFiles(folder).orders, Orders) or Orders()
-
-
-def _maybe(path: Path, kind: type[T]) -> T | None:
-    return _read(path, kind) if path.is_file() else None
-
-
-def _read(path: Path, kind: type[T]) -> T:
-    try:
-        return read(path, kind)
-    except msgspec.DecodeError as err:
-        raise StoreError(
-            f"{path}: not a {kind.__name__} ({err}); nothing was pruned; move it away, try again."
-        ) from err
+    return read_if_written(RunFiles(folder).orders, Orders) or Orders()
