@@ -25,6 +25,8 @@ from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
 from jwmirror.store.manifest import (
     Entries,
+    compare_rows,
+    count_file_changes,
     entries_of,
     read_columns,
     read_manifest,
@@ -158,11 +160,6 @@ class Generations:
     def _published(
         self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
     ) -> StoredGeneration | None:
-        from jwmirror.store.manifest import (  # readers start without it
-            compare_rows,
-            count_file_changes,
-        )
-
         last = max(self._numbers(), default=0)
         current = self.current()
         before = current.entries() if current else entries_of(())

@@ -49,15 +49,10 @@ def _sums(paths: Sequence[Path | str]) -> list[tuple[str, str | OSError]]:
 def _sum(path: Path | str, block: memoryview) -> str | OSError:
     """Return the hex sha256 of a file, or the error that reading it raised."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        with open(path, "rb", buffering=0) as file:
+            return hash_open_file(file.fileno(), block)
     except OSError as err:
         return err
-    try:
-        return hash_open_file(handle, block)
-    except OSError as err:
-        return err
-    finally:
-        os.close(handle)
 
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
@@ -209,16 +204,13 @@ class Objects:
         if os.stat(file).st_dev != device:
             file = self._copied_here(file)
         failpoint("ingest: bytes written", Path(file))
-        handle = os.open(file, os.O_RDONLY)
-        try:
-            sha256 = sha256 or hash_open_file(handle, block)
+        with open(file, "rb", buffering=0) as opened:
+            sha256 = sha256 or hash_open_file(opened.fileno(), block)
             if mode == CLOSED and self.group:
                 self._share(Path(file))
             else:
-                os.chmod(handle, mode)
-            return ReadyFile(file, sha256, os.fstat(handle).st_size)
-        finally:
-            os.close(handle)
+                os.chmod(opened.fileno(), mode)
+            return ReadyFile(file, sha256, os.fstat(opened.fileno()).st_size)
 
     def _copied_here(self, file: str) -> str:
         """Move a file from another file system to incoming/; return its new path."""

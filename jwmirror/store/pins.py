@@ -4,8 +4,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
@@ -110,10 +108,4 @@ def _path(root: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> Pin:
-    try:
-        return read(path, Pin)
-    except msgspec.DecodeError as err:
-        raise StoreError(
-            f"pin {path}: cannot be read ({err}); nothing was changed; restore it from a copy of "
-            "the mirror, or remove it and pin again."
-        ) from err
+    return read(path, Pin, "restore it from a copy of the mirror, or remove it and pin again")

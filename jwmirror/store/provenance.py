@@ -5,15 +5,12 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
-from jwmirror.core.model import Record, canonical, parse
+from jwmirror.core.jsonio import canonical, read
+from jwmirror.core.model import Record
 from jwmirror.store.objects import Objects
-
-__all__ = ["Provenance", "Record"]
 
 
 class Provenance:
@@ -33,16 +30,11 @@ class Provenance:
         Raises:
             StoreError: the record is damaged, or of another key.
         """
-        path = self.path(key)
+        path, step = self.path(key), "move it away, and the next run computes the result again"
         try:
-            record = parse(path.read_bytes(), Record)
+            record = read(path, Record, step)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as err:
-            raise StoreError(
-                f"provenance {path}: not a record ({err}); move it away, and the next run "
-                "computes the result again."
-            ) from err
         if record.key != key:
             raise StoreError(f"provenance {path}: expected key {key}, found {record.key}.")
         return record

@@ -10,7 +10,7 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.checkout import MODES, check_out, plan_checkout
+from jwmirror.store.maintenance.checkout import MODES, check_out
 from jwmirror.store.maintenance.lookup import generation_at, moment_of
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
@@ -96,7 +96,7 @@ def test_folders_in_use_are_refused(mirror, tmp_path, place):
 def test_an_empty_folder_is_filled_and_a_plan_leaves_it(mirror, tmp_path):
     """A plan checks the same, and writes nothing."""
     (tmp_path / "old").mkdir()
-    assert plan_checkout(mirror, 1, tmp_path / "old", "symlink").files == 2
+    assert check_out(mirror, 1, tmp_path / "old", dry_run=True).files == 2
     assert os.listdir(tmp_path / "old") == []
 
     check_out(mirror, 1, tmp_path / "old")

@@ -10,7 +10,7 @@ import yaml
 from jwmirror.core.errors import StoreError
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import bag as freezing
-from jwmirror.store.maintenance.bag import freeze, plan_freeze
+from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import new_folder
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
@@ -68,7 +68,7 @@ def test_a_bag_of_a_decayed_object_is_not_made(small_mirror, tmp_path):
 def test_exclusive_files_are_left_out_unless_asked_for(small_mirror, tmp_path, with_exclusive):
     """They, and what was made beside them, are named as left out."""
     hide(small_mirror)
-    told = plan_freeze(small_mirror.root, 2, tmp_path / "bag", "copy", with_exclusive)
+    told = freeze(small_mirror.root, 2, tmp_path / "bag", "copy", with_exclusive, dry_run=True)
 
     done = freeze(small_mirror.root, 2, tmp_path / "bag", "copy", with_exclusive)
 

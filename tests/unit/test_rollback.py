@@ -144,7 +144,7 @@ def test_a_name_is_not_moved(mirror):
 
 def test_what_is_not_there_has_no_name(mirror):
     """Neither a generation that is not there can be pinned, nor a name that is not there used."""
-    with pytest.raises(StoreError, match="generation 9 is not there"):
+    with pytest.raises(StoreError, match="generation 9 does not exist"):
         add_pin(mirror, "paper", 9)
     with pytest.raises(StoreError, match=r"a pin \(no pins exist\) or `current`"):
         generation_named(mirror, "paper")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from jwmirror.core.model.maintenance import BagReport, Checkout
-from jwmirror.store.maintenance.bag import freeze, plan_freeze
-from jwmirror.store.maintenance.checkout import check_out, plan_checkout
+from jwmirror.store.maintenance.bag import freeze
+from jwmirror.store.maintenance.checkout import check_out
 from jwmirror.store.maintenance.lookup import generation_at, generation_named, moment_of
 
 PROJECT = Path(__file__).parents[3]
@@ -12,16 +12,12 @@ PROJECT = Path(__file__).parents[3]
 
 def check_out_generation(root: Path, name: str, to: Path, mode: str, dry_run: bool) -> Checkout:
     """Write the view of a generation (its number, a pin, or `current`) to the folder `to`."""
-    return _check_out(root, generation_named(root, name).number, to, mode, dry_run)
+    return check_out(root, generation_named(root, name).number, to, mode, dry_run)
 
 
 def check_out_as_of(root: Path, date: str, to: Path, mode: str, dry_run: bool) -> Checkout:
     """Write the view of the generation that was current at an ISO 8601 date (its end) or time."""
-    return _check_out(root, generation_at(root, moment_of(date)).number, to, mode, dry_run)
-
-
-def _check_out(root: Path, number: int, to: Path, mode: str, dry_run: bool) -> Checkout:
-    return (plan_checkout if dry_run else check_out)(root, number, to, mode)
+    return check_out(root, generation_at(root, moment_of(date)).number, to, mode, dry_run)
 
 
 def freeze_generation(
@@ -38,12 +34,10 @@ def freeze_generation(
     Of these three files, those that exist are included.
     """
     number = generation_named(root, name).number
-    if dry_run:
-        return plan_freeze(root, number, to, mode, with_exclusive)
     sources = {
         "metadata/config.yaml": config_file,
         "metadata/environment/jwmirror.lock": PROJECT / "envs" / "jwmirror.lock",
         "metadata/software/CITATION.cff": PROJECT / "CITATION.cff",
     }
     extras = {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
-    return freeze(root, number, to, mode, with_exclusive, extras)
+    return freeze(root, number, to, mode, with_exclusive, extras, dry_run)

@@ -36,17 +36,6 @@ class _Payload:
     closed: frozenset[str]  # sha256 of exclusive objects
 
 
-def plan_freeze(
-    root: Path, number: int, to: Path, mode: str = COPY, with_exclusive: bool = False
-) -> BagReport:
-    """Return what a bag would contain.
-
-    Raises:
-        StoreError: the folder is in use, or an object is missing.
-    """
-    return _report(Path(root), _payload(Path(root), number, with_exclusive), Path(to), mode)
-
-
 def freeze(
     root: Path,
     number: int,
@@ -54,20 +43,24 @@ def freeze(
     mode: str = COPY,
     with_exclusive: bool = False,
     extras: Mapping[str, bytes] | None = None,
+    dry_run: bool = False,
 ) -> BagReport:
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
     Exclusive files, and what was made from them, are left out unless `with_exclusive`, and named in
     metadata/left-out.txt. Lost files are left out and named in metadata/lost.txt. `extras` are
     further tag files: name -> content. The generation gets a pin before the first byte is copied,
-    so that prune does not remove it.
+    so that prune does not remove it. A dry run writes nothing.
 
     Raises:
-        StoreError: as `plan_freeze`, or the disk refused, or `bagit` found the bag not valid.
+        StoreError: the folder is in use, an object is missing, the disk refused, or `bagit` found
+            the bag not valid.
     """
     root, to = Path(root), Path(to)
     payload = _payload(root, number, with_exclusive)
     report = _report(root, payload, to, mode)
+    if dry_run:
+        return report
     Objects(root).close(payload.closed)  # links and copies have the objects' modes
     pin = find_pin(root, report.name)
     with as_store_error("freeze", f"{to} is whole, or not there"):

@@ -26,19 +26,30 @@ STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "loss
 OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirror's folders
 
 
-def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
-    """Return what a checkout would make.
+def check_out(
+    root: Path, number: int, to: Path, mode: str = SYMLINK, dry_run: bool = False
+) -> Checkout:
+    """Show a generation in the folder `to`, which appears complete, in one step.
+
+    Links are relative if the folder is in the mirror, else absolute. The owner can write to copies
+    and reflinks; hard links are the objects themselves. All have the access of the objects. Files
+    that are lost are left out, and listed in the returned record. A dry run writes nothing.
 
     Raises:
-        StoreError: the folder is in use, or an object is missing.
+        StoreError: the folder is in use, an object is missing, or the disk refused.
     """
     check_target(Path(root), Path(to))
-    generation = Generations(root).read_unpruned(number)
-    rows = generation.columns("path", "sha256", "size")
-    Generations(root).check_objects(rows)
+    generations = Generations(root)
+    generation = generations.read_unpruned(number)
+    rows = generation.columns("path", "size", *COLUMNS)
+    generations.check_objects(rows)
     lost = current_losses(Path(root))
     columns = (rows.column(name) for name in ("path", "sha256", "size"))
     present = [row for row in zip(*columns, strict=True) if row[1] not in lost]
+    if not dry_run:
+        closed = generations.access().closed(rows)
+        generations.objects.close(closed)  # links and copies have the objects' modes
+        _write_folder(Path(root), [row[:2] for row in present], Path(to), mode)
     return Checkout(
         mirror=str(root),
         generation=number,
@@ -51,28 +62,12 @@ def plan_checkout(root: Path, number: int, to: Path, mode: str) -> Checkout:
     )
 
 
-def check_out(root: Path, number: int, to: Path, mode: str = SYMLINK) -> Checkout:
-    """Show a generation in the folder `to`, which appears complete, in one step.
-
-    Links are relative if the folder is in the mirror, else absolute. The owner can write to copies
-    and reflinks; hard links are the objects themselves. All have the access of the objects. Files
-    that are lost are left out, and listed in the returned record.
-
-    Raises:
-        StoreError: as `plan_checkout`, or the disk refused.
-    """
-    plan = plan_checkout(root, number, to, mode)
-    rows, left_out = Generations(root).read(number).columns("path", *COLUMNS), set(plan.lost)
-    closed = Generations(root).access().closed(rows)
-    Objects(root).close(closed)  # links and copies have the objects' modes
-    pairs = zip(rows.column("path"), rows.column("sha256"), strict=True)
+def _write_folder(root: Path, files: Iterable[tuple[str, str]], to: Path, mode: str) -> None:
     with as_store_error("checkout", f"{to} is whole, or not there"):
-        with new_folder(Path(to)) as folder:
-            files = (pair for pair in pairs if pair[0] not in left_out)
-            place_files(Path(root), files, folder, Path(to), mode)
+        with new_folder(to) as folder:
+            place_files(root, files, folder, to, mode)
             failpoint("checkout: filled")
         failpoint("checkout: named")
-    return plan
 
 
 def check_target(root: Path, to: Path) -> None:

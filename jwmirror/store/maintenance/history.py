@@ -1,6 +1,7 @@
 """The history of a file: its versions, and the generations that each was published in."""
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model.maintenance import FileHistory, FileVersion
@@ -49,7 +50,7 @@ def _follow(
             continue
         known = spans.setdefault(path, [])
         if known and path in before and known[-1].sha256 == sums[place]:
-            known[-1] = _until(known[-1], generation.number)
+            known[-1] = replace(known[-1], last=generation.number)
             continue
         entries = entries or generation.entries()
         known.append(
@@ -64,7 +65,3 @@ def _follow(
             )
         )
     return wanted
-
-
-def _until(version: FileVersion, number: int) -> FileVersion:
-    return FileVersion(**vars(version) | {"last": number})

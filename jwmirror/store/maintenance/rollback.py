@@ -10,12 +10,15 @@ from jwmirror.core.files import as_store_error
 from jwmirror.core.model.maintenance import Rollback
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
-from jwmirror.store.manifest import Entries
 
 
 def plan_rollback(root: Path, number: int) -> Rollback:
     """Return what a rollback changes. StoreError if the generation is not complete."""
-    return _planned(Generations(root), number)[0]
+    generations = Generations(root)
+    current = generations.require_current()
+    generations.check_objects(generations.read_unpruned(number).columns("path", "sha256", "size"))
+    newer = tuple(n for n in (each.number for each in generations.unpruned()) if n > number)
+    return Rollback(mirror=str(root), before=current.number, generation=number, set_aside=newer)
 
 
 def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
@@ -36,24 +39,14 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
         mirror_lock(root, "rollback", wait_s, RUN_LOCK),
         mirror_lock(root, "rollback", wait_s) as lock,
     ):
-        plan, rows = _planned(generations, number)
+        plan = plan_rollback(root, number)
         if number == plan.before:
             generations.repair_pointers()
             return plan
         needed = {plan.before, number}
-        spare = generations.spare_view(needed)
-        generations.make_current(generations.read(number), rows, spare, lock.check)
+        generation, spare = generations.read(number), generations.spare_view(needed)
+        rows = generation.columns("path", "sha256")
+        generations.make_current(generation, rows, spare, lock.check)
         failpoint("rollback: pointers moved")
         generations.remove_views(needed)
     return plan
-
-
-def _planned(generations: Generations, number: int) -> tuple[Rollback, Entries]:
-    current = generations.require_current()
-    rows = generations.read_unpruned(number).columns("path", "sha256", "size")
-    generations.check_objects(rows)
-    newer = tuple(n for n in (each.number for each in generations.unpruned()) if n > number)
-    plan = Rollback(
-        mirror=str(generations.root), before=current.number, generation=number, set_aside=newer
-    )
-    return plan, rows

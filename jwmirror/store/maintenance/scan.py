@@ -91,9 +91,11 @@ def scan_mirror(root: Path) -> MirrorScan:
                 generations[number] = generation
                 rows[number] = GenerationRows(*(columns.column(name) for name in COLUMNS))
         except StoreError as err:
-            name = PRUNED if generation.is_pruned else MANIFEST
-            expected = "a tombstone" if generation.is_pruned else generation.manifest_sha256
-            problems.append(_problem(folder, name, expected, _sum(folder / name, err)))
+            problem = _problem(folder, PRUNED, "a tombstone", str(err))
+            if not generation.is_pruned:
+                found = _sum(folder / MANIFEST)
+                problem = _problem(folder, MANIFEST, generation.manifest_sha256, found)
+            problems.append(problem)
     return MirrorScan(generations=generations, rows=rows, tombs=tombs, problems=tuple(problems))
 
 
@@ -110,13 +112,8 @@ def _parent_problems(root: Path, generation: StoredGeneration) -> Iterator[Probl
         yield _problem(head.parent, HEAD, generation.parent_sha256, found)
 
 
-def _sum(path: Path, err: StoreError | None = None) -> str:
-    """Return what is at a path: "no file", the error of a tombstone, or the file's sha256."""
-    if not path.is_file():
-        return "no file"
-    if path.name == PRUNED:
-        return str(err)
-    return sha256_of(path)
+def _sum(path: Path) -> str:
+    return sha256_of(path) if path.is_file() else "no file"
 
 
 def _problem(folder: Path, name: str, expected: str, found: str) -> Problem:
