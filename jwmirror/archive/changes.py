@@ -1,7 +1,7 @@
 """The differences between a listing and what the mirror holds, with their reasons. Pure.
 
 First the changes of a whole program, then the change of one product with its reasons, then the
-pairing of vanished products with their successors under new names, last the words for people.
+pairing of vanished products with their successors under new names.
 """
 
 from collections import defaultdict
@@ -33,7 +33,6 @@ EVIDENCE = {  # fields that show new content -> their names in reasons
     **{field: field for field in ("checksum", "validator", "size")},
     **PEDIGREE,
 }
-SHORT = 8  # characters of a checksum that people see
 
 
 def compare_listing(
@@ -288,22 +287,3 @@ _PAIRING_RULES = (  # key of a product; whether the latest of several may be cho
     (_content, False),
     (_name_without_target, False),
 )
-
-
-# ---- words -----------------------------------------------------------------------------------
-
-
-def describe_change(change: Change) -> str:
-    """Return one line for people: what happened to which file, and why."""
-    reasons = ", ".join(
-        f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
-        for reason in change.reasons
-    )
-    return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"
-
-
-def _shortened(value: str) -> str:
-    """Return a value as people see it: checksums are cut short."""
-    bare = value.removeprefix("sha256:").strip('"')
-    is_checksum = len(bare) >= 32 and all(letter in "0123456789abcdef" for letter in bare)
-    return f"{bare[:SHORT]}.." if is_checksum else value or "-"

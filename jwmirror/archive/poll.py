@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
-from jwmirror.archive.changes import compare_listing, describe_change
+from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
@@ -30,6 +30,7 @@ from jwmirror.core.model import (
 )
 
 NAME_DIGITS = 16  # of the digest in an order's name
+SHORT = 8  # characters of a checksum in the log
 
 log = logging.getLogger(__name__)
 
@@ -236,6 +237,22 @@ def _log(result: ProgramPoll, selected: int) -> None:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
     if result.doubt:
         log.warning("%s", result.doubt)
+
+
+def describe_change(change: Change) -> str:
+    """Return one line for people: what happened to which file, and why."""
+    reasons = ", ".join(
+        f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
+        for reason in change.reasons
+    )
+    return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"
+
+
+def _shortened(value: str) -> str:
+    """Return a value as people see it: checksums are cut short."""
+    bare = value.removeprefix("sha256:").strip('"')
+    is_checksum = len(bare) >= 32 and all(letter in "0123456789abcdef" for letter in bare)
+    return f"{bare[:SHORT]}.." if is_checksum else value or "-"
 
 
 def group_into_orders(poll: Poll, fetched: Iterable[Version]) -> Orders:

@@ -38,13 +38,11 @@ def download(
     """Download a file into `folder`; it is left there only if every check passes.
 
     A cut body is resumed where that is safe, or requested again. So is a wrong one, unless the
-    same bytes come twice: then they go to `quarantine` (if given). What may be resumed later is
-    left under the request's key, with its record. Raises ArchiveError (also WithheldError and
-    RejectedError), and OSError when the disk refuses.
+    same bytes come twice: then they go to `quarantine` (if given). Bytes that may be resumed later
+    are left. Raises ArchiveError (or WithheldError, RejectedError), and OSError of the disk.
     """
-    halt = halt or client.halt
     path = folder / f"{request.key or uuid.uuid4().hex}{PART_SUFFIX}"
-    state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=halt)
+    state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=halt or client.halt)
     if leftover := _verified_leftover(state):
         return leftover
     attempts = client.timeouts.bodies
@@ -73,7 +71,7 @@ def download(
         except BaseException:
             state.remove_file()
             raise
-        halt.wait(client.timeouts.backoff_s)
+        state.halt.wait(client.timeouts.backoff_s)
     raise download_error(request, "cut again and again", "its parts did not fit together")
 
 

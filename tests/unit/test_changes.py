@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.changes import compare_listing, describe_change
+from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.poll import VanishPolicy, vanish_doubt, without_vanished
+from jwmirror.archive.poll import VanishPolicy, describe_change, vanish_doubt, without_vanished
 from jwmirror.core.model import (
     GONE,
     NEW,
