@@ -8,6 +8,9 @@ import pytest
 
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure
+from jwmirror.net.download import download
+from jwmirror.net.http import HttpClient
+from jwmirror.net.request import DownloadRequest
 from tests.setup.file_server import (  # noqa: F401
     HASTY,
     FileServer,
@@ -134,6 +137,18 @@ def test_a_cut_body_is_asked_for_again(server, fetch, image):
 
     assert arrived.path.read_bytes() == image
     assert len(server.requests) == 2
+
+
+def test_bytes_of_a_cut_body_are_counted_back(server, image, tmp_path):
+    """The progress of a file that is fetched again is its size, not more."""
+    server.put(RATE, body(image[:5000], Content_Length=str(len(image))), body(image))
+    request = DownloadRequest(filename=RATE, url=f"{server.url}/{RATE}")
+    counts: list[int] = []
+
+    download(HttpClient(1, HASTY), request, tmp_path, on_bytes=counts.append)
+
+    assert min(counts) < 0
+    assert sum(counts) == len(image)
 
 
 @pytest.mark.parametrize("trouble", [slowly(b"x" * 200), silently])

@@ -1,4 +1,4 @@
-"""The wire: proxies, waits and limits as the environment and the server ask for, within bounds."""
+"""The HTTP client: proxies, waits and limits as the environment and the server ask for, within bounds."""
 
 import threading
 import time
@@ -50,8 +50,8 @@ def test_retry_after_that_says_nothing_is_no_error(asked):
     assert waited(Timeouts(backoff_s=0.0), answer(asked)) < 1
 
 
-def test_who_waits_to_ask_again_gives_up_when_the_line_is_closed(archive):
-    """A wait of a minute ends at once when nobody wants the answer any more."""
+def test_a_waiting_retry_gives_up_when_the_client_is_closed(archive):
+    """A wait of a minute ends at once when the client is closed."""
     archive.fault(RATE, faults.busy(503, 60))
     client = HttpClient(1, Timeouts())
     threading.Timer(0.1, client.close).start()
