@@ -1,4 +1,4 @@
-"""The HTTP client: proxies, waits and limits as the environment and the server ask for, within bounds."""
+"""The HTTP client: proxies, waits and limits, as environment and server name them, within bounds."""
 
 import threading
 import time
