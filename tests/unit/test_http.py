@@ -1,4 +1,4 @@
-"""The HTTP client: proxies, waits and limits, as environment and server name them, within bounds."""
+"""The HTTP client: proxies, waits and limits, as environment and server name them."""
 
 import threading
 import time
