@@ -10,8 +10,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import read
@@ -21,31 +21,29 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
 COLUMNS = ("sha256", "identity", "product_uri", "product_exclusive", "key")
+# what the access to a row depends on: sha256 and identity; of a product its URI, and whether it is
+# exclusive (None: unknown); of a result its key
+Content = tuple[str, str, str | None, bool | None, str]
 
 log = logging.getLogger(__name__)
 
 
-class Content(NamedTuple):
-    """What the access to one row of a manifest depends on."""
-
-    sha256: str
-    identity: str = ""
-    uri: str | None = None  # of a product of MAST
-    is_exclusive: bool | None = None  # as MAST said then; None: not known
-    key: str = ""  # of a result
-
-
 def row_contents(rows: Entries) -> list[Content]:
     """Return what access depends on, row by row; of the columns, COLUMNS are needed."""
-    return [*map(Content, *(rows.column(name) for name in COLUMNS))]
+    return list(zip(*(rows.column(name) for name in COLUMNS), strict=True))
 
 
 def has_access_changed(old: Entries, new: Entries) -> bool:
     """Return whether MAST released or closed a product that both states have."""
-    before = {row.uri: row.is_exclusive for row in row_contents(old)}
-    return any(
-        before.get(row.uri, row.is_exclusive) != row.is_exclusive for row in row_contents(new)
+    before, after = set(_exclusive_uris(old)), set(_exclusive_uris(new))
+    changed = before ^ after
+    return bool(changed) and not changed.isdisjoint(
+        set(old.column("product_uri")).intersection(new.column("product_uri"))
     )
+
+
+def _exclusive_uris(rows: Entries) -> Iterable[str]:
+    return compress(rows.column("product_uri"), rows.column("product_exclusive"))
 
 
 def report_page(root: Path, number: int) -> Path:
@@ -71,8 +69,9 @@ class Access:
         self._provenance = Provenance(root)
         self._history, self._has_history = history, False
         self._exclusive: dict[str, bool] = {}  # by URI
-        self._uris: dict[str, set[str]] = defaultdict(set)  # by sha256 and by identity
-        self._keys: dict[str, set[str]] = defaultdict(set)  # by sha256 and by identity
+        self._public_contents: set[str] = set()  # sha256 and identities of public products
+        self._closed_contents: set[str] = set()  # of exclusive ones
+        self._keys: dict[str, set[str]] = defaultdict(set)  # by sha256 and identity of a result
         self._closed: dict[str, bool] = {}  # by key
         self._add(newest)
 
@@ -100,7 +99,7 @@ class Access:
         for number, rows in self._history():
             hidden = self._closed_of(rows)
             closed |= hidden
-            seen.update(row.sha256 for row in rows)
+            seen.update(sha256 for sha256, *_ in rows)
             with suppress(FileNotFoundError):
                 report_page(self._root, number).chmod(0o600 if hidden else 0o644)
         self._objects.close(closed)
@@ -111,19 +110,22 @@ class Access:
 
     def _closed_of(self, rows: Iterable[Content]) -> set[str]:
         return {
-            row.sha256
-            for row in rows
-            if (self._is_exclusive(row.uri) if row.uri else self._is_closed(row.key))
+            sha256
+            for sha256, _, uri, _, key in rows
+            if (self._is_exclusive(uri) if uri else self._is_closed(key))
         }
 
     def _add(self, rows: Iterable[Content]) -> None:
         """Add rows to the tables; what earlier ones say of MAST's access stays."""
-        for row in rows:
-            if row.uri and row.is_exclusive is not None:
-                self._exclusive.setdefault(row.uri, row.is_exclusive)
-            source, sources = (row.uri, self._uris) if row.uri else (row.key, self._keys)
-            for content in {row.sha256, row.identity} - {""}:
-                sources[content].add(source)
+        for sha256, identity, uri, is_exclusive, key in rows:
+            if not uri:
+                self._keys[sha256].add(key)
+                self._keys[identity].add(key)
+                continue
+            is_exclusive = self._exclusive.setdefault(uri, is_exclusive is not False)
+            contents = self._closed_contents if is_exclusive else self._public_contents
+            contents.add(sha256)
+            contents.add(identity)
 
     def _is_exclusive(self, uri: str) -> bool:
         if uri not in self._exclusive and not self._has_history:
@@ -151,10 +153,12 @@ class Access:
 
     def _is_closed_input(self, item: Input, key: str) -> bool:
         """Return whether an input is closed: by its bytes or, if these are gone, its science."""
-        for content in (item.sha256, item.identity):
-            uris, keys = self._uris.get(content, set()), self._keys.get(content, set()) - {key}
-            if uris or keys:
-                return any(map(self._is_exclusive, uris)) or any(map(self._is_closed, keys))
+        for content in filter(None, (item.sha256, item.identity)):
+            if content in self._closed_contents:
+                return True
+            keys = self._keys.get(content, set()) - {key}
+            if keys or content in self._public_contents:
+                return any(map(self._is_closed, keys))
         if not self._has_history:
             self._add_history()
             return self._is_closed_input(item, key)
@@ -170,10 +174,13 @@ class Access:
     def _add_history(self) -> None:
         """Add the rows of all generations, and all results on record."""
         self._has_history = True
+        unknown: list[Content] = []
         for _, rows in self._history():
-            self._add(rows)
+            self._add(row for row in rows if not row[2] or row[3] is not None)
+            unknown += [row for row in rows if row[2] and row[3] is None]
+        self._add(unknown)  # last, for another generation may know more of the same product
         for path in self._provenance.folder.glob("*.json"):
             with suppress(StoreError):
                 record = self._provenance.read(path.stem)
                 files = record.files if record else ()
-                self._add(Content(file.sha256, file.identity, key=path.stem) for file in files)
+                self._add((file.sha256, file.identity, None, None, path.stem) for file in files)

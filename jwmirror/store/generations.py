@@ -278,7 +278,7 @@ class Generations:
                 generation = self.read(number)
                 if generation.is_pruned:
                     kept = read_tombstone(generation.folder).kept
-                    yield number, [Content(each.sha256, uri=each.uri) for each in kept]
+                    yield number, [(each.sha256, "", each.uri, None, "") for each in kept]
                 else:
                     yield number, row_contents(generation.columns(*COLUMNS))
 

@@ -1,4 +1,4 @@
-"""Records of what is looked at, repaired, removed and exported."""
+"""Records of verification, repair, pruning, exports, adoption, history, pins and rollback."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jwmirror.core.model.product import Reason
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Problem:
-    """One thing in a mirror that is not as it must be."""
+    """One thing in a mirror that is not as its records say."""
 
     kind: str  # generation, manifest, object, pointer, view, pin, provenance
     path: str  # below the mirror
@@ -18,28 +18,28 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was looked at, and what is wrong with it."""
+    """What was checked, and the problems found."""
 
     mirror: str
     is_full: bool
-    generations: int  # whose rows can be had
-    objects: int  # that must be there
-    bytes: int  # of them
+    generations: int  # unpruned and undamaged
+    objects: int  # that must exist
+    bytes: int  # of these objects
     problems: tuple[Problem, ...]  # sorted
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepairOutcome:
-    """What came of one problem."""
+    """What was done about one problem."""
 
     problem: Problem
-    is_mended: bool
+    is_mended: bool  # whether it is repaired
     done: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RepairReport:
-    """What was looked at, and what came of each problem; in a plan, what would be tried."""
+    """What was done about each problem; in a preview, what would be tried."""
 
     mirror: str
     is_full: bool
@@ -48,7 +48,7 @@ class RepairReport:
 
 @dataclass(frozen=True)
 class RetainedVersion:
-    """One version that stays though its generation was pruned: the newest of its product."""
+    """The newest version of a product, which stays though its generation was pruned."""
 
     uri: str
     path: str  # in the generation's view
@@ -58,11 +58,11 @@ class RetainedVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class PrunedObject:
-    """An object to be removed, as it was seen when that was decided."""
+    """An object to be removed, as it was when the plan was made."""
 
     sha256: str
     size: int  # bytes
-    touched: int  # ns, its file's mtime: whoever takes the same bytes in again touches it
+    touched: int  # ns, mtime; a process that takes the same bytes in again changes it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +72,8 @@ class Pruning:
     mirror: str
     policy: str
     kept: dict[str, str]  # generation -> why
-    generations: tuple[int, ...]  # to be given up
-    newest: dict[
-        str, tuple[RetainedVersion, ...]
-    ]  # of those: what stays as the newest of its product
+    generations: tuple[int, ...]  # to be pruned
+    newest: dict[str, tuple[RetainedVersion, ...]]  # of these generations, what stays
     objects: tuple[PrunedObject, ...]
     bytes: int  # of the objects
     records: tuple[str, ...]  # keys of provenance
@@ -85,7 +83,7 @@ class Pruning:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """A generation's view in a folder of its own."""
+    """A generation's view in another folder."""
 
     mirror: str
     generation: int
@@ -94,27 +92,27 @@ class Checkout:
     mode: str
     files: int
     bytes: int
-    lost: tuple[str, ...]  # paths that are left out: their objects are written down as lost
+    lost: tuple[str, ...]  # paths that are left out because their objects are lost
 
 
 @dataclass(frozen=True, kw_only=True)
 class BagReport:
-    """A bag, and what is in it."""
+    """A bag and its contents."""
 
     mirror: str
     generation: int
-    name: str  # the pin that keeps the generation
+    name: str  # of the pin that the generation got
     to: str
     mode: str
     files: int
     bytes: int
     left_out: tuple[str, ...]  # paths of exclusive files
-    lost: tuple[str, ...]  # paths of files whose objects are written down as lost
+    lost: tuple[str, ...]  # paths of files whose objects are lost
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptedFile:
-    """What became of one file."""
+    """Whether one file was adopted, and why not."""
 
     file: str
     is_adopted: bool
@@ -123,55 +121,55 @@ class AdoptedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptionReport:
-    """What became of the files in a folder."""
+    """What was done with the files in a folder."""
 
     mirror: str
     folder: str
     files: tuple[AdoptedFile, ...]  # by name
-    bytes: int  # of what was adopted
-    receipt: str  # below the mirror; "" where nothing was adopted, or in a dry run
+    bytes: int  # of the adopted files
+    receipt: str  # path below the mirror; "" if nothing was adopted, and in a dry run
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileVersion:
-    """One content of a file, in generations that follow each other."""
+    """One content of a file, in consecutive generations."""
 
     path: str
     sha256: str
     size: int  # bytes
-    first: int  # generation; of those that were not pruned
-    first_at: str  # ISO, UTC: when it was published
+    first: int  # number of the first unpruned generation with it
+    first_at: str  # ISO, UTC: when that was published
     last: int
-    entry: Entry  # as the first of them has it
-    reasons: tuple[Reason, ...] = ()  # why it is not as the version before
+    entry: Entry  # its row in the first generation
+    reasons: tuple[Reason, ...] = ()  # how it differs from the version before
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileHistory:
-    """All versions of the files of a name, by path, oldest first."""
+    """All versions of some files, sorted by path, oldest first."""
 
     mirror: str
-    generations: tuple[int, ...]  # that were looked at
+    generations: tuple[int, ...]  # that were read
     versions: tuple[FileVersion, ...]
-    kept: dict[str, tuple[RetainedVersion, ...]]  # pruned generation -> what of these files it left
+    kept: dict[str, tuple[RetainedVersion, ...]]  # by pruned generation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """A name of a generation: what its file in pins/ says."""
+    """A name of a generation, as recorded in pins/."""
 
     name: str
     generation: int
-    kind: str  # "pin", or "frozen": a bag was made of it
+    kind: str  # "pin", or "frozen" if a bag was made
     made_at: str  # ISO, UTC
-    place: str = ""  # frozen: where the bag was written
+    place: str = ""  # of the bag
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollback:
-    """What a rollback does, or did."""
+    """What a rollback changes."""
 
     mirror: str
     before: int  # the generation that was current
-    generation: int  # the one that is current after it
-    set_aside: tuple[int, ...]  # newer generations; they stay, and can be gone back to
+    generation: int  # the generation that is current after it
+    set_aside: tuple[int, ...]  # newer generations; they stay, and can become current again
