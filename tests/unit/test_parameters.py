@@ -137,7 +137,7 @@ def test_two_values_of_one_parameter_in_one_place_are_a_mistake(twice):
     (line,) = parameter_mistakes(twice, PLACE)
 
     same = {"detector1": {"jump": {"skip": True}, "steps": {"jump": {"skip": True}}}}
-    assert line == f"{PLACE}: sets detector1.jump.edge_size twice, to 5 and to 7; say it once."
+    assert line == f"{PLACE}: sets detector1.jump.edge_size twice, to 5 and to 7; set it once."
     assert parameter_mistakes(same, PLACE) == []
 
 

@@ -1,6 +1,6 @@
-"""Mistakes in parameters, as sentences: held to stpipe's own specs, and to what stpipe lets pass.
+"""Mistakes in parameters, found by stpipe's specifications and by rules that stpipe lacks.
 
-Needs no data and no CRDS; imports jwst, which takes seconds.
+Needs no data and no CRDS. Importing jwst takes seconds.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,8 +18,8 @@ from jwmirror.pipeline.parameters.resolution import (
 )
 from jwmirror.pipeline.usercode import files, hooks
 
-NAME = "jw"  # begins the names of a stage's files; others are not collected
-OUTPUTS = frozenset(  # parameters that name one, for whatever exposure
+NAME = "jw"  # begins the names of a stage's products; other files are not stored
+OUTPUTS = frozenset(  # parameters that name an output file, the same for all exposures
     [
         "dark_output",
         "opt_name",
@@ -33,10 +33,10 @@ OUTPUTS = frozenset(  # parameters that name one, for whatever exposure
 def parameter_mistakes(
     parameters: Mapping[str, Any], place: str, base: Path | None = None
 ) -> list[str]:
-    """Every mistake in a config's parameters at once, as sentences; needs no data and no CRDS.
+    """Return every mistake in a config's parameters, as sentences.
 
-    `place` says where in the config they stand ("recipes.deep.parameters"). Files and hooks are
-    looked for in `base`, by default the working directory.
+    `place` is their place in the config ("recipes.deep.parameters"). Files and hooks are looked for
+    in `base`, by default the working directory.
     """
     base = Path(base or "").absolute()
     found = []
@@ -49,14 +49,14 @@ def parameter_mistakes(
         else:
             found += _pipeline_mistakes(spec_of(pipeline), content, where, base)
     whole = {name: content for name, content in parameters.items() if isinstance(content, Mapping)}
-    for leaf, one, other in contradictions(whole):
-        name = ".".join(filter(None, leaf))
-        found.append(f"{place}: sets {name} twice, to {one!r} and to {other!r}; say it once.")
+    for path, one, other in contradictions(whole):
+        name = ".".join(filter(None, path))
+        found.append(f"{place}: sets {name} twice, to {one!r} and to {other!r}; set it once.")
     return found
 
 
 def _no_pipeline(place: str, name: str) -> str:
-    """What was meant by a name that is no pipeline's: perhaps a step, without its pipeline."""
+    """Return a message for a name that is not a pipeline, but perhaps a step."""
     if owners := registry.pipelines_with_step(name):
         return (
             f"{place}: {name} is a step of {', '.join(owners)}; write {owners[0]}: {{{name}: ...}}."
@@ -79,7 +79,7 @@ def _pipeline_mistakes(
 def _member_mistakes(
     spec: Any, content: Mapping[str, Any], place: str, base: Path
 ) -> Iterator[str]:
-    """Of a pipeline's own parameters and steps, side by side."""
+    """Yield the mistakes in a pipeline's own parameters and steps."""
     steps = spec["steps"]
     own = [name for name in spec if name != "steps"]
     for name, value in content.items():
@@ -96,18 +96,18 @@ def _member_mistakes(
         elif name not in own:
             yield f"{where}: {unknown_name('parameter or step', name, _settable([*own, *steps]))}"
         elif name == "skip":
-            yield f"{where}: a whole pipeline is left out by the recipe's stages; remove skip."
+            yield f"{where}: to omit a whole pipeline, use the recipe's stages; remove skip."
         else:
             yield from _value_mistakes(spec, name, value, where, base)
 
 
 def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
-    """Of one step; master_background_mos of spec2 has steps of its own."""
+    """Yield the mistakes in one step; master_background_mos of spec2 has its own steps."""
     for name, value in content.items():
         if name in spec.sections:
             yield from _inner_mistakes(spec[name], value, f"{place}.{name}", base)
         elif any(name in spec[section] for section in spec.sections):
-            yield f"{place}.{name}: it is a step of this step; write it under steps."
+            yield f"{place}.{name}: is a step of this step; write it under steps."
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
@@ -115,7 +115,7 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
-    """Of the steps of a step."""
+    """Yield the mistakes in the steps of a step."""
     if not isinstance(content, Mapping):
         yield f"{place}: expected steps and their parameters, found {content!r}."
         return
@@ -129,12 +129,12 @@ def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterato
 
 
 def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) -> Iterator[str]:
-    """What stpipe's own validation has against one value; and what jwmirror has."""
+    """Yield the mistakes in one value: by stpipe's validation, then by jwmirror's rules."""
     from configobj import ConfigObj
     from stpipe.config_parser import ValidationError, config_from_dict
 
     if name in FILES or name in NAMING:
-        yield f"{place}: jwmirror decides where files go and how they are called; remove {name}."
+        yield f"{place}: jwmirror sets the locations and names of files; remove {name}."
         return
     alone = ConfigObj(list_values=False, interpolation=False)
     alone[name] = spec[name]
@@ -146,14 +146,14 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         return
     if is_parallel(name, value):
         yield (
-            f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures side by "
-            "side, and the processes that jwst would add compete with them; remove it, and give "
+            f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures in "
+            "parallel, and further processes of jwst would compete with them; remove it, and give "
             "snakemake more cores instead."
         )
     if name in OUTPUTS and str(value) not in ("", "None") and not str(value).startswith(NAME):
         yield (
-            f"{place}: found {value!r}: of a stage, files are kept whose name begins with the "
-            f"exposure's, and one of this name would be lost; remove {name}."
+            f"{place}: found {value!r}: only files whose names begin with the exposure's are "
+            f"stored, so a file of this name would be lost; remove {name}."
         )
     yield from files.file_mistakes(name, value, place, base)
     if name in hooks.KINDS:

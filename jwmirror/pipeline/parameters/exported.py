@@ -1,4 +1,4 @@
-"""Parameters in a file that strun or export_config wrote (ASDF, or .cfg as of old), read back."""
+"""Parameters in files that strun or export_config wrote (ASDF, or the older .cfg)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +10,13 @@ from jwmirror.pipeline.parameters.resolution import FILES, NAMING
 
 
 def read_exported(path: Path, pipeline: str, step: str = "") -> dict[str, Any]:
-    """What a file says of a pipeline, or of one step: {parameter: value, "steps": {...}}.
+    """Return the parameters of a pipeline, or of one step, in a file.
 
-    Without the parameters that say where files go and how they are called, which every such file
-    has. ConfigError for a file that cannot be read, or is of another pipeline.
+    The form is {parameter: value, "steps": {...}}. Parameters of file locations and names, which
+    every such file has, are left out.
+
+    Raises:
+        ConfigError: the file cannot be read, or belongs to another pipeline.
     """
     content = _content(path)
     _check_class(path, content, pipeline, step)
@@ -44,13 +47,13 @@ def _check_class(path: Path, content: Mapping[str, Any], pipeline: str, step: st
         fits = bool(step) and "steps" not in content
     if not fits:
         wanted = f"the step {step}" if step else pipeline
-        raise ConfigError([f"{path} holds the parameters of {found}, expected those of {wanted}"])
+        raise ConfigError([f"{path} has the parameters of {found}, expected those of {wanted}"])
 
 
 def _kept(path: Path, content: Mapping[str, Any], step: str = "") -> dict[str, Any]:
     if content.get("config_file"):
         further = content["config_file"]
-        what = f"{path}: {step or 'it'} goes on in {further}, which is not followed"
+        what = f"{path}: {step or 'it'} includes {further}, and included files are not read"
         raise ConfigError([f"{what}; name that file in the recipe (from: {further})"])
     kept = {
         name: value

@@ -1,7 +1,7 @@
-"""Parameters of pipelines, in stpipe's names: made effective for an exposure, and resolved.
+"""Parameters of pipelines, by stpipe's names: normal form, effective values, and resolution.
 
-In the normal form, a pipeline has its own parameters, and under "steps" those of each step. A step
-may also stand beside the pipeline's own parameters, as people write it in a config.
+In the normal form, a pipeline has its own parameters, and those of each step under "steps". In a
+config, steps may also be written next to the pipeline's own parameters.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ from jwmirror.core.model import Recipe, Where
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.usercode import between, hooks
 
-FILES = frozenset(  # where files go, and under which names: jwmirror's affair, not in the key
+FILES = frozenset(  # locations and names of files: jwmirror sets them, and they are not in the key
     [
         "output_file",
         "output_dir",
@@ -28,9 +28,9 @@ FILES = frozenset(  # where files go, and under which names: jwmirror's affair, 
     ]
 )
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
-IDLE = frozenset({"skip", "save_results"})  # do nothing for a whole pipeline: it runs, and saves
+IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
-WITHIN = ".steps."  # between a step and one of its own steps
+WITHIN = ".steps."  # between a step and one of its own steps, in a path
 ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 
 
@@ -38,28 +38,28 @@ ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itse
 
 
 def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The normal form of parameters as a config or a notebook writes them."""
+    """Return the normal form of parameters as a config or a notebook writes them."""
     return _tree(flatten(parameters))
 
 
 def flatten(parameters: Mapping[str, Any]) -> dict[ParameterPath, Any]:
-    """Each value that parameters set, in whichever form they are written."""
-    return dict(_said(parameters))
+    """Return each value that parameters set, by its path, in whichever form they are written."""
+    return dict(_values(parameters))
 
 
 def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any, Any]]:
-    """What is set to two values in one place, by two forms or names: only the last would count."""
+    """Yield parameters that are set to two values, in two forms or under two names."""
     known: dict[ParameterPath, Any] = {}
-    for leaf, value in _said(parameters):
-        if leaf in known and known[leaf] != value:
-            yield leaf, known[leaf], value
-        known[leaf] = value
+    for path, value in _values(parameters):
+        if path in known and known[path] != value:
+            yield path, known[path], value
+        known[path] = value
 
 
-def _said(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any]]:
+def _values(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any]]:
     for written, content in parameters.items():
-        for place, value in _in_pipeline(content):
-            yield (registry.pipeline_name(str(written)), *place), _writable(value)
+        for step_and_name, value in _in_pipeline(content):
+            yield (registry.pipeline_name(str(written)), *step_and_name), _writable(value)
 
 
 def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -74,61 +74,65 @@ def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], 
 
 
 def _in_step(step: str, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Of a step, and of its own steps (master_background_mos.steps.photom)."""
+    """Yield the values of a step, and of its own steps (master_background_mos.steps.photom)."""
     for name, value in content.items():
         if name == "steps" and isinstance(value, Mapping):
-            for inner, each in value.items():
-                if isinstance(each, Mapping):
-                    yield from _in_step(f"{step}{WITHIN}{inner}", each)
+            for inner, of_inner in value.items():
+                if isinstance(of_inner, Mapping):
+                    yield from _in_step(f"{step}{WITHIN}{inner}", of_inner)
         else:
             yield (step, name), value
 
 
-def _tree(found: Mapping[ParameterPath, Any]) -> dict[str, Any]:
+def _tree(values: Mapping[ParameterPath, Any]) -> dict[str, Any]:
+    """Return values as nested dicts, in normal form."""
     tree: dict[str, Any] = {}
-    for (pipeline, step, name), value in found.items():
-        place = tree.setdefault(pipeline, {"steps": {}})
-        for each in step.split(WITHIN) if step else ():
-            place = place.setdefault("steps", {}).setdefault(each, {})
-        place[name] = value
+    for (pipeline, steps, name), value in values.items():
+        node = tree.setdefault(pipeline, {"steps": {}})
+        for step in steps.split(WITHIN) if steps else ():
+            node = node.setdefault("steps", {}).setdefault(step, {})
+        node[name] = value
     return tree
 
 
-# ---- what a recipe says for one exposure -----------------------------------------------------
+# ---- of a recipe, for one exposure -------------------------------------------------------------
 
 
 def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
-    """A recipe's parameters for an exposure, in normal form; more specific where-blocks win.
+    """Return a recipe's parameters for an exposure, in normal form.
 
-    What was set on the command line wins over all. Raises ConfigError where equally specific blocks
-    set one parameter to different values.
+    Where-blocks with more keys override those with fewer; the command line overrides all.
+
+    Raises:
+        ConfigError: two blocks with equally many keys set one parameter to different values.
     """
-    said = {leaf: (0, value) for leaf, value in flatten(recipe.parameters).items()}
-    last = flatten(recipe.settings)
-    ties = {}
+    ranked = {path: (0, value) for path, value in flatten(recipe.parameters).items()}
+    settings = flatten(recipe.settings)
+    ties: dict[ParameterPath, tuple[Any, Any]] = {}
     for block in recipe.where:
         if not applies(block, header):
             continue
         rank = len(block.match)
-        for leaf, value in flatten(block.parameters).items():
-            best = said.get(leaf, (0, None))
-            if rank > best[0]:
-                ties.pop(leaf, None)
-            elif rank == best[0] and value != best[1]:
-                ties[leaf] = (best[1], value)
-            if rank >= best[0]:
-                said[leaf] = (rank, value)
-    mistakes = [_tie(recipe.name, leaf, *ties[leaf]) for leaf in ties if leaf not in last]
+        for path, value in flatten(block.parameters).items():
+            best_rank, best = ranked.get(path, (0, None))
+            if rank > best_rank:
+                ties.pop(path, None)
+            elif rank == best_rank and value != best:
+                ties[path] = (best, value)
+            if rank >= best_rank:
+                ranked[path] = (rank, value)
+    mistakes = [_tie(recipe.name, path, *ties[path]) for path in ties if path not in settings]
     if mistakes:
         raise ConfigError(mistakes)
-    joined = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
-    return _tree({leaf: value for leaf, (_, value) in said.items()} | last | joined)
+    functions = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
+    values = {path: value for path, (_, value) in ranked.items()}
+    return _tree(values | settings | functions)
 
 
 def parameter_layers(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What a recipe says for an exposure, in normal form, place by place; later ones win."""
-    joined = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
-    yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | joined)
+    """Yield a recipe's parameters for an exposure by source, in normal form; later ones win."""
+    functions = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
+    yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | functions)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
         if applies(block, header):
             where = describe_match(block.match)
@@ -136,11 +140,11 @@ def parameter_layers(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[st
     yield f"set for recipe {recipe.name}", normalise(recipe.settings)
 
 
-def _tie(recipe: str, leaf: ParameterPath, one: Any, other: Any) -> str:
+def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:
     return (
         f"recipes.{recipe}.where: two equally specific blocks match one exposure and set "
-        f"{'.'.join(part for part in leaf if part)} to {one!r} and to {other!r}; "
-        "give the one that shall win one more match key."
+        f"{'.'.join(filter(None, path))} to {one!r} and to {other!r}; "
+        "add a match key to the block that should win."
     )
 
 
@@ -149,24 +153,26 @@ def applies(block: Where, header: str) -> bool:
     return matches(criteria_of(block.match), partial(headers.header_value, header))
 
 
-# ---- resolving -------------------------------------------------------------------------------
+# ---- of a pipeline, complete -------------------------------------------------------------------
 
 
 def resolve(
     pipeline: str, layers: Iterable[Mapping[str, Any]], idle: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """Every parameter of a pipeline: stpipe's defaults under the layers, later ones on top.
+    """Return every parameter of a pipeline: stpipe's defaults, overridden by the layers in order.
 
-    A skipped step has just {"skip": True} and its hooks, which stpipe runs all the same; a step in
-    `idle` has nothing; what only says where files go is left out, and maximum_cores is one.
-    Raises ConfigError where stpipe does not accept a value.
+    A skipped step has only {"skip": True} and its hooks, which stpipe runs all the same. Steps in
+    `idle` and parameters of file locations are left out. maximum_cores is "none".
+
+    Raises:
+        ConfigError: stpipe does not accept a value.
     """
     from stpipe.config_parser import ValidationError, config_from_dict
 
     merged: dict[str, Any] = {"steps": {}}
     for layer in layers:
-        _lay(merged, layer)
-    spec, joined = spec_of(pipeline), merged.pop(hooks.BETWEEN, None)
+        _merge(merged, layer)
+    spec, functions = spec_of(pipeline), merged.pop(hooks.BETWEEN, None)
     try:
         whole = config_from_dict(merged, spec).dict()
     except ValidationError as err:
@@ -177,40 +183,41 @@ def resolve(
         if name not in idle
     }
     own = _own({**whole, "skip": False}, spec)
-    found = {name: own[name] for name in own if name not in IDLE} | {"steps": steps}
-    return found | ({hooks.BETWEEN: list(joined)} if joined else {})
+    resolved = {name: own[name] for name in own if name not in IDLE} | {"steps": steps}
+    return resolved | ({hooks.BETWEEN: list(functions)} if functions else {})
 
 
-def _lay(under: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Lay a pipeline's parameters (normal form, or read from a pars reference) over others."""
+def _merge(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Override parameters by a layer (in normal form, or from a parameter reference), in place."""
     for name, value in layer.items():
         if name == "steps":
             for step, content in value.items():
-                _lay(under.setdefault("steps", {}).setdefault(step, {}), content)
+                _merge(merged.setdefault("steps", {}).setdefault(step, {}), content)
         elif name not in NAMING:
-            under[name] = value
+            merged[name] = value
 
 
 def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+    """Return the parameters of one step, or of the pipeline itself, in the types of their spec."""
     if parameters.get("skip"):
         return {"skip": True} | {k: parameters[k] for k in hooks.KINDS if parameters.get(k)}
-    found = {
+    own = {
         name: "none" if is_parallel(name, value) else _typed(value, spec[name])
         for name, value in parameters.items()
         if name not in FILES and name not in NAMING and name != "steps"
     }
     inner = parameters.get("steps", {})  # master_background_mos has steps of its own
     steps = {step: _own(values, spec["steps"][step]) for step, values in inner.items()}
-    return found | {"steps": steps} if steps else found
+    return own | {"steps": steps} if steps else own
 
 
 def is_parallel(name: str, value: Any) -> bool:
-    """Whether jwst would start processes of its own; the result would be the same."""
+    """Return whether jwst would start further processes; the result would be the same."""
     return name == "maximum_cores" and str(value).lower() not in SERIAL
 
 
 def _typed(value: Any, check: str) -> Any:
-    """The value in its type: stpipe lets 5 pass as the float that it equals, a key must not."""
+    """Return a value in the type of its spec: stpipe accepts 5 for 5.0, but keys would differ."""
     if isinstance(value, int) and check.startswith("float("):
         return float(value)
     if isinstance(value, int) and check.startswith("boolean("):
@@ -219,13 +226,13 @@ def _typed(value: Any, check: str) -> Any:
 
 
 def _writable(value: Any) -> Any:
-    """The value with infinities and NaN as texts, which stpipe reads; in JSON they become null."""
+    """Return a value with infinities and NaN as text, which stpipe reads; JSON has only null."""
     if isinstance(value, list | tuple):
-        return [_writable(each) for each in value]
+        return [_writable(element) for element in value]
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 @cache
 def spec_of(pipeline: str) -> Any:
-    """stpipe's specification of a pipeline with its steps: {name: "float(default=4.0)"...}."""
+    """Return stpipe's specification of a pipeline and its steps: {name: "float(default=4.0)"}."""
     return registry.pipeline_class(pipeline).load_spec_file()

@@ -1,4 +1,4 @@
-"""All parameters of the installed jwst that a recipe may set, read from stpipe's own specs."""
+"""Parameters of the installed jwst that a recipe may set, and the header values that exist."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
-ALONE = ("none", "'1'")  # maximum_cores that start no further processes
+ALONE = ("none", "'1'")  # values of maximum_cores that start no further processes
 LIMITED = frozenset({"integer", "float"})  # kinds whose bare arguments are minimum and maximum
 
 
@@ -40,7 +40,7 @@ def _parameters(spec: Any, is_whole: bool) -> Iterator[Parameter]:
 
 
 def _parameter(name: str, check: str, comment: str) -> Parameter:
-    """Of a check such as float(default=4.0,min=0)."""
+    """Return the parameter that a check such as float(default=4.0,min=0) describes."""
     text = " ".join(comment.lstrip("# ").split())
     try:
         call = ast.parse(check.strip().rstrip(","), mode="eval").body
@@ -64,7 +64,7 @@ def _parameter(name: str, check: str, comment: str) -> Parameter:
 
 
 def _text(node: ast.expr) -> str:
-    """A value as a config would write it: '1' for that text, [] for list(), null for None."""
+    """Return a value as a config writes it: '1' for the text, [] for list(), null for None."""
     return yaml.safe_dump(_value(node), default_flow_style=True).removesuffix("\n...\n").strip()
 
 
@@ -76,16 +76,16 @@ def _value(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # what flies
-OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # in the schema, and no exposure's
+CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # hardware
+OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # of references only
 
 
 @cache
 def allowed_values(key: str) -> tuple[str, ...]:
-    """The values that there are of a where-block's key; none where there may be others.
+    """Return all values that a key of criteria can have; empty if new ones may be added.
 
-    The schema lists subarrays and readout patterns too, but observers are given new ones. Imports
-    stdatamodels, which takes a second.
+    The schema lists subarrays and readout patterns too, but new ones are introduced for observers.
+    Importing stdatamodels takes a second.
     """
     if key not in CLOSED:
         return ()
@@ -96,9 +96,9 @@ def allowed_values(key: str) -> tuple[str, ...]:
 
 
 def header_value_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
-    """Values that no exposure has under a key of a match or selection, with the nearest right one.
+    """Yield a message for each value of a criterion that no exposure can have.
 
-    `wanted` is one value or a list of some; `place` begins the sentences.
+    `wanted` is one value or a list of values; `place` is its place in the config.
     """
     keys = PLACES.get(key, (key,))
     known = {normalise_value(value): value for each in keys for value in allowed_values(each)}
@@ -108,7 +108,7 @@ def header_value_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
 
 
 def _listed(schema: Any, path: list[str]) -> Iterator[Any]:
-    """The enumerations that a schema has for a place in the metadata, in all its parts."""
+    """Yield the enumerated values of a schema for an attribute of the metadata."""
     if not isinstance(schema, Mapping):
         return
     if not path:
