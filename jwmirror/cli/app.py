@@ -12,7 +12,7 @@ from jwmirror.core.errors import ConfigError, JwmirrorError
 
 COMMANDS = {  # command -> its module, in the order of --help
     "check": "configure.check",
-    "plan": "inspect.plan",
+    "plan": "inspect.status",
     "status": "inspect.status",
     "log": "inspect.log",
     "diff": "inspect.diff",
@@ -21,10 +21,10 @@ COMMANDS = {  # command -> its module, in the order of --help
     "new-step": "configure.new_step",
     "rollback": "maintain.rollback",
     "pin": "maintain.pin",
-    "unpin": "maintain.unpin",
+    "unpin": "maintain.pin",
     "prune": "maintain.prune",
     "checkout": "maintain.checkout",
-    "as-of": "maintain.as_of",
+    "as-of": "maintain.checkout",
     "freeze": "maintain.freeze",
     "verify": "maintain.verify",
     "adopt": "maintain.adopt",

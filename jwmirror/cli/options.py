@@ -30,8 +30,10 @@ DryRun = Annotated[
 Wait = Annotated[
     bool, typer.Option("--wait", help="If the mirror is locked, wait until it is free.")
 ]
-GENERATION = "Number of a generation, name of a pin, or `current`."
-GenerationName = Annotated[str, typer.Argument(metavar="GEN", help=GENERATION)]
+GenerationName = Annotated[
+    str, typer.Argument(metavar="GEN", help="Number of a generation, name of a pin, or `current`.")
+]
+FILE = typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
 TargetFolder = Annotated[Path, typer.Option("--to", help="Folder to write: new or empty.")]
 
 

@@ -27,7 +27,7 @@ EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 
 
-def test_every_command_is_in_the_table_and_has_a_module_of_its_name():
+def test_every_command_is_in_the_table_and_every_module_bears_the_name_of_one():
     """No module has a command that the table does not know, and the help shows them all."""
     for module in pkgutil.walk_packages(jwmirror.cli.__path__, "jwmirror.cli."):
         if not module.name.endswith("__main__"):
@@ -37,7 +37,9 @@ def test_every_command_is_in_the_table_and_has_a_module_of_its_name():
     homes = {name: [c.callback.__module__ for c in each.values()] for name, each in one_of.items()}
 
     assert homes == {name: [f"jwmirror.cli.{home}"] for name, home in COMMANDS.items()}
-    assert all(home.endswith(f".{name.replace('-', '_')}") for name, home in COMMANDS.items())
+    assert {home.partition(".")[2] for home in COMMANDS.values()} <= {
+        name.replace("-", "_") for name in COMMANDS
+    }
     assert all(f" {name} " in run("--help") for name in COMMANDS)
 
 

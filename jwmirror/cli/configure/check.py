@@ -4,9 +4,7 @@ import sys
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import print_json
+from jwmirror.cli import app, options, output
 from jwmirror.services.configure.check import check_config
 
 
@@ -23,7 +21,9 @@ def check_command(
     path = config or options.CONFIG
     checked = check_config(path, settings or ())
     if as_json:
-        print_json({"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes})
+        output.print_json(
+            {"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes}
+        )
     elif checked.mistakes:
         print(f"Mistakes in {path}:", *checked.mistakes, sep="\n", file=sys.stderr)
     else:

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import app
-from jwmirror.cli.options import Json
-from jwmirror.cli.output import print_json
+from jwmirror.cli import app, options, output
 from jwmirror.services.configure.new_step import write_new_step
 
 
@@ -16,7 +14,7 @@ def new_step_command(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Name of the function, such as fix_stripes.")
     ],
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write NAME.py (a function that runs between two pipelines) and test_NAME.py (its test).
 
@@ -24,7 +22,7 @@ def new_step_command(
     """
     module, test = write_new_step(name, Path.cwd())
     if as_json:
-        print_json({"module": str(module), "test": str(test)})
+        output.print_json({"module": str(module), "test": str(test)})
         return
     print(f"{module}: the function; its docstring lists the rules for such functions")
     print(f"{test}: its test; run it with `python -m pytest {test.name}`")

@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import app
-from jwmirror.cli.options import Json
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.params import groups_page, pipelines_page
 from jwmirror.services.configure.params import parameter_groups
 
@@ -17,8 +15,9 @@ def params_command(
         str,
         typer.Argument(metavar="NAME", help="PIPELINE, PIPELINE.STEP or PIPELINE.STEP.PARAMETER."),
     ] = "",
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """List parameters of the installed jwst: type, default, allowed values and description."""
     groups = parameter_groups(name)
-    show({"groups": groups}, groups_page(groups) if name else pipelines_page(groups), as_json)
+    page = groups_page(groups) if name else pipelines_page(groups)
+    output.show({"groups": groups}, page, as_json)

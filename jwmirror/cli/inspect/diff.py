@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.diff import files_page, state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states
 
@@ -20,9 +18,7 @@ SIDE = (
 def diff_command(
     old: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     new: Annotated[str, typer.Argument(metavar="B", help="The other side, in the same form.")],
-    file: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
-    ] = None,
+    file: Annotated[str | None, options.FILE] = None,
     recipe: Annotated[
         str, typer.Option(help="Compare only files of this recipe, or `upstream`.")
     ] = "",
@@ -39,7 +35,7 @@ def diff_command(
     root = options.find_mirror(mirror, config)
     if file is None:
         states = diff_states(root, old, new, recipe)
-        show(states, state_page(states, all_lines), as_json)
+        output.show(states, state_page(states, all_lines), as_json)
     else:
         files = diff_file(root, old, new, file, recipe)
-        show(files, files_page(files, all_lines), as_json)
+        output.show(files, files_page(files, all_lines), as_json)

@@ -6,18 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Group
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.explain import explanation_page, outlook_page
 from jwmirror.services.inspect.explain import explain_file
 
 
 @app.command("explain")
 def explain_command(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
-    ],
+    file: Annotated[str, options.FILE],
     recipe: Annotated[
         str | None, typer.Option(help="Only the file of this recipe, or `upstream`.")
     ] = None,
@@ -36,4 +32,4 @@ def explain_command(
         root, file, recipe, options.find_config(mirror, config), settings or ()
     )
     pages = map(explanation_page, explained.files), map(outlook_page, explained.outlooks)
-    show(explained, Group(*chain(*pages)), as_json)
+    output.show(explained, Group(*chain(*pages)), as_json)

@@ -2,11 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import file_history_page
 from jwmirror.report.terminal.status import log_page
 from jwmirror.services.inspect.log import history_of_file, mirror_history
@@ -14,9 +10,7 @@ from jwmirror.services.inspect.log import history_of_file, mirror_history
 
 @app.command("log")
 def log_command(
-    file: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
-    ] = None,
+    file: Annotated[str | None, options.FILE] = None,
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     as_json: options.Json = False,
@@ -29,7 +23,7 @@ def log_command(
     root = options.find_mirror(mirror, config)
     if file is None:
         history = mirror_history(root)
-        show(history, log_page(history), as_json)
+        output.show(history, log_page(history), as_json)
     else:
         versions = history_of_file(root, file)
-        show(versions, file_history_page(versions), as_json)
+        output.show(versions, file_history_page(versions), as_json)

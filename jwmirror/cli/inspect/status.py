@@ -1,13 +1,11 @@
-"""`jwmirror status`: show what the mirror contains, and what is out of date."""
+"""`jwmirror status` and `jwmirror plan`: show a mirror's state, or what the next run does."""
 
 from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
-from jwmirror.report.terminal.status import status_page
+from jwmirror.cli import app, options, output
+from jwmirror.report.terminal.status import plan_page, status_page
 from jwmirror.services.inspect.status import mirror_status
 
 
@@ -30,4 +28,26 @@ def status_command(
     root = options.find_mirror(mirror, config)
     config_file = None if by_last_run else options.find_config(mirror, config)
     status = mirror_status(root, config_file, settings or ())
-    show(status, status_page(status, all_lines), as_json)
+    output.show(status, status_page(status, all_lines), as_json)
+
+
+@app.command("plan")
+def plan_command(
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    settings: options.Settings = None,
+    context: Annotated[
+        str | None,
+        typer.Option(help="Plan with another CRDS context: its name, `latest` or `build`."),
+    ] = None,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what the next run would recalibrate, and why.
+
+    Only files that are already in the mirror are considered: MAST is not asked. CRDS is asked only
+    with --context.
+    """
+    root = options.find_mirror(mirror, config)
+    status = mirror_status(root, options.find_config(mirror, config), settings or (), context)
+    output.show(status, plan_page(status, all_lines), as_json)

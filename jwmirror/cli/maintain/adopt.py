@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import adoption_page
 from jwmirror.services.maintain.adopt import adopt_folder
 
@@ -29,4 +27,4 @@ def adopt_command(
     and never changed.
     """
     adoption = adopt_folder(config or options.CONFIG, folder, options.lock_timeout_s(wait), dry_run)
-    show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)
+    output.show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)

@@ -1,28 +1,16 @@
-"""`jwmirror checkout`: show a generation in a separate folder."""
+"""`jwmirror checkout` and `jwmirror as-of`: show a generation in a separate folder."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import checkout_page
-from jwmirror.services.maintain.export import check_out_generation
-
-
-class CheckoutMode(StrEnum):
-    """How a checkout gets its files."""
-
-    SYMLINK = "symlink"
-    HARDLINK = "hardlink"
-    REFLINK = "reflink"
-    COPY = "copy"
-
+from jwmirror.services.maintain.export import check_out_as_of, check_out_generation
 
 Mode = Annotated[
-    CheckoutMode, typer.Option("--mode", help="Links to the objects, or copies of them.")
+    Literal["symlink", "hardlink", "reflink", "copy"],
+    typer.Option("--mode", help="Links to the objects, or copies of them."),
 ]
 
 
@@ -30,7 +18,7 @@ Mode = Annotated[
 def checkout_command(
     generation: options.GenerationName,
     to: options.TargetFolder,
-    mode: Mode = CheckoutMode.SYMLINK,
+    mode: Mode = "symlink",
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     dry_run: options.DryRun = False,
@@ -38,5 +26,22 @@ def checkout_command(
 ) -> None:
     """Show a generation in a separate folder. The current view does not change."""
     root = options.find_mirror(mirror, config)
-    checkout = check_out_generation(root, generation, to, mode.value, dry_run)
-    show(checkout, checkout_page(checkout, dry_run), as_json)
+    checkout = check_out_generation(root, generation, to, mode, dry_run)
+    output.show(checkout, checkout_page(checkout, dry_run), as_json)
+
+
+@app.command("as-of")
+def as_of_command(
+    date: Annotated[
+        str, typer.Argument(metavar="DATE", help="ISO 8601 date (its end, UTC) or date and time.")
+    ],
+    to: options.TargetFolder,
+    mode: Mode = "symlink",
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show the generation that was current on DATE in a separate folder, and print its number."""
+    checkout = check_out_as_of(options.find_mirror(mirror, config), date, to, mode, dry_run)
+    output.show(checkout, checkout_page(checkout, dry_run), as_json)

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import print_json
+from jwmirror.cli import app, options, output
 from jwmirror.services.maintain.events import ingest_events
 
 
@@ -28,7 +26,7 @@ def ingest_events_command(
     """
     ingested = ingest_events(file, lambda: options.find_mirror(mirror, config))
     if as_json:
-        print_json(ingested)
+        output.print_json(ingested)
         return
     for program, observations in ingested.programs.items():
         print(f"program {program}: {', '.join(observations) or 'all observations'}")

@@ -1,20 +1,18 @@
-"""`jwmirror pin`: give a generation a name."""
+"""`jwmirror pin` and `jwmirror unpin`: give a generation a name, or remove the name."""
 
 from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
-from jwmirror.report.terminal.maintenance import pin_page
-from jwmirror.services.maintain.generations import pin_generation
+from jwmirror.cli import app, options, output
+from jwmirror.report.terminal.maintenance import pin_page, unpin_page
+from jwmirror.services.maintain.generations import pin_generation, unpin_generation
 
 
 @app.command("pin")
 def pin_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give.")],
-    generation: Annotated[str, typer.Argument(metavar="GEN", help=options.GENERATION)] = "current",
+    generation: options.GenerationName = "current",
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     dry_run: options.DryRun = False,
@@ -22,4 +20,17 @@ def pin_command(
 ) -> None:
     """Give a generation a name. `jwmirror prune` never removes a generation that has a name."""
     pin = pin_generation(options.find_mirror(mirror, config), name, generation, dry_run)
-    show(pin, pin_page(pin, dry_run), as_json)
+    output.show(pin, pin_page(pin, dry_run), as_json)
+
+
+@app.command("unpin")
+def unpin_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to remove.")],
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Remove the name of a generation. The generation stays until it is pruned."""
+    pin = unpin_generation(options.find_mirror(mirror, config), name, dry_run)
+    output.show(pin, unpin_page(pin, dry_run), as_json)

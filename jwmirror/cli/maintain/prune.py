@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import pruning_page
 from jwmirror.services.maintain.generations import prune_generations
 
@@ -33,4 +31,4 @@ def prune_command(
     """
     root = options.find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)
-    show(pruning, pruning_page(pruning, dry_run, all_lines), as_json)
+    output.show(pruning, pruning_page(pruning, dry_run, all_lines), as_json)

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli.app import app
-from jwmirror.cli.options import CONFIG, ConfigFile, Json
-from jwmirror.cli.output import print_json
+from jwmirror.cli import app, options, output
 from jwmirror.services.maintain.references import bundle_references
 
 references = typer.Typer(help="Export the reference files that recipes need.", no_args_is_help=True)
@@ -17,19 +15,19 @@ app.add_typer(references, name="references")
 @references.command("bundle")
 def bundle_command(
     to: Annotated[Path, typer.Option(help="Folder to write; it must not exist.")],
-    config: ConfigFile = None,
+    config: options.ConfigFile = None,
     sync: Annotated[
         bool, typer.Option("--sync", help="Ask CRDS what the recipes need now, and download it.")
     ] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Copy all references that the recipes need into one folder, for a site without network.
 
     Without --sync, the references of the last run are copied.
     """
-    bundle = bundle_references(config or CONFIG, to, sync)
+    bundle = bundle_references(config or options.CONFIG, to, sync)
     if as_json:
-        print_json(bundle)
+        output.print_json(bundle)
         return
     megabytes = bundle.size / 1e6
     print(f"{bundle.folder}: {bundle.files} files, {megabytes:,.1f} MB, for {bundle.context}")

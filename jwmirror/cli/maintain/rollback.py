@@ -1,8 +1,6 @@
 """`jwmirror rollback`: make another generation the current one."""
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import rollback_page
 from jwmirror.services.maintain.generations import roll_back_to
 
@@ -22,4 +20,4 @@ def rollback_command(
     """
     root = options.find_mirror(mirror, config)
     rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)
-    show(rollback, rollback_page(rollback, dry_run), as_json)
+    output.show(rollback, rollback_page(rollback, dry_run), as_json)

@@ -4,9 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.cli import options
-from jwmirror.cli.app import app
-from jwmirror.cli.output import show
+from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import repairs_page, verification_page
 from jwmirror.services.maintain.verify import verify_mirror
 
@@ -38,10 +36,10 @@ def verify_command(
 
         config_file, timeout_s = options.find_config(mirror, config), options.lock_timeout_s(wait)
         repairs = repair_mirror(root, full, config_file, timeout_s, dry_run)
-        show(repairs, repairs_page(repairs, dry_run, all_lines), as_json)
+        output.show(repairs, repairs_page(repairs, dry_run, all_lines), as_json)
         is_whole = all(outcome.is_mended for outcome in repairs.outcomes)
     else:
         verification = verify_mirror(root, full)
-        show(verification, verification_page(verification, all_lines), as_json)
+        output.show(verification, verification_page(verification, all_lines), as_json)
         is_whole = not verification.problems
     raise typer.Exit(0 if is_whole else 1)
