@@ -30,10 +30,7 @@ def parse(text: str | bytes, kind: type[T]) -> T:
 
 def write(path: Path, value: object) -> None:
     """Durably write a record as canonical JSON."""
-    text = bytearray()
-    msgspec.json.Encoder(order="sorted").encode_into(value, text)
-    text += b"\n"
-    write_bytes(Path(path), text)
+    write_bytes(Path(path), msgspec.json.encode(value, order="sorted") + b"\n")
 
 
 def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:

@@ -106,11 +106,7 @@ def overlap(one: Criteria, other: Criteria) -> Overlap | None:
     the one is in the pupil wheel: F405N is used with F444W.
     """
     (first, wheels_of_first), (second, wheels_of_second) = _split(one), _split(other)
-    values = {
-        **first,
-        **second,
-        **{key: first[key] & second[key] for key in first if key in second},
-    }
+    values = {**first, **{key: second[key] & first.get(key, second[key]) for key in second}}
     wheels = tuple(
         wheels
         for wheels in _wheels([*wheels_of_first.items(), *wheels_of_second.items()])

@@ -22,10 +22,10 @@ _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
-_POOL = re.compile(r"jw\d{5}_(?P<stamp>\d{8}t\d{6})_pool\.csv")
+_POOL = re.compile(r"jw\d{5}_\d{8}t\d{6}_pool\.csv")
 _STAMPED = ("_asn.json", "_pool.csv")
 _ASSOCIATION = re.compile(
-    r"jw(?P<program>\d{5})-(?P<candidate>[a-z]\d{3,4})_(?P<stamp>\d{8}t\d{6})"
+    r"jw(?P<program>\d{5})-(?P<candidate>[a-z]\d{3,4})_\d{8}t\d{6}"
     r"_(?P<kind>[a-z0-9-]+)_(?P<counter>\d{3,})_asn\.json"
 )
 _GUIDE_STAR_TYPES = {  # part of a file's name -> EXP_TYPE
@@ -52,7 +52,6 @@ class AssociationName:
 
     series: tuple[int, str, str]  # program, candidate, type; pools have candidate and type "pool"
     counter: int
-    stamp: str
 
 
 def is_safe(filename: str) -> bool:
@@ -111,9 +110,9 @@ def parse_association(filename: str) -> AssociationName | None:
         return None
     if parts := _ASSOCIATION.fullmatch(filename):
         series = (int(parts["program"]), parts["candidate"], parts["kind"])
-        return AssociationName(series, int(parts["counter"]), parts["stamp"])
-    if parts := _POOL.fullmatch(filename):
-        return AssociationName((int(filename[2:7]), POOL, POOL), 0, parts["stamp"])
+        return AssociationName(series, int(parts["counter"]))
+    if _POOL.fullmatch(filename):
+        return AssociationName((int(filename[2:7]), POOL, POOL), 0)
     return None
 
 

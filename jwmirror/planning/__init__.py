@@ -1,1 +1,1 @@
-"""What is out of date, and why: plans of exposures and associations."""
+"""Plans of exposures and associations: results that are out of date, with reasons."""

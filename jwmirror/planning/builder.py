@@ -7,18 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jwmirror.core.errors import JwmirrorError, ReferencesError
-from jwmirror.core.model import (
-    Chain,
-    Derivation,
-    Input,
-    Plan,
-    Reason,
-    Recipe,
-    Result,
-    ResultFile,
-    Wait,
-)
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, WaitCause
+from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, Wait, WaitCause
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of, result_of
 from jwmirror.pipeline.parameters.resolution import effective_parameters
@@ -84,8 +74,7 @@ class PlanBuilder:
             stage = resolver.resolve(pipeline, header, requested)
             engine = dict(resolver.engine)
         except JwmirrorError as err:
-            is_unsynced = isinstance(err, ReferencesError)
-            cause: WaitCause = "references" if is_unsynced else "request"
+            cause: WaitCause = "references" if isinstance(err, ReferencesError) else "request"
             self.failures.append(Wait(recipe.name, product, str(err), cause))
             return None
         self.engines[recipe.name] = engine

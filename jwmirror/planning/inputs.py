@@ -7,27 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from jwmirror.core.model import (
-    UPSTREAM,
-    Chain,
-    Entry,
-    Failure,
-    Input,
-    Recipe,
-    Result,
-    ResultFile,
-    Wait,
-)
-from jwmirror.core.model.association import (
-    SHUTTERS,
-    UNCAL,
-    Association,
-    Associations,
-    Member,
-    raw_exposures,
-    root_of,
-)
-from jwmirror.core.model.plan import WaitCause
+from jwmirror.core.model import UPSTREAM, Entry, Failure, Input, Recipe, ResultFile
+from jwmirror.core.model.association import SHUTTERS, UNCAL, Association, Associations, root_of
+from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
 
@@ -56,13 +38,15 @@ class AvailableFiles:
         inputs: list[Input] = []
         sources: list[Entry] = []
         for member in association.members:
-            file = self._result(recipe, member.name)
+            file: ResultFile | Entry | None = self._result(recipe, member.name)
             if file is None and not _makes(recipe, member.name):
                 entry = self.upstream.get(member.name)
-                file = _file_of(entry) if entry and not entry.refusal else None
+                file = entry if entry and not entry.refusal else None
             if file is None:
-                return self._wait_for(member, recipe, association)
-            inputs.append(_input(member, file))
+                why, cause = self._why_missing(recipe, member.name)
+                why = _is_missing(member.name) + why
+                return Wait(recipe.name, association.product, why, cause, member.name)
+            inputs.append(_input(file, member.exptype))
             sources += self._sources(recipe, member.name)
         header = self.header(association)
         unknown = "" if header else f"the header of {association.science[0]} is unknown"
@@ -79,7 +63,7 @@ class AvailableFiles:
         if not name:
             return ()
         if name in self.upstream:
-            return (_input(Member(name=name, exptype=SHUTTERS), _file_of(self.upstream[name])),)
+            return (_input(self.upstream[name], SHUTTERS),)
         why = f"{name} is not mirrored; add msa to the products of program {association.program}"
         return Wait(recipe.name, association.product, why, "input")
 
@@ -122,11 +106,6 @@ class AvailableFiles:
         return names
 
     # ---- why not
-
-    def _wait_for(self, member: Member, recipe: Recipe, association: Association) -> Wait:
-        why, cause = self._why_missing(recipe, member.name)
-        why = _is_missing(member.name) + why
-        return Wait(recipe.name, association.product, why, cause, member.name)
 
     def _why_missing(self, recipe: Recipe, name: str) -> tuple[str, WaitCause]:
         """Return why a recipe has no file of that name: as text, and as a cause."""
@@ -181,6 +160,12 @@ def available_files(
     )
 
 
+def raw_exposures(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return the raw exposures by root, including those that MAST no longer offers."""
+    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
+    return {root_of(entry.filename): entry for entry in sorted(raw, key=lambda e: e.filename)}
+
+
 def taken_from_upstream(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[Entry, ...]:
@@ -217,15 +202,10 @@ def _makes(recipe: Recipe, name: str) -> bool:
     return registry.stage_that_makes(name) in recipe.stages
 
 
-def _file_of(entry: Entry) -> ResultFile:
-    identity = entry.identity or entry.sha256
-    return ResultFile(
-        filename=entry.filename, sha256=entry.sha256, size=entry.size, identity=identity
-    )
-
-
-def _input(member: Member, file: ResultFile) -> Input:
-    return Input(name=member.name, role=member.exptype, identity=file.identity, sha256=file.sha256)
+def _input(file: ResultFile | Entry, role: str) -> Input:
+    """Return a file as an input; one of MAST's without a science identity is known by its bytes."""
+    identity = file.identity or (file.sha256 if isinstance(file, Entry) else "")
+    return Input(name=file.filename, role=role, identity=identity, sha256=file.sha256)
 
 
 def _mixture(entries: Iterable[Entry]) -> str:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
@@ -24,8 +24,7 @@ T = TypeVar("T")
 ERRORS = {error.__name__: error for error in (CalibrationError, ReferencesError)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Opening:
+class Opening(NamedTuple):
     """The arguments of the LocalResolver that answers; sent first."""
 
     cache: str
@@ -64,9 +63,7 @@ class RemoteResolver:
         self, python: str, cache: Path, context: str, sha1s: Mapping[str, str], base: Path
     ):
         self.python = python
-        self._opening = Opening(
-            cache=str(cache), context=context, sha1s=dict(sha1s), base=str(base)
-        )
+        self._opening = Opening(str(cache), context, dict(sha1s), str(base))
         self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
 
     @property
@@ -147,10 +144,8 @@ def main() -> None:
     """Answer the questions on standard input; what jwst prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    opening = parse(sys.stdin.buffer.readline(), Opening)
-    resolver = LocalResolver(
-        Path(opening.cache), opening.context, opening.sha1s, Path(opening.base)
-    )
+    cache, context, sha1s, base = parse(sys.stdin.buffer.readline(), Opening)
+    resolver = LocalResolver(Path(cache), context, sha1s, Path(base))
     for line in sys.stdin.buffer:
         _send(answers, answer(resolver, parse(line, Question)))
 

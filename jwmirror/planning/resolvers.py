@@ -1,5 +1,6 @@
 """One resolver for each Python environment that recipes run in."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,18 +9,15 @@ from jwmirror.planning.resolver import LocalResolver, Resolver
 
 
 class Resolvers:
-    """The resolvers of one CRDS context; `make` is called once for each Python, when needed."""
+    """The resolvers of one CRDS context.
+
+    `of` returns the resolver for the environment of a Python ("" is the running one); it calls
+    `make` for the first use of each.
+    """
 
     def __init__(self, context: str, make: Callable[[str], Resolver]):
         self.context = context
-        self._make = make
-        self._made: dict[str, Resolver] = {}
-
-    def of(self, python: str) -> Resolver:
-        """Return the resolver for the environment of a Python; "" is the running one."""
-        if python not in self._made:
-            self._made[python] = self._make(python)
-        return self._made[python]
+        self.of = functools.cache(make)
 
 
 def resolvers_of(

@@ -9,18 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from jwmirror.core.model import (
-    Entry,
-    Incomplete,
-    Listing,
-    Poll,
-    Product,
-    Recipe,
-    Settling,
-    Unsettled,
-    Wait,
-)
+from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
+from jwmirror.core.model.plan import Incomplete, Settling, Unsettled, Wait
 from jwmirror.core.model.product import CALIBRATION
 
 CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
@@ -28,7 +19,7 @@ CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibrat
 
 @dataclass(frozen=True, kw_only=True)
 class SettlePolicy:
-    """Which signs of a half-updated association count; section `settle` of the config."""
+    """The signs of a half-updated association that count; section `settle` of the config."""
 
     days: float = 3.0  # DATE of members may differ by as much; 0: DATE is ignored
     accept: tuple[str, ...] = ()  # programs and patterns of product names that do not wait

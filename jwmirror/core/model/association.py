@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from jwmirror.core.model.derivation import STAGES
-from jwmirror.core.model.holding import Entry, Failure
+from jwmirror.core.model.holding import Failure
 from jwmirror.core.model.recipe import Recipe
 
 UNCAL = "_uncal.fits"  # ends the names of raw exposures
@@ -90,9 +90,3 @@ class Associations:
 def root_of(filename: str) -> str:
     """Return the root of a file name: jw..._nrcb1 of jw..._nrcb1_cal.fits."""
     return filename.rpartition("_")[0]
-
-
-def raw_exposures(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the raw exposures by root, including those that MAST no longer offers."""
-    raw = [entry for entry in entries if entry.product and entry.filename.endswith(UNCAL)]
-    return {root_of(entry.filename): entry for entry in sorted(raw, key=lambda e: e.filename)}

@@ -22,7 +22,7 @@ class Version:
     refusal: str = ""  # of an input that cannot be recalibrated: why
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file, exposure or association that failed; the run continued."""
 
     name: str

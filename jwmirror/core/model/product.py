@@ -102,7 +102,7 @@ class Change:
 
     @property
     def wants_bytes(self) -> bool:
-        """Whether the product has to be downloaded."""
+        """Return whether the product has to be downloaded."""
         return self.kind in (NEW, REPROCESSED, RESTAMPED, RENAMED, RETURNED, RELEASED)
 
 

@@ -7,7 +7,7 @@ from jwmirror.core.model.parameters import PlainValues
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which products of one program to mirror; None selects all."""
+    """The products of one program to mirror; None selects all."""
 
     program: int
     observations: tuple[int, ...] | None = None

@@ -3,19 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from jwmirror.core.model import (
-    NEW,
-    Chain,
-    Change,
-    Failure,
-    Plan,
-    Poll,
-    Published,
-    Receipt,
-    References,
-    Settling,
-    Wait,
-)
+from jwmirror.core.model.holding import Failure
+from jwmirror.core.model.plan import Chain, Plan, Published, Receipt, References, Settling, Wait
+from jwmirror.core.model.product import NEW, Change, Poll
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +23,15 @@ class Run:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """How MAST differed from the mirror."""
+        """The differences between MAST and the mirror."""
         return self.poll.changes if self.poll else ()
 
     @property
     def first_polls(self) -> dict[int, int]:
         """Programs that were polled for the first time -> number of their products."""
         firsts = self.poll.first if self.poll else ()
-        counts = Counter(
-            change.product.program for change in self.changes if self._is_backlog(change)
-        )
+        backlog = (change for change in self.changes if self._is_backlog(change))
+        counts = Counter(change.product.program for change in backlog)
         return {program: counts[program] for program in firsts}
 
     @property
@@ -61,27 +50,19 @@ class Run:
 
     @property
     def waits(self) -> tuple[Wait, ...]:
-        """What cannot be calibrated yet."""
+        """The exposures and associations that cannot be calibrated yet."""
         return tuple(wait for plan in self.plans for wait in plan.waits)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """What failed in this run, and what no run can calibrate under the current config."""
+        """The failures of this run, and the refusals: no run can calibrate these as they are."""
         refused = (wait for plan in self.plans for wait in plan.failures)
         receipts = (*self.fetched, *self.computed)
         doubts = self.poll.doubts.values() if self.poll else ()
         return (
             *(Failure(name="listing of MAST", message=why) for why in doubts),
             *(failure for receipt in receipts for failure in receipt.failures),
-            *(
-                Failure(
-                    name=f"{wait.recipe}: {wait.product}",
-                    message=wait.why,
-                    recipe=wait.recipe,
-                    product=wait.product,
-                )
-                for wait in refused
-            ),
+            *(Failure(f"{w.recipe}: {w.product}", w.why, w.recipe, w.product) for w in refused),
         )
 
     @property
@@ -91,7 +72,7 @@ class Run:
 
     @property
     def cause(self) -> str:
-        """Why this run changes the mirror: 2 reprocessed, 1 vanished; 3 results computed.
+        """The cause of the run's changes, such as 2 reprocessed, 1 vanished; 3 results computed.
 
         Empty if nothing changed at MAST and nothing was computed.
         """
