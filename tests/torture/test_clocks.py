@@ -29,7 +29,7 @@ print(len(years))
 
 
 @pytest.mark.slow
-def test_leaping_clocks_steal_no_lease_and_reorder_nothing(chamber):
+def test_leaping_clocks_steal_no_lock_and_reorder_nothing(chamber):
     """Two processes whose clocks leap all the time publish each its states, numbered in order."""
     need("" if FAKETIME else "libfaketime is not installed")
     root, clock = chamber / "mirror", chamber / "clock"

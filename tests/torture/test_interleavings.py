@@ -11,7 +11,7 @@ import pytest
 from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.model.maintenance import Pruning
-from jwmirror.store import lock as leases
+from jwmirror.store import lock
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune
@@ -75,7 +75,7 @@ class Turns:
 
 @pytest.fixture
 def turns(monkeypatch):
-    """Make every failpoint, and every wait for a lease, a step of the given turns."""
+    """Make every failpoint, and every wait for a lock, a step of the given turns."""
 
     def use(turns: Turns) -> None:
         for name, module in list(sys.modules.items()):
@@ -83,8 +83,8 @@ def turns(monkeypatch):
             if is_ours and getattr(module, "failpoint", None) in (failpoint, *used):
                 monkeypatch.setattr(module, "failpoint", turns.step)
         used.append(turns.step)
-        clock = SimpleNamespace(monotonic=leases.time.monotonic, sleep=turns.step)
-        monkeypatch.setattr(leases, "time", clock)
+        clock = SimpleNamespace(monotonic=lock.time.monotonic, sleep=turns.step)
+        monkeypatch.setattr(lock, "time", clock)
 
     used: list[object] = []
     return use
@@ -112,7 +112,7 @@ def pruner(root: Path) -> Pruning:
         try:
             return prune(root, RetentionPolicy(keep_last=1))
         except LockedError:
-            leases.time.sleep(0)
+            lock.time.sleep(0)
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_no_interleaving_loses_an_object(chamber, turns):
 def test_what_comes_in_while_it_is_pruned_stays(chamber, turns):
     """Jobs that outlived their run take in the very bytes that a prune is about to remove.
 
-    No lease of a run keeps them apart, so a publication may be refused, but never lacks an object.
+    No lock of a run keeps them apart, so a publication may be refused, but never lacks an object.
     """
     meetings = 0
     for seed in range(SEED, SEED + LATE):

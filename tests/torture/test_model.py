@@ -101,7 +101,7 @@ class Store(RuleBasedStateMachine):
             self.pins[name] = data.draw(st.sampled_from(sorted(self.states)))
             add_pin(self.root, name, self.pins[name])
 
-    @precondition(lambda self: self.states and not self.taken)  # as the lease of a run sees to
+    @precondition(lambda self: self.states and not self.taken)  # as the lock of a run ensures
     @rule(last=st.integers(1, 3))
     def prune(self, last):
         """Keep the newest, the pinned and the current generations."""

@@ -1,4 +1,4 @@
-"""Leases: never two holders, never a living one robbed, never a dead one waited for."""
+"""The lock of a mirror: never two owners, no living one robbed, no dead one waited for."""
 
 import os
 import signal
@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import LockedError, StoreError
-from jwmirror.store import lock as holders
-from jwmirror.store import lock as leases
+from jwmirror.store import lock
 from jwmirror.store.lock import (
     FREE,
     OUTERMOST,
@@ -74,7 +73,7 @@ def start(code: str, *words: object, **environment: str) -> subprocess.Popen:
 
 @pytest.fixture
 def holding(tmp_path):
-    """Start another process that has the lease of tmp_path until it is told, or killed."""
+    """Start another process that has the lock of tmp_path until it is told, or killed."""
     started = []
 
     def hold(**environment: str) -> subprocess.Popen:
@@ -89,18 +88,18 @@ def holding(tmp_path):
 
 
 def files(root: Path, name: str = PUBLISHING_LOCK) -> list[str]:
-    """The files of a lease's folder."""
+    """The files of a lock's folder."""
     return os.listdir(root / "locks" / name)
 
 
 def claim(root: Path, name: str) -> None:
-    """Let a lease be had by a holder of that name."""
+    """Let a lock be had by a holder of that name."""
     folder = root / "locks" / PUBLISHING_LOCK
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).touch()
 
 
-def test_a_lease_is_had_and_given_back(tmp_path):
+def test_a_lock_is_had_and_given_back(tmp_path):
     """Within the block there is a holder; after it none, and one free file."""
     with mirror_lock(tmp_path, "prune") as mine:
         mine.check()
@@ -123,7 +122,7 @@ def test_who_comes_second_is_told_who_has_it(tmp_path, holding):
 
 
 def test_threads_of_one_process_exclude_each_other(tmp_path):
-    """A process that has the lease does not get it again."""
+    """A process that has the lock does not get it again."""
     with mirror_lock(tmp_path, "one"), pytest.raises(LockedError):
         acquire_lock(tmp_path, "two")
 
@@ -135,7 +134,7 @@ def test_lock_of_two_names_are_two(tmp_path):
 
 
 def test_who_waits_gets_it(tmp_path, holding):
-    """A waiting process has the lease when its holder ends."""
+    """A waiting process has the lock when its holder ends."""
     first = holding()
     threading.Timer(0.2, lambda: print(file=first.stdin, flush=True)).start()
 
@@ -164,7 +163,7 @@ def test_the_killed_are_not_waited_for(tmp_path, holding):
         assert files(tmp_path) == [mine.path.name]
 
 
-def test_a_stopped_process_keeps_its_lease(tmp_path, holding):
+def test_a_stopped_process_keeps_its_lock(tmp_path, holding):
     """Who stands still on the same machine lives."""
     first = holding()
     first.send_signal(signal.SIGSTOP)
@@ -174,7 +173,7 @@ def test_a_stopped_process_keeps_its_lease(tmp_path, holding):
 
 
 def test_a_process_of_the_same_pid_is_not_the_holder(tmp_path):
-    """A pid that was given to another process since does not keep the lease."""
+    """A pid that was given to another process since does not keep the lock."""
     claim(tmp_path, replace(LockOwner.here(), started="1").name)
 
     with mirror_lock(tmp_path, "publish"):
@@ -186,7 +185,7 @@ def test_a_process_of_the_same_pid_is_not_the_holder(tmp_path):
 def test_what_a_machine_held_before_it_started_again_is_free(tmp_path, monkeypatch, machine, space):
     """After a power cut nobody waits; but of containers' ids others may have the same."""
     here = {"host": "h", "machine": machine, "boot": "now", "space": space}
-    monkeypatch.setattr(holders, "_place", lambda: here)
+    monkeypatch.setattr(lock, "_place", lambda: here)
     claim(tmp_path, replace(LockOwner.here(), boot="before").name)
 
     if machine and space == OUTERMOST:
@@ -198,9 +197,9 @@ def test_what_a_machine_held_before_it_started_again_is_free(tmp_path, monkeypat
 
 
 def test_two_containers_of_one_image_do_not_rob_each_other(tmp_path, monkeypatch):
-    """Equal host name, machine id and pid, on one machine or on two: each other's lease is held."""
+    """Equal host name, machine id and pid, on one machine or on two: each other's lock is held."""
     mine = {"host": "h", "machine": "m", "boot": "now", "space": "pid--4026532001-"}
-    monkeypatch.setattr(holders, "_place", lambda: mine)
+    monkeypatch.setattr(lock, "_place", lambda: mine)
     for other in ({"space": "pid--4026532002-"}, {"boot": "another"}):
         root = tmp_path / next(iter(other))
         claim(root, replace(LockOwner.here(), started="1", **other).name)
@@ -220,7 +219,7 @@ def test_what_lives_elsewhere_is_not_judged_by_pids(tmp_path, field):
 
 def test_a_holder_elsewhere_gives_way_when_it_was_seen_to_stand_still(tmp_path, monkeypatch):
     """Without a heartbeat for long enough, by the observer's own count, it is dead."""
-    monkeypatch.setattr(leases, "STILL_S", 0.5)
+    monkeypatch.setattr(lock, "STILL_S", 0.5)
     claim(tmp_path, replace(LockOwner.here(), host="elsewhere").name)
     began = time.monotonic()
 
@@ -228,10 +227,10 @@ def test_a_holder_elsewhere_gives_way_when_it_was_seen_to_stand_still(tmp_path, 
         assert time.monotonic() - began >= 0.5
 
 
-def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch):
+def test_a_holder_elsewhere_keeps_its_lock_while_it_beats(tmp_path, monkeypatch):
     """Whatever date its heartbeats bear, they count."""
-    monkeypatch.setattr(leases, "STILL_S", 1.5)
-    monkeypatch.setattr(leases, "LOOK_S", 0.05)
+    monkeypatch.setattr(lock, "STILL_S", 1.5)
+    monkeypatch.setattr(lock, "LOOK_S", 0.05)
     other = replace(LockOwner.here(), host="elsewhere")
     claim(tmp_path, other.name)
     ended = threading.Event()
@@ -253,9 +252,9 @@ def test_a_holder_elsewhere_keeps_its_lease_while_it_beats(tmp_path, monkeypatch
         beating.join()
 
 
-def test_a_lease_beats(tmp_path, monkeypatch):
+def test_a_lock_beats(tmp_path, monkeypatch):
     """A holder's file changes while it is held."""
-    monkeypatch.setattr(leases, "BEAT_S", 0.01)
+    monkeypatch.setattr(lock, "BEAT_S", 0.01)
     with mirror_lock(tmp_path, "publish") as mine:
         before = mine.path.stat().st_mtime_ns
         deadline = time.monotonic() + 60
@@ -264,7 +263,7 @@ def test_a_lease_beats(tmp_path, monkeypatch):
             time.sleep(0.01)
 
 
-def test_a_lost_lease_is_told(tmp_path):
+def test_a_lost_lock_is_told(tmp_path):
     """Who was taken for dead learns it before it goes on, and cannot give back what it lost."""
     mine = acquire_lock(tmp_path, "publish")
     mine.path.rename(mine.path.with_name("another~taker"))
@@ -275,8 +274,8 @@ def test_a_lost_lease_is_told(tmp_path):
         mine.release()
 
 
-def test_a_backup_laid_over_a_mirror_does_not_free_its_lease(tmp_path, holding):
-    """A second file in the lease's folder, free or of the dead, makes no second holder."""
+def test_a_backup_laid_over_a_mirror_does_not_free_its_lock(tmp_path, holding):
+    """A second file in the lock's folder, free or of the dead, makes no second holder."""
     first = holding()
     claim(tmp_path, FREE)
 
@@ -316,12 +315,12 @@ def faketime(offset: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("offset", YEARS)
-def test_a_wrong_clock_does_not_steal_a_lease(tmp_path, holding, offset):
+def test_a_wrong_clock_does_not_steal_a_lock(tmp_path, holding, offset):
     """A process ten years ahead or behind finds the holder alive, and the dead dead."""
     first = holding()
     code = (
-        "import sys, datetime; from jwmirror.store.lock import take\n"
-        "print(datetime.date.today().year)\ntake(sys.argv[1], 'thief', 0.2)"
+        "import sys, datetime; from jwmirror.store.lock import acquire_lock\n"
+        "print(datetime.date.today().year)\nacquire_lock(sys.argv[1], 'thief', 0.2)"
     )
 
     thief = start(code, tmp_path, **faketime(offset))
@@ -336,7 +335,7 @@ def test_a_wrong_clock_does_not_steal_a_lease(tmp_path, holding, offset):
 
 
 @pytest.mark.parametrize("offset", YEARS)
-def test_a_holder_with_a_wrong_clock_keeps_its_lease(tmp_path, holding, offset):
+def test_a_holder_with_a_wrong_clock_keeps_its_lock(tmp_path, holding, offset):
     """A holder whose clock is ten years off is neither robbed nor waited for when dead."""
     first = holding(**faketime(offset))
 
