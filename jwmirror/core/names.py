@@ -20,6 +20,7 @@ MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
+_ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(-seg\d{3})?_[a-z0-9]+")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
 _POOL = re.compile(r"jw\d{5}_\d{8}t\d{6}_pool\.csv")
@@ -83,6 +84,22 @@ def parse_product(filename: str) -> ProductName | None:
 def observation_of(name: str) -> str:
     """Return the observation at the start of a file name, or of CAOM's obs_id; "" if none."""
     return _program_and_observation(name)[1]
+
+
+def program_of(name: str) -> int | None:
+    """Return the program that a product's name begins with; None if it has none."""
+    return _program_and_observation(name)[0]
+
+
+def candidate_of(name: str) -> str:
+    """Return the candidate in the name of a combined product (o001, c1001); "" for others."""
+    combined = _COMBINED.match(name)
+    return combined["candidate"] if combined else ""
+
+
+def is_exposure_root(root: str) -> bool:
+    """Return whether a root is that of one exposure: jw01345001001_02101_00001_nrcb1."""
+    return _ROOT.fullmatch(root) is not None
 
 
 def _program_and_observation(name: str) -> tuple[int | None, str]:

@@ -1,4 +1,4 @@
-"""What a file says, apart from when and where it was written: equal science, equal identity."""
+"""Science identity: a digest of a file's content without dates, paths and versions of writing."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,12 +12,18 @@ from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_struct
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import crds_header
 
+INPUT_SUFFIXES = frozenset({"uncal"})
+WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"}
+
 
 def science_identity(path: Path, filename: str = "") -> str:
-    """Hex sha256 of the science content of a file: FITS and ECSV by meaning, others by bytes.
+    """Return a hex sha256 of the science content: of FITS and ECSV by meaning, of others by bytes.
 
-    Two files that differ only in when, where or under which name they were written are equal.
-    `filename` tells the kind where the path does not. CalibrationError: it cannot be read whole.
+    Files that differ only in the date, the place or the file name of writing have the same
+    identity. `filename` is the file's name if the path has another one.
+
+    Raises:
+        CalibrationError: the file cannot be read completely.
     """
     filename = filename or Path(path).name
     if filename.endswith(".fits"):
@@ -58,12 +64,12 @@ def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
 
 
 def _cards(header: Any) -> list[tuple[str, str]]:
-    """The cards that say something, in an order that does not depend on the writer's."""
+    """Return the cards that are not volatile, in an order that does not depend on the writer."""
     return sorted((c.keyword, repr(c.value)) for c in header.cards if c.keyword not in VOLATILE)
 
 
 def _data_blocks(hdu: Any, file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of an HDU's data as they are on disk, a block at a time."""
+    """Yield the bytes of an HDU's data as they are on disk, block by block."""
     place = hdu.fileinfo()
     left = place["datSpan"]
     file.seek(place["datLoc"])
@@ -76,7 +82,7 @@ def _data_blocks(hdu: Any, file: BinaryIO) -> Iterator[bytes]:
 
 
 def _table_digest(hdu: Any) -> str:
-    """Digest of a table by its columns, without the volatile ones."""
+    """Return a digest of a table's columns, without the volatile ones."""
     digest = hashlib.sha256()
     for column in hdu.columns:
         if column.name not in VOLATILE:
@@ -90,7 +96,7 @@ def _table_digest(hdu: Any) -> str:
 
 
 def _tree_digest(content: bytes) -> str:
-    """Digest of an ASDF file's tree (without dates and hashes) and of its binary blocks."""
+    """Return a digest of an ASDF tree (without dates and hashes) and of its binary blocks."""
     from asdf.util import load_yaml
 
     digest = hashlib.sha256()
@@ -102,7 +108,7 @@ def _tree_digest(content: bytes) -> str:
 
 
 def _tokens(node: Any, place: tuple[str, ...]) -> Iterator[str]:
-    """The leaves and the shape of a tree, in one order for equal trees."""
+    """Yield the values and the structure of a tree, in the same order for equal trees."""
     tag = getattr(node, "_tag", "")
     if isinstance(node, dict):
         yield f"{{{tag}"
@@ -124,7 +130,7 @@ def _tokens(node: Any, place: tuple[str, ...]) -> Iterator[str]:
 
 
 def _ecsv_identity(path: Path) -> str:
-    """Digest of the columns' names, types and units, and of the values; not of the meta data."""
+    """Return a digest of the columns' names, types and units, and of the values, without meta."""
     digest = hashlib.sha256()
     in_columns = False
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -139,20 +145,19 @@ def _ecsv_identity(path: Path) -> str:
 
 
 def _add(digest: Any, *parts: object) -> None:
-    """Feed parts with their lengths, so that no two sequences of parts look alike."""
+    """Add parts with their lengths, so that different sequences of parts never look the same."""
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()
         digest.update(len(data).to_bytes(8, "big") + data)
 
 
-INPUT_SUFFIXES = frozenset({"uncal"})
-WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"}
+# ---- versions of products ----------------------------------------------------------------------
 
 
 def version_of(product: Product, path: Path, sha256: str, size: int) -> Version:
-    """The version that a verified file is: with identity and header where it is an exposure.
+    """Return the version of a verified file: with identity and header if it is a raw exposure.
 
-    A file that cannot be calibrated is kept all the same; its `refusal` then says why.
+    A raw exposure that cannot be calibrated is kept too; its `refusal` is the reason.
     """
     if product.suffix not in INPUT_SUFFIXES or not product.filename.endswith(".fits"):
         return Version(product=product, sha256=sha256, size=size)
@@ -160,10 +165,10 @@ def version_of(product: Product, path: Path, sha256: str, size: int) -> Version:
 
 
 def describe_version(product: Product, path: Path, sha256: str, size: int) -> Version:
-    """The version with its science identity, and with the header where stage 2 or 3 may ask for it.
+    """Return the version of a file with science identity, and header if a pipeline may need it.
 
-    These are read of raw exposures when they are fetched, of other products when a recipe starts
-    from them.
+    They are read from raw exposures after the download, and from other products when a recipe
+    starts from them.
     """
     identity = header = refusal = ""
     try:

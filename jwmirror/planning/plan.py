@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
+from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.associations import program_of
 from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 

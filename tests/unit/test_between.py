@@ -123,7 +123,7 @@ def test_the_source_of_a_function_is_known_by_content(folder):
         ({"detector1__image2": ["stripes.keyword"]}, "keyword wants 2 arguments (model, order)"),
         ({"detector1__image2": "stripes.Step"}, "Step is a class"),
         ({"detector1__image2": "stripes.later"}, "later is async"),
-        ({"detector1__image2": 5}, "module.function, or a list of such"),
+        ({"detector1__image2": 5}, "module.function, or a list of functions"),
     ],
 )
 def test_what_cannot_be_called_is_a_mistake(folder, between, told):
