@@ -150,5 +150,5 @@ def test_what_is_not_there_has_no_name(mirror):
         generation_named(mirror, "paper")
     with pytest.raises(StoreError, match=r"generation 9: .* `jwmirror log` lists"):
         generation_named(mirror, "9")
-    with pytest.raises(StoreError, match="none of that name"):
+    with pytest.raises(StoreError, match="it does not exist"):
         remove_pin(mirror, "paper")
