@@ -4,11 +4,11 @@ First the changes of a whole program, then the change of one product with its re
 pairing of vanished products with their successors under new names.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     GONE,
     HELD,
@@ -226,8 +226,8 @@ def pair_successors(vanished: Iterable[Entry], new: Iterable[Product]) -> dict[s
     olds, news = [entry.upstream for entry in entries.values()], list(new)
     predecessors: dict[str, Entry] = {}
     for key_of, may_choose in _PAIRING_RULES:
-        olds_by_key, news_by_key = _by_key(olds, key_of), _by_key(news, key_of)
-        for key in olds_by_key.keys() & news_by_key.keys():
+        olds_by_key, news_by_key = group_by(olds, key_of), group_by(news, key_of)
+        for key in (olds_by_key.keys() & news_by_key.keys()) - {None}:
             old = _only_or_latest(olds_by_key[key], may_choose)
             successor = _only_or_latest(news_by_key[key], may_choose)
             if old and successor:
@@ -235,16 +235,6 @@ def pair_successors(vanished: Iterable[Entry], new: Iterable[Product]) -> dict[s
                 olds.remove(old)
                 news.remove(successor)
     return predecessors
-
-
-def _by_key(
-    products: Iterable[Product], key_of: Callable[[Product], Hashable]
-) -> dict[Hashable, list[Product]]:
-    groups = defaultdict(list)
-    for product in products:
-        if (key := key_of(product)) is not None:
-            groups[key].append(product)
-    return groups
 
 
 def _only_or_latest(group: list[Product], may_choose: bool) -> Product | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.client import StageClient, StageError
@@ -86,7 +87,8 @@ def calibrate(
         ShortOfMemoryError: it was killed again, and the job can be tried with more memory
             (`more_may_come`). Otherwise this is an ordinary failure.
     """
-    exposures = list(_by_product(chains).values())
+    # chains of one exposure run one after the other: a result that recipes share is computed once
+    exposures = list(group_by(chains, lambda chain: chain.product).values())
     with ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room)) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
@@ -103,17 +105,6 @@ def calibrate(
         spent=tuple(runner.spent),
         failures=tuple(outcome.failure for outcome in flat if outcome.failure),
     )
-
-
-def _by_product(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
-    """Return the chains of each exposure, which run one after the other.
-
-    So a result that several recipes share is computed once.
-    """
-    by_product: dict[str, list[Chain]] = {}
-    for chain in chains:
-        by_product.setdefault(chain.product, []).append(chain)
-    return by_product
 
 
 def _computed(outcomes: Iterable[Iterable[ChainOutcome]]) -> dict[str, None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, digest
 
 NAME_LENGTH = 12  # hex digits
@@ -17,9 +18,7 @@ def cut(chains: Iterable[Chain], batch_size: int) -> dict[str, tuple[Chain, ...]
     longer, and more is lost if their job fails. The chains of one exposure stay together, in
     order. The name of a batch depends on its recipes and derivations only.
     """
-    groups: dict[str, Group] = {}
-    for chain in chains:
-        groups.setdefault(chain.product, []).append(chain)
+    groups = group_by(chains, lambda chain: chain.product)
     batches = (
         tuple(chain for group in batch for chain in group)
         for batch in _cut(list(groups.values()), batch_size)

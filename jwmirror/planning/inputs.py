@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry, Failure, Input, Recipe, ResultFile
 from jwmirror.core.model.association import SHUTTERS, UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
@@ -100,10 +101,8 @@ class AvailableFiles:
     @cached_property
     def _names(self) -> dict[tuple[str, str], list[str]]:
         """File names of results by recipe and root."""
-        names: dict[tuple[str, str], list[str]] = {}
-        for recipe, name in self.results:
-            names.setdefault((recipe, root_of(name)), []).append(name)
-        return names
+        by_root = group_by(self.results, lambda result: (result[0], root_of(result[1])))
+        return {key: [name for _, name in results] for key, results in by_root.items()}
 
     # ---- why not
 

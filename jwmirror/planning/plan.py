@@ -8,6 +8,7 @@ alone), associations of stage 2, associations of stage 3. Pure, as planning.buil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
 from jwmirror.core.names import program_of
@@ -136,10 +137,7 @@ def _pipelines(entry: Entry) -> tuple[str, ...]:
 
 def _by_exposure(associations: Iterable[Association]) -> dict[str, list[Association]]:
     """Return stage-2 associations by the root of the exposure that they calibrate."""
-    grouped: dict[str, list[Association]] = {}
-    for association in associations:
-        grouped.setdefault(root_of(association.science[0]), []).append(association)
-    return grouped
+    return group_by(associations, lambda association: root_of(association.science[0]))
 
 
 def _companions(associations: Iterable[Association]) -> set[str]:

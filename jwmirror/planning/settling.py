@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Incomplete, Settling, Unsettled, Wait
@@ -31,9 +32,7 @@ class ListedProducts:
     def __init__(self, listing: Listing):
         self.at = _moment(listing.asked_at)
         self.by_name = {product.filename: product for product in listing.products}
-        self.by_root: dict[str, list[Product]] = defaultdict(list)
-        for product in listing.products:
-            self.by_root[root_of(product.filename)].append(product)
+        self.by_root = group_by(listing.products, lambda product: root_of(product.filename))
 
     def of(self, roots: Iterable[str]) -> list[Product]:
         """Return the products of exposures or combined products, in order."""

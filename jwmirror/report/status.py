@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     HELD,
     Chain,
@@ -194,7 +195,8 @@ def outdated_products(
     levels: dict[tuple[str, str], int] = {}
     for level, plan in enumerate(plans):  # an exposure keeps its level if stage 2 plans it, too
         levels |= {key: level for key in _planned_products(plan) if key not in levels}
-    compute, publish = _by_product(chains), _by_product(ready)
+    compute = group_by(chains, lambda chain: (chain.recipe, chain.product))
+    publish = group_by(ready, lambda chain: (chain.recipe, chain.product))
     return tuple(
         OutdatedProduct(
             recipe=key[0],
@@ -211,13 +213,6 @@ def outdated_products(
 def _planned_products(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield recipe and product of everything that a plan has out of date or done."""
     yield from ((planned.recipe, planned.product) for planned in (*plan.chains, *plan.done))
-
-
-def _by_product(chains: Iterable[Chain]) -> dict[tuple[str, str], list[Chain]]:
-    products: dict[tuple[str, str], list[Chain]] = {}
-    for chain in chains:
-        products.setdefault((chain.recipe, chain.product), []).append(chain)
-    return products
 
 
 def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
@@ -110,10 +111,10 @@ def file_table(status: Status, all_lines: bool = False) -> Table:
     table = Table("program", "observation", "origin", "files", "size", "by suffix", box=None)
     folders = {(count.program, count.observation, count.origin) for count in status.held}
     brief = len(folders) > FOLDERS and not all_lines
-    rows: dict[tuple[str, str, str], list[FileCount]] = {}
-    for count in status.held:
-        observation = "all" if brief else count.observation
-        rows.setdefault((count.program, observation, count.origin), []).append(count)
+    rows = group_by(
+        status.held,
+        lambda count: (count.program, "all" if brief else count.observation, count.origin),
+    )
     for row in sorted(rows, key=lambda row: (*row[:2], row[2] != UPSTREAM, row[2])):
         table.add_row(*row, *_totals(rows[row]))
     return table
@@ -133,9 +134,7 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
 
 def _causes(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield per recipe how much is out of date, and each cause with how often it occurs."""
-    recipes: dict[str, list[OutdatedProduct]] = {}
-    for outdated in status.out_of_date:
-        recipes.setdefault(outdated.recipe, []).append(outdated)
+    recipes = group_by(status.out_of_date, lambda outdated: outdated.recipe)
     for recipe, products in recipes.items():
         levels = Counter(outdated.level for outdated in products)
         counts = " and ".join(formatting.count(count, level) for level, count in levels.items())
@@ -169,10 +168,9 @@ def _outdated_line(outdated: OutdatedProduct) -> str:
 
 def _wait_lines(waits: Sequence[Wait], all_lines: bool) -> list[str]:
     """Return a line for each recipe and reason; with `all_lines` for each product."""
-    groups: dict[tuple[str, str, str], list[Wait]] = {}
-    for wait in waits:
-        key = (wait.recipe, wait.why, wait.product if all_lines else "")
-        groups.setdefault(key, []).append(wait)
+    groups = group_by(
+        waits, lambda wait: (wait.recipe, wait.why, wait.product if all_lines else "")
+    )
     return [
         f"{recipe}: {group[0].product}"
         f"{f' and {len(group) - 1} more' if len(group) > 1 else ''}{_bracketed(why)}"
