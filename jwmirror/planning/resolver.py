@@ -98,7 +98,7 @@ class LocalResolver:
     ):
         self.cache, self.context = Path(cache).absolute(), context
         self._base = Path(base or "").absolute()
-        self._sha1s, self._sizes = dict(sha1s or {}), dict[str, int]()
+        self._sha1s = dict(sha1s or {})
         self._cases: dict[str, Case] = {}  # by header, without a pipeline
         self._answers: dict[Case, Answers] = {}
         self._best_of: dict[Case, str] = {}  # by type
@@ -116,7 +116,7 @@ class LocalResolver:
         instrument = headers.header_value(header, "instrument")
         case = (pipeline, instrument, answers.digest, canonical(requested))
         if case not in self._stages:
-            stage = self._with_parameters(pipeline, instrument, answers.by_type, requested)
+            stage = self._parameters(pipeline, instrument, answers.by_type, requested)
             references = self._references(pipeline, answers.by_type, stage.parameters)
             sizes = [self._size(name) for name, _ in references.values() if name != NONE[0]]
             self._stages[case] = replace(
@@ -147,25 +147,17 @@ class LocalResolver:
         """As Resolver.mistakes."""
         return tuple(checks.parameter_mistakes(parameters, place, self._base))
 
-    def _with_parameters(
-        self,
-        pipeline: str,
-        instrument: str,
-        answers: Mapping[str, str],
-        requested: PlainMapping,
+    def _parameters(
+        self, pipeline: str, instrument: str, answers: Mapping[str, str], requested: PlainMapping
     ) -> ResolvedStage:
-        """Resolve everything but the references that steps use; once for equal parameters."""
+        """Resolve everything but the references that steps use; once for equal parameters.
+
+        These are the parameters, and the parameter references, files and hooks that they use.
+        """
         pars = _pars_names(pipeline, answers)
         case = (pipeline, instrument, canonical(pars), canonical(requested))
-        if case not in self._without_references:
-            stage = self._parameters(pipeline, instrument, pars, requested)
-            self._without_references[case] = stage
-        return self._without_references[case]
-
-    def _parameters(
-        self, pipeline: str, instrument: str, pars: Mapping[str, str], requested: PlainMapping
-    ) -> ResolvedStage:
-        """Resolve parameters, with the parameter references, files and hooks that they use."""
+        if case in self._without_references:
+            return self._without_references[case]
         layers = [*self._pars_layers(pars), requested]
         idle = registry.idle_steps(pipeline, instrument)
         parameters = files.with_absolute_paths(
@@ -177,11 +169,12 @@ class LocalResolver:
             for step, name in pars.items()
             if not step or not parameters["steps"].get(step, {"skip": True}).get("skip")
         }
-        return ResolvedStage(
+        stage = self._without_references[case] = ResolvedStage(
             parameters=parameters,
             references=references | files.file_digests(parameters),
             hooks=hooks.hook_sources(parameters, self._base),
         )
+        return stage
 
     def _pars_layers(self, pars: Mapping[str, str]) -> Iterator[PlainValues]:
         """Yield the content of the parameter references, the pipeline's own (step "") last."""
@@ -240,11 +233,10 @@ class LocalResolver:
         }
         new = [name for name in types if cases.get(name) not in self._best_of]
         answers = self._ask_crds(header, new) if new else {}
-        for name in answers.keys() & cases.keys():
-            self._best_of[cases[name]] = answers[name]
-        for name in cases.keys() - answers.keys():
-            if cases[name] in self._best_of:
-                answers[name] = self._best_of[cases[name]]
+        self._best_of |= {cases[name]: answers[name] for name in answers.keys() & cases.keys()}
+        for name, case in cases.items():
+            if case in self._best_of:
+                answers[name] = self._best_of[case]
         return {name: answers[name] for name in types if name in answers}
 
     def _ask_crds(self, header: str, types: list[str]) -> dict[str, str]:
@@ -274,10 +266,8 @@ class LocalResolver:
 
     def _size(self, name: str) -> int:
         """Return the bytes of a reference; 0 if it is not in the cache."""
-        if name not in self._sizes:
-            path = cache_path(self.cache, name)
-            self._sizes[name] = path.stat().st_size if path.is_file() else 0
-        return self._sizes[name]
+        path = cache_path(self.cache, name)
+        return path.stat().st_size if path.is_file() else 0
 
     def _path_in_cache(self, name: str) -> Path:
         """Return the path of a reference; ReferencesError if it is not in the cache."""

@@ -18,7 +18,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What was checked, and the problems found."""
+    """The extent of a check, and the problems found."""
 
     mirror: str
     is_full: bool
@@ -30,7 +30,7 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairOutcome:
-    """What was done about one problem."""
+    """The outcome of the repair of one problem."""
 
     problem: Problem
     is_mended: bool  # whether it is repaired
@@ -39,7 +39,7 @@ class RepairOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairReport:
-    """What was done about each problem; in a preview, what would be tried."""
+    """The outcome of each problem's repair; in a preview, the repair that would be tried."""
 
     mirror: str
     is_full: bool
@@ -67,7 +67,7 @@ class PrunedObject:
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning:
-    """What prune removes, and what it keeps and why."""
+    """The generations, objects and files that `prune` removes, and those it keeps, with reasons."""
 
     mirror: str
     policy: str
@@ -112,7 +112,7 @@ class BagReport:
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptedFile:
-    """Whether one file was adopted, and why not."""
+    """One file of an adopted folder, and why it was not adopted, if so."""
 
     file: str
     is_adopted: bool
@@ -121,7 +121,7 @@ class AdoptedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptionReport:
-    """What was done with the files in a folder."""
+    """The files of an adopted folder, adopted or not."""
 
     mirror: str
     folder: str
@@ -167,7 +167,7 @@ class Pin:
 
 @dataclass(frozen=True, kw_only=True)
 class Rollback:
-    """What a rollback changes."""
+    """The generations before and after a rollback."""
 
     mirror: str
     before: int  # the generation that was current

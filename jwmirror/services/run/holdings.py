@@ -90,9 +90,9 @@ def _associations(
 def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
     """Return the associations that the rules of jwst make of a pool, for selected exposures."""
     pool = request.pool
+    parts = (pool.sha256, request.roots, engine_versions()["jwst"])
     return _cached(
-        mirror / "receipts" / "associations",
-        digest((pool.sha256, request.roots, engine_versions()["jwst"])),
+        mirror / "receipts" / "associations" / f"{digest(parts)}.json",
         tuple[Association, ...],
         lambda: association_files.generate_associations(
             Objects(mirror).path(pool.sha256), pool.filename, request.roots
@@ -102,30 +102,23 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
 
 def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
     """Return the entry with identity and header of its file, or the reason to refuse it."""
-
-    def describe() -> Version:
-        path = Objects(mirror).path(entry.sha256)
-        return describe_version(product, path, entry.sha256, entry.size)
-
+    path = Objects(mirror).path(entry.sha256)
     version = _cached(
-        mirror / "receipts" / "inputs",
-        entry.sha256,
+        mirror / "receipts" / "inputs" / f"{entry.sha256}.json",
         Version,
-        describe,
+        lambda: describe_version(product, path, entry.sha256, entry.size),
         is_lasting=lambda version: not version.refusal,
     )
     return replace(entry, identity=version.identity, header=version.header, refusal=version.refusal)
 
 
 def _cached(
-    folder: Path,
-    name: str,
+    path: Path,
     kind: type[T],
     compute: Callable[[], T],
     is_lasting: Callable[[T], bool] = lambda value: True,
 ) -> T:
-    """Return the value of that name from the folder; else compute it, and store it if lasting."""
-    path = folder / f"{name}.json"
+    """Return the value in a file; without one, compute it, and write it if it is lasting."""
     with suppress(FileNotFoundError, StoreError):
         stored = read(path, kind)
         if is_lasting(stored):

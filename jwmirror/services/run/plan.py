@@ -90,8 +90,7 @@ class LevelPlanner:
         self._check_one_state(below)
         plans: list[Plan] = []
         while len(below) + len(plans) < len(LEVELS):
-            lower = (*below, *plans)
-            if lower:
+            if lower := (*below, *plans):
                 plans.append(self._plan_associations(lower, receipts, is_preview))
             else:
                 plans.append(self._plan_exposures())
