@@ -15,7 +15,6 @@ from jwmirror.core.model import Product
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.net.request import DownloadedFile, DownloadRequest
-from jwmirror.net.resume import resume_key
 
 PREFIX = "jwst/public"
 GIVE_UP = 16  # products in a row that it does not have: then the rest is requested from MAST
@@ -83,14 +82,7 @@ class CloudCopy:
         path = bucket_path(product.filename)
         if product.exclusive or not product.checksum or path is None:
             return None
-        return DownloadRequest(
-            filename=product.filename,
-            url=f"{self._url}/{path}",
-            size=product.size,
-            checksum=product.checksum,
-            key=resume_key(product),
-            version=product.fingerprint,
-        )
+        return DownloadRequest.of(product, f"{self._url}/{path}")
 
     def _count(self, *, is_miss: bool) -> None:
         with self._counting:

@@ -17,7 +17,6 @@ from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.net.progress import Progress, terminal
 from jwmirror.net.request import DownloadedFile, DownloadRequest
-from jwmirror.net.resume import resume_key
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
@@ -38,16 +37,7 @@ class Fetched:
 
 def download_request(product: Product, url: str) -> DownloadRequest:
     """Return the request for a product to the MAST server at `url`, with what is expected."""
-    return DownloadRequest(
-        filename=product.filename,
-        url=f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}",
-        size=product.size,
-        checksum=product.checksum,
-        is_withheld=product.exclusive,
-        release=product.release_date,
-        key=resume_key(product),
-        version=product.fingerprint,
-    )
+    return DownloadRequest.of(product, f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}")
 
 
 class Transfer:

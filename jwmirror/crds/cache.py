@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from jwmirror.core.errors import StoreError
 from jwmirror.core.files import cached_digest, write_bytes
 from jwmirror.core.model import read, write
 from jwmirror.core.names import OBSERVATORY
@@ -87,16 +86,11 @@ class VerifiedCache:
 def read_verified(cache: Path) -> VerifiedCache:
     """Return the record of a cache; an empty one if it is missing or cannot be read."""
     try:
-        return read(config_folder(cache) / VERIFIED, VerifiedCache)
+        return read(config_folder(cache) / VERIFIED, VerifiedCache, "all files are verified again")
     except FileNotFoundError:
         return VerifiedCache()
-    except msgspec.MsgspecError as err:
-        log.warning(
-            "%s of the reference cache %s cannot be read (%s): all files are verified again",
-            VERIFIED,
-            cache,
-            err,
-        )
+    except StoreError as err:
+        log.warning("the record of a reference cache cannot be read: %s", err)
         return VerifiedCache()
 
 

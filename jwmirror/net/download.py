@@ -20,7 +20,7 @@ from jwmirror.net.request import (
     download_error,
     receive_file,
 )
-from jwmirror.net.resume import PART_SUFFIX
+from jwmirror.net.resume import PART_SUFFIX, remove_record
 
 LONGEST_NAME = 150  # characters of a file's name in quarantine
 
@@ -51,11 +51,11 @@ def download(
         try:
             file = receive_file(client, state)
             check_download(request, file)
-            state.remove_record()
+            remove_record(path)
             return file
         except RejectedError as err:
             if not file.resumed and (not left or file.sha256 in rejected):
-                state.remove_record()
+                remove_record(path)
                 _move_to_quarantine(file, request.filename, str(err), quarantine)
                 raise
             log.info("%s; it is fetched again from its first byte", _cause(err))
@@ -94,7 +94,7 @@ def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
 def _verified_leftover(state: DownloadState) -> DownloadedFile | None:
     """Return the file that a killed process left, if it is whole; every byte is hashed again."""
     request = state.request
-    if not state.has_leftover or not request.checksum:
+    if not request.checksum or not state.path.exists():
         return None
     if state.path.stat().st_size != request.size:
         return None
@@ -105,7 +105,7 @@ def _verified_leftover(state: DownloadState) -> DownloadedFile | None:
     except RejectedError:
         state.remove_file()
         return None
-    state.remove_record()
+    remove_record(state.path)
     return file
 
 

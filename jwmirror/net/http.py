@@ -56,7 +56,7 @@ class HttpClient:
 
     def __init__(self, connections: int, timeouts: Timeouts, token: str | None = None):
         self.timeouts, self.halt = timeouts, threading.Event()
-        self._token = token
+        self._token, self.has_token = token, bool(token)
         self._settings: dict[str, Any] = {  # as urllib3's PoolManager takes them
             "maxsize": connections,
             "retries": retry_policy(timeouts, self.halt),
@@ -65,11 +65,6 @@ class HttpClient:
         }
         self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host of the URLs
         self._pools_lock = threading.Lock()
-
-    @property
-    def has_token(self) -> bool:
-        """Whether there is a token to show."""
-        return bool(self._token)
 
     def open(
         self, url: str, headers: Mapping[str, str] | None = None, show_token: bool = False

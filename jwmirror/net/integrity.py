@@ -7,6 +7,7 @@ from jwmirror.core.errors import RejectedError
 from jwmirror.core.fits import FitsStructureError, check_structure
 
 HEAD = 1024  # bytes searched for signs of an error page
+ECSV = "# %ECSV"
 ERROR_PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
 
@@ -45,21 +46,21 @@ def _check_json(path: Path, filename: str) -> None:
         raise RejectedError(filename, "association", "its products", f"{sorted(content)[:5]}")
 
 
-def _check_text(path: Path, filename: str) -> None:
+def _check_text(path: Path, filename: str) -> str:
+    """Return the text of a file."""
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as err:
         raise RejectedError(filename, "text", "UTF-8", str(err)) from err
     if not text.strip() or text.lstrip().startswith("{") or "\0" in text:
         raise RejectedError(filename, "text", "a table", _shown(text.encode()))
+    return text
 
 
 def _check_ecsv(path: Path, filename: str) -> None:
-    _check_text(path, filename)
-    with open(path, "rb") as file:
-        start = file.read(7)
-    if start != b"# %ECSV":
-        raise RejectedError(filename, "start of ECSV", "# %ECSV", _shown(start))
+    start = _check_text(path, filename)[: len(ECSV)]
+    if start != ECSV:
+        raise RejectedError(filename, "start of ECSV", ECSV, _shown(start.encode()))
 
 
 _CHECKS = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 from urllib.parse import urlsplit
 
 import urllib3
@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ArchiveError, WithheldError
 from jwmirror.core.files import BLOCK
+from jwmirror.core.model import Product
 from jwmirror.net import resume
 from jwmirror.net.http import HttpClient, discard, error_words
 from jwmirror.net.resume import ResumeRecord
@@ -39,6 +40,20 @@ class DownloadRequest:
     must_read: bool = True  # checked to be of the kind that its name says
     key: str | None = None  # name of the unfinished file; None: it is not kept
     version: str = ""  # of the file's content; an unfinished file of another one is not resumed
+
+    @classmethod
+    def of(cls, product: Product, url: str) -> Self:
+        """Return the request for a product at a URL, with what MAST lists of it."""
+        return cls(
+            filename=product.filename,
+            url=url,
+            size=product.size,
+            checksum=product.checksum,
+            is_withheld=product.exclusive,
+            release=product.release_date,
+            key=resume.resume_key(product),
+            version=product.fingerprint,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +80,6 @@ class DownloadState:
     size: int = 0  # bytes in the hashes
 
     def __post_init__(self) -> None:
-        self.has_leftover = self.has_record = bool(self.request.key) and self.path.exists()
         self.reset_hashes()
 
     def reset_hashes(self) -> None:
@@ -78,24 +92,10 @@ class DownloadState:
 
     def read_record(self) -> ResumeRecord | None:
         """Return the record of the file on disk if it can be resumed."""
-        if not self.has_record:
-            return None
         return resume.read_record(self.path, self.request.version, self.request.size)
-
-    def write_record(self, record: ResumeRecord) -> None:
-        """Write the record that lets the unfinished file outlive its process."""
-        self.has_record = True
-        resume.write_record(self.path, record)
-
-    def remove_record(self) -> None:
-        """Remove the record, if there is one."""
-        if self.has_record:
-            resume.remove_record(self.path)
-            self.has_record = False
 
     def remove_file(self) -> None:
         """Remove the file and its record, so that the next request starts at the first byte."""
-        self.has_record = False
         resume.remove_partial(self.path)
         self.reset_hashes()
 
@@ -159,7 +159,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             length = str(record.size)
             state.add_file()
         else:
-            state.remove_record()
+            resume.remove_record(state.path)
             _write_record(client, state, response)
         with state.open(to_append=resumed) as file:
             client.receive(response, lambda piece: state.add(piece, file))
@@ -220,7 +220,8 @@ def _write_record(
     if not request.key or size < client.timeouts.keep_from or not resume.is_strong(etag):
         return
     if request.size in (None, size):
-        state.write_record(ResumeRecord(version=request.version, etag=etag, size=size))
+        record = ResumeRecord(version=request.version, etag=etag, size=size)
+        resume.write_record(state.path, record)
 
 
 def open_response(

@@ -5,7 +5,6 @@ of MAST's, its bytes are hashed again, and the whole file must have that checksu
 """
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -66,12 +65,10 @@ def read_record(part: Path, version: str, size: int | None) -> ResumeRecord | No
 
 def remove_record(part: Path) -> None:
     """Remove the record of a file, if there is one."""
-    with suppress(FileNotFoundError):
-        record_path(part).unlink()
+    record_path(part).unlink(missing_ok=True)
 
 
 def remove_partial(part: Path) -> None:
     """Remove a file and its record."""
     remove_record(part)
-    with suppress(FileNotFoundError):
-        part.unlink()
+    part.unlink(missing_ok=True)

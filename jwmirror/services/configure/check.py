@@ -76,19 +76,10 @@ def _selects(selection: Selection, *samples: Product) -> bool:
 def _association(program: int, number: int, kind: str) -> Product:
     observation = f"o{number:03d}"
     name = f"jw{program:05d}-{observation}_20260101t000000_{kind}_00001_asn.json"
-    return _sample(name, program, observation, "asn")
+    return Product(f"mast:JWST/product/{name}", name, program, observation, "asn")
 
 
 def _pool(program: int) -> Product:
     """Return a sample of the file from which associations are generated if MAST's are missing."""
-    return _sample(f"jw{program:05d}_20260101t000000_pool.csv", program, "pool", "pool")
-
-
-def _sample(name: str, program: int, observation: str, suffix: str) -> Product:
-    return Product(
-        uri=f"mast:JWST/product/{name}",
-        filename=name,
-        program=program,
-        observation=observation,
-        suffix=suffix,
-    )
+    name = f"jw{program:05d}_20260101t000000_pool.csv"
+    return Product(f"mast:JWST/product/{name}", name, program, "pool", "pool")
