@@ -113,14 +113,14 @@ def test_the_source_of_a_function_is_known_by_content(folder):
 @pytest.mark.parametrize(
     ("between", "told"),
     [
-        ({"detector1__image3": "stripes.double"}, "nothing goes from one to the other; allowed"),
+        ({"detector1__image3": "stripes.double"}, "not two consecutive pipelines; allowed"),
         ({"detector1__image2": "strips.double"}, "there is no module strips in"),
         ({"detector1__image2": "stripes.duoble"}, "stripes.py defines no duoble"),
         ({"detector1__image2": "double"}, "there is no module double in"),
-        ({"detector1__image2": "fix.sh {0}"}, "expected a function of a module of yours"),
-        ({"detector1__image2": "stripes.two"}, "two wants 2 arguments (model, strength)"),
+        ({"detector1__image2": "fix.sh {0}"}, "expected a function of your own module"),
+        ({"detector1__image2": "stripes.two"}, "two needs 2 arguments (model, strength)"),
         ({"detector1__image2": "stripes.none"}, "none takes no argument"),
-        ({"detector1__image2": ["stripes.keyword"]}, "keyword wants 2 arguments (model, order)"),
+        ({"detector1__image2": ["stripes.keyword"]}, "keyword needs 2 arguments (model, order)"),
         ({"detector1__image2": "stripes.Step"}, "Step is a class"),
         ({"detector1__image2": "stripes.later"}, "later is async"),
         ({"detector1__image2": 5}, "module.function, or a list of functions"),
@@ -184,8 +184,8 @@ def test_only_what_a_pipeline_made_goes_through(folder):
     ("function", "told"),
     [
         ("fail", r"stripes\.fail failed on a_rate\.fits: ValueError: no stripes here"),
-        ("nothing", "expected ImageModel back, as it was given, found nothing"),
-        ("other", "expected ImageModel back, as it was given, found CubeModel"),
+        ("nothing", "expected ImageModel as the returned model, found nothing"),
+        ("other", "expected ImageModel as the returned model, found CubeModel"),
     ],
 )
 def test_a_broken_contract_is_that_exposure_s_failure(folder, function, told):

@@ -155,7 +155,7 @@ def test_another_file_than_in_the_key_does_not_run(flat):
     check_files(planned)
     flat.write_bytes(b"another flat")
 
-    with pytest.raises(CalibrationError, match=rf"{NAME}.*not the file .*run again"):
+    with pytest.raises(CalibrationError, match=rf"{NAME}.*has changed since .*run again"):
         check_files(planned)
     flat.unlink()
     with pytest.raises(CalibrationError, match="cannot be read: No such file"):
@@ -175,7 +175,7 @@ def test_a_file_that_the_key_does_not_know_does_not_run(flat):
         ("override_flat", "missing.fits", "{base}/missing.fits: No such file or directory"),
         ("override_flat", "folder", "{base}/folder: Is a directory"),
         ("user_mask", "missing.fits", "{base}/missing.fits: No such file"),
-        ("abs_refcat", "GAIADR3", "compute nodes have none; expected a catalogue file"),
+        ("abs_refcat", "GAIADR3", "nodes may have no network; expected a catalogue file"),
         ("abs_refcat", "gaiarefcat", "expected a catalogue file"),
         ("abs_refcat", "gaia.ecsv", "{base}/gaia.ecsv: No such file"),
     ],
@@ -225,7 +225,7 @@ def test_a_reference_of_the_right_type_is_no_mistake(tmp_path, name):
     (wrong,) = file_mistakes("override_dark", name, "here", tmp_path)
 
     assert right == []
-    assert f"found {name!r}, which calls itself a flat reference" in wrong
+    assert f"found {name!r}, whose REFTYPE is flat" in wrong
     assert "expected a dark reference; name it as override_flat" in wrong
 
 
@@ -270,7 +270,7 @@ def test_a_catalogue_with_places_is_no_mistake(tmp_path, name):
     [
         ("", "expected a catalogue"),
         ("# %ECSV 1.0\n# ---\n# datatype: [\n", "expected a catalogue"),
-        ({"ra": [1.0], "DEC": [2.0]}, "has no column RA; expected RA and DEC in degrees"),
+        ({"ra": [1.0], "DEC": [2.0]}, "has no column RA; expected columns RA and DEC, in degrees"),
         ({"x": [1.0], "y": [2.0]}, "has no column RA and no DEC;"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_parameter_reference_that_asks_the_network_is_refused(built, tmp_path,
     monkeypatch.setenv("CRDS_PATH", str(cache))
     resolver = LocalResolver(cache, CONTEXT)
 
-    with pytest.raises(CalibrationError, match=rf"GAIADR3 \(by {pars.name}\).*to '' for no"):
+    with pytest.raises(CalibrationError, match=rf"GAIADR3 \(set by {pars.name}\).*to '' for no"):
         resolver.resolve("image3", built.header, {"steps": {}})
     for tweakreg in ({"abs_refcat": ""}, {"skip": True}):
         assert resolver.resolve("image3", built.header, {"steps": {"tweakreg": tweakreg}})

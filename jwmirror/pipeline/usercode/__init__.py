@@ -1,1 +1,1 @@
-"""Functions, modules and files of the user's own."""
+"""The user's own functions, modules and files."""

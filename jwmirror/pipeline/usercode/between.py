@@ -1,14 +1,13 @@
-"""Functions of the user's between two pipelines: a model in, a model of the same kind out.
+"""The user's functions between two pipelines: they get a model and return one of the same class.
 
-The contract. A function gets one open jwst datamodel, as the first pipeline made it (a rate or
-rateints after detector1, a cal or calints after image2 and spec2). It may change the model and
-return it, or return another of the same class; what it returns is what the second pipeline takes.
-It is called once per exposure, in a process of its own, in a private folder. What it raises is
-that exposure's failure. It must give the same for the same model: its source is in the key of the
-second pipeline's result, and what it reads otherwise is not.
+A function gets one open jwst datamodel, as the first pipeline made it (a rate or rateints after
+detector1, a cal or calints after image2 and spec2). It may change the model and return it, or
+return another model of the same class; the second pipeline gets the returned model. The function is
+called once per exposure, in a separate process and a private folder. An exception is a failure of
+that exposure. The function must return the same for the same model: its source is part of the key
+of the second pipeline's result, but files that it reads are not.
 
-The changed model lives as long as the stage: the mirror keeps the first pipeline's product as it
-was, and what the second makes.
+The changed model is not stored: the mirror keeps the first pipeline's product unchanged.
 """
 
 import logging
@@ -22,12 +21,12 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.usercode import hooks
 
-FOLLOWS = {  # pipelines that may come next
+FOLLOWS = {  # pipelines that may follow
     "detector1": ("image2", "spec2"),
     "image2": ("image3", "tso3", "coron3", "ami3"),
     "spec2": ("spec3", "tso3"),
 }
-GOES_ON = {  # endings of what the next pipeline takes
+PASSED_ON = {  # ends of the names of files that the next pipeline takes
     "detector1": ("_rate.fits", "_rateints.fits"),
     "image2": ("_cal.fits", "_calints.fits"),
     "spec2": ("_cal.fits", "_calints.fits"),
@@ -40,7 +39,7 @@ log = logging.getLogger(__name__)
 def parameters_for(
     between: Mapping[str, Sequence[str]], exp_type: str
 ) -> dict[tuple[str, str, str], list[str]]:
-    """As parameters of the second pipelines: what is to be run before each on such exposures."""
+    """Return the functions for exposures of a type, as parameters of the second pipelines."""
     own = registry.pipelines_of_exposure(exp_type)
     pairs = {tuple(name.split("..")): functions for name, functions in between.items()}
     return {
@@ -51,12 +50,15 @@ def parameters_for(
 
 
 def apply_functions(functions: Sequence[str], names: Sequence[str], folder: Path) -> None:
-    """Replace those files of `folder` that come from a pipeline by what the functions make of them.
+    """Replace the files in `folder` that a pipeline made by the models that the functions return.
 
-    What stands there may be a link to the store; the object behind it stays as it is. Modules are
-    found as hooks.prepare arranged. CalibrationError where a function fails or breaks the contract.
+    Links to the store are replaced; the objects in the store do not change. hooks.prepare must have
+    been called before, so that the functions' modules are found.
+
+    Raises:
+        CalibrationError: a function fails, or returns another class.
     """
-    endings = tuple(ending for each in GOES_ON.values() for ending in each)
+    endings = tuple(ending for of_pipeline in PASSED_ON.values() for ending in of_pipeline)
     for name in names if functions else ():
         if name.endswith(endings):
             _apply(functions, folder / name)
@@ -89,9 +91,8 @@ def _called(function: str, model: Any, name: str) -> Any:
         ) from err
     if type(changed) is not type(model):
         raise CalibrationError(
-            f"{function} on {name}: expected {type(model).__name__} back, as it was given, "
-            f"found {'nothing' if changed is None else type(changed).__name__}; let it return the "
-            "model."
+            f"{function} on {name}: expected {type(model).__name__} as the returned model, found "
+            f"{'nothing' if changed is None else type(changed).__name__}; return the model."
         )
     return changed
 
@@ -100,15 +101,15 @@ def _called(function: str, model: Any, name: str) -> Any:
 
 
 def between_mistakes(between: Mapping[str, Sequence[str]], place: str, base: Path) -> Iterator[str]:
-    """What is wrong with the functions that a recipe names, without running any."""
+    """Yield the mistakes in a recipe's functions, without calling any."""
     for pair, functions in between.items():
         where = f"{place}.{pair}"
         if pair not in ALLOWED:
-            yield f"{where}: nothing goes from one to the other; allowed are {', '.join(ALLOWED)}."
+            yield f"{where}: not two consecutive pipelines; allowed are {', '.join(ALLOWED)}."
         for function in functions:
             if problem := hooks.function_problem(function, base):
                 yield (
-                    f"{where}: found {function!r}, expected a function of a module of yours that "
+                    f"{where}: found {function!r}, expected a function of your own module that "
                     f"takes a model and returns it (module.function); {problem}; `jwmirror "
-                    "new-step NAME` writes one to start from."
+                    "new-step NAME` writes a template."
                 )

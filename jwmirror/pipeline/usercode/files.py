@@ -1,7 +1,7 @@
-"""Files of the user's own that parameters name: override_*, catalogues, masks, backgrounds.
+"""The user's files that parameters name: override_*, catalogues, masks, backgrounds.
 
-They count by name and content, wherever they stand: the key holds their sha256, the run their path.
-A parameter is called by its full name here: "dark_current.override_dark".
+The key contains name and sha256 of a file. The path is used only at run time, so moving a file does
+not change the key. Parameters have their full names here: "dark_current.override_dark".
 """
 
 import os
@@ -15,7 +15,7 @@ from jwmirror.core.files import cached_digest, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import reftype as reftypes
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 OVERRIDE = "override_"
 NAMED = frozenset(  # other parameters of jwst that name files to be read
     [
@@ -39,14 +39,14 @@ NAMED = frozenset(  # other parameters of jwst that name files to be read
         "wfss_mask",
     ]
 )
-LIST = "catfile"  # names a text file that lists further files: one for each exposure
-NO_FILE = {"affine2d": "commissioning"}  # a built-in that stands where a file may
-NOT_ANY = "N/A"  # stpipe's word for: without this reference
-GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # catalogues that are asked for over the network
+LIST = "catfile"  # names a text file that lists a catalogue for each exposure
+NO_FILE = {"affine2d": "commissioning"}  # built-in values of parameters that name files
+NOT_ANY = "N/A"  # for stpipe: no reference of this type
+GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # catalogues that jwst downloads
 
 
 def names_file(name: str, value: Any) -> bool:
-    """Whether a parameter's value names a file of the user's; `name` without its step."""
+    """Return whether a parameter's value names a file of the user; `name` is without its step."""
     if not isinstance(value, str) or not value.strip() or value.strip() == NOT_ANY:
         return False
     if name == "abs_refcat" and GAIA.fullmatch(value):
@@ -55,7 +55,7 @@ def names_file(name: str, value: Any) -> bool:
 
 
 def absolute_path(value: str, base: Path) -> Path:
-    """Where the file is; a relative path starts at `base`."""
+    """Return the path of a file; a relative path starts at `base`."""
     return Path(os.path.join(base, os.path.expanduser(value.strip()))).absolute()
 
 
@@ -63,19 +63,19 @@ def absolute_path(value: str, base: Path) -> Path:
 
 
 def with_absolute_paths(parameters: Mapping[str, Any], base: Path) -> dict[str, Any]:
-    """The parameters with absolute paths."""
+    """Return the parameters with absolute paths."""
     return _mapped(parameters, lambda value: str(absolute_path(value, base)))
 
 
 def with_bare_names(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with the files' bare names: what of them is in a key."""
+    """Return the parameters with file names instead of paths, as they are in a key."""
     return _mapped(parameters, lambda value: Path(value).name)
 
 
 def file_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
-    """The files that (placed) parameters name, by full name; of a list with [0], [1]...
+    """Return the files that parameters with absolute paths name, by full name; lists as name[0].
 
-    And the catalogues that a catfile lists, used or not: tweakreg.catfile[jw..._cal.fits].
+    The catalogues that a catfile lists are included: tweakreg.catfile[jw..._cal.fits].
     """
     named = {name: Path(value) for name, value in _files(parameters)}
     lists = {name: path for name, path in named.items() if name.endswith(LIST)}
@@ -87,7 +87,7 @@ def file_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def file_digests(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Bare name and sha256 of each file; CalibrationError for one that cannot be read."""
+    """Return the name and sha256 of each file; raise CalibrationError if it cannot be read."""
     return {
         name: (path.name, _read(name, path, cached_digest))
         for name, path in file_paths(parameters).items()
@@ -95,36 +95,36 @@ def file_digests(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def check_files(derivation: Derivation) -> None:
-    """CalibrationError unless the files are, at this moment, those in the key."""
+    """Raise CalibrationError unless the files are now the same as in the key."""
     for name, path in file_paths(derivation.parameters).items():
         expected = derivation.references.get(name, ("", ""))[1]
         found = _read(name, path, sha256_of)
         if found != expected:
             raise CalibrationError(
-                f"{path} ({name}) is not the file that was planned with: sha256 expected "
-                f"{expected[:12] or 'none'}, found {found[:12]}; nothing was kept; run again, "
-                "so that it is planned anew."
+                f"{path} ({name}) has changed since the plan was made: sha256 expected "
+                f"{expected[:12] or 'none'}, found {found[:12]}; nothing was stored; run again to "
+                "plan with the new file."
             )
 
 
 def check_offline(parameters: Mapping[str, Any], source: str) -> None:
-    """CalibrationError if a step would ask for a catalogue over the network while it runs.
+    """Raise CalibrationError if a step would download a catalogue while it runs.
 
-    `source`: the parameter reference that says so, if one does.
+    `source` is the parameter reference that sets this, if one does.
     """
     for step, values in parameters.get("steps", {}).items():
         value = values.get("abs_refcat")
         if isinstance(value, str) and GAIA.fullmatch(value):
             raise CalibrationError(
-                f"{step}.abs_refcat is {value} (by {source or 'the recipe'}), which "
-                "is asked for over the network while the pipeline runs, and compute nodes have "
-                f"none; set {step}.abs_refcat in the recipe: to a catalogue file (columns RA, DEC "
+                f"{step}.abs_refcat is {value} (set by {source or 'the recipe'}), a catalogue "
+                "that jwst downloads while it runs, but compute nodes may have no network; "
+                f"set {step}.abs_refcat in the recipe: to a catalogue file (columns RA, DEC "
                 "in degrees), or to '' for no absolute alignment."
             )
 
 
 def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """The parameters with `change` made to each value that names a file."""
+    """Return the parameters with `change` applied to each value that names a file."""
 
     def changed(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -155,9 +155,10 @@ def _files(parameters: Mapping[str, Any], step: str = "") -> Iterator[tuple[str,
 
 
 def _catalogues(path: Path) -> list[tuple[str, Path]]:
-    """Exposure and catalogue in each line of a catfile; catalogues are looked for beside it.
+    """Return exposure and catalogue of each line of a catfile; paths start in its folder.
 
-    ValueError for a line with more words, as of tweakreg.
+    Raises:
+        ValueError: a line has more words, as in tweakreg.
     """
     lines = (line.split() for line in path.read_text(errors="replace").splitlines())
     listed = [words for words in lines if len(words) > 1 and words[0][0] != "#"]
@@ -167,7 +168,7 @@ def _catalogues(path: Path) -> list[tuple[str, Path]]:
     return [(exposure, path.parent / name) for exposure, name in listed]
 
 
-def _read(name: str, path: Path, read: Callable[[Path], Found]) -> Found:
+def _read(name: str, path: Path, read: Callable[[Path], T]) -> T:
     try:
         return read(path)
     except (OSError, ValueError) as err:
@@ -179,15 +180,15 @@ def _read(name: str, path: Path, read: Callable[[Path], Found]) -> Found:
 
 
 def file_mistakes(name: str, value: Any, place: str, base: Path) -> Iterator[str]:
-    """What is wrong with a value that is to name a file; nothing for any other parameter."""
+    """Yield the mistakes in a parameter's value if it names a file."""
     if isinstance(value, list | tuple):
         for i, each in enumerate(value):
             yield from file_mistakes(name, each, f"{place}[{i}]", base)
     elif name == "abs_refcat" and isinstance(value, str) and GAIA.fullmatch(value):
         yield (
-            f"{place}: found {value!r}, which is asked for over the network while the pipeline "
-            "runs, and compute nodes have none; expected a catalogue file (columns RA, DEC in "
-            "degrees, ECSV or FITS): save the part of the catalogue that you need, and name it."
+            f"{place}: found {value!r}, a catalogue that jwst downloads while it runs, but compute "
+            "nodes may have no network; expected a catalogue file (columns RA, DEC in degrees, "
+            "ECSV or FITS): save the part of the catalogue that you need, and name that file."
         )
     elif names_file(name, value):
         yield from _unreadable(name, value, place, base)
@@ -212,7 +213,7 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
 
 
 def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
-    """Whether each line of a catfile names a catalogue that is there."""
+    """Yield the lines of a catfile whose catalogue does not exist."""
     try:
         listed = _catalogues(path)
     except ValueError as err:
@@ -224,7 +225,7 @@ def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
 
 
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:
-    """Whether a reference file is whole, and of the type that it is to stand for."""
+    """Yield a mistake if a reference file cannot be read, or is of another type."""
     try:
         found = reftypes.reftype_of(path)
     except (OSError, reftypes.UnreadableError) as err:
@@ -232,13 +233,13 @@ def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[s
         return
     if found not in ("", reftype):
         yield (
-            f"{place}: found {value!r}, which calls itself a {found} reference (REFTYPE), expected "
+            f"{place}: found {value!r}, whose REFTYPE is {found}, expected "
             f"a {reftype} reference; name it as {OVERRIDE}{found}, or correct the file."
         )
 
 
 def _no_catalogue(value: str, place: str, path: Path) -> Iterator[str]:
-    """Whether a catalogue of stars can be read as tweakreg reads it, and has what that needs."""
+    """Yield a mistake unless tweakreg can read a catalogue of stars."""
     from astropy.table import Table
 
     try:
@@ -250,5 +251,5 @@ def _no_catalogue(value: str, place: str, path: Path) -> Iterator[str]:
     if missing := [column for column in ("RA", "DEC") if column not in columns]:
         yield (
             f"{place}: found {value!r}, which has no column {' and no '.join(missing)}; "
-            f"expected RA and DEC in degrees, so written; it has {', '.join(columns)}."
+            f"expected columns RA and DEC, in degrees; it has {', '.join(columns)}."
         )

@@ -1,8 +1,8 @@
-"""Hooks: the user's code that stpipe runs before or after a step, by what it consists of.
+"""Hooks: the user's code that stpipe runs before or after a step, identified by its source.
 
-A hook is a text: a function or Step class (fixes.scale), else a shell command (scale.sh {0}), told
-apart as stpipe 1.1 does: it is Python if what stands before the last dot is a module that can be
-imported. Nothing is executed to find out.
+A hook is a function or Step class (fixes.scale), or a shell command (scale.sh {0}). As in stpipe
+1.1, it is Python if the part before the last dot is a module that can be imported. Nothing is
+executed to decide this.
 """
 
 import os
@@ -20,11 +20,11 @@ from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import modules
 
 KINDS = ("pre_hooks", "post_hooks")
-BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between)
+BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between.py)
 CALL = re.compile(r"\s*[\w.]+\((?P<arguments>.*)\)\s*", re.DOTALL)  # a Step class with parameters
 DOTTED = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\s*")
 TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s;|&<>()='\"]+")
-SHELL = re.compile(  # first words that are the shell's own
+SHELL = re.compile(  # first words that are part of the shell
     r"[.:!{]|\[\[?|case|cd|command|echo|eval|exec|export|for|if|printf|set|source|test|time|trap|"
     r"ulimit|umask|unset|until|while"
 )
@@ -36,15 +36,15 @@ class UntraceableError(CalibrationError):
 
 
 def hook_names(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """The hooks of a pipeline's parameters, those of skipped steps too: stpipe runs them.
+    """Return the hooks in a pipeline's parameters, and the functions that run before it.
 
-    And the functions that are run between it and the pipeline before it.
+    The hooks of skipped steps are included, because stpipe runs them.
     """
     return tuple(dict.fromkeys(_named(parameters)))
 
 
 def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Those of a pipeline or step, then those of its steps, and theirs."""
+    """Yield the hooks of a pipeline or step, then those of its steps."""
     for kind in (*KINDS, BETWEEN):
         yield from parameters.get(kind) or ()
     for step in parameters.get("steps", {}).values():
@@ -52,9 +52,12 @@ def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def hook_sources(parameters: Mapping[str, Any], base: Path) -> Sources:
-    """What the hooks consist of: (name, sha256) of each, and of what it takes from beside it.
+    """Return (name, sha256) of each hook, and of the user's modules and files that it uses.
 
-    Relative paths and modules of the user's are looked for in `base`. Raises CalibrationError.
+    Relative paths and the user's modules are looked for in `base`.
+
+    Raises:
+        CalibrationError: a source cannot be found or read.
     """
     return tuple(sorted({pair for hook in hook_names(parameters) for pair in _sources(hook, base)}))
 
@@ -73,7 +76,7 @@ def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
 
 
 def _module(hook: str, base: Path) -> modules.Module | None:
-    """The module that stpipe would import; None if it would take the hook for a command."""
+    """Return the module that stpipe would import; None if it would run the hook as a command."""
     name = hook.strip().rpartition(".")[0]
     return modules.find_module(name, base) if name else None
 
@@ -106,20 +109,20 @@ def _command_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
 
 
 def command(hook: str, base: Path) -> str:
-    """A hook as it can be run from any folder: in a command, files by their whole paths."""
+    """Return a hook that runs in any folder: commands with absolute paths of files."""
     if _module(hook, base) is not None:
         return hook
     files = dict(_files(hook, base))
 
-    def whole(match: re.Match[str]) -> str:
+    def absolute(match: re.Match[str]) -> str:
         path = files.get(_bare(match[0]))
         return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}") if path else match[0]
 
-    return TOKEN.sub(whole, hook)
+    return TOKEN.sub(absolute, hook)
 
 
 def _files(hook: str, base: Path) -> Iterator[tuple[str, Path]]:
-    """The words of a command that name files, below `base` if relative."""
+    """Yield the words of a command that name files, and their paths."""
     for match in TOKEN.finditer(hook):
         word = _bare(match[0])
         path = os.path.join(base, os.path.expanduser(word))
@@ -132,7 +135,7 @@ def _bare(token: str) -> str:
 
 
 def _first(hook: str) -> str:
-    """The program of a command; "" where the shell's grammar stands before it."""
+    """Return the program of a command; "" if the command begins with shell syntax."""
     match = TOKEN.match(hook.strip())
     if match is None or hook.strip()[match.end() : match.end() + 1] in ("=", "("):
         return ""
@@ -140,7 +143,7 @@ def _first(hook: str) -> str:
 
 
 def _script_on_path(word: str) -> Path | None:
-    """The script that a program's name stands for; None for binaries, which count by name."""
+    """Return the script of a program's name; None for a binary, which is identified by name."""
     place = shutil.which(word) if word else None
     if place is None:
         return None
@@ -152,7 +155,7 @@ def _script_on_path(word: str) -> Path | None:
 
 
 def hook_mistakes(hooks: Any, place: str, base: Path) -> Iterator[str]:
-    """What is wrong with a list of hooks: found, expected, and where it was looked for."""
+    """Yield the mistakes in a list of hooks."""
     for number, hook in enumerate(hooks if isinstance(hooks, list | tuple) else ()):
         where = f"{place}[{number}]: found {hook!r}"
         if not isinstance(hook, str) or not hook.strip():
@@ -164,7 +167,7 @@ def hook_mistakes(hooks: Any, place: str, base: Path) -> Iterator[str]:
 def _problem(hook: str, base: Path) -> str:
     call = CALL.fullmatch(hook)
     if call and "." in call["arguments"]:
-        return "stpipe cannot read a dot in the arguments; set them in a function of your own"
+        return "stpipe cannot read a dot in the arguments; set them in your own function"
     try:
         module = _module(hook, base)
         if module is None:
@@ -176,7 +179,7 @@ def _problem(hook: str, base: Path) -> str:
 
 
 def function_problem(function: str, base: Path) -> str:
-    """Why a text is no function that can be called with one model; "" if it is one."""
+    """Return why a text does not name a function of one argument; "" if it does."""
     try:
         module = _module(function, base) if DOTTED.fullmatch(function) else None
         if module is None:
@@ -193,7 +196,7 @@ def _command_problem(hook: str, base: Path) -> str:
     first = _first(hook)
     path = dict(_files(hook, base)).get(first)
     if path is not None and not os.access(path, os.X_OK):
-        return f"{path} cannot be executed (chmod +x), and it is no module.function either"
+        return f"{path} cannot be executed (chmod +x), and it is not a module.function"
     if path is None and first and not SHELL.fullmatch(first) and shutil.which(first) is None:
         module = hook.strip().rpartition(".")[0]
         what = f"no module {module}" if DOTTED.fullmatch(hook) else f"no file or program {first}"
@@ -201,7 +204,7 @@ def _command_problem(hook: str, base: Path) -> str:
     try:
         hook.format(*["file"] * 9)
     except (KeyError, IndexError, ValueError):
-        return "stpipe puts a file name for {0}; write other braces double, {{ and }}"
+        return "stpipe replaces {0} by a file name; double all other braces: {{ and }}"
     return ""
 
 
@@ -209,20 +212,23 @@ def _command_problem(hook: str, base: Path) -> str:
 
 
 def check_hooks(derivation: Derivation, base: Path) -> None:
-    """CalibrationError unless the hooks consist, at this moment, of what is in the key."""
+    """Raise CalibrationError unless the sources of the hooks are now the same as in the key."""
     planned, found = dict(derivation.hooks), dict(hook_sources(derivation.parameters, base))
     for name in sorted(planned.keys() | found.keys()):
         was, now = planned.get(name, ""), found.get(name, "")
         if was != now:
             raise CalibrationError(
-                f"hook {name} is not the one that was planned with: sha256 expected "
-                f"{was[:12] or 'none'}, found {now[:12] or 'none'}; nothing was kept; run again, "
-                "so that it is planned anew."
+                f"hook {name} has changed since the plan was made: sha256 expected "
+                f"{was[:12] or 'none'}, found {now[:12] or 'none'}; nothing was stored; run again "
+                "to plan with the new source."
             )
 
 
 def prepare(derivation: Derivation, base: Path) -> dict[str, Any]:
-    """The parameters to run with in any folder; this process then imports what was hashed."""
+    """Return parameters that work in any folder, and let imports use the hashed sources.
+
+    From now on, this process imports the user's modules from the bytes that were hashed.
+    """
     hooks = hook_names(derivation.parameters)
     if hooks:
         modules.install_finder({each.name: each for each in _own_modules(hooks, base)})
@@ -237,8 +243,8 @@ def _own_modules(hooks: Iterable[str], base: Path) -> Iterator[modules.Module]:
 
 
 def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """The parameters with `change` made to each hook."""
-    changed = {
+    """Return the parameters with `change` applied to each hook."""
+    changed: dict[str, Any] = {
         name: [change(hook) for hook in value or ()] if name in (*KINDS, BETWEEN) else value
         for name, value in parameters.items()
     }

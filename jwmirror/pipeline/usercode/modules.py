@@ -1,6 +1,6 @@
-"""Python modules of the user's: found as an import would find them, without executing any.
+"""The user's Python modules: found as an import finds them, without executing them.
 
-And loaded from just the bytes that were hashed: neither a stale .pyc nor an edit in between counts.
+They are then loaded from exactly the bytes that were hashed, not from a .pyc file or a later edit.
 """
 
 import ast
@@ -25,27 +25,27 @@ PACKAGE = "__init__.py"
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """The source file of a module, and its content when it was looked at."""
+    """The source file of a module, and its sha256 when it was found."""
 
     name: str  # package.module
     path: Path
-    root: Path  # the folder on the search path that its top package is in
+    root: Path  # the folder on the search path with its top package
     sha256: str
 
     @property
     def is_own(self) -> bool:
-        """Whether it is the user's, not part of the Python environment."""
+        """Whether it belongs to the user, not to the Python environment."""
         stdlib = Path(get_paths()["stdlib"])
         return "site-packages" not in self.path.parts and stdlib not in self.path.parents
 
     @property
     def package(self) -> str:
-        """What relative imports in it start from."""
+        """The package from which its relative imports start."""
         return self.name if self.path.name == PACKAGE else self.name.rpartition(".")[0]
 
 
 def find_module(name: str, base: Path) -> Module | None:
-    """The module that `import name` would load with `base` first on the search path, if any."""
+    """Return the module that `import name` would load with `base` first on the search path."""
     importlib.invalidate_caches()
     spec, root = None, base
     path: Any = [str(base), *filter(None, sys.path)]
@@ -56,7 +56,7 @@ def find_module(name: str, base: Path) -> Module | None:
         if "." not in whole:
             root = _root(spec)
         path = spec.submodule_search_locations or []
-    if spec is None or not spec.has_location:
+    if spec is None or not spec.has_location or spec.origin is None:
         return None
     source = Path(spec.origin).absolute()
     return Module(name=name, path=source, root=root, sha256=sha256_of(source))
@@ -83,9 +83,12 @@ def _root(spec: ModuleSpec) -> Path:
 
 
 def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
-    """The module and those beside it (below the same root) that it imports, they import...
+    """Return the module and all modules below the same root that it imports, also indirectly.
 
-    Imports by computed names are not seen. SyntaxError for a source that is none.
+    Imports by computed names are not found.
+
+    Raises:
+        SyntaxError: a source is not Python.
     """
     found = {module.name: module}
     pending = [module] if module.is_own and module.path.suffix == ".py" else []
@@ -100,7 +103,7 @@ def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
 
 
 def _imported(module: Module) -> set[str]:
-    """Names of modules that a source may import, with the packages they are in."""
+    """Return the names of modules that a source may import, and of their packages."""
     names = {module.name}
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.Import):
@@ -123,14 +126,14 @@ def _origin(node: ast.ImportFrom, module: Module) -> str:
 
 
 def defines(module: Module, name: str) -> bool:
-    """Whether a source may bind `name` when it is run; SyntaxError for a source that is none."""
+    """Return whether a source may bind `name`; raise SyntaxError if it is not Python."""
     if module.path.suffix != ".py":
         return True
     return not {name, "*", "__getattr__"}.isdisjoint(_bound(_tree(module)))
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
-    """Names bound in a module's own scope, also under if, try and with."""
+    """Yield the names that are bound at module level, also under if, try and with."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -143,9 +146,9 @@ def _bound(tree: ast.AST) -> Iterator[str]:
 
 
 def call_problem(module: Module, name: str) -> str:
-    """Why what a source defines as `name` cannot be called with one argument; "" if it can.
+    """Return why `name` of a module cannot be called with one argument; "" if it can.
 
-    Also "" where the source does not tell: a name that it imports or computes.
+    Also "" if that is not known, because the name is imported or computed.
     """
     if module.path.suffix != ".py":
         return ""
@@ -160,14 +163,14 @@ def call_problem(module: Module, name: str) -> str:
     named = [a.arg for a, d in zip(rules.kwonlyargs, rules.kw_defaults, strict=True) if d is None]
     if needed > 1 or named:
         wants = [each.arg for each in places[:needed]] + named
-        return f"{name} wants {len(wants)} arguments ({', '.join(wants)})"
+        return f"{name} needs {len(wants)} arguments ({', '.join(wants)})"
     return "" if places or rules.vararg else f"{name} takes no argument"
 
 
 def _definitions(
     tree: ast.AST,
 ) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """Functions and classes in a module's own scope, also under if, try and with."""
+    """Yield the functions and classes at module level, also under if, try and with."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node
@@ -183,17 +186,18 @@ def _tree(module: Module) -> ast.Module:
 
 
 def install_finder(modules: Mapping[str, Module]) -> None:
-    """Let imports of these modules, in this process, take them from the bytes that were hashed.
+    """Let this process import these modules from the bytes that were hashed.
 
-    CalibrationError where another module of that name is in use already.
+    Raises:
+        CalibrationError: another module of the same name is already imported.
     """
     for name, module in modules.items():
         loaded = sys.modules.get(name)
         origin = getattr(loaded, "__file__", None)
         if loaded is not None and (origin is None or Path(origin) != module.path):
             raise CalibrationError(
-                f"{module.path} cannot be imported: a module {name} ({origin or 'built in'}) is "
-                "in use by Python or the pipeline already; give yours another name."
+                f"{module.path} cannot be imported: Python or the pipeline already uses a module "
+                f"{name} ({origin or 'built in'}); rename your module."
             )
     for name in modules:
         sys.modules.pop(name, None)
@@ -201,13 +205,13 @@ def install_finder(modules: Mapping[str, Module]) -> None:
 
 
 class HashedModuleFinder(MetaPathFinder):
-    """Finds just the modules that it was given."""
+    """Finds only the given modules."""
 
     def __init__(self, modules: Mapping[str, Module]):
         self._modules = dict(modules)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """The module's, loaded by Exact; None for any other module."""
+        """Return the spec of a given module; None for any other module."""
         module = self._modules.get(name)
         if module is None or module.path.suffix != ".py":
             return None
@@ -218,14 +222,14 @@ class HashedModuleFinder(MetaPathFinder):
 
 
 class HashedSourceLoader(SourceFileLoader):
-    """Compiles a source from the bytes that were hashed, or fails; .pyc files play no part."""
+    """Compiles a source from the bytes that were hashed; it does not use .pyc files."""
 
     def __init__(self, module: Module):
         super().__init__(module.name, str(module.path))
         self._sha256 = module.sha256
 
     def get_code(self, fullname: str) -> Any:
-        """The code of the source; CalibrationError if that has changed since it was hashed."""
+        """Return the code; raise CalibrationError if the source has changed since it was hashed."""
         source = self.get_data(self.path)
         if sha256(source).hexdigest() != self._sha256:
             raise CalibrationError(f"{self.path} changed while it was being loaded; run again.")

@@ -1,4 +1,4 @@
-"""What a reference file says of itself: FITS, ASDF or JSON, readable, and of which type."""
+"""The type of a reference file, read from FITS, ASDF or JSON."""
 
 import json
 import warnings
@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 FITS, ASDF, JSON, GZIP = b"SIMPLE", b"#ASDF", b"{", b"\x1f\x8b"
-LONGEST = 6  # bytes that tell the formats apart
+LONGEST = 6  # bytes that distinguish the formats
 
 
 class UnreadableError(Exception):
-    """A file that is no whole reference file; the text says what is wrong."""
+    """A file is not a complete reference file; the message is the reason."""
 
 
 def reftype_of(path: Path) -> str:
-    """The type that a reference file gives itself, in small letters; "" if it gives none.
+    """Return the type in a reference file, in lower case; "" if it has none.
 
-    Reads a FITS file's headers, an ASDF file's tree, the whole of a JSON file. Raises OSError, and
-    UnreadableError for a file that is none of these or is cut short.
+    Reads the headers of a FITS file, the tree of an ASDF file, and all of a JSON file.
+
+    Raises:
+        OSError: the file cannot be opened.
+        UnreadableError: it has none of these formats, or is truncated.
     """
     with path.open("rb") as file:
         start = file.read(LONGEST)
@@ -56,7 +59,7 @@ def _in_json(path: Path) -> str:
 
 
 def _in_tree(tree: Any) -> str:
-    """Of a tree: meta.reftype, or reftype at its top as in JSON references."""
+    """Return meta.reftype of a tree, or reftype at its top level as in JSON references."""
     if not isinstance(tree, Mapping):
         return ""
     meta = tree.get("meta")
