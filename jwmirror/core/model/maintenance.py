@@ -6,7 +6,7 @@ from jwmirror.core.model.holding import Entry
 from jwmirror.core.model.product import Reason
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, order=True)
 class Problem:
     """One thing in a mirror that is not as its records say."""
 

@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
@@ -48,14 +47,6 @@ class RepairStep:
     problem: Problem
     act: str  # a key of PREVIEW
     entry: Entry | None = None  # of an object: the newest row that names it
-
-
-class _LostProduct(NamedTuple):
-    """A problem with the object of a product of MAST."""
-
-    problem: Problem
-    entry: Entry
-    product: Product
 
 
 def plan_repair(root: Path, full: bool = False) -> tuple[RepairStep, ...]:
@@ -248,23 +239,21 @@ def _refetched(
     root: Path, steps: Sequence[RepairStep], refetch: Refetch | None, group: str | None
 ) -> Iterator[RepairOutcome]:
     """Move damaged bytes to quarantine/, take in what MAST has unchanged, record what is lost."""
-    lost = [
-        _LostProduct(step.problem, step.entry, step.entry.product)
-        for step in steps
-        if step.act == REFETCH and step.entry and step.entry.product
-    ]
-    places = {each.entry.sha256: _quarantine(root, each.problem) for each in lost}
+    lost = [(step.problem, step.entry) for step in steps if step.act == REFETCH and step.entry]
+    places = {entry.sha256: _quarantine(root, problem) for problem, entry in lost}
     objects = Objects(root, group)
-    reasons = _take_in(root, objects, lost, refetch) if refetch and lost else {}
+    reasons = (
+        _take_in(root, objects, [entry for _, entry in lost], refetch) if refetch and lost else {}
+    )
     default = "MAST was not asked: name a config" if refetch is None else "MAST has it no longer"
-    for problem, entry, product in lost:
+    for problem, entry in lost:
         place = places[entry.sha256]
         moved = f"; the damaged bytes are in {place}" if place else ""
         if objects.has(entry.sha256, entry.size):
             done = f"downloaded again from MAST{moved}"
             yield RepairOutcome(problem=problem, is_mended=True, done=done)
             continue
-        why = reasons.get(product.filename, default)
+        why = reasons.get(entry.upstream.filename, default)
         if refetch is not None:
             _record_loss(root, entry, why)
         done = f"lost, {entry.path}: {why}{moved}; restore it from a copy of the mirror"
@@ -272,14 +261,14 @@ def _refetched(
 
 
 def _take_in(
-    root: Path, objects: Objects, lost: Sequence[_LostProduct], refetch: Refetch
+    root: Path, objects: Objects, lost: Sequence[Entry], refetch: Refetch
 ) -> dict[str, str]:
     """Take in what MAST has unchanged; return why not, by file name, of the others."""
     reasons: dict[str, str] = {}
-    wanted = {(each.product.uri, each.entry.sha256) for each in lost}
+    wanted = {(entry.upstream.uri, entry.sha256) for entry in lost}
     access = Generations(root).access()
-    closed = {sha256 for each in lost for sha256 in access.closed(entries_of([each.entry]))}
-    for arrival in refetch([each.product for each in lost]):
+    closed = {sha256 for entry in lost for sha256 in access.closed(entries_of([entry]))}
+    for arrival in refetch([entry.upstream for entry in lost]):
         if isinstance(arrival, Failure):
             reasons[arrival.name] = arrival.message
             continue

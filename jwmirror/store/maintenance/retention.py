@@ -1,6 +1,6 @@
-"""Retention: which generations a policy keeps, which versions outlive theirs, and tombstones."""
+"""Retention: which generations a policy keeps, and the tombstones of the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,17 +70,3 @@ def is_younger(made_at: str, days: float, now: datetime) -> bool:
     """Return whether an ISO time (UTC if it has no zone) is less than so many days ago."""
     when = datetime.fromisoformat(made_at)
     return when.replace(tzinfo=when.tzinfo or UTC) > now - timedelta(days=days)
-
-
-def newest_versions(
-    states: Iterable[tuple[int, Iterable[tuple[str, str, str, int]]]],
-) -> dict[str, tuple[int, RetainedVersion]]:
-    """Return the newest generation and version of each product, by URI.
-
-    `states` are generations by number, with their upstream rows (uri, path, sha256, size); of
-    pruned ones, the rows that their tombstones keep.
-    """
-    newest: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
-    for number, rows in sorted(states, key=lambda state: state[0]):
-        newest.update((row[0], (number, row)) for row in rows)
-    return {uri: (number, RetainedVersion(*row)) for uri, (number, row) in newest.items()}

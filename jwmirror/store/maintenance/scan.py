@@ -12,7 +12,6 @@ from jwmirror.store.maintenance.retention import (
     HEAD,
     MANIFEST,
     PRUNED,
-    newest_versions,
     read_tombstone,
 )
 
@@ -49,12 +48,12 @@ class MirrorScan:
 
     def newest(self) -> dict[str, tuple[int, RetainedVersion]]:
         """Return the newest generation and version of each product, by URI."""
-        tombs = (
-            (number, ((k.uri, k.path, k.sha256, k.size) for k in kept))
-            for number, kept in self.tombs.items()
-        )
-        rows = ((number, rows.upstream()) for number, rows in self.rows.items())
-        return newest_versions([*rows, *tombs])
+        newest: dict[str, tuple[int, tuple[str, str, str, int]]] = {}
+        for number in sorted(self.rows.keys() | self.tombs.keys()):
+            kept = ((v.uri, v.path, v.sha256, v.size) for v in self.tombs.get(number, ()))
+            rows = self.rows[number].upstream() if number in self.rows else kept
+            newest.update((row[0], (number, row)) for row in rows)
+        return {uri: (number, RetainedVersion(*row)) for uri, (number, row) in newest.items()}
 
     def outliving(self) -> dict[str, RetainedVersion]:
         """Return the newest versions that only tombstones name, by sha256."""
@@ -118,6 +117,4 @@ def _sum(path: Path) -> str:
 
 def _problem(folder: Path, name: str, expected: str, found: str) -> Problem:
     kind = "manifest" if name == MANIFEST else "generation"
-    return Problem(
-        kind=kind, path=f"generations/{folder.name}/{name}", expected=expected, found=found
-    )
+    return Problem(kind, f"generations/{folder.name}/{name}", expected, found)

@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -66,15 +65,14 @@ def _missing_objects(root: Path, named: dict[str, int]) -> Iterator[Problem]:
         try:
             status = os.stat(f"{root}/{path}")
         except OSError as err:
-            problem = Problem(kind="object", path=path, expected=_length(size), found=_error(err))
+            found = _error(err)
             if sha256 in lost:
-                why = f"{NOTHING}; lost: {lost[sha256].path}: {lost[sha256].why}"
-                problem = replace(problem, found=why)
-            yield problem
+                found = f"{NOTHING}; lost: {lost[sha256].path}: {lost[sha256].why}"
+            yield Problem("object", path, _length(size), found)
             continue
         if status.st_size != size or not stat.S_ISREG(status.st_mode):
             found = _length(status.st_size) if stat.S_ISREG(status.st_mode) else "no regular file"
-            yield Problem(kind="object", path=path, expected=_length(size), found=found)
+            yield Problem("object", path, _length(size), found)
 
 
 def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
@@ -88,8 +86,7 @@ def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
             sound.add(name)
             continue
         found = _error(sha256) if isinstance(sha256, OSError) else sha256
-        place = os.path.relpath(path, root)
-        problems.append(Problem(kind="object", path=place, expected=name, found=found))
+        problems.append(Problem("object", os.path.relpath(path, root), name, found))
     return problems, sound
 
 
@@ -109,13 +106,12 @@ def _pin_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     try:
         pins = read_pins(root)
     except StoreError as err:
-        yield Problem(kind="pin", path="pins", expected="pins that can be read", found=str(err))
+        yield Problem("pin", "pins", "pins that can be read", str(err))
         return
     for pin in pins:
         if pin.generation not in states.rows:
             path = f"pins/{pin.name}.json"
-            expected = f"generation {pin.generation}"
-            yield Problem(kind="pin", path=path, expected=expected, found=NOTHING)
+            yield Problem("pin", path, f"generation {pin.generation}", NOTHING)
 
 
 def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
@@ -123,25 +119,22 @@ def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     try:
         current = Generations(root).current()
     except StoreError as err:
-        yield Problem(
-            kind="pointer", path="CURRENT", expected="a generation's number", found=str(err)
-        )
+        yield Problem("pointer", "CURRENT", "a generation's number", str(err))
         return
     link = root / "current"
     target = os.readlink(link) if link.is_symlink() else NOTHING
     if current is None:
         if target != NOTHING or len(states.rows) + len(states.tombs) > 1:
-            expected = "the number of a generation"
-            yield Problem(kind="pointer", path="CURRENT", expected=expected, found=NOTHING)
+            yield Problem("pointer", "CURRENT", "the number of a generation", NOTHING)
         return
     expected = f"views/{current.number:06d}"
     if target != expected:
-        yield Problem(kind="pointer", path="current", expected=expected, found=target)
+        yield Problem("pointer", "current", expected, target)
     if current.is_pruned:
-        found, wanted = f"generation {current.number}, pruned", "an unpruned generation"
-        yield Problem(kind="pointer", path="CURRENT", expected=wanted, found=found)
+        found = f"generation {current.number}, pruned"
+        yield Problem("pointer", "CURRENT", "an unpruned generation", found)
     if not view_folder(root, current.number).is_dir():
-        yield Problem(kind="view", path=expected, expected="a view", found=NOTHING)
+        yield Problem("view", expected, "a view", NOTHING)
 
 
 def _all_view_problems(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
@@ -174,7 +167,7 @@ def _view_problems(view: Path, rows: GenerationRows, number: int, full: bool) ->
 
 
 def _view_problem(view: Path, path: str, expected: str, found: str) -> Problem:
-    return Problem(kind="view", path=f"views/{view.name}/{path}", expected=expected, found=found)
+    return Problem("view", f"views/{view.name}/{path}", expected, found)
 
 
 def _links(view: Path, seen: set[str], known: set[str]) -> Iterator[tuple[str, str]]:
@@ -201,6 +194,5 @@ def _record_problems(root: Path) -> Iterator[Problem]:
         try:
             provenance.read(path.stem)
         except StoreError as err:
-            place = f"provenance/{path.name}"
             expected = f"the record of key {path.stem}"
-            yield Problem(kind="provenance", path=place, expected=expected, found=str(err))
+            yield Problem("provenance", f"provenance/{path.name}", expected, str(err))
