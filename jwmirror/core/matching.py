@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-Criteria = Mapping[str, frozenset[str]]  # by key: normalised values, of which one is wanted
+Criteria = Mapping[str, frozenset[str]]  # by key: normalised values; one of them is wanted
 ValueOf = Callable[[str], object]  # the value of an exposure or product; None or "": it has none
 
 KEYS = {  # of a selection in the config: the key under which its values are compared

@@ -103,9 +103,7 @@ def _chosen(
         others = [a for a in others if left_out.isdisjoint(a.roots)]
     others += [a for program in programs for a in generated[recipe.name, program]]
     chosen = [*own, *(a for a in others if a.stage not in own_stages)]
-    return tuple(
-        sorted(chosen, key=lambda association: (association.product, association.asn_type))
-    )
+    return tuple(sorted(chosen, key=lambda a: (a.product, a.asn_type)))
 
 
 def _selected_roots(entries: Iterable[Entry], recipe: Recipe, program: int) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class AvailableFiles:
                 "that; a recipe of stages 1 and 2 takes MAST's"
             ), "input"
         if root not in self.exposures:
-            return f"{root}{UNCAL} is not mirrored; select it in programs, if MAST has it", "input"
+            return f"{root}{UNCAL} is not mirrored; select it in programs, if it exists", "input"
         others = self._names.get((recipe.name, root), ())
         if others:
             return f"the recipe made {', '.join(sorted(others))} of this exposure", "input"

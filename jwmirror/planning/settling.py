@@ -155,7 +155,7 @@ def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
 
 
 def _why(association: Association, listed: ListedProducts, policy: SettlePolicy) -> str:
-    """Return the signs that MAST has half updated an association; "" if there are none."""
+    """Return the signs that MAST has half updated an association; "" without signs."""
     files = listed.of(dict.fromkeys((*association.roots, association.product)))
     fits = [product for product in files if product.filename.endswith(".fits")]
     return "; ".join((*_queued(fits), *_mixed(fits), *_spread(fits, listed.at, policy.days)))

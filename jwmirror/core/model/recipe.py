@@ -43,9 +43,8 @@ class Recipe:
     where: tuple[Where, ...] = ()
     keep: tuple[str, ...] = ()  # intermediates to keep: "ramp"
     settings: PlainValues = field(default_factory=dict)  # of one run; above all blocks
-    between: dict[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # detector1..image2: functions
+    # functions between two pipelines, by detector1..image2
+    between: dict[str, tuple[str, ...]] = field(default_factory=dict)
     python: str = ""  # of the environment with the jwst to run; "" for the running one
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
