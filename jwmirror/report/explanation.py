@@ -25,9 +25,8 @@ class Explanation:
     generation: int
     entry: Entry
     record: Record | None
-    origins: dict[str, str] = field(
-        default_factory=dict
-    )  # full name of a parameter -> source of its value
+    # full name of a parameter -> source of its value
+    origins: dict[str, str] = field(default_factory=dict)
     note: str = ""  # why the origins are unknown
     former: tuple[EarlierResult, ...] = ()
 

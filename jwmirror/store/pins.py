@@ -7,6 +7,7 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lock import mirror_lock
@@ -25,10 +26,8 @@ def read_pins(root: Path) -> tuple[Pin, ...]:
 
 def pinned_generations(root: Path) -> dict[int, tuple[str, ...]]:
     """Return the names of each pinned generation, by number."""
-    names: dict[int, tuple[str, ...]] = {}
-    for pin in read_pins(root):
-        names[pin.generation] = (*names.get(pin.generation, ()), pin.name)
-    return names
+    pins = group_by(read_pins(root), lambda pin: pin.generation)
+    return {number: tuple(pin.name for pin in group) for number, group in pins.items()}
 
 
 def add_pin(root: Path, name: str, number: int, kind: str = PIN, place: str = "") -> Pin:

@@ -102,17 +102,11 @@ def new_folder(to: Path) -> Iterator[Path]:
         with locked(folder):
             folder.chmod(0o755)
             yield folder
-            sync_many([Path(above) for above, _, _ in os.walk(folder)] + list(_files(folder)))
+            sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
             os.rename(folder, target)
             sync_path(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Return the files below a folder except links."""
-    paths = (Path(above) / name for above, _, names in os.walk(folder) for name in names)
-    return (path for path in paths if not path.is_symlink())
 
 
 def place_files(
