@@ -63,11 +63,17 @@ class CloudCopy:
         request = self._request(product)
         if request is None or self._misses >= GIVE_UP:
             return None
-        counter = ByteCounter(on_bytes)
+        received = 0
+
+        def count(size: int) -> None:
+            nonlocal received
+            received += size
+            on_bytes(size)
+
         try:
-            file = download(self.http, request, folder, quarantine, counter.add, halt)
+            file = download(self.http, request, folder, quarantine, count, halt)
         except ArchiveError as err:
-            counter.add(-counter.total)
+            on_bytes(-received)
             self._count(is_miss=not isinstance(err, RejectedError))
             why = f"status {err.status}" if isinstance(err, WithheldError) else err
             log.info("%s: not from the cloud copy, so from MAST: %s", product.filename, why)
@@ -94,15 +100,3 @@ class CloudCopy:
                     self._url,
                     GIVE_UP,
                 )
-
-
-class ByteCounter:
-    """A count of bytes that passes each addition on."""
-
-    def __init__(self, on_bytes: Callable[[int], None]):
-        self.total, self._on_bytes = 0, on_bytes
-
-    def add(self, count: int) -> None:
-        """Count some bytes, or, below zero, discard them."""
-        self.total += count
-        self._on_bytes(count)

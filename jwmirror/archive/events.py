@@ -67,33 +67,22 @@ def limit_poll(
 
     Programs that are not hinted or not selected are absent. An empty result: poll all programs.
     """
-    selected: dict[int, set[str] | None] = {}  # by program; None: every observation
+    selected: dict[int, set[str]] = defaultdict(set)  # by program; "": every observation
     for selection in selections:
-        program = selection.program
-        selected[program] = _union(selected.get(program, set()), _observations(selection))
-    hinted: dict[int, set[str] | None] = {}
+        numbers = selection.observations
+        names_of_some = [""] if numbers is None else [f"o{number:03d}" for number in numbers]
+        selected[selection.program].update(names_of_some)
+    hinted: dict[int, set[str]] = defaultdict(set)
     for hint in hints:
-        hinted[hint.program] = _union(
-            hinted.get(hint.program, set()), set(hint.observations) or None
-        )
+        hinted[hint.program].update(hint.observations or [""])
     limits: dict[int, tuple[str, ...]] = {}
     for program in sorted(hinted.keys() & selected.keys()):
         some, allowed = hinted[program], selected[program]
-        if some is None:
+        if "" in some:
             limits[program] = ()
-        elif both := some if allowed is None else some & allowed:
+        elif both := some if "" in allowed else some & allowed:
             limits[program] = tuple(sorted(both))
     return limits
-
-
-def _union(some: set[str] | None, more: set[str] | None) -> set[str] | None:
-    return None if some is None or more is None else some | more
-
-
-def _observations(selection: Selection) -> set[str] | None:
-    if selection.observations is None:
-        return None
-    return {f"o{number:03d}" for number in selection.observations}
 
 
 # ---- answers about some observations ---------------------------------------------------------

@@ -22,6 +22,10 @@ from jwmirror.net.http import HttpClient, discard, error_words
 from jwmirror.net.resume import ResumeRecord
 
 NO_ACCESS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+ANSWERS_TO_RANGE = (
+    *(HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT),
+    *(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED),
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +103,6 @@ class DownloadState:
         resume.remove_partial(self.path)
         self.reset_hashes()
 
-    def open(self, *, to_append: bool) -> BinaryIO:
-        """Open the file for writing, readable by its owner only."""
-        return open(self.path, "ab" if to_append else "wb", opener=_open_private)
-
     def add(self, piece: bytes, file: BinaryIO | None = None) -> None:
         """Write the next bytes to `file`, hash and count them.
 
@@ -151,7 +151,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
     request, record = state.request, state.read_record()
     response = _request_rest(client, state, record) if record else None
     resumed = response is not None and response.status == HTTPStatus.PARTIAL_CONTENT
-    response = response or _request_all(client, request)
+    response = response or open_response(client, request)
     length = response.headers.get("Content-Length")
     try:
         if record and resumed:
@@ -161,7 +161,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
         else:
             resume.remove_record(state.path)
             _write_record(client, state, response)
-        with state.open(to_append=resumed) as file:
+        with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
             client.receive(response, lambda piece: state.add(piece, file))
     except BaseException:
         discard(response)
@@ -185,14 +185,6 @@ def _request_rest(
     discard(response)
     log.info("%s: the server cannot resume it; fetched from its first byte", state.request.filename)
     return None
-
-
-def _request_all(client: HttpClient, request: DownloadRequest) -> urllib3.BaseHTTPResponse:
-    response = open_response(client, request)
-    if response.status != HTTPStatus.OK:
-        discard(response)
-        raise _status_error(request, response)
-    return response
 
 
 def _size(state: DownloadState) -> int:
@@ -232,9 +224,7 @@ def open_response(
     The body is unread. The token is shown where the file is known to be withheld, or has just been
     refused. Raises ArchiveError for any other status: WithheldError for 401 and 403.
     """
-    accepted = [HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT]
-    if headers:  # answers to a request for a part only
-        accepted += [HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED]
+    accepted = ANSWERS_TO_RANGE if headers else (HTTPStatus.OK,)
     shown = request.is_withheld and client.has_token
     try:
         response = client.open(request.url, headers, show_token=shown)
@@ -249,12 +239,8 @@ def open_response(
     discard(response)
     if response.status in NO_ACCESS:
         raise WithheldError(request.filename, response.status, request.release, shown)
-    raise _status_error(request, response)
-
-
-def _status_error(request: DownloadRequest, response: urllib3.BaseHTTPResponse) -> ArchiveError:
     what = f"expected status 200, got {response.status}"
-    return download_error(request, what, response.reason or "")
+    raise download_error(request, what, response.reason or "")
 
 
 def download_error(

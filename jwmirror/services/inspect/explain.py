@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, JwmirrorError
+from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import UPSTREAM
 from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.services.configure.load import load_config
@@ -21,7 +21,6 @@ from jwmirror.services.inspect.recipe_preview import (
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import last_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +54,8 @@ def explain_file(
         if config is None and not files:
             raise ConfigError([problem])
         files = [_with_origins(explanation, root, config, problem) for explanation in files]
-        if config is not None and (settings or _are_raw(files)):
-            outlooks = _preview(root, file, recipe, config)
+        if config is not None and recipe != UPSTREAM and (settings or _are_raw(files)):
+            outlooks = preview_recipes(root, file.rstrip("/").rpartition("/")[2], recipe, config)
     if not files and not outlooks:
         current = Generations(root).require_current()
         of_recipe = f"of recipe {recipe} " if recipe else ""
@@ -115,18 +114,5 @@ def _with_origins(
         return replace(explanation, note=f"{why}.")
     resolvers, _ = resolvers_of_config(root, config)
     entries = Generations(root).entries()
-    try:
-        origins = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
-    except JwmirrorError as error:
-        return replace(explanation, note=str(error))
-    return replace(explanation, origins=origins)
-
-
-def _preview(
-    root: Path, file: str, recipe: str | None, config: Config
-) -> tuple[RecipePreview, ...]:
-    """Return what recipes would do with a file; nothing before the first run."""
-    run, filename = last_run(root), file.rstrip("/").rpartition("/")[2]
-    if run is None or recipe == UPSTREAM:
-        return ()
-    return preview_recipes(root, run, filename, recipe, config)
+    origins, note = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
+    return replace(explanation, origins=origins, note=note)

@@ -7,7 +7,6 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
-from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.planning.origins import origins
 from jwmirror.planning.resolvers import Resolvers
@@ -17,20 +16,25 @@ from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import last_run
 
 PROGRAM = len("jw01345")  # a file name begins with its program
 
 
 def preview_recipes(
-    mirror: Path, run: Run, filename: str, recipe_name: str | None, config: Config
+    mirror: Path, filename: str, recipe_name: str | None, config: Config
 ) -> tuple[RecipePreview, ...]:
     """Return what each recipe (or one) would do with a file; nothing if no recipe uses it.
 
-    `filename` is that of a raw exposure, or of any file that a recipe makes.
+    `filename` is that of a raw exposure, or of any file that a recipe makes. Nothing is returned
+    before the first run.
 
     Raises:
         ConfigError: there is no such recipe.
     """
+    run = last_run(mirror)
+    if run is None:
+        return ()
     names = [recipe.name for recipe in config.recipes]
     if recipe_name is not None and recipe_name not in names:
         raise ConfigError([f"--recipe: {unknown_name('recipe', recipe_name, names)}"])
@@ -80,24 +84,26 @@ def earlier_results(mirror: Path, key: str, derivation: Derivation) -> tuple[Ear
 
 def parameter_origins(
     derivation: Derivation, recipe: Recipe, entries: Iterable[Entry], resolvers: Resolvers
-) -> dict[str, str]:
-    """Return where each parameter of a derivation comes from, by the parameter's full name.
+) -> tuple[dict[str, str], str]:
+    """Return the source of each parameter of a derivation by full name, or why they are unknown.
 
-    Where-blocks and parameter references are chosen by the header of the first science input.
-
-    Raises:
-        ConfigError: the raw file of that input is not in the mirror.
-        ReferencesError: references are not in the cache.
+    Where-blocks and parameter references are chosen by the header of the first science input. The
+    sources are unknown if the raw file of that input is not in the mirror, or references are not
+    in the cache.
     """
     first = next(member.name for member in derivation.inputs if member.role == SCIENCE)
     root = root_of(first)
     headers = {entry.filename: entry.header for entry in entries if root in entry.filename}
     header = headers.get(f"{root}{UNCAL}") or next(filter(None, headers.values()), "")
     if not header:
-        raise ConfigError(
-            [f"{root}{UNCAL} is not in the mirror, so the sources of parameters are not known."]
+        return (
+            {},
+            f"{root}{UNCAL} is not in the mirror, so the sources of parameters are not known.",
         )
-    return origins(derivation, recipe, header, resolvers.of(recipe.python))
+    try:
+        return origins(derivation, recipe, header, resolvers.of(recipe.python)), ""
+    except JwmirrorError as error:
+        return {}, str(error)
 
 
 def _of_program(holdings: Holdings, program: str) -> Holdings:
@@ -132,10 +138,7 @@ def _stage(
     key = key_of(derivation) if is_bound(derivation) else ""
     stages = (derivation.pipeline, "")  # reasons of this stage, and of the whole chain
     reasons = chain.reasons if chain else ()
-    try:
-        sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers), ""
-    except JwmirrorError as error:
-        sources, note = {}, str(error)
+    sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers)
     return StagePreview(
         product=derivation.product,
         key=key,

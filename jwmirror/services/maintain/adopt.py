@@ -1,6 +1,7 @@
 """Import files that the user already has, as if they had been downloaded."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from jwmirror.archive.poll import group_into_orders, poll
@@ -33,23 +34,14 @@ def adopt_folder(
     config = load_config(config_file)
     check_folder(folder)  # before MAST is asked
     root = config.mirror
+    import_files = partial(adopt, root, folder, describe=version_of, check=check_readable)
     if dry_run:
-        missing, present = _missing_products(config)
-        return adopt(root, folder, missing, present, version_of, check_readable, None)
+        return import_files(*_missing_products(config), into=None)
     consequence = "what has no receipt is not adopted"
     with as_store_error("adopt", consequence), mirror_lock(root, "adopt", wait_s, RUN_LOCK):
         missing, present = _missing_products(config)
         with staging_folder(Objects(root).incoming, (), missing.values()) as staging:
-            return adopt(
-                root,
-                folder,
-                missing,
-                present,
-                version_of,
-                check_readable,
-                staging,
-                config.group,
-            )
+            return import_files(missing, present, into=staging, group=config.group)
 
 
 def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:

@@ -41,24 +41,22 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
 
     def refetch(products: Sequence[Product]) -> Iterator[Arrival | Failure]:
         listed = _listed(config.archive_url, products, token)
-        unchanged = [
-            product for product in products if _may_be_same(product, listed.get(product.uri))
-        ]
+        unchanged: list[Product] = []
         for product in products:
-            if product not in unchanged:
-                is_listed = product.uri in listed
-                why = "MAST has another version now" if is_listed else "MAST no longer lists it"
-                yield Failure(name=product.filename, message=why)
+            if product.uri not in listed:
+                yield Failure(name=product.filename, message="MAST no longer lists it")
+            elif product.checksum in (None, listed[product.uri].checksum):
+                unchanged.append(product)  # without a checksum, the downloaded bytes are compared
+            else:
+                yield Failure(name=product.filename, message="MAST has another version now")
         transfer = Transfer(config.archive_url, token, config.downloads)
         with staging_folder(Objects(root).incoming, unchanged) as folder:
             for arrived in transfer.fetch(unchanged, folder, root / "quarantine"):
                 if isinstance(arrived, Failure):
                     yield arrived
                 else:
-                    version = Version(
-                        product=arrived.product, sha256=arrived.sha256, size=arrived.size
-                    )
-                    yield version, arrived.path
+                    product, sha256, size = arrived.product, arrived.sha256, arrived.size
+                    yield Version(product=product, sha256=sha256, size=size), arrived.path
 
     return refetch
 
@@ -68,8 +66,3 @@ def _listed(url: str, products: Sequence[Product], token: str | None) -> dict[st
     programs = sorted({product.program for product in products})
     listings = (query_listing(url, program, token, may_be_empty=True) for program in programs)
     return {product.uri: product for listing in listings for product in listing.products}
-
-
-def _may_be_same(stored: Product, listed: Product | None) -> bool:
-    """Compare MAST's checksums; without a checksum, the bytes are compared after the download."""
-    return listed is not None and stored.checksum in (None, listed.checksum)
