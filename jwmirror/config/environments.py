@@ -1,4 +1,4 @@
-"""Other Python environments that a config names, for recipes that run under another jwst."""
+"""Other Python environments of a config, for recipes that use another version of jwst."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,18 +8,18 @@ from jwmirror.core.errors import unknown_name
 
 
 class Environments:
-    """Folders of environments (venv or conda) by name; relative ones start where snakemake is."""
+    """Folders of environments (venv or conda) by name; relative to the working directory."""
 
     def __init__(self, raw: Any):
         self._folders = {k: str(v) for k, v in (raw if isinstance(raw, Mapping) else {}).items()}
 
     def python(self, name: Any) -> str:
-        """The Python of the environment of that name; "" if it is None, or not there."""
+        """Return the Python of an environment; "" if the name is None or unknown."""
         folder = self._folders.get(name)
         return str(Path(folder).expanduser().absolute() / "bin" / "python") if folder else ""
 
     def mistakes(self, place: str, name: Any) -> list[str]:
-        """What is wrong with a recipe's environment: not named, or no environment."""
+        """Return the mistakes in a recipe's environment: an unknown name, or no such folder."""
         if name is None:
             return []
         if name not in self._folders:
@@ -29,6 +29,6 @@ class Environments:
         if Path(self.python(name)).is_file():
             return []
         return [
-            f"environments.{name}: there is no {self.python(name)}; make the environment (`make "
-            "environments` makes those that come with jwmirror), or correct the folder"
+            f"environments.{name}: there is no {self.python(name)}; create the environment (`make "
+            "environments` creates those that come with jwmirror), or correct the folder"
         ]

@@ -1,10 +1,7 @@
-"""The config: read, held against its schema and stpipe's specs, and turned into records.
-
-Only the workflow's rules and the command line know this module; the wings never see a config.
-"""
+"""The config: read, checked by its schema and by rules across keys, and returned as a record."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,8 +10,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from jwmirror.config import selections as subsets
 from jwmirror.config.recipes import CheckerOf, Recipes
+from jwmirror.config.selections import expand_numbers
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
@@ -29,7 +26,7 @@ class Config:
 
     mirror: Path
     archive_url: str
-    cloud_url: str | None  # of the public copy to fetch from, where MAST is not to give the bytes
+    cloud_url: str | None  # of the public copy, if public files are downloaded from it
     token_env: str
     downloads: int
     keep_free: int  # bytes
@@ -39,9 +36,9 @@ class Config:
     on_new_context: str  # follow or hold
     cache: Path
     batch: int  # exposures per job
-    memory: float  # bytes that a job asks for, at most
+    memory: float  # maximum bytes that a job requests
     timeout_s: int
-    vanish_limit: float  # share of a program's held products
+    vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
     wait: bool  # for another run on the same mirror
     settle_days: float
@@ -55,7 +52,7 @@ def read_config(
 ) -> Config:
     """Return the config in a YAML file.
 
-    `settings` (deep.detector1.jump.skip=true) come after those that the file has under `set`.
+    `settings` (deep.detector1.jump.skip=true) override those under `set` in the file.
 
     Raises:
         ConfigError: lists every mistake in it.
@@ -80,8 +77,9 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
     Raises:
         ConfigError: lists every mistake in it.
     """
-    raw = _undated(raw)
-    mistakes = [_phrase(error) for error in _schema_errors(raw)]
+    raw = _with_dates_as_text(raw)
+    validator = jsonschema.Draft202012Validator(schema())
+    mistakes = [_describe_error(error) for error in validator.iter_errors(raw)]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
@@ -89,10 +87,10 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     archive, references, calibrate, settle = (
-        _filled(raw, section) for section in ("archive", "references", "calibrate", "settle")
+        _with_defaults(raw, section) for section in ("archive", "references", "calibrate", "settle")
     )
     vanished = raw.get("accept_vanished", ())
-    selections = tuple(_selection(each) for each in raw["programs"])
+    selections = tuple(_selection(program) for program in raw["programs"])
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
         archive_url=archive["url"],
@@ -119,7 +117,7 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of a config."""
+    """Return the JSON schema of a config."""
     return yaml.safe_load(SCHEMA.read_text())
 
 
@@ -133,25 +131,25 @@ def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
 # ---- records ---------------------------------------------------------------------------------
 
 
-def _filled(raw: Mapping, section: str) -> dict[str, Any]:
-    """A section of the config with the schema's defaults where it says nothing."""
+def _with_defaults(raw: Mapping, section: str) -> dict[str, Any]:
+    """Return a section of the config with the schema's defaults for missing keys."""
     keys = schema()["properties"][section]["properties"]
     return {key: spec["default"] for key, spec in keys.items()} | dict(raw.get(section) or {})
 
 
-def _undated(value: Any) -> Any:
-    """The same with days as text again: YAML reads an unquoted 2025-11-01 as a date."""
+def _with_dates_as_text(value: Any) -> Any:
+    """Return a value with dates as text: YAML reads an unquoted 2025-11-01 as a date."""
     if isinstance(value, Mapping):
-        return {key: _undated(each) for key, each in value.items()}
+        return {key: _with_dates_as_text(content) for key, content in value.items()}
     if isinstance(value, list | tuple):
-        return [_undated(each) for each in value]
+        return [_with_dates_as_text(element) for element in value]
     return value.isoformat() if isinstance(value, date) else value
 
 
 def _selection(raw: Mapping) -> Selection:
     criteria = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     if "observations" in raw:
-        numbers = {n for each in raw["observations"] for n in subsets.expand_numbers(each)}
+        numbers = {n for item in raw["observations"] for n in expand_numbers(item)}
         criteria["observations"] = tuple(sorted(numbers))
     if "observed" in raw:
         criteria["observed"] = tuple(raw["observed"].get(key, "") for key in ("from", "to"))
@@ -161,46 +159,42 @@ def _selection(raw: Mapping) -> Selection:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def _schema_errors(raw: Any) -> Iterator[jsonschema.ValidationError]:
-    return jsonschema.Draft202012Validator(schema()).iter_errors(raw)
-
-
-def _phrase(error: jsonschema.ValidationError) -> str:
-    """One mistake in words: where, what was found, what is allowed."""
+def _describe_error(error: jsonschema.ValidationError) -> str:
+    """Return one mistake in words: where, what was found, what is allowed."""
     where = _place(error.absolute_path) or "config"
+    found: Any = error.instance  # the part of the config
+    rule: Any = error.validator_value  # as the schema writes it: a list, a text...
+    of_schema: Any = error.schema  # the part of the schema with this rule
     if error.validator == "additionalProperties":
-        allowed = list(error.schema["properties"])
-        extra = sorted(set(error.instance) - set(allowed), key=str)
-        return "\n".join(f"{where}: {_unknown_key(error, key, allowed)}" for key in extra)
+        allowed = list(of_schema["properties"])
+        extra = sorted(set(found) - set(allowed), key=str)
+        return "\n".join(f"{where}: {_unknown_key(key, allowed)}" for key in extra)
     if error.validator == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return f"{where}: missing key {', '.join(missing)}"
+        return f"{where}: missing key {', '.join(key for key in rule if key not in found)}"
     if error.validator == "enum":
-        return f"{where}: {unknown_name('value', error.instance, error.validator_value)}"
+        return f"{where}: {unknown_name('value', found, rule)}"
     if error.validator == "pattern":
-        return f"{where}: found {error.instance!r}{_misspelt(error)}"
+        hint = _other_case(rule, str(found))
+        return f"{where}: found {found!r}{hint} allowed is {of_schema.get('title', rule)}"
     if error.validator == "type":
-        found, allowed = type(error.instance).__name__, KINDS.get(error.validator_value)
-        expected = allowed or error.validator_value
-        return f"{where}: found {error.instance!r} ({found}), allowed is {expected}"
+        kind = f"{found!r} ({type(found).__name__})"
+        return f"{where}: found {kind}, allowed is {KINDS.get(str(rule), rule)}"
     if error.validator == "anyOf":
-        return f"{where}: found {error.instance!r}, allowed are {error.schema['title']}"
+        return f"{where}: found {found!r}, allowed are {of_schema['title']}"
     return f"{where}: {error.message}"
 
 
-def _unknown_key(error: jsonschema.ValidationError, key: str, allowed: list[str]) -> str:
-    """Words for a key that does not exist; a pipeline in a recipe was to be a parameter."""
+def _unknown_key(key: str, allowed: list[str]) -> str:
+    """Return words for a key that does not exist, but perhaps belongs into `parameters`."""
     if "parameters" in allowed and key in PIPELINES:
         return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
     return unknown_name("key", key, allowed)
 
 
-def _misspelt(error: jsonschema.ValidationError) -> str:
-    """What is allowed where a pattern is not kept; and the same in other letters, if that fits."""
-    pattern, text = error.validator_value, str(error.instance)
-    near = [each for each in (text.upper(), text.lower()) if re.search(pattern, each)]
-    hint = f"; did you mean {near[0]!r}?" if near else ","
-    return f"{hint} allowed is {error.schema.get('title', pattern)}"
+def _other_case(pattern: str, text: str) -> str:
+    """Return a hint to a text in upper or lower case, if it fits the pattern then."""
+    near = [other for other in (text.upper(), text.lower()) if re.search(pattern, other)]
+    return f"; did you mean {near[0]!r}?" if near else ","
 
 
 def _place(path: Any) -> str:

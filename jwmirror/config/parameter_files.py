@@ -1,4 +1,4 @@
-"""Parameters as a recipe writes them, with the files that it names read in their place."""
+"""Parameter files that a recipe names (`from`): read, and merged into its parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters import exported
 from jwmirror.pipeline.parameters.resolution import normalise
 
-FROM = "from"  # in a pipeline or step of a recipe: a file that its parameters are read from
+FROM = "from"  # key in a pipeline or step of a recipe: a file with its parameters
 
 
 @dataclass(frozen=True)
 class ParameterPart:
-    """Parameters of a recipe that stand in one place; `place` begins each sentence about them."""
+    """Parameters of a recipe from one place in the config, which begins each message on them."""
 
     recipe: str
     place: str
@@ -23,10 +23,10 @@ class ParameterPart:
 
 
 class ParameterFileReader:
-    """Spells one recipe out; paths start at the working directory.
+    """Reads the parameter files of one recipe; relative paths start in the working directory.
 
-    Notes the `parts` that its parameters consist of, to be held to stpipe's specs, and the
-    `mistakes` of files that cannot be read.
+    Collects the `parts` of its parameters, to be checked by stpipe's specs, and the `mistakes` of
+    files that cannot be read.
     """
 
     def __init__(self, recipe: str):
@@ -34,8 +34,8 @@ class ParameterFileReader:
         self.parts: list[ParameterPart] = []
         self.mistakes: list[str] = []
 
-    def spelled(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe with the contents of files; what is malformed is left to the schema."""
+    def expand(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the recipe with the contents of files; malformed parts are left to the schema."""
         place, whole = f"recipes.{self._recipe}", dict(raw)
         if not isinstance(raw.get("extends", ""), str):
             del whole["extends"]
@@ -68,7 +68,7 @@ class ParameterFileReader:
     def _files(
         self, place: str, content: Mapping[str, Any], pipeline: str, above: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """What files say of a pipeline, in normal form; `above` is what the recipe itself says."""
+        """Return the parameters of a pipeline in files, in normal form; `above` overrides them."""
         below = self._file(place, content[FROM], pipeline, above=above) if FROM in content else {}
         for group, where in ((content, place), (content.get("steps"), f"{place}.steps")):
             for step, values in group.items() if isinstance(group, Mapping) else ():
@@ -85,7 +85,7 @@ class ParameterFileReader:
         step: str = "",
         above: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """What one file says; what the recipe lays over it need not be right in the file."""
+        """Return the parameters in one file; those that the recipe overrides are not checked."""
         try:
             if not isinstance(path, str):
                 raise ConfigError(["expected the name of a file"])
@@ -100,7 +100,7 @@ class ParameterFileReader:
 
 
 def overlay(below: Mapping, above: Mapping) -> dict[str, Any]:
-    """Nested dicts merged key by key; `above` wins."""
+    """Return nested dicts merged key by key; `above` overrides `below`."""
     merged = dict(below)
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -109,7 +109,7 @@ def overlay(below: Mapping, above: Mapping) -> dict[str, Any]:
 
 
 def _without(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """What of nested dicts `above` does not hide."""
+    """Return the part of nested dicts that `above` does not override."""
     return {
         key: _without(value, above[key]) if isinstance(above.get(key), Mapping) else value
         for key, value in below.items()

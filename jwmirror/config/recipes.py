@@ -1,7 +1,4 @@
-"""Recipes as a config writes them: spelled out, held against each other, and turned into records.
-
-Like the config, they are known to the workflow's rules and the command line only.
-"""
+"""The recipes of a config: expanded, checked against each other, and returned as records."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,35 +12,35 @@ from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, 
 from jwmirror.config.where_blocks import Block, blocks_of, contradictory_blocks
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Recipe
-from jwmirror.pipeline.parameters import specs as vocabulary
 from jwmirror.pipeline.parameters.resolution import normalise
-from jwmirror.pipeline.usercode import between
+from jwmirror.pipeline.parameters.specs import header_value_mistakes
+from jwmirror.pipeline.usercode.between import between_mistakes
 
 Checker = Callable[[Mapping[str, Any], str], Iterable[str]]  # parameters, place -> mistakes
 CheckerOf = Callable[[str], Checker]  # the Python of an environment ("": the running one)
 
 EVERY = "recipe"  # in a setting: all recipes
-STAGES = [1, 2, 3]  # of a recipe that does not name its own
+STAGES = [1, 2, 3]  # by default
 
 
 class Recipes:
-    """The recipes of a config and what `set` adds to them; `mistakes` names all that is wrong.
+    """The recipes of a config, with the settings of `set`; `mistakes` are those found so far.
 
-    Reads the files that recipes take parameters from; their paths start at the working directory.
+    Reads the parameter files of recipes; relative paths start in the working directory.
     """
 
     def __init__(self, raw: Any, settings: Any = (), environments: Any = ()):
         self._environments = Environments(environments)
         self.mistakes: list[str] = []
-        self.parts: list[ParameterPart] = []  # what is to be held to stpipe's specs
+        self.parts: list[ParameterPart] = []  # to be checked by stpipe's specs
         recipes = raw if isinstance(raw, Mapping) else {}
         self._raw: dict[str, dict[str, Any]] = {}
         for name, recipe in recipes.items():
             if isinstance(recipe or {}, Mapping):
-                speller = ParameterFileReader(str(name))
-                self._raw[str(name)] = speller.spelled(recipe or {})
-                self.parts += speller.parts
-                self.mistakes += speller.mistakes
+                reader = ParameterFileReader(str(name))
+                self._raw[str(name)] = reader.expand(recipe or {})
+                self.parts += reader.parts
+                self.mistakes += reader.mistakes
         self._settings = self._set(settings)
 
     def check(self, programs: Any, checker_of: CheckerOf | None) -> list[str]:
@@ -60,47 +57,43 @@ class Recipes:
             numbers = self._inherited(name, "programs", _mirrored(programs))
             found += selections.association_mistakes(f"recipes.{name}", recipe, stages, numbers)
             found += [] if circles else contradictory_blocks(self._blocks(name))
-            found += between.between_mistakes(
-                _functions(recipe), f"recipes.{name}.between", Path.cwd()
-            )
+            found += between_mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         if checker_of is None:
             return found
         return [*found, *self._value_mistakes(), *self._step_mistakes(checker_of)]
 
     def _value_mistakes(self) -> Iterator[str]:
-        """What recipes ask for that no exposure is: a detector by a name that none has."""
+        """Yield the criteria of recipes that no exposure can meet, such as an unknown detector."""
         for name, recipe in self._raw.items():
             place = f"recipes.{name}"
             for block in blocks_of(place, recipe.get("where")):
                 for key, wanted in block.match.items():
-                    yield from vocabulary.header_value_mistakes(
-                        wanted, key, f"{block.place}.match.{key}"
-                    )
+                    yield from header_value_mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from selections.value_mistakes(place, recipe)
 
     def _step_mistakes(self, checker_of: CheckerOf) -> list[str]:
         """Return the mistakes in parameters, found by the jwst that each recipe runs."""
-        asked: dict[str, list[ParameterPart]] = {}
+        by_python: dict[str, list[ParameterPart]] = {}
         for part in self.parts:
             python = self._python(part.recipe)
             if part.parameters and (not python or Path(python).is_file()):
-                asked.setdefault(python, []).append(part)
+                by_python.setdefault(python, []).append(part)
         return [
-            each
-            for python, parts in asked.items()
+            mistake
+            for python, parts in by_python.items()
             for check in [checker_of(python)]
             for part in parts
-            for each in check(part.parameters, part.place)
+            for mistake in check(part.parameters, part.place)
         ]
 
     def _python(self, name: str) -> str:
-        """The Python of a recipe's environment, or of the nearest that it extends; "" for ours."""
+        """Return the Python of a recipe's environment; "" for the running one."""
         environment = self._inherited(name, "environment")
         return "" if environment is None else self._environments.python(environment)
 
     def _inherited(self, name: str, key: str, otherwise: Any = None) -> Any:
-        """What a recipe says under a key, or the nearest that it extends."""
+        """Return the value of a recipe's key, or of the nearest recipe that it extends."""
         seen: list[str] = []
         while name in self._raw and name not in seen:
             seen.append(name)
@@ -110,7 +103,7 @@ class Recipes:
         return otherwise
 
     def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
-        """The recipes, by name; without `programs` of its own one is for all of these."""
+        """Return the recipes by name; `programs` are those of recipes that do not name any."""
         return tuple(self._record(name, programs) for name in sorted(self._raw))
 
     def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
@@ -130,7 +123,7 @@ class Recipes:
         )
 
     def _extended(self, name: str) -> dict[str, Any]:
-        """A recipe with what it extends below it; its where-blocks are left to `_blocks`."""
+        """Return a recipe merged with the recipes that it extends, except its where-blocks."""
         recipe = dict(self._raw[name])
         below = self._extended(recipe.pop("extends")) if "extends" in recipe else {}
         merged = {**below, **recipe}
@@ -141,7 +134,7 @@ class Recipes:
         return merged
 
     def _blocks(self, name: str) -> list[Block]:
-        """The where-blocks of a recipe, laid over those of equal match of what it extends."""
+        """Return the where-blocks of a recipe, merged with extended ones of equal match."""
         recipe = self._raw[name]
         below = self._blocks(recipe["extends"]) if "extends" in recipe else []
         own = blocks_of(f"recipes.{name}", recipe.get("where"))
@@ -155,7 +148,7 @@ class Recipes:
     # ---- settings
 
     def _set(self, settings: Any) -> dict[str, dict[str, Any]]:
-        """What is set on the command line, by recipe; notes the parts, to be checked."""
+        """Return the parameters that are set for one run, by recipe; add them to the parts."""
         found: dict[str, dict[str, Any]] = {}
         settings = [settings] if isinstance(settings, str) else settings
         for setting in settings if isinstance(settings, list | tuple) else ():
@@ -179,18 +172,18 @@ class Recipes:
 
 
 def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
-    """deep.detector1.jump.skip=true: the recipe's name, and nested parameters."""
+    """Return the recipe's name and nested parameters of deep.detector1.jump.skip=true."""
     path, equals, text = setting.partition("=")
     name, *inner = path.strip().split(".")
     is_list = setting.startswith("[")  # that YAML could not read
     if is_list or not equals or len(inner) < 2 or not all(inner):
         expected = "RECIPE.PIPELINE.STEP.PARAMETER=VALUE or RECIPE.PIPELINE.PARAMETER=VALUE"
-        several = "; of several in [ ], put each that has [ ] or , in it in quotes"
+        several = "; in a list [ ] of settings, quote each one that contains [ ] or ,"
         raise ConfigError([f"expected {expected}{several if is_list else ''}"])
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as err:
-        raise ConfigError([f"found {text!r}, expected a value as YAML writes it"]) from err
+        raise ConfigError([f"found {text!r}, expected a value in YAML"]) from err
     for part in reversed(inner):
         value = {part: value}
     return name, value
@@ -216,7 +209,7 @@ def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
             others = [other for other in recipes if other != name]
             return [f"recipes.{seen[-1]}.extends: {unknown_name('recipe', parent, others)}"]
         if parent in seen:
-            return [f"recipes.{name}.extends: goes in a circle: {' -> '.join([*seen, parent])}"]
+            return [f"recipes.{name}.extends: a cycle: {' -> '.join([*seen, parent])}"]
         seen.append(parent)
     return []
 
@@ -234,6 +227,6 @@ def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
 
 
 def _mirrored(programs: Any) -> list[Any]:
-    """The numbers of the programs in a config."""
+    """Return the numbers of the programs in a config."""
     listed = programs if isinstance(programs, list) else []
     return [each.get("program") for each in listed if isinstance(each, Mapping)]

@@ -1,4 +1,4 @@
-"""Where-blocks of recipes: which of them can match one exposure, and which then contradict."""
+"""Where-blocks of recipes: those that can match one exposure must not contradict each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from jwmirror.pipeline.parameters.resolution import ParameterPath, flatten, norm
 
 @dataclass(frozen=True)
 class Block:
-    """A where-block, and the place in the config where it stands."""
+    """A where-block and its place in the config."""
 
     place: str
     match: Mapping[str, Any]
@@ -25,7 +25,7 @@ class Block:
 
     @property
     def record(self) -> Where:
-        """The block as recipes have it."""
+        """The block as a record of a recipe."""
         match = {
             key: tuple(map(str, value)) if isinstance(value, list) else str(value)
             for key, value in self.match.items()
@@ -34,7 +34,7 @@ class Block:
 
 
 def blocks_of(place: str, where: Any) -> list[Block]:
-    """The blocks in a recipe's `where`; what is none is left to the schema's mistakes."""
+    """Return the blocks in a recipe's `where`; malformed ones are left to the schema."""
     return [
         Block(f"{place}.where[{i}]", block["match"], block["parameters"])
         for i, block in enumerate(where if isinstance(where, list) else ())
@@ -45,21 +45,21 @@ def blocks_of(place: str, where: Any) -> list[Block]:
 
 
 def contradictory_blocks(blocks: Sequence[Block]) -> list[str]:
-    """Pairs of equally specific blocks that can match one exposure and disagree, in words.
+    """Return messages on blocks that can match one exposure, have equally many keys, and disagree.
 
-    Unless a block with more keys decides for all exposures that both match.
+    They may disagree if a block with more keys decides for all exposures that both match.
     """
     return [
-        f"{one.place} and {_beside(one, other)}: equally specific and both set "
-        f"{'.'.join(filter(None, leaf))} ({values[0]!r}, {values[1]!r}); "
+        f"{one.place} and {_short_place(one, other)}: equally specific and both set "
+        f"{'.'.join(filter(None, path))} ({values[0]!r}, {values[1]!r}); "
         "add a key to the match of the one that should win"
         for one, other in combinations(blocks, 2)
-        for leaf, values in sorted(_conflicts(one, other, blocks))
+        for path, values in sorted(_conflicts(one, other, blocks))
     ]
 
 
-def _beside(one: Block, other: Block) -> str:
-    """The other's place, in short if it is of the same recipe."""
+def _short_place(one: Block, other: Block) -> str:
+    """Return the place of the other block, without the recipe if it is the same."""
     (here, _), (there, index) = (block.place.rsplit(".", 1) for block in (one, other))
     return index if here == there else other.place
 
@@ -67,15 +67,16 @@ def _beside(one: Block, other: Block) -> str:
 def _conflicts(
     one: Block, other: Block, blocks: Sequence[Block]
 ) -> Iterator[tuple[ParameterPath, tuple[Any, Any]]]:
+    """Yield the parameters on which two blocks disagree, with their values."""
     shared = overlap(one.criteria, other.criteria)
     if len(one.match) != len(other.match) or shared is None:
         return
-    judges = [
+    deciding = [
         flatten(block.parameters)
         for block in blocks
         if len(block.match) > len(one.match) and shared.is_within(block.criteria)
     ]
     here, there = flatten(one.parameters), flatten(other.parameters)
-    for leaf in here.keys() & there.keys():
-        if here[leaf] != there[leaf] and not any(leaf in judge for judge in judges):
-            yield leaf, (here[leaf], there[leaf])
+    for path in here.keys() & there.keys():
+        if here[path] != there[path] and not any(path in values for values in deciding):
+            yield path, (here[path], there[path])

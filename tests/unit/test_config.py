@@ -99,7 +99,7 @@ def test_extended_recipe_lies_over_its_parent():
 @pytest.mark.parametrize(
     ("recipes", "words"),
     [
-        ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "goes in a circle: a -> b -> a"),
+        ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "a cycle: a -> b -> a"),
         ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
         ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
         ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; no recipe is defined"),

@@ -105,9 +105,9 @@ def test_values_are_read_as_yaml():
     [
         ("dep.detector1.jump.skip=1", "unknown recipe 'dep'; did you mean 'deep'?"),
         ("deep.detector1.jump.skip", "expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE"),
-        ("[deep.detector1.jump.post_hooks=[a.b]]", "put each that has [ ] or , in it in quotes"),
+        ("[deep.detector1.jump.post_hooks=[a.b]]", "quote each one that contains [ ] or ,"),
         ("deep.skip=1", "expected RECIPE.PIPELINE.STEP.PARAMETER=VALUE"),
-        ("deep.detector1.jump.skip=[1", "expected a value as YAML writes it"),
+        ("deep.detector1.jump.skip=[1", "expected a value in YAML"),
         ("deep.detector1.jmup.skip=1", "set deep.detector1.jmup: unknown step 'jmup'"),
         ("recipe.detector1.jump.skp=1", "set recipe.detector1.jump.skp: unknown parameter"),
     ],
