@@ -1,1 +1,1 @@
-"""What people read: pages, plots and tables."""
+"""Pages, plots and tables for people."""

@@ -47,7 +47,7 @@ class StagePreview:
 
 @dataclass(frozen=True, kw_only=True)
 class RecipePreview:
-    """What the next run would do with a file under one recipe."""
+    """Effect of the next run on a file under one recipe."""
 
     recipe: str
     stages: tuple[StagePreview, ...]

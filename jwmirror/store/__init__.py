@@ -1,1 +1,1 @@
-"""What the disk holds: objects, generations, the view, provenance."""
+"""The mirror on disk: objects, generations, the view, provenance."""

@@ -45,7 +45,7 @@ class StoredGeneration(model.Generation):
 
     @property
     def is_pruned(self) -> bool:
-        """Whether its rows were removed, so that only its record is left."""
+        """True if its rows were removed, so that only its record is left."""
         return (self.folder / PRUNED).exists()
 
     def entries(self) -> Entries:

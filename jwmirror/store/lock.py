@@ -61,7 +61,7 @@ class LockOwner:
 
     @property
     def name(self) -> str:
-        """The name of the lock's file while this owner has it."""
+        """The name of the lock's file while this owner has the lock."""
         return "~".join(map(str, astuple(self)))
 
     @classmethod
@@ -107,7 +107,7 @@ def _first_line(path: str) -> str:
 
 
 def _is_process(pid: int, started: str) -> bool:
-    """Return whether that process runs; True if one of that pid runs and no more is known."""
+    """Return whether that process runs; True if a process of that pid runs and its start is unknown."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -133,7 +133,7 @@ def _started(pid: int) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class LockNote:
-    """What an owner writes into the lock's file, for people; no decision depends on it."""
+    """The owner's note in the lock's file, for people; no decision depends on it."""
 
     holder: str
     purpose: str
@@ -227,7 +227,7 @@ def acquire_lock(
 
 
 def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
-    """Return the note of a lock's living owner, as far as known at once; None if there is none."""
+    """Return the note of a lock's living owner, as far as known at once; None if no such owner exists."""
     folder = Path(root) / "locks" / name
     for path in folder.iterdir() if folder.is_dir() else ():
         owner = LockOwner.of(path.name)
@@ -259,7 +259,7 @@ class _Watch:
 
 
 def _file_name(folder: Path) -> str:
-    """Return the name of the lock's file; make a free lock if there is none."""
+    """Return the name of the lock's file; make a free lock if no file exists."""
     while True:
         try:
             names = [name for name in os.listdir(folder) if not name.startswith(".")]

@@ -100,7 +100,7 @@ def read_run(folder: Path) -> Run:
 
 
 def previous_settling(folder: Path) -> Settling | None:
-    """Return the newest record of settling observations before a run; None if there is none."""
+    """Return the newest record of settling observations before a run; None if no run wrote one."""
     folder = Path(folder)
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
     return next(_existing((RunFiles(path).settling for path in reversed(earlier)), Settling), None)

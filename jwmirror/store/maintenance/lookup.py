@@ -1,4 +1,4 @@
-"""Which generation a word or a time of a user means."""
+"""Look-up of the generation that a user means by a word or a time."""
 
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -12,7 +12,7 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
     """Return the generation of a number, of a pin's name, or the `current` one.
 
     Raises:
-        StoreError: the word is none of these; `hint` says what else is possible.
+        StoreError: the word means no generation; `hint` says what else is possible.
     """
     generations = Generations(root)
     if word == CURRENT:
@@ -48,7 +48,7 @@ def moment_of(text: str) -> datetime:
 def generation_at(root: Path, when: datetime) -> StoredGeneration:
     """Return the generation that was current at a time.
 
-    The search follows the parents of the current generation, so it skips what a rollback set aside,
+    The search follows the parents of the current generation, so it skips what a rollback left behind,
     and a wrong clock does not change the order.
 
     Raises:

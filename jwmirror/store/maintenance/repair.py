@@ -32,7 +32,7 @@ Refetch = Callable[[Sequence[Product]], Iterable[Arrival | Failure]]
 
 REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "quarantine", "report"
 PREVIEW = {  # act -> what would be done
-    REFETCH: "would be downloaded again, if MAST has it unchanged",
+    REFETCH: "would be downloaded again, if MAST still lists it unchanged",
     REMAKE: "would be removed, so that the next run computes it again",
     REBUILD: "would be rebuilt",
     ASIDE: "would be moved to quarantine/",
@@ -42,7 +42,7 @@ PREVIEW = {  # act -> what would be done
 
 @dataclass(frozen=True, kw_only=True)
 class RepairStep:
-    """What is to be done about one problem."""
+    """One problem, and the act that repairs it."""
 
     problem: Problem
     act: str  # a key of PREVIEW
@@ -245,7 +245,7 @@ def _refetched(
     reasons = (
         _take_in(root, objects, [entry for _, entry in lost], refetch) if refetch and lost else {}
     )
-    default = "MAST was not asked: name a config" if refetch is None else "MAST has it no longer"
+    default = "MAST was not asked: name a config" if refetch is None else "MAST no longer lists it"
     for problem, entry in lost:
         place = places[entry.sha256]
         moved = f"; the damaged bytes are in {place}" if place else ""

@@ -14,7 +14,7 @@ MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Tombstone:
-    """What pruned.json says of a generation whose rows were removed."""
+    """Content of pruned.json: a generation whose rows were removed."""
 
     generation: int
     pruned_at: str  # ISO, UTC
@@ -32,7 +32,7 @@ CURRENT = "current"
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
-    """What prune keeps in addition to what it always keeps."""
+    """Generations that prune keeps in addition to those that it always keeps."""
 
     keep_last: int | None = None  # the newest generations, by number
     keep_days: float | None = None  # what is younger

@@ -1,4 +1,4 @@
-"""Which receipts, logs and work folders of runs may be removed.
+"""Receipts, logs and work folders of runs that may be removed.
 
 The store needs only the receipts of stopped runs: what these runs downloaded or computed is not
 published yet, and named nowhere else.
@@ -21,7 +21,7 @@ ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 
 @dataclass(frozen=True, kw_only=True)
 class RunLeftovers:
-    """What the runs that stay refer to, and the folders of the others."""
+    """Objects and orders of the runs that stay, and the folders of the others."""
 
     unpublished: frozenset[str]  # sha256 of objects that stopped runs refer to
     arrived: frozenset[str]  # sha256 of objects that runs that stay ordered, or that were adopted
