@@ -107,7 +107,7 @@ def _first_line(path: str) -> str:
 
 
 def _is_process(pid: int, started: str) -> bool:
-    """Return whether that process runs; True if a process of that pid runs and its start is unknown."""
+    """Return whether that process runs; True if its start is unknown."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -204,6 +204,21 @@ def mirror_lock(
             lock.release()
 
 
+@contextmanager
+def both_locks(root: Path, purpose: str, wait_s: float | None, state: str) -> Iterator[MirrorLock]:
+    """Acquire RUN_LOCK, then PUBLISHING_LOCK, which is yielded; `state` as in `as_store_error`.
+
+    Raises:
+        LockedError: another process has one of them, still after `wait_s` seconds.
+    """
+    with (
+        as_store_error(purpose, state),
+        mirror_lock(root, purpose, wait_s, RUN_LOCK),
+        mirror_lock(root, purpose, wait_s) as lock,
+    ):
+        yield lock
+
+
 def acquire_lock(
     root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
 ) -> MirrorLock:
@@ -227,7 +242,7 @@ def acquire_lock(
 
 
 def lock_note(root: Path, name: str = PUBLISHING_LOCK) -> LockNote | None:
-    """Return the note of a lock's living owner, as far as known at once; None if no such owner exists."""
+    """Return the note of a lock's living owner, as far as known at once; None without one."""
     folder = Path(root) / "locks" / name
     for path in folder.iterdir() if folder.is_dir() else ():
         owner = LockOwner.of(path.name)

@@ -48,8 +48,8 @@ def moment_of(text: str) -> datetime:
 def generation_at(root: Path, when: datetime) -> StoredGeneration:
     """Return the generation that was current at a time.
 
-    The search follows the parents of the current generation, so it skips what a rollback left behind,
-    and a wrong clock does not change the order.
+    The search follows the parents of the current generation, so it skips what a rollback left
+    behind, and a wrong clock does not change the order.
 
     Raises:
         StoreError: it was pruned, or nothing was published yet.

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_path
+from jwmirror.core.files import sync_path
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Record
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
 from jwmirror.store.access import report_page
 from jwmirror.store.generations import Generations
-from jwmirror.store.lock import RUN_LOCK, MirrorLock, mirror_lock
+from jwmirror.store.lock import MirrorLock, both_locks
 from jwmirror.store.maintenance.retention import (
     MANIFEST,
     PRUNED,
@@ -86,11 +86,7 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
     """
     root = Path(root)
     Generations(root).require_current()
-    with (
-        as_store_error("prune", "every generation that stays is complete"),
-        mirror_lock(root, "prune", wait_s, RUN_LOCK),
-        mirror_lock(root, "prune", wait_s) as lock,
-    ):
+    with both_locks(root, "prune", wait_s, "every generation that stays is complete") as lock:
         _restore_interrupted(root)
         plan = plan_pruning(root, policy)
         lock.check()

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, replace_symlink, sync_path, write_bytes
+from jwmirror.core.files import replace_symlink, sync_path, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
-from jwmirror.store.lock import RUN_LOCK, mirror_lock
+from jwmirror.store.lock import both_locks
 from jwmirror.store.losses import Loss, read_losses, record_loss, remove_loss
 from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
@@ -85,11 +85,7 @@ def repair(
     root = Path(root)
     if not Generations(root).folder.is_dir():
         raise StoreError(f"{root}: there is no generation, so there is nothing to repair.")
-    with (
-        as_store_error("repair", "what was not repaired yet is unchanged"),
-        mirror_lock(root, "repair", wait_s, RUN_LOCK),
-        mirror_lock(root, "repair", wait_s),
-    ):
+    with both_locks(root, "repair", wait_s, "what was not repaired yet is unchanged"):
         steps = plan_repair(root, full)
         outcomes = [_repaired(root, step) for step in steps if step.act != REFETCH]
         outcomes += _refetched(root, steps, refetch, group)

@@ -6,10 +6,9 @@ Only CURRENT and `current` change. Every generation stays.
 from pathlib import Path
 
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error
 from jwmirror.core.model.maintenance import Rollback
 from jwmirror.store.generations import Generations
-from jwmirror.store.lock import RUN_LOCK, mirror_lock
+from jwmirror.store.lock import both_locks
 
 
 def plan_rollback(root: Path, number: int) -> Rollback:
@@ -34,11 +33,7 @@ def roll_back(root: Path, number: int, wait_s: float | None = 0.0) -> Rollback:
     """
     generations = Generations(root)
     generations.require_current()
-    with (
-        as_store_error("rollback", "a complete state is still published"),
-        mirror_lock(root, "rollback", wait_s, RUN_LOCK),
-        mirror_lock(root, "rollback", wait_s) as lock,
-    ):
+    with both_locks(root, "rollback", wait_s, "a complete state is still published") as lock:
         plan = plan_rollback(root, number)
         if number == plan.before:
             generations.repair_pointers()
