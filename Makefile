@@ -15,7 +15,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed  ## the environment in .venv, from the hashed lock
+install: $(VENV)/.installed  ## install jwmirror into .venv, with the exact packages of envs/jwmirror.lock
 
 $(VENV)/.installed: envs/jwmirror.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -26,44 +26,44 @@ $(VENV)/.installed: envs/jwmirror.lock pyproject.toml
 	@touch $@
 
 # A name `jwst-1.20` makes .venv-jwst-1.20 from envs/jwst-1.20.lock.
-environments: $(patsubst envs/%.lock,$(VENV)-%/.installed,$(wildcard envs/jwst-*.lock))  ## other versions of jwst, that recipes may name
+environments: $(patsubst envs/%.lock,$(VENV)-%/.installed,$(wildcard envs/jwst-*.lock))  ## install other versions of jwst, for recipes with `environment`
 
 $(VENV)-%/.installed: envs/%.lock
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-demo: install  ## run the workflow on a simulated observatory, in four acts (3 minutes)
+demo: install  ## run the workflow on a simulated observatory, in four acts (5 minutes)
 	$(BIN)/python -m demo
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-quick: install  ## unit tests only; minutes
+quick: install  ## run the unit tests only (minutes)
 	$(PYTEST) tests/unit
 
-test: install  ## all tests, a process per core; with the coverage of the unit tests
+test: install  ## run all tests, up to four at a time, and measure the coverage of the unit tests
 	$(PYTEST) --cov=jwmirror --cov-report=term:skip-covered
 
-torture: install  ## the store's long tests: 2,000 kills, 1,000 power cuts (root), every refusal
+torture: install  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
 
-check: install site types  ## formatting, lint, types, the workflow's own lint, links of the docs, coverage
+check: install site types  ## formatting, lint, types (as `make types`), links in the docs; shows the last coverage
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules workflow
 	$(BIN)/snakemake --lint
 	@$(BIN)/coverage report --skip-covered 2>/dev/null || echo "Test coverage: not measured yet; make test does."
 
-types: install  ## static types; which are required where: [tool.mypy] in pyproject.toml
+types: install  ## check the static types; pyproject.toml ([tool.mypy]) says which are required where
 	$(BIN)/mypy jwmirror jwmirror_simulator demo
 	$(BIN)/python -m tests.type_escapes
 
-format: install  ## put the code in order
+format: install  ## format the code, and correct what lint can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules workflow
 
-docs: install  ## config/README.md from the schema, and the site with the API in build/site
+docs: install  ## write config/README.md from the schema, and the site with the API to build/site
 	$(BIN)/python config/make_readme.py
 	$(SITE)
 
@@ -73,13 +73,13 @@ SITE := $(BIN)/python docs/pages.py && \
 site: install
 	$(SITE)
 
-reliability: install  ## docs/reliability.md, from a trial of each fault; minutes
+reliability: install  ## write docs/reliability.md, after a test of each fault (minutes)
 	$(BIN)/python -m tests.reliability
 
-bench: install  ## the figures in the docs, measured on this machine
+bench: install  ## measure the figures in the docs on this machine
 	$(BIN)/python -m benchmarks
 
-lock:  ## add to the locks what pyproject.toml asks for, and keep all other versions (needs uv)
+lock:  ## add new packages of pyproject.toml to the locks, and keep all other versions (needs uv)
 	uv pip compile pyproject.toml --extra test --extra docs --universal --fork-strategy fewest \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --quiet $(UPGRADE) --output-file envs/jwmirror.lock
@@ -88,7 +88,7 @@ lock:  ## add to the locks what pyproject.toml asks for, and keep all other vers
 	  --no-header --quiet $(UPGRADE) --output-file $${each%.yaml}.lock; done
 
 upgrade: UPGRADE := --upgrade
-upgrade: lock  ## all packages of the locks to their newest versions (needs uv)
+upgrade: lock  ## move all packages of the locks to their newest versions (needs uv)
 
 clean:  ## remove the demo's files
 	rm -rf build/demo

@@ -10,8 +10,8 @@ OPENING = """\
 # Reference of config keys
 
 `config.yaml` in this folder is a working example. To use another file instead, run
-`snakemake --configfile FILE`. `jwmirror check --config FILE` lists all mistakes at once; every run
-does the same before it contacts the archive. `make docs` generates this page from `schema.yaml`.
+`snakemake --configfile FILE`. `jwmirror check --config FILE` lists the mistakes in the config; a
+run does the same before it contacts the archive. `make docs` makes this page from `schema.yaml`.
 """
 
 

@@ -17,7 +17,14 @@ from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
 
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
-KINDS = {"object": "keys with values (`key: value`)", "array": "a list", "string": "text"}
+KINDS = {
+    "object": "keys with values (`key: value`)",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,12 +182,10 @@ def _describe_error(error: jsonschema.ValidationError) -> str:
         return f"{where}: {unknown_name('value', found, rule)}"
     if error.validator == "pattern":
         hint = _other_case(rule, str(found))
-        return f"{where}: found {found!r}{hint} allowed is {of_schema.get('title', rule)}"
-    if error.validator == "type":
-        kind = f"{found!r} ({type(found).__name__})"
-        return f"{where}: found {kind}, allowed is {KINDS.get(str(rule), rule)}"
-    if error.validator == "anyOf":
-        return f"{where}: found {found!r}, allowed are {of_schema['title']}"
+        return f"{where}: found {found!r}{hint} expected {of_schema['title']}"
+    if error.validator in ("type", "anyOf"):
+        value = "nothing" if found is None else repr(found)
+        return f"{where}: found {value}, expected {of_schema.get('title') or KINDS[rule]}"
     return f"{where}: {error.message}"
 
 

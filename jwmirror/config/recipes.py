@@ -167,7 +167,8 @@ class Recipes:
         if name == EVERY and name not in self._raw:
             return list(self._raw)
         if name not in self._raw:
-            raise ConfigError([unknown_name("recipe", name, [*self._raw, EVERY])])
+            why = unknown_name("recipe", name, list(self._raw))
+            raise ConfigError([f"{why}; the word {EVERY} means all of them"])
         return [name]
 
 
@@ -178,8 +179,9 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     is_list = setting.startswith("[")  # that YAML could not read
     if is_list or not equals or len(inner) < 2 or not all(inner):
         expected = "RECIPE.PIPELINE.STEP.PARAMETER=VALUE or RECIPE.PIPELINE.PARAMETER=VALUE"
+        example = "such as deep.detector1.jump.skip=true"
         several = "; in a list [ ] of settings, quote each one that contains [ ] or ,"
-        raise ConfigError([f"expected {expected}{several if is_list else ''}"])
+        raise ConfigError([f"expected {expected}, {example}{several if is_list else ''}"])
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as err:

@@ -88,7 +88,7 @@ def suggest(name: object, allowed: Iterable[object], most: int = 1) -> list[str]
 def unknown_name(kind: str, name: object, allowed: Collection[object]) -> str:
     """Return words for a name that does not exist: the nearest one, and those that are allowed."""
     if not allowed:
-        return f"unknown {kind} {name!r}; no {kind} is defined"
+        return f"unknown {kind} {name!r}; no other {kind} is defined"
     names = list(dict.fromkeys(map(str, allowed)))
     if name not in allowed and name in names:  # '1' for 1
         return f"unknown {kind} {name!r}; write it without quotes"

@@ -102,17 +102,17 @@ def test_extended_recipe_lies_over_its_parent():
         ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "a cycle: a -> b -> a"),
         ({"quick": {"extends": "dep"}, "deep": {}}, "did you mean 'deep'?"),
         ({"deep": {"programs": [2]}}, "program 2 is not mirrored"),
-        ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; no recipe is defined"),
+        ({"quick": {"extends": "dep"}}, "unknown recipe 'dep'; no other recipe is defined"),
         ({"deep": {"stages": [4]}}, "recipes.deep.stages[0]: unknown value 4"),
         ({"deep": {"stages": ["1"]}}, "unknown value '1'; write it without quotes"),
         ({"deep": {"detector1": {}}}, "it belongs in it: `parameters: {detector1: ...}`"),
         ({"deep": {"parameters": {"jump": {}}}}, "jump is a step of detector1; write detector1:"),
         ({"deep": {"filters": ["f200w"]}}, "found 'f200w'; did you mean 'F200W'?"),
         ({"deep": {"instruments": ["nircam"]}}, "did you mean 'NIRCAM'?"),
-        ({"upstream": {}}, "recipes: found 'upstream', allowed is a name of lowercase letters"),
-        ({"deep": []}, "recipes.deep: found [] (list), allowed is keys with values"),
-        ({"deep": {"between": ["a.b"]}}, "recipes.deep.between: found ['a.b'] (list), allowed is"),
-        ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3 (int), allowed is keys"),
+        ({"upstream": {}}, "recipes: found 'upstream', expected a name of lowercase letters"),
+        ({"deep": []}, "recipes.deep: found [], expected keys with values"),
+        ({"deep": {"between": ["a.b"]}}, "recipes.deep.between: found ['a.b'], expected keys"),
+        ({"deep": {"parameters": 3}}, "recipes.deep.parameters: found 3, expected keys"),
     ],
 )
 def test_recipe_mistakes_name_the_remedy(recipes, words):
@@ -224,6 +224,44 @@ def test_all_that_stpipe_lets_pass_stops_check_and_run_before_the_first_job(tmp_
     assert {path.name for path in tmp_path.iterdir()} - {path.name for path in before} <= {
         ".snakemake"
     }
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (None, "config: found nothing, expected keys with values"),
+        ({"programs": [{"program": "01538"}]}, "expected a program number without leading zeros"),
+        ({"programs": [{"program": 1, "observed": {"from": "May"}}]}, "expected a day such as 20"),
+        ({"programs": [{"program": 1, "products": ["Asn!"]}]}, "expected a suffix in lowercase"),
+        ({"references": {"context": "old"}}, "expected build, latest, or a name such as jwst_1464"),
+        ({"archive": {"group": 3}}, "expected the name of a group"),
+        ({"archive": {"downloads": "many"}}, "found 'many', expected a whole number"),
+        ({"wait": "no"}, "wait: found 'no', expected true or false"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_what_is_expected_in_words(raw, expected):
+    """A message has neither a regular expression nor the name of a Python type."""
+    text = "\n".join(mistakes(raw))
+
+    assert expected in text
+    assert "^" not in text and "(str)" not in text
+
+
+def test_each_pattern_of_the_schema_is_described():
+    """A message shows the title in place of a pattern, which users cannot read."""
+    schema = yaml.safe_load((ROOT / "config" / "schema.yaml").read_text())
+
+    def undescribed(node, is_choice=False):
+        if isinstance(node, dict):
+            if not is_choice and "pattern" in node and "title" not in node:
+                yield node["pattern"]
+            for key, value in node.items():
+                yield from undescribed(value, key == "anyOf")
+        elif isinstance(node, list):
+            for value in node:
+                yield from undescribed(value, is_choice)
+
+    assert list(undescribed(schema)) == []
 
 
 def test_days_of_observation_may_be_written_without_quotes():
