@@ -18,7 +18,7 @@ def expand_numbers(item: int | str) -> range:
 
 
 def selection_of(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the criteria of a recipe by key of where-blocks: the values of which one is needed."""
+    """Return the criteria of a recipe by key of where-blocks: alternative values."""
     select = {key: tuple(map(str, recipe[name])) for name, key in KEYS.items() if recipe.get(name)}
     if "observation" in select:
         numbers = {n for item in select["observation"] for n in expand_numbers(item)}

@@ -29,7 +29,7 @@ NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to d
     "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
     "use_custom_catalogs: true",
 }
-EXPTYPES = (  # all that jwst writes; it ignores members of any other type
+EXPTYPES = (  # the types that jwst writes; it ignores members of any other type
     SCIENCE,
     "background",
     "imprint",

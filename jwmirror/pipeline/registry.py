@@ -91,7 +91,7 @@ def pipelines_with_step(step: str) -> list[str]:
 
 
 def reference_types_of(step: Any) -> tuple[str, ...]:
-    """Return the reference types of a step, or of its own steps if it has some."""
+    """Return the reference types of a step, or of its inner steps if it has some."""
     inner = getattr(step, "step_defs", None)
     if inner is None:
         return tuple(step.reference_file_types)

@@ -1,6 +1,6 @@
 """Parameters and reference files of an exposure, resolved offline from a CRDS cache.
 
-os.environ must contain `bestrefs.environment(cache, context)` before CRDS is first used.
+os.environ must contain `bestrefs.crds_environment(cache, context)` before CRDS is first used.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

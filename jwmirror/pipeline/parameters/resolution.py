@@ -30,7 +30,7 @@ FILES = frozenset(  # locations and names of files: jwmirror sets them, and they
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
 IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
-WITHIN = ".steps."  # between a step and one of its own steps, in a path
+WITHIN = ".steps."  # between a step and one of its inner steps, in a path
 ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 
 
@@ -74,7 +74,7 @@ def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], 
 
 
 def _in_step(step: str, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Yield the values of a step, and of its own steps (master_background_mos.steps.photom)."""
+    """Yield the values of a step, and of its inner steps (master_background_mos.steps.photom)."""
     for name, value in content.items():
         if name == "steps" and isinstance(value, Mapping):
             for inner, of_inner in value.items():
@@ -206,7 +206,7 @@ def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
         for name, value in parameters.items()
         if name not in FILES and name not in NAMING and name != "steps"
     }
-    inner = parameters.get("steps", {})  # master_background_mos has steps of its own
+    inner = parameters.get("steps", {})  # master_background_mos has inner steps
     steps = {step: _own(values, spec["steps"][step]) for step, values in inner.items()}
     return own | {"steps": steps} if steps else own
 
