@@ -40,11 +40,12 @@ def bucket_path(filename: str) -> str | None:
 class CloudCopy:
     """Downloads from a public bucket, without a token.
 
-    `url` is the bucket's: https://<bucket>.s3.amazonaws.com, or http://<host>/<bucket>.
+    `url` is the bucket's: https://<bucket>.s3.amazonaws.com, or http://<host>/<bucket>. Downloads
+    end soon when `halt` is set.
     """
 
-    def __init__(self, url: str, connections: int, timeouts: Timeouts):
-        self.http = HttpClient(connections, timeouts)
+    def __init__(self, url: str, connections: int, timeouts: Timeouts, halt: threading.Event):
+        self.http = HttpClient(connections, timeouts, halt=halt)
         self.downloaded = 0  # products
         self._url, self._misses, self._counting = base_url(url), 0, threading.Lock()
 
@@ -54,7 +55,6 @@ class CloudCopy:
         folder: Path,
         quarantine: Path,
         on_bytes: Callable[[int], None],
-        halt: threading.Event,
     ) -> DownloadedFile | None:
         """Download a product, checked like those from MAST; None if it has to come from MAST.
 
@@ -71,7 +71,7 @@ class CloudCopy:
             on_bytes(size)
 
         try:
-            file = download(self.http, request, folder, quarantine, count, halt)
+            file = download(self.http, request, folder, quarantine, count)
         except ArchiveError as err:
             on_bytes(-received)
             self._count(is_miss=not isinstance(err, RejectedError))

@@ -23,13 +23,6 @@ from jwmirror.core.model import Listing, Product
 from jwmirror.net.http import Timeouts
 
 GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
-TABLES = {  # CAOM's instruments -> keyword tables
-    "NIRCAM": "Nircam",
-    "NIRSPEC": "Nirspec",
-    "NIRISS": "Niriss",
-    "MIRI": "Miri",
-    "FGS": "Fgs",
-}
 GUIDE_STARS = "GuideStar"
 
 log = logging.getLogger(__name__)
@@ -123,7 +116,8 @@ def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | No
     """Return the keyword table that should have a row for a FITS file."""
     if names.guiding_type(file.filename):
         return GUIDE_STARS
-    return TABLES.get(instruments.get(file.obsid) or "")
+    table = (instruments.get(file.obsid) or "").capitalize()  # CAOM's NIRCAM: table Nircam
+    return table if table in TABLE_COLUMNS else None
 
 
 # ---- from answers to a listing: pure ---------------------------------------------------------

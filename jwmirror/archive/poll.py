@@ -44,18 +44,6 @@ class VanishPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProgramPoll:
-    """The result of a poll for one program."""
-
-    listing: Listing
-    changes: tuple[Change, ...]
-    unmatched: tuple[str, ...]  # values of the selections that no product has
-    is_first: bool
-    doubt: str
-    only: tuple[str, ...]  # the observations that were queried; empty: all
-
-
-@dataclass(frozen=True, kw_only=True)
 class MastClient:
     """Queries to one MAST server."""
 
@@ -117,14 +105,12 @@ def poll(
             for program, chosen in groupby(ordered, key=lambda selection: selection.program)
         ]
     return Poll(
-        listings=tuple(each.listing for each in polls),
+        listings=tuple(listing for each in polls for listing in each.listings),
         changes=tuple(change for each in polls for change in each.changes),
         unmatched=tuple(words for each in polls for words in each.unmatched),
-        first=tuple(each.listing.program for each in polls if each.is_first),
-        limited_to=tuple(
-            Scope(program=each.listing.program, observations=each.only) for each in polls if limited
-        ),
-        doubts={str(each.listing.program): each.doubt for each in polls if each.doubt},
+        first=tuple(program for each in polls for program in each.first),
+        limited_to=tuple(scope for each in polls for scope in each.limited_to if limited),
+        doubts={program: why for each in polls for program, why in each.doubts.items()},
     )
 
 
@@ -154,8 +140,11 @@ def _poll_program(
     policy: VanishPolicy,
     only: tuple[str, ...],
     former: Listing | None,
-) -> ProgramPoll:
-    """Return one program's listing and its changes; vanished products only if they are believed."""
+) -> Poll:
+    """Return the poll of one program; vanished products are in it only if they are believed.
+
+    `limited_to` has no observations if all were queried.
+    """
     held = HeldIndex(entries, program)
     listing = None
     if only and held and former:
@@ -166,19 +155,19 @@ def _poll_program(
         only, (listing, uris) = (), client.listing(program, selections, held)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
     doubt = vanish_doubt(listing, changes, held, policy)
-    result = ProgramPoll(
-        listing=listing,
+    result = Poll(
+        listings=(listing,),
         changes=without_vanished(changes) if doubt else changes,
         unmatched=tuple(
             f"program {program}, {words}"
             for selection in selections
             for words in unmatched_criteria(listing, selection)
         ),
-        is_first=not held,
-        doubt=doubt,
-        only=only,
+        first=() if held else (program,),
+        limited_to=(Scope(program=program, observations=only),),
+        doubts={str(program): doubt} if doubt else {},
     )
-    _log(result, len(uris))
+    _log(result, listing, len(uris))
     return result
 
 
@@ -220,23 +209,23 @@ def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(change for change in changes if change.kind != VANISHED)
 
 
-def _log(result: ProgramPoll, selected: int) -> None:
-    """Log the result; a first poll has no history, so its new products are only counted."""
+def _log(result: Poll, listing: Listing, selected: int) -> None:
+    """Log a program's poll; the first has no history, so its new products are only counted."""
     log.info(
         "program %d: %d products listed, %d selected, %d changes%s",
-        result.listing.program,
-        len(result.listing.products),
+        listing.program,
+        len(listing.products),
         selected,
         len(result.changes),
-        " (first poll)" if result.is_first else "",
+        " (first poll)" if result.first else "",
     )
     for change in result.changes:
-        if not (result.is_first and change.kind == NEW):
+        if not (result.first and change.kind == NEW):
             log.info("%s", describe_change(change))
     for words in result.unmatched:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
-    if result.doubt:
-        log.warning("%s", result.doubt)
+    for doubt in result.doubts.values():
+        log.warning("%s", doubt)
 
 
 def describe_change(change: Change) -> str:

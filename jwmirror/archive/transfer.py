@@ -16,7 +16,7 @@ from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.net.progress import Progress, terminal
-from jwmirror.net.request import DownloadedFile, DownloadRequest
+from jwmirror.net.request import DownloadRequest
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
@@ -74,10 +74,13 @@ class Transfer:
         products = tuple(dict.fromkeys(products))
         size = sum(product.size or 0 for product in products)
         once = replace(self._timeouts, attempts=2, bodies=1)  # MAST has what the cloud does not
-        cloud = CloudCopy(self._cloud_url, self._connections, once) if self._cloud_url else None
+        client = HttpClient(self._connections, self._timeouts, self._token)
+        cloud = None
+        if self._cloud_url:
+            cloud = CloudCopy(self._cloud_url, self._connections, once, client.halt)
         with Progress(len(products), size, terminal()) as progress:
             work = _Work(
-                client=HttpClient(self._connections, self._timeouts, self._token),
+                client=client,
                 url=self._url,
                 cloud=cloud,
                 folder=folder,
@@ -100,12 +103,6 @@ class _Work:
     quarantine: Path
     progress: Progress
 
-    def halt(self) -> None:
-        """Let every download end soon."""
-        self.client.halt.set()
-        if self.cloud:
-            self.cloud.http.halt.set()
-
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
@@ -115,13 +112,11 @@ class _Work:
     def outcome(self, product: Product) -> Fetched | Failure:
         """Download one product; StoreError when the disk refuses."""
         try:
-            file = self._from_cloud(product) or download(
-                self.client,
-                download_request(product, self.url),
-                self.folder,
-                self.quarantine,
-                self.progress.add,
-            )
+            folders, count = (self.folder, self.quarantine), self.progress.add
+            file = self.cloud.download(product, *folders, count) if self.cloud else None
+            if file is None:
+                request = download_request(product, self.url)
+                file = download(self.client, request, *folders, count)
         except ArchiveError as err:
             if not self.client.halt.is_set():
                 log.warning("%s", err)
@@ -129,12 +124,6 @@ class _Work:
         except OSError as err:
             raise _disk_error(product.filename, self.folder, err) from err
         return Fetched(product=product, path=file.path, sha256=file.sha256, size=file.size)
-
-    def _from_cloud(self, product: Product) -> DownloadedFile | None:
-        if self.cloud is None:
-            return None
-        add, halt = self.progress.add, self.client.halt
-        return self.cloud.download(product, self.folder, self.quarantine, add, halt)
 
 
 def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
@@ -201,7 +190,7 @@ class _Workers:
 
     def _stop(self) -> None:
         """Stop the threads, wait for them, and remove files that the caller did not take."""
-        self._work.halt()
+        self._work.client.halt.set()
         self._queue.clear()
         for _ in self._threads:
             self._ahead.release()

@@ -3,7 +3,6 @@
 import logging
 import re
 import shutil
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +32,6 @@ def download(
     folder: Path,
     quarantine: Path | None = None,
     on_bytes: Callable[[int], None] = lambda count: None,
-    halt: threading.Event | None = None,
 ) -> DownloadedFile:
     """Download a file into `folder`; it is left there only if every check passes.
 
@@ -42,7 +40,7 @@ def download(
     are left. Raises ArchiveError (or WithheldError, RejectedError), and OSError of the disk.
     """
     path = folder / f"{request.key or uuid.uuid4().hex}{PART_SUFFIX}"
-    state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=halt or client.halt)
+    state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=client.halt)
     if leftover := _verified_leftover(state):
         return leftover
     attempts = client.timeouts.bodies

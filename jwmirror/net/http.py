@@ -54,8 +54,14 @@ class HttpClient:
     may be called by any thread, and raise urllib3's HTTPError.
     """
 
-    def __init__(self, connections: int, timeouts: Timeouts, token: str | None = None):
-        self.timeouts, self.halt = timeouts, threading.Event()
+    def __init__(
+        self,
+        connections: int,
+        timeouts: Timeouts,
+        token: str | None = None,
+        halt: threading.Event | None = None,
+    ):
+        self.timeouts, self.halt = timeouts, halt or threading.Event()
         self._token, self.has_token = token, bool(token)
         self._settings: dict[str, Any] = {  # as urllib3's PoolManager takes them
             "maxsize": connections,
