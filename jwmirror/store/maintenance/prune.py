@@ -98,7 +98,7 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
         failpoint("prune: records removed")
         for path in (*plan.files, *plan.folders):
             _remove(root / path)
-        failpoint("prune: leavings removed")
+        failpoint("prune: leftovers removed")
     return plan
 
 
@@ -237,7 +237,7 @@ def _remove_objects(root: Path, objects: tuple[PrunedObject, ...], lock: MirrorL
         path, moved = Objects(root).path(pruned.sha256), aside / pruned.sha256
         with suppress(FileNotFoundError):
             os.rename(path, moved)
-            failpoint("prune: object moved aside")
+            failpoint("prune: object moved away")
             if moved.stat().st_mtime_ns != pruned.touched:
                 _put_back(moved, path)
             else:

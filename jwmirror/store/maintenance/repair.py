@@ -177,7 +177,7 @@ def _quarantine(root: Path, problem: Problem) -> str:
     os.rename(damaged, place)
     sync_path(folder)
     sync_path(damaged.parent)
-    failpoint("repair: damaged file put aside")
+    failpoint("repair: damaged file moved away")
     return f"quarantine/{place.name}"
 
 
