@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class VanishPolicy:
-    """How much may vanish at once, and for which programs the user accepted that it did."""
+    """Limit of how much may vanish at once, and programs for which the user accepted more."""
 
     vanish_limit: float = 0.5  # of a program's held products, 0 to 1
     accepted: Collection[int] = ()

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
-from functools import cache
+from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple
 
 from jwmirror.core import names
 from jwmirror.core.matching import KEYS, Criteria, criteria_of, matches, values_of
@@ -14,38 +13,10 @@ from jwmirror.core.model import Listing, Product, Selection
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
 RECOMMENDED = "recommended"
 GROUP = "minimum recommended products"  # what CAOM calls them
-
-
-class Kind(NamedTuple):
-    """The properties of a product that criteria look at; products of one kind are judged once."""
-
-    observation: str
-    suffix: str
-    level: int | None
-    instrument: str | None
-    detector: str | None
-    exp_type: str | None
-    filter: str | None
-    pupil: str | None
-    grating: str | None
-    subarray: str | None
-    group: str | None
-    is_table: bool  # an association or a pool
-
-    def value(self, key: str) -> object:
-        """Return the value for a key of criteria; None where the property says nothing."""
-        if self.is_table and key not in OF_TABLES:
-            return None
-        if key == "observation" and self.observation == names.POOL:
-            return None
-        if key == "detector" and (self.level or 0) >= COMBINED:
-            return None
-        if key == "group":
-            return RECOMMENDED if (self.group or "").lower() == GROUP else None
-        return getattr(self, key)
-
-
-PROPERTIES = attrgetter(*Kind._fields[:-1])
+PROPERTIES = attrgetter(  # of a product: those that criteria look at
+    *("observation", "suffix", "level", "instrument", "detector", "exp_type"),
+    *("filter", "pupil", "grating", "subarray", "group"),
+)
 OF_TABLES = frozenset({"observation", "instrument", "suffix", "group"})
 CRITERIA = {**KEYS, "products": "product", "levels": "level"}  # of a selection: the key of each
 
@@ -67,10 +38,10 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
     if listing.program != selection.program:
         return ()
     lacking = []
-    kinds = {Kind._make((*PROPERTIES(product), _is_table(product))) for product in listing.products}
+    kinds = {_kind(product): product for product in listing.products}.values()
     criteria = _criteria(selection)
     for name, key in CRITERIA.items():
-        present = {value for kind in kinds for value in values_of(key, kind.value)}
+        present = {value for kind in kinds for value in values_of(key, partial(_value, kind))}
         missing = sorted(criteria.get(key, frozenset()) - present)
         lacking += [f"{name.replace('_', ' ')}: {value.lower()}" for value in missing]
     for name, patterns in (("files", selection.files), ("exclude", selection.exclude)):
@@ -111,11 +82,33 @@ def _is_selected(selection: Selection) -> Callable[[Product], bool]:
 def _meets(criteria: Criteria) -> Callable[[Product], bool]:
     """Return a test: True if a product meets criteria, or has no value that would exclude it."""
 
-    @cache
-    def meets(properties: tuple[Any, ...], is_table: bool) -> bool:
-        return matches(criteria, Kind._make((*properties, is_table)).value, if_unknown=True)
+    met: dict[tuple[object, ...], bool] = {}  # by kind
 
-    return lambda product: meets(PROPERTIES(product), _is_table(product))
+    def meets(product: Product) -> bool:
+        kind = _kind(product)
+        if kind not in met:
+            met[kind] = matches(criteria, partial(_value, product), if_unknown=True)
+        return met[kind]
+
+    return meets
+
+
+def _kind(product: Product) -> tuple[object, ...]:
+    """Return the properties that criteria look at; products of one kind are judged once."""
+    return (*PROPERTIES(product), _is_table(product))
+
+
+def _value(product: Product, key: str) -> object:
+    """Return the value for a key of criteria; None where the property says nothing."""
+    if key not in OF_TABLES and _is_table(product):
+        return None
+    if key == "observation" and product.observation == names.POOL:
+        return None
+    if key == "detector" and (product.level or 0) >= COMBINED:
+        return None
+    if key == "group":
+        return RECOMMENDED if (product.group or "").lower() == GROUP else None
+    return getattr(product, key)
 
 
 def _observed_between(first: str, last: str) -> Callable[[Product], bool]:

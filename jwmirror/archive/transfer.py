@@ -94,7 +94,7 @@ class Transfer:
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """What the downloads of one fetch share."""
+    """Clients, folders and progress that the downloads of one fetch share."""
 
     client: HttpClient
     url: str

@@ -35,7 +35,7 @@ SLOWEST = 1024  # bytes/s, over a window of `Timeouts.stall_s`
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """How long and how often to try before giving up."""
+    """Limits of how long and how often to try before giving up."""
 
     connect_s: float = 15.0
     read_s: float = 60.0  # the longest silence

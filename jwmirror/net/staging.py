@@ -58,12 +58,10 @@ def _take_over(folder: Path, usable: set[str], ordered: set[str]) -> None:
     for other in folder.parent.iterdir():
         if other == folder or other.name == LOCK:
             continue
-        if not other.is_dir():
-            if now - _last_write(other) > ABANDONED_S:
-                other.unlink(missing_ok=True)
-            continue
-        is_of_this_host = other.name.startswith(f"{_host()}.")
-        if is_of_this_host or now - _last_write(other) > ABANDONED_S:
+        is_old = now - _last_write(other) > ABANDONED_S
+        if is_old and not other.is_dir():
+            other.unlink(missing_ok=True)
+        elif other.is_dir() and (is_old or other.name.startswith(f"{_host()}.")):
             with locked(other / LOCK, make=True) as is_abandoned:
                 if is_abandoned:
                     _empty(other, folder, usable, ordered)

@@ -1,4 +1,4 @@
-"""Why two versions of a file differ."""
+"""Reasons why two versions of a file differ."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace

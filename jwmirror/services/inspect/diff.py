@@ -1,4 +1,4 @@
-"""How two states of a mirror differ, or one file in them."""
+"""Differences between two states of a mirror, or between one file in them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -105,18 +105,18 @@ def _states(root: Path, old: str, new: str, recipe: str) -> tuple[State, State]:
     (old_name, _, old_origin), (new_name, _, new_origin) = old.partition(":"), new.partition(":")
     origins = old_origin or recipe or new_origin, new_origin or recipe or old_origin
     hint = "; a recipe of the current generation is :{name}"
-    before, after = (
+    generations = [
         generation_named(root, name or CURRENT, hint.format(name=name))
         for name in (old_name, new_name)
-    )
-    entries = {each.number: each.entries() for each in (before, after)}  # read once if equal
-    states = (
-        State(Side(generation=before.number, origin=origins[0]), entries[before.number]),
-        State(Side(generation=after.number, origin=origins[1]), entries[after.number]),
-    )
+    ]
+    entries = {each.number: each.entries() for each in generations}  # read once if equal
     for origin in set(origins) - {""}:
         _check_origin(origin, entries.values())
-    return states
+    before, after = (
+        State(Side(generation=each.number, origin=origin), entries[each.number])
+        for each, origin in zip(generations, origins, strict=True)
+    )
+    return before, after
 
 
 def _check_origin(origin: str, manifests: Iterable[Entries]) -> None:

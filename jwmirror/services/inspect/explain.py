@@ -1,4 +1,4 @@
-"""How a file was made, and how a recipe would make it with the config as it is now.
+"""Explanation of how a file was made, and how a recipe would make it with the config as it is now.
 
 MAST and CRDS are not asked.
 """
@@ -25,7 +25,7 @@ from jwmirror.store.provenance import Provenance
 
 @dataclass(frozen=True, kw_only=True)
 class FileExplanation:
-    """How files of one name were made, and how recipes would make them.
+    """The explanation of the files of one name, and how recipes would make them.
 
     The fields are the keys of `jwmirror explain --json`.
     """
@@ -70,18 +70,16 @@ def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
     entries = current.entries()
     paths = entries.column("path")
     wanted = set(matching_paths(file, paths))
-    rows = [entries[i] for i, path in enumerate(paths) if path in wanted]
-    rows = [row for row in rows if recipe in (None, row.origin)]
-    records = [provenance.read(row.key) if row.key else None for row in rows]
-    return [
-        Explanation(
-            generation=current.number,
-            entry=row,
-            record=record,
-            former=earlier_results(root, record.key, record.derivation) if record else (),
-        )
-        for row, record in zip(rows, records, strict=True)
-    ]
+    explanations = []
+    for entry in (entries[row] for row, path in enumerate(paths) if path in wanted):
+        if recipe in (None, entry.origin):
+            record = provenance.read(entry.key) if entry.key else None
+            former = earlier_results(root, record.key, record.derivation) if record else ()
+            explanation = Explanation(
+                generation=current.number, entry=entry, record=record, former=former
+            )
+            explanations.append(explanation)
+    return explanations
 
 
 def _are_raw(files: Sequence[Explanation]) -> bool:

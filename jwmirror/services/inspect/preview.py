@@ -1,4 +1,4 @@
-"""What the next run would plan with the config as it is now, without asking MAST.
+"""Preview of what the next run would plan with the config as it is now, without asking MAST.
 
 It uses the planning of a run on what is in the mirror, with the references of the last run.
 """

@@ -1,4 +1,4 @@
-"""What recipes would do with one file, with the config as it is now."""
+"""Preview of what recipes would do with one file, with the config as it is now."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a mirror contains, what changed at MAST, and what is out of date."""
+"""The state of a mirror: what it contains, what changed at MAST, and what is out of date."""
 
 from collections.abc import Sequence
 from pathlib import Path
