@@ -36,9 +36,10 @@ def read_events(path: Path) -> tuple[Event, ...]:
     try:
         events = msgspec.json.decode(Path(path).read_bytes(), type=tuple[Event, ...])
     except (OSError, msgspec.DecodeError) as err:
+        found = err.strerror if isinstance(err, OSError) else "another content"
         raise ArchiveError(
             f"{path}: expected the JSON list of events that MAST attaches to a subscription's "
-            f"e-mail, found otherwise ({err}); nothing was taken from it."
+            f"e-mail, found: {found}; nothing was taken from it."
         ) from err
     return tuple(event for event in events if event.mission.upper() == "JWST")
 

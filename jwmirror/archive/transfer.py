@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from urllib.parse import quote
 
 from jwmirror.archive.cloud import CloudCopy
-from jwmirror.core.errors import ArchiveError, StoreError
+from jwmirror.core.errors import ArchiveError, StoreError, plain_text
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient, Timeouts, base_url
@@ -128,7 +128,7 @@ class _Work:
 
 def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
     return StoreError(
-        f"{what} cannot be written below {folder}: {err}; nothing of it was kept; "
+        f"{what} cannot be written below {folder}: {plain_text(err)}; nothing of it was kept; "
         "make room or correct the permissions, and run again."
     )
 

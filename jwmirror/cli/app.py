@@ -89,4 +89,7 @@ def jwmirror(
         ),
     ] = False,
 ) -> None:
-    """Inspect, check and maintain a local, versioned mirror of your JWST programs."""
+    """Inspect, check and maintain a local, versioned mirror of your JWST programs.
+
+    To download and recalibrate, run `snakemake`; this command shows and maintains what it made.
+    """

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
+from jwmirror.config.yaml_files import read_yaml
 from jwmirror.core.errors import ConfigError
 
 CONFIG = Path("config/config.yaml")
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help=f"Config file, else {CONFIG}.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help=f"Config file (default: {CONFIG}).")
+]
 Mirror = Annotated[
     Path | None, typer.Option(help="Folder of the mirror, instead of the one in the config.")
 ]
@@ -19,10 +21,12 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Override a parameter of the config, RECIPE.PIPELINE.STEP.PARAMETER; repeatable.",
+        help="Override one parameter, such as deep.detector1.jump.skip=true. Repeatable.",
     ),
 ]
-AllLines = Annotated[bool, typer.Option("--all", help="List everything; long lists are cut.")]
+AllLines = Annotated[
+    bool, typer.Option("--all", help="List everything. Without it, long lists are shortened.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (keys: docs/commands.md).")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")
@@ -47,15 +51,11 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
     """
     if mirror is not None:
         if not mirror.is_dir():
-            raise ConfigError([f"--mirror {mirror}: there is no such folder"])
+            why = "there is no such folder; name the folder of a mirror"
+            raise ConfigError([f"--mirror {mirror.absolute()}: {why}"])
         return mirror
     path = config or CONFIG
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
-        why = err.strerror if isinstance(err, OSError) else "not YAML"
-        advice = "name another config with --config, or a mirror with --mirror"
-        raise ConfigError([f"{path}: cannot be read ({why}); {advice}"]) from err
+    content = read_yaml(path)
     name = content.get("mirror", "mirror") if isinstance(content, dict) else "mirror"
     if not isinstance(name, str):
         raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, plain_text
 
 
 @contextmanager
@@ -15,6 +15,6 @@ def reading(path: Path, filename: str, kind: str, *errors: type[Exception]) -> I
         yield
     except caught as err:
         raise StoreError(
-            f"{filename}: {path} cannot be read as {kind} ({err}); nothing was compared; "
-            "run `jwmirror verify --full` to check whether the stored file is damaged."
+            f"{filename}: {path} cannot be read as {kind} ({plain_text(err)}); nothing was "
+            "compared; run `jwmirror verify --full` to check whether the stored file is damaged."
         ) from err

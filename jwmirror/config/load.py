@@ -12,19 +12,12 @@ import yaml
 
 from jwmirror.config.recipes import CheckerOf, Recipes
 from jwmirror.config.selections import expand_numbers
-from jwmirror.core.errors import ConfigError, unknown_name
+from jwmirror.config.yaml_files import read_yaml
+from jwmirror.core.errors import TYPES, ConfigError, unknown_name
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
 
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
-KINDS = {
-    "object": "keys with values (`key: value`)",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +57,7 @@ def read_config(
     Raises:
         ConfigError: lists every mistake in it.
     """
-    try:
-        raw = _with_settings(yaml.safe_load(Path(path).read_text()), settings)
-        return build_config(raw, checker_of)
-    except FileNotFoundError as err:
-        raise ConfigError([f"{path}: no such file; name one with --config"]) from err
-    except OSError as err:
-        raise ConfigError([f"{path}: cannot be read: {err.strerror}"]) from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise ConfigError([f"{path}: not YAML: {' '.join(str(err).split())}"]) from err
+    return build_config(_with_settings(read_yaml(Path(path)), settings), checker_of)
 
 
 def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
@@ -185,7 +170,7 @@ def _describe_error(error: jsonschema.ValidationError) -> str:
         return f"{where}: found {found!r}{hint} expected {of_schema['title']}"
     if error.validator in ("type", "anyOf"):
         value = "nothing" if found is None else repr(found)
-        return f"{where}: found {value}, expected {of_schema.get('title') or KINDS[rule]}"
+        return f"{where}: found {value}, expected {of_schema.get('title') or TYPES[rule]}"
     return f"{where}: {error.message}"
 
 

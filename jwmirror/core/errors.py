@@ -1,8 +1,19 @@
 """Error classes, one family for each of the parties that can be at fault."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 
+TYPES = {  # types of values in the config, as the schema or stpipe names them
+    "object": "keys with values (`key: value`)",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "float": "a number",
+    "boolean": "true or false",
+    "option": "one of",
+}
 MAX_LISTED = 40  # allowed names in a message that has a suggestion
 
 
@@ -78,10 +89,18 @@ class CalibrationError(JwmirrorError):
     """One exposure or association cannot be calibrated; the others are not affected."""
 
 
-def suggest(name: object, allowed: Iterable[object], most: int = 1) -> list[str]:
-    """Return the allowed names most like a name, the nearest first. Case does not matter."""
-    by_lower = {str(other).lower(): str(other) for other in allowed}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=most)
+def plain_text(error: BaseException) -> str:
+    """Return the text of an error in one line, without the number of a system error."""
+    return re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+
+
+def suggest(name: object, names: Iterable[object], most: int = 1, least: float = 0.6) -> list[str]:
+    """Return the names most like a name, the nearest first. Case does not matter.
+
+    Names that are less alike than `least` (0 to 1) are left out.
+    """
+    by_lower = {str(other).lower(): str(other) for other in names}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, most, least)
     return [by_lower[lower] for lower in near]
 
 
@@ -94,5 +113,7 @@ def unknown_name(kind: str, name: object, allowed: Collection[object]) -> str:
         return f"unknown {kind} {name!r}; write it without quotes"
     near = suggest(name, names)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = f"allowed are {', '.join(names)}" if len(names) <= MAX_LISTED or not near else ""
+    listed = f"allowed are {', '.join(names)}"
+    if len(names) > MAX_LISTED:
+        listed = "" if near else f"similar are {', '.join(suggest(name, names, 10, 0.0))}"
     return f"unknown {kind} {name!r}; {hint}{listed}".rstrip()

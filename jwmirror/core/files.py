@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
@@ -29,7 +29,8 @@ def as_store_error(doing: str, state: str) -> Iterator[None]:
         yield
     except OSError as err:
         raise StoreError(
-            f"{doing}: the disk refused it ({err}); {state}; correct that, and run again."
+            f"{doing}: the disk refused it ({plain_text(err)}); {state}; correct that, and run "
+            "again."
         ) from err
 
 

@@ -43,7 +43,7 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
     try:
         return parse(Path(path).read_bytes(), kind)
     except msgspec.DecodeError as err:
-        raise StoreError(f"{path}: not a {kind.__name__} ({err}); {step}.") from err
+        raise StoreError(f"{path}: not as jwmirror writes it ({err}); {step}.") from err
 
 
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:

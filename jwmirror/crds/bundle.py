@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.errors import ReferencesError
+from jwmirror.core.errors import ReferencesError, plain_text
 from jwmirror.core.files import sync_path
 from jwmirror.core.names import cache_path
 from jwmirror.crds.cache import config_folder, has_config, read_verified, write_verified
@@ -49,7 +49,8 @@ def write_bundle(
         building.rename(to)
     except OSError as err:
         raise ReferencesError(
-            f"{to} cannot be written: {err}; nothing of it was kept; make room, and run again."
+            f"{to} cannot be written: {plain_text(err)}; nothing of it was kept; make "
+            "room, and run again."
         ) from err
     finally:
         shutil.rmtree(building, ignore_errors=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError
+from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError, plain_text
 from jwmirror.core.files import sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
@@ -151,8 +151,8 @@ def _sync(client: CrdsClient, paths: dict[str, Path], cache: Path) -> dict[str, 
             verified[name] = _ensure_cached(client, facts[name], paths[name])
     except OSError as err:
         raise ReferencesError(
-            f"the reference cache {cache}: {err}; make room or correct the permissions, and run "
-            "again."
+            f"the reference cache {cache}: {plain_text(err)}; make room or correct the "
+            "permissions, and run again."
         ) from err
     finally:
         if unverified:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jwmirror.core.errors import ReferencesError
+from jwmirror.core.errors import ReferencesError, plain_text
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
@@ -56,7 +56,7 @@ def mapping_of(cache: Path, context: str) -> Any:
         return rmap.get_cached_mapping(context)
     except Exception as err:  # OSError, ChecksumError, network errors in serverless mode
         raise ReferencesError(
-            f"{context} cannot be loaded from the reference cache {cache}: {err}; "
+            f"{context} cannot be loaded from the reference cache {cache}: {plain_text(err)}; "
             "run again with network, so that the mappings are synced."
         ) from err
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from jwmirror.core import model as records
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Recipe, canonical
 
@@ -40,7 +40,7 @@ def crds_header(path: Path, filename: str = "") -> str:
     try:
         found, shape = _read(Path(path), filename)
     except Exception as err:  # stdatamodels raises many kinds for a broken file
-        raise CalibrationError(f"{filename}: it cannot be opened as a jwst model: {err}") from err
+        raise CalibrationError(f"{filename}: jwst cannot open it: {plain_text(err)}") from err
     values = {name: value for name, value in found.items() if _is_plain(name, value)}
     if filename.endswith("_uncal.fits"):
         _check_shape(filename, values, shape)

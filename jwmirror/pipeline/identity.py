@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import BLOCK, sha256_of
 from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_structure, is_volatile
 from jwmirror.core.model import Product, Version
@@ -46,7 +46,7 @@ def _fits_identity(path: Path, filename: str) -> str:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
             check_structure(path)
     except (OSError, ValueError, TypeError, KeyError) as err:
-        raise CalibrationError(f"{filename}: it cannot be read as FITS: {err}") from err
+        raise CalibrationError(f"{filename}: it cannot be read as FITS: {plain_text(err)}") from err
     return total.hexdigest()
 
 

@@ -26,5 +26,5 @@ def origins(
     for parameter, value in by_full_name(derivation.parameters).items():
         setter, now = setters.get(parameter, DEFAULT), canonical(values_now.get(parameter))
         is_same = now == canonical(value)
-        origin_of[parameter] = setter if is_same else f"changed since: {now} by {setter}"
+        origin_of[parameter] = setter if is_same else f"changed since: now {now}, from {setter}"
     return origin_of

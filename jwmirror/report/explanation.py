@@ -39,7 +39,7 @@ class StagePreview:
     key: str  # "" if an input is not computed yet
     is_made: bool
     derivation: Derivation
-    reasons: tuple[Reason, ...]  # why it will be computed
+    reasons: tuple[Reason, ...]  # why it is not the published one; empty if it is
     origins: dict[str, str]  # as in Explanation
     former: tuple[EarlierResult, ...] = ()
     note: str = ""

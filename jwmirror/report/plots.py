@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, plain_text
 
 MAX_SIDE = 480  # pixels of one panel
 PANEL_WIDTH = 5.0  # inches
@@ -44,7 +44,7 @@ def read_image(title: str, path: Path) -> Panel:
             pixels = np.array(hdus["SCI"].data, dtype="f4")
             unit = str(hdus["SCI"].header.get("BUNIT", ""))
     except (OSError, KeyError, TypeError, ValueError) as err:
-        raise StoreError(f"{path}: no SCI image can be read from it ({err}).") from err
+        raise StoreError(f"{path}: no SCI image can be read from it ({plain_text(err)}).") from err
     pixels[~np.isfinite(pixels)] = np.nan
     if pixels.ndim != 2 or np.isnan(pixels).all():
         raise StoreError(

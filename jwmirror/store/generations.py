@@ -98,7 +98,7 @@ class Generations:
         """Return the current generation. StoreError before the first publication."""
         generation = self.current()
         if generation is None:
-            raise StoreError(f"{self.root}: no generation is published yet; run `snakemake` first.")
+            raise StoreError(f"{self.root}: nothing is mirrored yet; run `snakemake` to fill it.")
         return generation
 
     def read(self, number: int) -> StoredGeneration:

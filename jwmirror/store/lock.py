@@ -23,7 +23,7 @@ from uuid import uuid4
 
 import msgspec
 
-from jwmirror.core.errors import LockedError, StoreError
+from jwmirror.core.errors import LockedError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.jsonio import canonical, parse
@@ -234,7 +234,7 @@ def acquire_lock(
                     return MirrorLock(folder, owner, purpose)
                 continue
         except OSError as err:
-            raise StoreError(f"lock {folder}: {err}; nothing was changed.") from err
+            raise StoreError(f"lock {folder}: {plain_text(err)}; nothing was changed.") from err
         if deadline is not None and time.monotonic() >= deadline:
             raise _held_error(folder / seen, root)
         time.sleep(pause)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import structs
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.files import replacing
 from jwmirror.core.model import UPSTREAM, Entry, Product
 from jwmirror.core.model.comparison import FileChange
@@ -109,7 +109,7 @@ def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa
         with pq.ParquetFile(path, read_dictionary=sorted(present.intersection(repeated))) as file:
             return file.read([name for name in names if name in present])
     except (OSError, pa.ArrowException) as err:
-        raise StoreError(f"manifest {path}: cannot be read ({err}).") from err
+        raise StoreError(f"manifest {path}: cannot be read ({plain_text(err)}).") from err
 
 
 def _schema() -> pa.Schema:

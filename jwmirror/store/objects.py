@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sha256_of, sync_many
 from jwmirror.core.model import Version
@@ -168,7 +168,7 @@ class Objects:
         except (LookupError, PermissionError) as err:
             raise StoreError(
                 f"group of {path}: expected {self.group} (archive.group in the config); it cannot "
-                f"be set ({err}); name a group that you belong to, then run again."
+                f"be set ({plain_text(err)}); name a group that you belong to, then run again."
             ) from err
 
     def _group(self, sha256: str) -> str | None:

@@ -157,7 +157,7 @@ def test_log_lists_generations_newest_first(small_mirror):
 
 def test_log_of_an_empty_mirror(tmp_path):
     """No generation yet is no error."""
-    assert "no generation" in run("log", "--mirror", tmp_path)
+    assert "nothing is mirrored yet" in run("log", "--mirror", tmp_path)
 
 
 def test_explain_tells_the_pedigree_of_an_upstream_file(small_mirror):
@@ -238,7 +238,7 @@ def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
     (found,) = answer("explain", f"{EXPOSURE}_rate.fits", "--mirror", small_mirror.root)["files"]
 
     assert [each["key"] for each in found["former"]] == [digest(former)]
-    assert "Results under other keys" in page
+    assert "Earlier results of this file" in page
     assert "detector1: jump.rejection_threshold: 7.5 -> 5.0" in page
 
 
@@ -247,6 +247,34 @@ def test_explain_suggests_the_nearest_name(small_mirror):
     said = run("explain", f"{EXPOSURE}_rat.fits", "--mirror", small_mirror.root, code=1)
 
     assert f"did you mean {EXPOSURE}_rate.fits" in said
+
+
+def test_explain_of_an_unknown_recipe_lists_the_recipes_of_the_generation(small_mirror):
+    """The message is about the recipe; the file name is right."""
+    call = "explain", f"{EXPOSURE}_rate.fits", "--recipe", "deeep", "--mirror", small_mirror.root
+
+    message = " ".join(run(*call, code=1).split())
+
+    assert "unknown recipe 'deeep'; did you mean 'deep'? allowed are deep, upstream" in message
+
+
+def test_a_broken_config_is_reported_with_line_and_column(tmp_path):
+    """The same words by commands that need the whole config and those that need its mirror."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: [1\nrecipes: {")
+
+    for command in ("check", "log"):
+        message = " ".join(run(command, "--config", config, code=2).split())
+        assert "not YAML: line 2, column 8: expected ',' or ']'" in message
+
+
+def test_events_from_a_missing_file_are_reported_without_a_system_number(tmp_path):
+    """The reason is in words, and nothing is taken from the file."""
+    message = " ".join(
+        run("ingest-events", tmp_path / "none", "--mirror", tmp_path, code=1).split()
+    )
+
+    assert "found: No such file or directory; nothing was taken" in message
 
 
 def test_the_mirror_is_the_one_that_the_config_names(small_mirror, tmp_path):

@@ -33,9 +33,7 @@ def test_rollback_by_number_and_by_name(steered):
 
     assert current(steered) == 1
     assert "generation 1 is now the current one, instead of 2" in page
-    assert "the next run compares MAST and the config with this generation" in " ".join(
-        page.split()
-    )
+    assert "the next run brings generation 1 up to date with MAST" in " ".join(page.split())
     assert answer("rollback", 2, *at) == {
         "mirror": str(steered.root), "before": 1, "generation": 2, "set_aside": []
     }  # fmt: skip
@@ -74,7 +72,10 @@ def test_no_mirror_is_not_a_whole_one(tmp_path):
         said = run(*command, "--mirror", tmp_path / "mistyped", code=2)
         assert "there is no such folder" in " ".join(said.split())
 
-    assert "no generation is published yet" in run("verify", "--mirror", tmp_path, code=1)
+    for command in (["verify"], ["rollback", 1], ["diff", 1, 2], ["log", "a_cal.fits"]):
+        assert "nothing is mirrored yet; run `snakemake`" in run(
+            *command, "--mirror", tmp_path, code=1
+        )
 
 
 def test_verify_ends_with_1_where_something_is_wrong(steered):

@@ -187,7 +187,7 @@ TOLD = (
     "override_linearity: found 'flat.fits', whose REFTYPE is flat",
     "override_superbias: found 'cut.fits', expected a reference file",
     "abs_refcat: found 'GAIADR3', a catalogue that jwst downloads",
-    "snr_threshold: found 'high', expected float(",
+    "snr_threshold: found 'high', expected a number",
     "parameters.spec2: found 'none.asdf', expected a file of parameters",
     "where[0] and where[1]: equally specific and both set image3.skymatch.skip (True, False)",
     "set deep.image3.skymtch: unknown step 'skymtch'; did you mean 'skymatch'?",

@@ -115,7 +115,7 @@ def test_only_the_content_of_a_file_counts(written):
         ),
         ({"detector1": {"from": 5}}, "detector1: found 5", "expected the name of a file"),
         ({"detector1": "more.cfg"}, "detector1: found", "jump includes jump.cfg"),
-        ({"detector1": "broken.cfg"}, "detector1: found", "ParseError"),
+        ({"detector1": "broken.cfg"}, "detector1: found", "Invalid line"),
         ({"detector1": "cores.cfg"}, "detector1 (cores.cfg).detector1.steps.jump.max", "compete"),
         ({"detector1": "typo.cfg"}, "detector1 (typo.cfg).detector1.steps.jmup", "mean 'jump'?"),
     ],

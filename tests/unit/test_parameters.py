@@ -62,10 +62,26 @@ def test_two_mistakes_are_both_named_with_the_right_name():
     [
         ({"imgae3": {}}, "imgae3", "did you mean 'image3'?"),
         ({"guider": 5}, "guider", "expected steps"),
-        ({"image3": {"tweakreg": {"searchrad": "far"}}}, "image3.tweakreg.searchrad", "float("),
-        ({"image3": {"tweakreg": {"fitgeometry": "x"}}}, "image3.tweakreg.fitgeometry", "'rshift'"),
-        ({"image2": {"assign_wcs": {"sip_degree": 9}}}, "image2.assign_wcs.sip_degree", "max=6"),
-        ({"detector1": {"jump": {"skip": "maybe"}}}, "detector1.jump.skip", "boolean("),
+        (
+            {"image3": {"tweakreg": {"searchrad": "far"}}},
+            "image3.tweakreg.searchrad",
+            "expected a number (default 2.0); the value",
+        ),
+        (
+            {"image3": {"tweakreg": {"fitgeometry": "x"}}},
+            "image3.tweakreg.fitgeometry",
+            "expected one of shift, rshift, rscale",
+        ),
+        (
+            {"image2": {"assign_wcs": {"sip_degree": 9}}},
+            "image2.assign_wcs.sip_degree",
+            "expected a whole number <= 6",
+        ),
+        (
+            {"detector1": {"jump": {"skip": "maybe"}}},
+            "detector1.jump.skip",
+            "expected true or false",
+        ),
         ({"detector1": {"jump": True}}, "detector1.jump", "jump is a step"),
         ({"detector1": {"save_ramp": True}}, "detector1.save_ramp", "save_calibrated_ramp"),
         ({"detector1": {"skip": True}}, "detector1.skip", "stages"),
@@ -95,7 +111,11 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ),
         (mos({"photom": {"post_hooks": ["fixs.x"]}}), f"{MOS}.photom.post_hooks[0]", "no module"),
         (mos({"photom": {"override_photom": "x.fits"}}), f"{MOS}.photom.override_ph", "No such"),
-        ({"detector1": {"jump": {"pre_hooks": "a.b"}}}, "detector1.jump.pre_hooks", "list("),
+        (
+            {"detector1": {"jump": {"pre_hooks": "a.b"}}},
+            "detector1.jump.pre_hooks",
+            "expected a list",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_is_allowed(wrong, place, told):

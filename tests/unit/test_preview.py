@@ -3,10 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
@@ -32,7 +34,10 @@ from jwmirror.planning.origins import origins
 from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolver import ResolvedStage
 from jwmirror.planning.resolvers import Resolvers
+from jwmirror.report.explanation import RecipePreview, StagePreview
 from jwmirror.report.status import Preview, build_status
+from jwmirror.report.terminal.explain import outlook_page
+from jwmirror.services.inspect.preview import UNPUBLISHED
 from tests.setup import records
 from tests.setup.command_line import answer, run
 from tests.setup.records import association, derivation, entry, listing, product, result
@@ -299,7 +304,7 @@ def test_a_value_that_would_be_another_now_is_told_with_it():
 
     found = origins(made, recipe, HEADER, Layered(jump={"n": 4}))
 
-    assert found == {"jump.n": "changed since: 4 by recipe deep"}
+    assert found == {"jump.n": "changed since: now 4, from recipe deep"}
 
 
 def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
@@ -316,6 +321,23 @@ def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
     ((outlook,), (wait,)) = found["outlooks"], found["outlooks"][0]["waits"]
     assert outlook["recipe"] == "deep" and "`snakemake` syncs it" in wait["why"]
     assert wrong.exit_code == 2 and "did you mean 'deep'?" in wrong.output
+
+
+@pytest.mark.parametrize(
+    ("reasons", "state"),
+    [((), "published"), ((UNPUBLISHED,), "computed; the next run will publish it")],
+)
+def test_a_result_in_the_store_is_shown_as_published_only_if_it_is(reasons, state):
+    """A result that is not in the current generation has a reason."""
+    made = pending(EXPOSURE, "detector1").derivations[0]
+    stage = StagePreview(
+        product=EXPOSURE, key="ab", is_made=True, derivation=made, reasons=reasons, origins={}
+    )
+    console = Console(width=200, record=True, file=StringIO())
+
+    console.print(outlook_page(RecipePreview(recipe="deep", stages=(stage,))))
+
+    assert f"deep: detector1 of {EXPOSURE}  {state}\n" in console.export_text()
 
 
 def test_explain_tells_why_it_has_no_origins(unsynced):

@@ -150,10 +150,10 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     """Changes by kind and results computed, in one line, for the log of generations."""
     run = last_run(small_mirror.root)
 
-    assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 results computed"
+    assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 pipeline calls"
     first = replace(run, poll=replace(run.poll, first=(1345,)))
     assert first.cause == (
-        "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 results computed"
+        "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 pipeline calls"
     )
     assert replace(run, poll=None, computed=()).cause == ""
 
@@ -169,7 +169,7 @@ def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
     assert run.changes == ()
     assert {chain.product for chain in run.chains} == {EXPOSURE, "late_exposure"}
     (small_mirror.run_folder / "changes.json").write_text("{")
-    with pytest.raises(StoreError, match=r"changes\.json: not a Poll"):
+    with pytest.raises(StoreError, match=r"changes\.json: not as jwmirror writes it"):
         last_run(small_mirror.root)
 
 

@@ -36,11 +36,13 @@ def test_what_would_be_made_of_a_file_is_told_before_it_is(site):
 
     (by_recipe,) = explain(site, f"{EXPOSURE}_uncal.fits", "--recipe", "strict")["outlooks"]
     (mosaic,) = explain(site, f"{MOSAIC}_i2d.fits", "--recipe", "strict")["outlooks"]
+    (published,) = explain(site, f"{EXPOSURE}_uncal.fits", "--recipe", "deep")["outlooks"]
     setting = f"deep.detector1.{THRESHOLD}=6"
     by_setting = explain(site, f"{EXPOSURE}_rate.fits", "--recipe", "deep", "--set", setting)
 
     detector1, image2 = by_recipe["stages"]
     assert (detector1["is_made"], len(detector1["key"]), image2["key"]) == (False, 64, "")
+    assert [(s["is_made"], s["reasons"]) for s in published["stages"]] == [(True, [])] * 2
     assert detector1["origins"][THRESHOLD] == "recipe strict"
     assert detector1["origins"]["jump.expand_large_events"].startswith("jwst_nircam_pars-jumpstep")
     name, sha1 = detector1["derivation"]["references"]["gain"]

@@ -14,7 +14,7 @@ def check_command(
     settings: options.Settings = None,
     as_json: options.Json = False,
 ) -> None:
-    """Check the config and every parameter in it. List all mistakes; exit code 2 if there are any.
+    """List the mistakes in the config and its parameters; exit code 2 if there are any.
 
     Notes point out what is allowed, but may not be what you want.
     """

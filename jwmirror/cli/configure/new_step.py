@@ -16,9 +16,9 @@ def new_step_command(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Write NAME.py (a function that runs between two pipelines) and test_NAME.py (its test).
+    """Write a function that runs between two pipelines (not a Step of jwst), and a test of it.
 
-    Both files are written into the current folder. Existing files are never overwritten.
+    NAME.py and test_NAME.py are written into the current folder; no file is overwritten.
     """
     module, test = write_new_step(name, Path.cwd())
     if as_json:

@@ -29,8 +29,8 @@ def diff_command(
 ) -> None:
     """List the files that differ between two generations or recipes, and why; or compare FILE.
 
-    For FILE, the first line says how much differs: identical, equal science content, header only,
-    or pixels changed. Then follow keywords, pixels and tables.
+    For FILE, the first line says how much differs, from "identical" to "pixels changed" (the seven
+    verdicts: docs/commands.md). Then follow keywords, pixels and tables.
     """
     root = options.find_mirror(mirror, config)
     if file is None:

@@ -24,8 +24,8 @@ def explain_command(
 ) -> None:
     """Show where a file comes from: its pedigree at MAST, or its recipe, parameters and inputs.
 
-    If the recipe has not made the file yet, or with --set, show what the next run would do. The
-    source of each parameter value is found with the config; with --mirror alone it is left out.
+    If the recipe has not made the file yet, or with --set, show what the next run would do. Where
+    each parameter value comes from is shown only if the config is known, not with only --mirror.
     """
     root = options.find_mirror(mirror, config)
     explained = explain_file(

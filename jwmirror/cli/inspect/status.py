@@ -14,7 +14,7 @@ def status_command(
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     by_last_run: Annotated[
-        bool, typer.Option("--last-run", help="Show what the last run found; fast.")
+        bool, typer.Option("--last-run", help="Show the state after the last run; fast.")
     ] = False,
     settings: options.Settings = None,
     all_lines: options.AllLines = False,
@@ -22,8 +22,8 @@ def status_command(
 ) -> None:
     """Show what the mirror contains, what changed at MAST, what is out of date, and what failed.
 
-    Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run,
-    or with --mirror and no --config, the state that the last run left is shown instead.
+    Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run
+    (or with only --mirror): the state after the last run, ignoring later edits of the config.
     """
     root = options.find_mirror(mirror, config)
     config_file = None if by_last_run else options.find_config(mirror, config)

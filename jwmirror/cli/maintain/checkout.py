@@ -1,4 +1,4 @@
-"""`jwmirror checkout` and `jwmirror as-of`: show a generation in a separate folder."""
+"""`jwmirror checkout` and `jwmirror as-of`: write a generation into a separate folder."""
 
 from typing import Annotated, Literal
 
@@ -24,7 +24,7 @@ def checkout_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show a generation in a separate folder. The current view does not change."""
+    """Write a generation into a separate folder, as links. The current view does not change."""
     root = options.find_mirror(mirror, config)
     checkout = check_out_generation(root, generation, to, mode, dry_run)
     output.show(checkout, checkout_page(checkout, dry_run), as_json)
@@ -33,7 +33,7 @@ def checkout_command(
 @app.command("as-of")
 def as_of_command(
     date: Annotated[
-        str, typer.Argument(metavar="DATE", help="ISO 8601 date (its end, UTC) or date and time.")
+        str, typer.Argument(metavar="DATE", help="Day (2026-03-01: its end) or time, UTC.")
     ],
     to: options.TargetFolder,
     mode: Mode = "symlink",
@@ -42,6 +42,6 @@ def as_of_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show the generation that was current on DATE in a separate folder, and print its number."""
+    """Write the generation that was current on DATE into a separate folder; print its number."""
     checkout = check_out_as_of(options.find_mirror(mirror, config), date, to, mode, dry_run)
     output.show(checkout, checkout_page(checkout, dry_run), as_json)

@@ -25,7 +25,7 @@ def freeze_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write a generation as a BagIt bag with its config, provenance, environment and citation.
+    """Export a generation as a BagIt bag, with config, provenance, environment and citation.
 
     Every byte of the bag is checked after writing. `jwmirror prune` never removes the generation.
     """

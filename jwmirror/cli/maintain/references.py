@@ -8,7 +8,7 @@ import typer
 from jwmirror.cli import app, options, output
 from jwmirror.services.maintain.references import bundle_references
 
-references = typer.Typer(help="Export the reference files that recipes need.", no_args_is_help=True)
+references = typer.Typer(help="Copy reference files to another site.", no_args_is_help=True)
 app.add_typer(references, name="references")
 
 
@@ -31,4 +31,5 @@ def bundle_command(
         return
     megabytes = bundle.size / 1e6
     print(f"{bundle.folder}: {bundle.files} files, {megabytes:,.1f} MB, for {bundle.context}")
-    print(f"In the config there: references: {{cache: {bundle.folder}, context: {bundle.context}}}")
+    settings = f"references: {{cache: {bundle.folder}, context: {bundle.context}}}"
+    print(f"At the other site, put this into the config: {settings}")

@@ -20,6 +20,16 @@ class Parameter:
     maximum: str | None = None
     help: str = ""
 
+    @property
+    def range(self) -> str:
+        """The allowed values in short: a, b; or 0 to 6; or >= 0."""
+        low, high = self.minimum, self.maximum
+        if self.allowed:
+            return ", ".join(self.allowed)
+        if low is not None and high is not None:
+            return f"{low} to {high}"
+        return f">= {low}" if low is not None else f"<= {high}" if high is not None else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterGroup:

@@ -72,7 +72,7 @@ class Run:
 
     @property
     def cause(self) -> str:
-        """The cause of the run's changes, such as 2 reprocessed, 1 vanished; 3 results computed.
+        """The cause of the run's changes, such as 2 reprocessed, 1 vanished; 3 pipeline calls.
 
         Empty if nothing changed at MAST and nothing was computed.
         """
@@ -83,7 +83,7 @@ class Run:
         )
         changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         made = len(self.computed_keys)
-        results = f"{made} result{'' if made == 1 else 's'} computed" if made else ""
+        results = f"{made} pipeline call{'' if made == 1 else 's'}" if made else ""
         return "; ".join(filter(None, (firsts, changed, results)))
 
     @property

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import unknown_name
+from jwmirror.core.errors import TYPES, unknown_name
+from jwmirror.core.model.parameters import Parameter
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import (
     FILES,
@@ -16,8 +17,10 @@ from jwmirror.pipeline.parameters.resolution import (
     is_parallel,
     spec_of,
 )
+from jwmirror.pipeline.parameters.specs import parameter_of
 from jwmirror.pipeline.usercode import files, hooks
 
+PARAMS = "`jwmirror params PIPELINE.STEP` describes them"
 NAME = "jw"  # begins the names of a stage's products; other files are not stored
 OUTPUTS = frozenset(  # parameters that name an output file, the same for all exposures
     [
@@ -111,7 +114,7 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
-            yield f"{place}.{name}: {unknown_name('parameter', name, _settable(spec))}"
+            yield f"{place}.{name}: {unknown_name('parameter', name, _settable(spec))}; {PARAMS}"
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
@@ -142,7 +145,8 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         config_from_dict({name: value}, alone)
     except (ValidationError, TypeError, ValueError, AttributeError) as err:
         problem = str(err).removeprefix(f"Config parameter {name!r}: ")
-        yield f"{place}: found {value!r}, expected {spec[name]} ({problem.rstrip('.')})."
+        expected = _expected(parameter_of(name, str(spec[name])))
+        yield f"{place}: found {value!r}, expected {expected}; {problem.rstrip('.')}."
         return
     if is_parallel(name, value):
         yield (
@@ -158,6 +162,15 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
     yield from files.file_mistakes(name, value, place, base)
     if name in hooks.KINDS:
         yield from hooks.hook_mistakes(value, place, base)
+
+
+def _expected(parameter: Parameter) -> str:
+    """Return what a parameter accepts in words: a number >= 0 (default 4.0)."""
+    default = f"(default {parameter.default})"
+    if "list" in parameter.type:  # its range is that of its length
+        return f"a list {default}"
+    kind = TYPES.get(parameter.type, parameter.type)
+    return " ".join(filter(None, (kind, parameter.range, default)))
 
 
 def _settable(names: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, plain_text
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import FILES, NAMING
 
@@ -35,8 +35,7 @@ def _content(path: Path) -> dict[str, Any]:
     except OSError as err:
         raise ConfigError([f"{expected}; {path}: {err.strerror}"]) from err
     except Exception as err:  # asdf and configobj raise many kinds
-        said = " ".join(str(err).split())
-        raise ConfigError([f"{expected}; {path}: {type(err).__name__}: {said}"]) from err
+        raise ConfigError([f"{expected}; {path}: {plain_text(err)}"]) from err
 
 
 def _check_class(path: Path, content: Mapping[str, Any], pipeline: str, step: str) -> None:

@@ -36,10 +36,10 @@ def groups_of(pipeline: str) -> Iterator[ParameterGroup]:
 def _parameters(spec: Any, is_whole: bool) -> Iterator[Parameter]:
     for name in spec.scalars:
         if name not in FILES and name not in NAMING and not (is_whole and name in IDLE):
-            yield _parameter(name, str(spec[name]), spec.inline_comments.get(name) or "")
+            yield parameter_of(name, str(spec[name]), spec.inline_comments.get(name) or "")
 
 
-def _parameter(name: str, check: str, comment: str) -> Parameter:
+def parameter_of(name: str, check: str, comment: str = "") -> Parameter:
     """Return the parameter that a check such as float(default=4.0,min=0) describes."""
     text = " ".join(comment.lstrip("# ").split())
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import cached_digest, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import reftype as reftypes
@@ -229,7 +229,7 @@ def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[s
     try:
         found = reftypes.reftype_of(path)
     except (OSError, reftypes.UnreadableError) as err:
-        yield f"{place}: found {value!r}, expected a reference file; {path}: {err}."
+        yield f"{place}: found {value!r}, expected a reference file; {path}: {plain_text(err)}."
         return
     if found not in ("", reftype):
         yield (
@@ -245,8 +245,8 @@ def _no_catalogue(value: str, place: str, path: Path) -> Iterator[str]:
     try:
         columns = Table.read(path).colnames
     except Exception as err:  # astropy raises many kinds
-        said = " ".join(str(err).split())[:200]
-        yield f"{place}: found {value!r}, expected a catalogue; {path}: {said}."
+        problem = plain_text(err)[:200]
+        yield f"{place}: found {value!r}, expected a catalogue; {path}: {problem}."
         return
     if missing := [column for column in ("RA", "DEC") if column not in columns]:
         yield (

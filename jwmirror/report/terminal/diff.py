@@ -184,7 +184,7 @@ def _sky_line(shift: SkyShift) -> str:
 def _image_table(images: Sequence[ImageDifference]) -> Table:
     columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", "|d|/ERR 50 90 99 %")
     numbers = ("median", "MAD", "largest", "NaN")
-    table = empty_table("Pixels (new - old)", *columns, "NaN", whole=numbers)
+    table = empty_table("Pixels (B - A)", *columns, "NaN", whole=numbers)
     for image in images:
         changed = ""
         if image.pixels:

@@ -18,6 +18,7 @@ from jwmirror.report.explanation import (
     parameters_by_step,
 )
 from jwmirror.report.formatting import empty_table
+from jwmirror.report.status import describe_reason
 
 EARLIER = 5  # earlier results that a page lists
 
@@ -52,12 +53,12 @@ def _stage(recipe: str, stage: StagePreview) -> Iterator[RenderableType]:
     derivation = stage.derivation
     title = f"\n{recipe}: {derivation.pipeline} of {stage.product}"
     if stage.is_made:
-        state = "already computed; the next run will publish it"
+        state = "computed; the next run will publish it" if stage.reasons else "published"
     else:
         state = "the next run will compute it"
     yield Text.assemble((title, "bold"), f"  {state}")
     for reason in stage.reasons:
-        yield Text(f"  {reason}")
+        yield Text(f"  {describe_reason(reason)}")
     yield Text(f"key {stage.key or 'unknown until its inputs are computed'}")
     yield Text(f"{derivation.pipeline} of {_versions(derivation)}", style="dim")
     yield from _derivation(derivation, stage.origins)
@@ -85,7 +86,7 @@ def _earlier_results(
     """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
     if not results:
         return
-    table = empty_table("Results under other keys", "key", "made", "differs from this one in")
+    table = empty_table("Earlier results of this file", "key", "made", "differs from this one in")
     for result in results[:EARLIER]:
         differences = "\n".join(map(str, result.reasons)) or equal
         table.add_row(result.key[:12], formatting.minute(result.made_at), escape(differences))

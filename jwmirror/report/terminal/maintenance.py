@@ -34,9 +34,9 @@ def rollback_page(rollback: Rollback, dry_run: bool) -> RenderableType:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        "the next run compares MAST and the config with this generation, and adds again what they "
-        "ask for; to keep this state under a name: `jwmirror pin`; to see it in another folder: "
-        "`jwmirror checkout`"
+        f"the next run brings generation {rollback.generation} up to date with MAST and the "
+        "config, and publishes that as a new generation; `jwmirror pin` names a generation, so "
+        "that prune keeps it; `jwmirror checkout` writes one into another folder"
     )
     return Group(*map(Text, lines))
 
@@ -100,7 +100,8 @@ def pruning_page(pruning: Pruning, dry_run: bool, all_lines: bool = False) -> Re
         newest = len(pruning.newest[str(number)])
         kept = f"; {formatting.count(newest, 'newest version')} in it kept" if newest else ""
         lines.append(f"generation {number} pruned{kept}")
-    summary = f"{generations} {verb} pruned; {verb} removed: {', '.join(removed)}"
+    unneeded = ", ".join(text for text in removed if not text.startswith("0 ")) or "nothing"
+    summary = f"{generations} {verb} pruned; {verb} removed: {unneeded}"
     return Group(*formatting.shortened(lines, all_lines), Text(summary))
 
 
@@ -121,7 +122,9 @@ def frozen_page(bag: BagReport, dry_run: bool) -> RenderableType:
     if bag.left_out:
         exclusive = formatting.count(len(bag.left_out), "exclusive file")
         lines.append(f"left out: {exclusive} (--with-exclusive includes them)")
-    lines.append(f"the generation has the name {bag.name}, so prune keeps it")
+        lines += [f"  {path}" for path in bag.left_out]
+    has = "would get" if dry_run else "has"
+    lines.append(f"the generation {has} the name {bag.name}, so prune keeps it")
     return Group(*map(Text, lines), *_lost(bag.lost))
 
 
@@ -138,8 +141,9 @@ def adoption_page(
     rejected = [file for file in adoption.files if not file.is_adopted]
     lines = [f"not adopted  {file.file}: {file.why}" for file in rejected]
     files = _files(len(adoption.files) - len(rejected), adoption.bytes)
+    found = f"{adoption.folder} has {formatting.count(len(adoption.files), 'file')}"
     verb = "would be adopted" if dry_run else "adopted; the next run does not download them"
-    return Group(*formatting.shortened(lines, all_lines), Text(f"{files} {verb}"))
+    return Group(*formatting.shortened(lines, all_lines), Text(f"{found}: {files} {verb}"))
 
 
 def _files(number: int, size: int) -> str:
@@ -161,6 +165,8 @@ def file_history_page(history: FileHistory) -> RenderableType:
             Text(f"{row.path}: {row.sha256[:12]} is kept of generation {number}, which was pruned")
             for row in kept
         ]
+    searched = formatting.count(len(history.generations), "generation")
+    lines.append(Text(f"searched: {searched}; pruned ones cannot be searched", style="dim"))
     return Group(*lines)
 
 

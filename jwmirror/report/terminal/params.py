@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.model.parameters import Parameter, ParameterGroup
+from jwmirror.core.model.parameters import ParameterGroup
 
 HINT = "\n`jwmirror params PIPELINE` or `PIPELINE.STEP` lists them with defaults and help."
 
@@ -35,17 +35,7 @@ def _group_table(group: ParameterGroup) -> RenderableType:
         table.add_column(column)
     for parameter in group.parameters:
         default = "" if parameter.default is None else parameter.default
-        cells = (parameter.name, parameter.type, default, _allowed(parameter), parameter.help)
+        cells = (parameter.name, parameter.type, default, parameter.range, parameter.help)
         table.add_row(*map(escape, cells))
     title = Text.assemble((group.name, "bold"), f"  {group.class_name}")
     return Group(title, table if group.parameters else Text("no parameters"), "")
-
-
-def _allowed(parameter: Parameter) -> str:
-    """Return the allowed values in short: a, b; or 0 to 6; or >= 0."""
-    low, high = parameter.minimum, parameter.maximum
-    if parameter.allowed:
-        return ", ".join(parameter.allowed)
-    if low is not None and high is not None:
-        return f"{low} to {high}"
-    return f">= {low}" if low is not None else f"<= {high}" if high is not None else ""

@@ -52,14 +52,21 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         _headline(status),
         file_table(status, all_lines),
         *_sections(lists, all_lines),
-        plan_page(status, all_lines),
+        *_plan(status, all_lines),
     )
 
 
 def plan_page(status: Status, all_lines: bool = False) -> RenderableType:
     """Return what is out of date and why, what waits, what is unknown, and what failed."""
-    if status.run is None:
+    if status.generation is None and status.run is None:
         return _nothing_yet(status)
+    return Group(_headline(status), *_plan(status, all_lines))
+
+
+def _plan(status: Status, all_lines: bool) -> Iterator[Text]:
+    if status.run is None:
+        yield Text("\nNo record of a run was found, so the next one is unknown; run `snakemake`.")
+        return
     lists = {
         "Out of date": [_outdated_line(outdated) for outdated in status.out_of_date],
         "Waiting": _wait_lines(status.waits, all_lines),
@@ -67,18 +74,14 @@ def plan_page(status: Status, all_lines: bool = False) -> RenderableType:
         "Failed": [f"{failure.name}{_bracketed(failure.message)}" for failure in status.failures],
         "Notes": list(status.notes),
     }
-    return Group(
-        *_causes(status, all_lines),
-        *_work(status),
-        *_sections(lists, all_lines),
-        _summary(status),
-    )
+    yield from _causes(status, all_lines)
+    yield from _work(status)
+    yield from _sections(lists, all_lines)
+    yield _summary(status)
 
 
-def _nothing_yet(status: Status) -> Text:
-    if status.generation is None:
-        return Text(f"{status.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
-    return Text("\nNo record of a run was found, so the next one is unknown; run `snakemake`.")
+def _nothing_yet(state: Status | History) -> Text:
+    return Text(f"{state.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
 
 
 def _sections(lists: dict[str, list[str]], all_lines: bool) -> Iterator[Text]:
@@ -122,13 +125,16 @@ def file_table(status: Status, all_lines: bool = False) -> Table:
 
 def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
     """Return number of files, size, and numbers by suffix."""
-    files: Counter[str] = Counter()
+    files, vanished = Counter[str](), Counter[str]()
     for count in counts:
         files[count.suffix] += count.files
-    vanished = sum(count.vanished for count in counts)
-    by_suffix = ", ".join(f"{suffix} {files[suffix]:,}" for suffix in sorted(files))
-    if vanished:
-        by_suffix += f"; {vanished:,} vanished at MAST"
+        vanished[count.suffix] += count.vanished
+    by_suffix, gone = (
+        ", ".join(f"{suffix} {number:,}" for suffix, number in sorted(numbers.items()) if number)
+        for numbers in (files, vanished)
+    )
+    if gone:
+        by_suffix += f"; vanished at MAST: {gone}"
     return f"{files.total():,}", formatting.size(sum(count.bytes for count in counts)), by_suffix
 
 
@@ -181,15 +187,16 @@ def _wait_lines(waits: Sequence[Wait], all_lines: bool) -> list[str]:
 def _summary(status: Status) -> Text:
     """Return whether everything is up to date, and with which config."""
     config = "the current config" if status.previewed else "the config of the last run"
+    limits = "MAST and (without --context) CRDS were not asked."
     if status.out_of_date or status.waits or status.unknown or status.failures:
-        return Text(f"\nCompared with {config}; MAST and CRDS were not queried.", style="dim")
-    return Text(f"\nEverything is up to date with {config}.", style="green")
+        return Text(f"\nCompared with {config}; {limits}", style="dim")
+    return Text(f"\nEverything is up to date with {config}; {limits}", style="green")
 
 
 def log_page(history: History) -> RenderableType:
     """Return one line per generation, newest first; dim if not an ancestor of the current one."""
     if not history.generations:
-        return Text(f"{history.mirror}: no generation is published yet.")
+        return _nothing_yet(history)
     table = Table("", "generation", "time", "files", "size", "changed", "cause", box=None)
     for generation in history.generations:
         table.add_row(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, StoreError, unknown_name
 from jwmirror.core.model import UPSTREAM
 from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.services.configure.load import load_config
@@ -58,9 +58,12 @@ def explain_file(
             outlooks = preview_recipes(root, file.rstrip("/").rpartition("/")[2], recipe, config)
     if not files and not outlooks:
         current = Generations(root).require_current()
+        entries, where = current.entries(), f"in generation {current.number} of {root}"
+        recipes = sorted(set(entries.column("origin")))
+        if recipe and recipe not in recipes:
+            raise StoreError(f"{unknown_name('recipe', recipe, recipes)}; these are {where}")
         of_recipe = f"of recipe {recipe} " if recipe else ""
-        where = f"{of_recipe}not in generation {current.number} of {root}"
-        raise no_such_file(file, where, current.entries().column("path"))
+        raise no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
     return FileExplanation(files=tuple(files), outlooks=outlooks)
 
 

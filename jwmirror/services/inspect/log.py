@@ -28,7 +28,7 @@ def history_of_file(root: Path, file: str) -> FileHistory:
     """
     history = file_history(root, lambda paths: matching_paths(file, paths))
     if not history.versions and not history.kept:
-        paths = Generations(root).entries().column("path")
+        paths = Generations(root).require_current().entries().column("path")
         raise no_such_file(file, f"not in any generation of {root}", paths)
     reasons = ChangeReasons(root)
     versions: list[FileVersion] = []

@@ -11,7 +11,7 @@ from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.planning.origins import origins
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
-from jwmirror.services.inspect.preview import current_holdings, resolvers_of_config
+from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
 from jwmirror.services.run.holdings import Holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
@@ -137,7 +137,8 @@ def _stage(
 ) -> StagePreview:
     key = key_of(derivation) if is_bound(derivation) else ""
     stages = (derivation.pipeline, "")  # reasons of this stage, and of the whole chain
-    reasons = chain.reasons if chain else ()
+    published = results.published_key(recipe.name, derivation.product, derivation.pipeline)
+    reasons = chain.reasons if chain else () if key == published else (UNPUBLISHED,)
     sources, note = parameter_origins(derivation, recipe, holdings.entries, resolvers)
     return StagePreview(
         product=derivation.product,

@@ -15,7 +15,7 @@ def generation_named(root: Path, word: str, hint: str = "") -> StoredGeneration:
         StoreError: the word means no generation; `hint` says what else is possible.
     """
     generations = Generations(root)
-    if word == CURRENT:
+    if word == CURRENT or not generations.folder.is_dir():  # if empty, this raises
         return generations.require_current()
     if word.isdigit():
         return generations.read(int(word))
