@@ -5,18 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from jwmirror.archive import rows
 from jwmirror.archive.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
-from jwmirror.archive.rows import (
-    KEYWORD_COLUMNS,
-    NO_RECORD,
-    TABLE_COLUMNS,
-    CaomObservation,
-    CaomProduct,
-    KeywordRecord,
-    read_keywords,
-    read_observations,
-    read_products,
-)
+from jwmirror.archive.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
@@ -48,7 +39,7 @@ def query_listing(
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, timeouts)
-    observations = read_observations(portal.observations(program), program)
+    observations = rows.read_observations(portal.observations(program), program)
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
@@ -69,7 +60,7 @@ def query_listing(
 def _query_products(portal: Portal, observations: Iterable[CaomObservation]) -> list[CaomProduct]:
     obsids = sorted({each.obsid for each in observations if not each.is_planned})
     groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [file for group in groups for file in read_products(portal.products(group))]
+    return [file for group in groups for file in rows.read_products(portal.products(group))]
 
 
 def _query_keywords(
@@ -102,14 +93,14 @@ def _query_table(
     portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
 ) -> list[KeywordRecord]:
     """Return a table's records of some observations, or of all if a file is not among them."""
-    columns = (*TABLE_COLUMNS[table], *KEYWORD_COLUMNS)
+    columns = (*rows.TABLE_COLUMNS[table], *rows.KEYWORD_COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
-        rows = portal.keywords(table, program, columns, numbers)
-        records = read_keywords(rows, table, program)
+        answer = portal.keywords(table, program, columns, numbers)
+        records = rows.read_keywords(answer, table, program)
         if filenames <= {record.filename for record in records}:
             return records
-    return read_keywords(portal.keywords(table, program, columns), table, program)
+    return rows.read_keywords(portal.keywords(table, program, columns), table, program)
 
 
 def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:
@@ -117,7 +108,7 @@ def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | No
     if names.guiding_type(file.filename):
         return GUIDE_STARS
     table = (instruments.get(file.obsid) or "").capitalize()  # CAOM's NIRCAM: table Nircam
-    return table if table in TABLE_COLUMNS else None
+    return table if table in rows.TABLE_COLUMNS else None
 
 
 # ---- from answers to a listing: pure ---------------------------------------------------------
@@ -148,8 +139,8 @@ def assemble_listing(
         if uris.setdefault(file.filename, file.uri) != file.uri:
             log.warning("left out %s: %s has the same name", file.uri, uris[file.filename])
             continue
-        record = by_name.get(file.filename, NO_RECORD)
-        similar = siblings.get(name.root, NO_RECORD) if record is NO_RECORD else record
+        record = by_name.get(file.filename, rows.NO_RECORD)
+        similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
         products.append(_product(file, name, record, similar, instruments.get(file.obsid)))
     _warn_without_checksum(products)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))

@@ -14,20 +14,8 @@ from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.validators import add_validators
-from jwmirror.core.model import (
-    NEW,
-    VANISHED,
-    Change,
-    Entry,
-    Listing,
-    Orders,
-    Poll,
-    Product,
-    Scope,
-    Selection,
-    Version,
-    digest,
-)
+from jwmirror.core import model
+from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Product, Scope, Selection
 
 NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
@@ -193,7 +181,7 @@ def vanish_doubt(
 
     A listing that lacks more held products than the limit is more likely a fault of the archive.
     """
-    vanished = sum(change.kind == VANISHED for change in changes)
+    vanished = sum(change.kind == model.VANISHED for change in changes)
     if vanished <= policy.vanish_limit * held.present or listing.program in policy.accepted:
         return ""
     return (
@@ -206,7 +194,7 @@ def vanish_doubt(
 
 def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the changes without those of vanished products."""
-    return tuple(change for change in changes if change.kind != VANISHED)
+    return tuple(change for change in changes if change.kind != model.VANISHED)
 
 
 def _log(result: Poll, listing: Listing, selected: int) -> None:
@@ -220,7 +208,7 @@ def _log(result: Poll, listing: Listing, selected: int) -> None:
         " (first poll)" if result.first else "",
     )
     for change in result.changes:
-        if not (result.first and change.kind == NEW):
+        if not (result.first and change.kind == model.NEW):
             log.info("%s", describe_change(change))
     for words in result.unmatched:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
@@ -244,7 +232,7 @@ def _shortened(value: str) -> str:
     return f"{bare[:SHORT]}.." if is_checksum else value or "-"
 
 
-def group_into_orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
+def group_into_orders(poll: Poll, fetched: Iterable[model.Version]) -> Orders:
     """Return one order per observation: jw01345-o001.<digest> -> its products, sorted by URI.
 
     The digest covers the time of the query, so that failed products get a new order in the next
@@ -261,7 +249,7 @@ def group_into_orders(poll: Poll, fetched: Iterable[Version]) -> Orders:
     asked = [listing.asked_at for listing in poll.listings]
     return Orders(
         products={
-            f"{name}.{digest((asked, products))[:NAME_DIGITS]}": tuple(products)
+            f"{name}.{model.digest((asked, products))[:NAME_DIGITS]}": tuple(products)
             for name, products in sorted(grouped.items())
         }
     )

@@ -12,13 +12,7 @@ from urllib3.exceptions import HTTPError
 from jwmirror.core.errors import ArchiveError, RejectedError
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
-from jwmirror.net.request import (
-    DownloadedFile,
-    DownloadRequest,
-    DownloadState,
-    download_error,
-    receive_file,
-)
+from jwmirror.net.request import DownloadedFile, DownloadRequest, DownloadState, receive_file
 from jwmirror.net.resume import PART_SUFFIX, remove_record
 
 LONGEST_NAME = 150  # characters of a file's name in quarantine
@@ -62,7 +56,7 @@ def download(
         except HTTPError as err:
             kept = _keep_if_resumable(state)
             if not left:
-                raise download_error(request, f"cut {attempts} times", err, kept) from err
+                raise request.error(f"cut {attempts} times", err, kept) from err
         except ArchiveError:
             _keep_if_resumable(state)
             raise
@@ -70,7 +64,7 @@ def download(
             state.remove_file()
             raise
         state.halt.wait(client.timeouts.backoff_s)
-    raise download_error(request, "cut again and again", "its parts did not fit together")
+    raise request.error("cut again and again", "its parts did not fit together")
 
 
 def check_download(request: DownloadRequest, file: DownloadedFile) -> None:

@@ -3,25 +3,16 @@
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import (  # type: ignore[attr-defined]  # typeshed lacks the second one
-    getproxies_environment,
-    proxy_bypass_environment,
-)
 
 import urllib3
-from urllib3.exceptions import (
-    HTTPError,
-    IncompleteRead,
-    InvalidHeader,
-    ProtocolError,
-    ProxySchemeUnknown,
-)
+from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from jwmirror import __version__
 from jwmirror.core.errors import ConfigError
@@ -167,7 +158,7 @@ class BoundedRetry(urllib3.Retry):
         """Wait as long as Retry-After says, within bounds; False if that cannot be read."""
         try:
             seconds = self.get_retry_after(response)
-        except InvalidHeader:
+        except urllib3.exceptions.InvalidHeader:
             seconds = None
         if seconds:
             self._wait(seconds)
@@ -183,8 +174,9 @@ class BoundedRetry(urllib3.Retry):
 
 def proxy_for(url: str) -> str | None:
     """Return the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL."""
-    parts, proxies = urlsplit(url), getproxies_environment()
-    if not proxies or proxy_bypass_environment(parts.netloc.rpartition("@")[2], proxies):
+    parts, proxies = urlsplit(url), urllib.request.getproxies_environment()
+    is_direct = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]  # no stub
+    if not proxies or is_direct(parts.netloc.rpartition("@")[2], proxies):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
 
@@ -211,7 +203,7 @@ def _connections(proxy: str | None, settings: dict[str, Any]) -> urllib3.PoolMan
     headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
     try:
         return urllib3.ProxyManager(proxy, proxy_headers=headers, **settings)
-    except ProxySchemeUnknown as err:
+    except urllib3.exceptions.ProxySchemeUnknown as err:
         raise ConfigError(
             [f"proxy of scheme {urlsplit(proxy).scheme!r} in the environment: expected http(s)"]
         ) from err

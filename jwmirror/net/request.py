@@ -59,6 +59,13 @@ class DownloadRequest:
             version=product.fingerprint,
         )
 
+    def error(self, what: str, why: object, kept: str = "") -> ArchiveError:
+        """Return the error if the file did not come; `kept` says how much of it is on disk."""
+        return ArchiveError(
+            f"{self.filename} from {urlsplit(self.url).netloc}: {what} ({error_words(why)}); {kept}"
+            "it will be fetched again by the next run."
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadedFile:
@@ -233,22 +240,10 @@ def open_response(
             shown = True
             response = client.open(request.url, headers, show_token=True)
     except HTTPError as err:
-        raise download_error(request, "no answer", err) from err
+        raise request.error("no answer", err) from err
     if response.status in accepted:
         return response
     discard(response)
     if response.status in NO_ACCESS:
         raise WithheldError(request.filename, response.status, request.release, shown)
-    what = f"expected status 200, got {response.status}"
-    raise download_error(request, what, response.reason or "")
-
-
-def download_error(
-    request: DownloadRequest, what: str, why: object, kept: str = ""
-) -> ArchiveError:
-    """Return the error of a file that did not come; `kept` says how much of it is on disk."""
-    host = urlsplit(request.url).netloc
-    return ArchiveError(
-        f"{request.filename} from {host}: {what} ({error_words(why)}); {kept}"
-        "it will be fetched again by the next run."
-    )
+    raise request.error(f"expected status 200, got {response.status}", response.reason or "")

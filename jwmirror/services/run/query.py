@@ -5,15 +5,9 @@ from pathlib import Path
 
 from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
 from jwmirror.core.model import Selection, write
+from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
-from jwmirror.store.runs import (
-    RunFiles,
-    fetched_versions,
-    pending_events,
-    previous_listings,
-    remove_events,
-)
 
 
 def query_archive(
@@ -37,7 +31,7 @@ def query_archive(
         ArchiveError: MAST did not answer for every program.
         StoreError: too little disk space for what is to be fetched.
     """
-    files, events = RunFiles(run), pending_events(mirror)
+    files, events = runs.RunFiles(run), runs.pending_events(mirror)
     scopes = [scope for named in events.values() for scope in named]
     polled = poll(
         url,
@@ -47,10 +41,10 @@ def query_archive(
         downloads,
         VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished),
         scopes,
-        previous_listings(files.folder, {scope.program for scope in scopes}),
+        runs.previous_listings(files.folder, {scope.program for scope in scopes}),
     )
-    ordered = group_into_orders(polled, fetched_versions(mirror))
+    ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)
-    remove_events(events)
+    runs.remove_events(events)
