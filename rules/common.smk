@@ -4,7 +4,8 @@ A run is one call of `snakemake`; all its jobs read and write the same folder of
 of former runs are found in the store, by key and checksum, and never by file times.
 """
 
-from jwmirror.core.model import LEVELS, Orders, canonical, read
+from jwmirror.core.model import Orders, canonical, read
+from jwmirror.core.model.plan import LEVELS
 from jwmirror.services.run.session import (
     RunSession,
     batches_of,

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Published, read, write
+from jwmirror.core.model import read, write
+from jwmirror.core.model.plan import Published
 from jwmirror.services.run.conclude import conclude_run
 
 log_to(snakemake.log[0])

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Published, read, write
+from jwmirror.core.model import read, write
+from jwmirror.core.model.plan import Published
 from jwmirror.services.run.report import write_report
 
 log_to(snakemake.log[0])

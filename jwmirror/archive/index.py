@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from jwmirror.core.model import HELD, UPSTREAM, Entry
+from jwmirror.core.model import UPSTREAM, Entry
+from jwmirror.core.model.holding import HELD
 from jwmirror.store.manifest import entries_of
 
 

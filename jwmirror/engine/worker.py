@@ -12,8 +12,8 @@ from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile, Spent
-from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
+from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.engine.client import StageClient, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jwmirror.core.model import RAMP, Derivation
+from jwmirror.core.model import Derivation
+from jwmirror.core.model.holding import RAMP
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.usercode import hooks

@@ -1,6 +1,7 @@
 """Origins of parameter values: default, parameter reference, recipe, or where-block."""
 
-from jwmirror.core.model import DEFAULT, Derivation, Recipe, canonical
+from jwmirror.core.model import Derivation, Recipe, canonical
+from jwmirror.core.model.plan import DEFAULT
 from jwmirror.pipeline.derivation import by_full_name
 from jwmirror.pipeline.parameters.resolution import effective_parameters, parameter_layers
 from jwmirror.planning.resolver import Resolver

@@ -6,7 +6,8 @@ The fields are the keys of `jwmirror explain --json`.
 from dataclasses import dataclass, field
 from typing import Any
 
-from jwmirror.core.model import Derivation, Entry, Reason, Record, Wait
+from jwmirror.core.model import Derivation, Entry, Reason, Wait
+from jwmirror.core.model.plan import Record
 
 
 @dataclass(frozen=True, kw_only=True)

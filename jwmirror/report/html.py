@@ -8,7 +8,9 @@ from pathlib import Path
 from jwmirror import __version__
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
-from jwmirror.core.model import UPSTREAM, Derivation, Entry, Generation, Product, Record, canonical
+from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
+from jwmirror.core.model.holding import Generation
+from jwmirror.core.model.plan import Record
 from jwmirror.core.model.run import Run
 from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step

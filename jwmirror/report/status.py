@@ -9,20 +9,9 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import (
-    HELD,
-    Chain,
-    Change,
-    Failure,
-    Generation,
-    Incomplete,
-    Plan,
-    Reason,
-    Scope,
-    Settling,
-    Wait,
-)
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED
+from jwmirror.core.model import Chain, Change, Failure, Plan, Reason, Scope, Settling, Wait
+from jwmirror.core.model.holding import HELD, Generation
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete
 from jwmirror.core.model.run import Run
 
 LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a run, in order

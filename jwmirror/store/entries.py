@@ -7,13 +7,7 @@ from msgspec import structs
 
 from jwmirror.core.model import (
     GONE,
-    HELD,
-    RENAMED,
-    RESTAMPED,
-    STALE,
     UPSTREAM,
-    VANISHED,
-    WITHHELD,
     Change,
     Entry,
     Plan,
@@ -23,6 +17,8 @@ from jwmirror.core.model import (
     Result,
     Version,
 )
+from jwmirror.core.model.holding import HELD
+from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
 
 
 def program_folder(program: int) -> str:

@@ -9,7 +9,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read
-from jwmirror.core.model import Record
+from jwmirror.core.model.plan import Record
 from jwmirror.store.objects import Objects
 
 

@@ -7,13 +7,11 @@ from typing import TypeVar
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import (
-    LEVELS,
     Entry,
     Listing,
     Orders,
     Plan,
     Poll,
-    Published,
     Receipt,
     References,
     Scope,
@@ -23,6 +21,7 @@ from jwmirror.core.model import (
     read,
     write,
 )
+from jwmirror.core.model.plan import LEVELS, Published
 from jwmirror.core.model.run import Run
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations

@@ -8,7 +8,8 @@ import numpy as np
 from astropy.io import fits
 
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Derivation, Entry, Record, Result, ResultFile, digest, write
+from jwmirror.core.model import Derivation, Entry, Result, ResultFile, digest, write
+from jwmirror.core.model.plan import Record
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance

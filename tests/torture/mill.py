@@ -12,7 +12,8 @@ from random import Random
 
 from jwmirror.core.errors import LockedError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Entry, Record, ResultFile, digest
+from jwmirror.core.model import Entry, ResultFile, digest
+from jwmirror.core.model.plan import Record
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune

@@ -7,20 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import (
-    NEW,
-    REPROCESSED,
-    VANISHED,
-    Change,
-    Failure,
-    Plan,
-    Poll,
-    Reason,
-    Receipt,
-    References,
-    Wait,
-)
+from jwmirror.core.model import Change, Failure, Plan, Poll, Reason, Receipt, References, Wait
 from jwmirror.core.model.plan import NEVER_CALIBRATED
+from jwmirror.core.model.product import NEW, REPROCESSED, VANISHED
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.toy_files import toy_program
 from tests.setup.mirrors import EXPOSURE, MOSAIC, SmallMirror, image_writer, made_from

@@ -9,15 +9,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import (
-    Derivation,
-    Entry,
-    Input,
-    Record,
-    ResultFile,
-    Version,
-    digest,
-)
+from jwmirror.core.model import Derivation, Entry, Input, ResultFile, Version, digest
+from jwmirror.core.model.plan import Record
 from jwmirror.core.model.run import Run
 from jwmirror.report.html import write_page
 from jwmirror.store.access import report_page

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
-from jwmirror.core.model import HELD, Entry, Listing, Poll, Product, Version
+from jwmirror.core.model import Entry, Listing, Poll, Product, Version
+from jwmirror.core.model.holding import HELD
 from jwmirror.store.entries import upstream_entries
 from tests.setup.listings import APRIL, JANUARY, MD5, changes_of
 from tests.setup.records import listing, product

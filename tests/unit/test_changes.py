@@ -8,8 +8,8 @@ from msgspec import structs
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.poll import VanishPolicy, describe_change, vanish_doubt, without_vanished
-from jwmirror.core.model import (
-    GONE,
+from jwmirror.core.model import GONE, Poll, Product, Reason
+from jwmirror.core.model.product import (
     NEW,
     RELEASED,
     RENAMED,
@@ -19,9 +19,6 @@ from jwmirror.core.model import (
     STALE,
     VANISHED,
     WITHHELD,
-    Poll,
-    Product,
-    Reason,
 )
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.manifest import entries_of

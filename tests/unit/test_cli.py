@@ -15,7 +15,9 @@ from typer.main import get_group
 import jwmirror.cli
 from jwmirror.cli import app
 from jwmirror.cli.app import COMMANDS
-from jwmirror.core.model import DEFAULT, NEW, Change, Poll, digest
+from jwmirror.core.model import Change, Poll, digest
+from jwmirror.core.model.plan import DEFAULT
+from jwmirror.core.model.product import NEW
 from jwmirror.report.explanation import Explanation
 from jwmirror.report.terminal.explain import explanation_page
 from jwmirror.store.generations import Generations

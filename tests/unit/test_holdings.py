@@ -7,14 +7,6 @@ from msgspec import structs
 
 from jwmirror.core.model import (
     GONE,
-    HELD,
-    NEW,
-    RELEASED,
-    REPROCESSED,
-    RESTAMPED,
-    RETURNED,
-    VANISHED,
-    WITHHELD,
     Change,
     Entry,
     Plan,
@@ -24,6 +16,16 @@ from jwmirror.core.model import (
     Result,
     Version,
     Wait,
+)
+from jwmirror.core.model.holding import HELD
+from jwmirror.core.model.product import (
+    NEW,
+    RELEASED,
+    REPROCESSED,
+    RESTAMPED,
+    RETURNED,
+    VANISHED,
+    WITHHELD,
 )
 from jwmirror.store.entries import recalibrated_entries, upstream_entries
 from tests.setup.records import chain, derivation, product, result, result_file

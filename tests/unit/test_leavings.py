@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Plan, PlansAhead, Receipt, ResultFile, write
+from jwmirror.core.model import Plan, Receipt, ResultFile, write
+from jwmirror.core.model.plan import PlansAhead
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.run_cleanup import find_leftovers
 from jwmirror.store.runs import RunFiles

@@ -11,14 +11,10 @@ import pytest
 
 from jwmirror.core.model import (
     Entry,
-    Generation,
     Orders,
     Plan,
-    PlansAhead,
     Poll,
-    Published,
     Receipt,
-    Record,
     References,
     Settling,
     Version,
@@ -26,7 +22,9 @@ from jwmirror.core.model import (
     parse,
 )
 from jwmirror.core.model.association import Association
+from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.maintenance import Pin
+from jwmirror.core.model.plan import PlansAhead, Published, Record
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.retention import Tombstone

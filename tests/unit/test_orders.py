@@ -1,7 +1,8 @@
 """What is ordered: what a poll wants and what never arrived."""
 
 from jwmirror.archive.poll import group_into_orders
-from jwmirror.core.model import NEW, VANISHED, Change, Listing, Poll, Product, Version
+from jwmirror.core.model import Change, Listing, Poll, Product, Version
+from jwmirror.core.model.product import NEW, VANISHED
 from tests.setup.records import product
 
 A, B = (product(name, b"bytes") for name in ("a.fits", "b.fits"))

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Entry, Recipe, Unsettled, canonical
+from jwmirror.core.model import Entry, Recipe, canonical
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import Unsettled
 from jwmirror.planning.settling import settled_associations, settled_exposures
 from tests.setup.records import association, entry, product
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import GONE, HELD, Entry, Recipe, ResultFile, Where, canonical
+from jwmirror.core.model import GONE, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
+from jwmirror.core.model.holding import HELD
 from jwmirror.pipeline.associations import generate_associations, read_association_file
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected

@@ -12,20 +12,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.core.model import (
-    Chain,
-    Input,
-    Plan,
-    Poll,
-    Published,
-    Reason,
-    Recipe,
-    Scope,
-    Where,
-    canonical,
-)
+from jwmirror.core.model import Chain, Input, Plan, Poll, Reason, Recipe, Scope, Where, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Published
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.planning.builder import PlanBuilder

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Record, ResultFile
+from jwmirror.core.model import ResultFile
+from jwmirror.core.model.plan import Record
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from tests.setup.records import derivation

@@ -8,18 +8,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import (
-    Failure,
-    Orders,
-    Poll,
-    Published,
-    Receipt,
-    Scope,
-    Selection,
-    read,
-    write,
-)
-from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model import Failure, Orders, Poll, Receipt, Scope, Selection, read, write
+from jwmirror.core.model.plan import Cost, Output, Published
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration

@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.poll import poll
-from jwmirror.core.model import (
-    REPROCESSED,
-    VANISHED,
-    Listing,
-    Poll,
-    Scope,
-    Selection,
-)
+from jwmirror.core.model import Listing, Poll, Scope, Selection
+from jwmirror.core.model.product import REPROCESSED, VANISHED
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.records import entry, listing, product

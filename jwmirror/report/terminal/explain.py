@@ -7,7 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.model import DEFAULT, Derivation, Product
+from jwmirror.core.model import Derivation, Product
+from jwmirror.core.model.plan import DEFAULT
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.report import formatting
 from jwmirror.report.explanation import (

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import structs
 
 from jwmirror.core.jsonio import canonical, parse
-from jwmirror.core.model import Derivation, Entry, Reason, Record
+from jwmirror.core.model import Derivation, Entry, Reason
+from jwmirror.core.model.plan import Record
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.pipeline.derivation import differences
 from jwmirror.store.provenance import Provenance

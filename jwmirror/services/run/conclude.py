@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.model import Failure, Published
+from jwmirror.core.model import Failure
+from jwmirror.core.model.plan import Published
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 

@@ -8,8 +8,9 @@ from typing import NamedTuple, TypeVar
 
 from jwmirror.core.errors import CalibrationError, StoreError
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.core.model import Entry, Failure, Poll, Product, Recipe, Settling, Unsettled, Version
+from jwmirror.core.model import Entry, Failure, Poll, Product, Recipe, Settling, Version
 from jwmirror.core.model.association import Association, Associations
+from jwmirror.core.model.plan import Unsettled
 from jwmirror.pipeline import associations as association_files
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.identity import describe_version

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import LEVELS, Plan, Poll, Receipt, Recipe, References, Settling, Wait
+from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, Settling, Wait
+from jwmirror.core.model.plan import LEVELS
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Plan, Poll, Published, Receipt, References, Settling
+from jwmirror.core.model import Plan, Poll, Receipt, References, Settling
+from jwmirror.core.model.plan import Published
 from jwmirror.store.entries import recalibrated_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock

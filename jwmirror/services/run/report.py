@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jwmirror.core.model import Published
+from jwmirror.core.model.plan import Published
 from jwmirror.report.html import write_page
 from jwmirror.store.access import report_page
 from jwmirror.store.generations import Generations

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from jwmirror.core.files import sha256_of
-from jwmirror.core.model import Derivation, Record, ResultFile
-from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model import Derivation, ResultFile
+from jwmirror.core.model.plan import Cost, Output, Record
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects

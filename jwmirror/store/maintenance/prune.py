@@ -16,8 +16,8 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import sync_path
 from jwmirror.core.jsonio import write
-from jwmirror.core.model import Record
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
+from jwmirror.core.model.plan import Record
 from jwmirror.store.access import report_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import MirrorLock, both_locks

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jwmirror.core.jsonio import read
-from jwmirror.core.model import Generation
+from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.maintenance import RetainedVersion
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 
-from jwmirror.core.model import LEVELS, Orders, PlansAhead, References
+from jwmirror.core.model import Orders, References
+from jwmirror.core.model.plan import LEVELS, PlansAhead
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
 from jwmirror.store.runs import RunFiles, fetch_receipts, read_if_written, read_run
 
