@@ -6,10 +6,11 @@ from pathlib import Path
 import jwmirror.core.model as records
 from jwmirror.core.log import log_to
 from jwmirror.core.model import parse, read, read_all, write
+from jwmirror.core.model.plan import PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
 
 log_to(snakemake.log[0])
-ahead = read_all(snakemake.input.ahead, records.PlansAhead)
+ahead = read_all(snakemake.input.ahead, PlansAhead)
 planned = plan_recalibration(
     mirror=Path(snakemake.params.mirror),
     cache=Path(snakemake.params.cache),
@@ -25,4 +26,4 @@ planned = plan_recalibration(
 for wait in planned.refused_later:
     print(f"{wait.recipe}/{wait.product} will fail: {wait.why}", file=sys.stderr)
 write(snakemake.output.plan, planned.plan)
-write(snakemake.output.ahead, records.PlansAhead(plans=planned.ahead))
+write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))

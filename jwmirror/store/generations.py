@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core import model
+from jwmirror.core import jsonio
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_path, write_bytes
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
+from jwmirror.core.model.holding import Generation
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
@@ -38,7 +39,7 @@ from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_v
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredGeneration(model.Generation):
+class StoredGeneration(Generation):
     """A generation and where it is on disk."""
 
     folder: Path
@@ -106,7 +107,7 @@ class Generations:
         folder = self.folder / f"{number:06d}"
         try:
             step = "restore it from a copy of the mirror"
-            head = model.read(folder / HEAD, model.Generation, step)
+            head = jsonio.read(folder / HEAD, Generation, step)
         except FileNotFoundError as err:
             why = f"there is no {folder / HEAD}; `jwmirror log` lists those that exist"
             raise StoreError(f"generation {number}: {why}.") from err
@@ -197,7 +198,7 @@ class Generations:
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
-    def _written(self, head: model.Generation, rows: Entries) -> StoredGeneration:
+    def _written(self, head: Generation, rows: Entries) -> StoredGeneration:
         """Build a generation under a temporary name, make it durable, and rename it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         folder = self.folder / f"{head.number:06d}"
@@ -207,7 +208,7 @@ class Generations:
             write_manifest(temporary / MANIFEST, rows)
             failpoint("publish: manifest written", temporary / MANIFEST)
             complete = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
-            model.write(temporary / HEAD, complete)
+            jsonio.write(temporary / HEAD, complete)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
             sync_path(temporary)
@@ -330,9 +331,9 @@ def _head(
     counts: dict[str, int],
     cause: str,
     facts: dict[str, str],
-) -> model.Generation:
+) -> Generation:
     """Return the record of a new generation, without the manifest's sha256."""
-    return model.Generation(
+    return Generation(
         number=number,
         parent=parent.number if parent else None,
         parent_sha256=sha256_of(parent.folder / HEAD) if parent else "",
