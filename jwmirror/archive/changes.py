@@ -7,9 +7,10 @@ pairing of vanished products with their successors under new names.
 from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from jwmirror.archive.index import HeldIndex, HeldRow
-from jwmirror.core import model, names
+from jwmirror.core import names
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Change, Entry, Listing, Product, Reason
+from jwmirror.core.model import Change, Entry, Listing, Product, Reason, holding
+from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import PEDIGREE
 
 EVIDENCE = {  # fields that show new content -> their names in reasons
@@ -38,7 +39,7 @@ def compare_listing(
     new = [product for product in selected if product.uri not in held.rows]
     available = [product for product in new if has_access or not product.exclusive]
     missing = [
-        uri for uri, row in held.rows.items() if uri not in listed and row.state == model.HELD
+        uri for uri, row in held.rows.items() if uri not in listed and row.state == holding.HELD
     ]
     vanished = held.entries(missing)
     predecessors = pair_successors(vanished.values(), available)
@@ -47,7 +48,7 @@ def compare_listing(
         *(_new_product(product, predecessors.get(product.uri)) for product in available),
         *(_withheld(product) for product in new if product.exclusive and not has_access),
         *(
-            Change(kind=model.VANISHED, product=entry.upstream)
+            Change(kind=kinds.VANISHED, product=entry.upstream)
             for uri, entry in vanished.items()
             if uri not in replaced
         ),
@@ -80,7 +81,7 @@ def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
     etag = product.validator or ""
     return (
         row.checksum == product.checksum
-        and row.state == model.HELD
+        and row.state == holding.HELD
         and (product.checksum is not None or (etag.startswith('"') and row.validator == etag))
         and row.is_exclusive == product.exclusive
         and row.is_stale == product.stale
@@ -101,7 +102,7 @@ def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[
         if product.exclusive:
             yield _withheld(product, reasons)
         else:
-            yield Change(kind=model.RELEASED, product=product, reasons=reasons)
+            yield Change(kind=kinds.RELEASED, product=product, reasons=reasons)
 
 
 # ---- one product -----------------------------------------------------------------------------
@@ -110,10 +111,10 @@ def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[
 def _new_product(product: Product, predecessor: Entry | None) -> Change:
     """Return the change that a product not yet held means."""
     if predecessor is None:
-        return Change(kind=model.NEW, product=product)
+        return Change(kind=kinds.NEW, product=product)
     is_association = names.parse_association(product.filename) is not None
     return Change(
-        kind=model.RESTAMPED if is_association else model.RENAMED,
+        kind=kinds.RESTAMPED if is_association else kinds.RENAMED,
         product=product,
         reasons=(Reason("name", predecessor.filename, product.filename),),
         replaces=predecessor.filename,
@@ -124,20 +125,20 @@ def _held_product(entry: Entry, product: Product, has_access: bool) -> Change | 
     """Return the change of a held product; None if nothing changed."""
     content = content_differences(entry, product)
     reasons = (*content, *_access_reasons(entry.upstream, product))
-    if not reasons and entry.state == model.HELD:
+    if not reasons and entry.state == holding.HELD:
         queue = _queue_reasons(entry.upstream, product)
-        return Change(kind=model.STALE, product=product, reasons=queue) if queue else None
-    if product.exclusive and not (has_access and (content or entry.state == model.GONE)):
+        return Change(kind=kinds.STALE, product=product, reasons=queue) if queue else None
+    if product.exclusive and not (has_access and (content or entry.state == holding.GONE)):
         return _withheld(product, reasons)
-    if entry.state == model.GONE:
-        return Change(kind=model.RETURNED, product=product, reasons=reasons)
-    kind = model.REPROCESSED if content else model.RELEASED
+    if entry.state == holding.GONE:
+        return Change(kind=kinds.RETURNED, product=product, reasons=reasons)
+    kind = kinds.REPROCESSED if content else kinds.RELEASED
     return Change(kind=kind, product=product, reasons=reasons)
 
 
 def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
     until = Reason("release", "", product.release_date or "unknown")
-    return Change(kind=model.WITHHELD, product=product, reasons=(*reasons, until))
+    return Change(kind=kinds.WITHHELD, product=product, reasons=(*reasons, until))
 
 
 def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:

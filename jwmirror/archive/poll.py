@@ -16,6 +16,7 @@ from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
 from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Product, Scope, Selection
+from jwmirror.core.model import product as kinds
 
 NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
@@ -181,7 +182,7 @@ def vanish_doubt(
 
     A listing that lacks more held products than the limit is more likely a fault of the archive.
     """
-    vanished = sum(change.kind == model.VANISHED for change in changes)
+    vanished = sum(change.kind == kinds.VANISHED for change in changes)
     if vanished <= policy.vanish_limit * held.present or listing.program in policy.accepted:
         return ""
     return (
@@ -194,7 +195,7 @@ def vanish_doubt(
 
 def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
     """Return the changes without those of vanished products."""
-    return tuple(change for change in changes if change.kind != model.VANISHED)
+    return tuple(change for change in changes if change.kind != kinds.VANISHED)
 
 
 def _log(result: Poll, listing: Listing, selected: int) -> None:
@@ -208,7 +209,7 @@ def _log(result: Poll, listing: Listing, selected: int) -> None:
         " (first poll)" if result.first else "",
     )
     for change in result.changes:
-        if not (result.first and change.kind == model.NEW):
+        if not (result.first and change.kind == kinds.NEW):
             log.info("%s", describe_change(change))
     for words in result.unmatched:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
