@@ -5,19 +5,8 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from jwmirror.core.model import (
-    GONE,
-    UPSTREAM,
-    Change,
-    Entry,
-    Plan,
-    Poll,
-    Product,
-    Receipt,
-    Result,
-    Version,
-)
-from jwmirror.core.model.holding import HELD
+from jwmirror.core.model import Change, Entry, Plan, Poll, Product, Receipt, Result, Version
+from jwmirror.core.model.holding import GONE, HELD, UPSTREAM
 from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
 
 

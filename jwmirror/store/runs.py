@@ -6,22 +6,10 @@ from typing import TypeVar
 
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
-from jwmirror.core.model import (
-    Entry,
-    Listing,
-    Orders,
-    Plan,
-    Poll,
-    Receipt,
-    References,
-    Scope,
-    Settling,
-    Version,
-    digest,
-    read,
-    write,
-)
-from jwmirror.core.model.plan import LEVELS, Published
+from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, Settling, Version
+from jwmirror.core.model.plan import LEVELS, Published, References
+from jwmirror.core.model.product import Listing, Scope
 from jwmirror.core.model.run import Run
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations

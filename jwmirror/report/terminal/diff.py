@@ -9,26 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Reason
-from jwmirror.core.model.comparison import (
-    BYTES,
-    EQUAL,
-    HEADER,
-    IDENTICAL,
-    MEMBERS,
-    PIXELS,
-    VALUES,
-    Comparison,
-    FileChange,
-    FileDifference,
-    FileDifferences,
-    FlagDifference,
-    ImageDifference,
-    PixelStatistics,
-    Side,
-    SkyShift,
-    StateDifference,
-    TableDifference,
-)
+from jwmirror.core.model import comparison as records
 from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table, section
 from jwmirror.report.status import split_view_path
@@ -36,16 +17,16 @@ from jwmirror.report.terminal.status import FOLDERS
 
 KINDS = ("new", "changed", "marked", "gone")
 COLOURS = {
-    **dict.fromkeys((PIXELS, VALUES, MEMBERS, BYTES), "red"),
-    HEADER: "yellow",
-    **dict.fromkeys((EQUAL, IDENTICAL), "green"),
+    **dict.fromkeys((records.PIXELS, records.VALUES, records.MEMBERS, records.BYTES), "red"),
+    records.HEADER: "yellow",
+    **dict.fromkeys((records.EQUAL, records.IDENTICAL), "green"),
 }
 
 
 # ---- two states ------------------------------------------------------------------------------
 
 
-def state_page(difference: StateDifference, all_lines: bool = False) -> RenderableType:
+def state_page(difference: records.StateDifference, all_lines: bool = False) -> RenderableType:
     """Return which files are new, changed, marked and gone: counts, causes, and each file."""
     files = difference.files
     kinds = Counter(change.kind for change in files)
@@ -61,7 +42,7 @@ def state_page(difference: StateDifference, all_lines: bool = False) -> Renderab
     return Group(*parts)
 
 
-def _sides(old: Side, new: Side) -> str:
+def _sides(old: records.Side, new: records.Side) -> str:
     names = (
         f"generation {side.generation}{f' {side.origin}' if side.origin else ''}"
         for side in (old, new)
@@ -69,7 +50,7 @@ def _sides(old: Side, new: Side) -> str:
     return " -> ".join(names)
 
 
-def _count_table(files: Sequence[FileChange], all_lines: bool) -> Table:
+def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
     """Return counts by program, observation, origin and suffix; without observation if too long."""
     table = Table("program", "observation", "origin", "suffix", *KINDS, box=None)
     locations = [split_view_path(_path(change)) for change in files]
@@ -84,7 +65,7 @@ def _count_table(files: Sequence[FileChange], all_lines: bool) -> Table:
     return table
 
 
-def _shared_reasons(files: Sequence[FileChange]) -> list[str]:
+def _shared_reasons(files: Sequence[records.FileChange]) -> list[str]:
     """Return each reason that several changed files share and their number, most frequent first."""
     changed = [change for change in files if change.kind == "changed"]
     reasons = (reason for change in changed for reason in change.reasons if reason.what != "DATE")
@@ -96,13 +77,13 @@ def _shared_reasons(files: Sequence[FileChange]) -> list[str]:
     ]
 
 
-def _file_line(change: FileChange) -> str:
+def _file_line(change: records.FileChange) -> str:
     science = ["equal science content"] if change.same_science else []
     notes = "; ".join([*science, *map(str, change.reasons)])
     return f"{_path(change)}{f'  [{notes}]' if notes else ''}"
 
 
-def _path(change: FileChange) -> str:
+def _path(change: records.FileChange) -> str:
     entry = change.new or change.old
     return entry.path if entry else ""
 
@@ -110,13 +91,13 @@ def _path(change: FileChange) -> str:
 # ---- one file --------------------------------------------------------------------------------
 
 
-def files_page(difference: FileDifferences, all_lines: bool = False) -> RenderableType:
+def files_page(difference: records.FileDifferences, all_lines: bool = False) -> RenderableType:
     """Return the differences within each file of one name."""
     sides = _sides(difference.old, difference.new)
     return Group(*(_file_page(file, sides, all_lines) for file in difference.files))
 
 
-def _file_page(file: FileDifference, sides: str, all_lines: bool) -> RenderableType:
+def _file_page(file: records.FileDifference, sides: str, all_lines: bool) -> RenderableType:
     paths = dict.fromkeys(entry.path for entry in (file.old, file.new) if entry)
     names = " -> ".join(paths)
     if file.comparison is None:
@@ -133,20 +114,20 @@ def _file_page(file: FileDifference, sides: str, all_lines: bool) -> RenderableT
     )
 
 
-def _verdict(comparison: Comparison) -> Text:
+def _verdict(comparison: records.Comparison) -> Text:
     """Return the kind of difference in words."""
     text = Text(comparison.verdict, style=f"bold {COLOURS[comparison.verdict]}")
-    if comparison.verdict == EQUAL:
+    if comparison.verdict == records.EQUAL:
         only = ", ".join(comparison.volatile) or "the layout of the bytes"
         text.append(f" (only {only} differ{'' if ',' in only else 's'})")
-    if comparison.verdict == BYTES:
+    if comparison.verdict == records.BYTES:
         contents = (comparison.old, comparison.new)
         sizes = (f"{formatting.size(content.size)} {content.sha256}" for content in contents)
         text.append(f": {' -> '.join(sizes)}")
     return text
 
 
-def _comparison(comparison: Comparison, all_lines: bool) -> Iterator[RenderableType]:
+def _comparison(comparison: records.Comparison, all_lines: bool) -> Iterator[RenderableType]:
     """Yield each part of a comparison in which something differs."""
     sections: dict[str, Sequence[Reason]] = {
         "Pedigree": comparison.pedigree,
@@ -173,7 +154,7 @@ def _comparison(comparison: Comparison, all_lines: bool) -> Iterator[RenderableT
     yield from section("ASDF tree", branches, all_lines)
 
 
-def _sky_line(shift: SkyShift) -> str:
+def _sky_line(shift: records.SkyShift) -> str:
     corners = ", ".join(f"{distance:.3g}" for distance in shift.corners)
     return (
         f"centre {shift.centre:.3g} mas ({shift.east:+.3g} east, {shift.north:+.3g} north), "
@@ -181,7 +162,7 @@ def _sky_line(shift: SkyShift) -> str:
     )
 
 
-def _image_table(images: Sequence[ImageDifference]) -> Table:
+def _image_table(images: Sequence[records.ImageDifference]) -> Table:
     columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", "|d|/ERR 50 90 99 %")
     numbers = ("median", "MAD", "largest", "NaN")
     table = empty_table("Pixels (B - A)", *columns, "NaN", whole=numbers)
@@ -200,7 +181,7 @@ def _image_table(images: Sequence[ImageDifference]) -> Table:
     return table
 
 
-def _statistics(statistics: PixelStatistics | None) -> tuple[str, str, str, str]:
+def _statistics(statistics: records.PixelStatistics | None) -> tuple[str, str, str, str]:
     """Return median, MAD, largest and ratios; with "~" if only a sample of pixels was used."""
     if statistics is None:
         return "", "", "", ""
@@ -213,14 +194,14 @@ def _statistics(statistics: PixelStatistics | None) -> tuple[str, str, str, str]
     )
 
 
-def _flag_table(flags: Sequence[tuple[str, FlagDifference]]) -> Table:
+def _flag_table(flags: Sequence[tuple[str, records.FlagDifference]]) -> Table:
     table = empty_table("Data quality (pixels)", "HDU", "flag", "gained", "lost")
     for hdu, flag in flags:
         table.add_row(escape(hdu), flag.name, f"{flag.gained:,}", f"{flag.lost:,}")
     return table
 
 
-def _column_table(difference: TableDifference) -> Table:
+def _column_table(difference: records.TableDifference) -> Table:
     rows = _arrow(f"{difference.old_rows:,}", f"{difference.new_rows:,}")
     title = f"Table {escape(difference.hdu)} of {rows} rows"
     table = empty_table(title, "column", "type", "rows that differ", "largest")

@@ -6,23 +6,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jwmirror.core.model import Entry
-from jwmirror.core.model.maintenance import (
-    AdoptionReport,
-    BagReport,
-    Checkout,
-    FileHistory,
-    FileVersion,
-    Pin,
-    Problem,
-    Pruning,
-    RepairReport,
-    Rollback,
-    Verification,
-)
+from jwmirror.core.model import maintenance as records
 from jwmirror.report import formatting
 
 
-def rollback_page(rollback: Rollback, dry_run: bool) -> RenderableType:
+def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
     """Return which generation became current, and what the next run will do."""
     if rollback.before == rollback.generation:
         return Text(f"generation {rollback.generation} is the current one already")
@@ -41,18 +29,18 @@ def rollback_page(rollback: Rollback, dry_run: bool) -> RenderableType:
     return Group(*map(Text, lines))
 
 
-def pin_page(pin: Pin, dry_run: bool) -> RenderableType:
+def pin_page(pin: records.Pin, dry_run: bool) -> RenderableType:
     """Return which generation got which name."""
     return Text(f"{pin.name} {'would name' if dry_run else 'names'} generation {pin.generation}")
 
 
-def unpin_page(pin: Pin, dry_run: bool) -> RenderableType:
+def unpin_page(pin: records.Pin, dry_run: bool) -> RenderableType:
     """Return which generation lost which name."""
     verb = "would no longer name" if dry_run else "no longer names"
     return Text(f"{pin.name} {verb} generation {pin.generation}")
 
 
-def verification_page(verification: Verification, all_lines: bool = False) -> RenderableType:
+def verification_page(verification: records.Verification, all_lines: bool = False) -> Group:
     """Return what was checked, and each problem."""
     if verification.is_full:
         method = "sha256 of every byte"
@@ -68,7 +56,9 @@ def verification_page(verification: Verification, all_lines: bool = False) -> Re
     return Group(Text(checked + summary), *formatting.shortened(lines, all_lines))
 
 
-def repairs_page(repairs: RepairReport, dry_run: bool, all_lines: bool = False) -> RenderableType:
+def repairs_page(
+    repairs: records.RepairReport, dry_run: bool, all_lines: bool = False
+) -> RenderableType:
     """Return each problem, and what was done about it."""
     outcomes = repairs.outcomes
     if not outcomes:
@@ -80,11 +70,11 @@ def repairs_page(repairs: RepairReport, dry_run: bool, all_lines: bool = False) 
     return Group(*formatting.shortened(lines, all_lines), Text(summary))
 
 
-def _problem(problem: Problem) -> str:
+def _problem(problem: records.Problem) -> str:
     return f"{problem.kind}  {problem.path}: expected {problem.expected}, found {problem.found}"
 
 
-def pruning_page(pruning: Pruning, dry_run: bool, all_lines: bool = False) -> RenderableType:
+def pruning_page(pruning: records.Pruning, dry_run: bool, all_lines: bool = False) -> Group:
     """Return what is removed, its size, and why each other generation is kept."""
     verb = "would be" if dry_run else "were"
     generations = formatting.count(len(pruning.generations), "generation")
@@ -105,7 +95,7 @@ def pruning_page(pruning: Pruning, dry_run: bool, all_lines: bool = False) -> Re
     return Group(*formatting.shortened(lines, all_lines), Text(summary))
 
 
-def checkout_page(checkout: Checkout, dry_run: bool) -> RenderableType:
+def checkout_page(checkout: records.Checkout, dry_run: bool) -> RenderableType:
     """Return which generation was checked out, and the folder."""
     files = f"{_files(checkout.files, checkout.bytes)}, by {checkout.mode}"
     made_at = formatting.minute(checkout.made_at)
@@ -114,7 +104,7 @@ def checkout_page(checkout: Checkout, dry_run: bool) -> RenderableType:
     return Group(Text(line), *_lost(checkout.lost))
 
 
-def frozen_page(bag: BagReport, dry_run: bool) -> RenderableType:
+def frozen_page(bag: records.BagReport, dry_run: bool) -> RenderableType:
     """Return which generation is in which bag, and what was left out."""
     verb = "would be" if dry_run else "is"
     files = _files(bag.files, bag.bytes)
@@ -135,7 +125,7 @@ def _lost(paths: Sequence[str]) -> Iterator[Text]:
 
 
 def adoption_page(
-    adoption: AdoptionReport, dry_run: bool, all_lines: bool = False
+    adoption: records.AdoptionReport, dry_run: bool, all_lines: bool = False
 ) -> RenderableType:
     """Return how many files were adopted, and why each other file was not."""
     rejected = [file for file in adoption.files if not file.is_adopted]
@@ -150,7 +140,7 @@ def _files(number: int, size: int) -> str:
     return f"{formatting.count(number, 'file')} of {formatting.size(size)}"
 
 
-def file_history_page(history: FileHistory) -> RenderableType:
+def file_history_page(history: records.FileHistory) -> RenderableType:
     """Return each version of a file: its generations, its pedigree, and why it changed."""
     lines: list[Text] = []
     path = None
@@ -170,7 +160,7 @@ def file_history_page(history: FileHistory) -> RenderableType:
     return Group(*lines)
 
 
-def _version(version: FileVersion) -> str:
+def _version(version: records.FileVersion) -> str:
     first, last = version.first, version.last
     generations = f"{first}" if first == last else f"{first}-{last}"
     return (

@@ -21,13 +21,8 @@ from jwmirror.core.model.plan import Record
 from jwmirror.store.access import report_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import MirrorLock, both_locks
-from jwmirror.store.maintenance.retention import (
-    MANIFEST,
-    PRUNED,
-    RetentionPolicy,
-    Tombstone,
-    retained_generations,
-)
+from jwmirror.store.maintenance import retention
+from jwmirror.store.maintenance.retention import MANIFEST, PRUNED, RetentionPolicy, Tombstone
 from jwmirror.store.maintenance.run_cleanup import find_leftovers
 from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
@@ -52,7 +47,9 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     _check_undamaged(states)
     current = Generations(root).require_current()
     generations = list(states.generations.values())
-    kept = retained_generations(generations, current.number, pinned_generations(root), policy, now)
+    kept = retention.retained_generations(
+        generations, current.number, pinned_generations(root), policy, now
+    )
     dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}
     leftovers = find_leftovers(root, runs, policy, now)

@@ -8,12 +8,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model.maintenance import Problem, RetainedVersion
 from jwmirror.store.generations import Generations, StoredGeneration
-from jwmirror.store.maintenance.retention import (
-    HEAD,
-    MANIFEST,
-    PRUNED,
-    read_tombstone,
-)
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
 
 COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
 
