@@ -149,8 +149,7 @@ def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
     on both sides, a difference decides in pedigree values that both sides have: MAST's user
     documentation names CAL_VER, CRDS_CTX and DATE as the signs of a newer product.
     """
-    is_same = _is_same_content(entry, product)
-    if is_same:
+    if is_same := _is_same_content(entry, product):
         return ()
     held = entry.upstream
     reasons = tuple(

@@ -50,11 +50,7 @@ class CloudCopy:
         self._url, self._misses, self._counting = base_url(url), 0, threading.Lock()
 
     def download(
-        self,
-        product: Product,
-        folder: Path,
-        quarantine: Path,
-        on_bytes: Callable[[int], None],
+        self, product: Product, folder: Path, quarantine: Path, on_bytes: Callable[[int], None]
     ) -> DownloadedFile | None:
         """Download a product, checked like those from MAST; None if it has to come from MAST.
 

@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
-from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Product, Scope, Selection
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Scope, Selection
 from jwmirror.core.model import product as kinds
 
 NAME_DIGITS = 16  # of the digest in an order's name
@@ -243,14 +243,12 @@ def group_into_orders(poll: Poll, fetched: Iterable[model.Version]) -> Orders:
     if not wanted:
         return Orders()
     arrived = {(version.product.uri, version.product.fingerprint) for version in fetched}
-    grouped: dict[str, list[Product]] = defaultdict(list)
-    for product in sorted(wanted, key=lambda product: product.uri):
-        if (product.uri, product.fingerprint) not in arrived:
-            grouped[f"jw{product.program:05d}-{product.observation}"].append(product)
+    missing = [each for each in wanted if (each.uri, each.fingerprint) not in arrived]
+    missing.sort(key=lambda product: product.uri)
+    grouped = group_by(missing, lambda product: f"jw{product.program:05d}-{product.observation}")
     asked = [listing.asked_at for listing in poll.listings]
-    return Orders(
-        products={
-            f"{name}.{model.digest((asked, products))[:NAME_DIGITS]}": tuple(products)
-            for name, products in sorted(grouped.items())
-        }
-    )
+    orders = {
+        f"{name}.{model.digest((asked, products))[:NAME_DIGITS]}": tuple(products)
+        for name, products in sorted(grouped.items())
+    }
+    return Orders(products=orders)

@@ -41,13 +41,7 @@ class AnswerPage(msgspec.Struct):
 class Portal:
     """The tables of one MAST server; each query returns all rows, or raises ArchiveError."""
 
-    def __init__(
-        self,
-        url: str,
-        token: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        timeouts: Timeouts = QUERY_TIMEOUTS,
-    ):
+    def __init__(self, url: str, token: str | None, timeout_s: float, timeouts: Timeouts):
         self.url = base_url(url)
         mast = _astroquery(self.url)
         with _astroquery_errors("the session"):
@@ -66,12 +60,11 @@ class Portal:
     def observations(self, program: int) -> MastTable:
         """Return CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
+        query = self._observations.query_criteria_async
         return _table(
             ObservationRow,
             f"observations of program {program}",
-            lambda: self._observations.query_criteria_async(
-                obs_collection="JWST", proposal_id=spellings
-            ),
+            lambda: query(obs_collection="JWST", proposal_id=spellings),
         )
 
     def products(self, obsids: Sequence[str]) -> MastTable:

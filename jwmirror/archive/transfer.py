@@ -79,28 +79,20 @@ class Transfer:
         if self._cloud_url:
             cloud = CloudCopy(self._cloud_url, self._connections, once, client.halt)
         with Progress(len(products), size, terminal()) as progress:
-            work = _Work(
-                client=client,
-                url=self._url,
-                cloud=cloud,
-                folder=folder,
-                quarantine=quarantine,
-                progress=progress,
-            )
+            work = _Work(client, self._url, cloud, (folder, quarantine), progress)
             yield from _Workers(work, deque(products), self._connections).outcomes()
         if cloud:
             log.info("%d of %d files came from the cloud copy", cloud.downloaded, len(products))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Work:
     """Clients, folders and progress that the downloads of one fetch share."""
 
     client: HttpClient
     url: str
     cloud: CloudCopy | None
-    folder: Path
-    quarantine: Path
+    folders: tuple[Path, Path]  # for the files under way, and for wrong ones
     progress: Progress
 
     def close(self) -> None:
@@ -112,17 +104,16 @@ class _Work:
     def outcome(self, product: Product) -> Fetched | Failure:
         """Download one product; StoreError when the disk refuses."""
         try:
-            folders, count = (self.folder, self.quarantine), self.progress.add
-            file = self.cloud.download(product, *folders, count) if self.cloud else None
+            where = (*self.folders, self.progress.add)
+            file = self.cloud.download(product, *where) if self.cloud else None
             if file is None:
-                request = download_request(product, self.url)
-                file = download(self.client, request, *folders, count)
+                file = download(self.client, download_request(product, self.url), *where)
         except ArchiveError as err:
             if not self.client.halt.is_set():
                 log.warning("%s", err)
             return Failure(name=product.filename, message=str(err))
         except OSError as err:
-            raise _disk_error(product.filename, self.folder, err) from err
+            raise _disk_error(product.filename, self.folders[0], err) from err
         return Fetched(product=product, path=file.path, sha256=file.sha256, size=file.size)
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -114,8 +114,7 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         failpoint("file: named")
         sync_path(path.parent)
     finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
@@ -127,8 +126,7 @@ def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
 def replace_symlink(link: Path, target: str) -> None:
     """Point `link` at `target` by one rename, so that readers see the old or the new target."""
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
-    with suppress(FileNotFoundError):
-        temporary.unlink()
+    temporary.unlink(missing_ok=True)
     temporary.symlink_to(target)
     failpoint("link: made")
     os.replace(temporary, link)

@@ -23,6 +23,7 @@ from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
 FIELDS = ("sha1sum", "size", "state")  # of a file; without `state` the server raises KeyError
 BATCH = 500  # files per query
+SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class FileFacts:
 class CrdsClient:
     """Queries to one CRDS server; ReferencesError where there is no valid answer."""
 
-    def __init__(self, url: str, timeouts: Timeouts):
+    def __init__(self, url: str, timeouts: Timeouts = SYNC_TIMEOUTS):
         self.url = base_url(url)
         self.http = HttpClient(1, timeouts)
         self._serial = itertools.count(1)

@@ -25,12 +25,10 @@ from jwmirror.crds.cache import (
 )
 from jwmirror.crds.client import CrdsClient, FileFacts
 from jwmirror.net.download import download
-from jwmirror.net.http import Timeouts
 from jwmirror.net.request import DownloadRequest
 
 BUILD, LATEST = "build", "latest"
 CONTEXT = re.compile(r"jwst_\d{4,}\.pmap")
-SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +36,7 @@ log = logging.getLogger(__name__)
 # ---- the context -----------------------------------------------------------------------------
 
 
-def resolve_context(
-    url: str, policy: str, cache: Path | str, timeouts: Timeouts = SYNC_TIMEOUTS
-) -> str:
+def resolve_context(client: CrdsClient, policy: str, cache: Path) -> str:
     """Return the context that a policy means now: build, latest, or jwst_NNNN.pmap itself.
 
     `build` is the context of the installed jwst. If the server is queried, its description is
@@ -54,18 +50,17 @@ def resolve_context(
             f"context {policy!r}: expected build, latest or jwst_NNNN.pmap; correct "
             "references.context in the config."
         )
-    client = CrdsClient(url, timeouts)
-    write_config(Path(cache), client.info)
+    write_config(cache, client.info)
     if policy == LATEST:
         context = client.call("get_default_context", OBSERVATORY, LATEST)
     else:
         context = client.call("get_build_context", OBSERVATORY, _jwst_release())
     if not isinstance(context, str) or not CONTEXT.fullmatch(context):
         raise ReferencesError(
-            f"CRDS at {url}, query for the {policy} context: expected jwst_NNNN.pmap, got "
+            f"CRDS at {client.url}, query for the {policy} context: expected jwst_NNNN.pmap, got "
             f"{context!r}; name one in references.context in the config."
         )
-    log.info("context %s is the %s context of %s", context, policy, url)
+    log.info("context %s is the %s context of %s", context, policy, client.url)
     return context
 
 
@@ -84,14 +79,11 @@ def _jwst_release() -> str:
 # ---- files -----------------------------------------------------------------------------------
 
 
-def sync_mappings(
-    url: str, context: str, cache: Path | str, timeouts: Timeouts = SYNC_TIMEOUTS
-) -> tuple[str, ...]:
+def sync_mappings(client: CrdsClient, context: str, cache: Path) -> tuple[str, ...]:
     """Fetch and verify all mappings of a context; return their names.
 
     Afterwards references can be looked up offline. Files synced before need no query.
     """
-    cache, client = Path(cache), CrdsClient(url, timeouts)
     mappings = read_verified(cache).contexts.get(context)
     if mappings is None or not has_config(cache):
         write_config(cache, client.info)
@@ -103,18 +95,13 @@ def sync_mappings(
 
 
 def sync_files(
-    names: Iterable[str],
-    context: str,
-    cache: Path | str,
-    url: str,
-    timeouts: Timeouts = SYNC_TIMEOUTS,
+    client: CrdsClient, names: Iterable[str], context: str, cache: Path
 ) -> dict[str, str]:
     """Fetch and verify references, one after the other; return name -> sha1.
 
     A wrong file in the cache is deleted and fetched again. A file that fails verification is never
     put in place: ReferencesError. Files verified before need no query.
     """
-    cache, client = Path(cache), CrdsClient(url, timeouts)
     references = sorted({name for name in names if name and name.upper() != "N/A"})
     paths = {
         name: cache_path(cache, name, client.instrument_of(name, context)) for name in references
@@ -122,15 +109,15 @@ def sync_files(
     return _sync(client, paths, cache)
 
 
-def sums_of(names: Iterable[str], url: str, timeouts: Timeouts = SYNC_TIMEOUTS) -> dict[str, str]:
+def sums_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
     """Return name -> sha1 of references as CRDS lists them, without fetching them."""
-    facts = CrdsClient(url, timeouts).facts(names)
+    facts = client.facts(names)
     sums = {name: file.sha1 for name, file in facts.items() if file.sha1}
     lacking = sorted(facts.keys() - sums.keys())
     if lacking:
         raise ReferencesError(
-            f"CRDS at {url}: expected a sha1 of every file, has none of {', '.join(lacking[:5])}; "
-            "nothing was changed; report this to the CRDS help desk."
+            f"CRDS at {client.url}: expected a sha1 of every file, has none of "
+            f"{', '.join(lacking[:5])}; nothing was changed; report this to the CRDS help desk."
         )
     return sums
 

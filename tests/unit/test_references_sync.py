@@ -11,6 +11,7 @@ import pytest
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
+from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
 from jwmirror.pipeline.bestrefs import crds_environment
@@ -44,9 +45,9 @@ def cache(tmp_path) -> Path:
 
 def sync(server: ReferenceServer, cache: Path, *names: str) -> dict[str, str]:
     """Sync the latest context and some references of it."""
-    context = resolve_context(server.url, "latest", cache, HASTY)
-    sync_mappings(server.url, context, cache, HASTY)
-    return sync_files(names, context, cache, server.url, HASTY)
+    context = resolve_context(CrdsClient(server.url, HASTY), "latest", cache)
+    sync_mappings(CrdsClient(server.url, HASTY), context, cache)
+    return sync_files(CrdsClient(server.url, HASTY), names, context, cache)
 
 
 def place(cache: Path, name: str = FLAT) -> Path:
@@ -59,27 +60,29 @@ def test_a_policy_resolves_to_the_context_of_the_server(policy, server, cache):
     """Build and latest are what the server says they are."""
     server.build, server.latest = "jwst_1400.pmap", "jwst_1500.pmap"
 
-    context = resolve_context(server.url, policy, cache, HASTY)
+    context = resolve_context(CrdsClient(server.url, HASTY), policy, cache)
 
     assert context == getattr(server, policy)
 
 
 def test_a_named_context_asks_nobody(cache):
     """A context given by name is itself."""
-    assert resolve_context("http://localhost:9", "jwst_1464.pmap", cache) == "jwst_1464.pmap"
+    context = resolve_context(CrdsClient("http://localhost:9"), "jwst_1464.pmap", cache)
+
+    assert context == "jwst_1464.pmap"
 
 
 @pytest.mark.parametrize("policy", ["operational", "jwst_1464", "../jwst_1464.pmap"])
 def test_an_unknown_policy_is_an_error(policy, server, cache):
     """What is neither a policy nor a context is refused with what is allowed."""
     with pytest.raises(ReferencesError, match="expected build, latest or jwst_NNNN"):
-        resolve_context(server.url, policy, cache, HASTY)
+        resolve_context(CrdsClient(server.url, HASTY), policy, cache)
 
 
 def test_no_server_is_an_error_and_no_other_context(cache):
     """Where nobody answers, no context is guessed."""
     with pytest.raises(ReferencesError, match=r"references\.url"):
-        resolve_context("http://localhost:9", "build", cache, HASTY)
+        resolve_context(CrdsClient("http://localhost:9", HASTY), "build", cache)
 
 
 def test_an_answer_that_is_no_context_is_an_error(server, cache):
@@ -87,7 +90,7 @@ def test_an_answer_that_is_no_context_is_an_error(server, cache):
     server.latest = "none"
 
     with pytest.raises(ReferencesError, match=r"expected jwst_NNNN\.pmap, got 'none'"):
-        resolve_context(server.url, "latest", cache, HASTY)
+        resolve_context(CrdsClient(server.url, HASTY), "latest", cache)
 
 
 def test_references_arrive_under_their_names_with_their_sha1(server, cache, crds_root):
@@ -146,8 +149,8 @@ def test_a_second_sync_asks_nothing(server, cache):
     first = sync(server, cache, FLAT)
     asked = len(server.requests)
 
-    sync_mappings(server.url, server.latest, cache, HASTY)
-    second = sync_files([FLAT], server.latest, cache, server.url, HASTY)
+    sync_mappings(CrdsClient(server.url, HASTY), server.latest, cache)
+    second = sync_files(CrdsClient(server.url, HASTY), [FLAT], server.latest, cache)
 
     assert second == first
     assert len(server.requests) == asked
@@ -235,15 +238,15 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
 
     with pytest.raises(ReferencesError, match=FLAT):
         sync_hastily = Timeouts(connect_s=1, read_s=0.2, attempts=1, bodies=2, backoff_s=0.01)
-        context = resolve_context(server.url, "latest", cache, HASTY)
-        sync_files([FLAT], context, cache, server.url, sync_hastily)
+        context = resolve_context(CrdsClient(server.url, HASTY), "latest", cache)
+        sync_files(CrdsClient(server.url, sync_hastily), [FLAT], context, cache)
 
     assert list(place(cache).parent.iterdir()) == []
 
 
 def test_sums_are_told_without_a_download(server, cache):
     """What CRDS says of a file is what a sync of it finds."""
-    told = sums_of([FLAT], server.url, HASTY)
+    told = sums_of(CrdsClient(server.url, HASTY), [FLAT])
 
     assert server.fetched(FLAT) == 0
     assert told == sync(server, cache, FLAT)
@@ -257,8 +260,8 @@ def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
     made = write_bundle("jwst_0001.pmap", [FLAT], cache, away)
 
     nowhere = "http://localhost:9"
-    mappings = sync_mappings(nowhere, "jwst_0001.pmap", away, HASTY)
-    assert sync_files([FLAT], "jwst_0001.pmap", away, nowhere, HASTY) == sums
+    mappings = sync_mappings(CrdsClient(nowhere, HASTY), "jwst_0001.pmap", away)
+    assert sync_files(CrdsClient(nowhere, HASTY), [FLAT], "jwst_0001.pmap", away) == sums
     assert made.files == len(mappings) + 1
     assert made.size == sum(f.stat().st_size for f in away.rglob("jwst_*") if f.is_file())
 

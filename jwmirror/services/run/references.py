@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Poll, Recipe, References, Settling
+from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
 from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.planning.plan import wanted
@@ -36,9 +37,11 @@ def sync_references(
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not wanted(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
-    offered = resolve_context(url, policy, cache)
+    client = CrdsClient(url)
+    offered = resolve_context(client, policy, cache)
     context = (_published_context(mirror) if on_new_context == HOLD else "") or offered
-    files = sync_files(_needed(url, context, cache, holdings, recipes), context, cache, url)
+    names = _needed(client, context, cache, holdings, recipes)
+    files = sync_files(client, names, context, cache)
     return References(
         context=context, server=url, files=files, offered=offered if offered != context else ""
     )
@@ -51,10 +54,11 @@ def preview_references(
 
     Mappings and parameter references are synced; of other files CRDS gives only the sha1.
     """
-    context = resolve_context(url, policy, cache)
-    names = _needed(url, context, cache, holdings, recipes)
+    client = CrdsClient(url)
+    context = resolve_context(client, policy, cache)
+    names = _needed(client, context, cache, holdings, recipes)
     small = [name for name in names if PARAMETERS in name]
-    files = sums_of(set(names) - set(small), url) | sync_files(small, context, cache, url)
+    files = sums_of(client, set(names) - set(small)) | sync_files(client, small, context, cache)
     return References(context=context, server=url, files=files)
 
 
@@ -71,11 +75,11 @@ def _published_context(mirror: Path) -> str:
 
 
 def _needed(
-    url: str, context: str, cache: Path, holdings: Holdings, recipes: Sequence[Recipe]
+    client: CrdsClient, context: str, cache: Path, holdings: Holdings, recipes: Sequence[Recipe]
 ) -> tuple[str, ...]:
     """Return the names of all references that recipes may need, by the jwst of each recipe."""
-    sync_mappings(url, context, cache)
-    resolvers = offline_resolvers(cache, References(context=context, server=url, files={}))
+    sync_mappings(client, context, cache)
+    resolvers = offline_resolvers(cache, References(context=context, server=client.url, files={}))
     names: set[str] = set()
     for python in {recipe.python for recipe in recipes}:
         same = [recipe for recipe in recipes if recipe.python == python]
