@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from benchmarks.recalibration.place import (
     open_place,
 )
 from jwmirror.core.model import Chain, Receipt, Recipe
+from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.engine.worker import ChainRunner
 from jwmirror.pipeline.bestrefs import crds_environment
 from jwmirror.pipeline.identity import science_identity
@@ -113,7 +116,8 @@ def _warm_cpu(place: Place, chains: Sequence[Chain]) -> float:
     """Return the CPU seconds of chains in a warm process: one that has refused a first job."""
     assert chains
     mirror = place.results.mirror
-    with ChainRunner(place.results, mirror / "work", mirror / "logs", TIMEOUT_S) as runner:
+    folders = (mirror / "work", mirror / "logs")
+    with closing(ChainRunner(place.results, *folders, TIMEOUT_S, MemoryPool(inf))) as runner:
         (refused,) = runner.run([_of_other_engine(chains[0])])
         assert refused.failure
         outcomes = []

@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import sys
 import threading
 from concurrent.futures import Future
 from itertools import count
@@ -12,7 +11,6 @@ from typing import IO
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.engine.forkserver import KILLED, StageJob, StageOutcome
-from jwmirror.pipeline import ramps
 from jwmirror.pipeline.child_environment import child_environment
 
 TAIL = 2000  # characters of the server's last messages that are quoted
@@ -30,7 +28,7 @@ class StageError(CalibrationError):
 class StageClient:
     """Runs stages in a fork server, which it starts when needed and starts again if it dies."""
 
-    def __init__(self, log: Path, python: str = sys.executable):
+    def __init__(self, log: Path, python: str):
         self._log, self._python = log, python
         self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
@@ -40,12 +38,7 @@ class StageClient:
         self._is_closed = False
 
     def run(
-        self,
-        derivation: Derivation,
-        folder: Path,
-        log: Path,
-        timeout_s: float,
-        ramp: str = ramps.FULL,
+        self, derivation: Derivation, folder: Path, log: Path, timeout_s: float, ramp: str
     ) -> StageOutcome:
         """Run a stage and wait for its end."""
         future: Future[StageOutcome] = Future()

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -20,6 +21,8 @@ from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, key_of, result_of
 
+Files = tuple[ResultFile, ...]
+
 
 class Results(Protocol):
     """The store of results as workers use it; called from one thread at a time."""
@@ -27,12 +30,10 @@ class Results(Protocol):
     def locate(self, sha256: str) -> Path:
         """Return the path of an object."""
 
-    def recall(self, key: str) -> tuple[ResultFile, ...] | None:
+    def recall(self, key: str) -> Files | None:
         """Return the files of the result with this key; None unless all exist."""
 
-    def store_result(
-        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
-    ) -> tuple[ResultFile, ...]:
+    def store_result(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Files:
         """Move a result's files into the store, with its record; return the stored files."""
 
 
@@ -41,7 +42,7 @@ class DerivationResult:
     """A derivation and its files. They are new if this run computed them."""
 
     derivation: Derivation
-    files: tuple[ResultFile, ...]
+    files: Files
     is_new: bool
 
 
@@ -89,7 +90,8 @@ def calibrate(
     """
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
-    with ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room)) as runner:
+    runner = ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room))
+    with closing(runner):
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -116,25 +118,14 @@ class ChainRunner:
     """Runs chains; it starts one fork server per Python when it is first needed."""
 
     def __init__(
-        self,
-        results: Results,
-        work: Path,
-        logs: Path,
-        timeout_s: float,
-        memory: MemoryPool | None = None,
+        self, results: Results, work: Path, logs: Path, timeout_s: float, memory: MemoryPool
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
-        self._memory = memory or MemoryPool(inf)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._memory = memory
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
         self._lock = threading.Lock()
         self._clients: dict[str, StageClient] = {}  # by Python
-
-    def __enter__(self) -> "ChainRunner":
-        self._logs.mkdir(parents=True, exist_ok=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
 
     def _client(self, python: str) -> StageClient:
         """Return the client of the fork server of a Python; "" is the running one."""
@@ -144,19 +135,18 @@ class ChainRunner:
                 self._clients[python] = StageClient(log, python or sys.executable)
             return self._clients[python]
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the fork servers, and with them the stages that still run."""
         for client in self._clients.values():
             client.close()
 
-    def run_all(
-        self, exposures: Sequence[Sequence[Chain]], workers: int
-    ) -> list[list[ChainOutcome]]:
+    def run_all(self, exposures: Iterable[list[Chain]], workers: int) -> list[list[ChainOutcome]]:
         """Run the chains of several exposures in parallel; an interrupt stops them."""
         with ThreadPoolExecutor(max(1, workers)) as executor:
             try:
                 return list(executor.map(self.run, exposures))
             except BaseException:
-                self._close()
+                self.close()
                 executor.shutdown(cancel_futures=True)
                 raise
 
@@ -169,26 +159,21 @@ class ChainRunner:
     def _run_chain(self, chain: Chain) -> ChainOutcome:
         results: list[Result] = []
         computed: list[str] = []
-        files: tuple[ResultFile, ...] = ()
+        files: Files = ()
+        failure, was_killed = None, False
+        place = (chain.recipe, chain.program, chain.observation)
         try:
             for derivation in chain.derivations:
                 for made in self._derive(bind(derivation, files), chain):
-                    result = result_of(
-                        chain.recipe, chain.program, chain.observation, made.derivation, made.files
-                    )
+                    result = result_of(*place, made.derivation, made.files)
                     results.append(result)
                     computed += [result.key] if made.is_new else []
                     files = made.files
         except (JwmirrorError, OSError) as err:
-            failure = Failure(
-                name=f"{chain.recipe}/{chain.product}",
-                message=str(err),
-                recipe=chain.recipe,
-                product=chain.product,
-            )
+            name = f"{chain.recipe}/{chain.product}"
+            failure = Failure(name, str(err), chain.recipe, chain.product)
             was_killed = isinstance(err, StageError) and err.kind == KILLED
-            return ChainOutcome(tuple(results), tuple(computed), failure, was_killed)
-        return ChainOutcome(tuple(results), tuple(computed))
+        return ChainOutcome(tuple(results), tuple(computed), failure, was_killed)
 
     def _derive(self, derivation: Derivation, chain: Chain) -> list[DerivationResult]:
         """Return the result of a derivation, computed if it does not exist.
@@ -212,11 +197,7 @@ class ChainRunner:
         return [DerivationResult(derivation, files, is_new=False)] if files else []
 
     def _compute(
-        self,
-        derivation: Derivation,
-        python: str,
-        ramp: str = ramps.FULL,
-        ramp_files: tuple[ResultFile, ...] = (),
+        self, derivation: Derivation, python: str, ramp: str = ramps.FULL, ramp_files: Files = ()
     ) -> list[DerivationResult]:
         """Run a stage in a private folder with links to its inputs, and store its files."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"

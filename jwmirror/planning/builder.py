@@ -87,8 +87,7 @@ class PlanBuilder:
             references=stage.references,
             hooks=stage.hooks,
         )
-        stage_memory = stage_bytes(derivation, header, stage.largest)
-        self.memory[recipe.name, pipeline, product] = stage_memory
+        self.memory[recipe.name, pipeline, product] = stage_bytes(derivation, header, stage.largest)
         return derivation
 
     def add_stages(self, destination: Destination, derivations: Sequence[Derivation]) -> None:

@@ -39,28 +39,22 @@ class AvailableFiles:
         inputs: list[Input] = []
         sources: list[Entry] = []
         for member in association.members:
-            file: ResultFile | Entry | None = self._result(recipe, member.name)
-            if file is None and not _makes(recipe, member.name):
-                entry = self.upstream.get(member.name)
-                file = entry if entry and not entry.refusal else None
+            file = self._file(recipe, member.name)
             if file is None:
                 why, cause = self._why_missing(recipe, member.name)
                 why = _is_missing(member.name) + why
                 return Wait(recipe.name, association.product, why, cause, member.name)
             inputs.append(_input(file, member.exptype))
             sources += self._sources(recipe, member.name)
-        header = self.header(association)
-        unknown = "" if header else f"the header of {association.science[0]} is unknown"
-        if why := unknown or _mixture(sources):
+        unknown = f"the header of {association.science[0]} is unknown"
+        if why := _mixture(sources) if self.header(association) else unknown:
             return Wait(recipe.name, association.product, why, "input")
-        shutters = self.shutters(recipe, association, header)
+        shutters = self.shutters(recipe, association)
         return shutters if isinstance(shutters, Wait) else (*inputs, *shutters)
 
-    def shutters(
-        self, recipe: Recipe, association: Association, header: str
-    ) -> tuple[Input, ...] | Wait:
+    def shutters(self, recipe: Recipe, association: Association) -> tuple[Input, ...] | Wait:
         """Return the shutter configuration, if the pipeline reads one; or why it is missing."""
-        name = shutters_file(association, header)
+        name = shutters_file(association, self.header(association))
         if not name:
             return ()
         if name in self.upstream:
@@ -84,13 +78,14 @@ class AvailableFiles:
         root = root_of(association.science[0])
         return self.exposures.get(root) or self.starts.get(root)
 
-    def _result(self, recipe: Recipe, name: str) -> ResultFile | None:
-        """Return the recipe's file of that name; without content if it is assumed to be made."""
+    def _file(self, recipe: Recipe, name: str) -> ResultFile | Entry | None:
+        """Return the file that a member is; without content if it is assumed to be made."""
         if (recipe.name, name) in self.results:
             return self.results[recipe.name, name]
         if (recipe.name, root_of(name), registry.stage_that_makes(name)) in self.assumed:
             return ResultFile(filename=name, sha256="", size=0, identity="")
-        return None
+        entry = self.upstream.get(name)
+        return entry if entry and not (entry.refusal or _makes(recipe, name)) else None
 
     def _sources(self, recipe: Recipe, name: str) -> list[Entry]:
         """Return the file of MAST that a member is, or that the recipe started from to make it."""
@@ -144,9 +139,7 @@ def available_files(
     entries = tuple(entries)
     upstream = {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
     return AvailableFiles(
-        results={
-            (result.recipe, file.filename): file for result in results for file in result.files
-        },
+        results={(made.recipe, file.filename): file for made in results for file in made.files},
         assumed=frozenset(
             (chain.recipe, derivation.product, derivation.stage)
             for chain in assumed_done

@@ -44,7 +44,8 @@ def plan_exposures(
     for recipe in recipes:
         builder.waits += _broken(associations, recipe, stage=2)
         second = associations.of(recipe, 2)
-        by_exposure, companions = _by_exposure(second), _companions(second)
+        by_exposure = group_by(second, lambda association: root_of(association.science[0]))
+        companions = _companions(second)
         for entry in _exposures(builder.available, recipe):
             root = root_of(entry.filename)
             first = _first_stage(builder, recipe, entry)
@@ -100,7 +101,7 @@ def _second_stage(
     builder: PlanBuilder, recipe: Recipe, entry: Entry, association: Association
 ) -> Derivation | None:
     """Return stage 2 of an exposure that is calibrated alone; its input is made by stage 1."""
-    shutters = builder.available.shutters(recipe, association, entry.header)
+    shutters = builder.available.shutters(recipe, association)
     if isinstance(shutters, Wait):
         builder.waits.append(shutters)
         return None
@@ -133,11 +134,6 @@ def _pipelines(entry: Entry) -> tuple[str, ...]:
     """Return the pipelines for a raw exposure; none if its type or its header is unknown."""
     exp_type = headers.header_value(entry.header, "exp_type") if entry.header else ""
     return registry.pipelines_of_exposure(exp_type)
-
-
-def _by_exposure(associations: Iterable[Association]) -> dict[str, list[Association]]:
-    """Return stage-2 associations by the root of the exposure that they calibrate."""
-    return group_by(associations, lambda association: root_of(association.science[0]))
 
 
 def _companions(associations: Iterable[Association]) -> set[str]:
@@ -177,12 +173,10 @@ def _note_no_stage_2(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> None
         builder.waits.append(Wait(recipe.name, root, why, "association"))
 
 
-def _note_no_start(
-    builder: PlanBuilder, recipe: Recipe, associations: Sequence[Association]
-) -> None:
+def _note_no_start(builder: PlanBuilder, recipe: Recipe, of_stage: Sequence[Association]) -> None:
     """Add a wait for each program without associations, for a recipe that leaves out stage 1."""
     stage = min(recipe.stages)
-    programs = {association.program for association in associations}
+    programs = {association.program for association in of_stage}
     for program in sorted(set(recipe.programs) - programs):
         why = (
             f"the recipe starts with stage {stage}, and no association of that stage is mirrored; "

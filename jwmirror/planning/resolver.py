@@ -120,9 +120,7 @@ class LocalResolver:
             references = self._references(pipeline, answers.by_type, stage.parameters)
             sizes = [self._size(name) for name, _ in references.values() if name != NONE[0]]
             self._stages[case] = replace(
-                stage,
-                references=stage.references | references,
-                largest=max(sizes, default=0),
+                stage, references=stage.references | references, largest=max(sizes, default=0)
             )
         return self._stages[case]
 
@@ -221,10 +219,8 @@ class LocalResolver:
 
         A type that the instrument omits has no answer.
         """
-        values, instrument = (
-            headers.parse_header(header),
-            headers.header_value(header, "instrument"),
-        )
+        values = headers.parse_header(header)
+        instrument = headers.header_value(header, "instrument")
         rules = rules_of(self.cache, self.context, instrument.lower()).by_type
         cases = {
             name: (name, instrument, *rule.case(values))

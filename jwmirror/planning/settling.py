@@ -3,7 +3,6 @@
 docs/decisions/0005-settling.md describes the signs, and why they are chosen.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,10 +39,7 @@ class ListedProducts:
 
 
 def find_unsettled(
-    associations: Associations,
-    poll: Poll,
-    policy: SettlePolicy,
-    former: Settling | None = None,
+    associations: Associations, poll: Poll, policy: SettlePolicy, former: Settling | None = None
 ) -> Settling:
     """Return the associations that are half updated, and the ones with members that do not exist.
 
@@ -189,11 +185,8 @@ def _spread(products: Sequence[Product], at: datetime, days: float) -> Iterator[
 
 
 def _by_level(products: Sequence[Product]) -> Iterator[tuple[int, list[Product]]]:
-    levels: dict[int, list[Product]] = defaultdict(list)
-    for product in products:
-        if product.level is not None:
-            levels[product.level].append(product)
-    return iter(sorted(levels.items()))
+    of_known_level = (product for product in products if product.level is not None)
+    return iter(sorted(group_by(of_known_level, lambda product: product.level or 0).items()))
 
 
 def _moment(iso: str) -> datetime:

@@ -201,7 +201,8 @@ def outdated_products(
 
 def _planned_products(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield recipe and product of everything that a plan has out of date or done."""
-    yield from ((planned.recipe, planned.product) for planned in (*plan.chains, *plan.done))
+    yield from ((chain.recipe, chain.product) for chain in plan.chains)
+    yield from ((result.recipe, result.product) for result in plan.done)
 
 
 def _pipelines(chains: Iterable[Chain]) -> tuple[str, ...]:
