@@ -21,9 +21,8 @@ def compare_json(comparison: Comparison, old: Path, new: Path, filename: str) ->
         return replace(comparison, verdict=VALUES if cards else EQUAL, cards=cards)
     members = tuple(_member_changes(old_json, new_json))
     common = _member_names(old_json) & _member_names(new_json)
-    cards = tuple(
-        _value_changes(_without_roles(old_json, common), _without_roles(new_json, common), "")
-    )
+    old_rest, new_rest = _without_roles(old_json, common), _without_roles(new_json, common)
+    cards = tuple(_value_changes(old_rest, new_rest, ""))
     verdict = MEMBERS if members else HEADER if cards else EQUAL
     return replace(comparison, verdict=verdict, members=members, cards=cards)
 

@@ -30,6 +30,8 @@ from jwmirror.core.model.comparison import (
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU, ImageHDU
 
+    from jwmirror.compare.images import ImagePair
+
 IMAGE, TABLE, METADATA = "image", "table", "metadata"
 METADATA_HDUS = ("ASDF", "HDRTAB")  # the ASDF tree; a table of the headers of a mosaic's inputs
 Hdus = dict[str, Any]  # the HDUs of a file by name; astropy has no types
@@ -63,11 +65,7 @@ class FitsChanges:
             self.add_table(name, old, new)
 
     def add_image(
-        self,
-        name: str,
-        old: "ImageHDU",
-        new: "ImageHDU",
-        errors: "tuple[ImageHDU, ImageHDU] | None",
+        self, name: str, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None"
     ) -> None:
         """Add the differences between two images."""
         image = compare_images(name, old, new, errors)
@@ -181,7 +179,7 @@ def _describe(name: str, hdu: Any) -> str:
     return f"table, {hdu.header['NAXIS2']} rows of {hdu.header['TFIELDS']} columns"
 
 
-def _errors(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "tuple[ImageHDU, ImageHDU] | None":
+def _errors(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "ImagePair | None":
     """Return the ERR images that belong to a SCI image; None unless all shapes are equal."""
     if not name.startswith("SCI"):
         return None

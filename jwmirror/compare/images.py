@@ -13,13 +13,15 @@ from jwmirror.core.model.comparison import ImageDifference, PixelStatistics
 if TYPE_CHECKING:
     from astropy.io.fits import ImageHDU
 
+    ImagePair = tuple[ImageHDU, ImageHDU]
+
 BLOCK = 1 << 20  # pixels read at a time
 SAMPLE = 1 << 23  # pixels used for medians and percentiles; of larger images, every n-th pixel
 PERCENTILES = (50, 90, 99)
 
 
 def compare_images(
-    name: str, old: "ImageHDU", new: "ImageHDU", errors: "tuple[ImageHDU, ImageHDU] | None" = None
+    name: str, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None" = None
 ) -> ImageDifference | None:
     """Return how two images differ; None if all pixels have the same bytes.
 
@@ -80,10 +82,7 @@ def _with_flags(difference: ImageDifference, old: "ImageHDU", new: "ImageHDU") -
 
 
 def _with_statistics(
-    difference: ImageDifference,
-    old: "ImageHDU",
-    new: "ImageHDU",
-    errors: "tuple[ImageHDU, ImageHDU] | None",
+    difference: ImageDifference, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None"
 ) -> ImageDifference:
     """Add the counts of changed pixels and of NaN, and the statistics of new - old."""
     every = _sampling_step(difference.pixels)

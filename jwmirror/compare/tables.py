@@ -56,9 +56,8 @@ def fits_content(hdu: "BinTableHDU") -> TableContent:
 
 def compare_ecsv(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
     """Add the differences between two ECSV files; StoreError if one cannot be read."""
-    (old_table, old_meta), (new_table, new_meta) = (
-        _read_ecsv(path, filename) for path in (old, new)
-    )
+    old_table, old_meta = _read_ecsv(old, filename)
+    new_table, new_meta = _read_ecsv(new, filename)
     table = compare_tables("", old_table, new_table)
     layout = tuple(column_order_change("", old_table, new_table))
     changes = [
@@ -84,9 +83,8 @@ def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]
 
     with reading(path, filename, "ECSV"):
         table = represent_mixins_as_columns(ascii.read(path, format="ecsv"))
-    types = {
-        name: f"{table[name].dtype} {table[name].unit or ''}".strip() for name in table.colnames
-    }
+    columns = table.columns.items()
+    types = {name: f"{column.dtype} {column.unit or ''}".strip() for name, column in columns}
     meta = {key: str(value) for key, value in table.meta.items() if key != "__serialized_columns__"}
     return TableContent(len(table), types, table), meta
 

@@ -26,12 +26,10 @@ def compare_files(
     """
     old, new = Path(old), Path(new)
     filename = filename or old.name
-    contents = [
-        _checked_content(path, filename, expected)
-        for path, expected in zip((old, new), sums, strict=True)
-    ]
-    verdict = BYTES if contents[0] != contents[1] else IDENTICAL
-    comparison = Comparison(verdict=verdict, old=contents[0], new=contents[1])
+    old_content = _checked_content(old, filename, sums[0])
+    new_content = _checked_content(new, filename, sums[1])
+    verdict = BYTES if old_content != new_content else IDENTICAL
+    comparison = Comparison(verdict=verdict, old=old_content, new=new_content)
     compare_kind = COMPARE_KIND.get(Path(filename).suffix)
     if compare_kind is None or verdict == IDENTICAL:
         return comparison

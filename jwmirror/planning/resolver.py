@@ -90,14 +90,10 @@ class LocalResolver:
     """
 
     def __init__(
-        self,
-        cache: Path,
-        context: str,
-        sha1s: Mapping[str, str] | None = None,
-        base: Path | None = None,
+        self, cache: Path, context: str, sha1s: Mapping[str, str] | None = None, base: Path = Path()
     ):
         self.cache, self.context = Path(cache).absolute(), context
-        self._base = Path(base or "").absolute()
+        self._base = base.absolute()
         self._sha1s = dict(sha1s or {})
         self._cases: dict[str, Case] = {}  # by header, without a pipeline
         self._answers: dict[Case, Answers] = {}
@@ -158,9 +154,8 @@ class LocalResolver:
             return self._without_references[case]
         layers = [*self._pars_layers(pars), requested]
         idle = registry.idle_steps(pipeline, instrument)
-        parameters = files.with_absolute_paths(
-            resolution.resolve(pipeline, layers, idle), self._base
-        )
+        resolved = resolution.resolve(pipeline, layers, idle)
+        parameters = files.with_absolute_paths(resolved, self._base)
         files.check_offline(parameters, _pars_with("abs_refcat", pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
@@ -230,9 +225,8 @@ class LocalResolver:
         new = [name for name in types if cases.get(name) not in self._best_of]
         answers = self._ask_crds(header, new) if new else {}
         self._best_of |= {cases[name]: answers[name] for name in answers.keys() & cases.keys()}
-        for name, case in cases.items():
-            if case in self._best_of:
-                answers[name] = self._best_of[case]
+        known = {name: case for name, case in cases.items() if case in self._best_of}
+        answers |= {name: self._best_of[case] for name, case in known.items()}
         return {name: answers[name] for name in types if name in answers}
 
     def _ask_crds(self, header: str, types: list[str]) -> dict[str, str]:

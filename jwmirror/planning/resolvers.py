@@ -20,11 +20,9 @@ class Resolvers:
         self.of = functools.cache(make)
 
 
-def resolvers_of(
-    cache: Path, context: str, sha1s: Mapping[str, str] | None = None, base: Path | None = None
-) -> Resolvers:
+def resolvers_of(cache: Path, context: str, sha1s: Mapping[str, str] | None = None) -> Resolvers:
     """Return the resolvers for a reference cache; the arguments are those of LocalResolver."""
-    cache, base, sha1s = Path(cache).absolute(), Path(base or "").absolute(), sha1s or {}
+    cache, base, sha1s = Path(cache).absolute(), Path.cwd(), sha1s or {}
 
     def make(python: str) -> Resolver:
         if python:
