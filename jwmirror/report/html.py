@@ -112,9 +112,8 @@ def render(page: ReportPage) -> str:
     import jinja2
 
     loader = jinja2.PackageLoader("jwmirror.report")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = jinja2.Environment(loader=loader, autoescape=True)
+    environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {
         "size": formatting.size,
         "minute": formatting.minute,

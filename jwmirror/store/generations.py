@@ -21,18 +21,11 @@ from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
 from jwmirror.core.model.holding import Generation
+from jwmirror.store import manifest
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
-from jwmirror.store.manifest import (
-    Entries,
-    compare_rows,
-    count_file_changes,
-    entries_of,
-    read_columns,
-    read_manifest,
-    write_manifest,
-)
+from jwmirror.store.manifest import Entries, compare_rows, entries_of
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned_generations
 from jwmirror.store.view import SpareView, build_view, remove_numbered, remove_views, view_folder
@@ -51,11 +44,11 @@ class StoredGeneration(Generation):
 
     def entries(self) -> Entries:
         """Return its rows. StoreError if it was pruned, or its manifest is not as published."""
-        return read_manifest(self._checked_manifest())
+        return manifest.read_manifest(self._checked_manifest())
 
     def columns(self, *names: str) -> Entries:
         """Return some columns of its rows, many times faster than all. StoreError as `entries`."""
-        return read_columns(self._checked_manifest(), names)
+        return manifest.read_columns(self._checked_manifest(), names)
 
     def _checked_manifest(self) -> Path:
         if self.is_pruned:
@@ -63,14 +56,14 @@ class StoredGeneration(Generation):
                 f"generation {self.number} was pruned; only {self.folder / HEAD} is left; "
                 "`jwmirror log` lists the others."
             )
-        manifest = self.folder / MANIFEST
-        found = sha256_of(manifest) if manifest.is_file() else "no file"
+        path = self.folder / MANIFEST
+        found = sha256_of(path) if path.is_file() else "no file"
         if found != self.manifest_sha256:
             raise StoreError(
-                f"sha256 of {manifest}: expected {self.manifest_sha256}, got {found}; restore it "
+                f"sha256 of {path}: expected {self.manifest_sha256}, got {found}; restore it "
                 "from a copy of the mirror, or write the number of another generation in CURRENT."
             )
-        return manifest
+        return path
 
 
 class Generations:
@@ -172,7 +165,7 @@ class Generations:
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
-            counts |= count_file_changes(before, rows)
+            counts |= manifest.count_file_changes(before, rows)
             if not cause:
                 cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
             head = _head(last + 1, current, counts, cause, facts)
@@ -205,7 +198,7 @@ class Generations:
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{folder.name}."))
         try:
             temporary.chmod(0o755)
-            write_manifest(temporary / MANIFEST, rows)
+            manifest.write_manifest(temporary / MANIFEST, rows)
             failpoint("publish: manifest written", temporary / MANIFEST)
             complete = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
             jsonio.write(temporary / HEAD, complete)

@@ -178,10 +178,7 @@ def _decoded(table: pa.Table) -> Iterator[Entry]:
     for row, facts in zip(rows, products, strict=True):
         entry = new(Entry)
         entry.__dict__.update(zip(ENTRY, row, strict=True))
-        product = None
-        if facts[0] is not None:
-            product = Product(*facts)
-        entry.__dict__["product"] = product
+        entry.__dict__["product"] = None if facts[0] is None else Product(*facts)
         yield entry
 
 

@@ -8,7 +8,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.model import Reason
 from jwmirror.core.model import comparison as records
 from jwmirror.report import formatting
 from jwmirror.report.formatting import empty_table, section
@@ -129,14 +128,8 @@ def _verdict(comparison: records.Comparison) -> Text:
 
 def _comparison(comparison: records.Comparison, all_lines: bool) -> Iterator[RenderableType]:
     """Yield each part of a comparison in which something differs."""
-    sections: dict[str, Sequence[Reason]] = {
-        "Pedigree": comparison.pedigree,
-        "References": comparison.references,
-        "Steps": comparison.steps,
-        "Members": comparison.members,
-        "Layout": comparison.layout,
-    }
-    for title, reasons in sections.items():
+    for title in ("Pedigree", "References", "Steps", "Members", "Layout"):
+        reasons = getattr(comparison, title.lower())
         yield from section(title, [str(reason) for reason in reasons], all_lines)
     if comparison.shift:
         lines = [_sky_line(comparison.shift)]

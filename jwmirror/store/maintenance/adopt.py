@@ -19,6 +19,9 @@ from jwmirror.store.maintenance.checkout import reflink
 from jwmirror.store.maintenance.run_cleanup import ADOPTED
 from jwmirror.store.objects import Objects
 
+Describe = Callable[[Product, Path, str, int], Version]
+Check = Callable[[Path, str], None]
+
 
 class _NotAdoptedError(Exception):
     """A file that is not adopted; the text says why."""
@@ -36,8 +39,8 @@ def adopt(
     folder: Path,
     wanted: Mapping[str, Product],
     stored: Iterable[str],
-    describe: Callable[[Product, Path, str, int], Version],
-    check: Callable[[Path, str], None],
+    describe: Describe,
+    check: Check,
     into: Path | None,
     group: str | None = None,
 ) -> AdoptionReport:
@@ -106,9 +109,7 @@ def _product_of(path: Path, wanted: Mapping[str, Product], known: Collection[str
     return product
 
 
-def _checked(
-    path: Path, copy: Path | None, product: Product, check: Callable[[Path, str], None]
-) -> _CheckedFile:
+def _checked(path: Path, copy: Path | None, product: Product, check: Check) -> _CheckedFile:
     """Copy a file, and compare the copy with MAST's product; without `copy`, the file itself."""
     if copy:
         _copy(path, copy)
@@ -118,14 +119,13 @@ def _checked(
         size += len(block)
         md5.update(block)
         sha256.update(block)
-    sums = {"md5": md5.hexdigest(), "sha256": sha256.hexdigest()}
     try:
-        _compare(product, size, sums)
+        _compare(product, size, {"md5": md5.hexdigest(), "sha256": sha256.hexdigest()})
         check(source, path.name)
     except RejectedError as err:
         why = f"{err.what}: expected {err.expected}, found {err.found}"
         raise _NotAdoptedError(why) from err
-    return _CheckedFile(product, source, sums["sha256"], size)
+    return _CheckedFile(product, source, sha256.hexdigest(), size)
 
 
 def _copy(path: Path, copy: Path) -> None:
@@ -158,12 +158,7 @@ def _compare(product: Product, size: int, sums: Mapping[str, str]) -> None:
         raise RejectedError(product.filename, algorithm, expected, sums[algorithm])
 
 
-def _take(
-    root: Path,
-    adopted: list[_CheckedFile],
-    describe: Callable[[Product, Path, str, int], Version],
-    group: str | None,
-) -> str:
+def _take(root: Path, adopted: list[_CheckedFile], describe: Describe, group: str | None) -> str:
     """Move the copies into the store; return the path of a receipt like that of a download."""
     versions = [describe(*file) for file in adopted]
     Objects(root, group).take_all(versions, [file.path for file in adopted])

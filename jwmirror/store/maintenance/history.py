@@ -8,12 +8,15 @@ from jwmirror.core.model.maintenance import FileHistory, FileVersion
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.maintenance.retention import read_tombstone
 
+Match = Callable[[Iterable[str]], Collection[str]]
+Versions = dict[str, list[FileVersion]]  # by path, oldest first
 
-def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) -> FileHistory:
+
+def file_history(root: Path, match: Match) -> FileHistory:
     """Return the history of the paths that `match` selects from those of each generation."""
     generations = Generations(root)
     unpruned = generations.unpruned()
-    spans: dict[str, list[FileVersion]] = {}
+    spans: Versions = {}
     before: set[str] = set()
     for generation in unpruned:
         before = _follow(generation, match, spans, before)
@@ -32,10 +35,7 @@ def file_history(root: Path, match: Callable[[Iterable[str]], Collection[str]]) 
 
 
 def _follow(
-    generation: StoredGeneration,
-    match: Callable[[Iterable[str]], Collection[str]],
-    spans: dict[str, list[FileVersion]],
-    before: set[str],
+    generation: StoredGeneration, match: Match, spans: Versions, before: set[str]
 ) -> set[str]:
     """Extend the versions that a generation still has, and add new ones; return its paths.
 

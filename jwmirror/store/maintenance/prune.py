@@ -10,11 +10,13 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import sync_path
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
 from jwmirror.core.model.plan import Record
@@ -114,11 +116,8 @@ def _check_undamaged(states: MirrorScan) -> None:
 
 def _newest(states: MirrorScan, dropped: Collection[int]) -> dict[int, tuple[RetainedVersion, ...]]:
     """Return the newest versions of products that each dropped generation has, by number."""
-    newest: dict[int, list[RetainedVersion]] = {}
-    for number, version in states.newest().values():
-        if number in dropped:
-            newest.setdefault(number, []).append(version)
-    return {number: tuple(versions) for number, versions in newest.items()}
+    newest = group_by(states.newest().values(), itemgetter(0))
+    return {n: tuple(version for _, version in newest[n]) for n in newest.keys() & dropped}
 
 
 def _needed(
@@ -209,10 +208,8 @@ def _write_tombstones(root: Path, plan: Pruning) -> None:
     for number in plan.generations:
         path = root / "generations" / f"{number:06d}" / PRUNED
         kept = plan.newest[str(number)]
-        write(
-            path,
-            Tombstone(generation=number, pruned_at=pruned_at, policy=plan.policy, kept=kept),
-        )
+        record = Tombstone(generation=number, pruned_at=pruned_at, policy=plan.policy, kept=kept)
+        write(path, record)
         failpoint("prune: generation given up")
     for tombstone in _tombstones(root):
         for torn in tombstone.parent.glob(f".{PRUNED}.*"):  # of an interrupted prune
