@@ -16,6 +16,8 @@ from jwmirror.pipeline.child_environment import child_environment
 TAIL = 2000  # characters of the server's last messages that are quoted
 SERVER = ("-P", "-m", "jwmirror.engine.forkserver")  # -P: no modules from the working directory
 
+Waiting = dict[int, Future[StageOutcome]]  # by number of the job
+
 
 class StageError(CalibrationError):
     """A stage did not end well; `kind` is failed, killed or late."""
@@ -33,7 +35,7 @@ class StageClient:
         self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
         self._numbers = count(1)
-        self._waiting: dict[int, Future[StageOutcome]] = {}  # of the present server
+        self._waiting: Waiting = {}  # of the present server
         self._server: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
@@ -88,15 +90,12 @@ class StageClient:
                     start_new_session=True,  # Ctrl-C reaches the caller, who closes the pipe
                 )
             self._waiting = {}
-            self._reader = threading.Thread(
-                target=self._listen, args=[self._server, self._waiting], daemon=True
-            )
+            arguments = (self._server, self._waiting)
+            self._reader = threading.Thread(target=self._listen, args=arguments, daemon=True)
             self._reader.start()
         return _pipe(self._server.stdin)
 
-    def _listen(
-        self, server: "subprocess.Popen[bytes]", waiting: dict[int, Future[StageOutcome]]
-    ) -> None:
+    def _listen(self, server: subprocess.Popen[bytes], waiting: Waiting) -> None:
         """Hand each outcome to its waiting thread; if the server ends, all of them get an error."""
         why = ""
         try:

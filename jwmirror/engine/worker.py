@@ -230,20 +230,15 @@ class ChainRunner:
         """Run a stage and note what it took; raise StageError unless it is done."""
         log = (self._logs / f"{derivation.product}.log").absolute()
         outcome = self._client(python).run(derivation, folder, log, self._timeout_s, ramp)
-        self.spent.append(
-            Spent(
-                pipeline=derivation.pipeline,
-                product=derivation.product,
-                seconds=round(outcome.cost.seconds, 3),
-                peak_memory=outcome.cost.peak_memory,
-            )
-        )
+        cost = outcome.cost
+        names, seconds = (derivation.pipeline, derivation.product), round(cost.seconds, 3)
+        self.spent.append(Spent(*names, seconds, cost.peak_memory))
         if outcome.kind == DONE:
             return outcome
         why = {
             FAILED: outcome.error,
             KILLED: f"the system killed it, probably for lack of memory ({outcome.error}; peak "
-            f"memory {outcome.cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
+            f"memory {cost.peak_memory / 1e9:.1f} GB), also when tried again alone; "
             "give the job more memory",
             LATE: f"it took longer than {self._timeout_s:g} s and was stopped; "
             "raise calibrate.timeout in the config",

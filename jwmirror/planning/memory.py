@@ -42,9 +42,8 @@ def stage_bytes(derivation: Derivation, header: str, largest: int = 0) -> int:
         groups = _size(values, "exposure.ngroups", 1)
         per_pixel, per_group = STAGE_1_BESIDE_REFERENCE
         beside = per_pixel + per_group * groups * integrations
-        of_pixel = STAGE_1 + integrations * max(
-            GROUP * min(groups, MANY_GROUPS), GROUP_OF_MANY * groups
-        )
+        of_group = max(GROUP * min(groups, MANY_GROUPS), GROUP_OF_MANY * groups)
+        of_pixel = STAGE_1 + integrations * of_group
     else:
         keeps = any(item.name.endswith(WITH_INTEGRATIONS) for item in derivation.inputs)
         count = len(derivation.inputs) * (integrations if keeps else 1)

@@ -144,10 +144,9 @@ def _unsettled(
 
 
 def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
-    return any(
-        pattern == str(association.program) or fnmatchcase(association.product, pattern)
-        for pattern in accept
-    )
+    patterns = tuple(accept)
+    is_program = str(association.program) in patterns
+    return is_program or any(fnmatchcase(association.product, each) for each in patterns)
 
 
 def _why(association: Association, listed: ListedProducts, policy: SettlePolicy) -> str:

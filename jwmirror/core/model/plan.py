@@ -47,7 +47,7 @@ class Chain:
     memory: int = 0  # bytes that its stages need, one after the other; an estimate
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Spent:
     """Time and memory of one stage of one exposure or association, even if it failed."""
 
