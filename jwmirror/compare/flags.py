@@ -23,14 +23,11 @@ class FlagCounter:
     def differences(self, hdu: str) -> tuple[FlagDifference, ...]:
         """Return the flags that changed, lowest bit first, named for the image `hdu`."""
         names = flag_names(hdu)
+        counts = zip(self.gained.tolist(), self.lost.tolist(), strict=True)
         return tuple(
-            FlagDifference(
-                name=names.get(1 << bit, f"bit {bit}"),
-                gained=int(self.gained[bit]),
-                lost=int(self.lost[bit]),
-            )
-            for bit in range(BITS)
-            if self.gained[bit] or self.lost[bit]
+            FlagDifference(name=names.get(1 << bit, f"bit {bit}"), gained=gained, lost=lost)
+            for bit, (gained, lost) in enumerate(counts)
+            if gained or lost
         )
 
 

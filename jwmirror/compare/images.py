@@ -66,9 +66,8 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
 
 
 def _have_equal_bytes(old: "ImageHDU", new: "ImageHDU") -> bool:
-    return all(
-        old.section[block].tobytes() == new.section[block].tobytes() for block in _blocks(old.shape)
-    )
+    blocks = _blocks(old.shape)
+    return all(old.section[each].tobytes() == new.section[each].tobytes() for each in blocks)
 
 
 def _with_flags(difference: ImageDifference, old: "ImageHDU", new: "ImageHDU") -> ImageDifference:
