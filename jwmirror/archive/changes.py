@@ -44,14 +44,11 @@ def compare_listing(
     vanished = held.entries(missing)
     predecessors = pair_successors(vanished.values(), available)
     replaced = {entry.upstream.uri for entry in predecessors.values()}
+    gone = [entry.upstream for uri, entry in vanished.items() if uri not in replaced]
     changes = [
         *(_new_product(product, predecessors.get(product.uri)) for product in available),
         *(_withheld(product) for product in new if product.exclusive and not has_access),
-        *(
-            Change(kind=kinds.VANISHED, product=entry.upstream)
-            for uri, entry in vanished.items()
-            if uri not in replaced
-        ),
+        *(Change(kind=kinds.VANISHED, product=product) for product in gone),
         *_held_products(selected, held, has_access),
         *_access_changes(unselected, held),
     ]

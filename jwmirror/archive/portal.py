@@ -175,10 +175,9 @@ def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTab
 def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
     """Return the rows of a page; None if its data are of another kind."""
     try:
-        rows: list[Row] = msgspec.json.decode(page.data, type=GenericAlias(list, kind))
+        return msgspec.json.decode(page.data, type=GenericAlias(list, kind))
     except msgspec.ValidationError:
         return None
-    return rows
 
 
 def _columns(page: AnswerPage) -> frozenset[str]:

@@ -82,9 +82,8 @@ def _sync_file_system(path: Path) -> bool:
     status = ctypes.create_string_buffer(256)  # struct statfs; it begins with the type, a long
     handle = os.open(path, os.O_RDONLY)
     try:
-        if libc.fstatfs(handle, status):
-            return False
-        if ctypes.c_long.from_buffer(status).value not in SYNCED_BY_SYNCFS:
+        kind = ctypes.c_long.from_buffer(status)  # a view, which fstatfs sets
+        if libc.fstatfs(handle, status) or kind.value not in SYNCED_BY_SYNCFS:
             return False
         if libc.syncfs(handle):
             code = ctypes.get_errno()

@@ -38,10 +38,8 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
 
 def has_config(cache: Path) -> bool:
     """Return whether a cache can be used offline."""
-    return all(
-        (config_folder(cache) / name).exists()
-        for name in ("server_config", "ref_cache_subdir_mode")
-    )
+    names = ("server_config", "ref_cache_subdir_mode")
+    return all((config_folder(cache) / name).exists() for name in names)
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,8 @@ class VerifiedCache:
         """Return the record of one context, its mappings, and some references."""
         mappings = self.contexts[context]
         names = {*references, *mappings}
-        return VerifiedCache(
-            files={name: file for name, file in self.files.items() if name in names},
-            contexts={context: mappings},
-        )
+        files = {name: file for name, file in self.files.items() if name in names}
+        return VerifiedCache(files=files, contexts={context: mappings})
 
 
 def read_verified(cache: Path) -> VerifiedCache:

@@ -117,8 +117,5 @@ def _unzipped(result: Any) -> Any:
 
 def _facts(name: str, answer: dict[str, Any]) -> FileFacts:
     sha1 = str(answer.get("sha1sum", "")).lower()  # may be "none"
-    return FileFacts(
-        name=name,
-        size=int(answer["size"]),
-        sha1=sha1 if re.fullmatch(r"[0-9a-f]{40}", sha1) else None,
-    )
+    is_known = re.fullmatch(r"[0-9a-f]{40}", sha1)
+    return FileFacts(name, int(answer["size"]), sha1 if is_known else None)

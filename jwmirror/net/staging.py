@@ -26,9 +26,8 @@ def staging_folder(
 ) -> Iterator[Path]:
     """Yield a folder for the files of one fetch, with unfinished files of `products` in it.
 
-    These are taken from earlier fetches. Unfinished files of other products are removed, unless
-    they are `ordered`: another fetch of this run will need them. Files that are still in the
-    folder at the end are left to later fetches.
+    They come from earlier fetches. Those of other products are removed, unless they are `ordered`:
+    another fetch of this run needs them. Files in the folder at the end are left to later fetches.
     """
     incoming.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:

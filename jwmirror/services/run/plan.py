@@ -52,13 +52,9 @@ def plan_recalibration(
     """
     if ahead:
         return PlannedLevels(plan=ahead[0], ahead=tuple(ahead[1:]))
-    planner = LevelPlanner(
-        load_holdings(mirror, poll, settling, recipes),
-        recipes,
-        offline_resolvers(cache, references),
-        ResultStore(mirror),
-        batch_size,
-    )
+    holdings = load_holdings(mirror, poll, settling, recipes)
+    resolvers = offline_resolvers(cache, references)
+    planner = LevelPlanner(holdings, recipes, resolvers, ResultStore(mirror), batch_size)
     plans = planner.plan_levels(below, receipts)
     refused = () if below else planner.refusals_after(plans)
     return PlannedLevels(plan=plans[0], ahead=plans[1:], refused_later=refused)
@@ -75,10 +71,7 @@ class LevelPlanner:
     batch_size: int = ONE_BATCH
 
     def plan_levels(
-        self,
-        below: Sequence[Plan] = (),
-        receipts: Sequence[Receipt] = (),
-        is_preview: bool = False,
+        self, below: Sequence[Plan] = (), receipts: Sequence[Receipt] = (), is_preview: bool = False
     ) -> tuple[Plan, ...]:
         """Return the plan of the level after those `below`, and of those after it.
 

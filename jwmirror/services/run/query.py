@@ -33,16 +33,10 @@ def query_archive(
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
     scopes = [scope for named in events.values() for scope in named]
-    polled = poll(
-        url,
-        selections,
-        Generations(mirror).entries(),
-        token,
-        downloads,
-        VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished),
-        scopes,
-        runs.previous_listings(files.folder, {scope.program for scope in scopes}),
-    )
+    former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
+    policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
+    entries = Generations(mirror).entries()
+    polled = poll(url, selections, entries, token, downloads, policy, scopes, former)
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)

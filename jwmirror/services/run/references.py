@@ -42,9 +42,8 @@ def sync_references(
     context = (_published_context(mirror) if on_new_context == HOLD else "") or offered
     names = _needed(client, context, cache, holdings, recipes)
     files = sync_files(client, names, context, cache)
-    return References(
-        context=context, server=url, files=files, offered=offered if offered != context else ""
-    )
+    other = offered if offered != context else ""
+    return References(context=context, server=url, files=files, offered=other)
 
 
 def preview_references(

@@ -20,13 +20,7 @@ def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
         generations = Generations(mirror)
         generation = generations.read(published.generation)
         entries = generation.entries()
-        write_page(
-            page,
-            generation,
-            entries,
-            read_run(run),
-            Provenance(mirror).read,
-            generations.objects.path,
-            is_closed=bool(generations.access().closed(entries)),
-        )
+        is_closed = bool(generations.access().closed(entries))
+        read, locate = Provenance(mirror).read, generations.objects.path
+        write_page(page, generation, entries, read_run(run), read, locate, is_closed=is_closed)
     return page
