@@ -168,7 +168,16 @@ class Generations:
             counts |= manifest.count_file_changes(before, rows)
             if not cause:
                 cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
-            head = _head(last + 1, current, counts, cause, facts)
+            head = Generation(
+                number=last + 1,
+                parent=current.number if current else None,
+                parent_sha256=sha256_of(current.folder / HEAD) if current else "",
+                manifest_sha256="",  # known when the manifest is written
+                made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                cause=cause,
+                counts=counts,
+                facts=facts,
+            )
             generation = self._written(head, rows)
         needed = {generation.number} | ({current.number} if current else set())
         self.make_current(generation, rows, self.spare_view(needed), check)
@@ -316,23 +325,3 @@ class Generations:
     def remove_views(self, keep: set[int]) -> None:
         """Remove all views except those to keep and those of pinned generations."""
         remove_views(self.root, keep | pinned_generations(self.root).keys())
-
-
-def _head(
-    number: int,
-    parent: StoredGeneration | None,
-    counts: dict[str, int],
-    cause: str,
-    facts: dict[str, str],
-) -> Generation:
-    """Return the record of a new generation, without the manifest's sha256."""
-    return Generation(
-        number=number,
-        parent=parent.number if parent else None,
-        parent_sha256=sha256_of(parent.folder / HEAD) if parent else "",
-        manifest_sha256="",
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        cause=cause,
-        counts=counts,
-        facts=facts,
-    )

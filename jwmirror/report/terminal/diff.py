@@ -97,8 +97,7 @@ def files_page(difference: records.FileDifferences, all_lines: bool = False) -> 
 
 
 def _file_page(file: records.FileDifference, sides: str, all_lines: bool) -> RenderableType:
-    paths = dict.fromkeys(entry.path for entry in (file.old, file.new) if entry)
-    names = " -> ".join(paths)
+    names = " -> ".join(dict.fromkeys(entry.path for entry in (file.old, file.new) if entry))
     if file.comparison is None:
         side = "first" if file.old else "second"
         return Text(f"{names}: only on the {side} side ({sides})\n")
@@ -132,8 +131,9 @@ def _comparison(comparison: records.Comparison, all_lines: bool) -> Iterator[Ren
         reasons = getattr(comparison, title.lower())
         yield from section(title, [str(reason) for reason in reasons], all_lines)
     if comparison.shift:
-        lines = [_sky_line(comparison.shift)]
-        yield from section("Sky under SCI", lines, all_lines, show_count=False)
+        yield from section(
+            "Sky under SCI", [_sky_line(comparison.shift)], all_lines, show_count=False
+        )
     if comparison.images:
         yield _image_table(comparison.images)
     if flags := [(image.hdu, flag) for image in comparison.images for flag in image.bits]:

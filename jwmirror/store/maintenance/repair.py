@@ -274,8 +274,7 @@ def _take_in(
             failpoint("repair: object taken in")
         else:
             path.unlink()
-            name = version.product.filename
-            reasons[name] = f"MAST has other bytes of it now ({version.sha256})"
+            reasons[version.product.filename] = f"MAST has other bytes of it now ({version.sha256})"
     return reasons
 
 

@@ -110,8 +110,7 @@ def _pin_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
         return
     for pin in pins:
         if pin.generation not in states.rows:
-            path = f"pins/{pin.name}.json"
-            yield Problem("pin", path, f"generation {pin.generation}", NOTHING)
+            yield Problem("pin", f"pins/{pin.name}.json", f"generation {pin.generation}", NOTHING)
 
 
 def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
@@ -131,8 +130,9 @@ def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     if target != expected:
         yield Problem("pointer", "current", expected, target)
     if current.is_pruned:
-        found = f"generation {current.number}, pruned"
-        yield Problem("pointer", "CURRENT", "an unpruned generation", found)
+        yield Problem(
+            "pointer", "CURRENT", "an unpruned generation", f"generation {current.number}, pruned"
+        )
     if not view_folder(root, current.number).is_dir():
         yield Problem("view", expected, "a view", NOTHING)
 
