@@ -1,1 +1,1 @@
-"""Compares two versions of one file: what they say, and how far it differs."""
+"""Comparison of two versions of one file."""

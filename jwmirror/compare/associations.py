@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.compare.reading import reading
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES, Comparison
 
@@ -33,7 +34,7 @@ def _read(path: Path, filename: str) -> Any:
 
 
 def _is_association(content: object) -> bool:
-    """Whether JSON has products that have members."""
+    """Return whether JSON has products that have members."""
     products = content.get("products") if isinstance(content, dict) else None
     return isinstance(products, list) and all(
         isinstance(product, dict) and isinstance(product.get("members"), list)
@@ -52,19 +53,18 @@ def _member_names(association: dict[str, Any]) -> set[str]:
 def _without_roles(association: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """Return an association whose members are name -> their other keys, of these names only."""
     products = [
-        {
-            **product,
-            "members": {
-                str(member["expname"]): {
-                    key: value for key, value in member.items() if key not in ("expname", "exptype")
-                }
-                for member in product["members"]
-                if str(member.get("expname")) in names
-            },
-        }
+        {**product, "members": _other_keys(product["members"], names)}
         for product in association["products"]
     ]
     return {**association, "products": products}
+
+
+def _other_keys(members: list[dict[str, Any]], names: set[str]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {key: value for key, value in member.items() if key not in ("expname", "exptype")}
+        for member in members
+        if (name := str(member.get("expname"))) in names
+    }
 
 
 def _member_changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[Reason]:
@@ -98,11 +98,11 @@ def _role_changes(
 
 def _roles(members: list[dict[str, Any]]) -> dict[str, str]:
     """Return name -> exptypes of the members, in the order of their first mention."""
-    roles: dict[str, str] = {}
-    for member in members:
-        name, role = str(member.get("expname")), str(member.get("exptype"))
-        roles[name] = f"{roles[name]}, {role}" if name in roles else role
-    return roles
+    by_name = group_by(members, lambda member: str(member.get("expname")))
+    return {
+        name: ", ".join(str(member.get("exptype")) for member in mentions)
+        for name, mentions in by_name.items()
+    }
 
 
 def _value_changes(old: Any, new: Any, path: str) -> Iterator[Reason]:

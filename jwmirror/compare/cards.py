@@ -52,7 +52,7 @@ class CardChanges:
 
     @property
     def any_science(self) -> bool:
-        """Whether a card differs that is not volatile."""
+        """True if a card differs that is not volatile."""
         pedigree = [reason for reason in self.pedigree if reason.what not in VOLATILE]
         return bool(pedigree or self.references or self.steps or self.cards)
 

@@ -28,7 +28,7 @@ from jwmirror.core.model.comparison import (
 )
 
 if TYPE_CHECKING:
-    from astropy.io.fits import BinTableHDU, ImageHDU
+    from astropy.io.fits import BinTableHDU
 
     from jwmirror.compare.images import ImagePair
 
@@ -58,17 +58,16 @@ class FitsChanges:
             self.layout.append(Reason(name, _describe(name, old), _describe(name, new)))
             self.changed_kinds |= kinds
         elif kinds == {IMAGE}:
-            self.add_image(name, old, new, _errors(name, old_hdus, new_hdus))
+            self.add_image(name, old_hdus, new_hdus)
         elif (tree := asdf_content(old)) is not None:
             self.tree = compare_trees(tree, asdf_content(new) or b"")
         else:
             self.add_table(name, old, new)
 
-    def add_image(
-        self, name: str, old: "ImageHDU", new: "ImageHDU", errors: "ImagePair | None"
-    ) -> None:
-        """Add the differences between two images."""
-        image = compare_images(name, old, new, errors)
+    def add_image(self, name: str, old_hdus: Hdus, new_hdus: Hdus) -> None:
+        """Add the differences between the images of one name."""
+        errors = _errors(name, old_hdus, new_hdus)
+        image = compare_images(name, old_hdus[name], new_hdus[name], errors)
         if image is None:
             return
         if image.changed or image.old_shape != image.new_shape or image.old_type != image.new_type:
@@ -103,7 +102,7 @@ class FitsChanges:
 
     @property
     def may_move_sky(self) -> bool:
-        """Whether coordinates may differ: in cards, in the tree, or in arrays that it uses."""
+        """True if coordinates may differ: in cards, in the tree, or in arrays that it uses."""
         branches = {branch.name for branch in self.tree}
         return self.cards.sky_moved or not branches.isdisjoint({"meta.wcs", BLOCKS})
 
@@ -198,17 +197,8 @@ def _sky_shift(old: Hdus, new: Hdus) -> SkyShift | None:
     shape = old["SCI"].shape
     if shape != new["SCI"].shape or len(shape) < 2:
         return None
-    for source, read_sky in ((sky.GWCS, _gwcs_sky), (sky.FITS, _fits_sky)):
+    for source, read_sky in ((sky.GWCS, sky.gwcs_sky), (sky.FITS, sky.fits_sky)):
         old_sky, new_sky = read_sky(old), read_sky(new)
         if old_sky and new_sky:
             return sky.shift_of(old_sky, new_sky, shape, source)
     return None
-
-
-def _gwcs_sky(hdus: Hdus) -> sky.PixelToSky | None:
-    content = asdf_content(hdus["ASDF"]) if "ASDF" in hdus else None
-    return sky.gwcs_sky(content) if content else None
-
-
-def _fits_sky(hdus: Hdus) -> sky.PixelToSky | None:
-    return sky.fits_sky(hdus["SCI"].header)

@@ -39,7 +39,7 @@ def compare_images(
         return difference
     if difference.old_type == difference.new_type and _have_equal_bytes(old, new):
         return None
-    difference = replace(difference, pixels=_pixel_count(old))
+    difference = replace(difference, pixels=math.prod(old.shape) if old.shape else 0)
     if name.partition(",")[0].endswith("DQ"):
         return _with_flags(difference, old, new)
     return _with_statistics(difference, old, new, errors)
@@ -48,10 +48,6 @@ def compare_images(
 def pixel_type(image: "ImageHDU") -> str:
     """Return numpy's name of the type of the pixels, after scaling."""
     return np.dtype(image.section.dtype).newbyteorder("=").name
-
-
-def _pixel_count(image: "ImageHDU") -> int:
-    return math.prod(image.shape) if image.shape else 0
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:

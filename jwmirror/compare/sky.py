@@ -1,15 +1,13 @@
 """Shift of the sky under the pixels of an image, in milliarcseconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from jwmirror.core.fits import asdf_content
 from jwmirror.core.model.comparison import SkyShift
-
-if TYPE_CHECKING:
-    from astropy.io.fits import Header
 
 MAS = 180 / np.pi * 3600e3  # in a radian
 GWCS, FITS = "gwcs", "FITS"
@@ -17,14 +15,16 @@ PixelToSky = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 # from x, y (0-based pixels) to right ascension and declination (degrees)
 
 
-def gwcs_sky(content: bytes) -> PixelToSky | None:
+def gwcs_sky(hdus: Mapping[str, Any]) -> PixelToSky | None:
     """Return the coordinates in the ASDF tree of an image: those that jwst itself uses.
 
-    None if the tree has no coordinates, or if they depend on a slit, slice or order, too.
+    None if there is no tree, it has no coordinates, or they depend on a slit, slice or order, too.
     """
     import asdf
     import gwcs
 
+    if "ASDF" not in hdus or not (content := asdf_content(hdus["ASDF"])):
+        return None
     try:
         with asdf.open(BytesIO(content), lazy_tree=True, memmap=False) as file:
             wcs = file.tree.get("meta", {}).get("wcs")
@@ -37,12 +37,12 @@ def gwcs_sky(content: bytes) -> PixelToSky | None:
     return lambda x, y: wcs(x, y, with_bounding_box=False)[:2]
 
 
-def fits_sky(header: "Header") -> PixelToSky | None:
-    """Return the celestial coordinates in a FITS header; None if it has none."""
+def fits_sky(hdus: Mapping[str, Any]) -> PixelToSky | None:
+    """Return the celestial coordinates in the FITS header of SCI; None if it has none."""
     from astropy.wcs import WCS
 
     try:
-        wcs = WCS(header, naxis=2)
+        wcs = WCS(hdus["SCI"].header, naxis=2)
     except (ValueError, KeyError, MemoryError):
         return None
     return (lambda x, y: wcs.all_pix2world(x, y, 0)) if wcs.has_celestial else None

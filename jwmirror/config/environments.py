@@ -14,7 +14,7 @@ class Environments:
         self._folders = {k: str(v) for k, v in (raw if isinstance(raw, Mapping) else {}).items()}
 
     def python(self, name: Any) -> str:
-        """Return the Python of an environment; "" if the name is None or unknown."""
+        """Return the Python of an environment; "" for None or an unknown name."""
         folder = self._folders.get(name)
         return str(Path(folder).expanduser().absolute() / "bin" / "python") if folder else ""
 

@@ -69,21 +69,16 @@ class ParameterFileReader:
         self, place: str, content: Mapping[str, Any], pipeline: str, above: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the parameters of a pipeline in files, in normal form; `above` overrides them."""
-        below = self._file(place, content[FROM], pipeline, above=above) if FROM in content else {}
+        below = self._file(place, content[FROM], pipeline, above) if FROM in content else {}
         for group, where in ((content, place), (content.get("steps"), f"{place}.steps")):
             for step, values in group.items() if isinstance(group, Mapping) else ():
                 if step != "steps" and isinstance(values, Mapping) and FROM in values:
-                    said = self._file(f"{where}.{step}", values[FROM], pipeline, step, above)
+                    said = self._file(f"{where}.{step}", values[FROM], pipeline, above, step)
                     below = overlay(below, said)
         return below
 
     def _file(
-        self,
-        place: str,
-        path: Any,
-        pipeline: str,
-        step: str = "",
-        above: Mapping[str, Any] | None = None,
+        self, place: str, path: Any, pipeline: str, above: Mapping[str, Any], step: str = ""
     ) -> dict[str, Any]:
         """Return the parameters in one file; those that the recipe overrides are not checked."""
         try:
@@ -94,8 +89,8 @@ class ParameterFileReader:
             self.mistakes.append(f"{place}: found {path!r}, {error}.")
             return {}
         said = {"steps": {step: content}} if step else content
-        counts = _without(said, above or {})
-        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", {pipeline: counts}))
+        checked = {pipeline: _without(said, above)}
+        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", checked))
         return said
 
 

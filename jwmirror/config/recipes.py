@@ -11,6 +11,7 @@ from jwmirror.config.environments import Environments
 from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
 from jwmirror.config.where_blocks import Block, blocks_of, contradictory_blocks
 from jwmirror.core.errors import ConfigError, unknown_name
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
 from jwmirror.pipeline.parameters.resolution import normalise
 from jwmirror.pipeline.parameters.specs import header_value_mistakes
@@ -72,25 +73,18 @@ class Recipes:
                     yield from header_value_mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from selections.value_mistakes(place, recipe)
 
-    def _step_mistakes(self, checker_of: CheckerOf) -> list[str]:
-        """Return the mistakes in parameters, found by the jwst that each recipe runs."""
-        by_python: dict[str, list[ParameterPart]] = {}
-        for part in self.parts:
-            python = self._python(part.recipe)
-            if part.parameters and (not python or Path(python).is_file()):
-                by_python.setdefault(python, []).append(part)
-        return [
-            mistake
-            for python, parts in by_python.items()
-            for check in [checker_of(python)]
-            for part in parts
-            for mistake in check(part.parameters, part.place)
-        ]
+    def _step_mistakes(self, checker_of: CheckerOf) -> Iterator[str]:
+        """Yield the mistakes in parameters, found by the jwst that each recipe runs."""
+        parts = [part for part in self.parts if part.parameters]
+        for python, of_python in group_by(parts, lambda part: self._python(part.recipe)).items():
+            if not python or Path(python).is_file():
+                check = checker_of(python)
+                for part in of_python:
+                    yield from check(part.parameters, part.place)
 
     def _python(self, name: str) -> str:
         """Return the Python of a recipe's environment; "" for the running one."""
-        environment = self._inherited(name, "environment")
-        return "" if environment is None else self._environments.python(environment)
+        return self._environments.python(self._inherited(name, "environment"))
 
     def _inherited(self, name: str, key: str, otherwise: Any = None) -> Any:
         """Return the value of a recipe's key, or of the nearest recipe that it extends."""

@@ -4,12 +4,13 @@ import contextlib
 import subprocess
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import IO
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Derivation, canonical, parse
+from jwmirror.core.model import canonical, parse
 from jwmirror.engine.forkserver import KILLED, StageJob, StageOutcome
 from jwmirror.pipeline.child_environment import child_environment
 
@@ -32,29 +33,18 @@ class StageClient:
 
     def __init__(self, log: Path, python: str):
         self._log, self._python = log, python
-        self._base = Path.cwd()  # where snakemake was called
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._waiting: Waiting = {}  # of the present server
         self._server: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
-    def run(
-        self, derivation: Derivation, folder: Path, log: Path, timeout_s: float, ramp: str
-    ) -> StageOutcome:
+    def run(self, job: StageJob) -> StageOutcome:
         """Run a stage and wait for its end."""
         future: Future[StageOutcome] = Future()
         with self._lock:
             jobs = self._started()
-            job = StageJob(
-                number=next(self._numbers),
-                derivation=derivation,
-                folder=str(folder),
-                base=str(self._base),
-                log=str(log),
-                timeout_s=timeout_s,
-                ramp=ramp,
-            )
+            job = replace(job, number=next(self._numbers))
             self._waiting[job.number] = future
             try:
                 jobs.write(canonical(job).encode() + b"\n")
@@ -118,8 +108,7 @@ class StageClient:
         with contextlib.suppress(FileNotFoundError):
             messages = self._log.read_text(errors="replace")[-TAIL:].strip()
         return StageError(
-            KILLED,
-            f"the process that runs jwst has ended{why}; its last messages are:\n{messages}",
+            KILLED, f"the process that runs jwst has ended{why}; its last messages are:\n{messages}"
         )
 
 

@@ -25,7 +25,6 @@ from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.preload import preload
 from jwmirror.engine.stage import run_stage
-from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import software_versions
 
 DONE, FAILED, KILLED, LATE = "done", "failed", "killed", "late"
@@ -40,18 +39,18 @@ class StageJob:
     Messages are appended to `log`. The user's hooks are looked for in `base`.
     """
 
-    number: int
     derivation: Derivation
     folder: str
     base: str
     log: str
     timeout_s: float
-    ramp: str = ramps.FULL
+    ramp: str
+    number: int = 0  # set by the client
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutcome:
-    """How a job ended: done, failed (`error` says why), killed (probably for memory) or late."""
+    """The end of a job: done, failed (`error` says why), killed (probably for memory) or late."""
 
     number: int
     kind: str
@@ -154,15 +153,14 @@ def _outcome(child: RunningStage) -> StageOutcome:
         peak_memory=usage.ru_maxrss * kilobyte,
         software=software_versions(),
     )
-    code = os.waitstatus_to_exitcode(status)
-    number = child.job.number
+    code, number = os.waitstatus_to_exitcode(status), child.job.number
     if child.is_late:
         return StageOutcome(number=number, kind=LATE, cost=cost)
     if code == -signal.SIGKILL:  # what systems do when memory runs out
         return StageOutcome(number=number, kind=KILLED, error="Killed", cost=cost)
     if code != 0 or not child.answer:
-        error = signal.strsignal(-code) if code < 0 else f"exit status {code}"
-        error = f"its process ended without an answer ({error or code})"
+        why = signal.strsignal(-code) if code < 0 else f"exit status {code}"
+        error = f"its process ended without an answer ({why or code})"
         return StageOutcome(number=number, kind=FAILED, error=error, cost=cost)
     return replace(parse(bytes(child.answer), StageOutcome), cost=cost)
 

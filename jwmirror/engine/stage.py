@@ -94,12 +94,10 @@ def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
 def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) -> None:
     pipeline = registry.pipeline_class(name)
     if ramp == ramps.KEEP:
-        parameters = ramps.saving_ramp(parameters)
+        parameters = {**parameters, ramps.SAVE: True}
     if ramp == ramps.RESUME:
-        pipeline, parameters = (
-            ramps.resuming_pipeline(pipeline),
-            ramps.resuming_parameters(parameters),
-        )
+        pipeline = ramps.resuming_pipeline(pipeline)
+        parameters = {**parameters, "pre_hooks": []}  # they ran before the ramp was saved
     ours = ("steps", hooks.BETWEEN)
     own = {key: value for key, value in parameters.items() if key not in ours}
     own |= registry.SUFFIX.get(name, {})

@@ -16,7 +16,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.engine.client import StageClient, StageError
-from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageOutcome
+from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageJob, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, key_of, result_of
@@ -38,22 +38,12 @@ class Results(Protocol):
 
 
 @dataclass(frozen=True)
-class DerivationResult:
-    """A derivation and its files. They are new if this run computed them."""
-
-    derivation: Derivation
-    files: Files
-    is_new: bool
-
-
-@dataclass(frozen=True)
 class ChainOutcome:
     """The results of one chain up to its failure, if there was one."""
 
     results: tuple[Result, ...]
-    computed: tuple[str, ...]  # keys
-    failure: Failure | None = None
-    was_killed: bool = False
+    failure: Failure | None
+    was_killed: bool
 
 
 class ShortOfMemoryError(CalibrationError):
@@ -90,8 +80,7 @@ def calibrate(
     """
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
-    runner = ChainRunner(results, Path(work), Path(logs), timeout_s, MemoryPool(room))
-    with closing(runner):
+    with closing(ChainRunner(results, work, logs, timeout_s, MemoryPool(room))) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -101,17 +90,14 @@ def calibrate(
     killed = [each.failure.name for each in flat if each.was_killed and each.failure]
     if more_may_come and killed:
         raise ShortOfMemoryError(killed)
+    results_of_all = tuple(result for outcome in flat for result in outcome.results)
+    keys = dict.fromkeys(result.key for result in results_of_all)
     return Receipt(
-        results=tuple(result for outcome in flat for result in outcome.results),
-        computed=tuple(_computed(first) | _computed(outcomes)),
+        results=results_of_all,
+        computed=tuple(key for key in keys if key in runner.computed),
         spent=tuple(runner.spent),
         failures=tuple(outcome.failure for outcome in flat if outcome.failure),
     )
-
-
-def _computed(outcomes: Iterable[Iterable[ChainOutcome]]) -> dict[str, None]:
-    """Return the keys of computed results, each once, in order."""
-    return {key: None for group in outcomes for outcome in group for key in outcome.computed}
 
 
 class ChainRunner:
@@ -123,6 +109,8 @@ class ChainRunner:
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._logs.mkdir(parents=True, exist_ok=True)
         self._memory = memory
+        self._base = Path.cwd()  # where snakemake was called
+        self.computed: set[str] = set()  # keys of the results that were computed
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
         self._lock = threading.Lock()
         self._clients: dict[str, StageClient] = {}  # by Python
@@ -136,7 +124,7 @@ class ChainRunner:
             return self._clients[python]
 
     def close(self) -> None:
-        """End the fork servers, and with them the stages that still run."""
+        """End the fork servers, which kill the stages that still run."""
         for client in self._clients.values():
             client.close()
 
@@ -158,25 +146,22 @@ class ChainRunner:
 
     def _run_chain(self, chain: Chain) -> ChainOutcome:
         results: list[Result] = []
-        computed: list[str] = []
+        place = (chain.recipe, chain.program, chain.observation)
         files: Files = ()
         failure, was_killed = None, False
-        place = (chain.recipe, chain.program, chain.observation)
         try:
             for derivation in chain.derivations:
-                for made in self._derive(bind(derivation, files), chain):
-                    result = result_of(*place, made.derivation, made.files)
-                    results.append(result)
-                    computed += [result.key] if made.is_new else []
-                    files = made.files
+                parts = self._derive(bind(derivation, files), chain)
+                for part, files in parts:
+                    results.append(result_of(*place, part, files))
         except (JwmirrorError, OSError) as err:
             name = f"{chain.recipe}/{chain.product}"
             failure = Failure(name, str(err), chain.recipe, chain.product)
             was_killed = isinstance(err, StageError) and err.kind == KILLED
-        return ChainOutcome(tuple(results), tuple(computed), failure, was_killed)
+        return ChainOutcome(tuple(results), failure, was_killed)
 
-    def _derive(self, derivation: Derivation, chain: Chain) -> list[DerivationResult]:
-        """Return the result of a derivation, computed if it does not exist.
+    def _derive(self, derivation: Derivation, chain: Chain) -> list[tuple[Derivation, Files]]:
+        """Return a derivation with the files of its result, computed if it does not exist.
 
         If the recipe keeps ramps, the ramp is the first of two results.
         """
@@ -187,49 +172,57 @@ class ChainRunner:
         if known:
             return ramp + known
         if ramp:
-            return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp[0].files)
+            ((_, ramp_files),) = ramp
+            return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp_files)
         return self._compute(derivation, chain.python, ramps.KEEP)
 
-    def _recall(self, derivation: Derivation) -> list[DerivationResult]:
-        """Return the existing result of a derivation; empty if there is none."""
+    def _recall(self, derivation: Derivation) -> list[tuple[Derivation, Files]]:
+        """Return a derivation with the files of its existing result; empty without one."""
         with self._lock:
             files = self._results.recall(key_of(derivation))
-        return [DerivationResult(derivation, files, is_new=False)] if files else []
+        return [(derivation, files)] if files else []
 
     def _compute(
         self, derivation: Derivation, python: str, ramp: str = ramps.FULL, ramp_files: Files = ()
-    ) -> list[DerivationResult]:
+    ) -> list[tuple[Derivation, Files]]:
         """Run a stage in a private folder with links to its inputs, and store its files."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
         folder = (self._work / name).absolute()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)  # what is made here may be exclusive
         try:
-            for item in derivation.inputs:
-                (folder / item.name).symlink_to(self._results.locate(item.sha256).absolute())
-            for file in ramp_files:
-                (folder / file.filename).symlink_to(self._results.locate(file.sha256).absolute())
+            objects = {item.name: item.sha256 for item in derivation.inputs}
+            objects |= {file.filename: file.sha256 for file in ramp_files}
+            for filename, sha256 in objects.items():
+                (folder / filename).symlink_to(self._results.locate(sha256).absolute())
             outcome = self._run_stage(derivation, python, folder, ramp)
             return [
-                self._store(part, outputs, outcome.cost)
+                (part, self._store(part, outputs, outcome.cost))
                 for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _store(
-        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
-    ) -> DerivationResult:
+    def _store(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Files:
         with self._lock:
             files = self._results.store_result(derivation, outputs, cost)
-        return DerivationResult(derivation, files, is_new=True)
+            self.computed.add(key_of(derivation))
+        return files
 
     def _run_stage(
         self, derivation: Derivation, python: str, folder: Path, ramp: str
     ) -> StageOutcome:
         """Run a stage and note what it took; raise StageError unless it is done."""
         log = (self._logs / f"{derivation.product}.log").absolute()
-        outcome = self._client(python).run(derivation, folder, log, self._timeout_s, ramp)
+        job = StageJob(
+            derivation=derivation,
+            folder=str(folder),
+            base=str(self._base),
+            log=str(log),
+            timeout_s=self._timeout_s,
+            ramp=ramp,
+        )
+        outcome = self._client(python).run(job)
         cost = outcome.cost
         names, seconds = (derivation.pipeline, derivation.product), round(cost.seconds, 3)
         self.spent.append(Spent(*names, seconds, cost.peak_memory))

@@ -1,1 +1,1 @@
-"""What the `jwst` pipeline makes: parameters, references, plans, workers."""
+"""The `jwst` pipeline: its parameters, references, associations and keys, and the user's code."""

@@ -1,6 +1,7 @@
 """Association files: read, checked and written; and associations made from a pool by jwst."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ EXPTYPES = (  # the types that jwst writes; it ignores members of any other type
     "flat",
 )
 SCIENCE_SUFFIXES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage
-WITH_INTEGRATIONS = {"rate": "rateints", "cal": "calints"}
+RATE_OR_CAL = re.compile(r"_(rate|cal)(\.[^_]*)?$")  # ends the names of files without integrations
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -156,11 +157,9 @@ def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
 
 def _with_integrations(member: Member) -> Member:
     """Return a science member as its file with integrations: _rateints for _rate."""
-    root, _, end = member.name.rpartition("_")
-    suffix, dot, extension = end.partition(".")
-    if member.exptype != SCIENCE or suffix not in WITH_INTEGRATIONS:
+    if member.exptype != SCIENCE:
         return member
-    return replace(member, name=f"{root}_{WITH_INTEGRATIONS[suffix]}{dot}{extension}")
+    return replace(member, name=RATE_OR_CAL.sub(r"_\1ints\2", member.name))
 
 
 def _file_name(value: Any) -> str:

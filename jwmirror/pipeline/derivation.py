@@ -46,8 +46,7 @@ def key_of(derivation: Derivation) -> str:
     Raises:
         CalibrationError: the content of an input is not known yet.
     """
-    if not is_bound(derivation):
-        unknown = [item.name for item in derivation.inputs if not item.identity]
+    if unknown := [item.name for item in derivation.inputs if not item.identity]:
         raise CalibrationError(
             f"{derivation.pipeline} of {derivation.product}: the content of {unknown} is not "
             "known yet, so the result has no key; bind the derivation to its inputs first."
@@ -130,7 +129,7 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reaso
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
         if was is None or now is None:
-            yield Reason(f"input {name}", _role(was), _role(now))
+            yield Reason(f"input {name}", was.role if was else "", now.role if now else "")
         elif was.role != now.role:
             yield Reason(f"role of {name}", was.role, now.role)
         elif now.identity and was.identity != now.identity:
@@ -148,10 +147,6 @@ def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Re
         if before != after:
             changed = " changed" if before and after else ""
             yield Reason(f"hook {name}{changed}", before[:12], after[:12])
-
-
-def _role(item: Input | None) -> str:
-    return item.role if item else ""
 
 
 def _changed(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:

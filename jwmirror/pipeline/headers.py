@@ -68,7 +68,7 @@ def parse_header(header: str) -> dict[str, Any]:
 
 
 def header_value(header: str, name: str) -> str:
-    """Return the value for a key of criteria (detector, filter...); "" if there is none."""
+    """Return the value for a key of criteria (detector, filter...); "" if it has none."""
     return str(parse_header(header).get(NAMES[name], ""))
 
 

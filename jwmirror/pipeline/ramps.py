@@ -8,16 +8,14 @@ ramp, because the rate is the same.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.holding import RAMP
+from jwmirror.core.model.plan import Output
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.usercode import hooks
-
-if TYPE_CHECKING:
-    from jwmirror.core.model.plan import Output
 
 FULL, KEEP, RESUME = "full", "keep", "resume"  # Detector1: whole, with its ramp, from its ramp
 LAST = frozenset({"ramp_fit", "gain_scale"})  # the steps after the ramp is saved
@@ -40,11 +38,13 @@ def keeps_ramp(derivation: Derivation, keep: Collection[str]) -> bool:
 
 def _saves(parameters: Mapping[str, Any]) -> bool:
     """Return whether steps before ramp_fit save files."""
-    early = (values for step, values in parameters["steps"].items() if step not in LAST)
-    asked = (
-        value for values in early for name, value in values.items() if name.startswith("save_")
-    )
-    return any(asked) or bool(parameters.get(SAVE))
+    saves = [
+        value
+        for step, values in parameters["steps"].items()
+        for name, value in values.items()
+        if step not in LAST and name.startswith("save_")
+    ]
+    return any(saves) or bool(parameters.get(SAVE))
 
 
 def ramp_derivation(derivation: Derivation) -> Derivation:
@@ -52,15 +52,14 @@ def ramp_derivation(derivation: Derivation) -> Derivation:
 
     The pipeline's own parameter reference is left out, because its values are in the parameters.
     """
+    steps = {k: v for k, v in derivation.parameters["steps"].items() if k not in LAST}
     parameters = {k: v for k, v in derivation.parameters.items() if k not in AFTER}
-    parameters["steps"] = {
-        step: values for step, values in derivation.parameters["steps"].items() if step not in LAST
-    }
-    types = _types(parameters["steps"])
+    parameters["steps"] = steps
+    types = _types(steps)
     references = {
         name: reference
         for name, reference in derivation.references.items()
-        if name in types or name.partition(".")[0] in parameters["steps"]
+        if name in types or name.partition(".")[0] in steps
     }
     return replace(
         derivation,
@@ -81,25 +80,20 @@ def _types(steps: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 
 def split_outputs(
-    derivation: Derivation, outputs: "Sequence[Output]", ramp: str
-) -> "list[tuple[Derivation, tuple[Output, ...]]]":
+    derivation: Derivation, outputs: Sequence[Output], ramp: str
+) -> list[tuple[Derivation, tuple[Output, ...]]]:
     """Return the outputs of a run by derivation; that of the ramp, if it was kept, is first."""
     if ramp != KEEP:
         return [(derivation, tuple(outputs))]
     name = name_of_ramp(derivation)
-    saved = tuple(each for each in outputs if Path(each.path).name == name)
-    rest = tuple(each for each in outputs if each not in saved)
+    saved = tuple(output for output in outputs if Path(output.path).name == name)
+    rest = tuple(output for output in outputs if output not in saved)
     return [(ramp_derivation(derivation), saved), (derivation, rest)]
 
 
 def name_of_ramp(derivation: Derivation) -> str:
     """Return the file name of the ramp: jw..._nrcb1_ramp.fits."""
     return f"{derivation.product}{FILE}"
-
-
-def saving_ramp(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a run that also saves its ramp."""
-    return {**parameters, SAVE: True}
 
 
 def resuming_pipeline(pipeline: Any) -> type:
@@ -116,8 +110,3 @@ def resuming_pipeline(pipeline: Any) -> type:
     return type(
         pipeline.__name__, (pipeline,), {"process": process, "__module__": pipeline.__module__}
     )
-
-
-def resuming_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a run that starts from a ramp: without the pre-hooks, which ran."""
-    return {**parameters, "pre_hooks": []}

@@ -6,18 +6,8 @@ from typing import Any
 
 from jwmirror.core.model.derivation import STAGES
 
-PIPELINES = {  # the config's name: class in jwst.pipeline
-    "detector1": "Detector1Pipeline",
-    "dark": "DarkPipeline",
-    "guider": "GuiderPipeline",
-    "image2": "Image2Pipeline",
-    "spec2": "Spec2Pipeline",
-    "image3": "Image3Pipeline",
-    "spec3": "Spec3Pipeline",
-    "tso3": "Tso3Pipeline",
-    "coron3": "Coron3Pipeline",
-    "ami3": "Ami3Pipeline",
-}
+# the config's name: class in jwst.pipeline (detector1: Detector1Pipeline)
+PIPELINES = {name: f"{name.capitalize()}Pipeline" for name in STAGES}
 
 IMAGING = (
     "FGS_IMAGE FGS_FOCUS MIR_IMAGE MIR_TACQ MIR_TACONFIRM MIR_CORONCAL MIR_4QPM MIR_LYOT "

@@ -180,7 +180,7 @@ TOLD = (
     "did you mean 'exposure_types'?",
     "did you mean 'mirror'?",
     "recipes.deep.between.detector1..image2: found 'stripes.fix', expected a function",
-    "jump.maximum_cores: found 'lots', allowed is none or '1'",
+    "jump.maximum_cores: found 'lots', expected none or '1'",
     "jump.rejection_treshold: unknown parameter 'rejection_treshold'; did you mean",
     "jump.post_hooks[0]: found 'fixes.scale'; there is no module fixes",
     "override_dark: found 'missing.fits', expected a file that can be read, or N/A for none",

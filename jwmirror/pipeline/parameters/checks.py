@@ -10,26 +10,14 @@ from typing import Any
 from jwmirror.core.errors import TYPES, unknown_name
 from jwmirror.core.model.parameters import Parameter
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.parameters.resolution import (
-    FILES,
-    NAMING,
-    contradictions,
-    is_parallel,
-    spec_of,
-)
+from jwmirror.pipeline.parameters.resolution import RESERVED, contradictions, is_parallel, spec_of
 from jwmirror.pipeline.parameters.specs import parameter_of
 from jwmirror.pipeline.usercode import files, hooks
 
 PARAMS = "`jwmirror params PIPELINE.STEP` describes them"
 NAME = "jw"  # begins the names of a stage's products; other files are not stored
 OUTPUTS = frozenset(  # parameters that name an output file, the same for all exposures
-    [
-        "dark_output",
-        "opt_name",
-        "save_persistence",
-        "soss_modelname",
-        "soss_wave_grid_out",
-    ]
+    ["dark_output", "opt_name", "save_persistence", "soss_modelname", "soss_wave_grid_out"]
 )
 
 
@@ -136,7 +124,7 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
     from configobj import ConfigObj
     from stpipe.config_parser import ValidationError, config_from_dict
 
-    if name in FILES or name in NAMING:
+    if name in RESERVED:
         yield f"{place}: jwmirror sets the locations and names of files; remove {name}."
         return
     alone = ConfigObj(list_values=False, interpolation=False)
@@ -150,7 +138,7 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         return
     if is_parallel(name, value):
         yield (
-            f"{place}: found {value!r}, allowed is none or '1': jwmirror runs exposures in "
+            f"{place}: found {value!r}, expected none or '1': jwmirror runs exposures in "
             "parallel, and further processes of jwst would compete with them; remove it, and give "
             "snakemake more cores instead."
         )
@@ -175,4 +163,4 @@ def _expected(parameter: Parameter) -> str:
 
 def _settable(names: Iterable[str]) -> list[str]:
     """Return the parameters that a recipe may set."""
-    return [name for name in names if name not in FILES and name not in NAMING]
+    return [name for name in names if name not in RESERVED]

@@ -6,7 +6,7 @@ from typing import Any
 
 from jwmirror.core.errors import ConfigError, plain_text
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.parameters.resolution import FILES, NAMING
+from jwmirror.pipeline.parameters.resolution import RESERVED
 
 
 def read_exported(path: Path, pipeline: str, step: str = "") -> dict[str, Any]:
@@ -55,9 +55,7 @@ def _kept(path: Path, content: Mapping[str, Any], step: str = "") -> dict[str, A
         what = f"{path}: {step or 'it'} includes {further}, and included files are not read"
         raise ConfigError([f"{what}; name that file in the recipe (from: {further})"])
     kept = {
-        name: value
-        for name, value in content.items()
-        if name not in FILES and name not in NAMING and name != "steps"
+        name: value for name, value in content.items() if name not in RESERVED and name != "steps"
     }
     if "steps" in content:
         kept["steps"] = {name: _kept(path, each, name) for name, each in content["steps"].items()}

@@ -28,6 +28,7 @@ FILES = frozenset(  # locations and names of files: jwmirror sets them, and they
     ]
 )
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
+RESERVED = FILES | NAMING  # parameters that a recipe cannot set
 IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
 SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
 WITHIN = ".steps."  # between a step and one of its inner steps, in a path
@@ -204,7 +205,7 @@ def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
     own = {
         name: "none" if is_parallel(name, value) else _typed(value, spec[name])
         for name, value in parameters.items()
-        if name not in FILES and name not in NAMING and name != "steps"
+        if name not in RESERVED and name != "steps"
     }
     inner = parameters.get("steps", {})  # master_background_mos has inner steps
     steps = {step: _own(values, spec["steps"][step]) for step, values in inner.items()}

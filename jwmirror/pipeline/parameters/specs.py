@@ -13,7 +13,7 @@ from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.parameters import Parameter, ParameterGroup
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.headers import NAMES
-from jwmirror.pipeline.parameters.resolution import FILES, IDLE, NAMING, spec_of
+from jwmirror.pipeline.parameters.resolution import IDLE, RESERVED, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
 ALONE = ("none", "'1'")  # values of maximum_cores that start no further processes
@@ -35,7 +35,7 @@ def groups_of(pipeline: str) -> Iterator[ParameterGroup]:
 
 def _parameters(spec: Any, is_whole: bool) -> Iterator[Parameter]:
     for name in spec.scalars:
-        if name not in FILES and name not in NAMING and not (is_whole and name in IDLE):
+        if name not in RESERVED and not (is_whole and name in IDLE):
             yield parameter_of(name, str(spec[name]), spec.inline_comments.get(name) or "")
 
 

@@ -26,11 +26,7 @@ FOLLOWS = {  # pipelines that may follow
     "image2": ("image3", "tso3", "coron3", "ami3"),
     "spec2": ("spec3", "tso3"),
 }
-PASSED_ON = {  # ends of the names of files that the next pipeline takes
-    "detector1": ("_rate.fits", "_rateints.fits"),
-    "image2": ("_cal.fits", "_calints.fits"),
-    "spec2": ("_cal.fits", "_calints.fits"),
-}
+PASSED_ON = ("_rate.fits", "_rateints.fits", "_cal.fits", "_calints.fits")  # ends of file names
 ALLOWED = tuple(f"{first}..{second}" for first, nexts in FOLLOWS.items() for second in nexts)
 
 log = logging.getLogger(__name__)
@@ -41,10 +37,10 @@ def parameters_for(
 ) -> dict[tuple[str, str, str], list[str]]:
     """Return the functions for exposures of a type, as parameters of the second pipelines."""
     own = registry.pipelines_of_exposure(exp_type)
-    pairs = {tuple(name.split("..")): functions for name, functions in between.items()}
     return {
         (second, "", hooks.BETWEEN): list(functions)
-        for (first, second), functions in pairs.items()
+        for pair, functions in between.items()
+        for first, _, second in [pair.partition("..")]
         if first in own and functions
     }
 
@@ -58,9 +54,8 @@ def apply_functions(functions: Sequence[str], names: Sequence[str], folder: Path
     Raises:
         CalibrationError: a function fails, or returns another class.
     """
-    endings = tuple(ending for of_pipeline in PASSED_ON.values() for ending in of_pipeline)
     for name in names if functions else ():
-        if name.endswith(endings):
+        if name.endswith(PASSED_ON):
             _apply(functions, folder / name)
 
 

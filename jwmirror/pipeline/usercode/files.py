@@ -64,12 +64,17 @@ def absolute_path(value: str, base: Path) -> Path:
 
 def with_absolute_paths(parameters: Mapping[str, Any], base: Path) -> dict[str, Any]:
     """Return the parameters with absolute paths."""
-    return _mapped(parameters, lambda value: str(absolute_path(value, base)))
+    return map_texts(
+        parameters,
+        lambda name, text: str(absolute_path(text, base)) if names_file(name, text) else text,
+    )
 
 
 def with_bare_names(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with file names instead of paths, as they are in a key."""
-    return _mapped(parameters, lambda value: Path(value).name)
+    return map_texts(
+        parameters, lambda name, text: Path(text).name if names_file(name, text) else text
+    )
 
 
 def file_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
@@ -97,14 +102,18 @@ def file_digests(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 def check_files(derivation: Derivation) -> None:
     """Raise CalibrationError unless the files are now the same as in the key."""
     for name, path in file_paths(derivation.parameters).items():
-        expected = derivation.references.get(name, ("", ""))[1]
-        found = _read(name, path, sha256_of)
-        if found != expected:
-            raise CalibrationError(
-                f"{path} ({name}) has changed since the plan was made: sha256 expected "
-                f"{expected[:12] or 'none'}, found {found[:12]}; nothing was stored; run again to "
-                "plan with the new file."
-            )
+        planned = derivation.references.get(name, ("", ""))[1]
+        check_unchanged(f"{path} ({name})", planned, _read(name, path, sha256_of))
+
+
+def check_unchanged(source: str, planned: str, found: str) -> None:
+    """Raise CalibrationError unless a file or hook of the user has the sha256 in the key."""
+    if found != planned:
+        raise CalibrationError(
+            f"{source} has changed since the plan was made: sha256 expected "
+            f"{planned[:12] or 'none'}, found {found[:12] or 'none'}; nothing was stored; run "
+            "again to plan with the present content."
+        )
 
 
 def check_offline(parameters: Mapping[str, Any], source: str) -> None:
@@ -123,15 +132,15 @@ def check_offline(parameters: Mapping[str, Any], source: str) -> None:
             )
 
 
-def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Return the parameters with `change` applied to each value that names a file."""
+def map_texts(parameters: Mapping[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
+    """Return the parameters with each text, also in lists and steps, as change(name, text)."""
 
     def changed(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: changed(key, each) for key, each in value.items()}
+            return map_texts(value, change)
         if isinstance(value, list | tuple):
-            return [changed(name, each) for each in value]
-        return change(value) if names_file(name, value) else value
+            return [changed(name, element) for element in value]
+        return change(name, value) if isinstance(value, str) else value
 
     return {name: changed(name, value) for name, value in parameters.items()}
 

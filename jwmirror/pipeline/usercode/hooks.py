@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import modules
+from jwmirror.pipeline.usercode.files import check_unchanged, map_texts
 
 KINDS = ("pre_hooks", "post_hooks")
 BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between.py)
@@ -63,13 +64,12 @@ def hook_sources(parameters: Mapping[str, Any], base: Path) -> Sources:
 
 
 def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
-    module = _module(hook, base)
-    if module is None:
+    found = _module_and_imports(hook, base)
+    if not found:
         yield from _command_sources(hook, base)
-        return
-    for each in _with_own_imports(hook, module, base):
-        beside = "" if each == module else f" ({each.path.relative_to(module.root)})"
-        yield f"{hook}{beside}", each.sha256
+    for module in found:
+        imported = f" ({module.path.relative_to(module.root)})" if module != found[0] else ""
+        yield f"{hook}{imported}", module.sha256
 
 
 # ---- Python ----------------------------------------------------------------------------------
@@ -81,7 +81,15 @@ def _module(hook: str, base: Path) -> modules.Module | None:
     return modules.find_module(name, base) if name else None
 
 
-def _with_own_imports(hook: str, module: modules.Module, base: Path) -> tuple[modules.Module, ...]:
+def _module_and_imports(hook: str, base: Path) -> tuple[modules.Module, ...]:
+    """Return the module of a hook and the user's modules that it imports; empty for a command.
+
+    Raises:
+        UntraceableError: the module is not Python, or does not define the hook.
+    """
+    module = _module(hook, base)
+    if module is None:
+        return ()
     try:
         found = modules.with_own_imports(module, base)
         attribute = hook.strip().rpartition(".")[2].partition("(")[0]
@@ -169,25 +177,20 @@ def _problem(hook: str, base: Path) -> str:
     if call and "." in call["arguments"]:
         return "stpipe cannot read a dot in the arguments; set them in your own function"
     try:
-        module = _module(hook, base)
-        if module is None:
-            return _command_problem(hook, base)
-        _with_own_imports(hook, module, base)
+        return "" if _module_and_imports(hook, base) else _command_problem(hook, base)
     except (UntraceableError, OSError) as err:
         return str(err)
-    return ""
 
 
 def function_problem(function: str, base: Path) -> str:
     """Return why a text does not name a function of one argument; "" if it does."""
     try:
-        module = _module(function, base) if DOTTED.fullmatch(function) else None
-        if module is None:
+        found = _module_and_imports(function, base) if DOTTED.fullmatch(function) else ()
+        if not found:
             missing = function.strip().rpartition(".")[0] or function
             return f"there is no module {missing} in {base}, on PYTHONPATH or in Python"
-        _with_own_imports(function, module, base)
-        problem = modules.call_problem(module, function.strip().rpartition(".")[2])
-        return f"in {module.path}, {problem}" if problem else ""
+        problem = modules.call_problem(found[0], function.strip().rpartition(".")[2])
+        return f"in {found[0].path}, {problem}" if problem else ""
     except (UntraceableError, OSError) as err:
         return str(err)
 
@@ -215,13 +218,7 @@ def check_hooks(derivation: Derivation, base: Path) -> None:
     """Raise CalibrationError unless the sources of the hooks are now the same as in the key."""
     planned, found = dict(derivation.hooks), dict(hook_sources(derivation.parameters, base))
     for name in sorted(planned.keys() | found.keys()):
-        was, now = planned.get(name, ""), found.get(name, "")
-        if was != now:
-            raise CalibrationError(
-                f"hook {name} has changed since the plan was made: sha256 expected "
-                f"{was[:12] or 'none'}, found {now[:12] or 'none'}; nothing was stored; run again "
-                "to plan with the new source."
-            )
+        check_unchanged(f"hook {name}", planned.get(name, ""), found.get(name, ""))
 
 
 def prepare(derivation: Derivation, base: Path) -> dict[str, Any]:
@@ -229,25 +226,10 @@ def prepare(derivation: Derivation, base: Path) -> dict[str, Any]:
 
     From now on, this process imports the user's modules from the bytes that were hashed.
     """
-    hooks = hook_names(derivation.parameters)
-    if hooks:
-        modules.install_finder({each.name: each for each in _own_modules(hooks, base)})
-    return _mapped(derivation.parameters, lambda hook: command(hook, base))
-
-
-def _own_modules(hooks: Iterable[str], base: Path) -> Iterator[modules.Module]:
-    for hook in hooks:
-        module = _module(hook, base)
-        if module is not None:
-            yield from (m for m in _with_own_imports(hook, module, base) if m.is_own)
-
-
-def _mapped(parameters: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    """Return the parameters with `change` applied to each hook."""
-    changed: dict[str, Any] = {
-        name: [change(hook) for hook in value or ()] if name in (*KINDS, BETWEEN) else value
-        for name, value in parameters.items()
-    }
-    if "steps" in changed:
-        changed["steps"] = {s: _mapped(values, change) for s, values in changed["steps"].items()}
-    return changed
+    if hooks := hook_names(derivation.parameters):
+        found = (module for hook in hooks for module in _module_and_imports(hook, base))
+        modules.install_finder({module.name: module for module in found if module.is_own})
+    return map_texts(
+        derivation.parameters,
+        lambda name, text: command(text, base) if name in (*KINDS, BETWEEN) else text,
+    )

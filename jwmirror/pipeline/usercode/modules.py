@@ -21,6 +21,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 
 PACKAGE = "__init__.py"
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Module:
 
     @property
     def is_own(self) -> bool:
-        """Whether it belongs to the user, not to the Python environment."""
+        """True if it belongs to the user, not to the Python environment."""
         stdlib = Path(get_paths()["stdlib"])
         return "site-packages" not in self.path.parts and stdlib not in self.path.parents
 
@@ -133,16 +134,22 @@ def defines(module: Module, name: str) -> bool:
 
 
 def _bound(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that are bound at module level, also under if, try and with."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    """Yield the names that are bound at module level."""
+    for node in _module_level(tree):
+        if isinstance(node, Definition):
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (a.asname or a.name.partition(".")[0] for a in node.names)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-        else:
-            yield from _bound(node)
+
+
+def _module_level(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes at module level, also under if, try and with."""
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if not isinstance(node, Definition):
+            yield from _module_level(node)
 
 
 def call_problem(module: Module, name: str) -> str:
@@ -152,7 +159,8 @@ def call_problem(module: Module, name: str) -> str:
     """
     if module.path.suffix != ".py":
         return ""
-    found = [node for node in _definitions(_tree(module)) if node.name == name]
+    nodes = _module_level(_tree(module))
+    found = [node for node in nodes if isinstance(node, Definition) and node.name == name]
     if not found:
         return ""
     if not isinstance(found[-1], ast.FunctionDef):
@@ -165,17 +173,6 @@ def call_problem(module: Module, name: str) -> str:
         wants = [each.arg for each in places[:needed]] + named
         return f"{name} needs {len(wants)} arguments ({', '.join(wants)})"
     return "" if places or rules.vararg else f"{name} takes no argument"
-
-
-def _definitions(
-    tree: ast.AST,
-) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
-    """Yield the functions and classes at module level, also under if, try and with."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node
-        else:
-            yield from _definitions(node)
 
 
 def _tree(module: Module) -> ast.Module:

@@ -25,15 +25,16 @@ def reftype_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         start = file.read(LONGEST)
-    for beginnings, read in _READERS.items():
-        if start.lstrip().startswith(beginnings):
-            try:
-                return read(path).strip().lower()
-            except OSError:
-                raise
-            except Exception as err:  # astropy, asdf and json raise many kinds
-                raise UnreadableError(f"{type(err).__name__}: {_line(err)}") from err
-    raise UnreadableError("it is empty" if not start else "it is neither FITS nor ASDF nor JSON")
+    readers = [read for begins, read in _READERS.items() if start.lstrip().startswith(begins)]
+    if not readers:
+        raise UnreadableError("it is neither FITS nor ASDF nor JSON" if start else "it is empty")
+    try:
+        return readers[0](path).strip().lower()
+    except OSError:
+        raise
+    except Exception as err:  # astropy, asdf and json raise many kinds
+        line = " ".join(str(err).split())[:200]
+        raise UnreadableError(f"{type(err).__name__}: {line}") from err
 
 
 def _in_fits(path: Path) -> str:
@@ -65,10 +66,6 @@ def _in_tree(tree: Any) -> str:
     meta = tree.get("meta")
     found = meta.get("reftype") if isinstance(meta, Mapping) else None
     return str(found or tree.get("reftype") or "")
-
-
-def _line(err: Exception) -> str:
-    return " ".join(str(err).split())[:200]
 
 
 _READERS: dict[tuple[bytes, ...], Callable[[Path], str]] = {
