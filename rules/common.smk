@@ -9,11 +9,11 @@ from jwmirror.core.model.plan import LEVELS
 from jwmirror.services.run.session import (
     RunSession,
     batches_of,
-    checked_config,
+    config_or_exit,
     memory_mb,
 )
 
-CONFIG = checked_config(config, check_steps=workflow.is_main_process)
+CONFIG = config_or_exit(config, check_steps=workflow.is_main_process)
 SESSION = RunSession(CONFIG.mirror, CONFIG.wait)
 RUN = SESSION.files
 

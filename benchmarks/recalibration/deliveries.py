@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.recalibration.claims import Claim
 from jwmirror.core.model import canonical
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
 from jwmirror.planning.resolver import LocalResolver

@@ -11,7 +11,7 @@ from benchmarks.recalibration.claims import AbsentError, Claim
 from benchmarks.recalibration.peers import environment_of
 from benchmarks.recalibration.place import cpu_seconds, open_place
 from benchmarks.recalibration.stages import PLAIN, offline
-from jwmirror.pipeline.bestrefs import OFFLINE
+from jwmirror.pipeline.crds_rules import OFFLINE
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror_simulator.exposure_sets import ExposureSet
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jwmirror.compare.reading import reading
+from jwmirror.compare.reading import parse_errors
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES, Comparison
@@ -29,7 +29,7 @@ def compare_json(comparison: Comparison, old: Path, new: Path, filename: str) ->
 
 
 def _read(path: Path, filename: str) -> Any:
-    with reading(path, filename, "JSON"):
+    with parse_errors(path, filename, "JSON"):
         return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jwmirror.compare import sky
 from jwmirror.compare.cards import CardChanges
 from jwmirror.compare.images import compare_images, pixel_type
-from jwmirror.compare.reading import reading
+from jwmirror.compare.reading import parse_errors
 from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
 from jwmirror.core.fits import VOLATILE, asdf_content, check_structure
@@ -139,7 +139,7 @@ def _opened(path: Path, filename: str) -> Iterator[Hdus]:
     from astropy.io import fits
 
     with (
-        reading(path, filename, "FITS", fits.VerifyError),
+        parse_errors(path, filename, "FITS", fits.VerifyError),
         warnings.catch_warnings(action="ignore"),
         fits.open(path, memmap=False, disable_image_compression=True) as hdus,
     ):

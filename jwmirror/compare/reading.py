@@ -8,7 +8,7 @@ from jwmirror.core.errors import StoreError, plain_text
 
 
 @contextmanager
-def reading(path: Path, filename: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
+def parse_errors(path: Path, filename: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
     """Convert what parsers raise for a damaged file, and `errors`, to StoreError."""
     caught: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, KeyError, *errors)
     try:

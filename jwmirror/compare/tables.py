@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jwmirror.compare.reading import reading
+from jwmirror.compare.reading import parse_errors
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
@@ -81,7 +81,7 @@ def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]
     from astropy.io import ascii
     from astropy.table.serialize import represent_mixins_as_columns
 
-    with reading(path, filename, "ECSV"):
+    with parse_errors(path, filename, "ECSV"):
         table = represent_mixins_as_columns(ascii.read(path, format="ecsv"))
     columns = table.columns.items()
     types = {name: f"{column.dtype} {column.unit or ''}".strip() for name, column in columns}

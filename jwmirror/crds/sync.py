@@ -109,7 +109,7 @@ def sync_files(
     return _sync(client, paths, cache)
 
 
-def sums_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
+def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
     """Return name -> sha1 of references as CRDS lists them, without fetching them."""
     facts = client.facts(names)
     sums = {name: file.sha1 for name, file in facts.items() if file.sha1}

@@ -13,7 +13,7 @@ from jwmirror.core.errors import ArchiveError, RejectedError
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.request import DownloadedFile, DownloadRequest, DownloadState, receive_file
-from jwmirror.net.resume import PART_SUFFIX, remove_record
+from jwmirror.net.resume_record import PART_SUFFIX, remove_record
 
 LONGEST_NAME = 150  # characters of a file's name in quarantine
 

@@ -17,9 +17,9 @@ from urllib3.exceptions import HTTPError
 from jwmirror.core.errors import ArchiveError, WithheldError
 from jwmirror.core.files import BLOCK
 from jwmirror.core.model import Product
-from jwmirror.net import resume
+from jwmirror.net import resume_record
 from jwmirror.net.http import HttpClient, discard, error_words
-from jwmirror.net.resume import ResumeRecord
+from jwmirror.net.resume_record import ResumeRecord
 
 NO_ACCESS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 ANSWERS_TO_RANGE = (
@@ -55,7 +55,7 @@ class DownloadRequest:
             checksum=product.checksum,
             is_withheld=product.exclusive,
             release=product.release_date,
-            key=resume.resume_key(product),
+            key=resume_record.resume_key(product),
             version=product.fingerprint,
         )
 
@@ -103,11 +103,11 @@ class DownloadState:
 
     def read_record(self) -> ResumeRecord | None:
         """Return the record of the file on disk if it can be resumed."""
-        return resume.read_record(self.path, self.request.version, self.request.size)
+        return resume_record.read_record(self.path, self.request.version, self.request.size)
 
     def remove_file(self) -> None:
         """Remove the file and its record, so that the next request starts at the first byte."""
-        resume.remove_partial(self.path)
+        resume_record.remove_partial(self.path)
         self.reset_hashes()
 
     def add(self, piece: bytes, file: BinaryIO | None = None) -> None:
@@ -166,7 +166,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             length = str(record.size)
             state.add_file()
         else:
-            resume.remove_record(state.path)
+            resume_record.remove_record(state.path)
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
             client.receive(response, lambda piece: state.add(piece, file))
@@ -216,11 +216,11 @@ def _write_record(
     request, length = state.request, response.headers.get("Content-Length", "")
     etag = response.headers.get("ETag")
     size = int(length) if length.isascii() and length.isdigit() else 0
-    if not request.key or size < client.timeouts.keep_from or not resume.is_strong(etag):
+    if not request.key or size < client.timeouts.keep_from or not resume_record.is_strong(etag):
         return
     if request.size in (None, size):
         record = ResumeRecord(version=request.version, etag=etag, size=size)
-        resume.write_record(state.path, record)
+        resume_record.write_record(state.path, record)
 
 
 def open_response(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jwmirror.core.files import locked
 from jwmirror.core.model import Product
-from jwmirror.net.resume import PART_SUFFIX, RECORD_SUFFIX, resume_key
+from jwmirror.net.resume_record import PART_SUFFIX, RECORD_SUFFIX, resume_key
 
 LOCK = ".lock"
 ABANDONED_S = 7 * 86400.0  # without a write: then the folder of another host is removed, too

@@ -11,7 +11,7 @@ USUAL = 4 * 10**9  # bytes; exposures that need more make a batch smaller
 Group = list[Chain]  # of one exposure or association
 
 
-def cut(chains: Iterable[Chain], batch_size: int) -> dict[str, tuple[Chain, ...]]:
+def make_batches(chains: Iterable[Chain], batch_size: int) -> dict[str, tuple[Chain, ...]]:
     """Cut chains into batches of at most `batch_size` exposures (or associations).
 
     Batches are of about equal size, with fewer of the exposures that need much memory: these take

@@ -12,7 +12,7 @@ from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, Wait, 
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of, result_of
 from jwmirror.pipeline.parameters.resolution import effective_parameters
-from jwmirror.planning.batches import cut
+from jwmirror.planning.batches import make_batches
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.memory import stage_bytes
 from jwmirror.planning.resolvers import Resolvers
@@ -55,7 +55,7 @@ class PlanBuilder:
         return Plan(
             context=self.resolvers.context,
             engines=dict(self.engines),
-            batches=cut(self.chains, batch_size),
+            batches=make_batches(self.chains, batch_size),
             done=tuple(self.done),
             waits=tuple(self.waits),
             failures=tuple(self.failures),

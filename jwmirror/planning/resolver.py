@@ -14,7 +14,7 @@ from jwmirror.core.model import canonical, digest
 from jwmirror.core.model.parameters import PlainMapping, PlainValues
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.bestrefs import NO_RULE, mapping_of, read_pars_reference, rules_of
+from jwmirror.pipeline.crds_rules import NO_RULE, mapping_of, read_pars_reference, rules_of
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.parameters import checks, resolution
 from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
@@ -59,7 +59,7 @@ class Resolver(Protocol):
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """Return all parameters of a pipeline for an exposure, its references and hooks.
 
-        `requested` is the pipeline's part of resolution.effective. References of skipped steps
+        `requested` is the pipeline's part of resolution.effective_parameters. References of skipped steps
         are left out.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jwmirror.core.model import Derivation, Entry, Reason, Wait
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Explanation:
 
     generation: int
     entry: Entry
-    record: Record | None
+    record: ProvenanceRecord | None
     # full name of a parameter -> source of its value
     origins: dict[str, str] = field(default_factory=dict)
     note: str = ""  # why the origins are unknown

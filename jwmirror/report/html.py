@@ -10,7 +10,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
 from jwmirror.core.model.holding import Generation
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.run import Run
 from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step
@@ -82,7 +82,7 @@ def write_page(
     generation: Generation,
     entries: Sequence[Entry],
     run: Run,
-    provenance_lookup: Callable[[str], Record | None],
+    provenance_lookup: Callable[[str], ProvenanceRecord | None],
     locate: Callable[[str], Path],
     is_closed: bool,
 ) -> None:
@@ -130,7 +130,7 @@ def _text(value: object) -> str:
 
 
 def computed_results(
-    run: Run, provenance_lookup: Callable[[str], Record | None]
+    run: Run, provenance_lookup: Callable[[str], ProvenanceRecord | None]
 ) -> tuple[ComputedResult, ...]:
     """Return the results that a run computed, sorted by recipe, product and pipeline."""
     reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
@@ -152,7 +152,7 @@ def computed_results(
 
 
 def shared_derivations(
-    entries: Iterable[Entry], records: dict[str, Record]
+    entries: Iterable[Entry], records: dict[str, ProvenanceRecord]
 ) -> tuple[SharedDerivation, ...]:
     """Group results by recipe, pipeline, engine, parameters, references and hooks."""
     groups: dict[tuple[str, ...], dict[str, Derivation]] = {}

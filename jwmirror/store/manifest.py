@@ -196,7 +196,7 @@ def _chunk_values(chunk: pa.Array) -> list[Any]:
     return [None if index is None else values[index] for index in chunk.indices.to_pylist()]
 
 
-NEW, CHANGED, MARKED, GONE = "new", "changed", "marked", "gone"
+NEW, CHANGED, MARKED, REMOVED = "new", "changed", "marked", "gone"
 
 
 def compare_rows(
@@ -220,7 +220,7 @@ def compare_rows(
     changes = [
         *_changes(NEW, nothing, after.filter(pa.compute.is_null(there))),
         *_changes(CHANGED, was.filter(other_bytes), now.filter(other_bytes)),
-        *_changes(GONE, before.filter(pa.compute.is_null(back)), nothing),
+        *_changes(REMOVED, before.filter(pa.compute.is_null(back)), nothing),
     ]
     if old_origin == new_origin:
         marked = pa.compute.and_(same_bytes, pa.compute.invert(_all_equal(was, now)))
@@ -240,7 +240,7 @@ def count_file_changes(old: Entries, new: Entries) -> dict[str, int]:
         NEW: len(after) - len(now),
         CHANGED: changed,
         MARKED: len(now) - changed - _count(_all_equal(was, now)),
-        GONE: len(before) - len(was),
+        REMOVED: len(before) - len(was),
     }
 
 

@@ -9,7 +9,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.objects import Objects
 
 
@@ -24,7 +24,7 @@ class Provenance:
         """Return the path of a key's record, whether or not it exists."""
         return self.folder / f"{key}.json"
 
-    def read(self, key: str) -> Record | None:
+    def read(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key, whether or not its objects still exist; None if none does.
 
         Raises:
@@ -32,24 +32,24 @@ class Provenance:
         """
         path, step = self.path(key), "move it away, and the next run computes the result again"
         try:
-            record = read(path, Record, step)
+            record = read(path, ProvenanceRecord, step)
         except FileNotFoundError:
             return None
         if record.key != key:
             raise StoreError(f"provenance {path}: expected key {key}, found {record.key}.")
         return record
 
-    def recall(self, key: str) -> Record | None:
+    def recall(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key if all its objects are in the store, else None."""
         record = self.read(key)
         if record and all(self.objects.has(file.sha256, file.size) for file in record.files):
             return record
         return None
 
-    def of_product(self, pipeline: str, product: str) -> tuple[Record, ...]:
+    def of_product(self, pipeline: str, product: str) -> tuple[ProvenanceRecord, ...]:
         """Return the records of one product of one pipeline, newest first; read every record."""
         marks = [f'"pipeline":"{pipeline}"'.encode(), f'"product":"{product}"'.encode()]
-        records: list[Record] = []
+        records: list[ProvenanceRecord] = []
         for path in self.folder.glob("*.json"):
             with suppress(FileNotFoundError):  # pruned meanwhile
                 data = path.read_bytes()
@@ -59,7 +59,7 @@ class Provenance:
                     records.append(record)
         return tuple(sorted(records, key=lambda record: (record.made_at, record.key), reverse=True))
 
-    def keep(self, record: Record) -> Record:
+    def keep(self, record: ProvenanceRecord) -> ProvenanceRecord:
         """Durably record a result whose objects are in the store; return the record of its key.
 
         The first record of a key is kept, so that a key always names the same bytes. It is replaced
@@ -77,7 +77,7 @@ class Provenance:
         with as_store_error(f"record of result {record.key}", "its objects stay"):
             return self.recall(record.key) or self._written(record)
 
-    def _written(self, record: Record) -> Record:
+    def _written(self, record: ProvenanceRecord) -> ProvenanceRecord:
         """Write a record; return it, or the one that another process wrote meanwhile."""
         path = self.path(record.key)
         temporary = path.with_name(f".{record.key}.{os.getpid()}.{threading.get_ident()}")

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from jwmirror.core.model import Product
 from jwmirror.net.http import Timeouts
-from jwmirror.net.resume import resume_key
+from jwmirror.net.resume_record import resume_key
 from jwmirror_simulator.mast import Archive, faults
 from jwmirror_simulator.mast.faults import Fault
 from tests.reliability import quotas

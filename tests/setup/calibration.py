@@ -14,7 +14,7 @@ from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, Resul
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.worker import calibrate
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.identity import version_of
 from jwmirror.pipeline.usercode import hooks

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation, Entry, Result, ResultFile, digest, write
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -88,7 +88,7 @@ class SmallMirror:
         key = digest(derivation)
         sums = {row.filename: row.sha256 for row in self.rows.values()}
         inputs = tuple(replace(each, sha256=sums.get(each.name, "")) for each in derivation.inputs)
-        record = Record(
+        record = ProvenanceRecord(
             key=key,
             derivation=replace(derivation, inputs=inputs),
             files=(file,),

@@ -5,15 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import (
-    Chain,
-    Derivation,
-    Entry,
-    Plan,
-    Recipe,
-    ResultFile,
-    canonical,
-)
+from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine_versions, key_of
 from jwmirror.planning.builder import PlanBuilder

@@ -13,7 +13,7 @@ from random import Random
 from jwmirror.core.errors import LockedError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Entry, ResultFile, digest
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.prune import prune
@@ -64,7 +64,9 @@ def store_result(root: Path, name: str, data: bytes) -> Entry:
     file = ResultFile(filename=name, sha256=sha256, size=len(data), identity=sha256)
     key = digest(made)
     Provenance(root).keep(
-        Record(key=key, derivation=made, files=(file,), seconds=1.0, peak_memory=1, made_at="2026")
+        ProvenanceRecord(
+            key=key, derivation=made, files=(file,), seconds=1.0, peak_memory=1, made_at="2026"
+        )
     )
     path = f"recalibrated/deep/jw01345/o001/{name}"
     row = {"sha256": sha256, "size": len(data), "identity": sha256, "key": key}

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.model import Derivation, Entry, Input, ResultFile, Version, digest
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.run import Run
 from jwmirror.report.html import write_page
 from jwmirror.store.access import report_page
@@ -127,7 +127,7 @@ class Scene:
             hooks=(("own.hook", "5a" * 32),),
         )
         key = digest(derivation)
-        kept = Record(
+        kept = ProvenanceRecord(
             key=key, derivation=derivation, files=(file,), seconds=1, peak_memory=1, made_at=""
         )
         Provenance(self.root).keep(kept)

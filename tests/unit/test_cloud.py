@@ -12,7 +12,7 @@ from jwmirror.archive.cloud import GIVE_UP, bucket_path
 from jwmirror.archive.transfer import Fetched, Transfer
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.http import Timeouts
-from jwmirror.net.resume import ResumeRecord, resume_key, write_record
+from jwmirror.net.resume_record import ResumeRecord, resume_key, write_record
 from jwmirror_simulator.mast import TOKEN, Archive
 from jwmirror_simulator.mast.bucket import Bucket, serve_bucket
 from jwmirror_simulator.mast.toy_files import toy_fits

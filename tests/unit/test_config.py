@@ -11,8 +11,8 @@ from astropy.io import fits
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Selection
-from jwmirror.services.configure.load import load_config as load
-from jwmirror.services.configure.load import parse_config as parse
+from jwmirror.services.configure.checked_config import load_checked_config as load
+from jwmirror.services.configure.checked_config import parse_checked_config as parse
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
-from jwmirror.services.configure.load import parse_config as parse
+from jwmirror.services.configure.checked_config import parse_checked_config as parse
 
 OLD = """
 name = "Detector1Pipeline"

@@ -15,18 +15,10 @@ import asdf
 import pytest
 from astropy.io import fits
 
-from jwmirror.core.model import (
-    Derivation,
-    Entry,
-    Recipe,
-    Result,
-    ResultFile,
-    Where,
-    digest,
-)
+from jwmirror.core.model import Derivation, Entry, Recipe, Result, ResultFile, Where, digest
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline import derivation as derivations
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.planning import resolver as references
 from jwmirror.planning.builder import PlanBuilder

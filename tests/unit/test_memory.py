@@ -8,7 +8,7 @@ import pytest
 from jwmirror.core.model import Chain, Derivation, Input, canonical
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.planning import memory
-from jwmirror.planning.batches import cut
+from jwmirror.planning.batches import make_batches
 from tests.setup import records
 
 GB = 10**9
@@ -106,7 +106,9 @@ def test_batches_hold_fewer_of_what_is_large():
     small = [chain_of_size(f"s{n}", 0) for n in range(4)]
     large = [chain_of_size(f"l{n}", 9 * GB) for n in range(4)]
 
-    found = [[each.product for each in batch] for batch in cut([*small, *large], 4).values()]
+    found = [
+        [each.product for each in batch] for batch in make_batches([*small, *large], 4).values()
+    ]
 
     assert [name for batch in found for name in batch] == [each.product for each in small + large]
     assert list(map(len, found)) == [3, 2, 1, 2]

@@ -24,7 +24,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.association import Association
 from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.maintenance import Pin
-from jwmirror.core.model.plan import PlansAhead, Published, Record
+from jwmirror.core.model.plan import PlansAhead, ProvenanceRecord, Published
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.retention import Tombstone
@@ -196,7 +196,7 @@ def test_records_of_runs_are_read(mirror):
         ("generations/*/generation.json", Generation, 3),
         ("generations/*/pruned.json", Tombstone, 1),
         ("pins/*.json", Pin, 1),
-        ("provenance/*.json", Record, 12),
+        ("provenance/*.json", ProvenanceRecord, 12),
         ("receipts/fetch/*.json", Receipt, 5),
         ("receipts/inputs/*.json", Version, 1),
         ("receipts/associations/*.json", tuple[Association, ...], 1),

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.pipeline.registry import PIPELINES
-from jwmirror.services.configure.load import parse_config as parse
+from jwmirror.services.configure.checked_config import parse_checked_config as parse
 from jwmirror.services.configure.params import parameter_groups
 
 

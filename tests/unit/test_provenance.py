@@ -7,7 +7,7 @@ import pytest
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import ResultFile
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from tests.setup.records import derivation
@@ -21,12 +21,12 @@ def provenance(tmp_path: Path) -> Provenance:
     return Provenance(tmp_path / "mirror")
 
 
-def stored_record(provenance: Provenance, data: bytes) -> Record:
+def stored_record(provenance: Provenance, data: bytes) -> ProvenanceRecord:
     """A record of one file that is in the store."""
     file = provenance.objects.incoming / "made"
     file.write_bytes(data)
     sha256 = provenance.objects.take(file)
-    return Record(
+    return ProvenanceRecord(
         key=KEY,
         derivation=derivation(
             parameters={"steps": {"jump": {"rejection_threshold": 5.0, "skip": False}}},

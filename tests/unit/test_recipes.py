@@ -6,8 +6,8 @@ from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import effective_parameters
-from jwmirror.services.configure.load import load_config as load
-from jwmirror.services.configure.load import parse_config as parse
+from jwmirror.services.configure.checked_config import load_checked_config as load
+from jwmirror.services.configure.checked_config import parse_checked_config as parse
 
 VALUES = {  # of an exposure's header, by key of a where-block
     "program": "01345",

@@ -12,7 +12,7 @@ from stpipe._config import StepConfig
 
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import sha256_of
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import FILES
 from jwmirror.pipeline.registry import idle_steps, pipeline_class

@@ -12,9 +12,9 @@ import pytest
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.client import CrdsClient
-from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
+from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 
@@ -246,7 +246,7 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
 
 def test_sums_are_told_without_a_download(server, cache):
     """What CRDS says of a file is what a sync of it finds."""
-    told = sums_of(CrdsClient(server.url, HASTY), [FLAT])
+    told = sha1s_of(CrdsClient(server.url, HASTY), [FLAT])
 
     assert server.fetched(FLAT) == 0
     assert told == sync(server, cache, FLAT)

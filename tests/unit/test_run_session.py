@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from jwmirror.core.model import Plan, write
-from jwmirror.services.run.session import RUN_ID, RunSession, checked_config, memory_mb
+from jwmirror.services.run.session import RUN_ID, RunSession, config_or_exit, memory_mb
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from tests.setup import records
 
@@ -70,7 +70,7 @@ def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):
 def test_mistakes_in_the_config_end_the_call_with_code_2(capsys):
     """All of them are printed."""
     with pytest.raises(SystemExit) as ended:
-        checked_config({"programs": [], "mirrors": "x"}, check_steps=False)
+        config_or_exit({"programs": [], "mirrors": "x"}, check_steps=False)
 
     assert ended.value.code == 2
     assert "Mistakes in the config:\n" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.model import Product
-from jwmirror.net.resume import ResumeRecord, resume_key, write_record
+from jwmirror.net.resume_record import ResumeRecord, resume_key, write_record
 from jwmirror.net.staging import ABANDONED_S, staging_folder
 
 RATE = Product(

@@ -168,7 +168,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class ProvenanceRecord:
     """Provenance of one result: its derivation, whose sha256 is the key, and its files."""
 
     key: str

@@ -125,14 +125,18 @@ def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
     mistakes = [_tie(recipe.name, path, *ties[path]) for path in ties if path not in settings]
     if mistakes:
         raise ConfigError(mistakes)
-    functions = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
+    functions = between.function_parameters(
+        recipe.between, headers.header_value(header, "exp_type")
+    )
     values = {path: value for path, (_, value) in ranked.items()}
     return _tree(values | settings | functions)
 
 
 def parameter_layers(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a recipe's parameters for an exposure by source, in normal form; later ones win."""
-    functions = between.parameters_for(recipe.between, headers.header_value(header, "exp_type"))
+    functions = between.function_parameters(
+        recipe.between, headers.header_value(header, "exp_type")
+    )
     yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | functions)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
         if applies(block, header):

@@ -32,7 +32,7 @@ ALLOWED = tuple(f"{first}..{second}" for first, nexts in FOLLOWS.items() for sec
 log = logging.getLogger(__name__)
 
 
-def parameters_for(
+def function_parameters(
     between: Mapping[str, Sequence[str]], exp_type: str
 ) -> dict[tuple[str, str, str], list[str]]:
     """Return the functions for exposures of a type, as parameters of the second pipelines."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from jwmirror.archive.selection import select_products
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Listing, Product, Recipe, Selection
-from jwmirror.services.configure.load import load_config
+from jwmirror.services.configure.checked_config import load_checked_config
 
 ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
 
@@ -25,7 +25,7 @@ class ConfigCheck:
 def check_config(path: Path, settings: Sequence[str] = ()) -> ConfigCheck:
     """Check a config file with `settings` (recipe.pipeline.step.parameter=value) applied."""
     try:
-        config = load_config(path, settings)
+        config = load_checked_config(path, settings)
     except ConfigError as error:
         return ConfigCheck(mistakes=tuple(error.mistakes))
     return ConfigCheck(

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from jwmirror.core.jsonio import canonical, parse
 from jwmirror.core.model import Derivation, Entry, Reason
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.pipeline.derivation import differences
 from jwmirror.store.provenance import Provenance
@@ -83,7 +83,7 @@ class ChangeReasons:
         return {"CRDS_CTX": entry.context, **(_versions(record) if record else {})}
 
 
-def _versions(record: Record) -> dict[str, str]:
+def _versions(record: ProvenanceRecord) -> dict[str, str]:
     return {"CAL_VER": record.derivation.engine.get("jwst", ""), "DATE": record.made_at}
 
 

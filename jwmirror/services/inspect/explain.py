@@ -11,7 +11,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
 from jwmirror.core.model import UPSTREAM
 from jwmirror.report.explanation import Explanation, RecipePreview
-from jwmirror.services.configure.load import load_config
+from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.services.inspect.preview import resolvers_of_config
 from jwmirror.services.inspect.recipe_preview import (
@@ -93,7 +93,7 @@ def _are_raw(files: Sequence[Explanation]) -> bool:
 def _load(config_file: Path, settings: Sequence[str]) -> tuple[Config | None, str]:
     """Return the config, or what is wrong with it; wrong `settings` are an error."""
     try:
-        return load_config(config_file, settings), ""
+        return load_checked_config(config_file, settings), ""
     except ConfigError as error:
         if settings:
             raise

@@ -12,16 +12,7 @@ from msgspec import structs
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.model import (
-    UPSTREAM,
-    Chain,
-    Plan,
-    Poll,
-    Reason,
-    Recipe,
-    References,
-    Wait,
-)
+from jwmirror.core.model import UPSTREAM, Chain, Plan, Poll, Reason, Recipe, References, Wait
 from jwmirror.core.model.run import Run
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences

@@ -8,7 +8,7 @@ from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.planning.origins import origins
+from jwmirror.planning.parameter_sources import parameter_sources
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
 from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
@@ -101,7 +101,7 @@ def parameter_origins(
             f"{root}{UNCAL} is not in the mirror, so the sources of parameters are not known.",
         )
     try:
-        return origins(derivation, recipe, header, resolvers.of(recipe.python)), ""
+        return parameter_sources(derivation, recipe, header, resolvers.of(recipe.python)), ""
     except JwmirrorError as error:
         return {}, str(error)
 

@@ -30,10 +30,10 @@ def mirror_status(
     run = last_run(root)
     preview = None
     if run is not None and config_file is not None:
-        from jwmirror.services.configure.load import load_config
+        from jwmirror.services.configure.checked_config import load_checked_config
         from jwmirror.services.inspect.preview import preview_run  # imports jwst: seconds
 
-        preview = preview_run(root, run, load_config(config_file, settings), context)
+        preview = preview_run(root, run, load_checked_config(config_file, settings), context)
     owner = lock_note(root, RUN_LOCK)
     return build_status(
         str(root),

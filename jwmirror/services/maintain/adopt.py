@@ -12,7 +12,7 @@ from jwmirror.core.model.maintenance import AdoptionReport
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.staging import staging_folder
 from jwmirror.pipeline.identity import version_of
-from jwmirror.services.configure.load import load_config
+from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
 from jwmirror.store.maintenance.adopt import adopt, check_folder
@@ -31,7 +31,7 @@ def adopt_folder(
         StoreError: there is no such folder.
         LockedError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
-    config = load_config(config_file)
+    config = load_checked_config(config_file)
     check_folder(folder)  # before MAST is asked
     root = config.mirror
     import_files = partial(adopt, root, folder, describe=version_of, check=check_readable)

@@ -6,7 +6,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.model import References
 from jwmirror.crds.bundle import ReferenceBundle, write_bundle
-from jwmirror.services.configure.load import load_config
+from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.inspect.preview import unpublished_poll
 from jwmirror.services.run.references import FOLLOW, sync_references
 from jwmirror.store.runs import last_references, last_run
@@ -21,7 +21,7 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
     Raises:
         ReferencesError: no run has synced references, CRDS cannot be asked, or `to` exists.
     """
-    config = load_config(config_file)
+    config = load_checked_config(config_file)
     references = _sync(config) if sync else last_references(config.mirror)
     if references is None or not references.context:
         raise ReferencesError(

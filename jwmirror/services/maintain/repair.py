@@ -10,7 +10,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
 from jwmirror.core.model.maintenance import RepairReport
 from jwmirror.net.staging import staging_folder
-from jwmirror.services.configure.load import load_config
+from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.store.maintenance.repair import Arrival, Refetch, preview_repair, repair
 from jwmirror.store.objects import Objects
 
@@ -31,7 +31,7 @@ def repair_mirror(
         return preview_repair(root, full)
     if config_file is None:
         return repair(root, full, wait_s=wait_s)
-    config = load_config(config_file)
+    config = load_checked_config(config_file)
     return repair(root, full, _refetch_from(root, config), config.group, wait_s)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jwmirror.core.model import Poll, Recipe, References, Settling
 from jwmirror.crds.client import CrdsClient
-from jwmirror.crds.sync import resolve_context, sums_of, sync_files, sync_mappings
-from jwmirror.pipeline.bestrefs import crds_environment
+from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
+from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.planning.plan import wanted
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, load_holdings
@@ -57,7 +57,7 @@ def preview_references(
     context = resolve_context(client, policy, cache)
     names = _needed(client, context, cache, holdings, recipes)
     small = [name for name in names if PARAMETERS in name]
-    files = sums_of(client, set(names) - set(small)) | sync_files(client, small, context, cache)
+    files = sha1s_of(client, set(names) - set(small)) | sync_files(client, small, context, cache)
     return References(context=context, server=url, files=files)
 
 

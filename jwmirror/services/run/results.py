@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation, ResultFile
-from jwmirror.core.model.plan import Cost, Output, Record
+from jwmirror.core.model.plan import Cost, Output, ProvenanceRecord
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
@@ -59,7 +59,7 @@ class ResultStore:
             ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
             for path, sha256, size, output in zip(paths, stored, sizes, outputs, strict=True)
         )
-        record = Record(
+        record = ProvenanceRecord(
             key=key_of(derivation),
             derivation=derivation,
             files=tuple(files),

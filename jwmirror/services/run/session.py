@@ -15,20 +15,20 @@ from jwmirror.core.errors import ConfigError, LockedError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
 from jwmirror.planning.memory import job_bytes
-from jwmirror.services.configure.load import parse_config
+from jwmirror.services.configure.checked_config import parse_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles
 
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
 
-def checked_config(raw: Mapping[str, Any], check_steps: bool) -> Config:
+def config_or_exit(raw: Mapping[str, Any], check_steps: bool) -> Config:
     """Return the config as records; if it has mistakes, print them and exit with code 2.
 
     `check_steps`: check parameters of steps against stpipe's specs, which takes seconds.
     """
     try:
-        return parse_config(dict(raw), check_steps)
+        return parse_checked_config(dict(raw), check_steps)
     except ConfigError as error:
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)

@@ -19,7 +19,7 @@ from jwmirror.core.files import sync_path
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
-from jwmirror.core.model.plan import Record
+from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.access import report_page
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import MirrorLock, both_locks
@@ -169,7 +169,7 @@ def _unneeded_records(
             yield key
 
 
-def _ancestry(records: Mapping[str, Record], keys: Collection[str]) -> set[str]:
+def _ancestry(records: Mapping[str, ProvenanceRecord], keys: Collection[str]) -> set[str]:
     """Return the keys, and those of all results that they were made from."""
     makers: dict[str, list[str]] = {}
     for key, record in records.items():

@@ -8,12 +8,12 @@ from jwmirror.config.load import Config, build_config, read_config
 from jwmirror.config.recipes import Checker
 
 
-def load_config(path: Path, settings: Sequence[str] = ()) -> Config:
+def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
     """Return the config in a YAML file, as config.load.read_config."""
     return read_config(path, settings, _checker_of)
 
 
-def parse_config(raw: Any, check_parameters: bool = True) -> Config:
+def parse_checked_config(raw: Any, check_parameters: bool = True) -> Config:
     """Return the config that `raw` describes, as config.load.build_config."""
     return build_config(raw, _checker_of if check_parameters else None)
 

@@ -7,7 +7,7 @@ from jwmirror.pipeline.parameters.resolution import effective_parameters, parame
 from jwmirror.planning.resolver import Resolver
 
 
-def origins(
+def parameter_sources(
     derivation: Derivation, recipe: Recipe, header: str, resolver: Resolver
 ) -> dict[str, str]:
     """Return the origin of each parameter of a result by its full name (jump.maximum_cores).
