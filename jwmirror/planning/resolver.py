@@ -59,7 +59,7 @@ class Resolver(Protocol):
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """Return all parameters of a pipeline for an exposure, its references and hooks.
 
-        `requested` is the pipeline's part of resolution.effective_parameters. References of skipped steps
+        `requested` is the pipeline's part of `effective_parameters`. References of skipped steps
         are left out.
 
         Raises:

@@ -18,6 +18,7 @@ from jwmirror.report.status import Status, build_status, count_files, describe_r
 
 MAX_ROWS = 200  # of a table; the command line lists all
 MAX_PICTURES = 24
+ProvenanceLookup = Callable[[str], ProvenanceRecord | None]  # of a key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def write_page(
     generation: Generation,
     entries: Sequence[Entry],
     run: Run,
-    provenance_lookup: Callable[[str], ProvenanceRecord | None],
+    provenance_lookup: ProvenanceLookup,
     locate: Callable[[str], Path],
     is_closed: bool,
 ) -> None:
@@ -129,9 +130,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else canonical(value)
 
 
-def computed_results(
-    run: Run, provenance_lookup: Callable[[str], ProvenanceRecord | None]
-) -> tuple[ComputedResult, ...]:
+def computed_results(run: Run, provenance_lookup: ProvenanceLookup) -> tuple[ComputedResult, ...]:
     """Return the results that a run computed, sorted by recipe, product and pipeline."""
     reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
     results = {result.key: result for receipt in run.computed for result in receipt.results}

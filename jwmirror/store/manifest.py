@@ -29,7 +29,7 @@ class Entries(Sequence[Entry]):
     Equal to any sequence of equal entries.
     """
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # equal to any sequence, so it has no hash
 
     def __init__(self, table: pa.Table):
         self.table = table
@@ -60,7 +60,7 @@ class Entries(Sequence[Entry]):
     def __repr__(self) -> str:
         return f"Entries({len(self)} rows)"
 
-    def column(self, name: str) -> list[Any]:
+    def column(self, name: str) -> list[Any]:  # of the type that SCHEMA gives the column
         """Return the values of one column, row by row, without building entries."""
         return _values(self.table[name])
 
@@ -182,12 +182,12 @@ def _decoded(table: pa.Table) -> Iterator[Entry]:
         yield entry
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def _values(column: pa.ChunkedArray) -> list[Any]:  # as in `column`
     """Return a column as Python values; the values of a dictionary column are shared."""
     return [value for chunk in column.chunks for value in _chunk_values(chunk)]
 
 
-def _chunk_values(chunk: pa.Array) -> list[Any]:
+def _chunk_values(chunk: pa.Array) -> list[Any]:  # as in `column`
     if not pa.types.is_dictionary(chunk.type):
         return list(chunk.to_pylist())
     if len(chunk) < len(chunk.dictionary):

@@ -241,10 +241,8 @@ class Objects:
             return False
         except PermissionError:  # of another user, and only that user can remove it
             pass
-        if not self.has(sha256, size):
-            return False
         try:
-            return sha256_of(Path(path)) == sha256
+            return self.has(sha256, size) and sha256_of(Path(path)) == sha256
         except PermissionError:  # exclusive, and of another user: do not replace it
             return True
         except OSError:  # removed meanwhile, or the disk cannot read it any more

@@ -36,3 +36,30 @@ def test_each_dependency_has_a_reason(group):
     packages = {re.match(r"[A-Za-z0-9-]+", line)[0] for line in requirements[group]}
 
     assert packages - named == set()
+
+
+def locked():
+    """Package -> version, of envs/jwmirror.lock."""
+    text = (ROOT / "envs" / "jwmirror.lock").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.M))
+
+
+def test_conda_file_names_the_versions_of_the_lock():
+    """Whoever runs with --sdm conda gets the packages that pip users and the tests get."""
+    conda = yaml.safe_load((ROOT / "envs" / "jwmirror.yaml").read_text())
+    pip = next(each["pip"] for each in conda["dependencies"] if isinstance(each, dict))
+
+    named = dict(each.split("==") for each in pip)
+    needed = {re.match(r"[a-z0-9-]+", each)[0] for each in PROJECT["dependencies"]}
+
+    assert set(named) == needed
+    assert named == {name: locked()[name] for name in named}
+
+
+def test_lock_is_hashed_and_names_no_index():
+    """Every package in the lock has a hash, and none a place to get it from."""
+    text = (ROOT / "envs" / "jwmirror.lock").read_text()
+
+    assert len(locked()) > 50
+    assert text.count("==") <= text.count("--hash=sha256:")
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
