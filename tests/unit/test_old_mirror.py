@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,8 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
 from tests.setup.command_line import answer
+from tests.setup.old_mirror import unpack
 
-PACKED = Path(__file__).parents[1] / "fixtures" / "mirror-0.1.tar.xz"
 EXPOSURE = "jw01345001001_02101_00002_nrcb1"  # of observation 1; reprocessed before generation 3
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub64p"
 UPSTREAM = "upstream/jw01345/o001/"
@@ -46,13 +45,6 @@ IMAGE3 = "3293a7a5fce5ccb5dc262be1248cd16c4084d728bf203118d1b5040335fd6fee"
 UNCAL = "3031180bf36de4717503c432a6cbb7c913df704329213b96c6858ed1813b8d6a"
 RATE = "a91aaaa7405481c756ffa1d39cc3cc61e0818303dd335192c712175aa74df719"
 FIX = "f3b5e999d4f2d1029f1770ec3609c0d55cc050b15a79842e7c500011af5d600b"
-
-
-def unpack(into: Path) -> Path:
-    """The folder with the mirror of version 0.1 and what it was made from, unpacked there."""
-    with tarfile.open(PACKED) as packed:
-        packed.extractall(into, filter="tar")  # modes and relative links stay
-    return into
 
 
 @pytest.fixture
