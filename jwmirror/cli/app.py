@@ -49,6 +49,9 @@ class CommandTable(TyperGroup):
             for module in modules:
                 import_module(f"jwmirror.cli.{module}")
             self.commands = get_group(app).commands
+            for option in (each for command in self.commands.values() for each in command.params):
+                if getattr(option, "is_flag", False):
+                    option.metavar = ""  # else typer shows `<bool>`, though a flag has no value
         return self.commands.get(cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from jwmirror.config.yaml_files import read_yaml
+from jwmirror.config.yaml_files import ADVICE, read_yaml
 from jwmirror.core.errors import ConfigError
 
 CONFIG = Path("config/config.yaml")
+MIRROR = "Folder of a mirror. Without --config, the config of its last run is used."
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help=f"Config file (default: {CONFIG}).")
 ]
-Mirror = Annotated[
-    Path | None, typer.Option(help="Folder of the mirror, instead of the one in the config.")
-]
+Mirror = Annotated[Path | None, typer.Option(help=MIRROR)]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -37,7 +36,7 @@ Wait = Annotated[
 GenerationName = Annotated[
     str, typer.Argument(metavar="GEN", help="Number of a generation, name of a pin, or `current`.")
 ]
-FILE = typer.Argument(metavar="FILE", help="A file name, or a path in the view.")
+FILE = typer.Argument(metavar="FILE", help="A file name, or its path below mirror/current/.")
 TargetFolder = Annotated[Path, typer.Option("--to", help="Folder to write: new or empty.")]
 
 
@@ -55,7 +54,7 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
             raise ConfigError([f"--mirror {mirror.absolute()}: {why}"])
         return mirror
     path = config or CONFIG
-    content = read_yaml(path)
+    content = read_yaml(path, f"{ADVICE}, or the folder of a mirror with --mirror FOLDER")
     name = content.get("mirror", "mirror") if isinstance(content, dict) else "mirror"
     if not isinstance(name, str):
         raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])

@@ -160,7 +160,8 @@ def _describe_error(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties":
         allowed = list(of_schema["properties"])
         extra = sorted(set(found) - set(allowed), key=str)
-        return "\n".join(f"{where}: {_unknown_key(key, allowed)}" for key in extra)
+        prefix, suffix = (f"{where}: ", "") if error.absolute_path else ("", " at the top level")
+        return "\n".join(f"{prefix}{_unknown_key(key, allowed, suffix)}" for key in extra)
     if error.validator == "required":
         return f"{where}: missing key {', '.join(key for key in rule if key not in found)}"
     if error.validator == "enum":
@@ -174,11 +175,11 @@ def _describe_error(error: jsonschema.ValidationError) -> str:
     return f"{where}: {error.message}"
 
 
-def _unknown_key(key: str, allowed: list[str]) -> str:
+def _unknown_key(key: str, allowed: list[str], suffix: str) -> str:
     """Return words for a key that does not exist, but perhaps belongs into `parameters`."""
     if "parameters" in allowed and key in PIPELINES:
         return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
-    return unknown_name("key", key, allowed)
+    return unknown_name("key", key, allowed, suffix)
 
 
 def _other_case(pattern: str, text: str) -> str:

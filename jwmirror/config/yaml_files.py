@@ -7,13 +7,14 @@ import yaml
 
 from jwmirror.core.errors import ConfigError
 
+ADVICE = "go to the folder of your config, or give the file with --config FILE"
 
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file; ConfigError if it cannot be read."""
+
+def read_yaml(path: Path, advice: str = ADVICE) -> Any:
+    """Return the content of a YAML file; ConfigError, with advice, if it cannot be read."""
     try:
         return yaml.safe_load(path.read_text())
     except OSError as err:
-        advice = "name a config with --config (or only a mirror, with --mirror)"
         why = f"{err.strerror}; the current folder is {Path.cwd()}; {advice}"
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         mark = getattr(err, "problem_mark", None)

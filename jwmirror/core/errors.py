@@ -104,7 +104,7 @@ def suggest(name: object, names: Iterable[object], most: int = 1, least: float =
     return [by_lower[lower] for lower in near]
 
 
-def unknown_name(kind: str, name: object, allowed: Collection[object]) -> str:
+def unknown_name(kind: str, name: object, allowed: Collection[object], where: str = "") -> str:
     """Return words for a name that does not exist: the nearest one, and those that are allowed."""
     if not allowed:
         return f"unknown {kind} {name!r}; no other {kind} is defined"
@@ -116,4 +116,4 @@ def unknown_name(kind: str, name: object, allowed: Collection[object]) -> str:
     listed = f"allowed are {', '.join(names)}"
     if len(names) > MAX_LISTED:
         listed = "" if near else f"similar are {', '.join(suggest(name, names, 10, 0.0))}"
-    return f"unknown {kind} {name!r}; {hint}{listed}".rstrip()
+    return f"unknown {kind} {name!r}{where}; {hint}{listed}".rstrip()

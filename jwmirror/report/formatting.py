@@ -6,7 +6,12 @@ from datetime import datetime
 from rich.table import Table
 from rich.text import Text
 
+from jwmirror.core.model import Reason
+from jwmirror.core.model.holding import GONE, HELD
+
+STATES = {HELD: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
+KINDS = {"marked": "changed in status"}  # kinds of changes, where a page has other words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -31,14 +36,20 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed against its parent: +3 ~2 -1 (4 marked)."""
+    """Return what a generation changed against its parent: +3 ~2 -1 (4 changed in status)."""
     signs = " ".join(
         f"{sign}{counts[kind]}"
         for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
         if counts.get(kind)
     )
-    marked = f"({counts['marked']} marked)" if counts.get("marked") else ""
+    marked = f"({counts['marked']} {KINDS['marked']})" if counts.get("marked") else ""
     return f"{signs} {marked}".strip() or "no difference"
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a reason in words; of a changed state, only the words for the states."""
+    old, new = (STATES.get(value, value) for value in (reason.old, reason.new))
+    return f"{old} -> {new}" if reason.what == "state" else str(reason)
 
 
 def empty_table(title: str, *columns: str, whole: Collection[str] = ()) -> Table:

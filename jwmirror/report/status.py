@@ -141,10 +141,19 @@ def build_status(
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=preview.notes if preview else (),
+        notes=(*_note_on_rollback(generation, run), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         at_work=at_work,
     )
+
+
+def _note_on_rollback(generation: Generation | None, run: Run) -> Iterator[str]:
+    if generation and run.published and generation.number != run.published.generation:
+        yield (
+            f"after a rollback, generation {generation.number} is the current one, instead of "
+            f"{run.published.generation} of the last run: the next run brings back what MAST and "
+            "the config ask for."
+        )
 
 
 def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:

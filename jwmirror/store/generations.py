@@ -53,8 +53,8 @@ class StoredGeneration(Generation):
     def _checked_manifest(self) -> Path:
         if self.is_pruned:
             raise StoreError(
-                f"generation {self.number} was pruned; only {self.folder / HEAD} is left; "
-                "`jwmirror log` lists the others."
+                f"generation {self.number} was pruned: its files are no longer known. Choose one "
+                "that `jwmirror log` does not mark as pruned."
             )
         path = self.folder / MANIFEST
         found = sha256_of(path) if path.is_file() else "no file"
@@ -92,7 +92,10 @@ class Generations:
         """Return the current generation. StoreError before the first publication."""
         generation = self.current()
         if generation is None:
-            raise StoreError(f"{self.root}: nothing is mirrored yet; run `snakemake` to fill it.")
+            raise StoreError(
+                f"{self.root.resolve()} holds no mirror yet. `snakemake` fills the mirror that the "
+                "config names."
+            )
         return generation
 
     def read(self, number: int) -> StoredGeneration:
@@ -102,8 +105,8 @@ class Generations:
             step = "restore it from a copy of the mirror"
             head = jsonio.read(folder / HEAD, Generation, step)
         except FileNotFoundError as err:
-            why = f"there is no {folder / HEAD}; `jwmirror log` lists those that exist"
-            raise StoreError(f"generation {number}: {why}.") from err
+            why = f"there is no generation {number}; `jwmirror log` lists the generations."
+            raise StoreError(why) from err
         return StoredGeneration(**vars(head), folder=folder)
 
     def read_unpruned(self, number: int) -> StoredGeneration:
@@ -250,7 +253,7 @@ class Generations:
         if missing:
             path, sha256, size = missing[0]
             raise StoreError(
-                f"{len(missing)} of {len(rows)} objects are missing or short, such as "
+                f"{len(missing)} of {len(rows)} stored files are missing or short, such as "
                 f"{self.objects.path(sha256)} ({size} bytes) for {path}; nothing was published; "
                 "use `jwmirror verify --repair`, or restore them from a copy of the mirror."
             )

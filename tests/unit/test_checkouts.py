@@ -148,7 +148,7 @@ def test_an_object_that_is_missing_is_told(mirror, tmp_path):
     first = Generations(mirror).read(1).entries()[0]
     Objects(mirror).path(first.sha256).unlink()
 
-    with pytest.raises(StoreError, match="1 of 2 objects are missing"):
+    with pytest.raises(StoreError, match="1 of 2 stored files are missing"):
         check_out(mirror, 1, tmp_path / "old", "copy")
 
     assert not (tmp_path / "old").exists()

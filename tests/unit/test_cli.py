@@ -89,7 +89,7 @@ def test_the_version_is_told():
 
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
-    assert "run `snakemake` to fill it" in run("status", "--mirror", tmp_path)
+    assert "`snakemake` fills the mirror" in run("status", "--mirror", tmp_path)
 
 
 def test_status_tells_who_is_at_work(small_mirror):
@@ -159,7 +159,7 @@ def test_log_lists_generations_newest_first(small_mirror):
 
 def test_log_of_an_empty_mirror(tmp_path):
     """No generation yet is no error."""
-    assert "nothing is mirrored yet" in run("log", "--mirror", tmp_path)
+    assert "holds no mirror yet" in run("log", "--mirror", tmp_path)
 
 
 def test_explain_tells_the_pedigree_of_an_upstream_file(small_mirror):

@@ -53,10 +53,10 @@ def test_two_generations_are_compared_file_by_file(mirror):
     """New, changed, marked and gone, each with why."""
     page = " ".join(run_diff("1", "current", "--mirror", mirror.root).split())
 
-    assert "generation 1 -> generation 2: 1 new, 2 changed, 1 marked, 1 gone" in page
+    assert "generation 1 -> generation 2: 1 new, 2 changed, 1 changed in status, 1 gone" in page
     assert f"{UPSTREAM} [CAL_VER: 1.18.0 -> 1.19.0; CRDS_CTX: jwst_1322.pmap -> jwst" in page
     assert f"{DEEP} [equal science content; image2: jump.rejection_threshold: 4.0 -> 5.0]" in page
-    assert "same_pool.csv [state: held -> vanished]" in page
+    assert "same_pool.csv [listed at MAST -> no longer listed]" in page
 
 
 def test_a_difference_as_json(mirror):
@@ -156,7 +156,7 @@ def test_a_file_of_one_side_only(mirror):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("1", "9"), "generation 9: there is no"),
+        (("1", "9"), "there is no generation 9"),
         (
             ("deep", "2"),
             "a pin (no pins exist) or `current`; a recipe of the current generation is :deep",

@@ -65,7 +65,7 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         (
             {"image3": {"tweakreg": {"searchrad": "far"}}},
             "image3.tweakreg.searchrad",
-            "expected a number (default 2.0); the value",
+            "expected a number (default 2.0).",
         ),
         (
             {"image3": {"tweakreg": {"fitgeometry": "x"}}},

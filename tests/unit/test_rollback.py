@@ -82,7 +82,7 @@ def test_a_generation_that_lost_an_object_is_not_gone_back_to(mirror):
     Objects(mirror).path(lost.sha256).unlink()
     before = seen(mirror)
 
-    with pytest.raises(StoreError, match="1 of 2 objects are missing"):
+    with pytest.raises(StoreError, match="1 of 2 stored files are missing"):
         roll_back(mirror, 2)
 
     assert seen(mirror) == before
@@ -148,7 +148,7 @@ def test_what_is_not_there_has_no_name(mirror):
         add_pin(mirror, "paper", 9)
     with pytest.raises(StoreError, match=r"a pin \(no pins exist\) or `current`"):
         generation_named(mirror, "paper")
-    with pytest.raises(StoreError, match=r"generation 9: .* `jwmirror log` lists"):
+    with pytest.raises(StoreError, match=r"no generation 9; `jwmirror log` lists"):
         generation_named(mirror, "9")
     with pytest.raises(StoreError, match="it does not exist"):
         remove_pin(mirror, "paper")

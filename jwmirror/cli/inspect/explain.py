@@ -24,8 +24,8 @@ def explain_command(
 ) -> None:
     """Show where a file comes from: its pedigree at MAST, or its recipe, parameters and inputs.
 
-    If the recipe has not made the file yet, or with --set, show what the next run would do. Where
-    each parameter value comes from is shown only if the config is known, not with only --mirror.
+    If the recipe has not made the file yet, or with --set, show what the next run would do. With
+    --mirror but without --config, the source of each value is not shown.
     """
     root = options.find_mirror(mirror, config)
     explained = explain_file(

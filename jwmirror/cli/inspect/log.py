@@ -17,8 +17,8 @@ def log_command(
 ) -> None:
     """List the generations, newest first, and what each changed; or the versions of FILE.
 
-    Each version of FILE is shown with the reason why it differs from the one before. Pruned
-    generations are listed, too.
+    Each version of FILE is shown with the reason why it differs from the one before. Without FILE,
+    pruned generations are listed, too; with FILE, they are not searched.
     """
     root = options.find_mirror(mirror, config)
     if file is None:

@@ -22,8 +22,8 @@ def status_command(
 ) -> None:
     """Show what the mirror contains, what changed at MAST, what is out of date, and what failed.
 
-    Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run
-    (or with only --mirror): the state after the last run, ignoring later edits of the config.
+    Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run,
+    or with --mirror but without --config, later edits of the config are ignored.
     """
     root = options.find_mirror(mirror, config)
     config_file = None if by_last_run else options.find_config(mirror, config)

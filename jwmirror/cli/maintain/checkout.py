@@ -10,7 +10,7 @@ from jwmirror.services.maintain.export import check_out_as_of, check_out_generat
 
 Mode = Annotated[
     Literal["symlink", "hardlink", "reflink", "copy"],
-    typer.Option("--mode", help="Links to the objects, or copies of them."),
+    typer.Option("--mode", help="Links to the stored files, or copies of them."),
 ]
 
 

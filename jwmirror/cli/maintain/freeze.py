@@ -15,7 +15,7 @@ def freeze_command(
     to: options.TargetFolder,
     mode: Annotated[  # no symlinks, since a bag must not depend on the mirror
         Literal["copy", "reflink", "hardlink"],
-        typer.Option("--mode", help="Copies of the objects, or links to them."),
+        typer.Option("--mode", help="Copies of the stored files, or links to them."),
     ] = "copy",
     with_exclusive: Annotated[
         bool, typer.Option("--with-exclusive", help="Include exclusive-access files.")

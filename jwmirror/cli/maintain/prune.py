@@ -24,7 +24,7 @@ def prune_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """Remove old generations, and the objects that only they use.
+    """Remove old generations, and the stored files that only they use.
 
     Always kept: the current generation, generations with a name (`jwmirror pin`), and the newest
     version of every product.

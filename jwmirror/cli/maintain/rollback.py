@@ -16,7 +16,7 @@ def rollback_command(
 ) -> None:
     """Make an earlier (or later) generation the current one. No generation is deleted.
 
-    The next run brings the mirror up to date again, and publishes that as a new generation.
+    The next run starts from it, and publishes the up-to-date state as a new generation.
     """
     root = options.find_mirror(mirror, config)
     rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)

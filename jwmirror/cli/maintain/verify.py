@@ -14,7 +14,7 @@ def verify_command(
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Also read every object and check its sha256; slow.")
+        bool, typer.Option("--full", help="Also read every stored file and check its sha256.")
     ] = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair what can be repaired; this may ask MAST.")
@@ -24,11 +24,12 @@ def verify_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """Check that the mirror is complete. Exit code 1 if a problem was found and not repaired.
+    """Check that every file of the kept generations is on the disk and undamaged.
 
-    Without --full, only the sizes of files are compared. With --repair, lost files of MAST are
-    downloaded again if MAST still has the same version; lost results are removed from the store, so
-    that the next run recomputes them; views and pointers are rebuilt.
+    Exit code 1 if a problem was found and not repaired. Without --full, only the sizes of files are
+    compared. With --repair, lost files of MAST are downloaded again if MAST still has the same
+    version; the records of lost results are removed, so that the next run recomputes them; views
+    and pointers are rebuilt.
     """
     root = options.find_mirror(mirror, config)
     if repair:

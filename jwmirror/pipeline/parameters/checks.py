@@ -14,7 +14,6 @@ from jwmirror.pipeline.parameters.resolution import RESERVED, contradictions, is
 from jwmirror.pipeline.parameters.specs import parameter_of
 from jwmirror.pipeline.usercode import files, hooks
 
-PARAMS = "`jwmirror params PIPELINE.STEP` describes them"
 NAME = "jw"  # begins the names of a stage's products; other files are not stored
 OUTPUTS = frozenset(  # parameters that name an output file, the same for all exposures
     ["dark_output", "opt_name", "save_persistence", "soss_modelname", "soss_wave_grid_out"]
@@ -102,7 +101,10 @@ def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path
         elif name in spec:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
         else:
-            yield f"{place}.{name}: {unknown_name('parameter', name, _settable(spec))}; {PARAMS}"
+            unknown = unknown_name("parameter", name, _settable(spec))
+            step = ".".join(place.replace(".steps.", ".").split(".")[-2:])
+            stop = "" if unknown.endswith("?") else ";"
+            yield f"{place}.{name}: {unknown}{stop} `jwmirror params {step}` lists the parameters."
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
@@ -132,9 +134,10 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
     try:
         config_from_dict({name: value}, alone)
     except (ValidationError, TypeError, ValueError, AttributeError) as err:
-        problem = str(err).removeprefix(f"Config parameter {name!r}: ")
-        expected = _expected(parameter_of(name, str(spec[name])))
-        yield f"{place}: found {value!r}, expected {expected}; {problem.rstrip('.')}."
+        parameter = parameter_of(name, str(spec[name]))
+        problem = str(err).removeprefix(f"Config parameter {name!r}: ").rstrip(".")
+        detail = f"; {problem}" if "list" in parameter.type else ""  # its length, or an element
+        yield f"{place}: found {value!r}, expected {_expected(parameter)}{detail}."
         return
     if is_parallel(name, value):
         yield (

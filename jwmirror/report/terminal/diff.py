@@ -15,6 +15,8 @@ from jwmirror.report.status import split_view_path
 from jwmirror.report.terminal.status import FOLDERS
 
 KINDS = ("new", "changed", "marked", "gone")
+TITLES = {kind: formatting.KINDS.get(kind, kind) for kind in KINDS}
+RATIOS = "|B-A|/ERR, percentiles 50 90 99"
 COLOURS = {
     **dict.fromkeys((records.PIXELS, records.VALUES, records.MEMBERS, records.BYTES), "red"),
     records.HEADER: "yellow",
@@ -26,18 +28,18 @@ COLOURS = {
 
 
 def state_page(difference: records.StateDifference, all_lines: bool = False) -> RenderableType:
-    """Return which files are new, changed, marked and gone: counts, causes, and each file."""
+    """Return which files are new, changed, changed in status, and gone: counts, causes, each."""
     files = difference.files
     kinds = Counter(change.kind for change in files)
-    totals = ", ".join(f"{kinds[kind]:,} {kind}" for kind in KINDS if kinds[kind])
+    totals = ", ".join(f"{kinds[kind]:,} {TITLES[kind]}" for kind in KINDS if kinds[kind])
     head = f"{difference.mirror}: {_sides(difference.old, difference.new)}: "
     parts: list[RenderableType] = [Text(head + (totals or "no difference"), style="bold")]
     if files:
         parts.append(_count_table(files, all_lines))
-        parts += section("Why changed", _shared_reasons(files), all_lines)
+        parts += section("Most frequent reasons", _shared_reasons(files), all_lines)
     for kind in ("changed", "marked", "new", "gone"):
         lines = [_file_line(change) for change in files if change.kind == kind]
-        parts += section(kind.capitalize(), lines, all_lines)
+        parts += section(TITLES[kind].capitalize(), lines, all_lines)
     return Group(*parts)
 
 
@@ -51,7 +53,7 @@ def _sides(old: records.Side, new: records.Side) -> str:
 
 def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
     """Return counts by program, observation, origin and suffix; without observation if too long."""
-    table = Table("program", "observation", "origin", "suffix", *KINDS, box=None)
+    table = Table("program", "observation", "origin", "suffix", *TITLES.values(), box=None)
     locations = [split_view_path(_path(change)) for change in files]
     brief = len({location[:3] for location in locations}) > FOLDERS and not all_lines
     counts: dict[tuple[str, str, str, str], Counter[str]] = {}
@@ -78,7 +80,7 @@ def _shared_reasons(files: Sequence[records.FileChange]) -> list[str]:
 
 def _file_line(change: records.FileChange) -> str:
     science = ["equal science content"] if change.same_science else []
-    notes = "; ".join([*science, *map(str, change.reasons)])
+    notes = "; ".join([*science, *map(formatting.reason_text, change.reasons)])
     return f"{_path(change)}{f'  [{notes}]' if notes else ''}"
 
 
@@ -156,7 +158,7 @@ def _sky_line(shift: records.SkyShift) -> str:
 
 
 def _image_table(images: Sequence[records.ImageDifference]) -> Table:
-    columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", "|d|/ERR 50 90 99 %")
+    columns = ("HDU", "shape", "type", "changed", "median", "MAD", "largest", RATIOS)
     numbers = ("median", "MAD", "largest", "NaN")
     table = empty_table("Pixels (B - A)", *columns, "NaN", whole=numbers)
     for image in images:

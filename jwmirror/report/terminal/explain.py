@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Derivation, Product
+from jwmirror.core.model.holding import HELD
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.core.model.product import PEDIGREE
 from jwmirror.report import formatting
@@ -100,8 +101,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     """Yield names and values of the first table."""
     entry, record = explanation.entry, explanation.record
     yield "generation", explanation.generation
-    yield "object", f"{entry.sha256} ({formatting.size(entry.size)})"
-    yield "state", entry.state
+    yield "stored file", f"{entry.sha256} ({formatting.size(entry.size)})"
+    yield "state", "present" if entry.state == HELD else "present; no longer listed at MAST"
     if entry.product:
         yield from _pedigree(entry.product)
     if entry.refusal:
@@ -109,7 +110,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     if entry.key:
         yield "recipe", entry.origin
         yield "key", entry.key
-        yield "valid under", entry.context
+        yield "checked up to context", entry.context
     if record:
         yield "pipeline", f"{record.derivation.pipeline} ({_versions(record.derivation)})"
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"

@@ -22,9 +22,9 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        f"the next run brings generation {rollback.generation} up to date with MAST and the "
-        "config, and publishes that as a new generation; `jwmirror pin` names a generation, so "
-        "that prune keeps it; `jwmirror checkout` writes one into another folder"
+        f"the next run starts from generation {rollback.generation}, and publishes the up-to-date "
+        "state as a new generation; `jwmirror pin` names a generation, so that prune keeps it; "
+        "`jwmirror checkout` writes one into another folder"
     )
     return Group(*map(Text, lines))
 
@@ -46,10 +46,10 @@ def verification_page(verification: records.Verification, all_lines: bool = Fals
         method = "sha256 of every byte"
     else:
         method = "sizes only; --full checks every byte"
-    objects = formatting.count(verification.objects, "object")
+    objects = formatting.count(verification.objects, "stored file")
     checked = (
         f"{formatting.count(verification.generations, 'generation')}, "
-        f"{objects} of {formatting.size(verification.bytes)} ({method}): "
+        f"{objects}, {formatting.size(verification.bytes)} in total ({method}): "
     )
     lines = [_problem(problem) for problem in verification.problems]
     summary = formatting.count(len(lines), "problem") if lines else "no problems found"
@@ -71,16 +71,17 @@ def repairs_page(
 
 
 def _problem(problem: records.Problem) -> str:
-    return f"{problem.kind}  {problem.path}: expected {problem.expected}, found {problem.found}"
+    kind = "stored file" if problem.kind == "object" else problem.kind
+    return f"{kind}  {problem.path}: expected {problem.expected}, found {problem.found}"
 
 
 def pruning_page(pruning: records.Pruning, dry_run: bool, all_lines: bool = False) -> Group:
     """Return what is removed, its size, and why each other generation is kept."""
     verb = "would be" if dry_run else "were"
     generations = formatting.count(len(pruning.generations), "generation")
-    objects = formatting.count(len(pruning.objects), "object")
+    objects = formatting.count(len(pruning.objects), "stored file")
     removed = (
-        f"{objects} of {formatting.size(pruning.bytes)}",
+        f"{objects} ({formatting.size(pruning.bytes)} in total)",
         formatting.count(len(pruning.records), "provenance record"),
         formatting.count(len(pruning.folders), "folder of runs", "folders of runs"),
         formatting.count(len(pruning.files), "receipt or report", "receipts and reports"),
@@ -164,7 +165,7 @@ def _version(version: records.FileVersion) -> str:
     first, last = version.first, version.last
     generations = f"{first}" if first == last else f"{first}-{last}"
     return (
-        f"generation {generations}, since {formatting.minute(version.first_at)}: "
+        f"generation {generations}, published {formatting.minute(version.first_at)}: "
         f"{version.sha256[:12]}, {formatting.size(version.size)}{_pedigree(version.entry)}"
     )
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -10,15 +11,18 @@ from rich.text import Text
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
+from jwmirror.core.model.product import RESTAMPED, VANISHED
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
 
 LEGEND = (
     "* current; + new, ~ changed, - gone; "
-    "marked: equal content, changed metadata, such as vanished at MAST"
+    "changed in status: equal content, changed metadata, such as no longer listed at MAST"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
+OFFLINE = "MAST and CRDS were not asked."
+KINDS = {RESTAMPED: "made again under a new name", VANISHED: "no longer listed"}  # else: as it is
 
 
 def status_page(status: Status, all_lines: bool = False) -> RenderableType:
@@ -36,7 +40,8 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             for first in status.first_polls
         ],
         "Changed at the last poll": [
-            f"{notice.kind}  {notice.file}{_bracketed('; '.join(notice.reasons))}"
+            f"{KINDS.get(notice.kind, notice.kind)}  {notice.file}"
+            f"{_bracketed('; '.join(notice.reasons))}"
             for notice in status.changes
         ],
         "Partly reprocessed at MAST; the published files stay until the rest arrives": [
@@ -52,7 +57,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         _headline(status),
         file_table(status, all_lines),
         *_sections(lists, all_lines),
-        *_plan(status, all_lines),
+        *_plan(status, all_lines, OFFLINE),
     )
 
 
@@ -60,10 +65,11 @@ def plan_page(status: Status, all_lines: bool = False) -> RenderableType:
     """Return what is out of date and why, what waits, what is unknown, and what failed."""
     if status.generation is None and status.run is None:
         return _nothing_yet(status)
-    return Group(_headline(status), *_plan(status, all_lines))
+    asked = "MAST was not asked, and CRDS only with --context."
+    return Group(_headline(status), *_plan(status, all_lines, asked))
 
 
-def _plan(status: Status, all_lines: bool) -> Iterator[Text]:
+def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
     if status.run is None:
         yield Text("\nNo record of a run was found, so the next one is unknown; run `snakemake`.")
         return
@@ -77,11 +83,14 @@ def _plan(status: Status, all_lines: bool) -> Iterator[Text]:
     yield from _causes(status, all_lines)
     yield from _work(status)
     yield from _sections(lists, all_lines)
-    yield _summary(status)
+    yield _summary(status, asked)
 
 
 def _nothing_yet(state: Status | History) -> Text:
-    return Text(f"{state.mirror}: nothing is mirrored yet; run `snakemake` to fill it.")
+    folder = Path(state.mirror).resolve()
+    return Text(
+        f"{folder} holds no mirror yet. `snakemake` fills the mirror that the config names."
+    )
 
 
 def _sections(lists: dict[str, list[str]], all_lines: bool) -> Iterator[Text]:
@@ -100,11 +109,14 @@ def _headline(status: Status) -> Text:
     files = formatting.count(generation.counts["files"], "file")
     totals = f"{files}, {formatting.size(generation.counts['bytes'])}"
     kinds = {kind: generation.counts.get(kind, 0) for kind in ("new", "changed", "marked", "gone")}
-    changes = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+    changes = ", ".join(
+        f"{number:,} {formatting.KINDS.get(kind, kind)}" for kind, number in kinds.items() if number
+    )
+    parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
     return Text.assemble(
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}\n",
-        (f"cause: {generation.cause}; compared with its parent: {changes or 'equal'}", "dim"),
+        (f"cause: {generation.cause}; compared with {parent}: {changes or 'equal'}", "dim"),
         f"\nin use by: {status.at_work}" if status.at_work else "",
     )
 
@@ -134,7 +146,7 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
         for numbers in (files, vanished)
     )
     if gone:
-        by_suffix += f"; vanished at MAST: {gone}"
+        by_suffix += f"; no longer listed at MAST: {gone}"
     return f"{files.total():,}", formatting.size(sum(count.bytes for count in counts)), by_suffix
 
 
@@ -184,13 +196,15 @@ def _wait_lines(waits: Sequence[Wait], all_lines: bool) -> list[str]:
     ]
 
 
-def _summary(status: Status) -> Text:
-    """Return whether everything is up to date, and with which config."""
+def _summary(status: Status, asked: str) -> Text:
+    """Return whether a result is out of date, by which config, and what was not `asked`."""
     config = "the current config" if status.previewed else "the config of the last run"
-    limits = "MAST and (without --context) CRDS were not asked."
     if status.out_of_date or status.waits or status.unknown or status.failures:
-        return Text(f"\nCompared with {config}; {limits}", style="dim")
-    return Text(f"\nEverything is up to date with {config}; {limits}", style="green")
+        return Text(f"\nCompared with {config}. {asked}", style="dim")
+    notes = "; see the notes" if status.notes else ""
+    return Text(
+        f"\nNo result needs to be recalibrated with {config}{notes}. {asked}", style="green"
+    )
 
 
 def log_page(history: History) -> RenderableType:
@@ -213,7 +227,6 @@ def log_page(history: History) -> RenderableType:
 
 
 def _remarks(history: History, number: int) -> str:
-    """Return the names of a generation, and whether it was pruned, in parentheses."""
-    names = history.names.get(str(number), ())
-    remarks = [*names, *(["pruned"] if number in history.pruned else [])]
-    return f"({', '.join(remarks)}) " if remarks else ""
+    """Return the pins of a generation, and whether it was pruned."""
+    pins = "".join(f"pin: {name}; " for name in history.names.get(str(number), ()))
+    return f"{pins}{'pruned; ' if number in history.pruned else ''}"

@@ -16,7 +16,10 @@ def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def no_such_file(
-    name: str, where: str, paths: Iterable[str], otherwise: str = "`current/` shows all files"
+    name: str,
+    where: str,
+    paths: Iterable[str],
+    otherwise: str = "`mirror/current/` shows all files",
 ) -> StoreError:
     """Return an error for a name that no path matches; it suggests the most similar file names.
 

@@ -29,7 +29,7 @@ def history_of_file(root: Path, file: str) -> FileHistory:
     history = file_history(root, lambda paths: matching_paths(file, paths))
     if not history.versions and not history.kept:
         paths = Generations(root).require_current().entries().column("path")
-        raise no_such_file(file, f"not in any generation of {root}", paths)
+        raise no_such_file(file, "not in any generation that is kept", paths)
     reasons = ChangeReasons(root)
     versions: list[FileVersion] = []
     for version in history.versions:

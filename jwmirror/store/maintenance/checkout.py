@@ -164,6 +164,6 @@ def _refused(mode: str, path: str, to: Path, err: OSError) -> StoreError:
     """Return an error that names the next step."""
     cannot = err.errno in (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EPERM)
     step = f"it cannot have {mode}s of this mirror's files: use --mode copy" if cannot else ""
-    gone = "its object is gone: was the generation pruned meanwhile?"
+    gone = "its stored file is gone: was the generation pruned meanwhile?"
     step = step or (gone if isinstance(err, FileNotFoundError) else "make room, and try again")
     return StoreError(f"{path} in {to}: {err.strerror}; nothing was left there; {step}.")

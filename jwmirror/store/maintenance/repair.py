@@ -241,7 +241,9 @@ def _refetched(
     reasons = (
         _take_in(root, objects, [entry for _, entry in lost], refetch) if refetch and lost else {}
     )
-    default = "MAST was not asked: name a config" if refetch is None else "MAST no longer lists it"
+    default = (
+        "MAST was not asked: give --config FILE" if refetch is None else "MAST no longer lists it"
+    )
     for problem, entry in lost:
         place = places[entry.sha256]
         moved = f"; the damaged bytes are in {place}" if place else ""
