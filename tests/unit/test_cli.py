@@ -2,6 +2,7 @@
 
 import io
 import pkgutil
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -90,6 +91,21 @@ def test_the_version_is_told():
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
     assert "`snakemake` fills the mirror" in run("status", "--mirror", tmp_path)
+
+
+def test_a_flag_shows_no_value_in_its_help():
+    """Since `--full` takes none; an option with a value shows which."""
+    page = run("verify", "--help")
+
+    assert re.search(r"--full +Also read", page) and re.search(r"--mirror +<path>", page)
+
+
+def test_check_advises_only_options_that_it_has(tmp_path, monkeypatch):
+    """Without a config, `check` names --config; other commands name --mirror, too."""
+    monkeypatch.chdir(tmp_path)
+
+    assert "--mirror" not in run("check", code=2)
+    assert "--mirror FOLDER" in run("status", code=2)
 
 
 def test_status_tells_who_is_at_work(small_mirror):

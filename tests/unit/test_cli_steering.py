@@ -2,6 +2,7 @@
 
 import pytest
 
+from jwmirror.core.model.plan import Published
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from tests.setup.command_line import answer, run
@@ -37,6 +38,17 @@ def test_rollback_by_number_and_by_name(steered):
     assert answer("rollback", 2, *at) == {
         "mirror": str(steered.root), "before": 1, "generation": 2, "set_aside": []
     }  # fmt: skip
+
+
+def test_status_after_a_rollback_says_what_the_next_run_brings_back(small_mirror):
+    """An earlier generation is not what MAST and the config ask for."""
+    at = ("--mirror", small_mirror.root)
+    assert answer("status", *at)["notes"] == []
+
+    small_mirror.record("published.json", Published(generation=2, is_new=True))
+
+    (note,) = answer("status", *at)["notes"]
+    assert "brings back what MAST and the config ask for" in note
 
 
 def test_names_are_given_and_taken(steered):

@@ -208,7 +208,7 @@ def test_a_plan_of_a_mirror_that_was_never_filled(empty_mirror, tmp_path):
     """No run yet is no error; the page says what fills the mirror."""
     config = configured(tmp_path, empty_mirror)
 
-    assert "run `snakemake` to fill it" in run("plan", "--config", config)
+    assert "`snakemake` fills the mirror" in run("plan", "--config", config)
     assert not answer("plan", "--config", config)["previewed"]
 
 

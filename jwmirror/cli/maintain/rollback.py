@@ -1,5 +1,9 @@
 """`jwmirror rollback`: make another generation the current one."""
 
+from typing import Annotated
+
+import typer
+
 from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.maintenance import rollback_page
 from jwmirror.services.maintain.generations import roll_back_to
@@ -7,7 +11,9 @@ from jwmirror.services.maintain.generations import roll_back_to
 
 @app.command("rollback")
 def rollback_command(
-    generation: options.GenerationName,
+    generation: Annotated[
+        str, typer.Argument(metavar="GEN", help="Number of a generation, or name of a pin.")
+    ],
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     wait: options.Wait = False,
