@@ -49,10 +49,12 @@ class CommandTable(TyperGroup):
             for module in modules:
                 import_module(f"jwmirror.cli.{module}")
             self.commands = get_group(app).commands
-            for option in (each for command in self.commands.values() for each in command.params):
+        command = self.commands.get(cmd_name)
+        for each in (command, *getattr(command, "commands", {}).values()):  # `references bundle`
+            for option in each.params if each else ():
                 if getattr(option, "is_flag", False):
                     option.metavar = ""  # else typer shows `<bool>`, though a flag has no value
-        return self.commands.get(cmd_name)
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command. Print an expected error; exit code 2 for a mistake in config or call."""

@@ -9,12 +9,11 @@ from jwmirror.config.yaml_files import ADVICE, read_yaml
 from jwmirror.core.errors import ConfigError
 
 CONFIG = Path("config/config.yaml")
-MIRROR = "Folder of a mirror. Without --config, the config of its last run is used."
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help=f"Config file (default: {CONFIG}).")
 ]
-Mirror = Annotated[Path | None, typer.Option(help=MIRROR)]
+Mirror = Annotated[Path | None, typer.Option(help="Folder of a mirror; then no config is needed.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -46,7 +46,7 @@ def plan_command(
     """Show what the next run would recalibrate, and why.
 
     Only files that are already in the mirror are considered: MAST is not asked. CRDS is asked only
-    with --context.
+    with --context. With --mirror but without --config, the config of the last run is used.
     """
     root = options.find_mirror(mirror, config)
     status = mirror_status(root, options.find_config(mirror, config), settings or (), context)
