@@ -57,6 +57,8 @@ class Entry:
     result: str = ""  # recalibrated files only: <pipeline>/<product> that made it
     key: str = ""  # recalibrated files only: names provenance/<key>.json
     context: str = ""  # recalibrated files only: the CRDS context it was last found valid under
+    quality: str = ""  # recalibrated files only: sound or caveat; "" if it was not measured
+    caveats: str = ""  # recalibrated files only: canonical JSON [Caveat, ...]; "" without any
 
     @property
     def filename(self) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.holding import Failure, ResultFile, Version
 from jwmirror.core.model.product import Reason
+from jwmirror.core.model.quality import Measurements
 
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
 NEVER_CALIBRATED = Reason("new", "", "", cause="new")
@@ -138,6 +139,15 @@ class PlansAhead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceFinding:
+    """Something that CRDS says about a reference or mapping that the mirror uses or used."""
+
+    name: str
+    kind: Literal["corrected", "retracted", "unverified"]
+    message: str  # for people
+
+
+@dataclass(frozen=True, kw_only=True)
 class References:
     """The CRDS context of one run, and the reference files that were synced for it."""
 
@@ -145,6 +155,7 @@ class References:
     server: str
     files: dict[str, str]  # name -> sha1
     offered: str = ""  # the context that the config asks for, if another one is kept
+    findings: tuple[ReferenceFinding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +189,8 @@ class ProvenanceRecord:
     peak_memory: int  # bytes
     made_at: str  # ISO, UTC
     software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed
+    measurements: Measurements | None = None  # None: recorded by a jwmirror without them
+    replaced: str = ""  # key of the result that was published when this one was computed
 
 
 @dataclass(frozen=True, kw_only=True)
