@@ -1,5 +1,6 @@
 """Records of recalibration: plans, what waits, results and their provenance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,6 +10,7 @@ from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.holding import Failure, ResultFile, Version
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.names import MAPPINGS, OBSERVATORY
 
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
 NEVER_CALIBRATED = Reason("new", "", "", cause="new")
@@ -145,17 +147,46 @@ class ReferenceFinding:
     name: str
     kind: Literal["corrected", "retracted", "unverified"]
     message: str  # for people
+    sha1: str = ""  # of the bytes that it is about; "": all bytes of that name
+    contexts: tuple[str, ...] = ()  # of a mapping: those that include it
+    is_new: bool = True  # found by this run, not by an earlier one
+
+    @property
+    def is_mapping(self) -> bool:
+        """True for a mapping: no result names one, but the context of a result includes it."""
+        return self.name.endswith(MAPPINGS)
+
+    def is_about(self, references: Mapping[str, tuple[str, str]], context: str) -> bool:
+        """Return whether a result used the file: by its references and the context it was valid in.
+
+        A mapping counts for all references of its instrument and type, because the header that
+        decided is not known here.
+        """
+        if not self.is_mapping:
+            return any(
+                name == self.name and self.sha1 in ("", sha1) for name, sha1 in references.values()
+            )
+        _, *parts = self.name.rpartition("_")[0].split("_")  # jwst_nircam_flat_0001.rmap
+        instrument, kind = [*parts, "", ""][:2]
+        names = [name for name, _ in references.values()]
+        return (
+            context in self.contexts
+            and (not kind or kind in references)
+            and any(name.startswith(f"{OBSERVATORY}_{instrument}") for name in names)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """The CRDS context of one run, and the reference files that were synced for it."""
+    """The CRDS context of one run, and the files that were synced for it."""
 
     context: str  # jwst_1464.pmap
     server: str
-    files: dict[str, str]  # name -> sha1
+    files: dict[str, str]  # reference -> sha1
+    mappings: dict[str, str] = field(default_factory=dict)  # of the context -> sha1
     offered: str = ""  # the context that the config asks for, if another one is kept
-    findings: tuple[ReferenceFinding, ...] = ()
+    findings: tuple[ReferenceFinding, ...] = ()  # new ones, and earlier ones that still hold
+    unwatched: str = ""  # why the files were not compared with the server's list, if so
 
 
 @dataclass(frozen=True, kw_only=True)

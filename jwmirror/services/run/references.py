@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jwmirror.core.model import Poll, Recipe, References, Settling
 from jwmirror.crds.client import CrdsClient
-from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
+from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.planning.plan import wanted
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
@@ -30,16 +30,17 @@ def sync_references(
 ) -> References:
     """Resolve the CRDS context, and sync into the cache what the recipes need of it.
 
-    Where `on_new_context` is "hold", the context of the current generation is used, and the one
-    that `policy` names now is recorded as offered. CRDS is not contacted if nothing is to be
-    calibrated.
+    Where `on_new_context` is "hold" and `policy` names no context, that of the current generation
+    is used, and the one that `policy` means now is recorded as offered. CRDS is not
+    contacted if nothing is to be calibrated.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not wanted(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
     client = CrdsClient(url)
     offered = resolve_context(client, policy, cache)
-    context = (_published_context(mirror) if on_new_context == HOLD else "") or offered
+    is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
+    context = (_published_context(mirror) if is_held else "") or offered
     names = _needed(client, context, cache, holdings, recipes)
     files = sync_files(client, names, context, cache)
     other = offered if offered != context else ""
