@@ -1,10 +1,16 @@
-"""Records of the quality of results: what was measured, and what it means."""
+"""Records of the quality of results: what was measured, what is allowed, and what it means."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-SOUND, CAVEAT, FAILED = "sound", "caveat", "failed"  # from best to worst
-QualityWord = Literal["", "sound", "caveat", "failed"]  # "": not measured (by an older jwmirror)
+from jwmirror.core.model.holding import ResultFile
+
+QualityWord = Literal["", "sound", "caveat", "failed"]
+UNMEASURED: Final = ""  # made by a jwmirror that did not measure
+SOUND: Final = "sound"
+CAVEAT: Final = "caveat"
+FAILED: Final = "failed"
+MARK, HOLD = "mark", "hold"  # what a recipe does with a result that has caveats
 
 CaveatCause = Literal[
     "step failed",  # the header says FAILED: the step tried, and its correction is missing
@@ -38,10 +44,33 @@ class Measurements:
 
     instrument: str  # INSTRUME
     exp_type: str  # EXP_TYPE
-    steps: dict[str, str]  # step -> COMPLETE, SKIPPED or FAILED, by the header
+    # step -> COMPLETE, FAILED, or SKIPPED (only if it was wanted and had what it needs)
+    steps: dict[str, str]
     fallbacks: tuple[Fallback, ...] = ()
     files: dict[str, dict[str, float]] = field(default_factory=dict)  # file -> quantity -> value
     members: dict[str, dict[str, float]] = field(default_factory=dict)  # likewise; of stage 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What is allowed for one quantity; one entry of config/thresholds.yaml."""
+
+    name: str
+    cause: CaveatCause  # of the caveat of a result that breaks it
+    quantity: str  # in Measurements.files or Measurements.members
+    of: Literal["file", "member"]
+    limit: Literal["at most", "at least", "change"]  # change: |new - old| / largest of `scale`
+    value: float | None  # allowed; None: not judged
+    by_suffix: dict[str, float | None] = field(default_factory=dict)  # instead of `value`
+    scale: tuple[str, ...] = ()  # of a change: quantities of the old product
+    measures: str  # for people: what the quantity is
+    reason: str  # for people: why this value
+    basis: Literal["definition", "flight", "simulation"]
+
+    @property
+    def is_provisional(self) -> bool:
+        """True if it rests on simulation alone: it never holds a result back."""
+        return self.basis == "simulation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +83,13 @@ class Caveat:
     measured: float | None = None
     allowed: float | None = None
     is_provisional: bool = False  # by a threshold that rests on simulation alone: never holds back
+    inherited: tuple[CaveatCause, ...] = ()  # of the cause "member": the causes at the member
+    accepted: str = ""  # by whom, when and why; "" if it is not accepted
+
+    @property
+    def holds_back(self) -> bool:
+        """True if a recipe with `publish: hold` does not publish the result."""
+        return not (self.is_provisional or self.accepted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +98,30 @@ class Quality:
 
     word: QualityWord
     caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedResult:
+    """A result that is not sound."""
+
+    recipe: str
+    pipeline: str
+    product: str
+    key: str
+    files: tuple[ResultFile, ...]
+    quality: Quality
+    is_published: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """The decision of a user that a result may be used with its caveats."""
+
+    key: str
+    recipe: str
+    product: str
+    pipeline: str
+    caveats: tuple[tuple[CaveatCause, str], ...]  # cause and subject of those that are accepted
+    because: str
+    who: str  # user name
+    accepted_at: str  # ISO, UTC

@@ -1,0 +1,150 @@
+"""The thresholds of quality: the shipped ones, and a file of the user that changes some of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from jwmirror.config.yaml_files import read_yaml
+from jwmirror.core.errors import TYPES, ConfigError, unknown_name
+from jwmirror.core.model.quality import CaveatCause, Threshold
+
+SHIPPED = Path(__file__).with_suffix(".yaml")
+SECTIONS = ("thresholds", "instruments", "modes")
+INSTRUMENTS = ("NIRCAM", "NIRSPEC", "NIRISS", "MIRI", "FGS")
+OTHER = "other"  # in a mapping of values by suffix: all suffixes that it does not name
+Value = float | None | dict[str, float | None]
+Overrides = Mapping[str, Mapping[str, Threshold]]  # of an instrument or mode, by name
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """All thresholds: those of every mode, and what instruments and modes replace."""
+
+    defaults: Mapping[str, Threshold]
+    instruments: Overrides = field(default_factory=dict)
+    modes: Overrides = field(default_factory=dict)
+
+    def of(self, instrument: str, exp_type: str) -> tuple[Threshold, ...]:
+        """Return the thresholds of an instrument (INSTRUME) and a mode (EXP_TYPE)."""
+        own = self.instruments.get(instrument, {}), self.modes.get(exp_type, {})
+        return tuple({**self.defaults, **own[0], **own[1]}.values())
+
+
+class _Definition(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An entry of the shipped file."""
+
+    measures: str
+    quantity: str
+    of: Literal["file", "member"]
+    cause: CaveatCause
+    limit: Literal["at most", "at least", "change"]
+    value: Value
+    reason: str
+    basis: Literal["definition", "flight", "simulation"]
+    scale: tuple[str, ...] = ()
+
+
+class _Change(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An entry of an instrument or a mode, or of the user's file."""
+
+    value: Value
+    reason: str = ""
+    basis: Literal["definition", "flight", "simulation"] = "definition"
+
+
+def load_thresholds(path: Path | None = None) -> Thresholds:
+    """Return the shipped thresholds, changed as a file of the user says.
+
+    Raises:
+        ConfigError: lists the mistakes in the file.
+    """
+    shipped = _read_over(Thresholds(defaults={}), SHIPPED)
+    return _read_over(shipped, path) if path else shipped
+
+
+def _read_over(below: Thresholds, path: Path) -> Thresholds:
+    """Return the thresholds of a file over those `below`."""
+    reader = _Reader(path)
+    raw = reader.keys_of("", read_yaml(path, "correct the name"), SECTIONS)
+    define = reader.change if below.defaults else reader.define
+    defaults = define("thresholds", raw.get("thresholds"), below.defaults)
+    instruments = reader.changes("instruments", raw, defaults, below.instruments, INSTRUMENTS)
+    modes = reader.changes("modes", raw, defaults, below.modes)
+    if reader.mistakes:
+        raise ConfigError(reader.mistakes)
+    return Thresholds(defaults=defaults, instruments=instruments, modes=modes)
+
+
+class _Reader:
+    """Reads the sections of one file, and collects the mistakes in it."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.mistakes: list[str] = []
+
+    def keys_of(self, place: str, raw: Any, allowed: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return a mapping with the keys that are allowed (all, if none are named)."""
+        if not isinstance(raw or {}, dict):
+            self._add(place, f"found {raw!r}, expected {TYPES['object']}")
+            return {}
+        content = {str(key): value for key, value in (raw or {}).items()}
+        for key in [key for key in content if allowed and key not in allowed]:
+            self._add(place, unknown_name("key", key, allowed))
+            del content[key]
+        return content
+
+    def define(self, place: str, raw: Any, _: Mapping[str, Threshold]) -> dict[str, Threshold]:
+        """Return the thresholds that a section defines."""
+        defined = {}
+        for name, entry in self.keys_of(place, raw).items():
+            if definition := self._converted(f"{place}.{name}", entry, _Definition):
+                facts = msgspec.structs.asdict(definition) | _values(definition.value)
+                defined[name] = Threshold(name=name, **facts)
+        return defined
+
+    def change(self, place: str, raw: Any, known: Mapping[str, Threshold]) -> dict[str, Threshold]:
+        """Return the known thresholds, with those replaced that a section changes."""
+        changed = dict(known)
+        for name, entry in self.keys_of(place, raw, tuple(known)).items():
+            if change := self._converted(f"{place}.{name}", entry, _Change):
+                reason = change.reason or f"set in {self.path.name}"
+                facts = {"reason": reason, "basis": change.basis, **_values(change.value)}
+                changed[name] = replace(known[name], **facts)
+        return changed
+
+    def changes(
+        self,
+        section: str,
+        raw: Mapping[str, Any],
+        defaults: Mapping[str, Threshold],
+        below: Overrides,
+        allowed: tuple[str, ...] = (),
+    ) -> Overrides:
+        """Return what each instrument or mode replaces, `below` and in a section of the file."""
+        merged = dict(below)
+        for key, entries in self.keys_of(section, raw.get(section), allowed).items():
+            present = {**defaults, **below.get(key, {})}
+            changed = self.change(f"{section}.{key}", entries, present)
+            own = {name for name in changed if changed[name] != defaults.get(name)}
+            merged[key] = {name: changed[name] for name in changed if name in own}
+        return merged
+
+    def _converted(self, place: str, entry: Any, kind: type[T]) -> T | None:
+        try:
+            return msgspec.convert(entry, kind)
+        except msgspec.ValidationError as error:
+            self._add(place, str(error))
+            return None
+
+    def _add(self, place: str, mistake: str) -> None:
+        self.mistakes.append(f"{self.path}: {f'{place}: ' if place else ''}{mistake}")
+
+
+def _values(value: Value) -> dict[str, Any]:
+    """Return `value` and `by_suffix` of a threshold."""
+    by_suffix = dict(value) if isinstance(value, dict) else {OTHER: value}
+    return {"value": by_suffix.pop(OTHER, None), "by_suffix": by_suffix}
