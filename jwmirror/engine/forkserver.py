@@ -25,7 +25,7 @@ from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.engine.preload import preload
 from jwmirror.engine.stage import run_stage
-from jwmirror.pipeline.derivation import software_versions
+from jwmirror.pipeline.derivation import engine_versions, software_versions
 
 DONE, FAILED, KILLED, LATE = "done", "failed", "killed", "late"
 CHUNK = 65536  # bytes
@@ -232,6 +232,7 @@ def main() -> None:
     """Serve standard input; answers go to standard output, everything printed to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    engine_versions()  # of what preload imports: a later edit must not be taken for it
     preload()
     ForkServer(0, answers).serve()
 

@@ -14,6 +14,7 @@ from jwmirror.core.model.plan import Output
 from jwmirror.pipeline import associations, ramps, registry
 from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
+from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.identity import science_identity
 from jwmirror.pipeline.usercode import between, files, hooks
 
@@ -29,10 +30,10 @@ def run_stage(
     """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
 
     The pipeline gets every parameter of the derivation. The references that it used are compared
-    with those in the key, and the user's hooks (looked for in `base`) and files are compared before
-    and after. With ramps.KEEP the ramp is among the outputs; with ramps.RESUME the ramp is in
-    `folder`, and the run begins with it. Changes the working directory and the module search of
-    this process.
+    with those in the key. The code of jwst, and the user's hooks (looked for in `base`) and files
+    are compared before and after. With ramps.KEEP the ramp is among the outputs; with ramps.RESUME
+    the ramp is in `folder`, and the run begins with it. Changes the working directory and the
+    module search of this process.
 
     Raises:
         CalibrationError: a comparison fails. The pipeline may raise any other exception.
@@ -49,6 +50,7 @@ def run_stage(
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
     _call(derivation.pipeline, parameters, argument, ramp)
+    _check_engine(derivation)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(path for path in folder.iterdir() if path not in present)
@@ -65,12 +67,14 @@ def is_result(filename: str, derivation: Derivation) -> bool:
 
 
 def _check_engine(derivation: Derivation) -> None:
-    """Raise CalibrationError unless the versions in the key are installed."""
-    if engine_versions() != derivation.engine:
-        raise CalibrationError(
-            f"{derivation.pipeline} was planned for {derivation.engine}, but installed is "
-            f"{engine_versions()}; run again to plan it with the installed versions."
-        )
+    """Raise CalibrationError unless the code in the key is installed, and was imported."""
+    on_disk = {name: code.version for name, code in engine_code().items()}
+    for found, what in ((engine_versions(), "imported"), (on_disk, "installed")):
+        if found != derivation.engine:
+            raise CalibrationError(
+                f"{derivation.pipeline} was planned for {derivation.engine}, but {what} is "
+                f"{found}; nothing was stored; run again to plan it with the installed code."
+            )
 
 
 def _check_own(derivation: Derivation, base: Path) -> None:

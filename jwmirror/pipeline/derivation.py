@@ -11,28 +11,36 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, Result, ResultFile, canonical, digest
 from jwmirror.core.model.association import UNCAL
 from jwmirror.core.model.product import ReasonCause
+from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.usercode import files as overrides
 
-ENGINE = ("jwst", "stcal", "stdatamodels")  # in the key
-SOFTWARE = ("stpipe", "crds", "numpy", "scipy", "astropy", "drizzle", "tweakwcs", "asdf", "gwcs")
+# packages that compute beside the engine: they are not in the key
+COMPUTING = ("stpipe", "numpy", "scipy", "astropy", "drizzle", "tweakwcs", "gwcs", "photutils")
+SOFTWARE = (*COMPUTING, "crds", "asdf")
 
 
 @cache
 def engine_versions() -> dict[str, str]:
-    """Return the versions that are part of a key: jwst, stcal, stdatamodels."""
-    return {name: version(name) for name in ENGINE}
+    """Return the versions that are part of a key, as this process found them first.
+
+    They are those of jwst, stcal and stdatamodels. Modified code has its content in its version.
+    """
+    return {name: code.version for name, code in engine_code().items()}
 
 
 @cache
 def software_versions() -> dict[str, str]:
-    """Return other versions, which are recorded with a result and not part of its key."""
+    """Return other versions, which are recorded with a result and not part of its key.
+
+    If jwst, stcal or stdatamodels is not as released, it has an entry that says so.
+    """
     versions = {"python": python_version()}
     for name in SOFTWARE:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = ""
-    return versions
+    return versions | {name: str(code) for name, code in engine_code().items() if code.modified}
 
 
 def is_bound(derivation: Derivation) -> bool:

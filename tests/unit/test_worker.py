@@ -10,8 +10,10 @@ from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
+from jwmirror.engine import stage
 from jwmirror.engine.stage import check_products, run_stage
 from jwmirror.pipeline.derivation import key_of
+from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations
 from tests.setup.calibration import (  # noqa: F401
@@ -116,6 +118,16 @@ def test_another_engine_than_in_the_key_does_not_run(folder):
 
     with pytest.raises(CalibrationError, match=r"planned for .*1\.20\.2"):
         run_stage(older, folder.root, folder.root)
+
+
+def test_code_that_was_edited_since_it_was_imported_is_not_run(folder, monkeypatch):
+    """The key names one or the other; the result could be of both."""
+    (chain,) = folder.plan(count=1)
+    edited = {name: replace(code, modified="by hand") for name, code in engine_code().items()}
+    monkeypatch.setattr(stage, "engine_code", lambda: edited)
+
+    with pytest.raises(CalibrationError, match=r"installed is .*modified"):
+        run_stage(chain.derivations[0], folder.root, folder.root)
 
 
 def test_a_stage_that_made_nothing_is_no_success(folder):

@@ -1,0 +1,207 @@
+"""The code of installed packages: released, or modified and then in keys by its content."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+
+import pytest
+
+from jwmirror.pipeline.child_environment import child_environment
+from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.pipeline.engine_content import ENGINE, package_code
+
+NAME = "fitting"
+SOURCES = {"__init__.py": "from .slope import fit\n", "slope.py": "def fit(x): return x\n"}
+DATA = {"tests/test_slope.py": "assert fit(1)\n", "weights.json": "[1, 2]\n"}
+
+
+def record_line(path: Path, root: Path) -> str:
+    """The line of a file in RECORD, as pip writes it."""
+    data = path.read_bytes()
+    value = urlsafe_b64encode(sha256(data).digest()).decode().rstrip("=")
+    return f"{path.relative_to(root)},sha256={value},{len(data)}\n"
+
+
+def install(root: Path, name: str = NAME, release: str = "1.0", **direct: object) -> Path:
+    """A package with its distribution in a folder; `direct` is pip's record of its origin."""
+    package = root / name
+    for path, text in (SOURCES | DATA).items():
+        (package / path).parent.mkdir(parents=True, exist_ok=True)
+        (package / path).write_text(text)
+    info = root / f"{name}-{release}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {release}\n")
+    files = sorted(path for path in package.rglob("*") if path.is_file())
+    (info / "RECORD").write_text("".join(record_line(path, root) for path in files))
+    if direct:
+        (info / "direct_url.json").write_text(json.dumps(direct))
+    return package
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """An installed package, as released."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return install(tmp_path / "site")
+
+
+@pytest.mark.usefixtures("package")
+def test_released_code_has_the_version_of_its_distribution():
+    """So no key changes because of this check."""
+    code = package_code(NAME)
+
+    assert (code.version, str(code)) == ("1.0", "fitting 1.0")
+
+
+def test_the_installed_jwst_is_as_released():
+    """Its version in keys is the one that it had before content counted."""
+    assert engine_versions() == {name: version(name) for name in ENGINE}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("slope.py", "def fit(x): return 2\n"),  # another content of another size
+        ("slope.py", "def fit(y): return y\n"),  # of the same size
+        ("weights.json", "[1, 3]\n"),
+        ("slope.so", "compiled"),  # would be imported instead of slope.py
+        ("slope.py", None),
+    ],
+)
+def test_a_modified_file_changes_the_version_until_it_is_restored(package, path, text):
+    """By the content; the release is still named."""
+    file = package / path
+    original = file.read_text() if file.exists() else None
+
+    file.write_text(text) if text else file.unlink()
+    edited = package_code(NAME)
+    file.write_text(original) if original else file.unlink()
+
+    assert edited.version.startswith("1.0+modified.")
+    assert edited.modified == f"1 file differs from its release ({NAME}/{path})"
+    assert package_code(NAME).version == "1.0"
+
+
+def test_an_edit_that_restores_size_and_mtime_is_noticed(package):
+    """By the time of the inode's last change."""
+    file = package / "slope.py"
+    package_code(NAME)
+    status = file.stat()
+
+    file.write_text("def fit(y): return y\n")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert package_code(NAME).modified
+
+
+def test_two_edits_have_two_versions(package):
+    """And the same edit again has the same."""
+    versions = []
+    for factor in (2, 3, 2):
+        (package / "slope.py").write_text(f"def fit(x): return x * {factor}\n")
+        versions.append(package_code(NAME).version)
+
+    assert versions[0] == versions[2] != versions[1]
+
+
+def test_files_that_compute_nothing_do_not_count(package):
+    """Tests, byte code, hidden files and what editors leave."""
+    (package / "tests" / "test_slope.py").write_text("assert fit(2)\n")
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "slope.cpython-311.pyc").write_text("")
+    for name in (".slope.py.swp", "slope.py~", "notes.txt"):
+        (package / name).write_text("to do")
+
+    assert package_code(NAME).version == "1.0"
+
+
+def test_a_folder_that_shadows_the_distribution_counts_by_content(package, tmp_path, monkeypatch):
+    """Even if it is a copy: the release cannot vouch for it."""
+    shutil.copytree(package, tmp_path / "own" / NAME)
+    monkeypatch.syspath_prepend(tmp_path / "own")
+    copied = package_code(NAME)
+    (tmp_path / "own" / NAME / "slope.py").write_text("def fit(x): return 0\n")
+
+    edited = package_code(NAME)
+
+    assert copied.modified.startswith(f"it is imported from {tmp_path}/own/{NAME}, not from")
+    assert len({copied.version, edited.version, "1.0"}) == 3
+
+
+@pytest.mark.parametrize(
+    ("direct", "told"),
+    [
+        ({"url": "file:///home/me", "dir_info": {"editable": True}}, "an editable install of"),
+        ({"url": "file:///home/me", "dir_info": {}}, "built from file:///home/me"),
+        ({"url": "https://x/f.git", "vcs_info": {"vcs": "git", "commit_id": "1f"}}, ""),
+        ({"url": "file:///f.whl", "archive_info": {}}, ""),
+    ],
+)
+def test_code_from_a_local_folder_is_not_a_release(tmp_path, monkeypatch, direct, told):
+    """A version that setuptools_scm makes of a folder does not tell two edits from each other."""
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, **direct)
+
+    assert package_code(NAME).modified.startswith(told) and bool(package_code(NAME).modified) == (
+        told != ""
+    )
+
+
+def test_a_local_version_keeps_its_own_part(tmp_path, monkeypatch):
+    """A version has one plus sign."""
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, release="1.1.dev3+g1f0c")
+    (tmp_path / NAME / "slope.py").write_text("fit = abs\n")
+
+    assert package_code(NAME).version.startswith("1.1.dev3+g1f0c.modified.")
+
+
+def test_a_package_that_is_not_installed_is_an_error():
+    """As importlib.metadata has it."""
+    with pytest.raises(PackageNotFoundError):
+        package_code("no_such_package")
+
+
+def test_a_distribution_without_a_list_of_its_files_counts_by_content(package, tmp_path):
+    """As packages of some systems are installed."""
+    (tmp_path / "site" / f"{NAME}-1.0.dist-info" / "RECORD").unlink()
+
+    assert "RECORD" in package_code(NAME).modified
+
+
+# ---- the engine ------------------------------------------------------------------------------
+
+PRINT = "from jwmirror.pipeline.derivation import engine_versions as e; print(*e().values())"
+
+
+def engine_with(*paths: Path) -> list[str]:
+    """The versions of jwst, stcal and stdatamodels in a process with folders on PYTHONPATH."""
+    path = os.pathsep.join(map(str, [*paths, child_environment()["PYTHONPATH"]]))
+    command = [sys.executable, "-P", "-c", PRINT]
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.check_output(command, env=environment, text=True).split()
+
+
+def test_a_shadowed_stcal_and_a_patched_stdatamodels_change_the_key(tmp_path):
+    """In the process that imports them; without them, versions are as before."""
+    shadow, patched = tmp_path / "shadow", tmp_path / "patched"
+    (shadow / "stcal").mkdir(parents=True)
+    (shadow / "stcal" / "__init__.py").write_text("")
+    info = Path(str(distribution("stdatamodels").locate_file("")))
+    for folder in ("stdatamodels", f"stdatamodels-{version('stdatamodels')}.dist-info"):
+        shutil.copytree(info / folder, patched / folder)
+
+    as_copied = engine_with(patched)
+    (patched / "stdatamodels" / "validate.py").write_text("")
+    jwst, stcal, models = engine_with(shadow, patched)
+
+    assert as_copied == list(engine_versions().values()) == engine_with()
+    assert jwst == version("jwst")
+    assert stcal.startswith(f"{version('stcal')}+modified.")
+    assert models.startswith(f"{version('stdatamodels')}+modified.")
