@@ -102,7 +102,7 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) ->
     if ramp == ramps.RESUME:
         pipeline = ramps.resuming_pipeline(pipeline)
         parameters = {**parameters, "pre_hooks": []}  # they ran before the ramp was saved
-    ours = ("steps", hooks.BETWEEN)
+    ours = ("steps", *hooks.OURS)
     own = {key: value for key, value in parameters.items() if key not in ours}
     own |= registry.SUFFIX.get(name, {})
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it

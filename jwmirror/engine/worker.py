@@ -19,7 +19,7 @@ from jwmirror.engine.client import StageClient, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageJob, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.derivation import bind, key_of, result_of
+from jwmirror.pipeline.derivation import bind, forms_of, key_of, result_of
 
 Files = tuple[ResultFile, ...]
 
@@ -165,10 +165,11 @@ class ChainRunner:
 
         If the recipe keeps ramps, the ramp is the first of two results.
         """
-        known = self._recall(derivation)
+        forms = list(forms_of(derivation, chain.former.get(derivation.pipeline)))
+        known = self._recall(forms)
         if not ramps.keeps_ramp(derivation, chain.keep):
             return known or self._compute(derivation, chain.python)
-        ramp = self._recall(ramps.ramp_derivation(derivation))
+        ramp = self._recall(map(ramps.ramp_derivation, forms))
         if known:
             return ramp + known
         if ramp:
@@ -176,11 +177,14 @@ class ChainRunner:
             return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp_files)
         return self._compute(derivation, chain.python, ramps.KEEP)
 
-    def _recall(self, derivation: Derivation) -> list[tuple[Derivation, Files]]:
-        """Return a derivation with the files of its existing result; empty without one."""
-        with self._lock:
-            files = self._results.recall(key_of(derivation))
-        return [(derivation, files)] if files else []
+    def _recall(self, forms: Iterable[Derivation]) -> list[tuple[Derivation, Files]]:
+        """Return the first form of a derivation that has a result, with its files, if one has."""
+        for form in forms:
+            with self._lock:
+                files = self._results.recall(key_of(form))
+            if files:
+                return [(form, files)]
+        return []
 
     def _compute(
         self, derivation: Derivation, python: str, ramp: str = ramps.FULL, ramp_files: Files = ()

@@ -10,6 +10,7 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, Result, ResultFile, canonical, digest
 from jwmirror.core.model.association import UNCAL
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import ReasonCause
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.usercode import files as overrides
@@ -66,6 +67,16 @@ def key_of(derivation: Derivation) -> str:
     ]
     content["parameters"] = overrides.with_bare_names(derivation.parameters)
     return digest(content)
+
+
+def forms_of(derivation: Derivation, former: PlainValues | None) -> Iterator[Derivation]:
+    """Yield a derivation, and with its parameters in their former form if that is given.
+
+    Results are looked up under the keys of both.
+    """
+    yield derivation
+    if former is not None:
+        yield replace(derivation, parameters=former)
 
 
 def bind(derivation: Derivation, files: Sequence[ResultFile]) -> Derivation:
@@ -159,9 +170,9 @@ def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Re
 
 def _changed(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Reason]:
     for name in sorted(old.keys() | new.keys()):
-        before, after = _text(old.get(name, "")), _text(new.get(name, ""))
-        if before != after:
-            yield Reason(f"{prefix}{name}", before, after)
+        before, after = old.get(name, ""), new.get(name, "")
+        if before != after:  # 1 and 1.0 are equal
+            yield Reason(f"{prefix}{name}", _text(before), _text(after))
 
 
 def _described_references(

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 
 from jwmirror.core.errors import JwmirrorError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, Wait, WaitCause
 from jwmirror.pipeline import ramps
-from jwmirror.pipeline.derivation import bind, differences, is_bound, key_of, result_of
+from jwmirror.pipeline.derivation import (
+    bind,
+    differences,
+    forms_of,
+    is_bound,
+    key_of,
+    result_of,
+)
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning.batches import make_batches
 from jwmirror.planning.inputs import AvailableFiles
@@ -20,6 +28,7 @@ from jwmirror.planning.resolvers import Resolvers
 LOST = Reason("result", "lost", "to be recomputed")
 
 Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
+StageName = tuple[str, str, str]  # recipe, pipeline, product
 PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
 
@@ -48,7 +57,8 @@ class PlanBuilder:
     waits: list[Wait] = field(default_factory=list)
     failures: list[Wait] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
-    memory: dict[tuple[str, str, str], int] = field(default_factory=dict)  # bytes, by stage
+    memory: dict[StageName, int] = field(default_factory=dict)  # bytes
+    former: dict[StageName, PlainValues] = field(default_factory=dict)  # as in Chain
 
     def build(self, batch_size: int) -> Plan:
         """Return the plan, its chains cut into batches."""
@@ -87,7 +97,10 @@ class PlanBuilder:
             references=stage.references,
             hooks=stage.hooks,
         )
-        self.memory[recipe.name, pipeline, product] = stage_bytes(derivation, header, stage.largest)
+        name = (recipe.name, pipeline, product)
+        self.memory[name] = stage_bytes(derivation, header, stage.largest)
+        if stage.former is not None:
+            self.former[name] = stage.former
         return derivation
 
     def add_stages(self, destination: Destination, derivations: Sequence[Derivation]) -> None:
@@ -101,17 +114,27 @@ class PlanBuilder:
                 recipe, product = destination.recipe.name, derivation.product
                 self.failures.append(Wait(recipe, product, str(err), "input"))
                 break
-            key = key_of(bound) if is_bound(bound) else ""
-            files = (self.recall(key) if key else None) or ()
+            form, files = self._recalled(destination.recipe, bound)
             if files:
-                self.done += self._results(destination, bound, files)
+                self.done += self._results(destination, form, files)
             else:
                 pending.append(bound)
         if pending:
             self.chains.append(self._chain(destination, pending))
 
+    def _recalled(
+        self, recipe: Recipe, derivation: Derivation
+    ) -> tuple[Derivation, tuple[ResultFile, ...]]:
+        """Return the form of a derivation that has a result, and its files; () without one."""
+        former = self.former.get((recipe.name, derivation.pipeline, derivation.product))
+        for form in forms_of(derivation, former) if is_bound(derivation) else ():
+            if files := self.recall(key_of(form)):
+                return form, files
+        return derivation, ()
+
     def _chain(self, destination: Destination, pending: Sequence[Derivation]) -> Chain:
         recipe = destination.recipe
+        names = {each.pipeline: (recipe.name, each.pipeline, each.product) for each in pending}
         return Chain(
             recipe=recipe.name,
             program=destination.program,
@@ -121,7 +144,8 @@ class PlanBuilder:
             reasons=self._reasons(recipe, pending),
             keep=recipe.keep,
             python=recipe.python,
-            memory=max(self.memory[recipe.name, d.pipeline, d.product] for d in pending),
+            memory=max(self.memory[name] for name in names.values()),
+            former={p: self.former[name] for p, name in names.items() if name in self.former},
         )
 
     def _results(

@@ -17,7 +17,8 @@ def parameter_sources(
     """
     pipeline = derivation.pipeline
     requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
-    values_now = by_full_name(resolver.resolve(pipeline, header, requested).parameters)
+    stage = resolver.resolve(pipeline, header, requested)
+    values_now, former = by_full_name(stage.parameters), by_full_name(stage.former or {})
     layers = [
         *resolver.pars(pipeline, header),
         *((name, content.get(pipeline, {})) for name, content in parameter_layers(recipe, header)),
@@ -26,6 +27,6 @@ def parameter_sources(
     origin_of = {}
     for parameter, value in by_full_name(derivation.parameters).items():
         setter, now = setters.get(parameter, DEFAULT), canonical(values_now.get(parameter))
-        is_same = now == canonical(value)
+        is_same = canonical(value) in (now, canonical(former.get(parameter)))
         origin_of[parameter] = setter if is_same else f"changed since: now {now}, from {setter}"
     return origin_of

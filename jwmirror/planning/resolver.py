@@ -40,13 +40,15 @@ class Answers(NamedTuple):
 class ResolvedStage:
     """The parts of a derivation that are resolved: parameters (absolute paths), references, hooks.
 
-    `largest` is the size of the largest reference that the steps use, in bytes.
+    `largest` is the size of the largest reference that the steps use, in bytes. `former` are the
+    parameters in their form in earlier keys, if it differs.
     """
 
     parameters: PlainValues
     references: References
     hooks: Sources = ()
     largest: int = 0
+    former: PlainValues | None = None
 
 
 class Resolver(Protocol):
@@ -155,7 +157,8 @@ class LocalResolver:
         layers = [*self._pars_layers(pars), requested]
         idle = registry.idle_steps(pipeline, instrument)
         resolved = resolution.resolve(pipeline, layers, idle)
-        parameters = files.with_absolute_paths(resolved, self._base)
+        parameters = files.with_absolute_paths(resolved.parameters, self._base)
+        former = resolved.former and files.with_absolute_paths(resolved.former, self._base)
         files.check_offline(parameters, _pars_with("abs_refcat", pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
@@ -166,6 +169,7 @@ class LocalResolver:
             parameters=parameters,
             references=references | files.file_digests(parameters),
             hooks=hooks.hook_sources(parameters, self._base),
+            former=former,
         )
         return stage
 

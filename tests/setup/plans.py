@@ -7,6 +7,7 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.pipeline.derivation import engine_versions, key_of
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
@@ -52,6 +53,7 @@ class PlanSources:
 
     context: str = "jwst_0001.pmap"
     hook: str = ""  # sha256
+    former: PlainValues | None = None  # parameters in earlier keys
     gaps: set[str] = field(default_factory=set)  # pipelines
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     derivations: dict[tuple[str, str, str], Derivation] = field(default_factory=dict)
@@ -72,7 +74,12 @@ class PlanSources:
             raise CalibrationError(f"{pipeline}: {self.context} has no flat reference")
         flat = (f"flat_of_{self.context}", "5a")
         hooks = (("fixes.scale", self.hook),) if self.hook else ()
-        return ResolvedStage(parameters=dict(requested), references={"flat": flat}, hooks=hooks)
+        return ResolvedStage(
+            parameters=dict(requested),
+            references={"flat": flat},
+            hooks=hooks,
+            former=self.former,
+        )
 
     def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """How the published result was made."""

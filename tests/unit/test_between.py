@@ -91,12 +91,12 @@ def test_functions_are_parameters_of_the_second_pipeline():
 
     assert image == {"image2": {"steps": {}, "between": ["stripes.double"]}}
     assert spectrum["spec3"] == {"steps": {}, "between": ["stripes.double"]}
-    assert resolve("image2", [image["image2"]])["between"] == ["stripes.double"]
+    assert resolve("image2", [image["image2"]]).parameters["between"] == ["stripes.double"]
 
 
 def test_without_functions_parameters_are_as_they_were():
     """No key of a mirror changes because there could be functions."""
-    assert "between" not in resolve("image2", [{"steps": {}}])
+    assert "between" not in resolve("image2", [{"steps": {}}]).parameters
 
 
 def test_the_source_of_a_function_is_known_by_content(folder):

@@ -9,7 +9,13 @@ from astropy.table import Table
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Where, canonical, parse
 from jwmirror.pipeline.parameters.checks import parameter_mistakes
-from jwmirror.pipeline.parameters.resolution import effective_parameters, normalise, resolve
+from jwmirror.pipeline.parameters.resolution import (
+    CORES,
+    Resolved,
+    effective_parameters,
+    normalise,
+    resolve,
+)
 
 PLACE = "recipes.deep.parameters"
 MOS = "spec2.master_background_mos.steps"
@@ -239,7 +245,7 @@ def test_later_layers_lie_over_earlier_ones_and_over_the_defaults():
         {"steps": {"jump": {"rejection_threshold": 6}}, "save_results": False},
     ]
 
-    jump = resolve("detector1", layers)["steps"]["jump"]
+    jump = resolve("detector1", layers).parameters["steps"]["jump"]
 
     assert repr(jump["rejection_threshold"]) == "6.0"
     assert jump["flag_4_neighbors"] is False
@@ -254,7 +260,7 @@ def test_infinity_is_neither_nan_nor_none_once_it_was_written():
         said = normalise({"detector1": {"jump": {"rejection_threshold": threshold}}})
         written = parse(canonical(recipe(**said)), Recipe)
         layers = [effective_parameters(written, HEADER)["detector1"]] * 2
-        return resolve("detector1", layers)["steps"]["jump"]["rejection_threshold"]
+        return resolve("detector1", layers).parameters["steps"]["jump"]["rejection_threshold"]
 
     assert {resolved(value) for value in (inf, nan, None)} == {"inf", "nan", None}
     assert resolved("inf") == "inf"
@@ -262,7 +268,9 @@ def test_infinity_is_neither_nan_nor_none_once_it_was_written():
 
 def test_what_does_not_matter_is_not_resolved():
     """Skipped steps are just skipped, idle ones absent, and no parameter says where files go."""
-    found = resolve("detector1", [{"steps": {"jump": {"skip": True}}}], frozenset({"rscd"}))
+    found = resolve(
+        "detector1", [{"steps": {"jump": {"skip": True}}}], frozenset({"rscd"})
+    ).parameters
 
     assert found["steps"]["jump"] == {"skip": True}
     assert "rscd" not in found["steps"]
@@ -274,17 +282,58 @@ def test_the_hooks_of_a_skipped_step_stay():
     """Stpipe runs them all the same."""
     hooks = {"pre_hooks": ["fixes.scale"], "post_hooks": []}
 
-    found = resolve("detector1", [{"steps": {"jump": {"skip": True, **hooks}}}])
+    found = resolve("detector1", [{"steps": {"jump": {"skip": True, **hooks}}}]).parameters
 
     assert found["steps"]["jump"] == {"skip": True, "pre_hooks": ["fixes.scale"]}
 
 
 def test_a_pars_reference_that_asks_for_more_processes_is_not_followed():
     """One core per exposure; the results are the same."""
-    found = resolve("detector1", [{"steps": {"jump": {"maximum_cores": "half"}}}])
+    found = resolve("detector1", [{"steps": {"jump": {"maximum_cores": "half"}}}]).parameters
 
-    assert found["steps"]["jump"]["maximum_cores"] == "none"
+    assert found["steps"]["jump"]["maximum_cores"] == "1"  # the default
     assert found["steps"]["ramp_fit"]["maximum_cores"] == "1"
+
+
+def image3(step: str, name: str, value: object) -> Resolved:
+    """The parameters of image3 with one that is set."""
+    return resolve("image3", [{"steps": {step: {name: value}}}])
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "values"),
+    [
+        ("resample", "crpix", ([1, 2], [1.0, 2.0], (1, 2), ["1", "2"])),
+        ("resample", "crval", ([0.0, 1], [-0.0, 1.0])),
+        ("resample", "rotation", (0, 0.0, -0.0, "0")),
+        ("resample", "pixfrac", (1, 1.0, True)),
+        ("resample", "in_memory", (True, 1, "yes")),
+        ("tweakreg", "minobj", (1, True, "1")),
+    ],
+)
+def test_equal_values_have_one_form(step, name, values):
+    """Keys are of the JSON, in which 1 and 1.0 differ."""
+    forms = {canonical(image3(step, name, value).parameters) for value in values}
+
+    assert len(forms) == 1
+
+
+def test_no_word_for_one_process_is_a_difference():
+    """None, too; the form is the default's, so keys of unset parameters stay."""
+    asked = [{"steps": {"jump": {CORES: value}}} for value in (None, "none", "one", "1", "half")]
+
+    found = [resolve("detector1", [each]).parameters for each in [*asked, {}]]
+
+    assert all(each == found[-1] for each in found)
+
+
+def test_the_form_in_earlier_keys_is_known_where_it_differs():
+    """Results are looked up under it, too; without it, they would be computed once more."""
+    whole, floats = (image3("resample", "crpix", value) for value in ([1, 2], [1.0, 2.0]))
+
+    assert repr(whole.former["steps"]["resample"]["crpix"]) == "[1, 2]"
+    assert floats.former is None
+    assert resolve("image3", [{}]).former is None
 
 
 def test_resolving_refuses_what_stpipe_refuses():

@@ -29,7 +29,7 @@ def test_stage_2_goes_by_what_jwst_takes_for_images_and_for_spectra():
 @pytest.mark.parametrize("pipeline", registry.PIPELINES)
 def test_every_pipeline_resolves_with_its_steps_and_reference_types(pipeline):
     """Steps that consist of steps, too; nothing of it says where files go."""
-    steps = resolve(pipeline, [{}])["steps"]
+    steps = resolve(pipeline, [{}]).parameters["steps"]
     types = {
         each
         for step in registry.pipeline_class(pipeline).step_defs.values()
@@ -45,7 +45,7 @@ def test_parameters_reach_a_step_of_a_step():
     """The master background of multi-object spectra has a flat_field of its own."""
     asked = {"steps": {"master_background_mos": {"steps": {"photom": {"inverse": True}}}}}
 
-    found = resolve("spec2", [asked])["steps"]["master_background_mos"]
+    found = resolve("spec2", [asked]).parameters["steps"]["master_background_mos"]
 
     assert found["steps"]["photom"]["inverse"] is True
 

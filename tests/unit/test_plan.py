@@ -7,6 +7,7 @@ import pytest
 from jwmirror.core.model import Reason, Where
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import NEVER_CALIBRATED
+from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.plan import wanted
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2, image3, root, stages
 
@@ -62,6 +63,22 @@ def test_a_change_is_told_and_its_way_back_costs_nothing():
     )
     assert reason.stage == "detector1"
     assert back.batches == {}
+
+
+FORMER = {"steps": {"jump": {"maximum_cores": None}}}  # parameters in an earlier key
+
+
+def test_a_result_under_the_key_of_an_earlier_form_is_done():
+    """It keeps that key, so the view and its provenance stay as they are."""
+    sources = PlanSources(former=FORMER)
+    (chain,) = chains(sources.plan([exposure(1)], Associations()))
+    earlier = replace(chain.derivations[0], parameters=FORMER)
+    sources.make(replace(chain, derivations=(earlier,)), "rate")
+
+    plan = sources.plan([exposure(1)], Associations())
+
+    assert chain.former == {"detector1": FORMER}
+    assert (plan.batches, [done.key for done in plan.done]) == ({}, [key_of(earlier)])
 
 
 def test_an_edited_hook_makes_a_result_out_of_date():

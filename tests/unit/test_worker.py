@@ -12,15 +12,18 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
 from jwmirror.engine import stage
 from jwmirror.engine.stage import check_products, run_stage
+from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations
+from tests.setup import records
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
     MOSAIC,
     ROOT,
     SCRIPT,
+    FolderResults,
     files_of,
     folder,
     observed,
@@ -70,6 +73,20 @@ def test_an_equal_rate_makes_no_new_cal(folder):
     assert again.computed == (key_of(rate),) and key_of(rate) not in first.computed
     assert [result.key for result in again.results][1] == [r.key for r in first.results][1]
     assert (cal.pipeline, folder.plan(count=1)) == ("image2", [])
+
+
+def test_a_result_under_the_key_of_an_earlier_form_is_not_computed_again(tmp_path):
+    """It became known only when the stage before was computed, so the plan could not see it."""
+    store, former = FolderResults(tmp_path), {"steps": {"jump": {"maximum_cores": None}}}
+    made = records.derivation(parameters={"steps": {}})
+    earlier = replace(made, parameters=former)
+    store.results[key_of(earlier)] = (records.result_file("x_rate.fits"),)
+
+    chain = records.chain(made, former={"detector1": former})
+    receipt = calibrate([chain], store, 1, tmp_path / "work", tmp_path / "logs", 10.0)
+
+    assert (receipt.computed, receipt.failures) == ((), ())
+    assert [result.key for result in receipt.results] == [key_of(earlier)]
 
 
 def test_a_script_without_guard_is_run_once(folder):

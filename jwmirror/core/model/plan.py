@@ -8,6 +8,7 @@ import msgspec
 
 from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.holding import Failure, ResultFile, Version
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.quality import Measurements
 from jwmirror.core.names import MAPPINGS, OBSERVATORY
@@ -48,6 +49,8 @@ class Chain:
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
     memory: int = 0  # bytes that its stages need, one after the other; an estimate
+    # by pipeline: parameters in their form in earlier keys, where it differs
+    former: dict[str, PlainValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ In the normal form, a pipeline has its own parameters, and those of each step un
 config, steps may also be written next to the pipeline's own parameters.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.matching import criteria_of, describe_match, matches
-from jwmirror.core.model import Recipe, Where
+from jwmirror.core.model import Recipe, Where, canonical
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.usercode import between, hooks
 
@@ -30,8 +31,18 @@ FILES = frozenset(  # locations and names of files: jwmirror sets them, and they
 NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
 RESERVED = FILES | NAMING  # parameters that a recipe cannot set
 IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
-SERIAL = frozenset({"none", "one", "1"})  # maximum_cores that starts no further processes
+CORES = "maximum_cores"
+SERIAL = frozenset({"none", "one", "1"})  # values of it that start no further processes
+DEFAULT_WORD = re.compile(r"default\s*=\s*['\"](\w+)")  # in a spec
 WITHIN = ".steps."  # between a step and one of its inner steps, in a path
+NUMBERS: dict[str, type[float | int | bool]] = {  # by the kind of a spec: float, float_list...
+    "float": float,
+    "integer": int,
+    "int": int,
+    "boolean": bool,
+    "bool": bool,
+}
+Typed = Callable[[str, Any, str], Any]  # of a name, a value and its check: the value in a key
 ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itself), parameter
 
 
@@ -161,13 +172,21 @@ def applies(block: Where, header: str) -> bool:
 # ---- of a pipeline, complete -------------------------------------------------------------------
 
 
+class Resolved(NamedTuple):
+    """Every parameter of a pipeline; `former` is their form in earlier keys, if it differs."""
+
+    parameters: dict[str, Any]
+    former: dict[str, Any] | None
+
+
 def resolve(
     pipeline: str, layers: Iterable[Mapping[str, Any]], idle: frozenset[str] = frozenset()
-) -> dict[str, Any]:
+) -> Resolved:
     """Return every parameter of a pipeline: stpipe's defaults, overridden by the layers in order.
 
     A skipped step has only {"skip": True} and its hooks, which stpipe runs all the same. Steps in
-    `idle` and parameters of file locations are left out. maximum_cores is "none".
+    `idle` and parameters of file locations are left out. maximum_cores is the default. Values that
+    stpipe takes for the same are the same: 1 and 1.0 for a float, 0.0 and -0.0.
 
     Raises:
         ConfigError: stpipe does not accept a value.
@@ -177,19 +196,26 @@ def resolve(
     merged: dict[str, Any] = {"steps": {}}
     for layer in layers:
         _merge(merged, layer)
-    spec, functions = spec_of(pipeline), merged.pop(hooks.BETWEEN, None)
+    spec, beside = spec_of(pipeline), {name: merged.pop(name, None) for name in hooks.OURS}
     try:
         whole = config_from_dict(merged, spec).dict()
     except ValidationError as err:
         raise ConfigError([f"{pipeline}: {line}" for line in str(err).splitlines()]) from err
+    ours = {name: list(values) for name, values in beside.items() if values}
+    now, former = (_complete(whole, spec, idle, form) | ours for form in (_typed, _typed_before))
+    return Resolved(now, former if canonical(former) != canonical(now) else None)
+
+
+def _complete(
+    whole: Mapping[str, Any], spec: Any, idle: frozenset[str], typed: Typed
+) -> dict[str, Any]:
     steps = {
-        name: _own(step, spec["steps"][name])
-        for name, step in whole.pop("steps").items()
+        name: _own(step, spec["steps"][name], typed)
+        for name, step in whole["steps"].items()
         if name not in idle
     }
-    own = _own({**whole, "skip": False}, spec)
-    resolved = {name: own[name] for name in own if name not in IDLE} | {"steps": steps}
-    return resolved | ({hooks.BETWEEN: list(functions)} if functions else {})
+    own = _own({**whole, "steps": {}, "skip": False}, spec, typed)
+    return {name: own[name] for name in own if name not in IDLE} | {"steps": steps}
 
 
 def _merge(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
@@ -202,27 +228,42 @@ def _merge(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
             merged[name] = value
 
 
-def _own(parameters: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+def _own(parameters: Mapping[str, Any], spec: Any, typed: Typed) -> dict[str, Any]:
     """Return the parameters of one step, or of the pipeline itself, in the types of their spec."""
     if parameters.get("skip"):
         return {"skip": True} | {k: parameters[k] for k in hooks.KINDS if parameters.get(k)}
     own = {
-        name: "none" if is_parallel(name, value) else _typed(value, spec[name])
+        name: typed(name, value, spec[name])
         for name, value in parameters.items()
         if name not in RESERVED and name != "steps"
     }
     inner = parameters.get("steps", {})  # master_background_mos has inner steps
-    steps = {step: _own(values, spec["steps"][step]) for step, values in inner.items()}
+    steps = {step: _own(values, spec["steps"][step], typed) for step, values in inner.items()}
     return own | {"steps": steps} if steps else own
 
 
 def is_parallel(name: str, value: Any) -> bool:
     """Return whether jwst would start further processes; the result would be the same."""
-    return name == "maximum_cores" and str(value).lower() not in SERIAL
+    return name == CORES and str(value).lower() not in SERIAL
 
 
-def _typed(value: Any, check: str) -> Any:
+def _typed(name: str, value: Any, check: str) -> Any:
     """Return a value in the type of its spec: stpipe accepts 5 for 5.0, but keys would differ."""
+    if name == CORES:  # all that is allowed starts no further processes, and gives the same
+        default = DEFAULT_WORD.search(check)
+        return default[1] if default and default[1] in SERIAL else "none"
+    kind = NUMBERS.get(check.partition("(")[0].strip().removesuffix("_list"))
+    if kind and isinstance(value, list | tuple):
+        return [_typed(name, element, check) for element in value]
+    if kind and isinstance(value, int | float):
+        return _writable(kind(value) or kind())  # 0.0 for -0.0
+    return _writable(value)
+
+
+def _typed_before(name: str, value: Any, check: str) -> Any:
+    """Return a value as in keys that had one form for single numbers only."""
+    if is_parallel(name, value):
+        return "none"
     if isinstance(value, int) and check.startswith("float("):
         return float(value)
     if isinstance(value, int) and check.startswith("boolean("):

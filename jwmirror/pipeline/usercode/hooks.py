@@ -22,6 +22,7 @@ from jwmirror.pipeline.usercode.files import check_unchanged, map_texts
 
 KINDS = ("pre_hooks", "post_hooks")
 BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between.py)
+OURS = (BETWEEN,)  # parameters that jwst does not know
 CALL = re.compile(r"\s*[\w.]+\((?P<arguments>.*)\)\s*", re.DOTALL)  # a Step class with parameters
 DOTTED = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\s*")
 TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s;|&<>()='\"]+")
