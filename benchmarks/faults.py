@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.archive.transfer import Fetched, Transfer, download_request
+from jwmirror.archive.transfer import Downloaded, MastDownloader, download_request
 from jwmirror.core.model import Product
 from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
@@ -123,11 +123,11 @@ def with_jwmirror(archive: Archive, folder: Path) -> int | None:
     """Download with jwmirror and store the object that the view would show."""
     product, mirror = listed(archive), folder / "mirror"
     objects = Objects(mirror)
-    transfer = Transfer(archive.url, timeouts=TIMEOUTS)
-    (found,) = transfer.fetch([product], objects.incoming, mirror / "quarantine")
-    if not isinstance(found, Fetched):
+    transfer = MastDownloader(archive.url, timeouts=TIMEOUTS)
+    (found,) = transfer.download([product], objects.incoming, mirror / "quarantine")
+    if not isinstance(found, Downloaded):
         return 1
-    shutil.copy(objects.path(objects.take(found.path, found.sha256)), folder / NAME)
+    shutil.copy(objects.path(objects.add(found.path, found.sha256)), folder / NAME)
     return 0
 
 

@@ -237,7 +237,7 @@ def taken(source: Path, mirror: Path) -> list[Entry]:
     chunks = [pairs[start : start + FOLDER] for start in range(0, len(pairs), FOLDER)]
     with ThreadPoolExecutor(CORES) as pool:
         copies = [each for chunk in pool.map(_copied, chunks) for each in chunk]
-    sums = objects.take_many([(path, sha256) for path, sha256, _ in copies])
+    sums = objects.add_files([(path, sha256) for path, sha256, _ in copies])
     incoming.rmdir()
     return [
         Entry(

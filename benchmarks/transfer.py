@@ -20,7 +20,7 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.nginx import nginx
-from jwmirror.archive.transfer import Fetched, Transfer, download_request
+from jwmirror.archive.transfer import Downloaded, MastDownloader, download_request
 from jwmirror.core.model import Product
 from tests.setup.records import product
 
@@ -69,10 +69,10 @@ def fits_file(path: Path, size: int, seed: int) -> Product:
 def with_jwmirror(url: str, products: list[Product], load: Load, into: Path) -> float:
     """Return the seconds for all files: each complete, hashed twice and read as FITS."""
     began = time.monotonic()
-    transfer = Transfer(url, downloads=load.connections)
-    outcomes = list(transfer.fetch(products, into, into / "quarantine"))
+    transfer = MastDownloader(url, downloads=load.connections)
+    outcomes = list(transfer.download(products, into, into / "quarantine"))
     seconds = time.monotonic() - began
-    assert all(isinstance(each, Fetched) for each in outcomes), outcomes[0]
+    assert all(isinstance(each, Downloaded) for each in outcomes), outcomes[0]
     return seconds
 
 

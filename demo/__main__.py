@@ -82,15 +82,15 @@ def report_and_check(site: Site, step: Step) -> None:
 
 def print_fetched(run: Run, tally: Tally) -> None:
     """Print how many files a run fetched, and the changes that it found at MAST."""
-    size = sum(receipt.downloaded for receipt in run.fetched)
+    size = sum(receipt.downloaded for receipt in run.fetch_receipts)
     console.print(f"  fetched       {len(tally.fetched)} files, {size / 1e6:.1f} MB")
     for program, count in run.first_polls.items():
         console.print(f"{INDENT}first poll of program {program}: {count} products")
-    for change in run.news[:MOST_CHANGES]:
+    for change in run.changes_since_first_poll[:MOST_CHANGES]:
         reasons = "; ".join(map(str, change.reasons[:2]))
         console.print(f"{INDENT}{change.kind}: {change.product.filename}  {reasons}", markup=False)
-    if len(run.news) > MOST_CHANGES:
-        console.print(f"{INDENT}... and {len(run.news) - MOST_CHANGES} more")
+    if len(run.changes_since_first_poll) > MOST_CHANGES:
+        console.print(f"{INDENT}... and {len(run.changes_since_first_poll) - MOST_CHANGES} more")
 
 
 def print_recalibrated(run: Run, tally: Tally) -> None:

@@ -108,8 +108,8 @@ class Site:
     def tally(self) -> Tally:
         """Return what the newest run fetched and computed."""
         run = self.run()
-        versions = [version for receipt in run.fetched for version in receipt.versions]
-        results = [result for receipt in run.computed for result in receipt.results]
+        versions = [version for receipt in run.fetch_receipts for version in receipt.versions]
+        results = [result for receipt in run.batch_receipts for result in receipt.results]
         made = {(each.key, each.pipeline) for each in results} if results else set()
         computed = Counter(name for key, name in made if key in set(run.computed_keys))
         return Tally(frozenset(v.product.filename for v in versions), dict(computed))

@@ -3,7 +3,16 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Plan, Poll, Receipt, References, Settling, read, read_all, write
+from jwmirror.core.model import (
+    Plan,
+    Poll,
+    Receipt,
+    References,
+    UnsettledAssociations,
+    read,
+    read_all,
+    write,
+)
 from jwmirror.services.run.publish import publish_generation
 
 log_to(snakemake.log[0])
@@ -12,7 +21,7 @@ published = publish_generation(
     run=Path(snakemake.params.run),
     group=snakemake.params.group,
     poll=read(snakemake.input.poll, Poll),
-    settling=read(snakemake.input.settling, Settling),
+    settling=read(snakemake.input.settling, UnsettledAssociations),
     references=read(snakemake.input.references, References),
     plans=read_all(snakemake.input.plans, Plan),
     receipts=read_all(snakemake.input.calibrated, Receipt),

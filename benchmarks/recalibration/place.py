@@ -8,8 +8,8 @@ import psutil
 
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
-from jwmirror.engine.worker import calibrate
-from jwmirror.pipeline.identity import version_of
+from jwmirror.engine.batch import calibrate
+from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, describe_holdings
 from jwmirror.services.run.plan import LevelPlanner
@@ -98,10 +98,10 @@ def _entry(results: ResultStore, path: Path) -> Entry:
         observation="o001",
         suffix=path.stem.rpartition("_")[2],
     )
-    version = version_of(product, path, sha256_of(path), path.stat().st_size)
+    version = downloaded_version(product, path, sha256_of(path), path.stat().st_size)
     copy = results.objects.incoming / f"copy-{path.name}"
     copy.write_bytes(path.read_bytes())
-    results.objects.take(copy, version.sha256)
+    results.objects.add(copy, version.sha256)
     return Entry(
         path=f"upstream/jw{PROGRAM:05d}/o001/{path.name}",
         origin="upstream",

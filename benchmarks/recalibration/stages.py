@@ -21,8 +21,8 @@ from benchmarks.recalibration.place import (
     open_place,
 )
 from jwmirror.core.model import Chain, Receipt, Recipe
+from jwmirror.engine.batch import ChainRunner
 from jwmirror.engine.memory_pool import MemoryPool
-from jwmirror.engine.worker import ChainRunner
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.identity import science_identity
 from jwmirror_simulator.exposure_sets import ExposureSet

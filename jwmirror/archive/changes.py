@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Change, Entry, Listing, Product, Reason, holding
+from jwmirror.core.model import Change, Entry, Listing, Product, Reason, stored
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import PEDIGREE
 
@@ -39,7 +39,7 @@ def compare_listing(
     new = [product for product in selected if product.uri not in held.rows]
     available = [product for product in new if has_access or not product.exclusive]
     missing = [
-        uri for uri, row in held.rows.items() if uri not in listed and row.state == holding.HELD
+        uri for uri, row in held.rows.items() if uri not in listed and row.state == stored.PRESENT
     ]
     vanished = held.entries(missing)
     predecessors = pair_successors(vanished.values(), available)
@@ -78,7 +78,7 @@ def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
     etag = product.validator or ""
     return (
         row.checksum == product.checksum
-        and row.state == holding.HELD
+        and row.state == stored.PRESENT
         and (product.checksum is not None or (etag.startswith('"') and row.validator == etag))
         and row.is_exclusive == product.exclusive
         and row.is_stale == product.stale
@@ -122,12 +122,12 @@ def _held_product(entry: Entry, product: Product, has_access: bool) -> Change | 
     """Return the change of a held product; None if nothing changed."""
     content = content_differences(entry, product)
     reasons = (*content, *_access_reasons(entry.upstream, product))
-    if not reasons and entry.state == holding.HELD:
+    if not reasons and entry.state == stored.PRESENT:
         queue = _queue_reasons(entry.upstream, product)
         return Change(kind=kinds.STALE, product=product, reasons=queue) if queue else None
-    if product.exclusive and not (has_access and (content or entry.state == holding.GONE)):
+    if product.exclusive and not (has_access and (content or entry.state == stored.GONE)):
         return _withheld(product, reasons)
-    if entry.state == holding.GONE:
+    if entry.state == stored.GONE:
         return Change(kind=kinds.RETURNED, product=product, reasons=reasons)
     kind = kinds.REPROCESSED if content else kinds.RELEASED
     return Change(kind=kind, product=product, reasons=reasons)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM, Entry
-from jwmirror.core.model.holding import HELD
+from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.manifest import entries_of
 
 
@@ -50,7 +50,7 @@ class HeldIndex:
     @property
     def present(self) -> int:
         """The number of files that had not vanished at MAST."""
-        return sum(row.state == HELD for row in self.rows.values())
+        return sum(row.state == PRESENT for row in self.rows.values())
 
     def entries(self, uris: Collection[str]) -> dict[str, Entry]:
         """Return the entries of some of the URIs."""

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class Downloaded:
     """A product's bytes, whole and verified, in a temporary file that the caller now owns."""
 
     product: Product
@@ -40,7 +40,7 @@ def download_request(product: Product, url: str) -> DownloadRequest:
     return DownloadRequest.of(product, f"{url}{DOWNLOAD}?uri={quote(product.uri, safe=':/')}")
 
 
-class Transfer:
+class MastDownloader:
     """Downloads from one MAST server, over at most `downloads` connections at a time.
 
     The token is shown to that server only, and only for files that are withheld without it. Files
@@ -58,9 +58,9 @@ class Transfer:
         self._url, self._token, self._cloud_url = base_url(url), token, cloud_url
         self._connections, self._timeouts = downloads, timeouts or Timeouts()
 
-    def fetch(
+    def download(
         self, products: Iterable[Product], folder: Path, quarantine: Path
-    ) -> Iterator[Fetched | Failure]:
+    ) -> Iterator[Downloaded | Failure]:
         """Download products into `folder`; yield each when it is complete, or its failure.
 
         The caller owns a file once it is yielded; of other files only those that may be resumed
@@ -101,7 +101,7 @@ class _Work:
         if self.cloud:
             self.cloud.http.close()
 
-    def outcome(self, product: Product) -> Fetched | Failure:
+    def outcome(self, product: Product) -> Downloaded | Failure:
         """Download one product; StoreError when the disk refuses."""
         try:
             where = (*self.folders, self.progress.add)
@@ -114,7 +114,7 @@ class _Work:
             return Failure(name=product.filename, message=str(err))
         except OSError as err:
             raise _disk_error(product.filename, self.folders[0], err) from err
-        return Fetched(product=product, path=file.path, sha256=file.sha256, size=file.size)
+        return Downloaded(product=product, path=file.path, sha256=file.sha256, size=file.size)
 
 
 def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
@@ -133,14 +133,14 @@ class _Workers:
 
     def __init__(self, work: _Work, queue: deque[Product], connections: int):
         self._work, self._queue, self._remaining = work, queue, len(queue)
-        self._outcomes: SimpleQueue[Fetched | Failure | BaseException] = SimpleQueue()
+        self._outcomes: SimpleQueue[Downloaded | Failure | BaseException] = SimpleQueue()
         self._ahead = threading.Semaphore(connections * AHEAD)
         self._threads = [
             threading.Thread(target=self._run, name=f"download-{number}", daemon=True)
             for number in range(min(connections, self._remaining))
         ]
 
-    def outcomes(self) -> Iterator[Fetched | Failure]:
+    def outcomes(self) -> Iterator[Downloaded | Failure]:
         """Yield the outcome of each product; at the end, also after an error, no thread is left."""
         for thread in self._threads:
             thread.start()
@@ -156,7 +156,7 @@ class _Workers:
         finally:
             self._stop()
 
-    def _next_outcome(self) -> Fetched | Failure | BaseException:
+    def _next_outcome(self) -> Downloaded | Failure | BaseException:
         """Wait for the next outcome, and log the progress meanwhile."""
         while True:
             self._work.progress.log_if_due()
@@ -190,5 +190,5 @@ class _Workers:
         self._work.close()
         while not self._outcomes.empty():
             outcome = self._outcomes.get()
-            if isinstance(outcome, Fetched):
+            if isinstance(outcome, Downloaded):
                 outcome.path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import yaml
 from jwmirror.config import selections
 from jwmirror.config.environments import Environments
 from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
-from jwmirror.config.where_blocks import Block, blocks_of, contradictory_blocks
+from jwmirror.config.where_blocks import Block, blocks_of, contradiction_mistakes
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
@@ -57,7 +57,7 @@ class Recipes:
             stages = self._inherited(name, "stages", STAGES)
             numbers = self._inherited(name, "programs", _mirrored(programs))
             found += selections.association_mistakes(f"recipes.{name}", recipe, stages, numbers)
-            found += [] if circles else contradictory_blocks(self._blocks(name))
+            found += [] if circles else contradiction_mistakes(self._blocks(name))
             found += between_mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         if checker_of is None:

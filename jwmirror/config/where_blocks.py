@@ -44,7 +44,7 @@ def blocks_of(place: str, where: Any) -> list[Block]:
     ]
 
 
-def contradictory_blocks(blocks: Sequence[Block]) -> list[str]:
+def contradiction_mistakes(blocks: Sequence[Block]) -> list[str]:
     """Return messages on blocks that can match one exposure, have equally many keys, and disagree.
 
     They may disagree if a block with more keys decides for all exposures that both match.

@@ -44,7 +44,7 @@ class StageJob:
     base: str
     log: str
     timeout_s: float
-    ramp: str
+    ramp_mode: str
     number: int = 0  # set by the client
 
 
@@ -192,7 +192,7 @@ def _work(job: StageJob, pipe: int) -> None:
 
 def _attempt(job: StageJob) -> StageOutcome:
     try:
-        outputs = run_stage(job.derivation, Path(job.folder), Path(job.base), job.ramp)
+        outputs = run_stage(job.derivation, Path(job.folder), Path(job.base), job.ramp_mode)
     except JwmirrorError as err:
         return StageOutcome(number=job.number, kind=FAILED, error=str(err))
     except MemoryError as err:  # where the system refuses memory instead of killing for it

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def run_stage(
-    derivation: Derivation, folder: Path, base: Path, ramp: str = ramps.FULL
+    derivation: Derivation, folder: Path, base: Path, ramp_mode: str = ramps.FULL
 ) -> tuple[Output, ...]:
     """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
 
@@ -45,11 +45,11 @@ def run_stage(
     os.environ[NO_PARS] = "true"
     names = [item.name for item in derivation.inputs]
     between.apply_functions(parameters.get(hooks.BETWEEN, ()), names, folder)
-    argument = _argument(derivation, folder, ramp)
+    argument = _argument(derivation, folder, ramp_mode)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    _call(derivation.pipeline, parameters, argument, ramp)
+    _call(derivation.pipeline, parameters, argument, ramp_mode)
     _check_engine(derivation)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
@@ -83,9 +83,9 @@ def _check_own(derivation: Derivation, base: Path) -> None:
     files.check_files(derivation)
 
 
-def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
+def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
     """Return the file that the pipeline is called with: exposure, ramp or association."""
-    if ramp == ramps.RESUME:
+    if ramp_mode == ramps.RESUME:
         return ramps.name_of_ramp(derivation)
     if derivation.stage == 1:
         (exposure,) = derivation.inputs
@@ -95,11 +95,11 @@ def _argument(derivation: Derivation, folder: Path, ramp: str) -> str:
     return name
 
 
-def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp: str) -> None:
+def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp_mode: str) -> None:
     pipeline = registry.pipeline_class(name)
-    if ramp == ramps.KEEP:
+    if ramp_mode == ramps.KEEP:
         parameters = {**parameters, ramps.SAVE: True}
-    if ramp == ramps.RESUME:
+    if ramp_mode == ramps.RESUME:
         pipeline = ramps.resuming_pipeline(pipeline)
         parameters = {**parameters, "pre_hooks": []}  # they ran before the ramp was saved
     ours = ("steps", *hooks.OURS)

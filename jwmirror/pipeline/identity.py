@@ -154,17 +154,17 @@ def _add(digest: Any, *parts: object) -> None:
 # ---- versions of products ----------------------------------------------------------------------
 
 
-def version_of(product: Product, path: Path, sha256: str, size: int) -> Version:
+def downloaded_version(product: Product, path: Path, sha256: str, size: int) -> Version:
     """Return the version of a verified file: with identity and header if it is a raw exposure.
 
     A raw exposure that cannot be calibrated is kept too; its `refusal` is the reason.
     """
     if product.suffix not in INPUT_SUFFIXES or not product.filename.endswith(".fits"):
         return Version(product=product, sha256=sha256, size=size)
-    return describe_version(product, path, sha256, size)
+    return identified_version(product, path, sha256, size)
 
 
-def describe_version(product: Product, path: Path, sha256: str, size: int) -> Version:
+def identified_version(product: Product, path: Path, sha256: str, size: int) -> Version:
     """Return the version of a file with science identity, and header if a pipeline may need it.
 
     They are read from raw exposures after the download, and from other products when a recipe

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.holding import RAMP
 from jwmirror.core.model.plan import Output
+from jwmirror.core.model.stored import RAMP
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.usercode import hooks
@@ -80,10 +80,10 @@ def _types(steps: Mapping[str, Mapping[str, Any]]) -> set[str]:
 
 
 def split_outputs(
-    derivation: Derivation, outputs: Sequence[Output], ramp: str
+    derivation: Derivation, outputs: Sequence[Output], ramp_mode: str
 ) -> list[tuple[Derivation, tuple[Output, ...]]]:
     """Return the outputs of a run by derivation; that of the ramp, if it was kept, is first."""
-    if ramp != KEEP:
+    if ramp_mode != KEEP:
         return [(derivation, tuple(outputs))]
     name = name_of_ramp(derivation)
     saved = tuple(output for output in outputs if Path(output.path).name == name)

@@ -51,7 +51,7 @@ class PlanBuilder:
     available: AvailableFiles
     resolvers: Resolvers
     recall: Recall
-    published: PublishedAs
+    published_derivation: PublishedAs
     chains: list[Chain] = field(default_factory=list)
     done: list[Result] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
@@ -165,7 +165,7 @@ class PlanBuilder:
         is_new = True
         for derivation in pending:
             pipeline = derivation.pipeline
-            old = self.published(recipe.name, derivation.product, pipeline)
+            old = self.published_derivation(recipe.name, derivation.product, pipeline)
             if old is None:
                 reasons.append(Reason(f"{pipeline}: new", "", "", pipeline))
             else:

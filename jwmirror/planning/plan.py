@@ -20,7 +20,7 @@ POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
 
 
-def wanted(
+def headers_and_pipelines(
     entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the argument of Resolver.needed: each header, with the pipelines that may use it."""

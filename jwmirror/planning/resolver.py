@@ -1,6 +1,7 @@
 """Parameters and reference files of an exposure, resolved offline from a CRDS cache.
 
-os.environ must contain `bestrefs.crds_environment(cache, context)` before CRDS is first used.
+Before CRDS is first used, os.environ must contain what `crds_environment(cache, context)` of
+`pipeline.crds_rules` returns.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

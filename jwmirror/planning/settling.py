@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
-from jwmirror.core.model.plan import Incomplete, Settling, Unsettled, Wait
+from jwmirror.core.model.plan import Incomplete, SettleResult, Unsettled, Wait
 from jwmirror.core.model.product import CALIBRATION
 
 CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
@@ -39,8 +39,11 @@ class ListedProducts:
 
 
 def find_unsettled(
-    associations: Associations, poll: Poll, policy: SettlePolicy, former: Settling | None = None
-) -> Settling:
+    associations: Associations,
+    poll: Poll,
+    policy: SettlePolicy,
+    former: SettleResult | None = None,
+) -> SettleResult:
     """Return the associations that are half updated, and the ones with members that do not exist.
 
     `former` is the result of the run before. It dates what is still half updated, and is kept for
@@ -64,7 +67,7 @@ def find_unsettled(
             why = _why(association, listed, policy)
             if why and not _is_accepted(association, policy.accept):
                 unsettled.append(_unsettled(association, listed, why, before))
-    return Settling(unsettled=tuple(unsettled), incomplete=tuple(incomplete))
+    return SettleResult(unsettled=tuple(unsettled), incomplete=tuple(incomplete))
 
 
 # ---- what a plan leaves out ------------------------------------------------------------------

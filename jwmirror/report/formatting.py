@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Reason
-from jwmirror.core.model.holding import GONE, HELD
+from jwmirror.core.model.stored import GONE, PRESENT
 
-STATES = {HELD: "listed at MAST", GONE: "no longer listed"}
+STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
 KINDS = {"marked": "changed in status"}  # kinds of changes, where a page has other words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")

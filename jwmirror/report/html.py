@@ -9,9 +9,9 @@ from jwmirror import __version__
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
-from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.run import Run
+from jwmirror.core.model.stored import Generation
 from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.status import Status, build_status, count_files, describe_reason
@@ -99,7 +99,7 @@ def write_page(
     page = ReportPage(
         generation=generation,
         status=build_status("", generation, held, run),
-        downloaded=sum(receipt.downloaded for receipt in run.fetched),
+        downloaded=sum(receipt.downloaded for receipt in run.fetch_receipts),
         computed=computed_results(run, provenance_lookup),
         derivations=shared_derivations(entries, records),
         pedigrees=count_pedigrees(entries),
@@ -133,7 +133,7 @@ def _text(value: object) -> str:
 def computed_results(run: Run, provenance_lookup: ProvenanceLookup) -> tuple[ComputedResult, ...]:
     """Return the results that a run computed, sorted by recipe, product and pipeline."""
     reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
-    results = {result.key: result for receipt in run.computed for result in receipt.results}
+    results = {result.key: result for receipt in run.batch_receipts for result in receipt.results}
     computed = []
     for result in (results[key] for key in run.computed_keys if key in results):
         record = provenance_lookup(result.key)

@@ -9,10 +9,19 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Chain, Change, Failure, Plan, Reason, Scope, Settling, Wait
-from jwmirror.core.model.holding import HELD, Generation
+from jwmirror.core.model import (
+    Chain,
+    Change,
+    Failure,
+    Plan,
+    Reason,
+    Scope,
+    SettleResult,
+    Wait,
+)
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete
 from jwmirror.core.model.run import Run
+from jwmirror.core.model.stored import PRESENT, Generation
 
 LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a run, in order
 INPUTS = INPUTS_RECOMPUTED.what  # why inputs are recomputed is shown at the inputs
@@ -116,7 +125,7 @@ def build_status(
     """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
-    settling = run.settling or Settling()
+    settling = run.settling or SettleResult()
     return Status(
         mirror=mirror,
         generation=generation,
@@ -128,7 +137,7 @@ def build_status(
         first_polls=tuple(
             FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
         ),
-        changes=tuple(map(_notice, run.news)),
+        changes=tuple(map(_notice, run.changes_since_first_poll)),
         settling=msgspec.convert(
             settling.unsettled, tuple[PartlyReprocessed, ...], from_attributes=True
         ),
@@ -163,7 +172,7 @@ def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:
         total = totals.setdefault(split_view_path(path), [0, 0, 0])
         total[0] += 1
         total[1] += size
-        total[2] += state != HELD
+        total[2] += state != PRESENT
     return tuple(FileCount(*location, *total) for location, total in sorted(totals.items()))
 
 

@@ -46,7 +46,7 @@ def _exclusive_uris(rows: Entries) -> Iterable[str]:
     return compress(rows.column("product_uri"), rows.column("product_exclusive"))
 
 
-def report_page(root: Path, number: int) -> Path:
+def report_path(root: Path, number: int) -> Path:
     """Return the path of a generation's page; it is closed if an object of the generation is."""
     return Path(root) / "reports" / f"{number:06d}.html"
 
@@ -88,7 +88,7 @@ class Access:
         If one of them was open, or `everywhere`, set the access to all generations and pages.
         """
         closed = {sha256 for sha256 in self.closed(rows) if self._objects.has(sha256)}
-        was_open = self._objects.close(closed)
+        was_open = self._objects.restrict_open(closed)
         for sha256 in closed:  # for another group, if the config changed
             self._objects.restrict(sha256)
         return self._enforce_everywhere(closed) if was_open or everywhere else closed
@@ -101,11 +101,11 @@ class Access:
             closed |= hidden
             seen.update(sha256 for sha256, *_ in rows)
             with suppress(FileNotFoundError):
-                report_page(self._root, number).chmod(0o600 if hidden else 0o644)
-        self._objects.close(closed)
+                report_path(self._root, number).chmod(0o600 if hidden else 0o644)
+        self._objects.restrict_open(closed)
         for sha256 in seen - closed:
             if self._objects.has(sha256):
-                self._objects.release(sha256)
+                self._objects.open_to_all(sha256)
         return closed
 
     def _closed_of(self, rows: Iterable[Content]) -> set[str]:

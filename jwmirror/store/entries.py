@@ -6,8 +6,8 @@ from dataclasses import replace
 from msgspec import structs
 
 from jwmirror.core.model import Change, Entry, Plan, Poll, Product, Receipt, Result, Version
-from jwmirror.core.model.holding import GONE, HELD, UPSTREAM
 from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
+from jwmirror.core.model.stored import GONE, PRESENT, UPSTREAM
 
 
 def program_folder(program: int) -> str:
@@ -67,7 +67,7 @@ def _row_after(
     if version is not None:
         return _row_of(version, change.product)
     if old and old.product and old.product.fingerprint == change.product.fingerprint:
-        return replace(old, state=HELD, product=change.product)  # returned or released
+        return replace(old, state=PRESENT, product=change.product)  # returned or released
     return old
 
 

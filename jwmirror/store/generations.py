@@ -20,7 +20,7 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_path, write_bytes
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
-from jwmirror.core.model.holding import Generation
+from jwmirror.core.model.stored import Generation
 from jwmirror.store import manifest
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import read_losses
@@ -243,7 +243,7 @@ class Generations:
         modes, missing = {}, []
         columns = (rows.column(name) for name in ("path", "sha256", "size"))
         for path, sha256, size in zip(*columns, strict=True):
-            status = self.objects.look(sha256)
+            status = self.objects.status(sha256)
             if status is None or status.st_size != size:
                 missing.append((path, sha256, size))
             else:
@@ -265,7 +265,7 @@ class Generations:
         closed = self.access(rows).enforce(rows, everywhere=has_access_changed(before, rows))
         for sha256, mode in modes.items():
             if mode in (CLOSED, SHARED) and sha256 not in closed:
-                self.objects.release(sha256)
+                self.objects.open_to_all(sha256)
         failpoint("publish: modes set")
 
     def access(self, newest: Entries | None = None) -> Access:

@@ -173,7 +173,7 @@ class MirrorLock:
         except FileNotFoundError:
             if not free.exists():
                 self.check()
-        failpoint("lease: released")
+        failpoint("lock: released")
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_S):
@@ -197,7 +197,7 @@ def mirror_lock(
     doing = f"lock {lock.path.parent}"
     try:
         with as_store_error(doing, "nothing was changed"):
-            failpoint("lease: taken")
+            failpoint("lock: taken")
         yield lock
     finally:
         with as_store_error(doing, "the work is done, and the lock ends with this process"):

@@ -57,7 +57,7 @@ def _sum(path: Path | str, block: memoryview) -> str | OSError:
 
 OPEN, CLOSED = 0o444, 0o400  # modes of public and of exclusive-access objects
 SHARED = 0o440  # of exclusive-access objects that a group may read
-GROUP = 8192  # files made durable together by take_many
+GROUP = 8192  # files made durable together by add_files
 THREADS = 8  # that hash at the same time
 
 
@@ -89,10 +89,10 @@ class Objects:
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Return whether the object exists, with this size (bytes; None: any)."""
-        status = self.look(sha256)
+        status = self.status(sha256)
         return status is not None and size in (None, status.st_size)
 
-    def look(self, sha256: str) -> os.stat_result | None:
+    def status(self, sha256: str) -> os.stat_result | None:
         """Return length, mode etc. of an object; None if it does not exist."""
         try:
             status = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # a Path would take longer
@@ -100,11 +100,11 @@ class Objects:
             return None
         return status if stat.S_ISREG(status.st_mode) else None
 
-    def take(self, file: Path, sha256: str | None = None, mode: int = OPEN) -> str:
+    def add(self, file: Path, sha256: str | None = None, mode: int = OPEN) -> str:
         """Move a finished file in, durably; return its sha256, which is computed unless given."""
-        return self.take_many([(file, sha256)], mode)[0]
+        return self.add_files([(file, sha256)], mode)[0]
 
-    def take_many(
+    def add_files(
         self, files: Iterable[Path | tuple[Path, str | None]], mode: int = OPEN
     ) -> list[str]:
         """Move finished files in, durably, in groups; return their sha256, in order.
@@ -128,7 +128,7 @@ class Objects:
                 taken += [file.sha256 for file in ready]
         return taken
 
-    def take_all(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
+    def add_versions(self, versions: Sequence[Version], files: Sequence[Path]) -> None:
         """Move the verified files of versions in; those of exclusive products are closed.
 
         Bytes that the store has already stay closed if they are; only a publication opens them.
@@ -137,12 +137,12 @@ class Objects:
         for mode in (OPEN, CLOSED):
             hidden = mode == CLOSED
             mine = [(file, v.sha256) for v, file in pairs if v.product.exclusive == hidden]
-            self.take_many(mine, mode)
-        self.close(version.sha256 for version in versions if version.product.exclusive)
+            self.add_files(mine, mode)
+        self.restrict_open(version.sha256 for version in versions if version.product.exclusive)
 
-    def close(self, names: Iterable[str]) -> bool:
+    def restrict_open(self, names: Iterable[str]) -> bool:
         """Restrict those objects that all users may read; return whether there was one."""
-        statuses = ((sha256, self.look(sha256)) for sha256 in names)
+        statuses = ((sha256, self.status(sha256)) for sha256 in names)
         is_open = [name for name, status in statuses if status and status.st_mode & stat.S_IROTH]
         for sha256 in is_open:
             self.restrict(sha256)
@@ -155,7 +155,7 @@ class Objects:
         elif self._mode(sha256) != SHARED or self._group(sha256) != self.group:
             self._share(self.path(sha256))
 
-    def release(self, sha256: str) -> None:
+    def open_to_all(self, sha256: str) -> None:
         """Let all users read an object that was restricted."""
         if self._mode(sha256) in (CLOSED, SHARED):
             self._set_mode(sha256, OPEN)

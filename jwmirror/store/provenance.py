@@ -59,7 +59,7 @@ class Provenance:
                     records.append(record)
         return tuple(sorted(records, key=lambda record: (record.made_at, record.key), reverse=True))
 
-    def keep(self, record: ProvenanceRecord) -> ProvenanceRecord:
+    def record_once(self, record: ProvenanceRecord) -> ProvenanceRecord:
         """Durably record a result whose objects are in the store; return the record of its key.
 
         The first record of a key is kept, so that a key always names the same bytes. It is replaced

@@ -7,7 +7,7 @@ from typing import TypeVar
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, Settling, Version
+from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Listing, Scope
 from jwmirror.core.model.run import Run
@@ -75,22 +75,27 @@ def read_run(folder: Path) -> Run:
     return Run(
         id=files.folder.name,
         poll=read_if_written(files.poll, Poll),
-        settling=read_if_written(files.settling, Settling),
+        settling=read_if_written(files.settling, SettleResult),
         references=read_if_written(files.references, References),
         plans=tuple(_existing(map(files.plan, LEVELS), Plan)),
-        fetched=tuple(_existing(map(files.fetched, orders.products if orders else ()), Receipt)),
-        computed=tuple(
+        fetch_receipts=tuple(
+            _existing(map(files.fetched, orders.products if orders else ()), Receipt)
+        ),
+        batch_receipts=tuple(
             receipt for level in LEVELS for receipt in _existing(files.batches(level), Receipt)
         ),
         published=read_if_written(files.published, Published),
     )
 
 
-def previous_settling(folder: Path) -> Settling | None:
+def previous_settling(folder: Path) -> SettleResult | None:
     """Return the newest record of settling observations before a run; None if no run wrote one."""
     folder = Path(folder)
     earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
-    return next(_existing((RunFiles(path).settling for path in reversed(earlier)), Settling), None)
+    return next(
+        _existing((RunFiles(path).settling for path in reversed(earlier)), SettleResult),
+        None,
+    )
 
 
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Failure
 from jwmirror.net.http import Timeouts
@@ -110,7 +110,7 @@ def _outcome(name: str, size: str, manner: str) -> Outcome:
         wrong = _publish(scene, found)
         _recover(scene, size)
         stray = _astray(scene)
-    if isinstance(found, Fetched):
+    if isinstance(found, Downloaded):
         whole = any(each.status == 200 and each.sent == found.size for each in requests)
         in_part = any(each.status == 206 for each in requests)
         resumed = " + resumed" if in_part and not whole else ""
@@ -145,13 +145,13 @@ def _leave_half(scene: Scene) -> None:
     scene.archive.clear_faults()
 
 
-def _fetch(scene: Scene, timeouts: Timeouts) -> Fetched | Failure:
+def _fetch(scene: Scene, timeouts: Timeouts) -> Downloaded | Failure:
     """Fetch the product; a refusal of the disk counts as a failure, as it does for the run."""
     before = threading.active_count()
-    transfer = Transfer(scene.archive.url, timeouts=timeouts)
+    transfer = MastDownloader(scene.archive.url, timeouts=timeouts)
     mirror = scene.into.parents[2]
     try:
-        (found,) = transfer.fetch([scene.product], scene.into, mirror / "quarantine")
+        (found,) = transfer.download([scene.product], scene.into, mirror / "quarantine")
     except StoreError as err:
         found = Failure(name=NAME, message=str(err))
     ours = [t for t in threading.enumerate() if t.name.startswith("download-")]
@@ -159,11 +159,11 @@ def _fetch(scene: Scene, timeouts: Timeouts) -> Fetched | Failure:
     return found
 
 
-def _publish(scene: Scene, found: Fetched | Failure) -> int:
+def _publish(scene: Scene, found: Downloaded | Failure) -> int:
     """Take what was fetched into the store; how many objects are not what was listed."""
     objects = Objects(scene.into.parents[2])
-    if isinstance(found, Fetched):
-        objects.take(found.path, found.sha256)
+    if isinstance(found, Downloaded):
+        objects.add(found.path, found.sha256)
     published = [path.read_bytes() for path in objects.folder.glob("[0-9a-f][0-9a-f]/*")]
     listed = scene.product.checksum
     return sum(hashlib.md5(data, usedforsecurity=False).hexdigest() != listed for data in published)
@@ -177,7 +177,7 @@ def _recover(scene: Scene, size: str) -> None:
     truth = scene.archive.path(NAME).read_bytes()
     scene.product = product(NAME, truth)
     found = _fetch(scene, TIMEOUTS)
-    assert isinstance(found, Fetched), found
+    assert isinstance(found, Downloaded), found
     assert found.path.read_bytes() == truth, "the next fetch brought other bytes"
 
 

@@ -13,10 +13,10 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, ResultFile
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
-from jwmirror.engine.worker import calibrate
+from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import key_of
-from jwmirror.pipeline.identity import version_of
+from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
@@ -91,7 +91,7 @@ sys.path[:0] = [{root!r}]
 open('ran', 'a').write('once ')
 from pathlib import Path
 from jwmirror.core.model import Chain, parse
-from jwmirror.engine.worker import calibrate
+from jwmirror.engine.batch import calibrate
 from tests.setup.calibration import FolderResults
 chain = parse(Path('chain.json').read_bytes(), Chain)
 receipt = calibrate([chain], FolderResults(Path('objects')), 2, Path('work'), Path('logs'), 60)
@@ -189,7 +189,7 @@ class CalibrationFolder:
 def exposure_row(path: Path) -> Entry:
     """Return the manifest row of an uncal file, with its identity and header."""
     uncal = product(path.name)
-    version = version_of(uncal, path, sha256_of(path), path.stat().st_size)
+    version = downloaded_version(uncal, path, sha256_of(path), path.stat().st_size)
     assert version.refusal == ""
     facts = {"sha256": version.sha256, "size": version.size, "identity": version.identity}
     return entry(uncal, header=version.header, **facts)

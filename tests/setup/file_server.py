@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.http import Timeouts
 
@@ -128,11 +128,11 @@ def small_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(name="fetch")
-def hasty_fetch(server: FileServer, tmp_path: Path) -> Callable[..., list[Fetched | Failure]]:
+def hasty_fetch(server: FileServer, tmp_path: Path) -> Callable[..., list[Downloaded | Failure]]:
     """Fetch products from the file server, with short timeouts."""
 
-    def fetch(*products: Product, token: str | None = None) -> list[Fetched | Failure]:
-        transfer = Transfer(server.url, token, downloads=3, timeouts=HASTY)
-        return list(transfer.fetch(products, tmp_path / "incoming", tmp_path / "quarantine"))
+    def fetch(*products: Product, token: str | None = None) -> list[Downloaded | Failure]:
+        transfer = MastDownloader(server.url, token, downloads=3, timeouts=HASTY)
+        return list(transfer.download(products, tmp_path / "incoming", tmp_path / "quarantine"))
 
     return fetch

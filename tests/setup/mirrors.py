@@ -28,7 +28,7 @@ def store_row(
     file = Objects(mirror).incoming / name
     file.write_bytes(data)
     path = str(PurePosixPath(folder, name))
-    sha256 = Objects(mirror).take(file)
+    sha256 = Objects(mirror).add(file)
     facts = {"product": records.product(name), **fields}
     return Entry(path=path, origin="upstream", sha256=sha256, size=len(data), **facts)
 
@@ -69,7 +69,7 @@ class SmallMirror:
         file = Objects(self.root).incoming / "made"
         write_to(file)
         size = file.stat().st_size
-        return Objects(self.root).take(file), size
+        return Objects(self.root).add(file), size
 
     def hold(self, filename: str, write_to: Callable[[Path], object], **fields: object) -> Entry:
         """Add an upstream file to the rows."""
@@ -96,7 +96,7 @@ class SmallMirror:
             peak_memory=900_000_000,
             made_at="2026-03-01T12:01:00+00:00",
         )
-        Provenance(self.root).keep(record)
+        Provenance(self.root).record_once(record)
         path = f"recalibrated/deep/jw01345/o001/{filename}"
         facts = {"key": key, "context": "jwst_1464.pmap", "identity": file.identity}
         self.rows[path] = Entry(path=path, origin="deep", sha256=sha256, size=size, **facts)

@@ -47,7 +47,7 @@ def upstream(root: Path, files: dict[str, bytes]) -> list[Entry]:
     places = [store.incoming / f"{name}.{os.getpid()}" for name in files]
     for place, data in zip(places, files.values(), strict=True):
         place.write_bytes(data)
-    sums = store.take_many(places)
+    sums = store.add_files(places)
     return [
         entry(product(name, size=len(data)), sha256=sha256, size=len(data))
         for (name, data), sha256 in zip(files.items(), sums, strict=True)
@@ -59,11 +59,11 @@ def store_result(root: Path, name: str, data: bytes) -> Entry:
     store = Objects(root)
     place = store.incoming / f"made.{name}.{os.getpid()}"
     place.write_bytes(data)
-    sha256 = store.take(place)
+    sha256 = store.add(place)
     made = derivation("image2", name, engine={}, inputs=(science(name, sha256),))
     file = ResultFile(filename=name, sha256=sha256, size=len(data), identity=sha256)
     key = digest(made)
-    Provenance(root).keep(
+    Provenance(root).record_once(
         ProvenanceRecord(
             key=key, derivation=made, files=(file,), seconds=1.0, peak_memory=1, made_at="2026"
         )

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from jwmirror.archive.listing import query_listing
-from jwmirror.archive.transfer import Transfer
+from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
@@ -69,9 +69,9 @@ def mirrored(url: str, root: Path) -> list[Entry]:
     """Fetch and publish all that the archive has; the rows."""
     rows = []
     products = query_listing(url, 1345).products
-    for each in Transfer(url).fetch(products, root / "into", root / "quarantine"):
+    for each in MastDownloader(url).download(products, root / "into", root / "quarantine"):
         version = Version(product=each.product, sha256=each.sha256, size=each.size)
-        Objects(root).take_all([version], [each.path])
+        Objects(root).add_versions([version], [each.path])
         facts = {"sha256": each.sha256, "size": each.size, "product": each.product}
         rows.append(Entry(path=upstream_path(each.product), origin="upstream", **facts))
     Generations(root).publish(rows, "first", {})

@@ -13,7 +13,7 @@ from jwmirror.core.model import Derivation, Entry, Input, ResultFile, Version, d
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.run import Run
 from jwmirror.report.html import write_page
-from jwmirror.store.access import report_page
+from jwmirror.store.access import report_path
 from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt
@@ -85,7 +85,7 @@ class Scene:
         """Take bytes in, closed as a worker does; return their sha256."""
         file = Objects(self.root).incoming / "new"
         file.write_bytes(data)
-        return Objects(self.root).take(file, mode=CLOSED)
+        return Objects(self.root).add(file, mode=CLOSED)
 
     def hold(self, root: str, exclusive: bool, data: bytes = b"") -> Entry:
         """Hold a raw exposure, or give the one that is held another access."""
@@ -130,7 +130,7 @@ class Scene:
         kept = ProvenanceRecord(
             key=key, derivation=derivation, files=(file,), seconds=1, peak_memory=1, made_at=""
         )
-        Provenance(self.root).keep(kept)
+        Provenance(self.root).record_once(kept)
         row = {"sha256": file.sha256, "size": file.size, "identity": file.identity, "key": key}
         entry = Entry(path=f"recalibrated/deep/{path}", origin="deep", result="x/x", **row)
         self.rows[entry.path] = entry
@@ -161,7 +161,7 @@ class Scene:
         new = generations.publish(self.rows.values(), "run", {})
         if new is not None:
             rows = new.entries()
-            page = report_page(self.root, new.number)
+            page = report_path(self.root, new.number)
             closed = bool(generations.access().closed(rows))
             write_page(page, new, rows, Run(id="r"), lambda key: None, Path, is_closed=closed)
 
@@ -315,7 +315,7 @@ def test_a_mirror_that_an_older_version_left_open_is_closed_at_the_next_run(scen
     rate = scene.make("jw01345/o001/x_rate.fits", "detector1", scene.hold(THEIRS, exclusive=True))
     scene.publish()
     Objects(scene.root).path(rate.sha256).chmod(0o444)
-    report_page(scene.root, 1).chmod(0o644)
+    report_path(scene.root, 1).chmod(0o644)
 
     scene.publish()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import Entry, Listing, Poll, Product, Version
-from jwmirror.core.model.holding import HELD
+from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.entries import upstream_entries
 from tests.setup.listings import APRIL, JANUARY, MD5, changes_of
 from tests.setup.records import listing, product
@@ -68,9 +68,9 @@ def test_applying_the_changes_gives_the_listing(history):
     for listed in history:
         held = poll_and_fetch(held, listed)
 
-        present = {e.product.uri: e.product.fingerprint for e in held if e.state == HELD}
+        present = {e.product.uri: e.product.fingerprint for e in held if e.state == PRESENT}
         assert present == {each.uri: each.fingerprint for each in listed.products}
-        queued = {e.product.uri for e in held if e.state == HELD and e.product.stale}
+        queued = {e.product.uri for e in held if e.state == PRESENT and e.product.stale}
         assert queued == {each.uri for each in listed.products if each.stale}
 
 
@@ -89,7 +89,7 @@ def test_what_waits_keeps_its_version_and_is_caught_up_in_one_poll(history, name
         assert {uri: now[uri] for uri in kept} == {uri: before[uri] for uri in kept}
     held = poll_and_fetch(held, history[-1])
 
-    present = {e.product.uri: e.product.fingerprint for e in held if e.state == HELD}
+    present = {e.product.uri: e.product.fingerprint for e in held if e.state == PRESENT}
     assert present == {each.uri: each.fingerprint for each in history[-1].products}
 
 

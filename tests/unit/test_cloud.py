@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from jwmirror.archive.cloud import GIVE_UP, bucket_path
-from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.http import Timeouts
 from jwmirror.net.resume_record import ResumeRecord, resume_key, write_record
@@ -40,9 +40,11 @@ def bucket() -> Iterator[Bucket]:
 def fetch(archive, tmp_path):
     """Fetch products with a cloud copy at hand; the outcomes by file name."""
 
-    def fetch(cloud_url: str, *products: Product, token: str | None = None) -> dict[str, Fetched]:
-        transfer = Transfer(archive.url, token, 2, HASTY, cloud_url)
-        outcomes = list(transfer.fetch(products, tmp_path / "into", tmp_path / "quarantine"))
+    def fetch(
+        cloud_url: str, *products: Product, token: str | None = None
+    ) -> dict[str, Downloaded]:
+        transfer = MastDownloader(archive.url, token, 2, HASTY, cloud_url)
+        outcomes = list(transfer.download(products, tmp_path / "into", tmp_path / "quarantine"))
         return {each.product.filename: each for each in outcomes}
 
     return fetch
@@ -110,7 +112,7 @@ def test_a_right_checksum_does_not_make_an_unreadable_file_welcome(archive, buck
     bucket.put(PLACES[RATE], data)
     product = structs.replace(listed(archive, RATE), size=len(data), checksum=checksum)
 
-    (outcome,) = Transfer(archive.url, None, 1, HASTY, bucket.url).fetch(
+    (outcome,) = MastDownloader(archive.url, None, 1, HASTY, bucket.url).download(
         [product], tmp_path / "into", tmp_path / "quarantine"
     )
 
@@ -195,7 +197,7 @@ def test_a_copy_that_is_not_there_is_given_up(archive, fetch, tmp_path, caplog):
             copy.put(name, body(b"nothing", 404))
         found = fetch(copy.url, *(listed(archive, name) for name in names))
 
-    assert all(isinstance(each, Fetched) for each in found.values())
+    assert all(isinstance(each, Downloaded) for each in found.values())
     assert GIVE_UP <= len(copy.requests) <= GIVE_UP + 1  # another one may be under way
     assert "check archive.cloud_url in the config" in caplog.text
 

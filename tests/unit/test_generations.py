@@ -291,13 +291,13 @@ def test_wherever_taking_in_dies_no_object_is_wrong(tmp_path):
         child = os.fork()
         if child == 0:
             die_at(step)
-            objects.take_many(files)
+            objects.add_files(files)
             os._exit(0)
         died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == DIED
 
         for path in objects.folder.glob("??/*"):
             assert sha256_of(path) == path.name
-        objects.take_many(file for file in files if file.exists())
+        objects.add_files(file for file in files if file.exists())
         assert all(objects.has(hashlib.sha256(b"ramp" * n).hexdigest(), 4 * n) for n in range(3))
     assert step > 5
 

@@ -9,7 +9,7 @@ from stdatamodels.jwst import datamodels
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.pipeline.headers import crds_header, header_value
-from jwmirror.pipeline.identity import version_of
+from jwmirror.pipeline.identity import downloaded_version
 from tests.setup.records import product
 
 NAME = "jw01345001001_02101_00001_nrcb1_uncal.fits"
@@ -69,7 +69,7 @@ def test_something_else_than_fits_is_refused(tmp_path):
 
 def test_a_version_of_an_exposure_knows_identity_and_header(tmp_path):
     """What recalibration needs is read once, when the file arrives."""
-    version = version_of(product(NAME), uncal(tmp_path), "5a" * 32, 100)
+    version = downloaded_version(product(NAME), uncal(tmp_path), "5a" * 32, 100)
 
     assert len(version.identity) == 64
     assert header_value(version.header, "detector") == "NRCB1"
@@ -78,7 +78,7 @@ def test_a_version_of_an_exposure_knows_identity_and_header(tmp_path):
 
 def test_a_version_that_cannot_be_calibrated_says_why(tmp_path):
     """It is kept all the same."""
-    version = version_of(product(NAME), uncal(tmp_path, shape=(1, 1, 1, 1)), "5a" * 32, 100)
+    version = downloaded_version(product(NAME), uncal(tmp_path, shape=(1, 1, 1, 1)), "5a" * 32, 100)
 
     assert "pixels were cut" in version.refusal
     assert version.header == ""
@@ -86,6 +86,6 @@ def test_a_version_that_cannot_be_calibrated_says_why(tmp_path):
 
 def test_a_version_of_something_else_is_not_opened(tmp_path):
     """Of a catalogue nothing is read; it need not even be there."""
-    version = version_of(product("x_cat.ecsv"), tmp_path / "none", "5a" * 32, 7)
+    version = downloaded_version(product("x_cat.ecsv"), tmp_path / "none", "5a" * 32, 7)
 
     assert (version.identity, version.header, version.size) == ("", "", 7)

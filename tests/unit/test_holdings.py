@@ -17,7 +17,6 @@ from jwmirror.core.model import (
     Version,
     Wait,
 )
-from jwmirror.core.model.holding import HELD
 from jwmirror.core.model.product import (
     NEW,
     RELEASED,
@@ -27,6 +26,7 @@ from jwmirror.core.model.product import (
     VANISHED,
     WITHHELD,
 )
+from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.entries import recalibrated_entries, upstream_entries
 from tests.setup.records import chain, derivation, product, result, result_file
 
@@ -52,7 +52,7 @@ HELD_ROW = after((), NEW, OFFERED, [version(OFFERED)])[UNCAL]
 def test_what_arrived_is_held_under_its_path():
     """A new product stands in the folder of its program and observation."""
     assert HELD_ROW.path == f"upstream/jw01345/o001/{UNCAL}"
-    assert (HELD_ROW.sha256, HELD_ROW.state) == ("1" * 64, HELD)
+    assert (HELD_ROW.sha256, HELD_ROW.state) == ("1" * 64, PRESENT)
 
 
 def test_reprocessed_product_gets_its_new_bytes():

@@ -8,7 +8,7 @@ import pytest
 from jwmirror.core.model import Plan, Receipt, ResultFile, write
 from jwmirror.core.model.plan import PlansAhead
 from jwmirror.store.maintenance.retention import RetentionPolicy
-from jwmirror.store.maintenance.run_cleanup import find_leftovers
+from jwmirror.store.maintenance.run_cleanup import find_needed_by_runs
 from jwmirror.store.runs import RunFiles
 from tests.setup.records import result
 
@@ -30,7 +30,7 @@ PLACES = {
 def left(root: Path) -> frozenset[str]:
     """The objects that are not published yet."""
     policy = RetentionPolicy(keep_last=2)
-    return find_leftovers(root, (), policy, datetime(2026, 3, 3, tzinfo=UTC)).unpublished
+    return find_needed_by_runs(root, (), policy, datetime(2026, 3, 3, tzinfo=UTC)).unpublished
 
 
 @pytest.mark.parametrize("run", [OLDER, NEWEST])

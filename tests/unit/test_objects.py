@@ -38,7 +38,7 @@ def test_an_object_stands_under_its_sha256_and_cannot_be_written(objects):
     """A file taken in is found by the sha256 of its bytes, read-only, and left where it was."""
     file, sha256 = arrived(objects, b"ramp")
 
-    taken = objects.take(file)
+    taken = objects.add(file)
 
     place = objects.folder / sha256[:2] / sha256
     assert taken == sha256
@@ -50,11 +50,11 @@ def test_an_object_stands_under_its_sha256_and_cannot_be_written(objects):
 def test_equal_bytes_are_kept_once(objects):
     """A second file of equal bytes is dropped, and the first object is not touched."""
     first, sha256 = arrived(objects, b"ramp")
-    objects.take(first)
+    objects.add(first)
     before = objects.path(sha256).stat()
     second, _ = arrived(objects, b"ramp")
 
-    objects.take(second)
+    objects.add(second)
 
     assert objects.path(sha256).stat().st_ino == before.st_ino
     assert not second.exists()
@@ -67,7 +67,7 @@ def test_an_object_that_decayed_gives_way_to_a_sound_one(objects, standing):
     objects.path(sha256).parent.mkdir(parents=True)
     objects.path(sha256).write_bytes(standing)
 
-    objects.take(whole)
+    objects.add(whole)
 
     assert objects.path(sha256).read_bytes() == b"whole ramp"
 
@@ -75,7 +75,7 @@ def test_an_object_that_decayed_gives_way_to_a_sound_one(objects, standing):
 def test_an_object_of_another_user_that_we_may_not_read_stays(objects, monkeypatch):
     """Nobody's exclusive object is replaced by a copy that would be somebody else's."""
     first, sha256 = arrived(objects, b"whole ramp")
-    objects.take(first)
+    objects.add(first)
     inode = objects.path(sha256).stat().st_ino
     second, _ = arrived(objects, b"whole ramp")
 
@@ -83,7 +83,7 @@ def test_an_object_of_another_user_that_we_may_not_read_stays(objects, monkeypat
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("jwmirror.store.objects.sha256_of", refuse)
-    objects.take(second, sha256)
+    objects.add(second, sha256)
 
     assert objects.path(sha256).stat().st_ino == inode
     assert not second.exists()
@@ -96,16 +96,16 @@ def test_of_equal_bytes_the_stricter_access_counts(objects):
     )
     file, sha256 = arrived(objects, b"mine")
     hidden = structs.replace(product, exclusive=True)
-    objects.take_all([Version(product=hidden, sha256=sha256, size=4)], [file])
+    objects.add_versions([Version(product=hidden, sha256=sha256, size=4)], [file])
     closed = mode_of(objects.path(sha256))
     file, _ = arrived(objects, b"mine")
 
-    objects.take_all([Version(product=product, sha256=sha256, size=4)], [file])
+    objects.add_versions([Version(product=product, sha256=sha256, size=4)], [file])
 
     assert closed == mode_of(objects.path(sha256)) == 0o400
-    objects.release(sha256)
+    objects.open_to_all(sha256)
     file, _ = arrived(objects, b"mine")
-    objects.take_all([Version(product=hidden, sha256=sha256, size=4)], [file])
+    objects.add_versions([Version(product=hidden, sha256=sha256, size=4)], [file])
     assert mode_of(objects.path(sha256)) == 0o400
 
 
@@ -113,7 +113,7 @@ def test_many_files_come_back_in_order(objects):
     """The sha256 of many files come back in the order that the files were given in."""
     files = [arrived(objects, f"ramp {n}".encode()) for n in range(40)]
 
-    taken = objects.take_many(file for file, _ in files)
+    taken = objects.add_files(file for file, _ in files)
 
     assert taken == [sha256 for _, sha256 in files]
     assert all(objects.has(sha256, size=len(f"ramp {n}")) for n, sha256 in enumerate(taken))
@@ -127,7 +127,7 @@ def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):
     file = shared / f"jwmirror-{tmp_path.name}"
     file.write_bytes(b"ramp")
 
-    sha256 = objects.take(file)
+    sha256 = objects.add(file)
 
     assert objects.path(sha256).read_bytes() == b"ramp"
     assert not file.exists()
@@ -140,9 +140,9 @@ def test_a_group_may_read_exclusive_objects_and_nobody_else(tmp_path):
     objects = Objects(tmp_path / "mirror", group)
     file, sha256 = arrived(objects, b"ramp")
 
-    objects.take(file, sha256, CLOSED)
+    objects.add(file, sha256, CLOSED)
     taken = mode_of(objects.path(sha256))
-    objects.release(sha256)
+    objects.open_to_all(sha256)
     released = mode_of(objects.path(sha256))
     objects.restrict(sha256)
 
@@ -156,7 +156,7 @@ def test_a_group_that_is_not_there_is_told(tmp_path):
     file, sha256 = arrived(objects, b"ramp")
 
     with pytest.raises(StoreError, match=r"no-such-group \(archive.group"):
-        objects.take(file, sha256, CLOSED)
+        objects.add(file, sha256, CLOSED)
 
 
 def test_many_files_are_made_durable_by_one_call(tmp_path, monkeypatch):

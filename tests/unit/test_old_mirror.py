@@ -15,15 +15,15 @@ from jwmirror.core.model import (
     Poll,
     Receipt,
     References,
-    Settling,
+    SettleResult,
     Version,
     canonical,
     parse,
 )
 from jwmirror.core.model.association import Association
-from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.maintenance import Pin
 from jwmirror.core.model.plan import PlansAhead, ProvenanceRecord, Published
+from jwmirror.core.model.stored import Generation
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.retention import Tombstone
@@ -174,7 +174,9 @@ def test_records_of_runs_are_read(mirror):
     assert [len(plan.done) for plan in third.plans] == [4, 1, 1]
     assert [chain.product for chain in third.chains] == [EXPOSURE, MOSAIC]
     assert len(third.poll.listings[0].products) == 22
-    assert {each.product.filename for receipt in third.fetched for each in receipt.versions} == {
+    assert {
+        each.product.filename for receipt in third.fetch_receipts for each in receipt.versions
+    } == {
         "jw01345-o001_20260401t000000_image3_00001_asn.json",
         f"{EXPOSURE}_uncal.fits",
     }
@@ -194,7 +196,7 @@ def test_records_of_runs_are_read(mirror):
         ("receipts/associations/*.json", tuple[Association, ...], 1),
         ("receipts/runs/*/changes.json", Poll, 2),
         ("receipts/runs/*/orders.json", Orders, 2),
-        ("receipts/runs/*/settling.json", Settling, 2),
+        ("receipts/runs/*/settling.json", SettleResult, 2),
         ("receipts/runs/*/references.json", References, 2),
         ("receipts/runs/*/plan-*.json", Plan, 6),
         ("receipts/runs/*/ahead-*.json", PlansAhead, 6),
@@ -227,7 +229,7 @@ def with_new_bytes(mirror: Path, path: str) -> list[Entry]:
     """The rows of the current generation, one of them with other bytes."""
     file = Objects(mirror).incoming / "new"
     file.write_bytes(b"new")
-    sha256 = Objects(mirror).take(file)
+    sha256 = Objects(mirror).add(file)
     rows = Generations(mirror).entries()
     return [replace(row, sha256=sha256, size=3) if row.path == path else row for row in rows]
 

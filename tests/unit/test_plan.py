@@ -8,7 +8,7 @@ from jwmirror.core.model import Reason, Where
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror.pipeline.derivation import key_of
-from jwmirror.planning.plan import wanted
+from jwmirror.planning.plan import headers_and_pipelines
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2, image3, root, stages
 
 
@@ -219,8 +219,8 @@ def test_what_references_are_wanted_for():
     both = Associations(found=image2(1).found + image3(1).found)
     entries = [exposure(1), exposure(2, "FGS_ACQ1")]
 
-    asked = wanted(entries, both, [DEEP])
-    only_first = wanted(entries, both, [replace(DEEP, stages=(1,))])
+    asked = headers_and_pipelines(entries, both, [DEEP])
+    only_first = headers_and_pipelines(entries, both, [replace(DEEP, stages=(1,))])
 
     assert asked == (
         (exposure(1).header, ("detector1", "image2", "image3")),
@@ -233,4 +233,4 @@ def test_refused_exposures_want_no_references():
     """An exposure without a header that can be believed is not asked about."""
     refused = exposure(1, header="", refusal="pixels were cut")
 
-    assert wanted([refused], Associations(), [DEEP]) == ()
+    assert headers_and_pipelines([refused], Associations(), [DEEP]) == ()

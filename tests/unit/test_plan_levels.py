@@ -7,7 +7,7 @@ import pytest
 from jwmirror.core.model import Chain, Entry, Plan, Reason, Result, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.inputs import available_files, taken_from_upstream
-from jwmirror.planning.plan import wanted
+from jwmirror.planning.plan import headers_and_pipelines
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, root, stages
 from tests.setup.records import association, entry, product, result
 
@@ -244,7 +244,9 @@ def test_a_recipe_without_stage_1_starts_from_upstreams_rates():
         ("science", f"mast-{root(1)}_rate.fits"),
         ("background", f"mast-{root(2)}_rate.fits"),
     ]
-    assert wanted(entries, nods(1, 2), [FROM_RATE]) == ((entries[0].header, ("spec2", "spec3")),)
+    assert headers_and_pipelines(entries, nods(1, 2), [FROM_RATE]) == (
+        (entries[0].header, ("spec2", "spec3")),
+    )
 
 
 def test_a_recipe_of_stage_3_starts_from_upstreams_cals():

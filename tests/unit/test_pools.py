@@ -12,7 +12,7 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
-from jwmirror.core.model.holding import HELD
+from jwmirror.core.model.stored import PRESENT
 from jwmirror.pipeline.associations import generate_associations, read_association_file
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
@@ -144,7 +144,7 @@ DEEP = Recipe(name="deep", programs=(1345,))
 FIRST = replace(DEEP, select={"observation": ("1",)})
 
 
-def pool(stamp: str, state: str = HELD) -> Entry:
+def pool(stamp: str, state: str = PRESENT) -> Entry:
     """A manifest row of a pool."""
     filename = f"jw01345_{stamp}_pool.csv"
     return entry(product(filename, observation="pool"), sha256=stamp, state=state)

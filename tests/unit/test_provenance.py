@@ -25,7 +25,7 @@ def stored_record(provenance: Provenance, data: bytes) -> ProvenanceRecord:
     """A record of one file that is in the store."""
     file = provenance.objects.incoming / "made"
     file.write_bytes(data)
-    sha256 = provenance.objects.take(file)
+    sha256 = provenance.objects.add(file)
     return ProvenanceRecord(
         key=KEY,
         derivation=derivation(
@@ -44,7 +44,7 @@ def test_a_kept_result_is_recalled(provenance):
     """The record comes back equal, from a read-only file named by its key."""
     record = stored_record(provenance, b"rate")
 
-    kept = provenance.keep(record)
+    kept = provenance.record_once(record)
 
     assert kept == record
     assert provenance.recall(KEY) == record
@@ -59,9 +59,9 @@ def test_an_unknown_key_recalls_nothing(provenance):
 
 def test_the_first_result_of_a_key_stands(provenance):
     """A key names the same bytes ever after, even if it was computed twice."""
-    first = provenance.keep(stored_record(provenance, b"rate"))
+    first = provenance.record_once(stored_record(provenance, b"rate"))
 
-    kept = provenance.keep(stored_record(provenance, b"rate with another DATE"))
+    kept = provenance.record_once(stored_record(provenance, b"rate with another DATE"))
 
     assert kept == first
     assert provenance.recall(KEY) == first
@@ -70,13 +70,13 @@ def test_the_first_result_of_a_key_stands(provenance):
 
 def test_a_result_without_its_objects_is_not_recalled_and_gives_way(provenance):
     """When an object is gone or short, the key has to be computed again, and may be."""
-    first = provenance.keep(stored_record(provenance, b"rate"))
+    first = provenance.record_once(stored_record(provenance, b"rate"))
     place = provenance.objects.path(first.files[0].sha256)
     place.chmod(0o644)
     place.write_bytes(b"ra")
 
     recalled = provenance.recall(KEY)
-    again = provenance.keep(stored_record(provenance, b"rate once more"))
+    again = provenance.record_once(stored_record(provenance, b"rate once more"))
 
     assert recalled is None
     assert provenance.recall(KEY) == again != first
@@ -88,7 +88,7 @@ def test_a_record_of_absent_objects_is_refused(provenance):
     absent = replace(record.files[0], sha256="cd" * 32)
 
     with pytest.raises(StoreError, match="it was not recorded"):
-        provenance.keep(replace(record, files=(absent,)))
+        provenance.record_once(replace(record, files=(absent,)))
 
     assert provenance.read(KEY) is None
 

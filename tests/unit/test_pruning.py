@@ -9,8 +9,8 @@ import pytest
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Change, Entry, Orders, Poll, Product, Receipt, Version, write
-from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.product import NEW
+from jwmirror.core.model.stored import Generation
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
 from jwmirror.store.maintenance.retention import (

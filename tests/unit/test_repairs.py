@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.archive.listing import query_listing
-from jwmirror.archive.transfer import Transfer
+from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
 from jwmirror.store.generations import Generations
@@ -35,9 +35,9 @@ def filled(archive, tmp_path) -> Path:
     products = query_listing(archive.url, 1345).products
     rows = []
     into = tmp_path / "into"
-    for each in Transfer(archive.url).fetch(products, into, tmp_path / "quarantine"):
+    for each in MastDownloader(archive.url).download(products, into, tmp_path / "quarantine"):
         version = Version(product=each.product, sha256=each.sha256, size=each.size)
-        Objects(root).take_all([version], [each.path])
+        Objects(root).add_versions([version], [each.path])
         path = upstream_path(each.product)
         rows.append(
             Entry(

@@ -155,7 +155,7 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     assert first.cause == (
         "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 pipeline calls"
     )
-    assert replace(run, poll=None, computed=()).cause == ""
+    assert replace(run, poll=None, batch_receipts=()).cause == ""
 
 
 def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):

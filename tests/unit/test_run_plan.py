@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Plan, Poll, References, Settling
+from jwmirror.core.model import Plan, Poll, References, SettleResult
 from jwmirror.core.model.association import Associations
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.services.run.holdings import Holdings
@@ -70,7 +70,7 @@ def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):
         recipes=[DEEP],
         batch_size=16,
         poll=Poll(listings=(), changes=()),
-        settling=Settling(),
+        settling=SettleResult(),
         references=References(context="", server="", files={}),
         below=[BELOW],
         ahead=[BELOW, third],

@@ -176,4 +176,4 @@ def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
     results.locate(files[0].sha256).unlink()
     assert results.recall(record.key) is None
     assert results.derivation(record.key) == derivation
-    assert results.published("deep", "x", "detector1") is None
+    assert results.published_derivation("deep", "x", "detector1") is None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import Poll, Settling
+from jwmirror.core.model import Poll, SettleResult
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from tests.setup.records import association, listing, product
@@ -48,7 +48,7 @@ def unsettled(poll: Poll, **patience: object):
 
 def test_an_association_that_is_whole_does_not_wait():
     """Members of one version, made on one day: settled."""
-    assert find_unsettled(HELD, polled(), SettlePolicy()) == Settling()
+    assert find_unsettled(HELD, polled(), SettlePolicy()) == SettleResult()
 
 
 HALF = {

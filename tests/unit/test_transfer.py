@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jwmirror.archive.transfer import Fetched, Transfer
+from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.model import Failure
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient
@@ -194,7 +194,7 @@ def test_many_failures_do_not_use_up_the_connections(reply, server, fetch, image
 
     outcomes = fetch(*[product(name) for name in names], product(RATE, image))
 
-    assert [each.product.filename for each in outcomes if isinstance(each, Fetched)] == [RATE]
+    assert [each.product.filename for each in outcomes if isinstance(each, Downloaded)] == [RATE]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -262,8 +262,10 @@ def test_a_redirect_loop_ends(server, fetch):
 
 def test_a_server_that_is_not_there_is_a_failure_for_each_file(fetch, server, tmp_path):
     """No connection at all fails file by file, in bounded time."""
-    transfer = Transfer("http://127.0.0.1:9", timeouts=HASTY)
+    transfer = MastDownloader("http://127.0.0.1:9", timeouts=HASTY)
 
-    outcomes = list(transfer.fetch([product(RATE), product(ASN)], tmp_path / "in", tmp_path / "q"))
+    outcomes = list(
+        transfer.download([product(RATE), product(ASN)], tmp_path / "in", tmp_path / "q")
+    )
 
     assert {each.name for each in outcomes} == {RATE, ASN}

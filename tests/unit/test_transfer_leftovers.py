@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.transfer import Transfer
+from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
 from jwmirror.net.http import Timeouts
@@ -31,8 +31,8 @@ EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
 def cut_then(server: FileServer, tmp_path: Path, image: bytes, timeouts: Timeouts = EAGER) -> None:
     """A fetch that got 5,000 bytes of the file, under a strong ETag, before it was cut."""
     server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(server.url, timeouts=timeouts)
-    list(transfer.fetch([product(RATE, image)], tmp_path / "incoming", tmp_path / "quarantine"))
+    transfer = MastDownloader(server.url, timeouts=timeouts)
+    list(transfer.download([product(RATE, image)], tmp_path / "incoming", tmp_path / "quarantine"))
     server.requests.clear()
 
 
@@ -87,9 +87,9 @@ def test_what_is_left_of_another_version_is_not_gone_on_with(server, fetch, imag
 def test_files_without_checksum_are_never_gone_on_with(server, fetch, image, tmp_path):
     """Where MAST gives nothing to hold the whole to, a cut file is dropped at once."""
     server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
-    transfer = Transfer(server.url, timeouts=EAGER)
+    transfer = MastDownloader(server.url, timeouts=EAGER)
 
-    list(transfer.fetch([product(RATE)], tmp_path / "incoming", tmp_path / "quarantine"))
+    list(transfer.download([product(RATE)], tmp_path / "incoming", tmp_path / "quarantine"))
 
     assert list((tmp_path / "incoming").iterdir()) == []
 
@@ -111,9 +111,11 @@ def test_a_caller_that_stops_early_leaves_no_files_behind(server, tmp_path, imag
     names = [RATE.replace("00001", f"{number:05d}") for number in range(12)]
     for name in names:
         server.put(name, body(image))
-    transfer = Transfer(server.url, downloads=2, timeouts=HASTY)
+    transfer = MastDownloader(server.url, downloads=2, timeouts=HASTY)
 
-    outcomes = transfer.fetch([product(name, image) for name in names], tmp_path / "in", tmp_path)
+    outcomes = transfer.download(
+        [product(name, image) for name in names], tmp_path / "in", tmp_path
+    )
     first = next(outcomes)
     outcomes.close()
 
@@ -127,7 +129,7 @@ def test_no_thread_is_left_however_the_fetch_ends(server, fetch, image, tmp_path
         server.put(name, body(image))
 
     fetch(*[product(name, image) for name in names])
-    outcomes = Transfer(server.url, timeouts=HASTY).fetch(
+    outcomes = MastDownloader(server.url, timeouts=HASTY).download(
         [product(names[0])], tmp_path / "x", tmp_path
     )
     next(outcomes)
@@ -140,7 +142,7 @@ def fetch_on_a_small_disk(url: str, wanted: Product, folder: Path) -> str:
     """Fetch where no file can grow beyond 20 kB; in a process that this limits alone."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     with pytest.raises(StoreError) as caught:
-        list(Transfer(url, timeouts=HASTY).fetch([wanted], folder, folder / "quarantine"))
+        list(MastDownloader(url, timeouts=HASTY).download([wanted], folder, folder / "quarantine"))
     return str(caught.value)
 
 

@@ -104,7 +104,7 @@ def test_a_thousand_random_flips_are_all_found(tmp_path):
     files = [objects.incoming / str(number) for number in range(1200)]
     for file in files:
         file.write_bytes(chance.randbytes(chance.randrange(1, 3000)))
-    names = objects.take_many(files)
+    names = objects.add_files(files)
     flipped = chance.sample(names, 1000)
     for name in flipped:
         data = bytearray(objects.path(name).read_bytes())

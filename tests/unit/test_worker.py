@@ -11,8 +11,8 @@ from astropy.table import Table
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
 from jwmirror.engine import stage
+from jwmirror.engine.batch import calibrate
 from jwmirror.engine.stage import check_products, run_stage
-from jwmirror.engine.worker import calibrate
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files

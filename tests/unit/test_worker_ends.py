@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from jwmirror.core.model import canonical
-from jwmirror.engine.worker import ShortOfMemoryError
+from jwmirror.engine.batch import ShortOfMemoryError
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
     ROOT,
@@ -98,9 +98,9 @@ def test_what_is_killed_alone_waits_for_a_job_with_more_memory(folder):
     chains = [folder.with_hook(short, "die_twice"), other]
 
     with pytest.raises(ShortOfMemoryError, match=f"deep/{short.product}: killed also when") as told:
-        folder.calibrate(chains, more_may_come=True)
+        folder.calibrate(chains, has_retries_left=True)
     kept = len(folder.store.costs)
-    receipt = folder.calibrate(chains, more_may_come=True)
+    receipt = folder.calibrate(chains, has_retries_left=True)
 
     assert told.value.names == [f"deep/{short.product}"] and kept == 1
     assert receipt.failures == ()
@@ -112,7 +112,7 @@ def test_a_crash_is_not_taken_for_want_of_memory(folder):
     """It would crash again: it is tried once, and told; no job with more memory is asked for."""
     (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
 
-    receipt = folder.calibrate([folder.with_hook(chain, "crash")], more_may_come=True)
+    receipt = folder.calibrate([folder.with_hook(chain, "crash")], has_retries_left=True)
 
     assert "ended without an answer (Segmentation fault)" in receipt.failures[0].message
     assert (folder.root / "died").read_text() == "x"

@@ -2,7 +2,15 @@
 
 from jwmirror.core.jsonio import canonical, digest, parse, read, read_all, write
 from jwmirror.core.model.derivation import Derivation, Input
-from jwmirror.core.model.holding import GONE, UPSTREAM, Entry, Failure, ResultFile, Version
-from jwmirror.core.model.plan import Chain, Plan, Receipt, References, Result, Settling, Wait
+from jwmirror.core.model.plan import (
+    Chain,
+    Plan,
+    Receipt,
+    References,
+    Result,
+    SettleResult,
+    Wait,
+)
 from jwmirror.core.model.product import Change, Listing, Orders, Poll, Product, Reason, Scope
 from jwmirror.core.model.recipe import Recipe, Selection, Where
+from jwmirror.core.model.stored import GONE, UPSTREAM, Entry, Failure, ResultFile, Version

@@ -4,8 +4,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from jwmirror.core.model.derivation import STAGES
-from jwmirror.core.model.holding import Failure
 from jwmirror.core.model.recipe import Recipe
+from jwmirror.core.model.stored import Failure
 
 UNCAL = "_uncal.fits"  # ends the names of raw exposures
 SCIENCE = "science"  # exptype of the members that an association is about

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from jwmirror.core.model.holding import Entry
 from jwmirror.core.model.product import Reason
+from jwmirror.core.model.stored import Entry
 
 
 @dataclass(frozen=True, order=True)

@@ -7,10 +7,10 @@ from typing import Literal
 import msgspec
 
 from jwmirror.core.model.derivation import Derivation
-from jwmirror.core.model.holding import Failure, ResultFile, Version
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.model.stored import Failure, ResultFile, Version
 from jwmirror.core.names import MAPPINGS, OBSERVATORY
 
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
@@ -107,7 +107,7 @@ class Incomplete:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settling:
+class SettleResult:
     """The associations that one run found half updated or incomplete at MAST."""
 
     unsettled: tuple[Unsettled, ...] = ()

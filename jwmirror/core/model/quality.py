@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from jwmirror.core.model.holding import ResultFile
+from jwmirror.core.model.stored import ResultFile
 
 QualityWord = Literal["", "sound", "caveat", "failed"]
 UNMEASURED: Final = ""  # made by a jwmirror that did not measure

@@ -3,9 +3,17 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from jwmirror.core.model.holding import Failure
-from jwmirror.core.model.plan import Chain, Plan, Published, Receipt, References, Settling, Wait
+from jwmirror.core.model.plan import (
+    Chain,
+    Plan,
+    Published,
+    Receipt,
+    References,
+    SettleResult,
+    Wait,
+)
 from jwmirror.core.model.product import NEW, Change, Poll
+from jwmirror.core.model.stored import Failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,11 +22,11 @@ class Run:
 
     id: str
     poll: Poll | None = None
-    settling: Settling | None = None
+    settling: SettleResult | None = None
     references: References | None = None
     plans: tuple[Plan, ...] = ()
-    fetched: tuple[Receipt, ...] = ()
-    computed: tuple[Receipt, ...] = ()
+    fetch_receipts: tuple[Receipt, ...] = ()
+    batch_receipts: tuple[Receipt, ...] = ()
     published: Published | None = None
 
     @property
@@ -35,7 +43,7 @@ class Run:
         return {program: counts[program] for program in firsts}
 
     @property
-    def news(self) -> tuple[Change, ...]:
+    def changes_since_first_poll(self) -> tuple[Change, ...]:
         """The changes, without the products that a first poll finds."""
         return tuple(change for change in self.changes if not self._is_backlog(change))
 
@@ -57,7 +65,7 @@ class Run:
     def failures(self) -> tuple[Failure, ...]:
         """The failures of this run, and the refusals: no run can calibrate these as they are."""
         refused = (wait for plan in self.plans for wait in plan.failures)
-        receipts = (*self.fetched, *self.computed)
+        receipts = (*self.fetch_receipts, *self.batch_receipts)
         doubts = self.poll.doubts.values() if self.poll else ()
         return (
             *(Failure(name="listing of MAST", message=why) for why in doubts),
@@ -68,7 +76,7 @@ class Run:
     @property
     def computed_keys(self) -> tuple[str, ...]:
         """Keys of the results that this run computed itself."""
-        return tuple(key for receipt in self.computed for key in receipt.computed)
+        return tuple(key for receipt in self.batch_receipts for key in receipt.computed)
 
     @property
     def cause(self) -> str:
@@ -76,7 +84,7 @@ class Run:
 
         Empty if nothing changed at MAST and nothing was computed.
         """
-        kinds = Counter(change.kind for change in self.news)
+        kinds = Counter(change.kind for change in self.changes_since_first_poll)
         firsts = ", ".join(
             f"first poll of program {program}: {count:,} product{'' if count == 1 else 's'}"
             for program, count in self.first_polls.items()
@@ -89,7 +97,7 @@ class Run:
     @property
     def unfinished(self) -> tuple[Chain, ...]:
         """The chains that are still out of date: they failed, or the run was interrupted."""
-        results = (result for receipt in self.computed for result in receipt.results)
+        results = (result for receipt in self.batch_receipts for result in receipt.results)
         made = {(result.recipe, result.pipeline, result.product) for result in results}
         return tuple(
             chain

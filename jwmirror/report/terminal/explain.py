@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jwmirror.core.model import Derivation, Product
-from jwmirror.core.model.holding import HELD
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.core.model.product import PEDIGREE
+from jwmirror.core.model.stored import PRESENT
 from jwmirror.report import formatting
 from jwmirror.report.explanation import (
     EarlierResult,
@@ -102,7 +102,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     entry, record = explanation.entry, explanation.record
     yield "generation", explanation.generation
     yield "stored file", f"{entry.sha256} ({formatting.size(entry.size)})"
-    yield "state", "present" if entry.state == HELD else "present; no longer listed at MAST"
+    yield "state", "present" if entry.state == PRESENT else "present; no longer listed at MAST"
     if entry.product:
         yield from _pedigree(entry.product)
     if entry.refusal:

@@ -114,7 +114,7 @@ def _unpublished(results: ResultStore, plan: Plan) -> Iterator[Chain]:
         derivation = results.derivation(result.key)
         if derivation is None or results.published_key(*key_parts) == result.key:
             continue
-        published = results.published(*key_parts)
+        published = results.published_derivation(*key_parts)
         yield Chain(
             recipe=result.recipe,
             program=result.program,

@@ -11,7 +11,7 @@ from jwmirror.core.model import UPSTREAM, Product
 from jwmirror.core.model.maintenance import AdoptionReport
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.staging import staging_folder
-from jwmirror.pipeline.identity import version_of
+from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, mirror_lock
@@ -34,7 +34,7 @@ def adopt_folder(
     config = load_checked_config(config_file)
     check_folder(folder)  # before MAST is asked
     root = config.mirror
-    import_files = partial(adopt, root, folder, describe=version_of, check=check_readable)
+    import_files = partial(adopt, root, folder, describe=downloaded_version, check=check_readable)
     if dry_run:
         return import_files(*_missing_products(config), into=None)
     consequence = "what has no receipt is not adopted"

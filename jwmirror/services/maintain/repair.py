@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jwmirror.archive.listing import query_listing
-from jwmirror.archive.transfer import Transfer
+from jwmirror.archive.transfer import MastDownloader
 from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
 from jwmirror.core.model.maintenance import RepairReport
@@ -49,9 +49,9 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
                 unchanged.append(product)  # without a checksum, the downloaded bytes are compared
             else:
                 yield Failure(name=product.filename, message="MAST has another version now")
-        transfer = Transfer(config.archive_url, token, config.downloads)
+        transfer = MastDownloader(config.archive_url, token, config.downloads)
         with staging_folder(Objects(root).incoming, unchanged) as folder:
-            for arrived in transfer.fetch(unchanged, folder, root / "quarantine"):
+            for arrived in transfer.download(unchanged, folder, root / "quarantine"):
                 if isinstance(arrived, Failure):
                     yield arrived
                 else:

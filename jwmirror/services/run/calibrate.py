@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Receipt, References
+from jwmirror.engine.batch import calibrate
 from jwmirror.engine.memory_pool import machine_memory
-from jwmirror.engine.worker import calibrate
 from jwmirror.planning.memory import stage_budget
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
@@ -43,6 +43,6 @@ def calibrate_batch(
         work=work,
         logs=logs,
         timeout_s=timeout_s,
-        room=stage_budget(available) / attempt,
-        more_may_come=attempt <= retries and memory < machine_memory(),
+        memory_limit=stage_budget(available) / attempt,
+        has_retries_left=attempt <= retries and memory < machine_memory(),
     )

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from jwmirror.archive.transfer import Transfer
+from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.model import Failure, Orders, Receipt
 from jwmirror.net.staging import staging_folder
-from jwmirror.pipeline.identity import version_of
+from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.store.objects import Objects
 
 
@@ -25,14 +25,16 @@ def fetch_products(
     A product that cannot be fetched is a failure in the receipt, and does not stop the others.
     """
     objects = Objects(mirror, group)
-    transfer = Transfer(url, token, downloads, cloud_url=cloud_url)
+    transfer = MastDownloader(url, token, downloads, cloud_url=cloud_url)
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]
     with staging_folder(objects.incoming, products, ordered) as folder:
-        answers = list(transfer.fetch(products, folder, mirror / "quarantine"))
+        answers = list(transfer.download(products, folder, mirror / "quarantine"))
         files = [answer for answer in answers if not isinstance(answer, Failure)]
-        versions = [version_of(file.product, file.path, file.sha256, file.size) for file in files]
-        objects.take_all(versions, [file.path for file in files])
+        versions = [
+            downloaded_version(file.product, file.path, file.sha256, file.size) for file in files
+        ]
+        objects.add_versions(versions, [file.path for file in files])
     return Receipt(
         versions=tuple(versions),
         failures=tuple(answer for answer in answers if isinstance(answer, Failure)),

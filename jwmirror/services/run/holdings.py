@@ -8,12 +8,20 @@ from typing import NamedTuple, TypeVar
 
 from jwmirror.core.errors import CalibrationError, StoreError
 from jwmirror.core.jsonio import digest, read, write
-from jwmirror.core.model import Entry, Failure, Poll, Product, Recipe, Settling, Version
+from jwmirror.core.model import (
+    Entry,
+    Failure,
+    Poll,
+    Product,
+    Recipe,
+    SettleResult,
+    Version,
+)
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.pipeline import associations as association_files
 from jwmirror.pipeline.derivation import engine_versions
-from jwmirror.pipeline.identity import describe_version
+from jwmirror.pipeline.identity import identified_version
 from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
 from jwmirror.planning.inputs import taken_from_upstream
 from jwmirror.store.objects import Objects
@@ -31,13 +39,16 @@ class Holdings(NamedTuple):
 
 
 def load_holdings(
-    mirror: Path, poll: Poll, settling: Settling | None = None, recipes: Sequence[Recipe] = ()
+    mirror: Path,
+    poll: Poll,
+    settling: SettleResult | None = None,
+    recipes: Sequence[Recipe] = (),
 ) -> Holdings:
     """Return the holdings after a poll's orders were fetched.
 
     Files that wait for an unsettled association keep the version that is published.
     """
-    settling = settling or Settling()
+    settling = settling or SettleResult()
     entries = upstream_after(mirror, poll, settling.waiting)
     return describe_holdings(mirror, entries, recipes, settling.unsettled)
 
@@ -107,7 +118,7 @@ def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
     version = _cached(
         mirror / "receipts" / "inputs" / f"{entry.sha256}.json",
         Version,
-        lambda: describe_version(product, path, entry.sha256, entry.size),
+        lambda: identified_version(product, path, entry.sha256, entry.size),
         is_lasting=lambda version: not version.refusal,
     )
     return replace(entry, identity=version.identity, header=version.header, refusal=version.refusal)

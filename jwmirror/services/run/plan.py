@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, Settling, Wait
+from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult, Wait
 from jwmirror.core.model.plan import LEVELS
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
@@ -35,7 +35,7 @@ def plan_recalibration(
     recipes: Sequence[Recipe],
     batch_size: int,
     poll: Poll,
-    settling: Settling,
+    settling: SettleResult,
     references: References,
     below: Sequence[Plan],
     ahead: Sequence[Plan],
@@ -130,7 +130,11 @@ class LevelPlanner:
     def _builder(self, available: AvailableFiles, waits: Iterable[Wait]) -> PlanBuilder:
         results = self.results
         return PlanBuilder(
-            available, self.resolvers, results.recall, results.published, waits=list(waits)
+            available,
+            self.resolvers,
+            results.recall,
+            results.published_derivation,
+            waits=list(waits),
         )
 
     def _check_one_state(self, below: Sequence[Plan]) -> None:

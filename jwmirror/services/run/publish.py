@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Plan, Poll, Receipt, References, Settling
+from jwmirror.core.model import Plan, Poll, Receipt, References, SettleResult
 from jwmirror.core.model.plan import Published
 from jwmirror.store.entries import recalibrated_entries
 from jwmirror.store.generations import Generations
@@ -19,7 +19,7 @@ def publish_generation(
     run: Path,
     group: str | None,
     poll: Poll,
-    settling: Settling,
+    settling: SettleResult,
     references: References,
     plans: Sequence[Plan],
     receipts: Sequence[Receipt],

@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Poll, Recipe, References, Settling
+from jwmirror.core.model import Poll, Recipe, References, SettleResult
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.pipeline.crds_rules import crds_environment
-from jwmirror.planning.plan import wanted
+from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
@@ -21,7 +21,7 @@ def sync_references(
     *,
     mirror: Path,
     poll: Poll,
-    settling: Settling | None,
+    settling: SettleResult | None,
     recipes: Sequence[Recipe],
     url: str,
     policy: str,
@@ -35,7 +35,7 @@ def sync_references(
     contacted if nothing is to be calibrated.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
-    if not wanted(holdings.entries, holdings.associations, recipes):
+    if not headers_and_pipelines(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
     client = CrdsClient(url)
     offered = resolve_context(client, policy, cache)
@@ -83,6 +83,6 @@ def _needed(
     names: set[str] = set()
     for python in {recipe.python for recipe in recipes}:
         same = [recipe for recipe in recipes if recipe.python == python]
-        headers = wanted(holdings.entries, holdings.associations, same)
+        headers = headers_and_pipelines(holdings.entries, holdings.associations, same)
         names.update(resolvers.of(python).needed(headers) if headers else ())
     return tuple(sorted(names))

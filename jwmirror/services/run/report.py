@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jwmirror.core.model.plan import Published
 from jwmirror.report.html import write_page
-from jwmirror.store.access import report_page
+from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
@@ -15,7 +15,7 @@ def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
 
     An unchanged mirror keeps the page that it has. `run` is the folder of the run.
     """
-    page = report_page(mirror, published.generation)
+    page = report_path(mirror, published.generation)
     if published.is_new or (published.generation and not page.exists()):
         generations = Generations(mirror)
         generation = generations.read(published.generation)

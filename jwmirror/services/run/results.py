@@ -36,7 +36,7 @@ class ResultStore:
         record = self.provenance.read(key) if key else None
         return record.derivation if record else None
 
-    def published(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
+    def published_derivation(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """Return the derivation of the result that the current generation shows, if it does."""
         return self.derivation(self.published_key(recipe, product, pipeline))
 
@@ -54,7 +54,7 @@ class ResultStore:
         """
         paths = [Path(output.path) for output in outputs]
         sizes = [path.stat().st_size for path in paths]
-        stored = self.objects.take_many([(path, sha256_of(path)) for path in paths], CLOSED)
+        stored = self.objects.add_files([(path, sha256_of(path)) for path in paths], CLOSED)
         files = (
             ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
             for path, sha256, size, output in zip(paths, stored, sizes, outputs, strict=True)
@@ -68,7 +68,7 @@ class ResultStore:
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             software=cost.software,
         )
-        return self.provenance.keep(record).files
+        return self.provenance.record_once(record).files
 
     @cached_property
     def _published_keys(self) -> dict[tuple[str, str], str]:

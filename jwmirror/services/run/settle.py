@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Poll, Settling
+from jwmirror.core.model import Poll, SettleResult
 from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from jwmirror.services.run.holdings import load_holdings
 from jwmirror.store.runs import previous_settling
@@ -11,7 +11,7 @@ from jwmirror.store.runs import previous_settling
 
 def settle_observations(
     *, mirror: Path, run: Path, poll: Poll, days: float, accept: Sequence[str]
-) -> Settling:
+) -> SettleResult:
     """Return the unsettled associations, why and since when.
 
     `run` is the folder of this run; the run before it knows since when an association is

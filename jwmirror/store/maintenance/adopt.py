@@ -161,7 +161,7 @@ def _compare(product: Product, size: int, sums: Mapping[str, str]) -> None:
 def _take(root: Path, adopted: list[_CheckedFile], describe: Describe, group: str | None) -> str:
     """Move the copies into the store; return the path of a receipt like that of a download."""
     versions = [describe(*file) for file in adopted]
-    Objects(root, group).take_all(versions, [file.path for file in adopted])
+    Objects(root, group).add_versions(versions, [file.path for file in adopted])
     failpoint("adopt: objects taken in")
     name = f"receipts/fetch/{ADOPTED}{digest(versions)[:16]}.json"
     write(root / name, Receipt(versions=tuple(versions)))

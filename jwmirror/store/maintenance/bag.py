@@ -61,7 +61,7 @@ def freeze(
     report = _report(root, payload, to, mode)
     if dry_run:
         return report
-    Objects(root).close(payload.closed)  # links and copies have the objects' modes
+    Objects(root).restrict_open(payload.closed)  # links and copies have the objects' modes
     pin = find_pin(root, report.name)
     with as_store_error("freeze", f"{to} is whole, or not there"):
         add_pin(root, report.name, number, FROZEN, str(os.path.abspath(to)))

@@ -48,7 +48,7 @@ def check_out(
     present = [row for row in zip(*columns, strict=True) if row[1] not in lost]
     if not dry_run:
         closed = generations.access().closed(rows)
-        generations.objects.close(closed)  # links and copies have the objects' modes
+        generations.objects.restrict_open(closed)  # links and copies have the objects' modes
         _write_folder(Path(root), [row[:2] for row in present], Path(to), mode)
     return Checkout(
         mirror=str(root),

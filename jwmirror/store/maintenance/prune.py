@@ -20,12 +20,12 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import write
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
 from jwmirror.core.model.plan import ProvenanceRecord
-from jwmirror.store.access import report_page
+from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import MirrorLock, both_locks
 from jwmirror.store.maintenance import retention
 from jwmirror.store.maintenance.retention import MANIFEST, PRUNED, RetentionPolicy, Tombstone
-from jwmirror.store.maintenance.run_cleanup import find_leftovers
+from jwmirror.store.maintenance.run_cleanup import find_needed_by_runs
 from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
@@ -54,7 +54,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     )
     dropped = states.generations.keys() - kept.keys()
     runs = {g.facts.get("run", "") for n, g in states.generations.items() if n in kept}
-    leftovers = find_leftovers(root, runs, policy, now)
+    leftovers = find_needed_by_runs(root, runs, policy, now)
     newest = _newest(states, dropped)
     needed = _needed(states, kept, newest) | leftovers.unpublished
     objects = tuple(_unneeded(root, states, needed, leftovers.arrived, now))
@@ -195,7 +195,7 @@ def _spent_receipts(root: Path, orders: frozenset[str], gone: set[str]) -> Itera
 
 
 def _pages(root: Path, dropped: Collection[int]) -> list[str]:
-    pages = (report_page(root, number) for number in sorted(dropped))
+    pages = (report_path(root, number) for number in sorted(dropped))
     return [str(page.relative_to(root)) for page in pages if page.is_file()]
 
 

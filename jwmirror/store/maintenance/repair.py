@@ -272,7 +272,7 @@ def _take_in(
             continue
         version, path = arrival
         if (version.product.uri, version.sha256) in wanted:
-            objects.take(path, version.sha256, CLOSED if version.sha256 in closed else OPEN)
+            objects.add(path, version.sha256, CLOSED if version.sha256 in closed else OPEN)
             failpoint("repair: object taken in")
         else:
             path.unlink()

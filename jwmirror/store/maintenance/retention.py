@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jwmirror.core.jsonio import read
-from jwmirror.core.model.holding import Generation
 from jwmirror.core.model.maintenance import RetainedVersion
+from jwmirror.core.model.stored import Generation
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
 

@@ -21,7 +21,7 @@ ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLeftovers:
+class RunRetention:
     """Objects and orders of the runs that stay, and the folders of the others."""
 
     unpublished: frozenset[str]  # sha256 of objects that stopped runs refer to
@@ -30,9 +30,9 @@ class RunLeftovers:
     removable: tuple[str, ...]  # folders, below the mirror
 
 
-def find_leftovers(
+def find_needed_by_runs(
     root: Path, published: Collection[str], policy: RetentionPolicy, now: datetime
-) -> RunLeftovers:
+) -> RunRetention:
     """Return what of all runs stays; `published` are runs that made generations that stay."""
     root = Path(root)
     names = _runs(root)
@@ -43,7 +43,7 @@ def find_leftovers(
     ended = [name for name in names if name not in kept]
     records = (root / folder / name for name in ended for folder in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
-    return RunLeftovers(
+    return RunRetention(
         unpublished=frozenset(sha256 for f in stopped for sha256 in _objects_of(root, f)),
         arrived=frozenset(_arrived(root, orders)),
         orders=orders,
@@ -103,7 +103,7 @@ def _objects_of(root: Path, folder: Path) -> Iterator[str]:
     ahead = (read_if_written(files.ahead(level), PlansAhead) for level in LEVELS)
     plans = chain(run.plans, *(record.plans for record in ahead if record))
     done = (result for plan in plans for result in plan.done)
-    computed = (result for receipt in run.computed for result in receipt.results)
+    computed = (result for receipt in run.batch_receipts for result in receipt.results)
     yield from (file.sha256 for result in chain(done, computed) for file in result.files)
     wanted = {(c.product.uri, c.product.fingerprint) for c in run.changes if c.wants_bytes}
     for _, receipt in fetch_receipts(root) if wanted else ():

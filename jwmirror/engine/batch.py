@@ -64,23 +64,23 @@ def calibrate(
     work: Path,
     logs: Path,
     timeout_s: float,
-    room: float = inf,
-    more_may_come: bool = False,
+    memory_limit: float = inf,
+    has_retries_left: bool = False,
 ) -> Receipt:
     """Calibrate the chains of a batch; a failure affects only its own chain.
 
-    At most `workers` exposures run at a time, fewer if their estimated memory exceeds `room`
-    (bytes). Stages run in folders below `work`, which are removed; their messages are appended to
-    `logs`/<product>.log. Hooks are looked for in the working directory. CRDS is used as os.environ
-    says (see bestrefs.crds_environment). A stage that the system kills is tried once more, alone.
+    At most `workers` exposures run at a time, fewer if their estimated memory exceeds
+    `memory_limit` (bytes). Stages run in folders below `work`, which are removed; their messages
+    are appended to `logs`/<product>.log. Hooks are looked for in the working directory. CRDS is
+    used as os.environ says. A stage that the system kills is tried once more, alone.
 
     Raises:
         ShortOfMemoryError: it was killed again, and the job can be tried with more memory
-            (`more_may_come`). Otherwise this is an ordinary failure.
+            (`has_retries_left`). Otherwise this is an ordinary failure.
     """
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
-    with closing(ChainRunner(results, work, logs, timeout_s, MemoryPool(room))) as runner:
+    with closing(ChainRunner(results, work, logs, timeout_s, MemoryPool(memory_limit))) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -88,7 +88,7 @@ def calibrate(
         ]
     flat = [outcome for of_exposure in outcomes for outcome in of_exposure]
     killed = [each.failure.name for each in flat if each.was_killed and each.failure]
-    if more_may_come and killed:
+    if has_retries_left and killed:
         raise ShortOfMemoryError(killed)
     results_of_all = tuple(result for outcome in flat for result in outcome.results)
     keys = dict.fromkeys(result.key for result in results_of_all)
@@ -187,7 +187,11 @@ class ChainRunner:
         return []
 
     def _compute(
-        self, derivation: Derivation, python: str, ramp: str = ramps.FULL, ramp_files: Files = ()
+        self,
+        derivation: Derivation,
+        python: str,
+        ramp_mode: str = ramps.FULL,
+        ramp_files: Files = (),
     ) -> list[tuple[Derivation, Files]]:
         """Run a stage in a private folder with links to its inputs, and store its files."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
@@ -199,10 +203,10 @@ class ChainRunner:
             objects |= {file.filename: file.sha256 for file in ramp_files}
             for filename, sha256 in objects.items():
                 (folder / filename).symlink_to(self._results.locate(sha256).absolute())
-            outcome = self._run_stage(derivation, python, folder, ramp)
+            outcome = self._run_stage(derivation, python, folder, ramp_mode)
             return [
                 (part, self._store(part, outputs, outcome.cost))
-                for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp)
+                for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp_mode)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -214,7 +218,7 @@ class ChainRunner:
         return files
 
     def _run_stage(
-        self, derivation: Derivation, python: str, folder: Path, ramp: str
+        self, derivation: Derivation, python: str, folder: Path, ramp_mode: str
     ) -> StageOutcome:
         """Run a stage and note what it took; raise StageError unless it is done."""
         log = (self._logs / f"{derivation.product}.log").absolute()
@@ -224,7 +228,7 @@ class ChainRunner:
             base=str(self._base),
             log=str(log),
             timeout_s=self._timeout_s,
-            ramp=ramp,
+            ramp_mode=ramp_mode,
         )
         outcome = self._client(python).run(job)
         cost = outcome.cost

@@ -6,7 +6,7 @@ import msgspec
 
 from jwmirror.core.model.product import Product
 
-HELD, GONE = "held", "vanished"
+PRESENT, GONE = "held", "vanished"
 UPSTREAM, RAMP = "upstream", "ramp"  # an intermediate file that a recipe may keep
 
 
@@ -50,7 +50,7 @@ class Entry:
     sha256: str
     size: int  # bytes
     identity: str = ""
-    state: str = HELD  # "held", or "vanished" upstream and kept
+    state: str = PRESENT  # "held", or "vanished" upstream and kept
     product: Product | None = None  # upstream files only
     header: str = ""  # as in Version
     refusal: str = ""  # as in Version
