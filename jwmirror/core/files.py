@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
@@ -40,14 +41,28 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class FileStamp(NamedTuple):
+    """The state of a file on disk. Every write changes `ctime_ns`, which no program can set."""
+
+    inode: int
+    size: int  # bytes
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "FileStamp":
+        """Return the stamp of a file. OSError if it does not exist."""
+        status = path.stat()
+        return cls(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def cached_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hex digest of a file; it is hashed again only if its size or mtime has changed."""
-    status = path.stat()
-    return _digest_at(path, status.st_size, status.st_mtime_ns, algorithm)
+    """Return the hex digest of a file; this process hashes it again only if its stamp changes."""
+    return _digest_at(path, FileStamp.of(path), algorithm)
 
 
 @lru_cache(maxsize=65536)
-def _digest_at(path: Path, _size: int, _mtime_ns: int, algorithm: str) -> str:
+def _digest_at(path: Path, _stamp: FileStamp, algorithm: str) -> str:
     new = partial(hashlib.new, algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         return hashlib.file_digest(file, new).hexdigest()

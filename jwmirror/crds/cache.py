@@ -1,18 +1,21 @@
 """A CRDS cache on disk: its configuration, and the record of the files that were verified."""
 
+import ast
 import logging
+import threading
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import StoreError
-from jwmirror.core.files import cached_digest, write_bytes
+from jwmirror.core.errors import ReferencesError, StoreError, plain_text
+from jwmirror.core.files import FileStamp, cached_digest, write_bytes
 from jwmirror.core.model import read, write
-from jwmirror.core.names import OBSERVATORY
+from jwmirror.core.names import OBSERVATORY, cache_path
 
 VERIFIED = "jwmirror_verified.json"  # in the cache's config folder
+SERVER_CONFIG = "server_config"
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
 
 log = logging.getLogger(__name__)
@@ -24,44 +27,78 @@ def config_folder(cache: Path) -> Path:
 
 
 def write_config(cache: Path, info: dict[str, Any]) -> None:
-    """Write the parts of a server's description that the crds package needs offline."""
+    """Write the parts of a server's description that the crds package needs offline.
+
+    Raises:
+        ReferencesError: the cache may only be read, and has no configuration yet.
+    """
     config = {key: value for key, value in info.items() if key not in BULKY}
     config |= {"status": "cache", "connected": False}
     config.setdefault("operational_context", config.get("latest_context"))
-    for name, text in (
-        ("server_config", repr(dict(sorted(config.items())))),  # crds reads a Python literal
-        ("ref_cache_subdir_mode", "instrument"),
-        ("bad_files.txt", "\n".join(info.get("bad_files_list", ()))),
-    ):
-        write_bytes(config_folder(cache) / name, text.encode())
+    try:
+        for name, text in (
+            (SERVER_CONFIG, repr(dict(sorted(config.items())))),  # crds reads a Python literal
+            ("ref_cache_subdir_mode", "instrument"),
+            ("bad_files.txt", "\n".join(info.get("bad_files_list", ()))),
+        ):
+            write_bytes(config_folder(cache) / name, text.encode())
+    except PermissionError as err:
+        if not has_config(cache):
+            raise ReferencesError(
+                f"the reference cache {cache} cannot be written: {plain_text(err)}; correct the "
+                "permissions, or name another cache in references.cache in the config."
+            ) from err
+        log.warning("the configuration in %s stays as it is: %s", cache, plain_text(err))
+
+
+def retracted_in(cache: Path) -> frozenset[str]:
+    """Return the files that CRDS declared invalid when it last described itself to this cache."""
+    with suppress(OSError, ValueError, SyntaxError):
+        config = ast.literal_eval((config_folder(cache) / SERVER_CONFIG).read_text())
+        return frozenset(config.get("bad_files_list", ()))
+    return frozenset()
 
 
 def has_config(cache: Path) -> bool:
     """Return whether a cache can be used offline."""
-    names = ("server_config", "ref_cache_subdir_mode")
+    names = (SERVER_CONFIG, "ref_cache_subdir_mode")
     return all((config_folder(cache) / name).exists() for name in names)
 
 
 @dataclass(frozen=True)
 class VerifiedFile:
-    """A file that was verified; it stays so while its size and mtime are the same."""
+    """A file that was verified; it stays so while its stamp is the same."""
 
     size: int  # bytes
     mtime_ns: int
     sha1: str
+    inode: int = 0  # 0: recorded by a jwmirror that did not know inode and ctime
+    ctime_ns: int = 0
 
     @classmethod
     def of(cls, path: Path) -> "VerifiedFile":
         """Return the record of a file as it is now."""
-        status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, cached_digest(path, "sha1"))
+        stamp = FileStamp.of(path)
+        sha1 = cached_digest(path, "sha1")
+        return cls(stamp.size, stamp.mtime_ns, sha1, stamp.inode, stamp.ctime_ns)
 
     def is_unchanged(self, path: Path) -> bool:
         """Return whether the file is there, and was not written to since."""
         with suppress(FileNotFoundError):
-            status = path.stat()
-            return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+            return FileStamp.of(path) == (self.inode, self.size, self.mtime_ns, self.ctime_ns)
         return False
+
+    def verified_again(self, path: Path) -> "VerifiedFile | None":
+        """Return the record of the file as it is now; None if its bytes are not those verified.
+
+        The file is hashed only if its stamp changed, as by a copy of the cache.
+        """
+        if self.is_unchanged(path):
+            return self
+        with suppress(FileNotFoundError):
+            present = VerifiedFile.of(path)
+            return present if present.sha1 == self.sha1 else None
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +128,37 @@ def read_verified(cache: Path) -> VerifiedCache:
 
 
 def write_verified(cache: Path, verified: VerifiedCache) -> None:
-    """Write the record of a cache if it changed."""
-    if verified != read_verified(cache):
+    """Write the record of a cache if it changed; a cache that may only be read keeps its record."""
+    if verified == read_verified(cache):
+        return
+    try:
         write(config_folder(cache) / VERIFIED, verified)
+    except PermissionError as err:
+        log.warning(
+            "the record of verified files in %s cannot be written: %s; each run hashes again what "
+            "is not in it",
+            cache,
+            plain_text(err),
+        )
+
+
+class CacheHashes:
+    """The sha1 of the references of a cache, as their bytes are now.
+
+    A file is hashed unless its stamp is the one under which it was verified or hashed before. Any
+    thread may ask.
+    """
+
+    def __init__(self, cache: Path):
+        self._cache = Path(cache)
+        self._verified = read_verified(self._cache).files
+        self._lock = threading.Lock()  # so that threads do not hash one file at the same time
+
+    def sha1_of(self, name: str) -> str:
+        """Return the hex sha1 of a reference; "" if it is not in the cache."""
+        path, known = cache_path(self._cache, name), self._verified.get(name)
+        if known and known.is_unchanged(path):
+            return known.sha1
+        with self._lock, suppress(FileNotFoundError):
+            return cached_digest(path, "sha1")
+        return ""

@@ -21,9 +21,19 @@ from jwmirror.core.names import MAPPINGS, OBSERVATORY
 from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
 
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
-FIELDS = ("sha1sum", "size", "state")  # of a file; without `state` the server raises KeyError
-BATCH = 500  # files per query
+FIELDS = (  # of a file; without `state` the server raises KeyError
+    "sha1sum",
+    "size",
+    "state",
+    "rejected",
+    "blacklisted",
+)
+BATCH = 2000  # files per query
 SYNC_TIMEOUTS = Timeouts(read_s=120)
+
+
+class UnreachableError(ReferencesError):
+    """The CRDS server did not answer at all."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,7 @@ class FileFacts:
     name: str
     size: int  # bytes
     sha1: str | None
+    is_rejected: bool = False  # or blacklisted
 
 
 class CrdsClient:
@@ -42,9 +53,17 @@ class CrdsClient:
         self.url = base_url(url)
         self.http = HttpClient(1, timeouts)
         self._serial = itertools.count(1)
+        self._listed: dict[str, FileFacts | None] = {}  # what was asked; None: CRDS lacks it
+        self.unreachable = ""  # why the server is not asked again, if it did not answer once
 
     def call(self, method: str, *parameters: object) -> Any:
-        """Return the result of a remote procedure, decoded from JSON."""
+        """Return the result of a remote procedure, decoded from JSON.
+
+        Raises:
+            UnreachableError: the server does not answer, or did not answer an earlier query.
+        """
+        if self.unreachable:
+            raise self._error(method, self.unreachable, UnreachableError)
         serial = f"jwmirror-{next(self._serial)}"
         query = {"jsonrpc": "1.0", "method": method, "params": parameters, "id": serial}
         try:
@@ -54,7 +73,8 @@ class CrdsClient:
             answer = json.loads(response.data)
             error, result = answer["error"], answer["result"]
         except HTTPError as err:
-            raise self._error(method, error_words(err)) from err
+            self.unreachable = str(error_words(err))
+            raise self._error(method, self.unreachable, UnreachableError) from err
         except (ValueError, KeyError, TypeError) as err:
             found = f"expected an answer in JSON-RPC, got status {response.status} without one"
             raise self._error(method, found) from err
@@ -76,17 +96,24 @@ class CrdsClient:
     def facts(self, filenames: Iterable[str]) -> dict[str, FileFacts]:
         """Return size and sha1 by file name; ReferencesError names files that CRDS lacks."""
         filenames = sorted(filenames)
-        answers: dict[str, Any] = {}
-        for start in range(0, len(filenames), BATCH):
-            batch = filenames[start : start + BATCH]
-            answers |= self.call("get_file_info_map", OBSERVATORY, batch, FIELDS)
-        unknown = [name for name in filenames if not isinstance(answers.get(name), dict)]
+        listed = self.listed(filenames)
+        unknown = [name for name in filenames if name not in listed]
         if unknown:
             raise ReferencesError(
                 f"CRDS at {self.url}: expected to know every file of a context, does not know "
                 f"{', '.join(unknown[:5])}; check references.url in the config."
             )
-        return {name: _facts(name, answers[name]) for name in filenames}
+        return listed
+
+    def listed(self, filenames: Iterable[str]) -> dict[str, FileFacts]:
+        """Return size and sha1 of those files that CRDS knows; each file is asked about once."""
+        filenames = sorted(filenames)
+        new = [name for name in filenames if name not in self._listed]
+        for start in range(0, len(new), BATCH):
+            batch = new[start : start + BATCH]
+            answers = self.call("get_file_info_map", OBSERVATORY, batch, FIELDS)
+            self._listed |= {name: _facts(name, answers.get(name)) for name in batch}
+        return {name: facts for name in filenames if (facts := self._listed[name])}
 
     def url_of(self, filename: str) -> str:
         """Return the URL of a mapping or a reference."""
@@ -101,8 +128,10 @@ class CrdsClient:
             return parts[1]
         return str(self.call("get_file_info", context, filename)["instrument"]).lower()
 
-    def _error(self, method: str, why: object) -> ReferencesError:
-        return ReferencesError(
+    def _error(
+        self, method: str, why: object, kind: type[ReferencesError] = ReferencesError
+    ) -> ReferencesError:
+        return kind(
             f"CRDS at {self.url}, query {method}: {why}; nothing was changed; check "
             "references.url in the config and the network, and run again."
         )
@@ -115,7 +144,11 @@ def _unzipped(result: Any) -> Any:
     return result
 
 
-def _facts(name: str, answer: dict[str, Any]) -> FileFacts:
+def _facts(name: str, answer: Any) -> FileFacts | None:
+    """Return an answer of get_file_info_map as a record; None where it is the text NOT FOUND."""
+    if not isinstance(answer, dict):
+        return None
     sha1 = str(answer.get("sha1sum", "")).lower()  # may be "none"
     is_known = re.fullmatch(r"[0-9a-f]{40}", sha1)
-    return FileFacts(name, int(answer["size"]), sha1 if is_known else None)
+    marks = (str(answer.get(mark, "")).lower() for mark in ("rejected", "blacklisted"))
+    return FileFacts(name, int(answer["size"]), sha1 if is_known else None, "true" in marks)

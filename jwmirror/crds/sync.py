@@ -8,7 +8,7 @@ that is not there yet (crds issue 1228; both observed with crds 14.0.3).
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from jwmirror.crds.cache import (
     write_config,
     write_verified,
 )
-from jwmirror.crds.client import CrdsClient, FileFacts
+from jwmirror.crds.client import CrdsClient, FileFacts, UnreachableError
 from jwmirror.net.download import download
 from jwmirror.net.request import DownloadRequest
 
@@ -79,19 +79,23 @@ def _jwst_release() -> str:
 # ---- files -----------------------------------------------------------------------------------
 
 
-def sync_mappings(client: CrdsClient, context: str, cache: Path) -> tuple[str, ...]:
-    """Fetch and verify all mappings of a context; return their names.
+def sync_mappings(client: CrdsClient, context: str, cache: Path) -> dict[str, str]:
+    """Fetch and verify all mappings of a context; return name -> sha1.
 
-    Afterwards references can be looked up offline. Files synced before need no query.
+    Afterwards references can be looked up offline. If CRDS does not answer, the mappings of an
+    earlier sync are used.
     """
-    mappings = read_verified(cache).contexts.get(context)
-    if mappings is None or not has_config(cache):
+    try:
         write_config(cache, client.info)
         mappings = tuple(sorted(client.call("get_mapping_names", context)))
-    _sync(client, {name: cache_path(cache, name) for name in mappings}, cache)
+    except UnreachableError:
+        mappings = read_verified(cache).contexts.get(context, ())
+        if not mappings or not has_config(cache):
+            raise
+    sums = _sync(client, {name: cache_path(cache, name) for name in mappings}, cache)
     verified = read_verified(cache)
     write_verified(cache, replace(verified, contexts={**verified.contexts, context: mappings}))
-    return mappings
+    return sums
 
 
 def sync_files(
@@ -99,8 +103,8 @@ def sync_files(
 ) -> dict[str, str]:
     """Fetch and verify references, one after the other; return name -> sha1.
 
-    A wrong file in the cache is deleted and fetched again. A file that fails verification is never
-    put in place: ReferencesError. Files verified before need no query.
+    A file whose bytes are not those that CRDS lists is replaced. A file that fails verification is
+    never put in place: ReferencesError. If CRDS does not answer, files verified before are used.
     """
     references = sorted({name for name in names if name and name.upper() != "N/A"})
     paths = {
@@ -110,50 +114,64 @@ def sync_files(
 
 
 def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
-    """Return name -> sha1 of references as CRDS lists them, without fetching them."""
-    facts = client.facts(names)
-    sums = {name: file.sha1 for name, file in facts.items() if file.sha1}
-    lacking = sorted(facts.keys() - sums.keys())
-    if lacking:
-        raise ReferencesError(
-            f"CRDS at {client.url}: expected a sha1 of every file, has none of "
-            f"{', '.join(lacking[:5])}; nothing was changed; report this to the CRDS help desk."
-        )
-    return sums
+    """Return name -> sha1 of references as CRDS lists them, without fetching them.
+
+    Those that CRDS lists without a checksum are left out.
+    """
+    return {name: file.sha1 for name, file in client.facts(names).items() if file.sha1}
 
 
-def _sync(client: CrdsClient, paths: dict[str, Path], cache: Path) -> dict[str, str]:
-    """Fetch what is not verified at its path; return name -> sha1 of all files."""
+def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[str, str]:
+    """Fetch what is not at its path with the bytes that CRDS lists; return name -> sha1."""
     record = read_verified(cache)
     verified = {
-        name: file
+        name: present
         for name, path in paths.items()
-        if (file := record.files.get(name)) and file.is_unchanged(path)
+        if (file := record.files.get(name)) and (present := file.verified_again(path))
     }
-    unverified = sorted(paths.keys() - verified.keys())
-    facts = client.facts(unverified) if unverified else {}
     try:
-        for number, name in enumerate(unverified, start=1):
-            log.info("file %d of %d: %s, %d bytes", number, len(unverified), name, facts[name].size)
-            verified[name] = _ensure_cached(client, facts[name], paths[name])
+        facts = client.facts(paths)
+    except UnreachableError:
+        if verified.keys() != paths.keys():
+            raise
+        facts = {}
+    wrong = [name for name, file in facts.items() if not _is_right(file, verified.get(name))]
+    try:
+        for number, name in enumerate(wrong, start=1):
+            log.info("file %d of %d: %s, %d bytes", number, len(wrong), name, facts[name].size)
+            verified[name] = ensure_cached(client, facts[name], paths[name])
     except OSError as err:
         raise ReferencesError(
             f"the reference cache {cache}: {plain_text(err)}; make room or correct the "
             "permissions, and run again."
         ) from err
     finally:
-        if unverified:
-            write_verified(cache, replace(record, files={**record.files, **verified}))
+        write_verified(cache, replace(record, files={**record.files, **verified}))
     return {name: verified[name].sha1 for name in paths}
 
 
-def _ensure_cached(client: CrdsClient, facts: FileFacts, path: Path) -> VerifiedFile:
-    """Return the record of a file at `path`, fetched unless the right one is there already."""
+def _is_right(listed: FileFacts, verified: VerifiedFile | None) -> bool:
+    """Return whether a verified file is the one that CRDS lists."""
+    return verified is not None and (
+        verified.size == listed.size and listed.sha1 in (None, verified.sha1)
+    )
+
+
+def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path) -> VerifiedFile:
+    """Return the record of a file at `path`, fetched unless the right one is there already.
+
+    Processes that have the former file open keep its bytes.
+    """
     if path.exists():
         present = VerifiedFile.of(path)
-        if present.size == facts.size and facts.sha1 in (None, present.sha1):
+        if _is_right(facts, present):
             return present
-        log.warning("%s in the cache is not the file of CRDS; it is fetched again", facts.name)
+        log.warning(
+            "%s: expected sha1 %s, which CRDS lists, found %s; it is fetched again",
+            path,
+            facts.sha1,
+            present.sha1,
+        )
         path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     request = DownloadRequest(

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, forms_of, key_of, result_of
 
 Files = tuple[ResultFile, ...]
+SHA1_LENGTH = 40  # of references of CRDS; files of the user have a sha256, and N/A has none
+ReferenceSha1 = Callable[[str], str]  # of a reference's name
 
 
 class Results(Protocol):
@@ -66,13 +68,16 @@ def calibrate(
     timeout_s: float,
     memory_limit: float = inf,
     has_retries_left: bool = False,
+    reference_sha1: ReferenceSha1 | None = None,
 ) -> Receipt:
     """Calibrate the chains of a batch; a failure affects only its own chain.
 
     At most `workers` exposures run at a time, fewer if their estimated memory exceeds
     `memory_limit` (bytes). Stages run in folders below `work`, which are removed; their messages
     are appended to `logs`/<product>.log. Hooks are looked for in the working directory. CRDS is
-    used as os.environ says. A stage that the system kills is tried once more, alone.
+    used as os.environ says. `reference_sha1` returns the sha1 of a reference as it is now ("" if it
+    does not exist), which is compared with the derivation before and after a stage. A stage that
+    the system kills is tried once more, alone.
 
     Raises:
         ShortOfMemoryError: it was killed again, and the job can be tried with more memory
@@ -80,7 +85,8 @@ def calibrate(
     """
     # chains of one exposure run one after the other: a result that recipes share is computed once
     exposures = list(group_by(chains, lambda chain: chain.product).values())
-    with closing(ChainRunner(results, work, logs, timeout_s, MemoryPool(memory_limit))) as runner:
+    memory = MemoryPool(memory_limit)
+    with closing(ChainRunner(results, work, logs, timeout_s, memory, reference_sha1)) as runner:
         first = runner.run_all(exposures, workers)
         outcomes = [
             runner.run(exposure) if any(each.was_killed for each in outcome) else outcome
@@ -104,11 +110,17 @@ class ChainRunner:
     """Runs chains; it starts one fork server per Python when it is first needed."""
 
     def __init__(
-        self, results: Results, work: Path, logs: Path, timeout_s: float, memory: MemoryPool
+        self,
+        results: Results,
+        work: Path,
+        logs: Path,
+        timeout_s: float,
+        memory: MemoryPool,
+        reference_sha1: ReferenceSha1 | None = None,
     ):
         self._results, self._work, self._logs, self._timeout_s = results, work, logs, timeout_s
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._memory = memory
+        self._memory, self._reference_sha1 = memory, reference_sha1
         self._base = Path.cwd()  # where snakemake was called
         self.computed: set[str] = set()  # keys of the results that were computed
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
@@ -203,13 +215,28 @@ class ChainRunner:
             objects |= {file.filename: file.sha256 for file in ramp_files}
             for filename, sha256 in objects.items():
                 (folder / filename).symlink_to(self._results.locate(sha256).absolute())
+            self._check_references(derivation)
             outcome = self._run_stage(derivation, python, folder, ramp_mode)
+            self._check_references(derivation)
             return [
                 (part, self._store(part, outputs, outcome.cost))
                 for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp_mode)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _check_references(self, derivation: Derivation) -> None:
+        """Raise CalibrationError unless the references in the cache are those in the key."""
+        for name, sha1 in derivation.references.values():
+            if self._reference_sha1 is None or len(sha1) != SHA1_LENGTH:
+                continue
+            present = self._reference_sha1(name)
+            if present != sha1:
+                raise CalibrationError(
+                    f"{derivation.pipeline}: reference {name}: expected sha1 {sha1}, found "
+                    f"{present or 'no file'} in the cache; nothing of this stage was kept; "
+                    "`jwmirror references verify --repair` fetches the right file; then run again."
+                )
 
     def _store(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Files:
         with self._lock:

@@ -5,6 +5,7 @@ os.environ before its first use, and before worker processes are started.
 """
 
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jwmirror.core.errors import ReferencesError, plain_text
+from jwmirror.core.files import FileStamp
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
 WHEN = (DATE.upper(), TIME.upper())  # as CRDS writes them
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?", re.ASCII)
 USE_AFTER = "UseAfter"
 ORDINARY = {"rmap_relevance": "always", "rmap_omit": "False", "parkey_relevance": {}, "hooks": {}}
 
@@ -61,13 +64,19 @@ def mapping_of(cache: Path, context: str) -> Any:
         ) from err
 
 
+def forget_mappings() -> None:
+    """Load contexts again when they are next asked for: their mappings were replaced."""
+    mapping_of.cache_clear()
+    rules_of.cache_clear()
+
+
 def read_pars_reference(path: Path) -> dict[str, Any]:
-    """Return the parameters in a parameter reference; read again only if its mtime has changed."""
-    return _pars_at(path, path.stat().st_mtime_ns)
+    """Return the parameters in a parameter reference; read again only if its stamp changes."""
+    return _pars_at(path, FileStamp.of(path))
 
 
 @lru_cache(maxsize=1024)
-def _pars_at(path: Path, _mtime_ns: int) -> dict[str, Any]:
+def _pars_at(path: Path, _stamp: FileStamp) -> dict[str, Any]:
     from stpipe.config_parser import load_config_file
 
     return load_config_file(str(path)).dict()
@@ -164,15 +173,35 @@ def _dates(rmap: Any) -> Dates | None:
 
 def _epoch(dates: Dates, values: Mapping[str, Any]) -> int | str:
     """Return how many of the dates are before an exposure; its date as text if it is not valid."""
-    text = f"{values.get(DATE, '')} {values.get(TIME, '')}"
+    text = _moment_text(values)
     moment = _moment(text)
     return text if moment is None else bisect_right(dates, moment)
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the time "2022-06-01 00:00:00"; None for another format."""
+    """Return the time "2022-06-01 00:00:00"; None for another format.
+
+    Python accepts more formats than CRDS ("20220601 00:00:00", "2022-06-01 12").
+    """
+    if not MOMENT.fullmatch(text):
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo is None else None
+
+
+def invalid_moment(values: Mapping[str, Any]) -> str:
+    """Return date and time of an exposure if CRDS cannot read them; "" if it can."""
+    from crds.core import timestamp
+
+    text = _moment_text(values)
+    try:
+        timestamp.parse_date(text)
+    except Exception:  # ValueError, IndexError, CrdsError
+        return text
+    return ""
+
+
+def _moment_text(values: Mapping[str, Any]) -> str:
+    return f"{values.get(DATE, '')} {values.get(TIME, '')}"

@@ -82,6 +82,7 @@ class PlanBuilder:
             resolver = self.resolvers.of(recipe.python)
             requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
             stage = resolver.resolve(pipeline, header, requested)
+            self.resolvers.refuse_retracted(pipeline, stage)
             engine = dict(resolver.engine)
         except JwmirrorError as err:
             cause: WaitCause = "references" if isinstance(err, ReferencesError) else "request"

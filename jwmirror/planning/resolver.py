@@ -5,6 +5,7 @@ Before CRDS is first used, os.environ must contain what `crds_environment(cache,
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -15,7 +16,13 @@ from jwmirror.core.model import canonical, digest
 from jwmirror.core.model.parameters import PlainMapping, PlainValues
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
-from jwmirror.pipeline.crds_rules import NO_RULE, mapping_of, read_pars_reference, rules_of
+from jwmirror.pipeline.crds_rules import (
+    NO_RULE,
+    invalid_moment,
+    mapping_of,
+    read_pars_reference,
+    rules_of,
+)
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.parameters import checks, resolution
 from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
@@ -24,6 +31,7 @@ from jwmirror.pipeline.usercode.hooks import Sources
 
 NONE = ("N/A", "")
 NOT_FOUND = "NOT FOUND"  # begins CRDS's answer where there is no file
+SEVERAL = f"{NOT_FOUND} several files:"  # begins our text for an answer with several
 
 References = dict[str, tuple[str, str]]  # as in a derivation
 Layers = tuple[tuple[str, PlainValues], ...]  # (name, parameters); later ones win
@@ -112,7 +120,7 @@ class LocalResolver:
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""
         answers = self._answers_for(pipeline, header)
-        instrument = headers.header_value(header, "instrument")
+        instrument = _instrument(header)
         case = (pipeline, instrument, answers.digest, canonical(requested))
         if case not in self._stages:
             stage = self._parameters(pipeline, instrument, answers.by_type, requested)
@@ -137,7 +145,8 @@ class LocalResolver:
         }
         names: set[str] = set()
         for pipeline, header in cases.values():
-            names.update(self._answers_for(pipeline, header).by_type.values())
+            with suppress(CalibrationError):  # the plan will refuse this exposure alone
+                names.update(self._answers_for(pipeline, header).by_type.values())
         return tuple(sorted(name for name in names if _is_file(name)))
 
     def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
@@ -211,6 +220,7 @@ class LocalResolver:
         if case not in self._answers:
             types = [*pars_types(pipeline).values(), *reference_types(pipeline)]
             best = self._best(header, types)
+            self._check_moment(header, best)
             self._answers[case] = Answers(best, digest(best))
         return self._answers[case]
 
@@ -220,7 +230,7 @@ class LocalResolver:
         A type that the instrument omits has no answer.
         """
         values = headers.parse_header(header)
-        instrument = headers.header_value(header, "instrument")
+        instrument = _instrument(header)
         rules = rules_of(self.cache, self.context, instrument.lower()).by_type
         cases = {
             name: (name, instrument, *rule.case(values))
@@ -241,14 +251,26 @@ class LocalResolver:
         conditioned = utils.condition_header({name.upper(): str(value) for name, value in values})
         mapping = mapping_of(self.cache, self.context)
         try:
-            return dict(mapping.get_best_references(mapping.minimize_header(conditioned), types))
+            answers = mapping.get_best_references(mapping.minimize_header(conditioned), types)
         except Exception as err:  # CRDS raises many kinds, e.g. for an unknown instrument
             raise CalibrationError(f"{self.context} cannot select references: {err}") from err
+        return {name: _one_file(answer) for name, answer in answers.items()}
+
+    def _check_moment(self, header: str, answers: Mapping[str, str]) -> None:
+        """Raise CalibrationError if CRDS found no file because it cannot read date or time."""
+        if not any(_is_gap(answer) for answer in answers.values()):
+            return
+        if text := invalid_moment(headers.parse_header(header)):
+            raise CalibrationError(
+                f"{self.context} cannot select references: expected DATE-OBS and TIME-OBS as "
+                f"2022-06-01 12:00:00, found {text!r}; the exposure was left out; ask MAST's help "
+                "desk about its header."
+            )
 
     def _case(self, pipeline: str, header: str) -> Case:
         """Return a pipeline with the header values that this context's rules use."""
         if header not in self._cases:
-            instrument = headers.header_value(header, "instrument")
+            instrument = _instrument(header)
             rules = rules_of(self.cache, self.context, instrument.lower())
             self._cases[header] = (instrument, *rules.whole.case(headers.parse_header(header)))
         return (pipeline, *self._cases[header])
@@ -275,9 +297,41 @@ class LocalResolver:
         return path
 
 
+def _instrument(header: str) -> str:
+    """Return the instrument as CRDS reads it: without blanks around it, which a header may have."""
+    return headers.header_value(header, "instrument").strip()
+
+
+def _one_file(answer: object) -> str:
+    """Return CRDS's answer; one that is no single file becomes a reason for none.
+
+    CRDS answers with a tuple of files where a rule names several; jwst can use only one.
+    """
+    if isinstance(answer, str):
+        return answer
+    files = ", ".join(map(str, answer)) if isinstance(answer, Iterable) else str(answer)
+    return f"{SEVERAL} {files}"
+
+
+def _is_gap(answer: str) -> bool:
+    """Return whether CRDS should have a file and has none."""
+    return answer.startswith(NOT_FOUND) and "N/A" not in answer.upper()
+
+
 def _pars_names(pipeline: str, answers: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameter reference of each step ("" for the pipeline, last) that has one."""
+    """Return the parameter reference of each step ("" for the pipeline, last) that has one.
+
+    Raises:
+        CalibrationError: CRDS answers with several files for one of them.
+    """
     types = pars_types(pipeline).items()
+    for _, reftype in types:
+        if answers[reftype].startswith(SEVERAL):
+            raise CalibrationError(
+                f"{pipeline}: expected one {reftype} file, found "
+                f"{answers[reftype].removeprefix(NOT_FOUND).strip()}; report this to the CRDS "
+                "help desk, or take another context (references.context in the config)."
+            )
     return {step: answers[reftype] for step, reftype in types if _is_file(answers[reftype])}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asdf
 import numpy as np
+from astropy.io import fits
 from stdatamodels.jwst.datamodels import FlatModel
 
 from jwmirror_simulator.crds.closure import mappings_of
@@ -89,6 +90,12 @@ def replace_reference(crds_root: Path, kind: str, old: str, new: str) -> str:
     context = write_successor(folder / pmap, imap, new_imap)
     write_config(crds_root, context)
     return context
+
+
+def correct_reference(crds_root: Path, name: str, factor: float = 2.0) -> None:
+    """Multiply the data of a NIRCam reference in place, under its name; its size stays."""
+    with fits.open(crds_root / "references" / "jwst" / "nircam" / name, mode="update") as hdus:
+        hdus["SCI"].data *= factor
 
 
 def _rmap(crds_root: Path, kind: str) -> str:

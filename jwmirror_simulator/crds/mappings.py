@@ -89,6 +89,14 @@ def write_successor(path: Path, old: str, new: str) -> str:
     return _sign(path.with_name(name), text)
 
 
+def correct_mapping(path: Path, old: str, new: str) -> None:
+    """Replace a text in a mapping in place, under its name, as CRDS has done; sign it again."""
+    text = path.read_text()
+    if old not in text:
+        raise ValueError(f"{path.name} does not contain {old}")
+    _sign(path, text.replace(old, new))
+
+
 def add_use_after_dates(path: Path, dates: Sequence[str]) -> None:
     """Add to every file of a new rmap later files with these use-after dates.
 

@@ -20,7 +20,9 @@ class ReferenceFiles:
     def __init__(self, crds_root: Path):
         self._mappings = crds_root / "mappings" / "jwst"
         self._references = crds_root / "references" / "jwst"
-        self._sums: dict[tuple[Path, int, int], str] = {}
+        self.bad: list[str] = []  # declared invalid
+        self.statements: dict[str, dict[str, str]] = {}  # file -> what CRDS says against its bytes
+        self._sums: dict[tuple[Path, int, int, int], str] = {}
 
     def contexts(self) -> list[str]:
         """Return all pmaps, oldest first."""
@@ -65,12 +67,13 @@ class ReferenceFiles:
             "sha1sum": self._sha1(path),
             "blacklisted": "false",
             "rejected": "false",
+            **self.statements.get(name, {}),
         }
         return {field: known[field] for field in fields or known}
 
     def _sha1(self, path: Path) -> str:
         status = path.stat()
-        key = (path, status.st_size, status.st_mtime_ns)
+        key = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if key not in self._sums:
             self._sums[key] = hashlib.sha1(path.read_bytes()).hexdigest()
         return self._sums[key]
@@ -101,7 +104,7 @@ class RpcMethods:
             "mappings": self._files.mappings(),
             "mapping_url": {"jwst": f"{self._url}/{MAPPINGS}"},
             "reference_url": {"jwst": f"{self._url}/{REFERENCES}"},
-            "bad_files_list": [],
+            "bad_files_list": list(self._files.bad),
             "crds_version": {"str": version("crds")},
             "download_metadata": encode(metadata),
             "force_remote_mode": 0,

@@ -71,8 +71,18 @@ class ReferenceServer:
         """Pause for some seconds in the middle of a file."""
         self._waits[name] = seconds
 
+    def retract(self, name: str) -> None:
+        """Declare a reference or mapping invalid; its bytes are still served."""
+        self._files.bad.append(name)
+
+    def describe_as(self, name: str, **facts: str) -> None:
+        """Describe a file otherwise than it is: sha1sum="none", rejected="true"..."""
+        self._files.statements[name] = facts
+
     def clear_faults(self) -> None:
         """Remove all faults."""
+        self._files.bad.clear()
+        self._files.statements.clear()
         self._wrong.clear()
         self._waits.clear()
 

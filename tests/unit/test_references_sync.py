@@ -11,7 +11,8 @@ import pytest
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
-from jwmirror.crds.client import CrdsClient
+from jwmirror.crds.cache import CacheHashes
+from jwmirror.crds.client import CrdsClient, UnreachableError
 from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
 from jwmirror.pipeline.crds_rules import crds_environment
@@ -144,16 +145,106 @@ def test_the_config_of_the_cache_is_small_and_says_offline(server, cache):
     assert "download_metadata" not in config
 
 
-def test_a_second_sync_asks_nothing(server, cache):
-    """What was verified is taken as it is, without the server."""
+def test_a_second_sync_asks_only_for_checksums(server, cache):
+    """What was verified is not fetched again; one query per kind of file compares the checksums."""
     first = sync(server, cache, FLAT)
-    asked = len(server.requests)
+    before = len(server.requests)
+    client = CrdsClient(server.url, HASTY)
 
-    sync_mappings(CrdsClient(server.url, HASTY), server.latest, cache)
-    second = sync_files(CrdsClient(server.url, HASTY), [FLAT], server.latest, cache)
+    sync_mappings(client, server.latest, cache)
+    second = sync_files(client, [FLAT], server.latest, cache)
+
+    asked = [request.what for request in server.requests[before:]]
+    assert second == first
+    assert asked.count("get_file_info_map") == 2
+    assert "file" not in asked
+
+
+def test_without_a_server_verified_files_are_used(server, cache):
+    """A sync of what is cached, under a context that is known, needs no answer."""
+    first = sync(server, cache, FLAT)
+    client = CrdsClient("http://localhost:9", HASTY)
+
+    mappings = sync_mappings(client, server.latest, cache)
+    second = sync_files(client, [FLAT], server.latest, cache)
 
     assert second == first
-    assert len(server.requests) == asked
+    assert client.unreachable
+    assert server.latest in mappings
+
+
+def test_without_a_server_a_damaged_file_is_an_error(server, cache):
+    """Bytes that are not those verified are not used."""
+    sync(server, cache, FLAT)
+    flip_silently(place(cache))
+
+    with pytest.raises(UnreachableError, match=r"references\.url"):
+        sync_files(CrdsClient("http://localhost:9", HASTY), [FLAT], server.latest, cache)
+
+
+def flip_silently(path: Path) -> None:
+    """Change a byte of a file under the same size and mtime."""
+    status = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_flipped_bit_under_the_same_mtime_is_noticed_and_repaired(server, cache, crds_root):
+    """Size and mtime are those of the verified file, but ctime cannot be set back."""
+    first = sync(server, cache, FLAT)
+    flip_silently(place(cache))
+
+    second = sync(server, cache, FLAT)
+
+    assert second == first
+    assert place(cache).read_bytes() == place(crds_root).read_bytes()
+    assert server.fetched(FLAT) == 2
+
+
+def test_hashes_of_a_cache_follow_its_bytes(server, cache):
+    """A verified file is not read again, a changed one is; the name of a lost one has no hash."""
+    sums = sync(server, cache, FLAT)
+    hashes = CacheHashes(cache)
+
+    verified = hashes.sha1_of(FLAT)
+    flip_silently(place(cache))
+    flipped = hashes.sha1_of(FLAT)
+    place(cache).unlink()
+
+    assert verified == sums[FLAT]
+    assert flipped not in (verified, "")
+    assert hashes.sha1_of(FLAT) == ""
+
+
+def test_a_record_of_an_earlier_jwmirror_is_read(server, cache):
+    """Its files have no inode and ctime: they are hashed once, and not fetched."""
+    sync(server, cache, FLAT)
+    path = cache / "config" / "jwst" / "jwmirror_verified.json"
+    record = json.loads(path.read_text())
+    for file in record["files"].values():
+        del file["inode"], file["ctime_ns"]
+    path.write_text(json.dumps(record))
+
+    sync(server, cache, FLAT)
+
+    assert server.fetched(FLAT) == 1
+    assert json.loads(path.read_text())["files"][FLAT]["inode"]
+
+
+def test_a_cache_that_may_only_be_read_is_used_as_it_is(server, cache, monkeypatch):
+    """The group's cache belongs to somebody else: what is right in it needs no permission."""
+    first = sync(server, cache, FLAT)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (cache / "config" / "jwst" / "jwmirror_verified.json").unlink()
+    monkeypatch.setattr("jwmirror.crds.cache.write", refuse)
+    monkeypatch.setattr("jwmirror.crds.cache.write_bytes", refuse)
+
+    assert sync(server, cache, FLAT) == first
 
 
 def test_a_file_that_comes_wrong_once_is_fetched_again(server, cache, crds_root):

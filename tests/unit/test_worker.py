@@ -1,5 +1,8 @@
 """Workers: exposures through the real pipelines, provably made as they were planned."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +13,10 @@ from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical
+from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine import stage
-from jwmirror.engine.batch import calibrate
+from jwmirror.engine.batch import ChainRunner, calibrate
+from jwmirror.engine.forkserver import StageOutcome
 from jwmirror.engine.stage import check_products, run_stage
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.engine_content import engine_code
@@ -126,6 +131,49 @@ def test_other_references_than_in_the_key_are_found(folder, tmp_path):
 
     with pytest.raises(CalibrationError, match=r"flat: expected jwst_nircam_flat_\d+.*_9999"):
         check_products(image2, [tmp_path / "x_cal.fits"])
+
+
+def flip_silently(path):
+    """Change a byte of a file under the same size and mtime."""
+    status, data = path.stat(), bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_reference_with_wrong_bytes_is_not_used(folder, tmp_path):
+    """Nothing runs with it, nothing is stored; the failure names it, and the next step."""
+    chains = folder.plan(count=1)
+    name, sha1 = chains[0].derivations[0].references["dark"]
+    shutil.copytree(folder.cache, tmp_path / "cache")
+    hashes = CacheHashes(tmp_path / "cache")
+    assert hashes.sha1_of(name) == sha1
+    flip_silently(tmp_path / "cache" / "references" / "jwst" / "nircam" / name)
+
+    receipt = folder.calibrate(chains, reference_sha1=hashes.sha1_of)
+
+    (failure,) = receipt.failures
+    assert re.search(
+        rf"{name}: expected sha1 {sha1}, found \w{{40}}.*verify --repair", failure.message
+    )
+    assert receipt.results == receipt.spent == ()
+
+
+def test_a_result_is_not_stored_if_a_reference_changed_meanwhile(folder, monkeypatch):
+    """The stage may have read either content."""
+    chains = folder.plan(count=1)
+    shas = dict(chains[0].derivations[0].references.values())
+
+    def run_stage(*_):
+        shas.update(dict.fromkeys(shas, "0" * 40))
+        return StageOutcome(number=1, kind="done")
+
+    monkeypatch.setattr(ChainRunner, "_run_stage", run_stage)
+
+    receipt = folder.calibrate(chains, reference_sha1=shas.get)
+
+    assert "expected sha1" in receipt.failures[0].message
+    assert receipt.results == ()
 
 
 def test_another_engine_than_in_the_key_does_not_run(folder):

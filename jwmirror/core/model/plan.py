@@ -180,6 +180,17 @@ class ReferenceFinding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AffectedResult:
+    """A result of the kept generations that a finding or an invalidation is about."""
+
+    recipe: str
+    result: str  # <pipeline>/<product>
+    key: str
+    context: str  # under which these generations found it valid
+    generations: tuple[int, ...]  # that show it
+
+
+@dataclass(frozen=True, kw_only=True)
 class References:
     """The CRDS context of one run, and the files that were synced for it."""
 

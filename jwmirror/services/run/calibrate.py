@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jwmirror.core.model import Chain, Receipt, References
+from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine.batch import calibrate
 from jwmirror.engine.memory_pool import machine_memory
 from jwmirror.planning.memory import stage_budget
@@ -45,4 +46,5 @@ def calibrate_batch(
         timeout_s=timeout_s,
         memory_limit=stage_budget(available) / attempt,
         has_retries_left=attempt <= retries and memory < machine_memory(),
+        reference_sha1=CacheHashes(cache).sha1_of,
     )

@@ -1,20 +1,28 @@
 """Sync the CRDS references that the recipes of a mirror need."""
 
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model import Poll, Recipe, References, SettleResult
+from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
-from jwmirror.pipeline.crds_rules import crds_environment
+from jwmirror.crds.watch import known_sums, watch_files
+from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
+from jwmirror.services.inspect.affected import affected_results
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
+from jwmirror.store.runs import last_references
 
 FOLLOW, HOLD = "follow", "hold"  # values of references.on_new_context in the config
 PARAMETERS = "_pars-"  # in the name of a parameter reference: small, and read to plan
+
+log = logging.getLogger(__name__)
 
 
 def sync_references(
@@ -37,14 +45,25 @@ def sync_references(
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not headers_and_pipelines(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
-    client = CrdsClient(url)
+    client, last = CrdsClient(url), last_references(mirror)
+    before = known_sums(cache, last)
     offered = resolve_context(client, policy, cache)
     is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
     context = (_published_context(mirror) if is_held else "") or offered
+    mappings = sync_mappings(client, context, cache)
+    if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
+        forget_mappings()
     names = _needed(client, context, cache, holdings, recipes)
-    files = sync_files(client, names, context, cache)
-    other = offered if offered != context else ""
-    return References(context=context, server=url, files=files, offered=other)
+    references = References(
+        context=context,
+        server=url,
+        files=sync_files(client, names, context, cache),
+        mappings=mappings,
+        offered=offered if offered != context else "",
+        unwatched=client.unreachable,
+    )
+    findings = watch_files(client, cache, before, references)
+    return replace(references, findings=_reported(mirror, references, findings, last))
 
 
 def preview_references(
@@ -52,20 +71,61 @@ def preview_references(
 ) -> References:
     """Resolve the CRDS context, and sync only what is needed to plan with it.
 
-    Mappings and parameter references are synced; of other files CRDS gives only the sha1.
+    Mappings and parameter references are synced; of other files CRDS gives only the sha1. The
+    findings are those about files that the context would use.
     """
     client = CrdsClient(url)
     context = resolve_context(client, policy, cache)
-    names = _needed(client, context, cache, holdings, recipes)
-    small = [name for name in names if PARAMETERS in name]
-    files = sha1s_of(client, set(names) - set(small)) | sync_files(client, small, context, cache)
-    return References(context=context, server=url, files=files)
+    mappings = sync_mappings(client, context, cache)
+    names = set(_needed(client, context, cache, holdings, recipes))
+    listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
+    fetched = sync_files(client, names - listed.keys(), context, cache)
+    references = References(context=context, server=url, files=listed | fetched, mappings=mappings)
+    return replace(references, findings=watch_files(client, cache, {}, references))
 
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
     """Return resolvers on the synced cache; set the environment that they and children need."""
     os.environ.update(crds_environment(cache, references.context))
-    return resolvers_of(cache, references.context, references.files)
+    return resolvers_of(cache, references.context, references.files, references.findings)
+
+
+def _reported(
+    mirror: Path,
+    now: References,
+    findings: Sequence[ReferenceFinding],
+    last: References | None,
+) -> tuple[ReferenceFinding, ...]:
+    """Return and log the findings that concern this mirror, with those of earlier runs that hold.
+
+    A file counts if it is in use now, or if a kept generation has results that were made with it.
+    """
+    earlier = {_identity(finding): finding for finding in (last.findings if last else ())}
+    found = {
+        _identity(finding): replace(finding, is_new=_identity(finding) not in earlier)
+        for finding in findings
+    }
+    corrected = (finding for finding in earlier.values() if finding.kind == "corrected")
+    carried = {_identity(finding): replace(finding, is_new=False) for finding in corrected}
+    candidates = tuple((carried | found).values())
+    reported: list[ReferenceFinding] = []
+    for finding, results in zip(candidates, affected_results(mirror, candidates), strict=True):
+        is_in_use = finding.kind != "corrected" and finding.name in {**now.files, **now.mappings}
+        if results or is_in_use:
+            reported.append(finding)
+            _log(finding, results)
+    return tuple(reported)
+
+
+def _identity(finding: ReferenceFinding) -> tuple[str, str, str]:
+    return finding.name, finding.kind, finding.sha1
+
+
+def _log(finding: ReferenceFinding, results: Sequence[AffectedResult]) -> None:
+    count = f"{len(results)} results of the kept generations were made with it"
+    log.warning("%s %s: %s; %s", finding.kind, finding.name, finding.message, count)
+    for result in results if finding.is_new else ():
+        log.warning("  %s: %s, key %s", result.recipe, result.result, result.key)
 
 
 def _published_context(mirror: Path) -> str:
@@ -78,7 +138,6 @@ def _needed(
     client: CrdsClient, context: str, cache: Path, holdings: Holdings, recipes: Sequence[Recipe]
 ) -> tuple[str, ...]:
     """Return the names of all references that recipes may need, by the jwst of each recipe."""
-    sync_mappings(client, context, cache)
     resolvers = offline_resolvers(cache, References(context=context, server=client.url, files={}))
     names: set[str] = set()
     for python in {recipe.python for recipe in recipes}:

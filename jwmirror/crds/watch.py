@@ -1,0 +1,101 @@
+"""Watch over the files of a context: corrected in place, declared invalid, or without a checksum.
+
+CRDS has corrected mappings under their names (jwst_nircam_filteroffset_0004.rmap, early in
+Cycle 1), and publishes a list of invalid files, whichever context names them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from jwmirror.core.model.plan import ReferenceFinding, References
+from jwmirror.core.names import MAPPINGS
+from jwmirror.crds.cache import read_verified, retracted_in
+from jwmirror.crds.client import CrdsClient, FileFacts, UnreachableError
+
+Contexts = Mapping[str, Collection[str]]  # context -> its mappings
+
+
+def known_sums(cache: Path, last: References | None) -> dict[str, str]:
+    """Return name -> sha1 of all files that were used before: by the last run, or synced earlier.
+
+    The record of the last run comes first, because other mirrors may share the cache.
+    """
+    sums = {name: file.sha1 for name, file in read_verified(cache).files.items()}
+    return sums | (last.mappings | last.files if last else {})
+
+
+def watch_files(
+    client: CrdsClient, cache: Path, before: Mapping[str, str], now: References
+) -> tuple[ReferenceFinding, ...]:
+    """Return what CRDS says about the files that were used `before` and those in use `now`.
+
+    Checksums are asked for in one query per kind. If CRDS does not answer, the list of invalid
+    files is the one that it last gave.
+    """
+    in_use = {**now.mappings, **now.files}
+    contexts = read_verified(cache).contexts
+    listed: dict[str, FileFacts] = {}
+    try:
+        for is_mapping in (True, False):
+            kind = [name for name in {**before, **in_use} if name.endswith(MAPPINGS) == is_mapping]
+            listed |= client.listed(kind)
+    except UnreachableError:
+        listed = {}
+    return (
+        *_corrected(before, listed, contexts),
+        *_retracted({**before, **in_use}, retracted_in(cache), contexts),
+        *_unverified(in_use, listed, contexts),
+    )
+
+
+def _corrected(
+    before: Mapping[str, str], listed: Mapping[str, FileFacts], contexts: Contexts
+) -> Iterator[ReferenceFinding]:
+    for name in sorted(before.keys() & listed.keys()):
+        sha1 = listed[name].sha1
+        if sha1 and sha1 != before[name]:
+            message = (
+                f"CRDS has corrected it in place: sha1 was {before[name][:12]}, is {sha1[:12]}; "
+                "results of the former file are not used again"
+            )
+            yield ReferenceFinding(
+                name=name,
+                kind="corrected",
+                message=message,
+                sha1=before[name],
+                contexts=_including(name, contexts),
+            )
+
+
+def _retracted(
+    names: Collection[str], retracted: Collection[str], contexts: Contexts
+) -> Iterator[ReferenceFinding]:
+    for name in sorted(set(names) & set(retracted)):
+        yield ReferenceFinding(
+            name=name,
+            kind="retracted",
+            message="CRDS has declared it invalid; nothing more is made with it",
+            contexts=_including(name, contexts),
+        )
+
+
+def _unverified(
+    in_use: Mapping[str, str], listed: Mapping[str, FileFacts], contexts: Contexts
+) -> Iterator[ReferenceFinding]:
+    for name in sorted(in_use.keys() & listed.keys()):
+        reasons = [
+            *["CRDS lists it as rejected or blacklisted"] * listed[name].is_rejected,
+            *["CRDS lists no checksum of it; only its size was compared"] * (not listed[name].sha1),
+        ]
+        if reasons:
+            yield ReferenceFinding(
+                name=name,
+                kind="unverified",
+                message="; ".join(reasons),
+                contexts=_including(name, contexts),
+            )
+
+
+def _including(name: str, contexts: Contexts) -> tuple[str, ...]:
+    """Return the contexts that include a mapping, as far as they were synced; none otherwise."""
+    return tuple(sorted(context for context in contexts if name in contexts[context]))

@@ -1,0 +1,50 @@
+"""The results that the kept generations show, and those of them that findings are about."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
+from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
+
+COLUMNS = ("origin", "result", "key", "context")
+
+
+def kept_results(root: Path) -> tuple[AffectedResult, ...]:
+    """Return every result of every kept generation, each once, with the generations showing it."""
+    generations: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for generation in Generations(root).unpruned():
+        rows = generation.columns(*COLUMNS)
+        columns = (rows.column(name) for name in COLUMNS)
+        for row in dict.fromkeys(zip(*columns, strict=True)):
+            generations[row].append(generation.number)
+    return tuple(
+        AffectedResult(
+            recipe=recipe, result=result, key=key, context=context, generations=tuple(numbers)
+        )
+        for (recipe, result, key, context), numbers in sorted(generations.items())
+        if key
+    )
+
+
+def results_with_keys(root: Path, keys: Collection[str]) -> tuple[AffectedResult, ...]:
+    """Return the results of the kept generations with these keys."""
+    return tuple(result for result in kept_results(root) if result.key in keys)
+
+
+def affected_results(
+    root: Path, findings: Sequence[ReferenceFinding]
+) -> tuple[tuple[AffectedResult, ...], ...]:
+    """Return for each finding the results of the kept generations that it is about."""
+    affected: tuple[list[AffectedResult], ...] = tuple([] for _ in findings)
+    provenance = Provenance(root)
+    references: dict[str, dict[str, tuple[str, str]]] = {}
+    for result in kept_results(root) if findings else ():
+        if result.key not in references:
+            record = provenance.read(result.key)
+            references[result.key] = dict(record.derivation.references) if record else {}
+        for finding, results in zip(findings, affected, strict=True):
+            if finding.is_about(references[result.key], result.context):
+                results.append(result)
+    return tuple(map(tuple, affected))
