@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
+from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.client import StageClient, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageJob, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool
@@ -35,8 +36,18 @@ class Results(Protocol):
     def recall(self, key: str) -> Files | None:
         """Return the files of the result with this key; None unless all exist."""
 
-    def store_result(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Files:
-        """Move a result's files into the store, with its record; return the stored files."""
+    def measurements(self, key: str) -> Measurements | None:
+        """Return what was measured on the result with this key; None if nothing was recorded."""
+
+    def store_result(
+        self,
+        derivation: Derivation,
+        outputs: Sequence[Output],
+        cost: Cost,
+        measurements: Measurements | None,
+        recipe: str,
+    ) -> Files:
+        """Move the files of a recipe's result into the store, with its record; return them."""
 
 
 @dataclass(frozen=True)
@@ -180,14 +191,14 @@ class ChainRunner:
         forms = list(forms_of(derivation, chain.former.get(derivation.pipeline)))
         known = self._recall(forms)
         if not ramps.keeps_ramp(derivation, chain.keep):
-            return known or self._compute(derivation, chain.python)
+            return known or self._compute(derivation, chain)
         ramp = self._recall(map(ramps.ramp_derivation, forms))
         if known:
             return ramp + known
         if ramp:
             ((_, ramp_files),) = ramp
-            return ramp + self._compute(derivation, chain.python, ramps.RESUME, ramp_files)
-        return self._compute(derivation, chain.python, ramps.KEEP)
+            return ramp + self._compute(derivation, chain, ramps.RESUME, ramp_files)
+        return self._compute(derivation, chain, ramps.KEEP)
 
     def _recall(self, forms: Iterable[Derivation]) -> list[tuple[Derivation, Files]]:
         """Return the first form of a derivation that has a result, with its files, if one has."""
@@ -201,7 +212,7 @@ class ChainRunner:
     def _compute(
         self,
         derivation: Derivation,
-        python: str,
+        chain: Chain,
         ramp_mode: str = ramps.FULL,
         ramp_files: Files = (),
     ) -> list[tuple[Derivation, Files]]:
@@ -216,10 +227,11 @@ class ChainRunner:
             for filename, sha256 in objects.items():
                 (folder / filename).symlink_to(self._results.locate(sha256).absolute())
             self._check_references(derivation)
-            outcome = self._run_stage(derivation, python, folder, ramp_mode)
+            outcome = self._run_stage(derivation, chain.python, folder, ramp_mode)
             self._check_references(derivation)
+            measured = self._measured(derivation, outcome, ramp_mode)
             return [
-                (part, self._store(part, outputs, outcome.cost))
+                (part, self._store(part, outputs, outcome.cost, measured, chain.recipe))
                 for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp_mode)
             ]
         finally:
@@ -238,10 +250,29 @@ class ChainRunner:
                     "`jwmirror references verify --repair` fetches the right file; then run again."
                 )
 
-    def _store(self, derivation: Derivation, outputs: Sequence[Output], cost: Cost) -> Files:
+    def _measured(
+        self, derivation: Derivation, outcome: StageOutcome, ramp_mode: str
+    ) -> Measurements | None:
+        """Return the measurements of a run, with the fallbacks of the ramp that it began with."""
+        if ramp_mode != ramps.RESUME or outcome.measurements is None:
+            return outcome.measurements
         with self._lock:
-            files = self._results.store_result(derivation, outputs, cost)
-            self.computed.add(key_of(derivation))
+            earlier = self._results.measurements(key_of(ramps.ramp_derivation(derivation)))
+        before = earlier.fallbacks if earlier else ()
+        return replace(outcome.measurements, fallbacks=before + outcome.measurements.fallbacks)
+
+    def _store(
+        self,
+        part: Derivation,
+        outputs: Sequence[Output],
+        cost: Cost,
+        measured: Measurements | None,
+        recipe: str,
+    ) -> Files:
+        measured = ramps.measurements_of_part(part, outputs, measured) if measured else None
+        with self._lock:
+            files = self._results.store_result(part, outputs, cost, measured, recipe)
+            self.computed.add(key_of(part))
         return files
 
     def _run_stage(

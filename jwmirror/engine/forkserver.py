@@ -23,6 +23,7 @@ from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.log import FORMAT
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.preload import preload
 from jwmirror.engine.stage import run_stage
 from jwmirror.pipeline.derivation import engine_versions, software_versions
@@ -55,6 +56,7 @@ class StageOutcome:
     number: int
     kind: str
     outputs: tuple[Output, ...] = ()
+    measurements: Measurements | None = None  # of what is done
     error: str = ""
     cost: Cost = field(default_factory=lambda: Cost(seconds=0.0, peak_memory=0))
 
@@ -192,7 +194,9 @@ def _work(job: StageJob, pipe: int) -> None:
 
 def _attempt(job: StageJob) -> StageOutcome:
     try:
-        outputs = run_stage(job.derivation, Path(job.folder), Path(job.base), job.ramp_mode)
+        outputs, measurements = run_stage(
+            job.derivation, Path(job.folder), Path(job.base), job.ramp_mode
+        )
     except JwmirrorError as err:
         return StageOutcome(number=job.number, kind=FAILED, error=str(err))
     except MemoryError as err:  # where the system refuses memory instead of killing for it
@@ -203,7 +207,7 @@ def _attempt(job: StageJob) -> StageOutcome:
         text = str(err).strip().splitlines()
         error = f"{type(err).__name__}: {text[0]}" if text else type(err).__name__
         return StageOutcome(number=job.number, kind=FAILED, error=error)
-    return StageOutcome(number=job.number, kind=DONE, outputs=outputs)
+    return StageOutcome(number=job.number, kind=DONE, outputs=outputs, measurements=measurements)
 
 
 def _send_messages_to(path: str) -> None:

@@ -11,23 +11,28 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
+from jwmirror.core.model.quality import Fallback, Measurements
 from jwmirror.pipeline import associations, ramps, registry
 from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.identity import science_identity
+from jwmirror.pipeline.measure.fallbacks import fallbacks_recorded
+from jwmirror.pipeline.measure.files import file_quantities
+from jwmirror.pipeline.measure.steps import Metadata, notable_states, step_states
 from jwmirror.pipeline.usercode import between, files, hooks
 
 MADE = (".fits", ".ecsv")  # what a stage's result consists of
-SKIPPED = "SKIPPED"
 
 log = logging.getLogger(__name__)
 
 
 def run_stage(
     derivation: Derivation, folder: Path, base: Path, ramp_mode: str = ramps.FULL
-) -> tuple[Output, ...]:
+) -> tuple[tuple[Output, ...], Measurements]:
     """Run a derivation's pipeline in `folder`, which contains its inputs under their names.
+
+    Return the files that it made, and what was measured on them.
 
     The pipeline gets every parameter of the derivation. The references that it used are compared
     with those in the key. The code of jwst, and the user's hooks (looked for in `base`) and files
@@ -49,14 +54,16 @@ def run_stage(
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    _call(derivation.pipeline, parameters, argument, ramp_mode)
+    with fallbacks_recorded() as recorder:
+        wanted = _call(derivation.pipeline, parameters, argument, ramp_mode)
     _check_engine(derivation)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(path for path in folder.iterdir() if path not in present)
     made = [path for path in made if is_result(path.name, derivation)]
-    check_products(derivation, made)
-    return tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
+    metadata = check_products(derivation, made)
+    outputs = tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
+    return outputs, _measure(derivation, made, metadata, wanted, recorder.fallbacks)
 
 
 def is_result(filename: str, derivation: Derivation) -> bool:
@@ -95,7 +102,10 @@ def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
     return name
 
 
-def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp_mode: str) -> None:
+def _call(
+    name: str, parameters: Mapping[str, Any], argument: str, ramp_mode: str
+) -> frozenset[str]:
+    """Call a pipeline; return the steps that neither the parameters nor the mode switched off."""
     pipeline = registry.pipeline_class(name)
     if ramp_mode == ramps.KEEP:
         parameters = {**parameters, ramps.SAVE: True}
@@ -108,33 +118,43 @@ def _call(name: str, parameters: Mapping[str, Any], argument: str, ramp_mode: st
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:
         steps.setdefault(step, {})
-    pipeline.call(argument, steps=steps, save_results=True, **own)
+    wanted: set[str] = set()
+
+    def process(self: Any, *inputs: Any) -> Any:
+        result = pipeline.process(self, *inputs)
+        wanted.update(step for step in self.step_defs if not getattr(self, step).skip)
+        return result
+
+    observed = registry.with_process(pipeline, process)
+    observed.call(argument, steps=steps, save_results=True, **own)
+    return frozenset(wanted)
 
 
 # ---- comparison of the products with the key ---------------------------------------------------
 
 
-def check_products(derivation: Derivation, made: list[Path]) -> None:
-    """Raise CalibrationError unless there are products, made with the derivation's references."""
+def check_products(derivation: Derivation, made: list[Path]) -> dict[str, Metadata]:
+    """Return the metadata of each FITS product.
+
+    Raises:
+        CalibrationError: there are no products, or some were made with other references.
+    """
     if not made:
         raise CalibrationError(
             f"{derivation.pipeline} ended without an error, but made no file; its log says why."
         )
-    for path in made:
-        if path.suffix != ".fits":
-            continue
-        metadata = _metadata(path)
-        wrong = sorted(_other_references(derivation, metadata, path.parent))
+    products = {path.name: _metadata(path) for path in made if path.suffix == ".fits"}
+    for name, metadata in products.items():
+        wrong = sorted(_other_references(derivation, metadata, made[0].parent))
         if wrong:
             raise CalibrationError(
-                f"{path.name} was not made with the references it should be: {'; '.join(wrong)}; "
+                f"{name} was not made with the references it should be: {'; '.join(wrong)}; "
                 "is the reference cache shared with another context?"
             )
-        for step in _skipped_without_reason(derivation, metadata):
-            log.warning("%s: step %s did nothing; its log says why", path.name, step)
+    return products
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _metadata(path: Path) -> Metadata:
     """Return the flat metadata of a file: {"meta.ref_file.flat.name": "crds://...", ...}."""
     from stdatamodels.jwst.datamodels.util import read_metadata
 
@@ -158,14 +178,18 @@ def _other_references(
 
 def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
     """Return the references in the inputs' headers: earlier stages may have had another context."""
-    paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
     return {
         (field, value)
-        for path in paths
-        if path.exists() and derivation.stage > 1
-        for field, value in _metadata(path).items()
+        for metadata in _metadata_of_inputs(derivation, folder)
+        for field, value in metadata.items()
         if field.startswith("meta.ref_file.") and isinstance(value, str)
     }
+
+
+def _metadata_of_inputs(derivation: Derivation, folder: Path) -> list[Metadata]:
+    """Return the metadata of the inputs that an earlier stage made."""
+    paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
+    return [_metadata(path) for path in paths if path.exists() and derivation.stage > 1]
 
 
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:
@@ -178,14 +202,24 @@ def _allowed(derivation: Derivation) -> dict[str, set[str]]:
     return names
 
 
-def _skipped_without_reason(derivation: Derivation, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the steps that had their references and yet were skipped, by the header."""
-    pipeline = registry.pipeline_class(derivation.pipeline)
-    for step, values in derivation.parameters.get("steps", {}).items():
-        cls = pipeline.step_defs.get(step)
-        if cls is None or values.get("skip"):
-            continue
-        types = registry.reference_types_of(cls)
-        wanted = [derivation.references.get(each, ("", ""))[0] for each in types]
-        if metadata.get(f"meta.cal_step.{cls.class_alias}") == SKIPPED and "N/A" not in wanted:
-            yield step
+# ---- measurements ------------------------------------------------------------------------------
+
+
+def _measure(
+    derivation: Derivation,
+    made: list[Path],
+    products: Mapping[str, Metadata],
+    wanted: frozenset[str],
+    fallbacks: tuple[Fallback, ...],
+) -> Measurements:
+    """Return what is known of the quality of a result: states, fallbacks and quantities."""
+    inputs = _metadata_of_inputs(derivation, made[0].parent)
+    states = step_states(derivation.pipeline, list(products.values()), inputs)
+    first: Metadata = next(iter(products.values()), {})
+    return Measurements(
+        instrument=str(first.get("meta.instrument.name", "")),
+        exp_type=str(first.get("meta.exposure.type", "")),
+        steps=notable_states(derivation, states, wanted, first),
+        fallbacks=fallbacks,
+        files={path.name: file_quantities(path) for path in made},
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
+from jwmirror.core.model.quality import Measurements
 from jwmirror.core.model.stored import RAMP
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.derivation import engine_versions
@@ -91,12 +92,29 @@ def split_outputs(
     return [(ramp_derivation(derivation), saved), (derivation, rest)]
 
 
+def measurements_of_part(
+    part: Derivation, outputs: Sequence[Output], measured: Measurements
+) -> Measurements:
+    """Return what was measured on these outputs; of a ramp, only what concerns its steps."""
+    names = {Path(output.path).name for output in outputs}
+    measured = replace(
+        measured, files={name: found for name, found in measured.files.items() if name in names}
+    )
+    if not part.pipeline.endswith(f"_{RAMP}"):
+        return measured
+    return replace(
+        measured,
+        steps={step: state for step, state in measured.steps.items() if step not in LAST},
+        fallbacks=tuple(item for item in measured.fallbacks if item.step not in LAST),
+    )
+
+
 def name_of_ramp(derivation: Derivation) -> str:
     """Return the file name of the ramp: jw..._nrcb1_ramp.fits."""
     return f"{derivation.product}{FILE}"
 
 
-def resuming_pipeline(pipeline: Any) -> type:
+def resuming_pipeline(pipeline: Any) -> Any:
     """Return a subclass of a pipeline that takes a ramp and omits all steps before ramp_fit.
 
     Parameters, output and metadata are handled by the pipeline itself, under its name.
@@ -107,6 +125,4 @@ def resuming_pipeline(pipeline: Any) -> type:
             getattr(self, name).run = lambda data: data
         return pipeline.process(self, ramp)
 
-    return type(
-        pipeline.__name__, (pipeline,), {"process": process, "__module__": pipeline.__module__}
-    )
+    return registry.with_process(pipeline, process)

@@ -1,6 +1,7 @@
 """Pipelines of jwst: for each type of exposure, their classes, and their reference types."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -73,6 +74,13 @@ def pipeline_class(pipeline: str) -> Any:
     import jwst.pipeline
 
     return getattr(jwst.pipeline, PIPELINES[pipeline])
+
+
+def with_process(pipeline: Any, process: Callable[..., Any]) -> Any:
+    """Return a subclass of a pipeline with another method `process`, under the same name."""
+    return type(
+        pipeline.__name__, (pipeline,), {"process": process, "__module__": pipeline.__module__}
+    )
 
 
 def pipelines_with_step(step: str) -> list[str]:

@@ -13,6 +13,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Derivation, Entry, Receipt, Recipe, ResultFile
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import Cost, Output
+from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import key_of
@@ -106,6 +107,7 @@ class FolderResults:
     folder: Path
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
+    measured: dict[str, Measurements] = field(default_factory=dict)
 
     def take(self, path: Path) -> str:
         """Move a file in."""
@@ -122,13 +124,24 @@ class FolderResults:
         """A result made before."""
         return self.results.get(key)
 
+    def measurements(self, key: str) -> Measurements | None:
+        """What was measured on a result."""
+        return self.measured.get(key)
+
     def store_result(
-        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+        self,
+        derivation: Derivation,
+        outputs: Sequence[Output],
+        cost: Cost,
+        measurements: Measurements | None,
+        recipe: str,
     ) -> tuple[ResultFile, ...]:
         """Take a result in."""
         files = tuple(self._kept(Path(output.path), output.identity) for output in outputs)
         self.results[key_of(derivation)] = files
         self.costs.append(cost)
+        if measurements:
+            self.measured[key_of(derivation)] = measurements
         return files
 
     def _kept(self, path: Path, identity: str) -> ResultFile:

@@ -169,7 +169,8 @@ def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
     path.write_bytes(b"pixels")
     output = Output(path=str(path), identity="1d" * 32)
 
-    files = results.store_result(derivation, [output], Cost(seconds=1.0, peak_memory=1))
+    cost = Cost(seconds=1.0, peak_memory=1)
+    files = results.store_result(derivation, [output], cost, None, "deep")
     (record,) = results.provenance.of_product("detector1", "x")
 
     assert results.recall(record.key) == files

@@ -8,6 +8,7 @@ from pathlib import Path
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation, ResultFile
 from jwmirror.core.model.plan import Cost, Output, ProvenanceRecord
+from jwmirror.core.model.quality import Measurements
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
@@ -36,6 +37,11 @@ class ResultStore:
         record = self.provenance.read(key) if key else None
         return record.derivation if record else None
 
+    def measurements(self, key: str) -> Measurements | None:
+        """Return what was measured on a result; None if nothing was recorded."""
+        record = self.provenance.read(key)
+        return record.measurements if record else None
+
     def published_derivation(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
         """Return the derivation of the result that the current generation shows, if it does."""
         return self.derivation(self.published_key(recipe, product, pipeline))
@@ -45,9 +51,14 @@ class ResultStore:
         return self._published_keys.get((recipe, f"{pipeline}/{product}"), "")
 
     def store_result(
-        self, derivation: Derivation, outputs: Sequence[Output], cost: Cost
+        self,
+        derivation: Derivation,
+        outputs: Sequence[Output],
+        cost: Cost,
+        measurements: Measurements | None,
+        recipe: str,
     ) -> tuple[ResultFile, ...]:
-        """Move a result's files into the store, then write its record; return the stored files.
+        """Move the files of a recipe's result into the store, then write its record; return them.
 
         They are readable by the owner only until they are published: the data may be exclusive.
         If the same result was stored meanwhile, its files are returned.
@@ -59,14 +70,18 @@ class ResultStore:
             ResultFile(filename=path.name, sha256=sha256, size=size, identity=output.identity)
             for path, sha256, size, output in zip(paths, stored, sizes, outputs, strict=True)
         )
+        key = key_of(derivation)
+        published = self.published_key(recipe, derivation.product, derivation.pipeline)
         record = ProvenanceRecord(
-            key=key_of(derivation),
+            key=key,
             derivation=derivation,
             files=tuple(files),
             seconds=round(cost.seconds, 3),
             peak_memory=cost.peak_memory,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             software=cost.software,
+            measurements=measurements,
+            replaced=published if published != key else "",
         )
         return self.provenance.record_once(record).files
 

@@ -1,0 +1,1 @@
+"""Measurements of results: states of steps, fallbacks of the pipeline, quantities of files."""
