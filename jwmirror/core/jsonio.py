@@ -1,7 +1,8 @@
-"""Records as canonical JSON: text, digests and files."""
+"""Records as canonical JSON: text, digests, files, and answers that files remember."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,3 +50,30 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
     """Return the records of one type in several files."""
     return [read(Path(path), kind) for path in paths]
+
+
+def receipt_path(mirror: Path, folder: str, name: str, scheme: str) -> Path:
+    """Return the file of an answer that a mirror remembers between runs.
+
+    `scheme` is the version of the method that gave the answer, "" for the first.
+    """
+    named = f"{name}.{scheme}" if scheme else name
+    return mirror / "receipts" / folder / f"{named}.json"
+
+
+def remembered(
+    path: Path,
+    kind: type[T],
+    compute: Callable[[], T],
+    is_lasting: Callable[[T], bool] = lambda value: True,
+) -> T:
+    """Return the answer in a file; without one, compute it, and write it if it is lasting."""
+    with suppress(FileNotFoundError, StoreError):
+        stored = read(path, kind)
+        if is_lasting(stored):
+            return stored
+    value = compute()
+    if is_lasting(value):
+        with suppress(OSError):  # a preview works on a mirror that may only be read
+            write(path, value)
+    return value

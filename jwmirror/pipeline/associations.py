@@ -229,6 +229,9 @@ def association_file(derivation: Derivation) -> tuple[str, str]:
 # ---- from a pool -------------------------------------------------------------------------------
 
 
+ASSOCIATION_SCHEME = 1  # version of this function: 1 more with each change of what it returns
+
+
 def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tuple[Association, ...]:
     """Return the associations that jwst's rules make of some exposures of a pool, by root.
 

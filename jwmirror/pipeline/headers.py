@@ -11,6 +11,7 @@ from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Recipe, canonical
 
+HEADER_SCHEME = 1  # version of crds_header: 1 more with each change of what it returns
 PREFIX = "meta."
 NAMES = {  # key of a where-block: CRDS parameter
     "program": "meta.observation.program_number",

@@ -10,8 +10,11 @@ from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import BLOCK, sha256_of
 from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_structure, is_volatile
 from jwmirror.core.model import Product, Version
-from jwmirror.pipeline.headers import crds_header
+from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
 
+# The version of science_identity: 1 more with each change of what it returns for some file. From 2
+# on it begins each identity, so keys of the first version stay as they are.
+IDENTITY_SCHEME = 1
 INPUT_SUFFIXES = frozenset({"uncal"})
 WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"}
 
@@ -27,10 +30,18 @@ def science_identity(path: Path, filename: str = "") -> str:
     """
     filename = filename or Path(path).name
     if filename.endswith(".fits"):
-        return _fits_identity(Path(path), filename)
-    if filename.endswith(".ecsv"):
-        return _ecsv_identity(Path(path))
-    return sha256_of(path)
+        digest = _fits_identity(Path(path), filename)
+    elif filename.endswith(".ecsv"):
+        digest = _ecsv_identity(Path(path))
+    else:
+        digest = sha256_of(path)
+    return digest if IDENTITY_SCHEME == 1 else f"{IDENTITY_SCHEME}:{digest}"
+
+
+def is_current(identity: str) -> bool:
+    """Return whether the present science_identity made an identity, not an earlier version."""
+    scheme, colon, _ = identity.partition(":")
+    return int(scheme if colon else 1) == IDENTITY_SCHEME
 
 
 def _fits_identity(path: Path, filename: str) -> str:
@@ -164,6 +175,16 @@ def downloaded_version(product: Product, path: Path, sha256: str, size: int) -> 
     return identified_version(product, path, sha256, size)
 
 
+def description_scheme() -> str:
+    """Return the versions of the functions that describe a file; "" for the first ones."""
+    return scheme_text(IDENTITY_SCHEME, HEADER_SCHEME)
+
+
+def scheme_text(*versions: int) -> str:
+    """Return versions of functions as a record names them; "" if each is the first."""
+    return "" if set(versions) == {1} else "-".join(map(str, versions))
+
+
 def identified_version(product: Product, path: Path, sha256: str, size: int) -> Version:
     """Return the version of a file with science identity, and header if a pipeline may need it.
 
@@ -178,5 +199,11 @@ def identified_version(product: Product, path: Path, sha256: str, size: int) -> 
     except CalibrationError as err:
         refusal = str(err)
     return Version(
-        product=product, sha256=sha256, size=size, identity=identity, header=header, refusal=refusal
+        product=product,
+        sha256=sha256,
+        size=size,
+        identity=identity,
+        header=header,
+        refusal=refusal,
+        scheme=description_scheme(),
     )

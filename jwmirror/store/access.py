@@ -8,7 +8,7 @@ be traced to a product of MAST is closed.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import compress
 from pathlib import Path
@@ -162,14 +162,19 @@ class Access:
         if not self._has_history:
             self._add_history()
             return self._is_closed_input(item, key)
-        with suppress(FileNotFoundError, StoreError):
-            path = self._root / "receipts" / "inputs" / f"{item.sha256}.json"
-            product = read(path, Version).product
-            return self._is_exclusive(product.uri)
+        for path in self._descriptions(item.sha256) if item.sha256 else ():
+            with suppress(FileNotFoundError, StoreError):
+                return self._is_exclusive(read(path, Version).product.uri)
         raise StoreError(
             f"access of result {key}: its input {item.name} ({item.sha256 or 'sha256 unknown'}) "
             "cannot be traced to a product of MAST"
         )
+
+    def _descriptions(self, sha256: str) -> Iterator[Path]:
+        """Yield the records of an input, by the first and by later versions of the functions."""
+        folder = self._root / "receipts" / "inputs"
+        yield folder / f"{sha256}.json"
+        yield from folder.glob(f"{sha256}.*.json")
 
     def _add_history(self) -> None:
         """Add the rows of all generations, and all results on record."""

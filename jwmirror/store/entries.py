@@ -81,6 +81,7 @@ def _row_of(version: Version, product: Product) -> Entry:
         product=product,
         header=version.header,
         refusal=version.refusal,
+        scheme=version.scheme,
     )
 
 

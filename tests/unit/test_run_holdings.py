@@ -6,11 +6,15 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.jsonio import receipt_path, remembered
 from jwmirror.core.model import Recipe
+from jwmirror.pipeline import identity
 from jwmirror.services.run.holdings import describe_holdings
+from jwmirror.services.run.results import ResultStore
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.operations.associations import pool_text
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
+from tests.setup import records
 
 ROOT = "jw01345001001_02101_00001_nrcb1"
 ASN = "jw01345-o001_20260101t000000_image2_00001_asn.json"
@@ -70,6 +74,37 @@ def test_what_was_read_is_not_read_again(mirror):
     assert held(mirror, FROM_RATE) == first
 
 
+@pytest.mark.parametrize("scheme", [(identity, "IDENTITY_SCHEME"), (identity, "HEADER_SCHEME")])
+def test_a_later_version_of_the_method_does_not_take_old_answers(mirror, monkeypatch, scheme):
+    """The file is read again, once; the first version's answers stay readable."""
+    first = held(mirror, FROM_RATE)
+    with monkeypatch.context() as patch:
+        patch.setattr(*scheme, 2)
+        second = held(mirror, FROM_RATE)
+    stored = {path.name.count(".") for path in (mirror.root / "receipts/inputs").iterdir()}
+
+    old, new = (
+        next(entry for entry in entries if entry.filename == f"{ROOT}_rate.fits")
+        for entries in (first.entries, second.entries)
+    )
+    assert (old.scheme, new.scheme != "") == ("", True)
+    assert new.identity == ("2:" if scheme[1].startswith("IDENTITY") else "") + old.identity
+    assert stored == {1, 2}  # <sha256>.json, <sha256>.2-1.json
+    assert held(mirror, FROM_RATE) == first
+
+
+def test_a_raw_exposure_that_an_earlier_version_described_is_described_again(mirror, monkeypatch):
+    """Its row in the manifest has the old answer."""
+    row = mirror.hold(f"{ROOT}_uncal.fits", rate)
+    mirror.rows[row.path] = replace(row, identity="old", header="{}")
+    monkeypatch.setattr(identity, "IDENTITY_SCHEME", 2)
+
+    entries = {entry.filename: entry for entry in held(mirror, DEEP).entries}
+
+    raw = entries[f"{ROOT}_uncal.fits"]
+    assert raw.scheme == "2-1" and (raw.refusal or raw.identity.startswith("2:"))
+
+
 def test_a_rate_that_cannot_be_read_is_refused_in_words(empty_mirror):
     """It is no error of the plan, but a reason to wait."""
     empty_mirror.hold(f"{ROOT}_rate.fits", lambda path: path.write_bytes(b"no FITS"))
@@ -104,6 +139,35 @@ def test_a_part_of_a_program_has_its_associations_from_the_pool(empty_mirror):
     assert [member.name for member in mosaic.members] == [f"{each.root}_cal.fits" for each in taken]
     assert len(found.of(second, 2)) == len(taken)
     assert again == found
+
+
+def test_a_result_is_recalled_with_the_identity_of_the_present_version(mirror, monkeypatch):
+    """The key of what is made from it contains that one; the record keeps its own."""
+    made = records.derivation()
+    result = mirror.make(made, f"{ROOT}_rate.fits", rate)
+    store = ResultStore(mirror.root)
+    (before,) = store.recall(result.key)
+    monkeypatch.setattr(identity, "IDENTITY_SCHEME", 2)
+
+    (file,) = store.recall(result.key)
+
+    assert before.identity == "1d" * 32
+    assert file.identity == "2:" + file.identity[2:] and len(file.identity) == 66
+
+
+def test_a_later_version_of_the_rules_generates_associations_again(mirror, monkeypatch):
+    """Receipts of the first version have no version in their name."""
+    path, calls = mirror.root / "receipts", []
+
+    def generate() -> str:
+        calls.append(1)
+        return "made"
+
+    for scheme in ("", "2", "2", ""):
+        remembered(receipt_path(mirror.root, "associations", "ab", scheme), str, generate)
+
+    names = sorted(each.name for each in (path / "associations").iterdir())
+    assert (len(calls), names) == (2, ["ab.2.json", "ab.json"])
 
 
 def test_a_broken_pool_is_told_where_it_is_needed(empty_mirror):

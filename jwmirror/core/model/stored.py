@@ -20,6 +20,7 @@ class Version:
     identity: str = ""  # science identity; of recalibration inputs (uncal, FITS) only
     header: str = ""  # canonical JSON {CRDS parameter: value}; of recalibration inputs only
     refusal: str = ""  # of an input that cannot be recalibrated: why
+    scheme: str = ""  # versions of the functions that read identity and header; "" for the first
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +55,7 @@ class Entry:
     product: Product | None = None  # upstream files only
     header: str = ""  # as in Version
     refusal: str = ""  # as in Version
+    scheme: str = ""  # as in Version; the identity of a recalibrated file names its own
     result: str = ""  # recalibrated files only: <pipeline>/<product> that made it
     key: str = ""  # recalibrated files only: names provenance/<key>.json
     context: str = ""  # recalibrated files only: the CRDS context it was last found valid under

@@ -17,7 +17,7 @@ from jwmirror.store.provenance import Provenance
 
 # Fields of an entry and its product that are no reasons: others report them, or they follow.
 NO_REASONS = {
-    *("path", "origin", "product", "sha256", "identity", "size", "key"),
+    *("path", "origin", "product", "sha256", "identity", "size", "key", "scheme"),
     *PEDIGREE,
 }
 

@@ -1,13 +1,12 @@
 """The upstream files of a mirror, their associations, and the headers of calibration inputs."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from jwmirror.core.errors import CalibrationError, StoreError
-from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.jsonio import digest, receipt_path, remembered
 from jwmirror.core.model import (
     Entry,
     Failure,
@@ -21,13 +20,11 @@ from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.pipeline import associations as association_files
 from jwmirror.pipeline.derivation import engine_versions
-from jwmirror.pipeline.identity import identified_version
+from jwmirror.pipeline.identity import description_scheme, identified_version, scheme_text
 from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
-from jwmirror.planning.inputs import taken_from_upstream
+from jwmirror.planning.inputs import raw_exposures, taken_from_upstream
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import upstream_after
-
-T = TypeVar("T")
 
 
 class Holdings(NamedTuple):
@@ -65,13 +62,25 @@ def describe_holdings(
         CalibrationError: an association file of the user cannot be used.
     """
     associations = _associations(mirror, entries, recipes)
+    wanted = (*taken_from_upstream(entries, associations, recipes), *_outdated(entries))
     inputs = {
         entry.path: _described(mirror, entry, entry.product)
-        for entry in taken_from_upstream(entries, associations, recipes)
-        if entry.product and not (entry.identity or entry.refusal)
+        for entry in wanted
+        if entry.product and not _is_described(entry)
     }
     whole = tuple(inputs.get(entry.path, entry) for entry in entries) if inputs else entries
     return Holdings(whole, associations, unsettled)
+
+
+def _is_described(entry: Entry) -> bool:
+    """Return whether identity and header are known, and read as they would be read now."""
+    return bool(entry.identity or entry.refusal) and entry.scheme == description_scheme()
+
+
+def _outdated(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the raw exposures that were described by earlier functions."""
+    scheme = description_scheme()
+    return (entry for entry in raw_exposures(entries).values() if entry.scheme != scheme)
 
 
 def _associations(
@@ -103,8 +112,9 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
     """Return the associations that the rules of jwst make of a pool, for selected exposures."""
     pool = request.pool
     parts = (pool.sha256, request.roots, engine_versions()["jwst"])
-    return _cached(
-        mirror / "receipts" / "associations" / f"{digest(parts)}.json",
+    scheme = scheme_text(association_files.ASSOCIATION_SCHEME)
+    return remembered(
+        receipt_path(mirror, "associations", digest(parts), scheme),
         tuple[Association, ...],
         lambda: association_files.generate_associations(
             Objects(mirror).path(pool.sha256), pool.filename, request.roots
@@ -115,28 +125,16 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
 def _described(mirror: Path, entry: Entry, product: Product) -> Entry:
     """Return the entry with identity and header of its file, or the reason to refuse it."""
     path = Objects(mirror).path(entry.sha256)
-    version = _cached(
-        mirror / "receipts" / "inputs" / f"{entry.sha256}.json",
+    version = remembered(
+        receipt_path(mirror, "inputs", entry.sha256, description_scheme()),
         Version,
         lambda: identified_version(product, path, entry.sha256, entry.size),
         is_lasting=lambda version: not version.refusal,
     )
-    return replace(entry, identity=version.identity, header=version.header, refusal=version.refusal)
-
-
-def _cached(
-    path: Path,
-    kind: type[T],
-    compute: Callable[[], T],
-    is_lasting: Callable[[T], bool] = lambda value: True,
-) -> T:
-    """Return the value in a file; without one, compute it, and write it if it is lasting."""
-    with suppress(FileNotFoundError, StoreError):
-        stored = read(path, kind)
-        if is_lasting(stored):
-            return stored
-    value = compute()
-    if is_lasting(value):
-        with suppress(OSError):  # a preview works on a mirror that may only be read
-            write(path, value)
-    return value
+    return replace(
+        entry,
+        identity=version.identity,
+        header=version.header,
+        refusal=version.refusal,
+        scheme=version.scheme,
+    )

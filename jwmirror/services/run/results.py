@@ -1,14 +1,17 @@
 """The results of recalibration that a mirror has: looked up by planners, stored by workers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from jwmirror.core.files import sha256_of
+from jwmirror.core.jsonio import receipt_path, remembered
 from jwmirror.core.model import Derivation, ResultFile
 from jwmirror.core.model.plan import Cost, Output, ProvenanceRecord
 from jwmirror.core.model.quality import Measurements
+from jwmirror.pipeline import identity
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import CLOSED, Objects
@@ -30,7 +33,19 @@ class ResultStore:
     def recall(self, key: str) -> tuple[ResultFile, ...] | None:
         """Return the files of a result; None if it was never computed, or if an object is lost."""
         record = self.provenance.recall(key)
-        return record.files if record else None
+        return tuple(map(self._identified, record.files)) if record else None
+
+    def _identified(self, file: ResultFile) -> ResultFile:
+        """Return a file with the identity that the present science_identity gives it."""
+        if identity.is_current(file.identity):
+            return file
+        scheme = identity.scheme_text(identity.IDENTITY_SCHEME)
+        known = remembered(
+            receipt_path(self.mirror, "identities", file.sha256, scheme),
+            str,
+            lambda: identity.science_identity(self.locate(file.sha256), file.filename),
+        )
+        return replace(file, identity=known)
 
     def derivation(self, key: str) -> Derivation | None:
         """Return the derivation of a result; None if no record has its key."""
