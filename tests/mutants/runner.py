@@ -1,0 +1,158 @@
+"""Runs unit tests on copies of the tree in which one line is wrong."""
+
+import importlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "build", "mirror", "__pycache__")
+# Imported once, before each test process is forked: this saves seconds for each mutation.
+PRELOADED = ("astropy.io.fits", "hypothesis", "numpy", "pyarrow.parquet", "yaml", "jwst.datamodels")
+LOOK_S = 0.05  # between two looks at the running tests
+
+KILLED, SURVIVED, TOO_LONG = "killed", "SURVIVED", "too long"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A wrong line: the text of a file of `jwmirror/`, changed in one place."""
+
+    file: str  # below jwmirror/
+    text: str  # of the whole file, mutated
+    tests: tuple[str, ...]  # below tests/unit/, as pytest takes them
+    name: str  # for people
+
+    @property
+    def paths(self) -> list[str]:
+        """The tests, from the root of the tree."""
+        return [f"tests/unit/{test}" for test in self.tests]
+
+
+@dataclass
+class _Slot:
+    """A copy of the tree, and the test process that runs in it."""
+
+    tree: Path
+    pid: int = 0
+    since: float = 0.0
+    mutation: Mutation | None = None
+
+
+def run(
+    mutations: Iterable[Mutation], folder: Path, jobs: int, limit_s: Callable[[Mutation], float]
+) -> Iterator[tuple[Mutation, str, float]]:
+    """Yield each mutation, when its tests have ended, with what became of it and the seconds.
+
+    At most `jobs` run at a time. A mutation whose tests exceed their limit counts as killed.
+    """
+    for module in PRELOADED:
+        importlib.import_module(module)
+    slots = [_Slot(copy_tree(folder / f"tree-{number}")) for number in range(jobs)]
+    pending = iter(mutations)
+    exhausted = False
+    while True:
+        for slot in slots:
+            if slot.mutation is None and not exhausted:
+                slot.mutation = next(pending, None)
+                exhausted = slot.mutation is None
+                if slot.mutation is not None:
+                    _start(slot, slot.mutation)
+        running = [slot for slot in slots if slot.mutation is not None]
+        if not running:
+            return
+        for slot in running:
+            if slot.mutation and (outcome := _outcome(slot, limit_s(slot.mutation))):
+                yield slot.mutation, outcome, time.monotonic() - slot.since
+                _restore(slot, slot.mutation)
+                slot.mutation = None
+        time.sleep(LOOK_S)
+
+
+def unmutated(tests: Sequence[str], folder: Path) -> float:
+    """Run tests on an unchanged copy; return the seconds. SystemExit unless all of them pass."""
+    file = "__init__.py"
+    text = (ROOT / "jwmirror" / file).read_text()
+    mutation = Mutation(file, text, tuple(tests), "nothing")
+    ((_, outcome, seconds),) = run([mutation], folder, 1, lambda _: 1800.0)
+    if outcome != SURVIVED:
+        print((folder / "tree-0" / "tests.log").read_text()[-6000:])
+        raise SystemExit(f"The tests fail without a mutation: {' '.join(tests)}")
+    return seconds
+
+
+def copy_tree(copy: Path) -> Path:
+    """Copy the tree, unless the copy exists; return the copy."""
+    if not copy.exists():
+        shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
+    return copy
+
+
+def _start(slot: _Slot, mutation: Mutation) -> None:
+    _write(slot.tree / "jwmirror" / mutation.file, mutation.text)
+    sys.stdout.flush()
+    slot.since = time.monotonic()
+    slot.pid = os.fork()
+    if slot.pid == 0:
+        os.setsid()
+        _run_tests(slot.tree, mutation.paths)
+
+
+def _run_tests(tree: Path, paths: Sequence[str]) -> None:
+    """Run pytest in this forked process, with the copy's modules; never return."""
+    code = 1
+    try:
+        with open(tree / "tests.log", "w") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        os.chdir(tree)
+        os.environ["PYTHONPATH"] = str(tree)
+        sys.path[:] = [str(tree), *(path for path in sys.path if Path(path or ".") != ROOT)]
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("jwmirror", "tests", "__main__"):
+                del sys.modules[name]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
+        code = int(pytest.main([*options, f"--basetemp={tree}.tmp", *paths]))
+    finally:
+        os._exit(code)
+
+
+def _outcome(slot: _Slot, limit_s: float) -> str:
+    """Return how the tests of a slot ended; empty while they run."""
+    pid, status = os.waitpid(slot.pid, os.WNOHANG)
+    if pid:
+        _kill(slot.pid)  # what the tests left running
+        return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+    if time.monotonic() - slot.since > limit_s:
+        _kill(slot.pid)
+        os.waitpid(slot.pid, 0)
+        return TOO_LONG
+    return ""
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _restore(slot: _Slot, mutation: Mutation) -> None:
+    _write(slot.tree / "jwmirror" / mutation.file, (ROOT / "jwmirror" / mutation.file).read_text())
+    shutil.rmtree(f"{slot.tree}.tmp", ignore_errors=True)
+
+
+_written = 1_000_000_000  # s; a time for each written file, as Python's bytecode is known by it
+
+
+def _write(path: Path, text: str) -> None:
+    global _written
+    _written += 1
+    path.write_text(text)
+    os.utime(path, (_written, _written))

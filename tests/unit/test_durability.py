@@ -1,0 +1,161 @@
+"""Durability: bytes are on disk before they get a name, and names before anything needs them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core import files
+from jwmirror.core.model import ResultFile
+from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance import prune as pruning
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import RetentionPolicy
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.view import build_view
+from tests.setup.disk_spy import NAME, REMOVE, SYNC, DiskSpy
+from tests.setup.mirrors import store_row
+from tests.setup.records import derivation
+
+
+@pytest.fixture
+def disk(monkeypatch) -> DiskSpy:
+    """A spy on this process's calls to the disk."""
+    return DiskSpy(monkeypatch)
+
+
+def test_a_replaced_file_is_durable_before_its_name_and_the_name_after(tmp_path, disk):
+    """The order is fsync of the file, rename, fsync of the folder."""
+    path = tmp_path / "record.json"
+
+    with files.replacing(path) as temporary:
+        temporary.write_text("{}")
+
+    assert disk.calls == [
+        (SYNC, temporary, None),
+        (NAME, path, temporary),
+        (SYNC, tmp_path, None),
+    ]
+
+
+def test_a_symlink_is_durable_after_it_is_replaced(tmp_path, disk):
+    """`current` names the new view after a power cut, once the publication has ended."""
+    files.replace_symlink(tmp_path / "current", "views/000002")
+
+    assert disk.position(SYNC, tmp_path) > disk.position(NAME, tmp_path / "current")
+
+
+def test_objects_are_durable_before_they_are_named_and_their_folders_after(mirror, disk):
+    """No object has empty or torn bytes after a power cut, and none is missing."""
+    objects = Objects(mirror)
+    for name in ("a", "b"):
+        (objects.incoming / name).write_bytes(name.encode())
+
+    objects.take_many(objects.incoming / name for name in ("a", "b"))
+
+    assert disk.named_before_synced(objects.folder) == []
+    assert {call.kind for call in disk.calls} == {SYNC, NAME}
+    assert disk.folders_left_unsynced(objects.folder) == set()
+    made = [disk.position(SYNC, folder) for folder in (objects.folder, mirror)]
+    assert min(made) > max(at for at, call in enumerate(disk.calls) if call.kind == NAME)
+
+
+def test_a_generation_is_durable_before_it_is_named_and_its_name_before_it_is_current(mirror, disk):
+    """Manifest and record, their folder, its name, the folder of generations: then CURRENT."""
+    row = store_row(mirror, "a", b"1")
+
+    generation = Generations(mirror).publish([row], "one", {})
+
+    named = disk.position(NAME, generation.folder)
+    temporary = disk.calls[named].source
+    inside = [disk.position(SYNC, temporary)]
+    inside += [
+        disk.position(NAME, temporary / name) for name in ("generation.json", "manifest.parquet")
+    ]
+    assert disk.named_before_synced(mirror) == []
+    assert max(inside) == inside[0] < named
+    current = disk.position(NAME, mirror / "CURRENT")
+    for folder in (mirror / "generations", mirror):
+        assert any(call[:2] == (SYNC, folder) for call in disk.calls[named:current])
+
+
+def test_after_a_publication_every_name_is_durable(mirror, disk):
+    """View, CURRENT and `current` included: a power cut afterwards changes nothing."""
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
+
+    unsynced = disk.folders_left_unsynced(mirror)
+
+    assert {name for name in unsynced if not name.startswith("objects/incoming")} == set()
+
+
+def test_a_view_is_durable_before_it_is_named(mirror, disk):
+    """The links and their folders, then the view's name, then the folder of views."""
+    folder = build_view(mirror, 1, [store_row(mirror, "a", b"1")])
+
+    named = disk.position(NAME, folder)
+    temporary = disk.calls[named].source
+    below = ("", "upstream", "upstream/jw01345", "upstream/jw01345/o001")
+    assert all(disk.position(SYNC, temporary / name) < named for name in below)
+    assert disk.position(SYNC, folder.parent) > named
+    assert disk.position(SYNC, mirror) > named
+
+
+def test_a_record_of_a_result_is_durable(mirror, disk):
+    """Its bytes before its name; its name, and that of its folder, at the end."""
+    row = store_row(mirror, "a", b"1")
+    file = ResultFile(filename="a", sha256=row.sha256, size=1, identity="i")
+    record = ProvenanceRecord(
+        key="ab" * 32,
+        derivation=derivation(),
+        files=(file,),
+        seconds=1.0,
+        peak_memory=1,
+        made_at="2026-01-01T00:00:00+00:00",
+    )
+
+    Provenance(mirror).keep(record)
+
+    folder = mirror / "provenance"
+    named = disk.position(NAME, Provenance(mirror).path(record.key))
+    assert disk.position(NAME, disk.calls[named].source) < named  # by `write_bytes`, durably
+    assert disk.position(SYNC, folder) > named
+    assert disk.position(SYNC, mirror) > named
+
+
+@pytest.fixture
+def two_generations(mirror: Path) -> Path:
+    """A mirror in which one object is of the first generation only."""
+    for data in (b"1", b"22"):
+        Generations(mirror).publish([store_row(mirror, "a", data)], "run", {})
+    return mirror
+
+
+def test_a_prune_removes_durably_in_the_order_of_need(two_generations, disk):
+    """Tombstone, objects, their folders, then the manifest: a power cut leaves no strays."""
+    mirror = two_generations
+    (sha256,) = {row.sha256 for row in Generations(mirror).read(1).entries()}
+    generation = mirror / "generations/000001"
+
+    prune(mirror, RetentionPolicy(keep_last=1))
+
+    tombstone = disk.position(NAME, generation / "pruned.json")
+    removed = disk.position(REMOVE, mirror / "objects/.pruned" / sha256)
+    durable = disk.position(SYNC, Objects(mirror).path(sha256).parent)
+    manifest = disk.position(REMOVE, generation / "manifest.parquet")
+    assert tombstone < removed < durable < manifest < disk.position(SYNC, generation)
+
+
+def test_an_object_that_is_put_back_is_durable(two_generations, disk, monkeypatch):
+    """An interrupted prune had moved it: its name is on disk before the prune goes on."""
+    mirror = two_generations
+    path = Objects(mirror).path(Generations(mirror).entries()[0].sha256)
+    aside = mirror / "objects" / pruning.ASIDE
+    aside.mkdir()
+    os.rename(path, aside / path.name)
+
+    pruning._restore_interrupted(mirror)
+
+    assert path.read_bytes() == b"22"
+    assert disk.position(SYNC, path.parent) > disk.position(NAME, path)

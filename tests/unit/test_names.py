@@ -1,0 +1,173 @@
+"""The grammar of names: programs, observations, associations, guide stars, and what is unsafe."""
+
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.errors import ReferencesError
+from jwmirror.core.names import (
+    AssociationName,
+    ProductName,
+    cache_path,
+    candidate_of,
+    guiding_type,
+    is_exposure_root,
+    is_safe,
+    observation_of,
+    parse_association,
+    parse_product,
+    program_of,
+    without_target,
+)
+
+EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+PRODUCTS = [
+    (f"{EXPOSURE}_uncal.fits", (1345, "o001", EXPOSURE, "uncal")),
+    ("jw01345001001_02101_00001-seg002_nrcb1_uncal.fits",
+     (1345, "o001", "jw01345001001_02101_00001-seg002_nrcb1", "uncal")),
+    ("jw01345-o012_t001_nircam_f200w_i2d.fits",
+     (1345, "o012", "jw01345-o012_t001_nircam_f200w", "i2d")),
+    ("jw01345-c1001_t001_nircam_f200w_cat.ecsv",
+     (1345, "c1001", "jw01345-c1001_t001_nircam_f200w", "cat")),
+    (f"{EXPOSURE}_rate.jpg", (1345, "o001", f"{EXPOSURE}_rate", "jpg")),
+    (f"{EXPOSURE}_rate_thumb.jpg", (1345, "o001", f"{EXPOSURE}_rate", "thumb")),
+    (f"{EXPOSURE}_RATE.FITS", (1345, "o001", EXPOSURE, "RATE")),
+    ("jw01345_20260101t000000_pool.csv", (1345, "pool", "jw01345_20260101t000000", "pool")),
+    ("jw01345_notes.json", (1345, "", "jw01345", "notes")),
+    ("jw01345.fits", (1345, "", "jw01345", "jw01345")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "parts"), PRODUCTS)
+def test_a_product_name_has_its_parts(name, parts):
+    """Program, observation, root and suffix; previews are named by their kind."""
+    assert parse_product(name) == ProductName(*parts)
+    assert (program_of(name), observation_of(name)) == parts[:2]
+
+
+@pytest.mark.parametrize("name", ["readme.fits", "jw1345_x.fits", "jw01345001001_02101_uncal", ""])
+def test_other_names_are_no_products(name):
+    """Without program or extension a name has no parts."""
+    assert parse_product(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "candidate"),
+    [("jw01345-o012_t001_x", "o012"), ("jw01345-c1001_x", "c1001"), (f"{EXPOSURE}_rate.fits", "")],
+)
+def test_only_combined_products_have_a_candidate(name, candidate):
+    """An exposure's name has an observation, but no candidate."""
+    assert candidate_of(name) == candidate
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        (EXPOSURE, True),
+        ("jw01345001001_02101_00001-seg002_nrcb1", True),
+        (f"{EXPOSURE}_rate", False),
+        ("jw01345-o001_t001_nircam_f200w", False),
+        ("jw01345001001_gs-fg_2025100000000", False),
+    ],
+)
+def test_the_root_of_an_exposure_is_known(root, expected):
+    """With segments of time series, and without suffix."""
+    assert is_exposure_root(root) is expected
+
+
+def test_an_association_name_has_a_series_and_a_counter():
+    """The stamp is no part of it: each new issue has another."""
+    names = [f"jw01345-o001_2026010{day}t000000_image3_00002_asn.json" for day in (1, 2)]
+
+    first, second = map(parse_association, names)
+
+    assert first == second == AssociationName((1345, "o001", "image3"), 2)
+
+
+def test_a_pool_name_has_a_series():
+    """The pool of a program is one series."""
+    pool = parse_association("jw01345_20260101t000000_pool.csv")
+
+    assert pool == AssociationName((1345, "pool", "pool"), 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["jw01345-o001_image3_00002_asn.json", "my_asn.json", "my_pool.csv", f"{EXPOSURE}_cal.fits"],
+)
+def test_other_names_are_no_associations(name):
+    """A user's association without stamp has no series."""
+    assert parse_association(name) is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "exp_type"),
+    [
+        ("gs-id_1", "FGS_ID-IMAGE"),
+        ("gs-id_1_stacked", "FGS_ID-STACK"),
+        ("gs-acq1_2025", "FGS_ACQ1"),
+        ("gs-acq2_2025", "FGS_ACQ2"),
+        ("gs-acq2_2025_stacked", "FGS_ACQ2"),
+        ("gs-track_2025", "FGS_TRACK"),
+        ("gs-fg_2025", "FGS_FINEGUIDE"),
+        ("gs-other_2025", None),
+        ("02101_gs-fg", None),
+        ("02101_00001_nrcb1", None),
+    ],
+)
+def test_guide_star_files_have_the_type_of_their_mode(parts, exp_type):
+    """Also those without a row in a keyword table, so that `exposure_types` selects them."""
+    assert guiding_type(f"jw01345001001_{parts}_cal.fits") == exp_type
+
+
+def test_a_name_without_parts_is_no_guide_star():
+    """A name that only contains the mark is none."""
+    assert guiding_type("_gs-") is None
+    assert guiding_type("x.fits") is None
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ("jw01345-o001_t002_nircam_f200w", "jw01345-o001__nircam_f200w"),
+        ("jw01345-o001_s000000007_nirspec_f170lp", "jw01345-o001_s000000007_nirspec_f170lp"),
+        ("jw01345-o001_t002-s000000007_nirspec", "jw01345-o001_s000000007_nirspec"),
+        ("jw01345-o001_nircam_f200w", "jw01345-o001_nircam_f200w"),
+    ],
+)
+def test_a_root_without_its_target_keeps_everything_else(root, expected):
+    """Source, instrument and filter keep two products apart."""
+    assert without_target(root) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_cal.fits", "A B.fits", "ü.fits", "a" * 255, "a..", "..a", "", ".a", "-a", "a/b", "a\\b",
+     "a..b", "a\nb", "a" * 256, "ü" * 128, "A" * 256, "A" * 255],
+)  # fmt: skip
+def test_unsafe_names_are_known(name):
+    """One printable component of at most 255 bytes, that no shell or folder takes for another."""
+    safe = {"a_cal.fits", "A B.fits", "ü.fits", "a" * 255, "A" * 255}
+
+    assert is_safe(name) is (name in safe)
+
+
+@pytest.mark.parametrize(
+    ("filename", "instrument", "expected"),
+    [
+        ("jwst_1.pmap", "", "mappings/jwst/jwst_1.pmap"),
+        ("jwst_nircam_1.imap", "", "mappings/jwst/jwst_nircam_1.imap"),
+        ("jwst_nircam_dark_1.rmap", "miri", "mappings/jwst/jwst_nircam_dark_1.rmap"),
+        ("jwst_nircam_dark_1.fits", "", "references/jwst/nircam/jwst_nircam_dark_1.fits"),
+        ("jwst_nircam_dark_1.fits", "miri", "references/jwst/miri/jwst_nircam_dark_1.fits"),
+    ],
+)
+def test_a_cache_has_a_place_for_each_file(filename, instrument, expected):
+    """Mappings are together, references in the folder of their instrument."""
+    assert cache_path(Path("cache"), filename, instrument) == Path("cache") / expected
+
+
+def test_a_name_that_leaves_the_cache_is_refused():
+    """CRDS's answer is not believed where it names a file elsewhere."""
+    with pytest.raises(ReferencesError, match="no cache can take"):
+        cache_path(Path("cache"), "../../etc/passwd")
