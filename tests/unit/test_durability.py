@@ -53,7 +53,7 @@ def test_objects_are_durable_before_they_are_named_and_their_folders_after(mirro
     for name in ("a", "b"):
         (objects.incoming / name).write_bytes(name.encode())
 
-    objects.take_many(objects.incoming / name for name in ("a", "b"))
+    objects.add_files(objects.incoming / name for name in ("a", "b"))
 
     assert disk.named_before_synced(objects.folder) == []
     assert {call.kind for call in disk.calls} == {SYNC, NAME}
@@ -115,7 +115,7 @@ def test_a_record_of_a_result_is_durable(mirror, disk):
         made_at="2026-01-01T00:00:00+00:00",
     )
 
-    Provenance(mirror).keep(record)
+    Provenance(mirror).record_once(record)
 
     folder = mirror / "provenance"
     named = disk.position(NAME, Provenance(mirror).path(record.key))
