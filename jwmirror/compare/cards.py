@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jwmirror.core.fits import VOLATILE
+from jwmirror.core.fits import VOLATILE, card_value
 from jwmirror.core.model import Reason
 from jwmirror.core.model.product import PEDIGREE
 
@@ -62,22 +62,24 @@ def _changed_cards(old: "Header", new: "Header") -> Iterator[tuple[str, str, str
     old_values, new_values = _values(old), _values(new)
     for keyword in old_values | new_values:
         old_value, new_value = old_values.get(keyword, ()), new_values.get(keyword, ())
-        if old_value != new_value:
-            yield keyword, " / ".join(old_value), " / ".join(new_value)
+        old_exact, new_exact = (" / ".join(map(repr, value)) for value in (old_value, new_value))
+        if old_exact == new_exact:
+            continue
+        old_text, new_text = (" / ".join(map(_text, value)) for value in (old_value, new_value))
+        is_clear = old_text != new_text  # unlike the text '5' and the number 5
+        yield (keyword, old_text, new_text) if is_clear else (keyword, old_exact, new_exact)
 
 
-def _values(header: "Header") -> dict[str, tuple[str, ...]]:
-    """Return the values of each keyword as text; COMMENT and HISTORY may have several."""
-    values: dict[str, tuple[str, ...]] = {}
+def _values(header: "Header") -> dict[str, tuple[object, ...]]:
+    """Return the values of each keyword; COMMENT and HISTORY may have several."""
+    values: dict[str, tuple[object, ...]] = {}
     for card in header.cards:
         if card.keyword and not STRUCTURE.fullmatch(card.keyword):
-            values[card.keyword] = (*values.get(card.keyword, ()), _text(card.value))
+            values[card.keyword] = (*values.get(card.keyword, ()), card_value(card))
     return values
 
 
 def _text(value: object) -> str:
-    from astropy.io.fits.card import Undefined
-
     if isinstance(value, bool):
         return "T" if value else "F"
-    return "" if isinstance(value, Undefined) else str(value)
+    return "" if value is None else str(value)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jwmirror.compare import sky
 from jwmirror.compare.cards import CardChanges
 from jwmirror.compare.images import compare_images, pixel_type
 from jwmirror.compare.reading import parse_errors
+from jwmirror.compare.sky import sky_shift
 from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
 from jwmirror.core.fits import VOLATILE, asdf_content, check_structure
@@ -53,16 +53,24 @@ class FitsChanges:
         old, new = old_hdus.get(name), new_hdus.get(name)
         if old is not None and new is not None:
             self.cards.add(name, old.header, new.header)
-        kinds = {_kind(name, hdu) for hdu in (old, new) if hdu is not None}
-        if old is None or new is None or len(kinds) == 2:
-            self.layout.append(Reason(name, _describe(name, old), _describe(name, new)))
+        kinds = {_kind(hdu) for hdu in (old, new) if hdu is not None}
+        trees = [asdf_content(hdu) for hdu in (old, new) if hdu is not None]
+        if len(trees) == 2 and trees[0] is not None and trees[1] is not None:
+            self.tree = compare_trees(trees[0], trees[1])
+        elif old is None or new is None or len(kinds) == 2 or any(trees):
+            self.layout.append(Reason(name, _describe(old), _describe(new)))
             self.changed_kinds |= kinds
         elif kinds == {IMAGE}:
             self.add_image(name, old_hdus, new_hdus)
-        elif (tree := asdf_content(old)) is not None:
-            self.tree = compare_trees(tree, asdf_content(new) or b"")
         else:
             self.add_table(name, old, new)
+
+    def add_order(self, old_names: list[str], new_names: list[str]) -> None:
+        """Add a difference if the HDUs that both files have are in another order."""
+        old_order = " ".join(name for name in old_names if name in new_names)
+        new_order = " ".join(name for name in new_names if name in old_names)
+        if old_order != new_order:
+            self.layout.append(Reason("order of HDUs", old_order, new_order))
 
     def add_image(self, name: str, old_hdus: Hdus, new_hdus: Hdus) -> None:
         """Add the differences between the images of one name."""
@@ -83,7 +91,7 @@ class FitsChanges:
         table = compare_tables(name, old_content, new_content)
         if table is None:
             return
-        kind, columns = _kind(name, old), {column.name for column in table.columns}
+        kind, columns = _kind(old), {column.name for column in table.columns}
         if kind == METADATA and columns <= VOLATILE and table.old_rows == table.new_rows:
             self.cards.volatile += sorted(columns)
         else:
@@ -111,6 +119,7 @@ def compare_fits(comparison: Comparison, old: Path, new: Path, filename: str) ->
     """Add the differences between two FITS files; StoreError if one cannot be read whole."""
     changes = FitsChanges()
     with _opened(old, filename) as old_hdus, _opened(new, filename) as new_hdus:
+        changes.add_order(list(old_hdus), list(new_hdus))
         for name in old_hdus | new_hdus:
             changes.add(name, old_hdus, new_hdus)
         shift = _sky_shift(old_hdus, new_hdus) if changes.may_move_sky else None
@@ -157,10 +166,13 @@ def _unique_name(hdu: Any, known: Hdus) -> str:
     return f"{name} no. {len(known)}" if name in known else name
 
 
-def _kind(name: str, hdu: Any) -> str:
-    if name.partition(",")[0] in METADATA_HDUS:
+def _kind(hdu: Any) -> str:
+    """Return the kind of an HDU: tables of headers, and ASDF trees in any HDU, are metadata."""
+    if asdf_content(hdu) is not None:
         return METADATA
-    return IMAGE if _is_image(hdu) else TABLE
+    if _is_image(hdu):
+        return IMAGE
+    return METADATA if hdu.name in METADATA_HDUS else TABLE
 
 
 def _is_image(hdu: object) -> bool:
@@ -169,11 +181,11 @@ def _is_image(hdu: object) -> bool:
     return isinstance(hdu, (fits.ImageHDU, fits.PrimaryHDU))
 
 
-def _describe(name: str, hdu: Any) -> str:
+def _describe(hdu: Any) -> str:
     """Return an HDU in a few words; "" for none."""
     if hdu is None:
         return ""
-    if _kind(name, hdu) == IMAGE:
+    if _is_image(hdu):
         return f"image, {pixel_type(hdu)} {'x'.join(map(str, hdu.shape))}".strip()
     return f"table, {hdu.header['NAXIS2']} rows of {hdu.header['TFIELDS']} columns"
 
@@ -191,14 +203,8 @@ def _errors(name: str, old_hdus: Hdus, new_hdus: Hdus) -> "ImagePair | None":
 
 
 def _sky_shift(old: Hdus, new: Hdus) -> SkyShift | None:
-    """Return the shift of SCI's sky, by gwcs coordinates if both files have them, else by FITS."""
+    """Return the shift of SCI's sky; None unless both files have images of one shape there."""
     if not all(_is_image(hdus.get("SCI")) for hdus in (old, new)):
         return None
     shape = old["SCI"].shape
-    if shape != new["SCI"].shape or len(shape) < 2:
-        return None
-    for source, read_sky in ((sky.GWCS, sky.gwcs_sky), (sky.FITS, sky.fits_sky)):
-        old_sky, new_sky = read_sky(old), read_sky(new)
-        if old_sky and new_sky:
-            return sky.shift_of(old_sky, new_sky, shape, source)
-    return None
+    return sky_shift(old, new, shape) if shape == new["SCI"].shape and len(shape) > 1 else None

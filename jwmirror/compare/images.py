@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jwmirror.compare.arrays import subtract
 from jwmirror.compare.flags import FlagCounter
 from jwmirror.core.model.comparison import ImageDifference, PixelStatistics
 
@@ -40,7 +41,7 @@ def compare_images(
     if difference.old_type == difference.new_type and _have_equal_bytes(old, new):
         return None
     difference = replace(difference, pixels=math.prod(old.shape) if old.shape else 0)
-    if name.partition(",")[0].endswith("DQ"):
+    if name.partition(",")[0].endswith("DQ") and _are_integers(old, new):
         return _with_flags(difference, old, new)
     return _with_statistics(difference, old, new, errors)
 
@@ -48,6 +49,10 @@ def compare_images(
 def pixel_type(image: "ImageHDU") -> str:
     """Return numpy's name of the type of the pixels, after scaling."""
     return np.dtype(image.section.dtype).newbyteorder("=").name
+
+
+def _are_integers(*images: "ImageHDU") -> bool:
+    return all(np.dtype(image.section.dtype).kind in "iu" for image in images)
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
@@ -86,7 +91,7 @@ def _with_statistics(
     for block in _blocks(old.shape):
         old_pixels, new_pixels = (image.section[block].ravel() for image in (old, new))
         counts += _count_changes(old_pixels, new_pixels)
-        delta = _subtract(new_pixels, old_pixels)
+        delta = subtract(new_pixels, old_pixels)
         largest = max(largest, float(np.nanmax(np.abs(delta), initial=0.0)))
         sample = slice(-position % every, None, every)
         position += delta.size
@@ -112,15 +117,6 @@ def _count_changes(old: np.ndarray, new: np.ndarray) -> list[int]:
     old_nan, new_nan = np.isnan(old), np.isnan(new)
     changed = (old != new) & ~(old_nan & new_nan)
     return [int(np.count_nonzero(pixels)) for pixels in (changed, old_nan, new_nan)]
-
-
-def _subtract(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Return new - old as float64; NaN where either is not finite."""
-    if new.dtype.kind == old.dtype.kind == "i":  # exact for 64 bits, too
-        return (new.astype("i8") - old.astype("i8")).astype("f8")
-    with np.errstate(invalid="ignore"):
-        delta = new.astype("f8") - old.astype("f8")
-    return np.where(np.isfinite(delta), delta, np.nan)
 
 
 def _over_error(delta: np.ndarray, old: np.ndarray, new: np.ndarray) -> np.ndarray:

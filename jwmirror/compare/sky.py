@@ -1,6 +1,6 @@
 """Shift of the sky under the pixels of an image, in milliarcseconds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -11,14 +11,33 @@ from jwmirror.core.model.comparison import SkyShift
 
 MAS = 180 / np.pi * 3600e3  # in a radian
 GWCS, FITS = "gwcs", "FITS"
-PixelToSky = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-# from x, y (0-based pixels) to right ascension and declination (degrees)
+Sky = tuple[np.ndarray, np.ndarray]  # right ascension and declination of pixels, in degrees
 
 
-def gwcs_sky(hdus: Mapping[str, Any]) -> PixelToSky | None:
-    """Return the coordinates in the ASDF tree of an image: those that jwst itself uses.
+def sky_shift(
+    old: Mapping[str, Any], new: Mapping[str, Any], shape: tuple[int, ...]
+) -> SkyShift | None:
+    """Return the shift of centre and corners of SCI, of shape (..., y, x); None where undefined.
 
-    None if there is no tree, it has no coordinates, or they depend on a slit, slice or order, too.
+    `old` and `new` are HDUs by name. The coordinates are those of gwcs if both files have them,
+    otherwise those of FITS.
+    """
+    height, width = shape[-2:]
+    x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
+    y = np.array([(height - 1) / 2, 0, 0, height - 1, height - 1])
+    for source, sky_of in ((GWCS, _gwcs_sky), (FITS, _fits_sky)):
+        old_sky, new_sky = sky_of(old, x, y), sky_of(new, x, y)
+        if old_sky is not None and new_sky is not None:
+            return _shift(*_offsets(*old_sky, *new_sky), source)
+    return None
+
+
+def _gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
+    """Return the coordinates of pixels by the ASDF tree of an image, as jwst itself does.
+
+    None if there is no tree, it has no coordinates, they depend on a slit, slice or order, too, or
+    the installed gwcs cannot use them. They are computed while the tree is open: its arrays are
+    read when they are used.
     """
     import asdf
     import gwcs
@@ -28,34 +47,32 @@ def gwcs_sky(hdus: Mapping[str, Any]) -> PixelToSky | None:
     try:
         with asdf.open(BytesIO(content), lazy_tree=True, memmap=False) as file:
             wcs = file.tree.get("meta", {}).get("wcs")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError):
-        return None  # written by a version of gwcs or asdf that the installed one cannot read
-    if not isinstance(wcs, gwcs.WCS) or wcs.pixel_n_dim != 2:
+            if not isinstance(wcs, gwcs.WCS) or wcs.pixel_n_dim != 2:
+                return None
+            if tuple(wcs.world_axis_physical_types[:2]) != ("pos.eq.ra", "pos.eq.dec"):
+                return None
+            ra, dec = wcs(x, y, with_bounding_box=False)[:2]
+            return np.asarray(ra, "f8"), np.asarray(dec, "f8")
+    except Exception:  # of gwcs, asdf or a model, for trees that other versions of them wrote
         return None
-    if tuple(wcs.world_axis_physical_types[:2]) != ("pos.eq.ra", "pos.eq.dec"):
-        return None
-    return lambda x, y: wcs(x, y, with_bounding_box=False)[:2]
 
 
-def fits_sky(hdus: Mapping[str, Any]) -> PixelToSky | None:
-    """Return the celestial coordinates in the FITS header of SCI; None if it has none."""
+def _fits_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
+    """Return the coordinates of pixels by the FITS header of SCI; None if it has none."""
     from astropy.wcs import WCS
 
     try:
         wcs = WCS(hdus["SCI"].header, naxis=2)
+        if not wcs.has_celestial:
+            return None
+        ra, dec = wcs.all_pix2world(x, y, 0)
+        return np.asarray(ra), np.asarray(dec)
     except (ValueError, KeyError, MemoryError):
         return None
-    return (lambda x, y: wcs.all_pix2world(x, y, 0)) if wcs.has_celestial else None
 
 
-def shift_of(
-    old: PixelToSky, new: PixelToSky, shape: tuple[int, ...], source: str
-) -> SkyShift | None:
-    """Return the shift of centre and corners of an image (..., y, x); None where undefined."""
-    height, width = shape[-2:]
-    x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
-    y = np.array([(height - 1) / 2, 0, 0, height - 1, height - 1])
-    east, north = _offsets(*old(x, y), *new(x, y))
+def _shift(east: np.ndarray, north: np.ndarray, source: str) -> SkyShift | None:
+    """Return the record of the shifts (mas) of the centre and the corners, in this order."""
     if not (np.isfinite(east).all() and np.isfinite(north).all()):
         return None
     distance = np.hypot(east, north)

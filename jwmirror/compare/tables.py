@@ -1,12 +1,13 @@
 """Differences between the columns of two tables: FITS extensions or ECSV files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jwmirror.compare.arrays import is_nan, subtract
 from jwmirror.compare.reading import parse_errors
 from jwmirror.core.fits import VOLATILE
 from jwmirror.core.model import Reason
@@ -29,7 +30,7 @@ class TableContent:
 
     rows: int
     types: Mapping[str, str]
-    values: Any  # an astropy Table or FITS_rec: both give a column by its name
+    column: Callable[[str], Any]  # values of a column by its name, in an astropy class
 
 
 def compare_tables(hdu: str, old: TableContent, new: TableContent) -> TableDifference | None:
@@ -49,9 +50,16 @@ def column_order_change(hdu: str, old: TableContent, new: TableContent) -> list[
 
 
 def fits_content(hdu: "BinTableHDU") -> TableContent:
-    """Return the content of a FITS table; values are read when they are used."""
-    types = {column.name: f"{column.format} {column.unit or ''}".strip() for column in hdu.columns}
-    return TableContent(hdu.header["NAXIS2"], types, hdu.data if types else {})
+    """Return the content of a FITS table; values are read when they are used.
+
+    Further columns of one name are numbered: "FLUX no. 2".
+    """
+    types: dict[str, str] = {}
+    for number, column in enumerate(hdu.columns, start=1):
+        name = column.name if column.name not in types else f"{column.name} no. {number}"
+        types[name] = f"{column.format} {column.unit or ''}".strip()
+    numbers = {name: number for number, name in enumerate(types)}
+    return TableContent(hdu.header["NAXIS2"], types, lambda name: hdu.data.field(numbers[name]))
 
 
 def compare_ecsv(comparison: Comparison, old: Path, new: Path, filename: str) -> Comparison:
@@ -86,7 +94,7 @@ def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]
     columns = table.columns.items()
     types = {name: f"{column.dtype} {column.unit or ''}".strip() for name, column in columns}
     meta = {key: str(value) for key, value in table.meta.items() if key != "__serialized_columns__"}
-    return TableContent(len(table), types, table), meta
+    return TableContent(len(table), types, lambda name: table[name]), meta
 
 
 def _column_differences(old: TableContent, new: TableContent) -> Iterator[ColumnDifference]:
@@ -95,7 +103,7 @@ def _column_differences(old: TableContent, new: TableContent) -> Iterator[Column
         old_type, new_type = old.types.get(name, ""), new.types.get(name, "")
         differing, largest = 0, None
         if old_type and new_type and old.rows == new.rows:
-            differing, largest = _compare_values(old.values[name], new.values[name])
+            differing, largest = _compare_values(old.column(name), new.column(name))
         if old_type != new_type or differing:
             yield ColumnDifference(
                 name=name,
@@ -115,18 +123,23 @@ def _compare_values(old_column: Any, new_column: Any) -> tuple[int, float | None
     (old, old_missing), (new, new_missing) = _values(old_column), _values(new_column)
     if old.dtype == object or new.dtype == object or old.shape != new.shape:
         pairs = zip(old, new, strict=True)
-        return sum(not np.array_equal(old_cell, new_cell) for old_cell, new_cell in pairs), None
+        return sum(not _are_equal(old_cell, new_cell) for old_cell, new_cell in pairs), None
     differs = ((old != new) | (old_missing != new_missing)) & ~(old_missing & new_missing)
-    rows = differs.reshape(len(old), -1).any(axis=1) if len(old) else differs
-    count = int(np.count_nonzero(rows))
+    count = int(np.count_nonzero(differs.any(axis=tuple(range(1, differs.ndim)))))
     if not all(values.dtype.kind in "iuf" for values in (old, new)):
         return count, None
-    deltas = np.abs(new[differs].astype("f8") - old[differs].astype("f8"))
+    deltas = np.abs(subtract(new[differs], old[differs]))
     deltas = deltas[np.isfinite(deltas)]
     return count, float(deltas.max()) if len(deltas) else None
 
 
 def _values(column: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the values of a column, and where they are missing: masked, or NaN."""
-    values, missing = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
-    return values, missing | np.isnan(values) if values.dtype.kind == "f" else missing
+    values = np.asarray(np.ma.getdata(column))
+    return values, np.ma.getmaskarray(column) | is_nan(values)
+
+
+def _are_equal(old_cell: Any, new_cell: Any) -> bool:
+    """Return whether two cells, which may be arrays, are equal; NaN equals NaN."""
+    old, new = np.asarray(old_cell), np.asarray(new_cell)
+    return old.shape == new.shape and bool(np.all((old == new) | (is_nan(old) & is_nan(new))))

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import zip_longest
 from typing import Any
 
-from jwmirror.core.fits import asdf_blocks, is_volatile
+from jwmirror.core.fits import asdf_blocks, is_volatile, read_tree
 from jwmirror.core.model.comparison import TreeDifference
 
 BLOCKS = "binary blocks"
@@ -30,9 +29,7 @@ def compare_trees(old: bytes, new: bytes) -> tuple[TreeDifference, ...]:
 
 def _read_leaves(content: bytes) -> dict[tuple[str, ...], str]:
     """Return the values of an ASDF tree as text, by path."""
-    from asdf.util import load_yaml
-
-    return dict(_leaves(load_yaml(BytesIO(content), tagged=True), ()))
+    return dict(_leaves(read_tree(content), ()))
 
 
 def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
 VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
 VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
+ASDF_COLUMN = "ASDF_METADATA"  # of the table that has the tree
 ASDF_BLOCK_MAGIC = b"\xd3BLK"
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
@@ -22,14 +24,40 @@ def is_volatile(key: str, place: tuple[str, ...]) -> bool:
     return key in VOLATILE_BRANCHES or (place == ("meta",) and key in VOLATILE_META)
 
 
+def card_value(card: Any) -> Any:  # a card of astropy, which has no types
+    """Return the value of a card, and None for a card without one.
+
+    astropy's object for the latter is written differently in each process.
+    """
+    from astropy.io.fits.card import Undefined
+
+    return None if isinstance(card.value, Undefined) else card.value
+
+
 def asdf_content(hdu: Any) -> bytes | None:  # an HDU of astropy, which has no types
     """Return the ASDF file embedded in an astropy HDU; None without one.
 
-    `hdu` is of any HDU class; astropy has no type for them.
+    `hdu` is of any HDU class; astropy has no type for them. The ASDF file is the one row of a
+    table, or the bytes of an image: early versions of asdf wrote such.
     """
-    if hdu.name == "ASDF" and "ASDF_METADATA" in hdu.columns.names:
-        return bytes(hdu.data["ASDF_METADATA"].tobytes())
-    return None
+    if hdu.name != "ASDF":
+        return None
+    if (columns := getattr(hdu, "columns", None)) is not None:
+        is_tree = ASDF_COLUMN in columns.names
+        return bytes(hdu.data[ASDF_COLUMN].tobytes()) if is_tree else None
+    is_tree = hdu.header.get("BITPIX") == 8 and hdu.header.get("NAXIS") == 1
+    return bytes(hdu.data.tobytes()) if is_tree and hdu.data is not None else None
+
+
+def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML
+    """Return the tree of an ASDF file with its tags, without the arrays. ValueError if damaged."""
+    from asdf.util import load_yaml
+    from yaml import YAMLError
+
+    try:
+        return load_yaml(BytesIO(content), tagged=True)
+    except YAMLError as err:
+        raise ValueError(f"the tree in the ASDF extension is not YAML: {err}") from err
 
 
 def asdf_blocks(content: bytes) -> Iterator[bytes]:

@@ -2,13 +2,20 @@
 
 import hashlib
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import BLOCK, sha256_of
-from jwmirror.core.fits import VOLATILE, asdf_blocks, asdf_content, check_structure, is_volatile
+from jwmirror.core.fits import (
+    VOLATILE,
+    asdf_blocks,
+    asdf_content,
+    card_value,
+    check_structure,
+    is_volatile,
+    read_tree,
+)
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
 
@@ -56,7 +63,7 @@ def _fits_identity(path: Path, filename: str) -> str:
             for hdu in hdus:
                 _add(total, hdu.name, _hdu_digest(hdu, file))
             check_structure(path)
-    except (OSError, ValueError, TypeError, KeyError) as err:
+    except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as err:
         raise CalibrationError(f"{filename}: it cannot be read as FITS: {plain_text(err)}") from err
     return total.hexdigest()
 
@@ -64,7 +71,7 @@ def _fits_identity(path: Path, filename: str) -> str:
 def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
     if (content := asdf_content(hdu)) is not None:
         return _tree_digest(content)
-    if hdu.name == "HDRTAB":
+    if hdu.name == "HDRTAB" and hasattr(hdu, "columns"):
         return _table_digest(hdu)
     digest = hashlib.sha256()
     for card in _cards(hdu.header):
@@ -76,7 +83,11 @@ def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
 
 def _cards(header: Any) -> list[tuple[str, str]]:
     """Return the cards that are not volatile, in an order that does not depend on the writer."""
-    return sorted((c.keyword, repr(c.value)) for c in header.cards if c.keyword not in VOLATILE)
+    return sorted(
+        (card.keyword, repr(card_value(card)))
+        for card in header.cards
+        if card.keyword not in VOLATILE
+    )
 
 
 def _data_blocks(hdu: Any, file: BinaryIO) -> Iterator[bytes]:
@@ -108,10 +119,8 @@ def _table_digest(hdu: Any) -> str:
 
 def _tree_digest(content: bytes) -> str:
     """Return a digest of an ASDF tree (without dates and hashes) and of its binary blocks."""
-    from asdf.util import load_yaml
-
     digest = hashlib.sha256()
-    for token in _tokens(load_yaml(BytesIO(content), tagged=True), ()):
+    for token in _tokens(read_tree(content), ()):
         _add(digest, token)
     for block in asdf_blocks(content):
         _add(digest, block)

@@ -3,7 +3,9 @@
 import gzip
 import re
 from dataclasses import replace
+from io import BytesIO
 
+import asdf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -12,7 +14,7 @@ from hypothesis import strategies as some
 
 from jwmirror.compare import images
 from jwmirror.compare.versions import compare_files
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import CalibrationError, StoreError
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
     EQUAL,
@@ -330,6 +332,38 @@ def test_coordinates_in_the_asdf_extension_are_used_first(tmp_path):
     assert moved.shift.east == pytest.approx(50 * np.cos(np.radians(69.5)), rel=1e-3)
 
 
+def with_tabular_gwcs(path, ra, **meta):
+    """A file whose coordinates use an array, which ASDF reads when it is used: as MIRI's LRS."""
+    from astropy import coordinates, units
+    from astropy.modeling import models
+    from gwcs import WCS, coordinate_frames
+    from stdatamodels.jwst.datamodels import ImageModel
+
+    rows = models.Tabular1D(
+        np.arange(SHAPE[0] + 1), lookup_table=np.linspace(0, 1e-4, SHAPE[0] + 1)
+    )
+    to_sky = models.Scale(8.6e-6) & rows | models.Shift(ra) & models.Shift(-69.5)
+    pixel = coordinate_frames.Frame2D(name="detector", unit=(units.pix, units.pix))
+    sky = coordinate_frames.CelestialFrame(reference_frame=coordinates.ICRS(), name="world")
+    model = ImageModel(np.ones(SHAPE, "f4"))
+    model.meta.wcs = WCS([(pixel, to_sky), (sky, None)])
+    model.meta.filename = path.name
+    model.update(meta)
+    model.save(path)
+    return path
+
+
+def test_arrays_of_coordinates_are_read_before_their_file_is_closed(tmp_path):
+    """ASDF reads arrays when they are used; a comparison uses them in time."""
+    one = with_tabular_gwcs(tmp_path / "a.fits", 80.0)
+    moved = with_tabular_gwcs(tmp_path / "b.fits", 80.0 + 50 / 3600e3)
+
+    comparison = compare_files(one, moved)
+
+    assert comparison.shift.source == "gwcs"
+    assert comparison.shift.east == pytest.approx(50 * np.cos(np.radians(69.5)), rel=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
 def test_pixels_of_every_type_are_compared(tmp_path, kind):
     """The type, also an unsigned one, is named as numpy does, and one changed pixel is found."""
@@ -355,6 +389,58 @@ def test_images_of_other_scale_and_equal_bytes_differ(tmp_path):
     (image,) = compare_files(tmp_path / "a.fits", tmp_path / "b.fits").images
 
     assert (image.changed, image.spread.largest) == (2, 1.0)
+
+
+@pytest.mark.parametrize("one_as", ["image", "table"])
+def test_a_tree_in_an_image_is_compared_as_one_in_a_table(tmp_path, one_as):
+    """Early versions of asdf stored the tree as the pixels of an image."""
+    old = with_tree(tmp_path / "a.fits", one_as, filter="F200W")
+    new = with_tree(tmp_path / "b.fits", "image", filter="F444W")
+
+    comparison = compare_files(old, new)
+
+    assert comparison.verdict == HEADER
+    assert [(branch.name, branch.values) for branch in comparison.tree] == [("meta.filter", 1)]
+
+
+def with_tree(path, kind, **meta):
+    """A file with an ASDF extension, in an image or in a table."""
+    content = BytesIO()
+    asdf.AsdfFile({"meta": meta}).write_to(content)
+    octets = np.frombuffer(content.getvalue(), "u1")
+    column = fits.Column("ASDF_METADATA", f"{octets.size}B", array=[octets])
+    extension = (
+        fits.ImageHDU(octets, name="ASDF")
+        if kind == "image"
+        else fits.BinTableHDU.from_columns([column], name="ASDF")
+    )
+    fits.HDUList([fits.PrimaryHDU(), extension]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("hdu", ["ASDF", "HDRTAB"])
+def test_an_image_under_a_name_of_metadata_is_an_image(tmp_path, hdu):
+    """An image is compared by its pixels, whatever its name."""
+    for name, value in (("a.fits", 1.0), ("b.fits", 2.0)):
+        image = fits.ImageHDU(np.full((2, 2), value), name=hdu)
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / name)
+    paths = (tmp_path / "a.fits", tmp_path / "b.fits")
+
+    assert compare_files(*paths).verdict == PIXELS
+    assert science_identity(paths[0]) != science_identity(paths[1])
+
+
+def test_a_damaged_tree_is_an_error(tmp_path):
+    """A tree that is not YAML is an error of the comparison, and of the identity."""
+    paths = tmp_path / "a.fits", with_tree(tmp_path / "b.fits", "image", filter="F444W")
+    octets = np.frombuffer(b"#ASDF 1.0.0\n---\n{a: [\n...\n", "u1")
+    image = fits.ImageHDU(octets, name="ASDF")
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(paths[0])
+
+    with pytest.raises(StoreError, match="not YAML"):
+        compare_files(*paths)
+    with pytest.raises(CalibrationError, match="not YAML"):
+        science_identity(paths[0])
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5, 6), (7, 3), (11,), (2, 0)])

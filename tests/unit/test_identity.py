@@ -1,5 +1,7 @@
 """Science identity: equal for equal science, different for the least change of it."""
 
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -92,6 +94,40 @@ def test_the_asdf_tree_counts_without_its_dates(tmp_path):
 
     assert one == later
     assert len({one, value, block}) == 3
+
+
+def test_a_tree_in_an_image_counts_without_its_dates(tmp_path):
+    """Early versions of asdf stored the tree as the pixels of an image."""
+
+    def with_image(name: str, **meta: object) -> str:
+        content = BytesIO()
+        asdf.AsdfFile({"meta": meta}).write_to(content)
+        image = fits.ImageHDU(np.frombuffer(content.getvalue(), "u1"), name="ASDF")
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / name)
+        return science_identity(tmp_path / name)
+
+    one = with_image("a.fits", date="2026-01-01", pupil="CLEAR")
+
+    assert one == with_image("b.fits", date="2026-10-10T10", pupil="CLEAR")
+    assert one != with_image("c.fits", date="2026-01-01", pupil="CLEAN")
+
+
+def test_a_card_without_value_gives_one_identity_in_each_process(tmp_path):
+    """The identity does not contain the address of astropy's object for such a value."""
+    path = image(tmp_path / "a.fits", PUPIL=None)
+    program = (
+        "from jwmirror.pipeline.identity import science_identity as f\n"
+        "import sys; print(f(__import__('pathlib').Path(sys.argv[1])))"
+    )
+
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+
+    assert found == {science_identity(path) + "\n"}
 
 
 def test_the_table_of_blended_headers_counts_without_dates(tmp_path):
