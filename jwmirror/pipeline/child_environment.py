@@ -1,6 +1,13 @@
-"""Environment variables of processes that run jwst for us, in whichever Python."""
+"""Environment variables of this process and of those that run jwst for us, in whichever Python.
 
+The user's variables that change results are removed: the config decides, and a key does not contain
+them.
+"""
+
+import logging
 import os
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import jwmirror
@@ -8,10 +15,39 @@ import jwmirror
 ARITHMETIC = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ARITHMETIC}  # exposures run in parallel
 NO_PARS = "STPIPE_DISABLE_CRDS_STEPPARS"  # otherwise stpipe looks up parameters in CRDS again
+OURS = frozenset(  # those that crds_environment sets
+    ["CRDS_PATH", "CRDS_CONTEXT", "CRDS_SERVER_URL", "CRDS_READONLY_CACHE", "CRDS_INI_FILE"]
+)
+STEERING = ("CRDS_", "STPIPE_")  # begin variables that CRDS and stpipe read
+OF_MODELS = ("PASS_INVALID_VALUES", "STRICT_VALIDATION", "VALIDATE_ON_ASSIGNMENT")
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def remove_user_variables() -> tuple[str, ...]:
+    """Remove variables that change what CRDS, stpipe and stdatamodels do; return their names.
+
+    Only the first call in a process does so: later ones would find what jwmirror has set.
+    """
+    found = sorted({*_users(), *(os.environ.keys() & OURS)})
+    for name in found:
+        del os.environ[name]
+    if found:
+        log.info("not used: %s of your environment; the config decides", ", ".join(found))
+    return tuple(found)
+
+
+def _users() -> Iterator[str]:
+    """Yield the variables that jwmirror never sets, and that change results."""
+    for name in os.environ:
+        if (name.startswith(STEERING) and name not in OURS) or name in OF_MODELS:
+            yield name
 
 
 def child_environment() -> dict[str, str]:
-    """Return the caller's variables, with this jwmirror first on the path and one thread."""
+    """Return this process's variables, with this jwmirror first on the path and one thread."""
     root = str(Path(jwmirror.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}
+    kept = {name: os.environ[name] for name in os.environ.keys() - set(_users())}
+    return {**kept, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}

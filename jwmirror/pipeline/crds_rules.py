@@ -37,6 +37,7 @@ def crds_environment(cache: Path, context: str) -> dict[str, str]:
         "CRDS_CONTEXT": context,
         "CRDS_SERVER_URL": OFFLINE,
         "CRDS_READONLY_CACHE": "1",
+        "CRDS_INI_FILE": f"{os.devnull}/none",  # not ~/.crds.ini
     }
 
 

@@ -1,10 +1,15 @@
 """A call of the workflow: its id, its lock on the mirror, its work folder, memory of its jobs."""
 
+import os
 import threading
+from functools import cache
 
 import pytest
 
 from jwmirror.core.model import Plan, write
+from jwmirror.pipeline import child_environment
+from jwmirror.services.configure import checked_config
+from jwmirror.services.run import session
 from jwmirror.services.run.session import RUN_ID, RunSession, config_or_exit, memory_mb
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from tests.setup import records
@@ -50,6 +55,36 @@ def test_a_run_can_wait_for_another(tmp_path, capsys):
 
     assert "Waiting: " in capsys.readouterr().err
     second.end()
+
+
+def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, monkeypatch, capsys):
+    """In the process that plans, and in all that it starts; others stay."""
+    remove = cache(child_environment.remove_user_variables.__wrapped__)  # as in a new process
+    for module in (session, checked_config):
+        monkeypatch.setattr(module, "remove_user_variables", remove)
+    foreign = {"CRDS_CONTEXT": "jwst_0001.pmap", "CRDS_MODE": "remote", "STRICT_VALIDATION": "1"}
+    for name, value in ({"CRDSPATH": "stays"} | foreign).items():
+        monkeypatch.setenv(name, value)
+
+    config_or_exit({"programs": [{"program": 1345}]}, check_steps=False)
+    run = RunSession(tmp_path, wait=False)
+    run.begin()
+    run.end()
+
+    assert not foreign.keys() & os.environ.keys() and os.environ["CRDSPATH"] == "stays"
+    assert capsys.readouterr().err.startswith(f"Not used: {', '.join(foreign)} of your env")
+
+
+def test_processes_that_run_jwst_do_not_get_the_variables_of_the_user(monkeypatch):
+    """Even if they were set after the run began; what jwmirror sets for CRDS is passed on."""
+    given = {"CRDS_OBSERVATORY": "hst", "STPIPE_DISABLE_CRDS_STEPPARS": "no", "CRDS_PATH": "/ours"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    found = child_environment.child_environment()
+
+    assert (found["CRDS_PATH"], found["STPIPE_DISABLE_CRDS_STEPPARS"]) == ("/ours", "true")
+    assert "CRDS_OBSERVATORY" not in found
 
 
 def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):

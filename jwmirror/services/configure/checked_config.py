@@ -6,15 +6,18 @@ from typing import Any
 
 from jwmirror.config.load import Config, build_config, read_config
 from jwmirror.config.recipes import Checker
+from jwmirror.pipeline.child_environment import remove_user_variables
 
 
 def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
     """Return the config in a YAML file, as config.load.read_config."""
+    remove_user_variables()  # before CRDS is imported, which reads some of them
     return read_config(path, settings, _checker_of)
 
 
 def parse_checked_config(raw: Any, check_parameters: bool = True) -> Config:
     """Return the config that `raw` describes, as config.load.build_config."""
+    remove_user_variables()
     return build_config(raw, _checker_of if check_parameters else None)
 
 

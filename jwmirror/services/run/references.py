@@ -11,6 +11,7 @@ from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
+from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
@@ -86,6 +87,7 @@ def preview_references(
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
     """Return resolvers on the synced cache; set the environment that they and children need."""
+    remove_user_variables()
     os.environ.update(crds_environment(cache, references.context))
     return resolvers_of(cache, references.context, references.files, references.findings)
 

@@ -14,6 +14,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, LockedError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
+from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import parse_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
@@ -60,6 +61,12 @@ class RunSession:
             self._lock = self._locked()
         except StoreError as error:
             sys.exit(str(error))
+        if removed := remove_user_variables():
+            print(
+                f"Not used: {', '.join(removed)} of your environment; `references` in the "
+                "config says which CRDS server, context and cache are used.",
+                file=sys.stderr,
+            )
         atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
         shutil.rmtree(self.work.parent, ignore_errors=True)
 
