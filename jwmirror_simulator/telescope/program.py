@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from jwmirror_simulator.telescope.detectors import DETECTORS, PIXEL_SCALE, SUBARRAYS, Subarray
 
 EXPOSURE_EVERY = timedelta(minutes=10)
-PATTERN = 9  # dither points that every sequence announces, so that one more changes no header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +28,7 @@ class Sequence:
     filter: str
     dithers: int
     group: str  # visit group: 02, 04...
+    planned: int = 0  # points of the dither pattern, by the headers; 0: as many as dithers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Exposure:
     visit: int
     group: str  # visit group, sequence and activity: 02101
     dither: int  # from 1
-    dithers: int  # points of the dither pattern; a program may take fewer
+    dithers: int  # points of the dither pattern; a program may take fewer or more
     detector: str
     module: str  # A, B
     channel: str  # SHORT, LONG
@@ -126,7 +126,8 @@ def with_one_more_dither(program: Program, observation: int, filter_name: str) -
     def longer(sequence: Sequence) -> Sequence:
         if sequence.filter != filter_name:
             return sequence
-        return replace(sequence, dithers=sequence.dithers + 1)
+        planned = sequence.planned or sequence.dithers  # headers of the others do not change
+        return replace(sequence, dithers=sequence.dithers + 1, planned=planned)
 
     observations = tuple(
         replace(each, sequences=tuple(map(longer, each.sequences)))
@@ -157,7 +158,7 @@ def _exposure(
         visit=1,
         group=group,
         dither=dither,
-        dithers=PATTERN,
+        dithers=sequence.planned or sequence.dithers,
         detector=detector.name,
         module=detector.module,
         channel=detector.channel,
