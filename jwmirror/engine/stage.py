@@ -134,16 +134,22 @@ def _call(
 
 
 def check_products(derivation: Derivation, made: list[Path]) -> dict[str, Metadata]:
-    """Return the metadata of each FITS product.
+    """Return the metadata of each FITS file that jwst's data models wrote.
+
+    Other FITS files (saved by a step as it is, or written by a hook) belong to the result, too.
 
     Raises:
-        CalibrationError: there are no products, or some were made with other references.
+        CalibrationError: there are no products, a product is not a file of jwst's data models, or
+            some were made with other references.
     """
     if not made:
         raise CalibrationError(
             f"{derivation.pipeline} ended without an error, but made no file; its log says why."
         )
-    products = {path.name: _metadata(path) for path in made if path.suffix == ".fits"}
+    contents = {path.name: _metadata(path) for path in made if path.suffix == ".fits"}
+    products = {name: metadata for name, metadata in contents.items() if metadata is not None}
+    others = [name for name in contents if name not in products]
+    _check_models(derivation, products, [name for name in contents if name not in products])
     for name, metadata in products.items():
         wrong = sorted(_other_references(derivation, metadata, made[0].parent))
         if wrong:
@@ -154,11 +160,32 @@ def check_products(derivation: Derivation, made: list[Path]) -> dict[str, Metada
     return products
 
 
-def _metadata(path: Path) -> Metadata:
-    """Return the flat metadata of a file: {"meta.ref_file.flat.name": "crds://...", ...}."""
+def _check_models(
+    derivation: Derivation, products: Mapping[str, Metadata], others: list[str]
+) -> None:
+    """Raise CalibrationError if a product, or everything, is not a file of jwst's data models."""
+    wrong = [name for name in others if registry.is_product(name)]
+    if others and not products:
+        wrong = others
+    if wrong:
+        raise CalibrationError(
+            f"{derivation.pipeline}: {', '.join(wrong)}: expected a file of jwst's data models, "
+            "found one without ASDF extension or DATAMODL; nothing was stored; does a hook "
+            "replace the product? A hook may write further files, under other suffixes."
+        )
+
+
+def _metadata(path: Path) -> Metadata | None:
+    """Return the flat metadata of a file: {"meta.ref_file.flat.name": "crds://...", ...}.
+
+    None if jwst's data models did not write it: it has no ASDF extension, or names no model.
+    """
+    from astropy.io import fits
     from stdatamodels.jwst.datamodels.util import read_metadata
 
-    return read_metadata(str(path), flatten=True)
+    with fits.open(path, memmap=False) as hdus:
+        is_model = "ASDF" in hdus and "DATAMODL" in hdus[0].header
+    return read_metadata(str(path), flatten=True) if is_model else None
 
 
 def _other_references(
@@ -189,7 +216,8 @@ def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
 def _metadata_of_inputs(derivation: Derivation, folder: Path) -> list[Metadata]:
     """Return the metadata of the inputs that an earlier stage made."""
     paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
-    return [_metadata(path) for path in paths if path.exists() and derivation.stage > 1]
+    contents = [_metadata(path) for path in paths if path.exists() and derivation.stage > 1]
+    return [metadata for metadata in contents if metadata is not None]
 
 
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:

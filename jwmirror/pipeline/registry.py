@@ -34,6 +34,13 @@ BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
     **dict.fromkeys(DARKS.split(), ("dark",)),
 }
 STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # suffixes
+# suffixes of what jwst's pipelines are run for, always written by its data models; steps may save
+# other files as they are. Source: "Data product types" of jwst's documentation
+PRODUCT_SUFFIXES = (
+    "cal calints bsub bsubints crf crfints i2d s2d s3d x1d x1dints c1d segm psfstack psfalign "
+    "psfsub ami-oi amimulti-oi aminorm-oi"
+)
+PRODUCTS = STAGE_1_MAKES.union(PRODUCT_SUFFIXES.split())
 COMBINED = re.compile(r"jw\d{5}-[oacrs]\d{3,4}_")  # begins the names of products of stage 3
 TIME_SERIES = ("tso-", "tso3")  # begin the asn_types whose members keep their integrations
 SUFFIX = {"dark": {"suffix": "dark"}}  # of MAST's product, if it is not the default of the class
@@ -51,6 +58,11 @@ def stage_that_makes(filename: str) -> int:
     if COMBINED.match(filename):
         return 3
     return 1 if filename.rpartition("_")[2].partition(".")[0] in STAGE_1_MAKES else 2
+
+
+def is_product(filename: str) -> bool:
+    """Return whether a file is a product of a pipeline by its name, not saved beside it."""
+    return filename.rpartition("_")[2].partition(".")[0] in PRODUCTS
 
 
 def idle_steps(pipeline: str, instrument: str) -> frozenset[str]:

@@ -37,8 +37,13 @@ from tests.setup.plans import chains
 
 
 def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
-    """Stages 1 to 3 as the recipe says, one job each; a second time nothing is computed."""
-    recipe = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
+    """Stages 1 to 3 as the recipe says, one job each; a second time nothing is computed.
+
+    Catalogues that a step writes as FITS, without ASDF, belong to the result.
+    """
+    catalogues = {"tweakreg": {"save_catalogs": True, "catalog_format": "fits"}}
+    steps = {"source_catalog": {"snr_threshold": 9}, **catalogues}
+    recipe = replace(DEEP, parameters={"image3": steps})
     exposures = folder.plan(recipe)
     first = folder.calibrate(exposures)
     builder = folder.builder(available_files(folder.entries, first.results))
@@ -52,6 +57,7 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     assert len(first.computed) == 4
     made = files_of(folder, second)
     assert {f"{MOSAIC}_i2d.fits", f"{MOSAIC}_cat.ecsv", f"{MOSAIC}_segm.fits"} <= set(made)
+    assert sum(name.endswith("_cal_cat.fits") for name in made) == 2
     assert len(Table.read(made[f"{MOSAIC}_cat.ecsv"], format="ascii.ecsv")) > 20
     assert fits.getval(made[f"{MOSAIC}_i2d.fits"], "S_TWKREG") == "COMPLETE"
     assert again.computed == ()
@@ -131,6 +137,37 @@ def test_other_references_than_in_the_key_are_found(folder, tmp_path):
 
     with pytest.raises(CalibrationError, match=r"flat: expected jwst_nircam_flat_\d+.*_9999"):
         check_products(image2, [tmp_path / "x_cal.fits"])
+
+
+def made_by(tmp_path, **files):
+    """Return files of image2: `model` by jwst's data models, `table` as astropy writes one."""
+    from stdatamodels.jwst import datamodels
+
+    paths = [tmp_path / f"x_{suffix}.fits" for suffix in files]
+    for path, kind in zip(paths, files.values(), strict=True):
+        if kind == "model":
+            datamodels.ImageModel((4, 4)).save(path)
+        else:
+            Table({"column": [1.0]}).write(path)
+    return paths
+
+
+def test_a_file_beside_the_product_needs_no_asdf(tmp_path):
+    """A step or a hook may write further FITS files; metadata is that of the product."""
+    made = made_by(tmp_path, cal="model", interpolatedflat="table", qa="table")
+
+    products = check_products(records.derivation("image2"), made)
+
+    assert products.keys() == {"x_cal.fits"}
+
+
+@pytest.mark.parametrize("files", [{"cal": "table", "i2d": "model"}, {"qa": "table"}])
+def test_a_product_without_asdf_is_refused(tmp_path, files):
+    """What the pipeline is run for must be a file of jwst's data models."""
+    made = made_by(tmp_path, **files)
+
+    with pytest.raises(CalibrationError, match=f"x_{next(iter(files))}.fits: expected a file of"):
+        check_products(records.derivation("image2"), made)
 
 
 def flip_silently(path):
