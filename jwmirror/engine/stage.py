@@ -148,7 +148,6 @@ def check_products(derivation: Derivation, made: list[Path]) -> dict[str, Metada
         )
     contents = {path.name: _metadata(path) for path in made if path.suffix == ".fits"}
     products = {name: metadata for name, metadata in contents.items() if metadata is not None}
-    others = [name for name in contents if name not in products]
     _check_models(derivation, products, [name for name in contents if name not in products])
     for name, metadata in products.items():
         wrong = sorted(_other_references(derivation, metadata, made[0].parent))
