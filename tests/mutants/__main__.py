@@ -7,11 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.mutants.runner import SURVIVED, Mutation, run, unmutated
+from tests.mutants.runner import SURVIVED, Mutation, run, without_mutation
 from tests.mutants.sampling import Candidate, candidates, critical_modules, equivalents
 from tests.mutants.table import Row, read_table
-
-TABLE_LIMIT_S = 300.0  # for the named tests of one mutation of the table
 
 
 def main() -> None:
@@ -36,17 +34,22 @@ def main() -> None:
 def _run_table(rows: Sequence[Row], folder: Path, jobs: int) -> None:
     """Run the mutations of the table; end with an error if one survives."""
     named = sorted({test for row in rows for test in row.tests})
-    seconds = unmutated(named, folder)
-    print(f"{len(named)} tests pass without a mutation ({seconds:.0f} s)")
+    _check_sound([without_mutation("__init__.py", named)], folder, jobs)
     survivors = []
-    for mutation, outcome, seconds in run(
-        [row.mutation() for row in rows], folder, jobs, lambda _: TABLE_LIMIT_S
-    ):
+    for mutation, outcome, seconds in run([row.mutation() for row in rows], folder, jobs):
         print(f"{outcome:9} {seconds:5.1f} s  {mutation.name}", flush=True)
         survivors += [mutation.name] if outcome == SURVIVED else []
     print(f"{len(rows) - len(survivors)} of {len(rows)} mutations were killed")
     if survivors:
         raise SystemExit("No test notices:\n" + "\n".join(survivors))
+
+
+def _check_sound(unmutated: Sequence[Mutation], folder: Path, jobs: int) -> None:
+    """End with an error unless these tests pass without a mutation."""
+    for mutation, outcome, seconds in run(unmutated, folder, jobs):
+        if outcome != SURVIVED:
+            raise SystemExit(f"Tests fail: {mutation.name}: {' '.join(mutation.tests)}")
+        print(f"{len(mutation.tests)} tests or files pass ({seconds:.0f} s): {mutation.name}")
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Candidate]:
@@ -63,22 +66,24 @@ def _chosen(arguments: argparse.Namespace) -> list[Candidate]:
 def _run_sample(chosen: Sequence[Candidate], folder: Path, jobs: int) -> None:
     """Run random mutations, and print which survive."""
     tests, equivalent = critical_modules(), equivalents()
-    limits = {}
-    for file in dict.fromkeys(candidate.file for candidate in chosen):
-        limits[file] = 60 + 4 * unmutated(tests[file], folder)
-    mutations = [Mutation(c.file, c.text, tuple(tests[c.file]), str(c)) for c in chosen]
     by_name = {str(candidate): candidate for candidate in chosen}
-    survivors = accepted = 0
-    for mutation, outcome, seconds in run(mutations, folder, jobs, lambda m: limits[m.file]):
+    mutations = [Mutation(c.file, c.text, tuple(tests[c.file]), str(c)) for c in chosen]
+    survivors: list[Candidate] = []
+    named = 0
+    for mutation, outcome, seconds in run(mutations, folder, jobs):
         candidate = by_name[mutation.name]
-        why = equivalent.get((candidate.file, candidate.before, candidate.after), "")
         if outcome == SURVIVED:
-            survivors, accepted = survivors + 1, accepted + bool(why)
-            outcome = f"equivalent: {why}" if why else outcome
+            survivors.append(candidate)
+            why = equivalent.get((candidate.file, candidate.before, candidate.after), "")
+            named += bool(why)
+            outcome = f"equivalent ({why})" if why else outcome
         print(f"{outcome:9} {seconds:5.1f} s  {mutation.name}", flush=True)
-    killed = len(chosen) - survivors
+    # Tests that a mutation survived pass; the others must pass without one.
+    files = {candidate.file for candidate in chosen} - {candidate.file for candidate in survivors}
+    _check_sound([without_mutation(file, tests[file]) for file in sorted(files)], folder, jobs)
+    killed = len(chosen) - len(survivors)
     print(f"{killed} of {len(chosen)} killed ({killed / len(chosen):.1%}); ", end="")
-    print(f"of {survivors} survivors {accepted} are named in equivalents.yaml")
+    print(f"of {len(survivors)} survivors {named} are named in equivalents.yaml")
 
 
 if __name__ == "__main__":

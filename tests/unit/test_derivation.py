@@ -6,7 +6,14 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, ResultFile
-from jwmirror.pipeline.derivation import bind, differences, engine_versions, key_of
+from jwmirror.pipeline.derivation import (
+    bind,
+    differences,
+    engine_versions,
+    is_bound,
+    key_of,
+    result_of,
+)
 from tests.setup import records
 
 RATE = ResultFile(filename="x_rate.fits", sha256="5a" * 32, size=10, identity="1d" * 32)
@@ -40,6 +47,17 @@ def test_where_the_bytes_are_does_not_enter_the_key():
     [
         ({"engine": {**example().engine, "jwst": "3.0.1"}}, "version of jwst: 3.0.0 -> 3.0.1"),
         ({"inputs": example().inputs[::-1]}, "order of the inputs"),
+        (
+            {"inputs": (replace(example().inputs[0], role="background"), example().inputs[1])},
+            "role of x_uncal.fits: science -> background",
+        ),
+        (
+            {"inputs": (replace(example().inputs[0], identity="a2"), example().inputs[1])},
+            "content of x_uncal.fits: aa -> a2",
+        ),
+        ({"pipeline": "image2"}, "image2: pipeline: detector1 -> image2"),
+        ({"hooks": ()}, "hook fix.py: ee -> -"),
+        ({"references": {"dark": ("dark_1.fits", "11")}}, "reference ipc: N/A -> -"),
         ({"inputs": example().inputs[:1]}, "input y_uncal.fits: science -> -"),
         ({"references": {**example().references, "dark": ("dark_2.fits", "22")}}, "dark_2.fits"),
         ({"references": {**example().references, "dark": ("dark_1.fits", "22")}}, "(22)"),
@@ -69,6 +87,62 @@ def test_a_changed_parameter_is_told_by_its_full_name():
 def test_equal_derivations_do_not_differ():
     """No difference, no reason."""
     assert differences(example(), example()) == ()
+
+
+def test_an_input_that_is_not_made_yet_does_not_differ():
+    """Known beside unknown: the other input, which is known on both sides, does."""
+    first, second = example().inputs
+    new = example(inputs=(replace(first, identity=""), replace(second, identity="c2")))
+
+    told = [str(reason) for reason in differences(example(), new)]
+
+    assert told == ["detector1: content of y_uncal.fits: cc -> c2"]
+
+
+@pytest.mark.parametrize(("name", "cause"), [("x_uncal.fits", ""), ("x_cal.fits", "inputs")])
+def test_changed_content_of_a_result_is_a_change_of_inputs(name, cause):
+    """That of a raw exposure is a change by itself."""
+    old, new = (example(inputs=(Input(name=name, role="science", identity=i),)) for i in ("a", "b"))
+
+    (reason,) = differences(old, new)
+
+    assert (reason.cause, reason.stage) == (cause, "detector1")
+
+
+def test_a_reference_that_changed_under_its_name_is_told_with_its_content():
+    """One beside it that has another name is told by its name."""
+    old = example(references={"dark": ("d.fits", "1" * 40), "flat": ("f1.fits", "3" * 40)})
+    new = example(references={"dark": ("d.fits", "2" * 40), "flat": ("f2.fits", "4" * 40)})
+
+    told = [str(reason) for reason in differences(old, new)]
+
+    assert told == [
+        "detector1: reference dark: d.fits (11111111) -> d.fits (22222222)",
+        "detector1: reference flat: f1.fits -> f2.fits",
+    ]
+
+
+def test_only_one_of_two_inputs_is_unknown():
+    """A derivation is bound when the content of every input is known."""
+    first, second = example().inputs
+
+    assert is_bound(example())
+    assert not is_bound(example(inputs=(first, replace(second, identity=""))))
+
+
+def test_binding_keeps_what_is_known_and_a_result_has_its_key():
+    """A known input is not taken from files of the same name."""
+    known = Input(name=RATE.filename, role="background", identity="known", sha256="5b")
+    unknown = Input(name=RATE.filename, role="science")
+
+    bound = bind(example(inputs=(known, unknown)), [RATE])
+    result = result_of("deep", 1345, "o001", bound, (RATE,))
+
+    assert [item.identity for item in bound.inputs] == ["known", RATE.identity]
+    assert (result.key, result.pipeline, result.product) == (key_of(bound), "detector1", "x")
+    assert (result.recipe, result.program, result.observation, result.files) == (
+        "deep", 1345, "o001", (RATE,),
+    )  # fmt: skip
 
 
 def test_an_unbound_derivation_has_no_key():

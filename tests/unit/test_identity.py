@@ -11,7 +11,9 @@ import pytest
 from astropy.io import fits
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.pipeline.identity import science_identity
+from jwmirror.core.files import sha256_of
+from jwmirror.pipeline.identity import downloaded_version, science_identity
+from tests.setup import records
 
 ECSV = """# %ECSV 1.0
 # ---
@@ -41,6 +43,17 @@ def test_dates_checksums_and_names_do_not_count(tmp_path):
     other = image(tmp_path / "b.fits", DATE="2026-02-02", FILENAME="b.fits", CHECKSUM="x")
 
     assert science_identity(one) == science_identity(other)
+
+
+@pytest.mark.parametrize("place", [0, 300_000, 699_999])
+def test_every_pixel_of_a_large_image_counts(tmp_path, place):
+    """Also beyond the first MiB, which is read as one block."""
+    pixels = np.zeros(700_000, "f4")
+    fits.PrimaryHDU(pixels).writeto(tmp_path / "a.fits")
+    pixels[place] = 1
+    fits.PrimaryHDU(pixels).writeto(tmp_path / "b.fits")
+
+    assert science_identity(tmp_path / "a.fits") != science_identity(tmp_path / "b.fits")
 
 
 def test_order_of_cards_does_not_count(tmp_path):
@@ -163,6 +176,86 @@ def test_a_catalogue_counts_by_its_values(tmp_path):
 
     assert a == b
     assert len({a, c, d}) == 3
+
+
+WRAPPED = """# %ECSV 1.0
+# ---
+# datatype:
+# - name: label
+#   datatype: int64
+# - {name: flux, unit: Jy,
+#   datatype: float64}
+# - {name: area, unit: pix, datatype: float64}
+# meta: !!omap
+# - {date: '2026-01-01'}
+# schema: astropy-2.0
+label flux area
+1 0.5 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("pix", "arcsec"), ("float64}", "float32}"), ("int64", "int32"), ("Jy", "mJy")]
+)
+def test_columns_after_a_wrapped_definition_count(tmp_path, old, new):
+    """A writer may break the definition of a column into several lines."""
+    for name, text in (("a", WRAPPED), ("b", WRAPPED.replace(old, new, 1))):
+        (tmp_path / f"{name}.ecsv").write_text(text)
+
+    assert science_identity(tmp_path / "a.ecsv") != science_identity(tmp_path / "b.ecsv")
+
+
+def test_other_files_count_by_their_bytes(tmp_path):
+    """An association has no science of its own."""
+    (tmp_path / "a_asn.json").write_text("{}")
+
+    assert science_identity(tmp_path / "a_asn.json") == sha256_of(tmp_path / "a_asn.json")
+
+
+def test_a_table_of_blended_headers_counts_by_name_unit_and_order(tmp_path):
+    """The same values under another name or unit are other science."""
+
+    def identity(number: int, *columns: fits.Column) -> str:
+        table = fits.BinTableHDU.from_columns(columns, name="HDRTAB")
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / f"{number}.fits")
+        return science_identity(tmp_path / f"{number}.fits")
+
+    ones, twos = np.ones(2, "f4"), np.full(2, 2, "f4")
+    tables = [
+        [fits.Column("A", "E", array=ones, unit="s")],
+        [fits.Column("B", "E", array=ones, unit="s")],
+        [fits.Column("A", "E", array=ones, unit="ms")],
+        [fits.Column("A", "D", array=ones, unit="s")],
+        [fits.Column("A", "E", array=twos, unit="s")],
+        [fits.Column("A", "E", array=ones), fits.Column("B", "E", array=twos)],
+        [fits.Column("A", "E", array=twos), fits.Column("B", "E", array=ones)],
+    ]
+
+    assert len({identity(n, *columns) for n, columns in enumerate(tables)}) == len(tables)
+
+
+@pytest.mark.parametrize(
+    ("filename", "has_identity"),
+    [("x_uncal.fits", True), ("x_rate.fits", False), ("x_uncal.jpg", False)],
+)
+def test_only_raw_exposures_are_described_when_they_arrive(tmp_path, filename, has_identity):
+    """An identity, or the reason why it has none; others are described when a recipe needs them."""
+    suffix = filename.partition("_")[2].partition(".")[0]
+    path = image(tmp_path / "object")
+
+    version = downloaded_version(records.product(filename, suffix=suffix), path, "5a", 10)
+
+    assert (version.sha256, version.size) == ("5a", 10)
+    assert bool(version.identity) is has_identity
+
+
+def test_a_raw_exposure_that_cannot_be_read_says_why(tmp_path):
+    """It is kept, and refused when it would be calibrated."""
+    (tmp_path / "object").write_bytes(b"no FITS")
+
+    version = downloaded_version(records.product("x_uncal.fits"), tmp_path / "object", "5a", 7)
+
+    assert version.identity == "" and "x_uncal.fits" in version.refusal
 
 
 def test_a_stored_object_is_read_by_the_name_it_had(tmp_path):

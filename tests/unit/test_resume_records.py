@@ -1,0 +1,215 @@
+"""Records of unfinished downloads: of the same version, of a known end, under a strong ETag."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from jwmirror.net.download import download
+from jwmirror.net.http import HttpClient
+from jwmirror.net.request import DownloadRequest
+from jwmirror.net.resume_record import (
+    ResumeRecord,
+    is_strong,
+    read_record,
+    record_path,
+    remove_partial,
+    resume_key,
+    write_record,
+)
+from tests.setup.file_server import (  # noqa: F401
+    HASTY,
+    FileServer,
+    body,
+    file_server,
+    small_image,
+)
+from tests.setup.records import RATE, product
+
+RECORD = ResumeRecord(version="v1", etag='"e1"', size=10)
+EAGER = replace(HASTY, bodies=1, keep_from=1)  # everything is worth resuming
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    """An unfinished file of four bytes, with its record."""
+    part = tmp_path / "key.part"
+    part.write_bytes(b"half")
+    write_record(part, RECORD)
+    return part
+
+
+@pytest.mark.parametrize("size", [10, None])
+def test_a_record_of_the_same_version_is_used(part, size):
+    """Whether or not the listing has a size."""
+    assert read_record(part, "v1", size) == RECORD
+
+
+@pytest.mark.parametrize(("version", "size"), [("v2", 10), ("", 10), ("v1", 11), ("v1", 9)])
+def test_a_record_of_another_version_or_size_is_not_used(part, version, size):
+    """The bytes on disk would be the beginning of another file."""
+    assert read_record(part, version, size) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"0123456789", b"0123456789+"])
+def test_a_file_that_is_empty_or_has_no_missing_end_is_not_resumed(part, data):
+    """There is nothing to ask for, or nothing to add to."""
+    part.write_bytes(data)
+
+    assert read_record(part, "v1", 10) is None
+
+
+@pytest.mark.parametrize("etag", ['W/"e1"', "e1", '""', '"e1', 'e1"'])
+def test_a_weak_or_malformed_etag_promises_nothing(part, etag):
+    """Only a strong ETag promises equal bytes."""
+    write_record(part, replace(RECORD, etag=etag))
+
+    assert not is_strong(etag)
+    assert read_record(part, "v1", 10) is None
+
+
+def test_no_etag_is_not_strong():
+    """A server without ETags cannot be asked for the rest."""
+    assert not is_strong(None)
+    assert is_strong('"e"')
+
+
+@pytest.mark.parametrize("damage", ["no record", "torn record", "no file"])
+def test_a_record_in_doubt_is_none(part, damage):
+    """After a power cut anything may be missing."""
+    if damage == "no file":
+        part.unlink()
+    elif damage == "no record":
+        record_path(part).unlink()
+    else:
+        record_path(part).write_bytes(b'{"version": "v1"')
+
+    assert read_record(part, "v1", 10) is None
+
+
+def test_a_removed_file_leaves_no_record(part):
+    """The next request starts at the first byte."""
+    remove_partial(part)
+    remove_partial(part)
+
+    assert list(part.parent.iterdir()) == []
+
+
+def test_an_unfinished_file_is_named_by_product_and_version():
+    """Two products, and two versions of one, never share it; without a checksum there is none."""
+    one = product(RATE, checksum="a" * 32)
+    others = [
+        structs.replace(one, checksum="b" * 32),
+        structs.replace(one, uri="mast:JWST/product/other.fits"),
+    ]
+
+    keys = {resume_key(each) for each in (one, *others)}
+
+    assert len(keys) == 3 and all(key and len(key) == 32 for key in keys)
+    assert resume_key(product(RATE)) is None
+
+
+def cut(server: FileServer, folder: Path, image: bytes, **headers: str) -> DownloadRequest:
+    """A download that was cut after 5,000 bytes; what was left is in the folder."""
+    length = {"Content_Length": str(len(image)), "ETag": '"v1"', **headers}
+    server.put(RATE, body(image[:5000], **length))
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+    with pytest.raises(Exception, match="cut 1 times"):
+        download(HttpClient(1, EAGER), request, folder)
+    server.requests.clear()
+    return request
+
+
+def test_only_a_strong_etag_makes_a_cut_file_worth_keeping(server, tmp_path, image):
+    """With a weak one, the rest might be of other bytes."""
+    for name, etag in (("strong", '"v1"'), ("weak", 'W/"v1"')):
+        (tmp_path / name).mkdir()
+        cut(server, tmp_path / name, image, ETag=etag)
+
+    assert sorted(path.suffix for path in (tmp_path / "strong").iterdir()) == [".kept", ".part"]
+    assert list((tmp_path / "weak").iterdir()) == []
+
+
+def test_a_small_file_and_one_of_another_size_are_not_kept(server, tmp_path, image):
+    """To fetch a small file again costs less than to resume it."""
+    for name, timeouts, changes in (
+        ("small", replace(EAGER, keep_from=1 << 20), {}),
+        ("other", EAGER, {"size": len(image) + 1}),
+        ("keyless", EAGER, {"key": None}),
+    ):
+        (tmp_path / name).mkdir()
+        server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag='"v1"'))
+        request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+        with pytest.raises(Exception, match="cut 1 times"):
+            download(HttpClient(1, timeouts), replace(request, **changes), tmp_path / name)
+
+        assert list((tmp_path / name).iterdir()) == [], name
+
+
+RESTS = {
+    "right": ({}, True),
+    "another range": ({"Content_Range": "bytes 4999-{last}/{size}"}, False),
+    "another size": ({"Content_Range": "bytes 5000-{last}/99999"}, False),
+    "another version": ({"ETag": '"v2"'}, False),
+    "no version": ({"ETag": ""}, False),
+    "compressed": ({"Content_Encoding": "gzip"}, False),
+    "plain": ({"Content_Encoding": "identity"}, True),
+}
+
+
+@pytest.mark.parametrize("case", RESTS)
+def test_the_rest_is_taken_only_if_it_is_the_rest_of_this_file(server, tmp_path, image, case):
+    """Range, size, version and encoding must fit; else the whole file is asked for."""
+    changes, is_resumed = RESTS[case]
+    request = cut(server, tmp_path, image)
+    facts = {"last": len(image) - 1, "size": len(image)}
+    headers = {"Content_Range": "bytes 5000-{last}/{size}", "ETag": '"v1"', **changes}
+    headers = {name: value.format(**facts) for name, value in headers.items()}
+    server.put(RATE, body(image[5000:], status=206, **headers), body(image))
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert (file.resumed, len(server.requests)) == (is_resumed, 1 if is_resumed else 2)
+    assert file.path.read_bytes() == image
+    assert file.announced == str(len(image))
+
+
+def test_a_resumed_file_with_wrong_bytes_is_fetched_whole(server, tmp_path, image):
+    """What was on disk may be at fault, so it is not yet a rejected file."""
+    request = cut(server, tmp_path, image)
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(b"x" * 5000)
+    range_ = f"bytes 5000-{len(image) - 1}/{len(image)}"
+    rest = body(image[5000:], status=206, Content_Range=range_, ETag='"v1"')
+    server.put(RATE, rest, body(image))
+
+    file = download(HttpClient(1, replace(EAGER, bodies=2)), request, tmp_path / ".")
+
+    assert file.path.read_bytes() == image
+    assert not file.resumed
+    assert ["Range" in headers for _, headers in server.requests] == [True, False]
+
+
+def test_the_bytes_of_a_file_are_counted_once(server, tmp_path, image):
+    """Resumed or whole, their sum is its size."""
+    request, counts = cut(server, tmp_path, image), []
+    range_ = f"bytes 5000-{len(image) - 1}/{len(image)}"
+    server.put(RATE, body(image[5000:], status=206, Content_Range=range_, ETag='"v1"'))
+
+    download(HttpClient(1, EAGER), request, tmp_path, on_bytes=counts.append)
+
+    assert sum(counts) == len(image)
+
+
+def test_refused_rests_leave_no_connection_open(server, tmp_path, image):
+    """The one connection of a client is free again for the whole file."""
+    request, client = cut(server, tmp_path, image), HttpClient(1, EAGER)
+    server.put(RATE, body(b"x" * 9, status=206, Content_Range="bytes 0-8/9"), body(image))
+
+    file = download(client, request, tmp_path)
+
+    assert file.path.read_bytes() == image
+    (pool,) = client._pools.values()
+    (connections,) = (pool.pools[key] for key in pool.pools.keys())  # noqa: SIM118
+    assert connections.num_connections <= 2 and connections.pool.qsize() == 1
