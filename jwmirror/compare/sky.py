@@ -25,14 +25,14 @@ def sky_shift(
     height, width = shape[-2:]
     x = np.array([(width - 1) / 2, 0, width - 1, 0, width - 1])
     y = np.array([(height - 1) / 2, 0, 0, height - 1, height - 1])
-    for source, sky_of in ((GWCS, _gwcs_sky), (FITS, _fits_sky)):
+    for source, sky_of in ((GWCS, gwcs_sky), (FITS, _fits_sky)):
         old_sky, new_sky = sky_of(old, x, y), sky_of(new, x, y)
         if old_sky is not None and new_sky is not None:
             return _shift(*_offsets(*old_sky, *new_sky), source)
     return None
 
 
-def _gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
+def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | None:
     """Return the coordinates of pixels by the ASDF tree of an image, as jwst itself does.
 
     None if there is no tree, it has no coordinates, they depend on a slit, slice or order, too, or

@@ -11,15 +11,14 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
-from jwmirror.core.model.quality import Fallback, Measurements
+from jwmirror.core.model.quality import Measurements
+from jwmirror.engine.measuring import StageObserver
 from jwmirror.pipeline import associations, ramps, registry
 from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.identity import science_identity
-from jwmirror.pipeline.measure.fallbacks import fallbacks_recorded
-from jwmirror.pipeline.measure.files import file_quantities
-from jwmirror.pipeline.measure.steps import Metadata, notable_states, step_states
+from jwmirror.pipeline.measure.steps import Metadata
 from jwmirror.pipeline.usercode import between, files, hooks
 
 MADE = (".fits", ".ecsv")  # what a stage's result consists of
@@ -54,16 +53,18 @@ def run_stage(
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))
     started = time.monotonic()
-    with fallbacks_recorded() as recorder:
-        wanted = _call(derivation.pipeline, parameters, argument, ramp_mode)
+    observer = StageObserver()
+    with observer.listening():
+        _call(derivation.pipeline, parameters, argument, ramp_mode, observer)
     _check_engine(derivation)
     _check_own(derivation, base)
     log.info("%s took %.1f s", derivation.pipeline, time.monotonic() - started)
     made = sorted(path for path in folder.iterdir() if path not in present)
     made = [path for path in made if is_result(path.name, derivation)]
-    metadata = check_products(derivation, made)
+    products = check_products(derivation, made)
+    inputs = _metadata_of_inputs(derivation, folder)
     outputs = tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
-    return outputs, _measure(derivation, made, metadata, wanted, recorder.fallbacks)
+    return outputs, observer.measure(derivation, made, list(products.values()), inputs)
 
 
 def is_result(filename: str, derivation: Derivation) -> bool:
@@ -103,9 +104,12 @@ def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
 
 
 def _call(
-    name: str, parameters: Mapping[str, Any], argument: str, ramp_mode: str
-) -> frozenset[str]:
-    """Call a pipeline; return the steps that neither the parameters nor the mode switched off."""
+    name: str,
+    parameters: Mapping[str, Any],
+    argument: str,
+    ramp_mode: str,
+    observer: StageObserver,
+) -> None:
     pipeline = registry.pipeline_class(name)
     if ramp_mode == ramps.KEEP:
         parameters = {**parameters, ramps.SAVE: True}
@@ -118,16 +122,7 @@ def _call(
     steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
     for step in pipeline.step_defs:
         steps.setdefault(step, {})
-    wanted: set[str] = set()
-
-    def process(self: Any, *inputs: Any) -> Any:
-        result = pipeline.process(self, *inputs)
-        wanted.update(step for step in self.step_defs if not getattr(self, step).skip)
-        return result
-
-    observed = registry.with_process(pipeline, process)
-    observed.call(argument, steps=steps, save_results=True, **own)
-    return frozenset(wanted)
+    observer.observed(pipeline).call(argument, steps=steps, save_results=True, **own)
 
 
 # ---- comparison of the products with the key ---------------------------------------------------
@@ -227,26 +222,3 @@ def _allowed(derivation: Derivation) -> dict[str, set[str]]:
         if value and parameter.endswith(files.OVERRIDE + reftype):
             names.setdefault(reftype, set()).add(value)
     return names
-
-
-# ---- measurements ------------------------------------------------------------------------------
-
-
-def _measure(
-    derivation: Derivation,
-    made: list[Path],
-    products: Mapping[str, Metadata],
-    wanted: frozenset[str],
-    fallbacks: tuple[Fallback, ...],
-) -> Measurements:
-    """Return what is known of the quality of a result: states, fallbacks and quantities."""
-    inputs = _metadata_of_inputs(derivation, made[0].parent)
-    states = step_states(derivation.pipeline, list(products.values()), inputs)
-    first: Metadata = next(iter(products.values()), {})
-    return Measurements(
-        instrument=str(first.get("meta.instrument.name", "")),
-        exp_type=str(first.get("meta.exposure.type", "")),
-        steps=notable_states(derivation, states, wanted, first),
-        fallbacks=fallbacks,
-        files={path.name: file_quantities(path) for path in made},
-    )

@@ -275,13 +275,13 @@ def plain_message(message: str) -> str:
 
 
 @contextmanager
-def fallbacks_recorded() -> Iterator[FallbackRecorder]:
-    """Record the fallbacks of the pipelines that run in this process meanwhile."""
-    recorder = FallbackRecorder()
-    for name in LOGGERS:
-        logging.getLogger(name).addHandler(recorder)
+def listening(*recorders: logging.Handler) -> Iterator[None]:
+    """Pass what the pipelines log in this process meanwhile to recorders."""
+    pairs = [(logging.getLogger(name), recorder) for name in LOGGERS for recorder in recorders]
+    for logger, recorder in pairs:
+        logger.addHandler(recorder)
     try:
-        yield recorder
+        yield
     finally:
-        for name in LOGGERS:
-            logging.getLogger(name).removeHandler(recorder)
+        for logger, recorder in pairs:
+            logger.removeHandler(recorder)

@@ -1,0 +1,88 @@
+"""Measurements of one stage: what is noticed while its pipeline runs, and on its products."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from jwmirror.core.errors import plain_text
+from jwmirror.core.model import Derivation
+from jwmirror.core.model.quality import Measurements
+from jwmirror.engine.alignment import alignment_of
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.measure.fallbacks import FallbackRecorder, listening
+from jwmirror.pipeline.measure.files import file_quantities
+from jwmirror.pipeline.measure.matches import MatchRecorder
+from jwmirror.pipeline.measure.steps import (
+    COMPLETE,
+    Metadata,
+    exposure_of,
+    notable_states,
+    step_states,
+)
+
+log = logging.getLogger(__name__)
+
+
+class StageObserver:
+    """Observes one run of a pipeline; afterwards `measure` returns its measurements."""
+
+    def __init__(self) -> None:
+        self._fallbacks, self._matches = FallbackRecorder(), MatchRecorder()
+        self._wanted: set[str] = set()  # steps that neither parameters nor the pipeline skip
+
+    def listening(self) -> AbstractContextManager[None]:
+        """Listen to what the pipeline logs meanwhile."""
+        return listening(self._fallbacks, self._matches)
+
+    def observed(self, pipeline: Any) -> Any:
+        """Return a subclass of a pipeline that reports which steps it skipped."""
+
+        def process(instance: Any, *inputs: Any) -> Any:
+            result = pipeline.process(instance, *inputs)
+            steps = instance.step_defs
+            self._wanted.update(step for step in steps if not getattr(instance, step).skip)
+            return result
+
+        return registry.with_process(pipeline, process)
+
+    def measure(
+        self,
+        derivation: Derivation,
+        made: Sequence[Path],
+        products: Sequence[Metadata],
+        inputs: Sequence[Metadata],
+    ) -> Measurements:
+        """Return the measurements of a run that made these files.
+
+        `products` and `inputs`: the metadata of the FITS files among the products, and among the
+        inputs that an earlier stage made. Those files are in the folder of the products.
+        """
+        states = step_states(derivation.pipeline, products, inputs)
+        first: Metadata = next(iter(products), {})
+        return Measurements(
+            instrument=str(first.get("meta.instrument.name", "")),
+            exp_type=str(first.get("meta.exposure.type", "")),
+            steps=notable_states(derivation, states, self._wanted, first),
+            fallbacks=self._fallbacks.fallbacks,
+            files={path.name: file_quantities(path) for path in made},
+            members=self._members(derivation, made, states),
+        )
+
+    def _members(
+        self, derivation: Derivation, made: Sequence[Path], states: Mapping[str, str]
+    ) -> dict[str, dict[str, float]]:
+        """Return the quantities of the members; none where the target, and so the WCS, moves."""
+        if derivation.stage < 3 or states.get("assign_mtwcs") == COMPLETE:
+            return {}
+        inputs = [made[0].parent / item.name for item in derivation.inputs]
+        try:
+            members = alignment_of(inputs, made)
+        except Exception as err:  # of a reader of files or of WCS; the result is good without this
+            log.warning("%s: members cannot be measured: %s", derivation.product, plain_text(err))
+            return {}
+        return {
+            name: quantities | self._matches.of_exposure(exposure_of(name))
+            for name, quantities in members.items()
+        }
