@@ -71,6 +71,11 @@ class RemoteResolver:
         """As Resolver.engine."""
         return self._ask("engine", dict[str, str])
 
+    @property
+    def software(self) -> Mapping[str, str]:
+        """As Resolver.software."""
+        return self._ask("software", dict[str, str])
+
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""
         return self._ask("resolve", ResolvedStage, pipeline, header, requested)

@@ -23,7 +23,7 @@ from jwmirror.pipeline.crds_rules import (
     read_pars_reference,
     rules_of,
 )
-from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.pipeline.parameters import checks, resolution
 from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
 from jwmirror.pipeline.usercode import files, hooks
@@ -66,6 +66,10 @@ class Resolver(Protocol):
     @property
     def engine(self) -> Mapping[str, str]:
         """Versions of jwst, stcal and stdatamodels, which are part of a key."""
+
+    @property
+    def software(self) -> Mapping[str, str]:
+        """Versions of other packages, and texts about modified code of the engine."""
 
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """Return all parameters of a pipeline for an exposure, its references and hooks.
@@ -116,6 +120,11 @@ class LocalResolver:
     def engine(self) -> Mapping[str, str]:
         """As Resolver.engine."""
         return engine_versions()
+
+    @property
+    def software(self) -> Mapping[str, str]:
+        """As Resolver.software."""
+        return software_versions()
 
     def resolve(self, pipeline: str, header: str, requested: PlainMapping) -> ResolvedStage:
         """As Resolver.resolve."""

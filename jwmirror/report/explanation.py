@@ -30,6 +30,8 @@ class Explanation:
     origins: dict[str, str] = field(default_factory=dict)
     note: str = ""  # why the origins are unknown
     former: tuple[EarlierResult, ...] = ()
+    # software outside the key: old: what it was made with; new: what is installed
+    other_versions: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

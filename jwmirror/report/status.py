@@ -81,6 +81,20 @@ class OutdatedProduct:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherVersion:
+    """A package that published results of a recipe were made with in another version than now.
+
+    It is not in the key, so the results are not out of date.
+    """
+
+    recipe: str
+    name: str
+    version: str
+    installed: str
+    results: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """The plan of the next run under a config, as far as it is known offline."""
 
@@ -88,6 +102,7 @@ class Preview:
     ready: tuple[Chain, ...] = ()  # results that are computed, but not published
     unknown: tuple[Wait, ...] = ()  # references were never synced
     notes: tuple[str, ...] = ()  # limits of the preview, for people
+    other_versions: tuple[OtherVersion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +126,7 @@ class Status:
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     unmatched: tuple[str, ...]
+    other_versions: tuple[OtherVersion, ...] = ()  # of a preview only
     at_work: str = ""  # owner of the mirror's lock, and since when
 
 
@@ -152,6 +168,7 @@ def build_status(
         failures=planned.failures,
         notes=(*_note_on_rollback(generation, run), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
+        other_versions=preview.other_versions if preview else (),
         at_work=at_work,
     )
 

@@ -5,12 +5,27 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.objects import Objects
+
+
+class VersionedCode(msgspec.Struct, frozen=True):
+    """The part of a derivation that names its engine."""
+
+    engine: dict[str, str]
+
+
+class RecordedVersions(msgspec.Struct, frozen=True):
+    """The part of a record that names versions; it is read faster than the whole."""
+
+    derivation: VersionedCode
+    software: dict[str, str] = {}
 
 
 class Provenance:
@@ -38,6 +53,22 @@ class Provenance:
         if record.key != key:
             raise StoreError(f"provenance {path}: expected key {key}, found {record.key}.")
         return record
+
+    def software(self, key: str) -> dict[str, str]:
+        """Return the versions that a result was made with; those not in its key, too.
+
+        {} without a record.
+        """
+        try:
+            record = read(self.path(key), RecordedVersions)
+        except FileNotFoundError:
+            return {}
+        return record.software | record.derivation.engine
+
+    def made_with(self, name: str, version: str) -> tuple[str, ...]:
+        """Return the keys of all results that were made with a version of a package."""
+        keys = (path.stem for path in self.folder.glob("*.json"))
+        return tuple(sorted(key for key in keys if self.software(key).get(name) == version))
 
     def recall(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key if all its objects are in the store, else None."""

@@ -8,7 +8,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.parameters import PlainValues
-from jwmirror.pipeline.derivation import engine_versions, key_of
+from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
@@ -62,6 +62,11 @@ class PlanSources:
     def engine(self):
         """The versions that are installed."""
         return engine_versions()
+
+    @property
+    def software(self):
+        """The other versions that are installed."""
+        return software_versions()
 
     @property
     def resolvers(self) -> Resolvers:

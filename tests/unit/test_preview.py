@@ -16,7 +16,7 @@ from jwmirror.core.model import Chain, Input, Plan, Poll, Reason, Recipe, Scope,
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Published
 from jwmirror.core.model.run import Run
-from jwmirror.pipeline.derivation import engine_versions
+from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.parameter_sources import parameter_sources
@@ -49,6 +49,11 @@ class Anything:
     def engine(self):
         """The versions that are installed."""
         return engine_versions()
+
+    @property
+    def software(self):
+        """The other versions that are installed."""
+        return software_versions()
 
     def resolve(self, pipeline, header, asked):
         """As a resolver does."""

@@ -111,8 +111,13 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
         yield "recipe", entry.origin
         yield "key", entry.key
         yield "checked up to context", entry.context
+    if explanation.other_versions:
+        versions = "; ".join(map(str, explanation.other_versions))
+        yield "software, then -> now", f"{versions} (not in the key)"
     if record:
         yield "pipeline", f"{record.derivation.pipeline} ({_versions(record.derivation)})"
+        for name in record.derivation.engine.keys() & record.software.keys():
+            yield "code", record.software[name]
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 

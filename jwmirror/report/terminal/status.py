@@ -78,7 +78,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Waiting": _wait_lines(status.waits, all_lines),
         "Unknown until the next run": _wait_lines(status.unknown, all_lines),
         "Failed": [f"{failure.name}{_bracketed(failure.message)}" for failure in status.failures],
-        "Notes": list(status.notes),
+        "Notes": [*status.notes, *_other_versions(status)],
     }
     yield from _causes(status, all_lines)
     yield from _work(status)
@@ -194,6 +194,20 @@ def _wait_lines(waits: Sequence[Wait], all_lines: bool) -> list[str]:
         f"{f' and {len(group) - 1} more' if len(group) > 1 else ''}{_bracketed(why)}"
         for (recipe, why, _), group in groups.items()
     ]
+
+
+def _other_versions(status: Status) -> Iterator[str]:
+    """Yield one line on results that were made with other versions than are installed."""
+    if not status.other_versions:
+        return
+    versions = ", ".join(
+        f"{other.recipe}: {other.name} {other.version} ({other.results:,}; now {other.installed})"
+        for other in status.other_versions
+    )
+    yield (
+        f"Results that were made with other versions than are installed: {versions}. They are not "
+        "out of date; `jwmirror explain FILE` shows the versions of one."
+    )
 
 
 def _summary(status: Status, asked: str) -> Text:

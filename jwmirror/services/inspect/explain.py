@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
-from jwmirror.core.model import UPSTREAM
+from jwmirror.core.model import UPSTREAM, Reason
 from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
@@ -19,6 +19,7 @@ from jwmirror.services.inspect.recipe_preview import (
     parameter_origins,
     preview_recipes,
 )
+from jwmirror.services.inspect.software import differing_versions, installed_software
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 
@@ -116,4 +117,7 @@ def _with_origins(
     resolvers, _ = resolvers_of_config(root, config)
     entries = Generations(root).entries()
     origins, note = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
-    return replace(explanation, origins=origins, note=note)
+    installed = installed_software([recipe], resolvers).get(recipe.name, {})
+    versions = differing_versions(explanation.record.software, installed)
+    others = tuple(Reason(*version) for version in versions)
+    return replace(explanation, origins=origins, note=note, other_versions=others)

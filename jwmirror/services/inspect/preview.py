@@ -22,6 +22,7 @@ from jwmirror.planning.resolver import Resolver
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice
+from jwmirror.services.inspect import software
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
@@ -53,6 +54,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     results = ResultStore(mirror)
     planner = LevelPlanner(holdings, config.recipes, resolvers, results)
     plans = planner.plan_levels(is_preview=True)
+    installed = software.installed_software(config.recipes, resolvers)
     return Preview(
         plans=tuple(_without_unknown(plan) for plan in plans),
         ready=tuple(chain for plan in plans for chain in _unpublished(results, plan)),
@@ -62,7 +64,9 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
             *resolver_notes,
             *_notes_on_recipes(mirror, config.recipes, holdings),
             *config_advice(config.selections, config.recipes),
+            *software.modified_engines(installed),
         ),
+        other_versions=software.other_versions(mirror, installed),
     )
 
 
