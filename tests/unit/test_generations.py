@@ -92,6 +92,23 @@ def test_generations_are_chained(mirror):
     assert (two.counts["new"], two.counts["gone"]) == (1, 0)
 
 
+def test_a_generation_cannot_be_edited_by_accident(mirror):
+    """Its record and its rows are read-only; every user may enter its folder."""
+    generation = Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in generation.folder.iterdir()}
+
+    assert modes == {"generation.json": 0o444, "manifest.parquet": 0o444}
+    assert generation.folder.stat().st_mode & 0o777 == 0o755
+    assert (mirror / "views/000001").stat().st_mode & 0o777 == 0o755
+
+
+def test_without_a_generation_the_error_says_how_to_begin(mirror):
+    """Commands on an empty mirror do not fail on None."""
+    with pytest.raises(StoreError, match="holds no mirror yet"):
+        Generations(mirror).require_current()
+
+
 def test_the_former_state_stays_readable(mirror):
     """A reader that entered the former view goes on reading it; older views go, their rows stay."""
     for data in (b"1", b"2", b"3"):

@@ -20,9 +20,11 @@ from jwmirror.core.model import (
 from jwmirror.core.model.product import (
     NEW,
     RELEASED,
+    RENAMED,
     REPROCESSED,
     RESTAMPED,
     RETURNED,
+    STALE,
     VANISHED,
     WITHHELD,
 )
@@ -53,6 +55,78 @@ def test_what_arrived_is_held_under_its_path():
     """A new product stands in the folder of its program and observation."""
     assert HELD_ROW.path == f"upstream/jw01345/o001/{UNCAL}"
     assert (HELD_ROW.sha256, HELD_ROW.state) == ("1" * 64, PRESENT)
+
+
+def test_a_row_has_all_that_its_version_has():
+    """Field by field: without the identity a recipe would be redone, without the refusal tried."""
+    arrived = Version(
+        product=structs.replace(OFFERED, stale=True),
+        sha256="3" * 64,
+        size=12,
+        identity="science",
+        header='{"a": 1}',
+        refusal="cut",
+        scheme="2-1",
+    )
+
+    row = after((), NEW, OFFERED, [arrived])[UNCAL]
+
+    assert row == Entry(
+        path=f"upstream/jw01345/o001/{UNCAL}",
+        origin="upstream",
+        sha256="3" * 64,
+        size=12,
+        state=PRESENT,
+        identity="science",
+        product=OFFERED,
+        header='{"a": 1}',
+        refusal="cut",
+        scheme="2-1",
+    )
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_the_queue_of_mast_is_in_the_row(stale):
+    """And nothing else of a product that is only queued for reprocessing."""
+    before = replace(HELD_ROW, product=structs.replace(OFFERED, stale=not stale))
+    listed = structs.replace(OFFERED, stale=stale, size=99)
+
+    rows = after([before], STALE, listed, waiting={listed.uri})
+
+    assert rows[UNCAL] == replace(HELD_ROW, product=structs.replace(OFFERED, stale=stale))
+    assert after((), STALE, listed) == {}
+
+
+def test_what_vanished_before_it_came_has_no_row():
+    """Nothing was ever there."""
+    assert after((), VANISHED, OFFERED) == {}
+    assert after((), NEW, OFFERED) == {}
+
+
+def test_what_waits_keeps_its_row_though_its_bytes_are_there():
+    """Its association is not settled yet; a product that is new does not wait for it."""
+    now = product(UNCAL, checksum="b" * 32)
+    other = product(UNCAL.replace("00001", "00002"), checksum="c" * 32)
+    fetched = [version(now, "2" * 64), version(other, "3" * 64)]
+
+    waiting = after([HELD_ROW], REPROCESSED, now, fetched, waiting={now.uri})
+    new = after([HELD_ROW], NEW, other, fetched, waiting={other.uri})
+
+    assert waiting[UNCAL].sha256 == HELD_ROW.sha256
+    assert new[other.filename].sha256 == "3" * 64
+
+
+def test_two_renamed_products_do_not_take_each_other_s_place():
+    """Each new row removes the row that it replaces; a reprocessed one removes none."""
+    olds = [product(f"jw01345-o001_t00{n}_nircam_f200w_i2d.fits") for n in (1, 2)]
+    rows = [after((), NEW, old, [version(old)])[old.filename] for old in olds]
+    new = product("jw01345-o001_t009_nircam_f200w_i2d.fits")
+
+    renamed = after(rows, RENAMED, new, [version(new)], replaces=olds[0].filename)
+    reprocessed = after(rows, REPROCESSED, new, [version(new)], replaces=olds[0].filename)
+
+    assert set(renamed) == {olds[1].filename, new.filename}
+    assert set(reprocessed) == {olds[0].filename, olds[1].filename, new.filename}
 
 
 def test_reprocessed_product_gets_its_new_bytes():
@@ -151,8 +225,16 @@ def test_results_stand_in_the_recipe_s_folder():
     """A result's row names its recipe, the result it belongs to, its key and its context."""
     (row, *_) = FORMER
 
-    assert row.path == "recalibrated/deep/jw01345/o001/X_cal.fits"
-    assert (row.origin, row.result, row.context) == ("deep", "image2/X", "jwst_0001.pmap")
+    assert row == Entry(
+        path="recalibrated/deep/jw01345/o001/X_cal.fits",
+        origin="deep",
+        sha256="c1",
+        size=1,
+        identity="c1",
+        result="image2/X",
+        key="key of c1",
+        context="jwst_0001.pmap",
+    )
 
 
 @pytest.mark.parametrize(

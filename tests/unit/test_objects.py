@@ -12,7 +12,7 @@ from msgspec import structs
 from jwmirror.core import files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product, Version
-from jwmirror.store.objects import CLOSED, Objects
+from jwmirror.store.objects import CLOSED, Objects, hash_files
 
 
 @pytest.fixture
@@ -117,6 +117,67 @@ def test_many_files_come_back_in_order(objects):
 
     assert taken == [sha256 for _, sha256 in files]
     assert all(objects.has(sha256, size=len(f"ramp {n}")) for n, sha256 in enumerate(taken))
+
+
+def test_many_files_leave_no_handle_open(objects):
+    """Thousands of files come in at once: each is closed before it is named."""
+    files = [arrived(objects, f"ramp {n}".encode())[0] for n in range(300)]
+    before = len(os.listdir("/proc/self/fd"))
+
+    objects.add_files(files)
+
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_an_object_is_touched_when_its_bytes_come_in_again(objects):
+    """A prune that runs now sees that it is needed."""
+    first, sha256 = arrived(objects, b"ramp")
+    objects.add(first)
+    os.utime(objects.path(sha256), (1, 1))
+    second, _ = arrived(objects, b"ramp")
+
+    objects.add(second)
+
+    assert objects.path(sha256).stat().st_mtime > 1e9
+
+
+@pytest.mark.parametrize(("size", "expected"), [(4, True), (None, True), (5, False)])
+def test_an_object_is_known_by_name_and_size(objects, size, expected):
+    """A folder in its place is no object."""
+    file, sha256 = arrived(objects, b"ramp")
+    objects.add(file)
+    objects.path("ab" * 32).mkdir(parents=True)
+
+    assert objects.has(sha256, size) is expected
+    assert not objects.has("ab" * 32)
+    assert not objects.has("cd" * 32)
+
+
+def test_hashes_come_in_order_and_an_unreadable_file_gives_its_error(tmp_path):
+    """Empty files, files of several blocks, and a missing one."""
+    contents = {"a": b"", "b": b"x" * ((1 << 22) + 1), "c": b"c"}
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [tmp_path / name for name in ("c", "missing", "b", "a")]
+
+    found = dict(hash_files(paths))
+
+    assert list(found) == [str(path) for path in paths]
+    assert isinstance(found.pop(str(tmp_path / "missing")), FileNotFoundError)
+    assert {Path(path).name: sha256 for path, sha256 in found.items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in contents.items()
+    }
+
+
+def test_restricting_says_whether_anything_was_open(objects):
+    """Only open objects are changed; an unknown name is none."""
+    file, sha256 = arrived(objects, b"ramp")
+    objects.add(file)
+
+    first = objects.restrict_open([sha256, "cd" * 32])
+    second = objects.restrict_open([sha256])
+
+    assert (first, second, mode_of(objects.path(sha256))) == (True, False, 0o400)
 
 
 def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):

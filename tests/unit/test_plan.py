@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Reason, Where
+from jwmirror.core.model import Failure, Reason, Where, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror.pipeline.derivation import key_of
+from jwmirror.planning import memory
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import headers_and_pipelines
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, image2, image3, root, stages
 
@@ -144,6 +146,68 @@ def test_one_bad_exposure_spoils_only_itself():
     (failure,), (wait,) = plan.failures, plan.waits
     assert (failure.product, failure.why, failure.cause) == (root(1), "pixels were cut", "input")
     assert "NRC_NOVELTY" in wait.why and wait.cause == "unsupported"
+
+
+def test_an_exposure_without_header_is_refused_by_that():
+    """Its type is not known; it is not said to have no pipeline."""
+    plan = PlanSources().plan([exposure(1, header="")], image2(1))
+
+    (failure,) = plan.failures
+    assert (failure.why, failure.cause) == (f"the header of {root(1)} is unknown", "input")
+    assert plan.waits == ()
+
+
+BROKEN = [
+    ("jw01345-o001_20260101t000000_image2_00001_asn.json", 2),
+    ("jw01345-o001_20260101t000000_image3_00001_asn.json", 3),
+    ("jw01345_20260101t000000_pool.csv", 2),
+    ("mine.json", 3),
+]
+
+
+@pytest.mark.parametrize(("name", "stage"), BROKEN)
+def test_a_damaged_association_is_told_once_with_its_stage(name, stage):
+    """Its exposures are not left out without a word."""
+    broken = Associations(broken=(Failure(name=name, message="it is torn"),))
+    sources = PlanSources()
+
+    waits = {
+        2: sources.plan([exposure(1)], broken, replace(DEEP, stages=(1, 2))).waits,
+        3: sources.plan_stage(3, available_files([exposure(1)]), broken).waits,
+    }
+    if name.endswith("_pool.csv"):
+        waits[3] = ()  # with the first stage that needs it
+
+    told = {number: [w for w in found if w.product == name] for number, found in waits.items()}
+    assert [(wait.why, wait.cause) for wait in told[stage]] == [("it is torn", "association")]
+    assert told[5 - stage] == []
+
+
+@pytest.mark.parametrize(
+    "recipe", [replace(DEEP, programs=(2,)), replace(DEEP, stages=(1,)), replace(DEEP, stages=(3,))]
+)
+def test_a_damaged_association_matters_to_recipes_that_need_it(recipe):
+    """Not to other programs, nor to recipes without its stage."""
+    broken = Associations(broken=(Failure(name=BROKEN[0][0], message="it is torn"),))
+
+    plan = PlanSources().plan([exposure(1)], broken, recipe)
+
+    assert [wait for wait in plan.waits if wait.why == "it is torn"] == []
+
+
+def test_the_version_and_the_memory_of_a_plan_are_recorded():
+    """Each recipe with its engine; a chain asks for what its largest stage needs."""
+    big = canonical({"meta.exposure.type": "NRC_IMAGE", "meta.exposure.ngroups": 100})
+    sources = PlanSources()
+
+    plan = sources.plan([exposure(1), exposure(2, header=big)], image2(1, 2))
+
+    small, large = chains(plan)
+    assert plan.engines == {"deep": dict(sources.engine)}
+    assert plan.context == sources.context
+    assert 1e9 < small.memory < large.memory
+    rate, cal = (memory.stage_bytes(each, big) for each in large.derivations)
+    assert large.memory == max(rate, cal) == rate > cal
 
 
 def test_a_gap_in_stage_2_leaves_stage_1():

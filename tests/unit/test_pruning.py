@@ -1,5 +1,6 @@
 """Pruning: what no policy keeps goes, and what anything needs stays, wherever it is stopped."""
 
+import hashlib
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Change, Entry, Orders, Poll, Product, Receipt, Version, write
 from jwmirror.core.model.product import NEW
 from jwmirror.core.model.stored import Generation
+from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
 from jwmirror.store.maintenance.retention import (
@@ -204,6 +206,76 @@ def test_what_waits_to_be_published_stays_while_a_receipt_names_it(mirror, adopt
     Generations(mirror).publish([held(mirror, "waits", b"newer")], "newer", {})
     prune(mirror, LAST)
     assert b"waits" not in contents(mirror)
+
+
+def test_the_receipts_of_a_run_under_way_stay(mirror):
+    """It has not published yet: without its receipt it would fetch again, or not know the file."""
+    gone = Version(product=held(mirror, "x", b"x").product, sha256="9" * 64, size=1)
+    stopped_run(mirror, "20260301T120000.000000Z-1", gone)
+
+    prune(mirror, LAST)
+
+    assert len(list((mirror / "receipts/fetch").iterdir())) == 1
+
+
+def test_a_receipt_of_two_files_stays_while_one_of_them_does(mirror):
+    """The other one's object is gone."""
+    stray = held(mirror, "waits", b"waits")
+    version = Version(product=stray.product, sha256=stray.sha256, size=stray.size)
+    lost = Version(product=stray.product, sha256="9" * 64, size=1)
+    receipts = mirror / "receipts/fetch"
+    write(receipts / "both.json", Receipt(versions=(lost, version)))
+    write(receipts / "lost.json", Receipt(versions=(lost,)))
+
+    done = prune(mirror, LAST)
+
+    assert done.files == ("receipts/fetch/lost.json",)
+    assert [path.name for path in receipts.iterdir()] == ["both.json"]
+
+
+@pytest.mark.parametrize(
+    ("last", "days", "text"),
+    [
+        (None, None, "nothing but what is always kept"),
+        (3, None, "the last 3"),
+        (None, 7.5, "younger than 7.5 days"),
+        (3, 30.0, "the last 3, younger than 30 days"),
+        (0, 0.0, "the last 0, younger than 0 days"),
+    ],
+)
+def test_a_policy_is_told_in_words(last, days, text):
+    """As on screen and in the tombstone, of which it is the only record."""
+    assert str(RetentionPolicy(keep_last=last, keep_days=days)) == text
+
+
+def test_a_plan_says_why_each_generation_stays_and_where_the_mirror_is(mirror):
+    """And what is removed, by number, size and kind."""
+    add_pin(mirror, "paper", 1)
+    add_pin(mirror, "thesis", 1)
+
+    plan = plan_pruning(mirror, RetentionPolicy(keep_last=1, keep_days=0))
+
+    assert plan.kept == {"1": "pinned: paper, thesis", "3": "current"}
+    assert (plan.mirror, plan.policy) == (str(mirror), "the last 1, younger than 0 days")
+    assert (plan.generations, plan.bytes) == ((2,), 3)
+    assert [(each.sha256, each.size) for each in plan.objects] == [(sha256_of_bytes(b"a22"), 3)]
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    """The name of an object."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_a_report_page_goes_with_its_generation(mirror):
+    """Those of generations that stay, stay."""
+    for number in (1, 3):
+        page = report_path(mirror, number)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("page")
+
+    prune(mirror, LAST)
+
+    assert [report_path(mirror, number).exists() for number in (1, 3)] == [False, True]
 
 
 def test_records_go_with_their_objects(small_mirror):

@@ -76,6 +76,17 @@ def test_publishing_what_was_rolled_back_goes_back_to_it(mirror):
     assert states(mirror) == [1, 2, 3]
 
 
+def test_a_state_that_followed_another_one_is_published_anew(mirror):
+    """Its rows equal the newest generation's, whose parent is not the current one."""
+    newest = Generations(mirror).entries()
+    roll_back(mirror, 1)
+
+    published = Generations(mirror).publish(newest, "again", {})
+
+    assert (published.number, published.parent) == (4, 1)
+    assert states(mirror) == [1, 2, 3, 4]
+
+
 def test_a_generation_that_lost_an_object_is_not_gone_back_to(mirror):
     """The current state stays when an object of the earlier one is missing."""
     lost = Generations(mirror).read(2).entries()[1]
