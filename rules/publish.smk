@@ -27,6 +27,10 @@ rule publish_generation:
         mirror=mirror,
         run=run,
         group=CONFIG.group,
+        policy={
+            "holding": [recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"],
+            "thresholds": str(CONFIG.thresholds or ""),
+        },
     message:
         "Publishing"
     script:

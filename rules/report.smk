@@ -44,6 +44,7 @@ rule conclude_run:
     params:
         mirror=mirror,
         run=run,
+        strict=CONFIG.strict,
     message:
         "Concluding"
     script:

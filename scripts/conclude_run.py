@@ -14,8 +14,9 @@ conclusion = conclude_run(
     run=Path(snakemake.params.run),
     published=read(snakemake.input.published, Published),
     page=read(snakemake.input.report, dict[str, str])["page"],
+    strict=snakemake.params.strict,
 )
 print(conclusion.summary, flush=True)
-if conclusion.failures:
+if conclusion.error:
     sys.exit(conclusion.error)
 write(snakemake.output.conclusion, conclusion.failures)

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Poll, Recipe, UnsettledAssociations, parse, read, write
+from jwmirror.core.model import Poll, Recipe, SettleResult, parse, read, write
 from jwmirror.services.run.references import sync_references
 
 log_to(snakemake.log[0])
 references = sync_references(
     mirror=Path(snakemake.params.mirror),
     poll=read(snakemake.input.poll, Poll),
-    settling=read(snakemake.input.settling, UnsettledAssociations),
+    settling=read(snakemake.input.settling, SettleResult),
     recipes=parse(snakemake.params.recipes, tuple[Recipe, ...]),
     url=snakemake.params.url,
     policy=snakemake.params.context,

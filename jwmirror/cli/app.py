@@ -19,6 +19,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "explain": "inspect.explain",
     "params": "configure.params",
     "new-step": "configure.new_step",
+    "accept": "maintain.accept",
     "rollback": "maintain.rollback",
     "pin": "maintain.pin",
     "unpin": "maintain.pin",

@@ -12,11 +12,13 @@ import yaml
 
 from jwmirror.config.recipes import CheckerOf, Recipes
 from jwmirror.config.selections import expand_numbers
+from jwmirror.config.thresholds import threshold_mistakes
 from jwmirror.config.yaml_files import read_yaml
 from jwmirror.core.errors import TYPES, ConfigError, unknown_name
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.pipeline.registry import PIPELINES
 
+SECTIONS = ("archive", "references", "calibrate", "settle")
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
 
 
@@ -43,6 +45,8 @@ class Config:
     wait: bool  # for another run on the same mirror
     settle_days: float
     accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
+    thresholds: Path | None  # the user's, over the shipped ones
+    strict: bool  # a run with caveats that are not accepted ends with an error
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
 
@@ -76,12 +80,10 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
     mistakes += recipes.check(raw.get("programs"), checker_of)
+    mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
-    archive, references, calibrate, settle = (
-        _with_defaults(raw, section) for section in ("archive", "references", "calibrate", "settle")
-    )
-    vanished = raw.get("accept_vanished", ())
+    archive, references, calibrate, settle = (_with_defaults(raw, name) for name in SECTIONS)
     selections = tuple(_selection(program) for program in raw["programs"])
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
@@ -99,10 +101,12 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
         memory=calibrate["memory"] * 1e9,
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
-        accept_vanished=(vanished,) if isinstance(vanished, int) else tuple(vanished),
+        accept_vanished=_listed(raw.get("accept_vanished", ())),
         wait=raw.get("wait", False),
         settle_days=settle["days"],
         accept_unsettled=tuple(map(str, settle["accept"])),
+        thresholds=Path(raw["thresholds"]) if raw.get("thresholds") else None,
+        strict=raw.get("strict", False),
         selections=selections,
         recipes=recipes.records(tuple(s.program for s in selections)),
     )
@@ -118,6 +122,10 @@ def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
         return raw
     own = raw.get("set") or []
     return {**raw, "set": [*([own] if isinstance(own, str) else own), *settings]}
+
+
+def _listed(value: int | Sequence[int]) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else tuple(value)
 
 
 # ---- records ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from jwmirror.config.where_blocks import Block, blocks_of, contradiction_mistake
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.resolution import normalise
 from jwmirror.pipeline.parameters.specs import header_value_mistakes
 from jwmirror.pipeline.usercode.between import between_mistakes
@@ -114,6 +115,7 @@ class Recipes:
             between=_functions(recipe),
             select=selections.selection_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
+            publish=recipe.get("publish", MARK),
         )
 
     def _extended(self, name: str) -> dict[str, Any]:

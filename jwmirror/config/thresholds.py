@@ -66,6 +66,17 @@ def load_thresholds(path: Path | None = None) -> Thresholds:
     return _read_over(shipped, path) if path else shipped
 
 
+def threshold_mistakes(file: Any) -> list[str]:
+    """Return the mistakes in the thresholds of a config: a file name, or nothing."""
+    if not file or not isinstance(file, str):
+        return []  # the schema reports what is no text
+    try:
+        load_thresholds(Path(file))
+    except ConfigError as error:
+        return error.mistakes
+    return []
+
+
 def _read_over(below: Thresholds, path: Path) -> Thresholds:
     """Return the thresholds of a file over those `below`."""
     reader = _Reader(path)

@@ -5,8 +5,8 @@ It depends on nothing but the arguments: the same evidence gives the same qualit
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.quality import (
     CAVEAT,
@@ -21,10 +21,9 @@ from jwmirror.core.model.quality import (
     Threshold,
 )
 
-USABLE, ROWS = "usable", "rows"  # quantities: fraction of usable pixels, number of rows
+USABLE, ROWS = "usable", "rows"  # quantities: of usable pixels; number of rows
 SKIPPED = "SKIPPED"
 Quantities = Mapping[str, float]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +97,11 @@ def _steps(measurements: Measurements) -> Iterator[Caveat]:
         elif state == SKIPPED:
             why = f"step {step} was skipped although it had what it needs; its log says why"
             yield Caveat(cause="step skipped", subject=step, message=why)
-    for fallback in measurements.fallbacks:
-        why = f"step {fallback.step} went on in a simpler way: {fallback.message}"
-        yield Caveat(cause="fallback", subject=fallback.step, message=why)
+    by_step = group_by(measurements.fallbacks, lambda fallback: fallback.step)
+    for step, fallbacks in sorted(by_step.items()):
+        messages = "; ".join(fallback.message for fallback in fallbacks)
+        why = f"step {step} went on in a simpler way: {messages}"
+        yield Caveat(cause="fallback", subject=step, message=why)
 
 
 def _absolute(threshold: Threshold, measured: Mapping[str, Quantities]) -> Iterator[Caveat]:
@@ -118,8 +119,9 @@ def _change(
 ) -> Iterator[Caveat]:
     """Yield a caveat for each file whose quantity differs too much from that of an old file."""
     for name, quantities in sorted(new.files.items()):
-        now, was = quantities.get(threshold.quantity), old.get(name, {}).get(threshold.quantity)
-        scale = max((abs(old.get(name, {}).get(each, 0.0)) for each in threshold.scale), default=0)
+        before = old.get(name, {})
+        now, was = quantities.get(threshold.quantity), before.get(threshold.quantity)
+        scale = max((abs(before.get(each, 0.0)) for each in threshold.scale), default=0.0)
         allowed = allowed_for(threshold, name)
         if now is None or was is None or allowed is None or scale == 0:
             continue
@@ -156,14 +158,14 @@ def _inherited(evidence: Evidence) -> Iterator[Caveat]:
             continue
         causes = causes_of(quality.caveats)
         open_ones = [caveat for caveat in quality.caveats if not caveat.accepted]
-        first = quality.caveats[0].accepted
+        state = "failed" if quality.word == FAILED else "has caveats"
         yield Caveat(
             cause="member",
             subject=name,
-            message=f"its member {name} is {quality.word}: {', '.join(causes)}",
+            message=f"its member {name} {state}: {', '.join(causes)}",
             is_provisional=all(caveat.is_provisional for caveat in open_ones or quality.caveats),
             inherited=causes,
-            accepted="" if open_ones else first,
+            accepted="" if open_ones else quality.caveats[0].accepted,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jwmirror.core.model import Derivation, Entry, Reason, Wait
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Quality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class EarlierResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One file of the current view and, if it was recalibrated, how it was made."""
+    """One file of the current view, or held back; if it was recalibrated, how it was made."""
 
     generation: int
     entry: Entry
@@ -32,6 +33,8 @@ class Explanation:
     former: tuple[EarlierResult, ...] = ()
     # software outside the key: old: what it was made with; new: what is installed
     other_versions: tuple[Reason, ...] = ()
+    quality: Quality | None = None  # of the result; None for a file of MAST
+    is_published: bool = True  # False: held back by the last run, so its path is not in the view
 
 
 @dataclass(frozen=True, kw_only=True)

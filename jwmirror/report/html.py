@@ -1,6 +1,6 @@
 """The report on a generation: one HTML file that needs no other file, network or script."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -14,6 +14,13 @@ from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Generation
 from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step
+from jwmirror.report.quality import (
+    caveat_text,
+    count_qualities,
+    doubtful_results,
+    quality_of,
+    quality_text,
+)
 from jwmirror.report.status import Status, build_status, count_files, describe_reason
 
 MAX_ROWS = 200  # of a table; the command line lists all
@@ -30,6 +37,7 @@ class ComputedResult:
     pipeline: str
     seconds: float
     reasons: tuple[str, ...]
+    quality: str = ""  # in words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +106,16 @@ def write_page(
     records = {key: record for key in keys if (record := provenance_lookup(key))}
     page = ReportPage(
         generation=generation,
-        status=build_status("", generation, held, run),
+        status=build_status(
+            "",
+            generation,
+            held,
+            run,
+            qualities=count_qualities((row.origin, row.key, row.quality) for row in entries),
+            look_at=doubtful_results(entries, run.held_back),
+        ),
         downloaded=sum(receipt.downloaded for receipt in run.fetch_receipts),
-        computed=computed_results(run, provenance_lookup),
+        computed=computed_results(run, provenance_lookup, quality_texts(entries, run)),
         derivations=shared_derivations(entries, records),
         pedigrees=count_pedigrees(entries),
         pictures=tuple(draw_pictures(entries, set(run.computed_keys), locate)),
@@ -120,6 +135,8 @@ def render(page: ReportPage) -> str:
         "minute": formatting.minute,
         "text": _text,
         "steps": parameters_by_step,
+        "quality": quality_text,
+        "caveat": caveat_text,
     }
     template = environment.get_template("report.html")
     return template.render(page=page, status=page.status, version=__version__, rows=MAX_ROWS)
@@ -130,7 +147,19 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else canonical(value)
 
 
-def computed_results(run: Run, provenance_lookup: ProvenanceLookup) -> tuple[ComputedResult, ...]:
+def quality_texts(entries: Iterable[Entry], run: Run) -> dict[tuple[str, str], str]:
+    """Return the quality of each result in words, by recipe and key."""
+    published = {(row.origin, row.key): quality_text(quality_of(row)) for row in entries if row.key}
+    held_back = {
+        (result.recipe, result.key): f"{quality_text(result.quality)}; not published"
+        for result in run.held_back
+    }
+    return published | held_back
+
+
+def computed_results(
+    run: Run, provenance_lookup: ProvenanceLookup, qualities: Mapping[tuple[str, str], str]
+) -> tuple[ComputedResult, ...]:
     """Return the results that a run computed, sorted by recipe, product and pipeline."""
     reasons = {(chain.recipe, chain.product): chain.reasons for chain in run.chains}
     results = {result.key: result for receipt in run.batch_receipts for result in receipt.results}
@@ -145,6 +174,7 @@ def computed_results(run: Run, provenance_lookup: ProvenanceLookup) -> tuple[Com
                 pipeline=result.pipeline,
                 seconds=record.seconds if record else 0.0,
                 reasons=tuple(map(describe_reason, why)),
+                quality=qualities.get((result.recipe, result.key), ""),
             )
         )
     return tuple(sorted(computed, key=attrgetter("recipe", "product", "pipeline")))

@@ -20,6 +20,7 @@ from jwmirror.core.model import (
     Wait,
 )
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete
+from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import PRESENT, Generation
 
@@ -128,6 +129,8 @@ class Status:
     unmatched: tuple[str, ...]
     other_versions: tuple[OtherVersion, ...] = ()  # of a preview only
     at_work: str = ""  # owner of the mirror's lock, and since when
+    qualities: dict[str, int] = field(default_factory=dict)  # quality -> published results
+    look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
 
 
 def build_status(
@@ -137,6 +140,8 @@ def build_status(
     run: Run | None,
     preview: Preview | None = None,
     at_work: str = "",
+    qualities: Mapping[str, int] | None = None,
+    look_at: tuple[JudgedResult, ...] = (),
 ) -> Status:
     """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
@@ -170,6 +175,8 @@ def build_status(
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         at_work=at_work,
+        qualities=dict(qualities or {}),
+        look_at=look_at,
     )
 
 

@@ -1,12 +1,25 @@
 """The rows of the next manifest, from the current ones and what a run found. Pure: no I/O."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from msgspec import structs
 
-from jwmirror.core.model import Change, Entry, Plan, Poll, Product, Receipt, Result, Version
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import (
+    Change,
+    Entry,
+    Plan,
+    Poll,
+    Product,
+    Receipt,
+    Result,
+    ResultFile,
+    Version,
+    canonical,
+)
 from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
+from jwmirror.core.model.quality import Quality
 from jwmirror.core.model.stored import GONE, PRESENT, UPSTREAM
 
 
@@ -85,25 +98,84 @@ def _row_of(version: Version, product: Product) -> Entry:
     )
 
 
+def results_of_run(plans: Sequence[Plan], receipts: Sequence[Receipt]) -> tuple[Result, ...]:
+    """Return the results that the plans found done or the receipts report."""
+    done = (result for plan in plans for result in plan.done)
+    computed = (result for receipt in receipts for result in receipt.results)
+    return (*done, *computed)
+
+
 def recalibrated_entries(
-    before: Iterable[Entry], plans: Sequence[Plan], receipts: Sequence[Receipt], context: str
+    before: Iterable[Entry],
+    plans: Sequence[Plan],
+    results: Sequence[Result],
+    context: str,
+    held_back: Collection[tuple[str, str]] = (),
 ) -> tuple[Entry, ...]:
     """Return the rows of results, sorted by path.
 
-    These are the results that the plans found done or the receipts report, and the rows `before` of
-    what failed or waits. Results that the config does not ask for any more have no row.
+    These are the `results` of the run, and the rows `before` of what failed, waits or is not
+    published: `held_back` has recipe and key of those. Results that the config does not ask for any
+    more have no row.
     """
-    results = [result for plan in plans for result in plan.done]
-    results += [result for receipt in receipts for result in receipt.results]
-    rows = {entry.path: entry for result in results for entry in _rows_of(result, context)}
-    finished = {(result.recipe, f"{result.pipeline}/{result.product}") for result in results}
-    planned, waiting = _planned(plans), _waiting(plans)
+    published = [result for result in results if (result.recipe, result.key) not in held_back]
+    rows = {entry.path: entry for result in published for entry in _rows_of(result, context)}
+    finished, planned = _names_of(published), _planned(plans) | _names_of(results)
+    waiting = _waiting(plans)
     for entry in before:
         result = (entry.origin, entry.result)
         product = (entry.origin, entry.result.partition("/")[2])
         if result not in finished and (result in planned or product in waiting):
             rows.setdefault(entry.path, entry)
     return tuple(sorted(rows.values(), key=lambda entry: entry.path))
+
+
+def with_quality(
+    entries: Iterable[Entry], qualities: Mapping[tuple[str, str], Quality]
+) -> tuple[Entry, ...]:
+    """Return the rows with the quality of their results, by recipe and key."""
+    return tuple(
+        _with_quality(entry, qualities.get((entry.origin, entry.key))) for entry in entries
+    )
+
+
+def _with_quality(entry: Entry, quality: Quality | None) -> Entry:
+    if quality is None:
+        return entry
+    caveats = canonical(quality.caveats) if quality.caveats else ""
+    return replace(entry, quality=quality.word, caveats=caveats)
+
+
+def result_rows(entries: Iterable[Entry]) -> tuple[Result, ...]:
+    """Return the results whose files the rows are."""
+    rows = group_by(
+        (entry for entry in entries if entry.key), lambda entry: (entry.origin, entry.key)
+    )
+    return tuple(_result_of(files) for files in rows.values())
+
+
+def _result_of(rows: Sequence[Entry]) -> Result:
+    first = rows[0]
+    pipeline, _, product = first.result.partition("/")
+    *_, program, observation, _ = first.path.split("/")
+    return Result(
+        recipe=first.origin,
+        program=int(program.removeprefix("jw")),
+        observation=observation,
+        pipeline=pipeline,
+        product=product,
+        key=first.key,
+        files=tuple(
+            ResultFile(
+                filename=row.filename, sha256=row.sha256, size=row.size, identity=row.identity
+            )
+            for row in rows
+        ),
+    )
+
+
+def _names_of(results: Iterable[Result]) -> set[tuple[str, str]]:
+    return {(result.recipe, f"{result.pipeline}/{result.product}") for result in results}
 
 
 def _planned(plans: Sequence[Plan]) -> set[tuple[str, str]]:

@@ -64,6 +64,10 @@ class Entries(Sequence[Entry]):
         """Return the values of one column, row by row, without building entries."""
         return _values(self.table[name])
 
+    def where(self, name: str, value: object) -> "Entries":
+        """Return the rows that have a value in a column."""
+        return self.rows([row for row, found in enumerate(self.column(name)) if found == value])
+
     def rows(self, places: Sequence[int]) -> "Entries":
         """Return some rows, in the given order."""
         return Entries(self.table.take(pa.array(places, pa.int64())))

@@ -1,4 +1,4 @@
-"""Provenance: how each result was made, one JSON file per key, written once."""
+"""Provenance: how each result was made, one JSON file per key, written once; and acceptances."""
 
 import os
 import threading
@@ -10,8 +10,9 @@ import msgspec
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
-from jwmirror.core.jsonio import canonical, read
+from jwmirror.core.jsonio import canonical, read, write
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.objects import Objects
 
 
@@ -127,3 +128,23 @@ class Provenance:
         sync_path(self.folder.parent)
         failpoint("provenance: record durable")
         return record
+
+
+def acceptance_path(root: Path, key: str) -> Path:
+    """Return the path of the acceptance of a result, whether or not it exists."""
+    return Path(root) / "accepted" / f"{key}.json"
+
+
+def read_acceptances(root: Path) -> dict[str, Acceptance]:
+    """Return all acceptances by the keys of their results. StoreError if one is damaged."""
+    step = "restore it from a copy of the mirror, or remove it and accept the result again"
+    paths = sorted(Path(root).glob("accepted/*.json"))
+    return {path.stem: read(path, Acceptance, step) for path in paths}
+
+
+def keep_acceptance(root: Path, acceptance: Acceptance) -> None:
+    """Durably record that a result is accepted; an earlier acceptance of it is replaced."""
+    with as_store_error("acceptance", "repeat the command"):
+        write(acceptance_path(root, acceptance.key), acceptance)
+        sync_path(Path(root))
+        failpoint("accept: recorded")

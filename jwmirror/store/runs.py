@@ -10,12 +10,14 @@ from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Listing, Scope
+from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 
 T = TypeVar("T")
+HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 
 class RunFiles:
@@ -31,6 +33,7 @@ class RunFiles:
         self.settling = self.folder / "settling.json"
         self.references = self.folder / "references.json"
         self.published = self.folder / "published.json"
+        self.held_back = self.folder / "held-back.json"
         self.report = self.folder / "report.json"
         self.conclusion = self.folder / "conclusion.json"
 
@@ -85,6 +88,7 @@ def read_run(folder: Path) -> Run:
             receipt for level in LEVELS for receipt in _existing(files.batches(level), Receipt)
         ),
         published=read_if_written(files.published, Published),
+        held_back=read_if_written(files.held_back, HELD_BACK) or (),
     )
 
 

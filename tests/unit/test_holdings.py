@@ -12,7 +12,6 @@ from jwmirror.core.model import (
     Plan,
     Poll,
     Product,
-    Receipt,
     Result,
     Version,
     Wait,
@@ -206,14 +205,14 @@ def made(pipeline: str, suffix: str, sha256: str) -> Result:
 def rows_of(former, plan=None, *results) -> dict[str, str]:
     """Recalibrated rows as {file name: sha256}."""
     plans = [plan or Plan(context="c")]
-    rows = recalibrated_entries(former, plans, [Receipt(results=results)], "jwst_0001.pmap")
+    rows = recalibrated_entries(former, plans, results, "jwst_0001.pmap")
     return {row.filename: row.sha256 for row in rows}
 
 
 FORMER = recalibrated_entries(
     (),
-    [Plan(context="c", done=(made("detector1", "rate", "r1"), made("image2", "cal", "c1")))],
-    [],
+    [Plan(context="c")],
+    [made("detector1", "rate", "r1"), made("image2", "cal", "c1")],
     "jwst_0001.pmap",
 )
 
@@ -261,6 +260,4 @@ def test_half_done_chain_shows_what_it_made():
 
 def test_results_no_longer_asked_for_leave_the_view():
     """A recipe cut down to stage 1 shows stage 1 only; the rest stays in former generations."""
-    plan = Plan(context="c", done=(made("detector1", "rate", "r1"),))
-
-    assert rows_of(FORMER, plan) == {"X_rate.fits": "r1"}
+    assert rows_of(FORMER, None, made("detector1", "rate", "r1")) == {"X_rate.fits": "r1"}

@@ -20,7 +20,13 @@ from jwmirror.core.model.quality import (
 from jwmirror.planning.quality import Evidence, judge
 
 RATE = "x_nrcb1_rate.fits"
-GOOD = {"usable": 0.95, "nan": 0.01, "do_not_use": 0.02, "median": 1.0, "noise": 0.1}
+GOOD = {
+    "usable": 0.95,
+    "nan": 0.01,
+    "do_not_use": 0.02,
+    "median": 1.0,
+    "noise": 0.1,
+}
 
 
 def measured(*, steps=None, fallbacks=(), members=None, **files) -> Measurements:
@@ -167,7 +173,7 @@ def test_messages_say_what_was_measured_and_what_is_allowed():
     (caveat,) = quality(measured(nan=0.9)).caveats
 
     assert caveat.message == (
-        f"{RATE}: fraction of pixels without a value (NaN): 0.9; at most 0.3 is allowed"
+        f"{RATE}: fraction of expected pixels without a value (NaN): 0.9; at most 0.3 is allowed"
     )
     assert (caveat.measured, caveat.allowed) == (0.9, 0.3)
 
@@ -178,7 +184,10 @@ def test_equal_evidence_gives_equal_quality_in_any_order():
     members = {"a_cal.fits": bad, "b_cal.fits": bad}
 
     one = quality(measured(nan=0.9, saturated=0.9), members=members)
-    other = quality(measured(saturated=0.9, nan=0.9), members=dict(reversed(list(members.items()))))
+    other = quality(
+        measured(saturated=0.9, nan=0.9),
+        members=dict(reversed(list(members.items()))),
+    )
 
     assert one == other
 

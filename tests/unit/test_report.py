@@ -65,7 +65,7 @@ def test_report_shows_what_happened_and_why(small_mirror):
 
     for line in (
         f"reprocessed {EXPOSURE}_uncal.fits checksum: 0a -> 0c CAL_VER: 1.17.1 -> 1.18.0",
-        f"deep {EXPOSURE} detector1 12.5 s never calibrated",
+        f"deep {EXPOSURE} detector1 12.5 s not measured never calibrated",
         "rejection_threshold=5.0",
         "abs_refcat=GAIADR3",
         f"flat jwst_nircam_flat_0001.fits {'5a' * 20}",

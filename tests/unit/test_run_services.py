@@ -14,6 +14,7 @@ from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.publish import publish_generation
+from jwmirror.services.run.quality.publication import PublicationPolicy
 from jwmirror.services.run.query import query_archive
 from jwmirror.services.run.references import sync_references
 from jwmirror.services.run.report import write_report
@@ -96,7 +97,9 @@ class Runs:
         )
         plans = (planned.plan, *planned.ahead)
         run = {"mirror": self.mirror, "run": files.folder}
-        published = publish_generation(**state | run, group=None, plans=plans, receipts=())
+        published = publish_generation(
+            **state | run, group=None, plans=plans, receipts=(), policy=PublicationPolicy()
+        )
         page = write_report(**run, published=published)
         return published, page, conclude_run(**run, published=published, page="page.html")
 

@@ -48,3 +48,4 @@ class Recipe:
     python: str = ""  # of the environment with the jwst to run; "" for the running one
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
+    publish: str = "mark"  # or "hold": what happens to a result with caveats

@@ -13,6 +13,7 @@ from jwmirror.core.model.plan import (
     Wait,
 )
 from jwmirror.core.model.product import NEW, Change, Poll
+from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.stored import Failure
 
 
@@ -28,6 +29,7 @@ class Run:
     fetch_receipts: tuple[Receipt, ...] = ()
     batch_receipts: tuple[Receipt, ...] = ()
     published: Published | None = None
+    held_back: tuple[JudgedResult, ...] = ()  # results that it did not publish
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -20,6 +20,7 @@ from jwmirror.report.explanation import (
     parameters_by_step,
 )
 from jwmirror.report.formatting import empty_table
+from jwmirror.report.quality import caveat_text, quality_text
 from jwmirror.report.status import describe_reason
 
 EARLIER = 5  # earlier results that a page lists
@@ -33,11 +34,30 @@ def explanation_page(explanation: Explanation) -> RenderableType:
     facts.add_column(overflow="fold")
     for name, value in _facts(explanation):
         facts.add_row(name, escape(str(value)))
-    parts: list[RenderableType] = [Text(explanation.entry.path, style="bold"), facts]
+    state = "" if explanation.is_published else "  not published, because of its quality"
+    title = Text.assemble((explanation.entry.path, "bold"), state)
+    parts: list[RenderableType] = [title, facts, *_quality(explanation)]
     if record:
         parts += _derivation(record.derivation, explanation.origins)
         parts += _earlier_results(explanation.former)
     return Group(*parts, Text(f"\n{explanation.note}" if explanation.note else ""))
+
+
+def _quality(explanation: Explanation) -> Iterator[RenderableType]:
+    """Yield the quality, its reasons, and what was measured."""
+    if explanation.quality is None:
+        return
+    yield Text.assemble(("\nQuality: ", "bold"), quality_text(explanation.quality))
+    for caveat in explanation.quality.caveats:
+        yield Text(f"  {caveat_text(caveat)}")
+    measurements = explanation.record.measurements if explanation.record else None
+    if measurements is None:
+        return
+    table = empty_table("Measured", "file or member", "quantity", "value")
+    for name, quantities in sorted((measurements.files | measurements.members).items()):
+        for quantity, value in sorted(quantities.items()):
+            table.add_row(escape(name), quantity, f"{value:.5g}")
+    yield table
 
 
 def outlook_page(preview: RecipePreview) -> RenderableType:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from jwmirror.core.model import Entry
 from jwmirror.core.model import maintenance as records
+from jwmirror.core.model.quality import Acceptance
 from jwmirror.report import formatting
 
 
@@ -38,6 +39,18 @@ def unpin_page(pin: records.Pin, dry_run: bool) -> RenderableType:
     """Return which generation lost which name."""
     verb = "would no longer name" if dry_run else "no longer names"
     return Text(f"{pin.name} {verb} generation {pin.generation}")
+
+
+def acceptance_page(acceptances: Sequence[Acceptance], dry_run: bool) -> RenderableType:
+    """Return which caveats are accepted, and what the next run does."""
+    verb = "would be accepted" if dry_run else "accepted"
+    lines = [
+        f"{acceptance.recipe}: {acceptance.product} ({acceptance.pipeline}) {verb}: "
+        + ", ".join(f"{cause} ({subject})" for cause, subject in acceptance.caveats)
+        for acceptance in acceptances
+    ]
+    step = "the next run records this in the mirror, and publishes the result if it is held back"
+    return Group(*map(Text, [*lines, step]))
 
 
 def verification_page(verification: records.Verification, all_lines: bool = False) -> Group:

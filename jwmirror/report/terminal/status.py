@@ -14,6 +14,7 @@ from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import RESTAMPED, VANISHED
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
+from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
 
 LEGEND = (
@@ -56,9 +57,21 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     return Group(
         _headline(status),
         file_table(status, all_lines),
+        *_qualities(status, all_lines),
         *_sections(lists, all_lines),
         *_plan(status, all_lines, OFFLINE),
     )
+
+
+def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
+    """Yield how many results have which quality, and which to look at first."""
+    if status.qualities:
+        counts = ", ".join(f"{word} {number:,}" for word, number in status.qualities.items())
+        yield Text(f"\nQuality of the published results: {counts}")
+    if status.look_at:
+        lines = [doubt_line(result) for result in status.look_at]
+        yield from section("Look at these first", lines, all_lines)
+        yield Text(f"  {NEXT_STEP}", style="dim")
 
 
 def plan_page(status: Status, all_lines: bool = False) -> RenderableType:

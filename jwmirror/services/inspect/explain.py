@@ -3,14 +3,16 @@
 MAST and CRDS are not asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
-from jwmirror.core.model import UPSTREAM, Reason
+from jwmirror.core.model import UPSTREAM, Entry, Reason, ResultFile
+from jwmirror.core.model.quality import JudgedResult
 from jwmirror.report.explanation import Explanation, RecipePreview
+from jwmirror.report.quality import quality_of
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.services.inspect.preview import resolvers_of_config
@@ -22,6 +24,7 @@ from jwmirror.services.inspect.recipe_preview import (
 from jwmirror.services.inspect.software import differing_versions, installed_software
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import last_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def explain_file(
             file is not in the view.
         StoreError: there is no such file.
     """
-    files = _published(root, file, recipe)
+    files = [*_published(root, file, recipe), *_held_back(root, file, recipe)]
     outlooks: tuple[RecipePreview, ...] = ()
     if config_file is not None:
         config, problem = _load(config_file, settings)
@@ -80,10 +83,46 @@ def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
             record = provenance.read(entry.key) if entry.key else None
             former = earlier_results(root, record.key, record.derivation) if record else ()
             explanation = Explanation(
-                generation=current.number, entry=entry, record=record, former=former
+                generation=current.number,
+                entry=entry,
+                record=record,
+                former=former,
+                quality=quality_of(entry) if entry.key else None,
             )
             explanations.append(explanation)
     return explanations
+
+
+def _held_back(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:
+    """Explain the files of a name that the last run did not publish, because of their quality."""
+    run, generation = last_run(root), Generations(root).require_current().number
+    for result in run.held_back if run else ():
+        record = Provenance(root).read(result.key)
+        for made in result.files:
+            path = f"{result.recipe}/{made.filename}"
+            if recipe not in (None, result.recipe) or not matching_paths(file, [path]):
+                continue
+            yield Explanation(
+                generation=generation,
+                entry=_row_of(result, made, path),
+                record=record,
+                quality=result.quality,
+                is_published=False,
+            )
+
+
+def _row_of(result: JudgedResult, file: ResultFile, path: str) -> Entry:
+    """Return a file of a result that is not published as a row; its path is not in the view."""
+    return Entry(
+        path=path,
+        origin=result.recipe,
+        sha256=file.sha256,
+        size=file.size,
+        identity=file.identity,
+        result=f"{result.pipeline}/{result.product}",
+        key=result.key,
+        quality=result.quality.word,
+    )
 
 
 def _are_raw(files: Sequence[Explanation]) -> bool:

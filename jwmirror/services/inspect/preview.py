@@ -4,7 +4,7 @@ It uses the planning of a run on what is in the mirror, with the references of t
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,17 @@ from msgspec import structs
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.model import UPSTREAM, Chain, Plan, Poll, Reason, Recipe, References, Wait
+from jwmirror.core.model import (
+    UPSTREAM,
+    Chain,
+    Plan,
+    Poll,
+    Reason,
+    Recipe,
+    References,
+    Result,
+    Wait,
+)
 from jwmirror.core.model.run import Run
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
@@ -28,6 +38,7 @@ from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
 UNPUBLISHED = Reason("not published yet", "", "")
@@ -57,7 +68,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     installed = software.installed_software(config.recipes, resolvers)
     return Preview(
         plans=tuple(_without_unknown(plan) for plan in plans),
-        ready=tuple(chain for plan in plans for chain in _unpublished(results, plan)),
+        ready=tuple(_unpublished(results, _to_publish(mirror, run, plans))),
         unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
         notes=(
             *_notes_on_run(run, config),
@@ -111,9 +122,18 @@ def _failing_resolvers(why: str) -> Resolvers:
     return Resolvers("", fail)
 
 
-def _unpublished(results: ResultStore, plan: Plan) -> Iterator[Chain]:
+def _to_publish(mirror: Path, run: Run, plans: Iterable[Plan]) -> Iterator[Result]:
+    """Yield the results that exist, except those that are held back and not accepted since."""
+    accepted = read_acceptances(mirror)
+    held_back = {(result.recipe, result.key) for result in run.held_back}
+    for result in (result for plan in plans for result in plan.done):
+        if (result.recipe, result.key) not in held_back or result.key in accepted:
+            yield result
+
+
+def _unpublished(results: ResultStore, done: Iterable[Result]) -> Iterator[Chain]:
     """Yield results that are in the store but not in the current generation, each as a chain."""
-    for result in plan.done:
+    for result in done:
         key_parts = (result.recipe, result.product, result.pipeline)
         derivation = results.derivation(result.key)
         if derivation is None or results.published_key(*key_parts) == result.key:

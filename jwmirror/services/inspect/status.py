@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from jwmirror.core.model.quality import CAVEAT
+from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import Status, build_status, count_files, generation_record
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
@@ -42,4 +44,6 @@ def mirror_status(
         run,
         preview,
         f"{owner.purpose}, since {owner.since}" if owner else "",
+        count_qualities(zip(*map(entries.column, ("origin", "key", "quality")), strict=True)),
+        doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
     )

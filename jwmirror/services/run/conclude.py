@@ -1,35 +1,80 @@
-"""Conclude a run: sum up what was published and what failed."""
+"""Conclude a run: sum up what was published, what to look at, and what failed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published
+from jwmirror.core.model.quality import CAVEAT, JudgedResult
+from jwmirror.core.model.run import Run
+from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
+
+SHOWN = 10  # results at the end of a run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """The end of a run in words, and its failures."""
+    """The end of a run in words, its failures, and the results with caveats."""
 
     summary: str
     failures: tuple[Failure, ...]
+    doubtful: tuple[JudgedResult, ...] = ()  # caveats that are not accepted, and what failed
+    is_strict: bool = False  # `strict` in the config
 
     @property
     def error(self) -> str:
-        """Name what failed, one line each; "" if nothing did."""
-        if not self.failures:
-            return ""
-        lines = (f"{failure.name}: {failure.message}" for failure in self.failures)
-        return "\n".join((f"{len(self.failures)} failed; all else is done and published:", *lines))
+        """Name what ends the run with an error, one line each; "" if nothing does."""
+        return "\n".join((*self._failed(), *self._doubts()))
+
+    def _failed(self) -> Iterator[str]:
+        if self.failures:
+            yield f"{len(self.failures)} failed; all else is done and published:"
+            yield from (f"{failure.name}: {failure.message}" for failure in self.failures)
+
+    def _doubts(self) -> Iterator[str]:
+        if self.is_strict and self.doubtful:
+            yield (
+                f"{len(self.doubtful)} results are not sound, and `strict` is set in the config; "
+                f"{NEXT_STEP}:"
+            )
+            yield from map(doubt_line, self.doubtful)
 
 
-def conclude_run(*, mirror: Path, run: Path, published: Published, page: str) -> Conclusion:
-    """Sum up a run by the records in its folder; `page` is its report, relative to the mirror."""
+def conclude_run(
+    *, mirror: Path, run: Path, published: Published, page: str, strict: bool = False
+) -> Conclusion:
+    """Sum up a run by the records in its folder; `page` is its report, relative to the mirror.
+
+    With `strict`, caveats that are not accepted are an error.
+    """
     records = read_run(run)
     state = "is unchanged"
     if published.is_new:
         state = f"is new: {Generations(mirror).read(published.generation).cause}"
     summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
-    return Conclusion(summary=summary, failures=records.failures)
+    doubtful = _doubtful(mirror, records)
+    return Conclusion(
+        summary="\n".join((summary, *_look_at(doubtful))),
+        failures=records.failures,
+        doubtful=doubtful,
+        is_strict=strict,
+    )
+
+
+def _doubtful(mirror: Path, records: Run) -> tuple[JudgedResult, ...]:
+    """Return the results with caveats that are not accepted, and those that failed."""
+    rows = Generations(mirror).entries().where("quality", CAVEAT)
+    results = doubtful_results(rows, records.held_back)
+    return tuple(result for result in results if not is_accepted(result.quality))
+
+
+def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:
+    """Yield the results to look at first, if there are any."""
+    if doubtful:
+        yield f"Look at these first ({len(doubtful)}); {NEXT_STEP}:"
+        yield from (f"  {doubt_line(result)}" for result in doubtful[:SHOWN])
+    if len(doubtful) > SHOWN:
+        yield f"  ... and {len(doubtful) - SHOWN} more; `jwmirror status --all` lists them"

@@ -24,7 +24,7 @@ from jwmirror.store.maintenance.checkout import COPY, check_target, new_folder, 
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, acceptance_path
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
     for key in sorted({entry.key for entry in payload.rows if entry.key}):
         if provenance.path(key).is_file():
             tags[f"metadata/provenance/{key}.json"] = provenance.path(key).read_bytes()
+        if (accepted := acceptance_path(root, key)).is_file():
+            tags[f"metadata/accepted/{key}.json"] = accepted.read_bytes()
     return tags
 
 

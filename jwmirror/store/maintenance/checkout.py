@@ -23,7 +23,15 @@ from jwmirror.store.objects import SHARED, Objects
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
 STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current")
-OWN = (*STORE, "receipts", "logs", "work", "quarantine", "reports")  # of a mirror's folders
+OWN = (
+    *STORE,
+    "accepted",
+    "receipts",
+    "logs",
+    "work",
+    "quarantine",
+    "reports",
+)  # of a mirror's folders
 
 
 def check_out(

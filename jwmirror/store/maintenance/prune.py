@@ -163,6 +163,7 @@ def _unneeded_records(
     records = {path.stem: record for path in paths if (record := provenance.read(path.stem))}
     shown = {key for number in kept for key in states.rows[number].key}
     needed = _ancestry(records, shown)
+    needed |= {records[key].replaced for key in needed if key in records}  # quality compares them
     for key, record in records.items():
         files = record.files if key not in needed else ()
         if any(file.sha256 in gone or not objects.has(file.sha256) for file in files):

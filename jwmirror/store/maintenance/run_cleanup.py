@@ -5,7 +5,7 @@ published yet, and named nowhere else.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -14,7 +14,7 @@ from pathlib import Path
 from jwmirror.core.model import Orders, References
 from jwmirror.core.model.plan import LEVELS, PlansAhead
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
-from jwmirror.store.runs import RunFiles, fetch_receipts, read_if_written, read_run
+from jwmirror.store.runs import HELD_BACK, RunFiles, fetch_receipts, read_if_written, read_run
 
 RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
 ADOPTED = "adopted."  # start of the name of a receipt of adopted files
@@ -24,7 +24,7 @@ ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 class RunRetention:
     """Objects and orders of the runs that stay, and the folders of the others."""
 
-    unpublished: frozenset[str]  # sha256 of objects that stopped runs refer to
+    unpublished: frozenset[str]  # sha256 of objects that stopped runs refer to, or held back
     arrived: frozenset[str]  # sha256 of objects that runs that stay ordered, or that were adopted
     orders: frozenset[str]  # names of the orders of the runs that stay
     removable: tuple[str, ...]  # folders, below the mirror
@@ -44,11 +44,20 @@ def find_needed_by_runs(
     records = (root / folder / name for name in ended for folder in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
     return RunRetention(
-        unpublished=frozenset(sha256 for f in stopped for sha256 in _objects_of(root, f)),
+        unpublished=frozenset(
+            [sha256 for f in stopped for sha256 in _objects_of(root, f)] + _held_back(folders)
+        ),
         arrived=frozenset(_arrived(root, orders)),
         orders=orders,
         removable=tuple(str(p.relative_to(root)) for p in (*records, *work) if p.is_dir()),
     )
+
+
+def _held_back(folders: Sequence[Path]) -> list[str]:
+    """Return the objects that the newest run with a publication did not publish."""
+    published = [RunFiles(folder) for folder in folders if RunFiles(folder).published.exists()]
+    records = [read_if_written(run.held_back, HELD_BACK) or () for run in published[-1:]]
+    return [file.sha256 for results in records for result in results for file in result.files]
 
 
 def _arrived(root: Path, orders: Collection[str]) -> Iterator[str]:

@@ -1,0 +1,187 @@
+"""The judgement of all results of a mirror, from the records in it; remembered while they stay."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from jwmirror.config.thresholds import Thresholds
+from jwmirror.core.errors import StoreError
+from jwmirror.core.jsonio import digest, parse, read, write
+from jwmirror.core.model import Derivation, Result
+from jwmirror.core.model.plan import ProvenanceRecord, ReferenceFinding
+from jwmirror.core.model.quality import (
+    CAVEAT,
+    UNMEASURED,
+    Acceptance,
+    Caveat,
+    Measurements,
+    Quality,
+)
+from jwmirror.planning.quality import Evidence, judge
+from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance, read_acceptances
+
+METHOD = 1  # of judging; another number judges everything again
+Name = tuple[str, str]  # recipe and key
+
+
+class PublishedResult(NamedTuple):
+    """A published result that the run did not find: a later one failed, waits or is held back."""
+
+    result: Result
+    context: str  # of its row, as are the caveats (canonical JSON)
+    caveats: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the qualities of a mirror's results are derived from, apart from their records."""
+
+    results: Sequence[Result]  # of the run
+    context: str  # in which they are valid
+    earlier: Sequence[PublishedResult]
+    archived: Mapping[str, str]  # MAST's files of the same names: sha256
+    references: Sequence[ReferenceFinding]
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """The qualities of all results, and the digest of what they were derived from."""
+
+    basis: str = ""
+    qualities: dict[str, Quality] = field(default_factory=dict)  # by recipe/key
+    archived: dict[str, dict[str, float]] = field(
+        default_factory=dict
+    )  # quantities of MAST's files
+
+
+def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
+    """Return the quality of each result, by recipe and key.
+
+    If nothing that it depends on has changed, that of the last call is returned, and no provenance
+    is read.
+    """
+    path = Path(mirror) / "receipts" / "quality.json"
+    acceptances = read_acceptances(mirror)
+    results = [*findings.results, *(earlier.result for earlier in findings.earlier)]
+    names = [(result.recipe, result.key) for result in results]
+    of_rows = [earlier[1:] for earlier in findings.earlier]
+    others = (findings.context, findings.archived, findings.references, findings.thresholds)
+    basis = digest((METHOD, names, of_rows, others, acceptances))
+    last = Judgement()
+    with suppress(FileNotFoundError, StoreError):
+        last = read(path, Judgement)
+    if last.basis != basis:
+        last = _Judging(Path(mirror), findings, acceptances, last).judge_all(basis)
+        write(path, last)
+    return {name: last.qualities["/".join(name)] for name in names}
+
+
+class _Judging:
+    """The judgement of results, members before the products that are made of them."""
+
+    def __init__(
+        self,
+        mirror: Path,
+        findings: Findings,
+        acceptances: Mapping[str, Acceptance],
+        last: Judgement,
+    ):
+        self.findings, self.acceptances = findings, acceptances
+        self._read, self._locate = Provenance(mirror).read, Objects(mirror).path
+        self._remembered = last.archived
+        self._archived: dict[str, dict[str, float]] = {}  # those that are in use
+        self._qualities: dict[Name, Quality] = {}
+        self._members: dict[tuple[str, str, str], Name] = {}  # recipe, file name, identity
+        self._comparable: set[Name] = set()  # with what they replaced
+
+    def judge_all(self, basis: str) -> Judgement:
+        """Return the qualities of all results."""
+        context = self.findings.context
+        results = [PublishedResult(result, context, "") for result in self.findings.results]
+        results += self.findings.earlier
+        known = [(each, record) for each in results if (record := self._read(each.result.key))]
+        for each, record in sorted(known, key=lambda pair: pair[1].derivation.stage):
+            result = each.result
+            name = (result.recipe, result.key)
+            self._qualities[name] = self._judged(each, record)
+            for file in result.files:
+                self._members.setdefault((result.recipe, file.filename, file.identity), name)
+        lost = {(each.result.recipe, each.result.key): Quality(word=UNMEASURED) for each in results}
+        qualities = {"/".join(name): quality for name, quality in (lost | self._qualities).items()}
+        return Judgement(basis=basis, qualities=qualities, archived=self._archived)
+
+    def _judged(self, candidate: PublishedResult, record: ProvenanceRecord) -> Quality:
+        recipe, key = candidate.result.recipe, candidate.result.key
+        derivation, measurements = record.derivation, record.measurements
+        replaced = self._replaced((recipe, key), record)
+        about = (derivation.references, candidate.context)
+        evidence = Evidence(
+            product=derivation.product,
+            measurements=measurements,
+            replaced=replaced.files if replaced else {},
+            archived=self._of_archive(measurements) if measurements else {},
+            members=self._members_of(recipe, derivation, candidate.caveats),
+            findings=[each for each in self.findings.references if each.is_about(*about)],
+        )
+        mode = (measurements.instrument, measurements.exp_type) if measurements else ("", "")
+        return judge(evidence, self.findings.thresholds.of(*mode), self.acceptances.get(key))
+
+    def _members_of(
+        self, recipe: str, derivation: Derivation, inherited: str
+    ) -> dict[str, Quality]:
+        """Return the qualities of a result's inputs that are results.
+
+        Of an earlier result some are not published any more: their caveats are in its row.
+        """
+        old = parse(inherited, tuple[Caveat, ...]) if inherited else ()
+        by_member = {caveat.subject: caveat for caveat in old if caveat.cause == "member"}
+        members: dict[str, Quality] = {}
+        for item in derivation.inputs:
+            if name := self._members.get((recipe, item.name, item.identity)):
+                members[item.name] = self._qualities[name]
+            elif caveat := by_member.get(item.name):
+                members[item.name] = Quality(word=CAVEAT, caveats=(caveat,))
+        return members
+
+    def _replaced(self, name: Name, record: ProvenanceRecord) -> Measurements | None:
+        """Return what was measured on the result before, if the user asked for no change.
+
+        The parameters and the user's code must be equal, also those of the members that changed.
+        """
+        before = self._read(record.replaced) if record.replaced else None
+        if before is None:
+            return None
+        old, new = before.derivation, record.derivation
+        if (old.parameters, old.hooks) != (new.parameters, new.hooks):
+            return None
+        identities = {item.name: item.identity for item in old.inputs}
+        for item in new.inputs:
+            member = self._members.get((name[0], item.name, item.identity))
+            is_other = identities.get(item.name) not in (None, item.identity)
+            if member and is_other and member not in self._comparable:
+                return None
+        self._comparable.add(name)
+        return before.measurements
+
+    def _of_archive(self, measurements: Measurements) -> dict[str, dict[str, float]]:
+        """Return the quantities of MAST's files of the names that were measured."""
+        return {
+            name: self._archived_file(self.findings.archived[name], name)
+            for name in measurements.files
+            if name in self.findings.archived
+        }
+
+    def _archived_file(self, sha256: str, name: str) -> dict[str, float]:
+        from jwmirror.pipeline.measure.files import METHOD, file_quantities  # imports numpy
+
+        known = f"{sha256} {METHOD}"
+        if known not in self._archived:
+            quantities = self._remembered.get(known)
+            if quantities is None:
+                quantities = file_quantities(self._locate(sha256), name)
+            self._archived[known] = quantities
+        return self._archived[known]

@@ -1,0 +1,321 @@
+"""The judgement of a mirror's results, and what is published because of it."""
+
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Plan, References, Result, ResultFile, Wait, write
+from jwmirror.core.model.plan import ProvenanceRecord, Published, ReferenceFinding
+from jwmirror.core.model.quality import CAVEAT, Measurements
+from jwmirror.services.inspect.explain import explain_file
+from jwmirror.services.maintain.accept import accept_result
+from jwmirror.services.run.conclude import conclude_run
+from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
+from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import RunFiles
+from tests.setup import records
+from tests.setup.mirrors import RUN, SmallMirror
+
+CONTEXT = "jwst_0001.pmap"
+HOLD = PublicationPolicy(holding=["deep"])
+MARK = PublicationPolicy()
+GOOD = {"usable": 0.95, "nan": 0.01, "median": 1.0, "noise": 0.1}
+BAD = {"steps": {"jump": "FAILED"}}
+PIPELINE = {"rate": "detector1", "cal": "image2", "i2d": "image3"}
+
+
+class Results:
+    """Results in a mirror with measurements made by hand."""
+
+    def __init__(self, root: Path):
+        self.mirror = SmallMirror(root=root)
+        self.root = root
+        self.results: dict[str, Result] = {}
+        self.findings: tuple[ReferenceFinding, ...] = ()
+
+    def make(
+        self, suffix: str, *made_of: str, replaced: str = "", steps=None, parameters=None, **values
+    ) -> Result:
+        """Store a result of one file, made of the current results of other suffixes."""
+        name, version = f"x_{suffix}.fits", len(list((self.root / "provenance").glob("*")))
+        sha256, size = self.mirror.take(lambda path: path.write_text(f"{name} {version}"))
+        facts = {"sha256": sha256, "size": size, "identity": f"{suffix}-{version}"}
+        file = ResultFile(filename=name, **facts)
+        members = [self.results[each].files[0] for each in made_of]
+        inputs = tuple(records.science(each.filename, each.identity) for each in members)
+        derivation = records.derivation(
+            PIPELINE[suffix],
+            "x",
+            inputs=inputs,
+            parameters=parameters or {},
+            references={"flat": (f"flat_{version}.fits", "5a")},
+        )
+        measurements = Measurements(
+            instrument="NIRCAM",
+            exp_type="NRC_IMAGE",
+            steps=steps or {},
+            files={name: {**GOOD, **values}},
+        )
+        record = ProvenanceRecord(
+            key=f"{version:064d}",
+            derivation=derivation,
+            files=(file,),
+            seconds=1.0,
+            peak_memory=1,
+            made_at="2026-03-01T12:00:00+00:00",
+            measurements=measurements,
+            replaced=replaced,
+        )
+        Provenance(self.root).record_once(record)
+        result = records.result(PIPELINE[suffix], "x", file, key=record.key)
+        self.results[suffix] = result
+        return result
+
+    def judge(self, policy: PublicationPolicy = MARK, upstream=()) -> JudgedRows:
+        """What a run that found these results publishes."""
+        references = References(context=CONTEXT, server="", files={}, findings=self.findings)
+        plan = Plan(context=CONTEXT, done=tuple(self.results.values()))
+        before = Generations(self.root).entries()
+        return judged_rows(self.root, before, upstream, references, [plan], [], policy)
+
+    def publish(self, policy: PublicationPolicy = MARK) -> dict[str, str]:
+        """Publish, and return the quality of each published file."""
+        judged, files = self.judge(policy), RunFiles(self.root / "receipts/runs" / RUN)
+        write(files.held_back, judged.held_back)
+        generations = Generations(self.root)
+        generations.publish(judged.rows, "a run", {"run": RUN})
+        write(files.published, Published(generation=1, is_new=True))
+        return {row.filename: row.quality for row in generations.entries()}
+
+    def shas(self) -> dict[str, str]:
+        """The content of each published file."""
+        return {row.filename: row.sha256 for row in Generations(self.root).entries()}
+
+
+@pytest.fixture
+def results(tmp_path) -> Results:
+    """An empty mirror."""
+    return Results(tmp_path / "mirror")
+
+
+def rejudged(results: Results, monkeypatch) -> list[str]:
+    """The keys whose records a run reads to judge."""
+    read, keys = Provenance.read, []
+
+    def spy(self, key):
+        keys.append(key)
+        return read(self, key)
+
+    monkeypatch.setattr(Provenance, "read", spy)
+    results.judge()
+    return keys
+
+
+def test_results_are_published_with_their_quality_through_all_stages(results):
+    """A failed step of stage 1 is a caveat of the mosaic, whose record names the member."""
+    results.make("rate", **BAD)
+    results.make("cal", "rate")
+    results.make("i2d", "cal")
+
+    assert results.publish() == dict.fromkeys(("x_rate.fits", "x_cal.fits", "x_i2d.fits"), CAVEAT)
+    caveats = {row.filename: row.caveats for row in Generations(results.root).entries()}
+    assert '"inherited":["step failed"],"is_provisional":false' in caveats["x_i2d.fits"]
+
+
+def test_an_unchanged_run_reads_no_provenance_to_judge(results, monkeypatch):
+    """And gets the same rows; a new acceptance or finding is judged."""
+    results.make("rate", **BAD)
+    results.publish()
+
+    first = results.judge().rows
+
+    assert rejudged(results, monkeypatch) == []
+    assert results.judge().rows == first
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="bad"),)
+    assert rejudged(results, monkeypatch) != []
+
+
+def test_a_held_result_is_not_published_and_its_consumers_are_held_with_it(results):
+    """The version that was published before stays; none is there if there was none."""
+    results.make("rate")
+    results.publish(HOLD)
+    good = results.shas()
+    results.make("rate", **BAD)
+    results.make("cal", "rate")
+
+    published = results.publish(HOLD)
+
+    assert (published, results.shas()) == ({"x_rate.fits": "sound"}, good)
+    held_back = results.judge(HOLD).held_back
+    assert [(each.pipeline, each.quality.word) for each in held_back] == [
+        ("detector1", CAVEAT),
+        ("image2", CAVEAT),
+    ]
+
+
+def test_the_same_results_are_marked_by_default(results):
+    """They replace those before."""
+    results.make("rate")
+    results.publish()
+    good = results.shas()
+    results.make("rate", **BAD)
+
+    assert results.publish(MARK) == {"x_rate.fits": CAVEAT}
+    assert results.shas() != good
+
+
+def test_a_published_result_is_not_taken_back_by_a_later_hold(results):
+    """It is the version that was published before."""
+    results.make("rate", **BAD)
+    results.publish(MARK)
+
+    assert results.publish(HOLD) == {"x_rate.fits": CAVEAT}
+    assert results.judge(HOLD).held_back == ()
+
+
+def test_a_failed_result_is_never_published(results):
+    """Whatever the recipe says; what was made of it has a caveat."""
+    results.make("rate", usable=0.0)
+    results.make("cal", "rate")
+
+    assert results.publish(MARK) == {"x_cal.fits": CAVEAT}
+    assert [each.quality.word for each in results.judge(MARK).held_back] == ["failed"]
+    with pytest.raises(StoreError, match="never published"):
+        accept_result(results.root, "x_rate.fits", "I need it", None, dry_run=False)
+
+
+def test_a_provisional_threshold_never_holds_back(results):
+    """It marks."""
+    results.make("rate", nan=0.9)
+
+    assert results.publish(HOLD) == {"x_rate.fits": CAVEAT}
+
+
+def test_an_accepted_result_is_published_and_says_so(results):
+    """With its consumer; the quality stays, and a later caveat is not covered."""
+    results.make("rate", **BAD)
+    results.make("cal", "rate")
+    results.publish(HOLD)
+
+    tried = accept_result(results.root, "x_rate.fits", "why", None, dry_run=True)
+    assert results.publish(HOLD) == {}
+    accept_result(results.root, "x_rate.fits", "jumps do not matter here", None, dry_run=False)
+
+    assert [(each.product, each.caveats) for each in tried] == [("x", (("step failed", "jump"),))]
+    assert results.publish(HOLD) == {"x_rate.fits": CAVEAT, "x_cal.fits": CAVEAT}
+    rows = Generations(results.root).entries()
+    assert all("jumps do not matter here" in row.caveats for row in rows)
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="bad"),)
+    assert '"accepted":""' in next(iter(results.judge(HOLD).rows)).caveats
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "message"),
+    [
+        ("x_rate.fits", None, "has no caveats"),
+        ("y_rate.fits", None, "there is no result of that name"),
+        ("x_rate.fits", "quick", "there is no result of recipe quick"),
+    ],
+)
+def test_accept_refuses_what_is_sound_or_unknown(results, name, recipe, message):
+    """With the next step."""
+    results.make("rate")
+    results.publish()
+
+    with pytest.raises(StoreError, match=message) as error:
+        accept_result(results.root, name, "why", recipe, dry_run=False)
+
+    assert "`jwmirror status` lists" in str(error.value)
+
+
+def test_a_threshold_there_and_back_gives_the_same_qualities(results, tmp_path):
+    """Only the rows change: the files are the same."""
+    results.make("rate", nan=0.2)
+    own = tmp_path / "own.yaml"
+    own.write_text("thresholds: {missing pixels: {value: 0.1}}")
+
+    first, files = results.publish(), results.shas()
+    stricter = results.publish(PublicationPolicy(thresholds=str(own)))
+    again = results.publish()
+
+    assert [first, stricter, again] == [
+        {"x_rate.fits": word} for word in ("sound", CAVEAT, "sound")
+    ]
+    assert results.shas() == files
+
+
+def test_a_flux_scale_is_compared_with_the_result_before_unless_the_user_asked(results):
+    """Also if the user changed the parameters of the stage before."""
+    before = {suffix: results.make(suffix).key for suffix in ("rate", "cal")}
+    results.make("rate", replaced=before["rate"], median=2.0, noise=0.2)
+    assert results.publish()["x_rate.fits"] == CAVEAT
+
+    results.make("rate", replaced=before["rate"], parameters={"new": 1}, median=2.0, noise=0.2)
+    results.make("cal", "rate", replaced=before["cal"], median=2.0, noise=0.2)
+
+    assert results.publish() == {"x_rate.fits": "sound", "x_cal.fits": CAVEAT}
+
+
+def test_a_changed_member_that_the_user_asked_for_excuses_what_is_made_of_it(results):
+    """The parameters of stage 2 are equal, but its input changed on purpose."""
+    old_rate = results.make("rate")
+    old_cal = results.make("cal", "rate")
+    results.make("rate", replaced=old_rate.key, parameters={"new": 1}, median=2.0, noise=0.2)
+    results.make("cal", "rate", replaced=old_cal.key, median=2.0, noise=0.2)
+
+    assert results.publish() == {"x_rate.fits": "sound", "x_cal.fits": "sound"}
+
+
+def test_an_earlier_result_keeps_its_members_caveats(results):
+    """When its member has a successor, and its own successor is held back or failed."""
+    results.make("rate", **BAD)
+    results.make("cal", "rate")
+    results.publish()
+    results.make("rate")
+    del results.results["cal"]
+    waiting = Plan(
+        context=CONTEXT,
+        done=tuple(results.results.values()),
+        waits=(Wait(recipe="deep", product="x", why="a member failed"),),
+    )
+    references = References(context=CONTEXT, server="", files={})
+
+    for _ in range(2):
+        before = Generations(results.root).entries()
+        rows = judged_rows(results.root, before, (), references, [waiting], [], MARK).rows
+        Generations(results.root).publish(rows, "a run", {})
+
+    words = {row.filename: (row.quality, row.caveats[:24]) for row in rows}
+    assert words["x_rate.fits"][0] == "sound"
+    assert words["x_cal.fits"][0] == CAVEAT
+
+
+def test_the_end_of_a_run_lists_what_to_look_at_and_is_an_error_if_strict(results):
+    """Accepted results are not listed."""
+    results.make("rate", **BAD)
+    results.publish(HOLD)
+    run = {"mirror": results.root, "run": RunFiles(results.root / "receipts/runs" / RUN).folder}
+    run |= {"published": Published(generation=1, is_new=False), "page": "page.html"}
+
+    plain, strict = conclude_run(**run), conclude_run(**run, strict=True)
+    accept_result(results.root, "x_rate.fits", "fine", None, dry_run=False)
+    results.publish(HOLD)
+
+    assert "Look at these first (1)" in plain.summary
+    assert "deep: x (detector1): caveat (step failed); not published" in plain.summary
+    assert plain.error == ""
+    assert "1 results are not sound" in strict.error
+    assert conclude_run(**run, strict=True).error == ""
+
+
+def test_explain_shows_a_result_that_is_not_published(results):
+    """With its quality and what was measured."""
+    results.make("rate", **BAD)
+    results.publish(HOLD)
+
+    (found,) = explain_file(results.root, "x_rate.fits", None, None, ()).files
+
+    assert (found.is_published, found.quality.word) == (False, CAVEAT)
+    assert found.record.measurements.files["x_rate.fits"]["median"] == 1.0
