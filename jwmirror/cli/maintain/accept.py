@@ -24,8 +24,7 @@ def accept_command(
 ) -> None:
     """Accept the caveats of a result. If it is held back, the next run publishes it.
 
-    Its quality stays `caveat`, and shows who accepted it, when and why. A caveat that is found
-    later is not accepted. A result that failed cannot be accepted.
+    Its quality stays `caveat`, and shows who accepted it, when and why. Not for what failed.
     """
     root = options.find_mirror(mirror, config)
     acceptances = accept_result(root, result, because, recipe, dry_run)

@@ -68,16 +68,19 @@ def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
     acceptances = read_acceptances(mirror)
     results = [*findings.results, *(earlier.result for earlier in findings.earlier)]
     names = [(result.recipe, result.key) for result in results]
-    of_rows = [earlier[1:] for earlier in findings.earlier]
-    others = (findings.context, findings.archived, findings.references, findings.thresholds)
-    basis = digest((METHOD, names, of_rows, others, acceptances))
-    last = Judgement()
+    basis, last = _basis(findings, names, acceptances), Judgement()
     with suppress(FileNotFoundError, StoreError):
         last = read(path, Judgement)
     if last.basis != basis:
         last = _Judging(Path(mirror), findings, acceptances, last).judge_all(basis)
         write(path, last)
     return {name: last.qualities["/".join(name)] for name in names}
+
+
+def _basis(findings: Findings, names: Sequence[Name], acceptances: Mapping[str, Acceptance]) -> str:
+    of_rows = [earlier[1:] for earlier in findings.earlier]
+    others = (findings.context, findings.archived, findings.references, findings.thresholds)
+    return digest((METHOD, names, of_rows, others, acceptances))
 
 
 class _Judging:
