@@ -217,8 +217,8 @@ def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
         return []
     mirrored = _mirrored(programs)
     return [
-        f"{place}.programs: program {number} is not mirrored; add it to programs, or take one of "
-        f"{', '.join(map(str, mirrored))}"
+        f"{place}.programs: program {number} is not mirrored; add it to programs. Mirrored "
+        f"programs: {', '.join(map(str, mirrored))}"
         for number in recipe["programs"]
         if number not in mirrored
     ]

@@ -96,7 +96,9 @@ def read_association_file(
     name = name or Path(path).name
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as err:
+    except OSError as err:
+        raise CalibrationError(f"{path}: {err.strerror}; {remedy}") from err
+    except ValueError as err:
         raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {remedy}") from err
     return parse_associations(text, name, remedy)
 

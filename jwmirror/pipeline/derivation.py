@@ -154,7 +154,7 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reaso
         elif now.identity and was.identity != now.identity:
             cause: ReasonCause = "" if name.endswith(UNCAL) else "inputs"
             before_and_after = was.identity[:12], now.identity[:12]
-            yield Reason(f"content of {name}", *before_and_after, cause=cause)
+            yield Reason(f"science content of {name}", *before_and_after, cause=cause)
     order = [item.name for item in old], [item.name for item in new]
     if order[0] != order[1] and before.keys() == after.keys():
         yield Reason("order of the inputs", " ".join(order[0]), " ".join(order[1]))

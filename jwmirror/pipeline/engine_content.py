@@ -32,8 +32,9 @@ class PackageCode:
 
     name: str  # of the distribution
     release: str  # version of the distribution
-    content: str  # sha256 of its files
+    record: str  # sha256 of the distribution's list of files; "" without one
     modified: str = ""  # how it differs from the release; "" if it does not
+    content: str = ""  # sha256 of its files, if it is modified
 
     @property
     def version(self) -> str:
@@ -92,13 +93,14 @@ def _code(
     hashes = {file.path: _digest(file.path) for file in files}
     modified = source or _differences(_recorded(listed, base, files), hashes, base)
     content = sha256()
-    for file in files:
+    for file in files if modified else ():
         content.update(f"{file.relative}\0".encode() + hashes[file.path])
     return PackageCode(
         name=name,
         release=version,
-        content=content.hexdigest(),
+        record=sha256(listed.encode()).hexdigest() if listed else "",
         modified=modified,
+        content=content.hexdigest() if modified else "",
     )
 
 

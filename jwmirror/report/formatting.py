@@ -35,6 +35,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers with their runs shortened: 1-3, 5."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
 def change_signs(counts: dict[str, int]) -> str:
     """Return what a generation changed against its parent: +3 ~2 -1 (4 changed in status)."""
     signs = " ".join(

@@ -10,6 +10,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.product import IN_WORDS
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Generation
 from jwmirror.report import formatting
@@ -139,7 +140,9 @@ def render(page: ReportPage) -> str:
         "caveat": caveat_text,
     }
     template = environment.get_template("report.html")
-    return template.render(page=page, status=page.status, version=__version__, rows=MAX_ROWS)
+    return template.render(
+        page=page, status=page.status, version=__version__, rows=MAX_ROWS, in_words=IN_WORDS
+    )
 
 
 def _text(value: object) -> str:

@@ -265,7 +265,7 @@ def _reasons(chains: Iterable[Chain], level: int) -> tuple[str, ...]:
 def describe_reason(reason: Reason) -> str:
     """Return a reason for recalibrating in words."""
     if reason.cause == "new":
-        return "never calibrated"
+        return "no result in the mirror yet"
     return str(reason) if reason.old or reason.new else reason.what
 
 

@@ -68,8 +68,8 @@ def check_pin(root: Path, name: str, number: int) -> Pin | None:
     existing = find_pin(root, name)
     if existing and existing.generation != number:
         raise StoreError(
-            f"pin {name!r}: expected it to be free or to name generation {number}, found "
-            f"generation {existing.generation} of {existing.made_at}; nothing was changed; use "
+            f"pin {name!r}: it names generation {existing.generation} already (since "
+            f"{existing.made_at}), so it cannot name generation {number}; nothing was changed; use "
             f"another name, or `jwmirror unpin {name}` first."
         )
     return existing

@@ -256,7 +256,7 @@ def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
     (found,) = answer("explain", f"{EXPOSURE}_rate.fits", "--mirror", small_mirror.root)["files"]
 
     assert [each["key"] for each in found["former"]] == [digest(former)]
-    assert "Earlier results of this file" in page
+    assert "Other results of this file" in page
     assert "detector1: jump.rejection_threshold: 7.5 -> 5.0" in page
 
 

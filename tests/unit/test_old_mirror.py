@@ -131,7 +131,7 @@ def test_provenance_is_read(mirror):
     assert made["references"]["flat"][0] == "jwst_nircam_flat_0001.fits"
     assert made["engine"] == {"jwst": "3.0.0", "stcal": "1.20.0", "stdatamodels": "6.0.0"}
     (former,) = told["former"]
-    assert former["reasons"][0]["what"] == f"image2: content of {EXPOSURE}_rate.fits"
+    assert former["reasons"][0]["what"] == f"image2: science content of {EXPOSURE}_rate.fits"
 
 
 def test_the_last_run_is_told(mirror):
@@ -163,7 +163,7 @@ def test_a_diff_names_what_changed_and_why(mirror):
     assert ("gone", stamped % 1) in named and ("new", stamped % 4) in named
     assert ("marked", f"{UPSTREAM}{MOSAIC}_segm.fits") in named and len(named) == 13
     reason = named["changed", f"{OURS}{EXPOSURE}_rate.fits"]["reasons"][0]
-    assert reason["what"] == f"detector1: content of {EXPOSURE}_uncal.fits"
+    assert reason["what"] == f"detector1: science content of {EXPOSURE}_uncal.fits"
 
 
 def test_records_of_runs_are_read(mirror):

@@ -106,7 +106,7 @@ def test_one_changed_nod_is_calibrated_with_all_that_subtract_it():
 
     assert same.batches == {} and len(same.done) == 2
     told = Reason(
-        f"spec2: content of {root(1)}_rate.fits",
+        f"spec2: science content of {root(1)}_rate.fits",
         *(f"id{n}-jw0134500"[:12] for n in ("", "2")),
         stage="spec2",
         cause="inputs",

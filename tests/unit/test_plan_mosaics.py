@@ -51,7 +51,7 @@ def test_a_changed_member_is_the_reason():
 
     (chain,) = chains(mosaic(sources, [replace(cal(1), files=files), cal(2)]))
 
-    what = f"image3: content of {root(1)}_cal.fits"
+    what = f"image3: science content of {root(1)}_cal.fits"
     assert chain.reasons == (Reason(what, "id-1", "id-new", "image3", "inputs"),)
 
 

@@ -72,7 +72,8 @@ def pending(product: str, *pipelines: str) -> Chain:
 def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
     """Exposures and associations are told apart; changed inputs are said once, not per file."""
     contents = tuple(
-        Reason(f"image3: content of {n}_cal.fits", "a", "b", "image3", "inputs") for n in range(9)
+        Reason(f"image3: science content of {n}_cal.fits", "a", "b", "image3", "inputs")
+        for n in range(9)
     )
     mosaic = replace(pending(MOSAIC, "image3"), reasons=contents)
     plans = (
@@ -84,7 +85,7 @@ def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
 
     assert [each.level for each in found] == ["exposure", "association"]
     assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
-    assert found[1].reasons == ("inputs recomputed",)
+    assert found[1].reasons == ("its inputs will be recomputed",)
 
 
 def test_results_made_before_are_out_of_date_and_not_computed():

@@ -65,7 +65,7 @@ def test_report_shows_what_happened_and_why(small_mirror):
 
     for line in (
         f"reprocessed {EXPOSURE}_uncal.fits checksum: 0a -> 0c CAL_VER: 1.17.1 -> 1.18.0",
-        f"deep {EXPOSURE} detector1 12.5 s not measured never calibrated",
+        f"deep {EXPOSURE} detector1 12.5 s not measured no result in the mirror yet",
         "rejection_threshold=5.0",
         "abs_refcat=GAIADR3",
         f"flat jwst_nircam_flat_0001.fits {'5a' * 20}",
@@ -150,10 +150,10 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     """Changes by kind and results computed, in one line, for the log of generations."""
     run = last_run(small_mirror.root)
 
-    assert run.cause == "1 new, 1 reprocessed, 1 vanished; 2 pipeline calls"
+    assert run.cause == "1 new, 1 reprocessed, 1 no longer listed; 2 pipeline calls"
     first = replace(run, poll=replace(run.poll, first=(1345,)))
     assert first.cause == (
-        "first poll of program 1345: 1 product; 1 reprocessed, 1 vanished; 2 pipeline calls"
+        "first poll of program 1345: 1 product; 1 reprocessed, 1 no longer listed; 2 pipeline calls"
     )
     assert replace(run, poll=None, batch_receipts=()).cause == ""
 

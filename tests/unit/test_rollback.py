@@ -147,7 +147,7 @@ def test_a_name_is_not_moved(mirror):
     """A name that is taken stays where it is."""
     add_pin(mirror, "paper", 2)
 
-    with pytest.raises(StoreError, match="found generation 2"):
+    with pytest.raises(StoreError, match="it names generation 2 already"):
         add_pin(mirror, "paper", 3)
 
     assert generation_named(mirror, "paper").number == 2

@@ -70,7 +70,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
         ([("a.json", {"product": "jw01345001001_02101_00001_nrcb1"})], "is named as an exposure"),
         ([("a.json", TWO_RATES)], "stage 2 takes the first of several science members only"),
         ([("a.json", {"kind": "image2"})], "science of image2 is _rate.fits or _rateints.fits"),
-        ([], "absent.json: it is not an association that can be used"),
+        ([], "absent.json: No such file or directory"),
     ],
 )
 def test_own_associations_that_cannot_be_used_are_mistakes(tmp_path, files, told):

@@ -59,7 +59,7 @@ def test_status_tells_what_an_edited_parameter_makes_out_of_date(site):
     reasons = {(each["level"], *each["reasons"]) for each in found["out_of_date"]}
     assert reasons == {
         ("exposure", "detector1: ramp_fit.firstgroup: null -> 1"),
-        ("association", "inputs recomputed"),
+        ("association", "its inputs will be recomputed"),
     }
     to_compute = Counter(name for each in found["out_of_date"] for name in each["pipelines"])
     assert site.tally().computed == to_compute
@@ -82,7 +82,7 @@ def test_status_tells_results_that_were_made_before(site):
     assert [(each["pipelines"], each["ready"]) for each in deep] == [([], ["image3"])] * 3
     assert deep[0]["reasons"] == ["image3: source_catalog.snr_threshold: 12.0 -> 10.0"]
     assert {(*each["ready"], *each["reasons"]) for each in twin} == {
-        ("detector1", "image2", "not published yet")
+        ("detector1", "image2", "already computed, not published yet")
     }
     assert (len(twin), site.tally().computed) == (10, {})
 

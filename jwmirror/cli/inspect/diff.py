@@ -9,8 +9,8 @@ from jwmirror.report.terminal.diff import files_page, state_page
 from jwmirror.services.inspect.diff import diff_file, diff_states
 
 SIDE = (
-    "Number of a generation, name of a pin, or `current`; add `:RECIPE` or `:upstream` to compare "
-    "only these files, as in `42:deep`. `:deep` is recipe deep in the current generation."
+    "Number of a generation, name of a pin, or `current`. To compare only files of a recipe or of "
+    "MAST, write `42:deep` or `42:upstream`. `:deep` means `current:deep`."
 )
 
 
@@ -20,7 +20,7 @@ def diff_command(
     new: Annotated[str, typer.Argument(metavar="B", help="The other side, in the same form.")],
     file: Annotated[str | None, options.FILE] = None,
     recipe: Annotated[
-        str, typer.Option(help="Compare only files of this recipe, or `upstream`.")
+        str, typer.Option(help="Compare only files of this recipe (`upstream`: files from MAST).")
     ] = "",
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
@@ -30,7 +30,7 @@ def diff_command(
     """List the files that differ between two generations or recipes, and why; or compare FILE.
 
     For FILE, the first line says how much differs, from "identical" to "pixels changed" (the seven
-    verdicts: docs/commands.md). Then follow keywords, pixels and tables.
+    verdicts: docs/commands.md). The next lines list differences in keywords, pixels and tables.
     """
     root = options.find_mirror(mirror, config)
     if file is None:

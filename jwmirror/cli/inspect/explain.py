@@ -15,7 +15,8 @@ from jwmirror.services.inspect.explain import explain_file
 def explain_command(
     file: Annotated[str, options.FILE],
     recipe: Annotated[
-        str | None, typer.Option(help="Only the file of this recipe, or `upstream`.")
+        str | None,
+        typer.Option(help="Only the file of this recipe (`upstream`: the file from MAST)."),
     ] = None,
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,

@@ -20,10 +20,10 @@ def status_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what the mirror contains, what changed at MAST, what is out of date, and what failed.
+    """Show the files, what the last run found changed at MAST, what is out of date, what failed.
 
     Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run,
-    or with --mirror but without --config, later edits of the config are ignored.
+    or with --mirror alone, they are compared with the config of the last run.
     """
     root = options.find_mirror(mirror, config)
     config_file = None if by_last_run else options.find_config(mirror, config)
@@ -50,4 +50,4 @@ def plan_command(
     """
     root = options.find_mirror(mirror, config)
     status = mirror_status(root, options.find_config(mirror, config), settings or (), context)
-    output.show(status, plan_page(status, all_lines), as_json)
+    output.show(status, plan_page(status, all_lines, context is not None), as_json)

@@ -27,7 +27,8 @@ def freeze_command(
 ) -> None:
     """Export a generation as a BagIt bag, with config, provenance, environment and citation.
 
-    Every byte of the bag is checked after writing. `jwmirror prune` never removes the generation.
+    Every byte of the bag is checked after writing. The generation also gets a name, so that
+    `prune` keeps it.
     """
     root, config_file = options.find_mirror(mirror, config), config or options.CONFIG
     bag = freeze_generation(root, generation, to, mode, with_exclusive, config_file, dry_run)

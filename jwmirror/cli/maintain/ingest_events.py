@@ -19,7 +19,7 @@ def ingest_events_command(
     mirror: options.Mirror = None,
     as_json: options.Json = False,
 ) -> None:
-    """Let the next run ask MAST only for the observations named in a subscription e-mail.
+    """Read a notification e-mail of MAST; the next run asks only for the observations it names.
 
     Observations that the config does not select are ignored. The run after the next one asks for
     everything again.

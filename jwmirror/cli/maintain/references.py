@@ -8,7 +8,9 @@ import typer
 from jwmirror.cli import app, options, output
 from jwmirror.services.maintain.references import bundle_references
 
-references = typer.Typer(help="Copy reference files to another site.", no_args_is_help=True)
+references = typer.Typer(
+    help="Collect reference files for a site without network.", no_args_is_help=True
+)
 app.add_typer(references, name="references")
 
 

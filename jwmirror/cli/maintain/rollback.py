@@ -22,7 +22,8 @@ def rollback_command(
 ) -> None:
     """Make an earlier (or later) generation the current one. No generation is deleted.
 
-    The next run starts from it, and publishes the up-to-date state as a new generation.
+    The next run brings back what MAST and your config ask for, as a new generation. To keep what
+    you went back to, change the config before the next run.
     """
     root = options.find_mirror(mirror, config)
     rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)

@@ -12,7 +12,7 @@ from jwmirror.core.model.plan import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.product import NEW, Change, Poll
+from jwmirror.core.model.product import IN_WORDS, NEW, Change, Poll
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.stored import Failure
 
@@ -91,7 +91,9 @@ class Run:
             f"first poll of program {program}: {count:,} product{'' if count == 1 else 's'}"
             for program, count in self.first_polls.items()
         )
-        changed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        changed = ", ".join(
+            f"{count} {IN_WORDS.get(kind, kind)}" for kind, count in sorted(kinds.items())
+        )
         made = len(self.computed_keys)
         results = f"{made} pipeline call{'' if made == 1 else 's'}" if made else ""
         return "; ".join(filter(None, (firsts, changed, results)))

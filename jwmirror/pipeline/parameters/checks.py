@@ -160,7 +160,7 @@ def _expected(parameter: Parameter) -> str:
     default = f"(default {parameter.default})"
     if "list" in parameter.type:  # its range is that of its length
         return f"a list {default}"
-    kind = TYPES.get(parameter.type, parameter.type)
+    kind = "one of" if parameter.allowed else TYPES.get(parameter.type, parameter.type)
     return " ".join(filter(None, (kind, parameter.range, default)))
 
 

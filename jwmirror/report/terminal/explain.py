@@ -108,7 +108,7 @@ def _earlier_results(
     """Yield the newest results under other keys, and how they differ (`equal`: not at all)."""
     if not results:
         return
-    table = empty_table("Earlier results of this file", "key", "made", "differs from this one in")
+    table = empty_table("Other results of this file", "key", "made", "differs from this one in")
     for result in results[:EARLIER]:
         differences = "\n".join(map(str, result.reasons)) or equal
         table.add_row(result.key[:12], formatting.minute(result.made_at), escape(differences))

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from jwmirror.core.model import Entry
 from jwmirror.core.model import maintenance as records
+from jwmirror.core.model.product import PEDIGREE
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.report import formatting
 
@@ -23,9 +24,9 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        f"the next run starts from generation {rollback.generation}, and publishes the up-to-date "
-        "state as a new generation; `jwmirror pin` names a generation, so that prune keeps it; "
-        "`jwmirror checkout` writes one into another folder"
+        "the next run brings back what MAST and the config ask for, as a new generation; to keep "
+        "this one, change the config first; `jwmirror pin` names a generation, so that prune keeps "
+        "it; `jwmirror checkout` writes one into another folder"
     )
     return Group(*map(Text, lines))
 
@@ -102,11 +103,16 @@ def pruning_page(pruning: records.Pruning, dry_run: bool, all_lines: bool = Fals
     lines = [f"generation {number} kept: {why}" for number, why in pruning.kept.items()]
     for number in pruning.generations:
         newest = len(pruning.newest[str(number)])
-        kept = f"; {formatting.count(newest, 'newest version')} in it kept" if newest else ""
-        lines.append(f"generation {number} pruned{kept}")
+        kept = f"; {_files_kept(newest)}" if newest else ""
+        lines.append(f"generation {number} {'would be' if dry_run else 'was'} pruned{kept}")
     unneeded = ", ".join(text for text in removed if not text.startswith("0 ")) or "nothing"
     summary = f"{generations} {verb} pruned; {verb} removed: {unneeded}"
     return Group(*formatting.shortened(lines, all_lines), Text(summary))
+
+
+def _files_kept(number: int) -> str:
+    stay = "stays" if number == 1 else "stay"
+    return f"{formatting.count(number, 'file')} {stay}, because no later generation has it"
 
 
 def checkout_page(checkout: records.Checkout, dry_run: bool) -> RenderableType:
@@ -162,11 +168,11 @@ def file_history_page(history: records.FileHistory) -> RenderableType:
         if version.path != path:
             path = version.path
             lines.append(Text(path, style="bold"))
-        lines.append(Text(f"  {_version(version)}"))
+        lines.append(Text(f"  {_version(version, history.generations)}"))
         lines += [Text(f"    {reason}", style="dim") for reason in version.reasons]
     for number, kept in history.kept.items():
         lines += [
-            Text(f"{row.path}: {row.sha256[:12]} is kept of generation {number}, which was pruned")
+            Text(f"{row.path}: sha256 {row.sha256[:12]}, kept when generation {number} was pruned")
             for row in kept
         ]
     searched = formatting.count(len(history.generations), "generation")
@@ -174,11 +180,11 @@ def file_history_page(history: records.FileHistory) -> RenderableType:
     return Group(*lines)
 
 
-def _version(version: records.FileVersion) -> str:
-    first, last = version.first, version.last
-    generations = f"{first}" if first == last else f"{first}-{last}"
+def _version(version: records.FileVersion, searched: Sequence[int]) -> str:
+    numbers = [number for number in searched if version.first <= number <= version.last]
+    generations = formatting.ranges(numbers)
     return (
-        f"generation {generations}, published {formatting.minute(version.first_at)}: "
+        f"generation {generations}, published {formatting.minute(version.first_at)}: sha256 "
         f"{version.sha256[:12]}, {formatting.size(version.size)}{_pedigree(version.entry)}"
     )
 
@@ -186,7 +192,8 @@ def _version(version: records.FileVersion) -> str:
 def _pedigree(entry: Entry) -> str:
     """Return how a version was made, in a few words."""
     if entry.product:
-        facts = [entry.product.cal_ver, entry.product.crds_ctx, entry.product.date]
+        pairs = ((name, getattr(entry.product, field)) for field, name in PEDIGREE.items())
+        facts = [f"{name} {value}" for name, value in pairs if value]
     else:
-        facts = [f"recipe {entry.origin}", entry.context, f"key {entry.key[:12]}"]
-    return "".join(f", {fact}" for fact in facts if fact)
+        facts = [f"recipe {entry.origin}", f"context {entry.context}", f"key {entry.key[:12]}"]
+    return "".join(f", {fact}" for fact in facts)

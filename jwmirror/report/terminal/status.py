@@ -11,19 +11,18 @@ from rich.text import Text
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
-from jwmirror.core.model.product import RESTAMPED, VANISHED
+from jwmirror.core.model.product import IN_WORDS
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; "
-    "changed in status: equal content, changed metadata, such as no longer listed at MAST"
+    "* current; + new, ~ changed, - gone; changed in status: equal content, other facts about it, "
+    "such as: no longer listed at MAST, or valid under a newer CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "MAST and CRDS were not asked."
-KINDS = {RESTAMPED: "made again under a new name", VANISHED: "no longer listed"}  # else: as it is
 
 
 def status_page(status: Status, all_lines: bool = False) -> RenderableType:
@@ -41,7 +40,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             for first in status.first_polls
         ],
         "Changed at the last poll": [
-            f"{KINDS.get(notice.kind, notice.kind)}  {notice.file}"
+            f"{IN_WORDS.get(notice.kind, notice.kind)}  {notice.file}"
             f"{_bracketed('; '.join(notice.reasons))}"
             for notice in status.changes
         ],
@@ -74,11 +73,15 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
         yield Text(f"  {NEXT_STEP}", style="dim")
 
 
-def plan_page(status: Status, all_lines: bool = False) -> RenderableType:
+def plan_page(
+    status: Status, all_lines: bool = False, is_crds_asked: bool = False
+) -> RenderableType:
     """Return what is out of date and why, what waits, what is unknown, and what failed."""
     if status.generation is None and status.run is None:
         return _nothing_yet(status)
-    asked = "MAST was not asked, and CRDS only with --context."
+    asked = (
+        "MAST was not asked; CRDS was." if is_crds_asked else f"{OFFLINE} (--context asks CRDS.)"
+    )
     return Group(_headline(status), *_plan(status, all_lines, asked))
 
 
@@ -126,10 +129,13 @@ def _headline(status: Status) -> Text:
         f"{number:,} {formatting.KINDS.get(kind, kind)}" for kind, number in kinds.items() if number
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
+    since = (
+        "" if changes and changes in generation.cause else f"; changed since {parent}: {changes}"
+    )
     return Text.assemble(
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}\n",
-        (f"cause: {generation.cause}; compared with {parent}: {changes or 'equal'}", "dim"),
+        (f"{generation.cause}{since}", "dim"),
         f"\nin use by: {status.at_work}" if status.at_work else "",
     )
 
@@ -159,7 +165,7 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
         for numbers in (files, vanished)
     )
     if gone:
-        by_suffix += f"; no longer listed at MAST: {gone}"
+        by_suffix += f"; of these no longer listed at MAST: {gone}"
     return f"{files.total():,}", formatting.size(sum(count.bytes for count in counts)), by_suffix
 
 
@@ -225,20 +231,23 @@ def _other_versions(status: Status) -> Iterator[str]:
 
 def _summary(status: Status, asked: str) -> Text:
     """Return whether a result is out of date, by which config, and what was not `asked`."""
-    config = "the current config" if status.previewed else "the config of the last run"
+    config = "the config" if status.previewed else "the config of the last run"
     if status.out_of_date or status.waits or status.unknown or status.failures:
         return Text(f"\nCompared with {config}. {asked}", style="dim")
     notes = "; see the notes" if status.notes else ""
-    return Text(
-        f"\nNo result needs to be recalibrated with {config}{notes}. {asked}", style="green"
+    when = (
+        "Nothing needs to be recalibrated"
+        if status.previewed
+        else "The last run left nothing out of date"
     )
+    return Text(f"\n{when}{notes}. {asked}", style="green")
 
 
 def log_page(history: History) -> RenderableType:
     """Return one line per generation, newest first; dim if not an ancestor of the current one."""
     if not history.generations:
         return _nothing_yet(history)
-    table = Table("", "generation", "time", "files", "size", "changed", "cause", box=None)
+    table = Table("", "generation", "time", "files", "size", "changed", "what happened", box=None)
     for generation in history.generations:
         table.add_row(
             "*" if generation.number == history.current else "",

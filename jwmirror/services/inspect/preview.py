@@ -41,7 +41,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
-UNPUBLISHED = Reason("not published yet", "", "")
+UNPUBLISHED = Reason("already computed, not published yet", "", "")
 
 
 def preview_run(mirror: Path, run: Run, config: Config, context: str | None = None) -> Preview:

@@ -32,8 +32,8 @@ Refetch = Callable[[Sequence[Product]], Iterable[Arrival | Failure]]
 
 REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "quarantine", "report"
 PREVIEW = {  # act -> what would be done
-    REFETCH: "would be downloaded again, if MAST still lists it unchanged",
-    REMAKE: "would be removed, so that the next run computes it again",
+    REFETCH: "with --config it would be downloaded again, if MAST lists it unchanged",
+    REMAKE: "its record would be removed, so that the next run computes it again",
     REBUILD: "would be rebuilt",
     ASIDE: "would be moved to quarantine/",
     TELL: "cannot be repaired: restore it from a copy of the mirror",

@@ -106,7 +106,7 @@ def _pin_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     try:
         pins = read_pins(root)
     except StoreError as err:
-        yield Problem("pin", "pins", "pins that can be read", str(err))
+        yield Problem("pin", "pins", "pins that can be read", f"an error ({err})")
         return
     for pin in pins:
         if pin.generation not in states.rows:
@@ -118,7 +118,7 @@ def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
     try:
         current = Generations(root).current()
     except StoreError as err:
-        yield Problem("pointer", "CURRENT", "a generation's number", str(err))
+        yield Problem("pointer", "CURRENT", "the number of a generation", f"an error ({err})")
         return
     link = root / "current"
     target = os.readlink(link) if link.is_symlink() else NOTHING
@@ -195,4 +195,4 @@ def _record_problems(root: Path) -> Iterator[Problem]:
             provenance.read(path.stem)
         except StoreError as err:
             expected = f"the record of key {path.stem}"
-            yield Problem("provenance", f"provenance/{path.name}", expected, str(err))
+            yield Problem("provenance", f"provenance/{path.name}", expected, f"an error ({err})")
