@@ -32,9 +32,8 @@ class PackageCode:
 
     name: str  # of the distribution
     release: str  # version of the distribution
-    record: str  # sha256 of the distribution's list of files; "" without one
+    content: str  # sha256 of its files
     modified: str = ""  # how it differs from the release; "" if it does not
-    content: str = ""  # sha256 of its files, if it is modified
 
     @property
     def version(self) -> str:
@@ -93,14 +92,13 @@ def _code(
     hashes = {file.path: _digest(file.path) for file in files}
     modified = source or _differences(_recorded(listed, base, files), hashes, base)
     content = sha256()
-    for file in files if modified else ():
+    for file in files:
         content.update(f"{file.relative}\0".encode() + hashes[file.path])
     return PackageCode(
         name=name,
         release=version,
-        record=sha256(listed.encode()).hexdigest() if listed else "",
+        content=content.hexdigest(),
         modified=modified,
-        content=content.hexdigest() if modified else "",
     )
 
 

@@ -194,6 +194,48 @@ def test_a_product_under_a_new_name_is_renamed(case):
     assert (change.kind, change.replaces) == (RENAMED, old.filename)
 
 
+SUCCESSORS = {
+    "another filter": ("t001_nircam_clear-f200w_i2d", "t001_nircam_clear-f444w_i2d"),
+    "another source": ("s000000001_nirspec_f170lp_s2d", "s000000002_nirspec_f170lp_s2d"),
+    "another suffix": ("t001_nircam_clear-f200w_i2d", "t002_nircam_clear-f200w_cat"),
+    "another instrument": ("t001_nircam_clear-f200w_i2d", "t001_niriss_clear-f200w_i2d"),
+}
+
+
+@pytest.mark.parametrize("case", SUCCESSORS)
+def test_a_product_that_arrives_while_another_vanishes_is_not_its_successor(case):
+    """Of one observation and level: two files, not one under a new name."""
+    old, new = (product(f"jw01345-o001_{name}.fits", level=3) for name in SUCCESSORS[case])
+
+    changes = changes_of(listing(new), entry(old))
+
+    assert sorted(change.kind for change in changes) == [NEW, VANISHED]
+
+
+@pytest.mark.parametrize("facts", [{"level": 2}, {"observation": "o002"}])
+def test_the_same_name_of_another_level_or_observation_is_not_its_successor(facts):
+    """But for the target, all must agree."""
+    old, new = (product(name, level=3) for name in RENAMINGS["a target is renumbered"])
+
+    changes = changes_of(listing(structs.replace(new, **facts)), entry(old))
+
+    assert sorted(change.kind for change in changes) == [NEW, VANISHED]
+
+
+def test_successors_are_paired_filter_by_filter():
+    """Two mosaics whose target was renumbered."""
+    olds, news = (
+        [product(f"jw01345-o001_t{n}_nircam_{f}_i2d.fits", level=3) for f in ("f200w", "f444w")]
+        for n in ("001", "002")
+    )
+
+    changes = changes_of(listing(*news), *map(entry, olds))
+
+    assert {(change.product.filename, change.replaces) for change in changes} == {
+        (new.filename, old.filename) for old, new in zip(olds, news, strict=True)
+    }
+
+
 def test_the_same_bytes_under_another_name_are_renamed():
     """A vanished and a new product with one checksum are one."""
     old, new = (product(f"jw01345001001_{x}_rate.fits", checksum=MD5[1]) for x in ("a", "b"))

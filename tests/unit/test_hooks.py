@@ -24,6 +24,7 @@ from jwmirror.pipeline.usercode.hooks import (
     prepare,
 )
 from tests.setup import records
+from tests.setup.packages import NAME, install
 
 SCALE = "def scale(model):\n    return model * {factor}\n"
 EXPLODING = "raise RuntimeError('executed')\n\ndef scale(model):\n    return model\n"
@@ -92,8 +93,55 @@ def test_what_a_hook_imports_from_beside_it_counts(tmp_path):
     assert found == ["fixes.scale", "fixes.scale (factors.py)", "fixes.scale (steps.py)"]
 
 
+def sources(base: Path, hook: str) -> dict[str, str]:
+    """The sources of a hook by name."""
+    return dict(hook_sources(hooked(hook), base))
+
+
+def test_a_helper_on_pythonpath_counts(tmp_path, monkeypatch):
+    """From whichever folder it is imported; restored, all is as before."""
+    monkeypatch.syspath_prepend(tmp_path / "shared")
+    write(tmp_path / "base/fixes.py", "from helpers import scale\n")
+    helper = write(tmp_path / "shared/helpers.py", SCALE.format(factor=2))
+    before = sources(tmp_path / "base", "fixes.scale")
+    write(helper, SCALE.format(factor=3))
+
+    edited = sources(tmp_path / "base", "fixes.scale")
+    write(helper, SCALE.format(factor=2))
+
+    assert sorted(before) == ["fixes.scale", "fixes.scale (helpers.py)"]
+    assert edited != before == sources(tmp_path / "base", "fixes.scale")
+
+
+def test_an_installed_package_counts_by_version_and_content(tmp_path, monkeypatch):
+    """Whether it has the hook or the hook imports it: all of its code, edited in place or not."""
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    package = install(tmp_path / "site-packages")
+    write(tmp_path / "fixes.py", f"import numpy\nfrom {NAME} import fit as scale\n")
+    hooks = ("fixes.scale", f"{NAME}.fit")
+    before = [sources(tmp_path, hook) for hook in hooks]
+    source = (package / "slope.py").read_text()
+    write(package / "slope.py", source + "fit = abs\n")
+
+    edited = [sources(tmp_path, hook) for hook in hooks]
+    write(package / "slope.py", source)
+
+    assert [sorted(each)[1] for each in before] == [f"{hook} ({NAME} 1.0)" for hook in hooks]
+    assert all("1.0+modified." in sorted(each)[1] for each in edited)
+    assert [sources(tmp_path, hook) for hook in hooks] == before
+
+
+def test_what_jwst_requires_does_not_count(tmp_path, monkeypatch):
+    """Even from an editable install: it is outside the keys of jwst's results, too."""
+    monkeypatch.syspath_prepend(tmp_path / "clone")
+    write(tmp_path / "clone/gwcs/__init__.py", "")
+    write(tmp_path / "base/fixes.py", "import gwcs, scipy.ndimage, astropy\nscale = gwcs\n")
+
+    assert list(sources(tmp_path / "base", "fixes.scale")) == ["fixes.scale"]
+
+
 def test_hooks_of_installed_packages_are_found(tmp_path):
-    """By their own module alone."""
+    """Of a package that jwst requires by their own module alone."""
     ((name, content),) = hook_sources(hooked("scipy.ndimage.gaussian_filter"), tmp_path)
 
     origin = importlib.import_module("scipy.ndimage").__file__

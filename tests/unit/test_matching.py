@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.archive.selection import select_products
-from jwmirror.core.matching import KEYS, criteria_of, overlap
+from jwmirror.core.matching import KEYS, criteria_of, describe_match, normalise_value, overlap
 from jwmirror.core.model import (
     UPSTREAM,
     Entry,
@@ -145,6 +145,62 @@ def test_criteria_that_no_exposure_can_meet_together_do_not_overlap(one, other):
     """Filters of one wheel, or two that are not used together, and other instruments."""
     assert not overlap(criteria_of(one), criteria_of(other))
     assert not overlap(criteria_of(other), criteria_of(one))
+
+
+@pytest.mark.parametrize("value", ["XYZ", ["NRCA1", "XYZ"]])
+@pytest.mark.parametrize("other", [{"instrument": "MIRI"}, {"detector": "XYZ"}])
+def test_a_value_of_an_unknown_instrument_may_be_of_any(value, other):
+    """Known beside unknown: it is no error here, and the two may overlap."""
+    assert overlap(criteria_of({"detector": value}), criteria_of(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({"instrument": ["NIRCAM", "MIRI"]}, {"detector": "MIRIMAGE"}, True),
+        ({"instrument": ["NIRCAM", "NIRSPEC"]}, {"detector": "MIRIMAGE"}, False),
+        ({"exp_type": "FGS_IMAGE"}, {"detector": "GUIDER1"}, True),
+        ({"exp_type": "NIS_IMAGE"}, {"detector": "NIS"}, True),
+        ({"exp_type": "NRS_MSASPEC", "detector": "NRS1"}, {"instrument": "NIRSPEC"}, True),
+        ({"exp_type": "NRS_MSASPEC"}, {"exp_type": ["NRS_MSASPEC", "MIR_MRS"]}, True),
+    ],
+)
+def test_instruments_are_known_by_detector_and_type(one, other, expected):
+    """One instrument must have all that both ask for."""
+    assert bool(overlap(criteria_of(one), criteria_of(other))) is expected
+
+
+def test_an_overlap_has_the_values_that_both_allow():
+    """By key; what only one asks for stays."""
+    one = criteria_of({"detector": ["NRCA1", "NRCA2"], "grating": "x"})
+    other = criteria_of({"detector": ["NRCA2", "NRCA3"], "subarray": "FULL"})
+
+    shared = overlap(one, other)
+
+    assert {key: set(values) for key, values in shared.values.items()} == {
+        "detector": {"NRCA2"},
+        "grating": {"X"},
+        "subarray": {"FULL"},
+    }
+    assert shared.is_within(criteria_of({"detector": ["NRCA2", "NRCA9"]}))
+    assert not shared.is_within(criteria_of({"detector": "NRCA1"}))
+    assert not shared.is_within(criteria_of({"band": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("01345", "1345"), (7, "7"), (" f200w ", "F200W"), (None, ""), ("1_0", "1_0"), ("", "")],
+)
+def test_values_are_compared_without_case_blanks_and_leading_zeros(value, expected):
+    """As configs and headers write them."""
+    assert normalise_value(value) == expected
+
+
+def test_a_match_is_told_in_words():
+    """As in messages and reports."""
+    match = {"detector": ["NRCA1", "NRCA2"], "filter": ("F200W",), "observation": 5}
+
+    assert describe_match(match) == "detector NRCA1 or NRCA2, filter F200W, observation 5"
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,24 @@ def test_what_does_not_matter_is_not_resolved():
     assert "output_dir" not in found["steps"]["ramp_fit"]
 
 
+TEXTS = ["output_file", "output_dir", "output_ext", "input_dir", "suffix"]
+TEXTS += ["name", "class", "config_file", "logcfg"]
+SWITCHES = ["output_use_model", "output_use_index", "search_output_file"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [*((t, "x") for t in TEXTS), *((s, v) for s in SWITCHES for v in (0, 1))]
+)
+def test_where_files_go_is_in_no_key(name, value):
+    """Neither of the pipeline nor of a step: else results would be made again for a folder."""
+    plain = resolve("detector1", [{}]).parameters
+
+    written = resolve("detector1", [{"steps": {"jump": {name: value}}, name: value}]).parameters
+
+    assert written == plain
+    assert name not in plain and all(name not in step for step in plain["steps"].values())
+
+
 def test_the_hooks_of_a_skipped_step_stay():
     """Stpipe runs them all the same."""
     hooks = {"pre_hooks": ["fixes.scale"], "post_hooks": []}

@@ -95,6 +95,28 @@ def test_a_reference_is_known_by_name_and_content(cached):
     assert any(reftype.startswith("pars-") for reftype in references)
 
 
+def test_a_parameter_reference_of_a_step_counts_unless_the_step_is_skipped(cached):
+    """Its own and the pipeline's, which always does."""
+    tweakreg, image3 = "pars-tweakregstep", "pars-image3pipeline"
+    found = [
+        cached.resolver.resolve("image3", cached.header, {"steps": steps}).references
+        for steps in ({}, {"tweakreg": {"skip": True}}, {"tweakreg": {"skip": False}})
+    ]
+
+    assert [tweakreg in references for references in found] == [True, False, True]
+    assert all((image3 in r) == (image3 in found[0]) for r in found)
+    assert found[0][tweakreg][1]
+
+
+def test_the_largest_reference_is_known(cached):
+    """Of references of two sizes; memory is asked for by it."""
+    stage = cached.resolver.resolve("detector1", cached.header, {"steps": {}})
+
+    folder = cached.cache / "references/jwst/nircam"
+    sizes = {(folder / name).stat().st_size for name, sha1 in stage.references.values() if sha1}
+    assert stage.largest == max(sizes) > min(sizes)
+
+
 def test_references_of_skipped_steps_do_not_count(cached):
     """Without dark_current, the dark is not in the key."""
     skip = {"steps": {"dark_current": {"skip": True}}}

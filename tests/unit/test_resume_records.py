@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from jwmirror.core.errors import ArchiveError
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient
 from jwmirror.net.request import DownloadRequest
@@ -189,6 +190,47 @@ def test_a_resumed_file_with_wrong_bytes_is_fetched_whole(server, tmp_path, imag
     assert file.path.read_bytes() == image
     assert not file.resumed
     assert ["Range" in headers for _, headers in server.requests] == [True, False]
+
+
+def test_a_resumed_file_with_wrong_bytes_is_no_result_of_the_last_try(server, tmp_path, image):
+    """Nothing is returned, and nothing is left to go wrong again."""
+    request = cut(server, tmp_path, image)
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(b"x" * 5000)
+    range_ = f"bytes 5000-{len(image) - 1}/{len(image)}"
+    server.put(RATE, body(image[5000:], status=206, Content_Range=range_, ETag='"v1"'))
+
+    with pytest.raises(ArchiveError, match="cut again and again"):
+        download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_file_of_wrong_bytes_that_was_left_is_fetched_again(server, tmp_path, image):
+    """It has the size of the listing, and not its checksum."""
+    request = cut(server, tmp_path, image)
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(b"x" * len(image))
+    server.put(RATE, body(image))
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert file.path.read_bytes() == image
+    assert list(tmp_path.iterdir()) == [file.path]
+
+
+def test_an_error_of_the_caller_ends_the_download(server, tmp_path, image):
+    """Also an interrupt: it is not taken for a cut body, and leaves nothing."""
+    server.put(RATE, body(image, ETag='"v1"'))
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+
+    def interrupt(_count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download(HttpClient(1, EAGER), request, tmp_path, on_bytes=interrupt)
+
+    assert list(tmp_path.iterdir()) == [] and len(server.requests) == 1
 
 
 def test_the_bytes_of_a_file_are_counted_once(server, tmp_path, image):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,21 @@ def test_without_an_answer_the_known_validator_stays(code, look, archive):
     archive.fault(ASN, status(code))
 
     assert look(known='"v1"') == '"v1"'
+
+
+@pytest.mark.parametrize(("attempts", "requests"), [(1, 1), (3, 3)])
+def test_the_caller_says_how_often_to_try(attempts, requests, archive):
+    """Without a word of it, the usual limits hold."""
+    archive.fault(ASN, status(503, times=99))
+    listing = Listing(program=1345, asked_at="", products=(product(ASN),))
+
+    add_validators(listing, archive.url, {}, timeouts=replace(HASTY, attempts=attempts))
+    asked = len(archive.requests)
+    archive.clear_faults()
+    usual = add_validators(listing, archive.url, {}).products[0].validator
+
+    assert asked == requests
+    assert usual
 
 
 def test_products_with_checksum_are_not_asked_for(archive, look):

@@ -19,6 +19,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import modules
 from jwmirror.pipeline.usercode.files import check_unchanged, map_texts
+from jwmirror.pipeline.usercode.installed import installed_packages
 
 KINDS = ("pre_hooks", "post_hooks")
 BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between.py)
@@ -54,7 +55,7 @@ def _named(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def hook_sources(parameters: Mapping[str, Any], base: Path) -> Sources:
-    """Return (name, sha256) of each hook, and of the user's modules and files that it uses.
+    """Return (name, sha256) of each hook, and of modules, packages and files that it uses.
 
     Relative paths and the user's modules are looked for in `base`.
 
@@ -71,6 +72,8 @@ def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
     for module in found:
         imported = f" ({module.path.relative_to(module.root)})" if module != found[0] else ""
         yield f"{hook}{imported}", module.sha256
+    for package in installed_packages(modules.imported_packages(found)):
+        yield f"{hook} ({package.name} {package.version})", package.content
 
 
 # ---- Python ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ They are then loaded from exactly the bytes that were hashed, not from a .pyc fi
 import ast
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.abc import MetaPathFinder
@@ -19,8 +19,10 @@ from typing import Any
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
+from jwmirror.pipeline.usercode.installed import is_of_jwst
 
 PACKAGE = "__init__.py"
+INSTALLED = frozenset(["site-packages", "dist-packages"])  # folders of installed packages
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -37,7 +39,12 @@ class Module:
     def is_own(self) -> bool:
         """True if it belongs to the user, not to the Python environment."""
         stdlib = Path(get_paths()["stdlib"])
-        return "site-packages" not in self.path.parts and stdlib not in self.path.parents
+        return INSTALLED.isdisjoint(self.path.parts) and stdlib not in self.path.parents
+
+    @property
+    def top(self) -> str:
+        """The name of its top package."""
+        return self.name.partition(".")[0]
 
     @property
     def package(self) -> str:
@@ -84,9 +91,10 @@ def _root(spec: ModuleSpec) -> Path:
 
 
 def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
-    """Return the module and all modules below the same root that it imports, also indirectly.
+    """Return the module and all modules of the user that it imports, also indirectly.
 
-    Imports by computed names are not found.
+    They count from whichever folder they are imported, except packages that jwst requires. Imports
+    by computed names are not found.
 
     Raises:
         SyntaxError: a source is not Python.
@@ -96,11 +104,24 @@ def with_own_imports(module: Module, base: Path) -> tuple[Module, ...]:
     while pending:
         for name in sorted(_imported(pending.pop())):
             other = None if name in found else find_module(name, base)
-            if other and other.is_own and other.root == module.root:
+            if other and _counts(other, module.root, base):
                 found[name] = other
                 if other.path.suffix == ".py":
                     pending.append(other)
     return tuple(found[name] for name in [module.name, *sorted(found.keys() - {module.name})])
+
+
+def _counts(module: Module, root: Path, base: Path) -> bool:
+    """Return whether an imported module is part of the user's code; `root` is the hook's."""
+    return module.is_own and (module.root in (root, base) or not is_of_jwst(module.top))
+
+
+def imported_packages(found: Iterable[Module]) -> set[str]:
+    """Return the top packages of others that the user's modules import, or that they are in."""
+    names = {each.top for each in found if not each.is_own}
+    own = [each for each in found if each.is_own and each.path.suffix == ".py"]
+    names |= {name.partition(".")[0] for module in own for name in _imported(module)}
+    return names - {module.top for module in own}
 
 
 def _imported(module: Module) -> set[str]:
