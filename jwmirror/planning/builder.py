@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from jwmirror.core.errors import JwmirrorError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
 from jwmirror.core.model.parameters import PlainValues
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED, NEVER_CALIBRATED, Wait, WaitCause
+from jwmirror.core.model.plan import (
+    INPUTS_RECOMPUTED,
+    NEVER_CALIBRATED,
+    PartialMatch,
+    Wait,
+    WaitCause,
+)
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import (
     bind,
@@ -56,6 +62,7 @@ class PlanBuilder:
     done: list[Result] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     failures: list[Wait] = field(default_factory=list)
+    partial_matches: list[PartialMatch] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
     memory: dict[StageName, int] = field(default_factory=dict)  # bytes
     former: dict[StageName, PlainValues] = field(default_factory=dict)  # as in Chain
@@ -69,18 +76,26 @@ class PlanBuilder:
             done=tuple(self.done),
             waits=tuple(self.waits),
             failures=tuple(self.failures),
+            partial_matches=tuple(self.partial_matches),
         )
 
     def derive(
-        self, recipe: Recipe, header: str, pipeline: str, product: str, inputs: Sequence[Input]
+        self,
+        recipe: Recipe,
+        members: Sequence[str],
+        pipeline: str,
+        product: str,
+        inputs: Sequence[Input],
     ) -> Derivation | None:
         """Return a derivation with parameters and references; refuse it, if there is an error.
 
-        `header` is that of the exposure, or of the first science member of an association.
+        `members` are the headers of the exposure, or of all science members of an association. The
+        first one decides about references, as in stpipe.
         """
+        header = members[0]
         try:
             resolver = self.resolvers.of(recipe.python)
-            requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
+            requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
             stage = resolver.resolve(pipeline, header, requested)
             self.resolvers.refuse_retracted(pipeline, stage)
             engine = dict(resolver.engine)

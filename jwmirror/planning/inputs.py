@@ -64,18 +64,23 @@ class AvailableFiles:
 
     def header(self, association: Association) -> str:
         """Return the header of the first science member, as stpipe does; "" if it is unknown."""
-        entry = self._first(association)
-        return entry.header if entry else ""
+        return self.members(association)[0]
+
+    def members(self, association: Association) -> tuple[str, ...]:
+        """Return the headers of all science members, in order; "" of those that are unknown."""
+        entries = map(self._exposure, association.science)
+        return tuple(entry.header if entry else "" for entry in entries)
 
     def folder(self, association: Association) -> str:
         """Return the view folder of results: the exposure's in stage 2, else the candidate's."""
-        first = self._first(association)
+        first = self._exposure(association.science[0])
         if association.stage == 2 and first and first.product:
             return first.product.observation
         return association.candidate
 
-    def _first(self, association: Association) -> Entry | None:
-        root = root_of(association.science[0])
+    def _exposure(self, name: str) -> Entry | None:
+        """Return the file that the recipe starts from to make a member."""
+        root = root_of(name)
         return self.exposures.get(root) or self.starts.get(root)
 
     def _file(self, recipe: Recipe, name: str) -> ResultFile | Entry | None:

@@ -1,5 +1,7 @@
 """Origins of parameter values: default, parameter reference, recipe, or where-block."""
 
+from collections.abc import Sequence
+
 from jwmirror.core.model import Derivation, Recipe, canonical
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.pipeline.derivation import by_full_name
@@ -8,20 +10,25 @@ from jwmirror.planning.resolver import Resolver
 
 
 def parameter_sources(
-    derivation: Derivation, recipe: Recipe, header: str, resolver: Resolver
+    derivation: Derivation, recipe: Recipe, members: Sequence[str], resolver: Resolver
 ) -> dict[str, str]:
     """Return the origin of each parameter of a result by its full name (jump.maximum_cores).
 
-    `header` is that of the exposure, or of the first science member. If a value would be another
-    one now, because recipe or references have changed, its text says so, with the value of now.
+    `members` are the headers of the exposure, or of all science members. If a value would be
+    another one now, because recipe or references have changed, its text says so, with the value of
+    now.
     """
     pipeline = derivation.pipeline
-    requested = effective_parameters(recipe, header).get(pipeline, {"steps": {}})
+    header = members[0]
+    requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
     stage = resolver.resolve(pipeline, header, requested)
     values_now, former = by_full_name(stage.parameters), by_full_name(stage.former or {})
     layers = [
         *resolver.pars(pipeline, header),
-        *((name, content.get(pipeline, {})) for name, content in parameter_layers(recipe, header)),
+        *(
+            (name, content.get(pipeline, {}))
+            for name, content in parameter_layers(recipe, *members)
+        ),
     ]
     setters = {parameter: name for name, content in layers for parameter in by_full_name(content)}
     origin_of = {}

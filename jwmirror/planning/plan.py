@@ -9,10 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait
+from jwmirror.core.matching import describe_match
+from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait, Where
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
+from jwmirror.core.model.plan import PartialMatch
 from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 
@@ -73,6 +76,7 @@ def plan_associations(
             builder.waits += _broken(associations, recipe, stage)
         if stage == min(recipe.stages, default=0):
             _note_no_start(builder, recipe, of_stage)
+        _note_partial_matches(builder, recipe, of_stage)
         for association in of_stage:
             if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
                 _add_association(builder, recipe, association)
@@ -94,7 +98,7 @@ def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivati
         builder.waits.append(Wait(recipe.name, product, why, "unsupported"))
         return None
     raw = Input(name=entry.filename, role=SCIENCE, identity=entry.identity, sha256=entry.sha256)
-    return builder.derive(recipe, entry.header, pipelines[0], product, [raw])
+    return builder.derive(recipe, [entry.header], pipelines[0], product, [raw])
 
 
 def _second_stage(
@@ -107,7 +111,7 @@ def _second_stage(
         return None
     inputs = [Input(name=member.name, role=member.exptype) for member in association.members]
     return builder.derive(
-        recipe, entry.header, association.pipeline, association.product, [*inputs, *shutters]
+        recipe, [entry.header], association.pipeline, association.product, [*inputs, *shutters]
     )
 
 
@@ -117,8 +121,8 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
     if isinstance(inputs, Wait):
         builder.waits.append(inputs)
         return
-    header = available.header(association)
-    derivation = builder.derive(recipe, header, association.pipeline, association.product, inputs)
+    members = available.members(association)
+    derivation = builder.derive(recipe, members, association.pipeline, association.product, inputs)
     destination = Destination(recipe, association.program, available.folder(association))
     builder.add_stages(destination, [derivation] if derivation else [])
 
@@ -144,6 +148,58 @@ def _companions(associations: Iterable[Association]) -> set[str]:
         for member in association.members
         if member.exptype != SCIENCE
     }
+
+
+# ---- where-blocks ----------------------------------------------------------------------------
+
+
+def _note_partial_matches(
+    builder: PlanBuilder, recipe: Recipe, of_stage: Sequence[Association]
+) -> None:
+    """Add the associations of which a where-block meets only some science members.
+
+    It is not applied to these. If it meets all members of no other one, the recipe has a mistake.
+    Blocks without parameters of an association's pipeline do not count.
+    """
+    for block in recipe.where:
+        of_block = [each for each in of_stage if each.pipeline in block.parameters]
+        met = [_members_met(builder.available, block, each) for each in of_block]
+        partial = tuple(
+            PartialMatch(
+                recipe=recipe.name,
+                product=association.product,
+                match=describe_match(block.match),
+                members=tuple(name for name in members if members[name]),
+                others=tuple(name for name in members if members[name] is False),
+            )
+            for association, members in zip(of_block, met, strict=True)
+            if {True, False} == set(members.values())
+        )
+        builder.partial_matches += partial
+        if partial and not any(False not in members.values() for members in met):
+            _note_useless_block(builder, recipe, partial)
+
+
+def _members_met(
+    available: AvailableFiles, block: Where, association: Association
+) -> dict[str, bool | None]:
+    """Return whether a block meets each science member; None of those that are not mirrored."""
+    headers_of = zip(association.science, available.members(association), strict=True)
+    return {name: applies(block, header) if header else None for name, header in headers_of}
+
+
+def _note_useless_block(
+    builder: PlanBuilder, recipe: Recipe, partial: Sequence[PartialMatch]
+) -> None:
+    """Add a failure for a block, unless an association that MAST reprocesses now may meet it."""
+    if any(wait.cause == "unsettled" and wait.recipe == recipe.name for wait in builder.waits):
+        return
+    why = (
+        "it meets all science members of no association, so its parameters are not used there; "
+        f"{partial[0].why}; match what all members have, or remove the block's parameters of "
+        "this stage"
+    )
+    builder.failures.append(Wait(recipe.name, f"where {partial[0].match}", why, "request"))
 
 
 # ---- why not ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete
+from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete, PartialMatch
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import PRESENT, Generation
@@ -128,6 +128,7 @@ class Status:
     notes: tuple[str, ...]
     unmatched: tuple[str, ...]
     other_versions: tuple[OtherVersion, ...] = ()  # of a preview only
+    partial_matches: tuple[PartialMatch, ...] = ()  # where-blocks that are not applied
     at_work: str = ""  # owner of the mirror's lock, and since when
     qualities: dict[str, int] = field(default_factory=dict)  # quality -> published results
     look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
@@ -174,6 +175,7 @@ def build_status(
         notes=(*_note_on_rollback(generation, run), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
+        partial_matches=planned.partial_matches,
         at_work=at_work,
         qualities=dict(qualities or {}),
         look_at=look_at,

@@ -282,7 +282,7 @@ def test_each_value_has_the_uppermost_layer_that_sets_it():
     derivation = pending("p", "detector1").derivations[0]
     derivation = replace(derivation, parameters={"steps": {"jump": made}})
 
-    found = parameter_sources(derivation, recipe, HEADER, Layered(jump=made))
+    found = parameter_sources(derivation, recipe, [HEADER], Layered(jump=made))
 
     assert found == {
         "jump.edge_size": "pars-jumpstep_0001.asdf",
@@ -297,7 +297,7 @@ def test_a_value_that_would_be_another_now_is_told_with_it():
     recipe = Recipe(name="deep", programs=(1345,), parameters={"detector1": {"jump": {"n": 4}}})
     made = derivation(product="p", parameters={"steps": {"jump": {"n": 2}}})
 
-    found = parameter_sources(made, recipe, HEADER, Layered(jump={"n": 4}))
+    found = parameter_sources(made, recipe, [HEADER], Layered(jump={"n": 4}))
 
     assert found == {"jump.n": "changed since: now 4, from recipe deep"}
 

@@ -120,6 +120,28 @@ class SettleResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PartialMatch:
+    """A where-block that meets only some science members of an association.
+
+    It is not applied there.
+    """
+
+    recipe: str
+    product: str
+    match: str  # of the block, in words
+    members: tuple[str, ...]  # file names of those that it meets
+    others: tuple[str, ...]
+
+    @property
+    def why(self) -> str:
+        """The members, in words."""
+        return (
+            f"of {self.product} it meets {', '.join(self.members)}, and not "
+            f"{', '.join(self.others)}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Chains to calibrate (in batches, by name), results that exist already, and what waits."""
 
@@ -129,6 +151,7 @@ class Plan:
     done: tuple[Result, ...] = ()
     waits: tuple[Wait, ...] = ()
     failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
+    partial_matches: tuple[PartialMatch, ...] = ()  # of where-blocks, which are not applied
 
     @property
     def chains(self) -> tuple[Chain, ...]:

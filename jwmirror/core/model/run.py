@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jwmirror.core.model.plan import (
     Chain,
+    PartialMatch,
     Plan,
     Published,
     Receipt,
@@ -62,6 +63,11 @@ class Run:
     def waits(self) -> tuple[Wait, ...]:
         """The exposures and associations that cannot be calibrated yet."""
         return tuple(wait for plan in self.plans for wait in plan.waits)
+
+    @property
+    def partial_matches(self) -> tuple[PartialMatch, ...]:
+        """The where-blocks that meet only some science members of an association."""
+        return tuple(match for plan in self.plans for match in plan.partial_matches)
 
     @property
     def failures(self) -> tuple[Failure, ...]:

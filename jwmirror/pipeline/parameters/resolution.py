@@ -107,12 +107,13 @@ def _tree(values: Mapping[ParameterPath, Any]) -> dict[str, Any]:
     return tree
 
 
-# ---- of a recipe, for one exposure -------------------------------------------------------------
+# ---- of a recipe, for one exposure or association ----------------------------------------------
 
 
-def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
-    """Return a recipe's parameters for an exposure, in normal form.
+def effective_parameters(recipe: Recipe, *members: str) -> dict[str, Any]:
+    """Return a recipe's parameters, in normal form, for an exposure or an association.
 
+    `members` are the headers of the exposure, or of all science members of the association.
     Where-blocks with more keys override those with fewer; the command line overrides all.
 
     Raises:
@@ -122,7 +123,7 @@ def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
     settings = flatten(recipe.settings)
     ties: dict[ParameterPath, tuple[Any, Any]] = {}
     for block in recipe.where:
-        if not applies(block, header):
+        if not applies(block, *members):
             continue
         rank = len(block.match)
         for path, value in flatten(block.parameters).items():
@@ -136,24 +137,29 @@ def effective_parameters(recipe: Recipe, header: str) -> dict[str, Any]:
     mistakes = [_tie(recipe.name, path, *ties[path]) for path in ties if path not in settings]
     if mistakes:
         raise ConfigError(mistakes)
-    functions = between.function_parameters(
-        recipe.between, headers.header_value(header, "exp_type")
-    )
+    functions = _functions(recipe, members[0])
     values = {path: value for path, (_, value) in ranked.items()}
     return _tree(values | settings | functions)
 
 
-def parameter_layers(recipe: Recipe, header: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a recipe's parameters for an exposure by source, in normal form; later ones win."""
-    functions = between.function_parameters(
-        recipe.between, headers.header_value(header, "exp_type")
-    )
+def parameter_layers(recipe: Recipe, *members: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a recipe's parameters by source, in normal form; later ones win.
+
+    `members` as in `effective_parameters`.
+    """
+    functions = _functions(recipe, members[0])
     yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | functions)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
-        if applies(block, header):
+        if applies(block, *members):
             where = describe_match(block.match)
             yield f"recipe {recipe.name}, where {where}", normalise(block.parameters)
     yield f"set for recipe {recipe.name}", normalise(recipe.settings)
+
+
+def _functions(recipe: Recipe, header: str) -> dict[ParameterPath, Any]:
+    """Return the functions between two pipelines, as parameters of the second one."""
+    exp_type = headers.header_value(header, "exp_type")
+    return between.function_parameters(recipe.between, exp_type)
 
 
 def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:
@@ -164,9 +170,16 @@ def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:
     )
 
 
-def applies(block: Where, header: str) -> bool:
-    """Return whether an exposure meets the match of a where-block."""
-    return matches(criteria_of(block.match), partial(headers.header_value, header))
+def applies(block: Where, *members: str) -> bool:
+    """Return whether an exposure, or every member of an association, meets a block's match.
+
+    The header "" is that of a member of which nothing is known; it meets none.
+    """
+    criteria = criteria_of(block.match)
+    return all(
+        header != "" and matches(criteria, partial(headers.header_value, header))
+        for header in members
+    )
 
 
 # ---- of a pipeline, complete -------------------------------------------------------------------

@@ -94,6 +94,9 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Waiting": _wait_lines(status.waits, all_lines),
         "Unknown until the next run": _wait_lines(status.unknown, all_lines),
         "Failed": [f"{failure.name}{_bracketed(failure.message)}" for failure in status.failures],
+        "Where-blocks that are not applied, because not all science members meet them": [
+            f"{match.recipe}: where {match.match}: {match.why}" for match in status.partial_matches
+        ],
         "Notes": [*status.notes, *_other_versions(status)],
     }
     yield from _causes(status, all_lines)

@@ -1,6 +1,6 @@
 """Preview of what recipes would do with one file, with the config as it is now."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from jwmirror.config.load import Config
@@ -87,23 +87,28 @@ def parameter_origins(
 ) -> tuple[dict[str, str], str]:
     """Return the source of each parameter of a derivation by full name, or why they are unknown.
 
-    Where-blocks and parameter references are chosen by the header of the first science input. The
-    sources are unknown if the raw file of that input is not in the mirror, or references are not
-    in the cache.
+    Where-blocks are chosen by the headers of all science inputs, parameter references by the first
+    one. The sources are unknown if the raw file of that input is not in the mirror, or references
+    are not in the cache.
     """
-    first = next(member.name for member in derivation.inputs if member.role == SCIENCE)
-    root = root_of(first)
-    headers = {entry.filename: entry.header for entry in entries if root in entry.filename}
-    header = headers.get(f"{root}{UNCAL}") or next(filter(None, headers.values()), "")
-    if not header:
+    known = {entry.filename: entry.header for entry in entries if entry.header}
+    roots = [root_of(member.name) for member in derivation.inputs if member.role == SCIENCE]
+    members = [_header(known, root) for root in roots]
+    if not members[0]:
         return (
             {},
-            f"{root}{UNCAL} is not in the mirror, so the sources of parameters are not known.",
+            f"{roots[0]}{UNCAL} is not in the mirror, so the sources of parameters are not known.",
         )
     try:
-        return parameter_sources(derivation, recipe, header, resolvers.of(recipe.python)), ""
+        return parameter_sources(derivation, recipe, members, resolvers.of(recipe.python)), ""
     except JwmirrorError as error:
         return {}, str(error)
+
+
+def _header(known: Mapping[str, str], root: str) -> str:
+    """Return the header of an exposure: of its raw file, else of any other; "" without one."""
+    others = (header for filename, header in known.items() if root in filename)
+    return known.get(f"{root}{UNCAL}") or next(others, "")
 
 
 def _of_program(holdings: Holdings, program: str) -> Holdings:
