@@ -7,13 +7,6 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if (
-    "programs" not in config
-):  # --configfile replaces the shipped config, and is not merged with it
-
-    configfile: "config/config.yaml"
-
-
 include: "rules/common.smk"
 include: "rules/query.smk"
 include: "rules/fetch.smk"

@@ -10,8 +10,14 @@ OPENING = """\
 # Reference of config keys
 
 `config.yaml` in this folder is a working example. To use another file instead, run
-`snakemake --configfile FILE`. `jwmirror check --config FILE` lists the mistakes in the config; a
-run does the same before it contacts the archive. `make docs` makes this page from `schema.yaml`.
+`snakemake --configfile FILE`: then no key of `config.yaml` is used. If you give several files, each
+is laid over the ones before. `snakemake --config KEY=VALUE` (the value in YAML) is laid over the
+files, for one run. `jwmirror check --config FILE` lists the mistakes in the config; a run does the
+same before it contacts the archive. `make docs` makes this page from `schema.yaml`.
+
+Values are read as they are written. Numbers that programs read differently (`01345`, `3:5`,
+`1_345`, `0x541`) and repeated keys are mistakes. Where a list belongs, one value is enough:
+`observations: 1`, `filters: F444W` ([decision 18](../docs/decisions/0018-strict-yaml.md)).
 """
 
 

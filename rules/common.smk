@@ -13,7 +13,13 @@ from jwmirror.services.run.session import (
     memory_mb,
 )
 
-CONFIG = config_or_exit(config, check_steps=workflow.is_main_process)
+GIVEN = workflow.config_settings
+CONFIG = config_or_exit(
+    files=GIVEN.configfiles,
+    options=GIVEN.config_args or (),
+    is_main_process=workflow.is_main_process,
+    replaces=GIVEN.replace_workflow_config,
+)
 SESSION = RunSession(CONFIG.mirror, CONFIG.wait)
 RUN = SESSION.files
 

@@ -54,7 +54,10 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
         return mirror
     path = config or CONFIG
     content = read_yaml(path, f"{ADVICE}, or the folder of a mirror with --mirror FOLDER")
-    name = content.get("mirror", "mirror") if isinstance(content, dict) else "mirror"
+    if mistakes := [each.message for each in content.mistakes if each.path == ("mirror",)]:
+        raise ConfigError(mistakes)
+    raw = content.value
+    name = raw.get("mirror", "mirror") if isinstance(raw, dict) else "mirror"
     if not isinstance(name, str):
         raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])
     return Path(name)

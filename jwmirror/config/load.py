@@ -1,22 +1,22 @@
 """The config: read, checked by its schema and by rules across keys, and returned as a record."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from jwmirror.config.recipes import CheckerOf, Recipes
-from jwmirror.config.selections import expand_numbers
+from jwmirror.config.schema_errors import STRICT, describe_error
+from jwmirror.config.schema_form import in_schema_form
+from jwmirror.config.selections import empty_ranges, expand_numbers
+from jwmirror.config.sources import read_sources
 from jwmirror.config.thresholds import threshold_mistakes
-from jwmirror.config.yaml_files import read_yaml
-from jwmirror.core.errors import TYPES, ConfigError, unknown_name
+from jwmirror.config.yaml_files import YamlText
+from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
-from jwmirror.pipeline.registry import PIPELINES
 
 SECTIONS = ("archive", "references", "calibrate", "settle")
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
@@ -59,30 +59,53 @@ def read_config(
     `settings` (deep.detector1.jump.skip=true) override those under `set` in the file.
 
     Raises:
-        ConfigError: lists every mistake in it.
+        ConfigError: lists the mistakes in it.
     """
-    return build_config(_with_settings(read_yaml(Path(path)), settings), checker_of)
+    content = read_sources([Path(path)])
+    return build_config(replace(content, value=_with_settings(content.value, settings)), checker_of)
 
 
-def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
-    """Return the config that `raw` (as read from YAML) describes.
+def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Config:
+    """Return the config that the content of files describes.
 
     `checker_of` returns the check of recipes' parameters, which imports jwst and takes seconds;
     without it, parameters are not checked.
 
     Raises:
-        ConfigError: lists every mistake in it.
+        ConfigError: lists the ambiguous values and repeated keys; without any, all other mistakes.
     """
-    raw = _with_dates_as_text(raw)
-    validator = jsonschema.Draft202012Validator(schema())
-    mistakes = [_describe_error(error) for error in validator.iter_errors(raw)]
+    if content.mistakes:
+        raise ConfigError([mistake.message for mistake in content.mistakes])
+    raw = in_schema_form(content.value, schema())
+    mistakes = [describe_error(error, content) for error in STRICT(schema()).iter_errors(raw)]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
+    mistakes += _criteria_mistakes(raw, content)
     mistakes += recipes.check(raw.get("programs"), checker_of)
     mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
+    return _config(raw, recipes)
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a config."""
+    return yaml.safe_load(SCHEMA.read_text())
+
+
+def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
+    if not settings or not isinstance(raw, Mapping):
+        return raw
+    own = raw.get("set") or []
+    return {**raw, "set": [*([own] if isinstance(own, str) else own), *settings]}
+
+
+# ---- records ---------------------------------------------------------------------------------
+
+
+def _config(raw: Mapping, recipes: Recipes) -> Config:
     archive, references, calibrate, settle = (_with_defaults(raw, name) for name in SECTIONS)
     selections = tuple(_selection(program) for program in raw["programs"])
     return Config(
@@ -112,38 +135,14 @@ def build_config(raw: Any, checker_of: CheckerOf | None = None) -> Config:
     )
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of a config."""
-    return yaml.safe_load(SCHEMA.read_text())
-
-
-def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
-    if not settings or not isinstance(raw, Mapping):
-        return raw
-    own = raw.get("set") or []
-    return {**raw, "set": [*([own] if isinstance(own, str) else own), *settings]}
-
-
 def _listed(value: int | Sequence[int]) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
-
-
-# ---- records ---------------------------------------------------------------------------------
 
 
 def _with_defaults(raw: Mapping, section: str) -> dict[str, Any]:
     """Return a section of the config with the schema's defaults for missing keys."""
     keys = schema()["properties"][section]["properties"]
     return {key: spec["default"] for key, spec in keys.items()} | dict(raw.get(section) or {})
-
-
-def _with_dates_as_text(value: Any) -> Any:
-    """Return a value with dates as text: YAML reads an unquoted 2025-11-01 as a date."""
-    if isinstance(value, Mapping):
-        return {key: _with_dates_as_text(content) for key, content in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with_dates_as_text(element) for element in value]
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _selection(raw: Mapping) -> Selection:
@@ -159,43 +158,12 @@ def _selection(raw: Mapping) -> Selection:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def _describe_error(error: jsonschema.ValidationError) -> str:
-    """Return one mistake in words: where, what was found, what is allowed."""
-    where = _place(error.absolute_path) or "config"
-    found: Any = error.instance  # the part of the config
-    rule: Any = error.validator_value  # as the schema writes it: a list, a text...
-    of_schema: Any = error.schema  # the part of the schema with this rule
-    if error.validator == "additionalProperties":
-        allowed = list(of_schema["properties"])
-        extra = sorted(set(found) - set(allowed), key=str)
-        prefix, suffix = (f"{where}: ", "") if error.absolute_path else ("", " at the top level")
-        return "\n".join(f"{prefix}{_unknown_key(key, allowed, suffix)}" for key in extra)
-    if error.validator == "required":
-        return f"{where}: missing key {', '.join(key for key in rule if key not in found)}"
-    if error.validator == "enum":
-        return f"{where}: {unknown_name('value', found, rule)}"
-    if error.validator == "pattern":
-        hint = _other_case(rule, str(found))
-        return f"{where}: found {found!r}{hint} expected {of_schema['title']}"
-    if error.validator in ("type", "anyOf"):
-        value = "nothing" if found is None else repr(found)
-        return f"{where}: found {value}, expected {of_schema.get('title') or TYPES[rule]}"
-    return f"{where}: {error.message}"
-
-
-def _unknown_key(key: str, allowed: list[str], suffix: str) -> str:
-    """Return words for a key that does not exist, but perhaps belongs into `parameters`."""
-    if "parameters" in allowed and key in PIPELINES:
-        return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
-    return unknown_name("key", key, allowed, suffix)
-
-
-def _other_case(pattern: str, text: str) -> str:
-    """Return a hint to a text in upper or lower case, if it fits the pattern then."""
-    near = [other for other in (text.upper(), text.lower()) if re.search(pattern, other)]
-    return f"; did you mean {near[0]!r}?" if near else ","
-
-
-def _place(path: Any) -> str:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return place.lstrip(".")
+def _criteria_mistakes(raw: Mapping, content: YamlText) -> Iterator[str]:
+    """Yield days that do not exist, and ranges that contain nothing."""
+    programs, recipes = raw.get("programs"), raw.get("recipes")
+    listed = enumerate(programs if isinstance(programs, list) else ())
+    named = (recipes if isinstance(recipes, Mapping) else {}).items()
+    for section, items in (("programs", listed), ("recipes", named)):
+        for key, criteria in items:
+            for path, why in empty_ranges(criteria if isinstance(criteria, Mapping) else {}):
+                yield content.locate((section, key, *path), why)

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from jwmirror.config import selections
 from jwmirror.config.environments import Environments
 from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
 from jwmirror.config.where_blocks import Block, blocks_of, contradiction_mistakes
+from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
@@ -179,9 +178,12 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
         several = "; in a list [ ] of settings, quote each one that contains [ ] or ,"
         raise ConfigError([f"expected {expected}, {example}{several if is_list else ''}"])
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as err:
+        content = parse_yaml(text, "value", tuple(inner))
+    except ConfigError as err:
         raise ConfigError([f"found {text!r}, expected a value in YAML"]) from err
+    if content.mistakes:
+        raise ConfigError([mistake.message for mistake in content.mistakes])
+    value = content.value
     for part in reversed(inner):
         value = {part: value}
     return name, value

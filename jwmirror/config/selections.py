@@ -1,20 +1,52 @@
 """The exposures, stages and associations that a recipe selects of its programs."""
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from jwmirror.config.yaml_files import no_day
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
 from jwmirror.pipeline.associations import CORRECT_IT, ignored_parts, read_association_file
 from jwmirror.pipeline.parameters.specs import header_value_mistakes
 
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
 
 def expand_numbers(item: int | str) -> range:
     """Return the numbers that 4 or "4-6" means."""
     first, _, last = str(item).partition("-")
     return range(int(first), int(last or first) + 1)
+
+
+def empty_ranges(criteria: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield path and mistake of days that do not exist, and of ranges that contain nothing."""
+    observations = criteria.get("observations")
+    for i, item in enumerate(observations if isinstance(observations, list) else ()):
+        first, dash, last = str(item).partition("-")
+        if dash and first.isdecimal() and last.isdecimal() and not 1 <= int(first) <= int(last):
+            yield ("observations", i), f"found {item!r}, expected a range such as 4-6"
+    observed = criteria.get("observed")
+    days = {k: v for k, v in (observed if isinstance(observed, Mapping) else {}).items() if v}
+    for key, day in days.items():
+        if DAY.fullmatch(str(day)) and not _exists(day):
+            yield ("observed", key), no_day(str(day))
+    first, last = (str(days.get(key, "")) for key in ("from", "to"))
+    if first and last and _exists(first) and _exists(last) and first > last:
+        why = f"found {first}, which is after `to` ({last}); exchange them"
+        yield ("observed", "from"), why
+
+
+def _exists(day: str) -> bool:
+    """Return whether a text such as 2025-11-01 is a day of the calendar."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 def selection_of(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -1,23 +1,214 @@
-"""Reading of a YAML file, with messages for people."""
+"""Strict reading of YAML: values as they are written, with their lines.
 
+YAML 1.1, which most programs read, takes 012 for 10, 3:5 for 185 and 1_345 for 1345, and the last
+of two equal keys replaces the first. YAML 1.2 does not agree. Such values are mistakes here. Keys
+and dates are text, and 1e3 is a number.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from jwmirror.core.errors import ConfigError
 
 ADVICE = "go to the folder of your config, or give the file with --config FILE"
+INTEGER, FLOAT, TIME = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+MERGE = "tag:yaml.org,2002:merge"  # the key <<
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
+REAL = re.compile(
+    r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.I | re.ASCII
+)
+
+YamlPath = tuple[str | int, ...]  # of a value: the keys and indices that lead to it
 
 
-def read_yaml(path: Path, advice: str = ADVICE) -> Any:
+@dataclass(frozen=True)
+class Written:
+    """A value as it is written, and where."""
+
+    place: str  # config.yaml, line 3
+    text: str  # of a number, a word or a text; "" of a list or a mapping
+    is_quoted: bool = False
+
+
+class YamlMistake(NamedTuple):
+    """A repeated key, or a value that programs read differently."""
+
+    path: YamlPath
+    message: str
+
+
+@dataclass(frozen=True)
+class YamlText:
+    """The content of YAML text, how each value is written, and the mistakes in it."""
+
+    value: Any
+    written: Mapping[YamlPath, Written] = field(default_factory=dict)
+    mistakes: tuple[YamlMistake, ...] = ()
+
+    def place(self, path: YamlPath) -> str:
+        """Return the beginning of a message on a value: "config.yaml, line 3: "; "" if unknown."""
+        nearest = next((path[:i] for i in range(len(path), 0, -1) if path[:i] in self.written), ())
+        return f"{self.written[nearest].place}: " if nearest in self.written else ""
+
+    def locate(self, path: YamlPath, why: str) -> str:
+        """Return a message on a value, with its place and path."""
+        return f"{self.place(path)}{describe_path(path) or 'config'}: {why}"
+
+    def shown(self, path: YamlPath, value: Any) -> str:
+        """Return a value as people know it: numbers, yes and no as they are written."""
+        if value is None:
+            return "nothing"
+        written = self.written.get(path)
+        if written is None or isinstance(value, str) or not written.text:
+            return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
+        as_boolean = f", which YAML reads as {json.dumps(value)}" if value in (True, False) else ""
+        return written.text + as_boolean
+
+
+class _Loader(yaml.SafeLoader):
+    """Splits YAML into nodes; numbers are recognised in all forms of YAML 1.1 and 1.2."""
+
+
+_Loader.yaml_constructors = {  # None is for all other tags
+    tag: yaml.SafeLoader.yaml_constructors[tag]
+    for tag in (None, *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null")))
+}
+_Loader.add_implicit_resolver(INTEGER, re.compile(r"[-+]?0[0-9_]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    FLOAT, re.compile(f"(?:{REAL.pattern})$", re.I), list("-+.0123456789")
+)
+
+
+def read_yaml(path: Path, advice: str = ADVICE) -> YamlText:
     """Return the content of a YAML file; ConfigError, with advice, if it cannot be read."""
     try:
-        return yaml.safe_load(path.read_text())
+        text = path.read_text(encoding="utf-8")
     except OSError as err:
         why = f"{err.strerror}; the current folder is {Path.cwd()}; {advice}"
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise ConfigError([f"{path}: {why}"]) from err
+    except UnicodeDecodeError as err:
+        raise ConfigError([f"{path}: not YAML: it is not a text file; correct it"]) from err
+    return parse_yaml(text.expandtabs() if path.suffix == ".json" else text, str(path))
+
+
+def parse_yaml(text: str, source: str, path: YamlPath = ()) -> YamlText:
+    """Return the content of YAML text; `source` says where it is from.
+
+    `path`: that of the value in the config, for one that is given on the command line.
+
+    Raises:
+        ConfigError: it is not YAML. Other mistakes are collected.
+    """
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        reader = _Reader(loader, source, has_lines=not path)
+        if node is None:
+            return YamlText(None, {path: Written(source, "")})
+        value = reader.value(node, path)
+    except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         why = f"not YAML: {line}{getattr(err, 'problem', 'it is not a text file')}; correct it"
-    raise ConfigError([f"{path}: {why}"])
+        raise ConfigError([f"{source}: {why}"]) from err
+    except RecursionError as err:
+        raise ConfigError([f"{source}: values are nested too deeply; correct it"]) from err
+    return YamlText(value, reader.written, tuple(reader.mistakes))
+
+
+class _Reader:
+    """Builds values from the nodes of one text, and collects how they are written."""
+
+    def __init__(self, loader: _Loader, source: str, has_lines: bool):
+        self._loader, self._source, self._has_lines = loader, source, has_lines
+        self._known: dict[int, Any] = {}  # by node, which an alias (*name) repeats
+        self.written: dict[YamlPath, Written] = {}
+        self.mistakes: list[YamlMistake] = []
+
+    def value(self, node: yaml.Node, path: YamlPath) -> Any:
+        """Return the value of a node."""
+        text, is_quoted = ("", False)
+        if isinstance(node, yaml.ScalarNode):
+            text, is_quoted = node.value, node.style is not None
+        self.written[path] = Written(self._place(node), text, is_quoted)
+        if id(node) not in self._known:
+            self._known[id(node)] = None  # of an alias to a list or mapping that contains it
+            self._known[id(node)] = self._built(node, path)
+        return self._known[id(node)]
+
+    def _built(self, node: yaml.Node, path: YamlPath) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return {key: self.value(value, (*path, key)) for key, value in self._items(node, path)}
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(element, (*path, i)) for i, element in enumerate(node.value)]
+        if why := _why_ambiguous(node):
+            self._add_mistake(node, path, why)
+            return node.value
+        return self._scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
+
+    def _scalar(self, node: yaml.ScalarNode, path: YamlPath) -> Any:
+        if node.tag == FLOAT:
+            return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        try:
+            if node.tag != TIME:
+                return self._loader.construct_object(node)
+            self._loader.construct_yaml_timestamp(node)
+        except ValueError:
+            self._add_mistake(node, path, no_day(node.value))
+        except (KeyError, AttributeError):  # of a tag: !!bool maybe
+            self._add_mistake(node, path, f"found {node.value} with a tag; delete the tag")
+        return node.value
+
+    def _items(self, node: yaml.MappingNode, path: YamlPath) -> Iterator[tuple[str, yaml.Node]]:
+        """Yield the keys of a mapping, as text, with their values; a repeated key is a mistake."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._add_mistake(key, path, "found a list or mapping as a key, expected a name")
+            elif key.tag != MERGE and key.value in lines:
+                first = f"the key is already in line {lines[key.value]}"
+                self._add_mistake(key, (*path, key.value), f"{first}; merge the two, or delete one")
+            lines.setdefault(str(key.value), key.start_mark.line + 1)
+        self._loader.flatten_mapping(node)
+        yield from ((str(key.value), value) for key, value in node.value)
+
+    def _add_mistake(self, node: yaml.Node, path: YamlPath, why: str) -> None:
+        where = f"{self._place(node)}: {describe_path(path) or 'value'}"
+        self.mistakes.append(YamlMistake(path, f"{where}: {why}"))
+
+    def _place(self, node: yaml.Node) -> str:
+        line = f", line {node.start_mark.line + 1}" if self._has_lines else ""
+        return f"{self._source}{line}"
+
+
+def describe_path(path: YamlPath) -> str:
+    """Return the path of a value as people write it: programs[0].observations; "" at the top."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
+        "."
+    )
+
+
+def no_day(text: str) -> str:
+    """Return words for a day that does not exist."""
+    return f"found {text}, which is no day of the calendar; expected one such as 2025-11-01"
+
+
+def _why_ambiguous(node: yaml.Node) -> str:
+    """Return why a number is a mistake that programs read differently; "" if they do not."""
+    text = node.value
+    if node.tag not in (INTEGER, FLOAT):
+        return ""
+    if (DECIMAL if node.tag == INTEGER else REAL).fullmatch(text):
+        return ""
+    near = text.replace("_", "").lstrip("0")
+    number = f"{near} for the number, " if near.isdecimal() else ""
+    return (
+        f"found {text}, which programs read as different numbers; expected a number in decimal "
+        f'digits without leading zeros; write {number}"{text}" for the text'
+    )

@@ -14,7 +14,7 @@ from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
 from jwmirror.pipeline.usercode import hooks
 from jwmirror.pipeline.usercode.between import apply_functions
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
+from tests.setup.configs import parse
 
 IMAGE = canonical({"meta.exposure.type": "NRC_IMAGE"})
 SPECTRUM = canonical({"meta.exposure.type": "MIR_LRS-FIXEDSLIT"})

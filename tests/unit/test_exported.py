@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
+from tests.setup.configs import parse
 
 OLD = """
 name = "Detector1Pipeline"

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
+from tests.setup.configs import parse
 
 
 @pytest.fixture(autouse=True)

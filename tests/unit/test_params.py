@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.pipeline.registry import PIPELINES
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
 from jwmirror.services.configure.params import parameter_groups
+from tests.setup.configs import parse
 
 
 def params(*words: str, code: int = 0) -> str:

@@ -7,7 +7,7 @@ from jwmirror.core.model import Recipe, canonical
 from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.services.configure.checked_config import load_checked_config as load
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
+from tests.setup.configs import parse
 
 VALUES = {  # of an exposure's header, by key of a where-block
     "program": "01345",

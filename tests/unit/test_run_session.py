@@ -102,10 +102,13 @@ def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):
     assert not session.work.exists()
 
 
-def test_mistakes_in_the_config_end_the_call_with_code_2(capsys):
+def test_mistakes_in_the_config_end_the_call_with_code_2(tmp_path, capsys):
     """All of them are printed."""
+    config = tmp_path / "config.yaml"
+    config.write_text("programs: []\nmirrors: x\n")
+
     with pytest.raises(SystemExit) as ended:
-        config_or_exit({"programs": [], "mirrors": "x"}, check_steps=False)
+        config_or_exit([config], [], is_main_process=False)
 
     assert ended.value.code == 2
     assert "Mistakes in the config:\n" in capsys.readouterr().err

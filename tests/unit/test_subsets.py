@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.services.configure.checked_config import parse_checked_config as parse
+from tests.setup.configs import parse
 
 TWO_RATES = {
     "kind": "image2",

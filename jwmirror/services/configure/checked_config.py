@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jwmirror.config.load import Config, build_config, read_config
 from jwmirror.config.recipes import Checker
+from jwmirror.config.yaml_files import YamlText
 from jwmirror.pipeline.child_environment import remove_user_variables
 
 
@@ -15,10 +15,10 @@ def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
     return read_config(path, settings, _checker_of)
 
 
-def parse_checked_config(raw: Any, check_parameters: bool = True) -> Config:
-    """Return the config that `raw` describes, as config.load.build_config."""
+def parse_checked_config(content: YamlText, check_parameters: bool = True) -> Config:
+    """Return the config that the content of files describes, as config.load.build_config."""
     remove_user_variables()
-    return build_config(raw, _checker_of if check_parameters else None)
+    return build_config(content, _checker_of if check_parameters else None)
 
 
 def _checker_of(python: str) -> Checker:

@@ -4,35 +4,43 @@ import atexit
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ConfigError, LockedError, StoreError
+from jwmirror.config.sources import read_sources
+from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Plan
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import parse_checked_config
+from jwmirror.services.run.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles
 
+ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
+DEFAULT = Path("config/config.yaml")
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
 
-def config_or_exit(raw: Mapping[str, Any], check_steps: bool) -> Config:
+def config_or_exit(
+    files: Sequence[Path], options: Sequence[str], is_main_process: bool, replaces: bool = False
+) -> Config:
     """Return the config as records; if it has mistakes, print them and exit with code 2.
 
-    `check_steps`: check parameters of steps against stpipe's specs, which takes seconds.
+    `files` are those of --configfile, and `options` those of --config (KEY=VALUE), both also from
+    profiles. Without files, config/config.yaml is read, unless the options replace it (`replaces`).
+    The main process checks the parameters of steps against stpipe's specs, which takes seconds.
     """
-    try:
-        return parse_checked_config(dict(raw), check_steps)
-    except ConfigError as error:
-        print(f"Mistakes in the config:\n{error}", file=sys.stderr)
-        sys.exit(2)
+    default = () if replaces and options else (DEFAULT,)
+    with config_mistakes_end_the_call():
+        if is_main_process and (files or options):
+            check_profiles(sys.argv[1:])
+        content = read_sources(files or default, options, ADVICE)
+        return parse_checked_config(content, check_parameters=is_main_process)
 
 
 class RunSession:

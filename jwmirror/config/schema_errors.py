@@ -1,0 +1,78 @@
+"""Mistakes that the schema finds in a config, in words."""
+
+import math
+import re
+from typing import Any
+
+import jsonschema
+
+from jwmirror.config.yaml_files import YamlPath, YamlText, describe_path
+from jwmirror.core.errors import TYPES, unknown_name
+from jwmirror.pipeline.registry import PIPELINES
+
+
+def _is_integer(checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker: Any, value: Any) -> bool:
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+REMEDIES = {  # for missing keys
+    "programs": (
+        "; say what to mirror, such as `programs: [1538]` (a file that is given with --configfile "
+        "replaces config/config.yaml: no key of that is used)"
+    )
+}
+STRICT = jsonschema.validators.extend(  # 1345.0 is no integer, and infinity is no number
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+def describe_error(error: jsonschema.ValidationError, content: YamlText) -> str:
+    """Return a mistake in words, one line for each unknown key: where, what was found, expected."""
+    path: YamlPath = tuple(error.absolute_path)
+    if error.validator != "additionalProperties":
+        return content.locate(path, _words(error, content.shown(path, error.instance)))
+    of_schema: Any = error.schema  # the part of the schema with this rule
+    found: Any = error.instance  # the part of the config
+    allowed = list(of_schema["properties"])
+    prefix, suffix = (f"{describe_path(path)}: ", "") if path else ("", " at the top level")
+    return "\n".join(
+        f"{content.place((*path, key))}{prefix}{_unknown_key(key, allowed, suffix)}"
+        for key in sorted(set(found) - set(allowed), key=str)
+    )
+
+
+def _words(error: jsonschema.ValidationError, shown: str) -> str:
+    found: Any = error.instance
+    rule: Any = error.validator_value  # as the schema writes it: a list, a text...
+    of_schema: Any = error.schema
+    if error.validator == "required":
+        missing = ", ".join(key for key in rule if key not in found)
+        return f"missing key {missing}{REMEDIES.get(missing, '')}"
+    if error.validator == "enum":
+        return unknown_name("value", found, rule)
+    if error.validator == "pattern":
+        hint = _other_case(rule, str(found))
+        return f"found {shown}{hint} expected {of_schema['title']}"
+    if error.validator in ("type", "anyOf"):
+        return f"found {shown}, expected {of_schema.get('title') or TYPES[rule]}"
+    return error.message
+
+
+def _unknown_key(key: str, allowed: list[str], suffix: str) -> str:
+    """Return words for a key that does not exist, but perhaps belongs into `parameters`."""
+    if "parameters" in allowed and key in PIPELINES:
+        return f"found {key!r} beside `parameters`; it belongs in it: `parameters: {{{key}: ...}}`"
+    return unknown_name("key", key, allowed, suffix)
+
+
+def _other_case(pattern: str, text: str) -> str:
+    """Return a hint to a text in upper or lower case, if it fits the pattern then."""
+    near = [other for other in (text.upper(), text.lower()) if re.search(pattern, other)]
+    return f"; did you mean {near[0]!r}?" if near else ","

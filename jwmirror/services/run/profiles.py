@@ -1,0 +1,72 @@
+"""The configs in profiles of Snakemake, as they are written."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from pathlib import Path
+
+from jwmirror.config.selections import DAY
+from jwmirror.config.sources import read_sources
+from jwmirror.config.yaml_files import YamlText, read_yaml
+from jwmirror.core.errors import ConfigError
+
+SETTINGS = {"config", "configfile", "configfiles"}  # of a profile: those that jwmirror reads
+
+
+def check_profiles(arguments: Sequence[str]) -> None:
+    """Check the text of the configs in the profiles that a call of `snakemake` uses.
+
+    Snakemake passes on the values that it read (741 for 01345), so the files are read again.
+
+    Raises:
+        ConfigError: lists the mistakes, or a profile cannot be read.
+    """
+    contents = (read_yaml(path, "correct the profile") for path in _profiles(arguments))
+    if mistakes := [message for content in contents for message in _mistakes(content)]:
+        raise ConfigError(mistakes)
+
+
+def check_given_files(arguments: Sequence[str]) -> None:
+    """End the process with code 2 if Snakemake cannot read a file that --configfile gives.
+
+    The profiles call it, because Snakemake reads these files before the Snakefile.
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
+    given, _ = parser.parse_known_args(list(arguments))
+    with config_mistakes_end_the_call():
+        mistakes = read_sources(given.configfile, advice="correct --configfile").mistakes
+        if mistakes:
+            raise ConfigError([mistake.message for mistake in mistakes])
+
+
+@contextmanager
+def config_mistakes_end_the_call() -> Iterator[None]:
+    """Print the mistakes of a ConfigError, and end the process with code 2."""
+    try:
+        yield
+    except ConfigError as error:
+        print(f"Mistakes in the config:\n{error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _profiles(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the profiles from which Snakemake takes parts of the config."""
+    from snakemake.cli import parse_args
+
+    with redirect_stderr(StringIO()):  # where Snakemake says which profiles it uses, once more
+        parser, _ = parse_args(list(arguments))
+    for source, settings in parser.get_source_to_settings_dict().items():
+        kind, _, name = source.partition("|")
+        if kind == "config_file" and SETTINGS & settings.keys():
+            yield Path(name)
+
+
+def _mistakes(profile: YamlText) -> Iterator[str]:
+    yield from (message for path, message in profile.mistakes if SETTINGS & set(path[:1]))
+    for path, written in profile.written.items():
+        if path[:1] == ("config",) and DAY.fullmatch(written.text) and not written.is_quoted:
+            why = f'Snakemake cannot pass on a day from a profile; write "{written.text}" in quotes'
+            yield profile.locate(path, why)
