@@ -4,6 +4,13 @@ A run is one call of `snakemake`; all its jobs read and write the same folder of
 of former runs are found in the store, by key and checksum, and never by file times.
 """
 
+import sys
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+
+from snakemake.cli import parse_args
+
 from jwmirror.core.model import Orders, canonical, read
 from jwmirror.core.model.plan import LEVELS
 from jwmirror.services.run.session import (
@@ -13,12 +20,28 @@ from jwmirror.services.run.session import (
     memory_mb,
 )
 
-GIVEN = workflow.config_settings
+
+def profiles():
+    """Return the profiles from which Snakemake takes parts of the config, in the main process."""
+    given = workflow.config_settings
+    if not workflow.is_main_process or not (given.configfiles or given.config_args):
+        return []
+    with redirect_stderr(StringIO()):  # Snakemake has printed their names already
+        parser, _ = parse_args(sys.argv[1:])
+    return [
+        Path(source.removeprefix("config_file|"))
+        for source, settings in parser.get_source_to_settings_dict().items()
+        if source.startswith("config_file|")
+        and {"config", "configfile"} & settings.keys()
+    ]
+
+
 CONFIG = config_or_exit(
-    files=GIVEN.configfiles,
-    options=GIVEN.config_args or (),
-    is_main_process=workflow.is_main_process,
-    replaces=GIVEN.replace_workflow_config,
+    files=workflow.config_settings.configfiles,
+    options=workflow.config_settings.config_args or (),
+    profiles=profiles(),
+    replaces=workflow.config_settings.replace_workflow_config,
+    check_steps=workflow.is_main_process,
 )
 SESSION = RunSession(CONFIG.mirror, CONFIG.wait)
 RUN = SESSION.files

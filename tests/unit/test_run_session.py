@@ -108,7 +108,7 @@ def test_mistakes_in_the_config_end_the_call_with_code_2(tmp_path, capsys):
     config.write_text("programs: []\nmirrors: x\n")
 
     with pytest.raises(SystemExit) as ended:
-        config_or_exit([config], [], is_main_process=False)
+        config_or_exit([config], [])
 
     assert ended.value.code == 2
     assert "Mistakes in the config:\n" in capsys.readouterr().err

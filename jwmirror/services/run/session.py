@@ -4,12 +4,13 @@ import atexit
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from jwmirror.config.load import Config
+from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LockedError, StoreError
 from jwmirror.core.jsonio import read
@@ -17,7 +18,6 @@ from jwmirror.core.model import Plan
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import parse_checked_config
-from jwmirror.services.run.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles
 
@@ -27,20 +27,23 @@ RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that 
 
 
 def config_or_exit(
-    files: Sequence[Path], options: Sequence[str], is_main_process: bool, replaces: bool = False
+    files: Sequence[Path],
+    options: Sequence[str],
+    profiles: Iterable[Path] = (),
+    replaces: bool = False,
+    check_steps: bool = False,
 ) -> Config:
     """Return the config as records; if it has mistakes, print them and exit with code 2.
 
-    `files` are those of --configfile, and `options` those of --config (KEY=VALUE), both also from
-    profiles. Without files, config/config.yaml is read, unless the options replace it (`replaces`).
-    The main process checks the parameters of steps against stpipe's specs, which takes seconds.
+    `files` are those of --configfile, and `options` those of --config (KEY=VALUE), also from
+    `profiles`. Without files, config/config.yaml is read, unless the options replace it
+    (`replaces`). `check_steps`: check parameters of steps against stpipe's specs, which takes
+    seconds.
     """
     default = () if replaces and options else (DEFAULT,)
     with config_mistakes_end_the_call():
-        if is_main_process and (files or options):
-            check_profiles(sys.argv[1:])
-        content = read_sources(files or default, options, ADVICE)
-        return parse_checked_config(content, check_parameters=is_main_process)
+        check_profiles(profiles)
+        return parse_checked_config(read_sources(files or default, options, ADVICE), check_steps)
 
 
 class RunSession:

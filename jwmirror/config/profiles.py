@@ -1,10 +1,9 @@
-"""The configs in profiles of Snakemake, as they are written."""
+"""Mistakes that Snakemake would hide or crash on: in profiles, and in files of --configfile."""
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
-from io import StringIO
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from jwmirror.config.selections import DAY
@@ -15,15 +14,15 @@ from jwmirror.core.errors import ConfigError
 SETTINGS = {"config", "configfile", "configfiles"}  # of a profile: those that jwmirror reads
 
 
-def check_profiles(arguments: Sequence[str]) -> None:
-    """Check the text of the configs in the profiles that a call of `snakemake` uses.
+def check_profiles(profiles: Iterable[Path]) -> None:
+    """Check the text of the configs in profiles.
 
     Snakemake passes on the values that it read (741 for 01345), so the files are read again.
 
     Raises:
         ConfigError: lists the mistakes, or a profile cannot be read.
     """
-    contents = (read_yaml(path, "correct the profile") for path in _profiles(arguments))
+    contents = (read_yaml(path, "correct the profile") for path in profiles)
     if mistakes := [message for content in contents for message in _mistakes(content)]:
         raise ConfigError(mistakes)
 
@@ -50,18 +49,6 @@ def config_mistakes_end_the_call() -> Iterator[None]:
     except ConfigError as error:
         print(f"Mistakes in the config:\n{error}", file=sys.stderr)
         sys.exit(2)
-
-
-def _profiles(arguments: Sequence[str]) -> Iterator[Path]:
-    """Yield the profiles from which Snakemake takes parts of the config."""
-    from snakemake.cli import parse_args
-
-    with redirect_stderr(StringIO()):  # where Snakemake says which profiles it uses, once more
-        parser, _ = parse_args(list(arguments))
-    for source, settings in parser.get_source_to_settings_dict().items():
-        kind, _, name = source.partition("|")
-        if kind == "config_file" and SETTINGS & settings.keys():
-            yield Path(name)
 
 
 def _mistakes(profile: YamlText) -> Iterator[str]:
