@@ -66,7 +66,7 @@ def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, m
     for name, value in ({"CRDSPATH": "stays"} | foreign).items():
         monkeypatch.setenv(name, value)
 
-    config_or_exit({"programs": [{"program": 1345}]}, check_steps=False)
+    config_or_exit([], ["programs=1345"], replaces=True)
     run = RunSession(tmp_path, wait=False)
     run.begin()
     run.end()
