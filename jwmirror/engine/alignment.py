@@ -75,7 +75,7 @@ def alignment_of(inputs: Sequence[Path], products: Sequence[Path]) -> dict[str, 
             corners[member.name] = (before, after)
     if not corners:
         return {}
-    centre = next(iter(corners.values()))[1].mean(axis=0)
+    centre = next(iter(corners.values()))[1][0]  # any corner: a mean fails where RA is 0
     members = {
         name: AlignedMember(
             exposure_of(name),

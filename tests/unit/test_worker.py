@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 
 import pytest
-from astropy.io import fits
 from astropy.table import Table
 
 from jwmirror.core.errors import CalibrationError
@@ -22,6 +21,7 @@ from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations
+from jwmirror_simulator.telescope.exposures import POINTING_ERROR
 from tests.setup import records
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
@@ -59,7 +59,11 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     assert {f"{MOSAIC}_i2d.fits", f"{MOSAIC}_cat.ecsv", f"{MOSAIC}_segm.fits"} <= set(made)
     assert sum(name.endswith("_cal_cat.fits") for name in made) == 2
     assert len(Table.read(made[f"{MOSAIC}_cat.ecsv"], format="ascii.ecsv")) > 20
-    assert fits.getval(made[f"{MOSAIC}_i2d.fits"], "S_TWKREG") == "COMPLETE"
+    measured = folder.store.measured[second.computed[0]]
+    assert measured.steps["tweakreg"] == "COMPLETE" and measured.fallbacks == ()
+    shifts = sorted(member["shift"] for member in measured.members.values())
+    assert shifts == pytest.approx([0, 1000 * POINTING_ERROR], abs=3)  # mas
+    assert measured.files.keys() == made.keys()
     assert again.computed == ()
     assert len(again.results) == 5
     assert list((folder.root / "work").iterdir()) == []
@@ -238,3 +242,19 @@ def test_a_stage_that_made_nothing_is_no_success(folder):
 
     with pytest.raises(CalibrationError, match="made no file"):
         check_products(chain.derivations[0], [])
+
+
+def test_a_step_that_fails_is_recorded_with_its_message(folder):
+    """The 1/f correction refuses this method for imaging; the rate is made without it."""
+    failing = {"detector1": {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}}
+    (chain,) = folder.plan(replace(DEEP, stages=(1,), parameters=failing), count=1)
+
+    receipt = folder.calibrate([chain])
+
+    assert receipt.failures == ()
+    (measured,) = folder.store.measured.values()
+    assert measured.steps["clean_flicker_noise"] == "FAILED"
+    assert "SKIPPED" not in measured.steps.values()  # nothing that was wanted
+    (fallback,) = measured.fallbacks
+    assert fallback.step == "clean_flicker_noise"
+    assert fallback.message == "Fit method 'fft' cannot be applied to exp_type NRC_IMAGE"

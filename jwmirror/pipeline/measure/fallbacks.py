@@ -52,7 +52,11 @@ FALLBACK_MESSAGES = tuple(
             "clean_flicker_noise",
             "jwst.clean_flicker_noise",
             (
-                "[Ss]tep will be skipped",
+                "cannot be (applied|used)",
+                "EXP_TYPE .* is not supported",
+                "; step will be skipped",
+                "Mask does not match",
+                "median image could not be created",
                 "no correction will be made here",
                 "Histogram failed",
                 "[Ff]it failed",
