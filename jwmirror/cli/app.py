@@ -28,6 +28,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "as-of": "maintain.checkout",
     "freeze": "maintain.freeze",
     "verify": "maintain.verify",
+    "invalidate": "maintain.invalidate",
     "adopt": "maintain.adopt",
     "ingest-events": "maintain.ingest_events",
     "references": "maintain.references",

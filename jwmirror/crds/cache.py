@@ -3,7 +3,7 @@
 import ast
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,15 +32,8 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
     Raises:
         ReferencesError: the cache may only be read, and has no configuration yet.
     """
-    config = {key: value for key, value in info.items() if key not in BULKY}
-    config |= {"status": "cache", "connected": False}
-    config.setdefault("operational_context", config.get("latest_context"))
     try:
-        for name, text in (
-            (SERVER_CONFIG, repr(dict(sorted(config.items())))),  # crds reads a Python literal
-            ("ref_cache_subdir_mode", "instrument"),
-            ("bad_files.txt", "\n".join(info.get("bad_files_list", ()))),
-        ):
+        for name, text in _config_files(info).items():
             write_bytes(config_folder(cache) / name, text.encode())
     except PermissionError as err:
         if not has_config(cache):
@@ -49,6 +42,18 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
                 "permissions, or name another cache in references.cache in the config."
             ) from err
         log.warning("the configuration in %s stays as it is: %s", cache, plain_text(err))
+
+
+def _config_files(info: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files of a cache's configuration, by name."""
+    config = {key: value for key, value in info.items() if key not in BULKY}
+    config |= {"status": "cache", "connected": False}
+    config.setdefault("operational_context", config.get("latest_context"))
+    return {
+        SERVER_CONFIG: repr(dict(sorted(config.items()))),  # crds reads a Python literal
+        "ref_cache_subdir_mode": "instrument",
+        "bad_files.txt": "\n".join(info.get("bad_files_list", ())),
+    }
 
 
 def retracted_in(cache: Path) -> frozenset[str]:
@@ -125,6 +130,12 @@ def read_verified(cache: Path) -> VerifiedCache:
     except StoreError as err:
         log.warning("the record of a reference cache cannot be read: %s", err)
         return VerifiedCache()
+
+
+def contexts_including(cache: Path, mapping: str) -> tuple[str, ...]:
+    """Return the contexts that include a mapping, as far as they were synced; none otherwise."""
+    contexts = read_verified(cache).contexts
+    return tuple(sorted(context for context in contexts if mapping in contexts[context]))
 
 
 def write_verified(cache: Path, verified: VerifiedCache) -> None:

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from jwmirror.core.model.plan import ReferenceFinding, References
 from jwmirror.core.names import MAPPINGS
-from jwmirror.crds.cache import read_verified, retracted_in
+from jwmirror.crds.cache import contexts_including, read_verified, retracted_in
 from jwmirror.crds.client import CrdsClient, FileFacts, UnreachableError
-
-Contexts = Mapping[str, Collection[str]]  # context -> its mappings
 
 
 def known_sums(cache: Path, last: References | None) -> dict[str, str]:
@@ -33,23 +31,26 @@ def watch_files(
     files is the one that it last gave.
     """
     in_use = {**now.mappings, **now.files}
-    contexts = read_verified(cache).contexts
-    listed: dict[str, FileFacts] = {}
-    try:
-        for is_mapping in (True, False):
-            kind = [name for name in {**before, **in_use} if name.endswith(MAPPINGS) == is_mapping]
-            listed |= client.listed(kind)
-    except UnreachableError:
-        listed = {}
+    listed = _listed(client, {**before, **in_use})
     return (
-        *_corrected(before, listed, contexts),
-        *_retracted({**before, **in_use}, retracted_in(cache), contexts),
-        *_unverified(in_use, listed, contexts),
+        *_corrected(cache, before, listed),
+        *_retracted(cache, {**before, **in_use}),
+        *_unverified(cache, in_use, listed),
     )
 
 
+def _listed(client: CrdsClient, names: Collection[str]) -> dict[str, FileFacts]:
+    """Return what CRDS lists of files; nothing if it does not answer."""
+    mappings = [name for name in names if name.endswith(MAPPINGS)]
+    references = [name for name in names if not name.endswith(MAPPINGS)]
+    try:
+        return client.listed(mappings) | client.listed(references)
+    except UnreachableError:
+        return {}
+
+
 def _corrected(
-    before: Mapping[str, str], listed: Mapping[str, FileFacts], contexts: Contexts
+    cache: Path, before: Mapping[str, str], listed: Mapping[str, FileFacts]
 ) -> Iterator[ReferenceFinding]:
     for name in sorted(before.keys() & listed.keys()):
         sha1 = listed[name].sha1
@@ -63,24 +64,22 @@ def _corrected(
                 kind="corrected",
                 message=message,
                 sha1=before[name],
-                contexts=_including(name, contexts),
+                contexts=contexts_including(cache, name),
             )
 
 
-def _retracted(
-    names: Collection[str], retracted: Collection[str], contexts: Contexts
-) -> Iterator[ReferenceFinding]:
-    for name in sorted(set(names) & set(retracted)):
+def _retracted(cache: Path, names: Collection[str]) -> Iterator[ReferenceFinding]:
+    for name in sorted(set(names) & retracted_in(cache)):
         yield ReferenceFinding(
             name=name,
             kind="retracted",
             message="CRDS has declared it invalid; nothing more is made with it",
-            contexts=_including(name, contexts),
+            contexts=contexts_including(cache, name),
         )
 
 
 def _unverified(
-    in_use: Mapping[str, str], listed: Mapping[str, FileFacts], contexts: Contexts
+    cache: Path, in_use: Mapping[str, str], listed: Mapping[str, FileFacts]
 ) -> Iterator[ReferenceFinding]:
     for name in sorted(in_use.keys() & listed.keys()):
         reasons = [
@@ -92,10 +91,5 @@ def _unverified(
                 name=name,
                 kind="unverified",
                 message="; ".join(reasons),
-                contexts=_including(name, contexts),
+                contexts=contexts_including(cache, name),
             )
-
-
-def _including(name: str, contexts: Contexts) -> tuple[str, ...]:
-    """Return the contexts that include a mapping, as far as they were synced; none otherwise."""
-    return tuple(sorted(context for context in contexts if name in contexts[context]))

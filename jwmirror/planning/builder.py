@@ -12,6 +12,7 @@ from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
     NEVER_CALIBRATED,
+    Invalidation,
     PartialMatch,
     Wait,
     WaitCause,
@@ -35,6 +36,7 @@ LOST = Reason("result", "lost", "to be recomputed")
 
 Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
 StageName = tuple[str, str, str]  # recipe, pipeline, product
+InvalidationOf = Callable[[str], Invalidation | None]  # of a key
 PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
 
@@ -58,6 +60,7 @@ class PlanBuilder:
     resolvers: Resolvers
     recall: Recall
     published_derivation: PublishedAs
+    invalidation: InvalidationOf = lambda key: None
     chains: list[Chain] = field(default_factory=list)
     done: list[Result] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
@@ -189,4 +192,14 @@ class PlanBuilder:
                 reasons += differences(old, derivation)
         if not is_bound(pending[0]):
             reasons.append(INPUTS_RECOMPUTED)
-        return (NEVER_CALIBRATED,) if is_new else tuple(reasons) or (LOST,)
+        if is_new:
+            return (NEVER_CALIBRATED,)
+        return tuple(reasons) or tuple(self._invalidations(pending)) or (LOST,)
+
+    def _invalidations(self, pending: Sequence[Derivation]) -> Iterator[Reason]:
+        """Yield why derivations that were computed before are computed again."""
+        for derivation in pending:
+            mark = self.invalidation(key_of(derivation)) if is_bound(derivation) else None
+            if mark:
+                why = f"invalidated on {mark.at[:10]}{f': {mark.because}' if mark.because else ''}"
+                yield Reason(f"{derivation.pipeline}: {why}", "", "", derivation.pipeline)

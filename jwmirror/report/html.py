@@ -22,7 +22,13 @@ from jwmirror.report.quality import (
     quality_of,
     quality_text,
 )
-from jwmirror.report.status import Status, build_status, count_files, describe_reason
+from jwmirror.report.status import (
+    ReferenceNotice,
+    Status,
+    build_status,
+    count_files,
+    describe_reason,
+)
 
 MAX_ROWS = 200  # of a table; the command line lists all
 MAX_PICTURES = 24
@@ -95,6 +101,7 @@ def write_page(
     provenance_lookup: ProvenanceLookup,
     locate: Callable[[str], Path],
     is_closed: bool,
+    references: tuple[ReferenceNotice, ...] = (),
 ) -> None:
     """Durably write the report on a generation and the run that led to it.
 
@@ -113,6 +120,7 @@ def write_page(
             held,
             run,
             qualities=count_qualities((row.origin, row.key, row.quality) for row in entries),
+            references=references,
             look_at=doubtful_results(entries, run.held_back),
         ),
         downloaded=sum(receipt.downloaded for receipt in run.fetch_receipts),

@@ -19,7 +19,12 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Incomplete, PartialMatch
+from jwmirror.core.model.plan import (
+    INPUTS_RECOMPUTED,
+    AffectedResult,
+    Incomplete,
+    PartialMatch,
+)
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import PRESENT, Generation
@@ -67,6 +72,16 @@ class PartlyReprocessed:
     product: str
     since: str  # ISO, UTC: the first poll that found it
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceNotice:
+    """A finding of the last run about a reference or mapping, and the results that it is about."""
+
+    kind: str
+    file: str
+    message: str
+    results: tuple[AffectedResult, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +147,7 @@ class Status:
     at_work: str = ""  # owner of the mirror's lock, and since when
     qualities: dict[str, int] = field(default_factory=dict)  # quality -> published results
     look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
+    references: tuple[ReferenceNotice, ...] = ()
 
 
 def build_status(
@@ -143,6 +159,7 @@ def build_status(
     at_work: str = "",
     qualities: Mapping[str, int] | None = None,
     look_at: tuple[JudgedResult, ...] = (),
+    references: tuple[ReferenceNotice, ...] = (),
 ) -> Status:
     """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
@@ -179,6 +196,7 @@ def build_status(
         at_work=at_work,
         qualities=dict(qualities or {}),
         look_at=look_at,
+        references=references,
     )
 
 

@@ -1,8 +1,14 @@
-"""Provenance: how each result was made, one JSON file per key, written once; and acceptances."""
+"""Provenance: how each result was made, one JSON file per key, written once; and acceptances.
+
+A result may be invalidated: it stays in the generations that show it, and is not used again. The
+mark is a file of its own, which is removed when the result was computed again.
+"""
 
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,7 +17,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
-from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.objects import Objects
 
@@ -34,6 +40,7 @@ class Provenance:
 
     def __init__(self, root: Path):
         self.folder = Path(root) / "provenance"
+        self.marks = Path(root) / "invalidated"
         self.objects = Objects(root)
 
     def path(self, key: str) -> Path:
@@ -72,11 +79,35 @@ class Provenance:
         return tuple(sorted(key for key in keys if self.software(key).get(name) == version))
 
     def recall(self, key: str) -> ProvenanceRecord | None:
-        """Return the record of a key if all its objects are in the store, else None."""
-        record = self.read(key)
+        """Return the record of a key; None if it is invalidated, or an object is not stored."""
+        record = None if self.invalidation(key) else self.read(key)
         if record and all(self.objects.has(file.sha256, file.size) for file in record.files):
             return record
         return None
+
+    def invalidation(self, key: str) -> Invalidation | None:
+        """Return the mark by which the result of a key is not used again; None without one."""
+        with suppress(FileNotFoundError):
+            return read(self._mark(key), Invalidation)
+        return None
+
+    def invalidate(self, keys: Iterable[str], because: str) -> None:
+        """Durably mark results that must not be recalled; they are computed again when needed."""
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        with as_store_error("invalidate", "some results are marked, and it can be repeated"):
+            for key in keys:
+                write(self._mark(key), Invalidation(key=key, because=because, at=at))
+                failpoint("invalidate: one marked")
+            sync_path(self.marks.parent)
+
+    def _mark(self, key: str) -> Path:
+        return self.marks / f"{key}.json"
+
+    def all(self) -> Iterator[ProvenanceRecord]:
+        """Yield every record, also of invalidated results; StoreError if one is damaged."""
+        for path in sorted(self.folder.glob("*.json")):
+            if record := self.read(path.stem):
+                yield record
 
     def of_product(self, pipeline: str, product: str) -> tuple[ProvenanceRecord, ...]:
         """Return the records of one product of one pipeline, newest first; read every record."""
@@ -95,7 +126,7 @@ class Provenance:
         """Durably record a result whose objects are in the store; return the record of its key.
 
         The first record of a key is kept, so that a key always names the same bytes. It is replaced
-        only if its objects are lost.
+        only if its objects are lost, or if it is invalidated; then the mark is removed.
 
         Raises:
             StoreError: an object is missing, or the disk refused.
@@ -107,7 +138,9 @@ class Provenance:
                 f"{missing[0].sha256} of {missing[0].size} bytes; it was not recorded."
             )
         with as_store_error(f"record of result {record.key}", "its objects stay"):
-            return self.recall(record.key) or self._written(record)
+            recorded = self.recall(record.key) or self._written(record)
+            self._mark(record.key).unlink(missing_ok=True)
+            return recorded
 
     def _written(self, record: ProvenanceRecord) -> ProvenanceRecord:
         """Write a record; return it, or the one that another process wrote meanwhile."""

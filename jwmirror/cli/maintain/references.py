@@ -1,4 +1,4 @@
-"""`jwmirror references`: export reference files for a site without network."""
+"""`jwmirror references`: export reference files for a site without network, and verify them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
-from jwmirror.services.maintain.references import bundle_references
+from jwmirror.report.terminal.references import reference_verification_page
+from jwmirror.services.maintain.references import bundle_references, verify_references
 
 references = typer.Typer(
-    help="Collect reference files for a site without network.", no_args_is_help=True
+    help="Verify references, or collect them for a site without network.",
+    no_args_is_help=True,
 )
 app.add_typer(references, name="references")
 
@@ -35,3 +37,22 @@ def bundle_command(
     print(f"{bundle.folder}: {bundle.files} files, {megabytes:,.1f} MB, for {bundle.context}")
     settings = f"references: {{cache: {bundle.folder}, context: {bundle.context}}}"
     print(f"At the other site, put this into the config: {settings}")
+
+
+@references.command("verify")
+def verify_references_command(
+    config: options.ConfigFile = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch wrong and missing files from CRDS again.")
+    ] = False,
+    all_lines: options.AllLines = False,
+    as_json: options.Json = False,
+) -> None:
+    """Read the whole reference cache, and compare it with the checksums that CRDS lists.
+
+    Exit code 1 if a file is wrong, missing or cannot be verified, and was not repaired.
+    """
+    verification = verify_references(config or options.CONFIG, repair)
+    output.show(verification, reference_verification_page(verification, all_lines), as_json)
+    is_whole = all(problem.is_repaired for problem in verification.problems)
+    raise typer.Exit(0 if is_whole else 1)

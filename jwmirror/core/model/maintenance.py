@@ -1,7 +1,9 @@
 """Records of verification, repair, pruning, exports, adoption, history, pins and rollback."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from jwmirror.core.model.plan import AffectedResult
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.stored import Entry
 
@@ -152,6 +154,40 @@ class FileHistory:
     generations: tuple[int, ...]  # that were read
     versions: tuple[FileVersion, ...]
     kept: dict[str, tuple[RetainedVersion, ...]]  # by pruned generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvalidationReport:
+    """The results that were invalidated, and where the kept generations show them."""
+
+    mirror: str
+    criteria: tuple[str, ...]  # such as "reference jwst_nircam_flat_0001.fits"
+    because: str
+    keys: tuple[str, ...]
+    published: tuple[AffectedResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceProblem:
+    """A file of the reference cache that is wrong, missing or cannot be verified."""
+
+    kind: Literal["wrong", "missing", "unverifiable"]
+    name: str
+    expected: str  # sha1, as CRDS lists it; "" if it is not known
+    found: str  # sha1; "" if there is no file
+    is_repaired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceVerification:
+    """The files of a reference cache that were read, and the problems found."""
+
+    cache: str
+    files: int
+    bytes: int
+    unreachable: str  # why CRDS's list was not read, if so; then the recorded sums are compared
+    problems: tuple[ReferenceProblem, ...]
+    affected: tuple[AffectedResult, ...] = ()  # made with files of these names; may be wrong
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -262,6 +262,15 @@ class ProvenanceRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Invalidation:
+    """The mark of a result that must not be used again."""
+
+    key: str
+    because: str  # in the user's words; "" without a reason
+    at: str  # ISO, UTC
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """One file that a stage wrote."""
 

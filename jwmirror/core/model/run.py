@@ -9,6 +9,7 @@ from jwmirror.core.model.plan import (
     Plan,
     Published,
     Receipt,
+    ReferenceFinding,
     References,
     SettleResult,
     Wait,
@@ -82,6 +83,16 @@ class Run:
         )
 
     @property
+    def findings(self) -> tuple[ReferenceFinding, ...]:
+        """The findings about references, those of earlier runs that still hold included."""
+        return self.references.findings if self.references else ()
+
+    @property
+    def new_findings(self) -> tuple[ReferenceFinding, ...]:
+        """The findings about references that no earlier run had."""
+        return tuple(finding for finding in self.findings if finding.is_new)
+
+    @property
     def computed_keys(self) -> tuple[str, ...]:
         """Keys of the results that this run computed itself."""
         return tuple(key for receipt in self.batch_receipts for key in receipt.computed)
@@ -90,7 +101,7 @@ class Run:
     def cause(self) -> str:
         """The cause of the run's changes, such as 2 reprocessed, 1 vanished; 3 pipeline calls.
 
-        Empty if nothing changed at MAST and nothing was computed.
+        Empty if nothing changed at MAST and CRDS, and nothing was computed.
         """
         kinds = Counter(change.kind for change in self.changes_since_first_poll)
         firsts = ", ".join(
@@ -100,9 +111,14 @@ class Run:
         changed = ", ".join(
             f"{count} {IN_WORDS.get(kind, kind)}" for kind, count in sorted(kinds.items())
         )
+        found = Counter(finding.kind for finding in self.new_findings)
+        references = ", ".join(
+            f"{count} reference{'' if count == 1 else 's'} {kind}"
+            for kind, count in sorted(found.items())
+        )
         made = len(self.computed_keys)
         results = f"{made} pipeline call{'' if made == 1 else 's'}" if made else ""
-        return "; ".join(filter(None, (firsts, changed, results)))
+        return "; ".join(filter(None, (firsts, changed, references, results)))
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:

@@ -16,6 +16,7 @@ from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
+from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
     "* current; + new, ~ changed, - gone; changed in status: equal content, other facts about it, "
@@ -43,6 +44,14 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"{IN_WORDS.get(notice.kind, notice.kind)}  {notice.file}"
             f"{_bracketed('; '.join(notice.reasons))}"
             for notice in status.changes
+        ],
+        "References that CRDS has corrected, retracted, or does not vouch for": [
+            line
+            for notice in status.references
+            for line in (
+                f"{notice.kind}  {notice.file}  [{notice.message}]",
+                *(f"  made with it: {each}" for each in affected_lines(notice.results)),
+            )
         ],
         "Partly reprocessed at MAST; the published files stay until the rest arrives": [
             f"{half.product}  since {formatting.minute(half.since)}{_bracketed(half.why)}"

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
+from jwmirror.core.model.plan import AffectedResult, ReferenceFinding, References
+from jwmirror.report.status import ReferenceNotice
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 
@@ -33,6 +35,18 @@ def results_with_keys(root: Path, keys: Collection[str]) -> tuple[AffectedResult
     return tuple(result for result in kept_results(root) if result.key in keys)
 
 
+def reference_notices(
+    root: Path, findings: Sequence[ReferenceFinding]
+) -> tuple[ReferenceNotice, ...]:
+    """Return findings with the results that they are about, as status and report show them."""
+    return tuple(
+        ReferenceNotice(
+            kind=finding.kind, file=finding.name, message=finding.message, results=results
+        )
+        for finding, results in zip(findings, affected_results(root, findings), strict=True)
+    )
+
+
 def affected_results(
     root: Path, findings: Sequence[ReferenceFinding]
 ) -> tuple[tuple[AffectedResult, ...], ...]:
@@ -48,3 +62,27 @@ def affected_results(
             if finding.is_about(references[result.key], result.context):
                 results.append(result)
     return tuple(map(tuple, affected))
+
+
+def current_findings(
+    found: Sequence[ReferenceFinding], now: References, last: References | None, mirror: Path
+) -> dict[ReferenceFinding, tuple[AffectedResult, ...]]:
+    """Return the findings that concern a mirror, with the results that they are about.
+
+    These are the ones `found` now, and corrections that the `last` run reported. A finding concerns
+    the mirror if the file is in use `now`, or if a kept generation has results made with it.
+    """
+    earlier = {_identity(finding): finding for finding in (last.findings if last else ())}
+    corrected = {i: finding for i, finding in earlier.items() if finding.kind == "corrected"}
+    findings = corrected | {_identity(finding): finding for finding in found}
+    candidates = [replace(finding, is_new=i not in earlier) for i, finding in findings.items()]
+    in_use = {**now.files, **now.mappings}
+    return {
+        finding: results
+        for finding, results in zip(candidates, affected_results(mirror, candidates), strict=True)
+        if results or (finding.kind != "corrected" and finding.name in in_use)
+    }
+
+
+def _identity(finding: ReferenceFinding) -> tuple[str, str, str]:
+    return finding.name, finding.kind, finding.sha1

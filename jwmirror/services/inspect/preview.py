@@ -174,6 +174,11 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
             "because of references.on_new_context in the config. `jwmirror plan --context "
             f"{run.references.offered}` shows what would change."
         )
+    if run.references and run.references.unwatched:
+        yield (
+            f"CRDS did not answer the last run ({run.references.unwatched}): its references were "
+            "not compared with CRDS's checksums, and its list of invalid files may be old."
+        )
     if run.published is None:
         yield f"run {run.id} did not finish; `snakemake` continues where it stopped."
     if run.poll is None or run.poll.limited_to:  # it did not poll, or only what events named

@@ -6,6 +6,7 @@ from pathlib import Path
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import Status, build_status, count_files, generation_record
+from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import last_run
@@ -46,4 +47,5 @@ def mirror_status(
         f"{owner.purpose}, since {owner.since}" if owner else "",
         count_qualities(zip(*map(entries.column, ("origin", "key", "quality")), strict=True)),
         doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
+        reference_notices(root, run.findings if run else ()),
     )

@@ -1,12 +1,19 @@
-"""Export the references that recipes need, for a site without network."""
+"""Export the references that recipes need, and verify the cache of references."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.model import References
+from jwmirror.core.model.maintenance import ReferenceVerification
+from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.crds.bundle import ReferenceBundle, write_bundle
+from jwmirror.crds.cache import contexts_including
+from jwmirror.crds.client import CrdsClient
+from jwmirror.crds.verify import verify_cache
 from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.services.inspect.affected import affected_results
 from jwmirror.services.inspect.preview import unpublished_poll
 from jwmirror.services.run.references import FOLLOW, sync_references
 from jwmirror.store.runs import last_references, last_run
@@ -29,6 +36,34 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
             "--sync."
         )
     return write_bundle(references.context, references.files, config.cache, to)
+
+
+def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
+    """Read the whole reference cache of a config, and compare it with CRDS's checksums.
+
+    The published results of kept generations that were made with files of the names of wrong ones
+    are listed. With `repair`, wrong and missing files are fetched again.
+
+    Raises:
+        ReferencesError: a file cannot be fetched.
+    """
+    config = load_checked_config(config_file)
+    last = last_references(config.mirror)
+    needed = {*last.files, *last.mappings} if last else set()
+    client = CrdsClient(config.references_url)
+    verification = verify_cache(client, config.cache, needed, repair)
+    findings = [
+        ReferenceFinding(
+            name=problem.name,
+            kind="unverified",
+            message="",
+            contexts=contexts_including(config.cache, problem.name),
+        )
+        for problem in verification.problems
+        if problem.kind == "wrong"
+    ]
+    affected = (result for of in affected_results(config.mirror, findings) for result in of)
+    return replace(verification, affected=tuple(dict.fromkeys(affected)))
 
 
 def _sync(config: Config) -> References | None:

@@ -1,14 +1,15 @@
 """Conclude a run: sum up what was published, what to look at, and what failed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.model import Failure
-from jwmirror.core.model.plan import Published
+from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
+from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 
@@ -57,7 +58,9 @@ def conclude_run(
     summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
     doubtful = _doubtful(mirror, records)
     return Conclusion(
-        summary="\n".join((summary, *_look_at(doubtful))),
+        summary="\n".join(
+            (summary, *_reference_lines(mirror, records.new_findings), *_look_at(doubtful))
+        ),
         failures=records.failures,
         doubtful=doubtful,
         is_strict=strict,
@@ -78,3 +81,15 @@ def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:
         yield from (f"  {doubt_line(result)}" for result in doubtful[:SHOWN])
     if len(doubtful) > SHOWN:
         yield f"  ... and {len(doubtful) - SHOWN} more; `jwmirror status --all` lists them"
+
+
+def _reference_lines(mirror: Path, findings: Sequence[ReferenceFinding]) -> Iterator[str]:
+    """Yield a line for each finding about a reference, and for each result that it is about."""
+    for notice in reference_notices(mirror, findings):
+        yield f"{notice.kind} {notice.file}: {notice.message}"
+        for result in notice.results[:SHOWN]:
+            numbers = ", ".join(map(str, result.generations))
+            yield f"  made with it: {result.recipe}: {result.result} (generations {numbers})"
+        if len(notice.results) > SHOWN:
+            more = len(notice.results) - SHOWN
+            yield f"  ... and {more} more; `jwmirror status --all` lists them"

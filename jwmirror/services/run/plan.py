@@ -134,6 +134,7 @@ class LevelPlanner:
             self.resolvers,
             results.recall,
             results.published_derivation,
+            results.invalidation,
             waits=list(waits),
         )
 

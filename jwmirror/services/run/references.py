@@ -15,7 +15,7 @@ from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers import Resolvers, resolvers_of
-from jwmirror.services.inspect.affected import affected_results
+from jwmirror.services.inspect.affected import current_findings
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references
@@ -47,6 +47,7 @@ def sync_references(
     if not headers_and_pipelines(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
     client, last = CrdsClient(url), last_references(mirror)
+    last = last if last and last.server == url else None  # servers may differ under one name
     before = known_sums(cache, last)
     offered = resolve_context(client, policy, cache)
     is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
@@ -63,8 +64,11 @@ def sync_references(
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
     )
-    findings = watch_files(client, cache, before, references)
-    return replace(references, findings=_reported(mirror, references, findings, last))
+    found = watch_files(client, cache, before, references)
+    findings = current_findings(found, references, last, mirror)
+    for finding, results in findings.items():
+        _log(finding, results)
+    return replace(references, findings=tuple(findings))
 
 
 def preview_references(
@@ -90,37 +94,6 @@ def offline_resolvers(cache: Path, references: References) -> Resolvers:
     remove_user_variables()
     os.environ.update(crds_environment(cache, references.context))
     return resolvers_of(cache, references.context, references.files, references.findings)
-
-
-def _reported(
-    mirror: Path,
-    now: References,
-    findings: Sequence[ReferenceFinding],
-    last: References | None,
-) -> tuple[ReferenceFinding, ...]:
-    """Return and log the findings that concern this mirror, with those of earlier runs that hold.
-
-    A file counts if it is in use now, or if a kept generation has results that were made with it.
-    """
-    earlier = {_identity(finding): finding for finding in (last.findings if last else ())}
-    found = {
-        _identity(finding): replace(finding, is_new=_identity(finding) not in earlier)
-        for finding in findings
-    }
-    corrected = (finding for finding in earlier.values() if finding.kind == "corrected")
-    carried = {_identity(finding): replace(finding, is_new=False) for finding in corrected}
-    candidates = tuple((carried | found).values())
-    reported: list[ReferenceFinding] = []
-    for finding, results in zip(candidates, affected_results(mirror, candidates), strict=True):
-        is_in_use = finding.kind != "corrected" and finding.name in {**now.files, **now.mappings}
-        if results or is_in_use:
-            reported.append(finding)
-            _log(finding, results)
-    return tuple(reported)
-
-
-def _identity(finding: ReferenceFinding) -> tuple[str, str, str]:
-    return finding.name, finding.kind, finding.sha1
 
 
 def _log(finding: ReferenceFinding, results: Sequence[AffectedResult]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from jwmirror.core.model.plan import Published
 from jwmirror.report.html import write_page
+from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
@@ -22,5 +23,16 @@ def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
         entries = generation.entries()
         is_closed = bool(generations.access().closed(entries))
         read, locate = Provenance(mirror).read, generations.objects.path
-        write_page(page, generation, entries, read_run(run), read, locate, is_closed=is_closed)
+        records = read_run(run)
+        notices = reference_notices(mirror, records.findings)
+        write_page(
+            page,
+            generation,
+            entries,
+            records,
+            read,
+            locate,
+            is_closed=is_closed,
+            references=notices,
+        )
     return page

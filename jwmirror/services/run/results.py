@@ -9,7 +9,7 @@ from pathlib import Path
 from jwmirror.core.files import sha256_of
 from jwmirror.core.jsonio import receipt_path, remembered
 from jwmirror.core.model import Derivation, ResultFile
-from jwmirror.core.model.plan import Cost, Output, ProvenanceRecord
+from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecord
 from jwmirror.core.model.quality import Measurements
 from jwmirror.pipeline import identity
 from jwmirror.pipeline.derivation import key_of
@@ -46,6 +46,10 @@ class ResultStore:
             lambda: identity.science_identity(self.locate(file.sha256), file.filename),
         )
         return replace(file, identity=known)
+
+    def invalidation(self, key: str) -> Invalidation | None:
+        """Return the mark by which the result of a key is not used again; None without one."""
+        return self.provenance.invalidation(key)
 
     def derivation(self, key: str) -> Derivation | None:
         """Return the derivation of a result; None if no record has its key."""

@@ -23,15 +23,16 @@ from jwmirror.store.objects import SHARED, Objects
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
 STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current")
-OWN = (
+OWN = (  # of a mirror's folders
     *STORE,
     "accepted",
+    "invalidated",
     "receipts",
     "logs",
     "work",
     "quarantine",
     "reports",
-)  # of a mirror's folders
+)
 
 
 def check_out(

@@ -68,7 +68,8 @@ def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
     acceptances = read_acceptances(mirror)
     results = [*findings.results, *(earlier.result for earlier in findings.earlier)]
     names = [(result.recipe, result.key) for result in results]
-    basis, last = _basis(findings, names, acceptances), Judgement()
+    files = [(*name, *result.files) for name, result in zip(names, results, strict=True)]
+    basis, last = _basis(findings, files, acceptances), Judgement()
     with suppress(FileNotFoundError, StoreError):
         last = read(path, Judgement)
     if last.basis != basis:
@@ -77,10 +78,13 @@ def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
     return {name: last.qualities["/".join(name)] for name in names}
 
 
-def _basis(findings: Findings, names: Sequence[Name], acceptances: Mapping[str, Acceptance]) -> str:
+def _basis(
+    findings: Findings, files: Sequence[object], acceptances: Mapping[str, Acceptance]
+) -> str:
+    """Return a digest of all that qualities depend on; invalidated keys get other files."""
     of_rows = [earlier[1:] for earlier in findings.earlier]
     others = (findings.context, findings.archived, findings.references, findings.thresholds)
-    return digest((METHOD, names, of_rows, others, acceptances))
+    return digest((METHOD, files, of_rows, others, acceptances))
 
 
 class _Judging:
