@@ -173,9 +173,7 @@ def build_status(
         previewed=preview is not None,
         held=held,
         limited_to=run.poll.limited_to if run.poll else (),
-        first_polls=tuple(
-            FirstPoll(program=program, products=count) for program, count in run.first_polls.items()
-        ),
+        first_polls=tuple(_first_polls(run)),
         changes=tuple(map(_notice, run.changes_since_first_poll)),
         settling=msgspec.convert(
             settling.unsettled, tuple[PartlyReprocessed, ...], from_attributes=True
@@ -198,6 +196,11 @@ def build_status(
         look_at=look_at,
         references=references,
     )
+
+
+def _first_polls(run: Run) -> Iterator[FirstPoll]:
+    for program, count in run.first_polls.items():
+        yield FirstPoll(program=program, products=count)
 
 
 def _note_on_rollback(generation: Generation | None, run: Run) -> Iterator[str]:
