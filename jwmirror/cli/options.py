@@ -9,6 +9,11 @@ from jwmirror.config.yaml_files import ADVICE, read_yaml
 from jwmirror.core.errors import ConfigError
 
 CONFIG = Path("config/config.yaml")
+MIRROR_ALONE, LAST_RUN = "--mirror without --config", "--last-run"
+NEXT = {  # steps after an option that needs a config
+    MIRROR_ALONE: "add --config FILE",
+    LAST_RUN: "leave out --last-run",
+}
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help=f"Config file (default: {CONFIG}).")
@@ -66,6 +71,22 @@ def find_mirror(mirror: Path | None, config: Path | None) -> Path:
 def find_config(mirror: Path | None, config: Path | None) -> Path | None:
     """Return the config file to use; None if only `--mirror` is given: then none is read."""
     return None if mirror is not None and config is None else config or CONFIG
+
+
+def check_used(config: Path | None, reason: str, **values: object) -> None:
+    """Raise ConfigError if an option was given that needs a config, and none is read.
+
+    `values` are by the name of the option (`set` for --set); `reason` names the option that
+    excludes the config.
+    """
+    if config is None and (given := [f"--{name}" for name, value in values.items() if value]):
+        options = " and ".join(given)
+        raise ConfigError(
+            [
+                f"{options}: changes what the config says, and {reason} reads no config; nothing "
+                f"was planned; {NEXT[reason]}"
+            ]
+        )
 
 
 def lock_timeout_s(wait: bool) -> float | None:

@@ -13,7 +13,7 @@ from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.maintenance.retention import HEAD, PRUNED
 
-PIN, FROZEN = "pin", "frozen"
+PIN, FROZEN, CHECKOUT = "pin", "frozen", "checkout"  # kinds
 CURRENT = "current"  # means the current generation, and so is no name of another
 NAME = re.compile(r"(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 WAIT_S = 30.0  # for another process that changes the mirror

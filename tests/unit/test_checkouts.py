@@ -10,10 +10,15 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance import checkout
 from jwmirror.store.maintenance.checkout import MODES, check_out
 from jwmirror.store.maintenance.lookup import generation_at, moment_of
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
 from jwmirror.store.objects import Objects
+from jwmirror.store.pins import read_pins, remove_pin
+from tests.setup.command_line import run
 from tests.setup.mirrors import store_row
 
 PATHS = ("upstream/jw01345/o001/a", "upstream/jw01345/o001/b")
@@ -44,6 +49,60 @@ def test_an_old_state_stands_beside_the_current_one(mirror, tmp_path, mode):
     assert shown(tmp_path / "old") == dict(zip(PATHS, (b"1", b"hidden"), strict=True))
     assert (done.generation, done.files, done.bytes) == (1, 2, 7)
     assert sorted(os.listdir(tmp_path)) == ["mirror", "old"]
+
+
+def test_links_are_kept_by_a_pin_until_it_is_removed(mirror, tmp_path):
+    """Prune would remove the files that the links point to."""
+    done = check_out(mirror, 1, tmp_path / "old")
+
+    prune(mirror, RetentionPolicy(keep_last=1))
+    assert shown(tmp_path / "old")[PATHS[0]] == b"1"
+    (pin,) = read_pins(mirror)
+    assert (pin.name, pin.kind, pin.place) == (done.name, "checkout", str(tmp_path / "old"))
+
+    remove_pin(mirror, done.name)
+    prune(mirror, RetentionPolicy(keep_last=1))
+    assert not (tmp_path / "old" / PATHS[0]).exists()
+
+
+def test_each_folder_of_links_has_a_pin(mirror, tmp_path):
+    """Deleting one of them does not affect another."""
+    pins = {check_out(mirror, 1, tmp_path / name).name for name in ("one", "two")}
+
+    assert {pin.name for pin in read_pins(mirror)} == pins
+    assert len(pins) == 2
+
+
+@pytest.mark.parametrize("mode", ["hardlink", "copy"])
+def test_what_outlives_a_prune_gets_no_pin(mirror, tmp_path, mode):
+    """Copies and hard links do not need the mirror's files."""
+    done = check_out(mirror, 1, tmp_path / "old", mode)
+
+    assert (done.name, read_pins(mirror)) == ("", ())
+
+
+def test_links_into_a_mirror_that_one_only_reads_have_no_pin(mirror, tmp_path, monkeypatch):
+    """The page says that they will dangle."""
+    monkeypatch.setattr(checkout.os, "access", lambda path, mode: mode != os.W_OK)
+
+    page = run("checkout", 1, "--to", tmp_path / "old", "--mirror", mirror)
+
+    assert "the links dangle when its owner prunes it" in " ".join(page.split())
+    assert read_pins(mirror) == ()
+
+
+def test_a_failed_checkout_leaves_no_pin(mirror, tmp_path, monkeypatch):
+    """Neither the folder nor the name is there."""
+
+    def fail(*arguments: object) -> None:
+        raise StoreError("no space")
+
+    monkeypatch.setattr(checkout, "place_files", fail)
+
+    with pytest.raises(StoreError, match="no space"):
+        check_out(mirror, 1, tmp_path / "old")
+
+    assert read_pins(mirror) == ()
 
 
 def test_a_checkout_in_the_mirror_moves_with_it(mirror):

@@ -151,6 +151,30 @@ def test_last_run_is_told_where_it_is_asked_for(unsynced):
         assert [each["product"] for each in found["out_of_date"]] == ["late_exposure"]
 
 
+@pytest.mark.parametrize(
+    ("command", "dropped"),
+    [
+        (
+            ["status", "--last-run", "--config", "{config}"],
+            ["--set", "deep.detector1.jump.skip=true"],
+        ),
+        (["status", "--mirror", "{mirror}"], ["--set", "nonsense"]),
+        (["plan", "--mirror", "{mirror}"], ["--set", "nonsense"]),
+        (["plan", "--mirror", "{mirror}"], ["--context", "latest"]),
+        (["explain", "x.fits", "--mirror", "{mirror}"], ["--set", "nonsense"]),
+    ],
+)
+def test_an_option_that_needs_a_config_is_not_dropped(unsynced, command, dropped):
+    """Without a config it would have no effect: exit code 2, and the next step."""
+    mirror, config = unsynced
+    words = [word.format(config=config, mirror=mirror.root) for word in command]
+
+    said = run(*words, *dropped, code=2)
+
+    assert said.startswith(f"{dropped[0]}: ")
+    assert "add --config FILE" in said or "leave out --last-run" in said
+
+
 def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     """A program that was never asked for, a recipe that went, a run that did not end."""
     mirror, _ = unsynced

@@ -28,9 +28,8 @@ def explain_command(
     If the recipe has not made the file yet, or with --set, show what the next run would do. With
     --mirror but without --config, the source of each value is not shown.
     """
-    root = options.find_mirror(mirror, config)
-    explained = explain_file(
-        root, file, recipe, options.find_config(mirror, config), settings or ()
-    )
+    root, config_file = options.find_mirror(mirror, config), options.find_config(mirror, config)
+    options.check_used(config_file, options.MIRROR_ALONE, set=settings)
+    explained = explain_file(root, file, recipe, config_file, settings or ())
     pages = map(explanation_page, explained.files), map(outlook_page, explained.outlooks)
     output.show(explained, Group(*chain(*pages)), as_json)

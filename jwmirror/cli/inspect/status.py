@@ -27,6 +27,8 @@ def status_command(
     """
     root = options.find_mirror(mirror, config)
     config_file = None if by_last_run else options.find_config(mirror, config)
+    reason = options.LAST_RUN if by_last_run else options.MIRROR_ALONE
+    options.check_used(config_file, reason, set=settings)
     status = mirror_status(root, config_file, settings or ())
     output.show(status, status_page(status, all_lines), as_json)
 
@@ -48,6 +50,7 @@ def plan_command(
     Only files that are already in the mirror are considered: MAST is not asked. CRDS is asked only
     with --context. With --mirror but without --config, the config of the last run is used.
     """
-    root = options.find_mirror(mirror, config)
-    status = mirror_status(root, options.find_config(mirror, config), settings or (), context)
+    root, config_file = options.find_mirror(mirror, config), options.find_config(mirror, config)
+    options.check_used(config_file, options.MIRROR_ALONE, set=settings, context=context)
+    status = mirror_status(root, config_file, settings or (), context)
     output.show(status, plan_page(status, all_lines, context is not None), as_json)

@@ -95,6 +95,7 @@ class Checkout:
     files: int
     bytes: int
     lost: tuple[str, ...]  # paths that are left out because their objects are lost
+    name: str = ""  # of the pin that the generation got for symbolic links; "": it got none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +197,9 @@ class Pin:
 
     name: str
     generation: int
-    kind: str  # "pin", or "frozen" if a bag was made
+    kind: str  # "pin"; "frozen" if a bag was made; "checkout" if links to its files were made
     made_at: str  # ISO, UTC
-    place: str = ""  # of the bag
+    place: str = ""  # of the bag, or of the links
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,7 +121,24 @@ def checkout_page(checkout: records.Checkout, dry_run: bool) -> RenderableType:
     made_at = formatting.minute(checkout.made_at)
     verb = "would be" if dry_run else "is"
     line = f"generation {checkout.generation} of {made_at} {verb} in {checkout.to}: {files}"
-    return Group(Text(line), *_lost(checkout.lost))
+    return Group(Text(line), *_lost(checkout.lost), *_links(checkout, dry_run))
+
+
+def _links(checkout: records.Checkout, dry_run: bool) -> Iterator[Text]:
+    """Yield what keeps symbolic links from dangling, if there are any."""
+    if checkout.mode != "symlink":
+        return
+    if checkout.name:
+        has = "would get" if dry_run else "has"
+        yield Text(
+            f"the generation {has} the name {checkout.name}, so prune keeps the files that the "
+            f"links point to; when you delete the folder: `jwmirror unpin {checkout.name}`"
+        )
+    else:
+        yield Text(
+            "you may not write to the mirror, so the generation has no name: the links dangle "
+            "when its owner prunes it; `jwmirror checkout --mode copy` makes copies"
+        )
 
 
 def frozen_page(bag: records.BagReport, dry_run: bool) -> RenderableType:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import glob
+import hashlib
 import os
 import shutil
 import stat
@@ -19,6 +20,7 @@ from jwmirror.store.access import COLUMNS
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import current_losses
 from jwmirror.store.objects import SHARED, Objects
+from jwmirror.store.pins import CHECKOUT, add_pin, find_pin, remove_pin
 
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
@@ -40,7 +42,9 @@ def check_out(
 ) -> Checkout:
     """Show a generation in the folder `to`, which appears complete, in one step.
 
-    Links are relative if the folder is in the mirror, else absolute. The owner can write to copies
+    Links are relative if the folder is in the mirror, else absolute. Symbolic links would dangle
+    when the generation is pruned, so it gets a pin first. Someone who may not write to the mirror
+    gets the links without a pin. The owner can write to copies
     and reflinks; hard links are the objects themselves. All have the access of the objects. Files
     that are lost are left out, and listed in the returned record. A dry run writes nothing.
 
@@ -55,10 +59,12 @@ def check_out(
     lost = current_losses(Path(root))
     columns = (rows.column(name) for name in ("path", "sha256", "size"))
     present = [row for row in zip(*columns, strict=True) if row[1] not in lost]
+    pin = _pin_name(Path(root), number, Path(to)) if mode == SYMLINK else ""
     if not dry_run:
         closed = generations.access().closed(rows)
         generations.objects.restrict_open(closed)  # links and copies have the objects' modes
-        _write_folder(Path(root), [row[:2] for row in present], Path(to), mode)
+        with _pinned(Path(root), pin, number, Path(to)):
+            _write_folder(Path(root), [row[:2] for row in present], Path(to), mode)
     return Checkout(
         mirror=str(root),
         generation=number,
@@ -68,7 +74,31 @@ def check_out(
         files=len(present),
         bytes=sum(size for _, _, size in present),
         lost=tuple(sorted(set(rows.column("path")) - {path for path, _, _ in present})),
+        name=pin,
     )
+
+
+def _pin_name(root: Path, number: int, to: Path) -> str:
+    """Return the name of the pin for links in the folder `to`; "" if the mirror is read-only."""
+    folder = root / "pins"
+    if not os.access(folder if folder.is_dir() else root, os.W_OK):
+        return ""
+    of_folder = hashlib.sha256(os.fsencode(os.path.abspath(to))).hexdigest()[:8]
+    return f"checkout-{number:06d}-{of_folder}"
+
+
+@contextmanager
+def _pinned(root: Path, name: str, number: int, to: Path) -> Iterator[None]:
+    """Pin a generation while links to it are made, and after; not after an error."""
+    is_new = name != "" and find_pin(root, name) is None
+    if is_new:
+        add_pin(root, name, number, CHECKOUT, str(os.path.abspath(to)))
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            remove_pin(root, name)
+        raise
 
 
 def _write_folder(root: Path, files: Iterable[tuple[str, str]], to: Path, mode: str) -> None:
