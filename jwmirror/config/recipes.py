@@ -58,7 +58,7 @@ class Recipes:
             numbers = self._inherited(name, "programs", _mirrored(programs))
             found += selections.association_mistakes(f"recipes.{name}", recipe, stages, numbers)
             found += [] if circles else contradiction_mistakes(self._blocks(name))
-            found += between_mistakes(_functions(recipe), f"recipes.{name}.between", Path.cwd())
+            found += between_mistakes(*_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         if checker_of is None:
             return found
@@ -102,6 +102,7 @@ class Recipes:
 
     def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
         recipe = self._extended(name)
+        functions, files = _functions(recipe)
         return Recipe(
             name=name,
             python=self._python(name),
@@ -111,7 +112,8 @@ class Recipes:
             parameters=recipe["parameters"],
             where=tuple(block.record for block in self._blocks(name)),
             settings=normalise(self._settings.get(name, {})),
-            between=_functions(recipe),
+            between=functions,
+            between_files=files,
             select=selections.selection_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
             publish=recipe.get("publish", MARK),
@@ -189,13 +191,27 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
     return name, value
 
 
-def _functions(recipe: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    found = recipe.get("between")
-    return {
-        str(pair): (each,) if isinstance(each, str) else tuple(map(str, each or ()))
-        for pair, each in (found if isinstance(found, Mapping) else {}).items()
-        if isinstance(each, str | list | None)
-    }
+Names = dict[str, tuple[str, ...]]  # by pair of pipelines
+
+
+def _functions(recipe: Mapping[str, Any]) -> tuple[Names, Names]:
+    """Return the functions of a recipe's `between`, and the files that they read."""
+    pairs = recipe.get("between")
+    functions: Names = {}
+    files: Names = {}
+    for pair, content in (pairs if isinstance(pairs, Mapping) else {}).items():
+        parts = content if isinstance(content, Mapping) else {"function": content}
+        functions[str(pair)] = _texts(parts.get("function"))
+        if read := _texts(parts.get("files")):
+            files[str(pair)] = read
+    return functions, files
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Return one text or a list of texts; the schema reports everything else."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 # ---- names -----------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def run_stage(
     os.chdir(folder)
     os.environ[NO_PARS] = "true"
     names = [item.name for item in derivation.inputs]
+    between.link_files(parameters.get(files.BETWEEN_FILES, ()), folder)
     between.apply_functions(parameters.get(hooks.BETWEEN, ()), names, folder)
     argument = _argument(derivation, folder, ramp_mode)
     present = set(folder.iterdir())

@@ -1,6 +1,7 @@
 """Functions between two pipelines: in keys, checked beforehand, held to their contract."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from stdatamodels.jwst.datamodels import open as open_model
 
 from jwmirror.core.errors import CalibrationError, ConfigError
 from jwmirror.core.model import Recipe, canonical
+from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
-from jwmirror.pipeline.usercode import hooks
-from jwmirror.pipeline.usercode.between import apply_functions
+from jwmirror.pipeline.usercode import files, hooks
+from jwmirror.pipeline.usercode.between import apply_functions, link_files
+from tests.setup import records
 from tests.setup.configs import parse
 
 IMAGE = canonical({"meta.exposure.type": "NRC_IMAGE"})
@@ -23,6 +26,10 @@ from stdatamodels.jwst.datamodels import CubeModel, ImageModel
 
 def double(model):
     model.data *= 2
+    return model
+
+def add(model):
+    model.data += float(open("level.txt").read())
     return model
 
 def anew(model):
@@ -55,6 +62,9 @@ async def later(model): ...
 def folder(tmp_path, monkeypatch):
     """A folder with functions and a rate file, which is a link to a read-only object."""
     (tmp_path / "stripes.py").write_text(SOURCE)
+    (tmp_path / "x").mkdir()
+    for name in ("l.txt", "x/l.txt"):
+        (tmp_path / name).write_text("1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "stripes", raising=False)
@@ -110,6 +120,27 @@ def test_the_source_of_a_function_is_known_by_content(folder):
     assert hooks.hook_sources(parameters, folder) != before
 
 
+def test_files_that_functions_read_count_by_content(folder):
+    """As override files do: by name and content, wherever they are; edited, they do not run."""
+    (folder / "level.txt").write_text("3")
+    made = recipe(detector1__image2={"function": "stripes.add", "files": ["level.txt"]})
+    asked = effective_parameters(made, IMAGE)["image2"]
+    parameters = files.with_absolute_paths(resolve("image2", [asked]).parameters, folder)
+    derivation = records.derivation(
+        parameters=parameters, references=files.file_digests(parameters)
+    )
+    key = key_of(derivation)
+    files.check_files(derivation)
+    (folder / "level.txt").write_text("4")
+
+    with pytest.raises(CalibrationError, match=r"level\.txt \(between_files\[0\]\) has changed"):
+        files.check_files(derivation)
+
+    edited = replace(derivation, references=files.file_digests(parameters))
+    moved = replace(derivation, parameters={**parameters, "between_files": ["/else/level.txt"]})
+    assert key_of(edited) != key == key_of(moved)
+
+
 @pytest.mark.parametrize(
     ("between", "told"),
     [
@@ -123,7 +154,18 @@ def test_the_source_of_a_function_is_known_by_content(folder):
         ({"detector1__image2": ["stripes.keyword"]}, "keyword needs 2 arguments (model, order)"),
         ({"detector1__image2": "stripes.Step"}, "Step is a class"),
         ({"detector1__image2": "stripes.later"}, "later is async"),
-        ({"detector1__image2": 5}, "module.function, or a list of functions"),
+        (
+            {"detector1__image2": 5},
+            "module.function, a list of functions, or {function: ..., files:",
+        ),
+        (
+            {"detector1__image2": {"function": "stripes.double", "files": ["none.txt"]}},
+            "found 'none.txt', expected a file that can be read",
+        ),
+        (
+            {"detector1__image2": {"function": "stripes.double", "files": ["l.txt", "x/l.txt"]}},
+            "two files are named l.txt",
+        ),
     ],
 )
 def test_what_cannot_be_called_is_a_mistake(folder, between, told):
@@ -169,6 +211,16 @@ def test_what_functions_return_takes_the_place_of_the_file(folder):
     assert (pixels(folder / "a_rate.fits"), pixels(folder / "object")) == (3.0, 1.0)
     with open_model(folder / "a_rate.fits") as model:
         assert (type(model), model.meta.filename) == (ImageModel, "a_rate.fits")
+
+
+def test_a_function_finds_its_files_in_its_working_directory(folder, monkeypatch):
+    """Under their names, so a recipe can be moved with them."""
+    (folder / "x" / "level.txt").write_text("3")
+    link_files([str(folder / "x" / "level.txt")], folder)
+
+    apply_functions(["stripes.add"], ["a_rate.fits"], folder)
+
+    assert pixels(folder / "a_rate.fits") == 4.0
 
 
 def test_only_what_a_pipeline_made_goes_through(folder):

@@ -50,10 +50,12 @@ def test_a_hook_really_runs_and_its_source_is_in_the_key(folder, kind):
 
 def test_a_function_between_stages_changes_what_the_second_one_takes(folder):
     """The cal is of the changed rate; the rate serves all recipes; a failure is the exposure's."""
-    (folder.root / "fixes.py").write_text(FIXES.format(factor="2.0"))
+    (folder.root / "fixes.py").write_text(FIXES.format(factor='float(open("factor.txt").read())'))
+    (folder.root / "factor.txt").write_text("2.0")
     between = {"detector1..image2": ("fixes.scale",)}
+    read = {"detector1..image2": ("factor.txt",)}
     sums = {}
-    for recipe in (DEEP, replace(DEEP, name="scaled", between=between)):
+    for recipe in (DEEP, replace(DEEP, name="scaled", between=between, between_files=read)):
         receipt = folder.calibrate(folder.plan(recipe, count=1))
         assert receipt.failures == ()
         for name, path in files_of(folder, receipt).items():

@@ -45,6 +45,7 @@ class Recipe:
     settings: PlainValues = field(default_factory=dict)  # of one run; above all blocks
     # functions between two pipelines, by detector1..image2
     between: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    between_files: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that these read
     python: str = ""  # of the environment with the jwst to run; "" for the running one
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others

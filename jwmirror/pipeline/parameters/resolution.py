@@ -159,7 +159,7 @@ def parameter_layers(recipe: Recipe, *members: str) -> Iterator[tuple[str, dict[
 def _functions(recipe: Recipe, header: str) -> dict[ParameterPath, Any]:
     """Return the functions between two pipelines, as parameters of the second one."""
     exp_type = headers.header_value(header, "exp_type")
-    return between.function_parameters(recipe.between, exp_type)
+    return between.function_parameters(recipe, exp_type)
 
 
 def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:

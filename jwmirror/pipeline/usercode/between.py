@@ -5,7 +5,8 @@ detector1, a cal or calints after image2 and spec2). It may change the model and
 return another model of the same class; the second pipeline gets the returned model. The function is
 called once per exposure, in a separate process and a private folder. An exception is a failure of
 that exposure. The function must return the same for the same model: its source is part of the key
-of the second pipeline's result, but files that it reads are not.
+of the second pipeline's result, and so are the files that the recipe names for it (`files`). The
+function finds these in its working directory. Other files that it reads are not in the key.
 
 The changed model is not stored: the mirror keeps the first pipeline's product unchanged.
 """
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.model import Recipe
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.usercode import hooks
+from jwmirror.pipeline.usercode.files import BETWEEN_FILES, file_mistakes
 
 FOLLOWS = {  # pipelines that may follow
     "detector1": ("image2", "spec2"),
@@ -32,17 +35,26 @@ ALLOWED = tuple(f"{first}..{second}" for first, nexts in FOLLOWS.items() for sec
 log = logging.getLogger(__name__)
 
 
-def function_parameters(
-    between: Mapping[str, Sequence[str]], exp_type: str
-) -> dict[tuple[str, str, str], list[str]]:
-    """Return the functions for exposures of a type, as parameters of the second pipelines."""
+def function_parameters(recipe: Recipe, exp_type: str) -> dict[tuple[str, str, str], list[str]]:
+    """Return a recipe's functions for exposures of a type, as parameters of the second pipelines.
+
+    The files that they read are a parameter, too.
+    """
     own = registry.pipelines_of_exposure(exp_type)
+    of_both = {hooks.BETWEEN: recipe.between, BETWEEN_FILES: recipe.between_files}
     return {
-        (second, "", hooks.BETWEEN): list(functions)
-        for pair, functions in between.items()
+        (second, "", parameter): list(names)
+        for parameter, by_pair in of_both.items()
+        for pair, names in by_pair.items()
         for first, _, second in [pair.partition("..")]
-        if first in own and functions
+        if first in own and names
     }
+
+
+def link_files(paths: Sequence[str], folder: Path) -> None:
+    """Make the files that functions read available in `folder`, under their names."""
+    for path in paths:
+        (folder / Path(path).name).symlink_to(path)
 
 
 def apply_functions(functions: Sequence[str], names: Sequence[str], folder: Path) -> None:
@@ -95,8 +107,18 @@ def _called(function: str, model: Any, name: str) -> Any:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def between_mistakes(between: Mapping[str, Sequence[str]], place: str, base: Path) -> Iterator[str]:
-    """Yield the mistakes in a recipe's functions, without calling any."""
+def between_mistakes(
+    between: Mapping[str, Sequence[str]],
+    files: Mapping[str, Sequence[str]],
+    place: str,
+    base: Path,
+) -> Iterator[str]:
+    """Yield the mistakes in a recipe's functions and their files, without calling any."""
+    for pair, paths in files.items():
+        yield from file_mistakes(BETWEEN_FILES, paths, f"{place}.{pair}.files", base)
+        names = [Path(path).name for path in paths]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{place}.{pair}.files: two files are named {name}; a function finds only one."
     for pair, functions in between.items():
         where = f"{place}.{pair}"
         if pair not in ALLOWED:

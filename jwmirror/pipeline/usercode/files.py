@@ -17,11 +17,13 @@ from jwmirror.pipeline.usercode import reftype as reftypes
 
 T = TypeVar("T")
 OVERRIDE = "override_"
+BETWEEN_FILES = "between_files"  # of a pipeline: what functions between pipelines read
 NAMED = frozenset(  # other parameters of jwst that name files to be read
     [
         "abs_refcat",
         "affine2d",
         "bandpass",
+        BETWEEN_FILES,
         "bkg_list",
         "catfile",
         "offset_file",

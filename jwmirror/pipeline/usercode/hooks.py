@@ -17,13 +17,13 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
-from jwmirror.pipeline.usercode import modules
+from jwmirror.pipeline.usercode import files, modules
 from jwmirror.pipeline.usercode.files import check_unchanged, map_texts
 from jwmirror.pipeline.usercode.installed import installed_packages
 
 KINDS = ("pre_hooks", "post_hooks")
 BETWEEN = "between"  # of a pipeline: functions that jwmirror runs on its inputs (see between.py)
-OURS = (BETWEEN,)  # parameters that jwst does not know
+OURS = (BETWEEN, files.BETWEEN_FILES)  # parameters that jwst does not know
 CALL = re.compile(r"\s*[\w.]+\((?P<arguments>.*)\)\s*", re.DOTALL)  # a Step class with parameters
 DOTTED = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)+\s*")
 TOKEN = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s;|&<>()='\"]+")
