@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install environments demo quick test torture check types format docs site reliability \
+.PHONY: help install environments demo quick test torture mutants check types format docs site reliability \
   bench lock upgrade clean
 
 help:  ## list the targets
@@ -46,6 +46,9 @@ test: install  ## run all tests, up to four at a time, and measure the coverage 
 
 torture: install  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
+
+mutants: install  ## put wrong lines into the code, and check that a unit test notices each (minutes)
+	$(BIN)/python -m tests.mutants
 
 check: install site types  ## formatting, lint, types (as `make types`), links in the docs; shows the last coverage
 	$(BIN)/ruff format --check .

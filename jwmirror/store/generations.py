@@ -216,7 +216,6 @@ class Generations:
             jsonio.write(temporary / HEAD, complete)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
-            sync_path(temporary)
             failpoint("publish: generation built")
             os.rename(temporary, folder)
         except OSError as err:

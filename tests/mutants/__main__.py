@@ -36,9 +36,9 @@ def _run_table(rows: Sequence[Row], folder: Path, jobs: int) -> None:
     named = sorted({test for row in rows for test in row.tests})
     _check_sound([without_mutation("__init__.py", named)], folder, jobs)
     survivors = []
-    for mutation, outcome, seconds in run([row.mutation() for row in rows], folder, jobs):
-        print(f"{outcome:9} {seconds:5.1f} s  {mutation.name}", flush=True)
-        survivors += [mutation.name] if outcome == SURVIVED else []
+    for outcome in run([row.mutation() for row in rows], folder, jobs):
+        print(outcome, flush=True)
+        survivors += [outcome.mutation.name] if outcome.state == SURVIVED else []
     print(f"{len(rows) - len(survivors)} of {len(rows)} mutations were killed")
     if survivors:
         raise SystemExit("No test notices:\n" + "\n".join(survivors))
@@ -46,10 +46,10 @@ def _run_table(rows: Sequence[Row], folder: Path, jobs: int) -> None:
 
 def _check_sound(unmutated: Sequence[Mutation], folder: Path, jobs: int) -> None:
     """End with an error unless these tests pass without a mutation."""
-    for mutation, outcome, seconds in run(unmutated, folder, jobs):
-        if outcome != SURVIVED:
-            raise SystemExit(f"Tests fail: {mutation.name}: {' '.join(mutation.tests)}")
-        print(f"{len(mutation.tests)} tests or files pass ({seconds:.0f} s): {mutation.name}")
+    for outcome in run(unmutated, folder, jobs):
+        if outcome.state != SURVIVED:
+            raise SystemExit(f"{outcome.log}\nTests fail: {outcome.mutation.name}")
+        print(f"pass      {outcome.seconds:5.1f} s  {outcome.mutation.name}", flush=True)
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Candidate]:
@@ -70,14 +70,14 @@ def _run_sample(chosen: Sequence[Candidate], folder: Path, jobs: int) -> None:
     mutations = [Mutation(c.file, c.text, tuple(tests[c.file]), str(c)) for c in chosen]
     survivors: list[Candidate] = []
     named = 0
-    for mutation, outcome, seconds in run(mutations, folder, jobs):
-        candidate = by_name[mutation.name]
-        if outcome == SURVIVED:
-            survivors.append(candidate)
-            why = equivalent.get((candidate.file, candidate.before, candidate.after), "")
+    for outcome in run(mutations, folder, jobs):
+        why = ""
+        if outcome.state == SURVIVED:
+            survivor = by_name[outcome.mutation.name]
+            survivors.append(survivor)
+            why = equivalent.get((survivor.file, survivor.before, survivor.after), "")
             named += bool(why)
-            outcome = f"equivalent ({why})" if why else outcome
-        print(f"{outcome:9} {seconds:5.1f} s  {mutation.name}", flush=True)
+        print(outcome, f"(equivalent: {why})" if why else "", flush=True)
     # Tests that a mutation survived pass; the others must pass without one.
     files = {candidate.file for candidate in chosen} - {candidate.file for candidate in survivors}
     _check_sound([without_mutation(file, tests[file]) for file in sorted(files)], folder, jobs)

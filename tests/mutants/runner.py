@@ -20,6 +20,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "build", "mirr
 PRELOADED = ("astropy.io.fits", "hypothesis", "numpy", "pyarrow.parquet", "yaml")
 LOOK_S = 0.05  # between two looks at the running tests
 CPU_S, LIMIT_S = 120, 900.0  # of the tests of one mutation: of their process, and until they end
+LOG, SHOWN = "tests.log", 4000  # what pytest prints, in each copy; characters of it to show
 
 KILLED, SURVIVED, TOO_LONG = "killed", "SURVIVED", "too long"
 
@@ -39,6 +40,19 @@ class Mutation:
         return [f"tests/unit/{test}" for test in self.tests]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutation, in how many seconds, and the end of what pytest printed."""
+
+    mutation: Mutation
+    state: str  # KILLED, SURVIVED or TOO_LONG
+    seconds: float
+    log: str
+
+    def __str__(self) -> str:
+        return f"{self.state:9} {self.seconds:5.1f} s  {self.mutation.name}"
+
+
 @dataclass
 class _Slot:
     """A copy of the tree, and the test process that runs in it."""
@@ -49,10 +63,8 @@ class _Slot:
     mutation: Mutation | None = None
 
 
-def run(
-    mutations: Iterable[Mutation], folder: Path, jobs: int
-) -> Iterator[tuple[Mutation, str, float]]:
-    """Yield each mutation, when its tests have ended, with what became of it and the seconds.
+def run(mutations: Iterable[Mutation], folder: Path, jobs: int) -> Iterator[Outcome]:
+    """Yield the outcome of each mutation, when its tests have ended.
 
     At most `jobs` run at a time. A mutation whose tests do not end counts as killed.
     """
@@ -72,8 +84,9 @@ def run(
         if not running:
             return
         for slot in running:
-            if slot.mutation and (outcome := _outcome(slot)):
-                yield slot.mutation, outcome, time.monotonic() - slot.since
+            if slot.mutation and (state := _state(slot)):
+                log = (slot.tree / LOG).read_text(errors="replace")[-SHOWN:]
+                yield Outcome(slot.mutation, state, time.monotonic() - slot.since, log)
                 _restore(slot, slot.mutation)
                 slot.mutation = None
         time.sleep(LOOK_S)
@@ -106,7 +119,7 @@ def _run_tests(tree: Path, paths: Sequence[str]) -> None:
     """Run pytest in this forked process, with the copy's modules; never return."""
     code = 1
     try:
-        with open(tree / "tests.log", "w") as log:
+        with open(tree / LOG, "w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         os.chdir(tree)
@@ -122,7 +135,7 @@ def _run_tests(tree: Path, paths: Sequence[str]) -> None:
         os._exit(code)
 
 
-def _outcome(slot: _Slot) -> str:
+def _state(slot: _Slot) -> str:
     """Return how the tests of a slot ended; empty while they run."""
     pid, status = os.waitpid(slot.pid, os.WNOHANG)
     if pid:

@@ -63,7 +63,7 @@ def test_objects_are_durable_before_they_are_named_and_their_folders_after(mirro
 
 
 def test_a_generation_is_durable_before_it_is_named_and_its_name_before_it_is_current(mirror, disk):
-    """Manifest and record, their folder, its name, the folder of generations: then CURRENT."""
+    """Manifest and record, their folder, its name, the folders above; then view and CURRENT."""
     row = store_row(mirror, "a", b"1")
 
     generation = Generations(mirror).publish([row], "one", {})
@@ -76,9 +76,10 @@ def test_a_generation_is_durable_before_it_is_named_and_its_name_before_it_is_cu
     ]
     assert disk.named_before_synced(mirror) == []
     assert max(inside) == inside[0] < named
-    current = disk.position(NAME, mirror / "CURRENT")
+    view = disk.position(NAME, mirror / "views/000001")
+    assert view < disk.position(NAME, mirror / "CURRENT")
     for folder in (mirror / "generations", mirror):
-        assert any(call[:2] == (SYNC, folder) for call in disk.calls[named:current])
+        assert any(call[:2] == (SYNC, folder) for call in disk.calls[named:view])
 
 
 def test_after_a_publication_every_name_is_durable(mirror, disk):

@@ -1,5 +1,6 @@
 """A lock that another process takes over: from then on nothing is published or deleted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.store import generations
 from jwmirror.store.generations import Generations
-from jwmirror.store.lock import FREE, PUBLISHING_LOCK, MirrorLock, mirror_lock
+from jwmirror.store.lock import FREE, PUBLISHING_LOCK, LockOwner, MirrorLock, mirror_lock
 from jwmirror.store.maintenance import prune as pruning
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
@@ -139,12 +140,14 @@ def test_a_release_of_a_lost_lock_says_so(published):
 
 
 def test_a_hidden_file_beside_the_owner_is_not_the_owner(published):
-    """Network file systems leave .nfs files there: the lock is still free, or ours."""
+    """Network file systems leave .nfs files there: a dead owner's lock is still taken over."""
+    dead = replace(LockOwner.here(), pid=2**22, started="1")
     folder = published / "locks" / PUBLISHING_LOCK
-    with mirror_lock(published, "first"):
+    with mirror_lock(published, "first") as lock:
+        lock.path.rename(folder / dead.name)
         (folder / ".nfs0001").touch()
 
-    with mirror_lock(published, "second") as lock:
-        lock.check()
+        with mirror_lock(published, "second") as second:
+            second.check()
 
     assert {path.name for path in folder.iterdir()} == {FREE, ".nfs0001"}

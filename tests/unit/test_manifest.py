@@ -107,6 +107,8 @@ def test_a_changed_field_makes_rows_unequal():
     assert entries_of([ROW]) == entries_of([ROW])
     assert entries_of([ROW]) != entries_of([other])
     assert entries_of([ROW]) != entries_of([ROW, MADE])
+    assert entries_of([ROW]) == [ROW] != [other] != entries_of([ROW])
+    assert entries_of([]) != 0
 
 
 def test_a_manifest_of_an_older_version_reads_with_defaults(tmp_path: Path):
