@@ -29,6 +29,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "The config <config>",
         "Commands <commands>",
         "Quality <quality>",
+        "Wrong references <references>",
         "Reliability <reliability>",
         "Changes <changes>",
     ),

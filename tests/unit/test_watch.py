@@ -1,5 +1,6 @@
 """The watch over references: corrected in place, declared invalid, or without a checksum."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +23,19 @@ from tests.unit.test_references_sync import FLAT, HASTY, place
 CONTEXT, RMAP = "jwst_0001.pmap", "jwst_nircam_flat_0001.rmap"
 
 
+@pytest.fixture(scope="module")
+def built_root(tmp_path_factory) -> Path:
+    """A small CRDS: one NIRCam detector, and a second flat that the first context does not name."""
+    root = tmp_path_factory.mktemp("built") / "crds"
+    build_context(root, detectors=["NRCB1"], filters=["F200W"], fgs=False)
+    add_context(root, detector="NRCB1", filter_name="F200W", subarray="SUB160")
+    return root
+
+
 @pytest.fixture
-def crds_root(tmp_path) -> Path:
-    """A small CRDS, to be edited: one NIRCam detector, and a second flat that no rule names yet."""
-    build_context(tmp_path / "crds", detectors=["NRCB1"], filters=["F200W"], fgs=False)
-    add_context(tmp_path / "crds", detector="NRCB1", filter_name="F200W", subarray="SUB160")
-    return tmp_path / "crds"
+def crds_root(built_root, tmp_path) -> Path:
+    """A copy of it, to be edited."""
+    return shutil.copytree(built_root, tmp_path / "crds")
 
 
 @pytest.fixture
