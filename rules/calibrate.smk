@@ -14,6 +14,8 @@ RETRIES = 2
 rule calibrate_batch:
     input:
         plan=RUN.plan("{level}"),
+        poll=RUN.poll,
+        settling=rules.settle_observations.output.settling,
         references=rules.sync_references.output.references,
     output:
         receipt=RUN.batch("{level}", "{batch}"),

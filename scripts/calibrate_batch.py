@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Plan, References, read, write
+from jwmirror.core.model import Plan, Poll, References, SettleResult, read, write
 from jwmirror.services.run.calibrate import calibrate_batch
 
 log_to(snakemake.log[0])
@@ -12,6 +12,8 @@ receipt = calibrate_batch(
     mirror=Path(snakemake.params.mirror),
     chains=read(snakemake.input.plan, Plan).batches[batch],
     references=read(snakemake.input.references, References),
+    poll=read(snakemake.input.poll, Poll),
+    settling=read(snakemake.input.settling, SettleResult),
     cache=Path(snakemake.params.cache),
     workers=snakemake.threads,
     work=Path(snakemake.params.work) / batch,

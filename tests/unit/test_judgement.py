@@ -1,11 +1,14 @@
 """The judgement of a mirror's results, and what is published because of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Plan, References, Result, ResultFile, Wait, write
+from jwmirror.core.model import Plan, References, Result, ResultFile, Wait, read, write
 from jwmirror.core.model.plan import ProvenanceRecord, Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, Measurements
 from jwmirror.services.inspect.explain import explain_file
@@ -13,6 +16,7 @@ from jwmirror.services.maintain.accept import accept_result
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
 from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import RunFiles
 from tests.setup import records
@@ -319,3 +323,19 @@ def test_explain_shows_a_result_that_is_not_published(results):
 
     assert (found.is_published, found.quality.word) == (False, CAVEAT)
     assert found.record.measurements.files["x_rate.fits"]["median"] == 1.0
+
+
+def test_a_result_is_compared_with_one_that_an_older_jwmirror_did_not_measure(results):
+    """The stored files of the result before are measured for that."""
+    first = results.make("rate")
+    path, image = results.root / "x_rate.fits", np.full((8, 8), 3.0, "f4")
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(image, name="SCI")]).writeto(path)
+    sha256 = Objects(results.root).add(path)
+    old = Provenance(results.root).path(first.key)
+    record = replace(read(old, ProvenanceRecord), measurements=None)
+    write(old, replace(record, files=(replace(record.files[0], sha256=sha256),)))
+
+    results.make("rate", replaced=first.key, median=1.0)
+
+    (row,) = results.judge().rows
+    assert '"cause":"level"' in row.caveats

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Chain, Receipt, References
+from jwmirror.core.model import Chain, Poll, Receipt, References, SettleResult
 from jwmirror.crds.cache import CacheHashes
 from jwmirror.engine.batch import calibrate
 from jwmirror.engine.memory_pool import machine_memory
 from jwmirror.planning.memory import stage_budget
+from jwmirror.services.run.quality.stored_files import measure_archived
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
+from jwmirror.store.runs import upstream_after
 
 
 def calibrate_batch(
@@ -17,6 +19,8 @@ def calibrate_batch(
     mirror: Path,
     chains: Sequence[Chain],
     references: References,
+    poll: Poll,
+    settling: SettleResult,
     cache: Path,
     workers: int,
     work: Path,
@@ -28,6 +32,7 @@ def calibrate_batch(
 ) -> Receipt:
     """Compute what a batch lacks, `workers` exposures at a time, and store it.
 
+    MAST's files of the same names are measured here too, because results are compared with them.
     `memory`: bytes that the job was given. Each further attempt plans with a smaller share of
     it, because exposures needed more than their estimates.
 
@@ -37,7 +42,7 @@ def calibrate_batch(
     """
     offline_resolvers(cache, references)  # sets the environment of CRDS for the workers, too
     available = min(memory, machine_memory())
-    return calibrate(
+    receipt = calibrate(
         chains,
         ResultStore(mirror),
         workers=workers,
@@ -48,3 +53,6 @@ def calibrate_batch(
         has_retries_left=attempt <= retries and memory < machine_memory(),
         reference_sha1=CacheHashes(cache).sha1_of,
     )
+    if receipt.computed:
+        measure_archived(mirror, receipt, upstream_after(mirror, poll, settling.waiting))
+    return receipt

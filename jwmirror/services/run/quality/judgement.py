@@ -20,7 +20,7 @@ from jwmirror.core.model.quality import (
     Quality,
 )
 from jwmirror.planning.quality import Evidence, judge
-from jwmirror.store.objects import Objects
+from jwmirror.services.run.quality.stored_files import stored_quantities
 from jwmirror.store.provenance import Provenance, read_acceptances
 
 METHOD = 1  # of judging; another number judges everything again
@@ -98,7 +98,7 @@ class _Judging:
         last: Judgement,
     ):
         self.findings, self.acceptances = findings, acceptances
-        self._read, self._locate = Provenance(mirror).read, Objects(mirror).path
+        self._mirror, self._read = mirror, Provenance(mirror).read
         self._remembered = last.archived
         self._archived: dict[str, dict[str, float]] = {}  # those that are in use
         self._qualities: dict[Name, Quality] = {}
@@ -129,7 +129,7 @@ class _Judging:
         evidence = Evidence(
             product=derivation.product,
             measurements=measurements,
-            replaced=replaced.files if replaced else {},
+            replaced=self._quantities(replaced) if replaced else {},
             archived=self._of_archive(measurements) if measurements else {},
             members=self._members_of(recipe, derivation, candidate.caveats),
             findings=[each for each in self.findings.references if each.is_about(*about)],
@@ -154,8 +154,8 @@ class _Judging:
                 members[item.name] = Quality(word=CAVEAT, caveats=(caveat,))
         return members
 
-    def _replaced(self, name: Name, record: ProvenanceRecord) -> Measurements | None:
-        """Return what was measured on the result before, if the user asked for no change.
+    def _replaced(self, name: Name, record: ProvenanceRecord) -> ProvenanceRecord | None:
+        """Return the record of the result before, if the user asked for no change.
 
         The parameters and the user's code must be equal, also those of the members that changed.
         """
@@ -172,7 +172,16 @@ class _Judging:
             if member and is_other and member not in self._comparable:
                 return None
         self._comparable.add(name)
-        return before.measurements
+        return before
+
+    def _quantities(self, record: ProvenanceRecord) -> dict[str, dict[str, float]]:
+        """Return the quantities of a result's files, also if an older jwmirror recorded it."""
+        if record.measurements:
+            return record.measurements.files
+        return {
+            file.filename: stored_quantities(self._mirror, file.sha256, file.filename)
+            for file in record.files
+        }
 
     def _of_archive(self, measurements: Measurements) -> dict[str, dict[str, float]]:
         """Return the quantities of MAST's files of the names that were measured."""
@@ -183,12 +192,12 @@ class _Judging:
         }
 
     def _archived_file(self, sha256: str, name: str) -> dict[str, float]:
-        from jwmirror.pipeline.measure.files import METHOD, file_quantities  # imports numpy
+        from jwmirror.pipeline.measure.files import METHOD  # imports numpy
 
         known = f"{sha256} {METHOD}"
         if known not in self._archived:
             quantities = self._remembered.get(known)
             if quantities is None:
-                quantities = file_quantities(self._locate(sha256), name)
+                quantities = stored_quantities(self._mirror, sha256, name)
             self._archived[known] = quantities
         return self._archived[known]
