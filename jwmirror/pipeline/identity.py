@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -207,12 +208,5 @@ def identified_version(product: Product, path: Path, sha256: str, size: int) -> 
             header = crds_header(path, product.filename)
     except CalibrationError as err:
         refusal = str(err)
-    return Version(
-        product=product,
-        sha256=sha256,
-        size=size,
-        identity=identity,
-        header=header,
-        refusal=refusal,
-        scheme=description_scheme(),
-    )
+    version = Version(product=product, sha256=sha256, size=size, scheme=description_scheme())
+    return replace(version, identity=identity, header=header, refusal=refusal)

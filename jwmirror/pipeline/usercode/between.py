@@ -115,10 +115,7 @@ def between_mistakes(
 ) -> Iterator[str]:
     """Yield the mistakes in a recipe's functions and their files, without calling any."""
     for pair, paths in files.items():
-        yield from file_mistakes(BETWEEN_FILES, paths, f"{place}.{pair}.files", base)
-        names = [Path(path).name for path in paths]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"{place}.{pair}.files: two files are named {name}; a function finds only one."
+        yield from _file_mistakes(paths, f"{place}.{pair}.files", base)
     for pair, functions in between.items():
         where = f"{place}.{pair}"
         if pair not in ALLOWED:
@@ -130,3 +127,10 @@ def between_mistakes(
                     f"takes a model and returns it (module.function); {problem}; `jwmirror "
                     "new-step NAME` writes a template."
                 )
+
+
+def _file_mistakes(paths: Sequence[str], place: str, base: Path) -> Iterator[str]:
+    yield from file_mistakes(BETWEEN_FILES, paths, place, base)
+    names = [Path(path).name for path in paths]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{place}: two files are named {name}; a function finds only one."

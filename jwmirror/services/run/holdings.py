@@ -68,7 +68,7 @@ def describe_holdings(
         for entry in wanted
         if entry.product and not _is_described(entry)
     }
-    whole = tuple(inputs.get(entry.path, entry) for entry in entries) if inputs else entries
+    whole = tuple(inputs.get(entry.path, entry) for entry in entries)
     return Holdings(whole, associations, unsettled)
 
 
