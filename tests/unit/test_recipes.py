@@ -172,6 +172,7 @@ def test_blocks_that_can_meet_must_agree(one, other):
         ({"detector": ["NRS1", "NRS2"]}, {"exp_type": "NRC_IMAGE"}),
         ({"detector": "GUIDER1"}, {"instrument": ["MIRI", "NIRISS"]}),
         ({"detector": "NRCALONG"}, {"detector": "NRCALONG", "filter": "F444W"}),
+        ({"detector": "NRCALONG", "filter": "F444W"}, {"detector": "NRCALONG"}),
     ],
 )
 def test_blocks_that_cannot_meet_or_differ_in_rank_may_differ(one, other):

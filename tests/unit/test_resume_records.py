@@ -244,14 +244,14 @@ def test_the_bytes_of_a_file_are_counted_once(server, tmp_path, image):
     assert sum(counts) == len(image)
 
 
-def test_refused_rests_leave_no_connection_open(server, tmp_path, image):
-    """The one connection of a client is free again for the whole file."""
-    request, client = cut(server, tmp_path, image), HttpClient(1, EAGER)
-    server.put(RATE, body(b"x" * 9, status=206, Content_Range="bytes 0-8/9"), body(image))
+def test_refused_rests_leave_no_connection_open(server, tmp_path, image, monkeypatch):
+    """What the server sends of another range is not read; its connection is closed."""
+    request, closed = cut(server, tmp_path, image), []
+    monkeypatch.setattr("jwmirror.net.request.discard", closed.append)
+    wrong = body(b"x" * 9, status=206, Content_Range="bytes 0-8/9")
+    server.put(RATE, wrong, body(image))
 
-    file = download(client, request, tmp_path)
+    file = download(HttpClient(1, EAGER), request, tmp_path)
 
     assert file.path.read_bytes() == image
-    (pool,) = client._pools.values()
-    (connections,) = (pool.pools[key] for key in pool.pools.keys())  # noqa: SIM118
-    assert connections.num_connections <= 2 and connections.pool.qsize() == 1
+    assert [response.status for response in closed] == [206]

@@ -1,0 +1,149 @@
+"""What a downloaded file must be: whole, of the kind that its name says, and as it was listed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.errors import RejectedError
+from jwmirror.net.download import check_download, download
+from jwmirror.net.http import HttpClient
+from jwmirror.net.integrity import check_readable
+from jwmirror.net.request import DownloadedFile, DownloadRequest
+from tests.setup.file_server import HASTY, body, file_server, small_image  # noqa: F401
+
+ASN = b'{"asn_type": "image3", "products": []}'
+READABLE = {
+    "a_asn.json": [ASN],
+    "a.json": [b"{}", b' {"a": 1}'],
+    "a.csv": [b"a,b\n1,2\n", "ü\n".encode()],
+    "a.ecsv": [b"# %ECSV 1.0\n"],
+    "a.ECSV": [b"# %ECSV 1.0\n"],
+    "a.jpg": [b"\xff\xd8"],
+    "a": [b"x"],
+}
+UNREADABLE = {
+    "a.jpg": [(b"", "content")],
+    "a": [(b"<!DOCTYPE html>", "content"), (b"\n <HTML>", "content"), (b"<?xml?>", "content")],
+    "a.csv": [
+        (b"<head>", "content"),
+        (b" \n", "text"),
+        (b' {"error": 1}', "text"),
+        (b"a\0b", "text"),
+        (b"\xff\xfe", "text"),
+    ],
+    "a.ecsv": [(b"%ECSV 1.0", "start of ECSV"), (b'{"e": 1}', "text")],
+    "a.json": [(b"[1]", "JSON"), (b'{"a"', "JSON"), (b"[" * 100_000, "JSON")],
+    "a_asn.json": [(b'{"error": "busy"}', "association"), (b"{}", "association")],
+    "a.fits": [(b"SIMPLE  = ", "length in bytes")],
+    "a.FITS": [(b"SIMPLE  = ", "length in bytes")],
+}
+
+
+@pytest.mark.parametrize(("name", "data"), [(n, d) for n, each in READABLE.items() for d in each])
+def test_a_file_of_its_kind_is_accepted(tmp_path, name, data):
+    """The ending says the kind, in either case; unknown kinds are only not empty, and no pages."""
+    (tmp_path / "file").write_bytes(data)
+
+    check_readable(tmp_path / "file", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"), [(n, d, w) for n, each in UNREADABLE.items() for d, w in each]
+)
+def test_another_kind_is_rejected_with_what_was_found(tmp_path, name, data, what):
+    """Error pages, empty files, torn ones; the error has the file's name."""
+    (tmp_path / "file").write_bytes(data)
+
+    with pytest.raises(RejectedError) as raised:
+        check_readable(tmp_path / "file", name)
+
+    assert raised.value.filename == name
+    if what != "length in bytes":
+        assert raised.value.what == what
+
+
+@pytest.fixture
+def arrived(tmp_path: Path) -> DownloadedFile:
+    """A file that is as it was announced and listed."""
+    (tmp_path / "file").write_bytes(ASN)
+    return DownloadedFile(
+        path=tmp_path / "file", size=len(ASN), sha256="5a", checksum="c1", announced=str(len(ASN))
+    )
+
+
+LISTED = DownloadRequest(filename="a_asn.json", url="http://x/a", size=len(ASN), checksum="c1")
+
+
+def test_a_file_as_listed_passes(arrived):
+    """Also where the listing or the server says less."""
+    check_download(LISTED, arrived)
+    check_download(replace(LISTED, size=None, checksum=None), arrived)
+    check_download(LISTED, replace(arrived, announced=None, encoding="identity"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"encoding": "gzip"}, "Content-Encoding"),
+        ({"announced": "99"}, "length in bytes (Content-Length)"),
+        ({"checksum": "c2"}, "md5 (listing)"),
+    ],
+)
+def test_a_file_that_is_not_as_announced_or_listed_is_rejected(arrived, changes, what):
+    """Each fact counts."""
+    with pytest.raises(RejectedError) as raised:
+        check_download(LISTED, replace(arrived, **changes))
+
+    assert raised.value.what == what
+
+
+def test_sizes_of_disk_and_listing_count(arrived):
+    """Bytes that are in the hash, and not in the file; and another size than listed."""
+    arrived.path.write_bytes(ASN + b"\n")
+    with pytest.raises(RejectedError, match="on disk"):
+        check_download(LISTED, arrived)
+
+    arrived.path.write_bytes(ASN)
+    with pytest.raises(RejectedError, match=r"size in bytes \(listing\)"):
+        check_download(replace(LISTED, size=9), arrived)
+
+
+def test_only_what_must_be_read_is_read(arrived):
+    """References of CRDS may be of any kind."""
+    arrived.path.write_bytes(b"<html>".ljust(len(ASN)))
+
+    check_download(replace(LISTED, must_read=False), arrived)
+    with pytest.raises(RejectedError, match="web page"):
+        check_download(LISTED, arrived)
+
+
+@pytest.mark.parametrize("name", ["jw_a.fits", "../" + "x" * 300 + ".fits", ".hidden"])
+def test_a_rejected_file_is_private_and_has_a_safe_name(server, tmp_path, name):
+    """It may be of an exclusive product; its reason is beside it."""
+    server.put("file", body(b"<html>"))
+    request = DownloadRequest(filename=name, url=f"{server.url}/file")
+    incoming, quarantine = tmp_path / "in", tmp_path / "quarantine"
+    incoming.mkdir()
+
+    with pytest.raises(RejectedError):
+        download(HttpClient(1, HASTY), request, incoming, quarantine)
+
+    rejected, reason = sorted(quarantine.iterdir(), key=lambda path: path.suffix, reverse=True)
+    assert rejected.read_bytes() == b"<html>"
+    assert rejected.stat().st_mode & 0o777 == 0o600
+    assert len(rejected.name) < 200 and not rejected.name.startswith(".")
+    assert reason.name == f"{rejected.name}.reason" and "web page" in reason.read_text()
+    assert list(incoming.iterdir()) == [] and not (tmp_path / "x").exists()
+    assert len(server.requests) == 2  # the same wrong bytes twice
+
+
+def test_without_a_quarantine_a_rejected_file_is_deleted(server, tmp_path):
+    """As for references."""
+    server.put("file", body(b"<html>"))
+    request = DownloadRequest(filename="a.fits", url=f"{server.url}/file")
+
+    with pytest.raises(RejectedError):
+        download(HttpClient(1, HASTY), request, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
