@@ -60,3 +60,13 @@ def test_exposures_whose_pixels_were_cut_are_refused_by_name(real_site):
         (message,) = (text for failed, text in failures.items() if product in failed)
         assert name in message and "1" in message
         assert f"upstream/jw01075/o001/{name}" in real_site.entries()
+
+
+@pytest.mark.slow
+def test_flight_exposure_has_no_caveat(real_site):
+    """No threshold, message or state of a step takes a good flight exposure for a doubtful one."""
+    rows = [row for row in real_site.entries().values() if row.origin == "deep"]
+
+    assert {row.filename: (row.quality, row.caveats) for row in rows} == {
+        GUIDER.replace("_uncal", "_cal"): ("sound", "")
+    }

@@ -227,7 +227,6 @@ FALLBACK_MESSAGES = tuple(
             "master_background",
             "jwst.master_background",
             (
-                "Not subtracting master background",
                 "cannot be handled",
                 "No (background|source) slits",
                 "No master background could be",

@@ -1,0 +1,58 @@
+"""Healthy programs: calibrated as MAST and as the user would, and again with better references."""
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from jwmirror.core.model import Recipe
+from jwmirror_simulator.operations.calibration import PARAMETERS
+from tests.quality.bench import Bench, BenchResult
+from tests.quality.programs import BY_NAME, CONTEXTS, IMAGING, observe, write_references
+from tests.quality.troubles import multiply
+
+MODES = (IMAGING, *BY_NAME)
+FIRST_CHOSEN, FIRST_TESTED = 6001, 7001  # program numbers: thresholds are chosen, then tested
+DEEP = {"detector1": {"jump": {"rejection_threshold": 5.0}}}
+NEW_FLAT = 1.02  # by which a new flat differs
+MOST = 100  # programs of a mode
+
+
+def calibrate_healthy(
+    first: int, count: int, folder: Path, modes: Collection[str] = MODES
+) -> dict[str, list[BenchResult]]:
+    """Return the results of `count` healthy programs of each mode, by mode; each result once.
+
+    They are compared with MAST's products, which have other parameters; then, with a new flat, with
+    the results before. The first mode's programs have the numbers from `first` on, the next one's
+    those from MOST higher on.
+    """
+    results: dict[str, list[BenchResult]] = {mode: [] for mode in modes}
+    for of_context in CONTEXTS:
+        programs = {
+            first + MOST * MODES.index(mode) + number: mode
+            for mode in of_context
+            if mode in modes
+            for number in range(count)
+        }
+        if programs:
+            for result in _calibrate(programs, folder / of_context[0]):
+                results[programs[result.program]].append(result)
+    return results
+
+
+def _calibrate(programs: Mapping[int, str], folder: Path) -> list[BenchResult]:
+    crds, new = folder / "crds", folder / "crds-new"
+    modes = tuple(dict.fromkeys(programs.values()))
+    write_references(crds, modes)
+    shutil.copytree(crds, new, dirs_exist_ok=True)
+    multiply("flat", NEW_FLAT)(new)
+    bench, numbers = Bench(folder), tuple(programs)
+    for number, mode in programs.items():
+        bench.take(observe(mode, number, folder / "sky"))
+    operations = PARAMETERS if IMAGING in modes else {}
+    mast = Recipe(name="mast", programs=numbers, parameters=operations)
+    deep = Recipe(name="deep", programs=numbers, parameters=DEEP)
+    runs = [bench.run(crds, mast, deep)]
+    bench.take_results("mast")
+    runs += [bench.run(crds, deep), bench.run(new, deep)]
+    return list({(each.key, each.name): each for run in runs for each in run}.values())
