@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Reason, Recipe, canonical
+from jwmirror.core.model import Recipe, canonical
 from jwmirror.core.model.run import Run
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.explanation import Explanation
@@ -92,14 +92,14 @@ def test_status_has_one_line_and_says_what_is_modified(mirror):
 
     assert "made with other versions than are installed: deep: numpy 1.26 (1; now 2.0)." in page
     assert f"recipe deep runs {MODIFIED}" in page
-    assert "No result needs to be recalibrated" in page
+    assert "Nothing needs to be recalibrated" in page
 
 
 def test_explain_shows_modified_code_and_other_versions(mirror):
     """In the facts of the file."""
     entry = next(entry for entry in Generations(mirror).entries() if entry.key)
     record = replace(Provenance(mirror).read(entry.key), software=THEN)
-    versions = tuple(Reason(*each) for each in differing_versions(THEN, NOW))
+    versions = tuple(differing_versions(THEN, NOW))
     explanation = Explanation(generation=1, entry=entry, record=record, other_versions=versions)
 
     page = shown(explanation_page(explanation))

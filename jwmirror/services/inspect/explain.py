@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
-from jwmirror.core.model import UPSTREAM, Entry, Reason, ResultFile
+from jwmirror.core.model import UPSTREAM, Entry, ResultFile
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.report.explanation import Explanation, RecipePreview
 from jwmirror.report.quality import quality_of
@@ -157,6 +157,5 @@ def _with_origins(
     entries = Generations(root).entries()
     origins, note = parameter_origins(explanation.record.derivation, recipe, entries, resolvers)
     installed = installed_software([recipe], resolvers).get(recipe.name, {})
-    versions = differing_versions(explanation.record.software, installed)
-    others = tuple(Reason(*version) for version in versions)
+    others = tuple(differing_versions(explanation.record.software, installed))
     return replace(explanation, origins=origins, note=note, other_versions=others)

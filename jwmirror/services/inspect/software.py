@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jwmirror.core.errors import JwmirrorError
-from jwmirror.core.model import Recipe
+from jwmirror.core.model import Reason, Recipe
 from jwmirror.pipeline.derivation import COMPUTING
 from jwmirror.pipeline.engine_content import ENGINE
 from jwmirror.planning.resolvers import Resolvers
@@ -33,7 +33,7 @@ def other_versions(
     entries, provenance = Generations(root).entries(), Provenance(root)
     results = dict.fromkeys(zip(entries.column("origin"), entries.column("key"), strict=True))
     counts = Counter(
-        (recipe, *difference)
+        (recipe, difference.what, difference.old, difference.new)
         for recipe, key in results
         if key and recipe in installed
         for difference in differing_versions(provenance.software(key), installed[recipe])
@@ -48,12 +48,12 @@ def other_versions(
 
 def differing_versions(
     made_with: Mapping[str, str], installed: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield name, version and installed version of packages that compute and are not in keys."""
+) -> Iterator[Reason]:
+    """Yield the packages that compute and are not in keys, whose version is another one now."""
     for name in COMPUTING:
-        versions = made_with.get(name, ""), installed.get(name, "")
-        if all(versions) and versions[0] != versions[1]:
-            yield (name, *versions)
+        then, now = made_with.get(name, ""), installed.get(name, "")
+        if then and now and then != now:
+            yield Reason(name, then, now)
 
 
 def modified_engines(installed: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
