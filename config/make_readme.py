@@ -1,11 +1,16 @@
-"""Write config/README.md from config/schema.yaml: each key with its meaning and default."""
+"""Write config/README.md from config/schema.yaml, and the table of thresholds in docs/quality.md."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 HERE = Path(__file__).parent
+QUALITY = HERE.parent / "docs" / "quality.md"
+THRESHOLDS = HERE.parent / "jwmirror" / "config" / "thresholds.yaml"
+TABLE = re.compile(r"(<!-- thresholds:[^\n]*-->\n).*(<!-- end of thresholds -->)", re.DOTALL)
 OPENING = """\
 # Reference of config keys
 
@@ -49,6 +54,38 @@ def _default(spec: dict[str, Any]) -> str:
     return f"`{spec['default']}`" if spec.get("default") not in (None, {}) else ""
 
 
+def with_thresholds(text: str, thresholds: dict[str, Any]) -> str:
+    """Return docs/quality.md with the table of these thresholds."""
+    head = ("threshold", "for", "cause", "measured", "allowed", "basis", "reason")
+    rows = [head, ("---",) * len(head), *_threshold_rows(thresholds)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return TABLE.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
+
+
+def _threshold_rows(raw: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each threshold: for all modes, then for instruments and modes."""
+    scopes = {"all": raw["thresholds"], **raw["instruments"], **raw["modes"]}
+    for name, threshold in raw["thresholds"].items():
+        for scope, entries in scopes.items():
+            if name in entries:
+                own = threshold | entries[name]
+                shown = (own["cause"], own["measures"], _allowed(own), own["basis"], own["reason"])
+                yield (name, scope, *(shown if scope == "all" else ("", "", *shown[2:])))
+
+
+def _allowed(threshold: dict[str, Any]) -> str:
+    """Return what is allowed in words: at most i2d: 0.75, others: 0.3."""
+    values = threshold["value"] if isinstance(threshold["value"], dict) else {}
+    other = values.get("other") if values else threshold["value"]
+    limit = "change of at most" if threshold["limit"] == "change" else threshold["limit"]
+    named = {key: value for key, value in values.items() if key != "other"}
+    texts = [f"{key}: {'not judged' if value is None else value}" for key, value in named.items()]
+    others = "others not judged" if other is None else f"{'others: ' * bool(named)}{other}"
+    return f"{limit} {', '.join([*texts, others])}"
+
+
 if __name__ == "__main__":
     text = page(yaml.safe_load((HERE / "schema.yaml").read_text()))
     (HERE / "README.md").write_text(text)
+    thresholds = yaml.safe_load(THRESHOLDS.read_text())
+    QUALITY.write_text(with_thresholds(QUALITY.read_text(), thresholds))

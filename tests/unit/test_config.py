@@ -150,6 +150,17 @@ def test_file_that_is_not_yaml_is_named(tmp_path):
         load(path)
 
 
+def test_the_table_of_thresholds_is_made_from_their_file():
+    """docs/quality.md has the values and reasons that are used; `make docs` writes it."""
+    sys.path.insert(0, str(ROOT / "config"))
+    from make_readme import QUALITY, THRESHOLDS, with_thresholds
+
+    thresholds = yaml.safe_load(THRESHOLDS.read_text())
+
+    assert QUALITY.read_text() == with_thresholds(QUALITY.read_text(), thresholds)
+    assert "| saturated pixels | all | flagged pixels |" in QUALITY.read_text()
+
+
 def test_config_page_is_made_from_the_schema():
     """config/README.md says what the schema says; `make docs` writes it."""
     sys.path.insert(0, str(ROOT / "config"))
