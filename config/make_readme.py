@@ -1,4 +1,4 @@
-"""Write config/README.md from config/schema.yaml, and the table of thresholds in docs/quality.md."""
+"""Write config/README.md from config/schema.yaml, and the thresholds in docs/quality.md."""
 
 import re
 from collections.abc import Iterator

@@ -11,15 +11,19 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Plan, References, Result, ResultFile, Wait, read, write
 from jwmirror.core.model.plan import ProvenanceRecord, Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, Measurements
+from jwmirror.report.html import write_page
 from jwmirror.services.inspect.explain import explain_file
 from jwmirror.services.maintain.accept import accept_result
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
 from jwmirror.store.generations import Generations
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import RunFiles
+from jwmirror.store.runs import RunFiles, read_run
 from tests.setup import records
+from tests.setup.command_line import run
 from tests.setup.mirrors import RUN, SmallMirror
 
 CONTEXT = "jwst_0001.pmap"
@@ -339,3 +343,43 @@ def test_a_result_is_compared_with_one_that_an_older_jwmirror_did_not_measure(re
 
     (row,) = results.judge().rows
     assert '"cause":"level"' in row.caveats
+
+
+def test_pages_show_the_quality_and_the_next_step(results):
+    """Those of status, explain and accept."""
+    results.make("rate", **BAD)
+    results.publish()
+    place = ("--mirror", results.root)
+
+    status, explained = run("status", *place), run("explain", "x_rate.fits", *place)
+    tried = run("accept", "x", "--because", "fine", "--dry-run", *place)
+    run("accept", "x", "--because", "fine", *place)
+    results.publish()
+
+    assert "Quality of the published results: caveat 1" in status
+    assert "deep: x (detector1): caveat (step failed)  [step jump failed;" in status
+    assert "Quality: caveat (step failed)" in explained and "median" in explained
+    assert "deep: x (detector1) would be accepted: step failed (jump)" in tried
+    assert "caveat, accepted (step failed)" in run("status", *place)
+
+
+def test_the_report_lists_what_to_look_at_first(results, tmp_path):
+    """With the quality of each result."""
+    results.make("rate", **BAD)
+    results.publish(HOLD)
+    generation, page = Generations(results.root).current(), tmp_path / "page.html"
+    records_of_run = read_run(results.root / "receipts/runs" / RUN)
+
+    write_page(page, generation, (), records_of_run, lambda key: None, Path, is_closed=False)
+
+    assert '<td>caveat (step failed)<br><b class="bad">not published</b></td>' in page.read_text()
+
+
+def test_prune_keeps_what_is_held_back(results):
+    """So that the next run need not compute it again."""
+    rate = results.make("rate", **BAD)
+    results.publish(HOLD)
+
+    prune(results.root, RetentionPolicy(keep_last=1))
+
+    assert Provenance(results.root).recall(rate.key) is not None
