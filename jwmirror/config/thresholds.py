@@ -79,10 +79,9 @@ def threshold_mistakes(file: Any) -> list[str]:
 
 def _read_over(below: Thresholds, path: Path) -> Thresholds:
     """Return the thresholds of a file over those `below`."""
-    reader = _Reader(path)
-    text = read_yaml(path, "correct the name")
-    reader.mistakes += [text.locate(mistake.path, mistake.message) for mistake in text.mistakes]
-    raw = reader.keys_of("", text.value, SECTIONS)
+    reader, content = _Reader(path), read_yaml(path, "correct the name")
+    reader.mistakes += [mistake.message for mistake in content.mistakes]
+    raw = reader.keys_of("", content.value, SECTIONS)
     define = reader.change if below.defaults else reader.define
     defaults = define("thresholds", raw.get("thresholds"), below.defaults)
     instruments = reader.changes("instruments", raw, defaults, below.instruments, INSTRUMENTS)
