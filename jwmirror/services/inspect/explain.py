@@ -83,14 +83,16 @@ def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
             record = provenance.read(entry.key) if entry.key else None
             former = earlier_results(root, record.key, record.derivation) if record else ()
             explanation = Explanation(
-                generation=current.number,
-                entry=entry,
-                record=record,
-                former=former,
-                quality=quality_of(entry) if entry.key else None,
+                generation=current.number, entry=entry, record=record, former=former
             )
-            explanations.append(explanation)
+            explanations.append(_with_quality(explanation))
     return explanations
+
+
+def _with_quality(explanation: Explanation) -> Explanation:
+    """Add the quality that the row of a result has."""
+    entry = explanation.entry
+    return replace(explanation, quality=quality_of(entry)) if entry.key else explanation
 
 
 def _held_back(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:
