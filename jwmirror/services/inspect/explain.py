@@ -71,13 +71,12 @@ def explain_file(
     return FileExplanation(files=tuple(files), outlooks=outlooks)
 
 
-def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
+def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:
     """Explain the files of a name in the current view, of a recipe or of all."""
     current, provenance = Generations(root).require_current(), Provenance(root)
     entries = current.entries()
     paths = entries.column("path")
     wanted = set(matching_paths(file, paths))
-    explanations = []
     for entry in (entries[row] for row, path in enumerate(paths) if path in wanted):
         if recipe in (None, entry.origin):
             record = provenance.read(entry.key) if entry.key else None
@@ -85,8 +84,7 @@ def _published(root: Path, file: str, recipe: str | None) -> list[Explanation]:
             explanation = Explanation(
                 generation=current.number, entry=entry, record=record, former=former
             )
-            explanations.append(_with_quality(explanation))
-    return explanations
+            yield _with_quality(explanation)
 
 
 def _with_quality(explanation: Explanation) -> Explanation:
