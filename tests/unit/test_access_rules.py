@@ -1,12 +1,15 @@
 """The rules of access: a result is as exclusive as its most exclusive input, unknown ones too."""
 
+import grp
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Entry, ResultFile
+from jwmirror.core.model import Entry, ResultFile, Version, write
 from jwmirror.core.model.plan import ProvenanceRecord
-from jwmirror.store.access import Access, has_access_changed, row_contents
+from jwmirror.store.access import Access, has_access_changed, report_path, row_contents
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -25,12 +28,14 @@ def access(mirror: Path, *newest: Entry, history: tuple[tuple[Entry, ...], ...] 
     return Access(mirror, row_contents(entries_of(newest)), lambda: earlier)
 
 
-def made_of(mirror: Path, *inputs: Entry, key: str = "1c" * 32) -> Entry:
-    """The row of a result of some rows, with its provenance."""
+def made_of(mirror: Path, *inputs: Entry, key: str = "1c" * 32, with_bytes: bool = False) -> Entry:
+    """The row of a result of some rows, with its provenance; inputs are known by their science."""
     file = Objects(mirror).incoming / "made"
     file.write_bytes(key.encode())
     sha256 = Objects(mirror).add(file)
     items = tuple(science(each.filename, each.identity) for each in inputs)
+    if with_bytes:
+        items = tuple(replace(i, sha256=e.sha256) for i, e in zip(items, inputs, strict=True))
     record = ProvenanceRecord(
         key=key,
         derivation=derivation(inputs=items),
@@ -126,3 +131,93 @@ def test_closed_objects_are_restricted_and_only_these(mirror):
 def test_a_change_of_access_is_one_of_a_product_that_both_states_have(old, new, expected):
     """A new exclusive product changes the access to nothing that was there."""
     assert has_access_changed(entries_of(old), entries_of(new)) is expected
+
+
+def stored(mirror: Path, name: str, exclusive: bool) -> Entry:
+    """The row of a product whose bytes are in the store, open."""
+    filename = f"{name}_uncal.fits"
+    return store_row(
+        mirror, filename, name.encode(), product=product(filename, exclusive=exclusive)
+    )
+
+
+def mode(mirror: Path, row: Entry) -> int:
+    """Permissions of a row's object."""
+    return Objects(mirror).path(row.sha256).stat().st_mode & 0o777
+
+
+def test_a_group_may_read_what_is_closed_already(mirror):
+    """The config may name another group than before."""
+    row = stored(mirror, "b", exclusive=True)
+    access(mirror, row).enforce(entries_of([row]))
+    group = grp.getgrgid(os.getgid()).gr_name
+    contents = row_contents(entries_of([row]))
+
+    Access(mirror, contents, lambda: [], group).enforce(entries_of([row]))
+
+    assert mode(mirror, row) == 0o440
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_access_is_set_in_all_generations_if_it_changed(mirror, everywhere):
+    """Objects and pages of earlier ones too: closed where MAST has closed, open where released."""
+    closed, released = stored(mirror, "b", exclusive=True), stored(mirror, "c", exclusive=False)
+    lost = entry(product("d_uncal.fits"), sha256="d" * 64)
+    for row in (closed, released):
+        Objects(mirror).restrict(row.sha256)
+    for number, old in enumerate("01"):
+        path = report_path(mirror, number)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(old)
+    history = ((closed, lost), (released,))
+
+    rules = access(mirror, closed, released, history=history)
+    rules.enforce(entries_of([closed]), everywhere=everywhere)
+
+    pages = [report_path(mirror, number).stat().st_mode & 0o777 for number in (0, 1)]
+    assert mode(mirror, closed) == 0o400
+    assert mode(mirror, released) == (0o444 if everywhere else 0o400)
+    assert pages == ([0o600, 0o644] if everywhere else [0o644, 0o644])
+
+
+def test_an_open_object_that_must_be_closed_closes_its_like_everywhere(mirror):
+    """An older version of jwmirror may have left more of them open."""
+    one, other = stored(mirror, "b", exclusive=True), stored(mirror, "c", exclusive=True)
+    rules = access(mirror, one, other, history=((other,),))
+
+    closed = rules.enforce(entries_of([one]))
+
+    assert closed == {one.sha256, other.sha256}
+    assert mode(mirror, other) == 0o400
+
+
+def test_an_input_that_is_gone_is_traced_by_its_description(mirror):
+    """Its bytes were pruned; the record of its description names the product."""
+    gone = entry(product("g_uncal.fits"), sha256="9" * 64, identity="g")
+    row = made_of(mirror, replace(gone, identity="other"), key="4c" * 32)
+    item = Provenance(mirror).read(row.key).derivation.inputs[0]
+    assert item.sha256 == ""
+
+    by_science = made_of(mirror, gone, key="5c" * 32)
+    record = Version(product=gone.product, sha256=gone.sha256, size=1)
+    write(mirror / "receipts/inputs" / f"{gone.sha256}.json", record)
+    rules = access(mirror, row, by_science, gone)
+
+    assert rules.closed(entries_of([by_science])) == set()
+    assert rules.closed(entries_of([row])) == {row.sha256}
+
+
+@pytest.mark.parametrize("name", ["{}.json", "{}.2-1.json"])
+@pytest.mark.parametrize(("exclusive", "is_closed"), [(False, False), (True, True)])
+def test_a_described_input_has_the_access_of_its_product(mirror, name, exclusive, is_closed):
+    """Of the first and of later versions of the descriptions; the newest word of MAST counts."""
+    listed = product("i_rate.fits", exclusive=exclusive)
+    taken = entry(listed, sha256="8" * 64, identity="unknown to the manifest")
+    row = made_of(mirror, taken, key="6c" * 32, with_bytes=True)
+    record = Version(product=listed, sha256=taken.sha256, size=1)
+    write(mirror / "receipts/inputs" / name.format(taken.sha256), record)
+    newer = replace(taken, sha256="7" * 64, identity="newer")
+
+    closed = access(mirror, row, newer).closed(entries_of([row]))
+
+    assert (closed == {row.sha256}) is is_closed
