@@ -46,10 +46,15 @@ def _run_table(rows: Sequence[Row], folder: Path, jobs: int) -> None:
 
 def _check_sound(unmutated: Sequence[Mutation], folder: Path, jobs: int) -> None:
     """End with an error unless these tests pass without a mutation."""
+    failed = []
     for outcome in run(unmutated, folder, jobs):
-        if outcome.state != SURVIVED:
-            raise SystemExit(f"{outcome.log}\nTests fail: {outcome.mutation.name}")
-        print(f"pass      {outcome.seconds:5.1f} s  {outcome.mutation.name}", flush=True)
+        if outcome.state == SURVIVED:
+            print(f"pass      {outcome.seconds:5.1f} s  {outcome.mutation.name}", flush=True)
+        else:
+            print(f"FAIL      {outcome.seconds:5.1f} s  {outcome.mutation.name}\n{outcome.log}")
+            failed.append(outcome.mutation.file)
+    if failed:
+        raise SystemExit(f"Tests fail without a mutation, so they say nothing: {failed}")
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Candidate]:

@@ -96,7 +96,7 @@ def test_an_input_that_is_not_made_yet_does_not_differ():
 
     told = [str(reason) for reason in differences(example(), new)]
 
-    assert told == ["detector1: content of y_uncal.fits: cc -> c2"]
+    assert told == ["detector1: science content of y_uncal.fits: cc -> c2"]
 
 
 @pytest.mark.parametrize(("name", "cause"), [("x_uncal.fits", ""), ("x_cal.fits", "inputs")])

@@ -9,6 +9,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.engine import stage
+from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.usercode import hooks
 from tests.setup.records import derivation
@@ -18,6 +19,7 @@ from tests.setup.records import derivation
 def own(tmp_path: Path, monkeypatch) -> Derivation:
     """A derivation with a flat, a function and a script of the user's, in its folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(NO_PARS, "")  # which run_stage sets
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delitem(sys.modules, "fixes_of_stage", raising=False)
