@@ -67,24 +67,23 @@ def alignment_of(inputs: Sequence[Path], products: Sequence[Path]) -> dict[str, 
     A member is an input, and the product of its name that was made of it (crf). Without
     celestial coordinates in both there are no quantities.
     """
-    pairs = _pairs(inputs, products)
     corners = {}
-    for member, aligned in pairs.items():
+    for member, aligned in _pairs(inputs, products).items():
         before, after = _corners(member), _corners(aligned)
         if before is not None and after is not None:
             corners[member.name] = (before, after)
-    if not corners:
-        return {}
+    return _quantities(_on_one_plane(corners)) if corners else {}
+
+
+def _on_one_plane(
+    corners: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> dict[str, AlignedMember]:
+    """Return the members on the tangential plane of the mosaic, by their names."""
     centre = next(iter(corners.values()))[1][0]  # any corner: a mean fails where RA is 0
-    members = {
-        name: AlignedMember(
-            exposure_of(name),
-            _on_tangential_plane(before, centre),
-            _on_tangential_plane(after, centre),
-        )
-        for name, (before, after) in corners.items()
+    return {
+        name: AlignedMember(exposure_of(name), *(_on_tangential_plane(sky, centre) for sky in both))
+        for name, both in corners.items()
     }
-    return _quantities(members)
 
 
 def _quantities(members: Mapping[str, AlignedMember]) -> dict[str, dict[str, float]]:

@@ -120,9 +120,8 @@ def _call(
     ours = ("steps", *hooks.OURS)
     own = {key: value for key, value in parameters.items() if key not in ours}
     own |= registry.SUFFIX.get(name, {})
-    steps = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
-    for step in pipeline.step_defs:
-        steps.setdefault(step, {})
+    given = json.loads(json.dumps(parameters.get("steps", {})))  # stpipe changes it
+    steps = {step: given.get(step, {}) for step in (*given, *pipeline.step_defs)}
     observer.observed(pipeline).call(argument, steps=steps, save_results=True, **own)
 
 

@@ -56,22 +56,25 @@ def image_quantities(hdus: "HDUList") -> dict[str, float | None]:
 
     Large images are sampled in rows, in steps that depend on the shape alone.
     """
-    images = [hdu for hdu in hdus if hdu.name == SCIENCE and hdu.is_image and len(hdu.shape) > 1]
-    images = [image for image in images if np.dtype(image.section.dtype).kind == "f"]
+    images = {hdu.ver: hdu for hdu in hdus if _is_science(hdu)}  # EXTVER counts slits
     if not images:
         return {}
-    sample = ImageSample()
-    chosen = images[:: -(-len(images) // MOST_IMAGES)]
-    beside: dict[int, dict[str, ImageHDU]] = {}  # by EXTVER, which counts slits
+    beside: dict[int, dict[str, ImageHDU]] = {number: {} for number in images}
     for hdu in hdus:
-        if hdu.is_image:
-            beside.setdefault(hdu.ver, {})[hdu.name] = hdu
+        if hdu.is_image and hdu.ver in beside:
+            beside[hdu.ver][hdu.name] = hdu
+    sample, chosen = ImageSample(), [*images.values()][:: -(-len(images) // MOST_IMAGES)]
     for image in chosen:
         _add_image(sample, image, beside[image.ver], SAMPLE // len(chosen))
-    sizes = [int(np.prod(image.shape)) for image in images]
+    pixels = sum(float(np.prod(image.shape)) for image in images.values())
     values = np.concatenate(sample.values).astype("f8")
     statistics = statistics_of(values, [neighbour_noise(rows) for rows in sample.rows])
-    return {"pixels": float(sum(sizes)), **sample.fractions, **statistics}
+    return {"pixels": pixels, **sample.fractions, **statistics}
+
+
+def _is_science(hdu: "ImageHDU") -> bool:
+    is_image = hdu.is_image and hdu.name == SCIENCE and len(hdu.shape) > 1
+    return bool(is_image and np.dtype(hdu.section.dtype).kind == "f")
 
 
 def _add_image(
