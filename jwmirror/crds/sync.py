@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -116,9 +117,9 @@ def sync_files(
 def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
     """Return name -> sha1 of references as CRDS lists them, without fetching them.
 
-    Those that CRDS lists without a checksum are left out.
+    Those that CRDS does not know, or lists without a checksum, are left out.
     """
-    return {name: file.sha1 for name, file in client.facts(names).items() if file.sha1}
+    return {name: file.sha1 for name, file in client.listed(names).items() if file.sha1}
 
 
 def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[str, str]:
@@ -129,12 +130,10 @@ def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[st
         for name, path in paths.items()
         if (file := record.files.get(name)) and (present := file.verified_again(path))
     }
-    try:
-        facts = client.facts(paths)
-    except UnreachableError:
-        if verified.keys() != paths.keys():
-            raise
-        facts = {}
+    facts: dict[str, FileFacts] = {}
+    with suppress(UnreachableError):
+        facts = client.listed(paths)
+    facts |= client.facts(paths.keys() - verified.keys())  # which must be known
     wrong = [name for name, file in facts.items() if not _is_right(file, verified.get(name))]
     try:
         for number, name in enumerate(wrong, start=1):

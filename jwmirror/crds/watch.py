@@ -35,7 +35,7 @@ def watch_files(
     return (
         *_corrected(cache, before, listed),
         *_retracted(cache, {**before, **in_use}),
-        *_unverified(cache, in_use, listed),
+        *(() if client.unreachable else _unverified(cache, in_use, listed)),
     )
 
 
@@ -81,15 +81,20 @@ def _retracted(cache: Path, names: Collection[str]) -> Iterator[ReferenceFinding
 def _unverified(
     cache: Path, in_use: Mapping[str, str], listed: Mapping[str, FileFacts]
 ) -> Iterator[ReferenceFinding]:
-    for name in sorted(in_use.keys() & listed.keys()):
-        reasons = [
-            *["CRDS lists it as rejected or blacklisted"] * listed[name].is_rejected,
-            *["CRDS lists no checksum of it; only its size was compared"] * (not listed[name].sha1),
-        ]
-        if reasons:
+    for name in sorted(in_use):
+        if reason := _doubt(listed.get(name)):
             yield ReferenceFinding(
                 name=name,
                 kind="unverified",
-                message="; ".join(reasons),
+                message=reason,
                 contexts=contexts_including(cache, name),
             )
+
+
+def _doubt(listed: FileFacts | None) -> str:
+    """Return why a file in use cannot be relied on; "" if it can."""
+    if listed is None:
+        return "CRDS does not know it any more; it was verified by an earlier run"
+    if listed.is_rejected:
+        return "CRDS lists it as rejected or blacklisted"
+    return "" if listed.sha1 else "CRDS lists no checksum of it; only its size was compared"

@@ -98,6 +98,18 @@ def test_a_corrected_rmap_is_found_and_replaced(server, crds_root, tmp_path):
     assert f"'{other}'" in (mappings_folder(cache) / RMAP).read_text()
 
 
+def test_a_file_that_crds_no_longer_knows_is_used_and_reported(server, crds_root, tmp_path):
+    """It was verified before; nothing says that it is wrong."""
+    cache = tmp_path / "cache"
+    first = synced(server, cache)
+    place(crds_root).unlink()
+
+    second = synced(server, cache, first)
+
+    assert [(finding.name, finding.kind) for finding in second.findings] == [(FLAT, "unverified")]
+    assert place(cache).is_file()
+
+
 def test_another_mirror_with_the_same_cache_sees_the_correction_too(server, crds_root, tmp_path):
     """The cache has the corrected file already, but the last run of this mirror had the former."""
     cache = tmp_path / "cache"
