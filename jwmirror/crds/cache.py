@@ -1,7 +1,9 @@
 """A CRDS cache on disk: its configuration, and the record of the files that were verified."""
 
 import ast
+import errno
 import logging
+import os
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -11,11 +13,12 @@ from typing import Any
 
 from jwmirror.core.errors import ReferencesError, StoreError, plain_text
 from jwmirror.core.files import FileStamp, cached_digest, write_bytes
-from jwmirror.core.model import read, write
+from jwmirror.core.model import digest, read, write
 from jwmirror.core.names import OBSERVATORY, cache_path
 
 VERIFIED = "jwmirror_verified.json"  # in the cache's config folder
 SERVER_CONFIG = "server_config"
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
 
 log = logging.getLogger(__name__)
@@ -35,8 +38,8 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
     try:
         for name, text in _config_files(info).items():
             write_bytes(config_folder(cache) / name, text.encode())
-    except PermissionError as err:
-        if not has_config(cache):
+    except OSError as err:
+        if err.errno not in READ_ONLY or not has_config(cache):
             raise ReferencesError(
                 f"the reference cache {cache} cannot be written: {plain_text(err)}; correct the "
                 "permissions, or name another cache in references.cache in the config."
@@ -122,14 +125,28 @@ class VerifiedCache:
 
 
 def read_verified(cache: Path) -> VerifiedCache:
-    """Return the record of a cache; an empty one if it is missing or cannot be read."""
+    """Return the record of a cache; an empty one if it is missing or cannot be read.
+
+    What the user's own record adds counts too: it is kept where the cache may only be read.
+    """
+    shared, own = _read(config_folder(cache) / VERIFIED), _read(_own_record(cache))
+    return VerifiedCache(files=shared.files | own.files, contexts=shared.contexts | own.contexts)
+
+
+def _read(path: Path) -> VerifiedCache:
     try:
-        return read(config_folder(cache) / VERIFIED, VerifiedCache, "all files are verified again")
-    except FileNotFoundError:
+        return read(path, VerifiedCache, "all files are verified again")
+    except (FileNotFoundError, PermissionError):
         return VerifiedCache()
     except StoreError as err:
         log.warning("the record of a reference cache cannot be read: %s", err)
         return VerifiedCache()
+
+
+def _own_record(cache: Path) -> Path:
+    """Return the path of the user's own record of a cache that belongs to somebody else."""
+    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(folder) / "jwmirror" / f"{digest(str(cache.resolve()))[:16]}.json"
 
 
 def contexts_including(cache: Path, mapping: str) -> tuple[str, ...]:
@@ -139,18 +156,16 @@ def contexts_including(cache: Path, mapping: str) -> tuple[str, ...]:
 
 
 def write_verified(cache: Path, verified: VerifiedCache) -> None:
-    """Write the record of a cache if it changed; a cache that may only be read keeps its record."""
+    """Write the record of a cache if it changed; into the user's own if the cache is read-only."""
     if verified == read_verified(cache):
         return
     try:
         write(config_folder(cache) / VERIFIED, verified)
-    except PermissionError as err:
-        log.warning(
-            "the record of verified files in %s cannot be written: %s; each run hashes again what "
-            "is not in it",
-            cache,
-            plain_text(err),
-        )
+    except OSError as err:
+        if err.errno not in READ_ONLY:
+            raise
+        log.info("%s may only be read; its record is kept in %s", cache, _own_record(cache))
+        write(_own_record(cache), verified)
 
 
 class CacheHashes:

@@ -34,7 +34,7 @@ def watch_files(
     listed = _listed(client, {**before, **in_use})
     return (
         *_corrected(cache, before, listed),
-        *_retracted(cache, {**before, **in_use}),
+        *_retracted(cache, {**before, **in_use}, _invalid_files(client, cache)),
         *(() if client.unreachable else _unverified(cache, in_use, listed)),
     )
 
@@ -47,6 +47,14 @@ def _listed(client: CrdsClient, names: Collection[str]) -> dict[str, FileFacts]:
         return client.listed(mappings) | client.listed(references)
     except UnreachableError:
         return {}
+
+
+def _invalid_files(client: CrdsClient, cache: Path) -> frozenset[str]:
+    """Return CRDS's list of invalid files; the one in the cache if CRDS does not answer."""
+    try:
+        return frozenset(client.info.get("bad_files_list", ()))
+    except UnreachableError:
+        return retracted_in(cache)
 
 
 def _corrected(
@@ -68,8 +76,10 @@ def _corrected(
             )
 
 
-def _retracted(cache: Path, names: Collection[str]) -> Iterator[ReferenceFinding]:
-    for name in sorted(set(names) & retracted_in(cache)):
+def _retracted(
+    cache: Path, names: Collection[str], invalid: Collection[str]
+) -> Iterator[ReferenceFinding]:
+    for name in sorted(set(names) & set(invalid)):
         yield ReferenceFinding(
             name=name,
             kind="retracted",

@@ -1,6 +1,7 @@
 """The reference cache: synced file by file, verified before it bears its name, usable offline."""
 
 import ast
+import errno
 import json
 import os
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import jwmirror.crds.cache
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.bundle import write_bundle
-from jwmirror.crds.cache import CacheHashes
+from jwmirror.crds.cache import CacheHashes, read_verified
 from jwmirror.crds.client import CrdsClient, UnreachableError
 from jwmirror.crds.sync import resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.net.http import Timeouts
@@ -233,18 +235,27 @@ def test_a_record_of_an_earlier_jwmirror_is_read(server, cache):
     assert json.loads(path.read_text())["files"][FLAT]["inode"]
 
 
-def test_a_cache_that_may_only_be_read_is_used_as_it_is(server, cache, monkeypatch):
-    """The group's cache belongs to somebody else: what is right in it needs no permission."""
+def test_a_cache_that_may_only_be_read_is_used_as_it_is(server, cache, tmp_path, monkeypatch):
+    """The group's cache belongs to somebody else; the record of its files is the user's own."""
     first = sync(server, cache, FLAT)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
     (cache / "config" / "jwst" / "jwmirror_verified.json").unlink()
-    monkeypatch.setattr("jwmirror.crds.cache.write", refuse)
-    monkeypatch.setattr("jwmirror.crds.cache.write_bytes", refuse)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+
+    def refusing(write):
+        def refuse(path: Path, *arguments: object) -> None:
+            if cache in path.parents:
+                raise OSError(errno.EROFS, "Read-only file system")
+            write(path, *arguments)
+
+        return refuse
+
+    for name in ("write", "write_bytes"):
+        writer = getattr(jwmirror.crds.cache, name)
+        monkeypatch.setattr(f"jwmirror.crds.cache.{name}", refusing(writer))
 
     assert sync(server, cache, FLAT) == first
+    assert FLAT in read_verified(cache).files
+    assert list((tmp_path / "own").glob("jwmirror/*.json"))
 
 
 def test_a_file_that_comes_wrong_once_is_fetched_again(server, cache, crds_root):
