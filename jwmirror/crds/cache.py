@@ -116,6 +116,12 @@ class VerifiedCache:
     files: dict[str, VerifiedFile] = field(default_factory=dict)
     contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # -> mappings
 
+    def still_verified(self, paths: Mapping[str, Path]) -> dict[str, VerifiedFile]:
+        """Return the records, as they are now, of those files that have the bytes of before."""
+        known = {name: self.files[name] for name in paths.keys() & self.files.keys()}
+        files = {name: file.verified_again(paths[name]) for name, file in known.items()}
+        return {name: file for name, file in files.items() if file}
+
     def restricted(self, context: str, references: Collection[str]) -> "VerifiedCache":
         """Return the record of one context, its mappings, and some references."""
         mappings = self.contexts[context]

@@ -125,11 +125,7 @@ def sha1s_of(client: CrdsClient, names: Iterable[str]) -> dict[str, str]:
 def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[str, str]:
     """Fetch what is not at its path with the bytes that CRDS lists; return name -> sha1."""
     record = read_verified(cache)
-    verified = {
-        name: present
-        for name, path in paths.items()
-        if (file := record.files.get(name)) and (present := file.verified_again(path))
-    }
+    verified = record.still_verified(paths)
     facts: dict[str, FileFacts] = {}
     with suppress(UnreachableError):
         facts = client.listed(paths)

@@ -33,8 +33,8 @@ def bundle_command(
     if as_json:
         output.print_json(bundle)
         return
-    megabytes = bundle.size / 1e6
-    print(f"{bundle.folder}: {bundle.files} files, {megabytes:,.1f} MB, for {bundle.context}")
+    size = f"{bundle.size / 1e6:,.1f} MB"
+    print(f"{bundle.folder}: {bundle.files} files, {size}, for {bundle.context}")
     settings = f"references: {{cache: {bundle.folder}, context: {bundle.context}}}"
     print(f"At the other site, put this into the config: {settings}")
 

@@ -105,7 +105,7 @@ class Run:
         """
         kinds = Counter(change.kind for change in self.changes_since_first_poll)
         firsts = ", ".join(
-            f"first poll of program {program}: {count:,} product{'' if count == 1 else 's'}"
+            f"first poll of program {program}: {_count(count, 'product')}"
             for program, count in self.first_polls.items()
         )
         changed = ", ".join(
@@ -113,11 +113,10 @@ class Run:
         )
         found = Counter(finding.kind for finding in self.new_findings)
         references = ", ".join(
-            f"{count} reference{'' if count == 1 else 's'} {kind}"
-            for kind, count in sorted(found.items())
+            f"{_count(number, 'reference')} {kind}" for kind, number in sorted(found.items())
         )
         made = len(self.computed_keys)
-        results = f"{made} pipeline call{'' if made == 1 else 's'}" if made else ""
+        results = _count(made, "pipeline call") if made else ""
         return "; ".join(filter(None, (firsts, changed, references, results)))
 
     @property
@@ -130,3 +129,7 @@ class Run:
             for chain in self.chains
             if any((chain.recipe, d.pipeline, d.product) not in made for d in chain.derivations)
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

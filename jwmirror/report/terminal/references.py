@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from jwmirror.core.model.maintenance import InvalidationReport, ReferenceVerification
+from jwmirror.core.model.maintenance import (
+    InvalidationReport,
+    ReferenceProblem,
+    ReferenceVerification,
+)
 from jwmirror.core.model.plan import AffectedResult
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section
@@ -29,17 +33,7 @@ def reference_verification_page(
 ) -> RenderableType:
     """Return what was read, each problem, and the results that may be wrong."""
     files = formatting.count(verification.files, "file")
-    method = "compared with the checksums that CRDS lists"
-    if verification.unreachable:
-        method = (
-            f"CRDS did not answer ({verification.unreachable}), so they were compared with the "
-            "checksums recorded when they were fetched"
-        )
-    problems = [
-        f"{problem.kind}  {problem.name}  expected sha1 {problem.expected or 'unknown'}, "
-        f"found {problem.found or 'no file'}{'; fetched again' if problem.is_repaired else ''}"
-        for problem in verification.problems
-    ]
+    problems = [_problem_line(problem) for problem in verification.problems]
     count = formatting.count(len(problems), "problem") if problems else "no problems found"
     title = (
         "Published results made with files of these names; if they used the wrong bytes, "
@@ -47,11 +41,27 @@ def reference_verification_page(
     )
     return Group(
         Text(
-            f"{verification.cache}: {files}, {formatting.size(verification.bytes)}, {method}: "
-            f"{count}"
+            f"{verification.cache}: {files}, {formatting.size(verification.bytes)}, "
+            f"{_method(verification)}: {count}"
         ),
         *formatting.shortened(problems, all_lines),
         *section(title, affected_lines(verification.affected), all_lines),
+    )
+
+
+def _method(verification: ReferenceVerification) -> str:
+    if not verification.unreachable:
+        return "compared with the checksums that CRDS lists"
+    return (
+        f"CRDS did not answer ({verification.unreachable}), so they were compared with the "
+        "checksums recorded when they were fetched"
+    )
+
+
+def _problem_line(problem: ReferenceProblem) -> str:
+    return (
+        f"{problem.kind}  {problem.name}  expected sha1 {problem.expected or 'unknown'}, "
+        f"found {problem.found or 'no file'}{'; fetched again' if problem.is_repaired else ''}"
     )
 
 

@@ -52,18 +52,16 @@ def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
     needed = {*last.files, *last.mappings} if last else set()
     client = CrdsClient(config.references_url)
     verification = verify_cache(client, config.cache, needed, repair)
-    findings = [
-        ReferenceFinding(
-            name=problem.name,
-            kind="unverified",
-            message="",
-            contexts=contexts_including(config.cache, problem.name),
-        )
-        for problem in verification.problems
-        if problem.kind == "wrong"
-    ]
+    wrong = [problem.name for problem in verification.problems if problem.kind == "wrong"]
+    findings = [_about(name, config.cache) for name in wrong]
     affected = (result for of in affected_results(config.mirror, findings) for result in of)
     return replace(verification, affected=tuple(dict.fromkeys(affected)))
+
+
+def _about(name: str, cache: Path) -> ReferenceFinding:
+    """Return a finding about all results that used a file of that name."""
+    contexts = contexts_including(cache, name)
+    return ReferenceFinding(name=name, kind="unverified", message="", contexts=contexts)
 
 
 def _sync(config: Config) -> References | None:
