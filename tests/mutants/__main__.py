@@ -80,7 +80,7 @@ def _run_sample(chosen: Sequence[Candidate], folder: Path, jobs: int) -> None:
         if outcome.state == SURVIVED:
             survivor = by_name[outcome.mutation.name]
             survivors.append(survivor)
-            why = equivalent.get((survivor.file, survivor.before, survivor.after), "")
+            why = equivalent.get(survivor.identification, "")
             named += bool(why)
         print(outcome, f"(equivalent: {why})" if why else "", flush=True)
     # Tests that a mutation survived pass; the others must pass without one.

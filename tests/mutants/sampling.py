@@ -37,6 +37,9 @@ FUNCTIONS = {"max": "min", "min": "max", "all": "any", "any": "all", "sorted": "
 GUARDS = ("check", "sync", "chmod", "restrict", "release", "close", "fsync")  # begin a call's name
 
 
+Identification = tuple[str, str, str, str]  # file, line, text before and after
+
+
 class Edit(NamedTuple):
     """A change of one piece of a module's source."""
 
@@ -51,10 +54,16 @@ class Candidate:
 
     file: str  # below jwmirror/
     line: int
+    source: str  # the line, without indentation
     before: str
     after: str
     text: str  # of the whole file, mutated
     is_guard: bool
+
+    @property
+    def identification(self) -> Identification:
+        """What says which mutation it is, also when lines above it have moved."""
+        return self.file, self.source, self.before, self.after
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} | {self.before} -> {self.after}"
@@ -66,21 +75,23 @@ def critical_modules() -> dict[str, list[str]]:
     return tests
 
 
-def equivalents() -> dict[tuple[str, str, str], str]:
-    """Return why a mutation changes nothing that matters, by file, text before and text after."""
+def equivalents() -> dict[Identification, str]:
+    """Return why mutations change nothing that matters."""
     rows = yaml.safe_load((HERE / "equivalents.yaml").read_text()) or []
-    return {(row["file"], row["before"], row["after"]): row["why"] for row in rows}
+    return {(row["file"], row["line"], row["before"], row["after"]): row["why"] for row in rows}
 
 
 def candidates(file: str) -> Iterator[Candidate]:
     """Yield every mutation of a module."""
     source = (LIBRARY / file).read_text()
+    lines = source.splitlines()
     for edit in _edits(ast.parse(source)):
         start, end = _span(source, edit.node)
         before = source[start:end]
         yield Candidate(
             file=file,
             line=edit.node.lineno,
+            source=lines[edit.node.lineno - 1].strip(),
             before=" ".join(before.split()),
             after=edit.text,
             text=source[:start] + edit.text + source[end:],

@@ -35,6 +35,11 @@ def example(**changes: object) -> Derivation:
     return replace(plain, **changes)
 
 
+def test_a_key_is_that_of_mirrors_made_before():
+    """Another one for the same derivation would make every result again."""
+    assert key_of(example()) == "e0e71053236a5570637d67e3c6abefd44968dff2418af2156197927ee54752a8"
+
+
 def test_where_the_bytes_are_does_not_enter_the_key():
     """Two files of equal science give one key."""
     moved = tuple(replace(item, sha256="00") for item in example().inputs)

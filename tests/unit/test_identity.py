@@ -205,6 +205,19 @@ def test_columns_after_a_wrapped_definition_count(tmp_path, old, new):
     assert science_identity(tmp_path / "a.ecsv") != science_identity(tmp_path / "b.ecsv")
 
 
+def test_identities_are_those_of_mirrors_made_before(tmp_path):
+    """Another one for the same file would make every result of it again."""
+    exposure = image(tmp_path / "a.fits", FILTER="F200W", DATE="2026")
+    (tmp_path / "c.ecsv").write_text(WRAPPED)
+
+    found = [science_identity(path) for path in (exposure, tmp_path / "c.ecsv")]
+
+    assert found == [
+        "925280225a2b390cf9f54b822ad2e520c9c52d0c76f22bc2aff3172dd4344271",
+        "575fc78620141575a0da74eb45827c8d557aff26f93dc2f8c1d1a7c296259121",
+    ]
+
+
 def test_other_files_count_by_their_bytes(tmp_path):
     """An association has no science of its own."""
     (tmp_path / "a_asn.json").write_text("{}")
