@@ -57,6 +57,7 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(folder):
 
     resumed = folder.calibrate([changed])
     spoken = logged(folder, first).removeprefix(before)
+    measured = folder.store.measured.pop(resumed.computed[0])
     folder.store.results.clear()
     full = folder.calibrate([replace(changed, keep=())])
 
@@ -67,6 +68,7 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(folder):
     assert made[0].keys() - made[1].keys() == {f"{first.product}_ramp.fits"}
     assert len(made[1]) == 2
     assert identities(resumed) >= identities(full)
+    assert folder.store.measured[full.computed[0]] == measured
     for name, path in made[1].items():
         assert {key for _, key in differing(made[0][name], path)} <= ANEW
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Failure, Orders, Poll, Receipt, Scope, Selection, read, write
+from jwmirror.core.model import Entry, Failure, Orders, Poll, Receipt, Scope, Selection, read, write
 from jwmirror.core.model.plan import Cost, Output, Published
+from jwmirror.pipeline.derivation import key_of
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration
@@ -20,6 +21,8 @@ from jwmirror.services.run.references import sync_references
 from jwmirror.services.run.report import write_report
 from jwmirror.services.run.results import ResultStore
 from jwmirror.services.run.settle import settle_observations
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
 from jwmirror.store.runs import RunFiles, add_events, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
@@ -181,3 +184,28 @@ def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
     assert results.recall(record.key) is None
     assert results.derivation(record.key) == derivation
     assert results.published_derivation("deep", "x", "detector1") is None
+
+
+def test_a_result_records_which_published_one_it_replaces(empty_mirror):
+    """The one of the same recipe: another recipe, or the same key again, replaces none."""
+    root, cost = empty_mirror.root, Cost(seconds=1.0, peak_memory=1)
+
+    def store(recipe, **parameters):
+        results = ResultStore(root)
+        path = results.objects.incoming / "x_rate.fits"
+        path.write_bytes(repr(parameters).encode())
+        derivation = records.derivation(parameters=parameters)
+        output = Output(path=str(path), identity="1d" * 32)
+        results.store_result(derivation, [output], cost, None, recipe)
+        return results.provenance.read(key_of(derivation))
+
+    first = store("deep")
+    row = Entry(path="recalibrated/deep/x_rate.fits", origin="deep", sha256=first.files[0].sha256,
+                size=first.files[0].size, result="detector1/x", key=first.key)  # fmt: skip
+    Generations(root).publish([row], "a run", {})
+    second, of_quick = store("deep", jump=1), store("quick", jump=2)
+    Objects(root).path(first.files[0].sha256).unlink()
+    again = store("deep")
+
+    assert (first.replaced, second.replaced) == ("", first.key)
+    assert of_quick.replaced == again.replaced == ""
