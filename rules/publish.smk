@@ -27,6 +27,8 @@ rule publish_generation:
         mirror=mirror,
         run=run,
         group=CONFIG.group,
+        config=canonical(config),
+        recipes=canonical(CONFIG.recipes),
         policy={
             "holding": [recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"],
             "thresholds": str(CONFIG.thresholds or ""),

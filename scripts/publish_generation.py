@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import jwmirror.core.model as records
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Plan, Poll, Receipt, References, SettleResult, read, read_all, write
+from jwmirror.core.model import parse, read, read_all, write
 from jwmirror.services.run.publish import publish_generation
 from jwmirror.services.run.quality.publication import PublicationPolicy
 
@@ -12,11 +13,13 @@ published = publish_generation(
     mirror=Path(snakemake.params.mirror),
     run=Path(snakemake.params.run),
     group=snakemake.params.group,
-    poll=read(snakemake.input.poll, Poll),
-    settling=read(snakemake.input.settling, SettleResult),
-    references=read(snakemake.input.references, References),
-    plans=read_all(snakemake.input.plans, Plan),
-    receipts=read_all(snakemake.input.calibrated, Receipt),
+    poll=read(snakemake.input.poll, records.Poll),
+    settling=read(snakemake.input.settling, records.SettleResult),
+    references=read(snakemake.input.references, records.References),
+    plans=read_all(snakemake.input.plans, records.Plan),
+    receipts=read_all(snakemake.input.calibrated, records.Receipt),
     policy=PublicationPolicy(**snakemake.params.policy),
+    config=parse(snakemake.params.config, dict),
+    recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
 )
 write(snakemake.output.published, published)

@@ -20,11 +20,18 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_path, write_bytes
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
-from jwmirror.core.model.stored import Generation
+from jwmirror.core.model.stored import Generation, Setup
 from jwmirror.store import manifest
 from jwmirror.store.access import COLUMNS, Access, Content, has_access_changed, row_contents
 from jwmirror.store.losses import read_losses
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
+from jwmirror.store.maintenance.retention import (
+    HEAD,
+    MANIFEST,
+    PRUNED,
+    SETUP,
+    SETUP_SHA256,
+    read_tombstone,
+)
 from jwmirror.store.manifest import Entries, compare_rows, entries_of
 from jwmirror.store.objects import CLOSED, SHARED, Objects
 from jwmirror.store.pins import pinned_generations
@@ -49,6 +56,24 @@ class StoredGeneration(Generation):
     def columns(self, *names: str) -> Entries:
         """Return some columns of its rows, many times faster than all. StoreError as `entries`."""
         return manifest.read_columns(self._checked_manifest(), names)
+
+    def setup(self) -> Setup | None:
+        """Return the config and the versions of its publication; None if they are not recorded.
+
+        Raises:
+            StoreError: the file is not as published.
+        """
+        expected = self.facts.get(SETUP_SHA256)
+        if expected is None:
+            return None
+        path = self.folder / SETUP
+        found = sha256_of(path) if path.is_file() else "no file"
+        if found != expected:
+            raise StoreError(
+                f"sha256 of {path}: expected {expected}, got {found}; restore it from a copy of "
+                "the mirror."
+            )
+        return jsonio.read(path, Setup, "restore it from a copy of the mirror")
 
     def _checked_manifest(self) -> Path:
         if self.is_pruned:
@@ -141,6 +166,7 @@ class Generations:
         cause: str,
         facts: dict[str, str],
         check: Callable[[], None] = lambda: None,
+        setup: Setup | None = None,
     ) -> StoredGeneration | None:
         """Make `entries` the current state, durably; return None if they are it already.
 
@@ -152,10 +178,15 @@ class Generations:
                 state before stays current.
         """
         with as_store_error("publication", "a complete state is still published"):
-            return self._published(entries_of(entries), cause, facts, check)
+            return self._published(entries_of(entries), cause, facts, check, setup)
 
     def _published(
-        self, rows: Entries, cause: str, facts: dict[str, str], check: Callable[[], None]
+        self,
+        rows: Entries,
+        cause: str,
+        facts: dict[str, str],
+        check: Callable[[], None],
+        setup: Setup | None,
     ) -> StoredGeneration | None:
         last = max(self._numbers(), default=0)
         current = self.current()
@@ -181,7 +212,7 @@ class Generations:
                 counts=counts,
                 facts=facts,
             )
-            generation = self._written(head, rows)
+            generation = self._written(head, rows, setup)
         needed = {generation.number} | ({current.number} if current else set())
         self.make_current(generation, rows, self.spare_view(needed), check)
         self.remove_views(needed)
@@ -203,7 +234,7 @@ class Generations:
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
-    def _written(self, head: Generation, rows: Entries) -> StoredGeneration:
+    def _written(self, head: Generation, rows: Entries, setup: Setup | None) -> StoredGeneration:
         """Build a generation under a temporary name, make it durable, and rename it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         folder = self.folder / f"{head.number:06d}"
@@ -213,6 +244,10 @@ class Generations:
             manifest.write_manifest(temporary / MANIFEST, rows)
             failpoint("publish: manifest written", temporary / MANIFEST)
             complete = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
+            if setup is not None:
+                jsonio.write(temporary / SETUP, setup)
+                facts = {**head.facts, SETUP_SHA256: sha256_of(temporary / SETUP)}
+                complete = replace(complete, facts=facts)
             jsonio.write(temporary / HEAD, complete)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)

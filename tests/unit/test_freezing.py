@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Recipe, read
+from jwmirror.core.model.stored import Setup
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import bag as freezing
 from jwmirror.store.maintenance.bag import freeze
@@ -18,7 +20,7 @@ from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import read_pins
 from tests.setup.command_line import answer, run
-from tests.setup.mirrors import EXPOSURE
+from tests.setup.mirrors import EXPOSURE, overwrite
 
 
 def hide(mirror) -> None:
@@ -28,12 +30,10 @@ def hide(mirror) -> None:
 
 
 def test_a_bag_is_valid_and_says_what_it_is(small_mirror, tmp_path):
-    """Files, sums, config, provenance, environment and citation are in it."""
+    """Files, sums, provenance and citation are in it, and that its config is not known."""
     root, bag = small_mirror.root, tmp_path / "bag"
-    config = tmp_path / "config.yaml"
-    config.write_text("mirror: here\n")
 
-    page = run("freeze", 1, "--to", bag, "--mirror", root, "--config", config)
+    page = run("freeze", 1, "--to", bag, "--mirror", root)
 
     assert "generation 1 is in the bag" in page
     assert bagit.Bag(str(bag)).is_valid()
@@ -43,11 +43,59 @@ def test_a_bag_is_valid_and_says_what_it_is(small_mirror, tmp_path):
     tags = {str(p.relative_to(bag)) for p in bag.rglob("*") if p.is_file()}
     keys = {entry.key for entry in rows if entry.key}
     assert {f"metadata/provenance/{key}.json" for key in keys} <= tags
-    assert {"metadata/config.yaml", "metadata/environment/jwmirror.lock"} <= tags
+    assert "metadata/config.yaml" not in tags
+    assert "Not recorded" in (bag / "metadata/not-recorded.txt").read_text()
+    assert "not recorded: config, recipes and installed versions" in " ".join(page.split())
     assert {"metadata/manifest.parquet", "metadata/generation.json"} <= tags
     citation = yaml.safe_load((bag / "CITATION.cff").read_text())
     assert (citation["version"], citation["type"]) == ("generation 1", "dataset")
     assert "1345" in citation["title"]
+
+
+def with_setup(small_mirror) -> Setup:
+    """Publish a generation with the config of its run."""
+    setup = Setup(
+        config={"mirror": "here", "programs": [{"program": 1345}]},
+        recipes=(Recipe(name="deep", programs=(1345,), python="/env/bin/python"),),
+        software={"": {"jwst": "3.0.0"}, "/env/bin/python": {"jwst": "1.20.2"}},
+        citation="cff-version: 1.2.0\n",
+    )
+    small_mirror.hold("x_cat.ecsv", lambda path: path.write_text("x"))
+    Generations(small_mirror.root).publish(
+        small_mirror.rows.values(), "run", {"run": "r"}, setup=setup
+    )
+    return setup
+
+
+def test_a_bag_has_the_config_and_versions_of_its_generation(small_mirror, tmp_path, monkeypatch):
+    """They were recorded when it was published; the config and packages of today do not matter."""
+    setup = with_setup(small_mirror)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text(f"mirror: {small_mirror.root}\nset: [today]\n")
+    monkeypatch.chdir(tmp_path)
+
+    done = answer("freeze", "current", "--to", tmp_path / "bag")
+
+    assert done["is_recorded"]
+    metadata = tmp_path / "bag" / "metadata"
+    assert yaml.safe_load((metadata / "config.yaml").read_text()) == setup.config
+    assert (metadata / "environment/installed.txt").read_text() == "jwst==3.0.0\n"
+    assert (metadata / "environment/recipe-deep.txt").read_text() == "jwst==1.20.2\n"
+    assert (metadata / "software/CITATION.cff").read_text() == setup.citation
+    assert read(metadata / "setup.json", Setup) == setup
+
+
+def test_a_changed_record_of_the_config_is_noticed(small_mirror, tmp_path):
+    """Its sha256 is in the record of the generation, which the next one vouches for."""
+    with_setup(small_mirror)
+    path = small_mirror.root / "generations" / "000002" / "setup.json"
+    overwrite(path, path.read_bytes().replace(b"3.0.0", b"3.0.1"))
+
+    found = answer("verify", "--mirror", small_mirror.root, code=1)
+
+    assert [problem["path"] for problem in found["problems"]] == ["generations/000002/setup.json"]
+    with pytest.raises(StoreError, match=r"sha256 of .*setup\.json"):
+        freeze(small_mirror.root, 2, tmp_path / "bag")
 
 
 def test_a_bag_of_a_decayed_object_is_not_made(small_mirror, tmp_path):

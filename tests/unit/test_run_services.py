@@ -101,7 +101,13 @@ class Runs:
         plans = (planned.plan, *planned.ahead)
         run = {"mirror": self.mirror, "run": files.folder}
         published = publish_generation(
-            **state | run, group=None, plans=plans, receipts=(), policy=PublicationPolicy()
+            **state | run,
+            group=None,
+            plans=plans,
+            receipts=(),
+            policy=PublicationPolicy(),
+            config={},
+            recipes=(),
         )
         page = write_report(**run, published=published)
         return published, page, conclude_run(**run, published=published, page="page.html")

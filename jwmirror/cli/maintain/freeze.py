@@ -25,11 +25,12 @@ def freeze_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Export a generation as a BagIt bag, with config, provenance, environment and citation.
+    """Export a generation as a BagIt bag, with config, provenance, versions and citation.
 
+    Config and installed versions are those of the run that published the generation.
     Every byte of the bag is checked after writing. The generation also gets a name, so that
     `prune` keeps it.
     """
-    root, config_file = options.find_mirror(mirror, config), config or options.CONFIG
-    bag = freeze_generation(root, generation, to, mode, with_exclusive, config_file, dry_run)
+    root = options.find_mirror(mirror, config)
+    bag = freeze_generation(root, generation, to, mode, with_exclusive, dry_run)
     output.show(bag, frozen_page(bag, dry_run), as_json)

@@ -111,6 +111,7 @@ class BagReport:
     bytes: int
     left_out: tuple[str, ...]  # paths of exclusive files
     lost: tuple[str, ...]  # paths of files whose objects are lost
+    is_recorded: bool  # config, recipes and versions were recorded with the generation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Product
+from jwmirror.core.model.recipe import Recipe
 
 PRESENT, GONE = "held", "vanished"
 UPSTREAM, RAMP = "upstream", "ramp"  # an intermediate file that a recipe may keep
@@ -86,4 +88,17 @@ class Generation:
     made_at: str  # ISO, UTC
     cause: str
     counts: dict[str, int]  # files, bytes; against the parent: new, changed, marked, gone
-    facts: dict[str, str]  # of the run that published it: its id, CRDS context, versions...
+    facts: dict[str, str]  # of the run that published it: its id, CRDS context, sha256 of its setup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a run published a generation with: the content of its setup.json.
+
+    Its sha256 is among the facts of the generation. Earlier versions did not record it.
+    """
+
+    config: PlainValues  # as read, with the options of the call
+    recipes: tuple[Recipe, ...]  # as the config means them, without `extends`
+    software: dict[str, dict[str, str]]  # by Python of a recipe ("": the running one): versions
+    citation: str = ""  # CITATION.cff of jwmirror

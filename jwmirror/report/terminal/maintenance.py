@@ -152,6 +152,11 @@ def frozen_page(bag: records.BagReport, dry_run: bool) -> RenderableType:
         lines += [f"  {path}" for path in bag.left_out]
     has = "would get" if dry_run else "has"
     lines.append(f"the generation {has} the name {bag.name}, so prune keeps it")
+    if not bag.is_recorded:
+        lines.append(
+            "not recorded: config, recipes and installed versions of this generation, because an "
+            "earlier version of jwmirror published it"
+        )
     return Group(*map(Text, lines), *_lost(bag.lost))
 
 

@@ -7,8 +7,6 @@ from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import check_out
 from jwmirror.store.maintenance.lookup import generation_at, generation_named, moment_of
 
-PROJECT = Path(__file__).parents[3]
-
 
 def check_out_generation(root: Path, name: str, to: Path, mode: str, dry_run: bool) -> Checkout:
     """Write the view of a generation (its number, a pin, or `current`) to the folder `to`."""
@@ -21,23 +19,7 @@ def check_out_as_of(root: Path, date: str, to: Path, mode: str, dry_run: bool) -
 
 
 def freeze_generation(
-    root: Path,
-    name: str,
-    to: Path,
-    mode: str,
-    with_exclusive: bool,
-    config_file: Path,
-    dry_run: bool,
+    root: Path, name: str, to: Path, mode: str, with_exclusive: bool, dry_run: bool
 ) -> BagReport:
-    """Write a generation as a bag, with the config, the environment's lock and the citation.
-
-    Of these three files, those that exist are included.
-    """
-    number = generation_named(root, name).number
-    sources = {
-        "metadata/config.yaml": config_file,
-        "metadata/environment/jwmirror.lock": PROJECT / "envs" / "jwmirror.lock",
-        "metadata/software/CITATION.cff": PROJECT / "CITATION.cff",
-    }
-    extras = {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
-    return freeze(root, number, to, mode, with_exclusive, extras, dry_run)
+    """Write a generation (its number, a pin, or `current`) as a bag in the folder `to`."""
+    return freeze(root, generation_named(root, name).number, to, mode, with_exclusive, dry_run)

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Plan, Poll, Receipt, References, SettleResult, write
+from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult, write
+from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Published
+from jwmirror.core.model.stored import Setup
+from jwmirror.pipeline.installed import installed_versions
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.runs import RunFiles, read_run, upstream_after
 
+CITATION = Path(__file__).parents[3] / "CITATION.cff"
 WAIT_S = 3600.0  # for another process that changes what is published
 
 
@@ -24,11 +28,14 @@ def publish_generation(
     plans: Sequence[Plan],
     receipts: Sequence[Receipt],
     policy: PublicationPolicy,
+    config: PlainValues,
+    recipes: Sequence[Recipe],
 ) -> Published:
     """Publish what the mirror has now in one atomic step, if the current generation differs.
 
     `run` is the folder of the run, whose id and cause the generation records; what its recipes hold
-    back is recorded there. `group` may read exclusive files.
+    back is recorded there. `group` may read exclusive files. `config` and `recipes` are
+    recorded with the generation, and so are the versions of all installed packages.
 
     Raises:
         LockedError: another process changes what is published, and did not end within an hour.
@@ -40,6 +47,18 @@ def publish_generation(
         judged = judged_rows(mirror, before, upstream, references, plans, receipts, policy)
         write(RunFiles(run).held_back, judged.held_back)
         entries = [*upstream, *judged.rows]
-        new = generations.publish(entries, records.cause, facts, lock.check)
+        setup = _setup(config, recipes)
+        new = generations.publish(entries, records.cause, facts, lock.check, setup)
         current = new or generations.current()
     return Published(generation=current.number if current else 0, is_new=new is not None)
+
+
+def _setup(config: PlainValues, recipes: Sequence[Recipe]) -> Setup:
+    """Return what is recorded with a generation with its rows."""
+    pythons = {"", *(recipe.python for recipe in recipes)}
+    return Setup(
+        config=config,
+        recipes=tuple(recipes),
+        software={python: installed_versions(python) for python in sorted(pythons)},
+        citation=CITATION.read_text(encoding="utf-8") if CITATION.is_file() else "",
+    )

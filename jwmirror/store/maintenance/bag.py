@@ -21,7 +21,7 @@ from jwmirror.core.model.maintenance import BagReport
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.losses import current_losses
 from jwmirror.store.maintenance.checkout import COPY, check_target, new_folder, place_files
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST
+from jwmirror.store.maintenance.retention import HEAD, MANIFEST, SETUP
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
 from jwmirror.store.provenance import Provenance, acceptance_path
@@ -42,15 +42,14 @@ def freeze(
     to: Path,
     mode: str = COPY,
     with_exclusive: bool = False,
-    extras: Mapping[str, bytes] | None = None,
     dry_run: bool = False,
 ) -> BagReport:
     """Write a generation as a bag, which appears at `to` when `bagit` has found it valid.
 
     Exclusive files, and what was made from them, are left out unless `with_exclusive`, and named in
-    metadata/left-out.txt. Lost files are left out and named in metadata/lost.txt. `extras` are
-    further tag files: name -> content. The generation gets a pin before the first byte is copied,
-    so that prune does not remove it. A dry run writes nothing.
+    metadata/left-out.txt. Lost files are left out and named in metadata/lost.txt. Config,
+    recipes and versions are those that were recorded when the generation was published. It gets a
+    pin before the first byte is copied, so that prune does not remove it. A dry run writes nothing.
 
     Raises:
         StoreError: the folder is in use, an object is missing, the disk refused, or `bagit` found
@@ -67,7 +66,7 @@ def freeze(
         add_pin(root, report.name, number, FROZEN, str(os.path.abspath(to)))
         try:
             with new_folder(to) as folder:
-                _write_bag(root, payload, folder, report, extras or {})
+                _write_bag(root, payload, folder, report)
                 _validate(folder, to)
                 failpoint("freeze: bag validated")
         except BaseException:
@@ -108,12 +107,11 @@ def _report(root: Path, payload: _Payload, to: Path, mode: str) -> BagReport:
         bytes=sum(entry.size for entry in payload.rows),
         left_out=tuple(entry.path for entry in payload.left_out),
         lost=tuple(entry.path for entry in payload.lost),
+        is_recorded=payload.generation.setup() is not None,
     )
 
 
-def _write_bag(
-    root: Path, payload: _Payload, folder: Path, report: BagReport, extras: Mapping[str, bytes]
-) -> None:
+def _write_bag(root: Path, payload: _Payload, folder: Path, report: BagReport) -> None:
     """Write payload, sums and tag files."""
     (folder / "data").mkdir()
     files = [(entry.path, entry.sha256) for entry in payload.rows]
@@ -123,7 +121,7 @@ def _write_bag(
     (folder / "manifest-sha256.txt").write_text(sums)
     text = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
     (folder / "bagit.txt").write_text(text)
-    for name, content in {**_tags(root, payload), **extras}.items():
+    for name, content in _tags(root, payload).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     bag = bagit.Bag(str(folder))
@@ -139,6 +137,7 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
         f"metadata/{HEAD}": (generation.folder / HEAD).read_bytes(),
         f"metadata/{MANIFEST}": (generation.folder / MANIFEST).read_bytes(),
         "metadata/left-out.txt": _sha256sum_lines(payload.left_out),
+        **_setup_tags(generation),
     }
     if payload.lost:
         tags["metadata/lost.txt"] = _sha256sum_lines(payload.lost)
@@ -149,6 +148,36 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
         if (accepted := acceptance_path(root, key)).is_file():
             tags[f"metadata/accepted/{key}.json"] = accepted.read_bytes()
     return tags
+
+
+def _setup_tags(generation: StoredGeneration) -> dict[str, bytes]:
+    """Return the config, recipes and versions that were recorded with a generation."""
+    setup = generation.setup()
+    if setup is None:
+        text = (
+            f"Not recorded: config, recipes and installed versions of generation "
+            f"{generation.number}. An earlier version of jwmirror published it. The records in "
+            "metadata/provenance/ name the parameters and versions of each result.\n"
+        )
+        return {"metadata/not-recorded.txt": text.encode()}
+    tags = {
+        f"metadata/{SETUP}": (generation.folder / SETUP).read_bytes(),
+        "metadata/config.yaml": yaml.safe_dump(setup.config, sort_keys=False).encode(),
+        "metadata/environment/installed.txt": _requirements(setup.software.get("", {})),
+    }
+    for recipe in setup.recipes:
+        if recipe.python:
+            versions = setup.software.get(recipe.python, {})
+            tags[f"metadata/environment/recipe-{recipe.name}.txt"] = _requirements(versions)
+    if setup.citation:
+        tags["metadata/software/CITATION.cff"] = setup.citation.encode()
+    return tags
+
+
+def _requirements(versions: Mapping[str, str]) -> bytes:
+    """Return versions as pip writes them, one package a line."""
+    lines = (f"{name}=={versions[name]}\n" for name in sorted(versions, key=str.lower))
+    return "".join(lines).encode()
 
 
 def _sha256sum_lines(entries: Iterable[Entry]) -> bytes:

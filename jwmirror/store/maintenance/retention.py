@@ -10,6 +10,7 @@ from jwmirror.core.model.maintenance import RetainedVersion
 from jwmirror.core.model.stored import Generation
 
 MANIFEST, HEAD, PRUNED = "manifest.parquet", "generation.json", "pruned.json"
+SETUP, SETUP_SHA256 = "setup.json", "setup_sha256"  # the file, and its fact in the record
 
 
 @dataclass(frozen=True, kw_only=True)

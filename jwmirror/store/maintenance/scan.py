@@ -8,7 +8,14 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model.maintenance import Problem, RetainedVersion
 from jwmirror.store.generations import Generations, StoredGeneration
-from jwmirror.store.maintenance.retention import HEAD, MANIFEST, PRUNED, read_tombstone
+from jwmirror.store.maintenance.retention import (
+    HEAD,
+    MANIFEST,
+    PRUNED,
+    SETUP,
+    SETUP_SHA256,
+    read_tombstone,
+)
 
 COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
 
@@ -75,7 +82,7 @@ def scan_mirror(root: Path) -> MirrorScan:
         except StoreError as err:
             problems.append(_problem(folder, HEAD, "the record of a generation", str(err)))
             continue
-        problems += _parent_problems(root, generation)
+        problems += [*_parent_problems(root, generation), *_setup_problems(generation)]
         number = generation.number
         try:
             if generation.is_pruned:
@@ -104,6 +111,13 @@ def _parent_problems(root: Path, generation: StoredGeneration) -> Iterator[Probl
     found = _sum(head)
     if found != generation.parent_sha256:
         yield _problem(head.parent, HEAD, generation.parent_sha256, found)
+
+
+def _setup_problems(generation: StoredGeneration) -> Iterator[Problem]:
+    """Yield a problem if the recorded config of a generation is not as published."""
+    expected = generation.facts.get(SETUP_SHA256, "")
+    if expected and (found := _sum(generation.folder / SETUP)) != expected:
+        yield _problem(generation.folder, SETUP, expected, found)
 
 
 def _sum(path: Path) -> str:
