@@ -104,6 +104,19 @@ def test_the_newest_word_of_mast_counts(mirror):
     assert now.closed(entries_of([was_public])) == {was_public.sha256}
 
 
+def test_of_a_product_in_a_pruned_generation_another_generation_knows_the_access(mirror):
+    """A tombstone has no access; the generation before it does."""
+    row = made_of(mirror, PUBLIC)
+    pruned = [(PUBLIC.sha256, "", PUBLIC.product.uri, None, "")]
+    history = [(2, pruned), (1, row_contents(entries_of([PUBLIC])))]
+
+    known = Access(mirror, [], lambda: history).closed(entries_of([PUBLIC, row]))
+    unknown = Access(mirror, [], lambda: history[:1]).closed(entries_of([PUBLIC]))
+
+    assert known == set()
+    assert unknown == {PUBLIC.sha256}
+
+
 def test_closed_objects_are_restricted_and_only_these(mirror):
     """What is open and may be stays open."""
     rows = [store_row(mirror, f"{n}_uncal.fits", n.encode(), product=product(f"{n}_uncal.fits",

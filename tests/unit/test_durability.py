@@ -9,10 +9,13 @@ from jwmirror.core import files
 from jwmirror.core.model import ResultFile
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations
+from jwmirror.store.lock import mirror_lock
+from jwmirror.store.losses import Loss, record_loss
 from jwmirror.store.maintenance import prune as pruning
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
+from jwmirror.store.pins import add_pin, remove_pin
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import build_view
 from tests.setup.disk_spy import NAME, REMOVE, SYNC, DiskSpy
@@ -160,3 +163,69 @@ def test_an_object_that_is_put_back_is_durable(two_generations, disk, monkeypatc
 
     assert path.read_bytes() == b"22"
     assert disk.position(SYNC, path.parent) > disk.position(NAME, path)
+
+
+def test_a_pin_is_durable(two_generations, disk):
+    """A name in a paper still keeps its generation after a power cut; a removed one does not."""
+    mirror = two_generations
+    path = mirror / "pins/paper.json"
+
+    add_pin(mirror, "paper", 1)
+    added = disk.folders_left_unsynced(mirror) - LOCK_FOLDERS
+    remove_pin(mirror, "paper")
+
+    assert added == set()
+    assert disk.position(SYNC, mirror) > disk.position(NAME, path)
+    assert disk.position(SYNC, path.parent) > disk.position(REMOVE, path)
+
+
+LOCK_FOLDERS = {"locks/publishing"}  # who has the lock does not outlive the machine's start
+
+
+def test_a_recorded_loss_is_durable(mirror, disk):
+    """Else the next run would not publish again."""
+    mirror.mkdir()
+    loss = Loss(sha256="5a" * 32, size=1, path="a", why="gone at MAST", found_at="2026-01-01")
+
+    record_loss(mirror, loss)
+
+    path = mirror / "losses" / f"{loss.sha256}.json"
+    assert disk.position(SYNC, mirror) > disk.position(NAME, path)
+    assert disk.named_before_synced(mirror) == []
+
+
+def test_the_folder_of_a_lock_is_durable(mirror, disk):
+    """It exists once, whoever looks."""
+    with mirror_lock(mirror, "run"):
+        pass
+
+    folder = mirror / "locks/publishing"
+    assert disk.position(SYNC, folder.parent) > disk.position(NAME, folder)
+
+
+def test_a_view_that_is_made_of_a_spare_one_is_durable_before_it_is_named(mirror, disk):
+    """Folders with new links, and those from which links were removed."""
+    a, b, c = (store_row(mirror, n, n.encode(), f"upstream/jw01345/o00{n}") for n in "123")
+    for rows in ([a, b], [a], [a, b], [b, c]):
+        Generations(mirror).publish(rows, "run", {})
+
+    named = disk.position(NAME, mirror / "views/000004")
+    temporary = disk.calls[named].source
+    removed = disk.position(REMOVE, temporary / a.path)
+    for row in (b, c):
+        assert (mirror / "current" / row.path).is_symlink()
+    assert not (mirror / "current" / a.path).exists()
+    assert removed < disk.position(SYNC, temporary / "upstream/jw01345") < named
+    assert removed < disk.position(SYNC, (temporary / c.path).parent) < named
+
+
+def test_a_view_from_which_a_link_was_removed_is_durable_before_it_is_named(mirror, disk):
+    """Of a folder that has others left."""
+    a, b = (store_row(mirror, name, name.encode()) for name in "ab")
+    for rows in ([a], [a, b], [a], [b]):
+        Generations(mirror).publish(rows, "run", {})
+
+    named = disk.position(NAME, mirror / "views/000004")
+    temporary = disk.calls[named].source
+    removed = disk.position(REMOVE, temporary / a.path)
+    assert removed < disk.position(SYNC, (temporary / a.path).parent) < named

@@ -109,6 +109,42 @@ def test_without_a_generation_the_error_says_how_to_begin(mirror):
         Generations(mirror).require_current()
 
 
+def test_the_rows_of_a_pruned_generation_are_not_read(mirror):
+    """Its manifest may still be there, and its objects gone."""
+    generation = Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
+    (generation.folder / "pruned.json").write_text("{}")
+
+    for read in (generation.entries, lambda: Generations(mirror).read_unpruned(1)):
+        with pytest.raises(StoreError, match="generation 1 was pruned"):
+            read()
+    assert generation.is_pruned
+    assert Generations(mirror).unpruned() == ()
+
+
+def test_a_generation_that_does_not_exist_is_told(mirror):
+    """By its number, with the command that lists those that do."""
+    with pytest.raises(StoreError, match=r"there is no generation 7; `jwmirror log`"):
+        Generations(mirror).read(7)
+
+
+def test_a_generation_that_cannot_be_named_is_an_error_of_the_disk(mirror, monkeypatch):
+    """It leaves nothing, and the state before is current."""
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "one", {})
+    row, rename = store_row(mirror, "a", b"2"), os.rename
+
+    def refuse(old, new):
+        if Path(new).parent.name == "generations":
+            raise OSError(28, "No space left on device")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(StoreError, match="publication: the disk refused it"):
+        Generations(mirror).publish([row], "two", {})
+
+    assert os.listdir(mirror / "generations") == ["000001"]
+    assert Generations(mirror).current().number == 1
+
+
 def test_the_former_state_stays_readable(mirror):
     """A reader that entered the former view goes on reading it; older views go, their rows stay."""
     for data in (b"1", b"2", b"3"):

@@ -15,6 +15,7 @@ from jwmirror.core.model import (
     Result,
     Version,
     Wait,
+    canonical,
 )
 from jwmirror.core.model.product import (
     NEW,
@@ -27,8 +28,14 @@ from jwmirror.core.model.product import (
     VANISHED,
     WITHHELD,
 )
+from jwmirror.core.model.quality import Caveat, Quality
 from jwmirror.core.model.stored import PRESENT
-from jwmirror.store.entries import recalibrated_entries, upstream_entries
+from jwmirror.store.entries import (
+    recalibrated_entries,
+    result_rows,
+    upstream_entries,
+    with_quality,
+)
 from tests.setup.records import chain, derivation, product, result, result_file
 
 UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
@@ -256,6 +263,45 @@ def test_half_done_chain_shows_what_it_made():
     rows = rows_of(FORMER, plan, made("detector1", "rate", "r2"))
 
     assert rows == {"X_rate.fits": "r2", "X_cal.fits": "c1"}
+
+
+def test_rows_get_the_quality_of_their_results():
+    """By recipe and key, with the causes; others stay as they are."""
+    caveat = Caveat(cause="alignment", message="5 matches")
+    qualities = {
+        ("deep", "key of c1"): Quality(word="caveat", caveats=(caveat,)),
+        ("quick", "key of r1"): Quality(word="sound"),
+    }
+
+    cal, rate = with_quality(FORMER, qualities)
+
+    assert cal == replace(FORMER[0], quality="caveat", caveats=canonical((caveat,)))
+    assert rate == FORMER[1]
+    assert with_quality([rate], {("deep", "key of r1"): Quality(word="sound")}) == (
+        replace(rate, quality="sound"),
+    )
+
+
+def test_a_result_that_is_held_back_leaves_the_former_one():
+    """Of that recipe and key; it was planned, so its former rows stay."""
+    new = made("image2", "cal", "c2")
+
+    rows = recalibrated_entries(
+        FORMER, [], (made("detector1", "rate", "r2"), new), "c", {("deep", new.key)}
+    )
+    other = recalibrated_entries(FORMER, [], (new,), "c", {("quick", new.key)})
+
+    assert {row.filename: row.sha256 for row in rows} == {"X_cal.fits": "c1", "X_rate.fits": "r2"}
+    assert [row.sha256 for row in other] == ["c2"]
+
+
+def test_results_are_found_again_in_their_rows():
+    """Field by field, as they were."""
+    results = (made("detector1", "rate", "r1"), made("image2", "cal", "c1"))
+
+    found = result_rows([*FORMER, HELD_ROW])
+
+    assert sorted(found, key=lambda each: each.pipeline) == list(results)
 
 
 def test_results_no_longer_asked_for_leave_the_view():

@@ -12,6 +12,7 @@ from jwmirror.store.lock import FREE, PUBLISHING_LOCK, LockOwner, MirrorLock, mi
 from jwmirror.store.maintenance import prune as pruning
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
+from jwmirror.store.maintenance.rollback import roll_back
 from tests.setup.mirrors import store_row
 
 LAST = RetentionPolicy(keep_last=1)
@@ -120,6 +121,21 @@ def test_a_prune_that_loses_its_lock_between_objects_leaves_the_rest(
 
     assert len(left) == 4 - checks
     assert contents(published) == {b"333"}
+
+
+def test_a_rollback_that_loses_its_lock_changes_nothing(published, monkeypatch):
+    """It is asked after the view is there, before CURRENT."""
+    before, build = pointers(published), generations.build_view
+
+    def slow(*args):
+        lose(published)
+        return build(*args)
+
+    monkeypatch.setattr(generations, "build_view", slow)
+    with pytest.raises(StoreError, match="taken over by another process"):
+        roll_back(published, 1)
+
+    assert pointers(published) == before
 
 
 def test_a_lock_that_is_ours_passes_its_check_and_a_lost_one_does_not(published):

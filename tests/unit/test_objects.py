@@ -180,6 +180,20 @@ def test_restricting_says_whether_anything_was_open(objects):
     assert (first, second, mode_of(objects.path(sha256))) == (True, False, 0o400)
 
 
+def test_an_object_whose_mode_only_its_owner_can_set_is_told(objects, monkeypatch):
+    """With the command for the owner."""
+    file, sha256 = arrived(objects, b"ramp")
+    objects.add(file)
+
+    def refuse(path, mode):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    with pytest.raises(StoreError, match="let the owner run `chmod 0400`"):
+        objects.restrict(sha256)
+    objects.open_to_all(sha256)  # it is open: nothing to set
+
+
 def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):
     """A result that was computed on a node's own disk gets in as well."""
     shared = Path("/dev/shm")

@@ -102,6 +102,43 @@ def test_a_damaged_record_is_told(provenance):
         provenance.recall(KEY)
 
 
+def test_a_record_of_another_key_is_told(provenance):
+    """A renamed record would be recalled as another result."""
+    provenance.record_once(stored_record(provenance, b"rate"))
+    provenance.path(KEY).rename(provenance.path("cd" * 32))
+
+    with pytest.raises(StoreError, match=f"expected key {'cd' * 32}, found {KEY}"):
+        provenance.recall("cd" * 32)
+
+
+def test_a_result_of_another_size_is_neither_recorded_nor_recalled(provenance):
+    """Its object exists, and is not the file of the record."""
+    record = stored_record(provenance, b"rate")
+    longer = replace(record, files=(replace(record.files[0], size=99),))
+
+    with pytest.raises(StoreError, match="of 99 bytes; it was not recorded"):
+        provenance.record_once(longer)
+
+
+def test_results_of_a_product_are_found_newest_first(provenance):
+    """Of one pipeline; other records are not read."""
+    first = stored_record(provenance, b"rate")
+    made = first.derivation
+    others = [
+        replace(first, key="02" * 32, made_at="2026-02-01T00:00:00+00:00"),
+        replace(first, key="03" * 32, derivation=replace(made, product="y")),
+        replace(first, key="04" * 32, derivation=replace(made, pipeline="image2")),
+        replace(first, key="05" * 32, made_at="2026-02-01T00:00:00+00:00"),
+    ]
+    for record in (first, *others):
+        provenance.record_once(record)
+
+    found = provenance.of_product(made.pipeline, made.product)
+
+    assert [record.key[:2] for record in found] == ["05", "02", KEY[:2]]
+    assert provenance.of_product(made.pipeline, "z") == ()
+
+
 def test_objects_and_records_share_one_mirror(provenance, tmp_path):
     """Provenance looks for objects where the mirror keeps them."""
     assert provenance.objects.folder == Objects(tmp_path / "mirror").folder

@@ -129,6 +129,18 @@ def test_numbers_of_pruned_generations_are_not_used_again(mirror):
     assert (published.number, published.parent) == (4, 1)
 
 
+def test_a_pruned_generation_is_not_published_again(mirror):
+    """Though it follows the current one: its rows are not known any more."""
+    newest = Generations(mirror).entries()
+    roll_back(mirror, 2)
+    prune(mirror, RetentionPolicy(keep_days=0))
+    assert [each.number for each in Generations(mirror).unpruned()] == [2]
+
+    published = Generations(mirror).publish(newest, "again", {})
+
+    assert (published.number, published.parent) == (4, 2)
+
+
 def test_sha256sum_still_checks_the_chain(mirror):
     """The lines in docs/store.md accept a pruned chain, and miss a manifest that was not pruned."""
     prune(mirror, LAST)
