@@ -51,6 +51,17 @@ def test_fractions_and_levels_are_those_of_numpy(tmp_path, noise):
     assert measured["pixel_noise"] == pytest.approx(2, rel=0.1)  # without the gradient
 
 
+def test_an_amplifier_that_reads_one_value_has_no_noise(tmp_path, noise):
+    """A quarter of the columns; in a whole image all quarters have the same noise."""
+    whole, dead = tmp_path / "x_rate.fits", tmp_path / "y_rate.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(noise, name="SCI")]).writeto(whole)
+    noise[:, 16:32] = 10
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(noise, name="SCI")]).writeto(dead)
+
+    assert file_quantities(whole)["noise_balance"] == pytest.approx(1, abs=0.1)
+    assert file_quantities(dead)["noise_balance"] == 0
+
+
 def test_a_resampled_image_is_judged_where_it_has_data(tmp_path, noise):
     """Its empty corner is not missing; a hole is, and a NaN under a weight."""
     weight = np.ones((SIZE, SIZE), "f4")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 20  # pixels that are read of the images of one kind; of more, every n-th row
 TO_SIGMA = 1.4826  # from the median absolute deviation to sigma, of a normal distribution
+PARTS = 4  # of the columns, as the near-infrared detectors have amplifiers
 DIGITS = 6  # significant; machines differ in later ones
 
 
@@ -82,6 +83,17 @@ def statistics_of(values: np.ndarray, noises: Sequence[float | None]) -> dict[st
         "noise": robust_scatter(values),
         "pixel_noise": float(np.median(known)) if known else None,
     }
+
+
+def noise_balance(rows: np.ndarray) -> float | None:
+    """Return the noise of the quietest of PARTS groups of columns, over the median of the groups.
+
+    It is near 0 if an amplifier reads the same value everywhere. None if a group has no neighbours.
+    """
+    parts = [neighbour_noise(part) for part in np.array_split(rows, PARTS, axis=-1)]
+    known = [noise for noise in parts if noise is not None]
+    typical = float(np.median(known)) if len(known) == PARTS else 0.0
+    return min(known) / typical if typical else None
 
 
 def rounded(values: dict[str, float | None]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from jwmirror.pipeline.measure.arrays import (
     SAMPLE,
     flag_bits,
     neighbour_noise,
+    noise_balance,
     read_rows,
     row_step,
     rows_like,
@@ -69,6 +70,8 @@ def image_quantities(hdus: "HDUList") -> dict[str, float | None]:
     pixels = sum(float(np.prod(image.shape)) for image in images.values())
     values = np.concatenate(sample.values).astype("f8")
     statistics = statistics_of(values, [neighbour_noise(rows) for rows in sample.rows])
+    if len(sample.rows) == 1:
+        statistics["noise_balance"] = noise_balance(sample.rows[0])
     return {"pixels": pixels, **sample.fractions, **statistics}
 
 
