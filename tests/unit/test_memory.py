@@ -60,6 +60,89 @@ def test_a_large_dark_counts_where_groups_are_few(dark, peak):
     )
 
 
+PIXELS = 100 * 100
+EXACT = [  # pipeline, groups, integrations, inputs, suffix, largest reference; bytes per pixel
+    ("detector1", 5, 1, 1, "uncal", 0, 80 + 54 * 5),
+    ("detector1", 5, 3, 1, "uncal", 0, 80 + 3 * 54 * 5),
+    ("detector1", 11, 1, 1, "uncal", 0, 80 + 54 * 11),
+    ("detector1", 20, 1, 1, "uncal", 0, 80 + 54 * 11),
+    ("detector1", 40, 2, 1, "uncal", 0, 80 + 2 * 22 * 40),
+    ("detector1", 2, 2, 1, "uncal", 10_000_000, 8 + 5 * 2 * 2 + 1250),
+    ("image2", 5, 7, 1, "rate", 0, 210),
+    ("image2", 5, 7, 1, "rateints", 0, 210 * 7),
+    ("spec2", 5, 7, 3, "rate", 0, 210 * 3),
+    ("image2", 5, 7, 1, "rate", 10_000_000, 1250),
+    ("image3", 5, 7, 4, "cal", 0, 210 + 50 * 4),
+    ("tso3", 5, 7, 2, "calints", 0, 210 + 50 * 2 * 7),
+    ("coron3", 5, 7, 2, "crfints", 0, 210 + 50 * 2 * 7),
+]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "groups", "ints", "inputs", "suffix", "largest", "of_pixel"), EXACT
+)
+def test_an_estimate_has_these_parts(pipeline, groups, ints, inputs, suffix, largest, of_pixel):
+    """Any stage has 300 MB; the rest is by pixel, or by the largest reference if that is more."""
+    said = header(100, groups, ints)
+
+    found = memory.stage_bytes(stage(pipeline, inputs, suffix), said, largest)
+
+    assert found == 300_000_000 + PIXELS * of_pixel
+
+
+@pytest.mark.parametrize(
+    ("values", "pixels"),
+    [
+        ({}, 2048 * 2048),
+        ({"meta.subarray.xsize": 10}, 10 * 2048),
+        ({"meta.subarray.ysize": 10}, 2048 * 10),
+        ({"meta.exposure.readpatt": "nrsirs2"}, 2048 * 3200),
+    ],
+)
+def test_pixels_that_the_header_does_not_say_are_those_of_a_full_frame(values, pixels):
+    """One group and one integration, if it does not say those."""
+    found = memory.stage_bytes(stage(), canonical(values))
+
+    assert found == 300_000_000 + pixels * (80 + 54)
+
+
+def test_stages_use_what_a_job_has_beside_its_script():
+    """Nothing if there is less."""
+    assert memory.stage_budget(memory.JOB + 5) == 5
+    assert memory.stage_budget(memory.JOB - 5) == 0
+    assert memory.job_bytes([chain_of_size("a", 7)], 0) == memory.JOB + 7
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "expected"),
+    [
+        ([0] * 5, 2, [1, 2, 2]),
+        ([4, 4, 4, 4], 4, [4]),
+        ([8, 4, 4], 2, [2, 1]),
+        ([4, 4, 40], 8, [2, 1]),
+        ([0, 0], 1, [1, 1]),
+        ([], 3, []),
+    ],
+)
+def test_batches_are_cut_by_weight_and_by_number(sizes, batch_size, expected):
+    """An exposure weighs 4 GB at least; never more than `batch_size` are together."""
+    chains = [chain_of_size(f"x{n}", size * GB) for n, size in enumerate(sizes)]
+
+    batches = make_batches(chains, batch_size)
+
+    assert [len(batch) for batch in batches.values()] == expected
+    assert all(len(name) == 12 for name in batches)
+
+
+def test_the_chains_of_one_exposure_are_in_one_batch_and_weigh_once():
+    """In their order."""
+    chains = [chain_of_size(name, 0) for name in ("a", "b", "a", "c")]
+
+    (batch,) = make_batches(chains, 3).values()
+
+    assert [chain.product for chain in batch] == ["a", "a", "b", "c"]
+
+
 def test_a_segment_counts_its_own_integrations():
     """Long series are cut into files: each holds a part."""
     whole = header(integrations=8)
