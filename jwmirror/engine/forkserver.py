@@ -236,7 +236,7 @@ def main() -> None:
     """Serve standard input; answers go to standard output, everything printed to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    engine_versions()  # of what preload imports: a later edit must not be taken for it
+    software_versions(), engine_versions()  # of what preload imports, not of a later edit
     preload()
     ForkServer(0, answers).serve()
 

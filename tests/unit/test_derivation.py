@@ -10,6 +10,7 @@ from jwmirror.pipeline.derivation import (
     bind,
     differences,
     engine_versions,
+    forms_of,
     is_bound,
     key_of,
     result_of,
@@ -45,6 +46,21 @@ def test_where_the_bytes_are_does_not_enter_the_key():
     moved = tuple(replace(item, sha256="00") for item in example().inputs)
 
     assert key_of(example(inputs=moved)) == key_of(example())
+
+
+def test_a_result_is_looked_up_under_the_form_of_earlier_keys_too():
+    """After the present one; only if there is such a form."""
+    former = {"steps": {}}
+
+    assert list(forms_of(example(), None)) == [example()]
+    assert list(forms_of(example(), former)) == [example(), example(parameters=former)]
+
+
+def test_values_that_are_equal_are_no_difference():
+    """An earlier key may have 1 where the present one has 1.0."""
+    earlier = example(parameters={"save": False, "size": [1, 2]})
+
+    assert differences(earlier, example(parameters={"save": False, "size": [1.0, 2.0]})) == ()
 
 
 @pytest.mark.parametrize(

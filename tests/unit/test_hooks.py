@@ -190,6 +190,17 @@ def test_a_script_is_known_by_its_content_and_run_by_its_whole_path(tmp_path):
     assert command("tools/scale.sh {0}", tmp_path) == f"{script} {{0}}"
 
 
+def test_modules_that_a_script_imports_count(tmp_path):
+    """As those of a function; Python looks for them in the folder of the script."""
+    write(tmp_path / "tools/scale.py", "import factors\n")
+    write(tmp_path / "tools/factors.py", "two = 2\n")
+
+    found = [name for name, _ in hook_sources(hooked("python tools/scale.py {0}"), tmp_path)]
+
+    hook = "python tools/scale.py {0}"
+    assert found == [hook, f"{hook} (factors.py)", f"{hook} (tools/scale.py)"]
+
+
 def test_files_that_a_program_is_given_count_too(tmp_path):
     """`python scale.py {0}` depends on scale.py, whatever its place in the command."""
     script = write(tmp_path / "my scale.py", "print()\n")

@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
+from jwmirror.pipeline import identity
 from jwmirror.pipeline.identity import downloaded_version, science_identity
 from tests.setup import records
 
@@ -35,6 +36,28 @@ def image(path: Path, value: float = 1.0, **cards: object) -> Path:
     hdus[0].header.update(cards)
     hdus.writeto(path)
     return path
+
+
+def test_a_later_version_of_the_function_begins_its_identities(tmp_path, monkeypatch):
+    """Those of the first version have no such text, and are then no longer current."""
+    (tmp_path / "a.json").write_text("{}")
+    first = identity.science_identity(tmp_path / "a.json")
+    assert len(first) == 64 and identity.is_current(first)
+    monkeypatch.setattr(identity, "IDENTITY_SCHEME", 2)
+
+    second = identity.science_identity(tmp_path / "a.json")
+
+    assert second == f"2:{first}"
+    assert (identity.is_current(second), identity.is_current(first)) == (True, False)
+
+
+def test_the_version_of_a_description_is_that_of_both_functions(monkeypatch):
+    """One that is not raised stays in the text, so that each combination is another one."""
+    assert identity.description_scheme() == ""
+
+    monkeypatch.setattr(identity, "HEADER_SCHEME", 2)
+
+    assert identity.description_scheme() == "1-2"
 
 
 def test_dates_checksums_and_names_do_not_count(tmp_path):

@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import distribution, version
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +67,26 @@ def test_status_tells_what_an_edited_parameter_makes_out_of_date(site):
     to_compute = Counter(name for each in found["out_of_date"] for name in each["pipelines"])
     assert site.tally().computed == to_compute
     assert requests == asked
+
+
+@pytest.mark.slow
+def test_patched_code_makes_results_out_of_date_while_it_is_used(site, tmp_path, monkeypatch):
+    """The plan names the package and the file; without the patch, nothing has to be computed."""
+    released = Path(str(distribution("stdatamodels").locate_file("")))
+    for folder in ("stdatamodels", f"stdatamodels-{version('stdatamodels')}.dist-info"):
+        shutil.copytree(released / folder, tmp_path / "patched" / folder)
+    with open(tmp_path / "patched" / "stdatamodels" / "validate.py", "a") as file:
+        file.write("# patched\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path / "patched"), prepend=os.pathsep)
+        found = answer(site, "plan")
+
+    restored = answer(site, "plan")
+
+    assert levels(found) == {"exposure": 10, "association": 3}
+    assert all("version of stdatamodels: " in each["reasons"][0] for each in found["out_of_date"])
+    assert any("1 file differs from its release (stdatamodels/val" in n for n in found["notes"])
+    assert (restored["out_of_date"], restored["other_versions"]) == ([], [])
 
 
 @pytest.mark.slow

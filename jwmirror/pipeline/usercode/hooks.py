@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -67,11 +67,17 @@ def hook_sources(parameters: Mapping[str, Any], base: Path) -> Sources:
 
 def _sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
     found = _module_and_imports(hook, base)
-    if not found:
+    if found:
+        yield hook, found[0].sha256
+        yield from _imports(hook, found)
+    else:
         yield from _command_sources(hook, base)
-    for module in found:
-        imported = f" ({module.path.relative_to(module.root)})" if module != found[0] else ""
-        yield f"{hook}{imported}", module.sha256
+
+
+def _imports(hook: str, found: Sequence[modules.Module]) -> Iterator[tuple[str, str]]:
+    """Yield what the first of the user's modules imports: the others, and installed packages."""
+    for module in found[1:]:
+        yield f"{hook} ({module.path.relative_to(module.root)})", module.sha256
     for package in installed_packages(modules.imported_packages(found)):
         yield f"{hook} ({package.name} {package.version})", package.content
 
@@ -118,6 +124,18 @@ def _command_sources(hook: str, base: Path) -> Iterator[tuple[str, str]]:
         yield hook, sha256_of(script) if script else sha256(hook.encode()).hexdigest()
     for word, path in files.items():
         yield hook if word == first else f"{hook} ({word})", sha256_of(path)
+        if path.suffix == ".py":
+            yield from _script_imports(hook, path)
+
+
+def _script_imports(hook: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the modules and packages that a Python script imports, as for a function."""
+    script = modules.Module(name=path.stem, path=path, root=path.parent, sha256=sha256_of(path))
+    try:
+        found = modules.with_own_imports(script, path.parent)
+    except SyntaxError:  # of another version of Python: it is known by its own content only
+        return
+    yield from _imports(hook, found)
 
 
 def command(hook: str, base: Path) -> str:
