@@ -20,6 +20,7 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "build", "mirr
 PRELOADED = ("astropy.io.fits", "hypothesis", "numpy", "pyarrow.parquet", "yaml")
 LOOK_S = 0.05  # between two looks at the running tests
 CPU_S, LIMIT_S = 120, 900.0  # of the tests of one mutation: of their process, and until they end
+TEST_S = 120  # of one test; with a wrong line, it may wait for a lock that is never free
 LOG, SHOWN = "tests.log", 4000  # what pytest prints, in each copy; characters of it to show
 
 KILLED, SURVIVED, TOO_LONG = "killed", "SURVIVED", "too long"
@@ -129,7 +130,7 @@ def _run_tests(tree: Path, paths: Sequence[str]) -> None:
         for name in list(sys.modules):
             if name.partition(".")[0] in ("jwmirror", "tests", "__main__"):
                 del sys.modules[name]
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
+        options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_S}"]
         code = int(pytest.main([*options, f"--basetemp={tree}.tmp", *paths]))
     finally:
         os._exit(code)

@@ -97,10 +97,13 @@ def test_a_pool_that_mast_lists_goes_before_one_that_vanished():
 
 
 def test_results_of_recipes_are_no_exposures():
-    """Only MAST's rows count."""
+    """Only MAST's rows count; a result has no product."""
     mine = replace(exposure(ROOTS[0]), origin="deep")
+    result = replace(mine, product=None)
 
-    assert pool_requests([mine, pool()], Associations(), [DEEP]) == ()
+    assert pool_requests([mine, result, pool()], Associations(), [DEEP]) == ()
+    assert list(describe_unmatched([result], PART)) == []
+    assert choose_associations(ALL, [result], [PART], {}, {}).of(PART, 2) == tuple(RATES)
 
 
 def test_a_recipe_that_says_nothing_takes_mast_s():
