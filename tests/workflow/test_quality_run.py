@@ -5,7 +5,7 @@ import pytest
 from jwmirror.core.model.quality import CAVEAT, SOUND
 from tests.setup.command_line import answer, run
 
-ONE = [{"program": 1345, "observations": [2], "detectors": ["NRCB1"], "products": ["uncal"]}]
+ONE = [{"program": 1345, "files": ["jw01345002001_02101_00002_nrca1_uncal.fits"]}]
 
 
 def qualities(site) -> set[str]:
