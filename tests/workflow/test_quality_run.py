@@ -29,7 +29,7 @@ def test_a_held_result_waits_for_its_acceptance_and_other_thresholds_compute_not
     held = answer("status", "--mirror", fresh_site.mirror)["look_at"]
 
     assert "Look at these first" in text and "not published" in text
-    assert "`strict` is set in the config" in text
+    assert "not sound, although `strict` is set" in text
     assert qualities(fresh_site) == set()
     assert held and {each["is_published"] for each in held} == {False}
     assert {caveat["cause"] for each in held for caveat in each["quality"]["caveats"]} == {

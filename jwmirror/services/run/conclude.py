@@ -38,7 +38,7 @@ class Conclusion:
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:
             yield (
-                f"{len(self.doubtful)} results are not sound, and `strict` is set in the config; "
+                f"not sound, although `strict` is set in the config ({len(self.doubtful)}); "
                 f"{NEXT_STEP}:"
             )
             yield from map(doubt_line, self.doubtful)

@@ -87,6 +87,12 @@ def _basis(
     return digest((METHOD, files, of_rows, others, acceptances))
 
 
+def _requested(derivation: Derivation) -> tuple[object, ...]:
+    """Return what the user decides of a derivation: parameters, code and override files."""
+    own = {kind: file for kind, file in derivation.references.items() if "." in kind}
+    return (derivation.parameters, derivation.hooks, own)
+
+
 class _Judging:
     """The judgement of results, members before the products that are made of them."""
 
@@ -157,13 +163,13 @@ class _Judging:
     def _replaced(self, name: Name, record: ProvenanceRecord) -> ProvenanceRecord | None:
         """Return the record of the result before, if the user asked for no change.
 
-        The parameters and the user's code must be equal, also those of the members that changed.
+        The parameters, the user's code and files must be equal, also those of changed members.
         """
         before = self._read(record.replaced) if record.replaced else None
         if before is None:
             return None
         old, new = before.derivation, record.derivation
-        if (old.parameters, old.hooks) != (new.parameters, new.hooks):
+        if _requested(old) != _requested(new):
             return None
         identities = {item.name: item.identity for item in old.inputs}
         for item in new.inputs:
