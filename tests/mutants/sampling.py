@@ -1,7 +1,7 @@
 """Random mutations of the critical modules, made from their syntax trees.
 
-Not mutated are texts for people (docstrings, f-strings, texts of errors, texts with blanks), and
-failpoints, which only tests use.
+Not mutated are texts for people (docstrings, f-strings, texts of errors, texts with blanks),
+failpoints, which only tests use, and `strict` of zip, which checks what the code guarantees.
 """
 
 import ast
@@ -35,6 +35,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
 }
 FUNCTIONS = {"max": "min", "min": "max", "all": "any", "any": "all", "sorted": "list"}
+STRICT = "strict"
 GUARDS = ("check", "sync", "chmod", "restrict", "release", "close", "fsync")  # begin a call's name
 
 
@@ -135,7 +136,8 @@ def _is_skipped(parent: ast.AST, field: str, child: ast.AST) -> bool:
     is_message = isinstance(parent, ast.Raise)
     is_type = field in ("annotation", "returns", "decorator_list", "type_params")
     is_import = isinstance(child, ast.Import | ast.ImportFrom | ast.JoinedStr)
-    return is_docstring or is_message or is_type or is_import or _is_failpoint(child)
+    is_strict = isinstance(child, ast.keyword) and child.arg == STRICT
+    return is_docstring or is_message or is_type or is_import or is_strict or _is_failpoint(child)
 
 
 def _is_failpoint(node: ast.AST) -> bool:
@@ -205,7 +207,9 @@ def _changed_call(node: ast.Call) -> Iterator[ast.expr]:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name in FUNCTIONS:
         yield ast.Call(ast.Name(FUNCTIONS[name]), node.args, node.keywords)
-    for index in range(len(node.keywords)):
+    for index, keyword in enumerate(node.keywords):
+        if keyword.arg == STRICT:
+            continue
         rest = node.keywords[:index] + node.keywords[index + 1 :]
         yield ast.Call(node.func, node.args, rest)
 

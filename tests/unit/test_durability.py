@@ -179,6 +179,16 @@ def test_a_pin_is_durable(two_generations, disk):
     assert disk.position(SYNC, path.parent) > disk.position(REMOVE, path)
 
 
+def test_a_mark_of_an_invalid_result_is_durable(mirror, disk):
+    """A wrong result does not come back after a power cut."""
+    mirror.mkdir()
+    Provenance(mirror).invalidate(["5a" * 32], "wrong")
+
+    mark = next(call.path for call in disk.calls if call.kind == NAME)
+    assert disk.named_before_synced(mirror) == []
+    assert disk.position(SYNC, mark.parent.parent) > disk.position(NAME, mark)
+
+
 LOCK_FOLDERS = {"locks/publishing"}  # who has the lock does not outlive the machine's start
 
 

@@ -111,8 +111,9 @@ def test_an_exposure_without_stage_2_association_waits():
     plan = PlanSources().plan([exposure(1)], Associations())
 
     assert stages(plan) == [["detector1"]]
-    assert plan.waits[0].product == root(1)
-    assert "add asn to the products of program 1345" in plan.waits[0].why
+    (wait,) = plan.waits
+    assert (wait.recipe, wait.product, wait.cause) == ("deep", root(1), "association")
+    assert "add asn to the products of program 1345" in wait.why
 
 
 def test_an_exposure_that_own_associations_leave_out_waits_with_both_ways_out():
@@ -181,6 +182,32 @@ def test_a_damaged_association_is_told_once_with_its_stage(name, stage):
     told = {number: [w for w in found if w.product == name] for number, found in waits.items()}
     assert [(wait.why, wait.cause) for wait in told[stage]] == [("it is torn", "association")]
     assert told[5 - stage] == []
+
+
+def test_a_damaged_pool_is_told_by_the_first_stage_that_needs_it():
+    """Of a recipe of stage 3 alone, that is stage 3; a recipe of stage 1 needs none."""
+    broken = Associations(broken=(Failure(name=BROKEN[2][0], message="it is torn"),))
+    sources, last = PlanSources(), replace(DEEP, stages=(3,))
+
+    (wait, *_) = sources.plan_stage(3, available_files([]), broken, last).waits
+    first = sources.plan([exposure(1)], broken, replace(DEEP, stages=(1,)))
+
+    assert (wait.product, wait.cause) == (BROKEN[2][0], "association")
+    assert first.waits == ()
+
+
+def test_programs_without_associations_are_told_by_name():
+    """A recipe that leaves out stage 1 has nothing to start from."""
+    recipe = replace(DEEP, stages=(3,), programs=(1345, 7, 5))
+
+    plan = PlanSources().plan_stage(3, available_files([exposure(1)]), image3(1), recipe)
+
+    told = [w for w in plan.waits if w.product.startswith("program")]
+    assert [(w.product, w.cause) for w in told] == [
+        ("program 5", "association"),
+        ("program 7", "association"),
+    ]
+    assert "starts with stage 3" in told[0].why and "of program 5" in told[0].why
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,26 @@ def test_results_of_a_product_are_found_newest_first(provenance):
     assert provenance.of_product(made.pipeline, "z") == ()
 
 
+def test_all_records_are_read(provenance):
+    """Also those whose objects are gone; a damaged one is an error."""
+    record = stored_record(provenance, b"rate")
+    for key in ("02" * 32, KEY):
+        provenance.record_once(replace(record, key=key))
+    provenance.objects.path(record.files[0].sha256).unlink()
+
+    assert [each.key for each in provenance.all()] == ["02" * 32, KEY]
+
+
+def test_a_mark_says_why_a_result_is_not_used(provenance):
+    """Of each key; others have none."""
+    provenance.invalidate([KEY, "02" * 32], "the flat was wrong")
+
+    marks = [provenance.invalidation(key) for key in (KEY, "02" * 32, "03" * 32)]
+
+    assert [mark and mark.because for mark in marks] == ["the flat was wrong"] * 2 + [None]
+    assert marks[0].key == KEY and marks[0].at.startswith("20")
+
+
 def test_objects_and_records_share_one_mirror(provenance, tmp_path):
     """Provenance looks for objects where the mirror keeps them."""
     assert provenance.objects.folder == Objects(tmp_path / "mirror").folder
