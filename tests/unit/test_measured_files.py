@@ -205,3 +205,16 @@ def test_rows_are_read_in_odd_steps_through_all_planes(tmp_path):
     assert step == 3
     np.testing.assert_array_equal(rows, cube.reshape(-1, 2)[::3])
     np.testing.assert_array_equal(repeated, np.tile(cube[0], (5, 1))[::3])
+
+
+def test_of_many_spectra_every_nth_is_read(tmp_path, monkeypatch):
+    """The number of values is that of all."""
+    table = Table({"FLUX": np.arange(1000.0).reshape(100, 10), "DQ": np.zeros((100, 10), "u4")})
+    path = tmp_path / "x_x1dints.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(table, name="EXTRACT1D")]).writeto(path)
+    monkeypatch.setattr(arrays.row_step, "__defaults__", (100,))
+
+    measured = file_quantities(path)
+
+    assert measured["rows"] == 1000
+    assert measured["median"] == np.median(np.arange(1000).reshape(100, 10)[::11])

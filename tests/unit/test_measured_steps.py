@@ -18,6 +18,7 @@ from jwmirror.pipeline.registry import PIPELINES, pipeline_class
 from tests.setup import records
 
 ONE = ("jw01345001001_02101_00001_nrcb1_cal.fits", "jw01345001001_02101_00001_nrcb2_cal.fits")
+ALIGNED = {"tweakreg": {"abs_refcat": "gaia.ecsv"}}
 TWO = (*ONE, "jw01345001001_02101_00002_nrcb1_cal.fits")
 
 
@@ -26,11 +27,12 @@ def states(**steps):
     return {f"meta.cal_step.{step}": state for step, state in steps.items()}
 
 
-def notable(pipeline, states, *, wanted=(), groups=5, inputs=TWO, **references):
+def notable(pipeline, states, *, wanted=(), groups=5, inputs=TWO, steps=None, **references):
     """The states that remain for a derivation of an image."""
     derivation = replace(
         records.derivation(),
         pipeline=pipeline,
+        parameters={"steps": steps or {}},
         inputs=tuple(Input(name=name, role="science") for name in inputs),
         references={name: (file, "") for name, file in references.items()},
     )
@@ -85,12 +87,16 @@ def test_a_skipped_step_is_notable_only_if_it_was_wanted_and_had_its_references(
         ("detector1", {"jump": "SKIPPED"}, {"groups": 3}, True),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": ONE}, False),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": TWO}, True),
+        ("image3", {"tweakreg": "FAILED"}, {"inputs": ONE, "steps": ALIGNED}, True),
         ("image3", {"skymatch": "SKIPPED"}, {}, True),
         ("spec2", {"pathloss": "SKIPPED"}, {}, True),  # EXP_TYPE is not MIRI's
     ],
 )
 def test_steps_that_have_nothing_to_do_are_explained(pipeline, states, data, remains):
-    """By the number of groups, of exposures (not of detectors), or by what the step is."""
+    """By the number of groups, of exposures (not of detectors), or by what the step is.
+
+    A single exposure can be aligned with a catalogue.
+    """
     assert notable(pipeline, states, **data) == (states if remains else {})
 
 

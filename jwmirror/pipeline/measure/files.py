@@ -33,5 +33,9 @@ def file_quantities(path: Path, filename: str = "") -> dict[str, float]:
 def _fits_quantities(path: Path) -> dict[str, float]:
     from astropy.io import fits
 
-    with fits.open(path, memmap=False) as hdus:
-        return rounded(image_quantities(hdus) | table_quantities(hdus) | member_quantities(hdus))
+    with fits.open(path, memmap=False) as hdus:  # scaled images cannot be mapped
+        quantities, has_tables = image_quantities(hdus), any(not hdu.is_image for hdu in hdus)
+    if has_tables:
+        with fits.open(path, memmap=True) as hdus:  # of a table, only columns in use are read
+            quantities |= table_quantities(hdus) | member_quantities(hdus)
+    return rounded(quantities)

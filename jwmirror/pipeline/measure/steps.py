@@ -28,6 +28,7 @@ class Exemption:
     exp_type: str = ""  # begins EXP_TYPE
     groups: float = math.inf  # at most, in each integration
     exposures: float = math.inf  # at most; detectors of one exposure count as one
+    unless: str = ""  # a parameter of the step: if it is set, there is something to do
 
 
 # Source: the classes of these steps in jwst 3.0.0.
@@ -52,7 +53,7 @@ EXEMPTIONS = (
     Exemption("master_background_mos"),
     Exemption("spectral_leak"),  # bands 1B and 3A of point sources only
     Exemption("outlier_detection", exposures=1),
-    Exemption("tweakreg", exposures=1),  # says FAILED: there is nothing to align with
+    Exemption("tweakreg", exposures=1, unless="abs_refcat"),  # says FAILED: nothing to align with
 )
 
 
@@ -105,11 +106,13 @@ def notable_states(
 def _is_exempt(step: str, derivation: Derivation, metadata: Metadata) -> bool:
     exposures = len({exposure_of(item.name) for item in derivation.inputs})
     groups = metadata.get("meta.exposure.ngroups")
+    parameters = derivation.parameters.get("steps", {}).get(step, {})
     return any(
         exemption.step == step
         and str(metadata.get("meta.exposure.type", "")).startswith(exemption.exp_type)
         and (groups if isinstance(groups, int) else math.inf) <= exemption.groups
         and exposures <= exemption.exposures
+        and not parameters.get(exemption.unless)
         for exemption in EXEMPTIONS
     )
 

@@ -1,13 +1,13 @@
 """Quantities of tables: spectra, interferometric observables, catalogues."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jwmirror.pipeline.measure.arrays import SAMPLE, flag_bits, neighbour_noise, statistics_of
+from jwmirror.pipeline.measure.arrays import flag_bits, neighbour_noise, row_step, statistics_of
 
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU, HDUList
@@ -22,44 +22,51 @@ MEMBERS = "HDRTAB"  # one row for each member of a combined product
 
 
 def table_quantities(hdus: "HDUList") -> dict[str, float | None]:
-    """Return the quantities of the spectra or observables of a file; empty if it has none."""
-    parts = list(_values_and_flags(hdus))
-    if not parts:
-        return {}
-    values = np.concatenate([rows.ravel() for rows, _ in parts])
-    if not len(values):
-        return {"rows": 0.0}
+    """Return the quantities of the spectra or observables of a file; empty if it has none.
+
+    Of many spectra (SAMPLE values and more), every n-th is read.
+    """
+    tables = [hdu for hdu in hdus if VALUES.get(hdu.name) in _column_names(hdu)]
+    rows = sum(_shape(hdu)[0] * _shape(hdu)[1] for hdu in tables)
+    if not rows:
+        return {"rows": 0.0} if tables else {}
+    parts = [_values_and_flags(hdu, row_step((rows,))) for hdu in tables]
+    values = np.concatenate([spectra.ravel() for spectra, _ in parts])
     flagged = np.concatenate([flags.ravel() for _, flags in parts])
-    noises = [neighbour_noise(np.where(flags, np.nan, rows)) for rows, flags in parts]
+    usable = np.isfinite(values) & ~flagged
+    noises = [neighbour_noise(np.where(flags, np.nan, spectra)) for spectra, flags in parts]
     return {
-        "rows": float(len(values)),
+        "rows": float(rows),
         "nan": float(np.mean(~np.isfinite(values))),
         "do_not_use": float(np.mean(flagged)),
-        "usable": float(np.mean(np.isfinite(values) & ~flagged)),
-        **statistics_of(values[np.isfinite(values) & ~flagged], noises),
+        "usable": float(np.mean(usable)),
+        **statistics_of(values[usable], noises),
     }
 
 
-def _values_and_flags(hdus: "HDUList") -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the values of each spectrum, a row of a matrix, and which of them are DO_NOT_USE."""
-    left = SAMPLE
-    for hdu in hdus:
-        column = VALUES.get(hdu.name)
-        if column is None or left <= 0 or column.upper() not in map(str.upper, hdu.columns.names):
-            continue
-        values = _matrix(hdu, column)
-        left -= values.size
-        flagged = np.zeros(values.shape, bool)
-        if "DQ" in hdu.columns.names:
-            flags = _matrix(hdu, "DQ").astype("u8")
-            flagged = (flags & flag_bits("DO_NOT_USE")) != 0
-        yield values.astype("f8"), flagged
+def _column_names(hdu: Any) -> Sequence[str]:
+    return () if hdu.is_image else hdu.columns.names
 
 
-def _matrix(hdu: "BinTableHDU", column: str) -> np.ndarray:
-    """Return a column as spectra in rows: a column of numbers is one spectrum."""
-    values = np.asarray(hdu.data[column])
-    return values[np.newaxis] if values.ndim == 1 else values.reshape(len(values), -1)
+def _shape(hdu: "BinTableHDU") -> tuple[int, int]:
+    """Return the number of spectra in a table and their length: a column of numbers is one."""
+    column = hdu.columns[VALUES[hdu.name]]
+    length = math.prod(np.dtype(column.dtype).shape)
+    return (len(hdu.data), length) if np.dtype(column.dtype).shape else (1, len(hdu.data))
+
+
+def _values_and_flags(hdu: "BinTableHDU", step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of every `step`-th spectrum of a table, and which are DO_NOT_USE."""
+    count, length = _shape(hdu)
+    chosen = slice(None, None, min(step, count))
+
+    def spectra(column: str) -> np.ndarray:
+        return np.asarray(hdu.data[column]).reshape(count, length)[chosen]
+
+    values = spectra(VALUES[hdu.name]).astype("f8")
+    if "DQ" not in hdu.columns.names:
+        return values, np.zeros(values.shape, bool)
+    return values, (spectra("DQ").astype("u8") & flag_bits("DO_NOT_USE")) != 0
 
 
 def member_quantities(hdus: "HDUList") -> dict[str, float | None]:
