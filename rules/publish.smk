@@ -27,7 +27,7 @@ rule publish_generation:
         mirror=mirror,
         run=run,
         group=CONFIG.group,
-        config=canonical(config),
+        config=canonical(CONFIG.content),
         recipes=canonical(CONFIG.recipes),
         policy={
             "holding": [recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"],

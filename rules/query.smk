@@ -24,6 +24,7 @@ checkpoint query_archive:
         token_env=CONFIG.token_env,
         downloads=CONFIG.downloads,
         keep_free=CONFIG.keep_free,
+        when_deselected=CONFIG.when_deselected,
         selections=canonical(CONFIG.selections),
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),

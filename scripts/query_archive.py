@@ -18,4 +18,5 @@ query_archive(  # which writes both records itself, before it forgets the events
     vanish_limit=snakemake.params.vanish_limit,
     accept_vanished=parse(snakemake.params.accept_vanished, tuple[int, ...]),
     keep_free=snakemake.params.keep_free,
+    when_deselected=snakemake.params.when_deselected,
 )

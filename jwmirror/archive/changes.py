@@ -27,9 +27,9 @@ def compare_listing(
 ) -> tuple[Change, ...]:
     """Return the changes that turn the held files of a program into the listed and selected ones.
 
-    Sorted by URI; the order of the arguments does not matter. Held products that are still listed
-    but no longer selected change in nothing but access. The former product of a restamped or
-    renamed one does not count as vanished. Exclusive products are withheld, unless there is
+    Sorted by URI; the order of the arguments does not matter. Held products that are not selected
+    any more change in nothing but access, and do not count as vanished. The former product of a
+    restamped or renamed one does not, either. Exclusive products are withheld, unless there is
     `has_access`. A held product that becomes exclusive is withheld once: its bytes are kept.
     """
     listed = {product.uri: product for product in listing.products}
@@ -39,7 +39,9 @@ def compare_listing(
     new = [product for product in selected if product.uri not in held.rows]
     available = [product for product in new if has_access or not product.exclusive]
     missing = [
-        uri for uri, row in held.rows.items() if uri not in listed and row.state == stored.PRESENT
+        uri
+        for uri, row in held.rows.items()
+        if uri not in listed and row.state == stored.PRESENT and not row.deselected
     ]
     vanished = held.entries(missing)
     predecessors = pair_successors(vanished.values(), available)

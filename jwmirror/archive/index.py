@@ -1,6 +1,6 @@
 """An index of the upstream files that a mirror holds of one program, by URI. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from jwmirror.core.model import UPSTREAM, Entry
@@ -17,11 +17,12 @@ class HeldRow(NamedTuple):
     validator: str | None
     is_exclusive: bool
     is_stale: bool
+    deselected: str
 
 
 COLUMNS = (  # of the fields after `row`
     *("state", "product_checksum", "product_validator"),
-    *("product_exclusive", "product_stale"),
+    *("product_exclusive", "product_stale", "deselected"),
 )
 
 
@@ -49,13 +50,19 @@ class HeldIndex:
 
     @property
     def present(self) -> int:
-        """The number of files that had not vanished at MAST."""
-        return sum(row.state == PRESENT for row in self.rows.values())
+        """The number of selected files that had not vanished at MAST."""
+        rows = self.rows.values()
+        return sum(row.state == PRESENT and not row.deselected for row in rows)
 
     def entries(self, uris: Collection[str]) -> dict[str, Entry]:
         """Return the entries of some of the URIs."""
         entries = self._entries.rows([self.rows[uri].row for uri in uris])
         return dict(zip(uris, entries, strict=True))
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """Mark files as deselected, or as selected again ("")."""
+        for uri, deselected in marks.items():
+            self.rows[uri] = self.rows[uri]._replace(deselected=deselected)
 
     def validators(self) -> dict[str, str | None]:
         """Return the validators, by URI, of the products without a checksum."""

@@ -2,12 +2,14 @@
 
 import gc
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
@@ -17,6 +19,7 @@ from jwmirror.core import model
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Scope, Selection
 from jwmirror.core.model import product as kinds
+from jwmirror.store.manifest import entries_of
 
 NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
@@ -67,12 +70,14 @@ def poll(
     policy: VanishPolicy | None = None,
     hints: Iterable[Scope] = (),
     former: Mapping[int, Listing] | None = None,
+    last_checked: Callable[[int], str] = lambda program: "",
 ) -> Poll:
     """Query the server at `url` for each program of the selections, one after the other.
 
     Several selections of one program add up. If `hints` name some of what is selected, only that
     is queried, and merged into the program's `former` listing; a program without one, or without
-    files in the mirror, is queried as a whole. ArchiveError unless every listing is complete.
+    files in the mirror, is queried as a whole. `last_checked` returns the time of a program's poll
+    before this one. ArchiveError unless every listing is complete.
     """
     limited = limit_poll(selections, hints)
     ordered = sorted(
@@ -90,6 +95,7 @@ def poll(
                 policy or VanishPolicy(),
                 limited.get(program, ()),
                 (former or {}).get(program),
+                partial(last_checked, program),
             )
             for program, chosen in groupby(ordered, key=lambda selection: selection.program)
         ]
@@ -100,6 +106,8 @@ def poll(
         first=tuple(program for each in polls for program in each.first),
         limited_to=tuple(scope for each in polls for scope in each.limited_to if limited),
         doubts={program: why for each in polls for program, why in each.doubts.items()},
+        deselected=_marks_of_removed_programs(selections, entries, last_checked)
+        | {uri: mark for each in polls for uri, mark in each.deselected.items()},
     )
 
 
@@ -129,6 +137,7 @@ def _poll_program(
     policy: VanishPolicy,
     only: tuple[str, ...],
     former: Listing | None,
+    last_checked: Callable[[], str],
 ) -> Poll:
     """Return the poll of one program; vanished products are in it only if they are believed.
 
@@ -142,6 +151,8 @@ def _poll_program(
             uris = _selected_uris(listing, selections)
     if listing is None:
         only, (listing, uris) = (), client.listing(program, selections, held)
+    marks = deselection_marks(held, listing, uris, selections, last_checked)
+    held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
     doubt = vanish_doubt(listing, changes, held, policy)
     result = Poll(
@@ -155,9 +166,34 @@ def _poll_program(
         first=() if held else (program,),
         limited_to=(Scope(program=program, observations=only),),
         doubts={str(program): doubt} if doubt else {},
+        deselected=marks,
     )
     _log(result, listing, len(uris))
     return result
+
+
+def _marks_of_removed_programs(
+    selections: Iterable[Selection], entries: Iterable[Entry], last_checked: Callable[[int], str]
+) -> Marks:
+    """Return the marks of files of programs that no selection names any more."""
+    mirrored = set(entries_of(entries).column("product_program")) - {None}
+    marks: Marks = {}
+    for program in sorted(mirrored - {selection.program for selection in selections}):
+        held = HeldIndex(entries, program)
+        new = marks_without_selection(held, partial(last_checked, program))
+        _log_marks(program, new)
+        marks |= new
+    return marks
+
+
+def _log_marks(program: int, marks: Marks) -> None:
+    """Log which files are not selected any more, and how many are again."""
+    times = sorted(filter(None, marks.values()))
+    if times:
+        words = "program %d: %d files are no longer selected, and were last checked on %s"
+        log.info(words, program, len(times), times[0][:10])
+    if len(times) < len(marks):
+        log.info("program %d: %d files are selected again", program, len(marks) - len(times))
 
 
 def _merged(former: Listing, part: Listing, only: Sequence[str]) -> Listing | None:
@@ -211,6 +247,7 @@ def _log(result: Poll, listing: Listing, selected: int) -> None:
     for change in result.changes:
         if not (result.first and change.kind == kinds.NEW):
             log.info("%s", describe_change(change))
+    _log_marks(listing.program, result.deselected)
     for words in result.unmatched:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
     for doubt in result.doubts.values():

@@ -42,6 +42,7 @@ class Config:
     timeout_s: int
     vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
+    when_deselected: str  # keep or drop
     wait: bool  # for another run on the same mirror
     settle_days: float
     accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
@@ -49,6 +50,7 @@ class Config:
     strict: bool  # a run with caveats that are not accepted ends with an error
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
+    content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
 
 
 def read_config(
@@ -125,6 +127,7 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=_listed(raw.get("accept_vanished", ())),
+        when_deselected=raw.get("when_deselected", "keep"),
         wait=raw.get("wait", False),
         settle_days=settle["days"],
         accept_unsettled=tuple(map(str, settle["accept"])),
@@ -132,6 +135,7 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         strict=raw.get("strict", False),
         selections=selections,
         recipes=recipes.records(tuple(s.program for s in selections)),
+        content=raw,
     )
 
 

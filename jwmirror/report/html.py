@@ -109,7 +109,7 @@ def write_page(
     `is_closed`, only its owner can read it: it has pictures of what other users must not read.
     """
     entries = tuple(entries)  # decoded once
-    held = count_files((entry.path, entry.size, entry.state) for entry in entries)
+    held = count_files((row.path, row.size, row.state, row.deselected) for row in entries)
     keys = dict.fromkeys(entry.key for entry in entries if entry.key)
     records = {key: record for key in keys if (record := provenance_lookup(key))}
     page = ReportPage(

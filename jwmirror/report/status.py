@@ -3,7 +3,7 @@
 The fields of the records are the keys of `jwmirror status --json` and `jwmirror log --json`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -44,6 +44,8 @@ class FileCount:
     files: int
     bytes: int
     vanished: int  # of the files, no longer offered by MAST
+    deselected: int = 0  # of the files, no longer selected by the config
+    last_checked: str = ""  # ISO time of the oldest check of those
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,15 +214,26 @@ def _note_on_rollback(generation: Generation | None, run: Run) -> Iterator[str]:
         )
 
 
-def count_files(rows: Iterable[tuple[str, int, str]]) -> tuple[FileCount, ...]:
-    """Count files by folder and suffix; rows are (path in the view, size in bytes, state)."""
-    totals: dict[tuple[str, str, str, str], list[int]] = {}
-    for path, size, state in rows:
-        total = totals.setdefault(split_view_path(path), [0, 0, 0])
-        total[0] += 1
-        total[1] += size
-        total[2] += state != PRESENT
-    return tuple(FileCount(*location, *total) for location, total in sorted(totals.items()))
+def count_files(rows: Iterable[tuple[str, int, str, str]]) -> tuple[FileCount, ...]:
+    """Count files by folder and suffix; rows have path in the view, bytes, state, `deselected`."""
+    groups = group_by(rows, lambda row: split_view_path(row[0]))
+    return tuple(_file_count(groups[location], *location) for location in sorted(groups))
+
+
+def _file_count(rows: Sequence[tuple[str, int, str, str]], *location: str) -> FileCount:
+    origin, program, observation, suffix = location
+    times = [deselected for *_, deselected in rows if deselected]
+    return FileCount(
+        origin=origin,
+        program=program,
+        observation=observation,
+        suffix=suffix,
+        files=len(rows),
+        bytes=sum(size for _, size, *_ in rows),
+        vanished=sum(state != PRESENT for *_, state, _ in rows),
+        deselected=len(times),
+        last_checked=min(times, default=""),
+    )
 
 
 def split_view_path(path: str) -> tuple[str, str, str, str]:

@@ -43,7 +43,8 @@ def upstream_entries(
 
     A change of access always applies. Else a row stays, so that the next poll finds the change
     again, if its bytes did not arrive, or if its URI is `waiting`. A product that vanished stays,
-    marked. The new row of a restamped or renamed product replaces the old one.
+    marked; and so does one that is not selected any more, unless the poll drops it. The new row of
+    a restamped or renamed product replaces the old one.
     """
     rows = {entry.product.uri: entry for entry in before if entry.product}
     uris = {entry.filename: uri for uri, entry in rows.items()}
@@ -63,7 +64,10 @@ def upstream_entries(
         rows[uri] = new
         if change.kind in (RESTAMPED, RENAMED) and change.replaces in uris:
             rows.pop(replaced, None)
-    return tuple(sorted(rows.values(), key=lambda entry: entry.path))
+    for uri in poll.deselected.keys() & rows.keys():
+        rows[uri] = replace(rows[uri], deselected=poll.deselected[uri])
+    kept = [row for row in rows.values() if not (poll.drops_deselected and row.deselected)]
+    return tuple(sorted(kept, key=lambda entry: entry.path))
 
 
 def _row_after(
@@ -124,10 +128,50 @@ def recalibrated_entries(
     waiting = _waiting(plans)
     for entry in before:
         result = (entry.origin, entry.result)
-        product = (entry.origin, entry.result.partition("/")[2])
+        product = (entry.origin, _product_of(entry))
         if result not in finished and (result in planned or product in waiting):
-            rows.setdefault(entry.path, entry)
+            rows.setdefault(entry.path, replace(entry, deselected=""))
     return tuple(sorted(rows.values(), key=lambda entry: entry.path))
+
+
+def results_of_deselected_files(
+    before: Iterable[Entry],
+    upstream: Iterable[Entry],
+    recalibrated: Iterable[Entry],
+    recipes: Collection[str],
+) -> tuple[Entry, ...]:
+    """Return the rows of results whose upstream files stay although they are not selected, marked.
+
+    These are results of `recipes` of which a run planned nothing: the `recalibrated` rows have none
+    of the same product. A result belongs to the upstream files whose names begin with its product,
+    or else to all of its observation.
+    """
+    folders = group_by(upstream, lambda entry: _folder(entry.path))
+    if not any(entry.deselected for files in folders.values() for entry in files):
+        return ()
+    handled = {(entry.origin, _product_of(entry)) for entry in recalibrated}
+    marked = (
+        replace(entry, deselected=_mark(folders.get(_folder(entry.path), ()), _product_of(entry)))
+        for entry in before
+        if entry.origin in recipes and (entry.origin, _product_of(entry)) not in handled
+    )
+    return tuple(entry for entry in marked if entry.deselected)
+
+
+def _mark(files: Iterable[Entry], product: str) -> str:
+    """Return the mark of a result among the upstream files of its observation; "" if it has none."""
+    own = [file.deselected for file in files if file.filename.startswith(product)]
+    all_files = [file.deselected for file in files]
+    return max(own) if own else max(all_files) if all_files and all(all_files) else ""
+
+
+def _folder(path: str) -> tuple[str, ...]:
+    """Return program and observation of a path in the view."""
+    return tuple(path.split("/")[-3:-1])
+
+
+def _product_of(entry: Entry) -> str:
+    return entry.result.partition("/")[2]
 
 
 def with_quality(

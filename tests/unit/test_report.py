@@ -176,7 +176,10 @@ def test_a_run_that_was_stopped_early_is_read_as_far_as_it_came(small_mirror):
 def test_holdings_count_by_folder_and_kind():
     """Files, bytes and vanished ones per origin, program, observation and suffix."""
     folder = "upstream/jw01345/o001"
-    rows = [(f"{folder}/a_uncal.fits", 3, "held"), (f"{folder}/b_uncal.fits", 4, "vanished")]
+    rows = [
+        (f"{folder}/a_uncal.fits", 3, "held", ""),
+        (f"{folder}/b_uncal.fits", 4, "vanished", ""),
+    ]
 
     (count,) = count_files(rows)
 

@@ -2,7 +2,7 @@
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Orders, Poll, Receipt, Scope, Selection, read, write
 from jwmirror.core.model.plan import Cost, Output, Published
 from jwmirror.pipeline.derivation import key_of
+from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration
@@ -35,6 +36,7 @@ class Runs:
     observatory: Observatory
     mirror: Path
     process: ProcessPoolExecutor  # which asks MAST
+    selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
 
     def files(self, number: int) -> RunFiles:
         """The records of a run."""
@@ -49,7 +51,7 @@ class Runs:
             url=self.observatory.archive_url,
             token=None,
             downloads=2,
-            selections=[Selection(program=1345, products=("asn",))],
+            selections=self.selections,
             vanish_limit=0.5,
             accept_vanished=(),
             keep_free=keep_free,
@@ -134,6 +136,27 @@ def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
     assert (same_page, same_page.stat().st_mtime_ns) == (page, written)
     assert "generation 1 is unchanged" in unchanged.summary
     assert (unchanged.failures, unchanged.error) == ((), "")
+
+
+def test_deselected_files_stay_and_are_reported_with_their_last_check(runs):
+    """Cause, status and page say so; selected again, they are as before."""
+    runs.run(1)
+    asked_at = read(runs.files(1).poll, Poll).listings[0].asked_at
+    all_of_it, runs.selections = runs.selections, (replace(runs.selections[0], observations=(1,)),)
+
+    _, page, conclusion = runs.run(2)
+    status = mirror_status(runs.mirror, None)
+    _, _, unchanged = runs.run(3)
+    runs.selections = all_of_it
+    _, _, again = runs.run(4)
+
+    kept = {count.observation: count.last_checked for count in status.held if count.deselected}
+    number = sum(count.deselected for count in status.held)
+    assert f"generation 2 is new: {number} no longer selected" in conclusion.summary
+    assert "o001" not in kept and set(kept.values()) == {asked_at}
+    assert f"kept, no longer selected, last checked on {asked_at[:10]}" in page.read_text()
+    assert "generation 2 is unchanged" in unchanged.summary
+    assert f"generation 3 is new: {number} selected again" in again.summary
 
 
 def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):

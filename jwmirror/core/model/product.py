@@ -125,6 +125,8 @@ class Poll:
     first: tuple[int, ...] = ()  # programs that are new to the mirror
     doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why changes are not believed
     limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
+    deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
+    drops_deselected: bool = False  # files that the config does not select leave the view
 
 
 @dataclass(frozen=True, kw_only=True)

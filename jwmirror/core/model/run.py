@@ -117,7 +117,15 @@ class Run:
         )
         made = len(self.computed_keys)
         results = _count(made, "pipeline call") if made else ""
-        return "; ".join(filter(None, (firsts, changed, references, results)))
+        return "; ".join(filter(None, (firsts, changed, self._reselection, references, results)))
+
+    @property
+    def _reselection(self) -> str:
+        """The numbers of files that the config does not select any more, or selects again."""
+        times = self.poll.deselected.values() if self.poll else ()
+        lost = sum(map(bool, times))
+        words = {"no longer selected": lost, "selected again": len(times) - lost}
+        return ", ".join(f"{count:,} {word}" for word, count in words.items() if count)
 
     @property
     def unfinished(self) -> tuple[Chain, ...]:

@@ -63,6 +63,7 @@ class Entry:
     context: str = ""  # recalibrated files only: the CRDS context it was last found valid under
     quality: str = ""  # recalibrated files only: sound or caveat; "" if it was not measured
     caveats: str = ""  # recalibrated files only: canonical JSON [Caveat, ...]; "" without any
+    deselected: str = ""  # ISO time of the last check, if the config does not select it any more
 
     @property
     def filename(self) -> str:

@@ -57,6 +57,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"{half.product}  since {formatting.minute(half.since)}{_bracketed(half.why)}"
             for half in status.settling
         ],
+        "Kept, no longer selected": list(_deselected_lines(status.held)),
         "Members that MAST does not list": [
             f"{incomplete.association}: {', '.join(incomplete.absent)}"
             for incomplete in status.incomplete
@@ -179,6 +180,16 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
     if gone:
         by_suffix += f"; of these no longer listed at MAST: {gone}"
     return f"{files.total():,}", formatting.size(sum(count.bytes for count in counts)), by_suffix
+
+
+def _deselected_lines(counts: Sequence[FileCount]) -> Iterator[str]:
+    """Yield per observation and origin how many files are not selected any more."""
+    kept = [count for count in counts if count.deselected]
+    by_folder = group_by(kept, lambda count: (count.program, count.observation, count.origin))
+    for folder, files in by_folder.items():
+        number = formatting.count(sum(count.deselected for count in files), "file")
+        checked = min(count.last_checked for count in files)[:10]
+        yield f"{' '.join(folder)}: {number}, last checked on {checked}"
 
 
 def _causes(status: Status, all_lines: bool) -> Iterator[Text]:

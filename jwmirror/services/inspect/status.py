@@ -29,7 +29,7 @@ def mirror_status(
     """
     generations = Generations(root)
     current, entries = generations.current(), generations.entries()
-    columns = (entries.column(name) for name in ("path", "size", "state"))
+    columns = (entries.column(name) for name in ("path", "size", "state", "deselected"))
     run = last_run(root)
     preview = None
     if run is not None and config_file is not None:

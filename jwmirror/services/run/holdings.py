@@ -43,10 +43,12 @@ def load_holdings(
 ) -> Holdings:
     """Return the holdings after a poll's orders were fetched.
 
-    Files that wait for an unsettled association keep the version that is published.
+    Files that wait for an unsettled association keep the version that is published. Files that the
+    config does not select any more are left out.
     """
     settling = settling or SettleResult()
-    entries = upstream_after(mirror, poll, settling.waiting)
+    rows = upstream_after(mirror, poll, settling.waiting)
+    entries = tuple(entry for entry in rows if not entry.deselected)
     return describe_holdings(mirror, entries, recipes, settling.unsettled)
 
 

@@ -9,6 +9,7 @@ from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
+from jwmirror.store.entries import results_of_deselected_files
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.runs import RunFiles, read_run, upstream_after
@@ -34,8 +35,9 @@ def publish_generation(
     """Publish what the mirror has now in one atomic step, if the current generation differs.
 
     `run` is the folder of the run, whose id and cause the generation records; what its recipes hold
-    back is recorded there. `group` may read exclusive files. `config` and `recipes` are
-    recorded with the generation, and so are the versions of all installed packages.
+    back is recorded there. `group` may read exclusive files. `config` and `recipes` are recorded
+    with the generation, and so are the versions of all installed packages. Results of the recipes
+    stay with files that are kept without being selected.
 
     Raises:
         LockedError: another process changes what is published, and did not end within an hour.
@@ -46,7 +48,9 @@ def publish_generation(
         before, upstream = generations.entries(), upstream_after(mirror, poll, settling.waiting)
         judged = judged_rows(mirror, before, upstream, references, plans, receipts, policy)
         write(RunFiles(run).held_back, judged.held_back)
-        entries = [*upstream, *judged.rows]
+        names = {recipe.name for recipe in recipes}
+        kept = results_of_deselected_files(before, upstream, judged.rows, names)
+        entries = [*upstream, *judged.rows, *kept]
         setup = _setup(config, recipes)
         new = generations.publish(entries, records.cause, facts, lock.check, setup)
         current = new or generations.current()

@@ -1,6 +1,8 @@
 """Ask MAST what the selected programs have, and compare that with the mirror."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
@@ -21,10 +23,12 @@ def query_archive(
     vanish_limit: float,
     accept_vanished: Sequence[int],
     keep_free: int,
+    when_deselected: str = "keep",
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
-    `keep_free`: bytes of disk space that the downloads must leave free. Events are forgotten last,
+    `keep_free`: bytes of disk space that the downloads must leave free. `when_deselected`: keep or
+    drop. Events are forgotten last,
     so that an interrupted run does not lose them.
 
     Raises:
@@ -36,9 +40,27 @@ def query_archive(
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     entries = Generations(mirror).entries()
-    polled = poll(url, selections, entries, token, downloads, policy, scopes, former)
+    polled = poll(
+        url,
+        selections,
+        entries,
+        token,
+        downloads,
+        policy,
+        scopes,
+        former,
+        partial(_checked, mirror, run),
+    )
+    polled = replace(polled, drops_deselected=when_deselected == "drop")
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)
     runs.remove_events(events)
+
+
+def _checked(mirror: Path, run: Path, program: int) -> str:
+    """Return when a program was last polled before a run; else when its files were published."""
+    listing = runs.previous_listings(run, [program]).get(program)
+    current = Generations(mirror).current()
+    return listing.asked_at if listing else current.made_at if current else ""
