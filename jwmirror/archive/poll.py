@@ -99,15 +99,22 @@ def poll(
             )
             for program, chosen in groupby(ordered, key=lambda selection: selection.program)
         ]
+    removed = _marks_of_removed_programs(selections, entries, last_checked)
+    polls.append(Poll(listings=(), changes=(), deselected=removed))
+    return _joined(polls, is_limited=bool(limited))
+
+
+def _joined(polls: Iterable[Poll], is_limited: bool) -> Poll:
+    """Return the polls of several programs as one."""
+    polls = tuple(polls)
     return Poll(
         listings=tuple(listing for each in polls for listing in each.listings),
         changes=tuple(change for each in polls for change in each.changes),
         unmatched=tuple(words for each in polls for words in each.unmatched),
         first=tuple(program for each in polls for program in each.first),
-        limited_to=tuple(scope for each in polls for scope in each.limited_to if limited),
+        limited_to=tuple(scope for each in polls for scope in each.limited_to if is_limited),
         doubts={program: why for each in polls for program, why in each.doubts.items()},
-        deselected=_marks_of_removed_programs(selections, entries, last_checked)
-        | {uri: mark for each in polls for uri, mark in each.deselected.items()},
+        deselected={uri: mark for each in polls for uri, mark in each.deselected.items()},
     )
 
 

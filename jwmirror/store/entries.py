@@ -159,7 +159,7 @@ def results_of_deselected_files(
 
 
 def _mark(files: Iterable[Entry], product: str) -> str:
-    """Return the mark of a result among the upstream files of its observation; "" if it has none."""
+    """Return the mark of a result by the upstream files of its observation; "" without one."""
     own = [file.deselected for file in files if file.filename.startswith(product)]
     all_files = [file.deselected for file in files]
     return max(own) if own else max(all_files) if all_files and all(all_files) else ""
