@@ -86,7 +86,8 @@ def test_files_that_compute_nothing_do_not_count(package):
     (package / "tests" / "test_slope.py").write_text("assert fit(2)\n")
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "slope.cpython-311.pyc").write_text("")
-    for name in (".slope.py.swp", "slope.py~", "notes.txt"):
+    (package / ".ipynb_checkpoints").mkdir()
+    for name in (".slope.py", ".ipynb_checkpoints/slope.py", "slope.py~", "notes.txt"):
         (package / name).write_text("to do")
 
     assert package_code(NAME).version == "1.0"
@@ -122,6 +123,35 @@ def test_code_from_a_local_folder_is_not_a_release(tmp_path, monkeypatch, direct
     assert package_code(NAME).modified.startswith(told) and bool(package_code(NAME).modified) == (
         told != ""
     )
+
+
+def test_a_conda_package_is_a_release(tmp_path, monkeypatch):
+    """Conda builds each package from a local folder, and says so."""
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, url="file:///home/conda/feedstock", dir_info={})
+    (tmp_path / f"{NAME}-1.0.dist-info" / "INSTALLER").write_text("conda\n")
+
+    assert package_code(NAME).modified == ""
+
+
+def test_linked_folders_of_an_editable_package_count_and_may_form_a_circle(package, tmp_path):
+    """As an import follows them."""
+    (tmp_path / "models").mkdir()
+    (package / "models").symlink_to(tmp_path / "models")
+    (tmp_path / "models" / "again").symlink_to(package)
+    before = package_code(NAME).version
+    (tmp_path / "models" / "line.py").write_text("fit = abs\n")
+
+    assert before == "1.0" and "models/line.py" in package_code(NAME).modified
+
+
+def test_three_of_many_files_are_named(package):
+    """And how many more there are."""
+    for number in range(5):
+        (package / f"extra{number}.py").write_text("")
+
+    names = ", ".join(f"{NAME}/extra{number}.py" for number in range(3))
+    assert package_code(NAME).modified == f"5 files differ from its release ({names} and 2 more)"
 
 
 def test_a_local_version_keeps_its_own_part(tmp_path, monkeypatch):
