@@ -44,7 +44,7 @@ def judge(
     """Return the quality of a result.
 
     `evidence.replaced` is the result that was published before, if it had equal parameters: a
-    difference that the user asked for is no caveat.
+    difference that the user requested is not a caveat.
     """
     caveats = [*_measured(evidence, thresholds), *_inherited(evidence), *_findings(evidence)]
     if acceptance:

@@ -6,6 +6,7 @@ import pytest
 
 from jwmirror.config.thresholds import load_thresholds
 from jwmirror.core.errors import ConfigError
+from tests.setup.configs import parse
 
 
 def changed(folder: Path, text: str):
@@ -95,3 +96,19 @@ def test_a_missing_file_is_a_mistake(tmp_path):
     """With its name."""
     with pytest.raises(ConfigError, match=r"own\.yaml: No such file"):
         load_thresholds(tmp_path / "own.yaml")
+
+
+def test_a_config_names_a_file_of_thresholds_and_what_recipes_hold_back(tmp_path):
+    """A recipe inherits `publish`; mistakes in the file are mistakes in the config."""
+    own = tmp_path / "own.yaml"
+    own.write_text("thresholds: {jumps: {value: 0.1}}")
+    recipes = {"deep": {"publish": "hold"}, "deeper": {"extends": "deep"}, "quick": {}}
+    raw = {"programs": [{"program": 1345}], "recipes": recipes, "thresholds": str(own)}
+
+    config = parse(raw, False)
+    own.write_text("thresholds: {jump: {value: 0.1}}")
+
+    assert [recipe.publish for recipe in config.recipes] == ["hold", "hold", "mark"]
+    assert (config.thresholds, config.strict) == (own, False)
+    with pytest.raises(ConfigError, match="did you mean 'jumps'"):
+        parse(raw, False)

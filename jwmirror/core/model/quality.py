@@ -26,7 +26,6 @@ CaveatCause = Literal[
     "members",  # members of the association are missing
     "member",  # inherited from a member of the association
     "reference",  # a reference was corrected, retracted, or cannot be verified
-    "comparison",  # the product cannot be measured or compared
 ]
 
 

@@ -161,7 +161,7 @@ class _Judging:
         return members
 
     def _replaced(self, name: Name, record: ProvenanceRecord) -> ProvenanceRecord | None:
-        """Return the record of the result before, if the user asked for no change.
+        """Return the record of the result before, unless the user requested a change.
 
         The parameters, the user's code and files must be equal, also those of changed members.
         """

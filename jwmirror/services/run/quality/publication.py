@@ -118,7 +118,7 @@ def _archived(results: Sequence[Result], upstream: Sequence[Entry]) -> dict[str,
 def _about_results(findings: Sequence[ReferenceFinding]) -> tuple[ReferenceFinding, ...]:
     """Return the findings that make results doubtful, in an order that depends on nothing else.
 
-    A corrected mapping is none: the run has planned with it as it is now.
+    A corrected mapping makes no result doubtful: the run has planned with it as it is now.
     """
     about = (each for each in findings if not (each.is_mapping and each.kind == "corrected"))
     alike = (replace(finding, is_new=False) for finding in about)
