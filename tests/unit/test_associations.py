@@ -1,6 +1,7 @@
 """Associations as MAST writes them, and as the pipelines are given them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,16 @@ from jwst.associations import load_asn
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Input
+from jwmirror.core.model.association import Association, Member
 from jwmirror.pipeline.associations import (
+    CORRECT_IT,
     association_file,
     ignored_parts,
+    latest_of,
     read_association_file,
     read_associations,
 )
-from tests.setup.records import derivation, entry, product
+from tests.setup.records import association, derivation, entry, product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 EARLY = "jw01345-o001_20260101t000000_image3_00001_asn.json"
@@ -182,3 +186,138 @@ def test_the_file_for_a_pipeline_is_read_by_jwst_and_has_no_stamp():
         {"expname": "b_cal.fits", "exptype": "background"},
         {"expname": "a_cal.fits", "exptype": "science"},
     ]
+
+
+def test_the_file_for_a_pipeline_has_nothing_but_the_derivation():
+    """Field by field: what jwst copies into products must not differ between equal results."""
+    item = Input(name="jw01345001001_x_cal.fits", role="science")
+    shutters = Input(name="msa.fits", role="msa")
+    of = derivation("spec3", "mine", engine={"jwst": "3.0.0"}, inputs=(item, shutters))
+
+    name, text = association_file(of)
+
+    assert name == "mine_spec3_asn.json"
+    assert json.loads(text) == {
+        "asn_type": "spec3",
+        "asn_rule": "jwmirror",
+        "asn_id": "a3001",
+        "asn_pool": "none",
+        "program": "01345",
+        "target": "none",
+        "version_id": None,
+        "code_version": "3.0.0",
+        "degraded_status": "No known degraded exposures in association.",
+        "constraints": "none",
+        "products": [
+            {"name": "mine", "members": [{"expname": item.name, "exptype": "science"}]},
+        ],
+    }
+
+
+def of(candidate: str, product_name: str = "p", count: int = 1, **fields: object) -> Association:
+    """An association with so many members."""
+    names = [f"{n}_rate.fits" for n in range(count)]
+    kind = str(fields.pop("kind", "image2"))
+    return association(kind, product_name, *names, candidate=candidate, **fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([of("o001", name="early"), of("o001", name="late")], ["late"]),
+        ([of("o001", count=3, name="early"), of("o001", name="late")], ["late"]),
+        ([of("c1001", name="c"), of("o001", name="o", count=2)], ["o"]),
+        ([of("o001", name="o"), of("c1001", name="c")], ["o"]),
+        ([of("o001", "q", name="q"), of("o001", "p", name="p")], ["p", "q"]),
+        ([of("o001", name="2"), of("o001", name="3", kind="image3")], ["2", "3"]),
+    ],
+)
+def test_one_association_per_product_and_type_counts(given, kept):
+    """Of one candidate the last; of several the one with most members; sorted by product."""
+    assert [each.name for each in latest_of(given)] == kept
+
+
+def test_a_file_that_cannot_be_read_is_told_with_the_remedy(tmp_path):
+    """Missing, or of other bytes; the user's own is told to be corrected."""
+    with pytest.raises(CalibrationError, match=r"gone\.json: No such file.*; fetch it again"):
+        read_association_file(tmp_path / "gone.json")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(CalibrationError, match=r"mine\.json: it is not an association.*; correct"):
+        read_association_file(tmp_path / "bytes.json", "mine.json", CORRECT_IT)
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"), [("01345", 1345), (7, 7), ("noprogram", 1111), ("", 1111)]
+)
+def test_a_program_is_a_number_or_that_of_the_first_member(tmp_path, program, expected):
+    """Notebooks write `noprogram`."""
+    members = [{"expname": f"jw0{n}001001_a_cal.fits", "exptype": "Science"} for n in (1111, 2222)]
+    products = [{"name": "Mine", "members": members}]
+
+    (found,) = read_association_file(written(tmp_path, program=program, products=products))
+
+    assert (found.program, found.product) == (expected, "mine")
+    assert found.science == tuple(member["expname"] for member in members)
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "asn_type", "expected"),
+    [
+        ("a_rate.fits", "science", "tso-image2", "a_rateints.fits"),
+        ("a_cal.fits", "science", "TSO3", "a_calints.fits"),
+        ("a_calints.fits", "science", "tso3", "a_calints.fits"),
+        ("a_rate.fits", "background", "tso-spec2", "a_rate.fits"),
+        ("a_rate.fits", "science", "spec2", "a_rate.fits"),
+    ],
+)
+def test_time_series_take_files_with_integrations(tmp_path, name, role, asn_type, expected):
+    """Their science members only."""
+    others = [{"expname": "z_rateints.fits", "exptype": "science"}]
+    products = [{"name": "p", "members": [{"expname": name, "exptype": role}, *others]}]
+
+    (found,) = read_association_file(written(tmp_path, asn_type=asn_type, products=products))
+
+    assert found.members[0].name == expected
+
+
+@pytest.mark.parametrize(
+    ("asn_type", "name", "members", "told"),
+    [
+        ("image3", "p", [("a_cal.fits", "sceince")], "did you mean 'science'"),
+        ("image3", "p", [("a_rate.fits", "science")], "science of image3 is _cal.fits or _calints"),
+        ("image2", "p", [("a_cal.fits", "science")], "science of image2 is _rate.fits or _ratei"),
+        ("image3", "jw01345001001_02101_00001_nrcb1", [("a_cal.fits", "science")], "as an exp"),
+        ("image2", "p", [("a_rate.fits", "science"), ("b_rate.fits", "science")],
+         "the first of several science members only: a_rate.fits, b_rate.fits"),
+    ],
+)  # fmt: skip
+def test_what_jwst_would_ignore_is_told(asn_type, name, members, told):
+    """Of a user's own association."""
+    listed = tuple(Member(name=file, exptype=role) for file, role in members)
+    found = replace(association(asn_type, name, "x_cal.fits"), members=listed)
+
+    (line,) = ignored_parts(found)
+
+    assert told in line
+
+
+def test_an_association_of_stage_2_may_be_named_as_its_exposure():
+    """And one of stage 3 may have several science members."""
+    alone = association("image2", "jw01345001001_02101_00001_nrcb1", "a_rate.fits")
+
+    assert [*ignored_parts(alone)] == []
+    assert [*ignored_parts(association("image3", "p", "a_cal.fits", "b_cal.fits"))] == []
+
+
+def test_rows_that_are_no_associations_are_passed_by(tmp_path):
+    """Other products, and results."""
+    written(tmp_path, EARLY)
+    rows = [
+        entry(product("jw01345-o001_t001_i2d.fits"), sha256="none"),
+        Entry(path="recalibrated/deep/x_asn.json", origin="deep", sha256="none", size=1),
+        association_row(EARLY),
+    ]
+
+    found = read_associations(rows, tmp_path.joinpath)
+
+    assert [each.name for each in found.found] == [EARLY] and found.broken == ()
