@@ -1,16 +1,23 @@
 """The recipes of a config: expanded, checked against each other, and returned as records."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jwmirror.config import selections
 from jwmirror.config.environments import Environments
 from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
-from jwmirror.config.where_blocks import Block, blocks_of, contradiction_mistakes
+from jwmirror.config.where_blocks import (
+    Block,
+    blocks_of,
+    contradiction_mistakes,
+    useless_block_mistakes,
+)
 from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import KEYS
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.resolution import normalise
@@ -57,12 +64,23 @@ class Recipes:
             stages = self._inherited(name, "stages", STAGES)
             numbers = self._inherited(name, "programs", _mirrored(programs))
             found += selections.association_mistakes(f"recipes.{name}", recipe, stages, numbers)
-            found += [] if circles else contradiction_mistakes(self._blocks(name))
+            found += [] if circles else self._block_mistakes(name)
             found += between_mistakes(*_functions(recipe), f"recipes.{name}.between", Path.cwd())
             found += self._environments.mistakes(f"recipes.{name}", recipe.get("environment"))
         if checker_of is None:
             return found
         return [*found, *self._value_mistakes(), *self._step_mistakes(checker_of)]
+
+    def _block_mistakes(self, name: str) -> list[str]:
+        """Return the contradictions between where-blocks, and those that are never applied."""
+        blocks = self._blocks(name)
+        lists = {key: self._inherited(name, key) for key in ("associations", *KEYS)}
+        recipe = {key: value for key, value in lists.items() if isinstance(value, list)}
+        select: dict[str, tuple[str, ...]] = {}
+        with suppress(ValueError):  # of observations; the schema names it
+            select = selections.selection_of(recipe)
+        own = selections.own_associations(recipe)
+        return [*contradiction_mistakes(blocks), *useless_block_mistakes(blocks, select, own)]
 
     def _value_mistakes(self) -> Iterator[str]:
         """Yield the criteria of recipes that no exposure can meet, such as an unknown detector."""

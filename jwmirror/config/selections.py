@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,14 @@ def association_mistakes(
                     "rename its product"
                 )
             known[product, asn_type] = str(name)
+
+
+def own_associations(recipe: Mapping[str, Any]) -> Iterator[Association]:
+    """Yield the associations in a recipe's files; files that cannot be read are left out."""
+    names = recipe.get("associations")
+    for name in names if isinstance(names, list) else ():
+        with suppress(CalibrationError):
+            yield from read_association_file(Path(str(name)), remedy=CORRECT_IT)
 
 
 def _problems(association: Association, stages: Any, programs: Any) -> Iterator[str]:

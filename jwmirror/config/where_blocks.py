@@ -1,12 +1,15 @@
 """Where-blocks of recipes: those that can match one exposure must not contradict each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from jwmirror.core.matching import Criteria, criteria_of, overlap
+from jwmirror.core.matching import Criteria, criteria_of, describe_match, matches, overlap
 from jwmirror.core.model import Where
+from jwmirror.core.model.association import Association, root_of
+from jwmirror.core.model.derivation import STAGES
+from jwmirror.core.names import is_exposure_root, observation_of, program_of
 from jwmirror.pipeline.parameters.resolution import ParameterPath, flatten, normalise
 
 
@@ -56,6 +59,55 @@ def contradiction_mistakes(blocks: Sequence[Block]) -> list[str]:
         for one, other in combinations(blocks, 2)
         for path, values in sorted(_conflicts(one, other, blocks))
     ]
+
+
+def useless_block_mistakes(
+    blocks: Iterable[Block], select: Mapping[str, Any], own: Iterable[Association]
+) -> Iterator[str]:
+    """Yield the blocks with parameters of stage 2 or 3 that can meet no association completely.
+
+    `select` are the criteria of the recipe, `own` its association files, which replace all others
+    of their stage. Of a member only its name is known here: program, observation and detector.
+    """
+    own = tuple(own)
+    for block in blocks:
+        stages = {pipeline: STAGES.get(pipeline, 1) for pipeline in normalise(block.parameters)}
+        later = {pipeline for pipeline, stage in stages.items() if stage > 1}
+        match = describe_match(block.match)
+        if later and select and overlap(block.criteria, criteria_of(select)) is None:
+            yield (
+                f"{block.place}.match: no exposure that the recipe selects "
+                f"({describe_match(select)}) meets {match}; correct one of them"
+            )
+        for stage in sorted({stages[pipeline] for pipeline in later}):
+            of_stage = [association for association in own if association.stage == stage]
+            of_block = [each for each in of_stage if each.pipeline in later]
+            if of_stage and not any(_can_meet(block, each) for each in of_block):
+                yield (
+                    f"{block.place}.match: {match} meets all science members of none of the "
+                    f"recipe's associations of stage {stage}, so its parameters would not be used; "
+                    "match what all members of one have, or remove these parameters"
+                )
+
+
+def _can_meet(block: Block, association: Association) -> bool:
+    """Return whether all science members may meet a block, as far as their names tell."""
+    return all(
+        matches(block.criteria, _values_by_name(member).get, if_unknown=True)
+        for member in association.science
+    )
+
+
+def _values_by_name(filename: str) -> dict[str, object]:
+    """Return what the name of an exposure's file says about it."""
+    root = root_of(filename)
+    if not is_exposure_root(root):
+        return {}
+    return {
+        "program": program_of(filename),
+        "observation": observation_of(filename).removeprefix("o"),
+        "detector": root.rpartition("_")[2],
+    }
 
 
 def _short_place(one: Block, other: Block) -> str:

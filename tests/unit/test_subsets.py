@@ -115,3 +115,62 @@ def test_stages_follow_each_other():
     """Stage 3 cannot take what stage 2 was not asked to make of stage 1."""
     with pytest.raises(ConfigError, match=r"recipes\.part\.stages: found \[1, 3\]"):
         parse(config(stages=[1, 3]))
+
+
+SNR = {"image3": {"source_catalog": {"snr_threshold": 9}}}
+
+
+def where_mistakes(recipe: dict) -> str:
+    """The mistakes in a config with this recipe; "" if it has none."""
+    try:
+        parse({"programs": [1345], "recipes": {"part": recipe}}, False)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("match", "is_mistake"),
+    [
+        ({"observation": 1}, False),
+        ({"detector": ["NRCB1", "NRCB2"]}, False),
+        ({"filter": "F200W"}, False),  # not known by the names of the members
+        ({"detector": "NRCB1"}, True),
+        ({"observation": 2}, True),
+    ],
+)
+def test_a_block_that_no_own_association_meets_completely_is_a_mistake(tmp_path, match, is_mistake):
+    """Program, observation and detector of each member are in its name."""
+    members = [f"jw01345001001_02101_00001_nrcb{number}_cal.fits" for number in (1, 2)]
+    content = {
+        "asn_type": "image3",
+        "asn_id": "a3001",
+        "program": "01345",
+        "products": [
+            {
+                "name": "jw01345-o001_mine",
+                "members": [{"expname": name, "exptype": "science"} for name in members],
+            }
+        ],
+    }
+    path = tmp_path / "mine_asn.json"
+    path.write_text(json.dumps(content))
+
+    found = where_mistakes(
+        {"associations": [str(path)], "where": [{"match": match, "parameters": SNR}]}
+    )
+
+    assert ("recipes.part.where[0].match" in found) == is_mistake
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_mistake"),
+    [(SNR, True), ({"detector1": {"jump": {"rejection_threshold": 9}}}, False)],
+)
+def test_a_block_outside_the_selection_of_its_recipe_is_a_mistake(parameters, is_mistake):
+    """Its parameters of stages 2 and 3 would never be used; those of stage 1 are only noted."""
+    block = {"match": {"observation": 5}, "parameters": parameters}
+
+    found = where_mistakes({"observations": [1, "2-4"], "where": [block]})
+
+    assert ("no exposure that the recipe selects (observation 1 or 2" in found) == is_mistake
