@@ -150,7 +150,7 @@ def _read(path: Path) -> VerifiedCache:
 
 
 def _own_record(cache: Path) -> Path:
-    """Return the path of the user's own record of a cache that belongs to somebody else."""
+    """Return the path of the own record of the user, for a cache that may only be read."""
     folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(folder) / "jwmirror" / f"{digest(str(cache.resolve()))[:16]}.json"
 

@@ -27,7 +27,7 @@ def watch_files(
 ) -> tuple[ReferenceFinding, ...]:
     """Return what CRDS says about the files that were used `before` and those in use `now`.
 
-    Checksums are asked for in one query per kind. If CRDS does not answer, the list of invalid
+    There is one query for the checksums of each kind. If CRDS does not answer, the list of invalid
     files is the one that it last gave.
     """
     in_use = {**now.mappings, **now.files}

@@ -141,7 +141,7 @@ def test_a_retracted_file_is_found_even_without_a_server(server, tmp_path, name)
 @pytest.mark.parametrize(
     "facts", [{"sha1sum": "none"}, {"rejected": "true"}, {"blacklisted": "true"}]
 )
-def test_a_file_that_crds_does_not_vouch_for_is_reported(server, tmp_path, facts):
+def test_a_file_without_a_usable_checksum_is_reported(server, tmp_path, facts):
     """It is used, because the context names it, but not silently."""
     server.describe_as(FLAT, **facts)
 

@@ -45,7 +45,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"{_bracketed('; '.join(notice.reasons))}"
             for notice in status.changes
         ],
-        "References that CRDS has corrected, retracted, or does not vouch for": [
+        "References that CRDS has corrected or retracted, or that cannot be verified": [
             line
             for notice in status.references
             for line in (
