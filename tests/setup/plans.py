@@ -8,6 +8,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.parameters import PlainValues
+from jwmirror.core.model.plan import Invalidation, ReferenceFinding
 from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
@@ -53,6 +54,8 @@ class PlanSources:
 
     context: str = "jwst_0001.pmap"
     hook: str = ""  # sha256
+    findings: tuple[ReferenceFinding, ...] = ()
+    marks: dict[str, Invalidation] = field(default_factory=dict)  # of invalidated results, by key
     former: PlainValues | None = None  # parameters in earlier keys
     gaps: set[str] = field(default_factory=set)  # pipelines
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
@@ -71,7 +74,7 @@ class PlanSources:
     @property
     def resolvers(self) -> Resolvers:
         """The same for all environments."""
-        return Resolvers(self.context, lambda python: self)
+        return Resolvers(self.context, lambda python: self, self.findings)
 
     def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
         """Parameters as overridden, and a flat that goes with the context."""
@@ -122,7 +125,8 @@ class PlanSources:
 
     def builder(self, available: AvailableFiles) -> PlanBuilder:
         """A builder of a plan that looks things up here."""
-        return PlanBuilder(available, self.resolvers, self.results.get, self.published)
+        results = self.results.get
+        return PlanBuilder(available, self.resolvers, results, self.published, self.marks.get)
 
 
 def chains(plan: Plan) -> list[Chain]:

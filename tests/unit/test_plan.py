@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import Failure, Reason, Where, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import NEVER_CALIBRATED
+from jwmirror.core.model.plan import NEVER_CALIBRATED, Invalidation, ReferenceFinding
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning import memory
 from jwmirror.planning.inputs import available_files
@@ -243,6 +243,33 @@ def test_a_gap_in_stage_2_leaves_stage_1():
 
     assert stages(plan) == [["detector1"]]
     assert "has no flat reference" in plan.failures[0].why
+
+
+def test_a_retracted_reference_is_refused_where_it_is_planned():
+    """The steps and the ways out are in the message; nothing of the exposure is computed."""
+    retracted = ReferenceFinding(name="flat_of_c", kind="retracted", message="")
+
+    plan = PlanSources(context="c", findings=(retracted,)).plan([exposure(1)], image2(1))
+
+    assert plan.batches == {}
+    assert "flat_of_c of c, used by" in plan.failures[0].why
+    assert "declared invalid by CRDS" in plan.failures[0].why
+
+
+def test_an_invalidated_result_is_computed_again_for_the_reason_given():
+    """Its key is the one of before, so that nothing else differs."""
+    sources = PlanSources()
+    (chain,) = chains(sources.plan([exposure(1)], Associations()))
+    sources.make(chain, "rate")
+    key, _ = sources.results.popitem()
+    sources.marks[key] = Invalidation(key=key, because="bad flat", at="2026-03-01T12:00:00+00:00")
+
+    (again,) = chains(sources.plan([exposure(1)], Associations()))
+
+    assert again.derivations == chain.derivations
+    assert [reason.what for reason in again.reasons] == [
+        "detector1: invalidated on 2026-03-01: bad flat"
+    ]
 
 
 def test_guiders_have_a_pipeline_of_their_own():

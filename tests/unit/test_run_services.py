@@ -18,7 +18,7 @@ from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.publish import publish_generation
 from jwmirror.services.run.quality.publication import PublicationPolicy
 from jwmirror.services.run.query import query_archive
-from jwmirror.services.run.references import sync_references
+from jwmirror.services.run.references import context_to_use, sync_references
 from jwmirror.services.run.report import write_report
 from jwmirror.services.run.results import ResultStore
 from jwmirror.services.run.settle import settle_observations
@@ -238,3 +238,24 @@ def test_a_result_records_which_published_one_it_replaces(empty_mirror):
 
     assert (first.replaced, second.replaced) == ("", first.key)
     assert of_quick.replaced == again.replaced == ""
+
+
+@pytest.mark.parametrize(
+    ("policy", "on_new_context", "context"),
+    [
+        ("latest", "hold", "jwst_0001.pmap"),
+        ("build", "hold", "jwst_0001.pmap"),
+        ("latest", "follow", "jwst_0002.pmap"),
+        ("jwst_0002.pmap", "hold", "jwst_0002.pmap"),
+    ],
+)
+def test_a_context_is_held_unless_the_config_names_it(
+    empty_mirror, policy, on_new_context, context
+):
+    """Before the first generation there is none to hold."""
+    first = context_to_use(empty_mirror.root, "jwst_0002.pmap", policy, on_new_context)
+    Generations(empty_mirror.root).publish([], "first", {"context": "jwst_0001.pmap"})
+
+    second = context_to_use(empty_mirror.root, "jwst_0002.pmap", policy, on_new_context)
+
+    assert (first, second) == ("jwst_0002.pmap", context)

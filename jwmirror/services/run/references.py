@@ -50,8 +50,7 @@ def sync_references(
     last = last if last and last.server == url else None  # servers may differ under one name
     before = known_sums(cache, last)
     offered = resolve_context(client, policy, cache)
-    is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
-    context = (_published_context(mirror) if is_held else "") or offered
+    context = context_to_use(mirror, offered, policy, on_new_context)
     mappings = sync_mappings(client, context, cache)
     if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
         forget_mappings()
@@ -103,10 +102,15 @@ def _log(finding: ReferenceFinding, results: Sequence[AffectedResult]) -> None:
         log.warning("  %s: %s, key %s", result.recipe, result.result, result.key)
 
 
-def _published_context(mirror: Path) -> str:
-    """Return the context of the current generation; "" without one."""
+def context_to_use(mirror: Path, offered: str, policy: str, on_new_context: str) -> str:
+    """Return the `offered` context, or that of the current generation if it is held.
+
+    A context that the config names is never replaced.
+    """
     current = Generations(mirror).current()
-    return current.facts.get("context", "") if current else ""
+    published = current.facts.get("context", "") if current else ""
+    is_held = on_new_context == HOLD and policy in (BUILD, LATEST)
+    return published if is_held and published else offered
 
 
 def _needed(
