@@ -73,11 +73,6 @@ class Provenance:
             return {}
         return record.software | record.derivation.engine
 
-    def made_with(self, name: str, version: str) -> tuple[str, ...]:
-        """Return the keys of all results that were made with a version of a package."""
-        keys = (path.stem for path in self.folder.glob("*.json"))
-        return tuple(sorted(key for key in keys if self.software(key).get(name) == version))
-
     def recall(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key; None if it is invalidated, or an object is not stored."""
         record = None if self.invalidation(key) else self.read(key)

@@ -57,15 +57,6 @@ def test_results_of_other_versions_are_counted(mirror):
     assert other_versions(mirror, {"deep": THEN}) == other_versions(mirror, {}) == ()
 
 
-def test_results_of_one_version_are_found(mirror):
-    """Of all that are on record, by software outside keys and by the engine."""
-    provenance = Provenance(mirror)
-
-    assert len(provenance.made_with("numpy", "1.26")) == 1
-    assert len(provenance.made_with("jwst", "3.0.0")) == 2
-    assert provenance.made_with("numpy", "2.0") == ()
-
-
 def test_each_environment_is_compared_with_its_own_software():
     """One that does not work is left out."""
     recipes = [Recipe(name=name, programs=(1,), python=name) for name in ("old", "broken")]

@@ -248,7 +248,8 @@ def _other_versions(status: Status) -> Iterator[str]:
     )
     yield (
         f"Results that were made with other versions than are installed: {versions}. They are not "
-        "out of date; `jwmirror explain FILE` shows the versions of one."
+        "out of date; `jwmirror explain FILE` shows the versions of one, and `jwmirror invalidate "
+        "--software NAME=VERSION` lets the next run compute them again."
     )
 
 
