@@ -8,6 +8,7 @@ from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import sync_files, sync_mappings
 from jwmirror.crds.verify import verify_cache
 from jwmirror_simulator.crds.context import correct_reference
+from tests.setup.command_line import answer, run
 from tests.unit.test_references_sync import FLAT, HASTY, flip_silently, place
 from tests.unit.test_watch import CONTEXT, built_root, crds_root, server  # noqa: F401
 
@@ -85,3 +86,24 @@ def test_without_a_server_the_recorded_checksums_count(server, cache):
         "wrong",
         "unverifiable",
     ]
+
+
+def test_the_command_names_the_results_that_may_be_wrong(server, cache, small_mirror):
+    """The exit code is 1 until the file is repaired."""
+    config = small_mirror.root.with_name("config.yaml")
+    config.write_text(
+        f"mirror: {small_mirror.root}\n"
+        f"references: {{url: '{server.url}', cache: {cache}}}\n"
+        "programs: [1345]\n"
+    )
+    flip_silently(place(cache))
+
+    page = run("references", "verify", "--config", config, code=1)
+    repaired = answer("references", "verify", "--config", config, "--repair")
+    after = run("references", "verify", "--config", config)
+
+    assert f"wrong  {FLAT}  expected sha1" in page
+    assert "jwmirror invalidate --reference" in page and "[generation 1]" in page
+    assert [problem["is_repaired"] for problem in repaired["problems"]] == [True]
+    assert len(repaired["affected"]) == 2
+    assert "no problems found" in after
