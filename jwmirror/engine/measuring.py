@@ -52,14 +52,14 @@ class StageObserver:
         derivation: Derivation,
         made: Sequence[Path],
         products: Sequence[Metadata],
-        inputs: Sequence[Metadata],
+        before: Metadata,
     ) -> Measurements:
         """Return the measurements of a run that made these files.
 
-        `products` and `inputs`: the metadata of the FITS files among the products, and among the
-        inputs that an earlier stage made. Those files are in the folder of the products.
+        `products`: the metadata of the FITS files among them; `before`: of an input that an
+        earlier stage made, if there is one. The inputs are in the folder of the products.
         """
-        states = step_states(derivation.pipeline, products, inputs)
+        states = step_states(derivation.pipeline, products, before)
         first: Metadata = next(iter(products), {})
         return Measurements(
             instrument=str(first.get("meta.instrument.name", "")),

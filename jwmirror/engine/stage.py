@@ -18,7 +18,7 @@ from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.pipeline.identity import science_identity
-from jwmirror.pipeline.measure.steps import Metadata
+from jwmirror.pipeline.measure.steps import NOTHING, Metadata
 from jwmirror.pipeline.usercode import between, files, hooks
 
 MADE = (".fits", ".ecsv")  # what a stage's result consists of
@@ -63,9 +63,9 @@ def run_stage(
     made = sorted(path for path in folder.iterdir() if path not in present)
     made = [path for path in made if is_result(path.name, derivation)]
     products = check_products(derivation, made)
-    inputs = _metadata_of_inputs(derivation, folder)
+    before = next(_metadata_of_inputs(derivation, folder), NOTHING)
     outputs = tuple(Output(path=str(path), identity=science_identity(path)) for path in made)
-    return outputs, observer.measure(derivation, made, list(products.values()), inputs)
+    return outputs, observer.measure(derivation, made, list(products.values()), before)
 
 
 def is_result(filename: str, derivation: Derivation) -> bool:
@@ -207,11 +207,11 @@ def _carried(derivation: Derivation, folder: Path) -> set[tuple[str, str]]:
     }
 
 
-def _metadata_of_inputs(derivation: Derivation, folder: Path) -> list[Metadata]:
-    """Return the metadata of the inputs that an earlier stage made."""
+def _metadata_of_inputs(derivation: Derivation, folder: Path) -> Iterator[Metadata]:
+    """Yield the metadata of the inputs that an earlier stage made."""
     paths = [folder / item.name for item in derivation.inputs if item.name.endswith(".fits")]
-    contents = [_metadata(path) for path in paths if path.exists() and derivation.stage > 1]
-    return [metadata for metadata in contents if metadata is not None]
+    contents = (_metadata(path) for path in paths if path.exists() and derivation.stage > 1)
+    return (metadata for metadata in contents if metadata is not None)
 
 
 def _allowed(derivation: Derivation) -> dict[str, set[str]]:

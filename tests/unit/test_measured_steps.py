@@ -46,7 +46,7 @@ def test_a_step_is_judged_by_the_product_that_shows_it():
     crf = states(tweakreg="COMPLETE", outlier_detection="FAILED", resample="SKIPPED")
     i2d = states(tweakreg="COMPLETE", outlier_detection="FAILED", resample="COMPLETE")
 
-    found = step_states("image3", [crf, i2d], [cal])
+    found = step_states("image3", [crf, i2d], cal)
 
     assert found == {
         "tweakreg": "COMPLETE",
@@ -59,8 +59,8 @@ def test_a_state_of_an_earlier_stage_is_not_of_this_one():
     """If no product shows another one."""
     cal = states(resample="SKIPPED")
 
-    assert step_states("image3", [states(resample="SKIPPED")], [cal]) == {}
-    assert step_states("image3", [states(resample="SKIPPED")], []) == {"resample": "SKIPPED"}
+    assert step_states("image3", [states(resample="SKIPPED")], cal) == {}
+    assert step_states("image3", [states(resample="SKIPPED")]) == {"resample": "SKIPPED"}
 
 
 def test_names_of_states_that_differ_from_those_of_steps_are_known():

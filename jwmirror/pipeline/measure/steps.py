@@ -18,6 +18,7 @@ CAL_STEP = {  # class_alias of a step: its name in meta.cal_step, where that is 
 }
 
 Metadata = Mapping[str, object]  # of a file: {"meta.cal_step.flat_field": "COMPLETE", ...}
+NOTHING: Metadata = {}
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,20 @@ EXEMPTIONS = (
 
 
 def step_states(
-    pipeline: str, products: Sequence[Metadata], inputs: Sequence[Metadata] = ()
+    pipeline: str, products: Sequence[Metadata], before: Metadata = NOTHING
 ) -> dict[str, str]:
     """Return the state of each step of a pipeline that its products name.
 
     A step is judged by the product that shows it: COMPLETE in one file outweighs what other files
-    say, because not all are made after all steps. What all inputs say too, unless it is COMPLETE,
-    comes from an earlier stage, and is left out.
+    say, because not all are made after all steps. `before` is the metadata of an input: what it
+    says too, unless it is COMPLETE, comes from an earlier stage, and is left out.
     """
     steps = registry.pipeline_class(pipeline).step_defs
     states = {}
     for step, cls in steps.items():
         field = f"meta.cal_step.{CAL_STEP.get(cls.class_alias, cls.class_alias)}"
         state = _first_state(metadata.get(field) for metadata in products)
-        earlier = {metadata.get(field) for metadata in inputs}
-        if state and (state == COMPLETE or earlier != {state}):
+        if state and (state == COMPLETE or before.get(field) != state):
             states[step] = state
     return states
 
