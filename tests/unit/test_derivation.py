@@ -130,6 +130,23 @@ def test_changed_content_of_a_result_is_a_change_of_inputs(name, cause):
     assert (reason.cause, reason.stage) == (cause, "detector1")
 
 
+def test_hashes_in_reasons_are_cut_to_what_tells_them_apart():
+    """Twelve digits of an identity or of a hook."""
+    first = example().inputs[0]
+    old, new = (
+        example(inputs=(replace(first, identity=d * 64),), hooks=(("fix.py", d * 64), ("b", "b")))
+        for d in "19"
+    )
+
+    reasons = differences(old, new)
+
+    assert {(each.old, each.new) for each in reasons} == {("1" * 12, "9" * 12)}
+    assert [each.what.partition(": ")[2] for each in reasons] == [
+        "science content of x_uncal.fits",
+        "hook fix.py changed",
+    ]
+
+
 def test_a_reference_that_changed_under_its_name_is_told_with_its_content():
     """One beside it that has another name is told by its name."""
     old = example(references={"dark": ("d.fits", "1" * 40), "flat": ("f1.fits", "3" * 40)})
