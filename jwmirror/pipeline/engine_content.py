@@ -59,15 +59,33 @@ class SourceFile(NamedTuple):
     inode: int
 
 
+class Release(NamedTuple):
+    """A distribution: its name, version, RECORD ("" without one) and the folder it is in."""
+
+    name: str
+    version: str
+    listed: str
+    base: str
+
+
+class RecordedFile(NamedTuple):
+    """A line of a RECORD: the sha256 in base64 and the size in bytes, each "" if not recorded."""
+
+    digest: bytes
+    size: str
+
+
 def engine_code() -> dict[str, PackageCode]:
     """Return the code of jwst, stcal and stdatamodels as it is on disk now."""
     return {name: package_code(name) for name in ENGINE}
 
 
-def package_code(package: str, project: str = "") -> PackageCode:
+def package_code(package: str, project: str = "", is_large: bool = False) -> PackageCode:
     """Return the code that `import package` executes; `project` is its distribution's name.
 
-    Files are hashed again only if their size, times or inode have changed.
+    Files are hashed again only if their size, times or inode have changed. Of a package that may
+    have gigabytes (`is_large`), files of the size in RECORD are taken for those in RECORD, except
+    Python's sources.
 
     Raises:
         PackageNotFoundError: no such distribution is installed, or the package cannot be imported.
@@ -81,22 +99,29 @@ def package_code(package: str, project: str = "") -> PackageCode:
     base = os.path.realpath(str(installed.locate_file("")))
     files = tuple(sorted(file for place in places for file in _files(os.path.realpath(place))))
     source = _origin(installed, base, places, listed)
-    return _code(installed.name, installed.version, listed, base, source, files)
+    release = Release(installed.name, installed.version, listed, base)
+    return _code(release, source, files, is_large)
 
 
 @lru_cache(maxsize=64)
 def _code(
-    name: str, version: str, listed: str, base: str, source: str, files: tuple[SourceFile, ...]
+    release: Release, source: str, files: tuple[SourceFile, ...], is_large: bool
 ) -> PackageCode:
     """Return the code of a distribution; `source` says why it is modified, if that is known."""
-    hashes = {file.path: _digest(file.path) for file in files}
-    modified = source or _differences(_recorded(listed, base, files), hashes, base)
+    recorded = _recorded(release, files)
+    hashes = {
+        file.path: recorded[file.path].digest
+        if is_large and not file.path.endswith(".py") and _has_recorded_size(file, recorded)
+        else _digest(file.path)
+        for file in files
+    }
+    modified = source or _differences(recorded, hashes, release.base)
     content = sha256()
     for file in files:
         content.update(f"{file.relative}\0".encode() + hashes[file.path])
     return PackageCode(
-        name=name,
-        release=version,
+        name=release.name,
+        release=release.version,
         content=content.hexdigest(),
         modified=modified,
     )
@@ -121,23 +146,29 @@ def _is_below(path: str, folder: str) -> bool:
     return os.path.commonpath([path, folder]) == folder
 
 
-def _recorded(listed: str, base: str, files: Iterable[SourceFile]) -> dict[str, bytes]:
-    """Return the hashes in a RECORD by path, of the files that a package should consist of."""
-    tops = {PurePath(os.path.relpath(file.path, base)).parts[0] for file in files}
-    rows = (row for row in csv.reader(listed.splitlines()) if row)
+def _recorded(release: Release, files: Iterable[SourceFile]) -> dict[str, RecordedFile]:
+    """Return the entries of a RECORD by path, of the files that a package should consist of."""
+    tops = {PurePath(os.path.relpath(file.path, release.base)).parts[0] for file in files}
+    rows = (row for row in csv.reader(release.listed.splitlines()) if len(row) > 2)
     return {
-        os.path.join(base, name): value.removeprefix("sha256=").encode()
-        for name, value, *_ in rows
+        os.path.join(release.base, name): RecordedFile(value.removeprefix("sha256=").encode(), size)
+        for name, value, size in rows
         if (parts := PurePath(name).parts)[0] in tops
         and _counts(parts[-1])
         and IGNORED.isdisjoint(parts)
     }
 
 
-def _differences(recorded: Mapping[str, bytes], hashes: Mapping[str, bytes], base: str) -> str:
+def _has_recorded_size(file: SourceFile, recorded: Mapping[str, RecordedFile]) -> bool:
+    return file.path in recorded and recorded[file.path].size == str(file.size)
+
+
+def _differences(
+    recorded: Mapping[str, RecordedFile], hashes: Mapping[str, bytes], base: str
+) -> str:
     """Return which files differ from a RECORD, or are missing or added, in words."""
     importable = tuple(all_suffixes())
-    paths = [path for path, value in recorded.items() if hashes.get(path) != value]
+    paths = [path for path, file in recorded.items() if hashes.get(path) != file.digest]
     paths += [path for path in hashes.keys() - recorded.keys() if path.endswith(importable)]
     if not paths:
         return ""

@@ -145,6 +145,19 @@ def test_linked_folders_of_an_editable_package_count_and_may_form_a_circle(packa
     assert before == "1.0" and "models/line.py" in package_code(NAME).modified
 
 
+def test_of_a_large_package_only_sources_and_sizes_are_compared(package):
+    """It is hashed for each exposure, and may have gigabytes of compiled code and data."""
+    (package / "weights.json").write_text("[1, 3]\n")  # of the same size
+    same_size = package_code(NAME, is_large=True)
+    (package / "weights.json").write_text("[1, 2, 3]\n")
+    other_size = package_code(NAME, is_large=True)
+    (package / "weights.json").write_text("[1, 2]\n")
+    (package / "slope.py").write_text("def fit(y): return y\n")
+
+    assert (same_size.modified, other_size.modified[:14]) == ("", "1 file differs")
+    assert package_code(NAME, is_large=True).modified
+
+
 def test_three_of_many_files_are_named(package):
     """And how many more there are."""
     for number in range(5):

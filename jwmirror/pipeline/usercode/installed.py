@@ -22,7 +22,7 @@ def installed_packages(names: Iterable[str]) -> Iterator[PackageCode]:
         project = _project(name)
         if project and _normalised(project) not in required_by_jwst():
             with suppress(PackageNotFoundError, ValueError):  # installed, but not importable
-                yield package_code(name, project)
+                yield package_code(name, project, is_large=True)
 
 
 def is_of_jwst(name: str) -> bool:
