@@ -246,6 +246,7 @@ class Generations:
             complete = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
             if setup is not None:
                 jsonio.write(temporary / SETUP, setup)
+                (temporary / SETUP).chmod(0o444)
                 facts = {**head.facts, SETUP_SHA256: sha256_of(temporary / SETUP)}
                 complete = replace(complete, facts=facts)
             jsonio.write(temporary / HEAD, complete)

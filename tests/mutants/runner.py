@@ -128,7 +128,7 @@ def _run_tests(tree: Path, paths: Sequence[str]) -> None:
         os.environ["PYTHONPATH"] = str(tree)
         sys.path[:] = [str(tree), *(path for path in sys.path if Path(path or ".") != ROOT)]
         for name in list(sys.modules):
-            if name.partition(".")[0] in ("jwmirror", "tests", "__main__"):
+            if name.partition(".")[0] in ("jwmirror", "tests"):
                 del sys.modules[name]
         options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_S}"]
         code = int(pytest.main([*options, f"--basetemp={tree}.tmp", *paths]))

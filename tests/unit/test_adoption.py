@@ -1,15 +1,18 @@
 """Adoption: what is MAST's own comes in without a download, and the rest is told with why."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror.archive.poll import group_into_orders, poll
-from jwmirror.core.model import Selection, Version
+from jwmirror.core.errors import RejectedError, StoreError
+from jwmirror.core.model import Product, Selection, Version
 from jwmirror.store.generations import Generations
-from jwmirror.store.maintenance.adopt import adopt
+from jwmirror.store.maintenance.adopt import adopt, check_folder
 from jwmirror.store.runs import fetched_versions, upstream_after
 from tests.setup.command_line import answer, run
 from tests.setup.records import product
@@ -95,3 +98,68 @@ def test_what_cannot_be_read_is_told_and_the_rest_go_on(tmp_path, dry_run):
         [] if dry_run else ["whole"]
     )
     assert list((tmp_path / "into").iterdir()) == []
+
+
+WHOLE = product("whole_rate.fits", b"whole")
+SHA256 = f"sha256:{hashlib.sha256(b'whole').hexdigest()}"
+CASES = {
+    "as listed": (WHOLE, b"whole", ""),
+    "of unknown size": (structs.replace(WHOLE, size=None), b"whole", ""),
+    "another size": (WHOLE, b"whole+", "size: expected 5 bytes, found 6"),
+    "other bytes": (WHOLE, b"WHOLE", "md5: expected"),
+    "by its validator": (structs.replace(WHOLE, checksum=None, validator=SHA256), b"whole", ""),
+    "not its validator": (
+        structs.replace(WHOLE, checksum=None, validator=SHA256), b"WHOLE", "sha256: expected",
+    ),
+    "by an ETag": (structs.replace(WHOLE, checksum=None, validator='"e"'), b"whole", "no checksum"),
+    "no evidence": (structs.replace(WHOLE, checksum=None), b"whole", "no checksum to compare"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_what_is_proved_to_be_masts_is_adopted(tmp_path, case):
+    """By size and checksum, or by a validator that is a sha256."""
+    listed, data, why = CASES[case]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / WHOLE.filename).write_bytes(data)
+
+    (file,) = adopted(tmp_path, mine, listed).files
+
+    assert file.is_adopted is not bool(why)
+    assert why in file.why
+
+
+def adopted(tmp_path: Path, mine: Path, *wanted: Product, stored=(), check=lambda *_: None):
+    """A dry run of an adoption."""
+    by_name = {product.filename: product for product in wanted}
+    return adopt(tmp_path / "mirror", mine, by_name, stored, lambda *_: None, check, None)
+
+
+def test_content_that_does_not_fit_its_name_is_not_adopted(tmp_path):
+    """Though its checksum is MAST's."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / WHOLE.filename).write_bytes(b"whole")
+
+    def check(path: Path, name: str) -> None:
+        raise RejectedError(name, "content", "a data file", "a web page")
+
+    (file,) = adopted(tmp_path, tmp_path / "mine", WHOLE, check=check).files
+
+    assert file.why == "content: expected a data file, found a web page"
+
+
+def test_what_the_mirror_has_and_what_is_not_there_is_told(tmp_path):
+    """A file twice is adopted once."""
+    for folder in ("a", "b"):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+        (tmp_path / "mine" / folder / WHOLE.filename).write_bytes(b"whole")
+
+    first, second = adopted(tmp_path, tmp_path / "mine", WHOLE).files
+    known = adopted(tmp_path, tmp_path / "mine", WHOLE, stored=[WHOLE.filename])
+
+    assert (first.is_adopted, second.why) == (True, "the mirror already has MAST's version")
+    assert [file.is_adopted for file in known.files] == [False, False]
+    for check in (check_folder, lambda folder: adopted(tmp_path, folder)):
+        with pytest.raises(StoreError, match="there is no such folder"):
+            check(tmp_path / "nowhere")

@@ -211,3 +211,73 @@ def test_an_object_that_is_missing_is_told(mirror, tmp_path):
         check_out(mirror, 1, tmp_path / "old", "copy")
 
     assert not (tmp_path / "old").exists()
+
+
+@pytest.mark.parametrize("place", ["", "objects/x", "views", "generations/000001", "pins/p"])
+def test_a_checkout_into_the_mirror_s_own_folders_is_refused(mirror, place):
+    """Also through a link, and in a dry run."""
+    link = mirror.parent / "link"
+    link.symlink_to(mirror)
+
+    for root in (mirror, link):
+        for dry_run in (True, False):
+            with pytest.raises(StoreError, match="belongs to the mirror itself"):
+                check_out(mirror, 1, root / place, dry_run=dry_run)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
+def test_what_is_there_already_is_not_overwritten(mirror, tmp_path, kind):
+    """Only an empty folder is used."""
+    to = tmp_path / "to"
+    if kind == "folder":
+        to.mkdir()
+        (to / "mine").write_text("mine")
+    else:
+        to.write_text("mine") if kind == "file" else to.symlink_to("nowhere")
+
+    with pytest.raises(StoreError, match="is not there yet or is empty"):
+        check_out(mirror, 1, to, dry_run=True)
+
+    to.unlink() if kind != "folder" else (to / "mine").unlink()
+    check_out(mirror, 1, to, "copy")
+    assert to.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_copy_is_private_until_it_has_the_mode_of_its_object(mirror, tmp_path, monkeypatch):
+    """Then its owner may write, and others may do what they may do with the object."""
+    modes, copyfile = [], checkout.shutil.copyfile
+
+    def watched(source, file):
+        modes.append(Path(file).stat().st_mode & 0o777)
+        return copyfile(source, file)
+
+    monkeypatch.setattr(checkout.shutil, "copyfile", watched)
+    handles = len(os.listdir("/proc/self/fd"))
+    check_out(mirror, 1, tmp_path / "out", "copy")
+
+    after = [(tmp_path / "out" / path).stat().st_mode & 0o777 for path in PATHS]
+    assert modes == [0o600, 0o600]
+    assert after == [0o644, 0o600]
+    assert len(os.listdir("/proc/self/fd")) == handles
+
+
+def test_links_to_what_became_exclusive_are_not_open(mirror, tmp_path):
+    """An older version of jwmirror may have left the object readable by all."""
+    (hidden,) = (row for row in Generations(mirror).entries() if row.filename == "b")
+    Objects(mirror).open_to_all(hidden.sha256)
+
+    check_out(mirror, 1, tmp_path / "out", "hardlink")
+
+    assert (tmp_path / "out" / hidden.path).stat().st_mode & 0o777 == 0o400
+
+
+def test_what_a_killed_checkout_left_is_removed_by_the_next(mirror, tmp_path):
+    """One that is under way is not."""
+    dead, alive = (tmp_path / f".out.unfinished-{name}" for name in ("dead", "alive"))
+    dead.mkdir()
+    alive.mkdir()
+
+    with checkout.locked(alive):
+        check_out(mirror, 1, tmp_path / "out", "copy")
+
+    assert (dead.exists(), alive.exists()) == (False, True)

@@ -7,12 +7,15 @@ import pytest
 
 from jwmirror.core import files
 from jwmirror.core.model import ResultFile
+from jwmirror.core.model.maintenance import Problem
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.losses import Loss, record_loss
 from jwmirror.store.maintenance import prune as pruning
+from jwmirror.store.maintenance.checkout import check_out
 from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.repair import _quarantine
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, remove_pin
@@ -177,6 +180,37 @@ def test_a_pin_is_durable(two_generations, disk):
     assert added == set()
     assert disk.position(SYNC, mirror) > disk.position(NAME, path)
     assert disk.position(SYNC, path.parent) > disk.position(REMOVE, path)
+
+
+@pytest.mark.parametrize("mode", ["copy", "symlink", "hardlink"])
+def test_a_checkout_is_durable_before_it_is_named_and_its_name_after(mirror, disk, mode, tmp_path):
+    """Files, folders, then the name of the whole: it is there, or not."""
+    row = store_row(mirror, "a", b"1")
+    Generations(mirror).publish([row], "one", {})
+
+    check_out(mirror, 1, tmp_path / "out", mode)
+
+    named = disk.position(NAME, tmp_path / "out")
+    temporary = disk.calls[named].source
+    inside = [temporary, (temporary / row.path).parent]
+    inside += [] if mode == "symlink" else [temporary / row.path]
+    assert all(disk.position(SYNC, path) < named for path in inside)
+    assert disk.position(SYNC, tmp_path) > named
+
+
+def test_a_damaged_file_is_moved_away_durably(mirror, disk):
+    """Its new name, and that its old one is free."""
+    mirror.mkdir()
+    (mirror / "objects").mkdir()
+    damaged = mirror / "objects/x"
+    damaged.write_bytes(b"x")
+
+    place = _quarantine(mirror, Problem(kind="object", path="objects/x", expected="y", found="x"))
+
+    named = disk.position(NAME, mirror / place)
+    assert disk.position(SYNC, mirror / "quarantine") > named
+    assert disk.position(SYNC, damaged.parent) > named
+    assert (mirror / f"{place}.reason").read_text() == "objects/x: expected y, found x\n"
 
 
 def test_a_mark_of_an_invalid_result_is_durable(mirror, disk):

@@ -14,6 +14,7 @@ from msgspec import structs
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import GONE, Entry, Product
+from jwmirror.core.model.stored import Setup
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from tests.setup.mirrors import overwrite, store_row
@@ -107,6 +108,24 @@ def test_without_a_generation_the_error_says_how_to_begin(mirror):
     """Commands on an empty mirror do not fail on None."""
     with pytest.raises(StoreError, match="holds no mirror yet"):
         Generations(mirror).require_current()
+
+
+def test_the_recorded_config_of_a_generation_is_read_as_published(mirror):
+    """An edited or lost one is an error, and an earlier version recorded none."""
+    setup = Setup(config={"mirror": "m"}, recipes=(), software={"": {"jwst": "3.0.0"}})
+    rows = [store_row(mirror, "a", b"1")]
+    with_setup = Generations(mirror).publish(rows, "one", {}, setup=setup)
+    without = Generations(mirror).publish([store_row(mirror, "a", b"2")], "two", {})
+    path = with_setup.folder / "setup.json"
+    mode = path.stat().st_mode & 0o777
+
+    assert (with_setup.setup(), without.setup(), mode) == (setup, None, 0o444)
+    overwrite(path, path.read_bytes() + b" ")
+    with pytest.raises(StoreError, match=r"sha256 of .*setup\.json: expected"):
+        with_setup.setup()
+    path.unlink()
+    with pytest.raises(StoreError, match="got no file"):
+        with_setup.setup()
 
 
 def test_the_rows_of_a_pruned_generation_are_not_read(mirror):

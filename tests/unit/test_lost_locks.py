@@ -13,6 +13,7 @@ from jwmirror.store.maintenance import prune as pruning
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.rollback import roll_back
+from jwmirror.store.pins import add_pin
 from tests.setup.mirrors import store_row
 
 LAST = RetentionPolicy(keep_last=1)
@@ -153,6 +154,12 @@ def test_a_release_of_a_lost_lock_says_so(published):
     """The work before it may have overlapped with another process's."""
     with pytest.raises(StoreError, match="taken over"), mirror_lock(published, "run"):
         lose(published)
+
+
+def test_a_name_that_cannot_be_pinned_is_told_without_waiting(published):
+    """Also while a run has the lock."""
+    with mirror_lock(published, "run"), pytest.raises(StoreError, match="nothing was pinned"):
+        add_pin(published, "a b", 1)
 
 
 def test_a_hidden_file_beside_the_owner_is_not_the_owner(published):

@@ -89,6 +89,17 @@ def test_any_rows_read_back_as_written(tmp_path_factory, rows):
     assert back == entries_of(rows)
 
 
+def test_rows_are_found_by_place():
+    """From both ends, in slices, and not beyond the ends."""
+    rows = entries_of([ROW, MADE])
+
+    assert (rows[0], rows[1], rows[-2]) == (MADE, ROW, MADE)
+    assert rows[1:] == (ROW,) and tuple(rows.rows([1, 0])) == (ROW, MADE)
+    for place in (2, -3):
+        with pytest.raises(IndexError):
+            rows[place]
+
+
 def test_equal_rows_give_equal_bytes(tmp_path: Path):
     """The bytes of a manifest do not depend on the order in which rows are given."""
     write_manifest(tmp_path / "one", [ROW, MADE])
