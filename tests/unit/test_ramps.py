@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from jwmirror.core.model.plan import Output
+from jwmirror.core.model.quality import Fallback, Measurements
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import key_of
+from tests.setup import records
 from tests.setup.calibration import DEEP, files_of, folder, observed  # noqa: F401
 
 KEEPING = replace(DEEP, stages=(1,), keep=("ramp",))
-ONE_GROUP_LESS = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
+FAILING = {"clean_flicker_noise": {"skip": False, "fit_method": "fft"}}  # not for imaging
+ONE_GROUP_LESS = {"ramp_fit": {"firstgroup": 1}}
+RAMP_AND_RATE = ("ramp", "rate")
 OTHER_JUMPS = {"detector1": {"jump": {"rejection_threshold": 9.0}}}
 ANEW = {"DATE"}  # when a file was written
 LOG = "ASDF"  # the extension that holds, beside metadata, the pipeline's messages
@@ -49,11 +54,12 @@ def logged(folder, chain):
 
 
 def test_a_changed_ramp_fit_begins_at_the_kept_ramp(folder):
-    """Jump is not run again, and arrays and headers are those of a full run."""
-    (first,) = folder.plan(KEEPING, count=1)
+    """Jump is not run again; arrays, headers and measurements are those of a full run."""
+    (first,) = folder.plan(replace(KEEPING, parameters={"detector1": FAILING}), count=1)
     folder.calibrate([first])
     before = logged(folder, first)
-    (changed,) = folder.plan(replace(KEEPING, parameters=ONE_GROUP_LESS), count=1)
+    other = {"detector1": FAILING | ONE_GROUP_LESS}
+    (changed,) = folder.plan(replace(KEEPING, parameters=other), count=1)
 
     resumed = folder.calibrate([changed])
     spoken = logged(folder, first).removeprefix(before)
@@ -69,6 +75,7 @@ def test_a_changed_ramp_fit_begins_at_the_kept_ramp(folder):
     assert len(made[1]) == 2
     assert identities(resumed) >= identities(full)
     assert folder.store.measured[full.computed[0]] == measured
+    assert [fallback.step for fallback in measured.fallbacks] == ["clean_flicker_noise"]
     for name, path in made[1].items():
         assert {key for _, key in differing(made[0][name], path)} <= ANEW
 
@@ -123,3 +130,23 @@ def test_no_ramp_is_kept_where_earlier_steps_leave_files(folder):
     )
 
     assert ramps.keeps_ramp(plain, ("ramp",)) and not ramps.keeps_ramp(saved, ("ramp",))
+
+
+def test_a_ramp_has_the_measurements_of_its_own_steps():
+    """What concerns ramp_fit belongs to the rate, which has all else as well."""
+    measured = Measurements(
+        instrument="NIRCAM",
+        exp_type="NRC_IMAGE",
+        steps={"jump": "COMPLETE", "ramp_fit": "FAILED"},
+        fallbacks=(Fallback(step="refpix", message="a"), Fallback(step="ramp_fit", message="b")),
+        files={"x_ramp.fits": {"pixels": 1}, "x_rate.fits": {"pixels": 2}},
+    )
+    ramp, rate = (Output(path=f"/work/x_{suffix}.fits", identity="") for suffix in RAMP_AND_RATE)
+
+    of_ramp = ramps.measurements_of_part(records.derivation("detector1_ramp"), [ramp], measured)
+    of_rate = ramps.measurements_of_part(records.derivation("detector1"), [rate], measured)
+
+    assert of_ramp.steps == {"jump": "COMPLETE"}
+    assert of_ramp.fallbacks == measured.fallbacks[:1]
+    assert of_ramp.files == {"x_ramp.fits": {"pixels": 1}}
+    assert of_rate == replace(measured, files={"x_rate.fits": {"pixels": 2}})
