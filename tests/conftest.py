@@ -13,10 +13,12 @@ from filelock import FileLock
 from hypothesis import settings
 
 from demo.site import Site
+from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror_simulator.observatory import Observatory
 
 for name in ("NO_PROXY", "no_proxy"):  # the simulated servers are here, whatever proxies there are
     os.environ[name] = "127.0.0.1,localhost"
+remove_user_variables()  # as at the start of a run; later, it would remove what tests set
 
 
 settings.register_profile("busy", deadline=None)  # a busy machine is no reason to fail
