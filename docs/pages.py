@@ -31,6 +31,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Quality <quality>",
         "Wrong references <references>",
         "Keeping a mirror <keeping>",
+        "Upgrading <upgrading>",
         "Errors <errors>",
         "Your data <data>",
         "Reliability <reliability>",

@@ -56,7 +56,7 @@ onsuccess:
 
 
 onerror:
-    SESSION.end()
+    SESSION.fail()
 
 
 wildcard_constraints:

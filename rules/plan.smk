@@ -29,6 +29,8 @@ checkpoint plan_recalibration:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
+        run=run,
+        max_results=CONFIG.max_results,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
         batch=CONFIG.batch,

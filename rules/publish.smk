@@ -30,7 +30,9 @@ rule publish_generation:
         config=canonical(CONFIG.content),
         recipes=canonical(CONFIG.recipes),
         policy={
-            "holding": [recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"],
+            "holding": [
+                recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"
+            ],
             "thresholds": str(CONFIG.thresholds or ""),
         },
     message:

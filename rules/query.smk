@@ -25,6 +25,7 @@ checkpoint query_archive:
         downloads=CONFIG.downloads,
         keep_free=CONFIG.keep_free,
         when_deselected=CONFIG.when_deselected,
+        fetch_gb=CONFIG.max_fetch_gb,
         selections=canonical(CONFIG.selections),
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),

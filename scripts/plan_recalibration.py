@@ -8,22 +8,23 @@ from jwmirror.core.log import log_to
 from jwmirror.core.model import parse, read, read_all, write
 from jwmirror.core.model.plan import PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
+from jwmirror.services.run.session import limits_end_the_job
 
 log_to(snakemake.log[0])
-ahead = read_all(snakemake.input.ahead, PlansAhead)
-planned = plan_recalibration(
-    mirror=Path(snakemake.params.mirror),
-    cache=Path(snakemake.params.cache),
-    recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
-    batch_size=snakemake.params.batch,
-    poll=read(snakemake.input.poll, records.Poll),
-    settling=read(snakemake.input.settling, records.SettleResult),
-    references=read(snakemake.input.references, records.References),
-    below=read_all(snakemake.input.below, records.Plan),
-    ahead=[plan for record in ahead for plan in record.plans],
-    receipts=read_all(snakemake.input.calibrated, records.Receipt),
-)
-for wait in planned.refused_later:
-    print(f"{wait.recipe}/{wait.product} will fail: {wait.why}", file=sys.stderr)
+with limits_end_the_job(Path(snakemake.params.run)):
+    planned = plan_recalibration(
+        mirror=Path(snakemake.params.mirror),
+        cache=Path(snakemake.params.cache),
+        recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
+        batch_size=snakemake.params.batch,
+        poll=read(snakemake.input.poll, records.Poll),
+        settling=read(snakemake.input.settling, records.SettleResult),
+        references=read(snakemake.input.references, records.References),
+        below=read_all(snakemake.input.below, records.Plan),
+        ahead=[p for each in read_all(snakemake.input.ahead, PlansAhead) for p in each.plans],
+        receipts=read_all(snakemake.input.calibrated, records.Receipt),
+        max_results=snakemake.params.max_results,
+    )
+sys.stderr.writelines(f"{w.recipe}/{w.product} will fail: {w.why}\n" for w in planned.refused_later)
 write(snakemake.output.plan, planned.plan)
 write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))

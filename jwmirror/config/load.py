@@ -18,7 +18,7 @@ from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
 
-SECTIONS = ("archive", "references", "calibrate", "settle")
+SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
 
 
@@ -48,6 +48,8 @@ class Config:
     accept_unsettled: tuple[str, ...]  # programs, and patterns of product names
     thresholds: Path | None  # the user's, over the shipped ones
     strict: bool  # a run with caveats that are not accepted ends with an error
+    max_fetch_gb: float | None  # that one run fetches; None: accepted for this run
+    max_results: int | None  # that one run computes; None: accepted for this run
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
@@ -108,7 +110,9 @@ def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
 
 
 def _config(raw: Mapping, recipes: Recipes) -> Config:
-    archive, references, calibrate, settle = (_with_defaults(raw, name) for name in SECTIONS)
+    archive, references, calibrate, settle, limits = (
+        _with_defaults(raw, name) for name in SECTIONS
+    )
     selections = tuple(_selection(program) for program in raw["programs"])
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
@@ -133,6 +137,8 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         accept_unsettled=tuple(map(str, settle["accept"])),
         thresholds=Path(raw["thresholds"]) if raw.get("thresholds") else None,
         strict=raw.get("strict", False),
+        max_fetch_gb=None if "fetch" in raw.get("accept", ()) else limits["fetch_gb"],
+        max_results=None if "results" in raw.get("accept", ()) else limits["results"],
         selections=selections,
         recipes=recipes.records(tuple(s.program for s in selections)),
         content=raw,

@@ -85,6 +85,10 @@ class LockedError(StoreError):
         )
 
 
+class LimitError(JwmirrorError):
+    """A run would fetch or compute more than the config allows; it did neither."""
+
+
 class CalibrationError(JwmirrorError):
     """One exposure or association cannot be calibrated; the others are not affected."""
 

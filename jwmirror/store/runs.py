@@ -36,6 +36,7 @@ class RunFiles:
         self.held_back = self.folder / "held-back.json"
         self.report = self.folder / "report.json"
         self.conclusion = self.folder / "conclusion.json"
+        self.exceeded = self.folder / "exceeded.json"  # in words, of a run that is too large
 
     def plan(self, level: str) -> Path:
         """Return the file of a level's plan."""

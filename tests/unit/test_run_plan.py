@@ -50,14 +50,15 @@ def test_what_a_later_level_refuses_is_known_before_the_first_job(empty_mirror):
     planner = LevelPlanner(holdings, [DEEP], resolvers, ResultStore(empty_mirror.root))
 
     plans = planner.plan_levels()
-    (refused,) = planner.refusals_after(plans)
+    later = planner.plan_levels(plans, is_preview=True)
+    (refused,) = (wait for plan in later for wait in plan.failures)
 
     assert [plan.failures for plan in plans] == [()]
     assert (refused.product, refused.why) == (
         MOSAIC,
         "image3: jwst_0001.pmap has no flat reference",
     )
-    assert planner.refusals_after([*plans] * 3) == ()
+    assert planner.plan_levels([*plans] * 3, is_preview=True) == ()
 
 
 def test_plans_made_in_advance_are_taken_one_by_one(empty_mirror):

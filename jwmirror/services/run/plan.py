@@ -12,6 +12,7 @@ from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
+from jwmirror.report.limits import check_results
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
@@ -40,14 +41,17 @@ def plan_recalibration(
     below: Sequence[Plan],
     ahead: Sequence[Plan],
     receipts: Sequence[Receipt],
+    max_results: int | None = None,
 ) -> PlannedLevels:
     """Plan the level after those `below`, and the ones after it while nothing is to be computed.
 
     `ahead` are the plans that the level below made in advance: then nothing is left to plan here.
     `receipts` are those of all batches below. With the first level, return what later levels will
-    refuse, so that users know it before anything is computed.
+    refuse, so that users know it before anything is computed. All levels together compute at
+    most `max_results`; None: no limit.
 
     Raises:
+        LimitError: more is to be computed than the limit allows.
         CalibrationError: the levels below were planned with another context or other engines.
     """
     if ahead:
@@ -56,7 +60,10 @@ def plan_recalibration(
     resolvers = offline_resolvers(cache, references)
     planner = LevelPlanner(holdings, recipes, resolvers, ResultStore(mirror), batch_size)
     plans = planner.plan_levels(below, receipts)
-    refused = () if below else planner.refusals_after(plans)
+    later = () if below else planner.plan_levels(below=plans, is_preview=True)
+    if not below:
+        check_results((*plans, *later), max_results)
+    refused = tuple(wait for plan in later for wait in plan.failures)
     return PlannedLevels(plan=plans[0], ahead=plans[1:], refused_later=refused)
 
 
@@ -91,11 +98,6 @@ class LevelPlanner:
             if plans[-1].batches and not is_preview:
                 break
         return tuple(plans)
-
-    def refusals_after(self, plans: Sequence[Plan]) -> tuple[Wait, ...]:
-        """Return what the levels after these plans will refuse, whatever the batches give."""
-        later = self.plan_levels(below=plans, is_preview=True)
-        return tuple(wait for plan in later for wait in plan.failures)
 
     def _plan_exposures(self) -> Plan:
         """Plan the exposures that do not wait for an unsettled association."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
 from jwmirror.core.model import Selection, write
+from jwmirror.report.limits import check_fetch
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
@@ -24,15 +25,17 @@ def query_archive(
     accept_vanished: Sequence[int],
     keep_free: int,
     when_deselected: str = "keep",
+    fetch_gb: float | None = None,
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
     `keep_free`: bytes of disk space that the downloads must leave free. `when_deselected`: keep or
-    drop. Events are forgotten last,
-    so that an interrupted run does not lose them.
+    drop. `fetch_gb`: the most to fetch; None: no limit. Events are forgotten last, so that an
+    interrupted run does not lose them.
 
     Raises:
         ArchiveError: MAST did not answer for every program.
+        LimitError: more is to be fetched than the limit allows.
         StoreError: too little disk space for what is to be fetched.
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
@@ -40,19 +43,13 @@ def query_archive(
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     entries = Generations(mirror).entries()
+    checked = partial(_checked, mirror, run)
     polled = poll(
-        url,
-        selections,
-        entries,
-        token,
-        downloads,
-        policy,
-        scopes,
-        former,
-        partial(_checked, mirror, run),
+        url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked
     )
     polled = replace(polled, drops_deselected=when_deselected == "drop")
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
+    check_fetch(ordered, polled.changes, fetch_gb)
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)

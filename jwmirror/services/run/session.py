@@ -4,7 +4,8 @@ import atexit
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -12,14 +13,14 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
-from jwmirror.core.errors import LockedError, StoreError
-from jwmirror.core.jsonio import read
+from jwmirror.core.errors import LimitError, LockedError, StoreError
+from jwmirror.core.jsonio import read, write
 from jwmirror.core.model import Plan
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import parse_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
-from jwmirror.store.runs import RunFiles
+from jwmirror.store.runs import RunFiles, read_if_written
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
@@ -44,6 +45,16 @@ def config_or_exit(
     with config_mistakes_end_the_call():
         check_profiles(profiles)
         return parse_checked_config(read_sources(files or default, options, ADVICE), check_steps)
+
+
+@contextmanager
+def limits_end_the_job(run: Path) -> Iterator[None]:
+    """End a job whose run (its folder) is larger than a limit, and record that in words."""
+    try:
+        yield
+    except LimitError as error:
+        write(RunFiles(run).exceeded, str(error))
+        sys.exit("The run is larger than a limit in the config; the end of the output has details.")
 
 
 class RunSession:
@@ -87,6 +98,13 @@ class RunSession:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+
+    def fail(self) -> None:
+        """End the run; exit with code 2, and say why, if it is larger than the config allows."""
+        self.end()
+        if exceeded := read_if_written(self.files.exceeded, str):
+            print(exceeded, file=sys.stderr)
+            sys.exit(2)
 
     def _locked(self) -> MirrorLock:
         purpose = f"run {self.id}"

@@ -1,0 +1,91 @@
+"""Limits on large runs: what a run would fetch or compute, if it is more than the config allows."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from jwmirror.core.errors import LimitError
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Chain, Change, Orders, Plan, Product
+from jwmirror.report.formatting import count
+from jwmirror.report.status import describe_reason
+
+GB = 1_000_000_000
+MAX_CAUSES = 8  # shown
+
+
+def check_fetch(orders: Orders, changes: Iterable[Change], limit_gb: float | None) -> None:
+    """Raise LimitError if the orders have more bytes than the limit; None: there is none.
+
+    A file whose size MAST does not state counts as the mean of the others.
+    """
+    products = [product for ordered in orders.products.values() for product in ordered]
+    total = _gigabytes(products)
+    if limit_gb is not None and total > limit_gb:
+        kinds = {change.product.uri: change.kind for change in changes}
+        raise LimitError(
+            "\n".join(
+                (
+                    f"The run would fetch {total:,.1f} GB, expected at most {limit_gb:,g} GB "
+                    "(limits.fetch_gb):",
+                    *_programs(products, kinds),
+                    "Nothing was fetched or changed. Narrow `programs` in the config, or, if all "
+                    "this is wanted, run `snakemake --config accept=fetch` once, or raise the "
+                    "limit.",
+                )
+            )
+        )
+
+
+def _gigabytes(products: Sequence[Product]) -> float:
+    known = [product.size for product in products if product.size is not None]
+    return sum(known) / GB * len(products) / len(known) if known else 0.0
+
+
+def _programs(products: Iterable[Product], kinds: dict[str, str]) -> Iterator[str]:
+    for program, items in sorted(group_by(products, lambda item: item.program).items()):
+        unknown = sum(item.size is None for item in items)
+        sizes = f"; {count(unknown, 'file')} of unknown size" if unknown else ""
+        counts = Counter(kinds.get(item.uri, "new") for item in items)
+        words = ", ".join(f"{number:,} {kind}" for kind, number in sorted(counts.items()))
+        known = sum(item.size or 0 for item in items) / GB
+        yield f"  program {program}: {count(len(items), 'file')} ({words}), {known:,.1f} GB{sizes}"
+
+
+def check_results(plans: Iterable[Plan], limit: int | None) -> None:
+    """Raise LimitError if plans have more results to compute than the limit; None: no limit."""
+    chains = [chain for plan in plans for chain in plan.chains]
+    total = sum(len(chain.derivations) for chain in chains)
+    if limit is not None and total > limit:
+        raise LimitError(
+            "\n".join(
+                (
+                    f"The run would compute {total:,} results, expected at most {limit:,} "
+                    "(limits.results):",
+                    *_recipes(chains),
+                    "because of:",
+                    *_causes(chains),
+                    "Nothing was computed or published; what was fetched is not fetched again. "
+                    "`jwmirror plan --all` lists the results. docs/upgrading.md says how to go in "
+                    "steps. If all this is wanted, run `snakemake --config accept=results` once, "
+                    "or raise the limit.",
+                )
+            )
+        )
+
+
+def _recipes(chains: Iterable[Chain]) -> Iterator[str]:
+    for recipe, of_recipe in sorted(group_by(chains, lambda chain: chain.recipe).items()):
+        pipelines = Counter(d.pipeline for chain in of_recipe for d in chain.derivations)
+        words = ", ".join(f"{pipeline} {number:,}" for pipeline, number in pipelines.items())
+        programs = ", ".join(map(str, sorted({chain.program for chain in of_recipe})))
+        yield f"  recipe {recipe}: {words} (program {programs})"
+
+
+def _causes(chains: Iterable[Chain]) -> Iterator[str]:
+    """Yield the causes, the most frequent first, each with the number of its products."""
+    causes = Counter(
+        words for chain in chains for words in set(map(describe_reason, chain.reasons))
+    )
+    yield from (f"  {words} ({number:,})" for words, number in causes.most_common(MAX_CAUSES))
+    if len(causes) > MAX_CAUSES:
+        yield f"  and {len(causes) - MAX_CAUSES} others"
