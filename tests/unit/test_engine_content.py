@@ -219,3 +219,9 @@ def test_a_shadowed_stcal_and_a_patched_stdatamodels_change_the_key(tmp_path):
     assert jwst == version("jwst")
     assert stcal.startswith(f"{version('stcal')}+modified.")
     assert models.startswith(f"{version('stdatamodels')}+modified.")
+
+
+def test_a_distribution_whose_package_cannot_be_imported_is_an_error():
+    """As one that is not installed: there is no code to put into a key."""
+    with pytest.raises(PackageNotFoundError, match="no_such_package_here"):
+        package_code("no_such_package_here", "pytest")
