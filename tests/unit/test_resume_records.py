@@ -219,6 +219,18 @@ def test_a_whole_file_of_wrong_bytes_that_was_left_is_fetched_again(server, tmp_
     assert list(tmp_path.iterdir()) == [file.path]
 
 
+def test_a_whole_file_that_was_left_has_no_record_any_more(server, tmp_path, image):
+    """Killed between its last byte and the end of its checks: nothing is asked for."""
+    request = cut(server, tmp_path, image)
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(image)
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert file.path.read_bytes() == image and server.requests == []
+    assert list(tmp_path.iterdir()) == [file.path]
+
+
 def test_an_error_of_the_caller_ends_the_download(server, tmp_path, image):
     """Also an interrupt: it is not taken for a cut body, and leaves nothing."""
     server.put(RATE, body(image, ETag='"v1"'))
