@@ -87,3 +87,23 @@ def test_discarded_bytes_are_counted_back(caplog):
 def test_times_are_given_in_the_units_people_use(seconds, words):
     """Seconds, minutes, hours and minutes."""
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("files", "size", "rate", "left"),
+    [
+        (1, 50, 10.0, ", 5 s left"),
+        (1, 99, 0.5, ", 2 s left"),
+        (1, 100, 10.0, ""),
+        (1, 50, 0.0, ""),
+        (2, 50, 10.0, ""),
+    ],
+)
+def test_the_time_left_is_told_where_it_is_known(files, size, rate, left):
+    """Not without a rate, nor when all files or all bytes are there."""
+    counted = Progress(2, 100)
+    counted.add(size)
+    for _ in range(files):
+        counted.add_file()
+
+    assert counted._summary(rate).partition("MB/s")[2] == left
