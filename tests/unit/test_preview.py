@@ -191,6 +191,17 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     ]
 
 
+def test_notes_tell_which_files_the_config_does_not_select_any_more(unsynced, tmp_path):
+    """Before the next run marks them, or removes them."""
+    mirror, _ = unsynced
+    programs = [{"program": 1345, "observations": [77]}]
+
+    found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
+
+    (note,) = (note for note in found["notes"] if "not selected" in note)
+    assert note.startswith("program 1345: ") and note.endswith("keeps them, and marks them.")
+
+
 def test_notes_tell_which_where_blocks_match_nothing(unsynced, tmp_path):
     """By the exposures that are held: their parameters would be asked for in vain."""
     mirror, _ = unsynced

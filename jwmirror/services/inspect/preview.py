@@ -10,8 +10,10 @@ from pathlib import Path
 
 from msgspec import structs
 
+from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     UPSTREAM,
     Chain,
@@ -23,7 +25,9 @@ from jwmirror.core.model import (
     Result,
     Wait,
 )
+from jwmirror.core.model.product import Listing
 from jwmirror.core.model.run import Run
+from jwmirror.core.model.stored import PRESENT, Entry
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import describe_unmatched
@@ -72,6 +76,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
         unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
         notes=(
             *_notes_on_run(run, config),
+            *_notes_on_selection(holdings.entries, config),
             *resolver_notes,
             *_notes_on_recipes(mirror, config.recipes, holdings),
             *config_advice(config.selections, config.recipes),
@@ -186,6 +191,20 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
     polled = {listing.program for listing in run.poll.listings}
     for program in sorted({selection.program for selection in config.selections} - polled):
         yield f"program {program} was not polled yet; `snakemake` polls it."
+
+
+def _notes_on_selection(entries: Iterable[Entry], config: Config) -> Iterator[str]:
+    """Yield how many files of which program the next run will find deselected."""
+    products = (entry.product for entry in entries if entry.product and entry.state == PRESENT)
+    for program, items in sorted(group_by(products, lambda item: item.program).items()):
+        known = Listing(program=program, asked_at="", products=tuple(items))
+        chosen = {p.uri for each in config.selections for p in select_products(known, each)}
+        if number := len(items) - len(chosen):
+            step = {"keep": "keeps them, and marks them", "drop": "removes them from current/"}
+            yield (
+                f"program {program}: {number} files are not selected by the config any more; the "
+                f"next run {step[config.when_deselected]}."
+            )
 
 
 def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], holdings: Holdings) -> Iterator[str]:
