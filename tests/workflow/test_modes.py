@@ -1,11 +1,14 @@
 """Every pipeline end to end: what the archive has of each mode is mirrored, recalibrated, true."""
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 from demo.site import Site
+from jwmirror.store.generations import Generations
 from jwmirror_simulator.modes.scenes import coronagraph, dark, imager, interferometer, slit, transit
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
@@ -25,7 +28,8 @@ def modes_site(tmp_path_factory, built_modes):
     observatory = Observatory.open(folder / "observatory")
     with observatory.serve():
         site = Site(folder, observatory)
-        recipe = {"stages": [1, 2, 3], "parameters": {}, "where": []}
+        flat = {"spec2": {"flat_field": {"save_interpolated_flat": True}}}
+        recipe = {"stages": [1, 2, 3], "parameters": flat, "where": []}
         site.configure(programs=PROGRAMS, recipes={"deep": recipe})
         site.snakemake()
         yield site
@@ -35,6 +39,25 @@ def published(site: Site, pattern: str) -> Path:
     """The one recalibrated file that the current generation shows so."""
     (path,) = (site.mirror / "current" / "recalibrated" / "deep" / "jw01346").glob(pattern)
     return path
+
+
+@pytest.mark.slow
+def test_a_flat_that_a_step_saves_is_published_beside_the_product(modes_site):
+    """It has no ASDF extension, which is required of the product alone."""
+    flat = published(modes_site, "o002/*_00001_mirimage_interpolatedflat.fits")
+
+    with fits.open(flat) as hdus:
+        assert "ASDF" not in hdus
+
+
+@pytest.mark.slow
+def test_a_generation_records_the_config_of_its_run(modes_site):
+    """As Snakemake read it, with the recipes and the installed versions."""
+    setup = Generations(modes_site.mirror).require_current().setup()
+
+    assert setup.config["recipes"].keys() == {"deep"}
+    assert [recipe.name for recipe in setup.recipes] == ["deep"]
+    assert setup.software[""]["jwst"] == version("jwst")
 
 
 @pytest.mark.slow
