@@ -1,5 +1,6 @@
 """A lock that another process takes over: from then on nothing is published or deleted."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,3 +175,14 @@ def test_a_hidden_file_beside_the_owner_is_not_the_owner(published):
             second.check()
 
     assert {path.name for path in folder.iterdir()} == {FREE, ".nfs0001"}
+
+
+def test_a_lock_leaves_no_handle_open(published):
+    """A run takes it many times."""
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(3):
+        with mirror_lock(published, "run"):
+            pass
+
+    assert len(os.listdir("/proc/self/fd")) <= before
