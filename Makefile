@@ -9,7 +9,7 @@ export JWMIRROR_REAL_DATA ?= $(wildcard $(REAL))
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install environments demo quick test torture mutants check types format docs site reliability \
+.PHONY: help install environments demo quick test torture mutants check types format docs site reliability troubles \
   bench lock upgrade clean
 
 help:  ## list the targets
@@ -78,6 +78,9 @@ site: install
 
 reliability: install  ## write docs/reliability.md, after a test of each fault (minutes)
 	$(BIN)/python -m tests.reliability
+
+troubles: install  ## write docs/quality-troubles.md: simulated troubles and healthy results, judged (an hour)
+	$(BIN)/python -m tests.quality build/quality
 
 bench: install  ## measure the figures in the docs on this machine
 	$(BIN)/python -m benchmarks

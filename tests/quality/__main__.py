@@ -13,14 +13,12 @@ from tests.quality.page import PAGE, HealthyMode, page
 from tests.quality.play import play
 from tests.quality.troubles import FURTHER, TROUBLES
 
-PROGRAMS = 4  # of each mode
-
 
 def main(folder: Path) -> None:
     """Play all troubles, then the healthy programs; write the page."""
     healthy = [
         HealthyMode(mode, tuple(results))
-        for mode, results in calibrate_healthy(FIRST_TESTED, PROGRAMS, folder / "healthy").items()
+        for mode, results in calibrate_healthy(FIRST_TESTED, folder / "healthy").items()
     ]
     troubles = play(TROUBLES, folder / "troubles")
     further = play(FURTHER, folder / "further")

@@ -1,7 +1,7 @@
 """Healthy programs: calibrated as MAST and as the user would, and again with better references."""
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from jwmirror.core.model import Recipe
@@ -10,7 +10,8 @@ from tests.quality.bench import Bench, BenchResult
 from tests.quality.programs import BY_NAME, CONTEXTS, IMAGING, observe, write_references
 from tests.quality.troubles import multiply
 
-MODES = (IMAGING, *BY_NAME)
+PROGRAMS = {IMAGING: 4, **dict.fromkeys(BY_NAME, 3)}  # of each mode: 312 results
+MODES = tuple(PROGRAMS)
 FIRST_CHOSEN, FIRST_TESTED = 6001, 7001  # program numbers: thresholds are chosen, then tested
 DEEP = {"detector1": {"jump": {"rejection_threshold": 5.0}}}
 NEW_FLAT = 1.02  # by which a new flat differs
@@ -18,25 +19,24 @@ MOST = 100  # programs of a mode
 
 
 def calibrate_healthy(
-    first: int, count: int, folder: Path, modes: Collection[str] = MODES
+    first: int, folder: Path, programs: Mapping[str, int] = PROGRAMS
 ) -> dict[str, list[BenchResult]]:
-    """Return the results of `count` healthy programs of each mode, by mode; each result once.
+    """Return the results of healthy programs by mode, each result once.
 
     They are compared with MAST's products, which have other parameters; then, with a new flat, with
-    the results before. The first mode's programs have the numbers from `first` on, the next one's
-    those from MOST higher on.
+    the results before. `programs` is the number of each mode: those of the first mode are called
+    `first` and so on, those of the next one MOST higher.
     """
-    results: dict[str, list[BenchResult]] = {mode: [] for mode in modes}
+    results: dict[str, list[BenchResult]] = {mode: [] for mode in programs}
     for of_context in CONTEXTS:
-        programs = {
+        modes = {
             first + MOST * MODES.index(mode) + number: mode
             for mode in of_context
-            if mode in modes
-            for number in range(count)
+            for number in range(programs.get(mode, 0))
         }
-        if programs:
-            for result in _calibrate(programs, folder / of_context[0]):
-                results[programs[result.program]].append(result)
+        if modes:
+            for result in _calibrate(modes, folder / of_context[0]):
+                results[modes[result.program]].append(result)
     return results
 
 

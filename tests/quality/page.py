@@ -14,20 +14,24 @@ OPENING = """\
 # What quality notices
 
 Programs are simulated, calibrated with the real jwst, measured, judged and published by the
-functions that a run calls. `python -m tests.quality` writes this page; it takes an hour.
+functions that a run calls. `make troubles` writes this page; it takes an hour, less if it is
+called again.
 
 """
 TROUBLES = """\
 ## Troubles
 
 One thing is wrong in each program. *Flagged* are results with the word `caveat` or `failed`. A
-cause is right if it is what a user would look for; inherited causes of members count.
+cause is right if it is what a user would look for; inherited causes of members count. Of some raw
+data jwst makes nothing: there is no result then, and the run reports the exposure, and what waits
+for it.
 
 """
 FURTHER = """\
 ## Further troubles in other modes
 
-They were written after the thresholds, which were not changed because of them.
+They were written after the thresholds, which were not changed because of them; but their author had
+seen the thresholds.
 
 """
 HEALTHY = """\
@@ -65,7 +69,7 @@ def table_of_troubles(outcomes: Sequence[Outcome]) -> str:
     lines.append("|---" * 6 + "|")
     for outcome in outcomes:
         words = dict.fromkeys(
-            each.quality.word or f"not made: {each.failure}" for each in outcome.of_interest
+            each.quality.word or "not made; the run reports why" for each in outcome.of_interest
         )
         facts = (outcome.trouble.name, outcome.trouble.mode, outcome.trouble.result)
         right = "yes" if outcome.has_right_cause else "**no**"

@@ -42,7 +42,9 @@ class Outcome:
 
     @property
     def has_right_cause(self) -> bool:
-        """Whether one of the right causes is among its causes."""
+        """Whether one of the right causes is among its causes; or nothing was made, as expected."""
+        if self.trouble.fails:
+            return any(each.failure for each in self.of_interest)
         return bool(self.causes & {*self.trouble.causes})
 
 
@@ -74,7 +76,7 @@ def _play_all(
     for number, trouble in troubles.items():
         if trouble.references:
             wrong = folder / f"crds-{number}"
-            shutil.copytree(crds, wrong)
+            shutil.copytree(crds, wrong, dirs_exist_ok=True)
             trouble.references(wrong)
             found |= _play_now(bench, wrong, {number: trouble})
     return found
@@ -82,7 +84,11 @@ def _play_all(
 
 def _play_earlier(bench: Bench, crds: Path, troubles: Mapping[int, Trouble]) -> None:
     """Make the results that later ones are compared with."""
-    before = [_recipe(n, t) for n, t in troubles.items() if t.compared_with == BEFORE]
+    before = [
+        _recipe(number, trouble)
+        for number, trouble in troubles.items()
+        if trouble.compared_with == BEFORE or trouble.retracted
+    ]
     programs = tuple(n for n, t in troubles.items() if t.compared_with == MAST)
     recipes = [*before, *([Recipe(name="mast", programs=programs)] if programs else [])]
     if recipes:
@@ -93,17 +99,17 @@ def _play_earlier(bench: Bench, crds: Path, troubles: Mapping[int, Trouble]) -> 
 def _play_now(
     bench: Bench, crds: Path, troubles: Mapping[int, Trouble]
 ) -> dict[int, list[BenchResult]]:
-    recipes = [_recipe(number, trouble) for number, trouble in troubles.items()]
-    by_program: dict[int, list[BenchResult]] = {number: [] for number in troubles}
-    for number, trouble in troubles.items():
-        if trouble.retracted:
-            recipes.remove(_recipe(number, trouble))
-            finding = _retraction(crds, trouble.retracted)
-            for each in bench.run(crds, _recipe(number, trouble), findings=[finding]):
-                by_program[number].append(each)
-    for each in bench.run(crds, *recipes) if recipes else ():
-        by_program[int(each.recipe.removeprefix("t"))].append(each)
-    return by_program
+    """Return the results of troubles by their numbers; those of retracted references alone."""
+    ordinary = {n: each for n, each in troubles.items() if not each.retracted}
+    groups = [ordinary, *({n: each} for n, each in troubles.items() if each.retracted)]
+    found: dict[int, list[BenchResult]] = {number: [] for number in troubles}
+    for group in filter(None, groups):
+        recipes = [_recipe(number, trouble) for number, trouble in group.items()]
+        kinds = [trouble.retracted for trouble in group.values() if trouble.retracted]
+        findings = [_retraction(crds, kind) for kind in kinds]
+        for result in bench.run(crds, *recipes, findings=findings):
+            found[result.program].append(result)
+    return found
 
 
 def _retraction(crds: Path, kind: str) -> ReferenceFinding:
@@ -114,4 +120,9 @@ def _retraction(crds: Path, kind: str) -> ReferenceFinding:
 
 
 def _recipe(number: int, trouble: Trouble) -> Recipe:
-    return Recipe(name=f"t{number}", programs=(number,), parameters=dict(trouble.parameters))
+    return Recipe(
+        name=f"t{number}",
+        programs=(number,),
+        stages=trouble.stages,
+        parameters=dict(trouble.parameters),
+    )

@@ -16,7 +16,7 @@ from tests.quality.programs import IMAGING
 
 Edit = Callable[[Sequence[Path]], None]  # of raw exposures, in order
 BEFORE, MAST = "the result before", "MAST's product"  # what a wrong reference differs from
-ALL_SATURATED, FLOOR = 65535, 0  # DN
+ALL_SATURATED, FLOOR, STUCK = 65535, 0, 12000  # DN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,10 @@ class Trouble:
     mode: str
     result: str  # the pipeline whose results must show it
     causes: tuple[CaveatCause, ...]
+    fails: bool = False  # jwst makes nothing of an exposure; the run reports it and what waits
     edit: Edit | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
+    stages: tuple[int, ...] = (1, 2, 3)  # of the recipe
     absent: int = 0  # exposures at the end of the program that were not made
     references: Callable[[Path], None] | None = None  # changes files in the cache
     compared_with: str = ""  # BEFORE or MAST: made with the right references
@@ -73,6 +75,11 @@ def _saturate_all(ramps: np.ndarray) -> None:
 def _darken_half(ramps: np.ndarray) -> None:
     """Set the left half of the detector to the value of an amplifier that is switched off."""
     ramps[..., : ramps.shape[3] // 2] = FLOOR
+
+
+def _stick_half(ramps: np.ndarray) -> None:
+    """Set the left half of the detector to one value, which no step flags."""
+    ramps[..., : ramps.shape[3] // 2] = STUCK
 
 
 def _storm(ramps: np.ndarray) -> None:
@@ -148,15 +155,16 @@ TROUBLES = (
         name="all groups flagged",
         mode=IMAGING,
         result="detector1",
-        causes=("empty", "flagged pixels", "missing pixels"),
+        causes=(),
+        fails=True,
         edit=_edit_pixels(_saturate_all, 0),
     ),
     Trouble(
-        name="a background that is not subtracted",
+        name="a background that cannot be subtracted: its exposure is saturated",
         mode="slit",
         result="spec2",
-        causes=("step failed", "step skipped", "fallback", "missing pixels", "empty"),
-        edit=_edit_pixels(_saturate_all, 1),
+        causes=("step failed", "fallback", "missing pixels", "flagged pixels", "empty"),
+        edit=_edit_pixels(_saturate_field, 1),
     ),
     Trouble(
         name="flat changed by 2x between two runs",
@@ -213,10 +221,17 @@ TROUBLES = (
         causes=("missing pixels", "flagged pixels"),
         edit=_edit_pixels(_darken_half, 0),
     ),
+    Trouble(
+        name="half a detector reads one value",
+        mode=IMAGING,
+        result="detector1",
+        causes=("noise", "missing pixels", "flagged pixels"),
+        edit=_edit_pixels(_stick_half, 0),
+    ),
 )
 
-# Invented after the thresholds were written, in modes other than NIRCam imaging, and without trying
-# any of them before; a threshold was not changed because of one.
+# Invented after the thresholds were written, in modes other than NIRCam imaging; no threshold was
+# changed because of one.
 FURTHER = (
     Trouble(
         name='MIRI imaging: the second guide star was another one, 1.5" off',
@@ -257,8 +272,9 @@ FURTHER = (
     Trouble(
         name="NIRISS aperture masking: a storm of cosmic rays during the reference star",
         mode="interferometer",
-        result="ami3",
+        result="image2",
         causes=("flagged pixels", "noise"),
         edit=_edit_pixels(_storm, 1),
+        stages=(1, 2),  # stage 3 would repair the pixels one by one, for an hour
     ),
 )

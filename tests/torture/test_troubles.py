@@ -14,7 +14,6 @@ from tests.quality.troubles import FURTHER, TROUBLES
 from tests.torture.mill import LONG
 
 pytestmark = pytest.mark.skipif(not LONG, reason="an hour of jwst; make torture runs it")
-PROGRAMS = 4  # of each mode
 
 
 def test_every_trouble_is_noticed_with_its_cause(tmp_path: Path):
@@ -37,7 +36,7 @@ def test_troubles_of_other_modes_are_noticed(tmp_path: Path):
 
 def test_healthy_results_are_sound(tmp_path: Path):
     """At most one false alarm among 300 results of all modes."""
-    results = calibrate_healthy(FIRST_TESTED, PROGRAMS, tmp_path)
+    results = calibrate_healthy(FIRST_TESTED, tmp_path)
     modes = [HealthyMode(mode, tuple(of_mode)) for mode, of_mode in results.items()]
 
     print(table_of_healthy(modes))
