@@ -176,3 +176,17 @@ def test_a_frozen_generation_is_not_pruned(small_mirror, tmp_path):
     assert done.kept["1"] == "pinned: frozen-000001"
     (pin,) = read_pins(small_mirror.root)
     assert (pin.kind, pin.place) == (freezing.FROZEN, str(tmp_path / "bag"))
+
+
+def test_an_exclusive_file_that_was_open_is_closed_before_it_is_copied(small_mirror, tmp_path):
+    """A bag has the modes of the objects; an older version may have left one open."""
+    hide(small_mirror)
+    (raw,) = (row for row in small_mirror.rows.values() if row.filename.endswith("_uncal.fits"))
+    objects = Objects(small_mirror.root)
+    objects.open_to_all(raw.sha256)
+
+    freeze(small_mirror.root, 2, tmp_path / "bag", with_exclusive=True)
+
+    (file,) = (tmp_path / "bag").rglob(raw.filename)
+    assert objects.path(raw.sha256).stat().st_mode & 0o777 == 0o400
+    assert file.stat().st_mode & 0o077 == 0
