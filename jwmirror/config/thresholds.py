@@ -1,5 +1,7 @@
 """The thresholds of quality: the shipped ones, and a file of the user that changes some of them."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,14 +12,15 @@ import msgspec
 from jwmirror.config.yaml_files import read_yaml
 from jwmirror.core.errors import TYPES, ConfigError, unknown_name
 from jwmirror.core.model.quality import CaveatCause, Threshold
+from jwmirror.pipeline.registry import BY_EXPOSURE
 
 SHIPPED = Path(__file__).with_suffix(".yaml")
 SECTIONS = ("thresholds", "instruments", "modes")
 INSTRUMENTS = ("NIRCAM", "NIRSPEC", "NIRISS", "MIRI", "FGS")
+SUFFIX = re.compile(r"[a-z][a-z0-9]*", re.ASCII)
 OTHER = "other"  # in a mapping of values by suffix: all suffixes that it does not name
 Value = float | None | dict[str, float | None]
 Overrides = Mapping[str, Mapping[str, Threshold]]  # of an instrument or mode, by name
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,9 @@ class _Change(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     basis: Literal["definition", "flight", "simulation"] = "definition"
 
 
+E = TypeVar("E", _Definition, _Change)
+
+
 def load_thresholds(path: Path | None = None) -> Thresholds:
     """Return the shipped thresholds, changed as a file of the user says.
 
@@ -85,7 +91,7 @@ def _read_over(below: Thresholds, path: Path) -> Thresholds:
     define = reader.change if below.defaults else reader.define
     defaults = define("thresholds", raw.get("thresholds"), below.defaults)
     instruments = reader.changes("instruments", raw, defaults, below.instruments, INSTRUMENTS)
-    modes = reader.changes("modes", raw, defaults, below.modes)
+    modes = reader.changes("modes", raw, defaults, below.modes, tuple(BY_EXPOSURE))
     if reader.mistakes:
         raise ConfigError(reader.mistakes)
     return Thresholds(defaults=defaults, instruments=instruments, modes=modes)
@@ -124,8 +130,9 @@ class _Reader:
         for name, entry in self.keys_of(place, raw, tuple(known)).items():
             if change := self._converted(f"{place}.{name}", entry, _Change):
                 reason = change.reason or f"set in {self.path.name}"
-                facts = {"reason": reason, "basis": change.basis, **_values(change.value)}
-                changed[name] = replace(known[name], **facts)
+                facts = {"reason": reason, "basis": change.basis}
+                values = _values(change.value, known[name])
+                changed[name] = replace(known[name], **facts, **values)
         return changed
 
     def changes(
@@ -145,18 +152,37 @@ class _Reader:
             merged[key] = {name: changed[name] for name in changed if name in own}
         return merged
 
-    def _converted(self, place: str, entry: Any, kind: type[T]) -> T | None:
+    def _converted(self, place: str, entry: Any, kind: type[E]) -> E | None:
         try:
-            return msgspec.convert(entry, kind)
+            converted = msgspec.convert(entry, kind)
         except msgspec.ValidationError as error:
             self._add(place, str(error))
             return None
+        if why := _mistake_in(converted.value):
+            self._add(f"{place}.value", why)
+        return converted
 
     def _add(self, place: str, mistake: str) -> None:
         self.mistakes.append(f"{self.path}: {f'{place}: ' if place else ''}{mistake}")
 
 
-def _values(value: Value) -> dict[str, Any]:
-    """Return `value` and `by_suffix` of a threshold."""
+def _mistake_in(value: Value) -> str:
+    """Return why a value allows anything, or belongs to no file; "" if it does not."""
+    by_suffix = value if isinstance(value, dict) else {OTHER: value}
+    for suffix, allowed in by_suffix.items():
+        if not SUFFIX.fullmatch(suffix):
+            return f"found {suffix!r}, expected the suffix of a file's name, such as rate"
+        if allowed is not None and not 0 <= allowed < math.inf:
+            return f"found {allowed}, expected a number of at least 0, or null (not judged)"
+    return ""
+
+
+def _values(value: Value, known: Threshold | None = None) -> dict[str, Any]:
+    """Return `value` and `by_suffix` of a threshold.
+
+    A mapping without `other` leaves what is `known` of other suffixes.
+    """
     by_suffix = dict(value) if isinstance(value, dict) else {OTHER: value}
+    if known and OTHER not in by_suffix:
+        return {"by_suffix": {**known.by_suffix, **by_suffix}}
     return {"value": by_suffix.pop(OTHER, None), "by_suffix": by_suffix}

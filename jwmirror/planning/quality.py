@@ -53,22 +53,28 @@ def judge(
         return Quality(word=FAILED, caveats=tuple(caveats))
     if caveats:
         return Quality(word=CAVEAT, caveats=tuple(caveats))
-    return Quality(word=SOUND if evidence.measurements else UNMEASURED)
+    is_measured = evidence.measurements and any(_own_files(evidence.product, evidence.measurements))
+    return Quality(word=SOUND if is_measured else UNMEASURED)
 
 
 def _is_unusable(product: str, measurements: Measurements) -> bool:
-    """Return whether none of a result's products has a usable pixel; else, a row in a table.
-
-    Files of other names, such as the members of a mosaic after outlier detection, do not count,
-    unless there are no others.
-    """
-    own = {name: file for name, file in measurements.files.items() if name.startswith(product)}
-    files = (own or measurements.files).values()
+    """Return whether none of a result's products has a usable pixel; else, a row in a table."""
     for quantity in (USABLE, ROWS):
+        files = _own_files(product, measurements)
         values = [file[quantity] for file in files if quantity in file]
         if values:
             return max(values) <= 0
     return False
+
+
+def _own_files(product: str, measurements: Measurements) -> tuple[Quantities, ...]:
+    """Return the quantities of a result's products.
+
+    Files of other names, such as the members of a mosaic after outlier detection, do not count,
+    unless there are no others.
+    """
+    own = [file for name, file in measurements.files.items() if name.startswith(product)]
+    return tuple(own or measurements.files.values())
 
 
 # ---- causes ----------------------------------------------------------------------------------
@@ -180,9 +186,19 @@ def causes_of(caveats: Iterable[Caveat]) -> tuple[CaveatCause, ...]:
     return tuple(dict.fromkeys(causes))
 
 
+def _evidence(caveat: Caveat) -> tuple[object, ...]:
+    """Return what a caveat rests on: the same result may get others of its cause and subject.
+
+    MAST's product may change, a member may get more caveats, and CRDS may retract a reference that
+    it could not verify before.
+    """
+    said = caveat.message if caveat.cause in ("reference", "fallback") else ""
+    return (caveat.cause, caveat.subject, caveat.measured, caveat.inherited, said)
+
+
 def _accepted(caveat: Caveat, acceptance: Acceptance) -> Caveat:
     """Return a caveat as accepted, if the user accepted this one."""
-    if caveat.accepted or (caveat.cause, caveat.subject) not in acceptance.caveats:
+    if caveat.accepted or _evidence(caveat) not in map(_evidence, acceptance.caveats):
         return caveat
     text = f"by {acceptance.who}, {acceptance.accepted_at[:10]}: {acceptance.because}"
     return replace(caveat, accepted=text)

@@ -16,6 +16,7 @@ from jwmirror.report.html import write_page
 from jwmirror.services.inspect.explain import explain_file
 from jwmirror.services.maintain.accept import accept_result
 from jwmirror.services.run.conclude import conclude_run
+from jwmirror.services.run.quality import judgement
 from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import prune
@@ -215,12 +216,82 @@ def test_an_accepted_result_is_published_and_says_so(results):
     assert results.publish(HOLD) == {}
     accept_result(results.root, "x_rate.fits", "jumps do not matter here", None, dry_run=False)
 
-    assert [(each.product, each.caveats) for each in tried] == [("x", (("step failed", "jump"),))]
+    caveats = [(each.product, c.cause, c.subject) for each in tried for c in each.caveats]
+    assert caveats == [("x", "step failed", "jump")]
     assert results.publish(HOLD) == {"x_rate.fits": CAVEAT, "x_cal.fits": CAVEAT}
     rows = Generations(results.root).entries()
     assert all("jumps do not matter here" in row.caveats for row in rows)
     results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="bad"),)
     assert '"accepted":""' in next(iter(results.judge(HOLD).rows)).caveats
+
+
+def test_a_retracted_reference_is_not_accepted_with_one_that_was_not_verified(results):
+    """The reference is the same, the caveat is not."""
+    results.make("rate")
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="unverified", message="no sum"),)
+    results.publish()
+    accept_result(results.root, "x_rate.fits", "its size is right", None, dry_run=False)
+    results.publish()
+    assert "its size is right" in next(iter(Generations(results.root).entries())).caveats
+
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="invalid"),)
+
+    assert '"accepted":""' in results.judge().rows[0].caveats
+
+
+def test_another_caveat_of_a_member_is_not_accepted_with_the_one_before(results):
+    """Also if the mosaic, not the member, was accepted."""
+    results.make("rate", **BAD)
+    cal = results.make("cal", "rate")
+    results.publish()
+    accept_result(results.root, cal.key, "jumps do not matter here", None, dry_run=False)
+    results.publish()
+    assert results.judge(HOLD).held_back == ()
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="bad"),)
+
+    (row,) = [row for row in results.judge().rows if row.filename == "x_cal.fits"]
+
+    assert '"accepted":""' in row.caveats
+
+
+@pytest.mark.parametrize(("now", "is_accepted"), [(2.0, True), (9.0, False)])
+def test_another_difference_from_masts_product_is_not_accepted(
+    results, monkeypatch, now, is_accepted
+):
+    """MAST may reprocess it after the acceptance."""
+    level = {"value": 2.0}
+    monkeypatch.setattr(
+        judgement,
+        "stored_quantities",
+        lambda mirror, sha256, name: {**GOOD, "median": level["value"]},
+    )
+    results.make("rate")
+    upstream = [records.entry(records.product("x_rate.fits"), sha256="11")]
+    Generations(results.root).publish(results.judge(MARK, upstream).rows, "a run", {})
+    accept_result(results.root, "x_rate.fits", "MAST is wrong", None, dry_run=False)
+    level["value"], upstream = now, [replace(upstream[0], sha256="22")]
+
+    (row,) = results.judge(MARK, upstream).rows
+
+    assert ("MAST is wrong" in row.caveats) == is_accepted
+
+
+def test_an_earlier_result_is_compared_with_masts_product_as_before(results, monkeypatch):
+    """It does not become sound because its successor waits."""
+    monkeypatch.setattr(
+        judgement, "stored_quantities", lambda mirror, sha256, name: {**GOOD, "median": 9.0}
+    )
+    results.make("rate")
+    upstream = [records.entry(records.product("x_rate.fits"), sha256="11")]
+    published = results.judge(MARK, upstream).rows
+    Generations(results.root).publish(published, "a run", {})
+    plan = Plan(context=CONTEXT, waits=(Wait(recipe="deep", product="x", why="unsettled"),))
+    references = References(context=CONTEXT, server="", files={})
+    before = Generations(results.root).entries()
+
+    rows = judged_rows(results.root, before, upstream, references, [plan], [], MARK).rows
+
+    assert [row.quality for row in (*published, *rows)] == [CAVEAT, CAVEAT]
 
 
 @pytest.mark.parametrize(

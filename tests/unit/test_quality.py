@@ -148,6 +148,14 @@ def test_findings_about_references_count_for_results_without_measurements():
     assert [caveat.cause for caveat in quality(None, findings=[finding]).caveats] == ["reference"]
 
 
+def test_a_result_of_which_no_product_can_be_measured_is_not_sound():
+    """It is not measured; what is known against it counts all the same."""
+    unread = replace(measured(), files={RATE: {}, "other.fits": {"nan": 0.0}})
+
+    assert quality(unread).word == ""
+    assert quality(replace(unread, steps={"jump": "FAILED"})).word == CAVEAT
+
+
 def test_an_acceptance_covers_what_was_accepted_and_what_inherits_it():
     """A caveat that comes later is not covered."""
     acceptance = Acceptance(
@@ -155,7 +163,7 @@ def test_an_acceptance_covers_what_was_accepted_and_what_inherits_it():
         recipe="deep",
         product="x_nrcb1",
         pipeline="detector1",
-        caveats=(("step failed", "jump"),),
+        caveats=(Caveat(cause="step failed", subject="jump", message="as it was"),),
         because="not needed",
         who="ann",
         accepted_at="2026-03-01T12:00:00+00:00",

@@ -69,6 +69,19 @@ def test_values_by_suffix(tmp_path):
     assert (jumps.value, jumps.by_suffix) == (0.2, {"rate": 0.1, "crf": None})
 
 
+@pytest.mark.parametrize("section", ["thresholds", "modes: {NRC_IMAGE"])
+def test_a_value_for_one_suffix_leaves_the_others_as_shipped(tmp_path, section):
+    """They are still judged."""
+    end = "}" if "modes" in section else ""
+    own = changed(tmp_path, f"{section}: {{missing pixels: {{value: {{i2d: 0.8}}}}}}{end}")
+
+    judged = {each.name: each for each in own.of("NIRCAM", "NRC_IMAGE")}["missing pixels"]
+
+    shipped = load_thresholds().defaults["missing pixels"]
+    assert judged.value == shipped.value == 0.3
+    assert judged.by_suffix == {**shipped.by_suffix, "i2d": 0.8}
+
+
 @pytest.mark.parametrize(
     ("text", "mistake"),
     [
@@ -79,6 +92,12 @@ def test_values_by_suffix(tmp_path):
         ("thresholds: {jumps: 0.3}", "thresholds.jumps: Expected"),
         ("thresholds: {jumps: {value: 1, basis: guess}}", "thresholds.jumps: Invalid enum value"),
         ("thresholds: {jumps: {value: 1, reasons: x}}", "thresholds.jumps: Object contains"),
+        ("thresholds: {jumps: {value: .nan}}", "thresholds.jumps.value: found nan, expected"),
+        ("thresholds: {jumps: {value: {rate: .inf}}}", "thresholds.jumps.value: found inf, "),
+        ("thresholds: {level: {value: -1}}", "thresholds.level.value: found -1.0, expected"),
+        ("modes: {MIR_MRS: {jumps: {value: {RATE: 1}}}}", "MIR_MRS.jumps.value: found 'RATE', "),
+        ("thresholds: {jumps: {value: {rate.fits: 1}}}", "jumps.value: found 'rate.fits', "),
+        ("modes: {NRC_IMGE: {}}", "modes: unknown key 'NRC_IMGE'; did you mean 'NRC_IMAGE'?"),
         ("thresholds: [jumps]", "thresholds: found ['jumps'], expected keys with values"),
         ("- jumps", "found ['jumps'], expected keys with values"),
     ],

@@ -120,7 +120,7 @@ class Acceptance:
     recipe: str
     product: str
     pipeline: str
-    caveats: tuple[tuple[CaveatCause, str], ...]  # cause and subject of those that are accepted
+    caveats: tuple[Caveat, ...]  # as they were when they were accepted
     because: str
     who: str  # user name
     accepted_at: str  # ISO, UTC

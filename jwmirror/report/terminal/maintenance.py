@@ -47,7 +47,7 @@ def acceptance_page(acceptances: Sequence[Acceptance], dry_run: bool) -> Rendera
     verb = "would be accepted" if dry_run else "accepted"
     lines = [
         f"{acceptance.recipe}: {acceptance.product} ({acceptance.pipeline}) {verb}: "
-        + ", ".join(f"{cause} ({subject})" for cause, subject in acceptance.caveats)
+        + ", ".join(f"{caveat.cause} ({caveat.subject})" for caveat in acceptance.caveats)
         for acceptance in acceptances
     ]
     step = "the next run records this in the mirror, and publishes the result if it is held back"

@@ -93,7 +93,7 @@ def _acceptance(result: JudgedResult, because: str) -> Acceptance:
         recipe=result.recipe,
         product=result.product,
         pipeline=result.pipeline,
-        caveats=tuple((caveat.cause, caveat.subject) for caveat in result.quality.caveats),
+        caveats=result.quality.caveats,
         because=because,
         who=getpass.getuser(),
         accepted_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -49,7 +49,7 @@ def judged_rows(
         results=results,
         context=references.context,
         earlier=earlier,
-        archived=_archived(results, upstream),
+        archived=_archived([*results, *(each.result for each in earlier)], upstream),
         references=_about_results(references.findings),
         thresholds=load_thresholds(Path(policy.thresholds) if policy.thresholds else None),
     )
