@@ -29,6 +29,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "The config <config>",
         "Commands <commands>",
         "Quality <quality>",
+        "What quality notices <quality-troubles>",
         "Wrong references <references>",
         "Keeping a mirror <keeping>",
         "Upgrading <upgrading>",
