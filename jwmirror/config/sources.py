@@ -66,6 +66,8 @@ def _laid_over(below: YamlText, above: YamlText) -> YamlText:
 
 
 def _at(value: Any, path: YamlPath) -> Any:
-    for part in path:
-        value = value[part]
-    return value
+    """Return the value at a path; None where a key that was written twice has replaced it."""
+    try:
+        return reduce(lambda part, key: part[key], path, value)
+    except (LookupError, TypeError):
+        return None

@@ -115,7 +115,8 @@ def parse_yaml(text: str, source: str, path: YamlPath = ()) -> YamlText:
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
         line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        why = f"not YAML: {line}{getattr(err, 'problem', 'it is not a text file')}; correct it"
+        problem = getattr(err, "problem", "it is not a text file")
+        why = f"not YAML: {line}{problem}; correct this line or one before it"
         raise ConfigError([f"{source}: {why}"]) from err
     except RecursionError as err:
         raise ConfigError([f"{source}: values are nested too deeply; correct it"]) from err
@@ -207,8 +208,8 @@ def _why_ambiguous(node: yaml.Node) -> str:
     if (DECIMAL if node.tag == INTEGER else REAL).fullmatch(text):
         return ""
     near = text.replace("_", "").lstrip("0")
-    number = f"{near} for the number, " if near.isdecimal() else ""
+    number = f"write {near}" if near.isdecimal() else "write it in decimal digits"
     return (
-        f"found {text}, which programs read as different numbers; expected a number in decimal "
-        f'digits without leading zeros; write {number}"{text}" for the text'
+        f"found {text}, which readers of YAML take for different numbers; {number} (if you mean "
+        f'text, write "{text}")'
     )

@@ -135,6 +135,8 @@ OTHERS = {  # whole files, and words of the message that refuses each
     "recipes: {deep: {}, deep: {stages: [1]}}\nprograms: 1": "recipes.deep: the key is already in",
     "programs: 1\nprograms: 2": "programs: the key is already in line 1",
     "mirror: a\nprograms: 1\nmirror: b": "mirror: the key is already in line 1",
+    "programs: [1, 2]\nprograms: [1]": "programs: the key is already in line 1",
+    "a: {b: {c: 1}}\na: {b: [1]}": "a: the key is already in line 1",
     "programs: 1\nrecipes: {deep: {programs: [01]}}": "recipes.deep.programs[0]: found 01",
     "programs: 1\nrecipes: {deep: {observations: [9-4]}}": "observations[0]: found '9-4'",
     "programs: 1\nrecipes: {deep: {where: [{match: {program: 010}, parameters: {}}]}}": "found 010",

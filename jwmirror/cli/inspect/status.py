@@ -20,7 +20,7 @@ def status_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show the files, what the last run found changed at MAST, what is out of date, what failed.
+    """Show files, changes at MAST that the last run found, what is out of date, and what failed.
 
     Results are compared with the config as it is now; MAST and CRDS are not asked. With --last-run,
     or with --mirror alone, they are compared with the config of the last run.

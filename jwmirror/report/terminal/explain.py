@@ -130,7 +130,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     if entry.key:
         yield "recipe", entry.origin
         yield "key", entry.key
-        yield "checked up to context", entry.context
+        yield "valid under", f"{entry.context} (newest context checked)"
     if explanation.other_versions:
         versions = "; ".join(map(str, explanation.other_versions))
         yield "software, then -> now", f"{versions} (not in the key)"

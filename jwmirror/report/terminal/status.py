@@ -19,8 +19,9 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; changed in status: equal content, other facts about it, "
-    "such as: no longer listed at MAST, or valid under a newer CRDS context"
+    "* current; + new, ~ changed, - gone; changed in status: the file is the same, but something new "
+    "is known about it, for example that MAST no longer lists it, or that a newer CRDS context gives "
+    "it the same references"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "MAST and CRDS were not asked."
@@ -75,7 +76,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
 def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
-        counts = ", ".join(f"{word} {number:,}" for word, number in status.qualities.items())
+        counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
         yield Text(f"\nQuality of the published results: {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
