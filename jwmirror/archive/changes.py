@@ -48,16 +48,16 @@ def compare_listing(
     replaced = {entry.upstream.uri for entry in predecessors.values()}
     gone = [entry.upstream for uri, entry in vanished.items() if uri not in replaced]
     changes = [
-        *(_new_product(product, predecessors.get(product.uri)) for product in available),
+        *(_change_of_new(product, predecessors.get(product.uri)) for product in available),
         *(_withheld(product) for product in new if product.exclusive and not has_access),
         *(Change(kind=kinds.VANISHED, product=product) for product in gone),
-        *_held_products(selected, held, has_access),
+        *_changes_of_held(selected, held, has_access),
         *_access_changes(unselected, held),
     ]
     return tuple(sorted(changes, key=lambda change: change.product.uri))
 
 
-def _held_products(
+def _changes_of_held(
     selected: Iterable[Product], held: HeldIndex, has_access: bool
 ) -> Iterator[Change]:
     """Yield the changes of held products; entries are built only where the row is not enough."""
@@ -68,7 +68,7 @@ def _held_products(
         if product.uri in rows and not _is_clearly_unchanged(rows[product.uri], product)
     }
     for uri, entry in held.entries(suspects).items():
-        if change := _held_product(entry, suspects[uri], has_access):
+        if change := _change_of_held(entry, suspects[uri], has_access):
             yield change
 
 
@@ -107,7 +107,7 @@ def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[
 # ---- one product -----------------------------------------------------------------------------
 
 
-def _new_product(product: Product, predecessor: Entry | None) -> Change:
+def _change_of_new(product: Product, predecessor: Entry | None) -> Change:
     """Return the change that a product not yet held means."""
     if predecessor is None:
         return Change(kind=kinds.NEW, product=product)
@@ -120,7 +120,7 @@ def _new_product(product: Product, predecessor: Entry | None) -> Change:
     )
 
 
-def _held_product(entry: Entry, product: Product, has_access: bool) -> Change | None:
+def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change | None:
     """Return the change of a held product; None if nothing changed."""
     content = content_differences(entry, product)
     reasons = (*content, *_access_reasons(entry.upstream, product))

@@ -71,7 +71,7 @@ def _validator(client: HttpClient, base: str, product: Product, known: str | Non
     known_etag = known if known and not known.startswith(SHA256) else None
     condition = {"If-None-Match": known_etag} if known_etag else {}
     try:
-        response = client.open(request.url, condition, show_token=request.is_withheld)
+        response = client.open(request.url, condition, show_token=request.is_exclusive)
         if response.status == 304 and known_etag:
             response.drain_conn()
             response.release_conn()

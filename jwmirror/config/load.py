@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from jwmirror.config.recipes import CheckerOf, Recipes
-from jwmirror.config.schema_errors import STRICT, describe_error
+from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
 from jwmirror.config.selections import empty_ranges, expand_numbers
 from jwmirror.config.sources import read_sources
@@ -81,7 +81,9 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     if content.mistakes:
         raise ConfigError([mistake.message for mistake in content.mistakes])
     raw = in_schema_form(content.value, schema())
-    mistakes = [describe_error(error, content) for error in STRICT(schema()).iter_errors(raw)]
+    mistakes = [
+        describe_error(error, content) for error in StrictValidator(schema()).iter_errors(raw)
+    ]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))

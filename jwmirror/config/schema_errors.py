@@ -1,4 +1,4 @@
-"""Mistakes that the schema finds in a config, in words."""
+"""The schema of configs: its validator, and the mistakes that it finds, in words."""
 
 import math
 import re
@@ -25,7 +25,7 @@ REMEDIES = {  # for missing keys
         "replaces config/config.yaml: no key of that is used)"
     )
 }
-STRICT = jsonschema.validators.extend(  # 1345.0 is no integer, and infinity is no number
+StrictValidator = jsonschema.validators.extend(  # 1345.0 is no integer, and infinity is no number
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}

@@ -39,7 +39,7 @@ class DownloadRequest:
     size: int | None = None  # bytes
     algorithm: str = "md5"  # of the checksum
     checksum: str | None = None  # hex
-    is_withheld: bool = False  # the token has to be shown
+    is_exclusive: bool = False  # the token has to be shown
     release: str | None = None  # ISO, when it will not be withheld any more
     must_read: bool = True  # checked to be of the kind that its name says
     key: str | None = None  # name of the unfinished file; None: it is not kept
@@ -53,7 +53,7 @@ class DownloadRequest:
             url=url,
             size=product.size,
             checksum=product.checksum,
-            is_withheld=product.exclusive,
+            is_exclusive=product.exclusive,
             release=product.release_date,
             key=resume_record.resume_key(product),
             version=product.fingerprint,
@@ -232,7 +232,7 @@ def open_response(
     refused. Raises ArchiveError for any other status: WithheldError for 401 and 403.
     """
     accepted = ANSWERS_TO_RANGE if headers else (HTTPStatus.OK,)
-    shown = request.is_withheld and client.has_token
+    shown = request.is_exclusive and client.has_token
     try:
         response = client.open(request.url, headers, show_token=shown)
         if response.status in NO_ACCESS and client.has_token and not shown:

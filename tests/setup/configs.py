@@ -4,9 +4,9 @@ from typing import Any
 
 from jwmirror.config.load import Config
 from jwmirror.config.yaml_files import YamlText
-from jwmirror.services.configure.checked_config import parse_checked_config
+from jwmirror.services.configure.checked_config import build_checked_config
 
 
 def parse(raw: Any, check_parameters: bool = True) -> Config:
     """Return the checked config that values describe; ConfigError lists the mistakes in it."""
-    return parse_checked_config(YamlText(raw), check_parameters)
+    return build_checked_config(YamlText(raw), check_parameters)

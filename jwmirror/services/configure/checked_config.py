@@ -15,7 +15,7 @@ def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
     return read_config(path, settings, _checker_of)
 
 
-def parse_checked_config(content: YamlText, check_parameters: bool = True) -> Config:
+def build_checked_config(content: YamlText, check_parameters: bool = True) -> Config:
     """Return the config that the content of files describes, as config.load.build_config."""
     remove_user_variables()
     return build_config(content, _checker_of if check_parameters else None)

@@ -18,7 +18,7 @@ from jwmirror.core.jsonio import read, write
 from jwmirror.core.model import Plan
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
-from jwmirror.services.configure.checked_config import parse_checked_config
+from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles, read_if_written
 
@@ -44,7 +44,7 @@ def config_or_exit(
     default = () if replaces and options else (DEFAULT,)
     with config_mistakes_end_the_call():
         check_profiles(profiles)
-        return parse_checked_config(read_sources(files or default, options, ADVICE), check_steps)
+        return build_checked_config(read_sources(files or default, options, ADVICE), check_steps)
 
 
 @contextmanager

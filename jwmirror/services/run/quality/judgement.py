@@ -27,8 +27,8 @@ METHOD = 1  # of judging; another number judges everything again
 Name = tuple[str, str]  # recipe and key
 
 
-class PublishedResult(NamedTuple):
-    """A published result that the run did not find: a later one failed, waits or is held back."""
+class ResultToJudge(NamedTuple):
+    """A result of this run, or one published before that stays: a later one failed or waits."""
 
     result: Result
     context: str  # of its row, as are the caveats (canonical JSON)
@@ -36,12 +36,12 @@ class PublishedResult(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class JudgementInputs:
     """What the qualities of a mirror's results are derived from, apart from their records."""
 
     results: Sequence[Result]  # of the run
     context: str  # in which they are valid
-    earlier: Sequence[PublishedResult]
+    earlier: Sequence[ResultToJudge]
     archived: Mapping[str, str]  # MAST's files of the same names: sha256
     references: Sequence[ReferenceFinding]
     thresholds: Thresholds
@@ -58,7 +58,7 @@ class Judgement:
     )  # quantities of MAST's files
 
 
-def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
+def judge_results(mirror: Path, inputs: JudgementInputs) -> dict[Name, Quality]:
     """Return the quality of each result, by recipe and key.
 
     If nothing that it depends on has changed, that of the last call is returned, and no provenance
@@ -66,24 +66,24 @@ def judge_results(mirror: Path, findings: Findings) -> dict[Name, Quality]:
     """
     path = Path(mirror) / "receipts" / "quality.json"
     acceptances = read_acceptances(mirror)
-    results = [*findings.results, *(earlier.result for earlier in findings.earlier)]
+    results = [*inputs.results, *(earlier.result for earlier in inputs.earlier)]
     names = [(result.recipe, result.key) for result in results]
     files = [(*name, *result.files) for name, result in zip(names, results, strict=True)]
-    basis, last = _basis(findings, files, acceptances), Judgement()
+    basis, last = _basis(inputs, files, acceptances), Judgement()
     with suppress(FileNotFoundError, StoreError):
         last = read(path, Judgement)
     if last.basis != basis:
-        last = _Judging(Path(mirror), findings, acceptances, last).judge_all(basis)
+        last = _Judging(Path(mirror), inputs, acceptances, last).judge_all(basis)
         write(path, last)
     return {name: last.qualities["/".join(name)] for name in names}
 
 
 def _basis(
-    findings: Findings, files: Sequence[object], acceptances: Mapping[str, Acceptance]
+    inputs: JudgementInputs, files: Sequence[object], acceptances: Mapping[str, Acceptance]
 ) -> str:
     """Return a digest of all that qualities depend on; invalidated keys get other files."""
-    of_rows = [earlier[1:] for earlier in findings.earlier]
-    others = (findings.context, findings.archived, findings.references, findings.thresholds)
+    of_rows = [earlier[1:] for earlier in inputs.earlier]
+    others = (inputs.context, inputs.archived, inputs.references, inputs.thresholds)
     return digest((METHOD, files, of_rows, others, acceptances))
 
 
@@ -99,11 +99,11 @@ class _Judging:
     def __init__(
         self,
         mirror: Path,
-        findings: Findings,
+        inputs: JudgementInputs,
         acceptances: Mapping[str, Acceptance],
         last: Judgement,
     ):
-        self.findings, self.acceptances = findings, acceptances
+        self.inputs, self.acceptances = inputs, acceptances
         self._mirror, self._read = mirror, Provenance(mirror).read
         self._remembered = last.archived
         self._archived: dict[str, dict[str, float]] = {}  # those that are in use
@@ -113,9 +113,9 @@ class _Judging:
 
     def judge_all(self, basis: str) -> Judgement:
         """Return the qualities of all results."""
-        context = self.findings.context
-        results = [PublishedResult(result, context, "") for result in self.findings.results]
-        results += self.findings.earlier
+        context = self.inputs.context
+        results = [ResultToJudge(result, context, "") for result in self.inputs.results]
+        results += self.inputs.earlier
         known = [(each, record) for each in results if (record := self._read(each.result.key))]
         for each, record in sorted(known, key=lambda pair: pair[1].derivation.stage):
             result = each.result
@@ -127,7 +127,7 @@ class _Judging:
         qualities = {"/".join(name): quality for name, quality in (lost | self._qualities).items()}
         return Judgement(basis=basis, qualities=qualities, archived=self._archived)
 
-    def _judged(self, candidate: PublishedResult, record: ProvenanceRecord) -> Quality:
+    def _judged(self, candidate: ResultToJudge, record: ProvenanceRecord) -> Quality:
         recipe, key = candidate.result.recipe, candidate.result.key
         derivation, measurements = record.derivation, record.measurements
         replaced = self._replaced((recipe, key), record)
@@ -138,10 +138,10 @@ class _Judging:
             replaced=self._quantities(replaced) if replaced else {},
             archived=self._of_archive(measurements) if measurements else {},
             members=self._members_of(recipe, derivation, candidate.caveats),
-            findings=[each for each in self.findings.references if each.is_about(*about)],
+            findings=[each for each in self.inputs.references if each.is_about(*about)],
         )
         mode = (measurements.instrument, measurements.exp_type) if measurements else ("", "")
-        return judge(evidence, self.findings.thresholds.of(*mode), self.acceptances.get(key))
+        return judge(evidence, self.inputs.thresholds.of(*mode), self.acceptances.get(key))
 
     def _members_of(
         self, recipe: str, derivation: Derivation, inherited: str
@@ -192,9 +192,9 @@ class _Judging:
     def _of_archive(self, measurements: Measurements) -> dict[str, dict[str, float]]:
         """Return the quantities of MAST's files of the names that were measured."""
         return {
-            name: self._archived_file(self.findings.archived[name], name)
+            name: self._archived_file(self.inputs.archived[name], name)
             for name in measurements.files
-            if name in self.findings.archived
+            if name in self.inputs.archived
         }
 
     def _archived_file(self, sha256: str, name: str) -> dict[str, float]:

@@ -8,7 +8,12 @@ from jwmirror.config.thresholds import load_thresholds
 from jwmirror.core.model import Entry, Plan, Receipt, References, Result
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.quality import FAILED, JudgedResult, Quality
-from jwmirror.services.run.quality.judgement import Findings, Name, PublishedResult, judge_results
+from jwmirror.services.run.quality.judgement import (
+    JudgementInputs,
+    Name,
+    ResultToJudge,
+    judge_results,
+)
 from jwmirror.store.entries import recalibrated_entries, result_rows, results_of_run, with_quality
 
 
@@ -45,7 +50,7 @@ def judged_rows(
     results = results_of_run(plans, receipts)
     by_name = {(result.recipe, result.key): result for result in results}
     earlier = _earlier(before, by_name)
-    findings = Findings(
+    inputs = JudgementInputs(
         results=results,
         context=references.context,
         earlier=earlier,
@@ -53,7 +58,7 @@ def judged_rows(
         references=_about_results(references.findings),
         thresholds=load_thresholds(Path(policy.thresholds) if policy.thresholds else None),
     )
-    qualities = judge_results(mirror, findings)
+    qualities = judge_results(mirror, inputs)
     held_back = _held_back(by_name, qualities, policy, {(row.origin, row.key) for row in before})
     rows = recalibrated_entries(before, plans, results, references.context, held_back)
     judged = with_quality(rows, qualities)
@@ -97,13 +102,11 @@ def _judged(result: Result, quality: Quality) -> JudgedResult:
 # ---- what the qualities are derived from -------------------------------------------------------
 
 
-def _earlier(
-    before: Sequence[Entry], results: Mapping[Name, Result]
-) -> tuple[PublishedResult, ...]:
+def _earlier(before: Sequence[Entry], results: Mapping[Name, Result]) -> tuple[ResultToJudge, ...]:
     """Return the published results that the run did not find under their keys."""
     rows = {(row.origin, row.key): row for row in before if row.key}
     return tuple(
-        PublishedResult(result, rows[name].context, rows[name].caveats)
+        ResultToJudge(result, rows[name].context, rows[name].caveats)
         for result in result_rows(before)
         if (name := (result.recipe, result.key)) not in results
     )
