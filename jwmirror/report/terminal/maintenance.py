@@ -24,8 +24,9 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        "the next run brings back what MAST and the config ask for, as a new generation; to keep "
-        "this one, change the config first; `jwmirror pin` names a generation, so that prune keeps "
+        "the next run publishes what MAST has and the config asks for, as a new generation; if the "
+        f"mirror should stay as in generation {rollback.generation}, change the config before that "
+        "run; `jwmirror pin` names a generation, so that prune keeps "
         "it; `jwmirror checkout` writes one into another folder"
     )
     return Group(*map(Text, lines))

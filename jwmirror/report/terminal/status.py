@@ -12,6 +12,7 @@ from rich.text import Text
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS
+from jwmirror.core.model.stored import Generation
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
@@ -19,9 +20,9 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; changed in status: the file is the same, but something new "
-    "is known about it, for example that MAST no longer lists it, or that a newer CRDS context gives "
-    "it the same references"
+    "* current; + new, ~ changed, - gone; changed in status: the file is the same, but something "
+    "new is known about it, for example that MAST no longer lists it, or that a newer CRDS context "
+    "gives it the same references"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "MAST and CRDS were not asked."
@@ -66,6 +67,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     }
     return Group(
         _headline(status),
+        *([_cause(status.generation)] if status.generation else []),
         file_table(status, all_lines),
         *_qualities(status, all_lines),
         *_sections(lists, all_lines),
@@ -133,25 +135,29 @@ def _bracketed(text: str) -> str:
 
 
 def _headline(status: Status) -> Text:
+    """Return the mirror, its current generation, and who uses it now."""
     generation = status.generation
     if generation is None:
         return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
     files = formatting.count(generation.counts["files"], "file")
     totals = f"{files}, {formatting.size(generation.counts['bytes'])}"
+    return Text.assemble(
+        (f"{status.mirror}", "bold"),
+        f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}",
+        f"\nin use by: {status.at_work}" if status.at_work else "",
+    )
+
+
+def _cause(generation: Generation) -> Text:
+    """Return what happened in a generation, and how many files differ from its parent."""
     kinds = {kind: generation.counts.get(kind, 0) for kind in ("new", "changed", "marked", "gone")}
     changes = ", ".join(
         f"{number:,} {formatting.KINDS.get(kind, kind)}" for kind, number in kinds.items() if number
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
-    since = (
-        "" if changes and changes in generation.cause else f"; changed since {parent}: {changes}"
-    )
-    return Text.assemble(
-        (f"{status.mirror}", "bold"),
-        f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}\n",
-        (f"{generation.cause}{since}", "dim"),
-        f"\nin use by: {status.at_work}" if status.at_work else "",
-    )
+    is_said = changes and changes in generation.cause
+    since = "" if is_said else f"; changed since {parent}: {changes or 'nothing'}"
+    return Text(f"{generation.cause}{since}", "dim")
 
 
 def file_table(status: Status, all_lines: bool = False) -> Table:
