@@ -129,10 +129,12 @@ class _Reader:
         changed = dict(known)
         for name, entry in self.keys_of(place, raw, tuple(known)).items():
             if change := self._converted(f"{place}.{name}", entry, _Change):
-                reason = change.reason or f"set in {self.path.name}"
-                facts = {"reason": reason, "basis": change.basis}
-                values = _values(change.value, known[name])
-                changed[name] = replace(known[name], **facts, **values)
+                changed[name] = replace(
+                    known[name],
+                    reason=change.reason or f"set in {self.path.name}",
+                    basis=change.basis,
+                    **_values(change.value, known[name]),
+                )
         return changed
 
     def changes(
