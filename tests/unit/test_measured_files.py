@@ -51,12 +51,37 @@ def test_fractions_and_levels_are_those_of_numpy(tmp_path, noise):
     assert measured["pixel_noise"] == pytest.approx(2, rel=0.1)  # without the gradient
 
 
-def test_an_amplifier_that_reads_one_value_has_no_noise(tmp_path, noise):
-    """A quarter of the columns; in a whole image all quarters have the same noise."""
+@pytest.mark.parametrize(
+    "part",
+    [np.s_[:, 16:32], np.s_[16:32], np.s_[48:], np.s_[:, :32], np.s_[:, :48], np.s_[:48], np.s_[:]],
+    ids=[
+        "columns",
+        "rows",
+        "last rows",
+        "half",
+        "columns but a quarter",
+        "rows but a quarter",
+        "all",
+    ],
+)
+def test_an_amplifier_that_reads_one_value_has_no_noise(tmp_path, noise, part):
+    """NIRCam's are columns, NIRISS's rows; in a whole image all quarters have the same noise."""
     whole, dead = tmp_path / "x_rate.fits", tmp_path / "y_rate.fits"
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(noise, name="SCI")]).writeto(whole)
-    noise[:, 16:32] = 10
+    noise[part] = 10
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(noise, name="SCI")]).writeto(dead)
+
+    assert file_quantities(whole)["noise_balance"] == pytest.approx(1, abs=0.15)
+    assert file_quantities(dead)["noise_balance"] == 0
+
+
+def test_an_amplifier_is_noticed_in_the_sampled_rows_of_many_integrations(tmp_path):
+    """Rows are counted from the start of each integration."""
+    cube = np.random.default_rng(5).normal(0, 1, (5, 512, 1024)).astype("f4")
+    whole, dead = tmp_path / "x_rateints.fits", tmp_path / "y_rateints.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(cube, name="SCI")]).writeto(whole)
+    cube[:, 128:256] = 10
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(cube, name="SCI")]).writeto(dead)
 
     assert file_quantities(whole)["noise_balance"] == pytest.approx(1, abs=0.1)
     assert file_quantities(dead)["noise_balance"] == 0

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 1 << 20  # pixels that are read of the images of one kind; of more, every n-th row
 TO_SIGMA = 1.4826  # from the median absolute deviation to sigma, of a normal distribution
-PARTS = 4  # of the columns, as the near-infrared detectors have amplifiers
+PARTS = 4  # of the columns and of the rows: near-infrared detectors have four amplifiers
 DIGITS = 6  # significant; machines differ in later ones
 
 
@@ -85,15 +85,28 @@ def statistics_of(values: np.ndarray, noises: Sequence[float | None]) -> dict[st
     }
 
 
-def noise_balance(rows: np.ndarray) -> float | None:
-    """Return the noise of the quietest of PARTS groups of columns, over the median of the groups.
+def noise_balance(rows: np.ndarray, shape: tuple[int, ...], step: int) -> float | None:
+    """Return the noise of the quietest of PARTS groups of columns, or rows, over their median.
 
-    It is near 0 if an amplifier reads the same value everywhere. None if a group has no neighbours.
+    It is near 0 if an amplifier reads the same value everywhere. In files the amplifiers of NIRCam
+    are columns; those of the other near-infrared detectors are rows (jwst's refpix transposes
+    them). `rows` is every `step`-th row of an image of `shape`. None if a group has no neighbours.
     """
-    parts = [neighbour_noise(part) for part in np.array_split(rows, PARTS, axis=-1)]
-    known = [noise for noise in parts if noise is not None]
-    typical = float(np.median(known)) if len(known) == PARTS else 0.0
-    return min(known) / typical if typical else None
+    numbers = np.arange(0, math.prod(shape[:-1]), step) % shape[-2]
+    groups = numbers * PARTS // shape[-2]
+    columns = np.array_split(rows, PARTS, axis=-1)
+    balances = [_balance(columns), _balance([rows[groups == part] for part in range(PARTS)])]
+    return min((balance for balance in balances if balance is not None), default=None)
+
+
+def _balance(parts: Sequence[np.ndarray]) -> float | None:
+    """Return the least noise of parts over their median; 0 if most have no noise."""
+    noises = [neighbour_noise(part) for part in parts]
+    known = [noise for noise in noises if noise is not None]
+    if len(known) < len(parts):
+        return None
+    typical = float(np.median(known))
+    return min(known) / typical if typical else 0.0
 
 
 def rounded(values: dict[str, float | None]) -> dict[str, float]:

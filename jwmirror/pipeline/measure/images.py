@@ -71,7 +71,9 @@ def image_quantities(hdus: "HDUList") -> dict[str, float | None]:
     values = np.concatenate(sample.values).astype("f8")
     statistics = statistics_of(values, [neighbour_noise(rows) for rows in sample.rows])
     if len(sample.rows) == 1:
-        statistics["noise_balance"] = noise_balance(sample.rows[0])
+        (shape,) = (image.shape for image in chosen)
+        step = row_step(shape, SAMPLE)
+        statistics["noise_balance"] = noise_balance(sample.rows[0], shape, step)
     return {"pixels": pixels, **sample.fractions, **statistics}
 
 
