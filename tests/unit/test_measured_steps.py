@@ -19,6 +19,7 @@ from tests.setup import records
 
 ONE = ("jw01345001001_02101_00001_nrcb1_cal.fits", "jw01345001001_02101_00001_nrcb2_cal.fits")
 ALIGNED = {"tweakreg": {"abs_refcat": "gaia.ecsv"}}
+SUBTRACTED = {"master_background": {"user_background": "sky_x1d.fits"}}
 TWO = (*ONE, "jw01345001001_02101_00002_nrcb1_cal.fits")
 
 
@@ -27,13 +28,15 @@ def states(**steps):
     return {f"meta.cal_step.{step}": state for step, state in steps.items()}
 
 
-def notable(pipeline, states, *, wanted=(), groups=5, inputs=TWO, steps=None, **references):
+def notable(
+    pipeline, states, *, wanted=(), groups=5, inputs=TWO, role="science", steps=None, **references
+):
     """The states that remain for a derivation of an image."""
     derivation = replace(
         records.derivation(),
         pipeline=pipeline,
         parameters={"steps": steps or {}},
-        inputs=tuple(Input(name=name, role="science") for name in inputs),
+        inputs=tuple(Input(name=name, role=role) for name in inputs),
         references={name: (file, "") for name, file in references.items()},
     )
     metadata = {"meta.exposure.ngroups": groups, "meta.exposure.type": "NRC_IMAGE"}
@@ -89,6 +92,11 @@ def test_a_skipped_step_is_notable_only_if_it_was_wanted_and_had_its_references(
         ("image3", {"tweakreg": "FAILED"}, {"inputs": TWO}, True),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": ONE, "steps": ALIGNED}, True),
         ("image3", {"skymatch": "SKIPPED"}, {}, True),
+        ("detector1", {"group_scale": "FAILED"}, {}, True),
+        ("spec3", {"master_background": "SKIPPED"}, {"role": "background"}, False),
+        ("spec3", {"master_background": "FAILED"}, {}, False),
+        ("spec3", {"master_background": "FAILED"}, {"role": "background"}, True),
+        ("spec3", {"master_background": "FAILED"}, {"steps": SUBTRACTED}, True),
         ("spec2", {"pathloss": "SKIPPED"}, {}, True),  # EXP_TYPE is not MIRI's
     ],
 )

@@ -30,6 +30,8 @@ class Exemption:
     groups: float = math.inf  # at most, in each integration
     exposures: float = math.inf  # at most; detectors of one exposure count as one
     unless: str = ""  # a parameter of the step: if it is set, there is something to do
+    without: str = ""  # a role: if an input has it, there is something to do
+    is_failure: bool = False  # jwst says FAILED, and not only SKIPPED
 
 
 # Source: the classes of these steps in jwst 3.0.0.
@@ -51,10 +53,13 @@ EXEMPTIONS = (
     Exemption("extract_1d", exp_type="NIS_SOSS"),  # filter CLEAR and two subarrays only
     Exemption("targ_centroid"),  # without an acquisition image
     Exemption("master_background"),  # stage 2 has subtracted a background
-    Exemption("master_background_mos"),
+    Exemption(  # no background was observed
+        "master_background", without="background", unless="user_background", is_failure=True
+    ),
+    Exemption("master_background_mos", is_failure=True),  # no slits on the background
     Exemption("spectral_leak"),  # bands 1B and 3A of point sources only
     Exemption("outlier_detection", exposures=1),
-    Exemption("tweakreg", exposures=1, unless="abs_refcat"),  # says FAILED: nothing to align with
+    Exemption("tweakreg", exposures=1, unless="abs_refcat", is_failure=True),  # none to align with
 )
 
 
@@ -99,20 +104,23 @@ def notable_states(
         step: state
         for step, state in states.items()
         if state != SKIPPED or (step in wanted and not lacking & {*types[step]})
-        if state == COMPLETE or not _is_exempt(step, derivation, metadata)
+        if state == COMPLETE or not _is_exempt(step, state, derivation, metadata)
     }
 
 
-def _is_exempt(step: str, derivation: Derivation, metadata: Metadata) -> bool:
+def _is_exempt(step: str, state: str, derivation: Derivation, metadata: Metadata) -> bool:
+    roles = {item.role for item in derivation.inputs}
     exposures = len({exposure_of(item.name) for item in derivation.inputs})
     groups = metadata.get("meta.exposure.ngroups")
     parameters = derivation.parameters.get("steps", {}).get(step, {})
     return any(
         exemption.step == step
+        and (state == SKIPPED or exemption.is_failure)
         and str(metadata.get("meta.exposure.type", "")).startswith(exemption.exp_type)
         and (groups if isinstance(groups, int) else math.inf) <= exemption.groups
         and exposures <= exemption.exposures
         and not parameters.get(exemption.unless)
+        and exemption.without not in roles
         for exemption in EXEMPTIONS
     )
 
