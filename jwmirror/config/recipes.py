@@ -179,7 +179,7 @@ class Recipes:
         return found
 
     def _named(self, name: str) -> list[str]:
-        if name == EVERY and name not in self._raw:
+        if name == EVERY:
             return list(self._raw)
         if name not in self._raw:
             why = unknown_name("recipe", name, list(self._raw))

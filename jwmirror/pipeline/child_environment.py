@@ -4,8 +4,8 @@ The user's variables that change results are removed: the config decides, and a 
 them.
 """
 
-import logging
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -21,21 +21,33 @@ OURS = frozenset(  # those that crds_environment sets
 STEERING = ("CRDS_", "STPIPE_")  # begin variables that CRDS and stpipe read
 OF_MODELS = ("PASS_INVALID_VALUES", "STRICT_VALIDATION", "VALIDATE_ON_ASSIGNMENT")
 
-log = logging.getLogger(__name__)
-
 
 @cache
 def remove_user_variables() -> tuple[str, ...]:
-    """Remove variables that change what CRDS, stpipe and stdatamodels do; return their names.
+    """Remove variables that change what CRDS, stpipe and stdatamodels do; return the user's.
 
     Only the first call in a process does so: later ones would find what jwmirror has set.
     """
-    found = sorted({*_users(), *(os.environ.keys() & OURS)})
+    found = {*_users(), *(os.environ.keys() & OURS)}
+    of_user = tuple(sorted(found - _set_by_crds()))
     for name in found:
         del os.environ[name]
-    if found:
-        log.info("not used: %s of your environment; the config decides", ", ".join(found))
-    return tuple(found)
+    return of_user
+
+
+def _set_by_crds() -> set[str]:
+    """Return the variables that the crds package set to its defaults when it was imported."""
+    config = sys.modules.get("crds.core.config")
+    items = (
+        [item for item in vars(config).values() if isinstance(item, config.ConfigItem)]
+        if config
+        else []
+    )
+    return {
+        item.env_var
+        for item in items
+        if os.environ.get(item.env_var, "").lower() == str(item.default).lower()
+    }
 
 
 def _users() -> Iterator[str]:

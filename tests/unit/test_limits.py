@@ -78,9 +78,8 @@ def test_one_run_may_pass(accept, limits):
 
 def test_a_run_beyond_a_limit_ends_with_code_2(tmp_path, monkeypatch, capsys):
     """The job records why, and the main process prints it at the end."""
-    monkeypatch.delenv(RUN_ID, raising=False)
     monkeypatch.setenv(RUN_ID, "20260301T120000.000000Z-1")
-    session = RunSession(tmp_path, wait=False)
+    session = RunSession(tmp_path, wait=False, is_job=True)
     with (
         pytest.raises(SystemExit, match="larger than a limit"),
         limits_end_the_job(session.files.folder),

@@ -1,9 +1,12 @@
 """A call of the workflow: its id, its lock on the mirror, its work folder, memory of its jobs."""
 
+import importlib
+import logging
 import os
 import threading
 from functools import cache
 
+import crds.core.config
 import pytest
 
 from jwmirror.core.model import Plan, write
@@ -24,10 +27,30 @@ def fresh_id(monkeypatch):
 
 def test_jobs_of_a_run_share_its_id_and_folders(tmp_path):
     """A job is another process, which gets the id through the environment."""
-    first, job = RunSession(tmp_path, wait=False), RunSession(tmp_path, wait=False)
+    first = RunSession(tmp_path, wait=False)
+    job = RunSession(tmp_path, wait=False, is_job=True)
 
     assert first.id == job.id
     assert job.files.poll == tmp_path / "receipts/runs" / first.id / "changes.json"
+
+
+def test_a_run_makes_its_own_id(tmp_path, monkeypatch):
+    """What the user exported, such as the id of an earlier run, is not taken."""
+    monkeypatch.setenv(RUN_ID, "20260301T120000.000000Z-1")
+
+    run = RunSession(tmp_path, wait=False)
+
+    assert run.id != "20260301T120000.000000Z-1"
+    assert os.environ[RUN_ID] == run.id
+
+
+@pytest.mark.parametrize("passed", ["", "mine", "../20260301T120000.000000Z-1"])
+def test_a_job_without_the_id_of_its_run_ends_in_words(passed, tmp_path, monkeypatch):
+    """An id of a run would be made up otherwise, or name a folder elsewhere."""
+    monkeypatch.setenv(RUN_ID, passed)
+
+    with pytest.raises(SystemExit, match="pass the environment of the main process"):
+        RunSession(tmp_path, wait=False, is_job=True)
 
 
 def test_a_run_has_the_mirror_alone(tmp_path, capsys):
@@ -58,7 +81,11 @@ def test_a_run_can_wait_for_another(tmp_path, capsys):
 
 
 def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, monkeypatch, capsys):
-    """In the process that plans, and in all that it starts; others stay."""
+    """In the process that plans, and in all that it starts; others stay.
+
+    Those that the crds package sets when it is imported are not the user's.
+    """
+    importlib.reload(crds.core.config)
     remove = cache(child_environment.remove_user_variables.__wrapped__)  # as in a new process
     for module in (session, checked_config):
         monkeypatch.setattr(module, "remove_user_variables", remove)
@@ -73,7 +100,18 @@ def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, m
 
     assert not foreign.keys() & os.environ.keys() and os.environ["CRDSPATH"] == "stays"
     message = capsys.readouterr().err
-    assert message.startswith("Not used: ") and all(name in message for name in foreign)
+    assert message.startswith(f"Not used: {', '.join(foreign)} of your environment")
+
+
+def test_a_job_does_not_name_the_variables_that_it_inherits(monkeypatch, caplog):
+    """The main process named the user's; those left are what crds has set in it."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("CRDS_ADD_LOG_MSG_COUNTER", "false")
+
+    child_environment.remove_user_variables.__wrapped__()
+
+    assert "CRDS_ADD_LOG_MSG_COUNTER" not in os.environ
+    assert caplog.text == ""
 
 
 def test_processes_that_run_jwst_do_not_get_the_variables_of_the_user(monkeypatch):

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from jwmirror.store.runs import RunFiles, read_if_written
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
+RUN_ID_FORM = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+", re.ASCII)  # its start (UTC) and its process
 
 
 def config_or_exit(
@@ -60,14 +62,15 @@ def limits_end_the_job(run: Path) -> Iterator[None]:
 class RunSession:
     """One call of the workflow on a mirror, which no other call may share.
 
-    The id is passed to jobs through the environment, so that all jobs of a run, here or on a
-    cluster node, use the same folders.
+    The main process makes the id, whatever the user's environment has. It is passed to jobs
+    (`is_job`) through the environment, so that all jobs of a run, here or on a cluster node, use
+    the same folders.
     """
 
-    def __init__(self, mirror: Path, wait: bool):
+    def __init__(self, mirror: Path, wait: bool, is_job: bool = False):
         self.mirror, self._wait = Path(mirror), wait
-        now = datetime.now(UTC)
-        self.id = os.environ.setdefault(RUN_ID, f"{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}")
+        self.id = _id_of_this_job() if is_job else _new_id()
+        os.environ[RUN_ID] = self.id
         self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
         self.logs = self.mirror / "logs" / self.id
         self.work = self.mirror / "work" / self.id
@@ -115,6 +118,23 @@ class RunSession:
                 raise
             print(f"Waiting: {error}", file=sys.stderr)
         return acquire_lock(self.mirror, purpose, wait_s=None, name=RUN_LOCK)
+
+
+def _new_id() -> str:
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}"
+
+
+def _id_of_this_job() -> str:
+    """Return the id that the main process passed to this job; exit if it is none."""
+    passed = os.environ.get(RUN_ID, "")
+    if not RUN_ID_FORM.fullmatch(passed):
+        sys.exit(
+            f"{RUN_ID} is {passed!r} in this job, expected the id of its run, such as "
+            "20260301T120000.000000Z-4711. Let the executor pass the environment of the main "
+            "process to its jobs."
+        )
+    return passed
 
 
 @cache
