@@ -15,6 +15,7 @@ from jwmirror.cli import app
 from jwmirror.core.model import Chain, Input, Plan, Poll, Reason, Recipe, Scope, Where, canonical
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import INPUTS_RECOMPUTED, Published
+from jwmirror.core.model.quality import CAVEAT, Acceptance, Caveat, JudgedResult, Quality
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.planning.builder import PlanBuilder
@@ -27,6 +28,7 @@ from jwmirror.report.explanation import RecipePreview, StagePreview
 from jwmirror.report.status import Preview, build_status
 from jwmirror.report.terminal.explain import outlook_page
 from jwmirror.services.inspect.preview import UNPUBLISHED
+from jwmirror.store.provenance import keep_acceptance
 from tests.setup import records
 from tests.setup.command_line import answer, run
 from tests.setup.records import association, derivation, entry, listing, product, result
@@ -200,6 +202,43 @@ def test_notes_tell_which_files_the_config_does_not_select_any_more(unsynced, tm
 
     (note,) = (note for note in found["notes"] if "not selected" in note)
     assert note.startswith("program 1345: ") and note.endswith("keeps them, and marks them.")
+
+
+def test_notes_say_how_many_results_are_held_back(unsynced, tmp_path):
+    """Those that were accepted since are published by the next run."""
+    mirror, config = unsynced
+    quality = Quality(word=CAVEAT, caveats=(Caveat(cause="empty", message="m", subject="s"),))
+    held_back = [
+        JudgedResult(
+            recipe="deep",
+            pipeline="detector1",
+            product=EXPOSURE,
+            key=key,
+            files=(),
+            quality=quality,
+            is_published=False,
+        )
+        for key in ("aa" * 32, "bb" * 32, "cc" * 32)
+    ]
+    mirror.record("held-back.json", held_back)
+    accepted = Acceptance(
+        key="cc" * 32,
+        recipe="deep",
+        product=EXPOSURE,
+        pipeline="detector1",
+        caveats=(),
+        because="b",
+        who="w",
+        accepted_at="2026-03-01T12:00:00+00:00",
+    )
+    keep_acceptance(mirror.root, accepted)
+
+    notes = answer("plan", "--config", config)["notes"]
+
+    assert [note.partition(";")[0] for note in notes if "result" in note] == [
+        "the last run held back 2 results because of quality",
+        "the next run publishes 1 result accepted since the last one.",
+    ]
 
 
 def test_notes_tell_which_where_blocks_match_nothing(unsynced, tmp_path):

@@ -34,6 +34,7 @@ from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.inputs import why_missing
 from jwmirror.planning.resolver import Resolver
 from jwmirror.planning.resolvers import Resolvers
+from jwmirror.report.formatting import count
 from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice
 from jwmirror.services.inspect import software
@@ -76,6 +77,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
         unknown=tuple(wait for plan in plans for wait in _unknown(plan)),
         notes=(
             *_notes_on_run(run, config),
+            *_notes_on_held_back(mirror, run),
             *_notes_on_selection(holdings.entries, config),
             *resolver_notes,
             *_notes_on_recipes(mirror, config.recipes, holdings),
@@ -191,6 +193,19 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
     polled = {listing.program for listing in run.poll.listings}
     for program in sorted({selection.program for selection in config.selections} - polled):
         yield f"program {program} was not polled yet; `snakemake` polls it."
+
+
+def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
+    """Yield how many results the last run did not publish, and how many the next one will."""
+    keys = {result.key for result in run.held_back}
+    accepted = len(keys & read_acceptances(mirror).keys())
+    if held_back := len(keys) - accepted:
+        yield (
+            f"the last run held back {count(held_back, 'result')} because of quality; "
+            "`jwmirror status` says why, and `jwmirror accept` releases one that has caveats."
+        )
+    if accepted:
+        yield f"the next run publishes {count(accepted, 'result')} accepted since the last one."
 
 
 def _notes_on_selection(entries: Iterable[Entry], config: Config) -> Iterator[str]:
