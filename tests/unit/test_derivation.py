@@ -1,11 +1,14 @@
 """Keys of derivations, and how two derivations differ."""
 
 from dataclasses import replace
+from importlib.metadata import version
+from platform import python_version
 
 import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation, Input, Reason, ResultFile
+from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.derivation import (
     bind,
     differences,
@@ -14,7 +17,9 @@ from jwmirror.pipeline.derivation import (
     is_bound,
     key_of,
     result_of,
+    software_versions,
 )
+from jwmirror.pipeline.engine_content import PackageCode
 from tests.setup import records
 
 RATE = ResultFile(filename="x_rate.fits", sha256="5a" * 32, size=10, identity="1d" * 32)
@@ -212,3 +217,83 @@ def test_the_engine_is_what_is_installed():
     """Just the three packages that a key depends on."""
     assert sorted(engine_versions()) == ["jwst", "stcal", "stdatamodels"]
     assert all(engine_versions().values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"inputs": example().inputs[:1]}, ["input y_uncal.fits: science -> -"]),
+        ({"inputs": example().inputs[::-1]},
+         ["order of the inputs: x_uncal.fits y_uncal.fits -> y_uncal.fits x_uncal.fits"]),
+        ({"references": {"ipc": ("N/A", "")}}, ["reference dark: dark_1.fits -> -"]),
+        ({"parameters": {"save": False, "steps": {"jump": {"skip": True}}}},
+         ["jump.rejection_threshold: 4.0 -> -", "jump.skip: false -> true"]),
+        ({"hooks": (("b.py", "bb"), ("fix.py", "ee"))}, ["hook b.py: - -> bb"]),
+        ({"engine": {**example().engine, "stpipe": "1"}}, ["version of stpipe: - -> 1"]),
+    ],
+)  # fmt: skip
+def test_only_what_changed_is_a_reason(changes, expected):
+    """In one direction, and with old and new exchanged in the other."""
+    old, new = example(), example(**changes)
+
+    found = [reason.what.removeprefix("detector1: ") for reason in differences(new, old)]
+
+    assert [str(reason) for reason in differences(old, new)] == [
+        f"detector1: {x}" for x in expected
+    ]
+    assert found == [line.partition(": ")[0] for line in expected]
+
+
+def test_reasons_are_in_the_order_of_their_names():
+    """So that two runs say the same."""
+    new = example(
+        references={name: (f"{name}.fits", "1") for name in "edcba"},
+        hooks=tuple((name, name) for name in "cba"),
+        parameters=dict.fromkeys("cab", 1),
+        inputs=tuple(records.science(f"{name}_uncal.fits") for name in "cba"),
+    )
+    old = example(references={}, hooks=(), parameters={}, inputs=())
+
+    found = [reason.what.removeprefix("detector1: ") for reason in differences(old, new)]
+
+    inputs = [f"input {name}_uncal.fits" for name in "abc"]
+    hooks = [f"hook {name}" for name in "abc"]
+    assert found == [*inputs, *"abc", *(f"reference {name}" for name in "abcde"), *hooks]
+
+
+def test_an_input_that_is_missing_is_told_with_what_there_is():
+    """Sorted; and that there is nothing."""
+    unbound = example(inputs=(Input(name="x_ramp.fits", role="science"),))
+    other = replace(RATE, filename="a_rate.fits")
+
+    with pytest.raises(CalibrationError, match=r"made \['a_rate.fits', 'x_rate.fits'\]\."):
+        bind(unbound, [RATE, other])
+    with pytest.raises(CalibrationError, match=r"detector1 of x needs x_ramp.fits; .* nothing\."):
+        bind(unbound, [])
+
+
+def test_versions_beside_the_key_are_those_installed(monkeypatch):
+    """Of what computes and reads; an empty one for what is not installed."""
+    names = ["asdf", "astropy", "crds", "drizzle", "gwcs", "numpy", "photutils", "scipy"]
+    monkeypatch.setattr(derivations, "SOFTWARE", (*derivations.SOFTWARE, "no-such-package"))
+
+    found = software_versions.__wrapped__()
+
+    assert sorted(found) == sorted([*names, "no-such-package", "python", "stpipe", "tweakwcs"])
+    assert {name: found[name] for name in names} == {name: version(name) for name in names}
+    assert (found["no-such-package"], found["python"]) == ("", python_version())
+
+
+def test_modified_code_of_the_engine_is_among_the_software(monkeypatch):
+    """With what differs; released code is only in the key."""
+    released = PackageCode(name="jwst", release="3.0.0", content="1f" * 32)
+    code = {"jwst": released, "stcal": replace(released, name="stcal", modified="edited")}
+    monkeypatch.setattr(derivations, "engine_code", lambda: code)
+
+    found = software_versions.__wrapped__()
+
+    assert found["stcal"] == "stcal 3.0.0, modified: edited" and "jwst" not in found
+    assert engine_versions.__wrapped__() == {
+        "jwst": "3.0.0",
+        "stcal": "3.0.0+modified.1f1f1f1f1f1f",
+    }

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.engine_content import ENGINE, package_code
-from tests.setup.packages import NAME, install
+from tests.setup.packages import NAME, install, record_line
 
 
 @pytest.fixture
@@ -187,6 +189,111 @@ def test_a_distribution_without_a_list_of_its_files_counts_by_content(package, t
     (tmp_path / "site" / f"{NAME}-1.0.dist-info" / "RECORD").unlink()
 
     assert "RECORD" in package_code(NAME).modified
+
+
+def test_what_editors_leave_does_not_enter_the_content(package):
+    """Else two copies with the same edit would have two keys."""
+    (package / "slope.py").write_text("fit = abs\n")
+    edited = package_code(NAME)
+
+    for end in ("~", ".orig", ".rej", ".swp"):
+        (package / f"slope.py{end}").write_text("to do")
+    for folder in ("regtest", "tests", "__pycache__"):
+        (package / folder).mkdir(exist_ok=True)
+        (package / folder / "slope.py").write_text("to do")
+
+    assert package_code(NAME) == edited
+
+
+def test_recorded_files_that_do_not_count_may_be_missing(package, tmp_path):
+    """As without the tests of a package, or with a RECORD that lists its scripts too."""
+    record = tmp_path / "site" / f"{NAME}-1.0.dist-info" / "RECORD"
+    listed = [f"{NAME}/{path},sha256=x,1" for path in ("regtest/a.py", ".hidden.py", "a.py.orig")]
+    record.write_text("\n".join([record.read_text(), "other/a.py,sha256=x,1", *listed]))
+    shutil.rmtree(package / "tests")
+
+    assert package_code(NAME).modified == ""
+
+
+def test_modified_code_is_named_with_what_differs(package):
+    """In status and provenance; twelve digits of the content are enough for a version."""
+    (package / "slope.py").write_text("fit = abs\n")
+
+    code = package_code(NAME)
+
+    assert str(code) == f"fitting 1.0, modified: 1 file differs from its release ({NAME}/slope.py)"
+    assert code.version == f"1.0+modified.{code.content[:12]}" and len(code.content) == 64
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_files_that_differ_are_counted(package, count):
+    """Up to three are named, in the order of their names."""
+    for number in range(count):
+        (package / f"extra{number}.py").write_text("")
+
+    names = ", ".join(f"{NAME}/extra{number}.py" for number in range(count))
+    shown = names if count < 4 else names.replace(f", {NAME}/extra3.py", " and 1 more")
+    differ = "1 file differs" if count == 1 else f"{count} files differ"
+    assert package_code(NAME).modified == f"{differ} from its release ({shown})"
+
+
+def test_a_distribution_may_have_another_name_than_its_package(package, tmp_path):
+    """As scikit-learn has sklearn; the name of the distribution is shown."""
+    info = tmp_path / "site" / f"{NAME}-1.0.dist-info"
+    metadata = (info / "METADATA").read_text().replace(f"Name: {NAME}", "Name: fitter")
+    (info / "METADATA").write_text(metadata)
+    info.rename(info.with_name("fitter-1.0.dist-info"))
+
+    assert str(package_code(NAME, "fitter")) == "fitter 1.0"
+    with pytest.raises(PackageNotFoundError):
+        package_code(NAME)
+
+
+def test_a_module_of_one_file_counts(tmp_path, monkeypatch):
+    """As six.py; other files beside it do not."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+    shutil.rmtree(install(site, "single"))
+    (site / "single.py").write_text("fit = abs\n")
+    record = site / "single-1.0.dist-info" / "RECORD"
+    record.write_text(record_line(site / "single.py", site))
+    (site / "beside.py").write_text("")
+    released = package_code("single")
+    (site / "single.py").write_text("fit = max\n")
+
+    assert released.modified == ""
+    assert package_code("single").modified == "1 file differs from its release (single.py)"
+
+
+def test_content_is_that_of_each_file_under_its_name(package, tmp_path):
+    """From any folder: two copies of an edited package are the same code."""
+    (package / "slope.py").write_text("fit = abs\n")
+    content = package_code(NAME).content
+    expected = sha256()
+    for path in ("__init__.py", "slope.py", "weights.json"):
+        value = urlsafe_b64encode(sha256((package / path).read_bytes()).digest()).rstrip(b"=")
+        expected.update(f"{NAME}/{path}\0".encode() + value)
+
+    assert content == expected.hexdigest()
+
+
+def test_a_distribution_without_record_says_where_it_is(package, tmp_path):
+    """And is known by its content."""
+    (tmp_path / "site" / f"{NAME}-1.0.dist-info" / "RECORD").unlink()
+
+    code = package_code(NAME)
+
+    site = os.path.realpath(tmp_path / "site")
+    assert code.modified == f"its installation in {site} has no list of its files (RECORD)"
+    assert code.version == f"1.0+modified.{code.content[:12]}"
+
+
+def test_a_package_that_is_linked_into_its_installation_is_not_from_it(package, tmp_path):
+    """The files are elsewhere, and may be edited there."""
+    package.rename(tmp_path / "own")
+    package.symlink_to(tmp_path / "own")
+
+    assert package_code(NAME).modified.startswith("it is imported from")
 
 
 # ---- the engine ------------------------------------------------------------------------------

@@ -13,7 +13,12 @@ from astropy.io import fits
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.pipeline import identity
-from jwmirror.pipeline.identity import downloaded_version, science_identity
+from jwmirror.pipeline.identity import (
+    downloaded_version,
+    identified_version,
+    scheme_text,
+    science_identity,
+)
 from tests.setup import records
 
 ECSV = """# %ECSV 1.0
@@ -311,3 +316,127 @@ def test_a_cut_file_is_refused(tmp_path, missing):
 
     with pytest.raises(CalibrationError, match=r"a\.fits"):
         science_identity(path)
+
+
+def with_yaml(path: Path, tree: str) -> Path:
+    """A FITS file with an ASDF tree that is written by hand."""
+    content = f"#ASDF 1.0.0\n%YAML 1.1\n--- !core/asdf-1.1.0\n{tree}\n...\n".encode()
+    column = fits.Column("ASDF_METADATA", f"{len(content)}B", array=[np.frombuffer(content, "u1")])
+    extension = fits.BinTableHDU.from_columns([column], name="ASDF")
+    fits.HDUList([fits.PrimaryHDU(), extension]).writeto(path, overwrite=True)
+    return path
+
+
+def test_the_identity_of_a_tree_is_that_of_mirrors_made_before(tmp_path):
+    """With each kind of value; another one would make every result again."""
+    tree = "meta: {date: x, pupil: CLEAR}\nwcs: !wcs-1.0 [1, 2.5, !unit Jy, null, {a: true}]"
+
+    found = science_identity(with_yaml(tmp_path / "a.fits", tree))
+
+    assert found == "877e80b27d5c987b50dcda3d94760fcbc7a660d0147e5f8005d8ed06c3c58053"
+
+
+TREES = [
+    "wcs: {a: 1}", "wcs: {a: 1.0}", "wcs: {a: '1'}", "wcs: {b: 1}", "wcs: [a, 1]", "wcs: [1, a]",
+    "wcs: !t {a: 1}", "wcs: !u {a: 1}", "wcs: !t [a, 1]", "wcs: {a: !t '1'}", "wcs: {a: [1]}",
+    "wcs: {a: {}}", "wcs: {a: []}", "a: 1", "wcs: {date: 1}", "meta: [{date: 1}]", "meta: [{}]",
+    "a: {meta: {date: 1}}", "wcs: {filename: 1}",
+]  # fmt: skip
+
+
+def test_the_structure_the_tags_and_the_types_of_a_tree_count(tmp_path):
+    """Two trees are equal only if all of it is."""
+    path = tmp_path / "a.fits"
+
+    assert len({science_identity(with_yaml(path, tree)) for tree in TREES}) == len(TREES)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["{a: 1, wcs: {c: 3, b: 2}}", "wcs: {b: 2, c: 3, history: x}\na: 1\ncal_logs: {d: x}",
+     "wcs: {b: 2, c: 3}\na: 1\nmeta: {}\nasdf_library: {version: 3}"],
+)  # fmt: skip
+def test_the_order_and_the_writer_of_a_tree_do_not_count(tmp_path, other):
+    """Logs, history and versions may differ between equal results."""
+    plain = "wcs: {b: 2, c: 3}\na: 1" + "\nmeta: {}" * ("meta" in other)
+
+    one = science_identity(with_yaml(tmp_path / "a.fits", plain))
+
+    assert science_identity(with_yaml(tmp_path / "b.fits", other)) == one
+
+
+def test_only_a_table_of_blended_headers_is_read_by_columns(tmp_path):
+    """Another table with a column DATE counts with it; an image of that name, by its pixels."""
+
+    def identity(hdu: object) -> str:
+        fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits", overwrite=True)
+        return science_identity(tmp_path / "a.fits")
+
+    dates = [[fits.Column("DATE", "4A", array=[year])] for year in ("2025", "2026")]
+    tables = [fits.BinTableHDU.from_columns(columns, name="OTHER") for columns in dates]
+    images = [fits.ImageHDU(np.full(9, value, "f4"), name="HDRTAB") for value in (1, 2)]
+
+    assert len({identity(hdu) for hdu in [*tables, *images]}) == 4
+
+
+def test_data_end_where_the_next_header_begins(tmp_path):
+    """Dates in the header after an image are no pixels of it."""
+
+    def identity(date: str) -> str:
+        extension = fits.ImageHDU(np.ones(9), fits.Header({"DATE": date}))
+        hdus = fits.HDUList([fits.PrimaryHDU(np.ones(9)), extension])
+        hdus.writeto(tmp_path / "a.fits", overwrite=True)
+        return science_identity(tmp_path / "a.fits")
+
+    assert identity("2025") == identity("2026")
+
+
+def test_a_compressed_image_counts_as_it_is_stored(tmp_path):
+    """With the cards that astropy takes from the header of a decompressed image."""
+    found = set()
+    for value in ("NONE", "RICE_1"):
+        image = fits.CompImageHDU(np.ones((9, 9), "i2"), name="SCI")
+        fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "a.fits", overwrite=True)
+        with fits.open(tmp_path / "a.fits", "update", disable_image_compression=True) as hdus:
+            hdus[1].header["ZMASKCMP"] = value
+        found.add(science_identity(tmp_path / "a.fits"))
+
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("suffix", ["uncal", "rate", "rateints", "cal", "calints", "i2d", "crf"])
+def test_a_file_that_a_pipeline_may_start_from_is_described_with_its_header(
+    tmp_path, monkeypatch, suffix
+):
+    """The others have an identity only."""
+    monkeypatch.setattr(identity, "crds_header", lambda path, filename: f"header of {filename}")
+    monkeypatch.setattr(identity, "IDENTITY_SCHEME", 3)
+    item = records.product(f"x_{suffix}.fits")
+
+    version = identified_version(item, image(tmp_path / "object"), "5a", 10)
+
+    has_header = suffix not in ("i2d", "crf")
+    assert version.header == f"header of x_{suffix}.fits" * has_header
+    assert (version.product, version.sha256, version.size) == (item, "5a", 10)
+    assert (version.scheme, version.refusal, version.identity[:2]) == ("3-1", "", "3:")
+
+
+def test_an_exposure_without_a_header_keeps_its_identity(tmp_path, monkeypatch):
+    """The refusal says why."""
+
+    def refuse(path: Path, filename: str) -> str:
+        raise CalibrationError(f"{filename}: pixels were cut")
+
+    monkeypatch.setattr(identity, "crds_header", refuse)
+
+    version = identified_version(records.product("x_rate.fits"), image(tmp_path / "a"), "5a", 10)
+
+    assert version.identity == science_identity(tmp_path / "a", "x_rate.fits")
+    assert (version.header, version.refusal) == ("", "x_rate.fits: pixels were cut")
+
+
+def test_versions_of_functions_are_a_text_only_if_one_was_raised():
+    """So that records made before stay current."""
+    assert [scheme_text(1), scheme_text(1, 1), scheme_text(1, 2), scheme_text(3, 1, 2)] == [
+        "", "", "1-2", "3-1-2",
+    ]  # fmt: skip
