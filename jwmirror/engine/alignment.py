@@ -87,7 +87,7 @@ def _on_one_plane(
 
 
 def _quantities(members: Mapping[str, AlignedMember]) -> dict[str, dict[str, float]]:
-    typical = np.median([member.shift for member in members.values()], axis=0)
+    typical = _typical([member.shift for member in members.values()])
     exposures = {member.exposure for member in members.values()}
     quantities = {}
     for name, member in members.items():
@@ -98,6 +98,15 @@ def _quantities(members: Mapping[str, AlignedMember]) -> dict[str, dict[str, flo
             of_member["overlap"] = member.overlap(others)
         quantities[name] = {key: round(value, DECIMALS) + 0.0 for key, value in of_member.items()}
     return quantities
+
+
+def _typical(shifts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the one of the shifts that is nearest to all of them.
+
+    A median would be between two groups of members, and so at half of their distance from both.
+    """
+    distances = [sum(math.dist(shift, other) for other in shifts) for shift in shifts]
+    return shifts[int(np.argmin(np.round(distances, DECIMALS)))]
 
 
 def _pairs(inputs: Sequence[Path], products: Sequence[Path]) -> dict[Path, Path]:

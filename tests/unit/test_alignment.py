@@ -61,6 +61,18 @@ def test_a_shift_that_is_put_in_is_measured(tmp_path):
     assert [member["relative_shift"] for member in members] == pytest.approx([0, 500, 0], abs=0.01)
 
 
+@pytest.mark.parametrize(("still", "moved"), [(1, 1), (1, 2), (2, 2)])
+def test_members_in_two_groups_are_as_far_apart_as_the_groups(tmp_path, monkeypatch, still, moved):
+    """Not half of it: two members that fit each other badly are noticed as one of many is."""
+    monkeypatch.setattr(f"{__name__}.EXPOSURES", [*EXPOSURES, f"{EXPOSURES[0][:-7]}4_nrcb1"])
+    place, north = {"dec": -69.5}, {"dec": -69.5 + 0.25 * ARCSEC}
+
+    members = mosaic(tmp_path, [(place, place)] * still + [(place, north)] * moved)
+
+    shifts = sorted(member["relative_shift"] for member in members)
+    assert (shifts[0], shifts[-1]) == pytest.approx((0, 250), abs=0.01)
+
+
 def test_what_moves_all_members_alike_is_no_relative_shift(tmp_path):
     """The alignment with a catalogue corrects the pointing of all."""
     place, moved = {"dec": -69.5}, {"dec": -69.5 + 0.1 * ARCSEC}

@@ -135,6 +135,17 @@ def test_messages_of_a_fallback_are_recorded_in_the_order_of_steps():
     ]
 
 
+def test_a_message_that_cannot_be_formatted_does_not_end_the_step(monkeypatch):
+    """Logging reports such mistakes, and goes on."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    recorder = FallbackRecorder()
+
+    with listening(recorder):
+        logging.getLogger("jwst.jump.jump_step").warning("%d rays", "many")
+
+    assert recorder.fallbacks == ()
+
+
 def test_a_storm_of_messages_is_cut():
     """Thousands of slits may say the same."""
     recorder = FallbackRecorder()

@@ -251,7 +251,11 @@ class FallbackRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record if it means a fallback."""
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except Exception:  # arguments that do not fit: logging reports it, and the step goes on
+            self.handleError(record)
+            return
         for row in FALLBACK_MESSAGES:
             if record.name.startswith(row.logger) and re.search(row.text, message):
                 self._keep(row, plain_message(message))
