@@ -79,6 +79,17 @@ def test_a_retracted_file_in_use_is_reported_without_results(mirror):
     assert current_findings([found], now, None, mirror.root) == {found: ()}
 
 
+def test_a_doubt_about_a_reference_remains_while_crds_does_not_answer(mirror):
+    """CRDS lists it as rejected: its results do not become sound because the server is down."""
+    rejected = finding(kind="unverified")
+    last = replace(NOW, findings=(rejected,))
+
+    silent = current_findings([], replace(NOW, unwatched="no answer"), last, mirror.root)
+
+    assert [each.name for each in silent] == [FLAT]
+    assert current_findings([], NOW, last, mirror.root) == {}
+
+
 def test_a_finding_is_new_once_and_a_correction_stays_while_results_have_it(mirror):
     """The next sync does not find a correction again; a retraction that ended is gone."""
     corrected, retracted = finding(kind="corrected", sha1=USED), finding(RMAP)

@@ -69,12 +69,15 @@ def current_findings(
 ) -> dict[ReferenceFinding, tuple[AffectedResult, ...]]:
     """Return the findings that concern a mirror, with the results that they are about.
 
-    These are the ones `found` now, and corrections that the `last` run reported. A finding concerns
-    the mirror if the file is in use `now`, or if a kept generation has results made with it.
+    These are the ones `found` now, and corrections that the `last` run reported; if CRDS did not
+    answer now, all that it reported. A finding concerns the mirror if the file is in use `now`, or
+    if a kept generation has results made with it.
     """
     earlier = {_identity(finding): finding for finding in (last.findings if last else ())}
-    corrected = {i: finding for i, finding in earlier.items() if finding.kind == "corrected"}
-    findings = corrected | {_identity(finding): finding for finding in found}
+    remaining = {
+        i: finding for i, finding in earlier.items() if finding.kind == "corrected" or now.unwatched
+    }
+    findings = remaining | {_identity(finding): finding for finding in found}
     candidates = [replace(finding, is_new=i not in earlier) for i, finding in findings.items()]
     in_use = {**now.files, **now.mappings}
     return {
