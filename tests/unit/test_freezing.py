@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import date
 
 import bagit
 import pytest
@@ -18,7 +19,8 @@ from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import read_pins
+from jwmirror.store.pins import add_pin, read_pins
+from jwmirror.store.provenance import acceptance_path
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import EXPOSURE, overwrite
 
@@ -190,3 +192,92 @@ def test_an_exclusive_file_that_was_open_is_closed_before_it_is_copied(small_mir
     (file,) = (tmp_path / "bag").rglob(raw.filename)
     assert objects.path(raw.sha256).stat().st_mode & 0o777 == 0o400
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_dry_run_refuses_what_a_freeze_would_refuse(small_mirror, tmp_path):
+    """A folder that is not empty, one of the mirror's, and a name that another generation has."""
+    root = small_mirror.root
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").touch()
+    for to in (tmp_path / "full", root / "objects" / "bag"):
+        with pytest.raises(StoreError, match="nothing was written"):
+            freeze(root, 1, to, dry_run=True)
+    hide(small_mirror)
+    add_pin(root, "frozen-000001", 2)
+
+    with pytest.raises(StoreError, match="it names generation 2 already"):
+        freeze(root, 1, tmp_path / "bag", dry_run=True)
+
+
+def test_a_dry_run_says_what_the_bag_would_hold_and_writes_nothing(small_mirror, tmp_path):
+    """Every field of the report."""
+    root, rows = small_mirror.root, tuple(small_mirror.rows.values())
+
+    report = freeze(root, 1, tmp_path / "bag", "hardlink", dry_run=True)
+
+    assert (report.mirror, report.to) == (str(root), str(tmp_path / "bag"))
+    assert (report.generation, report.name, report.mode) == (1, "frozen-000001", "hardlink")
+    assert (report.files, report.bytes) == (len(rows), sum(row.size for row in rows))
+    assert (report.left_out, report.lost, report.is_recorded) == ((), (), False)
+    assert not (tmp_path / "bag").exists() and read_pins(root) == ()
+
+
+def test_the_tag_files_of_a_bag_say_where_it_is_from(small_mirror, tmp_path):
+    """As BagIt, cffconvert and sha256sum read them."""
+    freeze(small_mirror.root, 1, tmp_path / "bag")
+    generation = Generations(small_mirror.root).read(1)
+
+    info = bagit.Bag(str(tmp_path / "bag")).info
+    citation = yaml.safe_load((tmp_path / "bag/CITATION.cff").read_text())
+    size = sum(row.size for row in small_mirror.rows.values())
+    assert info["Payload-Oxum"] == f"{size}.{len(small_mirror.rows)}"
+    assert info["External-Identifier"] == f"generation 1, {generation.manifest_sha256}"
+    assert info["Internal-Sender-Description"] == generation.cause
+    assert info["Bag-Software-Agent"].startswith("jwmirror")
+    assert info["Bagging-Date"] == date.today().isoformat()
+    assert list(citation)[0] == "cff-version" and citation["cff-version"] == "1.2.0"
+    assert citation["date-released"] == generation.made_at[:10]
+    assert list(citation["authors"][0]) == ["name"]
+    (identifier,) = citation["identifiers"]
+    assert identifier["value"] == f"sha256:{generation.manifest_sha256}"
+    assert (identifier["type"], set(identifier)) == ("other", {"type", "value", "description"})
+    assert (tmp_path / "bag/metadata/left-out.txt").read_text() == ""
+    assert not (tmp_path / "bag/metadata/lost.txt").exists()
+    lines = (tmp_path / "bag/bagit.txt").read_text().splitlines()
+    assert lines == ["BagIt-Version: 0.97", "Tag-File-Character-Encoding: UTF-8"]
+
+
+def test_a_bag_has_what_the_user_accepted_of_its_results(small_mirror, tmp_path):
+    """An acceptance belongs to a key; other keys' are not in the bag."""
+    keys = sorted({entry.key for entry in small_mirror.rows.values() if entry.key})
+    for key in (keys[0], "ff" * 32):
+        path = acceptance_path(small_mirror.root, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+    freeze(small_mirror.root, 1, tmp_path / "bag")
+
+    accepted = tmp_path / "bag/metadata/accepted"
+    assert [path.name for path in accepted.iterdir()] == [f"{keys[0]}.json"]
+
+
+def test_a_pin_that_was_there_before_stays_when_a_freeze_fails(small_mirror, tmp_path, monkeypatch):
+    """It protects an earlier bag of the same generation."""
+    freeze(small_mirror.root, 1, tmp_path / "one")
+
+    def fail(*arguments: object) -> None:
+        raise StoreError("no space")
+
+    monkeypatch.setattr(freezing, "_validate", fail)
+    with pytest.raises(StoreError, match="no space"):
+        freeze(small_mirror.root, 1, tmp_path / "two")
+
+    (pin,) = read_pins(small_mirror.root)
+    assert (pin.name, pin.place) == ("frozen-000001", str(tmp_path / "one"))
+
+
+def test_versions_are_written_as_pip_reads_them(tmp_path):
+    """Sorted by name, whatever its case."""
+    text = freezing._requirements({"numpy": "2.0", "Jinja2": "3.1", "astropy": "7.0"})
+
+    assert text == b"astropy==7.0\nJinja2==3.1\nnumpy==2.0\n"
