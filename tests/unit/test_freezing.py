@@ -235,7 +235,7 @@ def test_the_tag_files_of_a_bag_say_where_it_is_from(small_mirror, tmp_path):
     assert info["Internal-Sender-Description"] == generation.cause
     assert info["Bag-Software-Agent"].startswith("jwmirror")
     assert info["Bagging-Date"] == date.today().isoformat()
-    assert list(citation)[0] == "cff-version" and citation["cff-version"] == "1.2.0"
+    assert citation["cff-version"] == "1.2.0"
     assert citation["date-released"] == generation.made_at[:10]
     assert list(citation["authors"][0]) == ["name"]
     (identifier,) = citation["identifiers"]

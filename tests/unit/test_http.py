@@ -2,20 +2,23 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
 from http.client import HTTPException
 
 import pytest
 import urllib3
-from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
+from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError
 
 from jwmirror.core.errors import ConfigError
+from jwmirror.net import http
 from jwmirror.net.http import (
     HttpClient,
     StalledError,
     Timeouts,
     base_url,
     certificate_file,
+    discard,
     error_words,
     proxy_for,
     retry_policy,
@@ -104,6 +107,7 @@ def test_a_proxy_is_told_its_user_and_password(monkeypatch, archive):
         ("http://mast.stsci.edu/x", "http://plain:1"),
         ("https://inside.example.org/x", None),
         ("https://example.org/x", None),
+        ("http://ann:secret@localhost/x", None),
     ],
 )
 def test_proxies_go_by_scheme_and_spare_what_no_proxy_names(monkeypatch, url, proxy):
@@ -232,6 +236,7 @@ def test_what_is_no_url_is_a_mistake_of_the_config(url):
         ({}, None),
         ({"REQUESTS_CA_BUNDLE": "a"}, "a"),
         ({"CURL_CA_BUNDLE": "b"}, "b"),
+        ({"CURL_CA_BUNDLE": ""}, None),
         ({"REQUESTS_CA_BUNDLE": "a", "CURL_CA_BUNDLE": "b"}, "a"),
     ],
 )
@@ -257,6 +262,9 @@ def test_a_proxy_may_be_named_without_its_scheme(archive, monkeypatch):
 WORDS = [
     ("text", "text"),
     ("HTTPSConnectionPool(host='x', port=1): Read timed out.", "Read timed out."),
+    ("HTTPConnectionPool(host='x', port=1): Read timed out.", "Read timed out."),
+    (MaxRetryError(None, "/x", HTTPError("too many 500 responses")), "too many 500 responses"),
+    (MaxRetryError(None, "/x"), "None: Max retries exceeded with url: /x (Caused by None)"),
     (IncompleteRead(5, 7), "5 bytes came, 7 more were announced"),
     (HTTPError("plain: words"), "plain: words"),
 ]
@@ -273,7 +281,9 @@ def test_foreign_errors_are_told_without_class_names(why, expected):
     [
         (IncompleteRead(5, 7), "5 bytes came, 7 more were announced"),
         (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError("without a number"), "odd"),
         (HTTPException("chunk"), "the last part of the body is missing"),
+        (IncompleteRead(5, None), "the last part of the body is missing"),
         (None, "odd"),
     ],
 )
@@ -283,3 +293,171 @@ def test_a_cut_body_is_told_by_its_cause(cause, expected):
     error.__cause__ = cause
 
     assert error_words(error) == expected
+
+
+def test_only_a_cut_body_is_told_by_its_cause():
+    """Other errors have words of their own."""
+    error = HTTPError("plain")
+    error.__cause__ = ConnectionResetError(104, "Connection reset by peer")
+
+    assert error_words(error) == "plain"
+
+
+# ---- what is handed to urllib3 -------------------------------------------------------------------
+
+
+def test_the_limits_are_those_that_the_documentation_names():
+    """Five requests for an answer, three for right bytes; files below 1 MiB are not resumed."""
+    limits = Timeouts()
+
+    assert (limits.attempts, limits.bodies, limits.keep_from) == (5, 3, 1 << 20)
+
+
+def test_a_policy_asks_again_for_what_changes_nothing_within_its_limits():
+    """The last answer is returned, not raised; redirects have a limit of their own."""
+    policy = retry_policy(Timeouts(attempts=4, backoff_s=0.25, retry_after_s=7.5))
+
+    assert (policy.total, policy.redirect, policy.allowed_methods) == (3, 5, None)
+    assert (policy.backoff_factor, policy.retry_after_max) == (0.25, 7.5)
+    assert (policy.raise_on_status, set(policy.status_forcelist)) == (False, set(http.RETRIED))
+    left = policy.new(total=1)
+    assert (left.total, left.redirect, type(left)) == (1, 5, type(policy))
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (None, [0.25]),
+        (urllib3.HTTPResponse(status=503), [0.25]),
+        (answer("soon"), [0.25]),
+        (answer("3"), [3]),
+    ],
+)
+def test_a_retry_waits_once(monkeypatch, response, expected):
+    """As long as the server asks for, else at our own pace."""
+    policy, waits = retry_policy(Timeouts()), []
+    monkeypatch.setattr(policy, "_wait", waits.append)
+    monkeypatch.setattr(policy, "get_backoff_time", lambda: 0.25)
+
+    policy.sleep(response)
+
+    assert waits == expected
+
+
+@pytest.mark.parametrize("proxy", [None, "http://proxy.example.org:8080"])
+def test_connections_have_the_client_s_settings(monkeypatch, proxy):
+    """Directly, or through a proxy."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/certificates")
+    monkeypatch.setenv("HTTP_PROXY", proxy or "")
+    client = HttpClient(7, Timeouts(connect_s=1.5, read_s=2.5))
+
+    settings = client._pool("http://mast.example.org/x").connection_pool_kw
+
+    assert (settings["maxsize"], settings["ca_certs"]) == (7, "/certificates")
+    assert (settings["timeout"].connect_timeout, settings["timeout"].read_timeout) == (1.5, 2.5)
+    assert settings["retries"].halt is client.halt
+
+
+def test_connections_to_one_host_are_kept_and_closed_at_the_end():
+    """Whatever the path; another host or scheme has others."""
+    client = HttpClient(1, Timeouts())
+    one = client._pool("https://a/x/y")
+
+    assert client._pool("https://a/z/y") is one
+    assert client._pool("http://a/x/y") is not one and client._pool("https://b/x/y") is not one
+    one.connection_from_url("https://a/x/y")
+    client.close()
+    assert len(one.pools) == 0 and client.halt.is_set()
+
+
+def test_a_client_waits_on_the_event_that_it_is_given():
+    """Several clients of one run are stopped by one event."""
+    halt = threading.Event()
+
+    assert HttpClient(1, Timeouts(), halt=halt).halt is halt
+    assert not HttpClient(1, Timeouts()).halt.is_set()
+
+
+class Recorder:
+    """Records the calls of its methods."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple] = []
+
+    def __getattr__(self, name: str):
+        return lambda *words, **named: self.calls.append((name, words, named))
+
+
+def test_a_request_is_sent_as_it_is(monkeypatch):
+    """Its body is unread and not decoded; a query has its body."""
+    client, pool = HttpClient(1, Timeouts(), "secret"), Recorder()
+    monkeypatch.setattr(client, "_pool", lambda url: pool)
+    agent = {"User-Agent": http.USER_AGENT}
+
+    client.open("http://x/a", {"Range": "bytes=1-"})
+    client.post("http://x/q", b"{}")
+
+    get, post = pool.calls
+    sent = {**agent, "Accept-Encoding": "identity", "Range": "bytes=1-"}
+    raw = {"preload_content": False, "decode_content": False}
+    assert get == ("request", ("GET", "http://x/a"), {"headers": sent, **raw})
+    sent = {**agent, "Content-Type": "application/json"}
+    assert post == ("request", ("POST", "http://x/q"), {"body": b"{}", "headers": sent})
+
+
+def test_a_response_that_is_not_wanted_is_closed_and_its_place_freed():
+    """In this order: the connection is not used again."""
+    response = Recorder()
+
+    discard(response)
+
+    assert [name for name, _, _ in response.calls] == ["close", "release_conn"]
+
+
+def test_redirects_end(server):
+    """After five."""
+    server.put("x", body(b"", status=302, Location="/x"))
+
+    with pytest.raises(HTTPError):
+        HttpClient(1, Timeouts(attempts=10)).open(f"{server.url}/x")
+
+    assert len(server.requests) == 6
+
+
+class Body:
+    """A body whose pieces come at given times."""
+
+    def __init__(self, monkeypatch, *pieces: tuple[float, int]):
+        self.pieces: Iterator[tuple[float, int]] = iter(pieces)
+        self.now = 0.0
+        monkeypatch.setattr(http.time, "monotonic", lambda: self.now)
+
+    def read1(self, most: int) -> bytes:
+        """Return the next piece."""
+        self.now, size = next(self.pieces, (self.now, 0))
+        return b"x" * size
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_stalled"),
+    [
+        ([(10.0, 1)], False),  # the window has not passed yet
+        ([(11.0, 11 * 1024)], False),
+        ([(11.0, 11 * 1024 - 1)], True),
+        ([(11.0, 99_999), (22.0, 11 * 1024)], False),
+        ([(11.0, 99_999), (22.0, 11 * 1024 - 1)], True),  # the first window does not help
+        ([(11.0, 99_999), (21.0, 1), (22.0, 11 * 1024 - 1)], False),
+        ([(5.0, 1), (6.0, 99_999), (11.0, 1)], False),
+    ],
+)
+def test_the_mean_speed_of_each_window_counts(monkeypatch, pieces, is_stalled):
+    """1,024 bytes a second are enough."""
+    response, received = Body(monkeypatch, *pieces), []
+    client = HttpClient(1, Timeouts(stall_s=10.0))
+
+    if is_stalled:
+        with pytest.raises(StalledError, match=r"\d+ bytes in 11 s"):
+            client.receive(response, received.append)
+    else:
+        client.receive(response, received.append)
+        assert [len(piece) for piece in received] == [size for _, size in pieces]

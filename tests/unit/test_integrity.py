@@ -63,6 +63,27 @@ def test_another_kind_is_rejected_with_what_was_found(tmp_path, name, data, what
         assert raised.value.what == what
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "found"),
+    [
+        ("a.csv", b"<html>\xff", "a web page: '<html>\ufffd'"),
+        ("a.csv", b"<html>" + b"x" * 50, f"a web page: '<html>{'x' * 34}'"),
+        ("a.csv", b'{"error": 1}', """'{"error": 1}'"""),
+        ("a.ecsv", b"%ECSV 1.0 is odd", "'%ECSV 1'"),
+        ("a.json", b"[1]", "list"),
+        ("a_asn.json", b'{"b": 1, "a": 2}', "['a', 'b']"),
+    ],
+)
+def test_the_error_shows_how_the_file_begins(tmp_path, name, data, found):
+    """Whatever its bytes are, and at most 40 of them."""
+    (tmp_path / "file").write_bytes(data)
+
+    with pytest.raises(RejectedError) as raised:
+        check_readable(tmp_path / "file", name)
+
+    assert raised.value.found == found
+
+
 @pytest.fixture
 def arrived(tmp_path: Path) -> DownloadedFile:
     """A file that is as it was announced and listed."""

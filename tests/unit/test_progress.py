@@ -2,11 +2,12 @@
 
 import io
 import logging
+import sys
 
 import pytest
 
 from jwmirror.net import progress
-from jwmirror.net.progress import Progress, duration
+from jwmirror.net.progress import WINDOW_S, Progress, duration, terminal
 
 
 class Terminal(io.StringIO):
@@ -27,26 +28,26 @@ def at_once(monkeypatch):
 
 def test_a_terminal_shows_one_line_that_is_redrawn_and_cleared(at_once):
     """Files and bytes are shown in one line; at the end it is erased."""
-    terminal = Terminal()
+    screen = Terminal()
 
-    with Progress(4, 8_000_000, terminal) as counted:
+    with Progress(4, 8_000_000, screen) as counted:
         counted.add(2_000_000)
         counted.add_file()
 
-    assert "1 of 4 files" in terminal.getvalue()
-    assert "2.0/8.0 MB" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\x1b[2K")
+    assert "1 of 4 files" in screen.getvalue()
+    assert "2.0/8.0 MB" in screen.getvalue()
+    assert screen.getvalue().endswith("\x1b[2K")
 
 
 def test_the_live_line_is_removed_when_the_download_fails(at_once, caplog):
     """An error ends the live line too; the log gets no summary of what did not end well."""
     caplog.set_level(logging.INFO, logger="jwmirror")
-    terminal = Terminal()
+    screen = Terminal()
 
-    with pytest.raises(OSError), Progress(4, 8_000_000, terminal):
+    with pytest.raises(OSError), Progress(4, 8_000_000, screen):
         raise OSError("the disk is full")
 
-    assert terminal.getvalue().endswith("\x1b[2K")
+    assert screen.getvalue().endswith("\x1b[2K")
     assert not caplog.messages
 
 
@@ -82,7 +83,15 @@ def test_discarded_bytes_are_counted_back(caplog):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(4.4, "4 s"), (99, "99 s"), (125, "2 min"), (5900, "98 min"), (11_100, "3 h 5 min")],
+    [
+        (4.4, "4 s"),
+        (99, "99 s"),
+        (99.5, "2 min"),
+        (125, "2 min"),
+        (5940, "99 min"),
+        (6000, "1 h 40 min"),
+        (11_100, "3 h 5 min"),
+    ],
 )
 def test_times_are_given_in_the_units_people_use(seconds, words):
     """Seconds, minutes, hours and minutes."""
@@ -107,3 +116,86 @@ def test_the_time_left_is_told_where_it_is_known(files, size, rate, left):
         counted.add_file()
 
     assert counted._summary(rate).partition("MB/s")[2] == left
+
+
+class Clock:
+    """A clock that shows what the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The clock of progress and of the bar."""
+    clock = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", clock)
+    monkeypatch.setattr("rich.console.monotonic", clock)
+    return clock
+
+
+def test_lines_come_every_five_seconds_with_the_rate_since_the_start(clock, caplog):
+    """The last one has the mean rate of the whole download."""
+    caplog.set_level(logging.INFO, logger="jwmirror")
+
+    with Progress(2, 4_000_000) as counted:
+        for clock.now, size in ((4.0, 2_000_000), (4.9, 0), (5.0, 0), (9.9, 0), (14.0, 2_000_000)):
+            counted.add(size) if size else None
+            counted.log_if_due()
+
+    counts = "downloaded 0 of 2 files, "
+    assert caplog.messages[0] == f"{counts}2.0 of 4.0 MB, 0.5 MB/s, 4 s left"
+    assert caplog.messages[1] == f"{counts}4.0 of 4.0 MB, 0.2 MB/s"
+    assert caplog.messages[2] == f"{counts}4.0 of 4.0 MB, 0.3 MB/s"
+    assert len(caplog.messages) == 3
+
+
+def test_a_rate_that_is_not_known_is_zero(clock, caplog):
+    """Before the first byte, and after more were discarded than came."""
+    caplog.set_level(logging.INFO, logger="jwmirror")
+
+    with Progress(1, 1_000_000) as counted:
+        clock.now = 5.0
+        counted.log_if_due()
+        counted.add(-500_000)
+        clock.now = 10.0
+        counted.log_if_due()
+
+    assert [", 0.0 MB/s" in message for message in caplog.messages] == [True, True, False]
+
+
+def test_a_download_that_takes_no_time_has_a_rate(clock, caplog):
+    """As the clock may stand still between two looks."""
+    caplog.set_level(logging.INFO, logger="jwmirror")
+
+    with Progress(1, 1_000_000) as counted:
+        counted.add(1_000_000)
+
+    assert caplog.messages[-1].endswith("1.0 of 1.0 MB, 1000.0 MB/s")
+
+
+def test_the_bar_begins_with_nothing_and_leaves_the_output_of_others_alone(at_once):
+    """What is printed meanwhile is not taken up by the bar; without a terminal there is no bar."""
+    output, errors = sys.stdout, sys.stderr
+    with Progress(4, 8, Terminal()) as counted:
+        assert (sys.stdout, sys.stderr) == (output, errors)
+        task = counted._bar.tasks[0]
+        assert (task.total, task.completed) == (8, 0)
+        assert task.fields == {"files": 0, "expected": 4}
+        assert counted._bar.speed_estimate_period == WINDOW_S
+        assert not counted._bar.disable
+
+    for other in (None, io.StringIO()):
+        assert Progress(4, 8, other)._bar.disable
+
+
+def test_standard_error_is_a_terminal_or_is_not_used(monkeypatch):
+    """A process without standard error has none."""
+    screen = Terminal()
+
+    for stream, expected in ((screen, screen), (io.StringIO(), None), (None, None)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert terminal() is expected
