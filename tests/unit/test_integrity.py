@@ -1,12 +1,13 @@
 """What a downloaded file must be: whole, of the kind that its name says, and as it was listed."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jwmirror.core.errors import RejectedError
-from jwmirror.net.download import check_download, download
+from jwmirror.net.download import _move_to_quarantine, check_download, download
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.request import DownloadedFile, DownloadRequest
@@ -168,3 +169,40 @@ def test_without_a_quarantine_a_rejected_file_is_deleted(server, tmp_path):
         download(HttpClient(1, HASTY), request, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def reject(server, folder: Path, name: str, **options: object) -> Path:
+    """Download a page under a file's name, and return the folder that it was moved to."""
+    server.put("file", body(b"<html>", ETag='"v1"'))
+    request = DownloadRequest(filename=name, url=f"{server.url}/file", key="k", **options)
+    folder.mkdir(exist_ok=True)
+    with pytest.raises(RejectedError):
+        client = HttpClient(1, replace(HASTY, keep_from=1))
+        download(client, request, folder, folder.parent / "a" / "quarantine")
+    assert list(folder.iterdir()) == []
+    return folder.parent / "a" / "quarantine"
+
+
+def test_the_name_in_quarantine_is_the_file_s_with_its_sha256(server, tmp_path, caplog):
+    """Other characters are replaced, long names cut; more than one file may be there."""
+    caplog.set_level("INFO", logger="jwmirror")
+    quarantine = reject(server, tmp_path / "in", "a b/c.fits")
+    reject(server, tmp_path / "in", "x" * 300)
+
+    sha256 = hashlib.sha256(b"<html>").hexdigest()
+    names = {path.name for path in quarantine.iterdir() if path.suffix == ".rejected"}
+    assert names == {f"a_b_c.fits.{sha256[:12]}.rejected", f"{'x' * 150}.{sha256[:12]}.rejected"}
+    assert caplog.messages[0] == (
+        "content of a b/c.fits: expected a data file, got a web page: '<html>'; it is fetched "
+        "again from its first byte"
+    )
+
+
+def test_a_file_in_quarantine_is_made_private(arrived, tmp_path):
+    """Whatever its mode was."""
+    arrived.path.chmod(0o644)
+
+    _move_to_quarantine(arrived, "a.fits", "why", tmp_path / "q")
+
+    assert (tmp_path / "q" / "a.fits.5a.rejected").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "q" / "a.fits.5a.rejected.reason").read_text() == "why\n"

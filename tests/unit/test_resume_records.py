@@ -7,9 +7,10 @@ import pytest
 from msgspec import structs
 
 from jwmirror.core.errors import ArchiveError
+from jwmirror.net import request as requests
 from jwmirror.net.download import download
-from jwmirror.net.http import HttpClient
-from jwmirror.net.request import DownloadRequest
+from jwmirror.net.http import HttpClient, Timeouts
+from jwmirror.net.request import DownloadRequest, DownloadState
 from jwmirror.net.resume_record import (
     ResumeRecord,
     is_strong,
@@ -89,6 +90,13 @@ def test_a_record_in_doubt_is_none(part, damage):
     assert read_record(part, "v1", 10) is None
 
 
+def test_one_byte_is_worth_resuming(part):
+    """Where the rest is missing."""
+    part.write_bytes(b"h")
+
+    assert read_record(part, "v1", 10) == RECORD
+
+
 def test_a_removed_file_leaves_no_record(part):
     """The next request starts at the first byte."""
     remove_partial(part)
@@ -155,6 +163,8 @@ RESTS = {
     "another version": ({"ETag": '"v2"'}, False),
     "no version": ({"ETag": ""}, False),
     "compressed": ({"Content_Encoding": "gzip"}, False),
+    "another length": ({"Content_Length": "17"}, False),
+    "no length": ({"Content_Length": ""}, True),
     "plain": ({"Content_Encoding": "identity"}, True),
 }
 
@@ -267,3 +277,219 @@ def test_refused_rests_leave_no_connection_open(server, tmp_path, image, monkeyp
 
     assert file.path.read_bytes() == image
     assert [response.status for response in closed] == [206]
+
+
+def test_a_whole_answer_to_a_request_for_the_rest_is_taken_as_it_is(server, tmp_path, image):
+    """A server that does not know ranges, or whose file has changed, sends the whole file."""
+    request = cut(server, tmp_path, image)
+    server.put(RATE, body(image))
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert (file.resumed, len(server.requests)) == (False, 1)
+    assert file.path.read_bytes() == image
+
+
+@pytest.mark.parametrize("status", [412, 416])
+def test_a_refused_range_costs_one_more_request(server, tmp_path, image, status):
+    """The whole file is asked for."""
+    request = cut(server, tmp_path, image)
+    server.put(RATE, body(b"", status=status), body(image))
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert (file.resumed, len(server.requests)) == (False, 2)
+
+
+@pytest.mark.parametrize("status", [204, 206, 412, 416])
+def test_a_part_that_was_not_asked_for_is_no_answer(server, tmp_path, status):
+    """Only 200 has the whole file."""
+    server.put(RATE, body(b"", status=status))
+    request = DownloadRequest(filename=RATE, url=f"{server.url}/{RATE}")
+
+    with pytest.raises(ArchiveError, match=f"expected status 200, got {status}"):
+        download(HttpClient(1, EAGER), request, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("etag", "kept"), [('"v1"', "its first 5000 bytes are kept"), ("", "nothing of it was kept")]
+)
+def test_the_error_says_what_is_kept(server, tmp_path, image, etag, kept):
+    """And from where the file did not come."""
+    server.put(RATE, body(image[:5000], Content_Length=str(len(image)), ETag=etag))
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+
+    with pytest.raises(ArchiveError) as raised:
+        download(HttpClient(1, EAGER), request, tmp_path)
+
+    host = server.url.removeprefix("http://")
+    words = f"{RATE} from {host}: cut 1 times (5000 bytes came, {len(image) - 5000} more were"
+    assert str(raised.value).startswith(words)
+    assert f"announced); {kept}; it will be fetched again" in str(raised.value)
+
+
+def test_a_cut_file_is_resumed_by_the_same_download_after_a_pause(server, tmp_path, image):
+    """Its bytes are hashed and counted once."""
+    length = {"Content_Length": str(len(image)), "ETag": '"v1"'}
+    range_ = f"bytes 5000-{len(image) - 1}/{len(image)}"
+    rest = body(image[5000:], status=206, Content_Range=range_, ETag='"v1"')
+    server.put(RATE, body(image[:5000], **length), rest)
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+    client, counts, pauses = HttpClient(1, replace(EAGER, bodies=2)), [], []
+    client.halt.wait = pauses.append
+
+    file = download(client, request, tmp_path, on_bytes=counts.append)
+
+    assert (file.resumed, sum(counts), pauses) == (True, len(image), [EAGER.backoff_s])
+    assert file.path.read_bytes() == image
+
+
+@pytest.mark.parametrize(("etag", "kept"), [('"v1"', [".kept", ".part"]), ("", [])])
+def test_a_stopped_download_leaves_what_can_be_resumed(server, tmp_path, image, etag, kept):
+    """As a cut one does."""
+    server.put(RATE, body(image, ETag=etag))
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+    client, receive = HttpClient(1, EAGER), HttpClient.receive
+
+    def stopped(response, on_bytes):
+        on_bytes(b"first")
+        client.halt.set()
+        receive(client, response, on_bytes)
+
+    client.receive = stopped
+    with pytest.raises(ArchiveError, match="the download was given up"):
+        download(client, request, tmp_path)
+
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == kept
+
+
+def test_a_file_under_way_is_for_its_owner_alone(server, tmp_path, image):
+    """It may be of an exclusive product; its name is that of its product and version."""
+    server.put(RATE, body(image))
+    request = DownloadRequest.of(product(RATE, image), f"{server.url}/{RATE}")
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert file.path.name == f"{request.key}.part"
+
+
+def test_a_leftover_without_a_checksum_is_not_trusted_for_its_size(server, tmp_path, image):
+    """Nothing says that its bytes are right."""
+    request = replace(cut(server, tmp_path, image), checksum=None)
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(image[:-2881] + b"x" + image[-2880:])
+    server.put(RATE, body(image))
+
+    file = download(HttpClient(1, EAGER), request, tmp_path)
+
+    assert file.path.read_bytes() == image and len(server.requests) == 1
+
+
+# ---- requests --------------------------------------------------------------------------------
+
+
+def test_a_request_for_a_product_has_what_mast_lists_of_it():
+    """Field by field."""
+    item = product(RATE, b"data", exclusive=True, release_date="2030-01-01")
+
+    request = DownloadRequest.of(item, "http://x/a")
+
+    assert (request.filename, request.url) == (RATE, "http://x/a")
+    assert (request.size, request.checksum, request.algorithm) == (4, item.checksum, "md5")
+    assert (request.is_exclusive, request.release) == (True, "2030-01-01")
+    assert (request.key, request.version) == (resume_key(item), item.fingerprint)
+    assert request.must_read
+    assert not DownloadRequest(filename="a", url="u").is_exclusive
+
+
+class Answer:
+    """A response with these headers."""
+
+    def __init__(self, headers: dict[str, str]):
+        self.headers = headers
+
+
+WHOLE = {"Content-Length": "10", "ETag": '"e"'}
+
+
+@pytest.mark.parametrize(
+    ("headers", "changes", "keep_from", "is_kept"),
+    [
+        (WHOLE, {}, 10, True),
+        (WHOLE, {}, 11, False),
+        (WHOLE, {"size": None}, 1, True),
+        (WHOLE, {"size": 11}, 1, False),
+        (WHOLE, {"key": None}, 1, False),
+        (WHOLE | {"ETag": 'W/"e"'}, {}, 1, False),
+        ({"Content-Length": "10"}, {}, 1, False),
+        ({"ETag": '"e"'}, {"size": None}, 1, False),
+        (WHOLE | {"Content-Length": "\u00b2"}, {"size": None}, 0, True),
+        (WHOLE | {"Content-Length": "ten"}, {"size": 10}, 0, False),
+    ],
+)
+def test_a_record_is_written_where_a_file_can_be_resumed(
+    tmp_path, headers, changes, keep_from, is_kept
+):
+    """Large enough, of the listed size, under a strong ETag; a length that is no number is none."""
+    part = tmp_path / "a.part"
+    request = DownloadRequest(filename="a", url="u", size=10, key="a", version="v")
+    client = HttpClient(1, Timeouts(keep_from=keep_from))
+    state = DownloadState(
+        request=replace(request, **changes), path=part, on_bytes=print, halt=client.halt
+    )
+
+    requests._write_record(client, state, Answer(headers))
+
+    assert record_path(part).exists() == is_kept
+    part.write_bytes(b"half")
+    if is_kept and headers is WHOLE:
+        assert read_record(part, "v", 10) == ResumeRecord(version="v", etag='"e"', size=10)
+
+
+def test_the_state_of_a_download_counts_and_hashes_each_byte_once(tmp_path):
+    """Bytes that are discarded are counted back; there is nothing to count at the start."""
+    counts: list[int] = []
+    client = HttpClient(1, EAGER)
+    request = DownloadRequest(filename="a", url="u", checksum="5d41402abc4b2a76b9719d911017c592")
+    path = tmp_path / "a.part"
+    state = DownloadState(request=request, path=path, on_bytes=counts.append, halt=client.halt)
+
+    state.add(b"help")
+    state.remove_file()
+    path.write_bytes(b"hel")
+    state.add_file()
+    with open(path, "ab") as file:
+        state.add(b"lo", file)
+
+    assert counts == [4, -4, 3, 2]
+    done = state.result("5", "identity", resumed=True)
+    assert (done.size, done.checksum, path.read_bytes()) == (5, request.checksum, b"hello")
+    assert (done.path, done.announced, done.encoding, done.resumed) == (path, "5", "identity", True)
+    assert not state.result().resumed
+    client.halt.set()
+    with pytest.raises(ArchiveError, match="a: the download was given up"):
+        state.add(b"!")
+    assert (state.size, counts[-1]) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("is_exclusive", "token", "shown"),
+    [(False, None, 1), (True, None, 1), (True, "t", 1), (False, "t", 2)],
+)
+def test_a_withheld_file_is_asked_for_as_often_as_that_may_help(
+    server, tmp_path, monkeypatch, is_exclusive, token, shown
+):
+    """Once more with the token, if it was not shown before; each refusal is discarded."""
+    closed, discard = [], requests.discard
+    monkeypatch.setattr(requests, "discard", lambda answer: closed.append(discard(answer)))
+    server.put(RATE, body(b"", status=403))
+    url = f"{server.url}/{RATE}"
+    request = DownloadRequest(filename=RATE, url=url, is_exclusive=is_exclusive)
+
+    with pytest.raises(ArchiveError) as raised:
+        download(HttpClient(1, EAGER, token), request, tmp_path)
+
+    assert len(server.requests) == len(closed) == shown
+    assert ("the token has expired" in str(raised.value)) == (token is not None)
+    assert "answered 403" in str(raised.value)
