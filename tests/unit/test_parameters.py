@@ -53,7 +53,7 @@ def threshold(made: Recipe, header: str = HEADER) -> object:
 
 def test_two_mistakes_are_both_named_with_the_right_name():
     """A misspelt parameter and a misspelt step, each with place, guess and what is allowed."""
-    wrong = {"detector1": {"jump": {"rejection_treshold": 5}, "jmup": {}}}
+    wrong = {"detector1": {"jump": {"rejection_treshold": 5}}}
 
     parameter, step = parameter_mistakes(wrong, PLACE)
 
@@ -358,3 +358,87 @@ def test_resolving_refuses_what_stpipe_refuses():
     """A value of a pars reference or a notebook that is out of range does not get into a key."""
     with pytest.raises(ConfigError, match=r"detector1: .*rejection_threshold"):
         resolve("detector1", [{"steps": {"jump": {"rejection_threshold": "high"}}}])
+
+
+OWN = "pre_hooks, post_hooks, save_results, skip"  # parameters of every step
+LOST = "only files whose names begin with the exposure's are stored, so a file of this name would be lost"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lines"),
+    [
+        ({"jump": {}}, ["jump: jump is a step of detector1; write detector1: {jump: ...}."]),
+        ({"detector1": {"steps": 5}},
+         ["detector1.steps: expected steps and their parameters, found 5."]),
+        ({"guider": [1]}, ["guider: expected steps and their parameters, found [1]."]),
+        ({"detector1": {"jump": 5}},
+         ["detector1.jump: jump is a step, so its parameters were expected ({jump: {skip: true}}), "
+          "found 5."]),
+        ({"image3": {"zzz": 1}},
+         [f"image3.zzz: unknown parameter or step 'zzz'; allowed are {OWN}, in_memory, "
+          "assign_mtwcs, tweakreg, skymatch, outlier_detection, resample, source_catalog"]),
+        ({"image3": {"zzz": {}}},
+         ["image3.zzz: unknown step 'zzz'; allowed are assign_mtwcs, tweakreg, skymatch, "
+          "outlier_detection, resample, source_catalog"]),
+        ({"image2": {"photom": {"zzz": 1}}},
+         [f"image2.photom.zzz: unknown parameter 'zzz'; allowed are {OWN}, inverse, source_type, "
+          "apply_time_correction, override_photom, override_area; `jwmirror params image2.photom` "
+          "lists the parameters."]),
+        ({"detector1": {"steps": {"jump": {"edge_siz": 5}}}},
+         ["detector1.steps.jump.edge_siz: unknown parameter 'edge_siz'; did you mean 'edge_size'? "
+          "`jwmirror params detector1.jump` lists the parameters."]),
+        (mos({"zz": {}, "photom": {"skip": True}}),
+         [f"{MOS}.zz: unknown step 'zz'; allowed are flat_field, pathloss, barshadow, photom, "
+          "pixel_replace, resample_spec, extract_1d"]),
+        (mos({"photom": 3, "barshadow": {"skip": 5}}),
+         [f"{MOS}.photom: expected parameters of the step photom, found 3.",
+          f"{MOS}.barshadow.skip: found 5, expected true or false (default false)."]),
+        ({"detector1": {"output_dir": "x"}},
+         ["detector1.output_dir: jwmirror sets the locations and names of files; remove "
+          "output_dir."]),
+        ({"image2": {"skip": True}},
+         ["image2.skip: to omit a whole pipeline, use the recipe's stages; remove skip."]),
+        ({"image3": {"resample": {"crpix": [1], "pixfrac": "x"}}},
+         ['image3.resample.crpix: found [1], expected a list (default null); the value "[1]" is '
+          "too short.",
+          "image3.resample.pixfrac: found 'x', expected a number 0.0 to 1.0 (default 1.0)."]),
+        ({"image3": {"tweakreg": {"fitgeometry": "x"}}},
+         ["image3.tweakreg.fitgeometry: found 'x', expected one of shift, rshift, rscale, general "
+          "(default rshift)."]),
+        ({"spec2": {"extract_1d": {"soss_modelname": "x", "soss_wave_grid_out": "y"}}},
+         [f"spec2.extract_1d.soss_modelname: found 'x': {LOST}; remove soss_modelname.",
+          f"spec2.extract_1d.soss_wave_grid_out: found 'y': {LOST}; remove "
+          "soss_wave_grid_out."]),
+        ({"detector1": {"persistence": {"save_persistence": "x"}}},
+         [f"detector1.persistence.save_persistence: found 'x': {LOST}; remove "
+          "save_persistence."]),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told_word_by_word(wrong, lines):
+    """All of them, in the order in which they were written."""
+    found = [line.removeprefix(f"{PLACE}.") for line in parameter_mistakes(wrong, PLACE)]
+
+    assert found == lines
+
+
+@pytest.mark.parametrize("name", ["None", "", None, "jw_x", "jw"])
+def test_an_output_of_a_name_that_is_stored_is_no_mistake(name):
+    """Or without a name, which is the default."""
+    outputs = {"ramp_fit": {"opt_name": name}, "dark_current": {"dark_output": name}}
+    spectra = {"extract_1d": {"soss_modelname": name, "soss_wave_grid_out": name}}
+    persistence = {"persistence": {"save_persistence": name}}
+
+    made = {"detector1": {**outputs, **persistence}, "spec2": spectra}
+
+    assert parameter_mistakes(made, PLACE) == []
+
+
+def test_files_are_looked_for_where_the_config_is(tmp_path, monkeypatch):
+    """By default in the working directory."""
+    (tmp_path / "fixes.py").write_text("def scale(model): ...")
+    hooked = {"detector1": {"jump": {"pre_hooks": ["fixes.scale"]}}}
+    (elsewhere,) = parameter_mistakes(hooked, PLACE, tmp_path / "none")
+
+    monkeypatch.chdir(tmp_path)
+
+    assert "no module" in elsewhere and parameter_mistakes(hooked, PLACE) == []
