@@ -53,7 +53,7 @@ def threshold(made: Recipe, header: str = HEADER) -> object:
 
 def test_two_mistakes_are_both_named_with_the_right_name():
     """A misspelt parameter and a misspelt step, each with place, guess and what is allowed."""
-    wrong = {"detector1": {"jump": {"rejection_treshold": 5}}}
+    wrong = {"detector1": {"jump": {"rejection_treshold": 5}, "jmup": {}}}
 
     parameter, step = parameter_mistakes(wrong, PLACE)
 
@@ -361,7 +361,10 @@ def test_resolving_refuses_what_stpipe_refuses():
 
 
 OWN = "pre_hooks, post_hooks, save_results, skip"  # parameters of every step
-LOST = "only files whose names begin with the exposure's are stored, so a file of this name would be lost"
+LOST = (
+    "only files whose names begin with the exposure's are stored, so a file of this name would "
+    "be lost"
+)
 
 
 @pytest.mark.parametrize(
