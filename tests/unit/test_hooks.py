@@ -231,6 +231,20 @@ def test_a_script_on_the_path_counts_by_its_content(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "source", [b"x = '\xe9'\n", b"# coding: utf-8\n\n\nx = '\xe9'\n", b"x = '\x00'\n"]
+)
+def test_bytes_that_are_no_text_are_a_mistake_with_the_name_of_the_file(tmp_path, source):
+    """In the module of a hook, or in one that it imports."""
+    write(tmp_path / "fixes.py", "import helper\n" + SCALE.format(factor=2))
+    (tmp_path / "helper.py").write_bytes(source)
+
+    (mistake,) = hook_mistakes(["fixes.scale"], "post_hooks", tmp_path)
+
+    assert f"{tmp_path}/helper.py is not Python: " in mistake
+    assert "None" not in mistake
+
+
+@pytest.mark.parametrize(
     ("hook", "told"),
     [
         ("fixs.scale", "there is no module fixs in {base}"),

@@ -188,6 +188,20 @@ def test_a_published_result_is_not_taken_back_by_a_later_hold(results):
     assert results.judge(HOLD).held_back == ()
 
 
+def test_a_published_result_that_was_computed_again_is_held_back(results):
+    """Under the key of the one that was invalidated; its former files stay published."""
+    bad = results.make("rate", **BAD)
+    results.publish(MARK)
+    sha256, size = results.mirror.take(lambda path: path.write_text("computed again"))
+    again = replace(bad.files[0], sha256=sha256, size=size)
+    results.results["rate"] = replace(bad, files=(again,))
+
+    judged = results.judge(HOLD)
+
+    assert [each.files for each in judged.held_back] == [(again,)]
+    assert [row.sha256 for row in judged.rows] == [bad.files[0].sha256]
+
+
 def test_a_failed_result_is_never_published(results):
     """Whatever the recipe says; what was made of it has a caveat."""
     results.make("rate", usable=0.0)
@@ -444,6 +458,21 @@ def test_pages_show_the_quality_and_the_next_step(results):
     assert "Quality: caveat (step failed)" in explained and "median" in explained
     assert "deep: x (detector1) would be accepted: step failed (jump)" in tried
     assert "caveat, accepted (step failed)" in run("status", *place)
+
+
+@pytest.mark.parametrize(("text", "code"), [(" ", 2), ("caf\udce9", 0), ("a\nb [x]", 0)])
+def test_any_reason_but_none_is_recorded(results, text, code):
+    """Bytes that are no UTF-8, lines and brackets do no harm; for invalidate it is optional."""
+    results.make("rate", parameters={"steps": {}}, **BAD)
+    results.publish()
+    place = ("--because", text, "--mirror", results.root)
+
+    printed = run("accept", "x_rate.fits", *place, code=code)
+    run("invalidate", "--result", "x_rate.fits", *place)
+    results.publish()
+
+    assert "Traceback" not in printed
+    assert ("accepted" in run("status", "--mirror", results.root)) == (code == 0)
 
 
 def test_the_report_lists_what_to_look_at_first(results, tmp_path):

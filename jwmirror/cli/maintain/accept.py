@@ -27,5 +27,5 @@ def accept_command(
     Its quality stays `caveat`, and shows who accepted it, when and why. Not for what failed.
     """
     root = options.find_mirror(mirror, config)
-    acceptances = accept_result(root, result, because, recipe, dry_run)
+    acceptances = accept_result(root, result, options.plain(because), recipe, dry_run)
     output.show(acceptances, acceptance_page(acceptances, dry_run), as_json)

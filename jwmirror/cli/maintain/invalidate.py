@@ -49,7 +49,7 @@ def invalidate_command(
         results=result or (),
         recipes=recipe or (),
         software=software or (),
-        because=because,
+        because=options.plain(because),
         wait_s=options.lock_timeout_s(wait),
         dry_run=dry_run,
     )

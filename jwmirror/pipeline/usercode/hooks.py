@@ -105,9 +105,8 @@ def _module_and_imports(hook: str, base: Path) -> tuple[modules.Module, ...]:
         attribute = hook.strip().rpartition(".")[2].partition("(")[0]
         is_defined = modules.defines(module, attribute)
     except SyntaxError as err:
-        raise UntraceableError(
-            f"{err.filename} is not Python: {err.msg} (line {err.lineno})"
-        ) from err
+        line = f" (line {err.lineno})" if err.lineno else ""
+        raise UntraceableError(f"{err.filename} is not Python: {err.msg}{line}") from err
     if not is_defined:
         raise UntraceableError(f"{module.path} defines no {attribute}")
     return found

@@ -197,7 +197,13 @@ def call_problem(module: Module, name: str) -> str:
 
 
 def _tree(module: Module) -> ast.Module:
-    return ast.parse(decode_source(module.path.read_bytes()), str(module.path))
+    """Return the syntax tree of a source; SyntaxError, with its path, if it is not Python."""
+    path = str(module.path)
+    try:
+        return ast.parse(decode_source(module.path.read_bytes()), path)
+    except (SyntaxError, ValueError) as err:  # ValueError: undecodable bytes, or null bytes
+        line, why = getattr(err, "lineno", None), getattr(err, "msg", str(err))
+        raise SyntaxError(why, (path, line, None, None)) from err
 
 
 # ---- loading ---------------------------------------------------------------------------------

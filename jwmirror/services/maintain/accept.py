@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.model import Entry
 from jwmirror.core.model.quality import CAVEAT, FAILED, Acceptance, JudgedResult
 from jwmirror.report.quality import doubtful_results
@@ -27,8 +27,11 @@ def accept_result(
     A product's root means its results of all stages that have caveats.
 
     Raises:
+        ConfigError: `because` says nothing.
         StoreError: there is no such result, or in several recipes; it is sound, or it failed.
     """
+    if not because.strip():
+        raise ConfigError(["--because: found nothing, expected why the result may be used"])
     entries, run = Generations(root).entries(), last_run(root)
     doubtful = doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ())
     chosen = _chosen([result for result in doubtful if _is_named(result, name)], name, recipe)

@@ -45,7 +45,8 @@ def judged_rows(
     """Return the rows of a run's results with their quality, and what is held back.
 
     `before` are the rows that are published now, `upstream` those of MAST's products. A result that
-    is published already is not held back, unless it failed.
+    is published already is not held back, unless it failed, or was computed again under its key
+    and has other files.
     """
     results = results_of_run(plans, receipts)
     by_name = {(result.recipe, result.key): result for result in results}
@@ -59,7 +60,8 @@ def judged_rows(
         thresholds=load_thresholds(Path(policy.thresholds) if policy.thresholds else None),
     )
     qualities = judge_results(mirror, inputs)
-    held_back = _held_back(by_name, qualities, policy, {(row.origin, row.key) for row in before})
+    published = {(row.origin, row.key, row.sha256) for row in before}
+    held_back = _held_back(by_name, qualities, policy, published)
     rows = recalibrated_entries(before, plans, results, references.context, held_back)
     judged = with_quality(rows, qualities)
     return JudgedRows(
@@ -72,16 +74,16 @@ def _held_back(
     results: Mapping[Name, Result],
     qualities: Mapping[Name, Quality],
     policy: PublicationPolicy,
-    published: Collection[Name],
+    published: Collection[tuple[str, str, str]],
 ) -> dict[Name, Result]:
-    """Return the results that are not published."""
+    """Return the results that are not published; of the `published` files, recipe, key, sha256."""
     return {
         name: result
         for name, result in results.items()
         if qualities[name].word == FAILED
         or (
             result.recipe in policy.holding
-            and name not in published
+            and any((*name, file.sha256) not in published for file in result.files)
             and any(caveat.holds_back for caveat in qualities[name].caveats)
         )
     }
