@@ -195,18 +195,20 @@ def test_an_object_whose_mode_only_its_owner_can_set_is_told(objects, monkeypatc
 
 
 def test_a_file_of_another_file_system_is_taken_in(objects, tmp_path):
-    """A result that was computed on a node's own disk gets in as well."""
+    """A result that was computed on a node's own disk gets in as well; no handle is left open."""
     shared = Path("/dev/shm")
     if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("there is no second file system at /dev/shm")
     file = shared / f"jwmirror-{tmp_path.name}"
     file.write_bytes(b"ramp")
+    handles = len(os.listdir("/proc/self/fd"))
 
     sha256 = objects.add(file)
 
     assert objects.path(sha256).read_bytes() == b"ramp"
     assert not file.exists()
     assert list(objects.incoming.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 def test_a_group_may_read_exclusive_objects_and_nobody_else(tmp_path):
