@@ -345,14 +345,15 @@ class Layered(Anything):
 
 
 def test_each_value_has_the_uppermost_layer_that_sets_it():
-    """Default, pars reference, recipe, where-block; of two blocks the more specific one."""
-    made = {"edge_size": 20, "threshold": 5.0, "flag": True, "groups": 2}
+    """Default, pars reference, recipe, where-block, `set`; of two blocks the more specific one."""
+    made = {"edge_size": 20, "threshold": 5.0, "flag": True, "groups": 2, "window": 7}
     where = tuple(
         Where(match=match, parameters={"detector1": {"jump": {"groups": groups}}})
         for match, groups in (({"instrument": "nircam", "exp_type": "NRC_IMAGE"}, 2), ({}, 1))
     )
     said = {"detector1": {"jump": {"threshold": 5.0, "groups": 3}}}
-    recipe = Recipe(name="deep", programs=(1345,), parameters=said, where=where)
+    settings = {"detector1": {"jump": {"window": 7}}}
+    recipe = Recipe(name="deep", programs=(1345,), parameters=said, where=where, settings=settings)
     derivation = pending("p", "detector1").derivations[0]
     derivation = replace(derivation, parameters={"steps": {"jump": made}})
 
@@ -363,6 +364,7 @@ def test_each_value_has_the_uppermost_layer_that_sets_it():
         "jump.threshold": "recipe deep",
         "jump.flag": "default of jwst",
         "jump.groups": "recipe deep, where instrument nircam, exp_type NRC_IMAGE",
+        "jump.window": "set for recipe deep",
     }
 
 
