@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jwmirror.archive.transfer import Downloaded, MastDownloader
+from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Failure
 from jwmirror.net.download import download
 from jwmirror.net.http import HttpClient
@@ -195,6 +196,26 @@ def test_many_failures_do_not_use_up_the_connections(reply, server, fetch, image
     outcomes = fetch(*[product(name) for name in names], product(RATE, image))
 
     assert [each.product.filename for each in outcomes if isinstance(each, Downloaded)] == [RATE]
+
+
+def test_the_connection_of_an_error_or_of_a_write_that_fails_is_closed(
+    server, image, tmp_path, monkeypatch
+):
+    """Its body is not read to the end, so the connection cannot be used again."""
+    closed = []
+    monkeypatch.setattr("jwmirror.net.request.discard", closed.append)
+    request = DownloadRequest(filename=RATE, url=f"{server.url}/{RATE}")
+
+    def refuse(count: int) -> None:
+        raise OSError("disk full")
+
+    server.put(RATE, body(b"no", status=404), body(image))
+    with pytest.raises(ArchiveError, match="404"):
+        download(HttpClient(1, HASTY), request, tmp_path)
+    with pytest.raises(OSError, match="disk full"):
+        download(HttpClient(1, HASTY), request, tmp_path, on_bytes=refuse)
+
+    assert [response.status for response in closed] == [404, 200]
 
 
 @pytest.mark.parametrize("status", [401, 403])
