@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import Entry, Recipe, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import Unsettled
+from jwmirror.core.model.plan import Unsettled, Wait
 from jwmirror.planning.settling import settled_associations, settled_exposures
 from tests.setup.records import association, entry, product
 
@@ -66,3 +66,47 @@ def test_what_is_settled_is_left_as_it_is(exposures):
         MOSAICS,
         (),
     )
+
+
+WHY = (
+    f"MAST has half updated {MOSAIC}, seen first {HALF.since}: {HALF.why}; it waits for the rest; "
+    "settle.accept in the config overrides"
+)
+
+
+@pytest.mark.parametrize(
+    ("stages", "of_exposures", "of_mosaics"),
+    [((1,), 2, 0), ((2,), 2, 0), ((3,), 0, 1), ((1, 2, 3), 2, 1)],
+)
+def test_each_stage_waits_for_what_it_makes(exposures, stages, of_exposures, of_mosaics):
+    """The first two for exposures, the third for the mosaic; with the same words."""
+    recipe = replace(DEEP, stages=stages)
+
+    waits = [
+        *settled_exposures(exposures, [HALF], [recipe])[1],
+        *settled_associations(MOSAICS, [HALF], [recipe])[1],
+    ]
+
+    products = [*ROOTS[:of_exposures], *[MOSAIC] * of_mosaics]
+    assert waits == [Wait("deep", product, WHY, "unsettled") for product in products]
+
+
+def test_only_raw_exposures_wait(exposures):
+    """MAST's rates of a waiting exposure may be used: a recipe that starts there is stage 2."""
+    rate = entry(product(f"{ROOTS[0]}_rate.fits"))
+
+    kept, waits = settled_exposures([*exposures, rate], [HALF], [DEEP, replace(DEEP, name="b")])
+
+    assert kept == (exposures[2], rate)
+    assert [wait.recipe for wait in waits] == ["deep", "deep", "b", "b"]
+
+
+def test_an_association_of_stage_2_may_wait_too():
+    """If it is half updated itself; others of the stage do not."""
+    second = association("image2", MOSAIC, f"{ROOTS[0]}_rate.fits")
+    other = association("image2", "other", f"{ROOTS[1]}_rate.fits")
+
+    kept, waits = settled_associations(Associations(found=(second, other)), [HALF], [DEEP], 2)
+
+    assert kept.found == (other,)
+    assert [(wait.product, wait.cause) for wait in waits] == [(MOSAIC, "unsettled")]

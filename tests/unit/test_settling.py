@@ -152,3 +152,106 @@ def test_members_that_mast_does_not_list_are_named():
 
     assert found.unsettled == ()
     assert [(each.association, each.absent) for each in found.incomplete] == [(ASN, (CAL_2,))]
+
+
+# ---- each sign by itself ---------------------------------------------------------------------
+
+SECOND = {"CAL_2": {"cal_ver": "1.19.1", "crds_ctx": "jwst_1400.pmap"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"CAL_1": {"stale": True}}, f"{CAL_1} is queued for reprocessing"),
+        ({"CAL_2": {"stale": True}, "CAL_1": {"stale": True}},
+         f"{CAL_1} and 1 more are queued for reprocessing"),
+        (SECOND, "CAL_VER 1.19.1 and 1.20.2 at level 2; CRDS_CTX jwst_1400.pmap and "
+         "jwst_1464.pmap at level 2"),
+        ({"CAL_1": {"cal_ver": None}}, ""),
+        ({"CAL_1": {"level": None, "cal_ver": "1.0"}}, ""),
+        ({"CAL_1": {"level": 3, "cal_ver": "1.0"}}, "CAL_VER 1.0 and 1.20.2 at level 3"),
+        ({"CAL_1": {"date": "2026-04-04T00:00:00"}}, "DATE from 2026-01-01 to 2026-04-04 at level "
+         "2"),
+        ({"CAL_1": {"date": "2026-04-04T05:00:00+05:00"}},
+         "DATE from 2026-01-01 to 2026-04-04 at level 2"),
+        ({"CAL_1": {"date": None}}, ""),
+        ({"ASN": {"stale": True, "cal_ver": "1.0"}}, ""),
+        ({"CAL_1": {"stale": True, "date": "2026-04-04T00:00:00", "crds_ctx": "jwst_1"}},
+         f"{CAL_1} is queued for reprocessing; CRDS_CTX jwst_1 and jwst_1464.pmap at level 2; "
+         "DATE from 2026-01-01 to 2026-04-04 at level 2"),
+    ],
+)  # fmt: skip
+def test_each_sign_is_told_word_by_word(changes, why):
+    """By level; only FITS files, of known level and version, say something."""
+    found = unsettled(polled(**changes))
+
+    assert (found.why if found else "") == why
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "waits"),
+    [
+        ("2026-04-01T00:00:00", "2026-04-04T00:00:00", False),
+        ("2026-04-01T00:00:00", "2026-04-04T00:00:01", True),
+        ("2026-03-01T00:00:00", "2026-04-02T00:00:00", False),
+        ("2026-03-01T00:00:00", "2026-04-02T00:00:01", True),
+    ],
+)
+def test_dates_count_from_just_beyond_the_limit(first, last, waits):
+    """Three days between them, and the last one not three days ago."""
+    products = tuple(
+        structs.replace(each, date=last if name == CAL_2 else first)
+        for name, each in PRODUCTS.items()
+    )
+
+    found = unsettled(Poll(listings=(listing(*products, asked_at=NOW),), changes=()))
+
+    assert bool(found) is waits
+
+
+def test_the_record_has_all_that_a_plan_needs():
+    """Field by field."""
+    found = unsettled(polled(**HALF["CAL_VER"]))
+
+    assert (found.association, found.product, found.program) == (ASN, MOSAIC, 1345)
+    assert (found.since, found.exposures) == (NOW, ROOTS)
+    assert find_unsettled(HELD, polled(**HALF["CAL_VER"]), SettlePolicy()).incomplete == ()
+
+
+def test_only_the_association_and_its_mosaic_wait_for_several_observations():
+    """The exposures do not."""
+    wide = Associations(found=(replace(MEMBERS, candidate="c1001"),))
+
+    (found,) = find_unsettled(wide, polled(**HALF["CAL_VER"]), SettlePolicy()).unsettled
+
+    assert found.uris == (f"mast:JWST/product/{ASN}", f"mast:JWST/product/{MOSAIC}_i2d.fits")
+
+
+@pytest.mark.parametrize(
+    ("accept", "waits"),
+    [(("134",), True), (("1345", "x"), False), (("x", "*nircam*"), False), (("*NIRCAM*",), True)],
+)
+def test_any_of_the_accepted_patterns_is_enough(accept, waits):
+    """Whole numbers of programs; case counts in patterns."""
+    assert bool(unsettled(polled(**HALF["CAL_VER"]), accept=accept)) is waits
+
+
+def test_an_association_that_mast_does_not_list_is_not_judged():
+    """Nor one of a program that was not polled, if it was not waiting; the others are."""
+    gone = replace(MEMBERS, name="gone_asn.json", product="gone")
+    foreign = replace(MEMBERS, program=9, product="foreign")
+    known = Associations(found=(gone, foreign, MEMBERS))
+
+    found = find_unsettled(known, polled(**HALF["CAL_VER"]), SettlePolicy())
+
+    assert [record.product for record in found.unsettled] == [MOSAIC]
+
+
+def test_members_of_other_programs_may_be_unlisted():
+    """Only those of the association's own are looked for in its listing."""
+    names = [CAL_1, "jw09999001001_02101_00001_nrcb1_cal.fits", "jw01345009001_1_1_a_cal.fits"]
+    wide = association("image3", MOSAIC, *names, name=ASN)
+
+    (found,) = find_unsettled(Associations(found=(wide,)), polled(), SettlePolicy()).incomplete
+
+    assert (found.association, found.absent) == (ASN, (names[2],))
