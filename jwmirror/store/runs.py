@@ -1,6 +1,7 @@
 """Runs: the records of each call of the workflow, their files, and what later runs read of them."""
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,9 +61,16 @@ class RunFiles:
 
 
 def last_run(mirror: Path) -> Run | None:
-    """Return the records of the newest run; None if the workflow never ran."""
-    folders = sorted(path for path in Path(mirror).glob("receipts/runs/*") if path.is_dir())
-    return read_run(folders[-1]) if folders else None
+    """Return the records of the newest run; None if the workflow never ran.
+
+    If it did not come to publishing, what is held back is what the run before it held back.
+    """
+    paths = Path(mirror).glob("receipts/runs/*")
+    folders = sorted((path for path in paths if path.is_dir()), reverse=True)
+    if not folders:
+        return None
+    files = (RunFiles(folder).held_back for folder in folders)
+    return replace(read_run(folders[0]), held_back=next(_existing(files, HELD_BACK), ()))
 
 
 def last_references(mirror: Path) -> References | None:

@@ -202,6 +202,19 @@ def test_a_published_result_that_was_computed_again_is_held_back(results):
     assert [row.sha256 for row in judged.rows] == [bad.files[0].sha256]
 
 
+def test_what_is_held_back_is_known_while_a_later_run_has_not_published(results):
+    """It may be running, or have failed: the result can be explained and accepted."""
+    results.make("rate", **BAD)
+    results.publish(HOLD)
+    (results.root / "receipts/runs/29990101T000000.000000Z-1").mkdir()
+
+    (found,) = explain_file(results.root, "x_rate.fits", None, None, ()).files
+    accept_result(results.root, "x_rate.fits", "fine", None, dry_run=False)
+
+    assert not found.is_published
+    assert results.publish(HOLD) == {"x_rate.fits": CAVEAT}
+
+
 def test_a_failed_result_is_never_published(results):
     """Whatever the recipe says; what was made of it has a caveat."""
     results.make("rate", usable=0.0)
