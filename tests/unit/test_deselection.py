@@ -152,6 +152,40 @@ def test_a_combined_result_stays_if_its_whole_observation_is_deselected():
     assert results_of_deselected_files(before, [kept, selected], (), ["deep"]) == ()
 
 
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [(("2026", "2025"), "2026"), (("2025", "2026"), "2026"), (("2026", ""), "2026"), (("",), "")],
+)
+def test_a_result_has_the_latest_mark_of_its_own_files(marks, expected):
+    """Files of other exposures of its observation do not count."""
+    root = ROOTS[1][0]
+    own = [entry(product(f"{root}_{n}.fits"), deselected=mark) for n, mark in enumerate(marks)]
+    other = entry(product(TWO.filename.replace("00001", "00009")), deselected="2029")
+
+    kept = results_of_deselected_files(results(ROOTS[1]), [*own, other], (), ["deep"])
+
+    assert [row.deselected for row in kept] == ([expected] if expected else [])
+
+
+def test_a_combined_result_has_the_latest_mark_of_its_observation():
+    """In whatever order its files are listed."""
+    files = [
+        entry(product(TWO.filename.replace("00001", n)), deselected=mark)
+        for n, mark in (("00002", "2025"), ("00003", "2027"), ("00004", "2026"))
+    ]
+
+    (kept,) = results_of_deselected_files(results(("mosaic", "o002")), files, (), ["deep"])
+
+    assert kept.deselected == "2027"
+
+
+def test_a_result_of_an_observation_without_files_is_not_marked():
+    """Nothing says that its files stay."""
+    before = results(("mosaic", "o003"))
+
+    assert results_of_deselected_files(before, [entry(TWO, deselected="2026")], (), ["deep"]) == ()
+
+
 def test_status_counts_deselected_files_with_the_oldest_check():
     """By folder and suffix."""
     rows = [

@@ -12,6 +12,7 @@ from jwmirror.core.model import (
     Plan,
     Poll,
     Product,
+    Receipt,
     Result,
     Version,
     Wait,
@@ -33,6 +34,7 @@ from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.entries import (
     recalibrated_entries,
     result_rows,
+    results_of_run,
     upstream_entries,
     with_quality,
 )
@@ -184,6 +186,52 @@ def test_restamped_association_takes_the_place_of_the_former():
     assert list(missing) == [names[0]]
 
 
+@pytest.mark.parametrize("first", ["waits", "did not arrive"])
+def test_each_change_is_made_whatever_became_of_the_one_before(first):
+    """A change that waits, or whose bytes did not arrive, does not stop the others."""
+    now, other = (product(UNCAL.replace("00001", n), checksum="b" * 32) for n in ("00001", "00002"))
+    changes = tuple(Change(kind=k, product=p) for k, p in ((REPROCESSED, now), (NEW, other)))
+    fetched = [version(now, "2" * 64)] * (first == "waits") + [version(other, "3" * 64)]
+    waiting = {now.uri} if first == "waits" else ()
+
+    rows = upstream_entries([HELD_ROW], Poll(listings=(), changes=changes), fetched, waiting)
+
+    assert [row.sha256 for row in rows] == [HELD_ROW.sha256, "3" * 64]
+
+
+def test_rows_without_a_product_are_not_mast_s():
+    """Rows of results are not among those of the next state."""
+    assert upstream_entries([HELD_ROW, *FORMER], Poll(listings=(), changes=()), ()) == (HELD_ROW,)
+
+
+def test_a_mark_of_a_file_that_is_not_there_makes_no_row():
+    """It may have been dropped meanwhile; others are marked, and kept or dropped."""
+    marks = {OFFERED.uri: "2026", "mast:other": "2026"}
+    poll = Poll(listings=(), changes=(), deselected=marks)
+
+    assert upstream_entries([HELD_ROW], poll, ()) == (replace(HELD_ROW, deselected="2026"),)
+    dropping = replace(poll, drops_deselected=True)
+    assert upstream_entries([HELD_ROW], dropping, ()) == ()
+    unmarked = Poll(listings=(), changes=(), drops_deselected=True)
+    assert upstream_entries([HELD_ROW], unmarked, ()) == (HELD_ROW,)
+
+
+def test_rows_are_sorted_by_path():
+    """Of MAST's files, and of results, in whatever order they come."""
+    names = [UNCAL.replace("00001", f"0000{n}") for n in (3, 1, 2)]
+    offered = [product(name) for name in names]
+    changes = tuple(Change(kind=NEW, product=each) for each in offered)
+
+    upstream = upstream_entries(
+        (), Poll(listings=(), changes=changes), [version(each) for each in offered]
+    )
+    made_ = [made("image2", suffix, suffix) for suffix in ("i2d", "cal", "crf")]
+    rows = recalibrated_entries((), [Plan(context="c")], made_, "c")
+
+    assert [row.filename for row in upstream] == sorted(names)
+    assert [row.filename for row in rows] == ["X_cal.fits", "X_crf.fits", "X_i2d.fits"]
+
+
 def test_a_withheld_product_keeps_its_bytes_and_becomes_exclusive():
     """What MAST holds back neither enters nor leaves the manifest; the row has the new access."""
     closed = structs.replace(OFFERED, exclusive=True, release_date="2099-01-01T00:00:00.000")
@@ -307,3 +355,31 @@ def test_results_are_found_again_in_their_rows():
 def test_results_no_longer_asked_for_leave_the_view():
     """A recipe cut down to stage 1 shows stage 1 only; the rest stays in former generations."""
     assert rows_of(FORMER, None, made("detector1", "rate", "r1")) == {"X_rate.fits": "r1"}
+
+
+def test_a_former_row_that_stays_is_selected_again():
+    """Its result was planned, so its files are selected."""
+    former = [replace(row, deselected="2026") for row in FORMER]
+    plan = Plan(context="c", batches={"b": (CHAIN,)})
+
+    rows = recalibrated_entries(former, [plan], (), "c")
+
+    assert {row.deselected for row in rows} == {""} and len(rows) == 2
+
+
+def test_kept_products_of_a_step_are_planned_too():
+    """Their former rows stay while they are made again."""
+    former = recalibrated_entries(
+        (), [Plan(context="c")], [made("detector1_ramp", "ramp", "p1")], "c"
+    )
+    plan = Plan(context="c", batches={"b": (replace(CHAIN, keep=("ramp",)),)})
+
+    assert [row.sha256 for row in recalibrated_entries(former, [plan], (), "c")] == ["p1"]
+
+
+def test_results_that_are_done_and_those_of_receipts_are_of_the_run():
+    """In this order."""
+    done, computed = made("detector1", "rate", "r1"), made("image2", "cal", "c1")
+    receipt = Receipt(results=(computed,))
+
+    assert results_of_run([Plan(context="c", done=(done,))], [receipt]) == (done, computed)
