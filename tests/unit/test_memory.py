@@ -110,7 +110,7 @@ def test_stages_use_what_a_job_has_beside_its_script():
     """Nothing if there is less."""
     assert memory.stage_budget(memory.JOB + 5) == 5
     assert memory.stage_budget(memory.JOB - 5) == 0
-    assert memory.job_bytes([chain_of_size("a", 7)], 0) == memory.JOB + 7
+    assert memory.job_bytes([chain_of_size("a", 7), chain_of_size("b", 5)], 0) == memory.JOB + 7
 
 
 @pytest.mark.parametrize(

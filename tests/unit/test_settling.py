@@ -209,6 +209,17 @@ def test_dates_count_from_just_beyond_the_limit(first, last, waits):
     assert bool(found) is waits
 
 
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_two_files_of_a_calibrated_level_are_enough(level):
+    """The date of raw data says nothing of calibration."""
+    dates = {CAL_1: "2026-01-01", CAL_2: "2026-04-04", ASN: None}
+    products = [product(name, level=level, date=date) for name, date in dates.items()]
+
+    found = unsettled(Poll(listings=(listing(*products, asked_at=NOW),), changes=()))
+
+    assert bool(found) is (level > 1)
+
+
 def test_the_record_has_all_that_a_plan_needs():
     """Field by field."""
     found = unsettled(polled(**HALF["CAL_VER"]))
