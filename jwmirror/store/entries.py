@@ -143,8 +143,8 @@ def results_of_deselected_files(
     """Return the rows of results whose upstream files stay although they are not selected, marked.
 
     These are results of `recipes` of which a run planned nothing: the `recalibrated` rows have none
-    of the same product. A result belongs to the upstream files whose names begin with its product,
-    or else to all of its observation.
+    of the same product. A result belongs to the upstream files whose names are its product
+    and a suffix, or else to all of its observation.
     """
     folders = group_by(upstream, lambda entry: _folder(entry.path))
     if not any(entry.deselected for files in folders.values() for entry in files):
@@ -160,7 +160,7 @@ def results_of_deselected_files(
 
 def _mark(files: Iterable[Entry], product: str) -> str:
     """Return the mark of a result by the upstream files of its observation; "" without one."""
-    own = [file.deselected for file in files if file.filename.startswith(product)]
+    own = [file.deselected for file in files if file.filename.startswith(f"{product}_")]
     all_files = [file.deselected for file in files]
     return max(own) if own else max(all_files) if all_files and all(all_files) else ""
 

@@ -186,6 +186,19 @@ def test_a_result_of_an_observation_without_files_is_not_marked():
     assert results_of_deselected_files(before, [entry(TWO, deselected="2026")], (), ["deep"]) == ()
 
 
+def test_a_result_does_not_belong_to_a_file_whose_product_has_a_longer_name():
+    """The filter F150W2 is not selected any more, F150W is."""
+    name = "jw01345-o002_t001_nircam_clear-f150w"
+    upstream = [
+        entry(product(f"{name}_i2d.fits", observation="o002")),
+        entry(product(f"{name}2_i2d.fits", observation="o002"), deselected=CHECKED),
+    ]
+
+    kept = results_of_deselected_files(results((name, "o002")), upstream, (), ["deep"])
+
+    assert kept == ()
+
+
 def test_status_counts_deselected_files_with_the_oldest_check():
     """By folder and suffix."""
     rows = [
