@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 from hashlib import md5, sha256
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def names(folder: Path) -> set[str]:
 
 def test_a_file_is_replaced_with_its_mode(tmp_path):
     """Its folder is made if it does not exist."""
-    path = tmp_path / "new" / "record.json"
+    path = tmp_path / "new" / "folder" / "record.json"
 
     files.write_bytes(path, b"one", mode=0o444)
     files.write_bytes(path, b"two")
@@ -141,8 +142,8 @@ def test_elsewhere_than_on_linux_files_are_synced_one_by_one(tmp_path, monkeypat
 class Libc:
     """The C library of a system whose file system has a type, and cannot write everything back."""
 
-    def __init__(self, kind: int):
-        self.kind = kind
+    def __init__(self, kind: int, has_errno: bool = True):
+        self.kind, self.has_errno = kind, has_errno
 
     def fstatfs(self, _handle: int, status: ctypes.Array) -> int:
         """Say the type."""
@@ -151,15 +152,91 @@ class Libc:
 
     def syncfs(self, _handle: int) -> int:
         """Fail with EIO."""
-        ctypes.set_errno(5)
+        ctypes.set_errno(5 * self.has_errno)
         return -1
 
 
 def test_a_disk_that_does_not_take_all_is_an_error(tmp_path, monkeypatch):
     """On a file system that is known; on others files are synced one by one."""
-    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: Libc(0xEF53))
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda _, use_errno: Libc(0xEF53, use_errno))
     with pytest.raises(OSError, match="Input/output error"):
         files._sync_file_system(tmp_path)
 
     monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: Libc(0x6969))  # NFS
     assert files._sync_file_system(tmp_path) is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_synced"),
+    [(0xEF53, True), (0x58465342, True), (0x9123683E, True), (0x01021994, True), (0x6969, False)],
+)
+def test_a_file_system_of_known_type_is_written_back_as_a_whole(
+    tmp_path, monkeypatch, kind, is_synced
+):
+    """ext4, XFS, btrfs and tmpfs; NFS is not."""
+    libc = Libc(kind)
+    monkeypatch.setattr(libc, "syncfs", lambda handle: 0, raising=False)
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: libc)
+
+    assert files._sync_file_system(tmp_path) is is_synced
+
+
+def test_a_file_system_that_does_not_tell_its_type_is_not_relied_upon(tmp_path, monkeypatch):
+    """Then files are synced one by one."""
+    libc = Libc(0xEF53)
+    monkeypatch.setattr(libc, "fstatfs", lambda handle, status: -1, raising=False)
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: libc)
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_path", synced.append)
+    paths = [tmp_path] * 40
+
+    files.sync_many(iter(paths))
+
+    assert synced == paths
+
+
+def test_a_file_that_is_replaced_can_be_read_by_all(tmp_path):
+    """Unless another mode is asked for; temporary files are made for their owner alone."""
+    with files.replacing(tmp_path / "a") as one, files.replacing(tmp_path / "b", 0o400) as other:
+        one.write_text("")
+        other.write_text("")
+
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "b")]
+    assert modes == [0o644, 0o400]
+
+
+def test_a_stamp_is_inode_size_and_both_times(tmp_path):
+    """As a record of a mirror has them."""
+    (tmp_path / "a").write_text("text")
+    status = (tmp_path / "a").stat()
+
+    assert files.FileStamp.of(tmp_path / "a") == (
+        status.st_ino, 4, status.st_mtime_ns, status.st_ctime_ns,
+    )  # fmt: skip
+
+
+def test_an_unchanged_file_is_hashed_once(tmp_path, monkeypatch):
+    """References have gigabytes."""
+    (tmp_path / "a").write_text("text")
+    first = files.cached_digest(tmp_path / "a")
+    monkeypatch.setattr(files.hashlib, "file_digest", None)
+
+    assert files.cached_digest(tmp_path / "a") == first == sha256(b"text").hexdigest()
+
+
+def test_a_lock_can_be_waited_for(tmp_path):
+    """It is then acquired, as soon as the first one ends."""
+    path, order = tmp_path / "lock", []
+
+    def wait() -> None:
+        with files.locked(path, wait=True) as is_mine:
+            order.append(is_mine)
+
+    with files.locked(path, make=True):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        thread.join(0.1)
+        order.append("first ends")
+    thread.join(10)
+
+    assert order == ["first ends", True]

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.archive.selection import select_products
-from jwmirror.core.matching import KEYS, criteria_of, describe_match, normalise_value, overlap
+from jwmirror.core.matching import (
+    KEYS,
+    criteria_of,
+    describe_match,
+    matches,
+    normalise_value,
+    overlap,
+)
 from jwmirror.core.model import (
     UPSTREAM,
     Entry,
@@ -217,3 +224,93 @@ def test_an_overlap_is_within_what_all_its_exposures_meet(criteria, expected):
     shared = overlap(criteria_of({"filter": "F444W"}), criteria_of({"filter": "F405N"}))
 
     assert shared.is_within(criteria_of(criteria)) is expected
+
+
+@pytest.mark.parametrize(
+    ("detector", "exp_type", "instrument"),
+    [
+        ("NRCA1", "NRC_IMAGE", "NIRCAM"),
+        ("NRS1", "NRS_IFU", "NIRSPEC"),
+        ("NIS", "NIS_SOSS", "NIRISS"),
+        ("MIRIMAGE", "MIR_MRS", "MIRI"),
+        ("GUIDER1", "FGS_IMAGE", "FGS"),
+    ],
+)
+def test_detectors_and_types_are_of_one_instrument(detector, exp_type, instrument):
+    """Each of the five; with the others they have no exposure in common."""
+    names = ("NIRCAM", "NIRSPEC", "NIRISS", "MIRI", "FGS")
+
+    for part in ({"detector": detector}, {"exp_type": exp_type}):
+        met = [n for n in names if overlap(criteria_of(part), criteria_of({"instrument": n}))]
+        assert met == [instrument]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wheels"),
+    [
+        ({"detector": "X"}, {}, [("", "")]),
+        ({"filter": "F200W"}, {}, [("", "F200W"), ("F200W", "")]),
+        ({"filter": "F770W"}, {}, [("F770W", "")]),
+        ({"pupil": "CLEAR"}, {}, [("", "CLEAR")]),
+        ({"filter": "F444W"}, {"filter": "F405N"}, [("F444W", "F405N")]),
+        ({"filter": "F444W"}, {"pupil": "CLEAR"}, [("F444W", "CLEAR")]),
+        ({"filter": "F444W"}, {"pupil": "F323N"}, None),
+        ({"pupil": "CLEAR"}, {"pupil": "F405N"}, None),
+        ({"filter": ""}, {}, [("", "")]),
+    ],
+)
+def test_an_overlap_has_the_contents_of_the_wheels(one, other, wheels):
+    """Named elements, and "" for any other; only those that are used together."""
+    shared = overlap(criteria_of(one), criteria_of(other))
+
+    found = shared and [(each["filter"], each["pupil"]) for each in shared.wheels]
+    assert found == wheels
+
+
+@pytest.mark.parametrize(
+    ("pupil", "filters"),
+    [
+        ("F162M", "F150W2"), ("F164N", "F150W2"), ("F323N", "F322W2"), ("F405N", "F444W"),
+        ("F466N", "F444W"), ("F470N", "F444W"),
+    ],
+)  # fmt: skip
+def test_a_narrow_filter_has_one_partner(pupil, filters):
+    """Of the wide ones of NIRCam's filter wheel."""
+    wide = ("F150W2", "F322W2", "F444W", "F480M")
+
+    narrow = criteria_of({"filter": pupil})
+
+    assert [each for each in wide if overlap(narrow, criteria_of({"filter": each}))] == [filters]
+
+
+def test_a_key_of_one_side_only_must_be_met_by_all():
+    """What the overlap does not say may be anything."""
+    shared = overlap(criteria_of({"detector": "NRCA1"}), criteria_of({"grating": "X"}))
+
+    assert shared.is_within(criteria_of({"detector": ["NRCA1", "NRCA2"], "grating": "x"}))
+    assert shared.is_within({})
+    assert not shared.is_within(criteria_of({"detector": "NRCA1", "subarray": "FULL"}))
+    assert not shared.is_within(criteria_of({"detector": "NRCA1", "filter": "F200W"}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "if_unknown", "expected"),
+    [
+        (["F200W"], "f200w", False, True),
+        (["F200W", "F150W"], "F150W", False, True),
+        (["F200W"], "F150W", True, False),
+        (["F200W"], None, True, True),
+        (["F200W"], "", False, False),
+        ([""], None, False, True),
+        ([""], "F200W", True, False),
+        (["01345"], 1345, False, True),
+    ],
+)
+def test_a_value_that_is_unknown_is_met_only_if_that_is_asked_for(
+    wanted, value, if_unknown, expected
+):
+    """By default only the empty value is."""
+    criteria = criteria_of({"grating": wanted})
+
+    assert matches(criteria, {"grating": value}.get, if_unknown=if_unknown) is expected
+    assert matches({}, {}.get)

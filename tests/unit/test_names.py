@@ -34,6 +34,11 @@ PRODUCTS = [
     (f"{EXPOSURE}_RATE.FITS", (1345, "o001", EXPOSURE, "RATE")),
     ("jw01345_20260101t000000_pool.csv", (1345, "pool", "jw01345_20260101t000000", "pool")),
     ("jw01345_notes.json", (1345, "", "jw01345", "notes")),
+    ("jw01345_notes.asdf", (1345, "", "jw01345", "notes")),
+    ("jw01345_notes.csv", (1345, "", "jw01345", "notes")),
+    ("jw01345_notes.txt", (1345, "", "jw01345_notes", "txt")),
+    ("jw01345_thumb.fits", (1345, "", "jw01345", "thumb")),
+    ("jw01345_20260101t000000_pool.fits", (1345, "", "jw01345_20260101t000000", "pool")),
     ("jw01345.fits", (1345, "", "jw01345", "jw01345")),
 ]  # fmt: skip
 
@@ -123,6 +128,7 @@ def test_guide_star_files_have_the_type_of_their_mode(parts, exp_type):
 def test_a_name_without_parts_is_no_guide_star():
     """A name that only contains the mark is none."""
     assert guiding_type("_gs-") is None
+    assert guiding_type("jw01345001001_gs-fg") == "FGS_FINEGUIDE"
     assert guiding_type("x.fits") is None
 
 
