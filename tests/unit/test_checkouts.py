@@ -1,6 +1,9 @@
 """Checkouts: any generation, whole, in any folder; and which one was current when."""
 
+import errno
 import os
+import re
+import shutil
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -213,16 +216,21 @@ def test_an_object_that_is_missing_is_told(mirror, tmp_path):
     assert not (tmp_path / "old").exists()
 
 
-@pytest.mark.parametrize("place", ["", "objects/x", "views", "generations/000001", "pins/p"])
+OWN = [
+    *("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current"),
+    *("accepted", "invalidated", "receipts", "logs", "work", "quarantine", "reports"),
+]
+
+
+@pytest.mark.parametrize("place", ["", "objects/x", "generations/000001", *OWN])
 def test_a_checkout_into_the_mirror_s_own_folders_is_refused(mirror, place):
     """Also through a link, and in a dry run."""
     link = mirror.parent / "link"
     link.symlink_to(mirror)
 
-    for root in (mirror, link):
-        for dry_run in (True, False):
-            with pytest.raises(StoreError, match="belongs to the mirror itself"):
-                check_out(mirror, 1, root / place, dry_run=dry_run)
+    for root, dry_run in ((mirror, True), (link, False)):
+        with pytest.raises(StoreError, match="belongs to the mirror itself"):
+            check_out(mirror, 1, root / place, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
@@ -281,3 +289,104 @@ def test_what_a_killed_checkout_left_is_removed_by_the_next(mirror, tmp_path):
         check_out(mirror, 1, tmp_path / "out", "copy")
 
     assert (dead.exists(), alive.exists()) == (False, True)
+
+
+def test_a_checkout_is_described_field_by_field(mirror, tmp_path):
+    """The same before and after; sizes are in bytes."""
+    made_at = Generations(mirror).read(1).made_at
+    plan = check_out(mirror, 1, tmp_path / "old", dry_run=True)
+
+    done = check_out(mirror, 1, tmp_path / "old")
+
+    assert done == plan
+    assert (done.mirror, done.generation, done.made_at) == (str(mirror), 1, made_at)
+    assert (done.to, done.mode) == (str(tmp_path / "old"), "symlink")
+    assert (done.files, done.bytes, done.lost) == (2, 7, ())
+    assert re.fullmatch(r"checkout-000001-[0-9a-f]{8}", done.name)
+
+
+def test_links_are_absolute_outside_the_mirror_and_relative_within(mirror, tmp_path, monkeypatch):
+    """Also where folder and mirror are given by relative paths."""
+    monkeypatch.chdir(tmp_path)
+    row = Generations(mirror).read(1).entries()[0]
+
+    check_out(Path("mirror"), 1, Path("old"))
+    check_out(Path("mirror"), 1, Path("mirror/mine/old"))
+
+    assert os.readlink(tmp_path / "old" / row.path) == str(Objects(mirror).path(row.sha256))
+    target = f"../../../../../objects/{row.sha256[:2]}/{row.sha256}"
+    assert os.readlink(mirror / "mine/old" / row.path) == target
+    assert {pin.place for pin in read_pins(mirror)} == {
+        str(tmp_path / "old"), str(mirror / "mine/old")
+    }  # fmt: skip
+
+
+def test_copies_of_what_a_group_may_read_have_its_group(mirror, tmp_path, monkeypatch):
+    """Others' files keep the group of the user."""
+    (hidden,) = (row for row in Generations(mirror).entries() if row.filename == "b")
+    Objects(mirror).path(hidden.sha256).chmod(0o440)
+    monkeypatch.setattr(Objects, "restrict_open", lambda self, names: False)
+    given = []
+    monkeypatch.setattr(checkout.os, "chown", lambda file, *owner: given.append((file.name, owner)))
+
+    check_out(mirror, 1, tmp_path / "copy", "copy")
+
+    group = Objects(mirror).path(hidden.sha256).stat().st_gid
+    assert given == [("b", (-1, group))]
+    assert (tmp_path / "copy" / hidden.path).stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [
+        (errno.EXDEV, "it cannot have hardlinks of this mirror's files: use --mode copy"),
+        (errno.EOPNOTSUPP, "use --mode copy"),
+        (errno.ENOTTY, "use --mode copy"),
+        (errno.EINVAL, "use --mode copy"),
+        (errno.EPERM, "use --mode copy"),
+        (errno.ENOENT, "its stored file is gone: was the generation pruned meanwhile?"),
+        (errno.ENOSPC, "make room, and try again"),
+    ],
+)
+def test_a_refusal_names_the_next_step(mirror, tmp_path, monkeypatch, number, step):
+    """By the reason of the disk; nothing is left."""
+
+    def refuse(source, file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkout.os, "link", refuse)
+    with pytest.raises(StoreError) as raised:
+        check_out(mirror, 1, tmp_path / "old", "hardlink")
+
+    assert str(raised.value).startswith(f"{PATHS[0]} in {tmp_path / 'old'}: {os.strerror(number)}")
+    assert str(raised.value).endswith(f"nothing was left there; {step}.") or step[:3] == "use"
+    assert step in str(raised.value) and os.listdir(tmp_path) == ["mirror"]
+
+
+def test_a_pin_that_was_there_before_stays_when_a_checkout_fails(mirror, tmp_path, monkeypatch):
+    """The links of before need it."""
+    done = check_out(mirror, 1, tmp_path / "old")
+    shutil.rmtree(tmp_path / "old")
+
+    def fail(*arguments: object) -> None:
+        raise StoreError("no space")
+
+    monkeypatch.setattr(checkout, "place_files", fail)
+    with pytest.raises(StoreError, match="no space"):
+        check_out(mirror, 1, tmp_path / "old")
+
+    assert [pin.name for pin in read_pins(mirror)] == [done.name]
+
+
+def test_a_folder_under_way_has_a_hidden_name_beside_its_own(tmp_path):
+    """With at most 60 characters of it, taken literally; folders above are made."""
+    name = "[a]" + "x" * 80
+    other = tmp_path / "deep" / f".a{'x' * 57}.unfinished-other"
+    other.mkdir(parents=True)
+
+    with checkout.new_folder(tmp_path / "deep" / name) as folder:
+        assert folder.parent == tmp_path / "deep"
+        assert folder.name.startswith(f".{name[:60]}.unfinished-")
+        assert folder.stat().st_mode & 0o777 == 0o755
+
+    assert other.exists() and (tmp_path / "deep" / name).is_dir()

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.core.files import sha256_of
 from jwmirror.store.generations import Generations
+from jwmirror.store.losses import Loss, record_loss
+from jwmirror.store.maintenance.prune import prune
+from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin
@@ -176,3 +180,189 @@ def test_no_view_is_made_of_one_that_was_touched(mirror):
 
     assert verify(mirror, full=True).problems == ()
     assert (mirror / "current" / FIRST / "b").read_bytes() == b"same"
+
+
+# ---- what exactly is told ------------------------------------------------------------------------
+
+
+def told(mirror: Path, full: bool = False) -> set[tuple[str, str, str, str]]:
+    """The problems as (kind, path, expected, found)."""
+    return {(p.kind, p.path, p.expected, p.found) for p in verify(mirror, full).problems}
+
+
+def test_a_report_says_what_was_looked_at(mirror, tmp_path):
+    """With its extent, and its problems in order."""
+    assert (verify(mirror).is_full, verify(mirror, full=True).is_full) == (False, True)
+    assert verify(mirror).mirror == str(mirror)
+    for number in (2, 1):
+        place(mirror, number).unlink()
+
+    problems = verify(mirror).problems
+
+    assert problems == tuple(sorted(problems)) and len(problems) == 2
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_an_object_that_is_missing_or_of_another_kind_is_told(mirror, full):
+    """With its length; a folder in its place is no object."""
+    one, two, three = (place(mirror, number) for number in (1, 2, 3))
+    one.unlink()
+    overwrite(two, b"tw")
+    three.unlink()
+    three.mkdir()
+
+    problems = {(path.rpartition("/")[2], e, f) for _, path, e, f in told(mirror, full)}
+
+    assert (one.name, "3 bytes", "nothing") in problems
+    assert (two.name, "3 bytes", "2 bytes") in problems
+    assert (three.name, "5 bytes", "no regular file") in problems
+    paths = {path for kind, path, _, _ in told(mirror, full) if kind == "object"}
+    assert paths == {str(each.relative_to(mirror)) for each in (one, two, three)}
+
+
+def test_an_object_that_is_lost_is_told_with_the_reason(mirror):
+    """As `repair` recorded it."""
+    row = Generations(mirror).entries()[0]
+    loss = Loss(sha256=row.sha256, size=5, path=row.path, why="no longer listed", found_at="")
+    record_loss(mirror, loss)
+    place(mirror, 3).unlink()
+
+    ((_, _, _, found),) = told(mirror)
+
+    assert found == f"nothing; lost: {row.path}: no longer listed"
+
+
+def test_an_object_that_cannot_be_read_is_told_with_the_error_of_the_disk(mirror, monkeypatch):
+    """A missing one is nothing."""
+    errors = [PermissionError(13, "Permission denied"), FileNotFoundError(2, "No such file")]
+    monkeypatch.setattr(
+        "jwmirror.store.maintenance.verify.hash_files",
+        lambda paths: zip(sorted(paths), errors, strict=False),
+    )
+
+    found = {f for kind, _, e, f in told(mirror, full=True) if len(e) == 64}
+
+    assert found == {"Permission denied", "nothing"}
+
+
+def test_a_pin_of_nothing_and_one_that_cannot_be_read_are_told(mirror):
+    """By their paths."""
+    (mirror / "generations/000001").rename(mirror / "generations/.x")
+    assert ("pin", "pins/start.json", "generation 1", "nothing") in told(mirror)
+
+    (mirror / "pins/start.json").write_text("{")
+    (pin,) = (problem for problem in told(mirror) if problem[0] == "pin")
+    assert pin[:3] == ("pin", "pins", "pins that can be read")
+
+
+def test_pointers_that_name_another_generation_are_told(mirror):
+    """`current` shows one, CURRENT names another; or CURRENT a pruned one."""
+    (mirror / "CURRENT").write_text("2\n")
+    assert told(mirror) == {("pointer", "current", "views/000002", "views/000003")}
+
+    (mirror / "CURRENT").write_text("3\n")
+    (mirror / "current").unlink()
+    assert told(mirror) == {("pointer", "current", "views/000003", "nothing")}
+
+
+def test_a_lost_pointer_is_told(mirror):
+    """Unless nothing was published, or only one generation whose publisher died."""
+    (mirror / "CURRENT").unlink()
+    expected = ("pointer", "CURRENT", "the number of a generation", "nothing")
+    assert told(mirror) == {expected}
+
+    (mirror / "current").unlink()
+    assert told(mirror) == {expected}
+
+
+def test_a_generation_that_was_never_current_is_no_problem(tmp_path):
+    """Its publisher died before it wrote CURRENT; `current` shows nothing yet."""
+    mirror = tmp_path / "young"
+    Generations(mirror).publish([store_row(mirror, "a", b"1")], "run", {})
+    (mirror / "CURRENT").unlink()
+    assert [problem[0] for problem in told(mirror)] == ["pointer"]
+
+    (mirror / "current").unlink()
+    assert told(mirror) == set()
+
+
+def test_a_pointer_to_a_pruned_generation_is_told(mirror):
+    """Its rows are not known any more."""
+    prune(mirror, RetentionPolicy(keep_last=1))
+    (mirror / "CURRENT").write_text("2\n")
+
+    problems = told(mirror)
+
+    assert ("pointer", "CURRENT", "an unpruned generation", "generation 2, pruned") in problems
+
+
+def test_links_that_are_missing_wrong_or_not_of_the_view_are_told(mirror):
+    """Each with the target that it should have; unknown folders are looked into."""
+    view = mirror / "current" / FIRST
+    target = os.readlink(view / "a")
+    (view / "a").unlink()
+    (view / "b").unlink()
+    (view / "b").symlink_to("elsewhere")
+    (view / "new").mkdir()
+    (view / "new/mine").write_text("mine")
+    (view / "new/link").symlink_to("nowhere")
+    (mirror / "current/top").write_text("mine")
+
+    problems = {(path.removeprefix("views/000003/"), e, f) for _, path, e, f in told(mirror)}
+
+    b = Generations(mirror).entries()[1].sha256
+    assert problems == {
+        (f"{FIRST}/a", target, "nothing"),
+        (f"{FIRST}/b", f"../../../../../objects/{b[:2]}/{b}", "elsewhere"),
+        (f"{FIRST}/new/mine", "nothing", "a file"),
+        (f"{FIRST}/new/link", "nothing", "nowhere"),
+        ("top", "nothing", "a file"),
+    }
+
+
+def test_only_a_full_look_reads_other_views_than_the_current_one(mirror):
+    """And records of results."""
+    (mirror / "views/000002" / FIRST / "a").unlink()
+    (mirror / "provenance").mkdir()
+    (mirror / "provenance/ab.json").write_text("{")
+
+    assert told(mirror) == set()
+    assert {problem[:2] for problem in told(mirror, full=True)} == {
+        ("view", f"views/000002/{FIRST}/a"),
+        ("provenance", "provenance/ab.json"),
+    }
+
+
+def test_a_changed_generation_is_told_by_what_was_published(mirror):
+    """Its record by its child, its manifest by its record, and its number by its folder."""
+    head = mirror / "generations/000001/generation.json"
+    expected = sha256_of(head)
+    overwrite(head, head.read_bytes().replace(b"run", b"ran"))
+    manifest = mirror / "generations/000002/manifest.parquet"
+    sums = sha256_of(manifest)
+    manifest.unlink()
+    (mirror / "generations/000003").rename(mirror / "generations/000004")
+
+    problems = told(mirror)
+
+    assert ("generation", "generations/000001/generation.json", expected, sha256_of(head)) in (
+        problems
+    )
+    assert ("manifest", "generations/000002/manifest.parquet", sums, "no file") in problems
+    path = "generations/000004/generation.json"
+    assert ("generation", path, "number 000004", "number 3") in problems
+
+
+def test_a_lost_record_and_a_damaged_tombstone_are_told(mirror):
+    """The others are read."""
+    prune(mirror, RetentionPolicy(keep_last=1))
+    tombstone = mirror / "generations/000002/pruned.json"
+    overwrite(tombstone, b"{")
+    (mirror / "generations/000001/generation.json").unlink()
+
+    problems = {problem[:3] for problem in told(mirror)}
+
+    assert ("generation", "generations/000002/pruned.json", "a tombstone") in problems
+    path = "generations/000001/generation.json"
+    assert ("generation", path, "the record of a generation") in problems
+    assert verify(mirror).generations == 1

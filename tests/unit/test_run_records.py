@@ -1,0 +1,249 @@
+"""The records of runs on disk: where they are, which are the newest, and what is read of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import (
+    Change,
+    Orders,
+    Plan,
+    Poll,
+    Receipt,
+    SettleResult,
+    Version,
+    write,
+)
+from jwmirror.core.model.plan import LEVELS, Published, References, Unsettled
+from jwmirror.core.model.product import NEW, Scope
+from jwmirror.core.model.quality import JudgedResult, Quality
+from jwmirror.store.generations import Generations
+from jwmirror.store.objects import Objects
+from jwmirror.store.runs import (
+    RunFiles,
+    add_events,
+    fetch_receipts,
+    fetched_versions,
+    last_references,
+    last_run,
+    pending_events,
+    previous_listings,
+    previous_settling,
+    read_if_written,
+    read_run,
+    remove_events,
+    upstream_after,
+)
+from tests.setup.mirrors import store_row
+from tests.setup.records import listing, product
+
+NOTHING = Poll(listings=(), changes=())
+
+
+def files(mirror: Path, number: int) -> RunFiles:
+    """The records of a run."""
+    return RunFiles(mirror / f"receipts/runs/2026030{number}T120000.000000Z-1")
+
+
+def references(context: str) -> References:
+    """References of a context; empty if none were synced."""
+    return References(context=context, server="s", files={})
+
+
+def settled(name: str) -> SettleResult:
+    """A record of settling that is told from others by a URI."""
+    unsettled = Unsettled(
+        association=name, product="p", program=1, why="w", since="s", exposures=(), uris=()
+    )
+    return SettleResult(unsettled=(unsettled,))
+
+
+def test_the_records_of_a_run_are_in_its_folder(tmp_path):
+    """Receipts of fetches are shared by all runs."""
+    run = files(tmp_path, 1)
+
+    names = {name: path.name for name, path in vars(run).items() if name != "folder"}
+
+    assert names == {
+        "poll": "changes.json",
+        "orders": "orders.json",
+        "settling": "settling.json",
+        "references": "references.json",
+        "published": "published.json",
+        "held_back": "held-back.json",
+        "report": "report.json",
+        "conclusion": "conclusion.json",
+        "exceeded": "exceeded.json",
+    }
+    assert run.plan("2") == run.folder / "plan-2.json"
+    assert run.ahead("2") == run.folder / "ahead-2.json"
+    assert run.batch("2", "b") == run.folder / "2" / "b.json"
+    assert run.fetched("o1") == tmp_path / "receipts/fetch/o1.json"
+
+
+def test_the_receipts_of_a_level_are_listed_by_name(tmp_path):
+    """Those that exist; not other files."""
+    run = files(tmp_path, 1)
+    assert run.batches("2") == []
+    for name in ("c", "a", "b"):
+        write(run.batch("2", name), Receipt())
+    (run.folder / "2" / "a.log").touch()
+
+    assert run.batches("2") == [run.batch("2", name) for name in ("a", "b", "c")]
+
+
+def test_a_mirror_without_runs_has_no_last_run(tmp_path):
+    """Nor references; a stray file is no run."""
+    assert (last_run(tmp_path), last_references(tmp_path)) == (None, None)
+    (tmp_path / "receipts/runs").mkdir(parents=True)
+    (tmp_path / "receipts/runs/readme").touch()
+
+    assert last_run(tmp_path) is None
+
+
+def test_the_newest_run_and_the_newest_references_are_found(tmp_path):
+    """A run without recipes synced none."""
+    for number, context in ((1, "one"), (2, "two"), (3, "")):
+        write(files(tmp_path, number).references, references(context))
+    files(tmp_path, 4).folder.mkdir()
+
+    assert last_run(tmp_path).id == files(tmp_path, 4).folder.name
+    assert last_references(tmp_path) == references("two")
+
+
+def test_a_run_is_read_record_by_record(tmp_path):
+    """Each is where it belongs; levels and orders in their order."""
+    run = files(tmp_path, 1)
+    orders = Orders(products={"o2": (), "o1": ()})
+    write(run.poll, NOTHING)
+    write(run.orders, orders)
+    write(run.settling, settled("u"))
+    write(run.references, references("c"))
+    plans = [Plan(context=level) for level in LEVELS]
+    receipts = [Receipt(computed=(f"{level}",)) for level in LEVELS]
+    for level, plan, receipt in zip(LEVELS, plans, receipts, strict=True):
+        write(run.plan(level), plan)
+        write(run.batch(level, "b"), receipt)
+    for name, size in (("o1", 1), ("o2", 2), ("o3", 3)):
+        write(run.fetched(name), Receipt(downloaded=size))
+    write(run.published, Published(generation=4, is_new=True))
+    held_back = JudgedResult(
+        recipe="deep",
+        pipeline="image2",
+        product="x",
+        key="k",
+        files=(),
+        quality=Quality(word="bad"),
+        is_published=False,
+    )
+    write(run.held_back, (held_back,))
+
+    found = read_run(run.folder)
+
+    assert found.id == run.folder.name
+    assert (found.poll, found.settling) == (NOTHING, settled("u"))
+    assert found.references == references("c")
+    assert found.plans == tuple(plans) and found.batch_receipts == tuple(receipts)
+    assert sorted(each.downloaded for each in found.fetch_receipts) == [1, 2]
+    assert found.published == Published(generation=4, is_new=True)
+    assert found.held_back == (held_back,)
+
+
+def test_a_run_that_ended_early_has_what_it_wrote(tmp_path):
+    """Nothing, at first."""
+    found = read_run(files(tmp_path, 1).folder)
+
+    assert (found.poll, found.settling, found.references, found.published) == (None,) * 4
+    assert (found.plans, found.fetch_receipts, found.batch_receipts, found.held_back) == ((),) * 4
+
+
+def test_a_damaged_record_is_an_error(tmp_path):
+    """Not a record that was not written."""
+    path = files(tmp_path, 1).poll
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+
+    with pytest.raises(StoreError, match=r"changes\.json"):
+        read_run(path.parent)
+    assert read_if_written(path.with_name("missing.json"), Poll) is None
+
+
+def test_settling_is_read_from_the_newest_earlier_run_that_has_it(tmp_path):
+    """Not from the run itself, or a later one."""
+    for number in (1, 2, 4, 5):
+        write(files(tmp_path, number).settling, settled(str(number)))
+    files(tmp_path, 3).folder.mkdir()
+
+    found = [previous_settling(files(tmp_path, number).folder) for number in (4, 2, 1)]
+
+    assert found == [settled("2"), settled("1"), None]
+
+
+def test_listings_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path):
+    """Doubted ones are not used, and neither are older ones in their place."""
+    old, new, other, doubted = (
+        listing(program=program, asked_at=time)
+        for program, time in ((1, "1"), (1, "2"), (2, "1"), (3, "2"))
+    )
+    third = listing(program=3, asked_at="1")
+    write(files(tmp_path, 1).poll, replace(NOTHING, listings=(old, other, third)))
+    write(
+        files(tmp_path, 2).poll, replace(NOTHING, listings=(new, doubted), doubts={"3": "too few"})
+    )
+    files(tmp_path, 3).folder.mkdir()
+    write(files(tmp_path, 4).poll, replace(NOTHING, listings=(old,)))
+
+    assert previous_listings(files(tmp_path, 4).folder, [1, 2, 3, 9]) == {1: new, 2: other}
+    assert previous_listings(files(tmp_path, 4).folder, [1]) == {1: new}
+    assert previous_listings(files(tmp_path, 2).folder, [1]) == {1: old}
+    assert previous_listings(files(tmp_path, 1).folder, [1]) == {}
+    assert previous_listings(files(tmp_path, 4).folder, []) == {}
+
+
+def fetched(mirror: Path, order: str, *names: str) -> list[Version]:
+    """Versions that a fetch took in, with its receipt."""
+    versions = []
+    for name in names:
+        row = store_row(mirror, name, name.encode())
+        versions.append(Version(product=product(name), sha256=row.sha256, size=row.size))
+    write(mirror / f"receipts/fetch/{order}.json", Receipt(versions=tuple(versions)))
+    return versions
+
+
+def test_versions_of_all_fetches_are_known_while_their_objects_exist(mirror):
+    """Of the size that was recorded."""
+    two, one = fetched(mirror, "o2", "c"), fetched(mirror, "o1", "a", "b")
+    Objects(mirror).path(one[0].sha256).unlink()
+    path = Objects(mirror).path(two[0].sha256)
+
+    assert [name for name, _ in fetch_receipts(mirror)] == ["o1", "o2"]
+    assert list(fetched_versions(mirror)) == [one[1], *two]
+    path.chmod(0o644)
+    path.write_bytes(b"longer")
+    assert list(fetched_versions(mirror)) == [one[1]]
+
+
+def test_rows_after_a_poll_have_what_was_fetched_and_does_not_wait(mirror):
+    """Where no change wants bytes, the rows stay, and no receipt is read."""
+    row = store_row(mirror, "a", b"1")
+    Generations(mirror).publish([row], "run", {})
+    (version,) = fetched(mirror, "o1", "b")
+    poll = replace(NOTHING, changes=(Change(kind=NEW, product=version.product),))
+
+    assert [each.filename for each in upstream_after(mirror, poll)] == ["a", "b"]
+    (mirror / "receipts/fetch/o1.json").write_text("{")
+    assert upstream_after(mirror, NOTHING) == (row,)
+
+
+def test_events_are_kept_until_a_poll_has_used_them(tmp_path):
+    """Each once, whatever its number of scopes; one that is gone already is no error."""
+    one, two = [Scope(program=1)], [Scope(program=2), Scope(program=3)]
+    paths = [add_events(tmp_path, scopes) for scopes in (one, two, one)]
+
+    assert paths[0] == paths[2] and paths[0].parent == tmp_path / "receipts/events"
+    assert len(paths[0].stem) == 16 and paths[0].suffix == ".json"
+    assert pending_events(tmp_path) == {paths[0]: tuple(one), paths[1]: tuple(two)}
+    remove_events([paths[0], paths[0]])
+    assert pending_events(tmp_path) == {paths[1]: tuple(two)}
