@@ -135,7 +135,7 @@ def test_a_run_is_read_record_by_record(tmp_path):
         product="x",
         key="k",
         files=(),
-        quality=Quality(word="bad"),
+        quality=Quality(word="caveat"),
         is_published=False,
     )
     write(run.held_back, (held_back,))
