@@ -18,6 +18,7 @@ from jwmirror.services.maintain.accept import accept_result
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.quality import judgement
 from jwmirror.services.run.quality.publication import JudgedRows, PublicationPolicy, judged_rows
+from jwmirror.store.entries import with_quality
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
@@ -408,6 +409,19 @@ def test_an_earlier_result_keeps_its_members_caveats(results):
     words = {row.filename: (row.quality, row.caveats[:24]) for row in rows}
     assert words["x_rate.fits"][0] == "sound"
     assert words["x_cal.fits"][0] == CAVEAT
+
+
+def test_results_of_files_that_are_not_selected_any_more_are_judged_too(results):
+    """Their reference may be retracted as any other."""
+    results.make("rate")
+    results.publish()
+    results.results = {}
+    results.findings = (ReferenceFinding(name="flat_0.fits", kind="retracted", message="bad"),)
+
+    judged = results.judge()
+
+    (row,) = with_quality(Generations(results.root).entries(), judged.qualities)
+    assert (judged.rows, row.quality) == ((), CAVEAT)
 
 
 def test_the_end_of_a_run_lists_what_to_look_at_and_is_an_error_if_strict(results):

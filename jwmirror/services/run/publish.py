@@ -9,7 +9,7 @@ from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
-from jwmirror.store.entries import results_of_deselected_files
+from jwmirror.store.entries import results_of_deselected_files, with_quality
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.runs import RunFiles, read_run, upstream_after
@@ -50,7 +50,7 @@ def publish_generation(
         write(RunFiles(run).held_back, judged.held_back)
         names = {recipe.name for recipe in recipes}
         kept = results_of_deselected_files(before, upstream, judged.rows, names)
-        entries = [*upstream, *judged.rows, *kept]
+        entries = [*upstream, *judged.rows, *with_quality(kept, judged.qualities)]
         setup = _setup(config, recipes)
         new = generations.publish(entries, records.cause, facts, lock.check, setup)
         current = new or generations.current()

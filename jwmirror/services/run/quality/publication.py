@@ -31,6 +31,7 @@ class JudgedRows:
 
     rows: tuple[Entry, ...]
     held_back: tuple[JudgedResult, ...]
+    qualities: Mapping[Name, Quality]  # also of rows that were published before
 
 
 def judged_rows(
@@ -67,6 +68,7 @@ def judged_rows(
     return JudgedRows(
         rows=tuple(row for row in judged if row.quality != FAILED),
         held_back=tuple(_judged(held_back[name], qualities[name]) for name in sorted(held_back)),
+        qualities=qualities,
     )
 
 
