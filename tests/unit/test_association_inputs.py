@@ -227,3 +227,137 @@ def test_what_recipes_take_from_mast_is_known():
 
     assert [each.filename for each in all_stages] == ["msa.fits"]
     assert [each.filename for each in last] == [CAL]
+
+
+# ---- each text and each rule -----------------------------------------------------------------
+
+SEGMENT = f"{ROOT}_i2d.fits"
+GRISM = association("spec2", ROOT, f"{ROOT}_rate.fits", "sourcecat:jw01345-o001_t001_cat.ecsv")
+BY_STAGE_3 = (
+    "it is made by stage 3 of the direct images, and this recipe runs stage 2 before that; a "
+    "recipe of stages 1 and 2 takes MAST's"
+)
+STARTS_LATE = (
+    "it is not mirrored, and recipe deep starts after stage 2; add cal to the products of its "
+    "program, or the stage to the recipe"
+)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "of", "results", "why"),
+    [
+        (DEEP, ALONE, [], f"{ROOT}_uncal.fits is not mirrored; select it in programs, if it "
+         "exists"),
+        (FROM_CAL, ALONE, [], STARTS_LATE),
+        (replace(DEEP, stages=(1,)), ALONE, [], STARTS_LATE),
+        (DEEP, GRISM, [f"{ROOT}_rate.fits"], BY_STAGE_3),
+        (DEEP, ALONE, [f"{ROOT}_x1d.fits", SEGMENT],
+         f"the recipe made {ROOT}_i2d.fits, {ROOT}_x1d.fits of this exposure"),
+        (DEEP, ALONE, [f"{OTHER}_cal.fits"], f"the recipe made nothing of {ROOT}_uncal.fits"),
+    ],
+)  # fmt: skip
+def test_why_a_member_is_missing_is_told_word_by_word(recipe, of, results, why):
+    """With the way out, where there is one."""
+    entries = [] if "select it" in why else [raw(ROOT)]
+
+    wait = inputs(available_files(entries, map(made, results)), recipe, of)
+
+    assert why_missing(wait) == why
+    assert wait.cause == "input"
+
+
+def test_a_problem_of_the_recipe_goes_before_what_it_made():
+    """Each with its own cause."""
+    failure = Failure(name="x", message="died", recipe="deep", product=ROOT)
+    results = [made(f"{ROOT}_x1d.fits")]
+
+    wait = inputs(available_files([raw(ROOT)], results, [failure]))
+
+    assert (why_missing(wait), wait.cause) == ("died", "failed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"cal_ver": "1.21.0"}, "CAL_VER 1.20.2 and 1.21.0"),
+        ({"crds_ctx": None}, "CRDS_CTX jwst_1464.pmap and unknown"),
+        ({"cal_ver": "1.21.0", "crds_ctx": None}, "CAL_VER 1.20.2 and 1.21.0"),
+    ],
+)
+def test_a_mixture_is_told_with_its_values(changes, why):
+    """The first thing in which members differ, sorted."""
+    entries = [mast(CAL, **changes), mast(f"{OTHER}_cal.fits")]
+
+    wait = inputs(available_files(entries), FROM_CAL, MOSAIC)
+
+    assert wait == Wait(
+        "deep",
+        MOSAIC.product,
+        f"upstream's members are of {why}; it waits until MAST has made them all with one",
+        "input",
+    )
+
+
+@pytest.mark.parametrize("suffix", ["rate", "rateints"])
+def test_results_are_of_the_version_of_the_rates_that_they_start_from(suffix):
+    """For a recipe that starts with stage 2; one that makes the rates itself does not mix."""
+    rates = [mast(f"{root}_{suffix}.fits", cal_ver=root) for root in (ROOT, OTHER)]
+    results = [made(f"{root}_cal.fits") for root in (ROOT, OTHER)]
+    available = available_files([*rates, raw(ROOT), raw(OTHER)], results)
+
+    assert isinstance(inputs(available, replace(DEEP, stages=(2, 3)), MOSAIC), Wait)
+    assert len(inputs(available, DEEP, MOSAIC)) == 2
+
+
+def test_a_refused_file_of_mast_is_not_taken():
+    """Its reason is told; nor is one that the recipe should make itself."""
+    refused = replace(mast(CAL), refusal="pixels were cut")
+
+    assert why_missing(inputs(available_files([refused]), FROM_CAL)) == "pixels were cut"
+    assert isinstance(inputs(available_files([raw(ROOT), mast(CAL)])), Wait)
+
+
+def test_headers_of_members_are_in_order_and_empty_where_unknown():
+    """Of science members only; a start with a header counts where no raw exposure is mirrored."""
+    other = replace(mast(f"{OTHER}_cal.fits"), header=canonical({"b": 2}))
+    names = [f"{root}_cal.fits" for root in ("jw01345009001_1_1_a", OTHER, ROOT)]
+    wide = association("image3", "p", *names, f"background:{OTHER}_cal.fits")
+
+    available = available_files([raw(ROOT), other])
+
+    assert available.members(wide) == ("", other.header, HEADER)
+    assert available.header(wide) == ""
+
+
+def test_the_last_of_several_raw_files_of_a_root_counts():
+    """By name, whatever the order of the rows; files of recipes are no raw exposures."""
+    mine = Entry(path=f"recalibrated/deep/{ROOT}_uncal.fits", origin="deep", sha256="a", size=1)
+
+    assert [*raw_exposures([raw(OTHER), raw(ROOT), mine])] == [ROOT, OTHER]
+    assert available_files([mine]).upstream == {}
+
+
+def test_only_what_a_chain_makes_is_assumed():
+    """By recipe, exposure and stage."""
+    (chain,) = chains(PlanSources().plan([raw(ROOT)], Associations(found=(rate_alone(),))))
+
+    assert available_files([], assumed_done=[chain]).assumed == {
+        ("deep", ROOT, 1),
+        ("deep", ROOT, 2),
+    }
+
+
+def test_shutters_that_are_not_named_are_told_in_words():
+    """As the header keyword that should name them."""
+    header = canonical({"meta.exposure.type": "NRS_MSASPEC"})
+    available = available_files([replace(raw(ROOT), header=header)], [made(f"{ROOT}_rate.fits")])
+
+    wait = inputs(available, DEEP, SLITS)
+
+    assert wait == Wait(
+        "deep",
+        ROOT,
+        "its shutter configuration (MSAMETFL) is not mirrored; add msa to the products of program "
+        "1345",
+        "input",
+    )

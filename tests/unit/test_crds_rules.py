@@ -1,11 +1,23 @@
 """Rules of CRDS: which header values decide, and for which types that is not known."""
 
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from jwmirror.pipeline.crds_rules import DATE, TIME, Rule, join_rules, rule_of
+from jwmirror.core.errors import ReferencesError
+from jwmirror.pipeline.crds_rules import (
+    DATE,
+    TIME,
+    Rule,
+    crds_environment,
+    invalid_moment,
+    join_rules,
+    mapping_of,
+    rule_of,
+)
 
 NOON = datetime(2022, 6, 1, 12)
 USE_AFTER = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
@@ -123,3 +135,121 @@ def test_one_type_of_unknown_dates_makes_all_moments_count(other):
     joined = join_rules(["A"], [Rule(("a",), (NOON,)), other])
 
     assert joined == Rule(("a", DATE, TIME), None)
+
+
+def test_crds_works_offline_from_one_cache(tmp_path, monkeypatch):
+    """By these variables; the cache may be named from the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    assert crds_environment(Path("crds"), "jwst_1.pmap") == {
+        "CRDS_PATH": str(tmp_path / "crds"),
+        "CRDS_CONTEXT": "jwst_1.pmap",
+        "CRDS_SERVER_URL": "https://crds-serverless-mode.stsci.edu",
+        "CRDS_READONLY_CACHE": "1",
+        "CRDS_INI_FILE": "/dev/null/none",
+    }
+
+
+def test_a_context_that_cannot_be_loaded_is_told_with_the_next_step(tmp_path, monkeypatch):
+    """Another cache than the process has, and mappings that are not there."""
+    monkeypatch.delenv("CRDS_PATH", raising=False)
+    with pytest.raises(
+        ReferencesError, match=rf"^CRDS_PATH is None, expected {tmp_path}; put crds"
+    ):
+        mapping_of(tmp_path, "jwst_1.pmap")
+
+    monkeypatch.setenv("CRDS_PATH", str(tmp_path))
+    words = rf"^jwst_1.pmap cannot be loaded from the reference cache {tmp_path}: .*; run"
+    with pytest.raises(ReferencesError, match=words):
+        mapping_of(tmp_path, "jwst_1.pmap")
+
+
+def levels(classes: tuple, parkey: tuple, selector: object, required: tuple) -> SimpleNamespace:
+    """An rmap of other levels."""
+    return SimpleNamespace(
+        header={"classes": classes},
+        parkey=parkey,
+        selector=selector,
+        get_required_parkeys=lambda: required,
+    )
+
+
+EARLY, LATE = "2020-01-01 00:00:00", "2022-06-01 12:00:00"
+
+
+@pytest.mark.parametrize(
+    ("classes", "parkey", "required", "expected"),
+    [
+        (("Match", "UseAfter"), ((FILTER,), USE_AFTER), (FILTER, *USE_AFTER), "dates"),
+        (("UseAfter",), (USE_AFTER,), USE_AFTER, "dates"),
+        (("Match",), ((FILTER,),), (FILTER,), "none"),
+        (("Match", "Match"), ((FILTER,), USE_AFTER), (FILTER, *USE_AFTER), "any"),
+        (("UseAfter", "Match"), (USE_AFTER[:1], (FILTER,)), (FILTER, *USE_AFTER), "any"),
+        (("Match",), ((FILTER,),), (FILTER, USE_AFTER[1]), "any"),
+    ],
+)
+def test_dates_are_those_of_a_use_after_level(classes, parkey, required, expected):
+    """If date or time are used in another way, all moments count."""
+    by_date = Selector(chosen={LATE: "b.fits", EARLY: "a.fits"})
+    is_first = classes[0] == "UseAfter"
+    selector = by_date if is_first else Selector(chosen={"F200W": by_date, "F150W": "c.fits"})
+
+    rule = rule_of(levels(classes, parkey, selector, required))
+
+    names = {name.lower() for name in required}
+    if expected == "any":
+        assert rule == Rule(tuple(sorted(names)), None)
+    else:
+        dates = (datetime(2020, 1, 1), NOON) if expected == "dates" else ()
+        assert rule == Rule(tuple(sorted(names - {DATE, TIME})), dates)
+
+
+def test_an_rmap_without_classes_has_no_dates():
+    """Older ones have none."""
+    plain = levels((), ((FILTER,),), Selector(chosen={}), (FILTER,))
+    del plain.header["classes"]
+
+    assert rule_of(plain) == Rule((FILTER.lower(),), ())
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "case"),
+    [
+        ("2019-12-31", "23:59:59.999999", 0),
+        ("2020-01-01", "00:00:00", 1),
+        ("2022-06-01", "11:59:59.9", 1),
+        ("2022-06-01", "12:00:00.0", 2),
+        ("2022-02-30", "12:00:00", "2022-02-30 12:00:00"),
+        ("2022-06-01", "12:00", "2022-06-01 12:00"),
+        ("2022-06-01", "12:00:00.1234567", "2022-06-01 12:00:00.1234567"),
+        ("2022-06-01T", "12:00:00", "2022-06-01T 12:00:00"),
+        ("", "", " "),
+    ],
+)
+def test_a_case_begins_with_the_number_of_dates_before(date, time, case):
+    """Or with date and time as they are written, if they cannot be read."""
+    rule = Rule(("a", "b"), (datetime(2020, 1, 1), NOON))
+
+    assert rule.case({DATE: date, TIME: time, "a": 1}) == (case, "1", "")
+    assert replace(rule, dates=None).case({"b": "x"}) == (None, "", "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({DATE: "2022-06-01", TIME: "12:00:00"}, ""),
+        ({DATE: "2022-06-01", TIME: "12:00:00.5"}, ""),
+        ({DATE: "20220601", TIME: "12:00:00"}, "20220601 12:00:00"),
+        ({DATE: "2022-06-01"}, ""),  # CRDS takes midnight
+        ({}, " "),
+    ],
+)
+def test_a_moment_that_crds_cannot_read_is_told_as_it_is(values, expected):
+    """For the message that refuses the exposure."""
+    assert invalid_moment(values) == expected
+
+
+def test_joined_names_have_date_and_time_only_if_all_moments_count():
+    """In lower case, each once."""
+    assert join_rules(["B", *USE_AFTER], []) == Rule(("b",), ())
+    assert join_rules(["B", USE_AFTER[0]], [None]) == Rule(("b", DATE, TIME), None)

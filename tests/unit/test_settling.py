@@ -93,6 +93,7 @@ def test_dates_far_apart_settle_when_nothing_came_for_as_long():
     assert unsettled(polled("2026-04-06T00:00:00+00:00", **late))
     assert unsettled(polled("2026-04-08T00:00:00+00:00", **late)) is None
     assert unsettled(polled(**late), days=0) is None
+    assert unsettled(polled("2026-04-03T00:00:00+00:00", **late), days=0) is None
 
 
 @pytest.mark.parametrize("accepted", ["1345", MOSAIC, "jw01345-o001_*"])

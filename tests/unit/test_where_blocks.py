@@ -165,6 +165,11 @@ def test_a_block_must_meet_one_association_of_the_user_completely(match, own, is
     assert bool(useless(SNR, match, None, *own)) is is_useless
 
 
+def test_without_a_selection_nothing_is_said_about_one():
+    """Also of a block that no exposure at all can meet."""
+    assert useless(SNR, {"filter": "F480M", "pupil": "F405N"}) == []
+
+
 def test_a_block_is_told_once_for_each_stage_that_it_is_useless_in():
     """In order; background members do not count."""
     second = association("image2", "a", "jw01345002001_02101_00001_nrcb2_rate.fits")
