@@ -378,6 +378,21 @@ def test_a_value_that_would_be_another_now_is_told_with_it():
     assert found == {"jump.n": "changed since: now 4, from recipe deep"}
 
 
+def test_a_value_in_its_former_form_is_the_same(monkeypatch):
+    """A result that was found under an earlier key; a parameter that is gone is told as null."""
+    recipe = Recipe(name="deep", programs=(1345,), parameters={"detector1": {"jump": {"n": 4}}})
+    made = derivation(product="p", parameters={"steps": {"jump": {"n": [4], "old": 1}}})
+    sources = Layered(jump={"n": [4.0]})
+    now = sources.resolve("detector1", HEADER, {})
+    former = replace(now, former={"steps": {"jump": {"n": [4]}}})
+    monkeypatch.setattr(sources, "resolve", lambda *_: former)
+
+    assert parameter_sources(made, recipe, [HEADER], sources) == {
+        "jump.n": "recipe deep",
+        "jump.old": "changed since: now null, from default of jwst",
+    }
+
+
 def test_explain_of_a_raw_exposure_tells_what_recipes_would_do(unsynced):
     """Here that it is not known before references are synced; a wrong recipe is told."""
     _, config = unsynced

@@ -13,10 +13,12 @@ from stpipe._config import StepConfig
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import sha256_of
 from jwmirror.pipeline.crds_rules import crds_environment
+from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import CORES, FILES
 from jwmirror.pipeline.registry import idle_steps, pipeline_class
-from jwmirror.planning.resolver import LocalResolver
+from jwmirror.planning import resolver as rules
+from jwmirror.planning.resolver import LocalResolver, ResolvedStage
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
@@ -217,3 +219,149 @@ def test_another_cache_than_that_of_the_process_is_refused(cached, tmp_path):
     """CRDS would silently look into the one that its environment names."""
     with pytest.raises(ReferencesError, match="CRDS_PATH"):
         LocalResolver(tmp_path, CONTEXT).needed([(cached.header, ("detector1",))])
+
+
+# ---- each rule by itself ---------------------------------------------------------------------
+
+
+def test_a_resolver_has_the_versions_of_this_process(cached):
+    """Those in keys and those beside them."""
+    assert cached.resolver.engine == engine_versions()
+    assert cached.resolver.software == software_versions()
+
+
+def test_checksums_that_the_sync_has_verified_are_not_computed_again(cached):
+    """Of the files that it names; those of others are."""
+    name = cached.resolver.resolve("detector1", cached.header, {"steps": {}}).references["dark"][0]
+
+    resolver = LocalResolver(cached.cache, CONTEXT, {name: "verified"})
+    references = resolver.resolve("detector1", cached.header, {"steps": {}}).references
+
+    assert references["dark"] == (name, "verified")
+    assert len(references["gain"][1]) == 40
+
+
+def test_a_pipeline_of_which_all_steps_are_skipped_needs_no_reference(cached):
+    """But the pipeline's own parameter reference, if there is one."""
+    skipped = {step: {"skip": True} for step in pipeline_class("image2").step_defs}
+
+    stage = cached.resolver.resolve("image2", cached.header, {"steps": skipped})
+
+    assert {kind for kind in stage.references if kind != "pars-image2pipeline"} == set()
+    assert stage.largest == ResolvedStage(parameters={}, references={}).largest == 0
+
+
+def test_parameter_references_come_with_their_content(cached):
+    """By name, in the form of layers; the pipeline's own is the last one and has no step."""
+    layers = cached.resolver.pars("image3", cached.header)
+
+    names = [name for name, _ in layers]
+    content = dict(layers)[next(name for name in names if "tweakreg" in name)]
+    assert len(names) == len(set(names)) and all(name.endswith(".asdf") for name in names)
+    assert content.keys() == {"steps"} and content["steps"].keys() == {"tweakreg"}
+    assert len(content["steps"]["tweakreg"]) > 1
+
+
+def test_needed_references_are_files_in_their_order(cached):
+    """Not the words for types without one."""
+    needed = cached.resolver.needed([(cached.header, ["detector1", "image2"])])
+
+    assert list(needed) == sorted(needed)
+    assert all(name.endswith((".fits", ".asdf")) for name in needed)
+
+
+def test_mistakes_are_those_of_the_config_beside_its_files(cached, tmp_path):
+    """Files are looked for in the folder that was given."""
+    (tmp_path / "fixes.py").write_text("def scale(model): ...")
+    hooked = {"detector1": {"jump": {"pre_hooks": ["fixes.scale"], "edge_siz": 1}}}
+
+    (here,) = LocalResolver(cached.cache, CONTEXT, base=tmp_path).mistakes(hooked, "place")
+
+    assert here.startswith("place.detector1.jump.edge_siz: unknown parameter")
+    assert len(LocalResolver(cached.cache, CONTEXT, base=tmp_path / "x").mistakes(hooked, "p")) == 2
+
+
+def test_the_form_of_earlier_keys_has_whole_paths_too(cached, tmp_path):
+    """If it differs at all."""
+    (tmp_path / "mine.fits").write_bytes(b"flat")
+    override = {"override_flat": "mine.fits"}
+    resolver = LocalResolver(cached.cache, CONTEXT, base=tmp_path)
+
+    def former(**resample: object):
+        steps = {"flat_field": override, "resample": resample}
+        return resolver.resolve("image2", cached.header, {"steps": steps}).former
+
+    assert former(crpix=[1, 2])["steps"]["flat_field"]["override_flat"] == str(
+        tmp_path / "mine.fits"
+    )
+    assert former(crpix=[1.5, 2.5]) is None
+
+
+def test_crds_is_asked_once_for_equal_cases(cached, monkeypatch):
+    """Exposures that differ in what no rule uses have one answer; a plan has thousands."""
+    resolver, asked = cached.resolver, []
+    ask = resolver._ask_crds
+    monkeypatch.setattr(resolver, "_ask_crds", lambda *of: asked.append(of[1]) or ask(*of))
+    later = json.dumps(json.loads(cached.header) | {"meta.observation.visit_number": "9"})
+
+    for header in (cached.header, later):
+        resolver.resolve("image2", header, {"steps": {}})
+    first = len(asked)
+    resolver.resolve("image3", cached.header, {"steps": {}})
+
+    assert first == 1
+    assert not set(asked[0]) & {kind for types in asked[1:] for kind in types}
+
+
+def test_the_parameter_reference_of_an_idle_step_does_not_count(cached, monkeypatch):
+    """No step of this instrument reads it."""
+    names = {"rscd": "jwst_miri_pars-rscdstep_0001.asdf"}
+    monkeypatch.setattr("jwmirror.planning.resolver._pars_names", lambda *_: names)
+    resolver = cached.resolver
+    monkeypatch.setattr(resolver, "_pars_layers", lambda pars: iter(()))
+
+    assert "pars-rscdstep" not in resolver.resolve("detector1", cached.header, {}).references
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_file", "is_gap"),
+    [
+        ("jwst_nircam_flat_0001.fits", True, False),
+        ("NOT FOUND No match found.", False, True),
+        ("NOT FOUND n/a", False, False),
+        ("N/A", False, False),
+        ("NOT FOUND several files: a, b", False, True),
+    ],
+)
+def test_an_answer_is_a_file_a_gap_or_none(answer, is_file, is_gap):
+    """CRDS says N/A where a type does not apply."""
+    assert (rules._is_file(answer), rules._is_gap(answer)) == (is_file, is_gap)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("a.fits", "a.fits"),
+        (("a.fits", "b.fits"), "NOT FOUND several files: a.fits, b.fits"),
+        (5, "NOT FOUND several files: 5"),
+    ],
+)
+def test_an_answer_that_is_no_single_file_is_a_text(answer, text):
+    """So that it is a reason, not a crash."""
+    assert rules._one_file(answer) == text
+
+
+@pytest.mark.parametrize(
+    ("layers", "last"),
+    [
+        ([{"x": 1}, {"steps": {"a": {"y": 1}, "b": {"x": 2}}}, {"y": 1}], "two"),
+        ([{"x": 1}, {"steps": {"a": {"y": 1}}}], "one"),
+        ([{"y": 1}, {"steps": {}}, {"steps": {"c": {"x": 1}}}, {"x": 1}], "three"),
+        ([{"y": 1}], ""),
+    ],
+)
+def test_the_last_parameter_reference_that_sets_a_parameter_is_known(layers, last):
+    """In itself or in a step; the recipe comes after the references and has no name."""
+    pars = dict(zip("abc", ("one", "two", "three"), strict=True))
+
+    assert rules._pars_with("x", pars, layers) == last
