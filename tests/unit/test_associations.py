@@ -76,6 +76,13 @@ TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
         ({"products": [{"members": TWICE[:1]}]}, "'name' is missing"),
         ({"asn_type": None}, "expected a name"),
         ({"program": "x"}, "invalid literal"),
+        ({"program": "x", "products": [{"name": PRODUCT, "members": []}]}, "invalid literal"),
+        ({"program": None}, "int"),
+        ({"asn_id": ""}, "expected a name, found ''"),
+        (
+            {"asn_type": "image4"},
+            "asn_type is image4, and the pipelines know ami3, coron3, image2, image3, n",
+        ),
     ],
 )
 def test_a_broken_association_is_told_by_name(tmp_path, changes, told):
@@ -197,6 +204,7 @@ def test_the_file_for_a_pipeline_has_nothing_but_the_derivation():
     name, text = association_file(of)
 
     assert name == "mine_spec3_asn.json"
+    assert text == json.dumps(json.loads(text), indent=1)
     assert json.loads(text) == {
         "asn_type": "spec3",
         "asn_rule": "jwmirror",
@@ -321,3 +329,35 @@ def test_rows_that_are_no_associations_are_passed_by(tmp_path):
     found = read_associations(rows, tmp_path.joinpath)
 
     assert [each.name for each in found.found] == [EARLY] and found.broken == ()
+
+
+@pytest.mark.parametrize(
+    "exptype",
+    ["background", "imprint", "psf", "selfcal", "target_acquisition", "sourcecat", "segmap",
+     "direct_image", "autoflat", "autowave", "dark", "engineering", "flat"],
+)  # fmt: skip
+def test_companions_of_each_type_may_be_used(exptype):
+    """Of any level: only science is checked by its suffix."""
+    listed = Member(name="b_x.y.fits", exptype=exptype)
+    plain = association("image3", "p", "a_cal.fits")
+
+    assert [*ignored_parts(replace(plain, members=(*plain.members, listed)))] == []
+
+
+@pytest.mark.parametrize("name", ["a_cal.fits", "a_cal.v2.fits", "a_b_calints.fits"])
+def test_the_suffix_of_a_member_is_its_last_part(name):
+    """Up to the first dot."""
+    assert [*ignored_parts(association("image3", "p", name))] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a_rate", "a_rateints"), ("a_cal.x.fits", "a_calints.x.fits"), ("a_rate_b.fits", None)],
+)
+def test_only_the_last_part_of_a_name_gets_its_integrations(tmp_path, name, expected):
+    """With whatever extension it has."""
+    products = [{"name": "p", "members": [{"expname": name, "exptype": "science"}]}]
+
+    (found,) = read_association_file(written(tmp_path, asn_type="tso3", products=products))
+
+    assert found.science == (expected or name,)

@@ -147,6 +147,16 @@ def test_linked_folders_of_an_editable_package_count_and_may_form_a_circle(packa
     assert before == "1.0" and "models/line.py" in package_code(NAME).modified
 
 
+def test_folders_beside_a_circle_count(package):
+    """Each is visited once, whichever comes first."""
+    for name in "abcd":
+        (package / name).mkdir()
+        (package / name / "back").symlink_to(package)
+        (package / name / "line.py").write_text("fit = abs\n")
+
+    assert package_code(NAME).modified.startswith("4 files differ")
+
+
 def test_of_a_large_package_only_sources_and_sizes_are_compared(package):
     """It is hashed for each exposure, and may have gigabytes of compiled code and data."""
     (package / "weights.json").write_text("[1, 3]\n")  # of the same size

@@ -33,6 +33,7 @@ def test_a_new_exposure_goes_through_both_stages():
     assert chain.reasons == (NEVER_CALIBRATED,)
     assert chain.derivations[1].inputs[0].name == f"{root(1)}_rate.fits"
     assert chain.derivations[1].inputs[0].identity == ""
+    assert chain.derivations[1].parameters == {"steps": {}}
 
 
 def test_what_is_there_is_done_and_the_rest_starts_from_it():
@@ -591,3 +592,10 @@ def test_a_damaged_file_is_told_at_one_stage(name, stages, told_at):
     assert [stage for stage, found in waits.items() if torn in found] == (
         [told_at] if told_at else []
     )
+
+
+def test_a_recipe_without_stages_plans_nothing():
+    """The schema refuses it; a plan does not end with an error."""
+    plan = PlanSources().plan_stage(3, available_files([]), image3(1), replace(DEEP, stages=()))
+
+    assert (plan.batches, plan.waits, plan.failures) == ({}, (), ())

@@ -146,3 +146,25 @@ def test_a_block_that_an_unsettled_association_may_meet_is_no_failure():
 
     assert builder.failures == []
     assert len(builder.partial_matches) == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "cause", "count"),
+    [("deep", "unsettled", 0), ("quick", "unsettled", 1), ("deep", "input", 1)],
+)
+def test_only_what_this_recipe_waits_for_until_it_settles_counts(recipe, cause, count):
+    """Among other waits."""
+    available = available_files(
+        [of_observation(1, "005"), of_observation(2, "006")], [cal(1), cal(2)]
+    )
+    builder = PlanSources().builder(available)
+    builder.waits += [Wait("deep", "x", "", "input"), Wait(recipe, "p", "", cause)]
+
+    plan_associations(builder, Associations(found=(mosaic_of(1, 2),)), [recipe_with()], 3)
+
+    why = (
+        "it meets all science members of no association, so its parameters are not used there; "
+        f"of {MOSAIC} it meets {root(1)}_cal.fits, and not {root(2)}_cal.fits; match what all "
+        "members have, or remove the block's parameters of this stage"
+    )
+    assert builder.failures == [Wait("deep", "where observation 5", why, "request")] * count

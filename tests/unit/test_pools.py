@@ -13,7 +13,11 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
 from jwmirror.core.model.stored import PRESENT
-from jwmirror.pipeline.associations import generate_associations, read_association_file
+from jwmirror.pipeline.associations import (
+    ASSOCIATION_SCHEME,
+    generate_associations,
+    read_association_file,
+)
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import (
@@ -282,3 +286,12 @@ def test_a_pool_that_cannot_be_used_is_told_by_name(text, tmp_path):
         CalibrationError, match=r"jw00001_x_pool\.csv: jwst cannot make associations"
     ):
         generate_associations(tmp_path / "pool.csv", "jw00001_x_pool.csv", ["jw1"])
+
+
+def test_nothing_is_generated_of_exposures_that_a_pool_does_not_have(tmp_path):
+    """Whatever else is in it; receipts of the first version of the function stay valid."""
+    table = "filename|program|asn_candidate\njw1_uncal.fits|1|[('o001', 'observation')]\n"
+    (tmp_path / "pool.csv").write_text(table)
+
+    assert generate_associations(tmp_path / "pool.csv", "pool.csv", ["jw2"]) == ()
+    assert ASSOCIATION_SCHEME == 1
