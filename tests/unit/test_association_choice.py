@@ -154,3 +154,13 @@ def test_what_matches_nothing_is_told():
     ]
     assert list(describe_unmatched(unknown, replace(recipe, select={}))) == []
     assert list(describe_unmatched(EXPOSURES, replace(recipe, programs=(2,)))) == []
+
+
+def test_a_recipe_without_stages_could_start_from_raw_exposures():
+    """The schema refuses it; nothing else does."""
+    recipe = replace(DEEP, stages=(), select={"observation": ("8",)})
+    entries = [*EXPOSURES, exposure(ROOTS[0], "rate")]
+
+    assert list(describe_unmatched(entries, recipe)) == [
+        "none of the 2 files it could start from matches observation 8"
+    ]

@@ -12,11 +12,14 @@ from jwmirror.pipeline.crds_rules import (
     DATE,
     TIME,
     Rule,
+    Rules,
     crds_environment,
+    forget_mappings,
     invalid_moment,
     join_rules,
     mapping_of,
     rule_of,
+    rules_of,
 )
 
 NOON = datetime(2022, 6, 1, 12)
@@ -253,3 +256,23 @@ def test_joined_names_have_date_and_time_only_if_all_moments_count():
     """In lower case, each once."""
     assert join_rules(["B", *USE_AFTER], []) == Rule(("b",), ())
     assert join_rules(["B", USE_AFTER[0]], [None]) == Rule(("b", DATE, TIME), None)
+
+
+def test_mappings_and_rules_are_loaded_once_until_they_are_forgotten(tmp_path, monkeypatch):
+    """CRDS's own caches are cleared before each load, for its files may have been replaced."""
+    from crds.core import rmap, utils
+
+    calls: list[str] = []
+    mapping = SimpleNamespace(get_required_parkeys=lambda: calls.append("rules") or {})
+    monkeypatch.setenv("CRDS_PATH", str(tmp_path))
+    monkeypatch.setattr(utils, "clear_function_caches", lambda: calls.append("clear"))
+    monkeypatch.setattr(rmap, "get_cached_mapping", lambda name: calls.append(name) or mapping)
+
+    for _ in range(2):
+        assert rules_of(tmp_path, "c.pmap", "nircam") == Rules(Rule(()), {})
+        assert mapping_of(tmp_path, "c.pmap") is mapping
+    assert calls == ["clear", "c.pmap", "rules"]
+    forget_mappings()
+    rules_of(tmp_path, "c.pmap", "nircam")
+
+    assert calls == ["clear", "c.pmap", "rules"] * 2

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import ConfigError
+from jwmirror.pipeline.parameters.exported import read_exported
 from jwmirror.pipeline.parameters.resolution import effective_parameters, resolve
 from tests.setup.configs import parse
 
@@ -132,3 +133,89 @@ def test_a_file_that_cannot_be_is_a_mistake(written, parameters, place, told):
 
     assert line.startswith(f"recipes.deep.parameters.{place}")
     assert told in line
+
+
+# ---- each rule by itself ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "expected"),
+    [
+        ("save_bsub = True", "", {"save_bsub": "True"}),
+        ("save_bsub = True", "photom", {"save_bsub": "True"}),
+        ("name = Image2Pipeline\nskip = False", "", {}),
+        ("class = jwst.pipeline.Image2Pipeline\nskip = True", "", {"skip": "True"}),
+        ("class = jwst.photom.PhotomStep\nskip = False\noutput_dir = x", "photom",
+         {"skip": "False"}),
+        ("class = jwst.pipeline.Image2Pipeline\nname = other\n[steps]\n[[photom]]\nsuffix = x\n"
+         "inverse = True", "", {"steps": {"photom": {"inverse": "True"}}}),
+    ],
+)  # fmt: skip
+def test_what_a_file_sets_is_read(tmp_path, text, step, expected):
+    """Without locations and names of files; `skip: False` of a whole pipeline says nothing."""
+    (tmp_path / "a.cfg").write_text(text)
+
+    assert read_exported(tmp_path / "a.cfg", "image2", step) == expected
+
+
+PHOTOM, IMAGE2 = "class = jwst.photom.PhotomStep", "class = jwst.pipeline.Image2Pipeline"
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "found", "wanted"),
+    [
+        (PHOTOM, "", "PhotomStep", "image2"),
+        (IMAGE2, "photom", "Image2Pipeline", "the step photom"),
+        (f"{PHOTOM}\n[steps]\n", "photom", "PhotomStep", "the step photom"),
+        ("class = x.Image3Pipeline\nname = Image2Pipeline", "", "Image3Pipeline", "image2"),
+        ("name = Image3Pipeline\n[steps]\n", "", "Image3Pipeline", "image2"),
+    ],
+)
+def test_a_file_of_another_pipeline_or_step_is_refused(tmp_path, text, step, found, wanted):
+    """Its class decides, or its name without one; a pipeline has steps."""
+    path = tmp_path / "a.cfg"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        read_exported(path, "image2", step)
+
+    assert caught.value.mistakes == [
+        f"{path} has the parameters of {found}, expected those of {wanted}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("config_file = other.cfg", "it includes other.cfg"),
+        ("[steps]\n[[photom]]\nconfig_file = other.cfg", "photom includes other.cfg"),
+    ],
+)
+def test_included_files_are_refused_with_the_way_out(tmp_path, text, what):
+    """In the pipeline and in its steps."""
+    path = tmp_path / "a.cfg"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        read_exported(path, "image2")
+
+    assert caught.value.mistakes == [
+        f"{path}: {what}, and included files are not read; name that file in the recipe (from: "
+        "other.cfg)"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told_with_what_was_expected(tmp_path):
+    """Missing, a folder, or of another form."""
+    (tmp_path / "broken.cfg").write_text("[steps\n")
+    expected = "expected a file of parameters as `strun --save-parameters` or export_config writes"
+
+    for name, why in {
+        "none.cfg": "No such file or directory",
+        "": "Is a directory",
+        "broken.cfg": "Invalid line",
+    }.items():
+        with pytest.raises(ConfigError) as caught:
+            read_exported(tmp_path / name, "image2")
+        (line,) = caught.value.mistakes
+        assert line.startswith(f"{expected}; {tmp_path / name}: ") and why in line
