@@ -220,6 +220,7 @@ def test_recorded_files_that_do_not_count_may_be_missing(package, tmp_path):
     record = tmp_path / "site" / f"{NAME}-1.0.dist-info" / "RECORD"
     listed = [f"{NAME}/{path},sha256=x,1" for path in ("regtest/a.py", ".hidden.py", "a.py.orig")]
     record.write_text("\n".join([record.read_text(), "other/a.py,sha256=x,1", *listed]))
+    record.write_text(record.read_text() + "\n\nof two,columns\n")
     shutil.rmtree(package / "tests")
 
     assert package_code(NAME).modified == ""

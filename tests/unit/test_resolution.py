@@ -7,6 +7,7 @@ import pytest
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Where, canonical
 from jwmirror.pipeline.headers import NAMES
+from jwmirror.pipeline.parameters import resolution
 from jwmirror.pipeline.parameters.resolution import (
     applies,
     contradictions,
@@ -233,3 +234,36 @@ def test_steps_of_a_step_are_resolved_like_steps():
 def test_a_pipeline_that_is_skipped_runs_all_the_same():
     """A parameter reference may say so of the pipeline; the recipe's stages decide."""
     assert resolve("image2", [{"skip": True, "steps": {}}]) == resolve("image2", [{}])
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "expected"),
+    [
+        ("int(default=1)", 2.0, "2"),
+        ("integer(min=0, default=1)", True, "1"),
+        ("bool(default=True)", 0, "False"),
+        (" float(default=None)", 0, "0.0"),
+        ("int_list(default=None)", [1.0], "[1]"),
+        ("float_list(default=None)", None, "None"),
+        ("string(default='1')", 1, "1"),
+        ("string_list(default=None)", ["a", inf], "['a', 'inf']"),
+        ("float(default=1.0)", "text", "'text'"),
+    ],
+)
+def test_a_value_has_the_type_that_its_check_begins_with(check, value, expected):
+    """Texts stay, as stpipe reads them."""
+    assert repr(resolution._typed("x", value, check)) == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("option('none','half', default='none')", "none"),
+        ("string(default = '1')", "1"),
+        ("string(default='half')", "none"),
+        ("string()", "none"),
+    ],
+)
+def test_cores_have_the_word_of_their_default(check, expected):
+    """If that starts no further processes; whatever was asked for."""
+    assert resolution._typed("maximum_cores", "all", check) == expected

@@ -111,6 +111,16 @@ def test_a_block_with_more_keys_decides_what_it_sets(match, parameters, count):
     assert len(pair({"filter": "F200W"}, {"detector": "NRCA1"}, judge)) == count
 
 
+def test_any_of_several_blocks_with_more_keys_may_decide():
+    """Each parameter for itself."""
+    judges = [
+        block({"image2": parameters}, filter="F200W", detector="NRCA1")
+        for parameters in ({"a": {"x": 3}}, {"y": 3})
+    ]
+
+    assert pair({"filter": "F200W"}, {"detector": "NRCA1"}, *judges) == []
+
+
 def useless(parameters: dict, match: dict, select: dict | None = None, *own) -> list[str]:
     """The mistakes of one block."""
     return [*useless_block_mistakes([block(parameters, **match)], select or {}, own)]
