@@ -6,6 +6,7 @@ from time import process_time
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec import structs
 
 from jwmirror.core.model import GONE, Entry, Product
 from jwmirror.store.manifest import Entries, compare_rows, count_file_changes, entries_of
@@ -93,6 +94,43 @@ def test_equal_science_in_other_bytes_is_marked():
 
     assert [change.same_science for change in compare_rows(old, same)] == [True]
     assert [change.same_science for change in compare_rows(old, other)] == [False]
+
+
+def test_without_a_known_identity_the_science_may_differ():
+    """Of changed files; others have no two identities to compare."""
+    path, other = PATHS[0], PATHS[1]
+    old = entries_of([entry(path, 1), entry(other, 1, identity="aa")])
+    new = entries_of([entry(path, 2), entry(PATHS[2], 1, identity="aa")])
+
+    changes = compare_rows(old, new)
+
+    assert [(change.kind, change.same_science) for change in changes] == [
+        ("new", False),
+        ("changed", False),
+        ("gone", False),
+    ]
+    assert [(c.old and c.old.path, c.new and c.new.path) for c in changes] == [
+        (None, PATHS[2]),
+        (path, path),
+        (other, None),
+    ]
+
+
+def test_a_value_that_was_not_known_marks_a_file():
+    """And one that is not known any more."""
+    plain = entry(PATHS[0])
+    known = replace(plain, product=structs.replace(plain.product, filter="F200W"))
+
+    for old, new in ((plain, known), (known, plain)):
+        changes = compare_rows(entries_of([old]), entries_of([new]))
+        assert [change.kind for change in changes] == ["marked"]
+
+
+def test_nothing_differs_from_nothing():
+    """All counts are zero."""
+    counts = count_file_changes(entries_of([]), entries_of([]))
+
+    assert counts == {"new": 0, "changed": 0, "marked": 0, "gone": 0}
 
 
 def test_a_hundred_thousand_files_take_seconds():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -11,7 +12,16 @@ from msgspec import structs
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Product
-from jwmirror.store.manifest import Entries, entries_of, read_manifest, write_manifest
+from jwmirror.store import manifest
+from jwmirror.store.manifest import (
+    SCHEMA,
+    Entries,
+    entries_of,
+    read_columns,
+    read_manifest,
+    without_origin,
+    write_manifest,
+)
 
 UNCAL = Product(
     uri="mast:JWST/product/a_uncal.fits",
@@ -165,3 +175,73 @@ def test_entries_are_built_only_when_asked_for():
     assert isinstance(rows, Entries)
     assert rows.column("size") == [9, 7]
     assert rows.column("product_detector") == [None, "NRCB1"]
+
+
+def test_some_columns_are_read_without_the_others(tmp_path: Path):
+    """In the order of the rows."""
+    write_manifest(tmp_path / "manifest.parquet", [ROW, MADE])
+
+    rows = read_columns(tmp_path / "manifest.parquet", ("path", "size"))
+
+    assert rows.table.column_names == ["path", "size"]
+    assert (rows.column("path"), rows.column("size")) == ([MADE.path, ROW.path], [9, 7])
+
+
+def test_a_manifest_is_a_read_only_file_that_other_tools_read_fast(tmp_path: Path):
+    """Compressed, with statistics of each column."""
+    write_manifest(tmp_path / "manifest.parquet", [ROW, MADE])
+
+    column = pq.ParquetFile(tmp_path / "manifest.parquet").metadata.row_group(0).column(0)
+
+    assert (tmp_path / "manifest.parquet").stat().st_mode & 0o777 == 0o444
+    assert (column.path_in_schema, column.compression) == ("path", "ZSTD")
+    assert column.is_stats_set and column.statistics.max == ROW.path
+
+
+def test_columns_with_few_values_are_read_as_dictionaries(tmp_path: Path):
+    """All texts but those that are different in each row."""
+    write_manifest(tmp_path / "manifest.parquet", [ROW, MADE])
+
+    fields = read_manifest(tmp_path / "manifest.parquet").table.schema
+
+    texts_ = {field.name for field in SCHEMA if field.type == pa.string()}
+    dictionaries = {field.name for field in fields if pa.types.is_dictionary(field.type)}
+    assert texts_ - dictionaries == {
+        *("path", "sha256", "identity"),
+        *("product_uri", "product_filename", "product_checksum"),
+    }
+    assert dictionaries < texts_
+
+
+def test_only_the_columns_of_products_may_have_no_value():
+    """As rows of results have none."""
+    nullable = {field.name: field.nullable for field in SCHEMA}
+
+    assert all(nullable[name] == name.startswith("product_") for name in nullable)
+    assert (nullable["path"], nullable["product_uri"]) == (False, True)
+
+
+def test_rows_are_chosen_by_the_value_of_a_column():
+    """And say how many they are."""
+    rows = entries_of([ROW, MADE])
+
+    assert tuple(rows.where("origin", "deep")) == (MADE,)
+    assert tuple(rows.where("product_filter", None)) == (MADE, ROW)
+    assert repr(rows) == "Entries(2 rows)"
+
+
+@pytest.mark.parametrize("path", [ROW.path, MADE.path])
+def test_a_path_without_its_origin_is_that_of_the_observation(path):
+    """Of MAST's files and of a recipe's."""
+    assert without_origin(path).startswith("jw01345/o001/a_")
+
+
+@pytest.mark.parametrize("compare", [manifest.compare_rows, manifest.count_file_changes])
+def test_a_comparison_imports_what_it_needs(monkeypatch, compare):
+    """Other commands start without it."""
+    imported = []
+    monkeypatch.setattr(manifest, "import_module", imported.append)
+
+    compare(entries_of([ROW]), entries_of([MADE]))
+
+    assert imported == ["pyarrow.compute"]

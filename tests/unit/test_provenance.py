@@ -1,5 +1,6 @@
 """Provenance: a result is recalled by its key, whole or not at all."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,14 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import ResultFile
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.objects import Objects
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import (
+    Provenance,
+    acceptance_path,
+    keep_acceptance,
+    read_acceptances,
+)
 from tests.setup.records import derivation
 
 KEY = "ab" * 32
@@ -170,3 +177,98 @@ def test_a_mark_says_why_a_result_is_not_used(provenance):
 def test_objects_and_records_share_one_mirror(provenance, tmp_path):
     """Provenance looks for objects where the mirror keeps them."""
     assert provenance.objects.folder == Objects(tmp_path / "mirror").folder
+
+
+def test_a_mark_goes_when_the_result_was_computed_again(provenance):
+    """Until then it is not recalled, though its record and objects are there."""
+    first = provenance.record_once(stored_record(provenance, b"rate"))
+    provenance.invalidate([KEY], "the flat was wrong")
+    assert provenance.recall(KEY) is None and provenance.read(KEY) == first
+
+    again = provenance.record_once(stored_record(provenance, b"another rate"))
+
+    assert again != first and provenance.recall(KEY) == again
+    assert provenance.invalidation(KEY) is None
+    assert [path.name for path in provenance.folder.iterdir()] == [f"{KEY}.json"]
+    assert provenance.path(KEY).stat().st_mode & 0o777 == 0o444
+    assert provenance.path(KEY).read_bytes().endswith(b"}\n")
+
+
+def test_a_result_is_recalled_only_with_all_of_its_files(provenance):
+    """One that is lost makes the others useless."""
+    record = stored_record(provenance, b"rate")
+    file = provenance.objects.incoming / "second"
+    file.write_bytes(b"second")
+    second = ResultFile(
+        filename="b.fits", sha256=provenance.objects.add(file), size=6, identity="s"
+    )
+    provenance.record_once(replace(record, files=(*record.files, second)))
+    assert provenance.recall(KEY)
+
+    provenance.objects.path(second.sha256).unlink()
+
+    assert provenance.recall(KEY) is None
+    with pytest.raises(StoreError, match=r"b\.fits is not in the store"):
+        provenance.record_once(replace(record, files=(*record.files, second)))
+
+
+def test_a_record_that_another_process_wrote_meanwhile_counts(provenance, monkeypatch):
+    """Both computed the same key; the first one's bytes are shown."""
+    first, second = (stored_record(provenance, data) for data in (b"first", b"second"))
+    recall = Provenance.recall
+
+    def late(self, key):
+        monkeypatch.setattr(Provenance, "recall", recall)
+        self.record_once(first)
+
+    monkeypatch.setattr(Provenance, "recall", late)
+
+    assert provenance.record_once(second) == first
+    assert provenance.recall(KEY) == first
+    assert [path.name for path in provenance.folder.iterdir()] == [f"{KEY}.json"]
+
+
+def test_marks_and_records_have_their_folders(provenance, tmp_path):
+    """As the documentation names them; marks have a time to the second."""
+    provenance.invalidate([KEY], "why")
+
+    assert (tmp_path / f"mirror/invalidated/{KEY}.json").exists()
+    assert provenance.path(KEY) == tmp_path / f"mirror/provenance/{KEY}.json"
+    at = provenance.invalidation(KEY).at
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", at)
+    assert list(Provenance(tmp_path / "none").all()) == []
+
+
+def test_a_record_that_is_pruned_meanwhile_is_passed_over(provenance, monkeypatch):
+    """While the records of a product are read."""
+    record = provenance.record_once(stored_record(provenance, b"rate"))
+    made = record.derivation
+    monkeypatch.setattr(Provenance, "read", lambda self, key: None)
+
+    assert provenance.of_product(made.pipeline, made.product) == ()
+
+
+def test_acceptances_are_read_by_key(tmp_path):
+    """A later one replaces an earlier one; a damaged one is an error."""
+    assert read_acceptances(tmp_path) == {}
+    earlier, later, other = (
+        Acceptance(
+            key=key,
+            recipe="deep",
+            product="x",
+            pipeline="p",
+            caveats=(),
+            because=because,
+            who="me",
+            accepted_at="t",
+        )
+        for key, because in ((KEY, "one"), (KEY, "two"), ("cd" * 32, "three"))
+    )
+    for each in (earlier, later, other):
+        keep_acceptance(tmp_path, each)
+
+    assert read_acceptances(tmp_path) == {KEY: later, "cd" * 32: other}
+    assert acceptance_path(tmp_path, KEY) == tmp_path / f"accepted/{KEY}.json"
+    acceptance_path(tmp_path, KEY).write_text("{")
+    with pytest.raises(StoreError, match="accept the result again"):
+        read_acceptances(tmp_path)

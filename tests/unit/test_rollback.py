@@ -1,6 +1,7 @@
 """Rollback and pins: an earlier state is current again, and nothing is lost by it."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,17 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.lookup import generation_named
 from jwmirror.store.maintenance.rollback import plan_rollback, roll_back
 from jwmirror.store.objects import Objects
-from jwmirror.store.pins import add_pin, read_pins, remove_pin
+from jwmirror.store.pins import (
+    FROZEN,
+    PIN,
+    add_pin,
+    check_pin,
+    find_pin,
+    pinned_generations,
+    read_pins,
+    remove_pin,
+    require_pin,
+)
 from tests.setup.mirrors import store_row
 from tests.unit.test_generations import seen
 
@@ -163,3 +174,41 @@ def test_what_is_not_there_has_no_name(mirror):
         generation_named(mirror, "9")
     with pytest.raises(StoreError, match="it does not exist"):
         remove_pin(mirror, "paper")
+
+
+def test_a_pin_has_its_generation_kind_and_place(mirror):
+    """And when it was made, to the second."""
+    pin = add_pin(mirror, "bag", 2, FROZEN, "/somewhere")
+
+    assert (pin.name, pin.generation, pin.kind, pin.place) == ("bag", 2, "frozen", "/somewhere")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", pin.made_at)
+    assert read_pins(mirror) == (pin,)
+    assert check_pin(mirror, "bag", 2) == pin == find_pin(mirror, "bag")
+    assert add_pin(mirror, "bag", 2, PIN) == pin
+    assert (add_pin(mirror, "plain", 1).kind, find_pin(mirror, "plain").place) == ("pin", "")
+    assert remove_pin(mirror, "bag") == pin
+
+
+def test_names_are_found_by_generation_and_in_order(mirror):
+    """A generation may have several."""
+    for name, number in (("b", 1), ("a", 1), ("c", 3), ("x" * 100, 2)):
+        add_pin(mirror, name, number)
+
+    assert [pin.name for pin in read_pins(mirror)] == ["a", "b", "c", "x" * 100]
+    assert pinned_generations(mirror) == {1: ("a", "b"), 3: ("c",), 2: ("x" * 100,)}
+    with pytest.raises(StoreError, match=r"pins are: a \(1\), b \(1\), c \(3\), x+ \(2\)\."):
+        require_pin(mirror, "d")
+
+
+def test_a_pruned_generation_cannot_be_pinned(mirror):
+    """Its files are not known any more; a name that no pin can have has none."""
+    (mirror / "generations/000001/pruned.json").write_text("{}")
+
+    with pytest.raises(StoreError, match="generation 1 was pruned"):
+        check_pin(mirror, "paper", 1)
+    assert check_pin(mirror, "paper", 2) is None
+    (mirror / "pins").mkdir()
+    (mirror / "pins/a b.json").write_text("{}")
+    assert find_pin(mirror, "a b") is None
+    with pytest.raises(StoreError, match="remove it and pin again"):
+        read_pins(mirror)
