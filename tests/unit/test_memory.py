@@ -106,10 +106,27 @@ def test_pixels_that_the_header_does_not_say_are_those_of_a_full_frame(values, p
     assert found == 300_000_000 + pixels * (80 + 54)
 
 
+def test_integrations_count_if_any_input_has_them():
+    """A background of another kind changes nothing; they count for each input."""
+    names = ("a_rateints.fits", "b_rate.fits")
+    mixed = records.derivation("spec2", inputs=tuple(map(records.science, names)))
+
+    assert memory.stage_bytes(mixed, header(100, 5, 7)) == 300_000_000 + PIXELS * 210 * 2 * 7
+
+
+@pytest.mark.parametrize("end", ["start", "end"])
+def test_half_of_a_segment_says_nothing(end):
+    """Then the integrations are those of the exposure."""
+    half = header(100, 5, 3, **{f"exposure.integration_{end}": 2})
+
+    assert memory.stage_bytes(stage(), half) == memory.stage_bytes(stage(), header(100, 5, 3))
+
+
 def test_stages_use_what_a_job_has_beside_its_script():
     """Nothing if there is less."""
     assert memory.stage_budget(memory.JOB + 5) == 5
     assert memory.stage_budget(memory.JOB - 5) == 0
+    assert memory.job_bytes([chain_of_size("a", 0)], 1) == memory.JOB
     assert memory.job_bytes([chain_of_size("a", 7), chain_of_size("b", 5)], 0) == memory.JOB + 7
 
 
@@ -121,6 +138,7 @@ def test_stages_use_what_a_job_has_beside_its_script():
         ([8, 4, 4], 2, [2, 1]),
         ([4, 4, 40], 8, [2, 1]),
         ([0, 0], 1, [1, 1]),
+        ([8, 4], 1, [1, 1]),
         ([], 3, []),
     ],
 )

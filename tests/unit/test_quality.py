@@ -259,7 +259,7 @@ def test_a_limit_itself_is_allowed(of, limit, noise, message):
 
 def test_a_threshold_is_for_files_or_for_members():
     """And for its own quantity; those that are not judged or not measured are passed by."""
-    bad = {"b_cal.fits": {"noise": 9.0}, "a_cal.fits": {"noise": 8.0}, "c_cal.fits": {}}
+    bad = {"b_cal.fits": {"noise": 9.0}, "a_cal.fits": {"noise": 8.0}, "0_cal.fits": {}}
     other = threshold(quantity="median"), threshold(value=None), threshold(of="member")
 
     assert [each.subject for each in judged(*other, threshold(), files=bad).caveats] == [
@@ -324,7 +324,7 @@ def test_the_scale_of_a_change_is_the_largest_of_its_quantities(old, change):
 
 def test_files_are_compared_by_name_and_in_their_order():
     """One that is new is compared with nothing."""
-    names = ["b_i2d.fits", "a_i2d.fits", "c_i2d.fits"]
+    names = ["b_i2d.fits", "a_i2d.fits", "0_i2d.fits"]
     rule = threshold(limit="change", value=0.1, scale=("noise",))
 
     found = judged(
@@ -369,6 +369,7 @@ def test_steps_are_told_word_by_word_in_their_order():
         ({"y_crf.fits": {"usable": 0.0}, "x_i2d.fits": {"usable": 0.1}}, SOUND),
         ({}, ""),
         ({"x_cal.fits": {}}, ""),
+        ({"x_cal.fits": {}, "x_x1d.fits": {"noise": 1.0}}, SOUND),
     ],
 )
 def test_a_result_failed_if_nothing_in_its_products_can_be_used(files, word):
@@ -422,7 +423,7 @@ def test_members_are_told_in_the_order_of_their_names():
     """Sound ones are not."""
     bad = Quality(word=CAVEAT, caveats=(caveat("noise"),))
 
-    found = judged(members={"b": bad, "c": Quality(word=SOUND), "a": bad}).caveats
+    found = judged(members={"b": bad, "0": Quality(word=SOUND), "a": bad}).caveats
 
     assert [each.subject for each in found] == ["a", "b"]
 
