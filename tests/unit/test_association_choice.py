@@ -153,6 +153,7 @@ def test_what_matches_nothing_is_told():
         "where observation 7 matches none of the mirrored exposures",
     ]
     assert list(describe_unmatched(unknown, replace(recipe, select={}))) == []
+    assert list(describe_unmatched(EXPOSURES, PART)) == []
     assert list(describe_unmatched(EXPOSURES, replace(recipe, programs=(2,)))) == []
 
 
