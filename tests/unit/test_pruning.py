@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
 from jwmirror.store.maintenance.retention import (
     RetentionPolicy,
+    is_younger,
     read_tombstone,
     retained_generations,
 )
@@ -357,6 +360,105 @@ def generation(number: int, made_at: str) -> Generation:
         counts={},
         facts={},
     )
+
+
+def test_each_generation_that_stays_has_one_reason():
+    """The first that holds; several names are all told."""
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+    generations = [generation(n, f"2026-03-0{n}T00:00:00") for n in range(1, 8)]
+    pinned = {1: ("a", "b"), 2: ("c",)}
+
+    def kept(**policy: float) -> dict[int, str]:
+        return retained_generations(generations, 2, pinned, RetentionPolicy(**policy), now)
+
+    always = {1: "pinned: a, b", 2: "current"}
+    assert kept() == kept(keep_last=0) == kept(keep_days=0) == always
+    assert kept(keep_last=2) == always | {n: "one of the last 2" for n in (6, 7)}
+    assert kept(keep_days=4) == always | {7: "younger than 4 days"}
+    assert kept(keep_days=5.5, keep_last=1) == always | {
+        5: "younger than 5.5 days", 6: "younger than 5.5 days", 7: "one of the last 1"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("made_at", "expected"), [("T00:00:00+00:00", 0), ("T00:00:01", 1)])
+def test_a_time_without_a_zone_is_utc(made_at, expected):
+    """Just as old is not younger."""
+    now = datetime(2026, 3, 10, tzinfo=UTC)
+
+    assert is_younger(f"2026-03-03{made_at}", 7, now) is bool(expected)
+    assert is_younger("2026-03-02T23:30:00-01:00", 7, now) is True
+
+
+def test_a_tombstone_says_when_and_by_what_a_generation_was_pruned(mirror):
+    """And what outlives it; its view is removed, torn files of an interrupted prune too."""
+    torn = mirror / "generations/000001/.pruned.json.x"
+    torn.touch()
+
+    prune(mirror, RetentionPolicy(keep_last=1))
+
+    one, two = (read_tombstone(mirror / f"generations/00000{n}") for n in (1, 2))
+    assert (one.generation, one.policy, one.kept) == (1, "the last 1", ())
+    assert (two.generation, len(two.kept)) == (2, 1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pruned_at)
+    assert not torn.exists() and os.listdir(mirror / "views") == ["000003"]
+    assert not (mirror / "objects/.pruned").exists()
+    assert not (mirror / "generations/000001/manifest.parquet").exists()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_an_interrupted_prune_moved_is_put_back(mirror, is_there):
+    """It may be needed again; what came in again meanwhile is not replaced."""
+    needed = Generations(mirror).entries()[1]
+    place, aside = Objects(mirror).path(needed.sha256), mirror / "objects/.pruned"
+    aside.mkdir()
+    if is_there:
+        shutil.copy(place, aside / needed.sha256)
+    else:
+        place.rename(aside / needed.sha256)
+
+    prune(mirror, LAST)
+
+    assert place.read_bytes() == b"b" and not aside.exists()
+
+
+def test_an_object_that_no_generation_names_is_removed_after_thirty_days(mirror):
+    """By the time when it came in; folders that are not of objects are let be."""
+    stray = store_row(mirror, "stray", b"stray")
+    (mirror / "objects/notes").mkdir()
+    (mirror / "objects/notes/x").touch()
+    os.utime(mirror / "objects/notes/x", (1, 1))
+    came = datetime(2026, 3, 1, tzinfo=UTC)
+    os.utime(Objects(mirror).path(stray.sha256), (came.timestamp(), came.timestamp()))
+
+    def named(days: float) -> bool:
+        plan = plan_pruning(mirror, RetentionPolicy(keep_last=9), came + timedelta(days=days))
+        assert {each.sha256 for each in plan.objects} <= {stray.sha256}
+        return bool(plan.objects)
+
+    assert [named(days) for days in (1, 29.9, 30, 30.1)] == [False, False, False, True]
+
+
+def test_a_plan_names_what_it_removes_with_its_time(mirror):
+    """So that what is taken in again meanwhile is told from it."""
+    (old,) = (row for row in Generations(mirror).read(2).entries() if row.filename == "a")
+    os.utime(Objects(mirror).path(old.sha256), ns=(5, 7))
+
+    objects = {each.sha256: each for each in plan_pruning(mirror, LAST).objects}
+
+    assert (objects[old.sha256].size, objects[old.sha256].touched) == (3, 7)
+
+
+def test_pages_of_dropped_generations_are_named_if_they_exist(mirror):
+    """In their order; so are generations and what outlives them."""
+    for number in (1, 2, 3):
+        page = report_path(mirror, number)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("page") if number != 1 else None
+
+    plan = plan_pruning(mirror, LAST)
+
+    assert plan.files == ("reports/000002.html",)
+    assert plan.newest.keys() == {"1", "2"} and plan.newest["1"] == ()
 
 
 def test_wherever_prune_dies_what_stays_is_whole_and_a_rerun_converges(mirror, tmp_path):
