@@ -323,6 +323,17 @@ def test_the_parameter_reference_of_an_idle_step_does_not_count(cached, monkeypa
     assert "pars-rscdstep" not in resolver.resolve("detector1", cached.header, {}).references
 
 
+def test_the_parameter_reference_of_the_pipeline_itself_counts(cached, monkeypatch):
+    """It belongs to no step that could be skipped; a size that is not known counts as nothing."""
+    monkeypatch.setattr("jwmirror.planning.resolver._pars_names", lambda *_: {"": "whole.asdf"})
+    resolver = LocalResolver(cached.cache, CONTEXT, {"whole.asdf": "5a"})
+    monkeypatch.setattr(resolver, "_pars_layers", lambda pars: iter(()))
+
+    references = resolver.resolve("image2", cached.header, {"steps": {}}).references
+
+    assert references["pars-image2pipeline"] == ("whole.asdf", "5a")
+
+
 @pytest.mark.parametrize(
     ("answer", "is_file", "is_gap"),
     [
