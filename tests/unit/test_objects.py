@@ -12,7 +12,7 @@ from msgspec import structs
 from jwmirror.core import files
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product, Version
-from jwmirror.store.objects import CLOSED, Objects, hash_files
+from jwmirror.store.objects import CLOSED, OPEN, SHARED, Objects, hash_files
 
 
 @pytest.fixture
@@ -261,3 +261,124 @@ def test_a_file_system_that_promises_nothing_is_synced_file_by_file(tmp_path, mo
     files.sync_many(paths)
 
     assert synced == paths
+
+
+# ---- part by part ------------------------------------------------------------------------------
+
+
+def test_files_of_many_tasks_and_groups_come_in_whole_and_in_order(objects, monkeypatch):
+    """Some with their sha256, which is believed; others are hashed."""
+    monkeypatch.setattr("jwmirror.store.objects.GROUP", 5)
+    monkeypatch.setattr("jwmirror.store.objects.CHUNK", 2)
+    files_ = [arrived(objects, bytes([n]) * n) for n in range(12)]
+    given = [file if n % 2 else (file, sha256) for n, (file, sha256) in enumerate(files_)]
+    given[0] = (files_[0][0], "ab" * 32)
+
+    taken = objects.add_files(given)
+
+    assert taken == ["ab" * 32, *(sha256 for _, sha256 in files_[1:])]
+    assert [objects.path(name).stat().st_size for name in taken] == list(range(12))
+    assert list(objects.incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 65, 130])
+def test_all_files_are_hashed_in_order(tmp_path, monkeypatch, count):
+    """However they are divided among threads."""
+    monkeypatch.setattr("jwmirror.store.objects.os.cpu_count", lambda: None)
+    monkeypatch.setattr("jwmirror.store.objects.CHUNK", 2)
+    paths = [tmp_path / f"{n:03d}" for n in range(count)]
+    for n, path in enumerate(paths):
+        path.write_bytes(bytes(n))
+
+    expected = [(str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
+    assert list(hash_files(iter(paths))) == expected
+
+
+def test_the_modes_of_objects_are_those_of_the_documentation(objects):
+    """Read-only, for all, for the owner, or for the owner and a group."""
+    assert (OPEN, CLOSED, SHARED) == (0o444, 0o400, 0o440)
+    assert objects.incoming == objects.folder / "incoming"
+    assert objects.path("abcd") == objects.folder / "ab" / "abcd"
+    for mode in (OPEN, CLOSED):
+        file, _ = arrived(objects, str(mode).encode())
+        assert mode_of(objects.path(objects.add(file, mode=mode))) == mode
+
+
+def test_versions_come_in_with_the_access_of_their_products(objects):
+    """Each in its own mode, whatever the order."""
+    base = Product(uri="u", filename="a", program=1, observation="o001", suffix="uncal")
+    files_, versions = [], []
+    for number in range(4):
+        file, sha256 = arrived(objects, b"x" * (number + 1))
+        item = structs.replace(base, exclusive=number % 2 == 1)
+        files_.append(file)
+        versions.append(Version(product=item, sha256=sha256, size=number + 1))
+
+    objects.add_versions(versions, files_)
+
+    assert [mode_of(objects.path(version.sha256)) for version in versions] == [OPEN, CLOSED] * 2
+
+
+def test_an_object_that_is_shared_right_is_not_shared_again(tmp_path, monkeypatch):
+    """Only another mode or another group is set; a group without a name is another one."""
+    group = grp.getgrgid(os.getgid()).gr_name
+    objects = Objects(tmp_path / "mirror", group)
+    file, sha256 = arrived(objects, b"ramp")
+    objects.add(file, sha256, CLOSED)
+    shared = []
+    monkeypatch.setattr(Objects, "_share", lambda self, path: shared.append(path.name))
+
+    objects.restrict(sha256)
+    assert shared == []
+    objects.path(sha256).chmod(0o444)
+    objects.restrict(sha256)
+    objects.path(sha256).chmod(0o440)
+    Objects(tmp_path / "mirror", "another").restrict(sha256)
+    monkeypatch.setattr(Path, "group", lambda path: {}["unknown"])
+    objects.restrict(sha256)
+    assert shared == [sha256] * 3
+
+
+def test_restricting_twice_or_opening_what_is_open_changes_no_mode(objects, monkeypatch):
+    """Only the owner could."""
+    file, sha256 = arrived(objects, b"ramp")
+    objects.add(file, sha256, CLOSED)
+    monkeypatch.setattr(os, "chmod", lambda *words: pytest.fail("set"))
+
+    objects.restrict(sha256)
+
+
+@pytest.mark.parametrize(("error", "is_kept"), [(PermissionError, True), (OSError, False)])
+def test_an_object_that_cannot_be_read_is_replaced_unless_it_is_another_user_s(
+    objects, monkeypatch, error, is_kept
+):
+    """A disk may not be able to read it any more."""
+    first, sha256 = arrived(objects, b"ramp")
+    objects.add(first)
+    inode = objects.path(sha256).stat().st_ino
+    second, _ = arrived(objects, b"ramp")
+
+    def fail(path):
+        raise error(5, "Input/output error")
+
+    monkeypatch.setattr("jwmirror.store.objects.sha256_of", fail)
+    objects.add(second, sha256)
+
+    assert (objects.path(sha256).stat().st_ino == inode) is is_kept
+    assert not second.exists()
+
+
+def test_an_object_of_another_user_is_used_though_it_cannot_be_touched(objects, monkeypatch):
+    """Its bytes are right."""
+    first, sha256 = arrived(objects, b"ramp")
+    objects.add(first)
+    inode = objects.path(sha256).stat().st_ino
+    second, _ = arrived(objects, b"ramp")
+
+    def refuse(path, **times):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    objects.add(second, sha256)
+
+    assert objects.path(sha256).stat().st_ino == inode

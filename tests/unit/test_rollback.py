@@ -212,3 +212,32 @@ def test_a_pruned_generation_cannot_be_pinned(mirror):
     assert find_pin(mirror, "a b") is None
     with pytest.raises(StoreError, match="remove it and pin again"):
         read_pins(mirror)
+
+
+def test_a_rollback_says_from_where_to_where(mirror):
+    """Later generations are set aside; to the current one nothing changes but its pointers."""
+    report = plan_rollback(mirror, 2)
+    assert (report.mirror, report.before, report.generation) == (str(mirror), 3, 2)
+    assert report.set_aside == (3,)
+
+    (mirror / "current").unlink()
+    same = roll_back(mirror, 3)
+
+    assert (same.before, same.generation, same.set_aside) == (3, 3, ())
+    assert os.readlink(mirror / "current") == "views/000003"
+
+
+def test_a_word_means_a_generation_or_nothing(mirror, tmp_path):
+    """The error lists what can be meant, and the hint of the caller."""
+    add_pin(mirror, "paper", 2)
+    add_pin(mirror, "other", 1)
+
+    assert generation_named(mirror, "current").number == 3
+    assert [generation_named(mirror, word).number for word in ("1", "paper")] == [1, 2]
+    with pytest.raises(
+        StoreError, match=r"a pin \(other \(1\), paper \(2\)\) or `current`, or x\."
+    ):
+        generation_named(mirror, "nothing", ", or x")
+    for word in ("1", "paper", "current"):
+        with pytest.raises(StoreError, match="holds no mirror yet"):
+            generation_named(tmp_path / "none", word)

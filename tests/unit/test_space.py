@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Orders
+from jwmirror.store import disk_space
 from jwmirror.store.disk_space import check_room, quota_left
 from tests.setup.records import product
 
@@ -80,3 +82,75 @@ def test_free_space_is_that_of_the_mirror_s_disk(tmp_path):
     check_room(tmp_path, orders(free // 2), keep_free=0)
     with pytest.raises(StoreError):
         check_room(tmp_path, orders(free // 2), keep_free=free)
+
+
+HEAD = "     Filesystem  blocks   quota   limit   grace   files   quota   limit   grace\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "blocks"),
+    [
+        (["900 1000 1100"], 200),
+        (["900 1000 0"], 100),
+        (["900* 800 0"], 0),
+        (["900 0 0"], None),
+        (["900 0 1100", "900 0 1000"], 100),
+        (["900 0 0", "1 0 2"], 1),
+    ],
+)
+def test_the_least_that_any_quota_leaves_counts(tmp_path, monkeypatch, rows, blocks):
+    """The hard limit, else the soft one; no limit is no row; less than nothing is nothing."""
+    lines = [f"  /dev/sda{n} {row}  0  7  0  0  0" for n, row in enumerate(rows)]
+    quota_program(tmp_path, HEAD + "\n".join(lines))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    left = quota_left(tmp_path)
+
+    assert left == (None if blocks is None else blocks * 1024)
+
+
+def test_quota_is_asked_for_one_file_system_and_not_waited_for(tmp_path, monkeypatch):
+    """It may hang where a server does not answer."""
+    asked = []
+
+    def hang(words, **options):
+        asked.append((words, options["timeout"], options["stdin"]))
+        raise subprocess.TimeoutExpired(words, 10)
+
+    monkeypatch.setattr(disk_space.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(disk_space.subprocess, "run", hang)
+
+    assert quota_left(tmp_path) is None
+    options = ["--no-wrap", "--raw-grace", "--filesystem", str(tmp_path)]
+    assert asked == [(["/bin/quota", *options], disk_space.QUOTA_S, subprocess.DEVNULL)]
+    monkeypatch.setattr(disk_space.shutil, "which", lambda name: None)
+    assert quota_left(tmp_path) is None and len(asked) == 1
+
+
+def test_what_just_fits_fits_and_the_error_has_all_figures(tmp_path, monkeypatch):
+    """Files of unknown size are named where there are some."""
+    limits = [(3_000_000_000, "free on the disk of X"), (2_000_000_000, "left of your quota there")]
+    monkeypatch.setattr(disk_space, "_limits", lambda mirror: limits)
+    check_room(tmp_path, orders(1_500_000_000, None), keep_free=500_000_000)
+
+    with pytest.raises(StoreError) as raised:
+        check_room(tmp_path, orders(1_500_000_000, None), keep_free=1_500_000_000)
+    assert str(raised.value).startswith(
+        f"room for {tmp_path}: 2 files of 1.500 GB and 1 files of unknown size are ordered, and "
+        "1.500 GB are to stay free (archive.keep_free_gb); left of your quota there is 2.000 GB, "
+        "1.000 GB too little;"
+    )
+    with pytest.raises(StoreError, match=r"1 files of 2\.001 GB are ordered"):
+        check_room(tmp_path, orders(2_001_000_000), keep_free=0)
+
+
+def test_the_limit_of_a_disk_is_that_of_the_nearest_folder(tmp_path, monkeypatch):
+    """As the mirror may not be there yet; only space that this user may use counts."""
+    monkeypatch.setattr(disk_space, "quota_left", lambda folder: 7)
+    status = os.statvfs(tmp_path)
+
+    (free, where), quota = disk_space._limits(tmp_path / "a" / "b")
+
+    assert abs(free - status.f_bavail * status.f_frsize) < 1 << 30
+    assert where == f"free on the disk of {tmp_path}"
+    assert quota == (7, "left of your quota there")
