@@ -10,9 +10,10 @@ from msgspec import structs
 
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.errors import RejectedError, StoreError
-from jwmirror.core.model import Product, Selection, Version
+from jwmirror.core.model import Product, Receipt, Selection, Version, read
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt, check_folder
+from jwmirror.store.objects import Objects
 from jwmirror.store.runs import fetched_versions, upstream_after
 from tests.setup.command_line import answer, run
 from tests.setup.records import product
@@ -163,3 +164,79 @@ def test_what_the_mirror_has_and_what_is_not_there_is_told(tmp_path):
     for check in (check_folder, lambda folder: adopted(tmp_path, folder)):
         with pytest.raises(StoreError, match="there is no such folder"):
             check(tmp_path / "nowhere")
+
+
+def take(tmp_path: Path, mine: Path, *wanted: Product):
+    """An adoption into the store."""
+    (tmp_path / "into").mkdir(exist_ok=True)
+    return adopt(
+        tmp_path / "mirror",
+        mine,
+        {product.filename: product for product in wanted},
+        (),
+        lambda product, path, sha256, size: Version(product=product, sha256=sha256, size=size),
+        lambda path, name: None,
+        tmp_path / "into",
+    )
+
+
+def test_a_report_of_an_adoption_names_each_file_in_order(tmp_path):
+    """Folder by folder; the receipt is like that of a download."""
+    names = ["b_rate.fits", "a_rate.fits", "c_rate.fits", "wrong_rate.fits"]
+    wanted = [product(name, name.encode(), exclusive=name[0] == "b") for name in names]
+    mine = tmp_path / "mine"
+    for folder, name in zip(("z", "y", "y", "a"), names, strict=True):
+        (mine / folder).mkdir(parents=True, exist_ok=True)
+        (mine / folder / name).write_bytes(b"x" if name[0] == "w" else name.encode())
+
+    done = take(tmp_path, mine, *wanted)
+
+    paths = [f"a/{names[3]}", f"y/{names[1]}", f"y/{names[2]}", f"z/{names[0]}"]
+    assert [file.file for file in done.files] == [str(mine / path) for path in paths]
+    assert [file.is_adopted for file in done.files] == [False, True, True, True]
+    assert (done.mirror, done.folder) == (str(tmp_path / "mirror"), str(mine))
+    assert done.bytes == 3 * len(names[0]) and list((tmp_path / "into").iterdir()) == []
+    receipt = read(tmp_path / "mirror" / done.receipt, Receipt)
+    assert done.receipt.startswith("receipts/fetch/adopted.") and len(done.receipt) == 44
+    assert [version.product.filename for version in receipt.versions] == [
+        names[1],
+        names[2],
+        names[0],
+    ]
+    objects = Objects(tmp_path / "mirror")
+    modes = [objects.status(version.sha256).st_mode & 0o777 for version in receipt.versions]
+    assert modes == [0o444, 0o444, 0o400]
+    assert {path.read_bytes() for path in objects.folder.glob("??/*")} == {
+        name.encode() for name in names[:3]
+    }
+
+
+def test_where_nothing_is_adopted_nothing_is_written(tmp_path):
+    """Neither a receipt nor an object."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes").write_text("mine")
+
+    done = take(tmp_path, tmp_path / "mine", WHOLE)
+
+    assert (done.receipt, done.bytes) == ("", 0) and not (tmp_path / "mirror").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_rest_go_on(tmp_path, monkeypatch):
+    """With the error of the disk."""
+    mine = tmp_path / "mine"
+    (mine / "closed").mkdir(parents=True)
+    (mine / WHOLE.filename).write_bytes(b"whole")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    whole, closed = adopted(tmp_path, mine, WHOLE).files
+
+    assert (whole.is_adopted, closed.is_adopted) == (True, False)
+    assert (closed.file, closed.why) == (
+        str(mine / "closed"), "cannot be listed: Permission denied"
+    )  # fmt: skip
