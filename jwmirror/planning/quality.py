@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model.plan import ReferenceFinding
+from jwmirror.core.model.plan import Invalidation, ReferenceFinding
 from jwmirror.core.model.quality import (
     CAVEAT,
     FAILED,
@@ -36,6 +36,7 @@ class Evidence:
     archived: Mapping[str, Quantities] = field(default_factory=dict)  # file -> of MAST's product
     members: Mapping[str, Quality] = field(default_factory=dict)  # file name -> its quality
     findings: Sequence[ReferenceFinding] = ()  # about references that it was made with
+    invalidation: Invalidation | None = None  # if the user marked it
 
 
 def judge(
@@ -46,7 +47,12 @@ def judge(
     `evidence.replaced` is the result that was published before, if it had equal parameters: a
     difference that the user requested is not a caveat.
     """
-    caveats = [*_measured(evidence, thresholds), *_inherited(evidence), *_findings(evidence)]
+    caveats = [
+        *_measured(evidence, thresholds),
+        *_inherited(evidence),
+        *_findings(evidence),
+        *_invalidation(evidence),
+    ]
     if acceptance:
         caveats = [_accepted(caveat, acceptance) for caveat in caveats]
     if evidence.measurements and _is_unusable(evidence.product, evidence.measurements):
@@ -180,6 +186,13 @@ def _findings(evidence: Evidence) -> Iterator[Caveat]:
         yield Caveat(cause="reference", subject=finding.name, message=finding.message)
 
 
+def _invalidation(evidence: Evidence) -> Iterator[Caveat]:
+    if mark := evidence.invalidation:
+        because = f": {mark.because}" if mark.because else ""
+        what = f"invalidated on {mark.at[:10]} and not computed again since{because}"
+        yield Caveat(cause="invalidated", subject=evidence.product, message=what)
+
+
 def causes_of(caveats: Iterable[Caveat]) -> tuple[CaveatCause, ...]:
     """Return the causes of caveats, each once; those at members instead of "member"."""
     causes = [cause for caveat in caveats for cause in (caveat.inherited or (caveat.cause,))]
@@ -189,10 +202,10 @@ def causes_of(caveats: Iterable[Caveat]) -> tuple[CaveatCause, ...]:
 def _evidence(caveat: Caveat) -> tuple[object, ...]:
     """Return what a caveat rests on: the same result may get others of its cause and subject.
 
-    MAST's product may change, a member may get more caveats, and CRDS may retract a reference that
-    it could not verify before.
+    MAST's product may change, a member may get more caveats, CRDS may retract a reference that it
+    could not verify before, and the user may invalidate the result again.
     """
-    said = caveat.message if caveat.cause in ("reference", "fallback") else ""
+    said = caveat.message if caveat.cause in ("reference", "fallback", "invalidated") else ""
     return (caveat.cause, caveat.subject, caveat.measured, caveat.inherited, said)
 
 

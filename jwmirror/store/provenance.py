@@ -86,6 +86,11 @@ class Provenance:
             return read(self._mark(key), Invalidation)
         return None
 
+    def invalidations(self) -> dict[str, Invalidation]:
+        """Return all marks of results that are not used again, by key."""
+        paths = sorted(self.marks.glob("*.json"))
+        return {path.stem: read(path, Invalidation) for path in paths}
+
     def invalidate(self, keys: Iterable[str], because: str) -> None:
         """Durably mark results that must not be recalled; they are computed again when needed."""
         at = datetime.now(UTC).isoformat(timespec="seconds")

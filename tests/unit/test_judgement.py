@@ -203,6 +203,29 @@ def test_a_published_result_that_was_computed_again_is_held_back(results):
     assert [row.sha256 for row in judged.rows] == [bad.files[0].sha256]
 
 
+def test_an_invalidated_result_has_a_caveat_until_it_is_computed_again(results):
+    """It stays published while its new computation waits or fails; what is made of it inherits."""
+    rate = results.make("rate")
+    results.make("cal", "rate")
+    results.publish()
+    Provenance(results.root).invalidate([rate.key], "wrong flat")
+    waits = (Wait(recipe="deep", product="x", why="unsettled"),)
+    plan = Plan(context=CONTEXT, waits=waits)
+    references = References(context=CONTEXT, server="", files={})
+    before = Generations(results.root).entries()
+
+    rows = judged_rows(results.root, before, (), references, [plan], [], MARK).rows
+
+    caveats = {row.filename: row.caveats for row in rows}
+    assert [row.quality for row in rows] == [CAVEAT, CAVEAT]
+    assert '"cause":"invalidated"' in caveats["x_rate.fits"]
+    assert "not computed again since: wrong flat" in caveats["x_rate.fits"]
+    assert '"inherited":["invalidated"]' in caveats["x_cal.fits"]
+    assert results.publish() == {"x_rate.fits": CAVEAT, "x_cal.fits": CAVEAT}
+    (results.root / "invalidated" / f"{rate.key}.json").unlink()  # as when it is computed again
+    assert results.publish() == {"x_rate.fits": "sound", "x_cal.fits": "sound"}
+
+
 def test_what_is_held_back_is_known_while_a_later_run_has_not_published(results):
     """It may be running, or have failed: the result can be explained and accepted."""
     results.make("rate", **BAD)

@@ -26,6 +26,7 @@ CaveatCause = Literal[
     "members",  # members of the association are missing
     "member",  # inherited from a member of the association
     "reference",  # a reference was corrected, retracted, or cannot be verified
+    "invalidated",  # the user marked it, and it was not computed again
 ]
 
 
@@ -78,7 +79,7 @@ class Caveat:
 
     cause: CaveatCause
     message: str  # for people: what, where, measured, allowed
-    subject: str = ""  # the file, step, member or reference that it is about
+    subject: str = ""  # the file, step, member, reference or product that it is about
     measured: float | None = None
     allowed: float | None = None
     is_provisional: bool = False  # by a threshold that rests on simulation alone: never holds back

@@ -10,7 +10,7 @@ from jwmirror.config.thresholds import Thresholds
 from jwmirror.core.errors import StoreError
 from jwmirror.core.jsonio import digest, parse, read, write
 from jwmirror.core.model import Derivation, Result
-from jwmirror.core.model.plan import ProvenanceRecord, ReferenceFinding
+from jwmirror.core.model.plan import Invalidation, ProvenanceRecord, ReferenceFinding
 from jwmirror.core.model.quality import (
     CAVEAT,
     UNMEASURED,
@@ -65,26 +65,32 @@ def judge_results(mirror: Path, inputs: JudgementInputs) -> dict[Name, Quality]:
     is read.
     """
     path = Path(mirror) / "receipts" / "quality.json"
-    acceptances = read_acceptances(mirror)
+    acceptances, invalidations = read_acceptances(mirror), Provenance(mirror).invalidations()
     results = [*inputs.results, *(earlier.result for earlier in inputs.earlier)]
     names = [(result.recipe, result.key) for result in results]
     files = [(*name, *result.files) for name, result in zip(names, results, strict=True)]
-    basis, last = _basis(inputs, files, acceptances), Judgement()
+    basis, last = _basis(inputs, files, acceptances, invalidations), Judgement()
     with suppress(FileNotFoundError, StoreError):
         last = read(path, Judgement)
     if last.basis != basis:
-        last = _Judging(Path(mirror), inputs, acceptances, last).judge_all(basis)
+        last = _Judging(Path(mirror), inputs, acceptances, invalidations, last).judge_all(basis)
         write(path, last)
     return {name: last.qualities["/".join(name)] for name in names}
 
 
 def _basis(
-    inputs: JudgementInputs, files: Sequence[object], acceptances: Mapping[str, Acceptance]
+    inputs: JudgementInputs,
+    files: Sequence[object],
+    acceptances: Mapping[str, Acceptance],
+    invalidations: Mapping[str, Invalidation],
 ) -> str:
-    """Return a digest of all that qualities depend on; invalidated keys get other files."""
+    """Return a digest of all that qualities depend on.
+
+    The files are part of it, because an invalidated key may get others.
+    """
     of_rows = [earlier[1:] for earlier in inputs.earlier]
     others = (inputs.context, inputs.archived, inputs.references, inputs.thresholds)
-    return digest((METHOD, files, of_rows, others, acceptances))
+    return digest((METHOD, files, of_rows, others, acceptances, invalidations))
 
 
 def _requested(derivation: Derivation) -> tuple[object, ...]:
@@ -101,9 +107,11 @@ class _Judging:
         mirror: Path,
         inputs: JudgementInputs,
         acceptances: Mapping[str, Acceptance],
+        invalidations: Mapping[str, Invalidation],
         last: Judgement,
     ):
         self.inputs, self.acceptances = inputs, acceptances
+        self._invalidations = invalidations
         self._mirror, self._read = mirror, Provenance(mirror).read
         self._remembered = last.archived
         self._archived: dict[str, dict[str, float]] = {}  # those that are in use
@@ -139,6 +147,7 @@ class _Judging:
             archived=self._of_archive(measurements) if measurements else {},
             members=self._members_of(recipe, derivation, candidate.caveats),
             findings=[each for each in self.inputs.references if each.is_about(*about)],
+            invalidation=self._invalidations.get(key),
         )
         mode = (measurements.instrument, measurements.exp_type) if measurements else ("", "")
         return judge(evidence, self.inputs.thresholds.of(*mode), self.acceptances.get(key))
