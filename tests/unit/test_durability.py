@@ -9,6 +9,7 @@ from jwmirror.core import files
 from jwmirror.core.model import ResultFile
 from jwmirror.core.model.maintenance import Problem
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.losses import Loss, record_loss
@@ -19,7 +20,7 @@ from jwmirror.store.maintenance.repair import _quarantine
 from jwmirror.store.maintenance.retention import RetentionPolicy
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, remove_pin
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, acceptance_path, keep_acceptance
 from jwmirror.store.view import build_view
 from tests.setup.disk_spy import NAME, REMOVE, SYNC, DiskSpy
 from tests.setup.mirrors import store_row
@@ -221,6 +222,27 @@ def test_a_mark_of_an_invalid_result_is_durable(mirror, disk):
     mark = next(call.path for call in disk.calls if call.kind == NAME)
     assert disk.named_before_synced(mirror) == []
     assert disk.position(SYNC, mark.parent.parent) > disk.position(NAME, mark)
+
+
+def test_an_acceptance_is_durable(mirror, disk):
+    """A result that a user accepted is not held back after a power cut."""
+    mirror.mkdir()
+    acceptance = Acceptance(
+        key="5a" * 32,
+        recipe="deep",
+        product="x",
+        pipeline="p",
+        caveats=(),
+        because="b",
+        who="me",
+        accepted_at="t",
+    )
+
+    keep_acceptance(mirror, acceptance)
+
+    named = disk.position(NAME, acceptance_path(mirror, acceptance.key))
+    assert disk.position(SYNC, mirror) > named
+    assert disk.named_before_synced(mirror) == []
 
 
 LOCK_FOLDERS = {"locks/publishing"}  # who has the lock does not outlive the machine's start

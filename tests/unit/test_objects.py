@@ -382,3 +382,15 @@ def test_an_object_of_another_user_is_used_though_it_cannot_be_touched(objects, 
     objects.add(second, sha256)
 
     assert objects.path(sha256).stat().st_ino == inode
+
+
+def test_a_file_that_is_copied_to_the_store_is_removed_and_leaves_no_handle(objects, tmp_path):
+    """As one of another file system is."""
+    (tmp_path / "file").write_bytes(b"ramp")
+    folder, before = objects.incoming, len(os.listdir("/proc/self/fd"))
+
+    copy = Path(objects._copied_here(str(tmp_path / "file")))
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert copy.parent == folder and copy.read_bytes() == b"ramp"
+    assert not (tmp_path / "file").exists()
