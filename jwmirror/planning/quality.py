@@ -140,8 +140,8 @@ def _change(
         change = abs(now - was) / scale
         if change > allowed:
             what = (
-                f"{threshold.measures}: {now:.4g}, of {whose} {was:.4g}; this differs by "
-                f"{change:.0%}, and {allowed:.0%} is allowed"
+                f"{threshold.measures}: {now:.4g} here, {was:.4g} in {whose}, a difference of "
+                f"{change:.0%}; up to {allowed:.0%} is allowed"
             )
             yield _caveat(threshold, name, what, change, allowed)
 

@@ -11,7 +11,9 @@ from jwmirror.core.model.stored import GONE, PRESENT
 
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
-KINDS = {"marked": "changed in status"}  # kinds of changes, where a page has other words
+KINDS = {
+    "marked": "the same with new information"
+}  # kinds of changes, where a page has other words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -47,7 +49,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed against its parent: +3 ~2 -1 (4 changed in status)."""
+    """Return what a generation changed: +3 ~2 -1 (4 the same with new information)."""
     signs = " ".join(
         f"{sign}{counts[kind]}"
         for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))

@@ -49,7 +49,7 @@ def caveat_text(caveat: Caveat) -> str:
     """Return a caveat in words, with what limits it."""
     if caveat.accepted:
         return f"{caveat.message} (accepted {caveat.accepted})"
-    note = " (the threshold is provisional)" if caveat.is_provisional else ""
+    note = " (a provisional limit)" if caveat.is_provisional else ""
     return f"{caveat.message}{note}"
 
 

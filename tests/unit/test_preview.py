@@ -87,7 +87,7 @@ def test_what_a_plan_waits_for_has_a_level_and_no_jargon():
 
     assert [each.level for each in found] == ["exposure", "association"]
     assert found[0].reasons == ("detector1: jump.rejection_threshold: 4.0 -> 5.0",)
-    assert found[1].reasons == ("its inputs will be recomputed",)
+    assert found[1].reasons == ("its inputs change",)
 
 
 def test_results_made_before_are_out_of_date_and_not_computed():

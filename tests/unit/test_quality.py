@@ -281,7 +281,7 @@ def test_a_suffix_may_have_a_value_of_its_own(name, count):
         assert len(found.caveats) == count
 
 
-CHANGED = "x_cal.fits: the noise: 3, of {} 2; this differs by 50%, and 49% is allowed"
+CHANGED = "x_cal.fits: the noise: 3 here, 2 in {}, a difference of 50%; up to 49% is allowed"
 
 
 @pytest.mark.parametrize(

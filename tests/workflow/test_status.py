@@ -62,7 +62,7 @@ def test_status_tells_what_an_edited_parameter_makes_out_of_date(site):
     reasons = {(each["level"], *each["reasons"]) for each in found["out_of_date"]}
     assert reasons == {
         ("exposure", "detector1: ramp_fit.firstgroup: null -> 1"),
-        ("association", "its inputs will be recomputed"),
+        ("association", "its inputs change"),
     }
     to_compute = Counter(name for each in found["out_of_date"] for name in each["pipelines"])
     assert site.tally().computed == to_compute

@@ -40,7 +40,9 @@ def plan_command(
     settings: options.Settings = None,
     context: Annotated[
         str | None,
-        typer.Option(help="Plan with another CRDS context: its name, `latest` or `build`."),
+        typer.Option(
+            help="Another CRDS context to plan with: a name, or the word `latest` or `build`."
+        ),
     ] = None,
     all_lines: options.AllLines = False,
     as_json: options.Json = False,

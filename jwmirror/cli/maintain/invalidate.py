@@ -39,7 +39,7 @@ def invalidate_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """Mark results that must not be used again. The next run computes those that it needs.
+    """Mark results as invalid. The next run computes them again, if it still needs them.
 
     The published files stay until then, and earlier generations keep them.
     """

@@ -22,8 +22,8 @@ def rollback_command(
 ) -> None:
     """Make an earlier (or later) generation the current one. No generation is deleted.
 
-    The next run brings back what MAST and your config ask for, as a new generation. To keep what
-    you went back to, change the config before the next run.
+    The next run undoes the rollback: it publishes what MAST has then, and the results of your
+    config as it is then. If a mistake in the config is the reason for going back, correct it first.
     """
     root = options.find_mirror(mirror, config)
     rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)

@@ -15,7 +15,7 @@ from jwmirror.core.names import MAPPINGS, OBSERVATORY
 
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
 NEVER_CALIBRATED = Reason("new", "", "", cause="new")
-INPUTS_RECOMPUTED = Reason("its inputs will be recomputed", "", "", cause="inputs")
+INPUTS_RECOMPUTED = Reason("its inputs change", "", "", cause="inputs")
 LEVELS = ("exposures", "associations-2", "associations-3")  # each is planned after the one before
 
 

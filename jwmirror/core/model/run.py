@@ -99,7 +99,7 @@ class Run:
 
     @property
     def cause(self) -> str:
-        """The cause of the run's changes, such as 2 reprocessed, 1 vanished; 3 pipeline calls.
+        """The cause of the run's changes, such as at MAST: 2 reprocessed; 3 pipeline calls.
 
         Empty if nothing changed at MAST and CRDS, and nothing was computed.
         """
@@ -111,6 +111,7 @@ class Run:
         changed = ", ".join(
             f"{count} {IN_WORDS.get(kind, kind)}" for kind, count in sorted(kinds.items())
         )
+        changed = changed and f"at MAST: {changed}"
         found = Counter(finding.kind for finding in self.new_findings)
         references = ", ".join(
             f"{_count(number, 'reference')} {kind}" for kind, number in sorted(found.items())

@@ -28,7 +28,7 @@ COLOURS = {
 
 
 def state_page(difference: records.StateDifference, all_lines: bool = False) -> RenderableType:
-    """Return which files are new, changed, changed in status, and gone: counts, causes, each."""
+    """Return the files of each kind of change: counts, causes, and each file."""
     files = difference.files
     kinds = Counter(change.kind for change in files)
     totals = ", ".join(f"{kinds[kind]:,} {TITLES[kind]}" for kind in KINDS if kinds[kind])

@@ -24,10 +24,10 @@ def rollback_page(rollback: records.Rollback, dry_run: bool) -> RenderableType:
         numbers = ", ".join(map(str, rollback.set_aside))
         lines.append(f"newer generations are kept; `jwmirror rollback` can return to: {numbers}")
     lines.append(
-        "the next run publishes what MAST has and the config asks for, as a new generation; if the "
-        f"mirror should stay as in generation {rollback.generation}, change the config before that "
-        "run; `jwmirror pin` names a generation, so that prune keeps "
-        "it; `jwmirror checkout` writes one into another folder"
+        "the next run undoes this rollback: it publishes what MAST has then, and the results of "
+        "your config as it is then; if you went back because of a mistake in the config, correct "
+        "it before that run; `jwmirror pin` names a generation, so that prune keeps it; "
+        "`jwmirror checkout` writes one into another folder"
     )
     return Group(*map(Text, lines))
 
@@ -99,7 +99,7 @@ def pruning_page(pruning: records.Pruning, dry_run: bool, all_lines: bool = Fals
         f"{objects} ({formatting.size(pruning.bytes)} in total)",
         formatting.count(len(pruning.records), "provenance record"),
         formatting.count(len(pruning.folders), "folder of runs", "folders of runs"),
-        formatting.count(len(pruning.files), "receipt or report", "receipts and reports"),
+        formatting.count(len(pruning.files), "receipt or report", "receipts or reports"),
     )
     lines = [f"generation {number} kept: {why}" for number, why in pruning.kept.items()]
     for number in pruning.generations:

@@ -20,9 +20,8 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; changed in status: the file is the same, but something "
-    "new is known about it, for example that MAST no longer lists it, or that a newer CRDS context "
-    "gives it the same references"
+    "* current; + new, ~ changed, - gone; the same with new information: for example that MAST no "
+    "longer lists the file, or that a newer CRDS context gives it the same references"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "MAST and CRDS were not asked."
@@ -79,7 +78,7 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
-        yield Text(f"\nQuality of the published results: {counts}")
+        yield Text(f"\nQuality of the published results (one of each pipeline call): {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
@@ -156,7 +155,7 @@ def _cause(generation: Generation) -> Text:
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
     is_said = changes and changes in generation.cause
-    since = "" if is_said else f"; changed since {parent}: {changes or 'nothing'}"
+    since = "" if is_said else f"; since {parent}: {changes or 'no change'}"
     return Text(f"{generation.cause}{since}", "dim")
 
 
@@ -223,7 +222,7 @@ def _work(status: Status) -> Iterator[Text]:
     publish = Counter(name for outdated in status.out_of_date for name in outdated.ready)
     for title, counts in (("To compute", compute), ("Already computed, to publish", publish)):
         if counts:
-            yield Text(f"{title}: {', '.join(f'{name} {n:,}' for name, n in counts.items())}")
+            yield Text(f"{title}: {', '.join(f'{n:,} {name}' for name, n in counts.items())}")
 
 
 def _outdated_line(outdated: OutdatedProduct) -> str:
