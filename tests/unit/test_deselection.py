@@ -99,12 +99,12 @@ def test_access_to_deselected_files_is_still_watched():
 
 
 def test_all_files_of_a_removed_program_are_marked():
-    """Once; vanished ones are marked as vanished already."""
+    """Once; also those that had vanished at MAST."""
     held = [entry(ONE), entry(TWO, state="vanished")]
     marks = marks_without_selection(HeldIndex(held, 1345), lambda: CHECKED)
-    marked = [entry(ONE, deselected=CHECKED)]
+    marked = [entry(ONE, deselected=CHECKED), entry(TWO, state="vanished", deselected=CHECKED)]
 
-    assert marks == {ONE.uri: CHECKED}
+    assert marks == {ONE.uri: CHECKED, TWO.uri: CHECKED}
     assert marks_without_selection(HeldIndex(marked, 1345), lambda: CHECKED) == {}
 
 
@@ -114,6 +114,19 @@ def test_dropped_files_leave_the_view():
     poll = Poll(listings=(), changes=(), deselected={}, drops_deselected=True)
 
     assert upstream_entries(held, poll, ()) == (held[0],)
+
+
+@pytest.mark.parametrize("listed", [listing(ONE), listing(ONE, TWO)], ids=["gone", "back"])
+def test_a_deselected_file_that_had_vanished_is_dropped_too(listed):
+    """Of an observation that is still selected, vanished files stay."""
+    again = product(ONE.filename.replace("nrcb1", "nrcb2"))
+    held = [entry(ONE), entry(again, state="vanished"), entry(TWO, state="vanished")]
+
+    marks, changes, _ = polled(held, listed, FIRST)
+    poll = Poll(listings=(), changes=changes, deselected=marks, drops_deselected=True)
+
+    assert (marks, changes) == ({TWO.uri: CHECKED}, ())
+    assert upstream_entries(held, poll, ()) == tuple(held[:2])
 
 
 def results(*products):

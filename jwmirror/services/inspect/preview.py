@@ -27,7 +27,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.product import Listing
 from jwmirror.core.model.run import Run
-from jwmirror.core.model.stored import PRESENT, Entry
+from jwmirror.core.model.stored import Entry
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import describe_unmatched
@@ -210,7 +210,7 @@ def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
 
 def _notes_on_selection(entries: Iterable[Entry], config: Config) -> Iterator[str]:
     """Yield how many files of which program the next run will find deselected."""
-    products = (entry.product for entry in entries if entry.product and entry.state == PRESENT)
+    products = (entry.product for entry in entries if entry.product)
     for program, items in sorted(group_by(products, lambda item: item.program).items()):
         known = Listing(program=program, asked_at="", products=tuple(items))
         chosen = {p.uri for each in config.selections for p in select_products(known, each)}
