@@ -61,6 +61,10 @@ SAME = {
     "content": (product(validator='"v1"'), product(validator=f"sha256:{SHA}")),
     "row missing at MAST": (product(checksum=MD5[1], date="2026"), product()),
     "row missing, validator given": (product(checksum=MD5[1]), product(validator='"v1"')),
+    "content, and a checksum from now on": (
+        product(validator='"v1"'),
+        product(checksum=MD5[1], validator=f"sha256:{SHA}"),
+    ),
     "nothing known": (product(size=5), product(size=5)),
 }
 OTHER = {
