@@ -10,13 +10,14 @@ from jwmirror.report.formatting import count
 from jwmirror.report.status import describe_reason
 
 GB = 1_000_000_000
+TYPICAL_SIZE = 100_000_000  # bytes of a file, if no size is known; that of many raw exposures
 MAX_CAUSES = 8  # shown
 
 
 def check_fetch(orders: Orders, changes: Iterable[Change], limit_gb: float | None) -> None:
     """Raise LimitError if the orders have more bytes than the limit; None: there is none.
 
-    A file whose size MAST does not state counts as the mean of the others.
+    A file whose size MAST does not state counts as the mean of the others, or as TYPICAL_SIZE.
     """
     products = [product for ordered in orders.products.values() for product in ordered]
     total = _gigabytes(products)
@@ -38,7 +39,8 @@ def check_fetch(orders: Orders, changes: Iterable[Change], limit_gb: float | Non
 
 def _gigabytes(products: Sequence[Product]) -> float:
     known = [product.size for product in products if product.size is not None]
-    return sum(known) / GB * len(products) / len(known) if known else 0.0
+    mean = sum(known) / len(known) if known else TYPICAL_SIZE
+    return (sum(known) + mean * (len(products) - len(known))) / GB
 
 
 def _programs(products: Iterable[Product], kinds: dict[str, str]) -> Iterator[str]:

@@ -24,6 +24,16 @@ def test_a_run_at_the_limit_passes():
         check_fetch(Orders(products={"a": tuple(BIG), "b": (OTHER,)}), (), 7)
 
 
+def test_files_count_though_no_size_is_known():
+    """Each as a tenth of a GB."""
+    names = (f"jw01345{n:03d}001_02101_00001_nrcb1_uncal.fits" for n in range(1, 51))
+    orders = Orders(products={"a": tuple(product(name, size=None) for name in names)})
+    check_fetch(orders, (), 5)
+
+    with pytest.raises(LimitError, match=r"would fetch 5\.0 GB, expected at most 4 GB"):
+        check_fetch(orders, (), 4)
+
+
 def test_nothing_to_fetch_or_to_compute_passes_any_limit():
     """Also 0."""
     check_fetch(Orders(), (), 0)
