@@ -16,7 +16,13 @@ def accept_command(
         typer.Argument(metavar="RESULT", help="A file name, a product's root, or a result's key."),
     ],
     because: Annotated[str, typer.Option(help="Why the result may be used; it is recorded.")],
-    recipe: Annotated[str | None, typer.Option(help="Only the result of this recipe.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Only the result of this recipe. If recipes share it (the same key), "
+            "it is accepted for all of them."
+        ),
+    ] = None,
     config: options.ConfigFile = None,
     mirror: options.Mirror = None,
     dry_run: options.DryRun = False,

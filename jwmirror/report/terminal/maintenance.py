@@ -51,8 +51,9 @@ def acceptance_page(acceptances: Sequence[Acceptance], dry_run: bool) -> Rendera
         + ", ".join(f"{caveat.cause} ({caveat.subject})" for caveat in acceptance.caveats)
         for acceptance in acceptances
     ]
+    extent = "this counts for every recipe that has the same result (the same key)"
     step = "the next run records this in the mirror, and publishes the result if it is held back"
-    return Group(*map(Text, [*lines, step]))
+    return Group(*map(Text, [*lines, extent, step]))
 
 
 def verification_page(verification: records.Verification, all_lines: bool = False) -> Group:
