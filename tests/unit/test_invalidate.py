@@ -91,6 +91,20 @@ def test_a_result_is_named_by_its_file_or_its_key(flats, name):
     assert set(report.keys) == {made.key, key_of(ramp)}
 
 
+def test_a_beginning_of_several_keys_is_refused(flats):
+    """They are listed, and nothing is marked."""
+    made = record_of(flats, "detector1")
+    keys = [made.key[:8] + digit * 56 for digit in "ef"]
+    for key in keys:
+        Provenance(flats.root).record_once(replace(made, key=key))
+
+    with pytest.raises(StoreError, match=f"{keys[0]}, {keys[1]}; nothing was done"):
+        invalidate_results(flats.root, results=[made.key[:8]])
+
+    assert not (flats.root / "invalidated").exists()
+    assert invalidate_results(flats.root, results=[keys[0]]).keys == (keys[0],)
+
+
 def test_all_results_of_a_recipe_or_of_a_version_are_meant(flats):
     """Criteria add up; engine and other packages count alike."""
     made = record_of(flats, "detector1")

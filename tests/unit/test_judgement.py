@@ -276,6 +276,18 @@ def test_an_accepted_result_is_published_and_says_so(results):
     assert '"accepted":""' in next(iter(results.judge(HOLD).rows)).caveats
 
 
+def test_a_beginning_of_several_keys_accepts_nothing(results):
+    """They are listed; a product's root means its results of all stages."""
+    keys = [results.make("rate", **BAD).key, results.make("cal", **BAD).key]
+    results.publish()
+
+    with pytest.raises(StoreError, match=f"found 2: {', '.join(keys)}"):
+        accept_result(results.root, "0" * 8, "why", None, dry_run=False)
+
+    assert not (results.root / "accepted").exists()
+    assert len(accept_result(results.root, "x", "why", None, dry_run=True)) == 2
+
+
 def test_a_retracted_reference_is_not_accepted_with_one_that_was_not_verified(results):
     """The reference is the same, the caveat is not."""
     results.make("rate")

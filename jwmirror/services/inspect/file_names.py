@@ -1,4 +1,4 @@
-"""Files by the names that users give: a file name, or the end of a path in a view."""
+"""Files by the names that users give: a file name, the end of a path in a view, or a key."""
 
 from collections.abc import Iterable
 
@@ -13,6 +13,15 @@ def matching_paths(name: str, paths: Iterable[str]) -> tuple[str, ...]:
         for path in paths
         if path == wanted or path.endswith(f"/{wanted}") or wanted.endswith(f"/{path}")
     )
+
+
+def require_one_key(name: str, keys: Iterable[str]) -> None:
+    """Raise StoreError, which lists them, if several keys begin with a name."""
+    if len(matches := sorted({key for key in keys if key.startswith(name)})) > 1:
+        raise StoreError(
+            f"{name}: expected the beginning of one key, found {len(matches)}: "
+            f"{', '.join(matches)}; nothing was done; give more digits."
+        )
 
 
 def no_such_file(

@@ -9,6 +9,7 @@ from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.model import Entry
 from jwmirror.core.model.quality import CAVEAT, FAILED, Acceptance, JudgedResult
 from jwmirror.report.quality import doubtful_results
+from jwmirror.services.inspect.file_names import require_one_key
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.manifest import Entries
@@ -28,7 +29,8 @@ def accept_result(
 
     Raises:
         ConfigError: `because` says nothing.
-        StoreError: there is no such result, or in several recipes; it is sound, or it failed.
+        StoreError: there is no such result, or in several recipes; it is sound, or it failed;
+            several keys begin with `name`.
     """
     if not because.strip():
         raise ConfigError(["--because: found nothing, expected why the result may be used"])
@@ -59,8 +61,9 @@ def _is_named(result: JudgedResult, name: str) -> bool:
 def _chosen(
     results: Sequence[JudgedResult], name: str, recipe: str | None
 ) -> tuple[JudgedResult, ...]:
-    """Return the results of a recipe; StoreError if the name means results of several recipes."""
+    """Return the results of a recipe; StoreError if the name means several recipes, or keys."""
     chosen = tuple(result for result in results if recipe in (None, result.recipe))
+    require_one_key(name, (result.key for result in chosen))
     recipes = sorted({result.recipe for result in chosen})
     if len(recipes) > 1:
         raise StoreError(

@@ -10,7 +10,7 @@ from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.ramps import ramp_derivation
 from jwmirror.services.inspect.affected import kept_results, results_with_keys
-from jwmirror.services.inspect.file_names import matching_paths, no_such_file
+from jwmirror.services.inspect.file_names import matching_paths, no_such_file, require_one_key
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import both_locks
 from jwmirror.store.provenance import Provenance
@@ -40,7 +40,7 @@ def invalidate_results(
 
     Raises:
         ConfigError: there is no criterion, or one of `software` has no version.
-        StoreError: no result meets a criterion.
+        StoreError: no result meets a criterion, or several keys begin with one of `results`.
         LockedError: a run or another change of the mirror did not end within `wait_s` seconds.
     """
     criteria: dict[str, IsMeant] = {
@@ -105,6 +105,7 @@ def _is_of_recipe(root: Path, recipe: str) -> IsMeant:
 def _is_result(root: Path, name: str) -> IsMeant:
     """Return a test for the result of a key (8 characters suffice), or of a published file."""
     if KEY.fullmatch(name):
+        require_one_key(name, (path.stem for path in Provenance(root).folder.glob("*.json")))
         return lambda record: record.key.startswith(name)
     keys: set[str] = set()
     for generation in Generations(root).unpruned():
