@@ -171,6 +171,8 @@ SECOND = {"CAL_2": {"cal_ver": "1.19.1", "crds_ctx": "jwst_1400.pmap"}}
         ({"CAL_1": {"cal_ver": None}}, ""),
         ({"CAL_1": {"level": None, "cal_ver": "1.0"}}, ""),
         ({"CAL_1": {"level": 3, "cal_ver": "1.0"}}, "CAL_VER 1.0 and 1.20.2 at level 3"),
+        ({"CAL_1": {"level": 3, "cal_ver": "1.0"}, "CAL_2": {"cal_ver": "9"}},
+         "CAL_VER 1.20.2 and 9 at level 2; CAL_VER 1.0 and 1.20.2 at level 3"),
         ({"CAL_1": {"date": "2026-04-04T00:00:00"}}, "DATE from 2026-01-01 to 2026-04-04 at level "
          "2"),
         ({"CAL_1": {"date": "2026-04-04T05:00:00+05:00"}},
