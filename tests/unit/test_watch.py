@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import References
+from jwmirror.core.model import Poll, References
+from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
+from jwmirror.services.run import references
 from jwmirror_simulator.crds.context import (
     add_context,
     build_context,
@@ -149,3 +151,27 @@ def test_a_file_without_a_usable_checksum_is_reported(server, tmp_path, facts):
 
     assert (finding.name, finding.kind) == (FLAT, "unverified")
     assert place(tmp_path).is_file()
+
+
+def test_a_correction_is_not_forgotten_when_another_server_is_asked(
+    server, small_mirror, tmp_path, monkeypatch
+):
+    """Results that were made with the former file are published as before."""
+    found = ReferenceFinding(name=FLAT, kind="corrected", message="now 6b", sha1="5a" * 20)
+    last = References(context=CONTEXT, server="http://other", files={}, findings=(found,))
+    small_mirror.record("references.json", last)
+    monkeypatch.setattr(references, "headers_and_pipelines", lambda *_: ("some",))
+    monkeypatch.setattr(references, "_needed", lambda *_: (FLAT,))
+
+    synced_now = references.sync_references(
+        mirror=small_mirror.root,
+        poll=Poll(listings=(), changes=()),
+        settling=None,
+        recipes=(),
+        url=server.url,
+        policy=CONTEXT,
+        on_new_context="follow",
+        cache=tmp_path / "cache",
+    )
+
+    assert synced_now.findings == (replace(found, is_new=False),)

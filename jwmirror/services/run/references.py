@@ -47,8 +47,8 @@ def sync_references(
     if not headers_and_pipelines(holdings.entries, holdings.associations, recipes):
         return References(context="", server=url, files={})
     client, last = CrdsClient(url), last_references(mirror)
-    last = last if last and last.server == url else None  # servers may differ under one name
-    before = known_sums(cache, last)
+    is_same = last is not None and last.server == url  # servers may differ under one name
+    before = known_sums(cache, last if is_same else None)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
     mappings = sync_mappings(client, context, cache)
