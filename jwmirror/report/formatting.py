@@ -11,9 +11,7 @@ from jwmirror.core.model.stored import GONE, PRESENT
 
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
-KINDS = {
-    "marked": "the same with new information"
-}  # kinds of changes, where a page has other words
+KINDS = {"marked": "the same, new record"}  # kinds of changes, where a page has other words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -49,14 +47,14 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed: +3 ~2 -1 (4 the same with new information)."""
+    """Return what a generation changed: +3 ~2 -1; 4 others the same, new record."""
     signs = " ".join(
         f"{sign}{counts[kind]}"
         for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
         if counts.get(kind)
     )
-    marked = f"({counts['marked']} {KINDS['marked']})" if counts.get("marked") else ""
-    return f"{signs} {marked}".strip() or "no difference"
+    marked = f"{counts['marked']} others {KINDS['marked']}" if counts.get("marked") else ""
+    return "; ".join(filter(None, (signs, marked))) or "no difference"
 
 
 def reason_text(reason: Reason) -> str:

@@ -49,7 +49,8 @@ def caveat_text(caveat: Caveat) -> str:
     """Return a caveat in words, with what limits it."""
     if caveat.accepted:
         return f"{caveat.message} (accepted {caveat.accepted})"
-    note = " (a provisional limit)" if caveat.is_provisional else ""
+    is_own = caveat.cause != "member"
+    note = " (a provisional limit)" if caveat.is_provisional and is_own else ""
     return f"{caveat.message}{note}"
 
 

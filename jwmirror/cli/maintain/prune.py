@@ -27,7 +27,7 @@ def prune_command(
     """Remove old generations, and the stored files that only they use.
 
     Always kept: the current generation, and generations with a name (`jwmirror pin`). If a file
-    is in no later generation, its last version is kept, too.
+    has disappeared from the mirror since, its last version is kept, too.
     """
     root = options.find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)

@@ -20,11 +20,12 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; the same with new information: for example that MAST no "
-    "longer lists the file, or that a newer CRDS context gives it the same references"
+    "* current; + new, ~ changed, - gone; the same, new record: only what is known about the file "
+    "has changed, for example that MAST no longer lists it, or that a newer CRDS context gives it "
+    "the same references"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
-OFFLINE = "MAST and CRDS were not asked."
+OFFLINE = "This command did not ask MAST or CRDS."
 
 
 def status_page(status: Status, all_lines: bool = False) -> RenderableType:
@@ -78,7 +79,9 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
-        yield Text(f"\nQuality of the published results (one of each pipeline call): {counts}")
+        yield Text(
+            f"\nQuality of the published results (each pipeline call counts as one): {counts}"
+        )
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
@@ -92,7 +95,9 @@ def plan_page(
     if status.generation is None and status.run is None:
         return _nothing_yet(status)
     asked = (
-        "MAST was not asked; CRDS was." if is_crds_asked else f"{OFFLINE} (--context asks CRDS.)"
+        "This command asked CRDS, but not MAST."
+        if is_crds_asked
+        else f"{OFFLINE} (--context asks CRDS.)"
     )
     return Group(_headline(status), *_plan(status, all_lines, asked))
 
@@ -155,8 +160,8 @@ def _cause(generation: Generation) -> Text:
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
     is_said = changes and changes in generation.cause
-    since = "" if is_said else f"; since {parent}: {changes or 'no change'}"
-    return Text(f"{generation.cause}{since}", "dim")
+    since = "" if is_said else f"; files since {parent}: {changes or 'no change'}"
+    return Text(f"what happened: {generation.cause}{since}", "dim")
 
 
 def file_table(status: Status, all_lines: bool = False) -> Table:
