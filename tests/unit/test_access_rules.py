@@ -117,6 +117,15 @@ def test_of_a_product_in_a_pruned_generation_another_generation_knows_the_access
     assert unknown == {PUBLIC.sha256}
 
 
+def test_a_product_that_only_an_earlier_generation_knows_has_its_access(mirror):
+    """The history is read for it, too."""
+    history = [(1, row_contents(entries_of([PUBLIC, EXCLUSIVE])))]
+
+    closed = Access(mirror, [], lambda: history).closed(entries_of([PUBLIC, EXCLUSIVE]))
+
+    assert closed == {EXCLUSIVE.sha256}
+
+
 def test_closed_objects_are_restricted_and_only_these(mirror):
     """What is open and may be stays open."""
     rows = [store_row(mirror, f"{n}_uncal.fits", n.encode(), product=product(f"{n}_uncal.fits",
