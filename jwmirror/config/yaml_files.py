@@ -210,6 +210,6 @@ def _why_ambiguous(node: yaml.Node) -> str:
     near = text.replace("_", "").lstrip("0")
     number = f"write {near}" if near.isdecimal() else "write it in decimal digits"
     return (
-        f"found {text}: not all YAML software reads this as the same number; {number} (if "
+        f"found {text}: some YAML software reads it as another number; {number} (if "
         f'you mean text, write "{text}")'
     )

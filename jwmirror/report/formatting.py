@@ -11,7 +11,7 @@ from jwmirror.core.model.stored import GONE, PRESENT
 
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
-KINDS = {"marked": "the same, new record"}  # kinds of changes, where a page has other words
+KINDS = {"marked": "with equal content, only information updated"}  # of changes, in words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -47,7 +47,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed: +3 ~2 -1; 4 others the same, new record."""
+    """Return what a generation changed: +3 ~2 -1; 4 others with equal content..."""
     signs = " ".join(
         f"{sign}{counts[kind]}"
         for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))

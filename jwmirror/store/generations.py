@@ -118,8 +118,8 @@ class Generations:
         generation = self.current()
         if generation is None:
             raise StoreError(
-                f"{self.root.resolve()} holds no mirror yet. `snakemake` fills the mirror that the "
-                "config names."
+                f"{self.root.resolve()} holds no mirror yet. Run `snakemake` with a config that "
+                "names this folder."
             )
         return generation
 

@@ -16,7 +16,7 @@ def check_command(
 ) -> None:
     """List the mistakes in the config and its parameters; exit code 2 if there are any.
 
-    Notes point out what is allowed, but may not be what you want.
+    Notes are about settings that are valid, but that you perhaps did not intend.
     """
     path = config or options.CONFIG
     checked = check_config(path, settings or ())

@@ -26,8 +26,8 @@ def prune_command(
 ) -> None:
     """Remove old generations, and the stored files that only they use.
 
-    Always kept: the current generation, and generations with a name (`jwmirror pin`). If a file
-    has disappeared from the mirror since, its last version is kept, too.
+    Always kept: the current generation, and generations with a name (`jwmirror pin`). Also
+    the last version of a file that the current generation no longer contains.
     """
     root = options.find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)

@@ -114,7 +114,7 @@ def pruning_page(pruning: records.Pruning, dry_run: bool, all_lines: bool = Fals
 
 def _files_kept(number: int) -> str:
     stay = "stays" if number == 1 else "stay"
-    return f"{formatting.count(number, 'file')} {stay}, because no later generation has it"
+    return f"{formatting.count(number, 'file')} {stay}: later generations have no version of it"
 
 
 def checkout_page(checkout: records.Checkout, dry_run: bool) -> RenderableType:

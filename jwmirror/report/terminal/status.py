@@ -20,9 +20,8 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; the same, new record: only what is known about the file "
-    "has changed, for example that MAST no longer lists it, or that a newer CRDS context gives it "
-    "the same references"
+    "* current; + new, ~ changed, - gone; only information updated: for example that MAST no "
+    "longer lists the file, or that it is also valid for a newer CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
@@ -125,7 +124,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
 def _nothing_yet(state: Status | History) -> Text:
     folder = Path(state.mirror).resolve()
     return Text(
-        f"{folder} holds no mirror yet. `snakemake` fills the mirror that the config names."
+        f"{folder} holds no mirror yet. Run `snakemake` with a config that names this folder."
     )
 
 
@@ -189,7 +188,7 @@ def _totals(counts: list[FileCount]) -> tuple[str, str, str]:
         for numbers in (files, vanished)
     )
     if gone:
-        by_suffix += f"; of these no longer listed at MAST: {gone}"
+        by_suffix += f" (no longer listed at MAST: {gone})"
     return f"{files.total():,}", formatting.size(sum(count.bytes for count in counts)), by_suffix
 
 

@@ -28,7 +28,7 @@ def no_such_file(
     name: str,
     where: str,
     paths: Iterable[str],
-    otherwise: str = "`mirror/current/` shows all files",
+    otherwise: str = "the folder `current` of the mirror shows all files",
 ) -> StoreError:
     """Return an error for a name that no path matches; it suggests the most similar file names.
 
