@@ -66,7 +66,7 @@ def mapping_of(cache: Path, context: str) -> Any:
 
 
 def forget_mappings() -> None:
-    """Load contexts again when they are next asked for: their mappings were replaced."""
+    """Load contexts again at their next use: their mappings were replaced."""
     mapping_of.cache_clear()
     rules_of.cache_clear()
 

@@ -156,7 +156,7 @@ def _companions(associations: Iterable[Association]) -> set[str]:
 def _note_partial_matches(
     builder: PlanBuilder, recipe: Recipe, of_stage: Sequence[Association]
 ) -> None:
-    """Add the associations of which a where-block meets only some science members.
+    """Add the associations with science members that a where-block meets only in part.
 
     It is not applied to these. If it meets all members of no other one, the recipe has a mistake.
     Blocks without parameters of an association's pipeline do not count.

@@ -15,7 +15,7 @@ MAX_CAUSES = 8  # shown
 
 
 def check_fetch(orders: Orders, changes: Iterable[Change], limit_gb: float | None) -> None:
-    """Raise LimitError if the orders have more bytes than the limit; None: there is none.
+    """Raise LimitError if the orders have more bytes than the limit; None: no limit.
 
     A file whose size MAST does not state counts as the mean of the others, or as TYPICAL_SIZE.
     """

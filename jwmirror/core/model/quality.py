@@ -22,7 +22,7 @@ CaveatCause = Literal[
     "flagged pixels",  # DO_NOT_USE, saturated or jumps
     "empty",  # a product without any usable pixel or row
     "level",  # the median differs from MAST's product, or from the result before
-    "noise",  # the scatter differs likewise
+    "noise",  # the scatter differs in the same way
     "members",  # members of the association are missing
     "member",  # inherited from a member of the association
     "reference",  # a reference was corrected, retracted, or cannot be verified
@@ -32,7 +32,7 @@ CaveatCause = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback:
-    """A warning of the pipeline which means that a step did not do what it was asked for."""
+    """A warning of the pipeline which means that a step did not do its work."""
 
     step: str
     message: str  # in the pipeline's words
@@ -48,7 +48,7 @@ class Measurements:
     steps: dict[str, str]
     fallbacks: tuple[Fallback, ...] = ()
     files: dict[str, dict[str, float]] = field(default_factory=dict)  # file -> quantity -> value
-    members: dict[str, dict[str, float]] = field(default_factory=dict)  # likewise; of stage 3
+    members: dict[str, dict[str, float]] = field(default_factory=dict)  # the same; of stage 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,7 @@ def _tie(recipe: str, path: ParameterPath, one: Any, other: Any) -> str:
 def applies(block: Where, *members: str) -> bool:
     """Return whether an exposure, or every member of an association, meets a block's match.
 
-    The header "" is that of a member of which nothing is known; it meets none.
+    The header "" is that of an unknown member; it meets no block.
     """
     criteria = criteria_of(block.match)
     return all(
@@ -262,7 +262,7 @@ def is_parallel(name: str, value: Any) -> bool:
 
 def _typed(name: str, value: Any, check: str) -> Any:
     """Return a value in the type of its spec: stpipe accepts 5 for 5.0, but keys would differ."""
-    if name == CORES:  # all that is allowed starts no further processes, and gives the same
+    if name == CORES:  # every allowed value gives the same, without further processes
         default = DEFAULT_WORD.search(check)
         return default[1] if default and default[1] in SERIAL else "none"
     kind = NUMBERS.get(check.partition("(")[0].strip().removesuffix("_list"))

@@ -209,7 +209,7 @@ def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
 
 
 def _notes_on_selection(entries: Iterable[Entry], config: Config) -> Iterator[str]:
-    """Yield how many files of which program the next run will find deselected."""
+    """Yield how many files of each program the next run will find deselected."""
     products = (entry.product for entry in entries if entry.product)
     for program, items in sorted(group_by(products, lambda item: item.program).items()):
         known = Listing(program=program, asked_at="", products=tuple(items))

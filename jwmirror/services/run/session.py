@@ -126,7 +126,7 @@ def _new_id() -> str:
 
 
 def _id_of_this_job() -> str:
-    """Return the id that the main process passed to this job; exit if it is none."""
+    """Return the id that the main process passed to this job; exit without one."""
     passed = os.environ.get(RUN_ID, "")
     if not RUN_ID_FORM.fullmatch(passed):
         sys.exit(

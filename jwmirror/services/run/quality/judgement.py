@@ -84,7 +84,7 @@ def _basis(
     acceptances: Mapping[str, Acceptance],
     invalidations: Mapping[str, Invalidation],
 ) -> str:
-    """Return a digest of all that qualities depend on.
+    """Return a digest of everything that qualities depend on.
 
     The files are part of it, because an invalidated key may get others.
     """

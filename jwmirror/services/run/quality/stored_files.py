@@ -17,7 +17,7 @@ def stored_quantities(mirror: Path, sha256: str, filename: str) -> dict[str, flo
         receipt_path(Path(mirror), "measurements", sha256, scheme_text(METHOD)),
         dict[str, float],
         lambda: file_quantities(Objects(mirror).path(sha256), filename),
-        is_lasting=bool,  # of a file that cannot be read there are none
+        is_lasting=bool,  # a file that cannot be read has no quantities
     )
 
 
