@@ -208,8 +208,5 @@ def _why_ambiguous(node: yaml.Node) -> str:
     if (DECIMAL if node.tag == INTEGER else REAL).fullmatch(text):
         return ""
     near = text.replace("_", "").lstrip("0")
-    number = f"write {near}" if near.isdecimal() else "write it in decimal digits"
-    return (
-        f"found {text}: some YAML software reads it as another number; {number} (if "
-        f'you mean text, write "{text}")'
-    )
+    form = near if near.isdecimal() else f'a number in decimal digits, or, for text, "{text}"'
+    return f"found {text}: some YAML software reads it as another number; write {form}"

@@ -47,13 +47,13 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed: +3 ~2 -1; 4 others with equal content..."""
+    """Return what a generation changed: +3 ~2 -1; 4 more with equal content..."""
     signs = " ".join(
         f"{sign}{counts[kind]}"
         for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
         if counts.get(kind)
     )
-    marked = f"{counts['marked']} others {KINDS['marked']}" if counts.get("marked") else ""
+    marked = f"{counts['marked']} more {KINDS['marked']}" if counts.get("marked") else ""
     return "; ".join(filter(None, (signs, marked))) or "no difference"
 
 

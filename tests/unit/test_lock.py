@@ -685,6 +685,7 @@ def test_a_note_of_another_owner_or_none_says_nothing(tmp_path, text, purpose):
     ("name", "pid", "host", "is_sure"),
     [(ALIVE, os.getpid(), None, True), (REMOTE, os.getpid(), "elsewhere", False),
      ("odd", 0, "odd", False)],
+    ids=["alive", "remote", "odd"],
 )  # fmt: skip
 def test_the_error_names_the_owner_as_far_as_it_is_known(tmp_path, name, pid, host, is_sure):
     """And says when it will be taken over."""

@@ -150,11 +150,12 @@ def test_a_run_says_why_the_state_changes(small_mirror):
     """Changes by kind and results computed, in one line, for the log of generations."""
     run = last_run(small_mirror.root)
 
-    assert run.cause == "at MAST: 1 new, 1 reprocessed, 1 no longer listed; 2 pipeline calls"
+    changes = "1 reprocessed, 1 no longer listed (kept here); 2 pipeline calls"
+    assert run.cause == f"at MAST: 1 new, {changes}"
     first = replace(run, poll=replace(run.poll, first=(1345,)))
     assert first.cause == (
         "first poll of program 1345: 1 product; "
-        "at MAST: 1 reprocessed, 1 no longer listed; 2 pipeline calls"
+        "at MAST: 1 reprocessed, 1 no longer listed (kept here); 2 pipeline calls"
     )
     assert replace(run, poll=None, batch_receipts=()).cause == ""
 

@@ -16,7 +16,7 @@ def new_step_command(
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Write a function that runs between two pipelines (not a Step of jwst), and a test of it.
+    """Write a template of your own function between two pipelines, and a test of it.
 
     NAME.py and test_NAME.py are written into the current folder; no file is overwritten.
     """

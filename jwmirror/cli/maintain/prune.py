@@ -26,8 +26,8 @@ def prune_command(
 ) -> None:
     """Remove old generations, and the stored files that only they use.
 
-    Always kept: the current generation, and generations with a name (`jwmirror pin`). Also
-    the last version of a file that the current generation no longer contains.
+    Never removed: the current generation, and generations with a name (`jwmirror pin`). If the
+    current generation no longer contains a file, the last version of that file stays on disk.
     """
     root = options.find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)

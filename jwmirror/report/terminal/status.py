@@ -79,7 +79,7 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
         yield Text(
-            f"\nQuality of the published results (each pipeline call counts as one): {counts}"
+            f"\nQuality of the published results (a result: the files of one pipeline call): {counts}"
         )
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
@@ -272,7 +272,7 @@ def _summary(status: Status, asked: str) -> Text:
     when = (
         "Nothing needs to be recalibrated"
         if status.previewed
-        else "The last run left nothing out of date"
+        else "With the config of the last run, there is nothing to recalibrate"
     )
     return Text(f"\n{when}{notes}. {asked}", style="green")
 
