@@ -78,9 +78,8 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
-        yield Text(
-            f"\nQuality of the published results (a result: the files of one pipeline call): {counts}"
-        )
+        title = "Quality of the published results (a result: the files of one pipeline call)"
+        yield Text(f"\n{title}: {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
