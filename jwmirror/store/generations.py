@@ -118,8 +118,8 @@ class Generations:
         generation = self.current()
         if generation is None:
             raise StoreError(
-                f"{self.root.resolve()} holds no mirror yet. Run `snakemake` with a config that "
-                "names this folder."
+                f"{self.root.resolve()} holds no mirror yet. The first run of `snakemake` "
+                "creates it."
             )
         return generation
 

@@ -90,7 +90,7 @@ def test_the_version_is_told():
 
 def test_status_of_a_mirror_that_was_never_filled(tmp_path):
     """No mirror yet is no error; the page says what fills it."""
-    assert "Run `snakemake` with a config" in run("status", "--mirror", tmp_path)
+    assert "The first run of `snakemake` creates it" in run("status", "--mirror", tmp_path)
 
 
 def test_a_flag_shows_no_value_in_its_help():

@@ -288,7 +288,7 @@ def test_a_plan_of_a_mirror_that_was_never_filled(empty_mirror, tmp_path):
     """No run yet is no error; the page says what fills the mirror."""
     config = configured(tmp_path, empty_mirror)
 
-    assert "Run `snakemake` with a config" in run("plan", "--config", config)
+    assert "The first run of `snakemake` creates it" in run("plan", "--config", config)
     assert not answer("plan", "--config", config)["previewed"]
 
 

@@ -89,7 +89,10 @@ class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=Tr
 NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renamed"
 VANISHED, RETURNED, RELEASED, WITHHELD = "vanished", "returned", "released", "withheld"
 STALE = "stale"  # queued at MAST for reprocessing, or no longer
-IN_WORDS = {RESTAMPED: "made again under a new name", VANISHED: "no longer listed (kept here)"}
+IN_WORDS = {
+    RESTAMPED: "replaced by a file with a new name",
+    VANISHED: "no longer listed (kept here)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,9 +122,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
 
 def _nothing_yet(state: Status | History) -> Text:
     folder = Path(state.mirror).resolve()
-    return Text(
-        f"{folder} holds no mirror yet. Run `snakemake` with a config that names this folder."
-    )
+    return Text(f"{folder} holds no mirror yet. The first run of `snakemake` creates it.")
 
 
 def _sections(lists: dict[str, list[str]], all_lines: bool) -> Iterator[Text]:

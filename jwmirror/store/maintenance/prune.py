@@ -106,11 +106,11 @@ def prune(root: Path, policy: RetentionPolicy, wait_s: float | None = 0.0) -> Pr
 
 def _check_undamaged(states: MirrorScan) -> None:
     if states.problems:
-        first = states.problems[0]
+        first, number = states.problems[0], len(states.problems)
         raise StoreError(
-            f"{first.path}: expected {first.expected}, found {first.found}; so it is not known "
-            f"what the mirror needs ({len(states.problems)} such problems); nothing was pruned; "
-            "use `jwmirror verify`, and restore the file from a copy of the mirror."
+            f"{first.path}: expected {first.expected}, found {first.found} ({number} damaged in "
+            "all); so jwmirror cannot tell which stored files are still in use, and nothing was "
+            "pruned; use `jwmirror verify`, and restore the file from a copy of the mirror."
         )
 
 
