@@ -232,5 +232,5 @@ def test_headers_are_compared_as_by_astropy_and_as_keys_do(folder, old_cards, ne
 
     is_equal = comparison.verdict in (IDENTICAL, EQUAL)
     assert is_equal == (science_identity(paths[0]) == science_identity(paths[1]))
-    if is_equal:
+    if is_equal and len(old_cards) == len(new_cards):  # FITSDiff counts the cards it ignores
         assert fits_diff(*paths).identical
