@@ -7,7 +7,7 @@ import msgspec
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import parse
-from jwmirror.core.model import Entry, ResultFile
+from jwmirror.core.model import Entry
 from jwmirror.core.model.quality import (
     CAVEAT,
     FAILED,
@@ -82,12 +82,7 @@ def _published(rows: Sequence[Entry]) -> JudgedResult:
         pipeline=pipeline,
         product=product,
         key=first.key,
-        files=tuple(
-            ResultFile(
-                filename=row.filename, sha256=row.sha256, size=row.size, identity=row.identity
-            )
-            for row in rows
-        ),
+        files=tuple(row.file for row in rows),
         quality=quality_of(first),
         is_published=True,
     )

@@ -14,7 +14,6 @@ from jwmirror.core.model import (
     Product,
     Receipt,
     Result,
-    ResultFile,
     Version,
     canonical,
 )
@@ -209,12 +208,7 @@ def _result_of(rows: Sequence[Entry]) -> Result:
         pipeline=pipeline,
         product=product,
         key=first.key,
-        files=tuple(
-            ResultFile(
-                filename=row.filename, sha256=row.sha256, size=row.size, identity=row.identity
-            )
-            for row in rows
-        ),
+        files=tuple(row.file for row in rows),
     )
 
 

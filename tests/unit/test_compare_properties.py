@@ -16,7 +16,10 @@ from jwmirror.core.model.comparison import EQUAL, IDENTICAL, PIXELS, VALUES
 from jwmirror.pipeline.identity import science_identity
 
 CASES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    derandomize=True,  # a pair that fails, fails in each run
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 FLOATS = (0.0, -0.0, 1.0, -2.5, 3e38, float("inf"), float("-inf"), float("nan"))
 TYPES = ("u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
@@ -131,7 +134,11 @@ def folder(tmp_path_factory):
 @CASES
 @given(pair=image_pairs())
 def test_images_are_compared_as_by_astropy_and_numpy(folder, pair):
-    """Verdict and count of changed pixels are FITSDiff's, NaN and differences are numpy's."""
+    """Verdict and count of changed pixels are FITSDiff's, NaN and differences are numpy's.
+
+    To FITSDiff, inf equals -inf, and the smallest integer of a type equals 0, because it subtracts
+    them; there numpy alone counts.
+    """
     name, old_pixels, new_pixels, scaled = pair
     place = folder()
     with quiet():
@@ -141,7 +148,8 @@ def test_images_are_compared_as_by_astropy_and_numpy(folder, pair):
         comparison = compare_files(old, new)
         expected = fits_diff(old, new)
 
-    if expected.identical:
+    is_extreme = has_extremes(old_pixels) or has_extremes(new_pixels)
+    if expected.identical and not is_extreme:
         assert comparison.verdict in (IDENTICAL, EQUAL)
         return
     if not comparison.images:  # another scale of pixels that are zero
@@ -152,9 +160,16 @@ def test_images_are_compared_as_by_astropy_and_numpy(folder, pair):
     assert (image.old_shape, image.new_shape) == (old_pixels.shape, new_pixels.shape)
     if image.old_shape == image.new_shape:
         assert image.changed == count_changes(old_pixels, new_pixels)
-        if (of_pixels := expected.diff_hdus[0][1].diff_data) is not None and not scaled:
-            assert image.changed == of_pixels.diff_total
+        if not (expected.identical or scaled or is_extreme):
+            assert image.changed == expected.diff_hdus[0][1].diff_data.diff_total
         check_figures(image, old_pixels, new_pixels)
+
+
+def has_extremes(pixels):
+    """Return whether there are infinities, or integers whose negative their type does not have."""
+    if pixels.dtype.kind == "f":
+        return bool(np.isinf(pixels).any())
+    return pixels.dtype.kind == "i" and bool((pixels == np.iinfo(pixels.dtype).min).any())
 
 
 def count_changes(old, new):

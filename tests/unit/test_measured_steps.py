@@ -18,6 +18,7 @@ from jwmirror.pipeline.registry import PIPELINES, pipeline_class
 from tests.setup import records
 
 ONE = ("jw01345001001_02101_00001_nrcb1_cal.fits", "jw01345001001_02101_00001_nrcb2_cal.fits")
+SEGMENTS = tuple(f"jw01366002001_04103_00001-seg00{n}_nrs1_calints.fits" for n in (1, 2))
 ALIGNED = {"tweakreg": {"abs_refcat": "gaia.ecsv"}}
 SUBTRACTED = {"master_background": {"user_background": "sky_x1d.fits"}}
 TWO = (*ONE, "jw01345001001_02101_00002_nrcb1_cal.fits")
@@ -90,6 +91,7 @@ def test_a_skipped_step_is_notable_only_if_it_was_wanted_and_had_its_references(
         ("detector1", {"jump": "SKIPPED"}, {"groups": 3}, True),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": ONE}, False),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": TWO}, True),
+        ("tso3", {"outlier_detection": "SKIPPED"}, {"inputs": SEGMENTS}, False),
         ("image3", {"tweakreg": "FAILED"}, {"inputs": ONE, "steps": ALIGNED}, True),
         ("image3", {"skymatch": "SKIPPED"}, {}, True),
         ("detector1", {"group_scale": "FAILED"}, {}, True),

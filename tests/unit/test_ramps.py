@@ -141,7 +141,7 @@ def test_a_ramp_has_the_measurements_of_its_own_steps():
         fallbacks=(Fallback(step="refpix", message="a"), Fallback(step="ramp_fit", message="b")),
         files={"x_ramp.fits": {"pixels": 1}, "x_rate.fits": {"pixels": 2}},
     )
-    ramp, rate = (Output(path=f"/work/x_{suffix}.fits", identity="") for suffix in RAMP_AND_RATE)
+    ramp, rate = (Output(path=f"folder/x_{suffix}.fits", identity="") for suffix in RAMP_AND_RATE)
 
     of_ramp = ramps.measurements_of_part(records.derivation("detector1_ramp"), [ramp], measured)
     of_rate = ramps.measurements_of_part(records.derivation("detector1"), [rate], measured)

@@ -71,6 +71,13 @@ class Entry:
         return self.path.rsplit("/", 1)[-1]
 
     @property
+    def file(self) -> ResultFile:
+        """The file of a result that the row shows."""
+        return ResultFile(
+            filename=self.filename, sha256=self.sha256, size=self.size, identity=self.identity
+        )
+
+    @property
     def upstream(self) -> Product:
         """The product of a file that MAST made; ValueError for a recalibrated one."""
         if self.product is None:

@@ -126,5 +126,5 @@ def _is_exempt(step: str, state: str, derivation: Derivation, metadata: Metadata
 
 
 def exposure_of(filename: str) -> str:
-    """Return the part of a member's file name that all detectors of an exposure share."""
-    return "_".join(filename.split("_")[:3])
+    """Return the part of a file name that all detectors and segments of an exposure share."""
+    return "_".join(filename.split("_")[:3]).partition("-seg")[0]

@@ -53,9 +53,6 @@ class Judgement:
 
     basis: str = ""
     qualities: dict[str, Quality] = field(default_factory=dict)  # by recipe/key
-    archived: dict[str, dict[str, float]] = field(
-        default_factory=dict
-    )  # quantities of MAST's files
 
 
 def judge_results(mirror: Path, inputs: JudgementInputs) -> dict[Name, Quality]:
@@ -73,7 +70,7 @@ def judge_results(mirror: Path, inputs: JudgementInputs) -> dict[Name, Quality]:
     with suppress(FileNotFoundError, StoreError):
         last = read(path, Judgement)
     if last.basis != basis:
-        last = _Judging(Path(mirror), inputs, acceptances, invalidations, last).judge_all(basis)
+        last = _Judging(Path(mirror), inputs, acceptances, invalidations).judge_all(basis)
         write(path, last)
     return {name: last.qualities["/".join(name)] for name in names}
 
@@ -108,13 +105,10 @@ class _Judging:
         inputs: JudgementInputs,
         acceptances: Mapping[str, Acceptance],
         invalidations: Mapping[str, Invalidation],
-        last: Judgement,
     ):
         self.inputs, self.acceptances = inputs, acceptances
         self._invalidations = invalidations
         self._mirror, self._read = mirror, Provenance(mirror).read
-        self._remembered = last.archived
-        self._archived: dict[str, dict[str, float]] = {}  # those that are in use
         self._qualities: dict[Name, Quality] = {}
         self._members: dict[tuple[str, str, str], Name] = {}  # recipe, file name, identity
         self._comparable: set[Name] = set()  # with what they replaced
@@ -133,7 +127,7 @@ class _Judging:
                 self._members.setdefault((result.recipe, file.filename, file.identity), name)
         lost = {(each.result.recipe, each.result.key): Quality(word=UNMEASURED) for each in results}
         qualities = {"/".join(name): quality for name, quality in (lost | self._qualities).items()}
-        return Judgement(basis=basis, qualities=qualities, archived=self._archived)
+        return Judgement(basis=basis, qualities=qualities)
 
     def _judged(self, candidate: ResultToJudge, record: ProvenanceRecord) -> Quality:
         recipe, key = candidate.result.recipe, candidate.result.key
@@ -201,18 +195,7 @@ class _Judging:
     def _of_archive(self, measurements: Measurements) -> dict[str, dict[str, float]]:
         """Return the quantities of MAST's files of the names that were measured."""
         return {
-            name: self._archived_file(self.inputs.archived[name], name)
+            name: stored_quantities(self._mirror, self.inputs.archived[name], name)
             for name in measurements.files
             if name in self.inputs.archived
         }
-
-    def _archived_file(self, sha256: str, name: str) -> dict[str, float]:
-        from jwmirror.pipeline.measure.files import METHOD  # imports numpy
-
-        known = f"{sha256} {METHOD}"
-        if known not in self._archived:
-            quantities = self._remembered.get(known)
-            if quantities is None:
-                quantities = stored_quantities(self._mirror, sha256, name)
-            self._archived[known] = quantities
-        return self._archived[known]
