@@ -29,8 +29,8 @@ def remove_user_variables() -> tuple[str, ...]:
     Only the first call in a process does so: later ones would find what jwmirror has set.
     """
     found = {*_users(), *(os.environ.keys() & OURS)}
-    of_user = tuple(sorted(found - _set_by_crds()))
-    for name in found:
+    of_user = tuple(sorted(found - _set_by_crds()))  # crds itself fails if its defaults are removed
+    for name in of_user:
         del os.environ[name]
     return of_user
 

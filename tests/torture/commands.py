@@ -12,6 +12,7 @@ import bagit
 from jwmirror.core.files import as_store_error, sha256_of
 from jwmirror.core.model import Product, Scope, Version
 from jwmirror.core.model.maintenance import AdoptionReport, RepairReport
+from jwmirror.core.model.quality import Acceptance
 from jwmirror.net.staging import staging_folder
 from jwmirror.store import runs as hints
 from jwmirror.store.generations import Generations
@@ -26,6 +27,7 @@ from jwmirror.store.maintenance.scan import scan_mirror
 from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, find_pin, read_pins, remove_pin
+from jwmirror.store.provenance import Provenance, keep_acceptance
 from jwmirror.store.runs import fetched_versions
 from tests.setup.mirrors import wrong_objects
 from tests.setup.records import product
@@ -147,6 +149,34 @@ def arrivals(root: Path, products: Sequence[Product]) -> Iterator[tuple[Version,
         yield version(each, path, hashlib.sha256(data).hexdigest(), len(data)), path
 
 
+def invalidate(root: Path) -> None:
+    """Mark the results of the newest generation."""
+    Provenance(root).invalidate(keys_of_results(root), "a bad flat")
+
+
+def accept(root: Path) -> None:
+    """Accept the results of the newest generation, with the same words each time."""
+    for key in keys_of_results(root):
+        keep_acceptance(
+            root,
+            Acceptance(
+                key=key,
+                recipe="deep",
+                product="c",
+                pipeline="image2",
+                caveats=(),
+                because="looked at",
+                who="mill",
+                accepted_at="2026",
+            ),
+        )
+
+
+def keys_of_results(root: Path) -> list[str]:
+    """The keys of the results of the newest generation."""
+    return sorted({row.key for row in Generations(root).entries() if row.key})
+
+
 COMMANDS = {
     "update": Command(update),
     "pin": Command(lambda root: add_pin(root, "paper", 4)),
@@ -157,6 +187,8 @@ COMMANDS = {
     "adopt": Command(take_over, lay_down),
     "freeze": Command(bag),
     "checkout": Command(copy_out),
+    "invalidate": Command(invalidate),
+    "accept": Command(accept),
     "repair": Command(mend, damage),
     "repair current": Command(mend, lambda root: (root / "current").unlink()),
 }

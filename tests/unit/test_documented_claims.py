@@ -38,9 +38,9 @@ def test_exit_codes_are_those_of_the_page(small_mirror, tmp_path, words, code):
 def test_new_step_does_not_overwrite(tmp_path, monkeypatch):
     """Exit code 2, as the page says."""
     monkeypatch.chdir(tmp_path)
-    run("new-step", "stripes")
+    run("new-step", "remove_bands")
 
-    run("new-step", "stripes", code=2)
+    run("new-step", "remove_bands", code=2)
 
 
 def test_errors_are_plain_text_also_with_json(small_mirror):

@@ -104,9 +104,9 @@ def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, m
 
 
 def test_a_job_does_not_name_the_variables_that_it_inherits(monkeypatch, caplog):
-    """The main process named the user's; those left are what crds has set in it."""
+    """The main process has named them; the job only removes them."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setenv("CRDS_ADD_LOG_MSG_COUNTER", "false")
+    monkeypatch.setenv("CRDS_ADD_LOG_MSG_COUNTER", "true")
 
     child_environment.remove_user_variables.__wrapped__()
 
