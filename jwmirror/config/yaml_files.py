@@ -197,7 +197,7 @@ def describe_path(path: YamlPath) -> str:
 
 def no_day(text: str) -> str:
     """Return words for a day that does not exist."""
-    return f"found {text}, which is no day of the calendar; expected one such as 2025-11-01"
+    return f"found {text}, which is not a date; expected one such as 2025-11-01"
 
 
 def _why_ambiguous(node: yaml.Node) -> str:

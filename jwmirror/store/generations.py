@@ -201,7 +201,8 @@ class Generations:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
             counts |= manifest.count_file_changes(before, rows)
             if not cause:
-                cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
+                changes = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
+                cause = f"no pipeline calls; {changes}"
             head = Generation(
                 number=last + 1,
                 parent=current.number if current else None,

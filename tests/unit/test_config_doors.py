@@ -227,7 +227,7 @@ CALLS = {  # files to write, arguments of snakemake, words of the answer
     "impossible day": (
         {"a.yaml": "programs: [{program: 1, observed: {from: 2026-13-01}}]"},
         ["--configfile", "a.yaml"],
-        "a.yaml, line 1: programs[0].observed.from: found 2026-13-01, which is no day",
+        "a.yaml, line 1: programs[0].observed.from: found 2026-13-01, which is not a date",
     ),
     "config": (
         {"config/config.yaml": "programs: 7"},

@@ -27,10 +27,11 @@ def diff_command(
     all_lines: options.AllLines = False,
     as_json: options.Json = False,
 ) -> None:
-    """List the files that differ between two generations or recipes, and why; or compare FILE.
+    """List the files that differ between two generations or recipes, and why.
 
-    For FILE, the first line says how much differs, from "identical" to "pixels changed" (the seven
-    verdicts: docs/commands.md). The next lines list differences in keywords, pixels and tables.
+    With FILE, compare its two versions. The first line says how much differs, from "identical" to
+    "pixels changed" (the seven verdicts: docs/commands.md). The next lines list differences in
+    keywords, pixels and tables.
     """
     root = options.find_mirror(mirror, config)
     if file is None:

@@ -20,8 +20,8 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone; only information updated: for example that MAST no "
-    "longer lists the file, or that it is also valid for a newer CRDS context"
+    "* current; + new file, ~ changed, - gone. Equal content, only information updated: jwmirror "
+    "learned something about a file, such as that MAST no longer lists it"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
@@ -78,8 +78,7 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
-        title = "Quality of the published results (a result: the files of one pipeline call)"
-        yield Text(f"\n{title}: {counts}")
+        yield Text(f"\nQuality of the published results, one for each pipeline call: {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
