@@ -12,6 +12,7 @@ import msgspec
 
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
+from jwmirror.core.files import read_bytes
 from jwmirror.core.model import Listing, Product, Scope, Selection
 
 
@@ -34,7 +35,7 @@ class Event(msgspec.Struct, frozen=True):
 def read_events(path: Path) -> tuple[Event, ...]:
     """Return the JWST events in a subscription's attachment; ArchiveError if it is another file."""
     try:
-        events = msgspec.json.decode(Path(path).read_bytes(), type=tuple[Event, ...])
+        events = msgspec.json.decode(read_bytes(path), type=tuple[Event, ...])
     except (OSError, msgspec.DecodeError) as err:
         found = err.strerror if isinstance(err, OSError) else "another content"
         raise ArchiveError(

@@ -6,7 +6,7 @@ from jwmirror.compare.associations import compare_json
 from jwmirror.compare.fitsfiles import compare_fits
 from jwmirror.compare.tables import compare_ecsv
 from jwmirror.core.errors import StoreError
-from jwmirror.core.files import sha256_of
+from jwmirror.core.files import open_regular, sha256_of
 from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, FileContent
 
 COMPARE_KIND = {".fits": compare_fits, ".json": compare_json, ".ecsv": compare_ecsv}
@@ -57,7 +57,7 @@ def _checked_content(path: Path, filename: str, expected: str) -> FileContent:
 
 def _check_uncompressed(path: Path, filename: str) -> None:
     """Raise StoreError if a file is compressed, whatever its name."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         compression = COMPRESSED.get(file.read(2))
     if compression:
         raise StoreError(

@@ -1,14 +1,17 @@
 """Durable files: written under a temporary name, made durable, then renamed."""
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +38,34 @@ def as_store_error(doing: str, state: str) -> Iterator[None]:
         ) from err
 
 
+def open_regular(path: Path | str) -> BufferedReader:
+    """Open a file to read its bytes.
+
+    OSError if it is a folder, a pipe, a socket or a device; `open` would wait for the writer of a
+    pipe, which another user can put where a file is expected.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+    except OSError:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Return the bytes of a file; OSError as `open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
 def sha256_of(path: Path) -> str:
     """Return the hex sha256 of a file's bytes."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -64,7 +92,7 @@ def cached_digest(path: Path, algorithm: str = "sha256") -> str:
 @lru_cache(maxsize=65536)
 def _digest_at(path: Path, _stamp: FileStamp, algorithm: str) -> str:
     new = partial(hashlib.new, algorithm, usedforsecurity=False)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, new).hexdigest()
 
 
@@ -153,9 +181,10 @@ def locked(path: Path, *, wait: bool = False, make: bool = False) -> Iterator[bo
     """Lock a folder, or a file (created if `make`); yield whether the lock was acquired.
 
     It is not if another process owns it and we do not `wait`, or if the file system has no locks.
-    The kernel releases it when the process ends.
+    The kernel releases it when the process ends. OSError if the path is a link.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT if make else os.O_RDONLY, 0o600)
+    flags = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.files import write_bytes
+from jwmirror.core.files import read_bytes, write_bytes
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
         StoreError: the file is not such a record; `step` is what the user can do then.
     """
     try:
-        return parse(Path(path).read_bytes(), kind)
+        return parse(read_bytes(path), kind)
     except msgspec.DecodeError as err:
         raise StoreError(f"{path}: not as jwmirror writes it ({err}); {step}.") from err
 

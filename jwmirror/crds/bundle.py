@@ -1,14 +1,24 @@
 """Bundles: folders with one context and its references, to be used as a cache without a server."""
 
+import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import ReferencesError, plain_text
-from jwmirror.core.files import sync_path
+from jwmirror.core.files import open_regular
+from jwmirror.core.folders import new_folder
 from jwmirror.core.names import cache_path
-from jwmirror.crds.cache import config_folder, has_config, read_verified, write_verified
+from jwmirror.crds.cache import (
+    BAD_FILES,
+    SERVER_CONFIG,
+    SUBDIR_MODE,
+    config_folder,
+    has_config,
+    read_verified,
+    write_verified,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +39,7 @@ def write_bundle(
     The folder is a complete CRDS cache: it serves as CRDS_PATH, and as `references.cache` without a
     server. It appears when it is complete. ReferencesError if `to` exists or a file is not cached.
     """
-    if to.exists():
+    if os.path.lexists(to):
         raise ReferencesError(f"{to} exists already; name a folder that does not, and run again.")
     verified = read_verified(cache)
     if not has_config(cache) or context not in verified.contexts:
@@ -40,21 +50,18 @@ def write_bundle(
     mappings = verified.contexts[context]
     paths = [cache_path(cache, name) for name in mappings]
     paths += [_reference(cache, name) for name in sorted(references)]
-    building = to.with_name(f".{to.name}.part")
-    shutil.rmtree(building, ignore_errors=True)
+    config = [config_folder(cache) / name for name in (SERVER_CONFIG, SUBDIR_MODE, BAD_FILES)]
     try:
-        shutil.copytree(config_folder(cache), config_folder(building))
-        size = sum(_copy(path, building / path.relative_to(cache)) for path in paths)
-        write_verified(building, verified.restricted(context, references))
-        building.rename(to)
+        with new_folder(to) as folder:
+            for path in filter(os.path.lexists, config):
+                _copy(path, folder / path.relative_to(cache))
+            size = sum(_copy(path, folder / path.relative_to(cache)) for path in paths)
+            write_verified(folder, verified.restricted(context, references))
     except OSError as err:
         raise ReferencesError(
             f"{to} cannot be written: {plain_text(err)}; nothing of it was kept; make "
             "room, and run again."
         ) from err
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    sync_path(to.parent)
     return ReferenceBundle(context=context, folder=str(to), files=len(paths), size=size)
 
 
@@ -70,8 +77,10 @@ def _reference(cache: Path, name: str) -> Path:
 
 
 def _copy(path: Path, to: Path) -> int:
-    """Copy a file durably, with the mtime by which it counts as verified; return its bytes."""
+    """Copy a file, with the mtime by which it counts as verified; return its bytes."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(path, to)
-    sync_path(to)
-    return to.stat().st_size
+    with open_regular(path) as source, open(to, "xb") as copy:
+        shutil.copyfileobj(source, copy)
+        status = os.stat(source.fileno())
+    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return status.st_size

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import ReferencesError, StoreError, plain_text
-from jwmirror.core.files import FileStamp, cached_digest, write_bytes
+from jwmirror.core.files import FileStamp, cached_digest, read_bytes, write_bytes
 from jwmirror.core.model import digest, read, write
 from jwmirror.core.names import OBSERVATORY, cache_path
 
 VERIFIED = "jwmirror_verified.json"  # in the cache's config folder
 SERVER_CONFIG = "server_config"
+SUBDIR_MODE = "ref_cache_subdir_mode"
+BAD_FILES = "bad_files.txt"
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 BULKY = ("download_metadata", "mappings", "context_history")  # megabytes that are unused offline
 
@@ -54,22 +56,22 @@ def _config_files(info: Mapping[str, Any]) -> dict[str, str]:
     config.setdefault("operational_context", config.get("latest_context"))
     return {
         SERVER_CONFIG: repr(dict(sorted(config.items()))),  # crds reads a Python literal
-        "ref_cache_subdir_mode": "instrument",
-        "bad_files.txt": "\n".join(info.get("bad_files_list", ())),
+        SUBDIR_MODE: "instrument",
+        BAD_FILES: "\n".join(info.get("bad_files_list", ())),
     }
 
 
 def retracted_in(cache: Path) -> frozenset[str]:
     """Return the files that CRDS declared invalid when it last described itself to this cache."""
     with suppress(OSError, ValueError, SyntaxError):
-        config = ast.literal_eval((config_folder(cache) / SERVER_CONFIG).read_text())
+        config = ast.literal_eval(read_bytes(config_folder(cache) / SERVER_CONFIG).decode())
         return frozenset(config.get("bad_files_list", ()))
     return frozenset()
 
 
 def has_config(cache: Path) -> bool:
     """Return whether a cache can be used offline."""
-    names = (SERVER_CONFIG, "ref_cache_subdir_mode")
+    names = (SERVER_CONFIG, SUBDIR_MODE)
     return all((config_folder(cache) / name).exists() for name in names)
 
 

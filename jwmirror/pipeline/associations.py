@@ -9,6 +9,7 @@ from typing import Any
 
 from jwmirror.core import names
 from jwmirror.core.errors import CalibrationError, unknown_name
+from jwmirror.core.files import read_bytes
 from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,
@@ -95,7 +96,7 @@ def read_association_file(
     """
     name = name or Path(path).name
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8")
     except OSError as err:
         raise CalibrationError(f"{path}: {err.strerror}; {remedy}") from err
     except ValueError as err:

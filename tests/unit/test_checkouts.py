@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
+from jwmirror.core.files import locked
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import checkout
@@ -285,7 +287,7 @@ def test_what_a_killed_checkout_left_is_removed_by_the_next(mirror, tmp_path):
     dead.mkdir()
     alive.mkdir()
 
-    with checkout.locked(alive):
+    with locked(alive):
         check_out(mirror, 1, tmp_path / "out", "copy")
 
     assert (dead.exists(), alive.exists()) == (False, True)
@@ -384,9 +386,9 @@ def test_a_folder_under_way_has_a_hidden_name_beside_its_own(tmp_path):
     other = tmp_path / "deep" / f".a{'x' * 57}.unfinished-other"
     other.mkdir(parents=True)
 
-    with checkout.new_folder(tmp_path / "deep" / name) as folder:
+    with new_folder(tmp_path / "deep" / name) as folder:
         assert folder.parent == tmp_path / "deep"
         assert folder.name.startswith(f".{name[:60]}.unfinished-")
-        assert folder.stat().st_mode & 0o777 == 0o755
+        assert folder.stat().st_mode & 0o777 == 0o700
 
-    assert other.exists() and (tmp_path / "deep" / name).is_dir()
+    assert other.exists() and (tmp_path / "deep" / name).stat().st_mode & 0o777 == 0o755

@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from jwmirror.core.errors import StoreError
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Recipe, read
 from jwmirror.core.model.stored import Setup
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import bag as freezing
 from jwmirror.store.maintenance.bag import freeze
-from jwmirror.store.maintenance.checkout import new_folder
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import RetentionPolicy

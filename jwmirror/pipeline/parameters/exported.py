@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import ConfigError, plain_text
+from jwmirror.core.files import open_regular
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import RESERVED
 
@@ -30,7 +31,7 @@ def _content(path: Path) -> dict[str, Any]:
 
     expected = "expected a file of parameters as `strun --save-parameters` or export_config writes"
     try:
-        path.open("rb").close()
+        open_regular(path).close()
         return load_config_file(str(path)).dict()
     except OSError as err:
         raise ConfigError([f"{expected}; {path}: {err.strerror}"]) from err

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jwmirror.core.errors import CalibrationError, plain_text
-from jwmirror.core.files import cached_digest, sha256_of
+from jwmirror.core.files import cached_digest, open_regular, read_bytes, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import reftype as reftypes
 
@@ -171,7 +171,7 @@ def _catalogues(path: Path) -> list[tuple[str, Path]]:
     Raises:
         ValueError: a line has more words, as in tweakreg.
     """
-    lines = (line.split() for line in path.read_text(errors="replace").splitlines())
+    lines = (line.split() for line in read_bytes(path).decode(errors="replace").splitlines())
     listed = [words for words in lines if len(words) > 1 and words[0][0] != "#"]
     for words in listed:
         if len(words) > 2:
@@ -211,7 +211,7 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
     if name.startswith(OVERRIDE):
         expected += f", or {NOT_ANY} for none"
     try:
-        path.open("rb").close()
+        open_regular(path).close()
     except OSError as err:
         yield f"{place}: found {value!r}, expected {expected}; {path}: {err.strerror}."
         return

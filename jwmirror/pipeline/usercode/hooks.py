@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.files import sha256_of
+from jwmirror.core.files import open_regular, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import files, modules
 from jwmirror.pipeline.usercode.files import check_unchanged, map_texts
@@ -176,7 +176,7 @@ def _script_on_path(word: str) -> Path | None:
     place = shutil.which(word) if word else None
     if place is None:
         return None
-    with open(place, "rb") as file:
+    with open_regular(place) as file:
         return Path(place) if file.read(2) == b"#!" else None
 
 

@@ -18,7 +18,7 @@ from sysconfig import get_paths
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.files import sha256_of
+from jwmirror.core.files import read_bytes, sha256_of
 from jwmirror.pipeline.usercode.installed import is_of_jwst
 
 PACKAGE = "__init__.py"
@@ -200,7 +200,7 @@ def _tree(module: Module) -> ast.Module:
     """Return the syntax tree of a source; SyntaxError, with its path, if it is not Python."""
     path = str(module.path)
     try:
-        return ast.parse(decode_source(module.path.read_bytes()), path)
+        return ast.parse(decode_source(read_bytes(module.path)), path)
     except (SyntaxError, ValueError) as err:  # ValueError: undecodable bytes, or null bytes
         line, why = getattr(err, "lineno", None), getattr(err, "msg", str(err))
         raise SyntaxError(why, (path, line, None, None)) from err

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jwmirror.core.files import open_regular
+
 FITS, ASDF, JSON, GZIP = b"SIMPLE", b"#ASDF", b"{", b"\x1f\x8b"
 LONGEST = 6  # bytes that distinguish the formats
 
@@ -23,7 +25,7 @@ def reftype_of(path: Path) -> str:
         OSError: the file cannot be opened.
         UnreadableError: it has none of these formats, or is truncated.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(LONGEST)
     readers = [read for begins, read in _READERS.items() if start.lstrip().startswith(begins)]
     if not readers:

@@ -1,6 +1,7 @@
 """Templates for a function that runs between two pipelines, and for its test."""
 
 import keyword
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def write_new_step(name: str, folder: Path) -> tuple[Path, Path]:
     if problem := _problem(name):
         raise ConfigError([f"{name}: {problem}; choose another, such as fix_stripes"])
     module, test = folder / f"{name}.py", folder / f"test_{name}.py"
-    existing = [str(path) for path in (module, test) if path.exists()]
+    existing = [str(path) for path in (module, test) if os.path.lexists(path)]
     if existing:
         raise ConfigError(
             [f"{' and '.join(existing)}: exists already; nothing was written; choose another name"]

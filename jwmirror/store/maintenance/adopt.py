@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from jwmirror.core.errors import RejectedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import BLOCK, as_store_error
+from jwmirror.core.files import BLOCK, as_store_error, open_regular
 from jwmirror.core.jsonio import digest, write
 from jwmirror.core.model import Product, Receipt, Version
 from jwmirror.core.model.maintenance import AdoptedFile, AdoptionReport
@@ -141,7 +141,7 @@ def _copy(path: Path, copy: Path) -> None:
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield a file's bytes. A read error concerns that file only, other than one of writing."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             while block := file.read(BLOCK):
                 yield block
     except OSError as err:

@@ -16,11 +16,12 @@ import yaml
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import BagReport
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.losses import current_losses
-from jwmirror.store.maintenance.checkout import COPY, check_target, new_folder, place_files
+from jwmirror.store.maintenance.checkout import COPY, check_target, place_files
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, SETUP
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin

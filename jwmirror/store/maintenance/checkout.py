@@ -2,19 +2,18 @@
 
 import errno
 import fcntl
-import glob
 import hashlib
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, locked, sync_many, sync_path
+from jwmirror.core.files import as_store_error, open_regular
+from jwmirror.core.folders import check_new, new_folder
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
 from jwmirror.store.generations import Generations
@@ -115,37 +114,7 @@ def check_target(root: Path, to: Path) -> None:
     inside = place.relative_to(mirror).parts if place.is_relative_to(mirror) else ("elsewhere",)
     if not inside or inside[0] in OWN:
         raise StoreError(f"{to}: belongs to the mirror itself; nothing was written; name another.")
-    if os.path.lexists(to) and not (Path(to).is_dir() and not any(Path(to).iterdir())):
-        raise StoreError(
-            f"{to}: expected a folder that is not there yet or is empty, found something in it; "
-            "nothing was written; name another."
-        )
-
-
-@contextmanager
-def new_folder(to: Path) -> Iterator[Path]:
-    """Yield a temporary folder, and rename it to `to` when the block ends, durably.
-
-    An error leaves nothing. What a killed process left is removed by the next one, which finds it
-    without a lock.
-    """
-    target = Path(os.path.abspath(to))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name[:60]}.unfinished-"
-    for unfinished in target.parent.glob(f"{glob.escape(prefix)}*"):
-        with locked(unfinished) as is_dead:
-            if is_dead:
-                shutil.rmtree(unfinished, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
-    try:
-        with locked(folder):
-            folder.chmod(0o755)
-            yield folder
-            sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
-            os.rename(folder, target)
-            sync_path(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    check_new(to)
 
 
 def place_files(
@@ -195,7 +164,7 @@ def _placer(root: Path, to: Path, mode: str) -> Callable[[str, Path, Path], None
 
 def reflink(source: Path, file: Path) -> None:
     """Write a file that shares the blocks of another, until one of them is written to."""
-    with open(source, "rb") as old, open(file, "wb") as new:
+    with open_regular(source) as old, open(file, "wb") as new:
         fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
 
 
