@@ -36,12 +36,20 @@ class ArchiveError(JwmirrorError):
 class RejectedError(ArchiveError):
     """A downloaded file is not what was announced; it was never stored under its name."""
 
+    outcome = "the file was moved to quarantine/"
+
     def __init__(self, filename: str, what: str, expected: object, found: object):
         self.filename, self.what, self.expected, self.found = filename, what, expected, found
         super().__init__(
-            f"{what} of {filename}: expected {expected}, got {found}; "
-            "the file was moved to quarantine/; it will be fetched again by the next run."
+            f"{what} of {filename}: expected {expected}, got {found}; {self.outcome}; "
+            "it will be fetched again by the next run."
         )
+
+
+class OversizedError(RejectedError):
+    """A file has more bytes than it may have; its download was stopped."""
+
+    outcome = "the download was stopped and nothing of it was kept"
 
 
 class WithheldError(ArchiveError):

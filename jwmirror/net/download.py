@@ -1,8 +1,6 @@
 """The download of one file: resumed or repeated until every check passes, or quarantined."""
 
 import logging
-import re
-import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +10,17 @@ from urllib3.exceptions import HTTPError
 from jwmirror.core.errors import ArchiveError, RejectedError
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
-from jwmirror.net.request import DownloadedFile, DownloadRequest, DownloadState, receive_file
+from jwmirror.net.quarantine import move_to_quarantine
+from jwmirror.net.request import (
+    LENGTH,
+    DownloadedFile,
+    DownloadRequest,
+    DownloadState,
+    receive_file,
+)
 from jwmirror.net.resume_record import PART_SUFFIX, remove_record
 
-LONGEST_NAME = 150  # characters of a file's name in quarantine
+OVERSIZED = ""  # in place of the sha256 of a file that is too large
 
 log = logging.getLogger(__name__)
 
@@ -29,29 +34,30 @@ def download(
 ) -> DownloadedFile:
     """Download a file into `folder`; it is left there only if every check passes.
 
-    A cut body is resumed where that is safe, or requested again. So is a wrong one, unless the
-    same bytes come twice: then they go to `quarantine` (if given). Bytes that may be resumed later
-    are left. Raises ArchiveError (or WithheldError, RejectedError), and OSError of the disk.
+    A cut body is resumed where that is safe, or requested again. So is a wrong one, unless it comes
+    twice: then it goes to `quarantine`, or is deleted if there is none or it is too large. Bytes
+    that may be resumed later are left. Raises ArchiveError, and OSError of the disk.
     """
     path = folder / f"{request.key or uuid.uuid4().hex}{PART_SUFFIX}"
     state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=client.halt)
     if leftover := _verified_leftover(state):
         return leftover
     attempts = client.timeouts.bodies
-    rejected: set[str] = set()  # sha256
+    rejected: set[str] = set()  # sha256, or OVERSIZED
     for left in reversed(range(attempts)):
+        file = None
         try:
             file = receive_file(client, state)
             check_download(request, file)
             remove_record(path)
             return file
         except RejectedError as err:
-            if not file.resumed and (not left or file.sha256 in rejected):
-                remove_record(path)
-                _move_to_quarantine(file, request.filename, str(err), quarantine)
+            content = file.sha256 if file else OVERSIZED
+            if not (file and file.resumed) and (not left or content in rejected):
+                _put_away(state, file, err, quarantine)
                 raise
             log.info("%s; it is fetched again from its first byte", _cause(err))
-            rejected.add(file.sha256)
+            rejected.add(content)
             state.remove_file()
         except HTTPError as err:
             kept = _keep_if_resumable(state)
@@ -68,17 +74,24 @@ def download(
 
 
 def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
-    """Raise RejectedError unless a file is what was requested, whole and readable."""
+    """Raise RejectedError unless a file is what was requested, whole and readable.
+
+    Where the listed size is not sure, a Content-Length shows whether the file is whole.
+    """
+    is_whole = file.announced is not None and not request.is_size_sure
     facts = [
         ("Content-Encoding", "identity", file.encoding or "identity"),
-        ("length in bytes (Content-Length)", file.announced, str(file.size)),
+        (LENGTH, file.announced, str(file.size)),
         ("size in bytes (on disk)", file.size, file.path.stat().st_size),
-        ("size in bytes (listing)", request.size, file.size),
+        ("size in bytes (listing)", None if is_whole else request.size, file.size),
         (f"{request.algorithm} (listing)", request.checksum, file.checksum),
     ]
     for what, expected, found in facts:
         if expected is not None and expected != found:
             raise RejectedError(request.filename, what, expected, found)
+    if is_whole and request.size not in (None, file.size):
+        words = "%s: MAST lists %d bytes, and sent %d with the right Content-Length"
+        log.warning(words, request.filename, request.size, file.size)
     if request.must_read:
         check_readable(file.path, request.filename)
 
@@ -101,6 +114,17 @@ def _verified_leftover(state: DownloadState) -> DownloadedFile | None:
     return file
 
 
+def _put_away(
+    state: DownloadState, file: DownloadedFile | None, err: RejectedError, quarantine: Path | None
+) -> None:
+    """Move a rejected file to quarantine; delete what came of one that is too large."""
+    if file is None:
+        state.remove_file()
+        return
+    remove_record(state.path)
+    move_to_quarantine(file.path, file.sha256, err, quarantine)
+
+
 def _keep_if_resumable(state: DownloadState) -> str:
     """Keep the bytes on disk if they may be resumed; return words for what is kept."""
     if not state.read_record():
@@ -112,18 +136,3 @@ def _keep_if_resumable(state: DownloadState) -> str:
 
 def _cause(err: RejectedError) -> str:
     return f"{err.what} of {err.filename}: expected {err.expected}, got {err.found}"
-
-
-def _move_to_quarantine(
-    file: DownloadedFile, filename: str, why: str, quarantine: Path | None
-) -> None:
-    """Move a rejected file to `quarantine`, with the reason beside it; without one, delete it."""
-    if quarantine is None:
-        file.path.unlink()
-        return
-    quarantine.mkdir(parents=True, exist_ok=True)
-    safe_name = re.sub(r"[^\w.+-]", "_", filename)[:LONGEST_NAME].lstrip(".")
-    target = quarantine / f"{safe_name}.{file.sha256[:12]}.rejected"
-    file.path.chmod(0o600)  # it may be of an exclusive product
-    shutil.move(file.path, target)
-    target.with_name(f"{target.name}.reason").write_text(f"{why}\n")

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import ArchiveError, WithheldError
+from jwmirror.core.errors import ArchiveError, OversizedError, WithheldError
 from jwmirror.core.files import BLOCK
 from jwmirror.core.model import Product
 from jwmirror.net import resume_record
@@ -27,6 +28,10 @@ ANSWERS_TO_RANGE = (
     *(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED),
 )
 
+LARGEST_UNLISTED = 1 << 34  # bytes of a file whose size is not known beforehand
+LENGTH = "length in bytes (Content-Length)"
+MAX_DIGITS = 18  # of a Content-Length
+
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +42,7 @@ class DownloadRequest:
     filename: str
     url: str
     size: int | None = None  # bytes
+    is_size_sure: bool = True  # a file of another size is a wrong one
     algorithm: str = "md5"  # of the checksum
     checksum: str | None = None  # hex
     is_exclusive: bool = False  # the token has to be shown
@@ -47,17 +53,32 @@ class DownloadRequest:
 
     @classmethod
     def of(cls, product: Product, url: str) -> Self:
-        """Return the request for a product at a URL, with what MAST lists of it."""
+        """Return the request for a product at a URL, with what MAST lists of it.
+
+        MAST's size may be wrong for files of which it has no checksum.
+        """
         return cls(
             filename=product.filename,
             url=url,
             size=product.size,
+            is_size_sure=bool(product.checksum),
             checksum=product.checksum,
             is_exclusive=product.exclusive,
             release=product.release_date,
             key=resume_record.resume_key(product),
             version=product.fingerprint,
         )
+
+    def limit(self, announced: int | None, folder: Path) -> int:
+        """Return the most bytes that a body may have; `announced` is its Content-Length.
+
+        It is the listed size, unless that is not sure and the server announces another one. Then,
+        and where no size is known, a body may take half of the free space on the disk at most.
+        """
+        if self.size is not None and (self.is_size_sure or announced in (None, self.size)):
+            return self.size
+        room = min(LARGEST_UNLISTED, shutil.disk_usage(folder).free // 2)
+        return room if announced is None else min(announced, room)
 
     def error(self, what: str, why: object, kept: str = "") -> ArchiveError:
         """Return the error if the file did not come; `kept` says how much of it is on disk."""
@@ -89,6 +110,7 @@ class DownloadState:
     on_bytes: Callable[[int], None]
     halt: threading.Event
     size: int = 0  # bytes in the hashes
+    limit: int = 0  # bytes that the file may have
 
     def __post_init__(self) -> None:
         self.reset_hashes()
@@ -113,9 +135,11 @@ class DownloadState:
     def add(self, piece: bytes, file: BinaryIO | None = None) -> None:
         """Write the next bytes to `file`, hash and count them.
 
-        Raises ArchiveError if the download was stopped.
+        Raises OversizedError at the first byte too many, before any more are written, and
+        ArchiveError if the download was stopped.
         """
         if file:
+            self.check_size("size in bytes", self.size + len(piece))
             file.write(piece)
         if self.halt.is_set():
             raise ArchiveError(f"{self.request.filename}: the download was given up.")
@@ -124,6 +148,12 @@ class DownloadState:
             self._checksum.update(piece)
         self.size += len(piece)
         self.on_bytes(len(piece))
+
+    def check_size(self, what: str, size: int | None) -> None:
+        """Raise OversizedError if a size is known, and larger than the file may be."""
+        if size is not None and size > self.limit:
+            expected = f"at most {self.limit}"
+            raise OversizedError(self.request.filename, what, expected, size)
 
     def add_file(self) -> None:
         """Hash and count the bytes that are on disk already."""
@@ -163,10 +193,12 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
     try:
         if record and resumed:
             log.info("%s: resumed at byte %d of %d", request.filename, _size(state), record.size)
-            length = str(record.size)
+            length, state.limit = str(record.size), record.size
             state.add_file()
         else:
             resume_record.remove_record(state.path)
+            state.limit = request.limit(_content_length(response), state.path.parent)
+            state.check_size(LENGTH, _content_length(response))
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
             client.receive(response, lambda piece: state.add(piece, file))
@@ -194,6 +226,13 @@ def _request_rest(
     return None
 
 
+def _content_length(response: urllib3.BaseHTTPResponse) -> int | None:
+    """Return the Content-Length of a response; None without one that is a number."""
+    text = response.headers.get("Content-Length", "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return int(text) if is_number else None
+
+
 def _size(state: DownloadState) -> int:
     return state.path.stat().st_size
 
@@ -213,9 +252,8 @@ def _write_record(
     client: HttpClient, state: DownloadState, response: urllib3.BaseHTTPResponse
 ) -> None:
     """Write a resume record before the file, if that is safe and the file is large enough."""
-    request, length = state.request, response.headers.get("Content-Length", "")
+    request, size = state.request, _content_length(response) or 0
     etag = response.headers.get("ETag")
-    size = int(length) if length.isascii() and length.isdigit() else 0
     if not request.key or size < client.timeouts.keep_from or not resume_record.is_strong(etag):
         return
     if request.size in (None, size):

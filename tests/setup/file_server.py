@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -105,6 +105,24 @@ def slowly(data: bytes) -> Reply:
             except OSError:
                 return
             time.sleep(0.05)
+
+    return reply
+
+
+def endlessly(data: bytes, status: int = 200, **headers: str) -> Reply:
+    """Send `data` again and again until the client has enough, without a length."""
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in {"Connection": "close", **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.close_connection = True
+        is_chunked = "Transfer_Encoding" in headers
+        piece = b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(piece)
 
     return reply
 

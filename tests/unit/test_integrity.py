@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import RejectedError
-from jwmirror.net.download import _move_to_quarantine, check_download, download
+from jwmirror.net.download import check_download, download
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
+from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.request import DownloadedFile, DownloadRequest
 from tests.setup.file_server import HASTY, body, file_server, small_image  # noqa: F401
 
@@ -202,7 +203,8 @@ def test_a_file_in_quarantine_is_made_private(arrived, tmp_path):
     """Whatever its mode was."""
     arrived.path.chmod(0o644)
 
-    _move_to_quarantine(arrived, "a.fits", "why", tmp_path / "q")
+    error = RejectedError("a.fits", "size", 2, 1)
+    move_to_quarantine(arrived.path, arrived.sha256, error, tmp_path / "q")
 
     assert (tmp_path / "q" / "a.fits.5a.rejected").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "q" / "a.fits.5a.rejected.reason").read_text() == "why\n"
+    assert (tmp_path / "q" / "a.fits.5a.rejected.reason").read_text() == f"{error}\n"
