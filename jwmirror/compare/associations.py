@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.compare.reading import parse_errors
+from jwmirror.core.foreign import load_json
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES, Comparison
@@ -30,7 +31,7 @@ def compare_json(comparison: Comparison, old: Path, new: Path, filename: str) ->
 
 def _read(path: Path, filename: str) -> Any:
     with parse_errors(path, filename, "JSON"):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_json(path)
 
 
 def _is_association(content: object) -> bool:

@@ -147,16 +147,13 @@ def _opened(path: Path, filename: str) -> Iterator[Hdus]:
     """
     from astropy.io import fits
 
-    with (
-        parse_errors(path, filename, "FITS", fits.VerifyError),
-        warnings.catch_warnings(action="ignore"),
-        fits.open(path, memmap=False, disable_image_compression=True) as hdus,
-    ):
-        named: Hdus = {}
-        for hdu in hdus:
-            named[_unique_name(hdu, named)] = hdu
+    with parse_errors(path, filename, "FITS"), warnings.catch_warnings(action="ignore"):
         check_structure(path)
-        yield named
+        with fits.open(path, memmap=False, disable_image_compression=True) as hdus:
+            named: Hdus = {}
+            for hdu in hdus:
+                named[_unique_name(hdu, named)] = hdu
+            yield named
 
 
 def _unique_name(hdu: Any, known: Hdus) -> str:

@@ -1,20 +1,17 @@
 """Errors of reading a file, as StoreError."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError, plain_text
+from jwmirror.core.errors import StoreError
+from jwmirror.core.foreign import failures_as
 
 
-@contextmanager
-def parse_errors(path: Path, filename: str, kind: str, *errors: type[Exception]) -> Iterator[None]:
-    """Convert what parsers raise for a damaged file, and `errors`, to StoreError."""
-    caught: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, KeyError, *errors)
-    try:
-        yield
-    except caught as err:
-        raise StoreError(
-            f"{filename}: {path} cannot be read as {kind} ({plain_text(err)}); nothing was "
-            "compared; run `jwmirror verify --full` to check whether the stored file is damaged."
-        ) from err
+def parse_errors(path: Path, filename: str, kind: str) -> AbstractContextManager[None]:
+    """Convert any failure to read a file to StoreError."""
+    return failures_as(
+        lambda why: StoreError(
+            f"{filename}: {path} cannot be read as {kind} ({why}); nothing was compared; run "
+            "`jwmirror verify --full` to check whether the stored file is damaged."
+        )
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jwmirror.core.fits import asdf_content
+from jwmirror.core.foreign import check_asdf_tree
 from jwmirror.core.model.comparison import SkyShift
 
 MAS = 180 / np.pi * 3600e3  # in a radian
@@ -45,6 +46,7 @@ def gwcs_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | Non
     if "ASDF" not in hdus or not (content := asdf_content(hdus["ASDF"])):
         return None
     try:
+        check_asdf_tree(content)
         with asdf.open(BytesIO(content), lazy_tree=True, memmap=False) as file:
             wcs = file.tree.get("meta", {}).get("wcs")
             if not isinstance(wcs, gwcs.WCS) or wcs.pixel_n_dim != 2:
@@ -67,7 +69,7 @@ def _fits_sky(hdus: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> Sky | No
             return None
         ra, dec = wcs.all_pix2world(x, y, 0)
         return np.asarray(ra), np.asarray(dec)
-    except (ValueError, KeyError, MemoryError):
+    except Exception:  # of wcslib, for headers that it cannot use
         return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from jwmirror.compare.arrays import is_nan, subtract
 from jwmirror.compare.reading import parse_errors
 from jwmirror.core.fits import VOLATILE
+from jwmirror.core.foreign import check_yaml
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
     EQUAL,
@@ -90,11 +92,19 @@ def _read_ecsv(path: Path, filename: str) -> tuple[TableContent, dict[str, str]]
     from astropy.table.serialize import represent_mixins_as_columns
 
     with parse_errors(path, filename, "ECSV"):
+        check_yaml(_ecsv_header(path))
         table = represent_mixins_as_columns(ascii.read(path, format="ecsv"))
     columns = table.columns.items()
     types = {name: f"{column.dtype} {column.unit or ''}".strip() for name, column in columns}
     meta = {key: str(value) for key, value in table.meta.items() if key != "__serialized_columns__"}
     return TableContent(len(table), types, lambda name: table[name]), meta
+
+
+def _ecsv_header(path: Path) -> str:
+    """Return the YAML in an ECSV file: the comments after the line with its version."""
+    with open(path, encoding="utf-8") as file:
+        comments = takewhile(lambda line: line.startswith("#"), file)
+        return "".join(line[2:] for line in comments if not line.startswith("# %ECSV"))
 
 
 def _column_differences(old: TableContent, new: TableContent) -> Iterator[ColumnDifference]:

@@ -7,6 +7,7 @@ from jwmirror.compare.fitsfiles import compare_fits
 from jwmirror.compare.tables import compare_ecsv
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import open_regular, sha256_of
+from jwmirror.core.foreign import failures_as
 from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, FileContent
 
 COMPARE_KIND = {".fits": compare_fits, ".json": compare_json, ".ecsv": compare_ecsv}
@@ -35,7 +36,10 @@ def compare_files(
         return comparison
     for path in (old, new):
         _check_uncompressed(path, filename)
-    return compare_kind(comparison, old, new, filename)
+    with failures_as(
+        lambda why: StoreError(f"{filename}: {old} and {new} cannot be compared: {why}.")
+    ):
+        return compare_kind(comparison, old, new, filename)
 
 
 def _checked_content(path: Path, filename: str, expected: str) -> FileContent:

@@ -6,6 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from jwmirror.core.foreign import check_asdf_tree
+
 VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
 VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
 VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
@@ -13,6 +15,7 @@ ASDF_COLUMN = "ASDF_METADATA"  # of the table that has the tree
 ASDF_BLOCK_MAGIC = b"\xd3BLK"
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
+MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
 _SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
@@ -55,9 +58,10 @@ def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML
     from yaml import YAMLError
 
     try:
+        check_asdf_tree(content)
         return load_yaml(BytesIO(content), tagged=True)
-    except YAMLError as err:
-        raise ValueError(f"the tree in the ASDF extension is not YAML: {err}") from err
+    except (ValueError, YAMLError) as err:
+        raise ValueError(f"the tree in the ASDF extension: {err}") from err
 
 
 def asdf_blocks(content: bytes) -> Iterator[bytes]:
@@ -65,7 +69,7 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
 
     A block is its magic, 2 bytes of header size, 4 flags, 4 compression, then three sizes of 8
     bytes (allocated, used, data); the index after the last block holds offsets only. Source: ASDF
-    standard 1.5, section "Blocks".
+    standard 1.5, section "Blocks". ValueError if one is longer than its space, or the file.
     """
     end_of_tree = content.find(b"\n...\n")
     at = content.find(ASDF_BLOCK_MAGIC, end_of_tree) if end_of_tree >= 0 else -1
@@ -73,6 +77,8 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
         start = at + 6 + int.from_bytes(content[at + 4 : at + 6], "big")
         allocated = int.from_bytes(content[at + 14 : at + 22], "big")
         used = int.from_bytes(content[at + 22 : at + 30], "big")
+        if used > allocated or start + used > len(content):
+            raise ValueError(f"a block of the ASDF extension ends {used} bytes after its start")
         yield content[start : start + used]
         at = start + allocated
 
@@ -108,6 +114,8 @@ def check_structure(path: Path) -> None:
                 found = f"in HDU {number}: {err}"
                 raise FitsStructureError("FITS structure", "whole HDUs", found) from err
             number += 1
+            if number > MAX_HDUS:
+                raise FitsStructureError("FITS structure", f"at most {MAX_HDUS} HDUs", "more")
     if end != size:
         expected = f"byte {size}, the file's end"
         raise FitsStructureError("end of the last HDU", expected, f"byte {end}")

@@ -2,14 +2,16 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core import names
 from jwmirror.core.errors import CalibrationError, unknown_name
-from jwmirror.core.files import read_bytes
+from jwmirror.core.foreign import failures_as, load_json
 from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,
@@ -25,6 +27,7 @@ from jwmirror.pipeline import registry
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # a remedy for the user's own file
+LAST_PROGRAM = 99_999  # names of files have five digits of it
 NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
 NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to do instead
     "group_id": "let a function between image2 and image3 set model.meta.group_id",
@@ -95,47 +98,58 @@ def read_association_file(
         CalibrationError: the file cannot be used.
     """
     name = name or Path(path).name
-    try:
-        text = read_bytes(path).decode("utf-8")
-    except OSError as err:
-        raise CalibrationError(f"{path}: {err.strerror}; {remedy}") from err
-    except ValueError as err:
-        raise CalibrationError(f"{name}: {UNUSABLE}: {err}; {remedy}") from err
-    return parse_associations(text, name, remedy)
+    with _unusable(name, remedy):
+        try:
+            content = load_json(Path(path))
+        except OSError as err:
+            raise CalibrationError(f"{path}: {err.strerror}; {remedy}") from err
+        return _associations_in(content, name)
 
 
-def parse_associations(text: str, name: str, remedy: str = FETCH_AGAIN) -> tuple[Association, ...]:
+def parse_associations(text: str, name: str) -> tuple[Association, ...]:
     """Return the associations in the text of a file, as read_association_file does."""
-    try:
-        content = json.loads(text)
-        asn_type, candidate = _file_name(content["asn_type"]), _file_name(content["asn_id"])
-        if asn_type.lower() not in PIPELINE_OF:
-            known = ", ".join(sorted(PIPELINE_OF))
-            raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
-        if not content["products"]:
-            raise ValueError("it has no product")
-        return tuple(
-            Association(
-                name=name,
-                asn_type=asn_type,
-                program=_program(content["program"], product["members"]),
-                candidate=candidate,
-                product=_file_name(product["name"]).lower(),
-                members=_members(product["members"], asn_type),
-            )
-            for product in content["products"]
+    with _unusable(name, FETCH_AGAIN):
+        return _associations_in(json.loads(text), name)
+
+
+def _unusable(name: str, remedy: str) -> AbstractContextManager[None]:
+    """Convert any failure to read an association to CalibrationError."""
+    return failures_as(lambda why: CalibrationError(f"{name}: {UNUSABLE}: {why}; {remedy}"))
+
+
+def _associations_in(content: Any, name: str) -> tuple[Association, ...]:
+    asn_type, candidate = _file_name(content["asn_type"]), _file_name(content["asn_id"])
+    if asn_type.lower() not in PIPELINE_OF:
+        known = ", ".join(sorted(PIPELINE_OF))
+        raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+    if not content["products"]:
+        raise ValueError("it has no product")
+    return tuple(
+        Association(
+            name=name,
+            asn_type=asn_type,
+            program=_program(content["program"], product["members"]),
+            candidate=candidate,
+            product=_file_name(product["name"]).lower(),
+            members=_members(product["members"], asn_type),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        problem = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-        raise CalibrationError(f"{name}: {UNUSABLE}: {problem}; {remedy}") from err
+        for product in content["products"]
+    )
 
 
 def _program(program: Any, members: Any) -> int:
     """Return the program's number; that of the first member if the file has none (noprogram)."""
+    of_member = None
     if isinstance(program, str) and not program.isdecimal() and members:
         of_member = names.program_of(_file_name(members[0]["expname"]))
-        return int(program) if of_member is None else of_member
-    return int(program)
+    try:
+        number = int(program) if of_member is None else of_member
+    except (ValueError, TypeError, OverflowError):  # the latter of infinity
+        number = -1
+    if not 0 <= number <= LAST_PROGRAM:
+        shown = str(program) if isinstance(program, float) else repr(program)
+        raise ValueError(f"program: expected a number of up to five digits, found {shown[:40]}")
+    return number
 
 
 def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
@@ -151,8 +165,9 @@ def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
     if asn_type.lower().startswith(registry.TIME_SERIES):
         members = tuple(_with_integrations(member) for member in members)
     filenames = [member.name for member in members]
-    if len(set(filenames)) < len(filenames):
-        raise ValueError(f"{max(filenames, key=filenames.count)} is a member twice")
+    for filename, count in Counter(filenames).most_common(1):
+        if count > 1:
+            raise ValueError(f"{filename} is a member twice")
     if not any(member.exptype == SCIENCE for member in members):
         raise ValueError("it has no science member")
     return members
@@ -166,9 +181,9 @@ def _with_integrations(member: Member) -> Member:
 
 
 def _file_name(value: Any) -> str:
-    """Return a value that is part of file names; ValueError if it cannot be."""
-    if not isinstance(value, str) or not value or "/" in value:
-        raise ValueError(f"expected a name, found {value!r}")
+    """Return a value that is part of file names; ValueError unless it is safe as one."""
+    if not isinstance(value, str) or not names.is_safe(value):
+        raise ValueError(f"expected a name, found {value!a:.80}")
     return value
 
 
@@ -246,16 +261,16 @@ def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tupl
     from jwst.associations import AssociationPool
     from jwst.associations.generator.generate_per_candidate import generate_per_candidate
 
-    try:
+    with failures_as(
+        lambda why: CalibrationError(
+            f"{name}: jwst cannot make associations of this pool: {why}; fetch it again, or name "
+            "association files of your own in the recipe (associations)."
+        )
+    ):
         rows = AssociationPool.read(pool)
         chosen = rows[[filename.removesuffix(UNCAL) in roots for filename in rows["filename"]]]
         generated = generate_per_candidate(chosen, None, discover=True) if len(chosen) else []
         files = [association.dump() for association in generated]
-    except Exception as err:  # astropy and jwst raise many kinds for what is not a pool
-        raise CalibrationError(
-            f"{name}: jwst cannot make associations of this pool: {err}; fetch it again, or name "
-            "association files of your own in the recipe (associations)."
-        ) from err
-    return latest_of(
-        association for title, text in files for association in parse_associations(text, title)
-    )
+        return latest_of(
+            association for title, text in files for association in parse_associations(text, title)
+        )

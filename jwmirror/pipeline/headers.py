@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from jwmirror.core import model as records
-from jwmirror.core.errors import CalibrationError, plain_text
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.foreign import failures_as
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Recipe, canonical
 
@@ -38,14 +39,12 @@ def crds_header(path: Path, filename: str = "") -> str:
         CalibrationError: the file cannot be read, or its shape is not that of its header.
     """
     filename = filename or Path(path).name
-    try:
+    with failures_as(lambda why: CalibrationError(f"{filename}: jwst cannot open it: {why}")):
         found, shape = _read(Path(path), filename)
-    except Exception as err:  # stdatamodels raises many kinds for a broken file
-        raise CalibrationError(f"{filename}: jwst cannot open it: {plain_text(err)}") from err
-    values = {name: value for name, value in found.items() if _is_plain(name, value)}
-    if filename.endswith("_uncal.fits"):
-        _check_shape(filename, values, shape)
-    return canonical(values)
+        values = {name: value for name, value in found.items() if _is_plain(name, value)}
+        if filename.endswith("_uncal.fits"):
+            _check_shape(filename, values, shape)
+        return canonical(values)
 
 
 def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jwmirror.core.errors import CalibrationError, plain_text
+from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import BLOCK, sha256_of
 from jwmirror.core.fits import (
     VOLATILE,
@@ -17,6 +17,7 @@ from jwmirror.core.fits import (
     is_volatile,
     read_tree,
 )
+from jwmirror.core.foreign import failures_as, is_of_this_machine
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
 
@@ -24,6 +25,7 @@ from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
 # on it begins each identity, so keys of the first version stay as they are.
 IDENTITY_SCHEME = 1
 INPUT_SUFFIXES = frozenset({"uncal"})
+UNREAD = "unread"  # in place of a scheme: memory or disk failed, so it is read again later
 WITH_HEADER = INPUT_SUFFIXES | {"rate", "rateints", "cal", "calints"}
 
 
@@ -37,13 +39,18 @@ def science_identity(path: Path, filename: str = "") -> str:
         CalibrationError: the file cannot be read completely.
     """
     filename = filename or Path(path).name
-    if filename.endswith(".fits"):
-        digest = _fits_identity(Path(path), filename)
-    elif filename.endswith(".ecsv"):
-        digest = _ecsv_identity(Path(path))
-    else:
-        digest = sha256_of(path)
+    kind = Path(filename).suffix.removeprefix(".").upper()
+    with failures_as(
+        lambda why: CalibrationError(f"{filename}: it cannot be read as {kind}: {why}")
+    ):
+        digest = _content_digest(Path(path), filename)
     return digest if IDENTITY_SCHEME == 1 else f"{IDENTITY_SCHEME}:{digest}"
+
+
+def _content_digest(path: Path, filename: str) -> str:
+    if filename.endswith(".fits"):
+        return _fits_identity(path)
+    return _ecsv_identity(path) if filename.endswith(".ecsv") else sha256_of(path)
 
 
 def is_current(identity: str) -> bool:
@@ -52,20 +59,17 @@ def is_current(identity: str) -> bool:
     return int(scheme if colon else 1) == IDENTITY_SCHEME
 
 
-def _fits_identity(path: Path, filename: str) -> str:
+def _fits_identity(path: Path) -> str:
     from astropy.io import fits
 
     total = hashlib.sha256()
-    try:
-        with (
-            open(path, "rb") as file,
-            fits.open(file, memmap=False, disable_image_compression=True) as hdus,
-        ):
-            for hdu in hdus:
-                _add(total, hdu.name, _hdu_digest(hdu, file))
-            check_structure(path)
-    except (OSError, ValueError, TypeError, KeyError, fits.VerifyError) as err:
-        raise CalibrationError(f"{filename}: it cannot be read as FITS: {plain_text(err)}") from err
+    check_structure(path)
+    with (
+        open(path, "rb") as file,
+        fits.open(file, memmap=False, disable_image_compression=True) as hdus,
+    ):
+        for hdu in hdus:
+            _add(total, hdu.name, _hdu_digest(hdu, file))
     return total.hexdigest()
 
 
@@ -202,11 +206,13 @@ def identified_version(product: Product, path: Path, sha256: str, size: int) -> 
     starts from them.
     """
     identity = header = refusal = ""
+    scheme = description_scheme()
     try:
         identity = science_identity(path, product.filename)
         if product.suffix in WITH_HEADER:
             header = crds_header(path, product.filename)
     except CalibrationError as err:
         refusal = str(err)
-    version = Version(product=product, sha256=sha256, size=size, scheme=description_scheme())
+        scheme = UNREAD if is_of_this_machine(err) else scheme
+    version = Version(product=product, sha256=sha256, size=size, scheme=scheme)
     return replace(version, identity=identity, header=header, refusal=refusal)
