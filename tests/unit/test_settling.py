@@ -177,7 +177,10 @@ SECOND = {"CAL_2": {"cal_ver": "1.19.1", "crds_ctx": "jwst_1400.pmap"}}
          "2"),
         ({"CAL_1": {"date": "2026-04-04T05:00:00+05:00"}},
          "DATE from 2026-01-01 to 2026-04-04 at level 2"),
+        ({"CAL_1": {"level": None, "cal_ver": "1.0"}, "CAL_2": {"level": None}}, ""),
         ({"CAL_1": {"date": None}}, ""),
+        ({"CAL_1": {"date": "2025-12-01T00:00:00"}, "CAL_2": {"date": "2026-04-04T00:00:00"}},
+         "DATE from 2025-12-01 to 2026-04-04 at level 2"),
         ({"ASN": {"stale": True, "cal_ver": "1.0"}}, ""),
         ({"CAL_1": {"stale": True, "date": "2026-04-04T00:00:00", "crds_ctx": "jwst_1"}},
          f"{CAL_1} is queued for reprocessing; CRDS_CTX jwst_1 and jwst_1464.pmap at level 2; "
