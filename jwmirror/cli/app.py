@@ -17,6 +17,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "log": "inspect.log",
     "diff": "inspect.diff",
     "explain": "inspect.explain",
+    "init": "configure.init",
     "params": "configure.params",
     "new-step": "configure.new_step",
     "accept": "maintain.accept",

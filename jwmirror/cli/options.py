@@ -7,6 +7,7 @@ import typer
 
 from jwmirror.config.yaml_files import ADVICE, read_yaml
 from jwmirror.core.errors import ConfigError
+from jwmirror.core.mirror import check_mirror
 
 CONFIG = Path("config/config.yaml")
 MIRROR_ALONE, LAST_RUN = "--mirror without --config", "--last-run"
@@ -47,15 +48,27 @@ TargetFolder = Annotated[Path, typer.Option("--to", help="Folder to write: new o
 def find_mirror(mirror: Path | None, config: Path | None) -> Path:
     """Return the mirror's folder: that of `--mirror`, else what the config file names.
 
+    Raises:
+        ConfigError: the folder of `--mirror` does not exist, or the config cannot be read.
+        StoreError: the folder has files, and is no mirror.
+    """
+    if mirror is not None and not mirror.is_dir():
+        why = "there is no such folder; name the folder of a mirror"
+        raise ConfigError([f"--mirror {mirror.absolute()}: {why}"])
+    root = named_mirror(mirror, config)
+    check_mirror(root)
+    return root
+
+
+def named_mirror(mirror: Path | None, config: Path | None) -> Path:
+    """Return the folder that `--mirror` or else the config file names, whatever is there.
+
     Only the key `mirror` of the config is read, so mistakes elsewhere in it do not matter.
 
     Raises:
-        ConfigError: the folder of `--mirror` does not exist, or the config cannot be read.
+        ConfigError: the config cannot be read.
     """
     if mirror is not None:
-        if not mirror.is_dir():
-            why = "there is no such folder; name the folder of a mirror"
-            raise ConfigError([f"--mirror {mirror.absolute()}: {why}"])
         return mirror
     path = config or CONFIG
     content = read_yaml(path, f"{ADVICE}, or the folder of a mirror with --mirror FOLDER")

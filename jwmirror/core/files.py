@@ -1,4 +1,4 @@
-"""Durable files: written under a temporary name, made durable, then renamed."""
+"""Files: paths that stay below a folder; durable writes, under a temporary name at first."""
 
 import ctypes
 import errno
@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
-from jwmirror.core.errors import StoreError, plain_text
+from jwmirror.core.errors import JwmirrorError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
@@ -61,6 +61,34 @@ def read_bytes(path: Path | str) -> bytes:
     """Return the bytes of a file; OSError as `open_regular`."""
     with open_regular(path) as file:
         return file.read()
+
+
+def path_below(
+    folder: Path, path: str, source: str, error: type[JwmirrorError] = StoreError
+) -> Path:
+    """Return the path of something to write, link or remove, which must be below `folder`.
+
+    It is used wherever an answer, a config, an association or a record on disk names the path;
+    `source` says which. The folder may be a link: its owner made it. The last name may be one, too,
+    since to replace or remove a link does not change its target.
+
+    Raises:
+        JwmirrorError: of the class `error`, if the path is absolute, has a part that is no plain
+            name (`..`, NUL, `~`), or leaves the folder through a link.
+    """
+    *folders, name = path.split("/")
+    where = f"{source}: {path!r} names a path below {folder}"
+    if not all(part.isprintable() and part not in ("", ".", "..") for part in (*folders, name)):
+        raise error(f"{where}: expected plain names of files and folders; nothing was changed.")
+    if path.startswith("~"):
+        raise error(f"{where}: expected a name that does not begin with ~; nothing was changed.")
+    above = folder.joinpath(*folders)
+    if not Path(os.path.realpath(above)).is_relative_to(os.path.realpath(folder)):
+        raise error(
+            f"{where}, found a link in it that leads to {os.path.realpath(above)}; nothing was "
+            "changed; replace the link by a folder."
+        )
+    return above / name
 
 
 def sha256_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from jwmirror.core.errors import ReferencesError
 MAX_NAME_BYTES = 255  # of one name, on common file systems
 POOL = "pool"
 OBSERVATORY = "jwst"  # as CRDS calls it
+INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")  # as CRDS calls them
 MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews
@@ -62,7 +63,7 @@ def is_safe(filename: str) -> bool:
     return (
         filename.isprintable()
         and 0 < len(filename.encode()) <= MAX_NAME_BYTES
-        and not filename.startswith((".", "-"))
+        and not filename.startswith((".", "-", "~"))
         and "/" not in filename
         and "\\" not in filename
         and ".." not in filename
@@ -157,11 +158,20 @@ def cache_path(cache: Path, filename: str, instrument: str = "") -> Path:
     """Return where a CRDS cache keeps a mapping or a reference.
 
     A reference is in the folder of its instrument, by default that of its name (jwst_nircam_...).
-    Raises ReferencesError for a name that is not fit for a folder.
+    Raises ReferencesError for a name that is not fit for a folder, or another instrument than
+    JWST's.
     """
     if not is_safe(filename):
-        raise ReferencesError(f"CRDS names a file {filename!r}, which no cache can take.")
+        raise ReferencesError(
+            f"CRDS names a file {filename!r}: expected a plain file name; nothing was changed; "
+            "check references.url in the config."
+        )
     if filename.endswith(MAPPINGS):
         return cache / "mappings" / OBSERVATORY / filename
     instrument = instrument or filename.partition("_")[2].partition("_")[0]
+    if instrument not in INSTRUMENTS:
+        raise ReferencesError(
+            f"CRDS, instrument of {filename}: expected one of {', '.join(INSTRUMENTS)}, found "
+            f"{instrument!r}; nothing was changed; check references.url in the config."
+        )
     return cache / "references" / OBSERVATORY / instrument / filename

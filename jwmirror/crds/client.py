@@ -17,10 +17,9 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.names import MAPPINGS, OBSERVATORY
+from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
 
-INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")
 FIELDS = (  # of a file; without `state` the server raises KeyError
     "sha1sum",
     "size",
@@ -122,11 +121,24 @@ class CrdsClient:
         return f"{urls.get('unchecked', urls)[OBSERVATORY].rstrip('/')}/{filename}"
 
     def instrument_of(self, filename: str, context: str) -> str:
-        """Return the instrument of a reference: from its name, or else from the server."""
+        """Return the instrument of a reference: from its name, or else from the server.
+
+        What the server answers may be anything; `cache_path` takes known instruments only.
+        """
         parts = filename.lower().split("_")
         if len(parts) > 2 and parts[1] in INSTRUMENTS:
             return parts[1]
-        return str(self.call("get_file_info", context, filename)["instrument"]).lower()
+        answer = self.call("get_file_info", context, filename)
+        return str(answer.get("instrument") if isinstance(answer, dict) else answer).lower()
+
+    def mappings_of(self, context: str) -> tuple[str, ...]:
+        """Return the names of all mappings of a context, sorted."""
+        names = self.call("get_mapping_names", context)
+        if not isinstance(names, list) or not all(map(_is_mapping, names)):
+            raise self._error(
+                "get_mapping_names", f"expected names of mappings, got {names!r:.200}"
+            )
+        return tuple(sorted(names))
 
     def _error(
         self, method: str, why: object, kind: type[ReferencesError] = ReferencesError
@@ -142,6 +154,10 @@ def _unzipped(result: Any) -> Any:
     if isinstance(result, dict) and "crds_payload" in result:
         return json.loads(gzip.decompress(base64.b64decode(result["crds_payload"])))
     return result
+
+
+def _is_mapping(name: object) -> bool:
+    return isinstance(name, str) and is_safe(name) and name.endswith(MAPPINGS)
 
 
 def _facts(name: str, answer: Any) -> FileFacts | None:

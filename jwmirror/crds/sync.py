@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ReferencesError, RejectedError, plain_text
-from jwmirror.core.files import sync_path
+from jwmirror.core.files import path_below, sync_path
 from jwmirror.core.names import OBSERVATORY, cache_path
 from jwmirror.crds.cache import (
     VerifiedFile,
@@ -88,7 +88,7 @@ def sync_mappings(client: CrdsClient, context: str, cache: Path) -> dict[str, st
     """
     try:
         write_config(cache, client.info)
-        mappings = tuple(sorted(client.call("get_mapping_names", context)))
+        mappings = client.mappings_of(context)
     except UnreachableError:
         mappings = read_verified(cache).contexts.get(context, ())
         if not mappings or not has_config(cache):
@@ -134,7 +134,7 @@ def _sync(client: CrdsClient, paths: Mapping[str, Path], cache: Path) -> dict[st
     try:
         for number, name in enumerate(wrong, start=1):
             log.info("file %d of %d: %s, %d bytes", number, len(wrong), name, facts[name].size)
-            verified[name] = ensure_cached(client, facts[name], paths[name])
+            verified[name] = ensure_cached(client, facts[name], paths[name], cache)
     except OSError as err:
         raise ReferencesError(
             f"the reference cache {cache}: {plain_text(err)}; make room or correct the "
@@ -152,11 +152,13 @@ def _is_right(listed: FileFacts, verified: VerifiedFile | None) -> bool:
     )
 
 
-def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path) -> VerifiedFile:
+def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path) -> VerifiedFile:
     """Return the record of a file at `path`, fetched unless the right one is there already.
 
-    Processes that have the former file open keep its bytes.
+    Processes that have the former file open keep its bytes. ReferencesError if a link leads from
+    the cache to another folder: only the cache is written to.
     """
+    path_below(cache, str(path.relative_to(cache)), f"CRDS at {client.url}", ReferencesError)
     if path.exists():
         present = VerifiedFile.of(path)
         if _is_right(facts, present):

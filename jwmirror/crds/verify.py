@@ -38,7 +38,7 @@ def verify_cache(
         log.info("file %d of %d: %s", number, len(paths), name)
         problem = _problem(name, path, listed.get(name), record.files.get(name))
         if problem and repair and name in listed and problem.kind != "unverifiable":
-            verified[name] = ensure_cached(client, listed[name], path)
+            verified[name] = ensure_cached(client, listed[name], path, cache)
             problem = replace(problem, is_repaired=True)
         if problem:
             problems.append(problem)

@@ -27,6 +27,7 @@ from jwmirror.core.errors import LockedError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
 from jwmirror.core.jsonio import canonical, parse
+from jwmirror.core.mirror import mark_mirror
 
 RUN_LOCK = "run"  # of a run from its query to its end, and of prune; acquired before the other one
 PUBLISHING_LOCK = "publishing"  # of every change to what is published
@@ -222,7 +223,11 @@ def both_locks(root: Path, purpose: str, wait_s: float | None, state: str) -> It
 def acquire_lock(
     root: Path, purpose: str, wait_s: float | None = 0.0, name: str = PUBLISHING_LOCK
 ) -> MirrorLock:
-    """Acquire a lock as `mirror_lock` does; the caller releases it, or the end of the process."""
+    """Acquire a lock as `mirror_lock` does; the caller releases it, or the end of the process.
+
+    A new or empty folder becomes a mirror. StoreError for any other folder that is none.
+    """
+    mark_mirror(Path(root))
     folder, owner, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()
     deadline = None if wait_s is None else time.monotonic() + wait_s
     pause = LOOK_S / 64

@@ -8,6 +8,7 @@ from typing import TypeVar
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error
 from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Listing, Scope
@@ -101,6 +102,12 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def work_folders(mirror: Path) -> list[Path]:
+    """Return the work folders of runs. Other files in work/ are the user's, and stay."""
+    paths = sorted(Path(mirror).glob("work/*"))
+    return [path for path in paths if RUN_ID_FORM.fullmatch(path.name) and not path.is_symlink()]
+
+
 def previous_settling(folder: Path) -> SettleResult | None:
     """Return the newest record of settling observations before a run; None if no run wrote one."""
     folder = Path(folder)
@@ -164,8 +171,12 @@ def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> t
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:
-    """Record programs and observations for the next poll; return the file."""
+    """Record programs and observations for the next poll; return the file.
+
+    A new or empty folder becomes a mirror. StoreError for any other folder that is none.
+    """
     events = tuple(scopes)
+    mark_mirror(Path(mirror))
     path = Path(mirror) / "receipts" / "events" / f"{digest(events)[:16]}.json"
     with as_store_error("event", "the next poll may not know what it names"):
         write(path, events)

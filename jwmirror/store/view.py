@@ -1,6 +1,7 @@
 """Views: the folder trees that people use, made of relative symlinks to a generation's objects."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
@@ -16,6 +17,7 @@ from jwmirror.store.manifest import Entries
 
 THREADS = 4  # that make symlinks; with one, ext4 and network file systems are several times slower
 CHUNK = 100  # symlinks per task
+NUMBERED = re.compile(r"(\d{6})|\.(\d{6})\..+", re.ASCII)  # the second form is unfinished
 STAMP = 946_684_800  # 2000-01-01, s: time of a view's folders, plus a second per number
 
 
@@ -96,11 +98,16 @@ def remove_views(root: Path, keep: Collection[int]) -> None:
 
 
 def remove_numbered(folder: Path, keep: Collection[str]) -> None:
-    """Remove the other numbered folders, and unfinished ones, up to the newest that is kept."""
+    """Remove the other numbered folders, and unfinished ones, up to the newest that is kept.
+
+    Files and folders with names of another form are not ours, and stay; so do links.
+    """
     newest = max(keep, default="")
     for path in list(folder.iterdir()) if folder.is_dir() else ():
-        number = path.name.lstrip(".")[:6]
-        if path.name in keep or not number.isdigit() or number > newest:
+        form = NUMBERED.fullmatch(path.name)
+        if form is None or path.name in keep or path.is_symlink():
+            continue
+        if (form[1] or form[2]) > newest:
             continue
         with suppress(FileNotFoundError):  # another process removes it, too
             if not path.name.startswith("."):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import LockedError, StoreError
+from jwmirror.core.mirror import mark_mirror
 from jwmirror.store import lock
 from jwmirror.store.lock import (
     FREE,
@@ -291,6 +292,7 @@ def test_a_backup_laid_over_a_mirror_does_not_free_its_lock(tmp_path, holding):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     """What the disk refuses is an error of the store, with the place."""
+    mark_mirror(tmp_path)
     (tmp_path / "locks").write_text("not a folder")
 
     with pytest.raises(StoreError, match="locks/publishing"):

@@ -149,7 +149,7 @@ def test_a_root_without_its_target_keeps_everything_else(root, expected):
 @pytest.mark.parametrize(
     "name",
     ["a", "A", "é", "a_cal.fits", "A B.fits", "ü.fits", "a" * 255, "a..", "..a", "", ".a", "-a",
-     "a/b", "a\\b", "a..b", "a\nb", "a" * 256, "ü" * 128, "A" * 256, "A" * 255],
+     "~a", "a/b", "a\\b", "a..b", "a\nb", "a" * 256, "ü" * 128, "A" * 256, "A" * 255],
 )  # fmt: skip
 def test_unsafe_names_are_known(name):
     """One printable component of at most 255 bytes, that no shell or folder takes for another."""
@@ -175,5 +175,5 @@ def test_a_cache_has_a_place_for_each_file(filename, instrument, expected):
 
 def test_a_name_that_leaves_the_cache_is_refused():
     """CRDS's answer is not believed where it names a file elsewhere."""
-    with pytest.raises(ReferencesError, match="no cache can take"):
+    with pytest.raises(ReferencesError, match="expected a plain file name"):
         cache_path(Path("cache"), "../../etc/passwd")

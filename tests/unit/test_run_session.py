@@ -9,6 +9,7 @@ from functools import cache
 import crds.core.config
 import pytest
 
+from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Plan, write
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
@@ -127,18 +128,30 @@ def test_processes_that_run_jwst_do_not_get_the_variables_of_the_user(monkeypatc
 
 
 def test_work_folders_of_killed_runs_are_deleted_and_so_is_its_own(tmp_path):
-    """Killed runs delete nothing themselves."""
+    """Killed runs delete nothing themselves. What the user put into work/ stays."""
     session = RunSession(tmp_path, wait=False)
-    (tmp_path / "work" / "killed").mkdir(parents=True)
+    mark_mirror(tmp_path)
+    for name in ("20260301T120000.000000Z-1", "20260301T120000.000000Z-1.old", "thesis"):
+        (tmp_path / "work" / name).mkdir(parents=True)
 
     session.begin()
-    left = list(tmp_path.glob("work/*"))
+    left = sorted(path.name for path in tmp_path.glob("work/*"))
     session.work.mkdir(parents=True)
     session.end()
     session.end()
 
-    assert left == []
+    assert left == ["20260301T120000.000000Z-1.old", "thesis"]
     assert not session.work.exists()
+
+
+def test_a_run_refuses_a_folder_that_is_no_mirror(tmp_path):
+    """It names what it found there, and changes nothing."""
+    (tmp_path / "work" / "20260301T120000.000000Z-1").mkdir(parents=True)
+
+    with pytest.raises(SystemExit, match=r"expected a new or empty folder.*found work; nothing"):
+        RunSession(tmp_path, wait=False).begin()
+
+    assert [path.name for path in tmp_path.rglob("*")] == ["work", "20260301T120000.000000Z-1"]
 
 
 def test_mistakes_in_the_config_end_the_call_with_code_2(tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,17 +15,17 @@ from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_cal
 from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError
 from jwmirror.core.jsonio import read, write
+from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
-from jwmirror.store.runs import RunFiles, read_if_written
+from jwmirror.store.runs import RunFiles, read_if_written, work_folders
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
-RUN_ID_FORM = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d+", re.ASCII)  # its start (UTC) and its process
 
 
 def config_or_exit(
@@ -93,7 +92,8 @@ class RunSession:
                 file=sys.stderr,
             )
         atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
-        shutil.rmtree(self.work.parent, ignore_errors=True)
+        for folder in work_folders(self.mirror):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def end(self) -> None:
         """Delete the run's work folder, and unlock the mirror; harmless if called again."""

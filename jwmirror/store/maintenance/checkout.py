@@ -14,6 +14,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, open_regular
 from jwmirror.core.folders import check_new, new_folder
+from jwmirror.core.mirror import OWN
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
 from jwmirror.store.generations import Generations
@@ -23,17 +24,6 @@ from jwmirror.store.pins import CHECKOUT, add_pin, find_pin, remove_pin
 
 SYMLINK, HARDLINK, REFLINK, COPY = MODES = ("symlink", "hardlink", "reflink", "copy")
 FICLONE = 0x40049409  # Linux: let a file share the blocks of another
-STORE = ("objects", "generations", "views", "provenance", "pins", "locks", "losses", "current")
-OWN = (  # of a mirror's folders
-    *STORE,
-    "accepted",
-    "invalidated",
-    "receipts",
-    "logs",
-    "work",
-    "quarantine",
-    "reports",
-)
 
 
 def check_out(

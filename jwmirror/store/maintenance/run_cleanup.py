@@ -4,19 +4,25 @@ The store needs only the receipts of stopped runs: what these runs downloaded or
 published yet, and named nowhere else.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 
+from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Orders, References
 from jwmirror.core.model.plan import LEVELS, PlansAhead
 from jwmirror.store.maintenance.retention import RetentionPolicy, is_younger
-from jwmirror.store.runs import HELD_BACK, RunFiles, fetch_receipts, read_if_written, read_run
+from jwmirror.store.runs import (
+    HELD_BACK,
+    RunFiles,
+    fetch_receipts,
+    read_if_written,
+    read_run,
+    work_folders,
+)
 
-RUN = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-\d+")
 ADOPTED = "adopted."  # start of the name of a receipt of adopted files
 
 
@@ -39,7 +45,7 @@ def find_needed_by_runs(
     kept = _retained(root, names, published, policy, now)
     folders = [f for name in sorted(kept) if (f := root / "receipts" / "runs" / name).is_dir()]
     stopped = [folder for folder in folders if not RunFiles(folder).published.exists()]
-    work = sorted(root.glob("work/*"))  # of runs that were killed; the next run removes them, too
+    work = work_folders(root)  # of runs that were killed; the next run removes them, too
     ended = [name for name in names if name not in kept]
     records = (root / folder / name for name in ended for folder in ("receipts/runs", "logs"))
     orders = frozenset(name for folder in folders for name in _orders(folder).products)
@@ -70,7 +76,7 @@ def _runs(root: Path) -> list[str]:
     """Return the ids of the runs that have receipts or logs, oldest first."""
     folders = (root / "receipts" / "runs", root / "logs")
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return sorted(name for name in names if RUN.fullmatch(name))
+    return sorted(name for name in names if RUN_ID_FORM.fullmatch(name))
 
 
 def _retained(

@@ -1,0 +1,25 @@
+"""`jwmirror init`: make a mirror."""
+
+from jwmirror.cli import app, options, output
+from jwmirror.core.mirror import mark_mirror
+
+
+@app.command("init")
+def init_command(
+    config: options.ConfigFile = None,
+    mirror: options.Mirror = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make the folder of the mirror, with the file JWMIRROR that marks it as one.
+
+    A run does this itself in a new or empty folder. Use `init` to make a mirror in a folder that
+    has other files; none of them may have a name that a mirror uses, such as work or objects.
+    """
+    root = options.named_mirror(mirror, config)
+    is_new = mark_mirror(root, among_others=True)
+    if as_json:
+        output.print_json({"mirror": str(root), "is_new": is_new})
+    elif is_new:
+        print(f"{root} is a mirror now, and empty; `snakemake` fills it")
+    else:
+        print(f"{root} is a mirror already; nothing was changed")
