@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jwmirror.core.errors import ArchiveError
+from jwmirror.core.printing import printable
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 PRODUCT_COLUMNS = (
@@ -220,10 +221,10 @@ class TextCache(dict[Any, str | None]):
 
 
 def as_text(value: Any) -> str | None:
-    """Return a cell as text without surrounding spaces."""
+    """Return a cell as printable text without surrounding spaces."""
     if value is None:
         return None
-    text = (value if type(value) is str else str(value)).strip()
+    text = printable((value if type(value) is str else str(value)).strip())
     return text if text not in EMPTY else None
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from jwmirror.core.errors import ConfigError, JwmirrorError
+from jwmirror.core.printing import LINES, print_traceback, printable
 
 COMMANDS = {  # command -> its module, in the order of --help
     "check": "configure.check",
@@ -66,6 +67,10 @@ class CommandTable(TyperGroup):
         except JwmirrorError as error:
             print(error, file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # click's: wrong usage
+                error.message = printable(message, LINES)  # type: ignore[attr-defined]  # see above
+            raise
 
 
 app = typer.Typer(
@@ -101,3 +106,4 @@ def jwmirror(
 
     To download and recalibrate, run `snakemake`; this command shows and maintains what it made.
     """
+    sys.excepthook = print_traceback

@@ -102,11 +102,6 @@ def check_used(config: Path | None, reason: str, **values: object) -> None:
         )
 
 
-def plain(text: str) -> str:
-    """Return the text of an option; bytes that are not UTF-8, as a shell may pass them, are `?`."""
-    return text.encode(errors="replace").decode()
-
-
 def lock_timeout_s(wait: bool) -> float | None:
     """Return how long to wait for the mirror's lock, in seconds; None: without limit."""
     return None if wait else 0.0

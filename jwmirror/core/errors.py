@@ -4,6 +4,8 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
+from jwmirror.core.printing import LINES, printable
+
 TYPES = {  # types of values in the config, as the schema or stpipe names them
     "object": "keys with values (`key: value`)",
     "array": "a list",
@@ -18,14 +20,17 @@ MAX_LISTED = 40  # allowed names in a message that has a suggestion
 
 
 class JwmirrorError(Exception):
-    """Any error that jwmirror raises on purpose; its text is meant for the user."""
+    """Any error that jwmirror raises on purpose; its text is meant for the user, and printable."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), LINES)
 
 
 class ConfigError(JwmirrorError):
     """The user's config is not valid; `mistakes` has one line for each mistake."""
 
     def __init__(self, mistakes: list[str]):
-        self.mistakes = list(mistakes)
+        self.mistakes = [printable(mistake, LINES) for mistake in mistakes]
         super().__init__("\n".join(self.mistakes))
 
 
@@ -102,8 +107,8 @@ class CalibrationError(JwmirrorError):
 
 
 def plain_text(error: BaseException) -> str:
-    """Return the text of an error in one line, without the number of a system error."""
-    return re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+    """Return the text of an error as a printable line, without the number of a system error."""
+    return printable(re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split())))
 
 
 def suggest(name: object, names: Iterable[object], most: int = 1, least: float = 0.6) -> list[str]:

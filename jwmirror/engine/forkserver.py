@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jwmirror.core.errors import JwmirrorError
-from jwmirror.core.log import FORMAT
+from jwmirror.core.log import PrintableFormatter
 from jwmirror.core.model import Derivation, canonical, parse
 from jwmirror.core.model.plan import Cost, Output
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.printing import PrintableStream, printable
 from jwmirror.engine.preload import preload
 from jwmirror.engine.stage import run_stage
 from jwmirror.pipeline.derivation import engine_versions, software_versions
@@ -205,7 +206,7 @@ def _attempt(job: StageJob) -> StageOutcome:
     except BaseException as err:  # whatever a pipeline or a hook raises fails this job only
         traceback.print_exc()
         text = str(err).strip().splitlines()
-        error = f"{type(err).__name__}: {text[0]}" if text else type(err).__name__
+        error = f"{type(err).__name__}: {printable(text[0])}" if text else type(err).__name__
         return StageOutcome(number=job.number, kind=FAILED, error=error)
     return StageOutcome(number=job.number, kind=DONE, outputs=outputs, measurements=measurements)
 
@@ -215,8 +216,9 @@ def _send_messages_to(path: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
+    sys.stdout, sys.stderr = PrintableStream(sys.stdout), PrintableStream(sys.stderr)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(PrintableFormatter())
     ours = logging.getLogger("jwmirror")
     ours.handlers[:] = [handler]
     ours.setLevel(logging.INFO)

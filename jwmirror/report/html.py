@@ -13,6 +13,7 @@ from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.product import IN_WORDS
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Generation
+from jwmirror.core.printing import printable
 from jwmirror.report import formatting
 from jwmirror.report.explanation import parameters_by_step
 from jwmirror.report.quality import (
@@ -133,11 +134,11 @@ def write_page(
 
 
 def render(page: ReportPage) -> str:
-    """Return the page as HTML; every text in it is escaped."""
+    """Return the page as HTML; every text in it is escaped, and printable."""
     import jinja2
 
     loader = jinja2.PackageLoader("jwmirror.report")
-    environment = jinja2.Environment(loader=loader, autoescape=True)
+    environment = jinja2.Environment(loader=loader, autoescape=True, finalize=_printable)
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {
         "size": formatting.size,
@@ -151,6 +152,11 @@ def render(page: ReportPage) -> str:
     return template.render(
         page=page, status=page.status, version=__version__, rows=MAX_ROWS, in_words=IN_WORDS
     )
+
+
+def _printable(value: object) -> object:
+    """Return a value of the page, printable if it is text (but not HTML of the template)."""
+    return printable(value) if type(value) is str else value
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from jwmirror.cli import app, options, output
+from jwmirror.core.printing import printable
 from jwmirror.services.configure.check import check_config
 
 
@@ -25,10 +26,10 @@ def check_command(
             {"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes}
         )
     elif checked.mistakes:
-        print(f"Mistakes in {path}:", *checked.mistakes, sep="\n", file=sys.stderr)
+        print(f"Mistakes in {printable(str(path))}:", *checked.mistakes, sep="\n", file=sys.stderr)
     else:
         programs = ", ".join(map(str, checked.programs))
         recipes = ", ".join(checked.recipes) or "none"
-        print(f"{path}: no mistakes; programs {programs}; recipes {recipes}")
-        print("".join(f"Note: {note}\n" for note in checked.notes), end="")
+        output.say(f"{path}: no mistakes; programs {programs}; recipes {recipes}")
+        output.say(*(f"Note: {note}" for note in checked.notes))
     raise typer.Exit(2 if checked.mistakes else 0)

@@ -24,6 +24,6 @@ def new_step_command(
     if as_json:
         output.print_json({"module": str(module), "test": str(test)})
         return
-    print(f"{module}: the function; its docstring lists the rules for such functions")
-    print(f"{test}: its test; run it with `python -m pytest {test.name}`")
-    print(f'To use it in a recipe: between: {{"detector1..image2": {name}.{name}}}')
+    output.say(f"{module}: the function; its docstring lists the rules for such functions")
+    output.say(f"{test}: its test; run it with `python -m pytest {test.name}`")
+    output.say(f'To use it in a recipe: between: {{"detector1..image2": {name}.{name}}}')

@@ -18,6 +18,5 @@ def params_command(
     as_json: options.Json = False,
 ) -> None:
     """List parameters of the installed jwst: type, default, allowed values and description."""
-    groups = parameter_groups(name)
-    page = groups_page(groups) if name else pipelines_page(groups)
-    output.show({"groups": groups}, page, as_json)
+    page_of = groups_page if name else pipelines_page
+    output.show({"groups": parameter_groups(name)}, lambda shown: page_of(shown["groups"]), as_json)

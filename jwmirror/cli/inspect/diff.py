@@ -36,7 +36,7 @@ def diff_command(
     root = options.find_mirror(mirror, config)
     if file is None:
         states = diff_states(root, old, new, recipe)
-        output.show(states, state_page(states, all_lines), as_json)
+        output.show(states, lambda shown: state_page(shown, all_lines), as_json)
     else:
         files = diff_file(root, old, new, file, recipe)
-        output.show(files, files_page(files, all_lines), as_json)
+        output.show(files, lambda shown: files_page(shown, all_lines), as_json)

@@ -8,7 +8,7 @@ from rich.console import Group
 
 from jwmirror.cli import app, options, output
 from jwmirror.report.terminal.explain import explanation_page, outlook_page
-from jwmirror.services.inspect.explain import explain_file
+from jwmirror.services.inspect.explain import FileExplanation, explain_file
 
 
 @app.command("explain")
@@ -31,5 +31,9 @@ def explain_command(
     root, config_file = options.find_mirror(mirror, config), options.find_config(mirror, config)
     options.check_used(config_file, options.MIRROR_ALONE, set=settings)
     explained = explain_file(root, file, recipe, config_file, settings or ())
+    output.show(explained, _page, as_json)
+
+
+def _page(explained: FileExplanation) -> Group:
     pages = map(explanation_page, explained.files), map(outlook_page, explained.outlooks)
-    output.show(explained, Group(*chain(*pages)), as_json)
+    return Group(*chain(*pages))

@@ -23,7 +23,7 @@ def log_command(
     root = options.find_mirror(mirror, config)
     if file is None:
         history = mirror_history(root)
-        output.show(history, log_page(history), as_json)
+        output.show(history, log_page, as_json)
     else:
         versions = history_of_file(root, file)
-        output.show(versions, file_history_page(versions), as_json)
+        output.show(versions, file_history_page, as_json)

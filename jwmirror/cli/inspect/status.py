@@ -30,7 +30,7 @@ def status_command(
     reason = options.LAST_RUN if by_last_run else options.MIRROR_ALONE
     options.check_used(config_file, reason, set=settings)
     status = mirror_status(root, config_file, settings or ())
-    output.show(status, status_page(status, all_lines), as_json)
+    output.show(status, lambda shown: status_page(shown, all_lines), as_json)
 
 
 @app.command("plan")
@@ -55,4 +55,4 @@ def plan_command(
     root, config_file = options.find_mirror(mirror, config), options.find_config(mirror, config)
     options.check_used(config_file, options.MIRROR_ALONE, set=settings, context=context)
     status = mirror_status(root, config_file, settings or (), context)
-    output.show(status, plan_page(status, all_lines, context is not None), as_json)
+    output.show(status, lambda shown: plan_page(shown, all_lines, context is not None), as_json)

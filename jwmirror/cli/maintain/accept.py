@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
+from jwmirror.core.printing import printable
 from jwmirror.report.terminal.maintenance import acceptance_page
 from jwmirror.services.maintain.accept import accept_result
 
@@ -33,5 +34,5 @@ def accept_command(
     Its quality stays `caveat`, and shows who accepted it, when and why. Not for what failed.
     """
     root = options.find_mirror(mirror, config)
-    acceptances = accept_result(root, result, options.plain(because), recipe, dry_run)
-    output.show(acceptances, acceptance_page(acceptances, dry_run), as_json)
+    acceptances = accept_result(root, result, printable(because), recipe, dry_run)
+    output.show(acceptances, lambda shown: acceptance_page(shown, dry_run), as_json)

@@ -27,4 +27,4 @@ def adopt_command(
     and never changed.
     """
     adoption = adopt_folder(config or options.CONFIG, folder, options.lock_timeout_s(wait), dry_run)
-    output.show(adoption, adoption_page(adoption, dry_run, all_lines), as_json)
+    output.show(adoption, lambda shown: adoption_page(shown, dry_run, all_lines), as_json)

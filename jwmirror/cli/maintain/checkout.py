@@ -27,7 +27,7 @@ def checkout_command(
     """Write a generation into a separate folder, as links. The current view does not change."""
     root = options.find_mirror(mirror, config)
     checkout = check_out_generation(root, generation, to, mode, dry_run)
-    output.show(checkout, checkout_page(checkout, dry_run), as_json)
+    output.show(checkout, lambda shown: checkout_page(shown, dry_run), as_json)
 
 
 @app.command("as-of")
@@ -44,4 +44,4 @@ def as_of_command(
 ) -> None:
     """Write the generation that was current on DATE into a separate folder; print its number."""
     checkout = check_out_as_of(options.find_mirror(mirror, config), date, to, mode, dry_run)
-    output.show(checkout, checkout_page(checkout, dry_run), as_json)
+    output.show(checkout, lambda shown: checkout_page(shown, dry_run), as_json)

@@ -33,4 +33,4 @@ def freeze_command(
     """
     root = options.find_mirror(mirror, config)
     bag = freeze_generation(root, generation, to, mode, with_exclusive, dry_run)
-    output.show(bag, frozen_page(bag, dry_run), as_json)
+    output.show(bag, lambda shown: frozen_page(shown, dry_run), as_json)

@@ -29,6 +29,6 @@ def ingest_events_command(
         output.print_json(ingested)
         return
     for program, observations in ingested.programs.items():
-        print(f"program {program}: {', '.join(observations) or 'all observations'}")
+        output.say(f"program {program}: {', '.join(observations) or 'all observations'}")
     poll = "only for these" if ingested.programs else "for everything: no observation is named"
-    print(f"events read: {ingested.events}; the next run asks {poll}")
+    output.say(f"events read: {ingested.events}; the next run asks {poll}")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jwmirror.cli import app, options, output
+from jwmirror.core.printing import printable
 from jwmirror.report.terminal.references import invalidation_page
 from jwmirror.services.maintain.invalidate import invalidate_results
 
@@ -49,8 +50,8 @@ def invalidate_command(
         results=result or (),
         recipes=recipe or (),
         software=software or (),
-        because=options.plain(because),
+        because=printable(because),
         wait_s=options.lock_timeout_s(wait),
         dry_run=dry_run,
     )
-    output.show(report, invalidation_page(report, dry_run, all_lines), as_json)
+    output.show(report, lambda shown: invalidation_page(shown, dry_run, all_lines), as_json)

@@ -20,7 +20,7 @@ def pin_command(
 ) -> None:
     """Give a generation a name. `jwmirror prune` never removes a generation that has a name."""
     pin = pin_generation(options.find_mirror(mirror, config), name, generation, dry_run)
-    output.show(pin, pin_page(pin, dry_run), as_json)
+    output.show(pin, lambda shown: pin_page(shown, dry_run), as_json)
 
 
 @app.command("unpin")
@@ -33,4 +33,4 @@ def unpin_command(
 ) -> None:
     """Remove the name of a generation. The generation stays until it is pruned."""
     pin = unpin_generation(options.find_mirror(mirror, config), name, dry_run)
-    output.show(pin, unpin_page(pin, dry_run), as_json)
+    output.show(pin, lambda shown: unpin_page(shown, dry_run), as_json)

@@ -31,4 +31,4 @@ def prune_command(
     """
     root = options.find_mirror(mirror, config)
     pruning = prune_generations(root, keep_last, keep_days, options.lock_timeout_s(wait), dry_run)
-    output.show(pruning, pruning_page(pruning, dry_run, all_lines), as_json)
+    output.show(pruning, lambda shown: pruning_page(shown, dry_run, all_lines), as_json)

@@ -34,9 +34,9 @@ def bundle_command(
         output.print_json(bundle)
         return
     size = f"{bundle.size / 1e6:,.1f} MB"
-    print(f"{bundle.folder}: {bundle.files} files, {size}, for {bundle.context}")
+    output.say(f"{bundle.folder}: {bundle.files} files, {size}, for {bundle.context}")
     settings = f"references: {{cache: {bundle.folder}, context: {bundle.context}}}"
-    print(f"At the other site, put this into the config: {settings}")
+    output.say(f"At the other site, put this into the config: {settings}")
 
 
 @references.command("verify")
@@ -53,6 +53,6 @@ def verify_references_command(
     Exit code 1 if a file is wrong, missing or cannot be verified, and was not repaired.
     """
     verification = verify_references(config or options.CONFIG, repair)
-    output.show(verification, reference_verification_page(verification, all_lines), as_json)
+    output.show(verification, lambda shown: reference_verification_page(shown, all_lines), as_json)
     is_whole = all(problem.is_repaired for problem in verification.problems)
     raise typer.Exit(0 if is_whole else 1)

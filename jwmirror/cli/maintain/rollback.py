@@ -27,4 +27,4 @@ def rollback_command(
     """
     root = options.find_mirror(mirror, config)
     rollback = roll_back_to(root, generation, options.lock_timeout_s(wait), dry_run)
-    output.show(rollback, rollback_page(rollback, dry_run), as_json)
+    output.show(rollback, lambda shown: rollback_page(shown, dry_run), as_json)

@@ -37,10 +37,10 @@ def verify_command(
 
         config_file, timeout_s = options.find_config(mirror, config), options.lock_timeout_s(wait)
         repairs = repair_mirror(root, full, config_file, timeout_s, dry_run)
-        output.show(repairs, repairs_page(repairs, dry_run, all_lines), as_json)
+        output.show(repairs, lambda shown: repairs_page(shown, dry_run, all_lines), as_json)
         is_whole = all(outcome.is_mended for outcome in repairs.outcomes)
     else:
         verification = verify_mirror(root, full)
-        output.show(verification, verification_page(verification, all_lines), as_json)
+        output.show(verification, lambda shown: verification_page(shown, all_lines), as_json)
         is_whole = not verification.problems
     raise typer.Exit(0 if is_whole else 1)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jwmirror.core.model.quality import Fallback
+from jwmirror.core.printing import printable
 
 LOGGERS = ("jwst", "stcal", "tweakwcs", "py.warnings")
 MOST = 10  # messages that are kept of each kind
@@ -277,8 +278,8 @@ class FallbackRecorder(logging.Handler):
 
 
 def plain_message(message: str) -> str:
-    """Return a message as one line without folders and addresses, which differ between runs."""
-    return " ".join(FOLDERS.sub("", ADDRESS.sub("", message)).split())
+    """Return a message as a printable line without folders and addresses, which differ by run."""
+    return printable(" ".join(FOLDERS.sub("", ADDRESS.sub("", message)).split()))
 
 
 @contextmanager

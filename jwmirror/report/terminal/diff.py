@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -62,7 +61,7 @@ def _count_table(files: Sequence[records.FileChange], all_lines: bool) -> Table:
         counts.setdefault(row, Counter())[change.kind] += 1
     for row in sorted(counts):
         numbers = (counts[row][kind] for kind in KINDS)
-        table.add_row(*map(escape, row), *(f"{number:,}" if number else "" for number in numbers))
+        table.add_row(*row, *(f"{number:,}" if number else "" for number in numbers))
     return table
 
 
@@ -166,7 +165,7 @@ def _image_table(images: Sequence[records.ImageDifference]) -> Table:
         if image.pixels:
             changed = f"{image.changed:,} ({_share(image.changed, image.pixels)})"
         table.add_row(
-            escape(image.hdu),
+            image.hdu,
             _arrow(_shape(image.old_shape), _shape(image.new_shape)),
             _arrow(image.old_type, image.new_type),
             changed,
@@ -192,18 +191,18 @@ def _statistics(statistics: records.PixelStatistics | None) -> tuple[str, str, s
 def _flag_table(flags: Sequence[tuple[str, records.FlagDifference]]) -> Table:
     table = empty_table("Data quality (pixels)", "HDU", "flag", "gained", "lost")
     for hdu, flag in flags:
-        table.add_row(escape(hdu), flag.name, f"{flag.gained:,}", f"{flag.lost:,}")
+        table.add_row(hdu, flag.name, f"{flag.gained:,}", f"{flag.lost:,}")
     return table
 
 
 def _column_table(difference: records.TableDifference) -> Table:
     rows = _arrow(f"{difference.old_rows:,}", f"{difference.new_rows:,}")
-    title = f"Table {escape(difference.hdu)} of {rows} rows"
+    title = f"Table {difference.hdu} of {rows} rows"
     table = empty_table(title, "column", "type", "rows that differ", "largest")
     for column in difference.columns:
         table.add_row(
-            escape(column.name),
-            escape(_arrow(column.old_type or "none", column.new_type or "none")),
+            column.name,
+            _arrow(column.old_type or "none", column.new_type or "none"),
             f"{column.differing:,}" if column.differing else "",
             "" if column.largest is None else f"{column.largest:.4g}",
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +32,7 @@ def explanation_page(explanation: Explanation) -> RenderableType:
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
     for name, value in _facts(explanation):
-        facts.add_row(name, escape(str(value)))
+        facts.add_row(name, str(value))
     state = "" if explanation.is_published else "  not published, because of its quality"
     title = Text.assemble((explanation.entry.path, "bold"), state)
     parts: list[RenderableType] = [title, facts, *_quality(explanation)]
@@ -56,7 +55,7 @@ def _quality(explanation: Explanation) -> Iterator[RenderableType]:
     table = empty_table("Measured", "file or member", "quantity", "value")
     for name, quantities in sorted((measurements.files | measurements.members).items()):
         for quantity, value in sorted(quantities.items()):
-            table.add_row(escape(name), quantity, f"{value:.5g}")
+            table.add_row(name, quantity, f"{value:.5g}")
     yield table
 
 
@@ -97,7 +96,7 @@ def _derivation(derivation: Derivation, origins: Mapping[str, str]) -> Iterator[
     if derivation.hooks:
         table = empty_table("User code", "hook or function", "sha256")
         for hook in derivation.hooks:
-            table.add_row(*map(escape, hook))
+            table.add_row(*hook)
         yield table
     yield from _parameter_tables(derivation, origins)
 
@@ -111,7 +110,7 @@ def _earlier_results(
     table = empty_table("Other results of this file", "key", "made", "differs from this one in")
     for result in results[:EARLIER]:
         differences = "\n".join(map(str, result.reasons)) or equal
-        table.add_row(result.key[:12], formatting.minute(result.made_at), escape(differences))
+        table.add_row(result.key[:12], formatting.minute(result.made_at), differences)
     yield table
     if len(results) > EARLIER:
         yield Text(f"... and {len(results) - EARLIER} older; --json lists them", style="dim")
@@ -181,7 +180,7 @@ def _parameter_tables(derivation: Derivation, origins: Mapping[str, str]) -> Ite
         prefix = "" if step == derivation.pipeline else f"{step}."
         for name, value in sorted(parameters.items()):
             origin = origins.get(f"{prefix}{name}", "")
-            row = (step, name, escape(str(value)), *([escape(origin)] if origins else []))
+            row = (step, name, str(value), *([origin] if origins else []))
             table.add_row(*row)
             if origin not in ("", DEFAULT):
                 changed.add_row(*row)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -36,6 +35,6 @@ def _group_table(group: ParameterGroup) -> RenderableType:
     for parameter in group.parameters:
         default = "" if parameter.default is None else parameter.default
         cells = (parameter.name, parameter.type, default, parameter.range, parameter.help)
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     title = Text.assemble((group.name, "bold"), f"  {group.class_name}")
     return Group(title, table if group.parameters else Text("no parameters"), "")

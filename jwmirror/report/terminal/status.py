@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS
 from jwmirror.core.model.stored import Generation
+from jwmirror.core.printing import printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
@@ -120,7 +120,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
 
 
 def _nothing_yet(state: Status | History) -> Text:
-    folder = Path(state.mirror).resolve()
+    folder = printable(str(Path(state.mirror).resolve()))
     return Text(f"{folder} holds no mirror yet. The first run of `snakemake` creates it.")
 
 
@@ -286,7 +286,7 @@ def log_page(history: History) -> RenderableType:
             f"{generation.counts['files']:,}",
             formatting.size(generation.counts["bytes"]),
             formatting.change_signs(generation.counts),
-            escape(f"{_remarks(history, generation.number)}{generation.cause}"),
+            f"{_remarks(history, generation.number)}{generation.cause}",
             style="" if generation.number in history.line else "dim",
         )
     return Group(table, Text(LEGEND, style="dim"))

@@ -1,0 +1,98 @@
+"""Text from outside, safe to print: each non-printing character becomes a visible escape.
+
+File names, header values, answers of servers, messages of other programs and texts of users may
+contain characters that act on a terminal (ESC, BEL, C1 controls), that hide or reorder text (zero
+width, marks and overrides of its direction), or that begin a new line.
+"""
+
+import io
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass, replace
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, TextIO, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+LINES = "\n\t"  # kept in text that may have several lines
+INVISIBLE = re.compile(  # of those that str.isprintable accepts (Unicode: Default_Ignorable)
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+JSON_ESCAPE = re.compile(r"\\[bfnrtu]")  # of a control character
+
+
+def printable(text: str, kept: str = "") -> str:
+    r"""Return a text with escapes such as \x1b for non-printing characters, except those `kept`."""
+    return _escaped(text, kept, lambda character: character.encode("unicode_escape").decode())
+
+
+def printable_json(text: str) -> str:
+    r"""Return JSON that means the same, with escapes such as \u009b for non-printing characters."""
+    return _escaped(text, LINES, lambda character: json.dumps(character)[1:-1])
+
+
+def printable_record(record: T) -> T:
+    """Return a record, or nested mappings and sequences, whose texts are printable lines."""
+    with suppress(UnicodeEncodeError):  # a lone surrogate, which JSON cannot express
+        text = msgspec.json.encode(record).decode()
+        if _is_printable(text) and not JSON_ESCAPE.search(text):
+            return record
+    copy: T = _printable_value(record)
+    return copy
+
+
+def print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an uncaught exception, as sys.excepthook does."""
+    lines = traceback.format_exception(kind, error, trace)
+    print(printable("".join(lines), LINES), end="", file=sys.stderr)
+
+
+class PrintableStream(io.TextIOWrapper):
+    """Standard output or error of a process that prints texts from outside."""
+
+    def __init__(self, stream: TextIO):
+        super().__init__(stream.buffer, encoding="utf-8", line_buffering=True)
+        self._stream = stream  # which would close the buffer at its end
+
+    def write(self, text: str) -> int:
+        """Write a text with escapes for non-printing characters."""
+        super().write(printable(text, LINES))
+        return len(text)
+
+
+def _is_printable(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or not INVISIBLE.search(text))
+
+
+def _escaped(text: str, kept: str, escape: Callable[[str], str]) -> str:
+    if _is_printable(text):
+        return text
+    return "".join(c if c in kept or _is_printable(c) else escape(c) for c in text)
+
+
+def _printable_value(value: Any) -> Any:  # of any type that records have
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, PurePath):
+        return type(value)(printable(str(value)))
+    if isinstance(value, Mapping):
+        return {_printable_value(key): _printable_value(item) for key, item in value.items()}
+    if isinstance(value, tuple | list | set | frozenset):
+        items = map(_printable_value, value)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, msgspec.Struct):
+        return type(value)(
+            **{n: _printable_value(getattr(value, n)) for n in value.__struct_fields__}
+        )
+    if is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in fields(value) if field.init]
+        return replace(value, **{name: _printable_value(getattr(value, name)) for name in names})
+    return value
