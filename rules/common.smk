@@ -43,7 +43,12 @@ CONFIG = config_or_exit(
     replaces=workflow.config_settings.replace_workflow_config,
     check_steps=workflow.is_main_process,
 )
-SESSION = RunSession(CONFIG.mirror, CONFIG.wait, is_job=not workflow.is_main_process)
+SESSION = RunSession(
+    CONFIG.mirror,
+    CONFIG.wait,
+    is_job=not workflow.is_main_process,
+    token=CONFIG.token,
+)
 RUN = SESSION.files
 
 

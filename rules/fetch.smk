@@ -24,7 +24,7 @@ rule fetch_products:
         mirror=mirror,
         url=CONFIG.archive_url,
         cloud_url=CONFIG.cloud_url,
-        token_env=CONFIG.token_env,
+        token_socket=SESSION.token_socket,
         downloads=CONFIG.downloads,
         group=CONFIG.group,
     message:

@@ -21,7 +21,7 @@ checkpoint query_archive:
         mirror=mirror,
         run=run,
         url=CONFIG.archive_url,
-        token_env=CONFIG.token_env,
+        token_socket=SESSION.token_socket,
         downloads=CONFIG.downloads,
         keep_free=CONFIG.keep_free,
         when_deselected=CONFIG.when_deselected,

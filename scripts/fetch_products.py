@@ -1,6 +1,5 @@
 """Fetch the products of one order into the store, whole and verified."""
 
-import os
 from pathlib import Path
 
 from jwmirror.core.log import log_to
@@ -14,7 +13,7 @@ receipt = fetch_products(
     order=snakemake.wildcards.order,
     url=snakemake.params.url,
     cloud_url=snakemake.params.cloud_url,
-    token=os.environ.get(snakemake.params.token_env),
+    token_socket=snakemake.params.token_socket,
     downloads=snakemake.params.downloads,
     group=snakemake.params.group,
 )

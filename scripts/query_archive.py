@@ -1,6 +1,5 @@
 """Ask MAST what the selected programs have, and how that differs from the mirror."""
 
-import os
 from pathlib import Path
 
 from jwmirror.core.log import log_to
@@ -14,7 +13,7 @@ with limits_end_the_job(Path(snakemake.params.run)):
         mirror=Path(snakemake.params.mirror),
         run=Path(snakemake.params.run),
         url=snakemake.params.url,
-        token=os.environ.get(snakemake.params.token_env),
+        token_socket=snakemake.params.token_socket,
         downloads=snakemake.params.downloads,
         selections=parse(snakemake.params.selections, tuple[Selection, ...]),
         vanish_limit=snakemake.params.vanish_limit,

@@ -4,7 +4,7 @@ import gc
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
@@ -40,7 +40,7 @@ class MastClient:
     """Queries to one MAST server."""
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     downloads: int
 
     def listing(

@@ -18,7 +18,14 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
 from jwmirror.core.errors import ArchiveError
-from jwmirror.net.http import USER_AGENT, Timeouts, base_url, error_words, retry_policy
+from jwmirror.net.http import (
+    USER_AGENT,
+    Timeouts,
+    base_url,
+    check_token_url,
+    error_words,
+    retry_policy,
+)
 
 QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
 TIMEOUT_S = 3600.0  # for all queries of one Portal
@@ -43,6 +50,8 @@ class Portal:
 
     def __init__(self, url: str, token: str | None, timeout_s: float, timeouts: Timeouts):
         self.url = base_url(url)
+        if token:
+            check_token_url(self.url)
         mast = _astroquery(self.url)
         with _astroquery_errors("the session"):
             self._observations = mast.ObservationsClass()
@@ -52,6 +61,7 @@ class Portal:
             session = client._session  # astroquery offers no other way to bound a request's time
             session.mount("http://", adapter)
             session.mount("https://", adapter)
+            session.hooks["response"].clear()  # which log headers, and so the token, at level DEBUG
             session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
             if token:
                 with _astroquery_errors("the log-in with the token"):

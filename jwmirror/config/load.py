@@ -1,7 +1,8 @@
 """The config: read, checked by its schema and by rules across keys, and returned as a record."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,6 @@ class Config:
     mirror: Path
     archive_url: str
     cloud_url: str | None  # of the public copy, if public files are downloaded from it
-    token_env: str
     downloads: int
     keep_free: int  # bytes
     group: str | None  # may read exclusive-access files
@@ -53,20 +53,19 @@ class Config:
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
+    token: str | None = field(default=None, repr=False)  # from the environment, for the archive
 
 
-def read_config(
-    path: Path, settings: Sequence[str] = (), checker_of: CheckerOf | None = None
-) -> Config:
-    """Return the config in a YAML file.
+def read_content(path: Path, settings: Sequence[str] = ()) -> YamlText:
+    """Return the content of a YAML file.
 
     `settings` (deep.detector1.jump.skip=true) override those under `set` in the file.
 
     Raises:
-        ConfigError: lists the mistakes in it.
+        ConfigError: it cannot be read.
     """
     content = read_sources([Path(path)])
-    return build_config(replace(content, value=_with_settings(content.value, settings)), checker_of)
+    return replace(content, value=_with_settings(content.value, settings))
 
 
 def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Config:
@@ -95,6 +94,15 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     return _config(raw, recipes)
 
 
+def token_variable(content: YamlText) -> str:
+    """Return the name of the environment variable with the token, also if there are mistakes."""
+    archive = content.value.get("archive") if isinstance(content.value, Mapping) else None
+    name = archive.get("token_env") if isinstance(archive, Mapping) else None
+    spec = schema()["properties"]["archive"]["properties"]["token_env"]
+    is_name = isinstance(name, str) and re.search(spec["pattern"], name)
+    return str(name if is_name else spec["default"])
+
+
 @cache
 def schema() -> dict[str, Any]:
     """Return the JSON schema of a config."""
@@ -120,7 +128,6 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         mirror=Path(raw.get("mirror", "mirror")),
         archive_url=archive["url"],
         cloud_url=archive["cloud_url"] if archive["source"] == "cloud" else None,
-        token_env=archive["token_env"],
         downloads=archive["downloads"],
         keep_free=round(archive["keep_free_gb"] * 1e9),
         group=archive["group"],

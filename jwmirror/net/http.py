@@ -1,5 +1,6 @@
 """An HTTP client with bounded times and retries, whose token is shown to one host only."""
 
+import ipaddress
 import os
 import threading
 import time
@@ -69,6 +70,7 @@ class HttpClient:
         """GET `url`, its body unread; urllib3 drops the token where a redirect leaves the host."""
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if show_token and self._token:
+            check_token_url(url)
             sent["Authorization"] = f"token {self._token}"
         return self._pool(url).request(
             "GET", url, headers=sent, preload_content=False, decode_content=False
@@ -193,6 +195,42 @@ def base_url(url: str) -> str:
             [f"server URL {url!r}: expected http(s)://host; correct it in the config"]
         )
     return url.rstrip("/")
+
+
+def check_token_url(url: str) -> None:
+    """Check that others on the network could not read a token that is sent to `url`.
+
+    It may travel over https, and over http inside this machine.
+
+    Raises:
+        ConfigError: says what to do instead.
+    """
+    parts = urllib3.util.parse_url(url)  # the parser that finds the host to connect to
+    if parts.scheme == "https":
+        return
+    if not _is_loopback((parts.host or "").strip("[]")):
+        raise ConfigError(
+            [
+                f"archive.url {url}: a token is set, and would be readable on the network; use an "
+                "address that begins with https://, or unset the token (archive.token_env in the "
+                "config names its variable)"
+            ]
+        )
+    if proxy := proxy_for(url):
+        host = urllib3.util.parse_url(proxy).host
+        raise ConfigError(
+            [
+                f"archive.url {url}: a token is set, and would be readable by the proxy {host}; "
+                f"add {parts.host} to NO_PROXY in the environment"
+            ]
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _connections(proxy: str | None, settings: dict[str, Any]) -> urllib3.PoolManager:

@@ -5,12 +5,14 @@ them.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import jwmirror
+from jwmirror.core.errors import ConfigError
 
 ARITHMETIC = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ARITHMETIC}  # exposures run in parallel
@@ -19,6 +21,7 @@ OURS = frozenset(  # those that crds_environment sets
     ["CRDS_PATH", "CRDS_CONTEXT", "CRDS_SERVER_URL", "CRDS_READONLY_CACHE", "CRDS_INI_FILE"]
 )
 STEERING = ("CRDS_", "STPIPE_")  # begin variables that CRDS and stpipe read
+TOKEN_FORM = re.compile("[!-~]+")  # visible ASCII: it is sent in a header of HTTP
 OF_MODELS = ("PASS_INVALID_VALUES", "STRICT_VALIDATION", "VALIDATE_ON_ASSIGNMENT")
 
 
@@ -33,6 +36,25 @@ def remove_user_variables() -> tuple[str, ...]:
     for name in of_user:
         del os.environ[name]
     return of_user
+
+
+def take_token(variable: str) -> str | None:
+    """Remove the token for the archive from the environment, and return it.
+
+    Snakemake's executors and every program that we start pass the environment on.
+
+    Raises:
+        ConfigError: it is not visible ASCII. The message does not contain it.
+    """
+    token = os.environ.pop(variable, "").strip()
+    if token and not TOKEN_FORM.fullmatch(token):
+        raise ConfigError(
+            [
+                f"environment variable {variable}: expected a token of letters, digits and signs; "
+                f"found spaces or other characters among its {len(token)}; copy the token again"
+            ]
+        )
+    return token or None
 
 
 def _set_by_crds() -> set[str]:
@@ -58,8 +80,13 @@ def _users() -> Iterator[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """Return this process's variables, with this jwmirror first on the path and one thread."""
+    """Return this process's variables, with this jwmirror first on the path and one thread.
+
+    Python reads an empty entry of PYTHONPATH as the current folder; these are left out.
+    """
     root = str(Path(jwmirror.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(
+        filter(None, [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    )
     kept = {name: os.environ[name] for name in os.environ.keys() - set(_users())}
     return {**kept, **ONE_THREAD, "PYTHONPATH": path, NO_PARS: "true", "MPLBACKEND": "Agg"}

@@ -49,7 +49,7 @@ class Runs:
             mirror=self.mirror,
             run=self.files(number).folder,
             url=self.observatory.archive_url,
-            token=None,
+            token_socket=None,
             downloads=2,
             selections=self.selections,
             vanish_limit=0.5,
@@ -67,7 +67,7 @@ class Runs:
             order=order,
             url=self.observatory.archive_url,
             cloud_url=None,
-            token=None,
+            token_socket=None,
             downloads=2,
             group=None,
         )

@@ -1,24 +1,36 @@
 """Load a config with its parameters checked, each recipe's by the jwst that will run it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.config.load import Config, build_config, read_config
+from jwmirror.config.load import Config, build_config, read_content, token_variable
 from jwmirror.config.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
-from jwmirror.pipeline.child_environment import remove_user_variables
+from jwmirror.net.http import check_token_url
+from jwmirror.pipeline.child_environment import remove_user_variables, take_token
 
 
 def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
-    """Return the config in a YAML file, as config.load.read_config."""
-    remove_user_variables()  # before CRDS is imported, which reads some of them
-    return read_config(path, settings, _checker_of)
+    """Return the config in a YAML file, as build_checked_config; `settings` as read_content."""
+    return build_checked_config(read_content(path, settings))
 
 
 def build_checked_config(content: YamlText, check_parameters: bool = True) -> Config:
-    """Return the config that the content of files describes, as config.load.build_config."""
-    remove_user_variables()
-    return build_config(content, _checker_of if check_parameters else None)
+    """Return the config that the content of files describes, with the token for the archive.
+
+    The variables that no child may have are removed from the environment: the token, and those
+    that change results.
+
+    Raises:
+        ConfigError: lists the mistakes in it, or says why the token cannot be used.
+    """
+    remove_user_variables()  # before CRDS is imported, which reads some of them
+    token = take_token(token_variable(content))  # before any other Python is started
+    config = build_config(content, _checker_of if check_parameters else None)
+    if token:
+        check_token_url(config.archive_url)
+    return replace(config, token=token)
 
 
 def _checker_of(python: str) -> Checker:

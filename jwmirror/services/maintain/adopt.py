@@ -1,6 +1,5 @@
 """Import files that the user already has, as if they had been downloaded."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -48,8 +47,7 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     """Return the products that MAST has and the mirror lacks, and the file names it has."""
     root = config.mirror
     entries = Generations(root).entries()
-    token = os.environ.get(config.token_env)
-    polled = poll(config.archive_url, config.selections, entries, token, config.downloads)
+    polled = poll(config.archive_url, config.selections, entries, config.token, config.downloads)
     downloaded = list(fetched_versions(root))
     ordered = group_into_orders(polled, downloaded).products.values()
     missing = {product.filename: product for products in ordered for product in products}

@@ -1,6 +1,5 @@
 """Repair a mirror: rebuild what can be rebuilt, and download from MAST what was lost."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -37,10 +36,9 @@ def repair_mirror(
 
 def _refetch_from(root: Path, config: Config) -> Refetch:
     """Return a function that downloads products again, if MAST lists the same version."""
-    token = os.environ.get(config.token_env)
 
     def refetch(products: Sequence[Product]) -> Iterator[Arrival | Failure]:
-        listed = _listed(config.archive_url, products, token)
+        listed = _listed(config.archive_url, products, config.token)
         unchanged: list[Product] = []
         for product in products:
             if product.uri not in listed:
@@ -49,7 +47,7 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
                 unchanged.append(product)  # without a checksum, the downloaded bytes are compared
             else:
                 yield Failure(name=product.filename, message="MAST has another version now")
-        transfer = MastDownloader(config.archive_url, token, config.downloads)
+        transfer = MastDownloader(config.archive_url, config.token, config.downloads)
         with staging_folder(Objects(root).incoming, unchanged) as folder:
             for arrived in transfer.download(unchanged, folder, root / "quarantine"):
                 if isinstance(arrived, Failure):

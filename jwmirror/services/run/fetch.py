@@ -5,6 +5,7 @@ from pathlib import Path
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.model import Failure, Orders, Receipt
 from jwmirror.net.staging import staging_folder
+from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.store.objects import Objects
 
@@ -16,15 +17,18 @@ def fetch_products(
     order: str,
     url: str,
     cloud_url: str | None,
-    token: str | None,
+    token_socket: str | None,
     downloads: int,
     group: str | None,
 ) -> Receipt:
     """Fetch and verify the products of one order, at most `downloads` at a time.
 
+    `token_socket`: where the run's session serves the token; None: there is none.
+
     A product that cannot be fetched is a failure in the receipt, and does not stop the others.
     """
     objects = Objects(mirror, group)
+    token = request_token(token_socket)
     transfer = MastDownloader(url, token, downloads, cloud_url=cloud_url)
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
 from jwmirror.core.model import Selection, write
+from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
@@ -18,7 +19,7 @@ def query_archive(
     mirror: Path,
     run: Path,
     url: str,
-    token: str | None,
+    token_socket: str | None,
     downloads: int,
     selections: Sequence[Selection],
     vanish_limit: float,
@@ -29,9 +30,10 @@ def query_archive(
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
-    `keep_free`: bytes of disk space that the downloads must leave free. `when_deselected`: keep or
-    drop. `fetch_gb`: the most to fetch; None: no limit. Events are forgotten last, so that an
-    interrupted run does not lose them.
+    `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
+    bytes of disk space that the downloads must leave free. `when_deselected`: keep or drop.
+    `fetch_gb`: the most to fetch; None: no limit. Events are forgotten last, so that an interrupted
+    run does not lose them.
 
     Raises:
         ArchiveError: MAST did not answer for every program.
@@ -43,6 +45,7 @@ def query_archive(
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     entries = Generations(mirror).entries()
+    token = request_token(token_socket)
     checked = partial(_checked, mirror, run)
     polled = poll(
         url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked

@@ -17,6 +17,7 @@ from jwmirror.core.errors import LimitError, LockedError, StoreError
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan
+from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import build_checked_config
@@ -63,16 +64,17 @@ class RunSession:
 
     The main process makes the id, whatever the user's environment has. It is passed to jobs
     (`is_job`) through the environment, so that all jobs of a run, here or on a cluster node, use
-    the same folders.
+    the same folders. The token for the archive reaches them through `token_socket`.
     """
 
-    def __init__(self, mirror: Path, wait: bool, is_job: bool = False):
+    def __init__(self, mirror: Path, wait: bool, is_job: bool = False, token: str | None = None):
         self.mirror, self._wait = Path(mirror), wait
         self.id = _id_of_this_job() if is_job else _new_id()
         os.environ[RUN_ID] = self.id
         self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
         self.logs = self.mirror / "logs" / self.id
         self.work = self.mirror / "work" / self.id
+        self.token_socket = serve_token(token)
         self._lock: MirrorLock | None = None
 
     def begin(self) -> None:
