@@ -83,7 +83,7 @@ def test_the_token_is_taken_before_parameters_are_checked(config_file, monkeypat
         return ()
 
     monkeypatch.setattr(checked_config, "_checker_of", lambda python: mistakes)
-    deep = "deep: {stages: [1], detector1: {jump: {skip: true}}}"
+    deep = "deep: {stages: [1], parameters: {detector1: {jump: {skip: true}}}}"
     config_file.write_text(f"programs: [1345]\nrecipes: {{{deep}}}\n")
 
     config = load_checked_config(config_file)
