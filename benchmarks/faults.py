@@ -24,7 +24,7 @@ URI = f"mast:JWST/product/{NAME}"
 HERE = f"/api/v0.1/Download/file?uri={URI}"
 PIXELS = 512  # along a side: 530 kB
 LIMIT_S = 60.0  # for one engine on one fault
-TIMEOUTS = Timeouts(read_s=3, stall_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
+TIMEOUTS = Timeouts(read_s=3, attempts=3, backoff_s=0.05, retry_after_s=0.2, keep_from=1)
 
 ASTROQUERY = f"""
 import sys

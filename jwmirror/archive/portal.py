@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
 from jwmirror.core.errors import ArchiveError
+from jwmirror.net.bounds import JsonBudget, bound_responses
 from jwmirror.net.http import (
     USER_AGENT,
     Timeouts,
@@ -32,6 +33,9 @@ TIMEOUT_S = 3600.0  # for all queries of one Portal
 SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a query is repeated (status EXECUTING)
 KEYWORDS = "Mast.Jwst.Filtered."
+LARGEST_ANSWER = 1 << 29  # bytes of an answer, with all its pages
+MOST_VALUES = 30_000_000  # in an answer; 300,000 rows of products have a third of that
+VALUES_OF_PAGE = 10_000  # that a page counts as, though it may be empty: 3,000 pages at most
 
 Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": [...]}
 
@@ -56,11 +60,11 @@ class Portal:
         with _astroquery_errors("the session"):
             self._observations = mast.ObservationsClass()
             self._mast = mast.MastClass()
-        adapter = BoundedAdapter(self.url, timeouts, time.monotonic() + timeout_s)
+        self._adapter = BoundedAdapter(self.url, timeouts, time.monotonic() + timeout_s)
         for client in (self._observations, self._mast):
             session = client._session  # astroquery offers no other way to bound a request's time
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
+            session.mount("http://", self._adapter)
+            session.mount("https://", self._adapter)
             session.hooks["response"].clear()  # which log headers, and so the token, at level DEBUG
             session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
             if token:
@@ -71,7 +75,7 @@ class Portal:
         """Return CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
         query = self._observations.query_criteria_async
-        return _table(
+        return self._table(
             ObservationRow,
             f"observations of program {program}",
             lambda: query(obs_collection="JWST", proposal_id=spellings),
@@ -79,7 +83,7 @@ class Portal:
 
     def products(self, obsids: Sequence[str]) -> MastTable:
         """Return CAOM's rows of the products of some observations, some products many times."""
-        return _table(
+        return self._table(
             ProductRow,
             f"products of observations {obsids[0]}..{obsids[-1]}",
             lambda: self._observations.get_product_list_async(list(obsids)),
@@ -110,9 +114,18 @@ class Portal:
 
     def _query(self, table: str, filters: list[Filter], columns: str) -> MastTable:
         service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
-        return _table(
+        return self._table(
             KeywordRow, service, lambda: self._mast.service_request_async(service, params)
         )
+
+    def _table(
+        self, kind: type[Row], what: str, query: Callable[[], list[requests.Response]]
+    ) -> MastTable:
+        """Return all rows of an answer; ArchiveError unless every announced row is there."""
+        self._adapter.budget = JsonBudget(LARGEST_ANSWER, MOST_VALUES)
+        with _astroquery_errors(what):
+            pages = [response.content for response in query()]
+        return read_pages(kind, what, pages)
 
 
 class QueryRefusedError(ArchiveError):
@@ -120,13 +133,28 @@ class QueryRefusedError(ArchiveError):
 
 
 class BoundedAdapter(HTTPAdapter):
-    """An HTTP adapter for requests: a deadline, bounded retries, secrets for one server only."""
+    """An HTTP adapter for requests: bounds of time and size, secrets for one server only.
+
+    All answers that come until `budget` is set again share it.
+    """
 
     def __init__(self, url: str, timeouts: Timeouts, deadline: float):
         self._home, self._timeouts, self._deadline = urlsplit(url), timeouts, deadline
         self._last: Any = None  # body of the last request
         self._pause_s = FIRST_PAUSE_S
+        self.budget = JsonBudget(LARGEST_ANSWER, MOST_VALUES)
         super().__init__(max_retries=retry_policy(timeouts))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the manager of connections."""
+        super().init_poolmanager(*args, **kwargs)
+        bound_responses(self.poolmanager, LARGEST_ANSWER)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the manager of connections through a proxy."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        bound_responses(manager, LARGEST_ANSWER)
+        return manager
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -144,14 +172,20 @@ class BoundedAdapter(HTTPAdapter):
             for name in SECRETS:
                 request.headers.pop(name, None)
         kwargs["timeout"] = (self._timeouts.connect_s, min(self._timeouts.read_s, left_s))
-        return super().send(request, *args, **kwargs)
+        response = super().send(request, *args, **kwargs)
+        response.raw.stream = self._bounded(response.raw.stream)
+        return response
 
+    def _bounded(self, stream: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
+        """Return urllib3's `stream`, which spends the budget on what it yields, decoded."""
 
-def _table(kind: type[Row], what: str, query: Callable[[], list[requests.Response]]) -> MastTable:
-    """Return all rows of an answer; ArchiveError unless every announced row is there."""
-    with _astroquery_errors(what):
-        pages = [response.content for response in query()]
-    return read_pages(kind, what, pages)
+        def pieces(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            self.budget.values -= VALUES_OF_PAGE
+            for piece in stream(*args, **kwargs):
+                self.budget.spend(piece)
+                yield piece
+
+        return pieces
 
 
 def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTable:

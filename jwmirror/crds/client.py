@@ -5,10 +5,10 @@ must be able to calibrate offline afterwards.
 """
 
 import base64
-import gzip
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,8 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
-from jwmirror.net.http import HttpClient, Timeouts, base_url, error_words
+from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
+from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
 
 FIELDS = (  # of a file; without `state` the server raises KeyError
     "sha1sum",
@@ -28,6 +29,8 @@ FIELDS = (  # of a file; without `state` the server raises KeyError
     "blacklisted",
 )
 BATCH = 2000  # files per query
+MOST_VALUES = 5_000_000  # in an answer
+DAMAGE = (ValueError, KeyError, TypeError, RecursionError, OSError, EOFError, zlib.error)
 SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 
@@ -69,17 +72,18 @@ class CrdsClient:
             response = self.http.post(
                 f"{self.url}/json/{method}/{serial}/", json.dumps(query).encode()
             )
-            answer = json.loads(response.data)
-            error, result = answer["error"], answer["result"]
+            answer = _parsed([response.data])
+            error, result = answer["error"], _unzipped(answer["result"])
         except HTTPError as err:
             self.unreachable = str(error_words(err))
             raise self._error(method, self.unreachable, UnreachableError) from err
-        except (ValueError, KeyError, TypeError) as err:
+        except DAMAGE as err:
             found = f"expected an answer in JSON-RPC, got status {response.status} without one"
+            found = str(err.strerror) if isinstance(err, BoundsError) else found
             raise self._error(method, found) from err
         if error:
             raise self._error(method, error.get("message") if isinstance(error, dict) else error)
-        return _unzipped(result)
+        return result
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -149,10 +153,15 @@ class CrdsClient:
         )
 
 
+def _parsed(pieces: Iterable[bytes]) -> Any:
+    """Return the value of JSON text of bounded size."""
+    return json.loads(JsonBudget(LARGEST_ANSWER, MOST_VALUES).whole(pieces))
+
+
 def _unzipped(result: Any) -> Any:
     """Return a result, decompressed where the server compressed it (crds_encoded 1.0)."""
     if isinstance(result, dict) and "crds_payload" in result:
-        return json.loads(gzip.decompress(base64.b64decode(result["crds_payload"])))
+        return _parsed(unzipped(base64.b64decode(result["crds_payload"])))
     return result
 
 

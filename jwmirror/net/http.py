@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from jwmirror import __version__
 from jwmirror.core.errors import ConfigError
+from jwmirror.net.bounds import BoundsError, bound_responses
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be temporary
 REDIRECTS = 5
 CHUNK = 1 << 18  # bytes
-SLOWEST = 1024  # bytes/s, over a window of `Timeouts.stall_s`
+LARGEST_FILE = 1 << 36  # bytes
+LARGEST_ANSWER = 1 << 26  # bytes of an answer to a query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,7 @@ class Timeouts:
     """Limits of how long and how often to try before giving up."""
 
     connect_s: float = 15.0
-    read_s: float = 60.0  # the longest silence
-    stall_s: float = 60.0  # a window in which the mean speed may be below SLOWEST
+    read_s: float = 60.0  # the longest silence, and the window in which bytes are counted
     attempts: int = 5  # of a request, until it is answered
     bodies: int = 3  # of a file, until its bytes are right
     backoff_s: float = 0.5  # doubles with each attempt
@@ -42,8 +42,9 @@ class Timeouts:
 class HttpClient:
     """HTTP requests to one server; `open` asks and `receive` streams a body.
 
-    Proxies and certificates are those that the environment names, as for astroquery. All methods
-    may be called by any thread, and raise urllib3's HTTPError.
+    Responses have bounds (net/bounds.py), so that each one ends. Proxies and certificates are those
+    that the environment names, as for astroquery. All methods may be called by any thread, and
+    raise urllib3's HTTPError.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class HttpClient:
             "timeout": urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s),
             "ca_certs": certificate_file(),
         }
-        self._pools: dict[str, urllib3.PoolManager] = {}  # by scheme and host of the URLs
+        self._pools: dict[tuple[str, int], urllib3.PoolManager] = {}  # by host of the URLs, bound
         self._pools_lock = threading.Lock()
 
     def open(
@@ -77,25 +78,18 @@ class HttpClient:
         )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
-        """POST a query in JSON; the answer is read."""
+        """POST a query in JSON; the answer is read, and not decoded: no encoding was asked for."""
         sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
-        return self._pool(url).request("POST", url, body=body, headers=sent)
+        return self._pool(url, LARGEST_ANSWER).request(
+            "POST", url, body=body, headers=sent, decode_content=False
+        )
 
     def receive(
         self, response: urllib3.BaseHTTPResponse, on_bytes: Callable[[bytes], object]
     ) -> None:
-        """Pass a body to `on_bytes`, piece by piece.
-
-        Raises HTTPError when the body is cut, and StalledError when it is too slow.
-        """
-        total, window_start, window_began = 0, 0, time.monotonic()
+        """Pass a body to `on_bytes`, piece by piece; HTTPError when it is cut or too slow."""
         while piece := response.read1(CHUNK):
             on_bytes(piece)
-            total += len(piece)
-            if (elapsed := time.monotonic() - window_began) > self.timeouts.stall_s:
-                if total - window_start < SLOWEST * elapsed:
-                    raise StalledError(f"{total - window_start} bytes in {elapsed:.0f} s")
-                window_start, window_began = total, time.monotonic()
 
     def close(self) -> None:
         """Close the connections; threads that wait before a retry give up."""
@@ -103,17 +97,15 @@ class HttpClient:
         for pool in self._pools.values():
             pool.clear()
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
+    def _pool(self, url: str, largest: int = LARGEST_FILE) -> urllib3.PoolManager:
         """Return the connections to a URL's host, through its proxy if there is one."""
-        host = url[: url.find("/", len("https://"))]
-        if host not in self._pools:
+        key = (url[: url.find("/", len("https://"))], largest)
+        if key not in self._pools:
             with self._pools_lock:
-                self._pools[host] = _connections(proxy_for(url), self._settings)
-        return self._pools[host]
-
-
-class StalledError(HTTPError):
-    """A body came more slowly than SLOWEST."""
+                manager = _connections(proxy_for(url), self._settings)
+                bound_responses(manager, largest)
+                self._pools[key] = manager
+        return self._pools[key]
 
 
 def discard(response: urllib3.BaseHTTPResponse) -> None:
@@ -252,6 +244,8 @@ def error_words(why: object) -> str:
     why = getattr(why, "reason", None) or why
     if isinstance(why, IncompleteRead):
         return f"{why.partial} bytes came, {why.expected} more were announced"
+    if isinstance(why, BoundsError):
+        return str(why.strerror)
     cause = why.__cause__ if isinstance(why, ProtocolError) else None
     if isinstance(cause, IncompleteRead) and isinstance(cause.expected, int):
         return error_words(cause)

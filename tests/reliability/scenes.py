@@ -27,7 +27,6 @@ from tests.reliability.quotas import quota
 TIMEOUTS = Timeouts(
     connect_s=5,
     read_s=5,
-    stall_s=5,
     attempts=3,
     bodies=3,
     backoff_s=0.01,
@@ -35,7 +34,7 @@ TIMEOUTS = Timeouts(
     keep_from=100_000,
 )
 # Where waiting is what is tested:
-NOT_WITH_SLOTH = replace(TIMEOUTS, stall_s=0.3)
+NOT_WITH_SLOTH = replace(TIMEOUTS, read_s=0.3)
 NOT_WITH_SILENCE = replace(TIMEOUTS, read_s=0.3)
 NOBODY = 65534
 

@@ -16,9 +16,7 @@ from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.http import Timeouts
 
-HASTY = Timeouts(
-    connect_s=2, read_s=0.4, stall_s=0.3, attempts=3, backoff_s=0.01, retry_after_s=0.05
-)
+HASTY = Timeouts(connect_s=2, read_s=0.4, attempts=3, backoff_s=0.01, retry_after_s=0.05)
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
 
@@ -51,6 +49,10 @@ def serve() -> Iterator[FileServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            files.answer(self)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
             files.answer(self)
 
         def log_message(self, *args: object) -> None:
@@ -117,14 +119,39 @@ def endlessly(data: bytes, status: int = 200, **headers: str) -> Reply:
         for name, value in {"Connection": "close", **headers}.items():
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
-        handler.close_connection = True
         is_chunked = "Transfer_Encoding" in headers
         piece = b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data
-        with suppress(OSError):
-            while True:
-                handler.wfile.write(piece)
+        send_for_ever(handler, b"", piece)
 
     return reply
+
+
+def send_for_ever(
+    handler: BaseHTTPRequestHandler, start: bytes, piece: bytes, pause_s: float = 0.0
+) -> None:
+    """Send `start`, and then `piece` again and again until the client has enough."""
+    handler.close_connection = True
+    with suppress(OSError):
+        handler.wfile.write(start)
+        while True:
+            handler.wfile.write(piece)
+            time.sleep(pause_s)
+
+
+def trickle(where: str) -> Reply:
+    """Send a byte every 50 ms and never end: in the "head", the "body", or an error "page"."""
+    start = {
+        "head": b"HTTP/1.1 200 OK\r\na: ",
+        "body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        "page": b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n",
+    }
+    return lambda handler: send_for_ever(handler, start[where], b"x", 0.05)
+
+
+def endless_trailers(handler: BaseHTTPRequestHandler) -> None:
+    """Send a chunked body of one byte, and trailers without an end."""
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    send_for_ever(handler, start, b"a: b\r\n" * 1000)
 
 
 def silently(handler: BaseHTTPRequestHandler) -> None:

@@ -1,27 +1,47 @@
 """Bounds on what comes in: sizes, times and the room that refused files take."""
 
+import base64
 import gzip
 import hashlib
+import itertools
 import json
+import multiprocessing
+import re
+import resource
+import tracemalloc
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import OversizedError, RejectedError
+from jwmirror.archive import portal
+from jwmirror.core.errors import ArchiveError, OversizedError, ReferencesError, RejectedError
 from jwmirror.core.model import Failure
-from jwmirror.net import quarantine, request
+from jwmirror.crds.client import CrdsClient, UnreachableError
+from jwmirror.net import bounds, quarantine, request
+from jwmirror.net.bounds import BoundsError
 from jwmirror.net.download import download
-from jwmirror.net.http import HttpClient
+from jwmirror.net.http import LARGEST_ANSWER, HttpClient
 from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.request import DownloadRequest
 from tests.setup.file_server import (  # noqa: F401
     HASTY,
+    FileServer,
+    Reply,
     body,
+    endless_trailers,
     endlessly,
     file_server,
     hasty_fetch,
+    send_for_ever,
+    serve,
     small_image,
+    trickle,
 )
 from tests.setup.records import ASN, RATE, product
 
@@ -213,3 +233,238 @@ def test_what_repair_moved_to_quarantine_stays(tmp_path, monkeypatch):
         refuse(tmp_path / "quarantine", number)
 
     assert (tmp_path / "quarantine" / "abc.damaged").read_bytes() == b"only here"
+
+
+# ---- time ------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A socket's file whose bytes come at given times."""
+
+    def __init__(self, monkeypatch, *pieces: tuple[float, int]):
+        self.pieces, self.now = iter(pieces), 0.0
+        monkeypatch.setattr(bounds.time, "monotonic", lambda: self.now)
+
+    def readinto(self, buffer: bytearray) -> int:
+        """Let the next bytes come."""
+        self.now, size = next(self.pieces, (self.now, 0))
+        return size
+
+    def close(self) -> None:
+        """Close nothing."""
+
+
+def read_all(clock: Clock) -> int:
+    """Read a response to its end, whose window is 10 s; return its bytes."""
+    file, size = bounds._BoundedFile(clock, 10.0), 0
+    file.limit = 1 << 40
+    while count := file.readinto(bytearray()):
+        size += count
+    return size
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_slow"),
+    [
+        ([(99.0, 1)], False),  # the wait for an answer has a timeout
+        ([(0.0, 1), (10.0, 1)], False),  # the window has not passed yet
+        ([(0.0, 1), (11.0, 11 * 1024 - 1)], False),
+        ([(0.0, 1), (11.0, 11 * 1024 - 2)], True),
+        ([(0.0, 99_999), (11.0, 1), (22.0, 11 * 1024)], False),
+        ([(0.0, 99_999), (11.0, 1), (22.0, 11 * 1024 - 1)], True),  # the first does not help
+        ([(0.0, 1), *((5.0 * n, 1) for n in range(1, 4))], True),
+    ],
+)
+def test_the_mean_speed_of_each_window_counts(monkeypatch, pieces, is_slow):
+    """1,024 bytes a second are enough."""
+    clock = Clock(monkeypatch, *pieces)
+
+    if is_slow:
+        with pytest.raises(BoundsError, match=r"\d+ bytes in \d+ s"):
+            read_all(clock)
+    else:
+        assert read_all(clock) == sum(size for _, size in pieces)
+
+
+@pytest.mark.parametrize(
+    ("rate", "hours", "is_slow"), [(2000, 0.9, False), (2000, 2, True), (9000, 100, False)]
+)
+def test_the_time_of_a_whole_body_depends_on_its_size(monkeypatch, rate, hours, is_slow):
+    """After an hour, 8 kB a second on the mean: a slow link gets large files, too."""
+    times = [(5.0 * number, 5 * rate) for number in range(int(hours * 720))]
+
+    if is_slow:
+        with pytest.raises(BoundsError, match=r"\d+ bytes in \d{4} s"):
+            read_all(Clock(monkeypatch, *times))
+    else:
+        assert read_all(Clock(monkeypatch, *times)) == len(times) * 5 * rate
+
+
+@pytest.mark.parametrize("where", ["head", "body", "page"])
+def test_a_server_that_trickles_ends_no_run(where, server, fetch, image):
+    """Bytes that come one by one, in the head, in a file or in an error page."""
+    server.put(RATE, trickle(where))
+    server.put(ASN, body(MEMBERS))
+
+    outcomes = fetch(product(RATE, image), product(ASN))
+
+    (failure,) = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert re.search(r"\d+ bytes in \d s" if where != "page" else "got 404", failure.message)
+    assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize("status", [302, 404, 503])
+@pytest.mark.parametrize("chunks", [{}, {"Transfer_Encoding": "chunked"}])
+def test_an_endless_page_that_is_not_wanted_ends(status, chunks, server, fetch, image):
+    """Of a redirect, and of an error that is asked for again."""
+    server.put(RATE, endlessly(BLOCK, status, Location=f"/{RATE}", **chunks), body(image))
+
+    (outcome,) = fetch(product(RATE, image))
+
+    assert isinstance(outcome, Failure) == (status == 404)
+
+
+def test_the_framing_of_chunks_is_bounded(server, monkeypatch):
+    """Trailers are no part of a body, and may be endless, too."""
+    server.put(RATE, endless_trailers)
+    client, received = HttpClient(1, HASTY), []
+    monkeypatch.setattr(client, "_pool", partial(client._pool, largest=1_000_000))
+
+    with pytest.raises(HTTPError, match="more than 1000000 bytes"):
+        client.receive(client.open(f"{server.url}/{RATE}"), received.append)
+
+    assert received == [b"x"]
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 100 Continue\r\n\r\n" * 999, b"a" * 9999])
+def test_a_head_ends(head, server):
+    """However many interim answers or headers the server sends."""
+    server.put(RATE, lambda handler: send_for_ever(handler, head[:25], head))
+
+    with pytest.raises(HTTPError, match=r"more than (1048576|65536) bytes"):
+        HttpClient(1, replace(HASTY, attempts=1)).open(f"{server.url}/{RATE}")
+
+
+# ---- answers in JSON -------------------------------------------------------------------------
+
+
+def answer(start: bytes, piece: bytes, times: int) -> Reply:
+    """Send JSON in gzip: `start`, and `piece` many times; it is never complete."""
+    return body(zipped(start, piece, times), Content_Encoding="gzip")
+
+
+def zipped(start: bytes, piece: bytes, times: int) -> bytes:
+    """Return a long text in gzip, in 101 members."""
+    return gzip.compress(start) + 100 * gzip.compress(piece * (times // 100), 1)
+
+
+def next_page() -> Reply:
+    """Send one empty page after the other, of a thousand million."""
+    numbers = itertools.count(1)
+
+    def reply(handler: BaseHTTPRequestHandler) -> None:
+        paging = {"page": next(numbers), "pagesFiltered": 10**9, "rows": 0}
+        page = {"status": "COMPLETE", "data": [], "paging": paging}
+        body(json.dumps(page).encode())(handler)
+
+    return reply
+
+
+ROWS = b'{"status": "COMPLETE", "paging": {}, "data": ['
+ANSWERS = {
+    "bytes": lambda: answer(ROWS, b" " * 1000, 200_000),
+    "records": lambda: answer(ROWS, b"{},", 4_000_000),
+    "lists": lambda: answer(ROWS, b"[],", 20_000_000),
+    "endless": lambda: endlessly(b" " * 100_000, Transfer_Encoding="chunked"),
+    "a chunk without a size": lambda: (
+        lambda handler: send_for_ever(
+            handler, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1" * 100_000
+        )
+    ),
+    "an endless redirect": lambda: endlessly(BLOCK, 307, Location="/api/v0/invoke"),
+    "pages": next_page,
+    "one byte at a time": lambda: trickle("body"),
+    "nested lists": lambda: body(ROWS + b"[" * 200_000),
+}
+
+
+def query_products(url: str) -> tuple[str, float]:
+    """Ask an archive for products; return the error and the growth of memory in MB."""
+    portal.LARGEST_ANSWER = 1 << 25
+    client = portal.Portal(url, None, 60, HASTY)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        client.products(["1"])
+    except ArchiveError as err:
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return str(err), (after - before) / 1024
+    return "", 0.0
+
+
+@pytest.fixture(scope="module")
+def mast() -> Iterator[tuple[FileServer, ProcessPoolExecutor]]:
+    """A server, and a process whose astroquery queries it: each process keeps its first server."""
+    spawn = multiprocessing.get_context("spawn")
+    with serve() as server, ProcessPoolExecutor(1, spawn) as process:
+        yield server, process
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_answer_of_mast_is_bounded(case, mast):
+    """In bytes on the wire and decoded, in values, in pages and in time."""
+    server, process = mast
+    server.put("invoke", ANSWERS[case]())
+
+    message, grown_mb = process.submit(query_products, server.url).result(timeout=120)
+
+    assert "MAST query for products of observations 1..1" in message
+    assert grown_mb < 200
+
+
+BOMBS = {
+    "bytes": (b'"', b" " * 1000, 800_000),
+    "records": (b"[", b"{},", 1_000_000),
+    "lists": (b"[", b"[],", 10_000_000),
+    "nested lists": (b"[" * 200_000, b"", 1),
+}
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_compressed_payload_of_crds_is_bounded(case, server):
+    """408 kB of an answer became 802 MB in memory."""
+    payload = base64.b64encode(zipped(*BOMBS[case])).decode()
+    result = {"crds_encoded": "1.0", "crds_payload": payload}
+    server.put("", body(json.dumps({"result": result, "error": None}).encode()))
+    client = CrdsClient(server.url, HASTY)
+
+    tracemalloc.start()
+    with pytest.raises(ReferencesError, match=r"get_server_info: (the answer is too large|exp)"):
+        client.call("get_server_info")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 2.5 * LARGEST_ANSWER
+
+
+@pytest.mark.parametrize("payload", ["no base64!", "", base64.b64encode(b"no gzip").decode(), 5])
+def test_a_payload_of_crds_that_cannot_be_read_is_an_error(payload, server):
+    """As any other answer that is none."""
+    result = {"crds_payload": payload}
+    server.put("", body(json.dumps({"result": result, "error": None}).encode()))
+
+    with pytest.raises(ReferencesError, match="expected an answer in JSON-RPC, got status 200"):
+        CrdsClient(server.url, HASTY).call("get_server_info")
+
+
+@pytest.mark.parametrize(
+    "reply", [endlessly(BLOCK), endlessly(BLOCK, Transfer_Encoding="chunked"), trickle("body")]
+)
+def test_an_endless_answer_of_crds_ends(reply, server, monkeypatch):
+    """The server counts as unreachable: what was verified before is used."""
+    server.put("", reply)
+    client = CrdsClient(server.url, HASTY)
+    pool = client.http._pool
+    monkeypatch.setattr(client.http, "_pool", lambda url, largest: pool(url, 1_000_000))
+
+    with pytest.raises(UnreachableError, match=r"more than 1000000 bytes|bytes in \d s"):
+        client.call("get_server_info")
