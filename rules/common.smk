@@ -48,6 +48,7 @@ SESSION = RunSession(
     CONFIG.wait,
     is_job=not workflow.is_main_process,
     token=CONFIG.token,
+    group=CONFIG.group,
 )
 RUN = SESSION.files
 

@@ -22,6 +22,7 @@ rule write_report:
     params:
         mirror=mirror,
         run=run,
+        group=CONFIG.group,
     message:
         "Writing the report"
     script:

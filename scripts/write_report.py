@@ -13,5 +13,6 @@ page = write_report(
     mirror=mirror,
     run=Path(snakemake.params.run),
     published=read(snakemake.input.published, Published),
+    group=snakemake.params.group,
 )
 write(snakemake.output.receipt, {"page": str(page.relative_to(mirror))})

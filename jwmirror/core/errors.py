@@ -84,6 +84,16 @@ class StoreError(JwmirrorError):
     """The mirror on disk is damaged, or cannot do what was requested."""
 
 
+class ClosedError(StoreError):
+    """A file of the mirror that this user may not read, because it describes exclusive data."""
+
+    def __init__(self, path: object):
+        super().__init__(
+            f"{path}: you may not read it, because it has numbers that were measured on exclusive "
+            "data; its owner and the group that archive.group names in the config may."
+        )
+
+
 class LockedError(StoreError):
     """Another process has locked the mirror; nothing was changed."""
 

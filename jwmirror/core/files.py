@@ -1,8 +1,9 @@
-"""Files: paths that stay below a folder; durable writes, under a temporary name at first."""
+"""Files: paths that stay below a folder; durable writes; who may read a file."""
 
 import ctypes
 import errno
 import fcntl
+import grp
 import hashlib
 import os
 import stat
@@ -222,3 +223,53 @@ def locked(path: Path, *, wait: bool = False, make: bool = False) -> Iterator[bo
             yield True
     finally:
         os.close(handle)
+
+
+# ---- who may read ----------------------------------------------------------------------------
+
+
+def make_private(folder: Path) -> Path:
+    """Make a folder that only its owner can enter, and return it; close it if it exists."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def restrict(path: Path, group: str | None = None) -> None:
+    """Let only the owner of a file or folder, and the members of `group`, read it.
+
+    Raises:
+        StoreError: the group does not exist, or this user may not set group or mode.
+    """
+    status = os.stat(path)
+    if group is not None:
+        try:
+            number = grp.getgrnam(group).gr_gid
+            if status.st_gid != number:
+                os.chown(path, -1, number)
+        except (LookupError, PermissionError) as err:
+            raise StoreError(
+                f"group of {path}: expected {group} (archive.group in the config); it cannot "
+                f"be set ({plain_text(err)}); name a group that you belong to, then run again."
+            ) from err
+    mode = status.st_mode & 0o700
+    _set_mode(path, mode if group is None else mode | (mode & 0o500) >> 3)
+
+
+def open_to_all(path: Path) -> None:
+    """Let all users read a file. StoreError if this user may not set its mode."""
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    _set_mode(path, mode | 0o044)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    if stat.S_IMODE(os.stat(path).st_mode) == mode:
+        return
+    try:
+        os.chmod(path, mode)
+    except PermissionError as err:
+        raise StoreError(
+            f"mode of {path}: expected {mode:04o}; only its owner can set it; let the owner run "
+            f"`chmod {mode:04o}` on it, then run again."
+        ) from err

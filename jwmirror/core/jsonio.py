@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import read_bytes, write_bytes
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ def parse(text: str | bytes, kind: type[T]) -> T:
     return msgspec.json.decode(text, type=kind)
 
 
-def write(path: Path, value: object) -> None:
+def write(path: Path, value: object, mode: int = 0o644) -> None:
     """Durably write a record as canonical JSON."""
-    write_bytes(Path(path), msgspec.json.encode(value, order="sorted") + b"\n")
+    write_bytes(Path(path), msgspec.json.encode(value, order="sorted") + b"\n", mode)
 
 
 def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:
@@ -39,10 +39,13 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
 
     Raises:
         FileNotFoundError: there is no such file.
+        ClosedError: this user may not read the file.
         StoreError: the file is not such a record; `step` is what the user can do then.
     """
     try:
         return parse(read_bytes(path), kind)
+    except PermissionError as err:
+        raise ClosedError(path) from err
     except msgspec.DecodeError as err:
         raise StoreError(f"{path}: not as jwmirror writes it ({err}); {step}.") from err
 

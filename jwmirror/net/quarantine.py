@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jwmirror.core.errors import RejectedError
+from jwmirror.core.files import make_private
 
 REJECTED, REASON = ".rejected", ".reason"
 LONGEST_NAME = 150  # characters of a file's name in quarantine
@@ -21,10 +22,9 @@ def move_to_quarantine(path: Path, sha256: str, err: RejectedError, folder: Path
     if folder is None:
         path.unlink()
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)  # they may be of exclusive products
     safe_name = re.sub(r"[^\w.+-]", "_", err.filename)[:LONGEST_NAME].lstrip(".")
     target = folder / f"{safe_name}.{sha256[:12]}{REJECTED}"
-    path.chmod(0o600)  # it may be of an exclusive product
     os.utime(path)  # its age is counted from now on
     shutil.move(path, target)
     _reason_of(target).write_text(f"{err}\n")

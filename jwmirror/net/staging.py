@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from jwmirror.core.files import locked
+from jwmirror.core.files import locked, make_private
 from jwmirror.core.model import Product
 from jwmirror.net.resume_record import PART_SUFFIX, RECORD_SUFFIX, resume_key
 
@@ -29,7 +29,7 @@ def staging_folder(
     They come from earlier fetches. Those of other products are removed, unless they are `ordered`:
     another fetch of this run needs them. Files in the folder at the end are left to later fetches.
     """
-    incoming.mkdir(parents=True, exist_ok=True)
+    make_private(incoming)
     with ExitStack() as locks:
         with locked(incoming / LOCK, wait=True, make=True) as has_locks:
             folder = Path(tempfile.mkdtemp(dir=incoming, prefix=f"{_host()}."))

@@ -4,33 +4,55 @@ MAST says which products are exclusive. A result is as exclusive as its most exc
 provenance names the inputs by content, down to MAST's products. Paths and folders play no part.
 Files of the user's own (override files, hooks) carry no access. A result with an input that cannot
 be traced to a product of MAST is closed.
+
+Files with numbers that were measured on closed data are closed, too: records of results, and the
+manifest and the page of a generation.
 """
 
 import logging
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import compress
 from pathlib import Path
+from typing import NamedTuple
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
+from jwmirror.core.files import open_to_all, restrict
 from jwmirror.core.jsonio import read
 from jwmirror.core.model import Input, Version
+from jwmirror.store.maintenance.retention import MANIFEST
 from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, acceptance_path
 
-COLUMNS = ("sha256", "identity", "product_uri", "product_exclusive", "key")
-# what the access to a row depends on: sha256 and identity; of a product its URI, and whether it is
-# exclusive (None: unknown); of a result its key
-Content = tuple[str, str, str | None, bool | None, str]
+CLOSING = ("product_exclusive", "product_needs_token")  # one of them suffices
+COLUMNS = ("sha256", "identity", "product_uri", *CLOSING, "key", "caveats")
+
+
+class Content(NamedTuple):
+    """The part of a row that access depends on."""
+
+    sha256: str
+    identity: str
+    uri: str | None  # of a product
+    is_exclusive: bool | None  # of a product; None: unknown
+    key: str  # of a result
+    has_figures: bool = False  # the row itself names numbers that were measured on the result
+
 
 log = logging.getLogger(__name__)
 
 
 def row_contents(rows: Entries) -> list[Content]:
     """Return what access depends on, row by row; of the columns, COLUMNS are needed."""
-    return list(zip(*(rows.column(name) for name in COLUMNS), strict=True))
+    columns = (rows.column(name) for name in COLUMNS)
+    return [
+        Content(sha256, identity, uri, needs_token or is_exclusive, key, bool(caveats))
+        for sha256, identity, uri, is_exclusive, needs_token, key, caveats in zip(
+            *columns, strict=True
+        )
+    ]
 
 
 def has_access_changed(old: Entries, new: Entries) -> bool:
@@ -43,12 +65,25 @@ def has_access_changed(old: Entries, new: Entries) -> bool:
 
 
 def _exclusive_uris(rows: Entries) -> Iterable[str]:
-    return compress(rows.column("product_uri"), rows.column("product_exclusive"))
+    return (content.uri for content in row_contents(rows) if content.uri and content.is_exclusive)
 
 
 def report_path(root: Path, number: int) -> Path:
     """Return the path of a generation's page; it is closed if an object of the generation is."""
     return Path(root) / "reports" / f"{number:06d}.html"
+
+
+def manifest_path(root: Path, number: int) -> Path:
+    """Return the path of a generation's manifest; closed if it names figures of closed objects."""
+    return Path(root) / "generations" / f"{number:06d}" / MANIFEST
+
+
+def _is_open(path: Path) -> bool:
+    """Return whether all users may read a file; links are not followed."""
+    with suppress(FileNotFoundError):
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and bool(status.st_mode & stat.S_IROTH)
+    return False
 
 
 class Access:
@@ -85,39 +120,78 @@ class Access:
     def enforce(self, rows: Entries, everywhere: bool = False) -> set[str]:
         """Close the objects that other users must not read; return the sha256 of these.
 
-        If one of them was open, or `everywhere`, set the access to all generations and pages.
+        The record of a result has the access of the result. If a file that had to be closed was
+        open, or `everywhere`, set the access to the files of all generations.
         """
-        closed = {sha256 for sha256 in self.closed(rows) if self._objects.has(sha256)}
+        contents = row_contents(rows)
+        closed = {sha256 for sha256 in self._closed_of(contents) if self._objects.has(sha256)}
         was_open = self._objects.restrict_open(closed)
         for sha256 in closed:  # for another group, if the config changed
             self._objects.restrict(sha256)
+        for path, is_closed in self._records(contents):
+            was_open |= is_closed and _is_open(path)
+            self._set_mode(path, is_closed)
         return self._enforce_everywhere(closed) if was_open or everywhere else closed
 
     def _enforce_everywhere(self, closed: set[str]) -> set[str]:
-        """Set the access to the objects and pages of all generations; return what is closed."""
+        """Set the access to the files of all generations; return the closed objects."""
         seen: set[str] = set()
         for number, rows in self._history():
-            hidden = self._closed_of(rows)
-            closed |= hidden
-            seen.update(sha256 for sha256, *_ in rows)
-            with suppress(FileNotFoundError):
-                report_path(self._root, number).chmod(0o600 if hidden else 0o644)
+            closed |= self._closed_of(rows)
+            seen.update(row.sha256 for row in rows)
+            for path, is_closed in (*self._records(rows), *self._descriptions_of(number, rows)):
+                self._set_mode(path, is_closed)
         self._objects.restrict_open(closed)
         for sha256 in seen - closed:
             if self._objects.has(sha256):
                 self._objects.open_to_all(sha256)
         return closed
 
+    def wrongly_open(self) -> Iterator[Path]:
+        """Yield the files of all generations that other users can read, and must not.
+
+        Objects that only pruned generations name are left out: their access is not recorded.
+        """
+        for number, contents in self._history():
+            rows = [row for row in contents if not row.uri or row.is_exclusive is not None]
+            objects = ((self._objects.path(sha256), True) for sha256 in self._closed_of(rows))
+            records = self._records(rows)
+            for path, is_closed in (*objects, *records, *self._descriptions_of(number, rows)):
+                if is_closed and _is_open(path):
+                    yield path
+
+    def names_closed_figures(self, rows: Iterable[Content]) -> bool:
+        """Return whether rows name numbers that were measured on closed objects."""
+        return bool(self._closed_of(row for row in rows if row.has_figures))
+
+    def _records(self, rows: Iterable[Content]) -> Iterator[tuple[Path, bool]]:
+        """Yield the records of the results among rows, and whether they are closed."""
+        for key in {row.key for row in rows if row.key}:
+            yield self._provenance.path(key), self._is_closed(key)
+            yield acceptance_path(self._root, key), self._is_closed(key)
+
+    def _descriptions_of(self, number: int, rows: list[Content]) -> Iterator[tuple[Path, bool]]:
+        """Yield the page and the manifest of a generation, and whether they are closed."""
+        yield report_path(self._root, number), bool(self._closed_of(rows))
+        yield manifest_path(self._root, number), self.names_closed_figures(rows)
+
+    def _set_mode(self, path: Path, is_closed: bool) -> None:
+        with suppress(FileNotFoundError):
+            if is_closed:
+                restrict(path, self._objects.group)
+            else:
+                open_to_all(path)
+
     def _closed_of(self, rows: Iterable[Content]) -> set[str]:
         return {
-            sha256
-            for sha256, _, uri, _, key in rows
-            if (self._is_exclusive(uri) if uri else self._is_closed(key))
+            row.sha256
+            for row in rows
+            if (self._is_exclusive(row.uri) if row.uri else self._is_closed(row.key))
         }
 
     def _add(self, rows: Iterable[Content]) -> None:
         """Add rows to the tables; what earlier ones say of MAST's access stays."""
-        for sha256, identity, uri, is_exclusive, key in rows:
+        for sha256, identity, uri, is_exclusive, key, _ in rows:
             if not uri:
                 self._keys[sha256].add(key)
                 self._keys[identity].add(key)
@@ -138,6 +212,8 @@ class Access:
             self._closed[key] = True
             try:
                 self._closed[key] = self._has_closed_input(key)
+            except ClosedError:  # another user's question, whose record is closed with its files
+                pass
             except StoreError as err:
                 log.warning("%s; the result's files are closed to other users", err)
         return self._closed[key]
@@ -181,11 +257,13 @@ class Access:
         self._has_history = True
         unknown: list[Content] = []
         for _, rows in self._history():
-            self._add(row for row in rows if not row[2] or row[3] is not None)
-            unknown += [row for row in rows if row[2] and row[3] is None]
+            self._add(row for row in rows if not row.uri or row.is_exclusive is not None)
+            unknown += [row for row in rows if row.uri and row.is_exclusive is None]
         self._add(unknown)  # last, for another generation may know more of the same product
         for path in self._provenance.folder.glob("*.json"):
             with suppress(StoreError):
                 record = self._provenance.read(path.stem)
                 files = record.files if record else ()
-                self._add((file.sha256, file.identity, None, None, path.stem) for file in files)
+                self._add(
+                    Content(file.sha256, file.identity, None, None, path.stem) for file in files
+                )

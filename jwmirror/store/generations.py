@@ -15,9 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jwmirror.core import jsonio
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, replace_symlink, sha256_of, sync_path, write_bytes
+from jwmirror.core.files import (
+    as_store_error,
+    replace_symlink,
+    restrict,
+    sha256_of,
+    sync_path,
+    write_bytes,
+)
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
 from jwmirror.core.model.stored import Generation, Setup
@@ -82,7 +89,10 @@ class StoredGeneration(Generation):
                 "that `jwmirror log` does not mark as pruned."
             )
         path = self.folder / MANIFEST
-        found = sha256_of(path) if path.is_file() else "no file"
+        try:
+            found = sha256_of(path) if path.is_file() else "no file"
+        except PermissionError as err:
+            raise ClosedError(path) from err
         if found != self.manifest_sha256:
             raise StoreError(
                 f"sha256 of {path}: expected {self.manifest_sha256}, got {found}; restore it "
@@ -195,7 +205,8 @@ class Generations:
             self.access(rows).enforce(rows)  # for another group, or as an older version left it
             self.repair_pointers()
             return None
-        self._set_access(rows, before)
+        access = self.access(rows)
+        self._set_access(access, rows, before)
         generation = self._left_unpublished(last, current, rows)
         if generation is None:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
@@ -213,7 +224,8 @@ class Generations:
                 counts=counts,
                 facts=facts,
             )
-            generation = self._written(head, rows, setup)
+            is_closed = access.names_closed_figures(row_contents(rows))
+            generation = self._written(head, rows, setup, is_closed)
         needed = {generation.number} | ({current.number} if current else set())
         self.make_current(generation, rows, self.spare_view(needed), check)
         self.remove_views(needed)
@@ -235,14 +247,20 @@ class Generations:
         follows = newest.parent == (current.number if current else None) and not newest.is_pruned
         return newest if follows and newest.entries() == rows else None
 
-    def _written(self, head: Generation, rows: Entries, setup: Setup | None) -> StoredGeneration:
-        """Build a generation under a temporary name, make it durable, and rename it."""
+    def _written(
+        self, head: Generation, rows: Entries, setup: Setup | None, is_closed: bool
+    ) -> StoredGeneration:
+        """Build a generation under a temporary name, make it durable, and rename it.
+
+        Its manifest `is_closed` if it names numbers that were measured on exclusive data.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         folder = self.folder / f"{head.number:06d}"
         temporary = Path(tempfile.mkdtemp(dir=self.folder, prefix=f".{folder.name}."))
         try:
-            temporary.chmod(0o755)
             manifest.write_manifest(temporary / MANIFEST, rows)
+            if is_closed:
+                restrict(temporary / MANIFEST, self.objects.group)
             failpoint("publish: manifest written", temporary / MANIFEST)
             complete = replace(head, manifest_sha256=sha256_of(temporary / MANIFEST))
             if setup is not None:
@@ -253,6 +271,7 @@ class Generations:
             jsonio.write(temporary / HEAD, complete)
             failpoint("publish: record written", temporary / HEAD)
             (temporary / HEAD).chmod(0o444)
+            temporary.chmod(0o755)
             failpoint("publish: generation built")
             os.rename(temporary, folder)
         except OSError as err:
@@ -295,10 +314,10 @@ class Generations:
             )
         return modes
 
-    def _set_access(self, rows: Entries, before: Entries) -> None:
+    def _set_access(self, access: Access, rows: Entries, before: Entries) -> None:
         """Set who may read the objects. StoreError unless each is there in full length."""
         modes = self.check_objects(rows)
-        closed = self.access(rows).enforce(rows, everywhere=has_access_changed(before, rows))
+        closed = access.enforce(rows, everywhere=has_access_changed(before, rows))
         for sha256, mode in modes.items():
             if mode in (CLOSED, SHARED) and sha256 not in closed:
                 self.objects.open_to_all(sha256)
@@ -316,11 +335,11 @@ class Generations:
     def _history(self) -> Iterator[tuple[int, list[Content]]]:
         """Yield what access depends on of all generations that can be read, newest first."""
         for number in reversed(self._numbers()):
-            with suppress(StoreError):  # a damaged one; `verify` reports it
+            with suppress(StoreError):  # a damaged one, which `verify` reports, or a closed one
                 generation = self.read(number)
                 if generation.is_pruned:
                     kept = read_tombstone(generation.folder).kept
-                    yield number, [(each.sha256, "", each.uri, None, "") for each in kept]
+                    yield number, [Content(each.sha256, "", each.uri, None, "") for each in kept]
                 else:
                     yield number, row_contents(generation.columns(*COLUMNS))
 

@@ -92,15 +92,16 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
 
 def read_manifest(path: Path) -> Entries:
     """Return the rows of a manifest. StoreError if it is missing or damaged."""
-    return Entries(_completed(_table(path, SCHEMA.names, REPEATED)))
+    return Entries(_completed(_table(path, SCHEMA.names, REPEATED), SCHEMA.names))
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Entries:
     """Return the rows with these columns only, many times faster; they cannot build entries.
 
-    `names` are columns that every manifest has. StoreError as `read_manifest`.
+    A column of products that earlier versions did not write needs `product_uri` beside it.
+    StoreError as `read_manifest`.
     """
-    return Entries(_table(path, names))
+    return Entries(_completed(_table(path, names), names))
 
 
 def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa.Table:
@@ -163,9 +164,9 @@ def _column(rows: list[Entry], name: str) -> pa.Array:
     return pa.array(values, SCHEMA.field(PREFIX + name).type)
 
 
-def _completed(table: pa.Table) -> pa.Table:
-    """Add the columns that an older jwmirror did not write, with their defaults."""
-    for index, column in enumerate(SCHEMA):
+def _completed(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Add those of the columns that an older jwmirror did not write, with their defaults."""
+    for index, column in enumerate(SCHEMA.field(name) for name in names):
         if column.name not in table.column_names:
             default, is_products = DEFAULTS.get(column.name), column.name.startswith(PREFIX)
             uris = table["product_uri"].to_pylist()

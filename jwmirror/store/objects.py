@@ -13,9 +13,15 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from jwmirror.core.errors import StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sha256_of, sync_many
+from jwmirror.core.files import (
+    as_store_error,
+    make_private,
+    open_to_all,
+    restrict,
+    sha256_of,
+    sync_many,
+)
 from jwmirror.core.model import Version
 
 BLOCK = 1 << 22  # bytes read at a time
@@ -78,10 +84,11 @@ class Objects:
 
     @property
     def incoming(self) -> Path:
-        """The folder, made on demand, for files before they are taken in; on the same disk."""
-        folder = self.folder / "incoming"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        """The folder, made on demand, for files before they are taken in; on the same disk.
+
+        Only its owner can enter it, because who may read the files is not decided yet.
+        """
+        return make_private(self.folder / "incoming")
 
     def path(self, sha256: str) -> Path:
         """Return the path of an object, whether or not it exists."""
@@ -95,7 +102,7 @@ class Objects:
     def status(self, sha256: str) -> os.stat_result | None:
         """Return length, mode etc. of an object; None if it does not exist."""
         try:
-            status = os.stat(f"{self.folder}/{sha256[:2]}/{sha256}")  # a Path would take longer
+            status = os.lstat(f"{self.folder}/{sha256[:2]}/{sha256}")  # a Path would take longer
         except OSError:
             return None
         return status if stat.S_ISREG(status.st_mode) else None
@@ -136,9 +143,9 @@ class Objects:
         pairs = list(zip(versions, files, strict=True))
         for mode in (OPEN, CLOSED):
             hidden = mode == CLOSED
-            mine = [(file, v.sha256) for v, file in pairs if v.product.exclusive == hidden]
+            mine = [(file, v.sha256) for v, file in pairs if v.product.is_closed == hidden]
             self.add_files(mine, mode)
-        self.restrict_open(version.sha256 for version in versions if version.product.exclusive)
+        self.restrict_open(version.sha256 for version in versions if version.product.is_closed)
 
     def restrict_open(self, names: Iterable[str]) -> bool:
         """Restrict those objects that all users may read; return whether there was one."""
@@ -150,46 +157,11 @@ class Objects:
 
     def restrict(self, sha256: str) -> None:
         """Let only the owner and the group, if any, read an object."""
-        if self.group is None:
-            self._set_mode(sha256, CLOSED)
-        elif self._mode(sha256) != SHARED or self._group(sha256) != self.group:
-            self._share(self.path(sha256))
+        restrict(self.path(sha256), self.group)
 
     def open_to_all(self, sha256: str) -> None:
-        """Let all users read an object that was restricted."""
-        if self._mode(sha256) in (CLOSED, SHARED):
-            self._set_mode(sha256, OPEN)
-
-    def _share(self, path: Path) -> None:
-        """Let only the owner and the group read a file."""
-        try:
-            shutil.chown(path, group=self.group or -1)
-            os.chmod(path, SHARED)
-        except (LookupError, PermissionError) as err:
-            raise StoreError(
-                f"group of {path}: expected {self.group} (archive.group in the config); it cannot "
-                f"be set ({plain_text(err)}); name a group that you belong to, then run again."
-            ) from err
-
-    def _group(self, sha256: str) -> str | None:
-        """Return the name of an object's group."""
-        with suppress(KeyError):
-            return self.path(sha256).group()
-        return None
-
-    def _mode(self, sha256: str) -> int:
-        return stat.S_IMODE(os.stat(self.path(sha256)).st_mode)
-
-    def _set_mode(self, sha256: str, mode: int) -> None:
-        if self._mode(sha256) == mode:
-            return
-        try:
-            os.chmod(self.path(sha256), mode)
-        except PermissionError as err:
-            raise StoreError(
-                f"mode of object {self.path(sha256)}: expected {mode:04o}; only its owner can set "
-                f"it; let the owner run `chmod {mode:04o}` on it, then run again."
-            ) from err
+        """Let all users read an object."""
+        open_to_all(self.path(sha256))
 
     def _all_ready(
         self, files: Sequence[tuple[Path, str | None]], mode: int, device: int
@@ -206,10 +178,9 @@ class Objects:
         failpoint("ingest: bytes written", Path(file))
         with open(file, "rb", buffering=0) as opened:
             sha256 = sha256 or hash_open_file(opened.fileno(), block)
+            os.chmod(opened.fileno(), mode)
             if mode == CLOSED and self.group:
-                self._share(Path(file))
-            else:
-                os.chmod(opened.fileno(), mode)
+                restrict(Path(file), self.group)
             return ReadyFile(file, sha256, os.fstat(opened.fileno()).st_size)
 
     def _copied_here(self, file: str) -> str:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import msgspec
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
-from jwmirror.store.objects import Objects
+from jwmirror.store.objects import CLOSED, Objects
 
 
 class VersionedCode(msgspec.Struct, frozen=True):
@@ -125,6 +125,7 @@ class Provenance:
     def record_once(self, record: ProvenanceRecord) -> ProvenanceRecord:
         """Durably record a result whose objects are in the store; return the record of its key.
 
+        Only the owner can read it until the result is published, because its data may be exclusive.
         The first record of a key is kept, so that a key always names the same bytes. It is replaced
         only if its objects are lost, or if it is invalidated; then the mark is removed.
 
@@ -146,7 +147,7 @@ class Provenance:
         """Write a record; return it, or the one that another process wrote meanwhile."""
         path = self.path(record.key)
         temporary = path.with_name(f".{record.key}.{os.getpid()}.{threading.get_ident()}")
-        write_bytes(temporary, canonical(record).encode() + b"\n", mode=0o444)
+        write_bytes(temporary, canonical(record).encode() + b"\n", mode=CLOSED)
         failpoint("provenance: record written", temporary)
         try:
             os.link(temporary, path)
@@ -169,15 +170,26 @@ def acceptance_path(root: Path, key: str) -> Path:
 
 
 def read_acceptances(root: Path) -> dict[str, Acceptance]:
-    """Return all acceptances by the keys of their results. StoreError if one is damaged."""
+    """Return the acceptances that this user may read, by the keys of their results.
+
+    Raises:
+        StoreError: one is damaged.
+    """
     step = "restore it from a copy of the mirror, or remove it and accept the result again"
-    paths = sorted(Path(root).glob("accepted/*.json"))
-    return {path.stem: read(path, Acceptance, step) for path in paths}
+    acceptances: dict[str, Acceptance] = {}
+    for path in sorted(Path(root).glob("accepted/*.json")):
+        with suppress(ClosedError):
+            acceptances[path.stem] = read(path, Acceptance, step)
+    return acceptances
 
 
 def keep_acceptance(root: Path, acceptance: Acceptance) -> None:
-    """Durably record that a result is accepted; an earlier acceptance of it is replaced."""
+    """Durably record that a result is accepted; an earlier acceptance of it is replaced.
+
+    Its caveats have numbers that were measured on the result. So only the owner can read it until
+    the next run sets the access of the result.
+    """
     with as_store_error("acceptance", "repeat the command"):
-        write(acceptance_path(root, acceptance.key), acceptance)
+        write(acceptance_path(root, acceptance.key), acceptance, mode=0o600)
         sync_path(Path(root))
         failpoint("accept: recorded")

@@ -1,12 +1,15 @@
 """Runs: the records of each call of the workflow, their files, and what later runs read of them."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from jwmirror.core.errors import ClosedError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error
+from jwmirror.core.files import as_store_error, restrict
 from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
@@ -17,9 +20,12 @@ from jwmirror.core.model.run import Run
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
+
+log = logging.getLogger(__name__)
 
 
 class RunFiles:
@@ -141,10 +147,17 @@ def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
 
 
 def read_if_written(path: Path, kind: type[T]) -> T | None:
-    """Return a record of a run; None if the run did not write it. StoreError if it is damaged."""
+    """Return a record of a run; None if it does not exist, or this user may not read it.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     try:
         return read(path, kind)
     except FileNotFoundError:
+        return None
+    except ClosedError as err:
+        log.warning("%s", err)
         return None
 
 
@@ -168,6 +181,34 @@ def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> t
     wanted = any(change.wants_bytes for change in poll.changes)
     versions = fetched_versions(mirror) if wanted else ()
     return upstream_entries(Generations(mirror).entries(), poll, versions, waiting)
+
+
+def write_held_back(
+    mirror: Path, folder: Path, held_back: tuple[JudgedResult, ...], group: str | None
+) -> None:
+    """Record the results that a run does not publish; only the owner and `group` can read them.
+
+    So are their objects: nothing has decided who may read them.
+    """
+    path = RunFiles(folder).held_back
+    write(path, held_back, mode=0o600)
+    for record in (path, *(Provenance(mirror).path(result.key) for result in held_back)):
+        with suppress(FileNotFoundError):
+            restrict(record, group)
+
+
+def close_figures(mirror: Path, group: str | None) -> None:
+    """Let only the owner and `group` read logs and records with figures of any data.
+
+    The folders are made, so that files in them are closed from the start.
+    """
+    for folder in (mirror / "logs", mirror / "receipts" / "measurements"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        restrict(folder, group)
+    records = (mirror / "receipts" / "quality.json", *mirror.glob("receipts/runs/*/held-back.json"))
+    for path in records:  # an earlier version left them open
+        with suppress(FileNotFoundError):
+            restrict(path, group)
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:

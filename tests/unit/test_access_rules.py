@@ -9,7 +9,7 @@ import pytest
 
 from jwmirror.core.model import Entry, ResultFile, Version, write
 from jwmirror.core.model.plan import ProvenanceRecord
-from jwmirror.store.access import Access, has_access_changed, report_path, row_contents
+from jwmirror.store.access import Access, Content, has_access_changed, report_path, row_contents
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
@@ -107,7 +107,7 @@ def test_the_newest_word_of_mast_counts(mirror):
 def test_of_a_product_in_a_pruned_generation_another_generation_knows_the_access(mirror):
     """A tombstone has no access; the generation before it does."""
     row = made_of(mirror, PUBLIC)
-    pruned = [(PUBLIC.sha256, "", PUBLIC.product.uri, None, "")]
+    pruned = [Content(PUBLIC.sha256, "", PUBLIC.product.uri, None, "")]
     history = [(2, pruned), (1, row_contents(entries_of([PUBLIC])))]
 
     known = Access(mirror, [], lambda: history).closed(entries_of([PUBLIC, row]))

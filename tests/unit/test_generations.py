@@ -207,7 +207,7 @@ def test_two_publishers_do_not_overwrite_each_other(mirror, monkeypatch):
     second, check = Generations(mirror), Generations._set_access
     rows = {name: [store_row(mirror, name, name.encode())] for name in ("first", "second")}
 
-    def overtaken(self, entries, before):
+    def overtaken(self, access, entries, before):
         monkeypatch.setattr(Generations, "_set_access", check)
         Generations(mirror).publish(rows["first"], "the other's", {})
 

@@ -320,23 +320,22 @@ def test_versions_come_in_with_the_access_of_their_products(objects):
 
 
 def test_an_object_that_is_shared_right_is_not_shared_again(tmp_path, monkeypatch):
-    """Only another mode or another group is set; a group without a name is another one."""
+    """Only another mode or another group is set."""
     group = grp.getgrgid(os.getgid()).gr_name
     objects = Objects(tmp_path / "mirror", group)
     file, sha256 = arrived(objects, b"ramp")
     objects.add(file, sha256, CLOSED)
-    shared = []
-    monkeypatch.setattr(Objects, "_share", lambda self, path: shared.append(path.name))
+    changes = []
+    monkeypatch.setattr(os, "chmod", lambda path, mode: changes.append(mode))
+    monkeypatch.setattr(os, "chown", lambda path, user, number: changes.append(number))
+    other = next(each for each in grp.getgrall() if each.gr_gid != os.getgid())
 
     objects.restrict(sha256)
-    assert shared == []
-    objects.path(sha256).chmod(0o444)
-    objects.restrict(sha256)
-    objects.path(sha256).chmod(0o440)
-    Objects(tmp_path / "mirror", "another").restrict(sha256)
-    monkeypatch.setattr(Path, "group", lambda path: {}["unknown"])
-    objects.restrict(sha256)
-    assert shared == [sha256] * 3
+    assert changes == []
+    Objects(tmp_path / "mirror", other.gr_name).restrict(sha256)
+    assert changes == [other.gr_gid]
+    Objects(tmp_path / "mirror").restrict(sha256)
+    assert changes == [other.gr_gid, 0o400]
 
 
 def test_restricting_twice_or_opening_what_is_open_changes_no_mode(objects, monkeypatch):

@@ -190,7 +190,7 @@ def test_a_mark_goes_when_the_result_was_computed_again(provenance):
     assert again != first and provenance.recall(KEY) == again
     assert provenance.invalidation(KEY) is None
     assert [path.name for path in provenance.folder.iterdir()] == [f"{KEY}.json"]
-    assert provenance.path(KEY).stat().st_mode & 0o777 == 0o444
+    assert provenance.path(KEY).stat().st_mode & 0o777 == 0o400
     assert provenance.path(KEY).read_bytes().endswith(b"}\n")
 
 

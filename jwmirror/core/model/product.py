@@ -46,6 +46,12 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     grating: str | None = None
     date_obs: str | None = None  # ISO, when the exposure was taken
     group: str | None = None  # CAOM's: "Minimum Recommended Products"
+    needs_token: bool = False  # listed as public, and MAST gave it only with the token
+
+    @property
+    def is_closed(self) -> bool:
+        """True if others must not read it: by the listing, or by how MAST gave it."""
+        return self.exclusive or self.needs_token
 
     @property
     def fingerprint(self) -> str:

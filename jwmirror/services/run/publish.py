@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult, write
+from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Published
 from jwmirror.core.model.stored import Setup
 from jwmirror.pipeline.installed import installed_versions
 from jwmirror.services.run.quality.publication import PublicationPolicy, judged_rows
+from jwmirror.store import runs
 from jwmirror.store.entries import results_of_deselected_files, with_quality
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import mirror_lock
-from jwmirror.store.runs import RunFiles, read_run, upstream_after
 
 CITATION = Path(__file__).parents[3] / "CITATION.cff"
 WAIT_S = 3600.0  # for another process that changes what is published
@@ -42,12 +42,15 @@ def publish_generation(
     Raises:
         LockedError: another process changes what is published, and did not end within an hour.
     """
-    generations, records = Generations(mirror, group), read_run(run)
+    generations, records = Generations(mirror, group), runs.read_run(run)
     facts = {"run": records.id, "context": references.context}
     with mirror_lock(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:
-        before, upstream = generations.entries(), upstream_after(mirror, poll, settling.waiting)
+        before, upstream = (
+            generations.entries(),
+            runs.upstream_after(mirror, poll, settling.waiting),
+        )
         judged = judged_rows(mirror, before, upstream, references, plans, receipts, policy)
-        write(RunFiles(run).held_back, judged.held_back)
+        runs.write_held_back(mirror, run, judged.held_back, group)
         names = {recipe.name for recipe in recipes}
         kept = results_of_deselected_files(before, upstream, judged.rows, names)
         entries = [*upstream, *judged.rows, *with_quality(kept, judged.qualities)]

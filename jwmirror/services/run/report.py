@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jwmirror.core.files import restrict
 from jwmirror.core.model.plan import Published
 from jwmirror.report.html import write_page
 from jwmirror.services.inspect.affected import reference_notices
@@ -11,10 +12,13 @@ from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import read_run
 
 
-def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
+def write_report(
+    *, mirror: Path, run: Path, published: Published, group: str | None = None
+) -> Path:
     """Write the page of the current generation if it is new or has none; return the page's path.
 
-    An unchanged mirror keeps the page that it has. `run` is the folder of the run.
+    An unchanged mirror keeps the page that it has. `run` is the folder of the run. `group` may read
+    a page that shows exclusive data.
     """
     page = report_path(mirror, published.generation)
     if published.is_new or (published.generation and not page.exists()):
@@ -35,4 +39,6 @@ def write_report(*, mirror: Path, run: Path, published: Published) -> Path:
             is_closed=is_closed,
             references=notices,
         )
+        if is_closed:
+            restrict(page, group)
     return page

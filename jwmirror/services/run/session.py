@@ -14,6 +14,7 @@ from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
 from jwmirror.core.errors import LimitError, LockedError, StoreError
+from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan
@@ -22,7 +23,7 @@ from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
-from jwmirror.store.runs import RunFiles, read_if_written, work_folders
+from jwmirror.store.runs import RunFiles, close_figures, read_if_written, work_folders
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
@@ -67,8 +68,15 @@ class RunSession:
     the same folders. The token for the archive reaches them through `token_socket`.
     """
 
-    def __init__(self, mirror: Path, wait: bool, is_job: bool = False, token: str | None = None):
-        self.mirror, self._wait = Path(mirror), wait
+    def __init__(
+        self,
+        mirror: Path,
+        wait: bool,
+        is_job: bool = False,
+        token: str | None = None,
+        group: str | None = None,
+    ):
+        self.mirror, self._wait, self._group = Path(mirror), wait, group
         self.id = _id_of_this_job() if is_job else _new_id()
         os.environ[RUN_ID] = self.id
         self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
@@ -96,6 +104,12 @@ class RunSession:
         atexit.register(self.end)  # Snakemake calls no hook where its scheduler fails
         for folder in work_folders(self.mirror):
             shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with as_store_error("start of the run", "nothing was changed"):
+                make_private(self.work.parent)  # what is made there may be exclusive
+                close_figures(self.mirror, self._group)
+        except StoreError as error:
+            sys.exit(str(error))
 
     def end(self) -> None:
         """Delete the run's work folder, and unlock the mirror; harmless if called again."""

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import replace_symlink, sync_path, write_bytes
+from jwmirror.core.files import make_private, replace_symlink, restrict, sync_path, write_bytes
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import both_locks
 from jwmirror.store.losses import Loss, read_losses, record_loss, remove_loss
-from jwmirror.store.maintenance.scan import scan_mirror
-from jwmirror.store.maintenance.verify import DENIED, NOTHING, verify
+from jwmirror.store.maintenance.scan import DENIED, scan_mirror
+from jwmirror.store.maintenance.verify import NOTHING, verify
 from jwmirror.store.manifest import entries_of
 from jwmirror.store.objects import CLOSED, OPEN, Objects
 from jwmirror.store.provenance import Provenance
@@ -31,11 +31,13 @@ Arrival = tuple[Version, Path]  # a verified product, and the file with its byte
 Refetch = Callable[[Sequence[Product]], Iterable[Arrival | Failure]]
 
 REFETCH, REMAKE, REBUILD, ASIDE, TELL = "refetch", "remake", "rebuild", "quarantine", "report"
+CLOSE = "close"
 PREVIEW = {  # act -> what would be done
     REFETCH: "with --config it would be downloaded again, if MAST lists it unchanged",
     REMAKE: "its record would be removed, so that the next run computes it again",
     REBUILD: "would be rebuilt",
     ASIDE: "would be moved to quarantine/",
+    CLOSE: "would be closed to other users",
     TELL: "cannot be repaired: restore it from a copy of the mirror",
 }
 
@@ -87,7 +89,7 @@ def repair(
         raise StoreError(f"{root}: there is no generation, so there is nothing to repair.")
     with both_locks(root, "repair", wait_s, "what was not repaired yet is unchanged"):
         steps = plan_repair(root, full)
-        outcomes = [_repaired(root, step) for step in steps if step.act != REFETCH]
+        outcomes = [_repaired(root, step, group) for step in steps if step.act != REFETCH]
         outcomes += _refetched(root, steps, refetch, group)
         for sha256, loss in read_losses(root).items():
             if Objects(root).has(sha256, loss.size):
@@ -123,14 +125,22 @@ def _step(problem: Problem, rows: dict[str, Entry], outliving: Collection[str]) 
         return RepairStep(problem=problem, act=REMAKE if entry.key else REFETCH, entry=entry)
     if problem.kind == "object" and Path(problem.path).name in outliving:
         return RepairStep(problem=problem, act=TELL)
-    acts = {"object": ASIDE, "provenance": ASIDE, "view": REBUILD, "pointer": REBUILD}
+    if problem.kind == "provenance" and problem.found == NOTHING:
+        return RepairStep(problem=problem, act=TELL)
+    acts = {
+        "object": ASIDE,
+        "provenance": ASIDE,
+        "view": REBUILD,
+        "pointer": REBUILD,
+        "access": CLOSE,
+    }
     return RepairStep(problem=problem, act=acts.get(problem.kind, TELL))
 
 
 # ---- without MAST ----------------------------------------------------------------------------
 
 
-def _repaired(root: Path, step: RepairStep) -> RepairOutcome:
+def _repaired(root: Path, step: RepairStep, group: str | None) -> RepairOutcome:
     """Take a step that does not need MAST."""
     problem = step.problem
     if step.act == REMAKE and step.entry:
@@ -141,9 +151,16 @@ def _repaired(root: Path, step: RepairStep) -> RepairOutcome:
         return RepairOutcome(problem=problem, is_mended=True, done=done)
     if step.act == REBUILD:
         return _rebuilt(root, problem)
+    if step.act == CLOSE:
+        restrict(root / problem.path, group)
+        return RepairOutcome(problem=problem, is_mended=True, done="closed to other users")
     done = "not repaired: restore it from a copy of the mirror"
     if problem.kind == "pin":
         done = f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
+    if problem.kind == "provenance" and problem.found == NOTHING:
+        done = (
+            "not repaired: restore it from a copy of the mirror, or let the next run make it again"
+        )
     if problem.found == DENIED:
         done = "not changed: a user who may read it has to verify it"
     return RepairOutcome(problem=problem, is_mended=False, done=done)
@@ -165,8 +182,7 @@ def _quarantine(root: Path, problem: Problem) -> str:
     damaged = root / problem.path
     if not os.path.lexists(damaged):
         return ""
-    folder = root / "quarantine"
-    folder.mkdir(exist_ok=True)
+    folder = make_private(root / "quarantine")
     place = folder / f"{damaged.name[:150]}.damaged"
     number = 1
     while os.path.lexists(place):

@@ -1,5 +1,7 @@
 """The rows of all generations at once, column by column, for verification and pruning."""
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model.maintenance import Problem, RetainedVersion
+from jwmirror.store.access import CLOSING
 from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.maintenance.retention import (
     HEAD,
@@ -17,7 +20,10 @@ from jwmirror.store.maintenance.retention import (
     read_tombstone,
 )
 
-COLUMNS = ("path", "sha256", "size", "product_uri", "key")  # in the order of Rows
+COLUMNS = (*("path", "sha256", "size", "product_uri", "key"), *CLOSING)  # in the order of Rows
+
+
+DENIED = os.strerror(errno.EACCES)  # found if only another user can read a file
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class GenerationRows:
     size: list[int]  # bytes
     uri: list[str | None]  # of upstream files
     key: list[str]  # of recalibrated files; "" of others
+    exclusive: list[bool | None]  # of upstream files, by MAST's listing
+    needs_token: list[bool | None]  # of upstream files, as MAST gave them
 
     def upstream(self) -> Iterator[tuple[str, str, str, int]]:
         """Yield (uri, path, sha256, size) of its upstream files."""
@@ -47,6 +55,11 @@ class MirrorScan:
     rows: dict[int, GenerationRows]  # theirs
     tombs: dict[int, tuple[RetainedVersion, ...]]  # pruned ones, and what their tombstones keep
     problems: tuple[Problem, ...]
+
+    @property
+    def has_exclusive(self) -> bool:
+        """True if a product of any generation is exclusive."""
+        return any(any(rows.exclusive) or any(rows.needs_token) for rows in self.rows.values())
 
     def newest(self) -> dict[str, tuple[int, RetainedVersion]]:
         """Return the newest generation and version of each product, by URI."""
@@ -121,7 +134,10 @@ def _setup_problems(generation: StoredGeneration) -> Iterator[Problem]:
 
 
 def _sum(path: Path) -> str:
-    return sha256_of(path) if path.is_file() else "no file"
+    try:
+        return sha256_of(path) if path.is_file() else "no file"
+    except PermissionError:
+        return DENIED
 
 
 def _problem(folder: Path, name: str, expected: str, found: str) -> Problem:

@@ -1,29 +1,28 @@
 """Verification: whether a mirror on disk is as its records say.
 
 The quick check covers the chain of generations, the sums of manifests, the length of every object,
-the pins, the pointers, and the folders of the current view that were changed since it was built.
-The full check also hashes every object, on all cores, and reads every provenance record and every
-link of every view.
+who may read exclusive data, the records of results, the pins, the pointers, and the folders of the
+current view that were changed since it was built. The full check also hashes every object, on all
+cores, and reads every provenance record and every link of every view. Links are never followed.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.model.maintenance import Problem, Verification
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import read_losses
-from jwmirror.store.maintenance.scan import GenerationRows, MirrorScan, scan_mirror
+from jwmirror.store.maintenance.scan import DENIED, GenerationRows, MirrorScan, scan_mirror
 from jwmirror.store.objects import hash_files
 from jwmirror.store.pins import read_pins
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
 NOTHING = "nothing"
-DENIED = os.strerror(errno.EACCES)  # found if only another user can read a file
+NO_FILE = "no regular file"
 
 
 def verify(root: Path, full: bool = False) -> Verification:
@@ -32,7 +31,9 @@ def verify(root: Path, full: bool = False) -> Verification:
     states = scan_mirror(root)
     named = states.named()
     problems = {*states.problems, *_pin_problems(root, states), *_pointer_problems(root, states)}
-    problems |= {*_all_view_problems(root, states, full)}
+    problems |= {*_all_view_problems(root, states, full), *_missing_records(root, states)}
+    if full or states.has_exclusive:
+        problems |= {*_access_problems(root)}
     if full:
         damaged, sound = _damaged_objects(root)
         problems |= {*damaged, *_record_problems(root)}
@@ -63,7 +64,7 @@ def _missing_objects(root: Path, named: dict[str, int]) -> Iterator[Problem]:
     for sha256, size in named.items():
         path = object_path(sha256)
         try:
-            status = os.stat(f"{root}/{path}")
+            status = os.lstat(f"{root}/{path}")
         except OSError as err:
             found = _error(err)
             if sha256 in lost:
@@ -71,7 +72,7 @@ def _missing_objects(root: Path, named: dict[str, int]) -> Iterator[Problem]:
             yield Problem("object", path, _length(size), found)
             continue
         if status.st_size != size or not stat.S_ISREG(status.st_mode):
-            found = _length(status.st_size) if stat.S_ISREG(status.st_mode) else "no regular file"
+            found = _length(status.st_size) if stat.S_ISREG(status.st_mode) else NO_FILE
             yield Problem("object", path, _length(size), found)
 
 
@@ -79,8 +80,13 @@ def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
     """Return the objects whose bytes have another sha256, needed or not; and the sound ones."""
     problems, sound = [], set()
     folders = sorted((root / "objects").glob("[0-9a-f][0-9a-f]"))
-    paths = (file.path for folder in folders for file in os.scandir(folder))
-    for path, sha256 in hash_files(paths):
+    files = [file for folder in folders for file in os.scandir(folder)]
+    regular = [file.path for file in files if file.is_file(follow_symlinks=False)]
+    for path in {file.path for file in files}.difference(regular):
+        problems.append(
+            Problem("object", os.path.relpath(path, root), os.path.basename(path), NO_FILE)
+        )
+    for path, sha256 in hash_files(regular):
         name = os.path.basename(path)
         if sha256 == name:
             sound.add(name)
@@ -88,6 +94,13 @@ def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
         found = _error(sha256) if isinstance(sha256, OSError) else sha256
         problems.append(Problem("object", os.path.relpath(path, root), name, found))
     return problems, sound
+
+
+def _access_problems(root: Path) -> Iterator[Problem]:
+    """Yield files with exclusive data, or with numbers measured on them, that are not closed."""
+    for path in Generations(root).access().wrongly_open():
+        found = f"mode {stat.S_IMODE(path.lstat().st_mode):04o}"
+        yield Problem("access", str(path.relative_to(root)), "closed to other users", found)
 
 
 def _length(size: int) -> str:
@@ -133,8 +146,10 @@ def _pointer_problems(root: Path, states: MirrorScan) -> Iterator[Problem]:
         yield Problem(
             "pointer", "CURRENT", "an unpruned generation", f"generation {current.number}, pruned"
         )
-    if not view_folder(root, current.number).is_dir():
-        yield Problem("view", expected, "a view", NOTHING)
+    view = view_folder(root, current.number)
+    if view.is_symlink() or not view.is_dir():
+        found = f"a link to {os.readlink(view)}" if view.is_symlink() else NOTHING
+        yield Problem("view", expected, "a view", found)
 
 
 def _all_view_problems(root: Path, states: MirrorScan, full: bool) -> Iterator[Problem]:
@@ -142,7 +157,8 @@ def _all_view_problems(root: Path, states: MirrorScan, full: bool) -> Iterator[P
     current = os.path.realpath(root / "current")
     for number, rows in states.rows.items():
         view = view_folder(root, number)
-        if view.is_dir() and (full or os.path.realpath(view) == current):
+        is_view = view.is_dir() and not view.is_symlink()
+        if is_view and (full or os.path.realpath(view) == current):
             yield from _view_problems(view, rows, number, full)
 
 
@@ -172,7 +188,7 @@ def _view_problem(view: Path, path: str, expected: str, found: str) -> Problem:
 
 def _links(view: Path, seen: set[str], known: set[str]) -> Iterator[tuple[str, str]]:
     """Yield (path, target) of the entries of some folders, and of unknown folders in them."""
-    pending = [folder for folder in seen if os.path.isdir(f"{view}/{folder}")]
+    pending = [folder for folder in seen if _is_folder(view, folder)]
     while pending:
         folder = pending.pop()
         with os.scandir(f"{view}/{folder}") as entries:
@@ -187,12 +203,37 @@ def _links(view: Path, seen: set[str], known: set[str]) -> Iterator[tuple[str, s
                     yield path, "a file"
 
 
+def _is_folder(view: Path, folder: str) -> bool:
+    """Return whether a folder of a view exists, and no part of its path is a link."""
+    path = view / folder
+    return path.is_dir() and not any(
+        part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(view)
+    )
+
+
+def _missing_records(root: Path, states: MirrorScan) -> Iterator[Problem]:
+    """Yield the records that published results lack, unless the results do not exist, either."""
+    keys = {
+        key: sha256
+        for rows in states.rows.values()
+        for key, sha256 in zip(rows.key, rows.sha256, strict=True)
+        if key
+    }
+    recorded = {path.stem for path in Provenance(root).folder.glob("*.json")}
+    for key in sorted(keys.keys() - recorded):
+        if os.path.lexists(root / object_path(keys[key])):
+            path = f"provenance/{key}.json"
+            yield Problem("provenance", path, f"the record of key {key}", NOTHING)
+
+
 def _record_problems(root: Path) -> Iterator[Problem]:
     """Yield provenance records that cannot be read, or have another key than their names."""
     provenance = Provenance(root)
     for path in sorted(provenance.folder.glob("*.json")):
         try:
             provenance.read(path.stem)
+        except ClosedError:
+            yield Problem("provenance", f"provenance/{path.name}", "a record", DENIED)
         except StoreError as err:
             expected = f"the record of key {path.stem}"
             yield Problem("provenance", f"provenance/{path.name}", expected, f"an error ({err})")
