@@ -2,15 +2,20 @@
 
 import base64
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jwmirror.core.errors import StoreError, plain_text
+from jwmirror.core.errors import StoreError
+from jwmirror.core.foreign import failures_as
 
+MAX_PIXELS = 1 << 26  # that are read of an image
+LONGEST_SIDE = 1 << 17  # pixels
 MAX_SIDE = 480  # pixels of one panel
 PANEL_WIDTH = 5.0  # inches
 MAX_HEIGHT = 10.0  # inches of one panel
@@ -36,22 +41,32 @@ class Panel:
 
 
 def read_image(title: str, path: Path) -> Panel:
-    """Read the SCI image of a FITS file; StoreError if it has none."""
+    """Read the SCI image of a FITS file; StoreError if it has none.
+
+    Of an image of more than MAX_PIXELS, every n-th row and column is read.
+    """
     from astropy.io import fits
 
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            pixels = np.array(hdus["SCI"].data, dtype="f4")
-            unit = str(hdus["SCI"].header.get("BUNIT", ""))
-    except (OSError, KeyError, TypeError, ValueError) as err:
-        raise StoreError(f"{path}: no SCI image can be read from it ({plain_text(err)}).") from err
+    with (
+        failures_as(lambda why: StoreError(f"{path}: no SCI image can be read from it ({why}).")),
+        fits.open(path, memmap=False, disable_image_compression=True) as hdus,
+    ):
+        pixels = _sampled(hdus["SCI"])
+        unit = str(hdus["SCI"].header.get("BUNIT", ""))
     pixels[~np.isfinite(pixels)] = np.nan
-    if pixels.ndim != 2 or np.isnan(pixels).all():
-        raise StoreError(
-            f"{path}: expected a SCI image of two axes, found {pixels.shape} pixels, "
-            f"{np.isfinite(pixels).sum()} of them finite."
-        )
+    if np.isnan(pixels).all():
+        raise StoreError(f"{path}: expected a SCI image, found no finite pixel in it.")
     return Panel(title=title, pixels=pixels, unit=unit)
+
+
+def _sampled(hdu: Any) -> np.ndarray:  # an HDU of astropy, which has no types
+    """Return the pixels of an image, at most MAX_PIXELS; ValueError if it has other axes than 2."""
+    shape = hdu.shape if hdu.is_image else ()
+    if len(shape) != 2 or max(shape) > LONGEST_SIDE:
+        raise ValueError(f"expected an image of two axes, found the axes {shape}")
+    step = math.ceil(math.sqrt(math.prod(shape) / MAX_PIXELS)) or 1
+    rows = [hdu.section[row][::step] for row in range(0, shape[0], step)]
+    return np.array(rows, dtype="f4")
 
 
 def side_by_side(images: Sequence[Panel]) -> str:

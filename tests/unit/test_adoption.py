@@ -11,6 +11,7 @@ from msgspec import structs
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.errors import RejectedError, StoreError
 from jwmirror.core.model import Product, Receipt, Selection, Version, read
+from jwmirror.core.model.maintenance import AdoptionReport
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.adopt import adopt, check_folder
 from jwmirror.store.objects import Objects
@@ -66,6 +67,34 @@ def test_what_is_masts_own_needs_no_download(archive, toys, tmp_path):
     assert "the mirror already has MAST's version" in again
 
 
+def adopt_from(folder: Path, wanted: dict[str, Product], into: Path | None) -> AdoptionReport:
+    """Adopt files into the mirror beside `folder`, whatever their content."""
+    return adopt(
+        folder.parent / "mirror",
+        folder,
+        wanted,
+        (),
+        lambda product, path, sha256, size: Version(product=product, sha256=sha256, size=size),
+        lambda path, name: None,
+        into,
+    )
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_of_another_size_is_not_read(tmp_path, dry_run):
+    """A sparse file of 100 GB is neither copied nor hashed."""
+    mine, into = tmp_path / "mine", None if dry_run else tmp_path / "into"
+    mine.mkdir()
+    (tmp_path / "into").mkdir()
+    with open(mine / "sparse", "wb") as file:
+        file.truncate(10**11)
+
+    done = adopt_from(mine, {"sparse": product("sparse", b"whole")}, into)
+
+    assert [file.why for file in done.files] == ["size: expected 5 bytes, found 100000000000"]
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_what_cannot_be_read_is_told_and_the_rest_go_on(tmp_path, dry_run):
@@ -79,16 +108,9 @@ def test_what_cannot_be_read_is_told_and_the_rest_go_on(tmp_path, dry_run):
     (mine / "whole").write_bytes(b"whole")
     names = ("a_pipe", "broken", "folder", "memory", "whole")
     wanted = {name: product(name, b"whole") for name in names}
+    wanted["memory"] = product("memory", b"whole", size=0)
 
-    done = adopt(
-        tmp_path / "mirror",
-        mine,
-        wanted,
-        (),
-        lambda product, path, sha256, size: Version(product=product, sha256=sha256, size=size),
-        lambda path, name: None,
-        into,
-    )
+    done = adopt_from(mine, wanted, into)
 
     why = {Path(each.file).name: each.why for each in done.files}
     assert why.keys() == {"a_pipe", "broken", "memory", "whole"}

@@ -106,6 +106,9 @@ def _product_of(path: Path, wanted: Mapping[str, Product], known: Collection[str
         raise _NotAdoptedError("MAST has no checksum to compare it with; the next run downloads it")
     if not os.path.isfile(path):
         raise _NotAdoptedError("expected a file, found something else, or a broken link")
+    if product.size not in (None, path.stat().st_size):  # before gigabytes are copied and hashed
+        size = path.stat().st_size
+        raise _NotAdoptedError(f"size: expected {product.size} bytes, found {size}")
     return product
 
 
