@@ -82,9 +82,13 @@ def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
         row.checksum == product.checksum
         and row.state == stored.PRESENT
         and (product.checksum is not None or (etag.startswith('"') and row.validator == etag))
-        and row.is_exclusive == product.exclusive
+        and _has_access_of(row, product)
         and row.is_stale == product.stale
     )
+
+
+def _has_access_of(row: HeldRow, product: Product) -> bool:
+    return (row.is_exclusive, row.needs_token) == (product.exclusive, product.needs_token)
 
 
 def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
@@ -93,7 +97,7 @@ def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[
     changed = {
         product.uri: product
         for product in unselected
-        if product.uri in rows and rows[product.uri].is_exclusive != product.exclusive
+        if product.uri in rows and not _has_access_of(rows[product.uri], product)
     }
     for uri, entry in held.entries(changed).items():
         product = entry.upstream.with_access_of(changed[uri])
@@ -190,10 +194,14 @@ def _queue_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
 
 def _access_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
     """Return the reason if the access to a product changed."""
-    if old.exclusive == new.exclusive:
-        return ()
-    words = {True: "exclusive", False: "public"}
-    return (Reason("access", words[old.exclusive], words[new.exclusive]),)
+    before, after = _access_words(old), _access_words(new)
+    return (Reason("access", before, after),) if before != after else ()
+
+
+def _access_words(product: Product) -> str:
+    if product.exclusive:
+        return "exclusive"
+    return "only with the token" if product.needs_token else "public"
 
 
 # ---- products under new names ----------------------------------------------------------------

@@ -82,7 +82,7 @@ class CloudCopy:
     def _request(self, product: Product) -> DownloadRequest | None:
         """Return the request for a product; None if it is not public or cannot be verified."""
         path = bucket_path(product.filename)
-        if product.exclusive or not product.checksum or path is None:
+        if product.is_closed or not product.checksum or path is None:
             return None
         return DownloadRequest.of(product, f"{self._url}/{path}")
 

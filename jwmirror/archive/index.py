@@ -16,13 +16,14 @@ class HeldRow(NamedTuple):
     checksum: str | None
     validator: str | None
     is_exclusive: bool
+    needs_token: bool
     is_stale: bool
     deselected: str
 
 
 COLUMNS = (  # of the fields after `row`
     *("state", "product_checksum", "product_validator"),
-    *("product_exclusive", "product_stale", "deselected"),
+    *("product_exclusive", "product_needs_token", "product_stale", "deselected"),
 )
 
 

@@ -4,9 +4,11 @@ import gc
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
+
+from msgspec import structs
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
@@ -14,6 +16,7 @@ from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
 from jwmirror.core.grouping import group_by
@@ -52,10 +55,20 @@ class MastClient:
     ) -> tuple[Listing, set[str]]:
         """Return the listing of a program, or of some observations, and the selected URIs.
 
-        Selected products without checksum have a validator.
+        Selected products without checksum have a validator. Held products that were listed as
+        public and came only with the token are requested again without it.
         """
         may_be_empty = bool(held) or bool(only)
         listing = query_listing(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
+        doubted = [
+            product
+            for product in listing.products
+            if product.uri in held.rows
+            and held.rows[product.uri].needs_token
+            and not product.exclusive
+        ]
+        needing = withheld_without_token(doubted, self.url, self.downloads) if doubted else set()
+        listing = _with_token_needs(listing, needing)
         uris = _selected_uris(listing, selections)
         known = held.validators()
         return add_validators(listing, self.url, known, self.token, self.downloads, uris), uris
@@ -130,6 +143,26 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
+def _with_token_needs(listing: Listing, uris: Collection[str]) -> Listing:
+    """Return the listing with the mark of those products that come only with the token."""
+    products = (
+        product
+        if product.needs_token == (product.uri in uris)
+        else structs.replace(product, needs_token=product.uri in uris)
+        for product in listing.products
+    )
+    return replace(listing, products=tuple(products))
+
+
+def _needing_token(held: HeldIndex, part: Listing) -> set[str]:
+    """Return the URIs that need the token: by the answer of MAST in `part`, else by the mirror."""
+    asked = {product.uri: product.needs_token for product in part.products}
+    return {
+        *(uri for uri, needs_token in asked.items() if needs_token),
+        *(uri for uri, row in held.rows.items() if row.needs_token and uri not in asked),
+    }
+
+
 def _selected_uris(listing: Listing, selections: Iterable[Selection]) -> set[str]:
     return {
         product.uri for selection in selections for product in select_products(listing, selection)
@@ -155,6 +188,7 @@ def _poll_program(
     if only and held and former:
         part, _ = client.listing(program, selections, held, only)
         if listing := _merged(former, part, only):
+            listing = _with_token_needs(listing, _needing_token(held, part))
             uris = _selected_uris(listing, selections)
     if listing is None:
         only, (listing, uris) = (), client.listing(program, selections, held)

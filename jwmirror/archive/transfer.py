@@ -3,23 +3,32 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import quote
+
+from msgspec import structs
+from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.cloud import CloudCopy
 from jwmirror.core.errors import ArchiveError, StoreError, plain_text
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
-from jwmirror.net.http import HttpClient, Timeouts, base_url
+from jwmirror.net.http import HttpClient, Timeouts, base_url, discard
 from jwmirror.net.progress import Progress, terminal
 from jwmirror.net.request import DownloadRequest
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
+NEEDS_TOKEN = (
+    "%s: MAST lists it as public, and gave it only with the token; it is treated as exclusive "
+    "until MAST gives it without"
+)
 POLL_S = 0.2  # between two looks at the progress
 
 log = logging.getLogger(__name__)
@@ -114,7 +123,30 @@ class _Work:
             return Failure(name=product.filename, message=str(err))
         except OSError as err:
             raise _disk_error(product.filename, self.folders[0], err) from err
+        if file.needs_token:
+            log.warning(NEEDS_TOKEN, product.filename)
+            product = structs.replace(product, needs_token=True)
         return Downloaded(product=product, path=file.path, sha256=file.sha256, size=file.size)
+
+
+def withheld_without_token(
+    products: Collection[Product], url: str, downloads: int, timeouts: Timeouts | None = None
+) -> set[str]:
+    """Return the URIs of those products that MAST does not give without a token."""
+    client = HttpClient(downloads, timeouts or Timeouts())
+
+    def is_given(product: Product) -> bool:
+        try:
+            response = client.open(download_request(product, base_url(url)).url)
+        except HTTPError:
+            return False
+        discard(response)
+        return response.status == HTTPStatus.OK
+
+    with ThreadPoolExecutor(downloads, thread_name_prefix="access") as pool:
+        given = list(pool.map(is_given, products))
+    client.close()
+    return {product.uri for product, yes in zip(products, given, strict=True) if not yes}
 
 
 def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:

@@ -49,7 +49,7 @@ def download(
         try:
             file = receive_file(client, state)
             check_download(request, file)
-            remove_record(path)
+            remove_record(state.path)
             return file
         except RejectedError as err:
             content = file.sha256 if file else OVERSIZED

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -45,7 +46,7 @@ class DownloadRequest:
     is_size_sure: bool = True  # a file of another size is a wrong one
     algorithm: str = "md5"  # of the checksum
     checksum: str | None = None  # hex
-    is_exclusive: bool = False  # the token has to be shown
+    is_exclusive: bool = False  # the token is shown at once
     release: str | None = None  # ISO, when it will not be withheld any more
     must_read: bool = True  # checked to be of the kind that its name says
     key: str | None = None  # name of the unfinished file; None: it is not kept
@@ -63,7 +64,7 @@ class DownloadRequest:
             size=product.size,
             is_size_sure=bool(product.checksum),
             checksum=product.checksum,
-            is_exclusive=product.exclusive,
+            is_exclusive=product.is_closed,
             release=product.release_date,
             key=resume_record.resume_key(product),
             version=product.fingerprint,
@@ -99,6 +100,7 @@ class DownloadedFile:
     announced: str | None = None  # Content-Length of the whole, as sent
     encoding: str | None = None  # Content-Encoding, as sent
     resumed: bool = False  # some of it is from an earlier request
+    needs_token: bool = False  # the request without the token was refused
 
 
 @dataclass(kw_only=True)
@@ -111,6 +113,7 @@ class DownloadState:
     halt: threading.Event
     size: int = 0  # bytes in the hashes
     limit: int = 0  # bytes that the file may have
+    needs_token: bool = False  # the last request was refused until the token was shown
 
     def __post_init__(self) -> None:
         self.reset_hashes()
@@ -122,6 +125,14 @@ class DownloadState:
         self.size = 0
         self._sha256 = hashlib.sha256()
         self._checksum = hashlib.new(self.request.algorithm, usedforsecurity=False)
+
+    def make_unresumable(self) -> None:
+        """Continue with an empty file of a name that no other fetch takes over.
+
+        It would not know that the file was listed as public and came only with the token.
+        """
+        self.remove_file()
+        self.path = self.path.with_stem(uuid.uuid4().hex)
 
     def read_record(self) -> ResumeRecord | None:
         """Return the record of the file on disk if it can be resumed."""
@@ -173,6 +184,7 @@ class DownloadState:
             announced=announced,
             encoding=encoding,
             resumed=resumed,
+            needs_token=self.needs_token,
         )
 
 
@@ -188,7 +200,9 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
     request, record = state.request, state.read_record()
     response = _request_rest(client, state, record) if record else None
     resumed = response is not None and response.status == HTTPStatus.PARTIAL_CONTENT
-    response = response or open_response(client, request)
+    response = response or open_response(client, state)
+    if state.needs_token:
+        state.make_unresumable()
     length = response.headers.get("Content-Length")
     try:
         if record and resumed:
@@ -218,8 +232,9 @@ def _request_rest(
     """
     start = _size(state)
     headers = {"Range": f"bytes={start}-", "If-Range": record.etag}
-    response = open_response(client, state.request, headers)
-    if response.status == HTTPStatus.OK or _is_rest(response, record, start):
+    response = open_response(client, state, headers)
+    is_usable = response.status == HTTPStatus.OK or _is_rest(response, record, start)
+    if is_usable and not state.needs_token:
         return response
     discard(response)
     log.info("%s: the server cannot resume it; fetched from its first byte", state.request.filename)
@@ -254,7 +269,9 @@ def _write_record(
     """Write a resume record before the file, if that is safe and the file is large enough."""
     request, size = state.request, _content_length(response) or 0
     etag = response.headers.get("ETag")
-    if not request.key or size < client.timeouts.keep_from or not resume_record.is_strong(etag):
+    if not request.key or state.needs_token or not resume_record.is_strong(etag):
+        return
+    if size < client.timeouts.keep_from:
         return
     if request.size in (None, size):
         record = ResumeRecord(version=request.version, etag=etag, size=size)
@@ -262,20 +279,22 @@ def _write_record(
 
 
 def open_response(
-    client: HttpClient, request: DownloadRequest, headers: dict[str, str] | None = None
+    client: HttpClient, state: DownloadState, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
     """Return a server's response with a file or, for a Range in `headers`, about a part of it.
 
     The body is unread. The token is shown where the file is known to be withheld, or has just been
-    refused. Raises ArchiveError for any other status: WithheldError for 401 and 403.
+    refused, which the state records. Raises ArchiveError for any other status: WithheldError for
+    401 and 403.
     """
+    request, state.needs_token = state.request, False
     accepted = ANSWERS_TO_RANGE if headers else (HTTPStatus.OK,)
     shown = request.is_exclusive and client.has_token
     try:
         response = client.open(request.url, headers, show_token=shown)
         if response.status in NO_ACCESS and client.has_token and not shown:
             discard(response)
-            shown = True
+            shown = state.needs_token = True
             response = client.open(request.url, headers, show_token=True)
     except HTTPError as err:
         raise request.error("no answer", err) from err

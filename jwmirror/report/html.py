@@ -233,7 +233,7 @@ def count_pedigrees(entries: Iterable[Entry]) -> tuple[PedigreeCount, ...]:
             sdp_ver=sdp_ver,
             dates=_span([product.date[:10] for product in products if product.date]),
             files=len(products),
-            exclusive=sum(product.exclusive for product in products),
+            exclusive=sum(product.is_closed for product in products),
         )
         for (folder, suffix, cal_ver, crds_ctx, sdp_ver), products in sorted(
             groups.items(), key=itemgetter(0)

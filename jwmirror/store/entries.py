@@ -52,12 +52,14 @@ def upstream_entries(
         uri = change.product.uri
         replaced = uris.get(change.replaces or "", uri)
         old = rows.get(uri)
+        was_doubted = bool(old and old.product and old.product.needs_token)
+        is_given = was_doubted and not change.product.needs_token  # without the token, meanwhile
         if old and old.product:  # access belongs to the product, so to all its versions
             old = replace(old, product=old.product.with_access_of(change.product))
             rows[uri] = old
         if uri in waiting and replaced in rows and change.kind != STALE:
             continue
-        new = _row_after(change, old, arrived)
+        new = _row_after(change, old, arrived, is_given)
         if new is None:
             continue
         rows[uri] = new
@@ -70,7 +72,10 @@ def upstream_entries(
 
 
 def _row_after(
-    change: Change, old: Entry | None, arrived: dict[tuple[str, str], Version]
+    change: Change,
+    old: Entry | None,
+    arrived: dict[tuple[str, str], Version],
+    is_given: bool,
 ) -> Entry | None:
     """Return the row of a product after a change; None if it has none."""
     if change.kind in (VANISHED, WITHHELD, STALE):
@@ -81,7 +86,8 @@ def _row_after(
         return replace(old, product=structs.replace(old.product, stale=change.product.stale))
     version = arrived.get((change.product.uri, change.product.fingerprint))
     if version is not None:
-        return _row_of(version, change.product)
+        needs_token = version.product.needs_token and not is_given
+        return _row_of(version, structs.replace(change.product, needs_token=needs_token))
     if old and old.product and old.product.fingerprint == change.product.fingerprint:
         return replace(old, state=PRESENT, product=change.product)  # returned or released
     return old

@@ -46,13 +46,15 @@ class Archive(Editor):
 
     The folder may be edited by this object or by another process at any time: each request sees
     the state written last. `requests` lists the requests so far; `fault` makes responses go wrong;
-    `behaviour` sets details in which MAST is not known or may change.
+    `behaviour` sets details in which MAST is not known or may change. Files in `guarded` are listed
+    as public and given only with a token.
     """
 
     def __init__(self, folder: Path, port: int = 0, tokens: Iterable[str] = (TOKEN,)):
         super().__init__(folder)
         self.port, self.tokens = port, set(tokens)
         self.behaviour = Behaviour()
+        self.guarded: set[str] = set()  # names of files
         self._requests: list[Exchange] = []
         self._idle = threading.Condition()
         self._under_way = 0
@@ -185,7 +187,8 @@ class Archive(Editor):
         holding = snapshot.state.holdings.get(request.filename)
         if holding is None:
             return as_text(f"{request.filename}: no such product\n", 404)
-        if snapshot.exclusive(holding) and request.token not in self.tokens:
+        is_withheld = snapshot.exclusive(holding) or request.filename in self.guarded
+        if is_withheld and request.token not in self.tokens:
             text = f"{request.filename}: exclusive access until {holding.released}\n"
             return as_text(text, self.behaviour.withheld)
         return download(request, holding, self.folder.version_path(holding), self.behaviour)

@@ -64,7 +64,12 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def with_access_of(self, other: Self) -> Self:
         """Return this version of the product with the access that MAST states in another."""
-        return structs.replace(self, exclusive=other.exclusive, release_date=other.release_date)
+        return structs.replace(
+            self,
+            exclusive=other.exclusive,
+            release_date=other.release_date,
+            needs_token=other.needs_token,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,120 @@
+"""A file listed as public that comes only with the token is exclusive until it comes without."""
+
+from msgspec import structs
+
+from jwmirror.archive.poll import poll
+from jwmirror.core.model import Poll, Product, Selection, Version
+from jwmirror.core.model.product import NEW, RELEASED, REPROCESSED, Change
+from jwmirror.store.access import has_access_changed, row_contents
+from jwmirror.store.entries import upstream_entries
+from jwmirror.store.manifest import entries_of
+from jwmirror_simulator.mast import TOKEN
+from tests.setup.file_server import (  # noqa: F401
+    body,
+    file_server,
+    hasty_fetch,
+    small_image,
+)
+from tests.setup.listings import changes_of
+from tests.setup.records import RATE, entry, listing, product
+
+LISTED = product(RATE, b"pixels")
+DOUBTED = structs.replace(LISTED, needs_token=True)
+
+
+def version(of: Product) -> Version:
+    """A version of a product, as a fetch records it."""
+    return Version(product=of, sha256="0" * 64, size=6)
+
+
+def test_a_download_records_that_the_anonymous_request_was_refused(server, fetch, image):
+    """And only that: a file that comes without the token needs none."""
+    server.put(RATE, body(b"", status=401), body(image), body(image))
+
+    (first,) = fetch(product(RATE, image), token="sesame")
+    first.path.unlink()
+    (second,) = fetch(product(RATE, image), token="sesame")
+
+    assert (first.product.needs_token, second.product.needs_token) == (True, False)
+
+
+def test_a_file_that_came_with_the_token_is_not_taken_over_from_a_killed_fetch(
+    server, fetch, image, tmp_path
+):
+    """The next fetch would not know how it came, so it asks again."""
+    server.put(RATE, body(b"", status=401), body(image), body(b"", status=401), body(image))
+
+    (left,) = fetch(product(RATE, image), token="sesame")
+    assert left.path.is_file()
+    (arrived,) = fetch(product(RATE, image), token="sesame")
+
+    assert arrived.product.needs_token
+    assert len(server.requests) == 4
+
+
+def test_an_unfinished_file_is_not_continued_with_the_token(server, fetch, image, tmp_path):
+    """Its first part came without; the whole file is requested again, and is exclusive."""
+    cut = body(image[:5000], Content_Length=str(len(image)), ETag='"v1"')
+    server.put(RATE, cut, cut, cut, body(b"", status=401), body(image, ETag='"v1"'))
+    fetch(product(RATE, image), token="sesame")
+
+    (arrived,) = fetch(product(RATE, image), token="sesame")
+
+    assert arrived.product.needs_token
+    assert arrived.path.read_bytes() == image
+
+
+def test_the_row_of_a_new_version_says_how_it_came():
+    """Also when the next version comes without the token."""
+    new = Poll(listings=(), changes=(Change(kind=NEW, product=LISTED),))
+    newer = structs.replace(LISTED, checksum="5a" * 16)
+    changed = Poll(listings=(), changes=(Change(kind=REPROCESSED, product=newer),))
+
+    (first,) = upstream_entries((), new, [version(DOUBTED)])
+    (second,) = upstream_entries([first], changed, [version(DOUBTED), version(newer)])
+
+    assert (first.upstream.needs_token, second.upstream.needs_token) == (True, False)
+
+
+def test_a_file_that_still_needs_the_token_has_not_changed():
+    """And one that comes without it is released: its row is public, whatever its receipt says."""
+    held = entry(DOUBTED)
+
+    unchanged = changes_of(listing(DOUBTED), held)
+    (released,) = changes_of(listing(LISTED), held)
+    (row,) = upstream_entries([held], Poll(listings=(), changes=(released,)), [version(DOUBTED)])
+
+    assert unchanged == ()
+    assert (released.kind, str(released.reasons[0])) == (
+        RELEASED,
+        "access: only with the token -> public",
+    )
+    assert not row.upstream.needs_token
+
+
+def test_access_is_decided_by_it():
+    """Like that of a product that MAST lists as exclusive."""
+    doubted, public = (entries_of([entry(item)]) for item in (DOUBTED, LISTED))
+
+    assert [row.is_exclusive for row in (*row_contents(doubted), *row_contents(public))] == [1, 0]
+    assert has_access_changed(doubted, public)
+
+
+def test_a_poll_asks_again_without_the_token(archive):
+    """The row changes only when MAST gives the file to anyone; other files are not requested."""
+    file = "jw01345001001_02101_00001_nrcb1_uncal.fits"
+    listed = poll(archive.url, [Selection(program=1345)], (), TOKEN, 2).listings[0]
+    one = next(item for item in listed.products if item.filename == file)
+    held = [entry(structs.replace(one, needs_token=True))]
+    archive.guarded.add(file)
+
+    guarded = poll(archive.url, [Selection(program=1345)], held, TOKEN, 2)
+    archive.guarded.clear()
+    given = poll(archive.url, [Selection(program=1345)], held, TOKEN, 2)
+
+    kinds = [
+        [change.kind for change in polled.changes if change.product.uri == one.uri]
+        for polled in (guarded, given)
+    ]
+    assert kinds == [[], [RELEASED]]
+    assert [request.with_token for request in archive.downloads(file)] == [False, False]
