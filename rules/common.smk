@@ -16,6 +16,7 @@ from jwmirror.core.model.plan import LEVELS
 from jwmirror.services.run.session import (
     RunSession,
     batches_of,
+    check_environments,
     config_or_exit,
     memory_mb,
 )
@@ -54,6 +55,7 @@ RUN = SESSION.files
 
 
 onstart:
+    check_environments(CONFIG.recipes)
     SESSION.begin()
 
 

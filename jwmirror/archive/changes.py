@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
-from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import group_by
 from jwmirror.core.model import Change, Entry, Listing, Product, Reason, stored
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import PEDIGREE

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
-from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.core.model.quality import Measurements

@@ -11,9 +11,12 @@ from typing import IO
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical, parse
-from jwmirror.engine.forkserver import KILLED, StageJob, StageOutcome
+from jwmirror.engine.forkserver import KILLED, LATE, StageJob, StageOutcome
+from jwmirror.pipeline.allowed_environments import check_allowed
 from jwmirror.pipeline.child_environment import child_environment
+from jwmirror.pipeline.time_limit import kill_group
 
+START_S = 600.0  # for the start of the server, which takes the import of jwst
 TAIL = 2000  # characters of the server's last messages that are quoted
 SERVER = ("-P", "-m", "jwmirror.engine.forkserver")  # -P: no modules from the working directory
 
@@ -52,7 +55,10 @@ class StageClient:
             except OSError:
                 del self._waiting[job.number]
                 raise self._server_ended() from None
-        return future.result()
+        try:
+            return future.result(START_S + job.timeout_s)  # the server itself ends late stages
+        except TimeoutError:
+            raise self._server_late(START_S + job.timeout_s) from None
 
     def close(self) -> None:
         """End the server, which kills the stages that still run; it is not started again."""
@@ -66,9 +72,14 @@ class StageClient:
             _pipe(server.stdout).close()
 
     def _started(self) -> IO[bytes]:
-        """Return the pipe for jobs to the server, started if it does not run."""
+        """Return the pipe for jobs to the server, started if it does not run.
+
+        Raises:
+            EnvironmentNotAllowedError: the user has not allowed the environment of its Python.
+        """
         if self._is_closed:
             raise self._server_ended()
+        check_allowed(self._python)
         if self._server is None or self._server.poll() is not None:
             with open(self._log, "ab") as log:
                 self._server = subprocess.Popen(
@@ -102,6 +113,16 @@ class StageClient:
             lost = list(waiting.values())
         for future in lost:
             future.set_exception(self._server_ended(why))
+
+    def _server_late(self, seconds: float) -> StageError:
+        """Kill the server, which ends all its stages; return the error of one that waited."""
+        with self._lock:
+            server = self._server
+        if server is not None:
+            kill_group(server)
+        return StageError(
+            LATE, f"{self._python} did not answer within {seconds:g} s, and was stopped"
+        )
 
     def _server_ended(self, why: str = "") -> StageError:
         messages = ""

@@ -6,6 +6,8 @@ from importlib.metadata import distributions
 from platform import python_version
 
 from jwmirror import __version__
+from jwmirror.pipeline.allowed_environments import is_allowed
+from jwmirror.pipeline.time_limit import TimeLimit
 
 PROGRAM = (
     "import json, platform; from importlib.metadata import distributions; "
@@ -23,9 +25,18 @@ def installed_versions(python: str = "") -> dict[str, str]:
     if not python:
         found = {each.name: each.version for each in distributions()}
         return {**found, "python": python_version(), "jwmirror": __version__}
-    command = [python, "-I", "-c", PROGRAM]
+    if not is_allowed(python):
+        return {}
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=TIMEOUT_S)
-        return dict(json.loads(done.stdout))
-    except (OSError, subprocess.SubprocessError, ValueError):
+        process = subprocess.Popen(
+            [python, "-I", "-c", PROGRAM],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        with TimeLimit(process, TIMEOUT_S):
+            output, _ = process.communicate()
+        return dict(json.loads(output))
+    except (OSError, ValueError):
         return {}

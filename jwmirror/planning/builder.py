@@ -18,6 +18,7 @@ from jwmirror.core.model.plan import (
     WaitCause,
 )
 from jwmirror.pipeline import ramps
+from jwmirror.pipeline.allowed_environments import EnvironmentNotAllowedError
 from jwmirror.pipeline.derivation import (
     bind,
     differences,
@@ -103,8 +104,7 @@ class PlanBuilder:
             self.resolvers.refuse_retracted(pipeline, stage)
             engine = dict(resolver.engine)
         except JwmirrorError as err:
-            cause: WaitCause = "references" if isinstance(err, ReferencesError) else "request"
-            self.failures.append(Wait(recipe.name, product, str(err), cause))
+            self.failures.append(Wait(recipe.name, product, str(err), _cause_of(err)))
             return None
         self.engines[recipe.name] = engine
         derivation = Derivation(
@@ -203,3 +203,10 @@ class PlanBuilder:
             if mark:
                 why = f"invalidated on {mark.at[:10]}{f': {mark.because}' if mark.because else ''}"
                 yield Reason(f"{derivation.pipeline}: {why}", "", "", derivation.pipeline)
+
+
+def _cause_of(error: JwmirrorError) -> WaitCause:
+    """Return why a derivation was refused with an error."""
+    if isinstance(error, EnvironmentNotAllowedError):
+        return "environment"
+    return "references" if isinstance(error, ReferencesError) else "request"

@@ -10,17 +10,24 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
+import msgspec
+
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
 from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.pipeline.allowed_environments import check_allowed
 from jwmirror.pipeline.child_environment import child_environment
+from jwmirror.pipeline.time_limit import TimeLimit, kill_group
 from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
 
 T = TypeVar("T")
+ANSWER_S = 600.0  # for one answer; the first one takes the import of jwst
+END_S = 10.0  # for the end of a process whose input was closed
 ERRORS = {error.__name__: error for error in (CalibrationError, ReferencesError)}
 
 
@@ -56,7 +63,8 @@ class Answer:
 class RemoteResolver:
     """A Resolver with the jwst of another Python; its process starts with the first question.
 
-    Also raises CalibrationError if that environment does not work.
+    Also raises CalibrationError if that environment does not work or does not answer in time, or
+    if the user has not allowed it.
     """
 
     def __init__(
@@ -64,7 +72,7 @@ class RemoteResolver:
     ):
         self.python = python
         self._opening = Opening(str(cache), context, dict(sha1s), str(base))
-        self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def engine(self) -> Mapping[str, str]:
@@ -93,43 +101,68 @@ class RemoteResolver:
         return self._ask("mistakes", tuple[str, ...], parameters, place)
 
     def _ask(self, method: str, kind: type[T], *arguments: object) -> T:
-        try:
-            questions, answers = self._connect()
-            _send(questions, Question(method, arguments))
-            line = answers.readline()
-        except OSError:
-            line = b""
-        if not line:
-            raise CalibrationError(
-                f"{self.python} ended before it answered {method}; does it have jwst and "
-                "msgspec? `make environments` makes those that come with jwmirror."
-            )
-        answer = parse(line, Answer)
+        answer = self._answer(Question(method, arguments))
         if answer.error == ConfigError.__name__:
             raise ConfigError(answer.message.splitlines())
         if answer.error:
             raise ERRORS.get(answer.error, CalibrationError)(answer.message)
         return parse(answer.value, kind)
 
-    def _connect(self) -> tuple[IO[bytes], IO[bytes]]:
-        """Return standard input and output of the process; start it if it does not run yet."""
-        if self._pipes is None:
-            process = subprocess.Popen(
+    def _answer(self, question: Question) -> Answer:
+        """Return the answer of the process, which is killed if it takes too long."""
+        check_allowed(self.python)
+        process, line = self._started(), b""
+        with suppress(OSError), TimeLimit(process, ANSWER_S) as limit:
+            _send(process.stdin, question)
+            line = _pipe(process.stdout).readline()
+        if limit.is_over:
+            why = f"did not answer {question.method} within {ANSWER_S:g} s, and was stopped"
+        elif not line:
+            why = f"ended before it answered {question.method}"
+        else:
+            with suppress(msgspec.DecodeError):
+                return parse(line, Answer)
+            why = f"gave no answer to {question.method}, but printed {line[:80]!r}"
+        raise CalibrationError(
+            f"{self.python} {why}; does it have jwst and msgspec? `make environments` makes those "
+            "that come with jwmirror."
+        )
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """Return the process; start it if it does not run yet."""
+        if self._process is None:
+            self._process = subprocess.Popen(
                 [self.python, "-P", "-m", "jwmirror.planning.remote_resolver"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),
+                start_new_session=True,  # all that it starts can be killed with it
             )
-            weakref.finalize(self, process.communicate)  # closes its input, which ends it
-            assert process.stdin and process.stdout  # both are pipes
-            self._pipes = process.stdin, process.stdout
-            _send(process.stdin, self._opening)
-        return self._pipes
+            weakref.finalize(self, _end, self._process)
+            with suppress(OSError):  # it has ended; the next question finds that
+                _send(self._process.stdin, self._opening)
+        return self._process
 
 
-def _send(pipe: IO[bytes], record: object) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Close the input of a process, which ends it; kill it if it does not end."""
+    try:
+        process.communicate(timeout=END_S)
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        process.communicate()
+
+
+def _send(pipe: IO[bytes] | None, record: object) -> None:
+    pipe = _pipe(pipe)
     pipe.write(canonical(record).encode() + b"\n")
     pipe.flush()
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    """Return a stream that is known to be a pipe."""
+    assert stream is not None
+    return stream
 
 
 # ---- in the process of the other environment -------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 
 from jwmirror.core.model import canonical
 from jwmirror.engine.batch import ShortOfMemoryError
+from jwmirror.pipeline.allowed_environments import ALLOWED
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
     ROOT,
@@ -131,12 +132,13 @@ def test_killed_and_late_stages_are_told_as_such(folder):
     assert receipt.results == ()
 
 
-def test_nobody_waits_for_a_process_that_answers_nonsense(folder):
+def test_nobody_waits_for_a_process_that_answers_nonsense(folder, monkeypatch):
     """It is stopped, and what waits for it fails and says why."""
     (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
     babbler = folder.root / "python"
     babbler.write_text("#!/bin/sh\nread job\necho nonsense\nexec sleep 60\n")
     babbler.chmod(0o755)
+    monkeypatch.setenv(ALLOWED, str(babbler.parent.parent))
 
     receipt = folder.calibrate([replace(chain, python=str(babbler))])
 

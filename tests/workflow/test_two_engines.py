@@ -7,6 +7,7 @@ import pytest
 
 from demo.site import ROOT
 from jwmirror.core.model.quality import SOUND
+from jwmirror.pipeline.allowed_environments import ALLOWED
 from jwmirror.store.provenance import Provenance
 from tests.conftest import need
 
@@ -26,9 +27,10 @@ def measured(site, recipe) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.slow
-def test_one_recipe_under_two_versions_of_jwst(fresh_site):
+def test_one_recipe_under_two_versions_of_jwst(fresh_site, monkeypatch):
     """Both are measured and published under their own keys, and diff names the versions."""
     need("" if OLD.is_dir() else "no .venv-jwst-1.20 (`make environments`)")
+    monkeypatch.setenv(ALLOWED, str(OLD))
     fresh_site.configure(
         programs=[{"program": 1345, "observations": [2], "products": ["uncal", "asn"]}],
         environments={"jwst-1.20": str(OLD)},

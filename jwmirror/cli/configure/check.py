@@ -1,6 +1,7 @@
 """`jwmirror check`: report every mistake in a config."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,19 +14,34 @@ from jwmirror.services.configure.check import check_config
 def check_command(
     config: options.ConfigFile = None,
     settings: options.Settings = None,
+    allow_environments: Annotated[
+        bool,
+        typer.Option(
+            "--allow-environments",
+            help="Allow the Python environments of the recipes to run, now and later.",
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """List the mistakes in the config and its parameters; exit code 2 if there are any.
 
-    Notes are about settings that are valid, but that you perhaps did not intend.
+    Notes are about settings that are valid, but that you perhaps did not intend. Nothing that the
+    config names is run, except environments that you have allowed. They check their own recipes.
     """
     path = config or options.CONFIG
-    checked = check_config(path, settings or ())
+    checked = check_config(path, settings or (), allow_environments)
     if as_json:
         output.print_json(
-            {"config": str(path), "mistakes": checked.mistakes, "notes": checked.notes}
+            {
+                "config": str(path),
+                "mistakes": checked.mistakes,
+                "notes": checked.notes,
+                "allowed": checked.allowed,
+            }
         )
-    elif checked.mistakes:
+        raise typer.Exit(2 if checked.mistakes else 0)
+    output.say(*(f"Allowed: {folder}" for folder in checked.allowed))
+    if checked.mistakes:
         print(f"Mistakes in {printable(str(path))}:", *checked.mistakes, sep="\n", file=sys.stderr)
     else:
         programs = ", ".join(map(str, checked.programs))

@@ -72,6 +72,7 @@ WaitCause = Literal[
     "failed",  # a member of the association failed
     "references",  # a reference file is not in the cache
     "request",  # parameters, hooks, or references that the context does not have
+    "environment",  # the user has not allowed the recipe's environment
 ]
 
 

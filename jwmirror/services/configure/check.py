@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.archive.selection import select_products
+from jwmirror.config.load import build_config, read_content
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Listing, Product, Recipe, Selection
-from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.pipeline.allowed_environments import allow_environments
+from jwmirror.services.configure.checked_config import environment_notes, load_checked_config
 
 ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
 
@@ -20,18 +22,33 @@ class ConfigCheck:
     notes: tuple[str, ...] = ()
     programs: tuple[int, ...] = ()
     recipes: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()  # folders of environments that were not allowed before
 
 
-def check_config(path: Path, settings: Sequence[str] = ()) -> ConfigCheck:
-    """Check a config file with `settings` (recipe.pipeline.step.parameter=value) applied."""
+def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) -> ConfigCheck:
+    """Check a config file with `settings` (recipe.pipeline.step.parameter=value) applied.
+
+    `allow`: record that the environments of its recipes may be run.
+
+    Raises:
+        StoreError: that cannot be recorded.
+    """
+    allowed: tuple[Path, ...] = ()
     try:
+        if allow:
+            recipes = build_config(read_content(path, settings)).recipes
+            allowed = allow_environments(recipe.python for recipe in recipes)
         config = load_checked_config(path, settings)
     except ConfigError as error:
-        return ConfigCheck(mistakes=tuple(error.mistakes))
+        return ConfigCheck(mistakes=tuple(error.mistakes), allowed=tuple(map(str, allowed)))
     return ConfigCheck(
-        notes=tuple(config_advice(config.selections, config.recipes)),
+        notes=(
+            *environment_notes(config.recipes),
+            *config_advice(config.selections, config.recipes),
+        ),
         programs=tuple(sorted({selection.program for selection in config.selections})),
         recipes=tuple(recipe.name for recipe in config.recipes),
+        allowed=tuple(map(str, allowed)),
     )
 
 

@@ -1,13 +1,20 @@
 """Load a config with its parameters checked, each recipe's by the jwst that will run it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.config.load import Config, build_config, read_content, token_variable
 from jwmirror.config.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
+from jwmirror.core.matching import group_by
+from jwmirror.core.model import Recipe
 from jwmirror.net.http import check_token_url
+from jwmirror.pipeline.allowed_environments import (
+    EnvironmentNotAllowedError,
+    check_allowed,
+    is_allowed,
+)
 from jwmirror.pipeline.child_environment import remove_user_variables, take_token
 
 
@@ -33,7 +40,20 @@ def build_checked_config(content: YamlText, check_parameters: bool = True) -> Co
     return replace(config, token=token)
 
 
+def environment_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
+    """Yield a note on each environment of recipes that the user has not allowed."""
+    by_python = group_by(recipes, lambda recipe: recipe.python)
+    for python, of_python in by_python.items():
+        try:
+            check_allowed(python)
+        except EnvironmentNotAllowedError as error:
+            names = ", ".join(recipe.name for recipe in of_python)
+            yield f"parameters that jwst checks were not checked (recipe {names}): {error}"
+
+
 def _checker_of(python: str) -> Checker:
+    if not is_allowed(python):
+        return lambda parameters, place: ()
     from jwmirror.planning.resolvers import resolvers_of  # imports jwst: seconds
 
     return resolvers_of(Path(), "").of(python).mistakes

@@ -13,7 +13,7 @@ from msgspec import structs
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import group_by
 from jwmirror.core.model import (
     UPSTREAM,
     Chain,
@@ -29,6 +29,7 @@ from jwmirror.core.model.product import Listing
 from jwmirror.core.model.run import Run
 from jwmirror.core.model.stored import Entry
 from jwmirror.core.names import cache_path
+from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.inputs import why_missing
@@ -37,6 +38,7 @@ from jwmirror.planning.resolvers import Resolvers
 from jwmirror.report.formatting import count
 from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice
+from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.services.run.plan import LevelPlanner
@@ -46,6 +48,7 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
+UNKNOWN = ("references", "environment")  # causes of a wait: without them it may be in order
 UNPUBLISHED = Reason("already computed, not published yet", "", "")
 
 
@@ -62,8 +65,9 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     if context is None:
         resolvers, resolver_notes = resolvers_of_config(mirror, config)
     else:
+        recipes = [recipe for recipe in config.recipes if is_allowed(recipe.python)]
         references = preview_references(
-            config.references_url, context, config.cache, holdings, config.recipes
+            config.references_url, context, config.cache, holdings, recipes
         )
         resolvers = offline_resolvers(config.cache, references)
         resolver_notes = (f"By context {references.context}.",)
@@ -81,6 +85,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
             *_notes_on_selection(holdings.entries, config),
             *resolver_notes,
             *_notes_on_recipes(mirror, config.recipes, holdings),
+            *environment_notes(config.recipes),
             *config_advice(config.selections, config.recipes),
             *software.modified_engines(installed),
         ),
@@ -157,15 +162,15 @@ def _unpublished(results: ResultStore, done: Iterable[Result]) -> Iterator[Chain
 
 
 def _unknown(plan: Plan) -> Iterator[Wait]:
-    """Yield what waits or is refused only because references are not in the cache."""
+    """Yield what waits or is refused only for what this computer lacks, or the user's consent."""
     for wait in (*plan.failures, *plan.waits):
-        if wait.cause == "references":
+        if wait.cause in UNKNOWN:
             yield structs.replace(wait, why=why_missing(wait))
 
 
 def _without_unknown(plan: Plan) -> Plan:
     waits, failures = (
-        tuple(wait for wait in waits if wait.cause != "references")
+        tuple(wait for wait in waits if wait.cause not in UNKNOWN)
         for waits in (plan.waits, plan.failures)
     )
     return replace(plan, waits=waits, failures=failures)

@@ -17,11 +17,11 @@ from jwmirror.core.errors import LimitError, LockedError, StoreError
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
-from jwmirror.core.model import Plan
+from jwmirror.core.model import Plan, Recipe
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
-from jwmirror.services.configure.checked_config import build_checked_config
+from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import RunFiles, close_figures, read_if_written, work_folders
 
@@ -47,7 +47,19 @@ def config_or_exit(
     default = () if replaces and options else (DEFAULT,)
     with config_mistakes_end_the_call():
         check_profiles(profiles)
-        return build_checked_config(read_sources(files or default, options, ADVICE), check_steps)
+        sources = read_sources(files or default, options, ADVICE)
+        config = build_checked_config(sources, check_steps)
+    if check_steps:
+        for note in environment_notes(config.recipes):
+            print(f"Note: {note}", file=sys.stderr)
+    return config
+
+
+def check_environments(recipes: Iterable[Recipe]) -> None:
+    """End the call with code 2 if the user has not allowed the environment of a recipe."""
+    if notes := list(environment_notes(recipes)):
+        print(f"Nothing was done: {len(notes)} environments are not allowed.", file=sys.stderr)
+        sys.exit(2)
 
 
 @contextmanager
