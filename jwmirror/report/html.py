@@ -1,5 +1,7 @@
 """The report on a generation: one HTML file that needs no other file, network or script."""
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
@@ -33,6 +35,11 @@ from jwmirror.report.status import (
 
 MAX_ROWS = 200  # of a table; the command line lists all
 MAX_PICTURES = 24
+# What a browser may do for a page: show its pictures, and the style with this hash; nothing else.
+POLICY = (
+    "default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; "
+    "form-action 'none'"
+)
 ProvenanceLookup = Callable[[str], ProvenanceRecord | None]  # of a key
 
 
@@ -149,14 +156,27 @@ def render(page: ReportPage) -> str:
         "caveat": caveat_text,
     }
     template = environment.get_template("report.html")
+    style = loader.get_source(environment, "report.css")[0]
     return template.render(
-        page=page, status=page.status, version=__version__, rows=MAX_ROWS, in_words=IN_WORDS
+        page=page,
+        status=page.status,
+        version=__version__,
+        rows=MAX_ROWS,
+        in_words=IN_WORDS,
+        policy=policy_for(style),
+        style=style,
     )
 
 
 def _printable(value: object) -> object:
     """Return a value of the page, printable if it is text (but not HTML of the template)."""
     return printable(value) if type(value) is str else value
+
+
+def policy_for(style: str) -> str:
+    """Return the Content-Security-Policy of a page with this style."""
+    digest = hashlib.sha256(style.encode()).digest()
+    return POLICY.format(style=base64.b64encode(digest).decode())
 
 
 def _text(value: object) -> str:

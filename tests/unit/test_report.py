@@ -1,8 +1,12 @@
 """The report: one file that needs nothing else, and says what happened and why."""
 
 import base64
+import hashlib
+import html
 import io
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +26,7 @@ from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
 
 
@@ -86,6 +91,56 @@ def test_report_needs_no_other_file_and_no_script(small_mirror):
     assert "url(" not in page and "@import" not in page
     for address in Text(page).addresses:
         assert address.startswith(("#", "data:image/png;base64,"))
+
+
+def test_a_browser_may_show_only_the_style_and_the_pictures_of_the_page(small_mirror):
+    """The policy in the page allows one style, by its hash, and nothing from elsewhere."""
+    page = report_of(small_mirror)
+
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.S)
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="(.*?)"', page)
+    sha256 = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert html.unescape(policy).split("; ") == [
+        "default-src 'none'",
+        "img-src data:",
+        f"style-src 'sha256-{sha256}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    assert "style=" not in page and page.index("Content-Security") < page.index("<style>")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_chromium_refuses_what_the_policy_does_not_allow(small_mirror, tmp_path):
+    """A script, a style or a picture that got into a page has no effect; the page itself has."""
+    page = report_of(small_mirror)
+    added = (
+        "<script>document.title = 'script ran'</script><style>b { color: red }</style>"
+        "<img src='http://localhost:9/picture.png'>"
+    )
+    (tmp_path / "attacked.html").write_text(page.replace("</main>", f"{added}</main>"))
+    (tmp_path / "page.html").write_text(page)
+
+    attacked, refusals = chromium(tmp_path / "attacked.html")
+    _, messages = chromium(tmp_path / "page.html")
+
+    assert "<title>script ran" not in attacked and "<title>jwmirror" in attacked
+    assert "Content Security Policy" not in messages
+    assert refusals.count("Content Security Policy") >= 3
+
+
+def chromium(page: Path) -> tuple[str, str]:
+    """Return the page as chromium shows it, in HTML, and its messages on it."""
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr")
+    profile = f"--user-data-dir={page.parent / 'profile'}"
+    done = subprocess.run(
+        [CHROMIUM, *options, profile, "--v=0", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout, done.stderr
 
 
 def test_report_shows_upstream_beside_recalibrated(small_mirror):
