@@ -60,7 +60,7 @@ class HttpClient:
             "maxsize": connections,
             "retries": retry_policy(timeouts, self.halt),
             "timeout": urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s),
-            "ca_certs": certificate_file(),
+            **trusted_certificates(),
         }
         self._pools: dict[tuple[str, int], urllib3.PoolManager] = {}  # by host of the URLs, bound
         self._pools_lock = threading.Lock()
@@ -175,9 +175,15 @@ def proxy_for(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def certificate_file() -> str | None:
-    """Return the file of certificates that the environment names; None for the system's own."""
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+def trusted_certificates() -> dict[str, str]:
+    """Return the file or folder of certificates that the environment names, as urllib3 takes it.
+
+    Without one, OpenSSL takes the system's own, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+    """
+    path = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if not path:
+        return {}
+    return {"ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
 
 
 def base_url(url: str) -> str:

@@ -1,9 +1,13 @@
 """The HTTP client: proxies, waits and limits, as environment and server name them."""
 
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 from email.utils import formatdate
 from http.client import HTTPException
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 import urllib3
@@ -15,11 +19,11 @@ from jwmirror.net.http import (
     HttpClient,
     Timeouts,
     base_url,
-    certificate_file,
     discard,
     error_words,
     proxy_for,
     retry_policy,
+    trusted_certificates,
 )
 from jwmirror_simulator.mast import faults
 from tests.setup.file_server import body, file_server, slowly  # noqa: F401
@@ -231,11 +235,11 @@ def test_what_is_no_url_is_a_mistake_of_the_config(url):
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, None),
-        ({"REQUESTS_CA_BUNDLE": "a"}, "a"),
-        ({"CURL_CA_BUNDLE": "b"}, "b"),
-        ({"CURL_CA_BUNDLE": ""}, None),
-        ({"REQUESTS_CA_BUNDLE": "a", "CURL_CA_BUNDLE": "b"}, "a"),
+        ({}, {}),
+        ({"REQUESTS_CA_BUNDLE": "a"}, {"ca_certs": "a"}),
+        ({"CURL_CA_BUNDLE": "b"}, {"ca_certs": "b"}),
+        ({"CURL_CA_BUNDLE": ""}, {}),
+        ({"REQUESTS_CA_BUNDLE": "a", "CURL_CA_BUNDLE": "b"}, {"ca_certs": "a"}),
     ],
 )
 def test_certificates_are_those_that_the_environment_names(monkeypatch, environment, expected):
@@ -245,7 +249,42 @@ def test_certificates_are_those_that_the_environment_names(monkeypatch, environm
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert certificate_file() == expected
+    assert trusted_certificates() == expected
+
+
+@pytest.fixture
+def certified(tmp_path):
+    """The URL of an https server, and a folder with only its certificate, by its hash."""
+    key, folder = tmp_path / "key.pem", tmp_path / "trusted"
+    folder.mkdir()
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(folder / "own.pem")]
+    subprocess.run([*words.split(), *names, *files], check=True, capture_output=True)
+    subprocess.run(["openssl", "rehash", folder], check=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", key)
+    server = HTTPServer(("localhost", 0), SimpleHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"https://localhost:{server.server_port}/", folder
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"])
+def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, variable):
+    """One that `openssl rehash` has prepared; without it, the server is not trusted."""
+    url, folder = certified
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(MaxRetryError, match="certificate"):
+        HttpClient(1, Timeouts(attempts=1)).open(url)
+
+    monkeypatch.setenv(variable, str(folder))
+
+    assert HttpClient(1, Timeouts(attempts=1)).open(url).status == 200
 
 
 def test_a_proxy_may_be_named_without_its_scheme(archive, monkeypatch):
