@@ -75,7 +75,7 @@ class ReferenceFiles:
         status = path.stat()
         key = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if key not in self._sums:
-            self._sums[key] = hashlib.sha1(path.read_bytes()).hexdigest()
+            self._sums[key] = hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
         return self._sums[key]
 
 

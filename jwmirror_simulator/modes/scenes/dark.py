@@ -65,7 +65,8 @@ DARK = Mode(
 def measured_current(ramp: Path) -> tuple[float, float]:
     """Return the current in DN/s of a `_dark.fits`: in its left and in its right half."""
     data = fits.getdata(ramp, "SCI").astype(float)
-    assert data.shape[:2] == (2, 6), f"{ramp.name}: {data.shape}"
+    if data.shape[:2] != (2, 6):
+        raise AssertionError(f"{ramp.name}: expected 2 integrations of 6 groups, got {data.shape}")
     rate = (data[:, -1] - data[:, 0]) / ((data.shape[1] - 1) * SUB160.frame_time)
     half = SUB160.columns // 2
     return float(rate[..., :half].mean()), float(rate[..., half:].mean())

@@ -87,7 +87,8 @@ TRANSIT = Mode(
 def measured_dip(table: Path) -> float:
     """Return the depth of the transit (fraction of the light) from a `_phot.ecsv` of tso3."""
     light = QTable.read(table)["net_aperture_sum"].value
-    assert len(light) == SEGMENTS * INTEGRATIONS, f"{table.name}: {len(light)} integrations"
+    if len(light) != SEGMENTS * INTEGRATIONS:
+        raise AssertionError(f"{table.name}: {len(light)} integrations")
     inside = np.zeros(len(light), bool)
     inside[IN_TRANSIT] = True
     return float(1 - light[inside].mean() / light[~inside].mean())
