@@ -20,7 +20,7 @@ ROOT_PAGES = {  # file of the repository -> page of the site
     "README.md": "overview.md",
     "config/README.md": "config.md",
     "CONTRIBUTING.md": "contributing.md",
-    "SECURITY.md": "security.md",
+    "SECURITY.md": "vulnerabilities.md",
     "CHANGELOG.md": "changes.md",
 }
 CONTENTS = {  # caption -> pages with their titles, in the order of the site's navigation
@@ -35,6 +35,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Upgrading <upgrading>",
         "Errors <errors>",
         "Your data <data>",
+        "Security <security>",
         "Reliability <reliability>",
         "Changes <changes>",
     ),
@@ -47,7 +48,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
     ),
     "Develop": (
         "Contributing <contributing>",
-        "Security <security>",
+        "Reporting vulnerabilities <vulnerabilities>",
         "Python API <api/index>",
     ),
 }
