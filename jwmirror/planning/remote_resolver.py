@@ -161,7 +161,7 @@ def _send(pipe: IO[bytes] | None, record: object) -> None:
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
     """Return a stream that is known to be a pipe."""
-    assert stream is not None
+    assert stream is not None  # noqa: S101 - for mypy; Popen was asked for pipes
     return stream
 
 

@@ -22,7 +22,7 @@ from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.storage.editor import Editor
 from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
-TOKEN = "observatory-token"  # noqa: S105 - it opens exclusive files here, and nowhere else
+TOKEN = "observatory-token"  # a token that opens exclusive files here, and nowhere else
 
 
 @dataclass(frozen=True)
