@@ -45,7 +45,7 @@ class AnswerPage(msgspec.Struct):
 
     status: Any = None
     msg: Any = None
-    paging: Any = None
+    paging: dict[str, Any] | None = None
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -192,6 +192,10 @@ def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTab
     """Return all rows of an answer's pages; ArchiveError unless every announced row is there."""
     with _astroquery_errors(what):
         pages = [msgspec.json.decode(content, type=AnswerPage) for content in contents]
+        return _joined(kind, what, pages)
+
+
+def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTable:
     rows: list[Row] = []
     previous: list[Row] = []
     columns: frozenset[str] = frozenset()
@@ -220,7 +224,7 @@ def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
     """Return the rows of a page; None if its data are of another kind."""
     try:
         return msgspec.json.decode(page.data, type=GenericAlias(list, kind))
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return None
 
 

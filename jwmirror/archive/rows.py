@@ -6,6 +6,7 @@ Column names and spellings of values are those of answers recorded from MAST.
 
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, failures_as
 from jwmirror.core.printing import printable
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
@@ -131,51 +132,61 @@ NO_RECORD = KeywordRecord(filename="")  # of a file that is in no keyword table
 
 def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
     """Return the observations of a program."""
-    table.require("Mast.Caom.Filtered", OBSERVATION_COLUMNS)
-    return [
-        CaomObservation(
-            obsid=str(row.obsid),
-            instrument=(as_text(row.instrument_name) or "").partition("/")[0].upper() or None,
-            is_planned=row.calib_level == -1,
-            name=as_text(row.obs_id) or "",
-        )
-        for row in table.rows
-        if as_int(row, "proposal_id") == program
-    ]
+    name = "Mast.Caom.Filtered"
+    table.require(name, OBSERVATION_COLUMNS)
+    with _odd_cells(name):
+        return [
+            CaomObservation(
+                obsid=str(row.obsid),
+                instrument=(as_text(row.instrument_name) or "").partition("/")[0].upper() or None,
+                is_planned=row.calib_level == -1,
+                name=as_text(row.obs_id) or "",
+            )
+            for row in table.rows
+            if as_int(row, "proposal_id") == program
+        ]
 
 
 def read_products(table: MastTable) -> list[CaomProduct]:
     """Return the files that rows of Mast.Caom.Products describe."""
-    table.require("Mast.Caom.Products", PRODUCT_COLUMNS)
+    name = "Mast.Caom.Products"
+    table.require(name, PRODUCT_COLUMNS)
     texts = TextCache()
-    return [
-        CaomProduct(  # by position: several times as fast as by name
-            as_text(row.dataURI) or "",
-            as_text(row.productFilename) or "",
-            str(row.obsID),
-            as_int(row, "size"),
-            as_int(row, "calib_level"),
-            texts[row.prvversion],
-            (texts[row.dataRights] or PUBLIC) != PUBLIC,
-            texts[row.productGroupDescription],
-        )
-        for row in table.rows
-    ]
+    with _odd_cells(name):
+        return [
+            CaomProduct(  # by position: several times as fast as by name
+                as_text(row.dataURI) or "",
+                as_text(row.productFilename) or "",
+                str(row.obsID),
+                as_int(row, "size"),
+                as_int(row, "calib_level"),
+                texts[row.prvversion],
+                (texts[row.dataRights] or PUBLIC) != PUBLIC,
+                texts[row.productGroupDescription],
+            )
+            for row in table.rows
+        ]
 
 
 def read_keywords(table: MastTable, name: str, program: int) -> list[KeywordRecord]:
     """Return the files of a program that the rows of keyword table `name` describe."""
-    table.require(f"Mast.Jwst.Filtered.{name}", (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
+    full_name = f"Mast.Jwst.Filtered.{name}"
+    table.require(full_name, (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
     texts = TextCache()
-    try:
+    with _odd_cells(full_name):
         return [
             _keyword_record(row, texts) for row in table.rows if as_int(row, "program") == program
         ]
-    except TypeError as err:  # a list or an object where a word is expected
-        raise ArchiveError(
-            f"MAST's table Mast.Jwst.Filtered.{name}: expected text and numbers in its columns, "
-            f"found otherwise ({err}); nothing was changed; report this to jwmirror."
-        ) from err
+
+
+def _odd_cells(table: str) -> AbstractContextManager[None]:
+    """Convert any failure to read cells to ArchiveError, e.g. of a list in place of a word."""
+    return failures_as(
+        lambda why: ArchiveError(
+            f"MAST's table {table}: expected text and numbers in its columns, found otherwise "
+            f"({why}); nothing was changed; report this to jwmirror."
+        )
+    )
 
 
 def _keyword_record(row: Row, texts: "TextCache") -> KeywordRecord:
@@ -207,6 +218,7 @@ HALF_MILLISECOND = timedelta(microseconds=500)  # added because isoformat cuts o
 MJD_ZERO = datetime(1858, 11, 17) + HALF_MILLISECOND
 UNIX_ZERO = datetime(1970, 1, 1)
 PUBLIC = "PUBLIC"
+LARGEST = 10**18  # of whole numbers: sizes in bytes, programs, levels
 MD5 = re.compile("[0-9a-fA-F]{32}")
 EMPTY = frozenset(("", "N/A", "--", "null", "NULL"))
 IN_DAYS = {column: f"{column}_mjd" for column in ("date", "publicReleaseDate", "date_obs")}
@@ -231,14 +243,15 @@ def as_text(value: Any) -> str | None:
 def as_int(row: Row, column: str) -> int | None:
     """Return a cell as a whole number."""
     value = getattr(row, column)
-    if type(value) is int:
-        return value
     if value is None or value == "":
         return None
     try:
-        return int(value)
+        number = value if type(value) is int else int(value)
     except (TypeError, ValueError) as err:
         raise _bad_cell(row, column, "a whole number") from err
+    if not -1 <= number <= LARGEST:
+        raise _bad_cell(row, column, "a whole number of at most 18 digits")
+    return number
 
 
 def as_bool(row: Row, column: str) -> bool:

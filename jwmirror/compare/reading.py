@@ -3,8 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from jwmirror.core.errors import StoreError
-from jwmirror.core.foreign import failures_as
+from jwmirror.core.errors import StoreError, failures_as
 
 
 def parse_errors(path: Path, filename: str, kind: str) -> AbstractContextManager[None]:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.core.fits import asdf_content
-from jwmirror.core.foreign import check_asdf_tree
+from jwmirror.core.fits import asdf_content, check_asdf_tree
 from jwmirror.core.model.comparison import SkyShift
 
 MAS = 180 / np.pi * 3600e3  # in a radian

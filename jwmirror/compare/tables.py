@@ -10,8 +10,7 @@ import numpy as np
 
 from jwmirror.compare.arrays import is_nan, subtract
 from jwmirror.compare.reading import parse_errors
-from jwmirror.core.fits import VOLATILE
-from jwmirror.core.foreign import check_yaml
+from jwmirror.core.fits import VOLATILE, check_yaml
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
     EQUAL,

@@ -5,9 +5,8 @@ from pathlib import Path
 from jwmirror.compare.associations import compare_json
 from jwmirror.compare.fitsfiles import compare_fits
 from jwmirror.compare.tables import compare_ecsv
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import open_regular, sha256_of
-from jwmirror.core.foreign import failures_as
 from jwmirror.core.model.comparison import BYTES, IDENTICAL, Comparison, FileContent
 
 COMPARE_KIND = {".fits": compare_fits, ".json": compare_json, ".ecsv": compare_ecsv}

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 from jwmirror.core.printing import LINES, printable
 
@@ -16,6 +17,7 @@ TYPES = {  # types of values in the config, as the schema or stpipe names them
     "boolean": "true or false",
     "option": "one of",
 }
+MAX_TEXT = 400  # characters of a parser's message that are passed on
 MAX_LISTED = 40  # allowed names in a message that has a suggestion
 
 
@@ -119,6 +121,32 @@ class CalibrationError(JwmirrorError):
 def plain_text(error: BaseException) -> str:
     """Return the text of an error as a printable line, without the number of a system error."""
     return printable(re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split())))
+
+
+@contextmanager
+def failures_as(error: Callable[[str], JwmirrorError]) -> Iterator[None]:
+    """Convert every failure to read something foreign to the error that `error` makes of its text.
+
+    Errors of jwmirror itself pass unchanged.
+    """
+    try:
+        yield
+    except JwmirrorError:
+        raise
+    except Exception as err:  # astropy, asdf, PyYAML, jwst and crds raise any class
+        raise error(_reason(err)) from err
+
+
+def _reason(err: Exception) -> str:
+    """Return what a parser complains of, in one line."""
+    text = plain_text(err) or type(err).__name__
+    return (f"{text} is missing" if type(err) is KeyError else text)[:MAX_TEXT]
+
+
+def is_of_this_machine(error: JwmirrorError) -> bool:
+    """Return whether memory or disk of this machine failed, and not the content of a file."""
+    cause = error.__cause__
+    return isinstance(cause, MemoryError) or bool(isinstance(cause, OSError) and cause.errno)
 
 
 def suggest(name: object, names: Iterable[object], most: int = 1, least: float = 0.6) -> list[str]:

@@ -1,12 +1,13 @@
 """The content of FITS files: volatile keywords, embedded ASDF trees, and the structure of HDUs."""
 
 import math
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jwmirror.core.foreign import check_asdf_tree
+from jwmirror.core.errors import plain_text
 
 VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
 VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
@@ -16,6 +17,12 @@ ASDF_BLOCK_MAGIC = b"\xd3BLK"
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
 MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
+MAX_DEPTH = 300  # levels of a tree; libyaml's reader crashes beyond some 10,000
+MAX_NODES = 3_000_000  # keys and values that a tree may have in the file: 1 GB when it is read
+MAX_COPIES = 500_000  # nodes that its aliases may repeat; it may have MAX_RATIO of its own, too
+MAX_RATIO = 20
+_TREE_END = re.compile(rb"\r?\n\.\.\.(\r?\n|$)")  # as in asdf.constants
+_TREE_OR_BLOCK = re.compile(rb"%YAML|\xd3BLK")  # where asdf begins to read
 _SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
@@ -81,6 +88,83 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
             raise ValueError(f"a block of the ASDF extension ends {used} bytes after its start")
         yield content[start : start + used]
         at = start + allocated
+
+
+# ---- trees of YAML ---------------------------------------------------------------------------
+
+
+def check_asdf_tree(content: bytes) -> None:
+    """Raise ValueError unless the tree of an ASDF file can be read in bounded time and memory."""
+    end, start = _TREE_END.search(content), _TREE_OR_BLOCK.search(content)
+    if not end:
+        raise ValueError("the tree has no end")
+    if start and start[0] == b"%YAML" and start.start() > end.start():
+        raise ValueError("the tree begins after its end")  # asdf would read a part not checked
+    check_yaml(content[: end.end()])
+
+
+def check_yaml(text: bytes | str) -> None:
+    """Raise ValueError unless a YAML text can be read in bounded time and memory.
+
+    It is refused if it nests deeply, refers to itself, or has too many nodes, also where its
+    aliases repeat a few many times.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    sizes = _TreeSizes()
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            sizes.add(event)
+    except yaml.YAMLError as err:
+        raise ValueError(f"it is not YAML: {plain_text(err)}") from err
+
+
+class _TreeSizes:
+    """The nodes of a YAML text as far as it was read, with those that aliases repeat."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.open: list[tuple[str | None, int]] = []  # anchor, and nodes before it, of collections
+        self.total = 0
+        self.anchors: dict[str, int | None] = {}  # nodes of each; None while it is open
+
+    def add(self, event: Any) -> None:  # an event of PyYAML, whose classes have no types
+        """Count one event; ValueError if it is too much."""
+        import yaml
+
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent):
+            self._count(self._size_of(anchor))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self.open.append((anchor, self.total))
+            self._count(1)
+            self._remember(anchor, None)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = self.open.pop()
+            self._remember(anchor, self.total - before)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._count(1)
+            self._remember(anchor, 1)
+
+    def _size_of(self, anchor: str | None) -> int:
+        size = self.anchors.get(anchor or "", 0)
+        if size is None:
+            raise ValueError("it contains itself")
+        return size
+
+    def _remember(self, anchor: str | None, size: int | None) -> None:
+        if anchor is not None:
+            self.anchors[anchor] = size
+
+    def _count(self, nodes: int) -> None:
+        self.written += 1
+        self.total += nodes
+        copies = max(MAX_COPIES, MAX_RATIO * self.written)
+        if len(self.open) > MAX_DEPTH:
+            raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
+        if self.written > MAX_NODES or self.total > copies + self.written:
+            raise ValueError(f"it has more than {min(self.total, MAX_NODES)} nodes")
 
 
 # ---- structure -------------------------------------------------------------------------------

@@ -1,17 +1,19 @@
 """Records as canonical JSON: text, digests, files, and answers that files remember."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from jwmirror.core.errors import ClosedError, StoreError
-from jwmirror.core.files import read_bytes, write_bytes
+from jwmirror.core.files import open_regular, read_bytes, write_bytes
 
 T = TypeVar("T")
+MAX_JSON = 64 << 20  # bytes; an association of 10,000 members has 2 MB
 
 
 def canonical(value: object) -> str:
@@ -53,6 +55,15 @@ def read(path: Path, kind: type[T], step: str = "move it away, and try again") -
 def read_all(paths: Iterable[Path | str], kind: type[T]) -> list[T]:
     """Return the records of one type in several files."""
     return [read(Path(path), kind) for path in paths]
+
+
+def load_json(path: Path) -> Any:  # nested dicts, lists and values of JSON
+    """Return the content of a JSON file; ValueError if it is larger than any of MAST's."""
+    with open_regular(path) as file:
+        content = file.read(MAX_JSON + 1)
+    if len(content) > MAX_JSON:
+        raise ValueError(f"expected at most {MAX_JSON} bytes of JSON, found more")
+    return json.loads(content.decode("utf-8"))
 
 
 def receipt_path(mirror: Path, folder: str, name: str, scheme: str) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import ReferencesError, StoreError, plain_text
+from jwmirror.core.errors import ReferencesError, StoreError, failures_as, plain_text
 from jwmirror.core.files import FileStamp, cached_digest, read_bytes, write_bytes
 from jwmirror.core.model import digest, read, write
 from jwmirror.core.names import OBSERVATORY, cache_path
@@ -37,9 +37,11 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
     Raises:
         ReferencesError: the cache may only be read, and has no configuration yet.
     """
+    with failures_as(lambda why: ReferencesError(f"CRDS's description of itself is odd: {why}.")):
+        files = {name: text.encode() for name, text in _config_files(info).items()}
     try:
-        for name, text in _config_files(info).items():
-            write_bytes(config_folder(cache) / name, text.encode())
+        for name, content in files.items():
+            write_bytes(config_folder(cache) / name, content)
     except OSError as err:
         if err.errno not in READ_ONLY or not has_config(cache):
             raise ReferencesError(
@@ -63,7 +65,7 @@ def _config_files(info: Mapping[str, Any]) -> dict[str, str]:
 
 def retracted_in(cache: Path) -> frozenset[str]:
     """Return the files that CRDS declared invalid when it last described itself to this cache."""
-    with suppress(OSError, ValueError, SyntaxError):
+    with suppress(OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         config = ast.literal_eval(read_bytes(config_folder(cache) / SERVER_CONFIG).decode())
         return frozenset(config.get("bad_files_list", ()))
     return frozenset()

@@ -8,15 +8,16 @@ import base64
 import itertools
 import json
 import re
-import zlib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import ReferencesError
+from jwmirror.core.errors import ReferencesError, failures_as
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
 from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
@@ -30,7 +31,6 @@ FIELDS = (  # of a file; without `state` the server raises KeyError
 )
 BATCH = 2000  # files per query
 MOST_VALUES = 5_000_000  # in an answer
-DAMAGE = (ValueError, KeyError, TypeError, RecursionError, OSError, EOFError, zlib.error)
 SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 
@@ -77,7 +77,7 @@ class CrdsClient:
         except HTTPError as err:
             self.unreachable = str(error_words(err))
             raise self._error(method, self.unreachable, UnreachableError) from err
-        except DAMAGE as err:
+        except Exception as err:  # base64, zlib and json raise many kinds for a damaged answer
             found = f"expected an answer in JSON-RPC, got status {response.status} without one"
             found = str(err.strerror) if isinstance(err, BoundsError) else found
             raise self._error(method, found) from err
@@ -89,6 +89,8 @@ class CrdsClient:
     def info(self) -> dict[str, Any]:
         """The server's description of itself: URLs, contexts, invalid files."""
         info: dict[str, Any] = self.call("get_server_info")
+        with self._misfits("get_server_info"):
+            msgspec.convert(info, _ServerInfo)
         if info.get("observatory") != OBSERVATORY:
             raise ReferencesError(
                 f"CRDS at {self.url}: expected the server of {OBSERVATORY}, found that of "
@@ -115,14 +117,16 @@ class CrdsClient:
         for start in range(0, len(new), BATCH):
             batch = new[start : start + BATCH]
             answers = self.call("get_file_info_map", OBSERVATORY, batch, FIELDS)
-            self._listed |= {name: _facts(name, answers.get(name)) for name in batch}
+            with self._misfits("get_file_info_map"):
+                self._listed |= {name: _facts(name, answers.get(name)) for name in batch}
         return {name: facts for name in filenames if (facts := self._listed[name])}
 
     def url_of(self, filename: str) -> str:
         """Return the URL of a mapping or a reference."""
         kind = "mapping_url" if filename.endswith(MAPPINGS) else "reference_url"
-        urls = self.info[kind]
-        return f"{urls.get('unchecked', urls)[OBSERVATORY].rstrip('/')}/{filename}"
+        with self._misfits("get_server_info"):
+            urls = self.info[kind]
+            return f"{urls.get('unchecked', urls)[OBSERVATORY].rstrip('/')}/{filename}"
 
     def instrument_of(self, filename: str, context: str) -> str:
         """Return the instrument of a reference: from its name, or else from the server.
@@ -144,6 +148,12 @@ class CrdsClient:
             )
         return tuple(sorted(names))
 
+    def _misfits(self, method: str) -> AbstractContextManager[None]:
+        """Convert any failure to read an answer to ReferencesError."""
+        return failures_as(
+            lambda why: self._error(method, f"the answer is of another form ({why})")
+        )
+
     def _error(
         self, method: str, why: object, kind: type[ReferencesError] = ReferencesError
     ) -> ReferencesError:
@@ -151,6 +161,12 @@ class CrdsClient:
             f"CRDS at {self.url}, query {method}: {why}; nothing was changed; check "
             "references.url in the config and the network, and run again."
         )
+
+
+class _ServerInfo(msgspec.Struct):
+    """The parts of a server's description that are used; it has many more."""
+
+    bad_files_list: tuple[str, ...] = ()
 
 
 def _parsed(pieces: Iterable[bytes]) -> Any:

@@ -125,7 +125,7 @@ def _corners(path: Path) -> np.ndarray | None:
     """Return right ascension and declination (radians) of the corners of an image, 4 x 2."""
     from astropy.io import fits
 
-    with fits.open(path, memmap=False) as hdus:
+    with fits.open(path, memmap=False, disable_image_compression=True) as hdus:
         if "SCI" not in hdus:
             return None
         height, width = hdus["SCI"].shape[-2:]

@@ -1,10 +1,10 @@
 """Checks that a downloaded file is whole and of the kind that its name promises."""
 
-import json
 from pathlib import Path
 
-from jwmirror.core.errors import RejectedError
+from jwmirror.core.errors import RejectedError, failures_as
 from jwmirror.core.fits import FitsStructureError, check_structure
+from jwmirror.core.jsonio import load_json
 
 HEAD = 1024  # bytes searched for signs of an error page
 ECSV = "# %ECSV"
@@ -36,10 +36,8 @@ def _check_fits(path: Path, filename: str) -> None:
 
 
 def _check_json(path: Path, filename: str) -> None:
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as err:
-        raise RejectedError(filename, "JSON", "one object", str(err)) from err
+    with failures_as(lambda why: RejectedError(filename, "JSON", "one object", why)):
+        content = load_json(path)
     if not isinstance(content, dict):
         raise RejectedError(filename, "JSON", "an object", type(content).__name__)
     if filename.endswith("_asn.json") and "products" not in content:
@@ -48,10 +46,8 @@ def _check_json(path: Path, filename: str) -> None:
 
 def _check_text(path: Path, filename: str) -> str:
     """Return the text of a file."""
-    try:
+    with failures_as(lambda why: RejectedError(filename, "text", "UTF-8", why)):
         text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as err:
-        raise RejectedError(filename, "text", "UTF-8", str(err)) from err
     if not text.strip() or text.lstrip().startswith("{") or "\0" in text:
         raise RejectedError(filename, "text", "a table", _shown(text.encode()))
     return text

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core import names
-from jwmirror.core.errors import CalibrationError, unknown_name
-from jwmirror.core.foreign import failures_as, load_json
+from jwmirror.core.errors import CalibrationError, failures_as, unknown_name
+from jwmirror.core.jsonio import load_json
 from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,

@@ -14,8 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jwmirror.core.errors import ReferencesError, plain_text
+from jwmirror.core.errors import (
+    CalibrationError,
+    ReferencesError,
+    failures_as,
+    plain_text,
+)
 from jwmirror.core.files import FileStamp
+from jwmirror.core.fits import check_asdf_tree
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
@@ -80,7 +86,14 @@ def read_pars_reference(path: Path) -> dict[str, Any]:
 def _pars_at(path: Path, _stamp: FileStamp) -> dict[str, Any]:
     from stpipe.config_parser import load_config_file
 
-    return load_config_file(str(path)).dict()
+    with failures_as(
+        lambda why: CalibrationError(
+            f"parameter reference {path.name} cannot be read: {why}; name another context, or "
+            "report it to the CRDS help desk."
+        )
+    ):
+        check_asdf_tree(path.read_bytes())
+        return load_config_file(str(path)).dict()
 
 
 # ---- its rules ---------------------------------------------------------------------------------
@@ -120,12 +133,15 @@ class Rules(NamedTuple):
 def rules_of(cache: Path, context: str, instrument: str) -> Rules:
     """Return the rules of a context for an instrument."""
     mapping = mapping_of(cache, context)
-    names = mapping.get_required_parkeys().get(instrument)
-    if names is None:  # an unknown instrument; the look-up will report it
-        return Rules(Rule(()), {})
-    items = mapping.get_imap(instrument).selections.normal_items()
-    by_type = {name: rule_of(rmap) for name, rmap in items}
-    return Rules(join_rules(names, by_type.values()), by_type)
+    with failures_as(
+        lambda why: ReferencesError(f"the rules of {context} for {instrument} are odd: {why}.")
+    ):
+        names = mapping.get_required_parkeys().get(instrument)
+        if names is None:  # an unknown instrument; the look-up will report it
+            return Rules(Rule(()), {})
+        items = mapping.get_imap(instrument).selections.normal_items()
+        by_type = {name: rule_of(rmap) for name, rmap in items}
+        return Rules(join_rules(names, by_type.values()), by_type)
 
 
 def rule_of(rmap: Any) -> Rule | None:

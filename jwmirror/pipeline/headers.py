@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from jwmirror.core import model as records
-from jwmirror.core.errors import CalibrationError
-from jwmirror.core.foreign import failures_as
+from jwmirror.core.errors import CalibrationError, failures_as
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Recipe, canonical
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, failures_as, is_of_this_machine
 from jwmirror.core.files import BLOCK, sha256_of
 from jwmirror.core.fits import (
     VOLATILE,
@@ -17,7 +17,6 @@ from jwmirror.core.fits import (
     is_volatile,
     read_tree,
 )
-from jwmirror.core.foreign import failures_as, is_of_this_machine
 from jwmirror.core.model import Product, Version
 from jwmirror.pipeline.headers import HEADER_SCHEME, crds_header
 
@@ -76,7 +75,7 @@ def _fits_identity(path: Path) -> str:
 def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
     if (content := asdf_content(hdu)) is not None:
         return _tree_digest(content)
-    if hdu.name == "HDRTAB" and hasattr(hdu, "columns"):
+    if hdu.name == "HDRTAB" and hasattr(hdu, "columns") and not _has_heap(hdu):
         return _table_digest(hdu)
     digest = hashlib.sha256()
     for card in _cards(hdu.header):
@@ -106,6 +105,11 @@ def _data_blocks(hdu: Any, file: BinaryIO) -> Iterator[bytes]:
             raise OSError(f"the data of {hdu.name} end {left} bytes early")
         left -= len(block)
         yield block
+
+
+def _has_heap(hdu: Any) -> bool:
+    """Return whether a table has columns of arrays, whose values would be addresses in memory."""
+    return any(set("PQ") & set(str(column.format)) for column in hdu.columns)
 
 
 def _table_digest(hdu: Any) -> str:

@@ -8,7 +8,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from jwmirror import __version__
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import StoreError, failures_as
 from jwmirror.core.files import write_bytes
 from jwmirror.core.model import UPSTREAM, Derivation, Entry, Product, canonical
 from jwmirror.core.model.plan import ProvenanceRecord
@@ -288,8 +288,9 @@ def _draw_picture(
         titles = {"upstream": upstream, **titles}
     try:
         panels = [plots.read_image(title, locate(entry.sha256)) for title, entry in titles.items()]
-        image = plots.side_by_side(panels)
-        caption = "; ".join(panel.describe_sky() for panel in panels)
+        with failures_as(lambda why: StoreError(f"the pictures cannot be drawn ({why}).")):
+            image = plots.side_by_side(panels)
+            caption = "; ".join(panel.describe_sky() for panel in panels)
     except StoreError as error:
         image, caption = "", str(error)
     if upstream is None:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jwmirror.core.errors import StoreError
-from jwmirror.core.foreign import failures_as
+from jwmirror.core.errors import StoreError, failures_as
 
 MAX_PIXELS = 1 << 26  # that are read of an image
 LONGEST_SIDE = 1 << 17  # pixels

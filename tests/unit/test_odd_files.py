@@ -9,8 +9,13 @@ from astropy.io import fits
 from jwmirror.compare.versions import compare_files
 from jwmirror.core import fits as structures
 from jwmirror.core.errors import CalibrationError, RejectedError, StoreError
-from jwmirror.core.fits import ASDF_BLOCK_MAGIC, asdf_blocks
-from jwmirror.core.foreign import MAX_DEPTH, check_asdf_tree, check_yaml
+from jwmirror.core.fits import (
+    ASDF_BLOCK_MAGIC,
+    MAX_DEPTH,
+    asdf_blocks,
+    check_asdf_tree,
+    check_yaml,
+)
 from jwmirror.net.integrity import check_readable
 from jwmirror.pipeline import identity
 from jwmirror.pipeline.identity import downloaded_version, identified_version, science_identity
