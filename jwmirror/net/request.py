@@ -150,7 +150,7 @@ class DownloadState:
         ArchiveError if the download was stopped.
         """
         if file:
-            self.check_size("size in bytes", self.size + len(piece))
+            self.check_size("size in bytes", self.size + len(piece), "more")
             file.write(piece)
         if self.halt.is_set():
             raise ArchiveError(f"{self.request.filename}: the download was given up.")
@@ -160,11 +160,11 @@ class DownloadState:
         self.size += len(piece)
         self.on_bytes(len(piece))
 
-    def check_size(self, what: str, size: int | None) -> None:
+    def check_size(self, what: str, size: int | None, found: str = "") -> None:
         """Raise OversizedError if a size is known, and larger than the file may be."""
         if size is not None and size > self.limit:
             expected = f"at most {self.limit}"
-            raise OversizedError(self.request.filename, what, expected, size)
+            raise OversizedError(self.request.filename, what, expected, found or size)
 
     def add_file(self) -> None:
         """Hash and count the bytes that are on disk already."""

@@ -147,6 +147,17 @@ def compressed(times: int | None = None) -> Fault:
     return Fault("compressed", spoil, times)
 
 
+def endless(length: str = "none", times: int | None = None) -> Fault:
+    """Send the body again and again until the client closes, without a length or "chunked"."""
+    return Fault("endless", lambda r: r.but(endless=True, length=length), times)
+
+
+def endless_page(code: int, times: int | None = None) -> Fault:
+    """Answer an error with a page that has no end."""
+    page = Response(status=code, body=HTML * 1000, length="chunked", endless=True)
+    return Fault(f"endless_page {code}", lambda _: page, times)
+
+
 # ---- validators and ranges -------------------------------------------------------------------
 
 

@@ -105,6 +105,7 @@ class Response:
     reset: bool = False  # when cut: by a reset, not in good order
     pause: float = 0.0  # seconds to wait before the first byte
     rate: float | None = None  # bytes per second
+    endless: bool = False  # the body is sent again and again until the client closes
 
     def content(self) -> bytes:
         """Return the whole body."""
@@ -112,6 +113,11 @@ class Response:
 
     def blocks(self) -> Iterator[bytes]:
         """The body, a block at a time."""
+        while self.endless:
+            yield self.content()
+        yield from self._blocks()
+
+    def _blocks(self) -> Iterator[bytes]:
         if isinstance(self.body, Span):
             return self.body.blocks()
         return (self.body[at : at + BLOCK] for at in range(0, len(self.body), BLOCK))

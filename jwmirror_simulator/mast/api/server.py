@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -71,8 +72,6 @@ class _Http(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address) -> None:
         """Report no errors of clients that closed their connection."""
-        import sys
-
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -110,6 +109,7 @@ class Handler(BaseHTTPRequestHandler):
         if bodiless:
             return
         left = len(response.body) if response.cut is None else response.cut
+        left = sys.maxsize if response.endless else left
         for block in response.blocks():
             part = block[:left]
             self._send_block(part, response)
