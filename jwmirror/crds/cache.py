@@ -107,6 +107,8 @@ class VerifiedFile:
         """
         if self.is_unchanged(path):
             return self
+        if not path.is_file():  # but perhaps a pipe, in a cache where others can write
+            return None
         with suppress(FileNotFoundError):
             present = VerifiedFile.of(path)
             return present if present.sha1 == self.sha1 else None

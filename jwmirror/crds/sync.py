@@ -159,7 +159,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
     the cache to another folder: only the cache is written to.
     """
     path_below(cache, str(path.relative_to(cache)), f"CRDS at {client.url}", ReferencesError)
-    if path.exists():
+    if path.is_file():
         present = VerifiedFile.of(path)
         if _is_right(facts, present):
             return present
@@ -169,7 +169,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
             facts.sha1,
             present.sha1,
         )
-        path.unlink()
+    path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     request = DownloadRequest(
         filename=facts.name,

@@ -189,7 +189,7 @@ class DownloadState:
 
 
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:

@@ -346,6 +346,21 @@ def test_a_file_that_does_not_come_is_an_error(server, cache):
     assert list(place(cache).parent.iterdir()) == []
 
 
+@pytest.mark.parametrize("trap", ["pipe", "link to nothing"])
+def test_what_is_no_file_in_a_shared_cache_is_replaced(server, cache, tmp_path, trap):
+    """A pipe is not waited for, and nothing is written where a link leads."""
+    sums = sync(server, cache, FLAT)
+    place(cache).unlink()
+    if trap == "pipe":
+        os.mkfifo(place(cache))
+    else:
+        place(cache).symlink_to(place(cache).with_name("elsewhere"))
+
+    assert sync(server, cache, FLAT) == sums
+    assert place(cache).is_file() and not place(cache).is_symlink()
+    assert not place(cache).with_name("elsewhere").exists()
+
+
 def test_sums_are_told_without_a_download(server, cache):
     """What CRDS says of a file is what a sync of it finds."""
     told = sha1s_of(CrdsClient(server.url, HASTY), [FLAT])
