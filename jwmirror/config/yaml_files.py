@@ -16,6 +16,7 @@ import yaml
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.files import read_bytes
+from jwmirror.core.foreign import check_yaml
 
 ADVICE = "go to the folder of your config, or give the file with --config FILE"
 INTEGER, FLOAT, TIME = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
@@ -24,6 +25,7 @@ DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)", re.ASCII)
 REAL = re.compile(
     r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?|[-+]?\.inf|\.nan", re.I | re.ASCII
 )
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # not line feed or tab
 
 YamlPath = tuple[str | int, ...]  # of a value: the keys and indices that lead to it
 
@@ -112,6 +114,7 @@ def parse_yaml(text: str, source: str, path: YamlPath = ()) -> YamlText:
         reader = _Reader(loader, source, has_lines=not path)
         if node is None:
             return YamlText(None, {path: Written(source, "")})
+        _check_aliases(text, source)
         value = reader.value(node, path)
     except yaml.YAMLError as err:
         mark = getattr(err, "problem_mark", None)
@@ -122,6 +125,15 @@ def parse_yaml(text: str, source: str, path: YamlPath = ()) -> YamlText:
     except RecursionError as err:
         raise ConfigError([f"{source}: values are nested too deeply; correct it"]) from err
     return YamlText(value, reader.written, tuple(reader.mistakes))
+
+
+def _check_aliases(text: str, source: str) -> None:
+    """Raise ConfigError if the aliases in YAML text (*name) repeat too much, or themselves."""
+    try:
+        if "*" in text:
+            check_yaml(text)
+    except ValueError as err:
+        raise ConfigError([f"{source}: {err}; write the values without aliases (*name)"]) from err
 
 
 class _Reader:
@@ -140,7 +152,6 @@ class _Reader:
             text, is_quoted = node.value, node.style is not None
         self.written[path] = Written(self._place(node), text, is_quoted)
         if id(node) not in self._known:
-            self._known[id(node)] = None  # of an alias to a list or mapping that contains it
             self._known[id(node)] = self._built(node, path)
         return self._known[id(node)]
 
@@ -149,7 +160,7 @@ class _Reader:
             return {key: self.value(value, (*path, key)) for key, value in self._items(node, path)}
         if isinstance(node, yaml.SequenceNode):
             return [self.value(element, (*path, i)) for i, element in enumerate(node.value)]
-        if why := _why_ambiguous(node):
+        if why := _why_ambiguous(node) or _why_unprintable(node):
             self._add_mistake(node, path, why)
             return node.value
         return self._scalar(node, path) if isinstance(node, yaml.ScalarNode) else None
@@ -173,6 +184,8 @@ class _Reader:
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._add_mistake(key, path, "found a list or mapping as a key, expected a name")
+            elif why := _why_unprintable(key):
+                self._add_mistake(key, (*path, key.value), why)
             elif key.tag != MERGE and key.value in lines:
                 first = f"the key is already in line {lines[key.value]}"
                 self._add_mistake(key, (*path, key.value), f"{first}; merge the two, or delete one")
@@ -199,6 +212,12 @@ def describe_path(path: YamlPath) -> str:
 def no_day(text: str) -> str:
     """Return words for a day that does not exist."""
     return f"found {text}, which is not a date; expected one such as 2025-11-01"
+
+
+def _why_unprintable(node: yaml.Node) -> str:
+    """Return why a text is a mistake that acts on terminals, or has no encoding; "" if not."""
+    has_control = isinstance(node, yaml.ScalarNode) and CONTROL.search(node.value)
+    return f"found {node.value!r} with control characters; delete them" if has_control else ""
 
 
 def _why_ambiguous(node: yaml.Node) -> str:

@@ -32,7 +32,7 @@ class ConfigError(JwmirrorError):
     """The user's config is not valid; `mistakes` has one line for each mistake."""
 
     def __init__(self, mistakes: list[str]):
-        self.mistakes = [printable(mistake, LINES) for mistake in mistakes]
+        self.mistakes = [printable(mistake) for mistake in mistakes]
         super().__init__("\n".join(self.mistakes))
 
 

@@ -62,6 +62,10 @@ class PrintableStream(io.TextIOWrapper):
         super().__init__(stream.buffer, encoding="utf-8", line_buffering=True)
         self._stream = stream  # which would close the buffer at its end
 
+    def isatty(self) -> bool:
+        """Return False: colours would be shown as escapes, too."""
+        return False
+
     def write(self, text: str) -> int:
         """Write a text with escapes for non-printing characters."""
         super().write(printable(text, LINES))

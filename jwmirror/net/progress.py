@@ -86,5 +86,5 @@ def duration(seconds: float) -> str:
 
 
 def terminal() -> TextIO | None:
-    """Return standard error if it is a terminal."""
-    return sys.stderr if sys.stderr and sys.stderr.isatty() else None
+    """Return standard error if it is a terminal, as it was when the process began."""
+    return sys.__stderr__ if sys.__stderr__ and sys.__stderr__.isatty() else None

@@ -1,6 +1,7 @@
 """The config: what may be said, and what is said about what may not."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,28 @@ def test_file_that_is_not_yaml_is_named(tmp_path):
 
     with pytest.raises(ConfigError, match=r"config\.yaml: not YAML: .*line 2"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('mirror: "a\\e]0;x\\a"', r"mirror: found 'a\x1b]0;x\x07' with control characters"),
+        ('mirror: "a\\ud800"', "mirror: found 'a\\ud800' with control characters"),
+        ('"a\\x9b": 1', "found 'a\\x9b' with control characters"),
+        ("a: &a [*a]", "it contains itself; write the values without aliases"),
+        (
+            "a0: &a0 [1, 1, 1, 1]\n"
+            + "".join(
+                f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}, *a{i - 1}, *a{i - 1}]\n" for i in range(1, 16)
+            ),
+            "nodes; write the values without aliases",
+        ),
+    ],
+)
+def test_text_that_would_act_on_a_program_is_a_mistake(text, words):
+    """Control characters act on terminals, lone surrogates and endless aliases end programs."""
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        build_config(parse_yaml(text, "config.yaml"))
 
 
 def test_the_table_of_thresholds_is_made_from_their_file():

@@ -153,7 +153,7 @@ OTHERS = {  # whole files, and words of the message that refuses each
     "": "config.yaml: config: missing key programs",
     "a: b: c": "not YAML: line 1, column 5",
     "programs: " + "[" * 1000: "nested too deeply",
-    "programs: &a [*a]": "programs[0]: found nothing",
+    "programs: &a [*a]": "it contains itself",
 }
 
 

@@ -219,3 +219,15 @@ def test_a_file_that_cannot_be_read_is_told_with_what_was_expected(tmp_path):
             read_exported(tmp_path / name, "image2")
         (line,) = caught.value.mistakes
         assert line.startswith(f"{expected}; {tmp_path / name}: ") and why in line
+
+
+def test_a_small_file_whose_aliases_repeat_without_bound_is_a_mistake(tmp_path):
+    """It is refused before its tree is built, which would take all memory."""
+    anchors = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    tree = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *anchors])
+    bomb = tmp_path / "bomb.asdf"
+    bomb.write_text(f"#ASDF 1.0.0\n#ASDF_STANDARD 1.5.0\n%YAML 1.1\n---\n{tree}\n...\n")
+
+    (mistake,) = mistakes({"detector1": str(bomb)})
+
+    assert "bomb.asdf" in mistake and "nodes" in mistake

@@ -197,5 +197,5 @@ def test_standard_error_is_a_terminal_or_is_not_used(monkeypatch):
     screen = Terminal()
 
     for stream, expected in ((screen, screen), (io.StringIO(), None), (None, None)):
-        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(sys, "__stderr__", stream)
         assert terminal() is expected

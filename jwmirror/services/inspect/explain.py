@@ -56,7 +56,7 @@ def explain_file(
     if config_file is not None:
         config, problem = _load(config_file, settings)
         if config is None and not files:
-            raise ConfigError([problem])
+            raise ConfigError(problem.splitlines())
         files = [_with_origins(explanation, root, config, problem) for explanation in files]
         if config is not None and recipe != UPSTREAM and (settings or _are_raw(files)):
             outlooks = preview_recipes(root, file.rstrip("/").rpartition("/")[2], recipe, config)
