@@ -16,7 +16,7 @@ import yaml
 
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.files import read_bytes
-from jwmirror.core.foreign import check_yaml
+from jwmirror.core.fits import check_yaml
 
 ADVICE = "go to the folder of your config, or give the file with --config FILE"
 INTEGER, FLOAT, TIME = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))

@@ -6,7 +6,8 @@ from typing import Any
 
 from jwmirror.core.errors import ConfigError, plain_text
 from jwmirror.core.files import open_regular
-from jwmirror.core.foreign import MAX_JSON, check_asdf_tree
+from jwmirror.core.fits import check_asdf_tree
+from jwmirror.core.jsonio import MAX_JSON
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import RESERVED
 
