@@ -28,6 +28,7 @@ class ReferenceServer:
     def __init__(self, crds_root: Path, port: int = 0):
         self.crds_root = Path(crds_root)
         self.requests: list[Request] = []
+        self.heads: list[str] = []  # request line and headers of each request
         self._files = ReferenceFiles(self.crds_root)
         self.latest = self.build = self._files.contexts()[-1]
         self._wrong: dict[str, float] = {}  # file -> how many more times its bytes are wrong
@@ -146,6 +147,10 @@ def _handler_for(server: ReferenceServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body[: len(body) // 2])
             server.wait_for(name)
             self.wfile.write(body[len(body) // 2 :])
+
+        def log_request(self, *code: object) -> None:
+            """Record the request line and headers."""
+            server.heads.append(f"{self.requestline}\n{self.headers}")
 
         def log_message(self, *message: object) -> None:
             """Write no log: requests are recorded."""

@@ -4,11 +4,15 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
 
+from jwmirror.archive.portal import BoundedAdapter
 from jwmirror.config.load import read_content
 from jwmirror.core.errors import ArchiveError, ConfigError
 from jwmirror.net.http import HttpClient, Timeouts, check_token_url
@@ -89,6 +93,14 @@ def test_the_token_is_taken_before_parameters_are_checked(config_file, monkeypat
     config = load_checked_config(config_file)
 
     assert config.token == TOKEN and set(seen) == {False}
+
+
+def test_a_token_in_the_place_of_its_variable_is_refused(config_file):
+    """Configs are published with each generation; MAST's tokens are 32 hexadecimal digits."""
+    config_file.write_text(f"programs: [1345]\narchive: {{token_env: {'abcdef01' * 4}}}\n")
+
+    with pytest.raises(ConfigError, match="not a token"):
+        load_checked_config(config_file)
 
 
 @pytest.mark.parametrize("value", ["", " ", "\n"])
@@ -190,6 +202,27 @@ def test_a_token_is_not_sent_where_others_can_read_it(url):
 def test_a_token_may_go_over_https_and_inside_the_machine(url):
     """All addresses of the machine itself are inside it."""
     check_token_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_sent"),
+    [
+        ("https://mast.example.org/x", True),
+        ("http://mast.example.org/x", False),
+        ("https://mast.example.org:8443/x", False),
+        ("https://example.org/x", False),
+        ("https://mast.example.org@example.org/x", False),
+    ],
+)
+def test_astroquery_sends_the_token_to_its_server_only(monkeypatch, url, is_sent):
+    """Its cookie has no domain, so that it would go along with any redirect."""
+    monkeypatch.setattr(HTTPAdapter, "send", lambda adapter, request, **options: request.headers)
+    adapter = BoundedAdapter("https://mast.example.org", Timeouts(), time.monotonic() + 60)
+    cookie = {"Cookie": f"mast_token={TOKEN}"}
+
+    headers = adapter.send(requests.Request("GET", url, headers=cookie).prepare())
+
+    assert ("Cookie" in headers) == is_sent
 
 
 def test_a_proxy_gets_no_token_in_the_clear(monkeypatch):

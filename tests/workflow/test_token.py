@@ -1,41 +1,24 @@
-"""The token stays secret: it is in no file, no argument and no request to another host."""
+"""The token stays secret: no child has it, no file, no argument, and no request to another host."""
 
 import os
-import time
+import sys
+import uuid
 from pathlib import Path
 
 import pytest
 import yaml
 
 from demo.site import ROOT, Site
-from jwmirror_simulator.mast import TOKEN, Archive, faults
+from jwmirror_simulator.mast import Archive, faults
+from tests.setup.processes import watch_children
 
 UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"
 PATH = f"upstream/jw01345/o002/{UNCAL}"
-ENVIRONMENT = {"MAST_API_TOKEN": TOKEN}
-
-
-def mirror_only(site: Site) -> None:
-    """A config that mirrors an observation and recalibrates nothing."""
-    site.configure(programs=[{"program": 1345, "observations": [2], "products": ["uncal"]}])
-    config = yaml.safe_load(site.config_file.read_text())
-    config["recipes"] = {}
-    site.config_file.write_text(yaml.safe_dump(config))
-
-
-def watched(site: Site) -> set[bytes]:
-    """Run snakemake with the token; the command lines of all processes seen meanwhile."""
-    run = site.start(log=site.folder / "run.log", environment=ENVIRONMENT)
-    seen = set()
-    while run.poll() is None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                seen.add(path.read_bytes())
-            except OSError:
-                continue  # it has ended
-        time.sleep(0.02)  # between two looks
-    assert run.returncode == 0, (site.folder / "run.log").read_text()[-3000:]
-    return seen
+TOKEN = f"token-{uuid.uuid4().hex}"  # of no other process on this machine
+SELECTED = [{"program": 1345, "observations": [2], "files": [UNCAL]}]
+MARK = "JWMIRROR_TEST_MARK"
+SECRET = {"authorization", "cookie"}
+HOOK = "import os\n\ndef note(model):\n    {note}\n    return model\n"
 
 
 def files_with_token(*folders: Path) -> list[Path]:
@@ -45,36 +28,83 @@ def files_with_token(*folders: Path) -> list[Path]:
     return [path for path in found if TOKEN.encode() in path.read_bytes()]
 
 
+def other_environment(folder: Path) -> Path:
+    """A Python environment that notes its variables, and is this one."""
+    python = folder / "other" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    noted = folder / "seen" / "environment"
+    python.write_text(f'#!/bin/sh\nenv >> {noted}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    return python.parents[1]
+
+
+def configure(site: Site, recipes: dict, **changes: object) -> None:
+    """A config that mirrors one file, with these recipes instead of the demo's."""
+    site.configure(programs=SELECTED, **changes)
+    config = yaml.safe_load(site.config_file.read_text())
+    site.config_file.write_text(yaml.safe_dump(config | {"recipes": recipes}))
+
+
+def noting_recipe(site: Site) -> dict:
+    """A recipe with a hook, in another environment; both note their variables in seen/."""
+    seen = site.folder / "seen"
+    seen.mkdir()
+    note = f"open({str(seen / 'hook')!r}, 'a').write(repr(dict(os.environ)))"
+    (site.folder / "noting.py").write_text(HOOK.format(note=note))
+    hooks = {"gain_scale": {"post_hooks": ["noting.note"]}}
+    return {"stages": [1], "environment": "other", "parameters": {"detector1": hooks}}
+
+
+def redirect_download(archive: Archive, elsewhere: Archive) -> None:
+    """Make a file exclusive, and send requests for it to another archive."""
+    elsewhere.publish(archive.path(UNCAL))
+    archive.restrict(UNCAL)
+    target = f"{elsewhere.url}/api/v0.1/Download/file?uri=mast:JWST/product/{UNCAL}"
+    archive.fault(UNCAL, faults.redirect_to(target))
+
+
+def run_with_token(site: Site, temporary: Path) -> list[tuple[bytes, bytes]]:
+    """Run snakemake with the token; command line and environment of all that it starts."""
+    mark = uuid.uuid4().hex
+    variables = {"MAST_API_TOKEN": TOKEN, MARK: mark, "TMPDIR": str(temporary)}
+    variables["PYTHONPATH"] = f"{ROOT}:{site.folder}"
+    run = site.start(log=site.folder / "run.log", environment=variables)
+    children = watch_children(run, f"{MARK}={mark}")
+    assert run.returncode == 0, (site.folder / "run.log").read_text()[-3000:]
+    return children
+
+
 @pytest.mark.slow
-def test_the_token_is_nowhere_but_in_requests_to_its_own_host(fresh_site):
-    """Not in argv, logs, receipts, manifests, reports or .snakemake; not sent where redirected."""
+def test_only_requests_to_the_archive_have_the_token(fresh_site, tmp_path_factory):
+    """Not a worker, a hook, another environment, a file, an argument or where one is redirected."""
     site, archive = fresh_site, fresh_site.observatory.archive
-    mirror_only(site)
+    temporary = tmp_path_factory.mktemp("t")  # short: a socket has at most 107 characters
+    environments = {"other": str(other_environment(site.folder))}
+    configure(site, {"noted": noting_recipe(site)}, environments=environments)
+    archive.tokens = {TOKEN}
+
     with Archive(site.folder / "elsewhere") as elsewhere:
-        elsewhere.publish(archive.path(UNCAL))
-        archive.restrict(UNCAL)
-        here = f"/api/v0.1/Download/file?uri=mast:JWST/product/{UNCAL}"
-        archive.fault(UNCAL, faults.redirect_to(f"{elsewhere.url}{here}"))
+        redirect_download(archive, elsewhere)
+        children = run_with_token(site, temporary)
+        redirected = elsewhere.requests
 
-        arguments = watched(site)
-        asked_elsewhere = elsewhere.requests
-
-    assert PATH in site.entries()
-    assert any(b"fetch_products" in each for each in arguments)
-    assert not any(TOKEN.encode() in each for each in arguments)
+    assert site.tally().computed == {"detector1": 1} and PATH in site.entries()
+    for name in (b"fetch_products", b"calibrate_batch", b"forkserver", b"remote_resolver"):
+        assert any(name in command for command, _ in children), name
+    assert [child for child in children if TOKEN.encode() in b"".join(child)] == []
+    assert {path.name for path in (site.folder / "seen").iterdir()} == {"hook", "environment"}
     assert any(each.with_token for each in archive.requests if each.filename == UNCAL)
-    assert asked_elsewhere and not any(each.with_token for each in asked_elsewhere)
-    assert files_with_token(site.mirror, site.folder / "crds_cache", ROOT / ".snakemake") == []
-    assert TOKEN not in site.config_file.read_text() + (site.folder / "run.log").read_text()
+    assert redirected and not any(SECRET & each.headers.keys() for each in redirected)
+    heads = site.observatory.references.heads
+    assert heads and TOKEN not in repr((redirected, heads))
+    folders = (site.folder, temporary, ROOT / ".snakemake", Path.home() / ".astropy")
+    assert files_with_token(*folders) == []
 
 
 @pytest.mark.slow
 def test_orders_that_do_not_fit_are_refused_before_the_first_byte(fresh_site):
     """The reserve that cannot be kept ends the run with figures, and nothing was downloaded."""
-    mirror_only(fresh_site)
-    config = yaml.safe_load(fresh_site.config_file.read_text())
-    config["archive"]["keep_free_gb"] = 10**9
-    fresh_site.config_file.write_text(yaml.safe_dump(config))
+    configure(fresh_site, {}, archive={"keep_free_gb": 10**9})
 
     said = fresh_site.snakemake(expect=1)
 
