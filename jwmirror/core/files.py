@@ -3,11 +3,9 @@
 import ctypes
 import errno
 import fcntl
-import glob
 import grp
 import hashlib
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -23,7 +21,6 @@ from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
 MANY_FILES = 32  # from this number on, one syncfs is faster than an fsync of each
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 SYNCED_BY_SYNCFS = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # ext4, XFS, btrfs, tmpfs
 
 
@@ -276,71 +273,3 @@ def _set_mode(path: Path, mode: int) -> None:
             f"mode of {path}: expected {mode:04o}; only its owner can set it; let the owner run "
             f"`chmod {mode:04o}` on it, then run again."
         ) from err
-
-
-# ---- new folders -----------------------------------------------------------------------------
-
-
-def check_new(to: Path) -> None:
-    """Raise StoreError unless a folder is not there or empty, and no foreign link leads to it."""
-    _check_links(to)
-    is_empty = Path(to).is_dir() and not Path(to).is_symlink() and not any(Path(to).iterdir())
-    if os.path.lexists(to) and not is_empty:
-        raise StoreError(
-            f"{to}: expected a folder that is not there yet or is empty, found something in it; "
-            "nothing was written; name another."
-        )
-
-
-def _check_links(to: Path) -> None:
-    """Raise StoreError if a link in a path is another user's, in a folder where others can write.
-
-    Linux refuses such links (protected_symlinks) only in folders with the sticky bit, as /tmp.
-    """
-    path = Path(os.path.abspath(to))
-    for link in (*reversed(path.parents), path):
-        if link.is_symlink():
-            folder, owner = link.parent.stat(), link.lstat().st_uid
-            if folder.st_mode & OTHERS_WRITE and owner not in (0, os.geteuid(), folder.st_uid):
-                raise StoreError(
-                    f"{to}: {link} is a link that another user has made, and what is written may "
-                    "go elsewhere; nothing was written; name the folder that you mean without "
-                    "links."
-                )
-
-
-@contextmanager
-def new_folder(to: Path) -> Iterator[Path]:
-    """Yield a temporary folder, and rename it to `to` when the block ends, durably.
-
-    Only the owner can enter it before. An error leaves nothing. What a killed process left is
-    removed by the next one of the same user, which finds it without a lock.
-
-    Raises:
-        StoreError: another user's link leads to the folder.
-    """
-    _check_links(to)
-    target = Path(os.path.abspath(to))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name[:60]}.unfinished-"
-    for path in target.parent.glob(f"{glob.escape(prefix)}*"):
-        if _is_own_folder(path):
-            with locked(path) as is_dead:
-                if is_dead:
-                    shutil.rmtree(path, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
-    try:
-        with locked(folder):
-            yield folder
-            sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
-            folder.chmod(0o755)
-            os.rename(folder, target)
-            sync_path(target.parent)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_own_folder(path: Path) -> bool:
-    """Return whether a path is a folder of this user, not a link or a file."""
-    status = path.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import ReferencesError, plain_text
-from jwmirror.core.files import new_folder, open_regular
+from jwmirror.core.files import open_regular
+from jwmirror.core.folders import new_folder
 from jwmirror.core.names import cache_path
 from jwmirror.crds.cache import (
     BAD_FILES,

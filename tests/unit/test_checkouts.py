@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.files import locked, new_folder
+from jwmirror.core.files import locked
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Product
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance import checkout

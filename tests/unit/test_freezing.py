@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.files import new_folder
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Recipe, read
 from jwmirror.core.model.stored import Setup
 from jwmirror.store.generations import Generations

@@ -136,7 +136,7 @@ def test_a_folder_is_private_until_it_is_complete(write, shared, monkeypatch, na
     """Another user can neither read nor replace the files in it."""
     modes = []
     monkeypatch.setattr(
-        "jwmirror.core.files.sync_many",
+        "jwmirror.core.folders.sync_many",
         lambda paths: modes.append(paths[0].stat().st_mode & 0o777),
     )
 

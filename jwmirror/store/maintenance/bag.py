@@ -15,7 +15,8 @@ import yaml
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, new_folder
+from jwmirror.core.files import as_store_error
+from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import BagReport
 from jwmirror.store.generations import Generations, StoredGeneration

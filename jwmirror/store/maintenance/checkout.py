@@ -12,7 +12,8 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, check_new, new_folder, open_regular
+from jwmirror.core.files import as_store_error, open_regular
+from jwmirror.core.folders import check_new, new_folder
 from jwmirror.core.mirror import OWN
 from jwmirror.core.model.maintenance import Checkout
 from jwmirror.store.access import COLUMNS
