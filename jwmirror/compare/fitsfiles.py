@@ -13,7 +13,7 @@ from jwmirror.compare.reading import parse_errors
 from jwmirror.compare.sky import sky_shift
 from jwmirror.compare.tables import column_order_change, compare_tables, fits_content
 from jwmirror.compare.trees import BLOCKS, compare_trees
-from jwmirror.core.fits import VOLATILE, asdf_content, check_structure
+from jwmirror.core.fits import VOLATILE, asdf_content, check_structure, check_table
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import (
     EQUAL,
@@ -152,6 +152,7 @@ def _opened(path: Path, filename: str) -> Iterator[Hdus]:
         with fits.open(path, memmap=False, disable_image_compression=True) as hdus:
             named: Hdus = {}
             for hdu in hdus:
+                check_table(hdu)
                 named[_unique_name(hdu, named)] = hdu
             yield named
 

@@ -14,6 +14,8 @@ VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_has
 VOLATILE_META = frozenset({"date", "filename"})  # below "meta" in a tree
 ASDF_COLUMN = "ASDF_METADATA"  # of the table that has the tree
 ASDF_BLOCK_MAGIC = b"\xd3BLK"
+MAX_EMPTY_ROWS = 1_000_000  # of no bytes
+MIN_HEAP = 1 << 26  # bytes; smaller arrays may overlap
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
 MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
@@ -23,6 +25,8 @@ MAX_COPIES = 500_000  # nodes that its aliases may repeat; it may have MAX_RATIO
 MAX_RATIO = 20
 _TREE_END = re.compile(rb"\r?\n\.\.\.(\r?\n|$)")  # as in asdf.constants
 _TREE_OR_BLOCK = re.compile(rb"%YAML|\xd3BLK")  # where asdf begins to read
+_ARRAYS = re.compile("[PQ]([A-Z])")  # in the format of a column: arrays of variable length
+_ITEM_BYTES = {"I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16}
 _SIZE_KEYWORDS = (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
 
 
@@ -57,6 +61,31 @@ def asdf_content(hdu: Any) -> bytes | None:  # an HDU of astropy, which has no t
         return bytes(hdu.data[ASDF_COLUMN].tobytes()) if is_tree else None
     is_tree = hdu.header.get("BITPIX") == 8 and hdu.header.get("NAXIS") == 1
     return bytes(hdu.data.tobytes()) if is_tree and hdu.data is not None else None
+
+
+def check_table(hdu: Any) -> None:
+    """Raise ValueError if the values of a table take far more memory than its bytes on disk.
+
+    Rows may have no bytes, and arrays of variable length may overlap (FITS standard 4.0, 7.3.5).
+    `hdu` is of any HDU class of astropy.
+    """
+    import numpy as np
+
+    columns = getattr(hdu, "columns", None)
+    if columns is None:
+        return
+    rows, width = (hdu.header[key] for key in ("NAXIS2", "NAXIS1"))
+    if rows > MAX_EMPTY_ROWS and not width:
+        raise ValueError(f"the table {hdu.name} has {rows} rows of no bytes")
+    size = 0
+    for number, column in enumerate(columns):
+        if array := _ARRAYS.search(str(column.format)):
+            records = np.asarray(hdu.data)  # whose values are not converted
+            field = list(records.dtype.fields or ())[number]
+            lengths = records[field].reshape(-1, 2)[:, 0]
+            size += int(lengths.astype("u8").sum()) * _ITEM_BYTES.get(array[1], 1)
+    if size > max(hdu.header.get("PCOUNT", 0), MIN_HEAP):
+        raise ValueError(f"the arrays of the table {hdu.name} overlap: they have {size} bytes")
 
 
 def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML

@@ -14,6 +14,7 @@ from jwmirror.core.files import open_regular, read_bytes, write_bytes
 
 T = TypeVar("T")
 MAX_JSON = 64 << 20  # bytes; an association of 10,000 members has 2 MB
+MAX_VALUES = 5_000_000  # as `count_values` counts them
 
 
 def canonical(value: object) -> str:
@@ -63,7 +64,17 @@ def load_json(path: Path) -> Any:  # nested dicts, lists and values of JSON
         content = file.read(MAX_JSON + 1)
     if len(content) > MAX_JSON:
         raise ValueError(f"expected at most {MAX_JSON} bytes of JSON, found more")
+    if count_values(content) > MAX_VALUES:
+        raise ValueError(f"expected at most {MAX_VALUES} values in JSON, found more")
     return json.loads(content.decode("utf-8"))
+
+
+def count_values(text: bytes) -> int:
+    """Return about how many values a piece of JSON has, before it is parsed.
+
+    An object counts as ten: `{}` has two bytes, and takes 64 of memory, or 300 as a record.
+    """
+    return text.count(b",") + text.count(b"[") + 10 * text.count(b"{")
 
 
 def receipt_path(mirror: Path, folder: str, name: str, scheme: str) -> Path:

@@ -18,6 +18,7 @@ import msgspec
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import ReferencesError, failures_as
+from jwmirror.core.jsonio import MAX_VALUES
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
 from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
@@ -30,7 +31,6 @@ FIELDS = (  # of a file; without `state` the server raises KeyError
     "blacklisted",
 )
 BATCH = 2000  # files per query
-MOST_VALUES = 5_000_000  # in an answer
 SYNC_TIMEOUTS = Timeouts(read_s=120)
 
 
@@ -171,7 +171,7 @@ class _ServerInfo(msgspec.Struct):
 
 def _parsed(pieces: Iterable[bytes]) -> Any:
     """Return the value of JSON text of bounded size."""
-    return json.loads(JsonBudget(LARGEST_ANSWER, MOST_VALUES).whole(pieces))
+    return json.loads(JsonBudget(LARGEST_ANSWER, MAX_VALUES).whole(pieces))
 
 
 def _unzipped(result: Any) -> Any:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from jwmirror.core.jsonio import count_values
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -129,18 +131,15 @@ def _pool_classes(largest: int) -> dict[str, type[HTTPConnectionPool]]:
 
 @dataclass
 class JsonBudget:
-    """How large an answer in JSON may still be: bytes, and values, which take more memory.
-
-    An empty object or list has two bytes, and takes some 60 in Python, or 300 as a record.
-    """
+    """How large an answer in JSON may still be: bytes, and values, which take more memory."""
 
     size: int  # bytes
-    values: int  # an object counts as ten
+    values: int  # as `count_values` counts them
 
     def spend(self, piece: bytes) -> None:
         """Count a piece of an answer; BoundsError if it is one too many."""
         self.size -= len(piece)
-        self.values -= piece.count(b",") + piece.count(b"[") + 10 * piece.count(b"{")
+        self.values -= count_values(piece)
         if self.size < 0 or self.values < 0:
             raise BoundsError("the answer is too large")
 

@@ -7,6 +7,7 @@ from jwmirror.core.fits import FitsStructureError, check_structure
 from jwmirror.core.jsonio import load_json
 
 HEAD = 1024  # bytes searched for signs of an error page
+MAX_TEXT = 1 << 28  # bytes; a catalogue of 100,000 sources has some 100 MB
 ECSV = "# %ECSV"
 ERROR_PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
@@ -45,7 +46,9 @@ def _check_json(path: Path, filename: str) -> None:
 
 
 def _check_text(path: Path, filename: str) -> str:
-    """Return the text of a file."""
+    """Return the text of a file; RejectedError if it is too large to be read in one."""
+    if (size := path.stat().st_size) > MAX_TEXT:
+        raise RejectedError(filename, "size in bytes", f"at most {MAX_TEXT} of text", size)
     with failures_as(lambda why: RejectedError(filename, "text", "UTF-8", why)):
         text = path.read_bytes().decode("utf-8")
     if not text.strip() or text.lstrip().startswith("{") or "\0" in text:

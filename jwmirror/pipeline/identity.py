@@ -14,6 +14,7 @@ from jwmirror.core.fits import (
     asdf_content,
     card_value,
     check_structure,
+    check_table,
     is_volatile,
     read_tree,
 )
@@ -68,6 +69,7 @@ def _fits_identity(path: Path) -> str:
         fits.open(file, memmap=False, disable_image_compression=True) as hdus,
     ):
         for hdu in hdus:
+            check_table(hdu)
             _add(total, hdu.name, _hdu_digest(hdu, file))
     return total.hexdigest()
 

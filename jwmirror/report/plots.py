@@ -60,7 +60,7 @@ def read_image(title: str, path: Path) -> Panel:
 
 def _sampled(hdu: Any) -> np.ndarray:  # an HDU of astropy, which has no types
     """Return the pixels of an image, at most MAX_PIXELS; ValueError if it has other axes than 2."""
-    shape: tuple[int, ...] = hdu.shape if hdu.is_image else ()
+    shape: tuple[int, ...] = getattr(hdu, "shape", ())  # tables have none
     if len(shape) != 2 or max(shape) > LONGEST_SIDE:
         raise ValueError(f"expected an image of two axes, found the axes {shape}")
     step = math.ceil(math.sqrt(math.prod(shape) / MAX_PIXELS)) or 1

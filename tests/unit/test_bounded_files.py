@@ -1,13 +1,22 @@
-"""Bounds on files that are read: pixels of pictures, and what is copied to be adopted."""
+"""Bounds on files that are read: a few bytes on disk do not become GBs in memory."""
 
 import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from jwmirror.core.errors import StoreError
+from jwmirror.compare.versions import compare_files
+from jwmirror.core.errors import JwmirrorError, RejectedError, StoreError
+from jwmirror.core.fits import check_table
+from jwmirror.core.jsonio import load_json
+from jwmirror.net import integrity
+from jwmirror.net.integrity import check_readable
+from jwmirror.pipeline.identity import science_identity
+from jwmirror.pipeline.measure.files import file_quantities
 from jwmirror.report import plots
 from jwmirror.report.plots import read_image
 
@@ -19,10 +28,10 @@ def mosaic(path: Path, hdu: object) -> Path:
 
 
 def peak_of(read: object, *arguments: object) -> float:
-    """Return the bytes that a call needs at most; its error must be one of ours."""
+    """Return the bytes that a call needs at most; its error, if any, must be one of ours."""
     tracemalloc.start()
     try:
-        with pytest.raises(StoreError):
+        with suppress(JwmirrorError):
             read(*arguments)
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -35,9 +44,12 @@ def test_a_compressed_image_becomes_no_picture(tmp_path):
     path = mosaic(tmp_path / "a_i2d.fits", blank)
     assert path.stat().st_size < 1_000_000
 
+    with pytest.raises(StoreError, match="expected an image of two axes"):
+        read_image("a", path)
     assert peak_of(read_image, "a", path) < 5_000_000
 
 
+@pytest.mark.filterwarnings("ignore:File may have been truncated")
 @pytest.mark.parametrize("axes", [(30_000, 30_000), (10**9, 1), (1, 10**9), (200, 300, 300), ()])
 def test_axes_are_looked_at_before_pixels(axes, tmp_path):
     """Too long ones, more than two, and ones of which the file has no pixels."""
@@ -49,6 +61,8 @@ def test_axes_are_looked_at_before_pixels(axes, tmp_path):
     header = header.tostring().encode()
     path.write_bytes(fits.PrimaryHDU().header.tostring().encode() + header + bytes(2880))
 
+    with pytest.raises(StoreError, match="no SCI image can be read"):
+        read_image("a", path)
     assert peak_of(read_image, "a", path) < 5_000_000
 
 
@@ -60,3 +74,86 @@ def test_of_a_large_mosaic_every_nth_pixel_is_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plots, "MAX_PIXELS", 6700)
     assert np.array_equal(read_image("a", path).pixels, pixels[::3, ::3])
+
+
+# ---- tables ----------------------------------------------------------------------------------
+
+
+def table(path: Path, rows: int, size: int, name: str = "EXTRACT1D", form: str = "1PE") -> Path:
+    """Write a table whose every row has the same `size` bytes of floats, or none."""
+    values = np.array([np.zeros(1, "f4"), np.zeros(1, "f4")], dtype=object)
+    column = fits.Column("FLUX", format="PE()", array=values)
+    header = fits.BinTableHDU.from_columns([column], name=name).header
+    descriptors = np.zeros((rows if size else 0, 2), ">i4")
+    descriptors[:, 0] = size // 4
+    header["NAXIS1"], header["NAXIS2"], header["TFORM1"] = 8 if size else 0, rows, form
+    header["PCOUNT"], header["THEAP"] = size, descriptors.nbytes
+    data = descriptors.tobytes() + bytes(size)
+    headers = (fits.PrimaryHDU().header, header)
+    content = b"".join(header.tostring().encode() for header in headers) + data
+    path.write_bytes(content + bytes(-len(content) % 2880))
+    return path
+
+
+READERS: dict[str, Callable[[Path, Path], object]] = {
+    "identity": lambda path, other: science_identity(path),
+    "measurement": lambda path, other: file_quantities(path),
+    "comparison": lambda path, other: compare_files(path, other, "a.fits"),
+}
+
+
+@pytest.mark.parametrize("name", ["EXTRACT1D", "HDRTAB", "ASDF"])
+@pytest.mark.parametrize("reader", READERS)
+def test_overlapping_arrays_of_a_table_are_not_read(reader, name, tmp_path):
+    """1 MB of a file would become 2 GB, or as many TB as there are rows."""
+    path = table(tmp_path / "a.fits", 2000, 1_000_000, name)
+    other = tmp_path / "b.fits"
+    other.write_bytes(path.read_bytes()[:-3000] + b"\1" + path.read_bytes()[-2999:])
+
+    assert peak_of(READERS[reader], path, other) < 50_000_000
+
+
+def test_a_table_of_rows_without_bytes_is_not_read(tmp_path):
+    """Each would become a text of Python."""
+    path = table(tmp_path / "a.fits", 20_000_000, 0, "HDRTAB", "0A")
+
+    assert peak_of(science_identity, path) < 50_000_000
+
+
+def test_ordinary_tables_pass(tmp_path):
+    """Arrays of variable length that fill the heap, empty tables, ASCII tables, images."""
+    arrays = np.array([np.zeros(3, "f8"), np.zeros(5, "f8")], dtype=object)
+    columns = [fits.Column("A", "PD()", array=arrays), fits.Column("B", "1A", array=["a", ""])]
+    ascii_table = fits.TableHDU.from_columns([fits.Column("A", "I5", array=[1, 2], ascii=True)])
+    empty = fits.BinTableHDU.from_columns([fits.Column("A", "E", array=[])])
+    hdus = [fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns), ascii_table, empty]
+    fits.HDUList(hdus).writeto(tmp_path / "a.fits")
+
+    with fits.open(tmp_path / "a.fits") as opened:
+        for hdu in opened:
+            check_table(hdu)
+
+
+# ---- text ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"1,"])
+def test_json_of_too_many_values_is_not_parsed(piece, tmp_path):
+    """30 MB would become 1 GB."""
+    path = tmp_path / "a_asn.json"
+    path.write_bytes(b'{"products": [' + piece * 10_000_000 + b"1]}")
+
+    with pytest.raises(ValueError, match="expected at most 5000000 values"):
+        load_json(path)
+    with pytest.raises(RejectedError, match="values in JSON"):
+        check_readable(path, path.name)
+
+
+def test_text_has_a_largest_size(tmp_path, monkeypatch):
+    """It is read in one."""
+    monkeypatch.setattr(integrity, "MAX_TEXT", 1000)
+    path = tmp_path / "a_cat.ecsv"
+    path.write_bytes(b"# %ECSV 1.0\n" * 100)
+
+    with pytest.raises(RejectedError, match="expected at most 1000 of text, got 1200"):
+        check_readable(path, path.name)

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from jwmirror.core.errors import plain_text
-from jwmirror.core.fits import check_structure
+from jwmirror.core.fits import check_structure, check_table
 from jwmirror.pipeline.measure.arrays import rounded
 from jwmirror.pipeline.measure.images import image_quantities
 from jwmirror.pipeline.measure.tables import ecsv_quantities, member_quantities, table_quantities
@@ -39,8 +39,9 @@ def _fits_quantities(path: Path) -> dict[str, float]:
     with fits.open(path, memmap=False, **options) as hdus:  # scaled images cannot be mapped
         quantities, has_tables = image_quantities(hdus), any(not hdu.is_image for hdu in hdus)
     if has_tables:
-        with fits.open(
-            path, memmap=True, **options
-        ) as hdus:  # of a table, only columns in use are read
+        # of a table, only columns in use are read
+        with fits.open(path, memmap=True, **options) as hdus:
+            for hdu in hdus:
+                check_table(hdu)
             quantities |= table_quantities(hdus) | member_quantities(hdus)
     return rounded(quantities)
