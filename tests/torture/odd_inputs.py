@@ -109,13 +109,13 @@ def mutate_cards(random: Random, data: bytes) -> bytes:
     return bytes(octets)
 
 
-def mutate_json(random: Random, value: Any) -> Any:
+def mutate_json(random: Random, value: Any, depth: int = 0) -> Any:
     """Replace, remove or add some nodes of a tree of JSON."""
     odd = [*ODD_NUMBERS, *ODD_TEXTS, None, True, [], {}, [[]], nested(random.choice((50, 900)))]
     path = random.random()
     if isinstance(value, dict) and value and path < 0.85:
         key = random.choice(list(value))
-        changed = {**value, key: mutate_json(random, value[key])}
+        changed = {**value, key: mutate_json(random, value[key], depth + 1)}
         match random.randrange(8):
             case 0:
                 del changed[key]
@@ -124,8 +124,8 @@ def mutate_json(random: Random, value: Any) -> Any:
         return changed
     if isinstance(value, list) and value and path < 0.85:
         at = random.randrange(len(value))
-        changed_list = [*value[:at], mutate_json(random, value[at]), *value[at + 1 :]]
-        return changed_list * (random.choice((1, 1, 1, 2, 50)) if len(changed_list) < 9 else 1)
+        changed_list = [*value[:at], mutate_json(random, value[at], depth + 1), *value[at + 1 :]]
+        return changed_list * (random.choice((1, 1, 1, 2, 20)) if depth < 4 else 1)
     return random.choice(odd)
 
 

@@ -173,6 +173,26 @@ def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):
     assert receipt.downloaded == sum(version.size for version in receipt.versions) > 0
 
 
+def test_an_exposure_with_an_odd_header_is_published_with_the_others(runs, caplog):
+    """MAST has that file, with this checksum; it is kept, and marked as one that is not read."""
+    runs.selections = (Selection(program=1345, observations=(2,), products=("uncal",)),)
+    archive = runs.observatory.archive
+    odd = next(name for name in archive.filenames() if "1345002" in name and "uncal" in name)
+    copy = runs.mirror.parent / odd
+    octets = archive.path(odd).read_bytes()
+    at = octets.index(b"BUNIT   =")
+    card = b"FIRSTOBS= visit 1, not quoted".ljust(80)
+    copy.write_bytes(octets[:at] + card + octets[at + 80 :])
+    archive.reprocess(odd, copy)
+
+    published, _, _ = runs.run(1)
+
+    refusals = {entry.filename: entry.refusal for entry in Generations(runs.mirror).entries()}
+    assert published.generation == 1 and len(refusals) == 3
+    assert [name for name, refusal in refusals.items() if refusal] == [odd]
+    assert odd in refusals[odd] and odd in caplog.text
+
+
 def test_events_outlive_a_query_that_fails(runs):
     """They are forgotten when the poll and the orders are on disk, and not before."""
     add_events(runs.mirror, [Scope(program=1345, observations=())])

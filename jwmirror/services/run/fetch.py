@@ -1,5 +1,6 @@
 """Fetch the products of one order into the store."""
 
+import logging
 from pathlib import Path
 
 from jwmirror.archive.transfer import MastDownloader
@@ -8,6 +9,8 @@ from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.store.objects import Objects
+
+log = logging.getLogger(__name__)
 
 
 def fetch_products(
@@ -38,6 +41,8 @@ def fetch_products(
         versions = [
             downloaded_version(file.product, file.path, file.sha256, file.size) for file in files
         ]
+        for refusal in filter(None, (version.refusal for version in versions)):
+            log.warning("%s; it is kept, and no recipe can use it", refusal)
         objects.add_versions(versions, [file.path for file in files])
     return Receipt(
         versions=tuple(versions),
