@@ -25,6 +25,7 @@ def move_to_quarantine(path: Path, sha256: str, err: RejectedError, folder: Path
     make_private(folder)  # they may be of exclusive products
     safe_name = re.sub(r"[^\w.+-]", "_", err.filename)[:LONGEST_NAME].lstrip(".")
     target = folder / f"{safe_name}.{sha256[:12]}{REJECTED}"
+    path.chmod(0o600)
     os.utime(path)  # its age is counted from now on
     shutil.move(path, target)
     _reason_of(target).write_text(f"{err}\n")
