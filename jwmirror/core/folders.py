@@ -6,7 +6,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError
@@ -18,12 +18,17 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def check_new(to: Path) -> None:
     """Raise StoreError unless a folder is not there or empty, and no foreign link leads to it."""
     _check_links(to)
-    is_empty = Path(to).is_dir() and not Path(to).is_symlink() and not any(Path(to).iterdir())
-    if os.path.lexists(to) and not is_empty:
+    if os.path.lexists(to) and not _is_empty_folder(Path(to)):
         raise StoreError(
             f"{to}: expected a folder that is not there yet or is empty, found something in it; "
             "nothing was written; name another."
         )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    with suppress(OSError):
+        return not path.is_symlink() and not os.listdir(path)
+    return False
 
 
 def _check_links(to: Path) -> None:
@@ -58,10 +63,8 @@ def new_folder(to: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name[:60]}.unfinished-"
     for path in target.parent.glob(f"{glob.escape(prefix)}*"):
-        if _is_own_folder(path):
-            with locked(path) as is_dead:
-                if is_dead:
-                    shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # it has its final name now, or another user has replaced it
+            _remove_if_dead(path)
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
     try:
         with locked(folder):
@@ -74,7 +77,10 @@ def new_folder(to: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_own_folder(path: Path) -> bool:
-    """Return whether a path is a folder of this user, not a link or a file."""
+def _remove_if_dead(path: Path) -> None:
+    """Remove a folder of this user that no process has locked; not a link, file or pipe."""
     status = path.lstat()
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+        with locked(path) as is_dead:
+            if is_dead:
+                shutil.rmtree(path, ignore_errors=True)
