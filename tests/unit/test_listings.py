@@ -237,6 +237,25 @@ def test_the_token_logs_in_and_is_shown_nowhere_else(ask, archive, tmp_path):
         assert not any(each.with_token for each in elsewhere.requests)
 
 
+def logged_query(url: str) -> str:
+    """What astroquery logs during a query with the token, at its most talkative."""
+    import astroquery
+
+    level = astroquery.log.level
+    astroquery.log.setLevel("DEBUG")
+    with astroquery.log.log_to_list() as records:
+        listings.query_listing(url, 1345, TOKEN, 60, HASTY)
+    astroquery.log.setLevel(level)
+    return "\n".join(record.getMessage() for record in records)
+
+
+def test_astroquery_does_not_log_the_token(archive, process):
+    """At level DEBUG, which users can set, it logs the headers of each request."""
+    logged = process.submit(logged_query, archive.url).result(timeout=120)
+
+    assert "token accepted" in logged and TOKEN not in logged
+
+
 def test_a_token_does_not_outlive_its_question(ask, archive):
     """A later question without token shows none."""
     ask(token=TOKEN)
