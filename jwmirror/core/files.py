@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from io import BufferedReader
@@ -64,6 +64,12 @@ def read_bytes(path: Path | str) -> bytes:
         return file.read()
 
 
+def are_paths_below(paths: Iterable[str]) -> bool:
+    """Return whether relative paths, as written, stay below a folder and have plain names only."""
+    text = f"/{'/'.join(paths)}/"
+    return text.isprintable() and not any(part in text for part in ("//", "/./", "/../", "/~"))
+
+
 def path_below(
     folder: Path, path: str, source: str, error: type[JwmirrorError] = StoreError
 ) -> Path:
@@ -77,12 +83,12 @@ def path_below(
         JwmirrorError: of the class `error`, if the path is absolute, has a part that is no plain
             name (`..`, NUL, `~`), or leaves the folder through a link.
     """
-    *folders, name = path.split("/")
     where = f"{source}: {path!r} names a path below {folder}"
-    if not all(part.isprintable() and part not in ("", ".", "..") for part in (*folders, name)):
+    if not are_paths_below([path]):
         raise error(f"{where}: expected plain names of files and folders; nothing was changed.")
-    if path.startswith("~"):
-        raise error(f"{where}: expected a name that does not begin with ~; nothing was changed.")
+    *folders, name = path.split("/")
+    if not folders:
+        return folder / name
     above = folder.joinpath(*folders)
     if not Path(os.path.realpath(above)).is_relative_to(os.path.realpath(folder)):
         raise error(

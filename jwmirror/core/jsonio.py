@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from jwmirror.core.errors import ClosedError, StoreError
-from jwmirror.core.files import open_regular, read_bytes, write_bytes
+from jwmirror.core.files import open_regular, path_below, read_bytes, write_bytes
 
 T = TypeVar("T")
 MAX_JSON = 64 << 20  # bytes; an association of 10,000 members has 2 MB
@@ -83,7 +83,7 @@ def receipt_path(mirror: Path, folder: str, name: str, scheme: str) -> Path:
     `scheme` is the version of the method that gave the answer, "" for the first.
     """
     named = f"{name}.{scheme}" if scheme else name
-    return mirror / "receipts" / folder / f"{named}.json"
+    return path_below(mirror / "receipts" / folder, f"{named}.json", "a record of the mirror")
 
 
 def remembered(

@@ -18,6 +18,8 @@ OBSERVATORY = "jwst"  # as CRDS calls it
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")  # as CRDS calls them
 MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 
+SHA256 = re.compile("[0-9a-f]{64}")  # the name of an object, or of a key
+
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
+from jwmirror.core.files import path_below
 from jwmirror.core.matching import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
@@ -218,14 +219,15 @@ class ChainRunner:
     ) -> list[tuple[Derivation, Files]]:
         """Run a stage in a private folder with links to its inputs, and store its files."""
         name = f"{derivation.product}-{derivation.pipeline}-{key_of(derivation)[:12]}"
-        folder = (self._work / name).absolute()
+        folder = path_below(self._work, name, "an association", CalibrationError).absolute()
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)  # what is made here may be exclusive
         try:
             objects = {item.name: item.sha256 for item in derivation.inputs}
             objects |= {file.filename: file.sha256 for file in ramp_files}
             for filename, sha256 in objects.items():
-                (folder / filename).symlink_to(self._results.locate(sha256).absolute())
+                link = path_below(folder, filename, f"an input of {name}", CalibrationError)
+                link.symlink_to(self._results.locate(sha256).absolute())
             self._check_references(derivation)
             outcome = self._run_stage(derivation, chain.python, folder, ramp_mode)
             self._check_references(derivation)
@@ -279,7 +281,8 @@ class ChainRunner:
         self, derivation: Derivation, python: str, folder: Path, ramp_mode: str
     ) -> StageOutcome:
         """Run a stage and note what it took; raise StageError unless it is done."""
-        log = (self._logs / f"{derivation.product}.log").absolute()
+        name = f"{derivation.product}.log"
+        log = path_below(self._logs, name, "an association", CalibrationError).absolute()
         job = StageJob(
             derivation=derivation,
             folder=str(folder),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import path_below
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
 from jwmirror.core.model.quality import Measurements
@@ -100,7 +101,9 @@ def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
         (exposure,) = derivation.inputs
         return exposure.name
     name, content = associations.association_file(derivation)
-    (folder / name).write_text(content, encoding="utf-8")
+    path = path_below(folder, name, "an association", CalibrationError)
+    with open(path, "x", encoding="utf-8") as file:  # a member of that name is a link to the store
+        file.write(content)
     return name
 
 

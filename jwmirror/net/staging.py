@@ -55,7 +55,7 @@ def _take_over(folder: Path, usable: set[str], ordered: set[str]) -> None:
     """Move usable files out of abandoned folders, and remove files that are not ordered."""
     now = folder.stat().st_mtime  # by the clock of the file system
     for other in folder.parent.iterdir():
-        if other == folder or other.name == LOCK:
+        if other == folder or other.name == LOCK or other.is_symlink():
             continue
         is_old = now - _last_write(other) > ABANDONED_S
         if is_old and not other.is_dir():

@@ -8,6 +8,7 @@ from typing import Any
 
 from jwmirror.core import model as records
 from jwmirror.core.errors import CalibrationError, failures_as
+from jwmirror.core.files import path_below
 from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Recipe, canonical
 
@@ -52,7 +53,7 @@ def _read(path: Path, filename: str) -> tuple[dict[str, Any], tuple[int, ...]]:
     from stdatamodels.jwst import datamodels
 
     with TemporaryDirectory() as folder:
-        named = Path(folder) / filename
+        named = path_below(Path(folder), filename, "a product", CalibrationError)
         named.symlink_to(path.absolute())
         with fits.open(named) as hdus:
             shape = hdus["SCI"].shape if "SCI" in hdus else ()

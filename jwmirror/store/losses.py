@@ -7,7 +7,7 @@ published.
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.files import sync_path
+from jwmirror.core.files import path_below, sync_path
 from jwmirror.core.jsonio import read, write
 from jwmirror.store.objects import Objects
 
@@ -47,4 +47,4 @@ def remove_loss(root: Path, sha256: str) -> None:
 
 
 def _path(root: Path, sha256: str) -> Path:
-    return Path(root) / "losses" / f"{sha256}.json"
+    return path_below(Path(root) / "losses", f"{sha256}.json", "a recorded loss")

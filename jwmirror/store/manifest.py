@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from msgspec import structs
 
 from jwmirror.core.errors import StoreError, plain_text
-from jwmirror.core.files import replacing
+from jwmirror.core.files import are_paths_below, replacing
 from jwmirror.core.model import UPSTREAM, Entry, Product
 from jwmirror.core.model.comparison import FileChange
 
@@ -112,9 +112,12 @@ def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa
     try:
         present = set(pq.read_schema(path).names)
         with pq.ParquetFile(path, read_dictionary=sorted(present.intersection(repeated))) as file:
-            return file.read([name for name in names if name in present])
+            table = file.read([name for name in names if name in present])
     except (OSError, pa.ArrowException) as err:
         raise StoreError(f"manifest {path}: cannot be read ({plain_text(err)}).") from err
+    for name in {"path", "sha256"}.intersection(table.column_names):
+        _check_values(f"manifest {path}", name, _values(table[name]))
+    return table
 
 
 def _schema() -> pa.Schema:
@@ -144,16 +147,35 @@ REPEATED = [  # columns with few distinct values; to read them as dictionaries i
 
 def _check_paths(paths: list[str]) -> None:
     """StoreError unless sorted paths are distinct, stay in the view, and none is also a folder."""
+    _check_values("a new manifest", "path", paths)
     folders = {path.rpartition("/")[0] for path in paths}
     folders |= {str(above) for folder in folders for above in PurePosixPath(folder).parents}
     for path in paths:
-        if {"", ".", ".."} & set(path.split("/")):
-            raise StoreError(f"entry {path!r}: its path must be relative and stay in the view.")
         if path in folders:
             raise StoreError(f"entry {path!r}: other entries need a folder of that name.")
     for one, other in pairwise(paths):
         if one == other:
             raise StoreError(f"entry {one!r}: two rows have this path; a view can show one file.")
+
+
+def _check_values(source: str, name: str, values: list[str]) -> None:
+    """StoreError if a value of a column leads out of the view, or is no name of an object.
+
+    All are checked at once, which is many times faster than one after the other.
+    """
+    is_valid = are_paths_below if name == "path" else _are_sha256
+    if values and not is_valid(values):
+        wrong = next(value for value in values if not is_valid([value]))
+        expected = "a relative path that stays in the view" if name == "path" else "a sha256"
+        raise StoreError(
+            f"{source}, column {name}: expected {expected}, found {wrong!r:.200}; nothing was "
+            "changed."
+        )
+
+
+def _are_sha256(values: list[str]) -> bool:
+    text = "".join(values).encode(errors="replace")
+    return {64} == set(map(len, values)) and not text.translate(None, b"0123456789abcdef")
 
 
 def _column(rows: list[Entry], name: str) -> pa.Array:

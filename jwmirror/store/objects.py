@@ -13,16 +13,19 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import (
     as_store_error,
     make_private,
     open_to_all,
+    path_below,
     restrict,
     sha256_of,
     sync_many,
 )
 from jwmirror.core.model import Version
+from jwmirror.core.names import SHA256
 
 BLOCK = 1 << 22  # bytes read at a time
 CHUNK = 64  # files per task
@@ -91,7 +94,12 @@ class Objects:
         return make_private(self.folder / "incoming")
 
     def path(self, sha256: str) -> Path:
-        """Return the path of an object, whether or not it exists."""
+        """Return the path of an object, whether or not it exists. StoreError for another name."""
+        if not SHA256.fullmatch(sha256):
+            raise StoreError(
+                f"object {sha256!r}: expected a sha256 as its name; nothing was changed; the "
+                "record that names it is damaged: restore it from a copy of the mirror."
+            )
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str, size: int | None = None) -> bool:
@@ -100,7 +108,9 @@ class Objects:
         return status is not None and size in (None, status.st_size)
 
     def status(self, sha256: str) -> os.stat_result | None:
-        """Return length, mode etc. of an object; None if it does not exist."""
+        """Return length, mode etc. of an object; None if it does not exist, or is a link."""
+        if not SHA256.fullmatch(sha256):
+            return None
         try:
             status = os.lstat(f"{self.folder}/{sha256[:2]}/{sha256}")  # a Path would take longer
         except OSError:
@@ -193,6 +203,8 @@ class Objects:
 
     def _name_all(self, ready: list[ReadyFile]) -> None:
         """Give durable files their names, then make the names durable."""
+        for folder in {file.sha256[:2] for file in ready}:
+            path_below(self.folder, f"{folder}/new", "an object")
         for file in ready:
             self._name(file)
         failpoint("ingest: all named")

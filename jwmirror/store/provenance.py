@@ -15,7 +15,7 @@ import msgspec
 
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, sync_path, write_bytes
+from jwmirror.core.files import as_store_error, path_below, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
@@ -45,7 +45,7 @@ class Provenance:
 
     def path(self, key: str) -> Path:
         """Return the path of a key's record, whether or not it exists."""
-        return self.folder / f"{key}.json"
+        return path_below(self.folder, f"{key}.json", "the key of a result")
 
     def read(self, key: str) -> ProvenanceRecord | None:
         """Return the record of a key, whether or not its objects still exist; None if none does.
@@ -101,7 +101,7 @@ class Provenance:
             sync_path(self.marks.parent)
 
     def _mark(self, key: str) -> Path:
-        return self.marks / f"{key}.json"
+        return path_below(self.marks, f"{key}.json", "the key of a result")
 
     def all(self) -> Iterator[ProvenanceRecord]:
         """Yield every record, also of invalidated results; StoreError if one is damaged."""
@@ -166,7 +166,7 @@ class Provenance:
 
 def acceptance_path(root: Path, key: str) -> Path:
     """Return the path of the acceptance of a result, whether or not it exists."""
-    return Path(root) / "accepted" / f"{key}.json"
+    return path_below(Path(root) / "accepted", f"{key}.json", "the key of a result")
 
 
 def read_acceptances(root: Path) -> dict[str, Acceptance]:

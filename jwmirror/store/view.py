@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -81,12 +82,13 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 def is_untouched(folder: str, number: int) -> bool:
     """Return whether a folder of a view has the time that it got when it was built.
 
-    To add, remove or replace a link in it changes this time.
+    To add, remove or replace a link in it changes this time. A link is not what was built.
     """
     try:
-        return os.stat(folder).st_mtime_ns // 10**9 == STAMP + number
+        status = os.lstat(folder)
     except OSError:
         return False
+    return stat.S_ISDIR(status.st_mode) and status.st_mtime_ns // 10**9 == STAMP + number
 
 
 def remove_views(root: Path, keep: Collection[int]) -> None:

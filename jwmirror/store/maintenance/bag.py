@@ -15,7 +15,7 @@ import yaml
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error
+from jwmirror.core.files import as_store_error, path_below
 from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import BagReport
@@ -123,8 +123,9 @@ def _write_bag(root: Path, payload: _Payload, folder: Path, report: BagReport) -
     text = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
     (folder / "bagit.txt").write_text(text)
     for name, content in _tags(root, payload).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
+        path = path_below(folder, name, "a record of the generation")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     bag = bagit.Bag(str(folder))
     bag.info.update(_info(payload.generation, report))
     bag.save()

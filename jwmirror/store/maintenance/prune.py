@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import sync_path
+from jwmirror.core.files import path_below, sync_path
 from jwmirror.core.jsonio import write
 from jwmirror.core.matching import group_by
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
@@ -143,6 +143,7 @@ def _unneeded(
             named |= set(read_columns(manifest, ["sha256"]).column("sha256"))
     old = (now - timedelta(days=STRAY_DAYS)).timestamp()
     for folder in sorted((root / "objects").glob("[0-9a-f][0-9a-f]")):
+        path_below(root / "objects", f"{folder.name}/any", "prune")
         for file in os.scandir(folder):
             status = file.stat()
             is_stray = status.st_mtime < old and file.name not in arrived
@@ -207,7 +208,7 @@ def _write_tombstones(root: Path, plan: Pruning) -> None:
     """Declare generations pruned; then remove their views."""
     pruned_at = datetime.now(UTC).isoformat(timespec="seconds")
     for number in plan.generations:
-        path = root / "generations" / f"{number:06d}" / PRUNED
+        path = path_below(root / "generations", f"{number:06d}/{PRUNED}", "prune")
         kept = plan.newest[str(number)]
         record = Tombstone(generation=number, pruned_at=pruned_at, policy=plan.policy, kept=kept)
         write(path, record)

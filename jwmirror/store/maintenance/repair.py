@@ -14,7 +14,14 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import make_private, replace_symlink, restrict, sync_path, write_bytes
+from jwmirror.core.files import (
+    make_private,
+    path_below,
+    replace_symlink,
+    restrict,
+    sync_path,
+    write_bytes,
+)
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
@@ -143,6 +150,10 @@ def _step(problem: Problem, rows: dict[str, Entry], outliving: Collection[str]) 
 def _repaired(root: Path, step: RepairStep, group: str | None) -> RepairOutcome:
     """Take a step that does not need MAST."""
     problem = step.problem
+    try:
+        _place(root, problem)
+    except StoreError as err:
+        return RepairOutcome(problem=problem, is_mended=False, done=f"not repaired: {err}")
     if step.act == REMAKE and step.entry:
         return _result_removed(root, problem, step.entry)
     if step.act == ASIDE:
@@ -177,9 +188,17 @@ def _result_removed(root: Path, problem: Problem, entry: Entry) -> RepairOutcome
     return RepairOutcome(problem=problem, is_mended=False, done=done)
 
 
+def _place(root: Path, problem: Problem) -> Path:
+    """Return the path of what a problem concerns. StoreError if a link leads to it."""
+    folder, slash, path = problem.path.partition("/")  # the folder may be on another disk
+    if not slash:
+        return path_below(root, folder, "a problem to repair")
+    return path_below(root / folder, path, "a problem to repair")
+
+
 def _quarantine(root: Path, problem: Problem) -> str:
     """Move a damaged file to quarantine/, with the reason beside it; "" if it does not exist."""
-    damaged = root / problem.path
+    damaged = _place(root, problem)
     if not os.path.lexists(damaged):
         return ""
     folder = make_private(root / "quarantine")
@@ -224,8 +243,9 @@ def _link_rebuilt(root: Path, problem: Problem) -> str:
     if problem.expected == NOTHING or problem.found == "a file":
         place = _quarantine(root, problem)
     if problem.expected != NOTHING:
-        (root / problem.path).parent.mkdir(parents=True, exist_ok=True)
-        replace_symlink(root / problem.path, problem.expected)
+        link = _place(root, problem)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        replace_symlink(link, problem.expected)
     return f"moved to {place}" if place else "linked again"
 
 
