@@ -117,8 +117,10 @@ def test_records_logs_and_work_of_ended_runs_are_removed(tmp_path):
     """Folders only; what is not named as a run is let be."""
     for day in (1, 2, 3):
         files(tmp_path, day)
-    for folder in (f"logs/{run_id(1)}", f"logs/{run_id(4)}", "logs/notes", "work/b", "work/a"):
+    for folder in (f"logs/{run_id(1)}", f"logs/{run_id(4)}", "logs/notes", "work/thesis"):
         (tmp_path / folder).mkdir(parents=True)
+    for day in (5, 4):
+        (tmp_path / "work" / run_id(day)).mkdir()
     (tmp_path / "work/file").touch()
     (tmp_path / "receipts/runs/notes").mkdir()
 
@@ -129,8 +131,8 @@ def test_records_logs_and_work_of_ended_runs_are_removed(tmp_path):
         f"logs/{run_id(1)}",
         f"receipts/runs/{run_id(2)}",
         f"receipts/runs/{run_id(3)}",
-        "work/a",
-        "work/b",
+        f"work/{run_id(4)}",
+        f"work/{run_id(5)}",
     )
 
 
