@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from jwmirror.core.errors import ConfigError, JwmirrorError
-from jwmirror.core.printing import LINES, print_traceback, printable
+from jwmirror.core.printing import LINES, print_traceback, printable, printable_stderr
 
 COMMANDS = {  # command -> its module, in the order of --help
     "check": "configure.check",
@@ -63,7 +63,8 @@ class CommandTable(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command. Print an expected error; exit code 2 for a mistake in config or call."""
         try:
-            return super().invoke(ctx)
+            with printable_stderr():  # other libraries warn of what is in a file
+                return super().invoke(ctx)
         except JwmirrorError as error:
             print(error, file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from error

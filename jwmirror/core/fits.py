@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jwmirror.core.errors import plain_text
+from jwmirror.core.files import open_regular
 
 VOLATILE = frozenset({"DATE", "CHECKSUM", "DATASUM", "FILENAME"})  # cards, and columns of HDRTAB
 VOLATILE_BRANCHES = frozenset({"asdf_library", "history", "cal_logs", "_fits_hash"})  # of a tree
@@ -19,6 +20,7 @@ MIN_HEAP = 1 << 26  # bytes; smaller arrays may overlap
 FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
 MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
+MAX_TREE = 64 << 20  # bytes of an ASDF file that its tree may take
 MAX_DEPTH = 300  # levels of a tree; libyaml's reader crashes beyond some 10,000
 MAX_NODES = 3_000_000  # keys and values that a tree may have in the file: 1 GB when it is read
 MAX_COPIES = 500_000  # nodes that its aliases may repeat; it may have MAX_RATIO of its own, too
@@ -120,6 +122,14 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
 
 
 # ---- trees of YAML ---------------------------------------------------------------------------
+
+
+def check_asdf_file(path: Path) -> None:
+    """Raise ValueError as check_asdf_tree, for a file; nothing is raised for other formats."""
+    with open_regular(path) as file:
+        content = file.read(MAX_TREE)
+    if content.startswith(b"#ASDF"):
+        check_asdf_tree(content)
 
 
 def check_asdf_tree(content: bytes) -> None:

@@ -10,8 +10,8 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from pathlib import PurePath
 from types import TracebackType
@@ -55,12 +55,26 @@ def print_traceback(
     print(printable("".join(lines), LINES), end="", file=sys.stderr)
 
 
+@contextmanager
+def printable_stderr() -> Iterator[None]:
+    """Let everything print to standard error without non-printing characters; then restore it."""
+    before, sys.stderr = sys.stderr, PrintableStream(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = before
+
+
 class PrintableStream(io.TextIOWrapper):
     """Standard output or error of a process that prints texts from outside."""
 
     def __init__(self, stream: TextIO):
         super().__init__(stream.buffer, encoding="utf-8", line_buffering=True)
-        self._stream = stream  # which would close the buffer at its end
+
+    def close(self) -> None:
+        """Write what is left; the buffer belongs to the stream that this one was made of."""
+        self.flush()
 
     def isatty(self) -> bool:
         """Return False: colours would be shown as escapes, too."""

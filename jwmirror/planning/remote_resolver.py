@@ -20,6 +20,7 @@ import msgspec
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
 from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.core.printing import PrintableStream
 from jwmirror.pipeline.allowed_environments import check_allowed
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import TimeLimit, kill_group
@@ -182,6 +183,7 @@ def main() -> None:
     """Answer the questions on standard input; what jwst prints goes to standard error."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr = PrintableStream(sys.stderr)
     cache, context, sha1s, base = parse(sys.stdin.buffer.readline(), Opening)
     resolver = LocalResolver(Path(cache), context, sha1s, Path(base))
     for line in sys.stdin.buffer:

@@ -182,7 +182,17 @@ def test_no_question_no_stage_and_no_list_of_packages_runs_one(environment, tmp_
 def test_snakemake_runs_no_environment_that_is_not_allowed(environment):
     """A dry run says what was not checked; a run ends before it does anything."""
     config = config_with(environment)
-    command = ["snakemake", "-s", ROOT / "Snakefile", "--configfile", config, "--cores", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        ROOT / "Snakefile",
+        "--configfile",
+        config,
+        "--cores",
+        "1",
+    ]
 
     options = {"cwd": environment.parent, "capture_output": True, "text": True}
     dry, real = (subprocess.run([*map(str, command), *n], **options) for n in (["-n"], []))

@@ -1,14 +1,19 @@
 """Texts from outside do nothing to a terminal, a page or a log: they are shown as escapes."""
 
+import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import yaml
+from astropy.table import Table
 from msgspec import structs
 
+from demo.site import ROOT
 from jwmirror.archive.rows import as_text
 from jwmirror.core.errors import ConfigError, StoreError, plain_text
 from jwmirror.core.model import Failure, Plan, Receipt, Wait
@@ -210,3 +215,41 @@ def test_scripts_print_and_log_texts_from_outside_as_they_are(tmp_path):
     assert r"\x1b]0;owned\x07" in done.stdout
     assert done.stderr.count(r"\x1b]0;owned\x07") >= 3 and log.count(r"\x1b]0;owned\x07") == 3
     assert not any(line.startswith("Nothing needs") for line in log.splitlines())
+
+
+def test_warnings_about_headers_are_printable(tmp_path):
+    """astropy quotes the card that it cannot read."""
+    catalogue = io.BytesIO()
+    Table({"RA": [1.0], "DEC": [1.0]}).write(catalogue, format="fits")
+    end, card = b"END".ljust(80), f"AB{TITLE}".ljust(80).encode()
+    attack = catalogue.getvalue().replace(end + b" " * 80, card + end)
+    (tmp_path / "stars.fits").write_bytes(attack)
+    parameters = {"image3": {"tweakreg": {"abs_refcat": "stars.fits"}}}
+    config = {"programs": [1345], "recipes": {"deep": {"parameters": parameters}}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+
+    command = [sys.executable, "-m", "jwmirror.cli", "check", "--config", "config.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=True
+    )
+
+    assert is_safe_to_print(done.stderr)
+    assert r"AB\x1b]0;owned\x07" in done.stderr
+
+
+def test_the_log_of_a_stage_has_no_commands_for_terminals(tmp_path):
+    """Pipelines and hooks print header values."""
+    log = tmp_path / "stage.log"
+    script = (
+        "import logging\n"
+        "from jwmirror.engine.forkserver import _send_messages_to\n"
+        f"_send_messages_to({str(log)!r}); attack = {ATTACK!r}\n"
+        "print(attack); logging.getLogger('jwst').warning(attack)\n"
+        "logging.getLogger('jwmirror.engine').warning(attack)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+    assert is_safe_to_print(log.read_text())
+    assert log.read_text().count(r"\x1b]0;owned\x07") == 3

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import ConfigError, plain_text
-from jwmirror.core.files import open_regular
-from jwmirror.core.fits import check_asdf_tree
-from jwmirror.core.jsonio import MAX_JSON
+from jwmirror.core.fits import check_asdf_file
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import RESERVED
 
@@ -33,20 +31,12 @@ def _content(path: Path) -> dict[str, Any]:
 
     expected = "expected a file of parameters as `strun --save-parameters` or export_config writes"
     try:
-        _check_tree(path)
+        check_asdf_file(path)
         return load_config_file(str(path)).dict()
     except OSError as err:
         raise ConfigError([f"{expected}; {path}: {err.strerror}"]) from err
     except Exception as err:  # asdf and configobj raise many kinds
         raise ConfigError([f"{expected}; {path}: {plain_text(err)}"]) from err
-
-
-def _check_tree(path: Path) -> None:
-    """Raise ValueError unless an ASDF file can be read in bounded time and memory."""
-    with open_regular(path) as file:
-        content = file.read(MAX_JSON)
-    if content.startswith(b"#ASDF"):
-        check_asdf_tree(content)
 
 
 def _check_class(path: Path, content: Mapping[str, Any], pipeline: str, step: str) -> None:

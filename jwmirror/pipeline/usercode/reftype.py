@@ -1,12 +1,13 @@
 """The type of a reference file, read from FITS, ASDF or JSON."""
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core.files import open_regular
+from jwmirror.core.fits import check_asdf_file
+from jwmirror.core.jsonio import load_json
 
 FITS, ASDF, JSON, GZIP = b"SIMPLE", b"#ASDF", b"{", b"\x1f\x8b"
 LONGEST = 6  # bytes that distinguish the formats
@@ -53,12 +54,13 @@ def _in_fits(path: Path) -> str:
 def _in_asdf(path: Path) -> str:
     import asdf
 
+    check_asdf_file(path)
     with asdf.open(path, lazy_load=True) as file:
         return _in_tree(file.tree)
 
 
 def _in_json(path: Path) -> str:
-    return _in_tree(json.loads(path.read_text()))
+    return _in_tree(load_json(path))
 
 
 def _in_tree(tree: Any) -> str:
