@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import Derivation, Entry, Input, ResultFile, Version, digest
+from jwmirror.core.model import Derivation, Entry, Input, ResultFile, Version, canonical, digest
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.core.model.quality import Acceptance, Caveat
 from jwmirror.core.model.run import Run
 from jwmirror.report.html import write_page
 from jwmirror.store.access import report_path
@@ -21,8 +22,9 @@ from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import COPY, HARDLINK, SYMLINK, check_out
 from jwmirror.store.maintenance.prune import prune
 from jwmirror.store.maintenance.retention import RetentionPolicy
+from jwmirror.store.manifest import read_manifest
 from jwmirror.store.objects import CLOSED, Objects
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, keep_acceptance
 from tests.setup.records import product
 
 NOBODY = 65534  # a uid that owns nothing here
@@ -43,6 +45,7 @@ STATES = {  # one input's access in each publication, and whether others may rea
     "released later": ((True, False), True),
     "made exclusive later": ((False, True), False),
 }
+CAVEATS = canonical((Caveat(cause="missing pixels", message="25 % are NaN", measured=0.25),))
 in_all_states = pytest.mark.parametrize(("accesses", "is_open"), STATES.values(), ids=STATES)
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
@@ -174,6 +177,14 @@ def scene() -> Iterator[Scene]:
         yield Scene(Path(folder) / "mirror")
 
 
+def acceptance_of(row: Entry) -> Acceptance:
+    """The acceptance of a result with its caveats."""
+    words = {"because": "checked", "who": "me", "accepted_at": "2026-03-01T12:00:00+00:00"}
+    return Acceptance(
+        key=row.key, recipe="deep", product="x", pipeline="detector1", caveats=(), **words
+    )
+
+
 @in_all_states
 @pytest.mark.parametrize("kind", RESULTS)
 def test_a_result_is_as_exclusive_as_its_inputs(scene, kind, accesses, is_open):
@@ -195,6 +206,49 @@ def test_a_result_is_as_exclusive_as_its_inputs(scene, kind, accesses, is_open):
     for bag in scene.bags():
         inside = {path.read_bytes() for path in bag.rglob("*") if path.is_file()}
         assert inside & secret == (secret if is_open else set())
+
+
+@in_all_states
+def test_what_was_measured_on_a_result_is_as_exclusive_as_the_result(scene, accesses, is_open):
+    """In its record, in its acceptance, and as a caveat in the manifests of all generations."""
+    raw = scene.hold(THEIRS, accesses[0])
+    rate = replace(scene.make("jw01345/o001/x_rate.fits", "detector1", raw), caveats=CAVEATS)
+    scene.rows[rate.path] = rate
+    keep_acceptance(scene.root, acceptance_of(rate))
+    places = [scene.root / name for name in ("provenance", "accepted", "generations")]
+    before = [readable(place) for place in places]
+
+    for exclusive in accesses:
+        scene.hold(THEIRS, exclusive)
+        scene.publish()
+
+    manifests = len(list(scene.root.glob("generations/*/manifest.parquet")))
+    numbers = [len(readable(place)) for place in places]
+    assert before == [set(), set(), set()]
+    assert numbers == [is_open, is_open, manifests * (1 + is_open)]  # generation.json, and it
+
+
+@pytest.mark.parametrize("with_exclusive", [False, True])
+def test_a_bag_shows_others_no_number_that_was_measured_on_exclusive_data(scene, with_exclusive):
+    """Without the exclusive files it may be given away; with them, it is closed as they are."""
+    raw = scene.hold(THEIRS, exclusive=True)
+    rate = replace(scene.make("jw01345/o001/x_rate.fits", "detector1", raw), caveats=CAVEATS)
+    scene.rows[rate.path] = rate
+    keep_acceptance(scene.root, acceptance_of(rate))
+    scene.publish()
+    bag = scene.root.parent / "bag"
+
+    freeze(scene.root, 1, bag, with_exclusive=with_exclusive)
+
+    rows = read_manifest(bag / "metadata" / "manifest.parquet")
+    assert any(rows.column("caveats")) == with_exclusive
+    records = [bag / "metadata" / name for name in ("provenance", "accepted")]
+    assert [len(list(folder.glob("*"))) for folder in records] == 2 * [with_exclusive]
+    shown = readable(bag)
+    hidden = [
+        path for path in bag.rglob("*") if path.is_file() and path.read_bytes() not in {b"", *shown}
+    ]
+    assert len(hidden) == (5 if with_exclusive else 0)  # two files, manifest, record, acceptance
 
 
 @in_all_states
@@ -316,7 +370,44 @@ def test_a_mirror_that_an_older_version_left_open_is_closed_at_the_next_run(scen
     scene.publish()
     Objects(scene.root).path(rate.sha256).chmod(0o444)
     report_path(scene.root, 1).chmod(0o644)
+    Provenance(scene.root).path(rate.key).chmod(0o444)
 
     scene.publish()
 
-    assert readable(scene.root / "objects") | readable(scene.root / "reports") == set()
+    places = (scene.root / name for name in ("objects", "reports", "provenance"))
+    assert set().union(*map(readable, places)) == set()
+
+
+def test_a_record_that_an_older_version_left_open_closes_everything_else(scene):
+    """Manifests and pages of earlier generations, too; so the next run needs to look once."""
+    raw = scene.hold(THEIRS, exclusive=True)
+    rate = replace(scene.make("jw01345/o001/x_rate.fits", "detector1", raw), caveats=CAVEATS)
+    scene.rows[rate.path] = rate
+    scene.publish()
+    for path in (
+        Provenance(scene.root).path(rate.key),
+        *scene.root.glob("generations/*/*.parquet"),
+    ):
+        path.chmod(0o444)
+
+    scene.publish()
+
+    assert readable(scene.root / "provenance") == set()
+    assert len(readable(scene.root / "generations")) == 1
+
+
+def test_a_file_that_came_only_with_the_token_is_exclusive(scene):
+    """Although MAST lists it as public, until it comes without; so is what was made from it."""
+    raw = scene.hold(THEIRS, exclusive=False)
+    rate = scene.make("jw01345/o001/x_rate.fits", "detector1", raw)
+    doubted = structs.replace(raw.upstream, needs_token=True)
+    scene.rows[raw.path] = replace(raw, product=doubted)
+    scene.publish()
+    at_first = readable(scene.root / "current") | readable(scene.root / "provenance")
+
+    scene.rows[raw.path] = raw
+    scene.publish()
+
+    assert at_first == set()
+    assert readable(scene.root / "current") == {scene.bytes_of(raw), scene.bytes_of(rate)}
+    assert len(readable(scene.root / "provenance")) == 1

@@ -1,6 +1,5 @@
 """One bad file spoils only itself, and what is withheld is waited for."""
 
-
 import pytest
 
 from jwmirror_simulator.mast import faults, listing_faults

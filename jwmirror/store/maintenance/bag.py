@@ -6,7 +6,7 @@ The sums of the payload are the names of the objects; the `bagit` library then h
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import yaml
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, path_below
+from jwmirror.core.files import as_store_error, path_below, restrict
 from jwmirror.core.folders import new_folder
 from jwmirror.core.model import Entry
 from jwmirror.core.model.maintenance import BagReport
@@ -23,9 +23,16 @@ from jwmirror.store.generations import Generations, StoredGeneration
 from jwmirror.store.losses import current_losses
 from jwmirror.store.maintenance.checkout import COPY, check_target, place_files
 from jwmirror.store.maintenance.retention import HEAD, MANIFEST, SETUP
+from jwmirror.store.manifest import write_manifest
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import FROZEN, add_pin, check_pin, find_pin, remove_pin
 from jwmirror.store.provenance import Provenance, acceptance_path
+
+MANIFEST_CHANGED = """\
+manifest.parquet is not the published manifest, whose sha256 is in generation.json and CITATION.cff:
+the caveats of files that were left out of this bag are left out of it, because they name numbers
+that were measured on exclusive data.
+"""
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,7 @@ def _write_bag(root: Path, payload: _Payload, folder: Path, report: BagReport) -
         path = path_below(folder, name, "a record of the generation")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    _close_figures(payload, folder / "metadata")
     bag = bagit.Bag(str(folder))
     bag.info.update(_info(payload.generation, report))
     bag.save()
@@ -150,6 +158,27 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
         if (accepted := acceptance_path(root, key)).is_file():
             tags[f"metadata/accepted/{key}.json"] = accepted.read_bytes()
     return tags
+
+
+def _close_figures(payload: _Payload, metadata: Path) -> None:
+    """Let only the owner read what names numbers that were measured on exclusive files.
+
+    Of files that are left out, these numbers are left out of the manifest, too.
+    """
+    if any(entry.caveats for entry in payload.left_out):
+        entries = payload.generation.entries()
+        left_out = {entry.path for entry in payload.left_out}
+        rows = [replace(e, caveats="") if e.path in left_out else e for e in entries]
+        (metadata / MANIFEST).unlink()
+        write_manifest(metadata / MANIFEST, rows)
+        (metadata / "changed.txt").write_text(MANIFEST_CHANGED)
+    closed = [entry for entry in payload.rows if entry.sha256 in payload.closed]
+    if any(entry.caveats for entry in closed):
+        restrict(metadata / MANIFEST)
+    for key in {entry.key for entry in closed if entry.key}:
+        for folder in ("provenance", "accepted"):
+            if (record := metadata / folder / f"{key}.json").is_file():
+                restrict(record)
 
 
 def _setup_tags(generation: StoredGeneration) -> dict[str, bytes]:

@@ -231,6 +231,8 @@ def _rebuilt(root: Path, problem: Problem) -> RepairOutcome:
     elif len(parts) > 2 and view_folder(root, int(parts[1])).is_dir():
         done = _link_rebuilt(root, problem)
     else:
+        if problem.kind == "view":  # a link in its place, if there is anything
+            _quarantine(root, problem)
         Generations(root).repair_pointers()
         done = "rebuilt from CURRENT and its generation"
     failpoint("repair: rebuilt")
