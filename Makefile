@@ -57,7 +57,7 @@ quick: development  ## run the unit tests only (minutes)
 test: development  ## run all tests, up to four at a time, and measure the coverage of the unit tests
 	$(PYTEST) --cov=jwmirror --cov-report=term:skip-covered
 
-torture: development  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors
+torture: development  ## run the long tests of the store: 2,000 kills, 1,000 power cuts (as root), disk errors, 20,000 odd files
 	JWMIRROR_TORTURE=long $(BIN)/python -m pytest --timeout 7200 tests/torture
 
 mutants: development  ## put wrong lines into the code, and check that a unit test notices each (minutes)

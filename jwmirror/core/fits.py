@@ -21,10 +21,13 @@ FITS_BLOCK, CARD = 2880, 80  # bytes
 MAX_HEADER_BLOCKS = 4096  # a longer header is taken for damage
 MAX_HDUS = 30_000  # astropy takes 10 s for them; 1,000 slits of wide-field spectra have 18,000
 MAX_TREE = 64 << 20  # bytes of an ASDF file that its tree may take
+MAX_BLOCK = 1 << 28  # bytes that a compressed block may become
+ARRAY = "ndarray"  # in the tags of arrays
 MAX_DEPTH = 300  # levels of a tree; libyaml's reader crashes beyond some 10,000
 MAX_NODES = 3_000_000  # keys and values that a tree may have in the file: 1 GB when it is read
 MAX_COPIES = 500_000  # nodes that its aliases may repeat; it may have MAX_RATIO of its own, too
 MAX_RATIO = 20
+_INTERNAL = re.compile(r"-?\d+|fits:.*", re.S)  # an array in a block, or in another HDU
 _TREE_END = re.compile(rb"\r?\n\.\.\.(\r?\n|$)")  # as in asdf.constants
 _TREE_OR_BLOCK = re.compile(rb"%YAML|\xd3BLK")  # where asdf begins to read
 _ARRAYS = re.compile("[PQ]([A-Z])")  # in the format of a column: arrays of variable length
@@ -117,6 +120,9 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
         used = int.from_bytes(content[at + 22 : at + 30], "big")
         if used > allocated or start + used > len(content):
             raise ValueError(f"a block of the ASDF extension ends {used} bytes after its start")
+        data = int.from_bytes(content[at + 30 : at + 38], "big")
+        if data > max(used, MAX_BLOCK):
+            raise ValueError(f"a compressed block of the ASDF extension has {data} bytes")
         yield content[start : start + used]
         at = start + allocated
 
@@ -164,27 +170,37 @@ class _TreeSizes:
 
     def __init__(self) -> None:
         self.written = 0
-        self.open: list[tuple[str | None, int]] = []  # anchor, and nodes before it, of collections
+        self.open: list[tuple[str | None, int, bool]] = []  # anchor, nodes before, is it an array
         self.total = 0
         self.anchors: dict[str, int | None] = {}  # nodes of each; None while it is open
+        self.before = ""  # the last scalar: a key, if a value follows
 
     def add(self, event: Any) -> None:  # an event of PyYAML, whose classes have no types
-        """Count one event; ValueError if it is too much."""
+        """Count one event; ValueError if it is too much, or an array is in another file."""
         import yaml
 
         anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
+            self._check_source("an alias")
             self._count(self._size_of(anchor))
         elif isinstance(event, yaml.CollectionStartEvent):
-            self.open.append((anchor, self.total))
+            self.open.append((anchor, self.total, ARRAY in (event.tag or "")))
             self._count(1)
             self._remember(anchor, None)
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = self.open.pop()
+            anchor, before, _ = self.open.pop()
             self._remember(anchor, self.total - before)
         elif isinstance(event, yaml.ScalarEvent):
+            self._check_source(event.value)
             self._count(1)
             self._remember(anchor, 1)
+            self.before = event.value
+
+    def _check_source(self, value: str) -> None:
+        """Raise ValueError if this is the source of an array that asdf would read elsewhere."""
+        is_source = self.before == "source" and self.open and self.open[-1][2]
+        if is_source and not _INTERNAL.fullmatch(value):
+            raise ValueError(f"an array is in another file: {value[:80]!a}")
 
     def _size_of(self, anchor: str | None) -> int:
         size = self.anchors.get(anchor or "", 0)

@@ -26,6 +26,10 @@ NAMES = {  # key of a where-block: CRDS parameter
     "subarray": "meta.subarray.name",
     "readpatt": "meta.exposure.readpatt",
 }
+LENGTHS = (
+    *("meta.subarray.xsize", "meta.subarray.ysize", "meta.exposure.ngroups"),
+    *("meta.exposure.nints", "meta.exposure.integration_start", "meta.exposure.integration_end"),
+)
 IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
 
@@ -42,6 +46,7 @@ def crds_header(path: Path, filename: str = "") -> str:
     with failures_as(lambda why: CalibrationError(f"{filename}: jwst cannot open it: {why}")):
         found, shape = _read(Path(path), filename)
         values = {name: value for name, value in found.items() if _is_plain(name, value)}
+        _check_numbers(values)
         if filename.endswith("_uncal.fits"):
             _check_shape(filename, values, shape)
         return canonical(values)
@@ -90,6 +95,13 @@ def is_selected(recipe: Recipe, entry: Entry) -> bool:
 def _is_plain(name: str, found: Any) -> bool:
     finite = not isinstance(found, float) or isfinite(found)
     return name.startswith(PREFIX) and isinstance(found, str | int | float | bool) and finite
+
+
+def _check_numbers(header: dict[str, Any]) -> None:
+    """Raise ValueError unless the lengths of axes are numbers, with which plans calculate."""
+    for name in LENGTHS:
+        if not isinstance(header.get(name, 0), int | float):
+            raise ValueError(f"expected a number as {name}, found {header[name]!r:.40}")
 
 
 def _check_shape(filename: str, header: dict[str, Any], shape: tuple[int, ...]) -> None:

@@ -39,11 +39,13 @@ from jwmirror.net.integrity import check_readable
 from jwmirror.pipeline.associations import generate_associations, read_association_file
 from jwmirror.pipeline.identity import UNREAD, identified_version, science_identity
 from jwmirror.pipeline.measure import files as measured
+from jwmirror.planning.memory import stage_bytes
 from jwmirror.report.plots import read_image
-from tests.setup.records import product
+from tests.setup.records import derivation, product
 from tests.torture import odd_inputs
 
 UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
+DERIVATION = derivation("detector1", UNCAL)
 SECONDS, MEMORY = 10, 1 << 30  # of processor time; bytes
 
 
@@ -67,6 +69,7 @@ def read_fits(path: Path) -> None:
     assert version.scheme != UNREAD, version.refusal
     assert UNCAL in version.refusal or version.identity
     canonical(version)
+    stage_bytes(DERIVATION, version.header)
     may_raise(StoreError, lambda: compare_files(sound, path, UNCAL))
     may_raise(StoreError, lambda: read_image("picture", path))
     with suppress_but_memory():

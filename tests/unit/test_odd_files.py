@@ -17,7 +17,7 @@ from jwmirror.core.fits import (
     check_yaml,
 )
 from jwmirror.net.integrity import check_readable
-from jwmirror.pipeline import identity
+from jwmirror.pipeline import headers, identity
 from jwmirror.pipeline.identity import downloaded_version, identified_version, science_identity
 from tests.setup.records import product
 
@@ -80,6 +80,8 @@ TREES = {
     "contains itself": b"a: &a [*a]",
     "nests deeper than 300 levels": b"a: " + b"[" * 100_000 + b"]" * 100_000,
     "more than": alias_bomb(9),
+    "in another file: 'http://x/a'": b"a: !core/ndarray-1.0.0 {shape: [1], source: 'http://x/a'}",
+    "in another file: 'an alias'": b"a: &a b\nb: !core/ndarray-1.0.0 {source: *a}",
 }
 
 
@@ -115,6 +117,21 @@ def test_blocks_that_overlap_are_refused():
 
     with pytest.raises(ValueError, match="block"):
         list(asdf_blocks(content))
+
+
+def test_a_compressed_block_is_refused_if_it_becomes_too_large():
+    """What it becomes is written before it is read."""
+    sizes = [(60).to_bytes(8, "big"), (9).to_bytes(8, "big"), (10**12).to_bytes(8, "big")]
+    block = ASDF_BLOCK_MAGIC + (48).to_bytes(2, "big") + bytes(4) + b"bzp2" + b"".join(sizes)
+
+    with pytest.raises(ValueError, match="compressed block"):
+        list(asdf_blocks(START + b"a: 1" + END + block + bytes(200)))
+
+
+def test_lengths_that_are_no_numbers_are_refused():
+    """Plans calculate with them; only some models of jwst check them."""
+    with pytest.raises(ValueError, match=r"expected a number as meta\.exposure\.nints"):
+        headers._check_numbers({"meta.exposure.nints": "many"})
 
 
 def test_a_file_of_too_many_hdus_is_refused_before_they_are_read(tmp_path, monkeypatch):
