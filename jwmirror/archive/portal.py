@@ -26,6 +26,7 @@ from jwmirror.net.http import (
     check_token_url,
     error_words,
     retry_policy,
+    trusted_certificates,
 )
 
 QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
@@ -171,6 +172,7 @@ class BoundedAdapter(HTTPAdapter):
         if urlsplit(request.url)[:2] != self._home[:2]:
             for name in SECRETS:
                 request.headers.pop(name, None)
+        kwargs["verify"] = trusted_certificates() or True  # requests knows but two of the variables
         kwargs["timeout"] = (self._timeouts.connect_s, min(self._timeouts.read_s, left_s))
         response = super().send(request, *args, **kwargs)
         response.raw.stream = self._bounded(response.raw.stream)

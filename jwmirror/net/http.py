@@ -21,6 +21,7 @@ from jwmirror.net.bounds import BoundsError, bound_responses
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be temporary
 REDIRECTS = 5
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 CHUNK = 1 << 18  # bytes
 LARGEST_FILE = 1 << 36  # bytes
 LARGEST_ANSWER = 1 << 26  # bytes of an answer to a query
@@ -56,11 +57,12 @@ class HttpClient:
     ):
         self.timeouts, self.halt = timeouts, halt or threading.Event()
         self._token, self.has_token = token, bool(token)
+        trusted = trusted_certificates()
         self._settings: dict[str, Any] = {  # as urllib3's PoolManager takes them
             "maxsize": connections,
             "retries": retry_policy(timeouts, self.halt),
             "timeout": urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s),
-            **trusted_certificates(),
+            "ca_cert_dir" if os.path.isdir(trusted or "") else "ca_certs": trusted,
         }
         self._pools: dict[tuple[str, int], urllib3.PoolManager] = {}  # by host of the URLs, bound
         self._pools_lock = threading.Lock()
@@ -175,15 +177,9 @@ def proxy_for(url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def trusted_certificates() -> dict[str, str]:
-    """Return the file or folder of certificates that the environment names, as urllib3 takes it.
-
-    Without one, OpenSSL takes the system's own, or those of SSL_CERT_FILE and SSL_CERT_DIR.
-    """
-    path = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if not path:
-        return {}
-    return {"ca_cert_dir" if os.path.isdir(path) else "ca_certs": path}
+def trusted_certificates() -> str | None:
+    """Return the file or folder of certificates that the environment names first; None without."""
+    return next(filter(None, map(os.environ.get, CERTIFICATES)), None)
 
 
 def base_url(url: str) -> str:

@@ -10,12 +10,15 @@ from http.client import HTTPException
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
+import requests
 import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError
 
+from jwmirror.archive.portal import BoundedAdapter
 from jwmirror.core.errors import ConfigError
 from jwmirror.net import http
 from jwmirror.net.http import (
+    CERTIFICATES,
     HttpClient,
     Timeouts,
     base_url,
@@ -235,16 +238,17 @@ def test_what_is_no_url_is_a_mistake_of_the_config(url):
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, {}),
-        ({"REQUESTS_CA_BUNDLE": "a"}, {"ca_certs": "a"}),
-        ({"CURL_CA_BUNDLE": "b"}, {"ca_certs": "b"}),
-        ({"CURL_CA_BUNDLE": ""}, {}),
-        ({"REQUESTS_CA_BUNDLE": "a", "CURL_CA_BUNDLE": "b"}, {"ca_certs": "a"}),
+        ({}, None),
+        ({"REQUESTS_CA_BUNDLE": "a"}, "a"),
+        ({"CURL_CA_BUNDLE": "b"}, "b"),
+        ({"CURL_CA_BUNDLE": "", "SSL_CERT_DIR": "d"}, "d"),
+        ({"REQUESTS_CA_BUNDLE": "a", "CURL_CA_BUNDLE": "b"}, "a"),
+        ({"SSL_CERT_FILE": "c", "SSL_CERT_DIR": "d"}, "c"),
     ],
 )
 def test_certificates_are_those_that_the_environment_names(monkeypatch, environment, expected):
     """As for other tools."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+    for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -275,16 +279,21 @@ def certified(tmp_path):
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"])
 def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, variable):
-    """One that `openssl rehash` has prepared; without it, the server is not trusted."""
-    url, folder = certified
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"):
+    """One that `openssl rehash` has prepared, for downloads and for astroquery's requests."""
+    (url, folder), once = certified, Timeouts(attempts=1)
+    for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
+    session = requests.Session()
+    session.mount("https://", BoundedAdapter(url, once, deadline=time.monotonic() + 60))
     with pytest.raises(MaxRetryError, match="certificate"):
-        HttpClient(1, Timeouts(attempts=1)).open(url)
+        HttpClient(1, once).open(url)
+    with pytest.raises(requests.exceptions.SSLError):
+        session.get(url)
 
     monkeypatch.setenv(variable, str(folder))
 
-    assert HttpClient(1, Timeouts(attempts=1)).open(url).status == 200
+    assert HttpClient(1, once).open(url).status == 200
+    assert session.get(url).status_code == 200
 
 
 def test_a_proxy_may_be_named_without_its_scheme(archive, monkeypatch):
