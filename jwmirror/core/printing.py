@@ -70,7 +70,7 @@ class PrintableStream(io.TextIOWrapper):
     """Standard output or error of a process that prints texts from outside."""
 
     def __init__(self, stream: TextIO):
-        super().__init__(stream.buffer, encoding="utf-8", line_buffering=True)
+        super().__init__(stream.buffer, stream.encoding, "backslashreplace", line_buffering=True)
 
     def close(self) -> None:
         """Write what is left; the buffer belongs to the stream that this one was made of."""

@@ -32,6 +32,7 @@ from jwmirror.store.provenance import keep_acceptance
 from tests.setup import records
 from tests.setup.command_line import answer, run
 from tests.setup.records import association, derivation, entry, listing, product, result
+from tests.unit.test_allowed_environments import MARKER, make_environment
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 MOSAIC = "jw01345-o001_t001_nircam_clear-f200w-sub160"
@@ -140,6 +141,28 @@ def test_what_was_never_synced_is_unknown_and_no_error(unsynced, tmp_path):
     assert [each["name"] for each in found["failures"]] == ["late_exposure"]
     assert found["out_of_date"] == []
     assert "Unknown until the next run (1)" in run("plan", "--config", config)
+
+
+def test_results_of_an_environment_that_is_not_allowed_are_unknown(unsynced, tmp_path):
+    """`plan`, `status` and `explain` do not run it, and say how to allow it."""
+    mirror, _ = unsynced
+    environment = make_environment(tmp_path / "theirs", "exit 1")
+    recipes = {"old": {"stages": [1], "environment": "theirs"}}
+    environments = {"theirs": str(environment)}
+    config = configured(tmp_path, mirror, recipes=recipes, environments=environments)
+    context = tmp_path / "cache" / "mappings" / "jwst" / "jwst_1464.pmap"
+    context.parent.mkdir(parents=True)
+    context.touch()
+
+    (unknown,) = answer("plan", "--config", config)["unknown"]
+    pages = (
+        run("status", "--config", config),
+        run("explain", f"{EXPOSURE}_uncal.fits", "--config", config),
+    )
+
+    assert (unknown["product"], unknown["cause"]) == (EXPOSURE, "environment")
+    assert all("--allow-environments" in page for page in (unknown["why"], *pages))
+    assert not (environment / MARKER).exists()
 
 
 def test_last_run_is_told_where_it_is_asked_for(unsynced):
