@@ -65,6 +65,10 @@ class HeldIndex:
         for uri, deselected in marks.items():
             self.rows[uri] = self.rows[uri]._replace(deselected=deselected)
 
+    def needing_token(self) -> set[str]:
+        """Return the URIs of files that were listed as public and came only with the token."""
+        return {uri for uri, row in self.rows.items() if row.needs_token}
+
     def validators(self) -> dict[str, str | None]:
         """Return the validators, by URI, of the products without a checksum."""
         return {uri: row.validator for uri, row in self.rows.items() if not row.checksum}

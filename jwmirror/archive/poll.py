@@ -60,14 +60,11 @@ class MastClient:
         """
         may_be_empty = bool(held) or bool(only)
         listing = query_listing(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
-        doubted = [
-            product
-            for product in listing.products
-            if product.uri in held.rows
-            and held.rows[product.uri].needs_token
-            and not product.exclusive
-        ]
-        needing = withheld_without_token(doubted, self.url, self.downloads) if doubted else set()
+        needing = held.needing_token()
+        doubted = [p for p in listing.products if p.uri in needing and not p.exclusive]
+        if doubted:
+            needing -= {product.uri for product in doubted}
+            needing |= withheld_without_token(doubted, self.url, self.downloads)
         listing = _with_token_needs(listing, needing)
         uris = _selected_uris(listing, selections)
         known = held.validators()
@@ -159,7 +156,7 @@ def _needing_token(held: HeldIndex, part: Listing) -> set[str]:
     asked = {product.uri: product.needs_token for product in part.products}
     return {
         *(uri for uri, needs_token in asked.items() if needs_token),
-        *(uri for uri, row in held.rows.items() if row.needs_token and uri not in asked),
+        *(held.needing_token() - asked.keys()),
     }
 
 

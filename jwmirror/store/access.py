@@ -152,13 +152,14 @@ class Access:
 
         Objects that only pruned generations name are left out: their access is not recorded.
         """
+        seen: set[Path] = set()
         for number, contents in self._history():
             rows = [row for row in contents if not row.uri or row.is_exclusive is not None]
-            objects = ((self._objects.path(sha256), True) for sha256 in self._closed_of(rows))
-            records = self._records(rows)
-            for path, is_closed in (*objects, *records, *self._descriptions_of(number, rows)):
-                if is_closed and _is_open(path):
-                    yield path
+            closed = {self._objects.path(sha256) for sha256 in self._closed_of(rows)}
+            others = (*self._records(rows), *self._descriptions_of(number, rows))
+            closed.update(path for path, is_closed in others if is_closed)
+            yield from filter(_is_open, closed - seen)
+            seen |= closed
 
     def names_closed_figures(self, rows: Iterable[Content]) -> bool:
         """Return whether rows name numbers that were measured on closed objects."""
@@ -166,9 +167,11 @@ class Access:
 
     def _records(self, rows: Iterable[Content]) -> Iterator[tuple[Path, bool]]:
         """Yield the records of the results among rows, and whether they are closed."""
+        accepted = {path.stem for path in (self._root / "accepted").glob("*.json")}
         for key in {row.key for row in rows if row.key}:
             yield self._provenance.path(key), self._is_closed(key)
-            yield acceptance_path(self._root, key), self._is_closed(key)
+            if key in accepted:
+                yield acceptance_path(self._root, key), self._is_closed(key)
 
     def _descriptions_of(self, number: int, rows: list[Content]) -> Iterator[tuple[Path, bool]]:
         """Yield the page and the manifest of a generation, and whether they are closed."""

@@ -209,6 +209,8 @@ def close_figures(mirror: Path, group: str | None) -> None:
     for path in records:  # an earlier version left them open
         with suppress(FileNotFoundError):
             restrict(path, group)
+    with suppress(FileNotFoundError):
+        restrict(mirror / "quarantine")
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:

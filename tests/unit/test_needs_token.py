@@ -4,7 +4,7 @@ from msgspec import structs
 
 from jwmirror.archive.poll import poll
 from jwmirror.core.model import Poll, Product, Selection, Version
-from jwmirror.core.model.product import NEW, RELEASED, REPROCESSED, Change
+from jwmirror.core.model.product import NEW, RELEASED, REPROCESSED, WITHHELD, Change
 from jwmirror.store.access import has_access_changed, row_contents
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.manifest import entries_of
@@ -101,7 +101,10 @@ def test_access_is_decided_by_it():
 
 
 def test_a_poll_asks_again_without_the_token(archive):
-    """The row changes only when MAST gives the file to anyone; other files are not requested."""
+    """The row becomes public only when MAST gives the file to anyone, whatever it lists meanwhile.
+
+    A file that is listed as exclusive is not requested, nor are files without the mark.
+    """
     file = "jw01345001001_02101_00001_nrcb1_uncal.fits"
     listed = poll(archive.url, [Selection(program=1345)], (), TOKEN, 2).listings[0]
     one = next(item for item in listed.products if item.filename == file)
@@ -110,11 +113,14 @@ def test_a_poll_asks_again_without_the_token(archive):
 
     guarded = poll(archive.url, [Selection(program=1345)], held, TOKEN, 2)
     archive.guarded.clear()
+    archive.restrict(file)
+    closed = poll(archive.url, [Selection(program=1345)], held, TOKEN, 2)
+    archive.release(file)
     given = poll(archive.url, [Selection(program=1345)], held, TOKEN, 2)
 
     kinds = [
         [change.kind for change in polled.changes if change.product.uri == one.uri]
-        for polled in (guarded, given)
+        for polled in (guarded, closed, given)
     ]
-    assert kinds == [[], [RELEASED]]
+    assert kinds == [[], [WITHHELD], [RELEASED]]
     assert [request.with_token for request in archive.downloads(file)] == [False, False]
