@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from demo.site import ROOT, Site
+from jwmirror.pipeline.allowed_environments import ALLOWED
 from jwmirror_simulator.mast import Archive, faults
 from tests.setup.processes import watch_children
 
@@ -67,7 +68,7 @@ def run_with_token(site: Site, temporary: Path) -> list[tuple[bytes, bytes]]:
     """Run snakemake with the token; command line and environment of all that it starts."""
     mark = uuid.uuid4().hex
     variables = {"MAST_API_TOKEN": TOKEN, MARK: mark, "TMPDIR": str(temporary)}
-    variables["PYTHONPATH"] = f"{ROOT}:{site.folder}"
+    variables |= {"PYTHONPATH": f"{ROOT}:{site.folder}", ALLOWED: str(site.folder / "other")}
     run = site.start(log=site.folder / "run.log", environment=variables)
     children = watch_children(run, f"{MARK}={mark}")
     assert run.returncode == 0, (site.folder / "run.log").read_text()[-3000:]
