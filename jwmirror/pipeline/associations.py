@@ -27,6 +27,9 @@ from jwmirror.pipeline import registry
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # a remedy for the user's own file
+MAX_POOL = 64 << 20  # bytes; 100,000 exposures have half of it
+MAX_REPEATS = 10  # rows of one exposure; MAST writes one
+MAX_CANDIDATES = 10_000  # characters of the candidates of one exposure
 LAST_PROGRAM = 99_999  # names of files have five digits of it
 NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
 NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to do instead
@@ -267,10 +270,25 @@ def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tupl
             "association files of your own in the recipe (associations)."
         )
     ):
+        if pool.stat().st_size > MAX_POOL:
+            raise ValueError(f"expected at most {MAX_POOL} bytes, found {pool.stat().st_size}")
         rows = AssociationPool.read(pool)
         chosen = rows[[filename.removesuffix(UNCAL) in roots for filename in rows["filename"]]]
+        _check_rows(chosen, roots)
         generated = generate_per_candidate(chosen, None, discover=True) if len(chosen) else []
         files = [association.dump() for association in generated]
         return latest_of(
             association for title, text in files for association in parse_associations(text, title)
         )
+
+
+def _check_rows(rows: Any, roots: Collection[str]) -> None:
+    """Raise ValueError if exposures are repeated, or their candidates are too many for the rules.
+
+    The rules of jwst take seconds for each candidate.
+    """
+    if len(rows) > MAX_REPEATS * len(roots):
+        raise ValueError(f"{len(rows)} rows are of {len(roots)} exposures")
+    for candidates in rows["asn_candidate"] if "asn_candidate" in rows.colnames else ():
+        if len(str(candidates)) > MAX_CANDIDATES:
+            raise ValueError(f"an exposure has candidates of {len(str(candidates))} characters")

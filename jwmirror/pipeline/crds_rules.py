@@ -21,7 +21,7 @@ from jwmirror.core.errors import (
     plain_text,
 )
 from jwmirror.core.files import FileStamp
-from jwmirror.core.fits import check_asdf_tree
+from jwmirror.core.fits import check_asdf_file
 
 OFFLINE = "https://crds-serverless-mode.stsci.edu"  # CRDS looks for "serverless", not the address
 DATE, TIME = "meta.observation.date", "meta.observation.time"
@@ -92,7 +92,7 @@ def _pars_at(path: Path, _stamp: FileStamp) -> dict[str, Any]:
             "report it to the CRDS help desk."
         )
     ):
-        check_asdf_tree(path.read_bytes())
+        check_asdf_file(path)
         return load_config_file(str(path)).dict()
 
 

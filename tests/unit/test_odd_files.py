@@ -17,7 +17,8 @@ from jwmirror.core.fits import (
     check_yaml,
 )
 from jwmirror.net.integrity import check_readable
-from jwmirror.pipeline import headers, identity
+from jwmirror.pipeline import associations, headers, identity
+from jwmirror.pipeline.associations import generate_associations
 from jwmirror.pipeline.identity import downloaded_version, identified_version, science_identity
 from tests.setup.records import product
 
@@ -189,6 +190,28 @@ def test_a_catalogue_that_is_not_text_has_no_identity(tmp_path):
 
     with pytest.raises(CalibrationError, match=r"cat\.ecsv: it cannot be read as ECSV"):
         science_identity(path)
+
+
+POOL = "filename|program|asn_candidate\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (f"{UNCAL}|1345|[('o001','observation')]\n" * 50, "50 rows are of 1 exposures"),
+        (f"{UNCAL}|1345|[{'(1,2),' * 5000}]\n", "candidates of 30002 characters"),
+        ("x" * 3000, "expected at most 2000 bytes"),
+    ],
+)
+def test_a_pool_that_would_take_hours_is_refused(tmp_path, monkeypatch, rows, reason):
+    """The rules of jwst take seconds for each row and candidate."""
+    limit = 2000 if "bytes" in reason else associations.MAX_POOL
+    monkeypatch.setattr(associations, "MAX_POOL", limit)
+    path = tmp_path / "pool.csv"
+    path.write_text(POOL + rows)
+
+    with pytest.raises(CalibrationError, match=f"a_pool.csv: .*{reason}"):
+        generate_associations(path, "a_pool.csv", {UNCAL.removesuffix("_uncal.fits")})
 
 
 def test_json_that_nests_deeply_is_not_compared(tmp_path):
