@@ -76,8 +76,8 @@ def named_mirror(mirror: Path | None, config: Path | None) -> Path:
         raise ConfigError(mistakes)
     raw = content.value
     name = raw.get("mirror", "mirror") if isinstance(raw, dict) else "mirror"
-    if not isinstance(name, str):
-        raise ConfigError([f"{path}: mirror: found {name!r}, expected the name of a folder"])
+    if not isinstance(name, str) or not name.isprintable() or name.startswith("~"):
+        raise ConfigError([f"{path}: mirror: found {name!r}, expected the path of a folder"])
     return Path(name)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -25,11 +26,22 @@ REMEDIES = {  # for missing keys
         "replaces config/config.yaml: no key of that is used)"
     )
 }
+
+
+def _check_pattern(
+    validator: Any, pattern: str, value: Any, schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    """Yield a mistake if a text does not fit. For Python, `$` also stands before a last newline."""
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
 StrictValidator = jsonschema.validators.extend(  # 1345.0 is no integer, and infinity is no number
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_integer, "number": _is_number}
     ),
+    validators={"pattern": _check_pattern},
 )
 
 

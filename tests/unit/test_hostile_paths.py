@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jwmirror.core.errors import CalibrationError, ReferencesError, StoreError
+from jwmirror.config.load import build_config
+from jwmirror.config.yaml_files import YamlText
+from jwmirror.core.errors import CalibrationError, ConfigError, ReferencesError, StoreError
 from jwmirror.core.files import path_below, sha256_of
 from jwmirror.core.jsonio import receipt_path
 from jwmirror.core.model import canonical
@@ -367,3 +369,26 @@ def test_numbered_links_and_folders_of_the_user_are_not_removed(small_mirror, ou
     remove_views(small_mirror.root, {1})
 
     assert sorted(path.name for path in views.iterdir()) == ["000000", "000000 notes", "000001"]
+
+
+# ---- configs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ({"mirror": "~/mirror"}, "mirror: found '~/mirror'"),
+        ({"mirror": "a\0b"}, r"mirror: found 'a\\x00b'"),
+        ({"mirror": "a\n"}, r"mirror: found 'a\\n'"),
+        ({"references": {"cache": "~"}}, "references.cache: found '~'"),
+        *(
+            ({"recipes": {name: {}}}, "expected a name of")
+            for name in ("../x", "/x", "..", "~", "a\n")
+        ),
+        *(({"environments": {name: "/x"}}, "expected a name of") for name in ("../x", "~", "a\n")),
+    ],
+)
+def test_a_config_that_names_an_odd_folder_is_refused(config, found):
+    """A home folder is not looked up, and a name of a recipe or an environment is no path."""
+    with pytest.raises(ConfigError, match=found):
+        build_config(YamlText({"programs": [1345], **config}))

@@ -153,3 +153,11 @@ def test_a_command_refuses_a_folder_that_is_no_mirror(words, tmp_path):
 
     assert "found notes.txt; nothing was changed" in " ".join(output.split())
     assert tree(tmp_path) == ["notes.txt"]
+
+
+def test_check_names_a_folder_that_a_run_would_refuse(tmp_path):
+    """It is a mistake of the config; a folder that does not exist yet is none."""
+    make(tmp_path, "mine/notes.txt")
+    for name, code in (("mine", 2), ("new", 0)):
+        (tmp_path / "config.yaml").write_text(f"programs: [1345]\nmirror: {tmp_path / name}\n")
+        run("check", "--config", tmp_path / "config.yaml", code=code)

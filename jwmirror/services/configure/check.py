@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import build_config, read_content
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, StoreError
+from jwmirror.core.mirror import check_mirror
 from jwmirror.core.model import Listing, Product, Recipe, Selection
 from jwmirror.pipeline.allowed_environments import allow_environments
 from jwmirror.services.configure.checked_config import environment_notes, load_checked_config
@@ -39,6 +40,7 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
             recipes = build_config(read_content(path, settings)).recipes
             allowed = allow_environments(recipe.python for recipe in recipes)
         config = load_checked_config(path, settings)
+        _check_mirror(config.mirror)
     except ConfigError as error:
         return ConfigCheck(mistakes=tuple(error.mistakes), allowed=tuple(map(str, allowed)))
     return ConfigCheck(
@@ -50,6 +52,14 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
         recipes=tuple(recipe.name for recipe in config.recipes),
         allowed=tuple(map(str, allowed)),
     )
+
+
+def _check_mirror(folder: Path) -> None:
+    """Raise ConfigError if a run would refuse the folder of the mirror."""
+    try:
+        check_mirror(folder)
+    except StoreError as err:
+        raise ConfigError([str(err)]) from err
 
 
 def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) -> Iterator[str]:
