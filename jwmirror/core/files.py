@@ -83,19 +83,21 @@ def path_below(
         JwmirrorError: of the class `error`, if the path is absolute, has a part that is no plain
             name (`..`, NUL, `~`), or leaves the folder through a link.
     """
-    where = f"{source}: {path!r} names a path below {folder}"
+    if problem := _problem_of_path(folder, path):
+        where = f"{source}: {path!r} names a path below {folder}"
+        raise error(f"{where}: {problem}; nothing was changed.")
+    return folder / path
+
+
+def _problem_of_path(folder: Path, path: str) -> str:
+    """Return why a path is not below a folder; "" if it is."""
     if not are_paths_below([path]):
-        raise error(f"{where}: expected plain names of files and folders; nothing was changed.")
-    *folders, name = path.split("/")
-    if not folders:
-        return folder / name
-    above = folder.joinpath(*folders)
-    if not Path(os.path.realpath(above)).is_relative_to(os.path.realpath(folder)):
-        raise error(
-            f"{where}, found a link in it that leads to {os.path.realpath(above)}; nothing was "
-            "changed; replace the link by a folder."
-        )
-    return above / name
+        return "expected plain names of files and folders"
+    above, slash, _ = path.rpartition("/")
+    target = os.path.realpath(folder / above) if slash else ""
+    if target and not Path(target).is_relative_to(os.path.realpath(folder)):
+        return f"found a link in it that leads to {target}; replace the link by a folder"
+    return ""
 
 
 def sha256_of(path: Path) -> str:

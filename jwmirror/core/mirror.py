@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from jwmirror.core.errors import StoreError, plain_text
@@ -57,29 +58,38 @@ def check_mirror(folder: Path, among_others: bool = False) -> bool:
     Raises:
         StoreError: it is neither.
     """
+    foreign = [name for name in _content(folder) if not name.startswith(f".{MARK}.")]
+    obstacles = sorted(set(OWN).intersection(foreign)) if among_others else foreign
+    if is_mirror(folder):  # after the listing: another process may make the mark meanwhile
+        return True
+    if obstacles:
+        raise StoreError(
+            f"mirror {folder.absolute()}: expected a new or empty folder, or one that is marked as "
+            f"a mirror (file {MARK}); {_found(foreign, obstacles)}."
+        )
+    return False
+
+
+def _found(foreign: Collection[str], obstacles: Sequence[str]) -> str:
+    """Return words for what is in a folder that is refused, and for the next step."""
+    others = " and others" if len(obstacles) > 3 else ""
+    step = "name another folder in `mirror` in the config"
+    if not set(OWN).intersection(foreign):
+        step += ", or run `jwmirror init` to make a mirror beside these files"
+    return f"found {', '.join(obstacles[:3])}{others}; nothing was changed; {step}"
+
+
+def _content(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted; none if it does not exist. StoreError as above."""
     try:
-        names = sorted(os.listdir(folder))
+        return sorted(os.listdir(folder))
     except FileNotFoundError:
-        names = []
+        return []
     except OSError as err:
         raise StoreError(
             f"mirror {folder}: expected a folder that can be listed, found: {plain_text(err)}; "
             "nothing was changed; name another folder in `mirror` in the config."
         ) from err
-    foreign = [name for name in names if not name.startswith(f".{MARK}.")]
-    obstacles = sorted(set(OWN).intersection(foreign)) if among_others else foreign
-    if is_mirror(folder):  # after the listing: another process may make the mark meanwhile
-        return True
-    if obstacles:
-        others = " and others" if len(obstacles) > 3 else ""
-        step = ", or run `jwmirror init` to make a mirror beside these files"
-        raise StoreError(
-            f"mirror {folder.absolute()}: expected a new or empty folder, or one that is marked as "
-            f"a mirror (file {MARK}); found {', '.join(obstacles[:3])}{others}; nothing was "
-            "changed; name another folder in `mirror` in the config"
-            f"{'' if set(OWN).intersection(foreign) else step}."
-        )
-    return False
 
 
 def _names(folder: Path, form: re.Pattern[str]) -> list[str]:

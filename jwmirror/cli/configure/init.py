@@ -17,9 +17,8 @@ def init_command(
     """
     root = options.named_mirror(mirror, config)
     is_new = mark_mirror(root, among_others=True)
+    state = "is a mirror now, and empty" if is_new else "is a mirror already"
     if as_json:
         output.print_json({"mirror": str(root), "is_new": is_new})
-    elif is_new:
-        print(f"{root} is a mirror now, and empty; `snakemake` fills it")
     else:
-        print(f"{root} is a mirror already; nothing was changed")
+        output.say(f"{root} {state}; `snakemake` fills it")
