@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -79,9 +80,10 @@ def _announced(observatory: Observatory) -> Iterator[None]:
         "references": observatory.references_url,
         "pid": os.getpid(),
     }
-    temporary = path.with_name(f".{SERVING}.{os.getpid()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.rename(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{SERVING}.")
+    with os.fdopen(handle, "w") as file:
+        file.write(json.dumps(record, indent=1) + "\n")
+    os.replace(temporary, path)
     try:
         yield
     finally:
