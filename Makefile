@@ -45,6 +45,7 @@ $(VENV)-%/.installed: envs/%.lock envs/build.lock
 	$(VENV)-$*/bin/python $(BUILD_TOOLS)
 	$(VENV)-$*/bin/python $(LOCKED) $<
 	@touch $@
+	@echo "Name it in the config, then allow it once: $(BIN)/jwmirror check --allow-environments"
 
 demo: install  ## run the workflow on a simulated observatory, in four acts (5 minutes)
 	$(BIN)/python -m demo

@@ -127,9 +127,9 @@ class StageClient:
     def _server_ended(self, why: str = "") -> StageError:
         messages = ""
         with contextlib.suppress(FileNotFoundError):
-            messages = self._log.read_text(errors="replace")[-TAIL:].strip()
+            messages = " | ".join(self._log.read_text(errors="replace")[-TAIL:].split("\n")).strip()
         return StageError(
-            KILLED, f"the process that runs jwst has ended{why}; its last messages are:\n{messages}"
+            KILLED, f"the process that runs jwst has ended{why}; its last messages are: {messages}"
         )
 
 

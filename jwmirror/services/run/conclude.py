@@ -8,6 +8,7 @@ from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
 from jwmirror.core.model.run import Run
+from jwmirror.core.printing import printable
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
 from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
@@ -33,7 +34,9 @@ class Conclusion:
     def _failed(self) -> Iterator[str]:
         if self.failures:
             yield f"{len(self.failures)} failed; all else is done and published:"
-            yield from (f"{failure.name}: {failure.message}" for failure in self.failures)
+            yield from (
+                f"{failure.name}: {printable(failure.message)}" for failure in self.failures
+            )
 
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:

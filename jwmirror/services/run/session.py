@@ -49,9 +49,8 @@ def config_or_exit(
         check_profiles(profiles)
         sources = read_sources(files or default, options, ADVICE)
         config = build_checked_config(sources, check_steps)
-    if check_steps:
-        for note in environment_notes(config.recipes):
-            print(f"Note: {note}", file=sys.stderr)
+    for note in environment_notes(config.recipes if check_steps else ()):
+        print(f"Note: {note}", file=sys.stderr)
     return config
 
 
