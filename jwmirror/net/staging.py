@@ -80,7 +80,7 @@ def _empty(abandoned: Path, folder: Path, usable: set[str], ordered: set[str]) -
     """Move or remove the files of an abandoned folder, and remove it when it is empty."""
     for file in sorted(abandoned.iterdir()):
         is_unfinished = file.suffix in (PART_SUFFIX, RECORD_SUFFIX)
-        if file.name == LOCK or (is_unfinished and file.stem in ordered - usable):
+        if file.name == LOCK or file.is_dir() or (is_unfinished and file.stem in ordered - usable):
             continue
         if is_unfinished and file.stem in usable and not (folder / file.name).exists():
             os.rename(file, folder / file.name)

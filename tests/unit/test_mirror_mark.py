@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.core.errors import StoreError
+from jwmirror.core.failpoints import VARIABLE
 from jwmirror.core.mirror import MARK, check_mirror, is_mirror, mark_mirror
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.runs import add_events
@@ -41,6 +44,25 @@ def test_a_new_or_empty_folder_becomes_a_mirror(paths, tmp_path):
 
     assert is_mirror(mirror)
     assert not mark_mirror(mirror)
+
+
+@pytest.mark.parametrize("point", ["written", "durable", "named"])
+@pytest.mark.parametrize("action", ["exit", "ENOSPC"])
+def test_a_first_run_that_stops_at_the_mark_can_be_repeated(point, action, tmp_path):
+    """The folder is empty, has an unfinished mark, or is marked."""
+    code = (
+        "from pathlib import Path; from jwmirror.core.mirror import mark_mirror\n"
+        "mark_mirror(Path('mirror'))"
+    )
+    armed = os.environ | {VARIABLE: f"file: {point}={action}"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=armed, capture_output=True
+    )
+
+    assert done.returncode and os.listdir(tmp_path) == ["mirror"]
+    with mirror_lock(tmp_path / "mirror", "test"):
+        assert is_mirror(tmp_path / "mirror")
 
 
 @pytest.mark.parametrize(

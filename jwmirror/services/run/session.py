@@ -18,6 +18,7 @@ from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
+from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
@@ -105,7 +106,7 @@ class RunSession:
         try:
             self._lock = self._locked()
         except StoreError as error:
-            sys.exit(str(error))
+            sys.exit(printable(str(error)))
         if removed := remove_user_variables():
             print(
                 f"Not used: {', '.join(removed)} of your environment; `references` in the "
@@ -120,7 +121,7 @@ class RunSession:
                 make_private(self.work.parent)  # what is made there may be exclusive
                 close_figures(self.mirror, self._group)
         except StoreError as error:
-            sys.exit(str(error))
+            sys.exit(printable(str(error)))
 
     def end(self) -> None:
         """Delete the run's work folder, and unlock the mirror; harmless if called again."""
