@@ -12,6 +12,7 @@ from random import Random
 
 from jwmirror.core.errors import LockedError
 from jwmirror.core.files import sha256_of
+from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Entry, ResultFile, digest
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.generations import Generations
@@ -43,6 +44,7 @@ def times(short: int, long: int) -> int:
 
 def upstream(root: Path, files: dict[str, bytes]) -> list[Entry]:
     """Take files in together; their rows."""
+    mark_mirror(root)
     store = Objects(root)
     places = [store.incoming / f"{name}.{os.getpid()}" for name in files]
     for place, data in zip(places, files.values(), strict=True):
@@ -56,6 +58,7 @@ def upstream(root: Path, files: dict[str, bytes]) -> list[Entry]:
 
 def store_result(root: Path, name: str, data: bytes) -> Entry:
     """Keep a result with its provenance; its row. Its key is made of the bytes."""
+    mark_mirror(root)
     store = Objects(root)
     place = store.incoming / f"made.{name}.{os.getpid()}"
     place.write_bytes(data)
