@@ -116,11 +116,11 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
     at = content.find(ASDF_BLOCK_MAGIC, end_of_tree) if end_of_tree >= 0 else -1
     while at >= 0 and content[at : at + 4] == ASDF_BLOCK_MAGIC:
         start = at + 6 + int.from_bytes(content[at + 4 : at + 6], "big")
-        allocated = int.from_bytes(content[at + 14 : at + 22], "big")
-        used = int.from_bytes(content[at + 22 : at + 30], "big")
+        allocated, used, data = (
+            int.from_bytes(content[at + size : at + size + 8], "big") for size in (14, 22, 30)
+        )
         if used > allocated or start + used > len(content):
             raise ValueError(f"a block of the ASDF extension ends {used} bytes after its start")
-        data = int.from_bytes(content[at + 30 : at + 38], "big")
         if data > max(used, MAX_BLOCK):
             raise ValueError(f"a compressed block of the ASDF extension has {data} bytes")
         yield content[start : start + used]
@@ -194,13 +194,13 @@ class _TreeSizes:
             self._check_source(event.value)
             self._count(1)
             self._remember(anchor, 1)
-            self.before = event.value
 
     def _check_source(self, value: str) -> None:
         """Raise ValueError if this is the source of an array that asdf would read elsewhere."""
         is_source = self.before == "source" and self.open and self.open[-1][2]
         if is_source and not _INTERNAL.fullmatch(value):
             raise ValueError(f"an array is in another file: {value[:80]!a}")
+        self.before = value
 
     def _size_of(self, anchor: str | None) -> int:
         size = self.anchors.get(anchor or "", 0)

@@ -261,7 +261,6 @@ def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tupl
     Raises:
         CalibrationError: jwst cannot read the pool, or cannot make associations of it.
     """
-    from jwst.associations import AssociationPool
     from jwst.associations.generator.generate_per_candidate import generate_per_candidate
 
     with failures_as(
@@ -270,11 +269,7 @@ def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tupl
             "association files of your own in the recipe (associations)."
         )
     ):
-        if pool.stat().st_size > MAX_POOL:
-            raise ValueError(f"expected at most {MAX_POOL} bytes, found {pool.stat().st_size}")
-        rows = AssociationPool.read(pool)
-        chosen = rows[[filename.removesuffix(UNCAL) in roots for filename in rows["filename"]]]
-        _check_rows(chosen, roots)
+        chosen = _rows_of(pool, roots)
         generated = generate_per_candidate(chosen, None, discover=True) if len(chosen) else []
         files = [association.dump() for association in generated]
         return latest_of(
@@ -282,13 +277,20 @@ def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tupl
         )
 
 
-def _check_rows(rows: Any, roots: Collection[str]) -> None:
-    """Raise ValueError if exposures are repeated, or their candidates are too many for the rules.
+def _rows_of(pool: Path, roots: Collection[str]) -> Any:  # a table of astropy, without types
+    """Return the rows of some exposures; ValueError if they are too many for the rules of jwst.
 
-    The rules of jwst take seconds for each candidate.
+    These take seconds for each exposure and candidate.
     """
+    from jwst.associations import AssociationPool
+
+    if pool.stat().st_size > MAX_POOL:
+        raise ValueError(f"expected at most {MAX_POOL} bytes, found {pool.stat().st_size}")
+    every = AssociationPool.read(pool)
+    rows = every[[filename.removesuffix(UNCAL) in roots for filename in every["filename"]]]
     if len(rows) > MAX_REPEATS * len(roots):
         raise ValueError(f"{len(rows)} rows are of {len(roots)} exposures")
     for candidates in rows["asn_candidate"] if "asn_candidate" in rows.colnames else ():
         if len(str(candidates)) > MAX_CANDIDATES:
             raise ValueError(f"an exposure has candidates of {len(str(candidates))} characters")
+    return rows
