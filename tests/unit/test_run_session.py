@@ -90,6 +90,8 @@ def test_a_run_does_not_use_the_variables_of_the_user_and_says_which(tmp_path, m
     remove = cache(child_environment.remove_user_variables.__wrapped__)  # as in a new process
     for module in (session, checked_config):
         monkeypatch.setattr(module, "remove_user_variables", remove)
+    for name in child_environment.OURS:  # that other tests have set
+        monkeypatch.delenv(name, raising=False)
     foreign = {"CRDS_CONTEXT": "jwst_0001.pmap", "CRDS_MODE": "remote", "STRICT_VALIDATION": "1"}
     for name, value in ({"CRDSPATH": "stays"} | foreign).items():
         monkeypatch.setenv(name, value)
