@@ -4,7 +4,8 @@ import ipaddress
 import os
 import threading
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
@@ -15,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from jwmirror import __version__
-from jwmirror.core.errors import ConfigError
+from jwmirror.core.errors import ConfigError, plain_text
 from jwmirror.net.bounds import BoundsError, bound_responses
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
@@ -75,22 +76,24 @@ class HttpClient:
         if show_token and self._token:
             check_token_url(url)
             sent["Authorization"] = f"token {self._token}"
-        return self._pool(url).request(
-            "GET", url, headers=sent, preload_content=False, decode_content=False
-        )
+        pool = self._pool(url)
+        with _as_http_error():
+            return pool.request(
+                "GET", url, headers=sent, preload_content=False, decode_content=False
+            )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
         """POST a query in JSON; the answer is read, and not decoded: no encoding was asked for."""
         sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
-        return self._pool(url, LARGEST_ANSWER).request(
-            "POST", url, body=body, headers=sent, decode_content=False
-        )
+        pool = self._pool(url, LARGEST_ANSWER)
+        with _as_http_error():
+            return pool.request("POST", url, body=body, headers=sent, decode_content=False)
 
     def receive(
         self, response: urllib3.BaseHTTPResponse, on_bytes: Callable[[bytes], object]
     ) -> None:
         """Pass a body to `on_bytes`, piece by piece; HTTPError when it is cut or too slow."""
-        while piece := response.read1(CHUNK):
+        while piece := _read_piece(response):
             on_bytes(piece)
 
     def close(self) -> None:
@@ -108,6 +111,22 @@ class HttpClient:
                 bound_responses(manager, largest)
                 self._pools[key] = manager
         return self._pools[key]
+
+
+@contextmanager
+def _as_http_error() -> Iterator[None]:
+    """Convert what urllib3 and http.client raise for odd heads and URLs to HTTPError."""
+    try:
+        yield
+    except HTTPError:
+        raise
+    except Exception as err:  # ValueError, UnicodeError, HTTPException...
+        raise HTTPError(plain_text(err)) from err
+
+
+def _read_piece(response: urllib3.BaseHTTPResponse) -> bytes:
+    with _as_http_error():
+        return response.read1(CHUNK)
 
 
 def discard(response: urllib3.BaseHTTPResponse) -> None:
