@@ -81,7 +81,9 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
         raise ConfigError([mistake.message for mistake in content.mistakes])
     raw = in_schema_form(content.value, schema())
     mistakes = [
-        describe_error(error, content) for error in StrictValidator(schema()).iter_errors(raw)
+        mistake
+        for error in StrictValidator(schema()).iter_errors(raw)
+        for mistake in describe_error(error, content)
     ]
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from jwmirror.config.sources import read_sources
 from jwmirror.config.yaml_files import YamlText, read_yaml
 from jwmirror.core.errors import ConfigError
 
+OPTION_NAMES = [f"--{'configfiles'[:end]}" for end in range(7, 12)]  # Snakemake takes beginnings
+TEMPLATE = "__use_yte__"  # key of a YAML template, whose expressions Snakemake evaluates
 SETTINGS = {"config", "configfile", "configfiles"}  # of a profile: those that jwmirror reads
 
 
@@ -28,17 +30,21 @@ def check_profiles(profiles: Iterable[Path]) -> None:
 
 
 def check_given_files(arguments: Sequence[str]) -> None:
-    """End the process with code 2 if Snakemake cannot read a file that --configfile gives.
+    """End the process with code 2 if Snakemake cannot read a file of --configfile, or would run it.
 
     The profiles call it, because Snakemake reads these files before the Snakefile.
     """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[])
+    parser.add_argument(*OPTION_NAMES, nargs="+", type=Path, default=[], dest="configfile")
     given, _ = parser.parse_known_args(list(arguments))
     with config_mistakes_end_the_call():
-        mistakes = read_sources(given.configfile, advice="correct --configfile").mistakes
+        content = read_sources(given.configfile, advice="correct --configfile")
+        mistakes = [mistake.message for mistake in content.mistakes]
+        if isinstance(content.value, Mapping) and TEMPLATE in content.value:
+            why = "Snakemake would run the Python code in this file; delete the key"
+            mistakes.append(content.locate((TEMPLATE,), why))
         if mistakes:
-            raise ConfigError([mistake.message for mistake in mistakes])
+            raise ConfigError(mistakes)
 
 
 @contextmanager

@@ -45,19 +45,19 @@ StrictValidator = jsonschema.validators.extend(  # 1345.0 is no integer, and inf
 )
 
 
-def describe_error(error: jsonschema.ValidationError, content: YamlText) -> str:
-    """Return a mistake in words, one line for each unknown key: where, what was found, expected."""
+def describe_error(error: jsonschema.ValidationError, content: YamlText) -> list[str]:
+    """Return a mistake in words, or one for each unknown key: where, what was found, expected."""
     path: YamlPath = tuple(error.absolute_path)
     if error.validator != "additionalProperties":
-        return content.locate(path, _words(error, content.shown(path, error.instance)))
+        return [content.locate(path, _words(error, content.shown(path, error.instance)))]
     of_schema: Any = error.schema  # the part of the schema with this rule
     found: Any = error.instance  # the part of the config
     allowed = list(of_schema["properties"])
     prefix, suffix = (f"{describe_path(path)}: ", "") if path else ("", " at the top level")
-    return "\n".join(
+    return [
         f"{content.place((*path, key))}{prefix}{_unknown_key(key, allowed, suffix)}"
         for key in sorted(set(found) - set(allowed), key=str)
-    )
+    ]
 
 
 def _words(error: jsonschema.ValidationError, shown: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from demo.site import ROOT
+from jwmirror.config.profiles import check_given_files
 from jwmirror.core.errors import CalibrationError
 from jwmirror.engine import client
 from jwmirror.engine.forkserver import LATE, StageJob
@@ -303,3 +304,16 @@ def test_check_runs_no_code_of_the_folder_of_a_config(tmp_path):
     assert "theirs.asdf" in mistake
     assert "strict" in run("check", "--config", tmp_path / "tag.yaml", code=2)
     assert not (tmp_path / MARKER).exists()
+
+
+@pytest.mark.parametrize("option", ["--configfile", "--configf", "--configfiles"])
+def test_code_in_a_config_file_is_refused_before_snakemake_runs_it(tmp_path, capsys, option):
+    """Snakemake evaluates YAML templates; the shipped profiles look at the file before it does."""
+    config = tmp_path / "config.yaml"
+    config.write_text("__use_yte__: true\n__definitions__: [import os]\nprograms: [1345]\n")
+
+    with pytest.raises(SystemExit) as ended:
+        check_given_files(["-n", option, str(config), "--cores", "1"])
+
+    assert ended.value.code == 2
+    assert "__use_yte__: Snakemake would run the Python code" in capsys.readouterr().err
