@@ -24,6 +24,7 @@ from jwmirror.report.status import build_history, count_files
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run
+from tests.conftest import need
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -110,9 +111,9 @@ def test_a_browser_may_show_only_the_style_and_the_pictures_of_the_page(small_mi
     assert "style=" not in page and page.index("Content-Security") < page.index("<style>")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_chromium_refuses_what_the_policy_does_not_allow(small_mirror, tmp_path):
     """A script, a style or a picture that got into a page has no effect; the page itself has."""
+    need("" if CHROMIUM else "chromium is not installed")
     page = report_of(small_mirror)
     added = (
         "<script>document.title = 'script ran'</script><style>b { color: red }</style>"
@@ -131,7 +132,11 @@ def test_chromium_refuses_what_the_policy_does_not_allow(small_mirror, tmp_path)
 
 def chromium(page: Path) -> tuple[str, str]:
     """Return the page as chromium shows it, in HTML, and its messages on it."""
-    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr")
+    options = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
+        *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+        *("--disable-sync", "--disable-quic"),
+    )
     profile = f"--user-data-dir={page.parent / 'profile'}"
     done = subprocess.run(
         [CHROMIUM, *options, profile, "--v=0", "--dump-dom", page.as_uri()],
