@@ -248,36 +248,53 @@ def restrict(path: Path, group: str | None = None) -> None:
     """Let only the owner of a file or folder, and the members of `group`, read it.
 
     Raises:
-        StoreError: the group does not exist, or this user may not set group or mode.
+        StoreError: the group does not exist, this user may not set group or mode, or it is a link.
     """
-    status = os.stat(path)
-    if group is not None:
-        try:
-            number = grp.getgrnam(group).gr_gid
-            if status.st_gid != number:
-                os.chown(path, -1, number)
-        except (LookupError, PermissionError) as err:
-            raise StoreError(
-                f"group of {path}: expected {group} (archive.group in the config); it cannot "
-                f"be set ({plain_text(err)}); name a group that you belong to, then run again."
-            ) from err
-    mode = status.st_mode & 0o700
-    _set_mode(path, mode if group is None else mode | (mode & 0o500) >> 3)
+    mode = stat.S_IMODE(os.lstat(path).st_mode) & 0o700
+    if group is None:
+        _set_access(path, mode)
+        return
+    try:
+        number = grp.getgrnam(group).gr_gid
+        _set_access(path, mode | (mode & 0o500) >> 3, number)
+    except (LookupError, PermissionError) as err:
+        raise StoreError(
+            f"group of {path}: expected {group} (archive.group in the config); it cannot be set "
+            f"({plain_text(err)}); name a group that you belong to, then run again."
+        ) from err
 
 
 def open_to_all(path: Path) -> None:
-    """Let all users read a file. StoreError if this user may not set its mode."""
-    mode = stat.S_IMODE(os.stat(path).st_mode)
-    _set_mode(path, mode | 0o044)
+    """Let all users read a file. StoreError if this user may not set its mode, or it is a link."""
+    _set_access(path, stat.S_IMODE(os.lstat(path).st_mode) | 0o044)
 
 
-def _set_mode(path: Path, mode: int) -> None:
-    if stat.S_IMODE(os.stat(path).st_mode) == mode:
+def _set_access(path: Path, mode: int, group: int | None = None) -> None:
+    """Set mode and group of a file or folder, never those of the target of a link."""
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        raise StoreError(f"{path}: expected a file, found a link; remove it, then run again.")
+    is_of_group = group in (None, status.st_gid)
+    if is_of_group and stat.S_IMODE(status.st_mode) == mode:
         return
     try:
-        os.chmod(path, mode)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError as err:
-        raise StoreError(
-            f"mode of {path}: expected {mode:04o}; only its owner can set it; let the owner run "
-            f"`chmod {mode:04o}` on it, then run again."
-        ) from err
+        raise _not_owner(path, mode) from err
+    try:
+        if group is not None and not is_of_group:
+            os.fchown(handle, -1, group)
+        os.fchmod(handle, mode)
+    except PermissionError as err:
+        if group is not None:
+            raise
+        raise _not_owner(path, mode) from err
+    finally:
+        os.close(handle)
+
+
+def _not_owner(path: Path, mode: int) -> StoreError:
+    return StoreError(
+        f"mode of {path}: expected {mode:04o}; only its owner can set it; let the owner run "
+        f"`chmod {mode:04o}` on it, then run again."
+    )

@@ -204,13 +204,13 @@ def close_figures(mirror: Path, group: str | None) -> None:
     """
     for folder in (mirror / "logs", mirror / "receipts" / "measurements"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        restrict(folder, group)
+        restrict(folder.resolve(), group)  # the owner may have put a link there
     records = (mirror / "receipts" / "quality.json", *mirror.glob("receipts/runs/*/held-back.json"))
     for path in records:  # an earlier version left them open
         with suppress(FileNotFoundError):
             restrict(path, group)
     with suppress(FileNotFoundError):
-        restrict(mirror / "quarantine")
+        restrict((mirror / "quarantine").resolve())
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jwmirror.core.errors import ClosedError, RejectedError, StoreError
-from jwmirror.core.files import make_private
+from jwmirror.core.files import make_private, open_to_all, restrict
 from jwmirror.core.jsonio import read, write
 from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.staging import staging_folder
@@ -118,6 +118,20 @@ def test_a_run_whose_group_does_not_exist_does_not_begin(tmp_path):
     """The message names the key of the config."""
     with pytest.raises(SystemExit, match=r"no-such-group \(archive.group in the config\)"):
         run(tmp_path / "mirror", "no-such-group")
+
+
+@pytest.mark.parametrize("change", [restrict, open_to_all])
+def test_who_may_read_the_target_of_a_link_is_never_changed(tmp_path, change):
+    """Who can write into the mirror could put a link to a file of its owner there."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("mine")
+    target.chmod(0o604)
+    link.symlink_to(target)
+
+    with pytest.raises(StoreError, match="expected a file, found a link"):
+        change(link)
+
+    assert mode(target) == 0o604
 
 
 def test_a_record_of_another_user_is_refused_with_the_reason(tmp_path, monkeypatch):

@@ -185,10 +185,10 @@ def test_an_object_whose_mode_only_its_owner_can_set_is_told(objects, monkeypatc
     file, sha256 = arrived(objects, b"ramp")
     objects.add(file)
 
-    def refuse(path, mode):
-        raise PermissionError(1, "Operation not permitted", str(path))
+    def refuse(handle, mode):
+        raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "fchmod", refuse)
     with pytest.raises(StoreError, match="let the owner run `chmod 0400`"):
         objects.restrict(sha256)
     objects.open_to_all(sha256)  # it is open: nothing to set
@@ -326,23 +326,23 @@ def test_an_object_that_is_shared_right_is_not_shared_again(tmp_path, monkeypatc
     file, sha256 = arrived(objects, b"ramp")
     objects.add(file, sha256, CLOSED)
     changes = []
-    monkeypatch.setattr(os, "chmod", lambda path, mode: changes.append(mode))
-    monkeypatch.setattr(os, "chown", lambda path, user, number: changes.append(number))
+    monkeypatch.setattr(os, "fchmod", lambda handle, mode: changes.append(mode))
+    monkeypatch.setattr(os, "fchown", lambda handle, user, number: changes.append(number))
     other = next(each for each in grp.getgrall() if each.gr_gid != os.getgid())
 
     objects.restrict(sha256)
     assert changes == []
     Objects(tmp_path / "mirror", other.gr_name).restrict(sha256)
-    assert changes == [other.gr_gid]
+    assert changes == [other.gr_gid, 0o440]
     Objects(tmp_path / "mirror").restrict(sha256)
-    assert changes == [other.gr_gid, 0o400]
+    assert changes == [other.gr_gid, 0o440, 0o400]
 
 
 def test_restricting_twice_or_opening_what_is_open_changes_no_mode(objects, monkeypatch):
     """Only the owner could."""
     file, sha256 = arrived(objects, b"ramp")
     objects.add(file, sha256, CLOSED)
-    monkeypatch.setattr(os, "chmod", lambda *words: pytest.fail("set"))
+    monkeypatch.setattr(os, "fchmod", lambda *words: pytest.fail("set"))
 
     objects.restrict(sha256)
 
