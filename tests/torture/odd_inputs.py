@@ -1,6 +1,7 @@
 """Odd input of every kind, made from sound input by seeded mutations: equal seeds, equal bytes."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
@@ -254,6 +255,17 @@ def odd_catalogue(random: Random) -> bytes:
         return CATALOGUE.replace(at, odd, 1)
     tokens = [*TOKENS["text"], b"# ", b"[", b"'float64[99999999999]'", b"object", b"complex128"]
     return mutate_bytes(random, CATALOGUE, tokens)
+
+
+def odd_mapping(random: Random, text: bytes) -> bytes:
+    """A mapping of CRDS with odd values in its dictionaries, or other bytes."""
+    odd = [*map(repr, ODD_NUMBERS), *map(repr, ODD_TEXTS), "None", "[]", "{}", "(1,", "open('x')"]
+    odd += ["9" * 5000, "-" * 20_000 + "1", "[" * 150 + "]" * 150, "UseAfter({})", "Match({})"]
+    if random.random() < 0.3:
+        return mutate_bytes(random, text, [token.encode() for token in odd if token.isascii()])
+    values = [match.span() for match in re.finditer(rb"'[^'\n]*'|\([^()\n]*\)", text)]
+    start, end = random.choice(values)
+    return text[:start] + random.choice(odd).encode("utf-8", "replace") + text[end:]
 
 
 MEMBERS = [

@@ -7,6 +7,7 @@ before it begins; an error is printed as a line of JSON.
 import json
 import logging
 import os
+import re
 import resource
 import shutil
 import signal
@@ -37,19 +38,25 @@ from jwmirror.core.jsonio import canonical
 from jwmirror.crds.client import CrdsClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.pipeline.associations import generate_associations, read_association_file
+from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings, rules_of
 from jwmirror.pipeline.identity import UNREAD, identified_version, science_identity
 from jwmirror.pipeline.measure import files as measured
 from jwmirror.planning.memory import stage_bytes
+from jwmirror.planning.resolver import LocalResolver
 from jwmirror.report.plots import read_image
+from jwmirror_simulator.crds import mappings
 from tests.setup.records import derivation, product
 from tests.torture import odd_inputs
 
 UNCAL = "jw01345001001_02101_00001_nrcb1_uncal.fits"
 DERIVATION = derivation("detector1", UNCAL)
+Kind = type[JwmirrorError]
 SECONDS, MEMORY = 10, 1 << 30  # of processor time; bytes
 
 
-def may_raise(kind: type[JwmirrorError], read: Callable[[], Any]) -> Any:
+def may_raise(
+    kind: type[JwmirrorError] | tuple[type[JwmirrorError], ...], read: Callable[[], Any]
+) -> Any:
     """Read in little time; errors of the kind are what is expected, unless memory ran out."""
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
@@ -268,6 +275,48 @@ CRDS_READERS: list[Callable[[CrdsClient, Path], Any]] = [
     _sync,
     _mappings,
 ]
+CONTEXT, FLAT = "jwst_0001.pmap", "jwst_nircam_flat_0001.rmap"
+HEADER = canonical(
+    {
+        "meta.instrument.name": "NIRCAM",
+        "meta.instrument.detector": "NRCB1",
+        "meta.observation.date": "2026-01-01",
+        "meta.observation.time": "00:00:00",
+    }
+)
+
+
+def odd_mapping(random: Random, folder: Path) -> None:
+    """A mapping of CRDS with its right checksum: the context, or the exposure, is refused."""
+    from crds.core.rmap import Mapping
+
+    mappings.write_rmap(
+        names.cache_path(folder, CONTEXT).parent,
+        "nircam",
+        "flat",
+        ["META.INSTRUMENT.DETECTOR"],
+        {("NRCB1",): NAME, ("NRCA1|NRCA2",): NAME},
+    )
+    paths = [names.cache_path(folder, name) for name in (CONTEXT, FLAT)]
+    imap = mappings.write_imap(paths[0].parent, "nircam", {"flat": FLAT})
+    mappings.write_pmap(paths[0].parent, {"nircam": imap})
+    path = random.choice([*paths, paths[1], names.cache_path(folder, imap)])
+    text = odd_inputs.odd_mapping(random, path.read_bytes()).decode("latin1")
+    with suppress(Exception):
+        sha1 = Mapping._get_checksum(Mapping, text)
+        text = re.sub(r"'sha1sum' : '\w*'", f"'sha1sum' : '{sha1}'", text)
+    path.write_text(text)
+    os.environ.update(crds_environment(folder, CONTEXT))
+    forget_mappings()
+    resolver = LocalResolver(folder, CONTEXT)
+    for read in (
+        lambda: rules_of(folder, CONTEXT, "nircam"),
+        lambda: resolver._best(HEADER, ["flat", "pars-detector1pipeline"]),
+        lambda: resolver._ask_crds(HEADER, ["flat"]),
+    ):
+        may_raise((ReferencesError, CalibrationError), read)
+
+
 READERS: list[Callable[[Random, Path], None]] = [
     odd_exposure,
     odd_tree,
@@ -279,6 +328,7 @@ READERS: list[Callable[[Random, Path], None]] = [
     odd_listing,
     odd_events,
     odd_crds,
+    odd_mapping,
 ]
 
 
