@@ -1,5 +1,6 @@
 """One GET of a file, or of its missing end; the bytes are hashed as they arrive."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -213,6 +214,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             resume_record.remove_record(state.path)
             state.limit = request.limit(_content_length(response), state.path.parent)
             state.check_size(LENGTH, _content_length(response))
+            _check_room(state.limit, state.path.parent)
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
             client.receive(response, lambda piece: state.add(piece, file))
@@ -246,6 +248,12 @@ def _content_length(response: urllib3.BaseHTTPResponse) -> int | None:
     text = response.headers.get("Content-Length", "")
     is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
     return int(text) if is_number else None
+
+
+def _check_room(size: int, folder: Path) -> None:
+    """Raise OSError if a file cannot fit on the disk, before it fills the disk."""
+    if size > shutil.disk_usage(folder).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _size(state: DownloadState) -> int:

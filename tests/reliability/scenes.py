@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unittest import mock
 
 from astropy.io import fits
 from msgspec import structs
 
 from jwmirror.core.model import Product
+from jwmirror.net import request
 from jwmirror.net.http import Timeouts
 from jwmirror.net.resume_record import resume_key
 from jwmirror_simulator.mast import Archive, faults
@@ -139,9 +141,10 @@ def _escaping(scene: Scene) -> None:
 
 def _full_disk(scene: Scene) -> None:
     """The disk takes no more bytes: the kernel's own device for that stands for the file."""
-    part = scene.into / f"{resume_key(scene.product)}.part"
-    part.unlink(missing_ok=True)
-    part.symlink_to("/dev/full")
+    (scene.into / f"{resume_key(scene.product)}.part").unlink(missing_ok=True)
+    scene.around = mock.patch.object(
+        request, "_open_private", lambda path, flags: os.open("/dev/full", os.O_WRONLY)
+    )
 
 
 def _quota(scene: Scene) -> None:

@@ -20,7 +20,13 @@ import pytest
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive import portal
-from jwmirror.core.errors import ArchiveError, OversizedError, ReferencesError, RejectedError
+from jwmirror.core.errors import (
+    ArchiveError,
+    OversizedError,
+    ReferencesError,
+    RejectedError,
+    StoreError,
+)
 from jwmirror.core.model import Failure
 from jwmirror.crds.client import CrdsClient, UnreachableError
 from jwmirror.net import bounds, quarantine, request
@@ -159,6 +165,14 @@ def test_a_file_of_unknown_size_leaves_half_of_the_free_disk(
 
     limit = listed if listed and not headers else 500_000
     assert f"expected at most {limit}, got" in outcome.message
+
+
+def test_a_file_that_cannot_fit_is_not_begun(server, fetch):
+    """A listed size of a petabyte is no reason to fill the disk."""
+    server.put(RATE, endlessly(BLOCK))
+
+    with pytest.raises(StoreError, match="No space left on device"):
+        fetch(product(RATE, b"x", size=10**15))
 
 
 def test_a_file_of_unknown_size_has_a_largest_size(server, fetch, monkeypatch):
