@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -156,9 +157,16 @@ def read_if_written(path: Path, kind: type[T]) -> T | None:
         return read(path, kind)
     except FileNotFoundError:
         return None
-    except ClosedError as err:
-        log.warning("%s", err)
+    except ClosedError:
+        _warn_closed(path.name)
         return None
+
+
+@cache
+def _warn_closed(name: str) -> None:
+    """Log, once, that this user may not read the records of a name."""
+    words = "%s of some runs is left out: you may not read numbers measured on exclusive data"
+    log.warning(words, name)
 
 
 def fetch_receipts(mirror: Path) -> Iterator[tuple[str, Receipt]]:
