@@ -6,22 +6,24 @@ parameters in files, and neither may contain it.
 
 import atexit
 import contextlib
+import os
 import shutil
 import socket
+import tempfile
 import threading
 from pathlib import Path
-from tempfile import mkdtemp
 
 from jwmirror.core.errors import ArchiveError, ConfigError
 
 WAITING = 64  # jobs that may ask at the same time
+LONGEST_FOLDER = 70  # bytes of its name: a socket's path has at most 107 on Linux, 103 on macOS
 
 
 def serve_token(token: str | None) -> str | None:
     """Answer each connection with the token until this process ends; return the socket's path."""
     if token is None:
         return None
-    folder = mkdtemp(prefix="jwmirror-")  # mode 0700, so only this user can connect
+    folder = _private_folder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = str(Path(folder, "token"))
     server = socket.socket(socket.AF_UNIX)
@@ -29,11 +31,19 @@ def serve_token(token: str | None) -> str | None:
         server.bind(path)
     except OSError as err:
         raise ConfigError(
-            [f"cannot open the socket {path} ({err}); set TMPDIR to a local folder, /tmp for one"]
+            [f"cannot open the socket {path} ({err}); set TMPDIR to a local folder"]
         ) from err
     server.listen(WAITING)
     threading.Thread(target=_answer, args=(server, token.encode()), daemon=True).start()
     return path
+
+
+def _private_folder() -> str:
+    """Make a folder that only this user can enter: in TMPDIR or, if its name is long, in /tmp."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        folder = "/tmp"  # noqa: S108  # mkdtemp makes a new name that others cannot use
+    return tempfile.mkdtemp(prefix="jwmirror-", dir=folder)
 
 
 def request_token(path: str | None) -> str | None:

@@ -21,6 +21,7 @@ from jwmirror.net.token_socket import request_token, serve_token
 from jwmirror.pipeline.child_environment import child_environment, take_token
 from jwmirror.services.configure import checked_config
 from jwmirror.services.configure.checked_config import load_checked_config
+from jwmirror.services.run.session import RUN_ID, RunSession
 
 TOKEN = "0123456789abcdef-secret"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -157,14 +158,31 @@ def test_the_socket_is_removed_when_the_process_ends():
     assert not Path(path).parent.exists()
 
 
-def test_a_folder_that_is_too_long_for_a_socket_is_named(tmp_path, monkeypatch):
-    """With the variable to change."""
+def test_a_temporary_folder_whose_name_is_too_long_for_a_socket_is_not_used(tmp_path, monkeypatch):
+    """Schedulers make long ones for their jobs; the socket is in /tmp then."""
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
 
-    with pytest.raises(ConfigError, match="set TMPDIR"):
-        serve_token(TOKEN)
+    path = serve_token(TOKEN)
+
+    assert request_token(path) == TOKEN
+    assert stat.S_IMODE(Path(path).parent.stat().st_mode) == 0o700
+
+
+def test_a_file_system_without_sockets_ends_the_call_with_a_message(monkeypatch, capsys, tmp_path):
+    """Exit code 2, with the variable to change, and no traceback."""
+
+    def bind(self: object, path: str) -> None:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr("socket.socket.bind", bind)
+    monkeypatch.setenv(RUN_ID, "")  # restored at the end
+
+    with pytest.raises(SystemExit, match="2"):
+        RunSession(tmp_path / "mirror", wait=False, token=TOKEN)
+
+    assert "set TMPDIR" in capsys.readouterr().err
 
 
 # ---- over the network ----------------------------------------------------------------------------

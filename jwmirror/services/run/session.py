@@ -94,7 +94,8 @@ class RunSession:
         self.files = RunFiles(self.mirror / "receipts" / "runs" / self.id)
         self.logs = self.mirror / "logs" / self.id
         self.work = self.mirror / "work" / self.id
-        self.token_socket = serve_token(token)
+        with config_mistakes_end_the_call():
+            self.token_socket = serve_token(token)
         self._lock: MirrorLock | None = None
 
     def begin(self) -> None:
