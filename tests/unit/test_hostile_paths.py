@@ -63,17 +63,19 @@ ELSEWHERE = [
     "a\nb",
 ]
 FLAT = "jwst_nircam_flat_0001.fits"
+LOOSE = "jwst_flat_0001.fits"  # CRDS knows the instrument, the name does not
 
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Path]:
-    """A folder of the user with a file, which is unchanged after the test."""
+    """A folder of the user with files, which is unchanged after the test."""
     folder = tmp_path / "outside"
     folder.mkdir()
-    (folder / FLAT).write_text("of the user")
+    for name in (FLAT, LOOSE):
+        (folder / name).write_text("of the user")
     yield folder
-    assert [path.name for path in folder.rglob("*")] == [FLAT]
-    assert (folder / FLAT).read_text() == "of the user"
+    contents = {path.name: path.read_text() for path in folder.rglob("*")}
+    assert contents == dict.fromkeys((FLAT, LOOSE), "of the user")
 
 
 @pytest.mark.parametrize("path", ELSEWHERE)
@@ -114,6 +116,8 @@ def crds_root(tmp_path_factory) -> Path:
     """A small CRDS: one NIRCam detector."""
     root = tmp_path_factory.mktemp("crds")
     build_context(root, detectors=["NRCB1"], filters=["F200W"], fgs=False)
+    references = root / "references" / "jwst" / "nircam"
+    shutil.copy(references / FLAT, references / LOOSE)
     return root
 
 
@@ -137,12 +141,12 @@ def answering(client: CrdsClient, method: str, answer: object) -> CrdsClient:
      "all", None, 1],
 )  # fmt: skip
 def test_an_instrument_that_is_none_of_jwst_is_refused(instrument, client, tmp_path, outside):
-    """CRDS's get_file_info names the folder of a reference whose name does not."""
+    """CRDS's get_file_info names the folder of a reference, which would replace a file there."""
     name = instrument.format(outside=outside) if isinstance(instrument, str) else instrument
     hostile = answering(client, "get_file_info", {"instrument": name})
 
-    with pytest.raises(ReferencesError, match=r"instrument of flat\.fits: expected one of nircam"):
-        sync_files(hostile, ["flat.fits"], "jwst_1.pmap", tmp_path / "cache")
+    with pytest.raises(ReferencesError, match=f"instrument of {LOOSE}: expected one of nircam"):
+        sync_files(hostile, [LOOSE], "jwst_1464.pmap", tmp_path / "cache")
 
 
 @pytest.mark.parametrize("name", [*ELSEWHERE, "jwst_nircam_flat.fits", "../x.pmap", 7, None])
