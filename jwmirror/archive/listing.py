@@ -137,7 +137,7 @@ def assemble_listing(
         if name is None or name.program != program:
             continue
         if uris.setdefault(file.filename, file.uri) != file.uri:
-            log.warning("left out %s: %s has the same name", file.uri, uris[file.filename])
+            log.warning("left out %.200s: %.200s has the same name", file.uri, uris[file.filename])
             continue
         record = by_name.get(file.filename, rows.NO_RECORD)
         similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
@@ -165,7 +165,7 @@ def _precedence(file: CaomProduct) -> tuple[str, ...]:
 def _is_safe(file: CaomProduct) -> bool:
     is_safe = names.is_safe(file.filename) and file.uri.endswith(f"/{file.filename}")
     if not is_safe:
-        log.warning("left out %r: its file name %r is not safe", file.uri, file.filename)
+        log.warning("left out %.200r: its file name %.200r is not safe", file.uri, file.filename)
     return is_safe
 
 

@@ -205,8 +205,8 @@ def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTabl
     for number, page in enumerate(pages, start=1):
         if page.status != "COMPLETE":
             raise QueryRefusedError(
-                f"MAST query for {what}: expected status COMPLETE, got {page.status} ({page.msg}); "
-                "nothing was changed; run again later."
+                f"MAST query for {what}: expected status COMPLETE, got {page.status!s:.40} "
+                f"({page.msg!s:.400}); nothing was changed; run again later."
             )
         paging, page_rows = page.paging or {}, _rows(page, kind)
         if page_rows is None or paging.get("rows", len(page_rows)) != len(page_rows):
@@ -238,8 +238,8 @@ def _columns(page: AnswerPage) -> frozenset[str]:
 
 def _incomplete(what: str, expected: object, found: object) -> ArchiveError:
     return ArchiveError(
-        f"MAST query for {what}: expected {expected}, got {found}; nothing was taken from this "
-        "answer; run again later."
+        f"MAST query for {what}: expected {expected!s:.100}, got {found}; nothing was taken from "
+        "this answer; run again later."
     )
 
 

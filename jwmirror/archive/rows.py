@@ -306,7 +306,7 @@ def _bad_cell(row: Row, column: str, expected: str) -> ArchiveError:
     filenames = (getattr(row, c, None) for c in ("filename", "fileName", "productFilename"))
     name = next(filter(None, filenames), "a row")
     return ArchiveError(
-        f"MAST's column {column} of {name}: expected {expected}, found {getattr(row, column)!r}; "
-        "nothing was changed; if this error remains, MAST changed its vocabulary: report this to "
-        "jwmirror."
+        f"MAST's column {column} of {name!s:.200}: expected {expected}, found "
+        f"{getattr(row, column)!r:.100}; nothing was changed; if this error remains, MAST changed "
+        "its vocabulary: report this to jwmirror."
     )

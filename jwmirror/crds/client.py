@@ -158,7 +158,7 @@ class CrdsClient:
         self, method: str, why: object, kind: type[ReferencesError] = ReferencesError
     ) -> ReferencesError:
         return kind(
-            f"CRDS at {self.url}, query {method}: {why}; nothing was changed; check "
+            f"CRDS at {self.url}, query {method}: {why!s:.400}; nothing was changed; check "
             "references.url in the config and the network, and run again."
         )
 

@@ -16,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
 
 from jwmirror import __version__
-from jwmirror.core.errors import ConfigError, plain_text
+from jwmirror.core.errors import MAX_TEXT, ConfigError, plain_text
 from jwmirror.net.bounds import BoundsError, bound_responses
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
@@ -261,7 +261,7 @@ def _connections(proxy: str | None, settings: dict[str, Any]) -> urllib3.PoolMan
 
 
 def error_words(why: object) -> str:
-    """Return the message of a foreign error, without the class and connection names in it."""
+    """Return the message of a foreign error, shortened, without class and connection names."""
     why = getattr(why, "reason", None) or why
     if isinstance(why, IncompleteRead):
         return f"{why.partial} bytes came, {why.expected} more were announced"
@@ -275,4 +275,5 @@ def error_words(why: object) -> str:
     if isinstance(cause, HTTPException):
         return "the last part of the body is missing"
     text = str(why)
-    return text.partition(": ")[2] if text.startswith(("HTTPConnection", "HTTPSConn")) else text
+    is_named = text.startswith(("HTTPConnection", "HTTPSConn"))
+    return (text.partition(": ")[2] if is_named else text)[:MAX_TEXT]

@@ -42,7 +42,8 @@ def _check_json(path: Path, filename: str) -> None:
     if not isinstance(content, dict):
         raise RejectedError(filename, "JSON", "an object", type(content).__name__)
     if filename.endswith("_asn.json") and "products" not in content:
-        raise RejectedError(filename, "association", "its products", f"{sorted(content)[:5]}")
+        found = f"{sorted(content)[:5]!s:.200}"
+        raise RejectedError(filename, "association", "its products", found)
 
 
 def _check_text(path: Path, filename: str) -> str:

@@ -435,6 +435,33 @@ def test_an_answer_of_mast_is_bounded(case, mast):
     assert grown_mb < 200
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"status": "ERROR", "msg": "x" * 10**7},
+        {"status": "y" * 10**7},
+        {"status": "COMPLETE", "data": [], "paging": {"rows": "z" * 10**7}},
+        {"status": "COMPLETE", "data": [], "paging": {"rowsFiltered": "z" * 10**7}},
+    ],
+)
+def test_a_message_repeats_little_of_an_answer(page):
+    """It goes to the log, to the report and to the terminal."""
+    with pytest.raises(ArchiveError) as raised:
+        portal.read_pages(portal.ProductRow, "x", [json.dumps(page).encode()])
+
+    assert len(str(raised.value)) < 1000
+
+
+def test_a_message_of_crds_is_shortened(server):
+    """As those of MAST."""
+    server.put("", body(json.dumps({"result": 1, "error": {"message": "x" * 10**7}}).encode()))
+
+    with pytest.raises(ReferencesError) as raised:
+        CrdsClient(server.url, HASTY).call("get_server_info")
+
+    assert len(str(raised.value)) < 1000
+
+
 BOMBS = {
     "bytes": (b'"', b" " * 1000, 800_000),
     "records": (b"[", b"{},", 1_000_000),
