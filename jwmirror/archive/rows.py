@@ -134,7 +134,7 @@ def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
     """Return the observations of a program."""
     name = "Mast.Caom.Filtered"
     table.require(name, OBSERVATION_COLUMNS)
-    with _odd_cells(name):
+    with _unreadable_cells(name):
         return [
             CaomObservation(
                 obsid=str(row.obsid),
@@ -152,7 +152,7 @@ def read_products(table: MastTable) -> list[CaomProduct]:
     name = "Mast.Caom.Products"
     table.require(name, PRODUCT_COLUMNS)
     texts = TextCache()
-    with _odd_cells(name):
+    with _unreadable_cells(name):
         return [
             CaomProduct(  # by position: several times as fast as by name
                 as_text(row.dataURI) or "",
@@ -173,13 +173,13 @@ def read_keywords(table: MastTable, name: str, program: int) -> list[KeywordReco
     full_name = f"Mast.Jwst.Filtered.{name}"
     table.require(full_name, (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
     texts = TextCache()
-    with _odd_cells(full_name):
+    with _unreadable_cells(full_name):
         return [
             _keyword_record(row, texts) for row in table.rows if as_int(row, "program") == program
         ]
 
 
-def _odd_cells(table: str) -> AbstractContextManager[None]:
+def _unreadable_cells(table: str) -> AbstractContextManager[None]:
     """Convert any failure to read cells to ArchiveError, e.g. of a list in place of a word."""
     return failures_as(
         lambda why: ArchiveError(

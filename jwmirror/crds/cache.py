@@ -37,7 +37,7 @@ def write_config(cache: Path, info: dict[str, Any]) -> None:
     Raises:
         ReferencesError: the cache may only be read, and has no configuration yet.
     """
-    with failures_as(lambda why: ReferencesError(f"CRDS's description of itself is odd: {why}.")):
+    with failures_as(lambda why: ReferencesError(f"CRDS's own description is invalid: {why}.")):
         files = {name: text.encode() for name, text in _config_files(info).items()}
     try:
         for name, content in files.items():

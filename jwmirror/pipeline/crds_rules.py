@@ -134,7 +134,7 @@ def rules_of(cache: Path, context: str, instrument: str) -> Rules:
     """Return the rules of a context for an instrument."""
     mapping = mapping_of(cache, context)
     with failures_as(
-        lambda why: ReferencesError(f"the rules of {context} for {instrument} are odd: {why}.")
+        lambda why: ReferencesError(f"the rules of {context} for {instrument} are invalid: {why}.")
     ):
         names = mapping.get_required_parkeys().get(instrument)
         if names is None:  # an unknown instrument; the look-up will report it

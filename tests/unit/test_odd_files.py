@@ -19,6 +19,7 @@ from jwmirror.core.fits import (
 from jwmirror.net.integrity import check_readable
 from jwmirror.pipeline import associations, headers, identity
 from jwmirror.pipeline.associations import generate_associations
+from jwmirror.pipeline.crds_rules import read_pars_reference
 from jwmirror.pipeline.identity import downloaded_version, identified_version, science_identity
 from tests.setup.records import product
 
@@ -190,6 +191,16 @@ def test_a_catalogue_that_is_not_text_has_no_identity(tmp_path):
 
     with pytest.raises(CalibrationError, match=r"cat\.ecsv: it cannot be read as ECSV"):
         science_identity(path)
+
+
+@pytest.mark.parametrize("tree", [alias_bomb(9), b"{a: [", b"a: &a [*a]"])
+def test_a_parameter_reference_that_cannot_be_read_is_named(tmp_path, tree):
+    """It has CRDS's checksum, but the exposures that need it cannot be planned."""
+    path = tmp_path / "jwst_nircam_pars-jumpstep_0001.asdf"
+    path.write_bytes(START + tree + END)
+
+    with pytest.raises(CalibrationError, match=f"{path.name} cannot be read: "):
+        read_pars_reference(path)
 
 
 POOL = "filename|program|asn_candidate\n"
