@@ -12,7 +12,7 @@ from typing import IO
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import canonical, parse
 from jwmirror.engine.forkserver import KILLED, LATE, StageJob, StageOutcome
-from jwmirror.pipeline.allowed_environments import check_allowed
+from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import kill_group
 
@@ -79,11 +79,11 @@ class StageClient:
         """
         if self._is_closed:
             raise self._server_ended()
-        check_allowed(self._python)
+        python = allowed_python(self._python)
         if self._server is None or self._server.poll() is not None:
             with open(self._log, "ab") as log:
                 self._server = subprocess.Popen(
-                    [self._python, *SERVER],
+                    [python, *SERVER],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

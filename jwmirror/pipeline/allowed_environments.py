@@ -43,9 +43,10 @@ class EnvironmentIdentity:
 
 def is_allowed(python: str) -> bool:
     """Return whether a Python may be run: that of this process, or of an allowed environment."""
-    if not python:
-        return True
-    folder = _folder(python)
+    return python in ("", sys.executable) or _is_folder_allowed(_folder(python))
+
+
+def _is_folder_allowed(folder: Path) -> bool:
     if str(folder) in (str(Path(sys.prefix).resolve()), *_named_by_caller()):
         return True
     try:
@@ -54,10 +55,18 @@ def is_allowed(python: str) -> bool:
         return False
 
 
-def check_allowed(python: str) -> None:
-    """Raise EnvironmentNotAllowedError unless a Python may be run."""
-    if not is_allowed(python):
-        raise EnvironmentNotAllowedError(_folder(python))
+def allowed_python(python: str) -> str:
+    """Return a Python that may be run, in its folder with all links followed.
+
+    A link in the config's path can lead elsewhere at the next moment, so that path is not run.
+    Raises EnvironmentNotAllowedError.
+    """
+    if python in ("", sys.executable):
+        return python
+    folder = _folder(python)
+    if not _is_folder_allowed(folder):
+        raise EnvironmentNotAllowedError(folder)
+    return str(folder / "bin" / "python")
 
 
 def allow_environments(pythons: Iterable[str]) -> tuple[Path, ...]:

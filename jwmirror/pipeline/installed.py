@@ -6,7 +6,7 @@ from importlib.metadata import distributions
 from platform import python_version
 
 from jwmirror import __version__
-from jwmirror.pipeline.allowed_environments import is_allowed
+from jwmirror.pipeline.allowed_environments import EnvironmentNotAllowedError, allowed_python
 from jwmirror.pipeline.time_limit import TimeLimit
 
 PROGRAM = (
@@ -25,11 +25,9 @@ def installed_versions(python: str = "") -> dict[str, str]:
     if not python:
         found = {each.name: each.version for each in distributions()}
         return {**found, "python": python_version(), "jwmirror": __version__}
-    if not is_allowed(python):
-        return {}
     try:
         process = subprocess.Popen(
-            [python, "-I", "-c", PROGRAM],
+            [allowed_python(python), "-I", "-c", PROGRAM],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -38,5 +36,5 @@ def installed_versions(python: str = "") -> dict[str, str]:
         with TimeLimit(process, TIMEOUT_S):
             output, _ = process.communicate()
         return dict(json.loads(output))
-    except (OSError, ValueError):
+    except (OSError, ValueError, EnvironmentNotAllowedError):
         return {}

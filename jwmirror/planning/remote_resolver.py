@@ -21,7 +21,7 @@ from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, R
 from jwmirror.core.model import canonical, parse
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.printing import PrintableStream
-from jwmirror.pipeline.allowed_environments import check_allowed
+from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import TimeLimit, kill_group
 from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
@@ -111,8 +111,7 @@ class RemoteResolver:
 
     def _answer(self, question: Question) -> Answer:
         """Return the answer of the process, which is killed if it takes too long."""
-        check_allowed(self.python)
-        process, line = self._started(), b""
+        process, line = self._started(allowed_python(self.python)), b""
         with suppress(OSError), TimeLimit(process, ANSWER_S) as limit:
             _send(process.stdin, question)
             line = _pipe(process.stdout).readline()
@@ -129,11 +128,11 @@ class RemoteResolver:
             "that come with jwmirror."
         )
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self, python: str) -> subprocess.Popen[bytes]:
         """Return the process; start it if it does not run yet."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [self.python, "-P", "-m", "jwmirror.planning.remote_resolver"],
+                [python, "-P", "-m", "jwmirror.planning.remote_resolver"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),

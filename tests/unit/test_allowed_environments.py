@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,32 @@ def test_the_caller_may_allow_folders_by_a_variable(environment, monkeypatch):
 def test_the_running_python_is_always_allowed():
     """It is running."""
     assert is_allowed("") and is_allowed(sys.executable)
+
+
+@pytest.mark.parametrize("door", ["question", "stage", "packages"])
+def test_a_link_that_changes_after_the_check_is_not_run(environment, tmp_path, monkeypatch, door):
+    """What is started is the folder that was checked, whoever exchanges the link meanwhile."""
+    link, started = tmp_path / "link", []
+    link.symlink_to(environment)
+    allow_environments([python_of(link)])
+
+    def start(command: list[str], **options: object) -> None:
+        started.append(command[0])
+        raise FileNotFoundError(command[0])
+
+    monkeypatch.setattr("subprocess.Popen", start)
+    stage = StageJob(
+        derivation=records.derivation(), folder="", base="", log="", timeout_s=1, ramp_mode=""
+    )
+    with suppress(FileNotFoundError):
+        if door == "question":
+            _ = resolver(link).engine
+        elif door == "stage":
+            client.StageClient(tmp_path / "log", python_of(link)).run(stage)
+        else:
+            installed_versions(python_of(link))
+
+    assert started == [python_of(environment)]
 
 
 # ---- every way to run one --------------------------------------------------------------------

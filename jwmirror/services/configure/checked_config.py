@@ -12,7 +12,7 @@ from jwmirror.core.model import Recipe
 from jwmirror.net.http import check_token_url
 from jwmirror.pipeline.allowed_environments import (
     EnvironmentNotAllowedError,
-    check_allowed,
+    allowed_python,
     is_allowed,
 )
 from jwmirror.pipeline.child_environment import remove_user_variables, take_token
@@ -45,7 +45,7 @@ def environment_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
     by_python = group_by(recipes, lambda recipe: recipe.python)
     for python, of_python in by_python.items():
         try:
-            check_allowed(python)
+            allowed_python(python)
         except EnvironmentNotAllowedError as error:
             names = ", ".join(recipe.name for recipe in of_python)
             yield f"parameters that jwst checks were not checked (recipe {names}): {error}"
