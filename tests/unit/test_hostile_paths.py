@@ -46,7 +46,7 @@ from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 from tests.setup import records
 from tests.setup.calibration import DEEP, FolderResults
-from tests.setup.mirrors import RUN, overwrite
+from tests.setup.mirrors import OBSERVATION, RUN, SmallMirror, overwrite
 
 ELSEWHERE = [
     "../x",
@@ -298,22 +298,38 @@ def test_a_bag_does_not_leave_its_folder(small_mirror, tmp_path, outside):
     assert not (tmp_path / "bag").exists()
 
 
-def test_folders_of_a_view_that_are_links_elsewhere_are_not_followed(small_mirror, outside):
-    """Neither when a new view is made of an old one, nor by a repair."""
-    root = small_mirror.root
-    view = root / "views/000001"
-    shutil.rmtree(view / "upstream/jw01345/o001")
-    (view / "upstream/jw01345/o001").symlink_to(outside)
-    os.utime(outside, (STAMP + 1, STAMP + 1))
+def linked_view(mirror: SmallMirror, target: Path) -> Path:
+    """Replace a folder of the view by a link; all times are those of an untouched view."""
+    folder = mirror.root / "views/000001" / OBSERVATION
+    shutil.rmtree(folder)
+    folder.symlink_to(target)
+    for path in (target, folder.parent):
+        os.utime(path, (STAMP + 1, STAMP + 1))
+    return folder
 
-    rows = Generations(root).entries()
 
-    made = build_view(root, 9, rows, SpareView(1, rows))
-    outcomes = repair(root, full=True).outcomes
+def test_a_view_with_a_link_elsewhere_is_not_used_for_another(small_mirror, tmp_path):
+    """The files that the new view does not show would be removed there."""
+    rows = Generations(small_mirror.root).entries()
+    files = [tmp_path / "mine" / row.filename for row in rows if row.path.startswith(OBSERVATION)]
+    (tmp_path / "mine").mkdir()
+    for file in files:
+        file.touch()
+    linked_view(small_mirror, tmp_path / "mine")
 
-    for folder in (made / "upstream/jw01345/o001", view / "upstream/jw01345/o001"):
-        assert not folder.is_symlink() and all(link.is_symlink() for link in folder.iterdir())
-    assert all(outcome.is_mended for outcome in outcomes)
+    build_view(small_mirror.root, 9, rows.rows([0]), SpareView(1, rows))
+
+    assert files and all(file.exists() for file in files)
+
+
+def test_a_repair_of_a_view_does_not_follow_a_link_elsewhere(small_mirror, outside):
+    """The link is moved away, and the folder is made again."""
+    folder = linked_view(small_mirror, outside)
+
+    outcomes = repair(small_mirror.root, full=True).outcomes
+
+    assert not folder.is_symlink() and all(link.is_symlink() for link in folder.iterdir())
+    assert outcomes and all(outcome.is_mended for outcome in outcomes)
 
 
 def test_a_repair_that_would_follow_a_link_elsewhere_is_refused(small_mirror, outside):
