@@ -1,6 +1,7 @@
 """Runs: the records of each call of the workflow, their files, and what later runs read of them."""
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -8,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from jwmirror.core.errors import ClosedError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, restrict
 from jwmirror.core.jsonio import digest, read, write
@@ -208,10 +209,17 @@ def write_held_back(
 def close_figures(mirror: Path, group: str | None) -> None:
     """Let only the owner and `group` read logs and records with figures of any data.
 
-    The folders are made, so that files in them are closed from the start.
+    The folders are made, so that files in them are closed from the start. Raises StoreError if one
+    belongs to another account, which alone can write to it.
     """
     for folder in (mirror / "logs", mirror / "receipts" / "measurements"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"{folder}: expected a folder that you can write to; found one of user "
+                f"{folder.stat().st_uid}; one account makes all runs of a mirror: use it, or name "
+                "another folder in `mirror` in the config."
+            )
         restrict(folder.resolve(), group)  # the owner may have put a link there
     records = (mirror / "receipts" / "quality.json", *mirror.glob("receipts/runs/*/held-back.json"))
     for path in records:  # an earlier version left them open

@@ -14,7 +14,7 @@ from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.staging import staging_folder
 from jwmirror.services.run.session import RUN_ID, RunSession
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import read_if_written, write_held_back
+from jwmirror.store.runs import close_figures, read_if_written, write_held_back
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
@@ -104,6 +104,27 @@ def test_a_run_closes_the_records_of_earlier_versions(tmp_path, group, expected)
     modes = [mode(mirror / "logs"), *map(mode, records)]
     assert modes == [expected[0], expected[1], expected[1]]
     assert mode(mirror / "work") == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_run_of_another_account_ends_with_a_message(tmp_path, capfd):
+    """Members of a group may share a folder; the runs of one mirror are made by one account."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    run(mirror)
+
+    if (child := os.fork()) == 0:
+        os.chdir(mirror)
+        os.setuid(65534)
+        try:
+            close_figures(Path(), None)  # which a run does first
+        except StoreError as error:
+            os.write(2, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+    assert "one account makes all runs of a mirror" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("group", "expected"), [(None, 0o600), (GROUP, 0o640)])
