@@ -20,6 +20,7 @@ from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, Product
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.bounds import JsonBudget, bound_responses
 from jwmirror.net.http import (
+    REDIRECTS,
     USER_AGENT,
     Timeouts,
     base_url,
@@ -66,6 +67,7 @@ class Portal:
             session = client._session  # astroquery offers no other way to bound a request's time
             session.mount("http://", self._adapter)
             session.mount("https://", self._adapter)
+            session.max_redirects = REDIRECTS
             session.hooks["response"].clear()  # which log headers, and so the token, at level DEBUG
             session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
             if token:

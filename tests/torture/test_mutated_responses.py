@@ -17,7 +17,7 @@ from jwmirror.archive.portal import Portal
 from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.errors import ArchiveError, ReferencesError
 from jwmirror.crds.client import CrdsClient
-from tests.setup.file_server import HASTY, FileServer, Reply, serve
+from tests.setup.file_server import HASTY, FileServer, Reply, body, serve
 from tests.setup.records import ASN, product
 from tests.torture.mill import SEED, times
 from tests.torture.odd_responses import odd_response
@@ -30,14 +30,14 @@ PAGE = json.dumps({"status": "COMPLETE", "data": [{"obsID": "1"}], "paging": {"p
 ANSWER = json.dumps({"result": {"observatory": "jwst"}, "error": None}).encode()
 
 
-def odd(seed: int, body: bytes) -> Reply:
+def odd(seed: int, content: bytes) -> Reply:
     """Send the odd response of a seed, a new one for each request."""
     random = Random(seed)
 
     def reply(handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = random.random() < 0.8
         with suppress(OSError):
-            handler.wfile.write(odd_response(random, body))
+            handler.wfile.write(odd_response(random, content))
 
     return reply
 
@@ -45,8 +45,9 @@ def odd(seed: int, body: bytes) -> Reply:
 def duration_of_queries(url: str, seed: int) -> float:
     """Ask an archive for products; return the seconds until the answer, or an error of ours."""
     began = time.monotonic()
+    client = Portal(url, None, 30, BRISK)
     with suppress(ArchiveError):
-        Portal(url, None, 30, BRISK).products([str(seed)])
+        client.products([str(seed)])
     return time.monotonic() - began
 
 
@@ -79,10 +80,12 @@ def test_odd_responses_for_a_file_take_in_no_wrong_one(mast, tmp_path):
 def test_odd_answers_of_mast_end_with_an_error_of_ours(mast):
     """Through astroquery and requests."""
     server, process = mast
+    server.put("columnsconfig", body(b"{}"))
     for seed in SEEDS:
         server.put("invoke", odd(seed, PAGE))
         duration = process.submit(duration_of_queries, server.url, seed).result(timeout=60)
         assert duration < SECONDS, seed
+    assert sum(path.endswith("/invoke") for path, _ in server.requests) >= len(SEEDS)
 
 
 def test_odd_answers_of_crds_end_with_an_error_of_ours(mast):

@@ -404,7 +404,7 @@ ANSWERS = {
 
 def query_products(url: str) -> tuple[str, float]:
     """Ask an archive for products; return the error and the growth of memory in MB."""
-    portal.LARGEST_ANSWER = 1 << 25
+    portal.LARGEST_ANSWER, portal.VALUES_OF_PAGE = 1 << 25, 1_000_000
     client = portal.Portal(url, None, 60, HASTY)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
@@ -427,11 +427,13 @@ def mast() -> Iterator[tuple[FileServer, ProcessPoolExecutor]]:
 def test_an_answer_of_mast_is_bounded(case, mast):
     """In bytes on the wire and decoded, in values, in pages and in time."""
     server, process = mast
+    server.put("columnsconfig", body(b"{}"))
     server.put("invoke", ANSWERS[case]())
 
     message, grown_mb = process.submit(query_products, server.url).result(timeout=120)
 
-    assert "MAST query for products of observations 1..1" in message
+    why = r"too large|more than 33554432 bytes|redirects|\d bytes in|recursion|chunk size"
+    assert re.search(f"MAST query for products of observations 1..1: .*({why})", message)
     assert grown_mb < 200
 
 
