@@ -36,8 +36,8 @@ SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a query is repeated (status EXECUTING)
 KEYWORDS = "Mast.Jwst.Filtered."
 LARGEST_ANSWER = 1 << 29  # bytes of an answer, with all its pages
-MOST_VALUES = 30_000_000  # in an answer; 300,000 rows of products have a third of that
-VALUES_OF_PAGE = 10_000  # that a page counts as, though it may be empty: 3,000 pages at most
+MOST_VALUES = 15_000_000  # in an answer; 300,000 rows of products have 9 million
+VALUES_OF_PAGE = 10_000  # that a page counts as, though it may be empty: 1,500 pages at most
 
 Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": [...]}
 
