@@ -244,19 +244,23 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
-def restrict(path: Path, group: str | None = None) -> None:
+def restrict(path: Path, group: str | None = None) -> bool:
     """Let only the owner of a file or folder, and the members of `group`, read it.
+
+    Return whether another group could read it before.
 
     Raises:
         StoreError: the group does not exist, this user may not set group or mode, or it is a link.
     """
-    mode = stat.S_IMODE(os.lstat(path).st_mode) & 0o700
+    status = os.lstat(path)
+    mode, was_shared = stat.S_IMODE(status.st_mode) & 0o700, bool(status.st_mode & stat.S_IRGRP)
     if group is None:
         _set_access(path, mode)
-        return
+        return was_shared
     try:
         number = grp.getgrnam(group).gr_gid
         _set_access(path, mode | (mode & 0o500) >> 3, number)
+        return was_shared and status.st_gid != number
     except (LookupError, PermissionError) as err:
         raise StoreError(
             f"group of {path}: expected {group} (archive.group in the config); it cannot be set "

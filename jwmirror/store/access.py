@@ -127,7 +127,7 @@ class Access:
         closed = {sha256 for sha256 in self._closed_of(contents) if self._objects.has(sha256)}
         was_open = self._objects.restrict_open(closed)
         for sha256 in closed:  # for another group, if the config changed
-            self._objects.restrict(sha256)
+            was_open |= self._objects.restrict(sha256)
         for path, is_closed in self._records(contents):
             was_open |= is_closed and _is_open(path)
             self._set_mode(path, is_closed)
@@ -141,9 +141,10 @@ class Access:
             seen.update(row.sha256 for row in rows)
             for path, is_closed in (*self._records(rows), *self._descriptions_of(number, rows)):
                 self._set_mode(path, is_closed)
-        self._objects.restrict_open(closed)
-        for sha256 in seen - closed:
-            if self._objects.has(sha256):
+        for sha256 in filter(self._objects.has, closed | seen):
+            if sha256 in closed:
+                self._objects.restrict(sha256)
+            else:
                 self._objects.open_to_all(sha256)
         return closed
 

@@ -165,9 +165,12 @@ class Objects:
             self.restrict(sha256)
         return bool(is_open)
 
-    def restrict(self, sha256: str) -> None:
-        """Let only the owner and the group, if any, read an object."""
-        restrict(self.path(sha256), self.group)
+    def restrict(self, sha256: str) -> bool:
+        """Let only the owner and the group, if any, read an object.
+
+        Return whether another group could.
+        """
+        return restrict(self.path(sha256), self.group)
 
     def open_to_all(self, sha256: str) -> None:
         """Let all users read an object."""

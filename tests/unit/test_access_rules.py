@@ -180,6 +180,18 @@ def test_a_group_may_read_what_is_closed_already(mirror):
     assert mode(mirror, row) == 0o440
 
 
+def test_a_group_that_the_config_does_not_name_any_more_reads_nothing(mirror):
+    """Also not the objects that only earlier generations have."""
+    row, earlier = stored(mirror, "b", exclusive=True), stored(mirror, "c", exclusive=True)
+    group = grp.getgrgid(os.getgid()).gr_name
+    for each in (row, earlier):
+        Objects(mirror, group).restrict(each.sha256)
+
+    access(mirror, row, history=((row,), (earlier,))).enforce(entries_of([row]))
+
+    assert (mode(mirror, row), mode(mirror, earlier)) == (0o400, 0o400)
+
+
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_access_is_set_in_all_generations_if_it_changed(mirror, everywhere):
     """Objects and pages of earlier ones too: closed where MAST has closed, open where released."""
