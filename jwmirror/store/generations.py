@@ -25,6 +25,7 @@ from jwmirror.core.files import (
     sync_path,
     write_bytes,
 )
+from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model import Entry
 from jwmirror.core.model.comparison import describe_changes
 from jwmirror.core.model.stored import Generation, Setup
@@ -168,7 +169,7 @@ class Generations:
         if not self.folder.is_dir():
             return []
         names = (path.name for path in self.folder.iterdir())
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if GENERATION.fullmatch(name))
 
     def publish(
         self,

@@ -220,6 +220,14 @@ def test_an_object_that_is_missing_or_of_another_kind_is_told(mirror, full):
     assert paths == {str(each.relative_to(mirror)) for each in (one, two, three)}
 
 
+@pytest.mark.parametrize("name", ["1.old", ".snapshot", "²"])
+def test_folders_that_are_no_generations_are_left_alone(mirror, name):
+    """Such as a copy that the user has made; it was a traceback."""
+    (mirror / "generations" / name).mkdir()
+
+    assert verify(mirror).problems == ()
+
+
 def test_an_object_that_is_lost_is_told_with_the_reason(mirror):
     """As `repair` recorded it."""
     row = Generations(mirror).entries()[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
+from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model.maintenance import Problem, RetainedVersion
 from jwmirror.store.access import CLOSING
 from jwmirror.store.generations import Generations, StoredGeneration
@@ -89,7 +90,8 @@ class MirrorScan:
 def scan_mirror(root: Path) -> MirrorScan:
     """Read all generations of a mirror; note what cannot be read or is not as published."""
     generations, rows, tombs, problems = {}, {}, {}, []
-    for folder in sorted(Path(root).glob("generations/[0-9]*")):
+    folders = sorted(Path(root).glob("generations/[0-9]*"))
+    for folder in (path for path in folders if GENERATION.fullmatch(path.name)):
         try:
             generation = Generations(root).read(int(folder.name))
         except StoreError as err:
