@@ -163,11 +163,7 @@ class BoundedAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         """Send a request; one that repeats the last query waits first."""
-        if self._last is not None and request.body == self._last:
-            time.sleep(self._pause_s)
-            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        else:
-            self._last, self._pause_s = request.body, FIRST_PAUSE_S
+        self._wait_to_repeat(request)
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise requests.Timeout("the time for queries is over")
@@ -179,6 +175,13 @@ class BoundedAdapter(HTTPAdapter):
         response = super().send(request, *args, **kwargs)
         response.raw.stream = self._bounded(response.raw.stream)
         return response
+
+    def _wait_to_repeat(self, request: requests.PreparedRequest) -> None:
+        if self._last is not None and request.body == self._last:
+            time.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        else:
+            self._last, self._pause_s = request.body, FIRST_PAUSE_S
 
     def _bounded(self, stream: Callable[..., Iterator[bytes]]) -> Callable[..., Iterator[bytes]]:
         """Return urllib3's `stream`, which spends the budget on what it yields, decoded."""

@@ -74,23 +74,28 @@ def check_table(hdu: Any) -> None:
     Rows may have no bytes, and arrays of variable length may overlap (FITS standard 4.0, 7.3.5).
     `hdu` is of any HDU class of astropy.
     """
-    import numpy as np
-
-    columns = getattr(hdu, "columns", None)
-    if columns is None:
+    if getattr(hdu, "columns", None) is None:
         return
     rows, width = (hdu.header[key] for key in ("NAXIS2", "NAXIS1"))
     if rows > MAX_EMPTY_ROWS and not width:
         raise ValueError(f"the table {hdu.name} has {rows} rows of no bytes")
+    size = _size_of_arrays(hdu)
+    if size > max(hdu.header.get("PCOUNT", 0), MIN_HEAP):
+        raise ValueError(f"the arrays of the table {hdu.name} overlap: they have {size} bytes")
+
+
+def _size_of_arrays(hdu: Any) -> int:
+    """Return the bytes of all arrays of variable length in a table, as their rows state it."""
+    import numpy as np
+
     size = 0
-    for number, column in enumerate(columns):
+    for number, column in enumerate(hdu.columns):
         if array := _ARRAYS.search(str(column.format)):
             records = np.asarray(hdu.data)  # whose values are not converted
             field = list(records.dtype.fields or ())[number]
             lengths = records[field].reshape(-1, 2)[:, 0]
             size += int(lengths.astype("u8").sum()) * _ITEM_BYTES.get(array[1], 1)
-    if size > max(hdu.header.get("PCOUNT", 0), MIN_HEAP):
-        raise ValueError(f"the arrays of the table {hdu.name} overlap: they have {size} bytes")
+    return size
 
 
 def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML
