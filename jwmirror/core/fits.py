@@ -99,7 +99,10 @@ def _size_of_arrays(hdu: Any) -> int:
 
 
 def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML
-    """Return the tree of an ASDF file with its tags, without the arrays. ValueError if damaged."""
+    """Return the tree of an ASDF file with its tags, without the arrays.
+
+    ValueError if it is damaged; LargeTreeError if it is too large.
+    """
     from asdf.util import load_yaml
     from yaml import YAMLError
 
@@ -107,7 +110,8 @@ def read_tree(content: bytes) -> Any:  # nested dicts, lists and values of YAML
         check_asdf_tree(content)
         return load_yaml(BytesIO(content), tagged=True)
     except (ValueError, YAMLError) as err:
-        raise ValueError(f"the tree in the ASDF extension: {err}") from err
+        kind = LargeTreeError if isinstance(err, LargeTreeError) else ValueError
+        raise kind(f"the tree in the ASDF extension: {err}") from err
 
 
 def asdf_blocks(content: bytes) -> Iterator[bytes]:
@@ -133,6 +137,10 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
 
 
 # ---- trees of YAML ---------------------------------------------------------------------------
+
+
+class LargeTreeError(ValueError):
+    """A tree of YAML has more nodes than are read, in the file or by its aliases."""
 
 
 def check_asdf_file(path: Path) -> None:
@@ -224,7 +232,7 @@ class _TreeSizes:
         if len(self.open) > MAX_DEPTH:
             raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
         if self.written > MAX_NODES or self.total > copies + self.written:
-            raise ValueError(f"it has more than {min(self.total, MAX_NODES)} nodes")
+            raise LargeTreeError(f"it has more than {min(self.total, MAX_NODES)} nodes")
 
 
 # ---- structure -------------------------------------------------------------------------------

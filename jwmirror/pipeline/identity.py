@@ -10,6 +10,7 @@ from jwmirror.core.errors import CalibrationError, failures_as, is_of_this_machi
 from jwmirror.core.files import BLOCK, sha256_of
 from jwmirror.core.fits import (
     VOLATILE,
+    LargeTreeError,
     asdf_blocks,
     asdf_content,
     card_value,
@@ -49,7 +50,7 @@ def science_identity(path: Path, filename: str = "") -> str:
 
 def _content_digest(path: Path, filename: str) -> str:
     if filename.endswith(".fits"):
-        return _fits_identity(path)
+        return _fits_identity(path, filename.endswith("_uncal.fits"))
     return _ecsv_identity(path) if filename.endswith(".ecsv") else sha256_of(path)
 
 
@@ -59,7 +60,7 @@ def is_current(identity: str) -> bool:
     return int(scheme if colon else 1) == IDENTITY_SCHEME
 
 
-def _fits_identity(path: Path) -> str:
+def _fits_identity(path: Path, is_raw: bool) -> str:
     from astropy.io import fits
 
     total = hashlib.sha256()
@@ -70,13 +71,13 @@ def _fits_identity(path: Path) -> str:
     ):
         for hdu in hdus:
             check_table(hdu)
-            _add(total, hdu.name, _hdu_digest(hdu, file))
+            _add(total, hdu.name, _hdu_digest(hdu, file, is_raw))
     return total.hexdigest()
 
 
-def _hdu_digest(hdu: Any, file: BinaryIO) -> str:
+def _hdu_digest(hdu: Any, file: BinaryIO, is_raw: bool) -> str:
     if (content := asdf_content(hdu)) is not None:
-        return _tree_digest(content)
+        return _tree_digest(content, is_raw)
     if hdu.name == "HDRTAB" and hasattr(hdu, "columns") and not _has_heap(hdu):
         return _table_digest(hdu)
     digest = hashlib.sha256()
@@ -128,10 +129,21 @@ def _table_digest(hdu: Any) -> str:
 # ---- the ASDF tree in a FITS file ------------------------------------------------------------
 
 
-def _tree_digest(content: bytes) -> str:
-    """Return a digest of an ASDF tree (without dates and hashes) and of its binary blocks."""
+def _tree_digest(content: bytes, is_raw: bool) -> str:
+    """Return a digest of an ASDF tree (without dates and hashes) and of its binary blocks.
+
+    A tree that is too large to be read counts by its bytes, with its dates: in wide-field spectra
+    each of 1,000 slits repeats the coordinates (jwst, pull request 10781). Raw exposures have small
+    trees, so a large one is damage.
+    """
     digest = hashlib.sha256()
-    for token in _tokens(read_tree(content), ()):
+    try:
+        tree = read_tree(content)
+    except LargeTreeError:
+        if is_raw:
+            raise
+        return hashlib.sha256(content).hexdigest()
+    for token in _tokens(tree, ()):
         _add(digest, token)
     for block in asdf_blocks(content):
         _add(digest, block)

@@ -336,6 +336,20 @@ def test_the_identity_of_a_tree_is_that_of_mirrors_made_before(tmp_path):
     assert found == "877e80b27d5c987b50dcda3d94760fcbc7a660d0147e5f8005d8ed06c3c58053"
 
 
+WCS = f"&w [{', '.join('[1, 2]' for _ in range(500))}]"  # of one slit: 1,500 nodes
+
+
+def test_a_tree_of_1000_slits_with_one_wcs_counts_by_its_bytes(tmp_path):
+    """As jwst writes wide-field spectra, by references; a raw exposure with such a tree is odd."""
+    tree = f"w: {WCS}\nslits: [{', '.join('{wcs: *w, x: 1}' for _ in range(1000))}]"
+    path = with_yaml(tmp_path / "jw01345001001_02101_00001_nis_cal.fits", tree)
+
+    assert len(science_identity(path)) == 64
+    assert science_identity(path) != science_identity(with_yaml(path, f"{tree}\nb: 1"))
+    with pytest.raises(CalibrationError, match="nodes"):
+        science_identity(path, "jw01345001001_02101_00001_nis_uncal.fits")
+
+
 TREES = [
     "wcs: {a: 1}", "wcs: {a: 1.0}", "wcs: {a: '1'}", "wcs: {b: 1}", "wcs: [a, 1]", "wcs: [1, a]",
     "wcs: !t {a: 1}", "wcs: !u {a: 1}", "wcs: !t [a, 1]", "wcs: {a: !t '1'}", "wcs: {a: [1]}",
