@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from jwmirror.core import names
-from jwmirror.core.errors import ArchiveError, failures_as
+from jwmirror.core.errors import ArchiveError, failures_as, plain_text
 from jwmirror.core.files import read_bytes
 from jwmirror.core.model import Listing, Product, Scope, Selection
 
@@ -34,13 +34,19 @@ class Event(msgspec.Struct, frozen=True):
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """Return the JWST events in a subscription's attachment; ArchiveError if it is another file."""
-    with failures_as(
-        lambda why: ArchiveError(
+
+    def refusal(found: str) -> ArchiveError:
+        return ArchiveError(
             f"{path}: expected the JSON list of events that MAST attaches to a subscription's "
-            f"e-mail, found another content ({why}); nothing was taken from it."
+            f"e-mail, found: {found}; nothing was taken from it."
         )
-    ):
-        events = msgspec.json.decode(read_bytes(path), type=tuple[Event, ...])
+
+    with failures_as(refusal):
+        try:
+            content = read_bytes(path)
+        except OSError as err:
+            raise refusal(err.strerror or plain_text(err)) from err
+        events = msgspec.json.decode(content, type=tuple[Event, ...])
     return tuple(event for event in events if event.mission.upper() == "JWST")
 
 

@@ -213,8 +213,7 @@ class Generations:
             counts = {"files": len(rows), "bytes": sum(rows.column("size"))}
             counts |= manifest.count_file_changes(before, rows)
             if not cause:
-                changes = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
-                cause = f"no pipeline calls; {changes}"
+                cause = describe_changes(compare_rows(before, rows), set(rows.column("origin")))
             head = Generation(
                 number=last + 1,
                 parent=current.number if current else None,

@@ -73,8 +73,7 @@ def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
     Generations(mirror).publish([replace(row, state="vanished")], "", {})
 
     assert Generations(mirror).current().cause == (
-        "no pipeline calls; files of recipe deep: all left the view (1); "
-        "files of MAST: 1 with changed metadata"
+        "files of recipe deep: all left the view (1); files of MAST: 1 with changed metadata"
     )
 
 

@@ -151,9 +151,10 @@ class FileChange:
 
 
 def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) -> str:
-    """Return changes in words, by origin; `origins` are those of the new state.
+    """Return changes without a pipeline call in words, by origin.
 
-    For example: files of recipe deep: all left the view (59); files of MAST: 2 new.
+    For example: files of recipe deep: 59 replaced by earlier results; files of MAST: 2 new.
+    `origins` are those of the new state.
     """
     counts: dict[str, Counter[str]] = {}
     for change in changes:
@@ -168,6 +169,8 @@ def _describe_counts(origin: str, counts: Counter[str], is_left: bool) -> str:
     if not is_left:
         return f"{files}: all left the view ({counts.total():,})"
     words = {"marked": "with changed metadata"}
+    if origin != UPSTREAM:
+        words |= {"changed": "replaced by earlier results", "new": "new, from earlier results"}
     return f"{files}: " + ", ".join(
         f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items())
     )

@@ -20,8 +20,9 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new file, ~ changed, - gone. Equal content, only information updated: jwmirror "
-    "learned something about a file, such as that MAST no longer lists it"
+    "* current; + new, ~ changed, - gone. Of files with equal content, only what jwmirror knows about "
+    "them was updated: that MAST no longer lists a file, or that a result is also valid for a newer "
+    "CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
@@ -78,7 +79,8 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     """Yield how many results have which quality, and which to look at first."""
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
-        yield Text(f"\nQuality of the published results, one for each pipeline call: {counts}")
+        total = sum(status.qualities.values())
+        yield Text(f"\nQuality of the {total:,} published results: {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
@@ -286,7 +288,7 @@ def log_page(history: History) -> RenderableType:
             f"{generation.counts['files']:,}",
             formatting.size(generation.counts["bytes"]),
             formatting.change_signs(generation.counts),
-            f"{_remarks(history, generation.number)}{generation.cause}",
+            f"{_remarks(history, generation.number)}{generation.cause}".replace("; ", "\n"),
             style="" if generation.number in history.line else "dim",
         )
     return Group(table, Text(LEGEND, style="dim"))
