@@ -34,20 +34,20 @@ class Event(msgspec.Struct, frozen=True):
 
 def read_events(path: Path) -> tuple[Event, ...]:
     """Return the JWST events in a subscription's attachment; ArchiveError if it is another file."""
-
-    def refusal(found: str) -> ArchiveError:
-        return ArchiveError(
-            f"{path}: expected the JSON list of events that MAST attaches to a subscription's "
-            f"e-mail, found: {found}; nothing was taken from it."
-        )
-
-    with failures_as(refusal):
+    with failures_as(lambda why: _refused(path, why)):
         try:
             content = read_bytes(path)
         except OSError as err:
-            raise refusal(err.strerror or plain_text(err)) from err
+            raise _refused(path, err.strerror or plain_text(err)) from err
         events = msgspec.json.decode(content, type=tuple[Event, ...])
     return tuple(event for event in events if event.mission.upper() == "JWST")
+
+
+def _refused(path: Path, found: str) -> ArchiveError:
+    return ArchiveError(
+        f"{path}: expected the JSON list of events that MAST attaches to a subscription's e-mail, "
+        f"found: {found}; nothing was taken from it."
+    )
 
 
 # ---- which observations to ask for -----------------------------------------------------------

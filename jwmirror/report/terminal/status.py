@@ -20,9 +20,9 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone. Of files with equal content, only what jwmirror knows about "
-    "them was updated: that MAST no longer lists a file, or that a result is also valid for a newer "
-    "CRDS context"
+    "* current; + new, ~ changed, - gone. Of files with equal content, only what jwmirror knows "
+    "about them was updated: that MAST no longer lists a file, or that a result is also valid for "
+    "a newer CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
