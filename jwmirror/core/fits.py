@@ -68,7 +68,7 @@ def asdf_content(hdu: Any) -> bytes | None:  # an HDU of astropy, which has no t
     return bytes(hdu.data.tobytes()) if is_tree and hdu.data is not None else None
 
 
-def check_table(hdu: Any) -> None:
+def check_table(hdu: Any) -> None:  # Any: an HDU of astropy
     """Raise ValueError if the values of a table take far more memory than its bytes on disk.
 
     Rows may have no bytes, and arrays of variable length may overlap (FITS standard 4.0, 7.3.5).
@@ -84,7 +84,7 @@ def check_table(hdu: Any) -> None:
         raise ValueError(f"the arrays of the table {hdu.name} overlap: they have {size} bytes")
 
 
-def _size_of_arrays(hdu: Any) -> int:
+def _size_of_arrays(hdu: Any) -> int:  # Any: an HDU of astropy
     """Return the bytes of all arrays of variable length in a table, as their rows state it."""
     import numpy as np
 
