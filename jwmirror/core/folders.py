@@ -52,8 +52,8 @@ def _check_links(to: Path) -> None:
 def new_folder(to: Path) -> Iterator[Path]:
     """Yield a temporary folder, and rename it to `to` when the block ends, durably.
 
-    Only the owner can enter it before. An error leaves nothing. What a killed process left is
-    removed by the next one of the same user, which finds it without a lock.
+    Only the owner can enter it before; then the umask decides. An error leaves nothing. What a
+    killed process left is removed by the next one of the same user, which finds it without a lock.
 
     Raises:
         StoreError: another user's link leads to the folder.
@@ -68,13 +68,23 @@ def new_folder(to: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
     try:
         with locked(folder):
+            mode = _usual_mode(folder)
             yield folder
             sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
-            folder.chmod(0o755)
+            folder.chmod(mode)
             os.rename(folder, target)
             sync_path(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _usual_mode(folder: Path) -> int:
+    """Return the permissions that a new folder gets here, by the umask and by the folder above."""
+    sample = folder / "sample"
+    sample.mkdir()
+    mode = stat.S_IMODE(sample.stat().st_mode)
+    sample.rmdir()
+    return mode
 
 
 def _remove_if_dead(path: Path) -> None:

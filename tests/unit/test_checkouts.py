@@ -380,6 +380,19 @@ def test_a_pin_that_was_there_before_stays_when_a_checkout_fails(mirror, tmp_pat
     assert [pin.name for pin in read_pins(mirror)] == [done.name]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o700), (0o002, 0o775), (0o027, 0o750)])
+def test_a_new_folder_gets_the_mode_that_the_umask_gives(tmp_path, umask, mode):
+    """Not an open one if the user's files are private, and a group can write if it may."""
+    before = os.umask(umask)
+    try:
+        with new_folder(tmp_path / "new") as folder:
+            unfinished = folder.stat().st_mode & 0o777
+    finally:
+        os.umask(before)
+
+    assert (unfinished, (tmp_path / "new").stat().st_mode & 0o777) == (0o700, mode)
+
+
 def test_a_folder_under_way_has_a_hidden_name_beside_its_own(tmp_path):
     """With at most 60 characters of it, taken literally; folders above are made."""
     name = "[a]" + "x" * 80
