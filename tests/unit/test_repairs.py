@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import MastDownloader
@@ -282,6 +283,22 @@ def test_what_mast_has_comes_back_with_its_access(mirror, tmp_path, is_exclusive
     assert set(losses) == {row.sha256 for row in rows[1:]}
     loss = losses[rows[2].sha256]
     assert (loss.size, loss.path, loss.why) == (1, rows[2].path, "refused")
+
+
+def test_what_comes_back_only_with_the_token_is_closed(mirror, tmp_path):
+    """Its row says that it is public; the next run asks again without the token."""
+    (row,) = lost_rows(mirror, "a")
+    (tmp_path / "a").write_bytes(b"a")
+    came = structs.replace(row.product, needs_token=True)
+
+    repair(
+        mirror,
+        refetch=lambda products: [
+            (Version(product=came, sha256=row.sha256, size=1), tmp_path / "a")
+        ],
+    )
+
+    assert Objects(mirror).path(row.sha256).stat().st_mode & 0o777 == 0o400
 
 
 def test_without_a_config_nothing_is_recorded_as_lost(mirror):

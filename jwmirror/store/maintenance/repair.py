@@ -310,7 +310,8 @@ def _take_in(
             continue
         version, path = arrival
         if (version.product.uri, version.sha256) in wanted:
-            objects.add(path, version.sha256, CLOSED if version.sha256 in closed else OPEN)
+            is_closed = version.sha256 in closed or version.product.is_closed
+            objects.add(path, version.sha256, CLOSED if is_closed else OPEN)
             failpoint("repair: object taken in")
         else:
             path.unlink()
