@@ -11,7 +11,7 @@ from jwmirror.core.model.stored import GONE, PRESENT
 
 STATES = {PRESENT: "listed at MAST", GONE: "no longer listed"}
 SHOWN = 20  # lines of a list, unless the user wants all
-KINDS = {"marked": "with equal content, only information updated"}  # of changes, in words
+KINDS = {"marked": "with equal content and new information"}  # of changes, in words
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -47,14 +47,10 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def change_signs(counts: dict[str, int]) -> str:
-    """Return what a generation changed: +3 ~2 -1; 4 more with equal content..."""
-    signs = " ".join(
-        f"{sign}{counts[kind]}"
-        for sign, kind in (("+", "new"), ("~", "changed"), ("-", "gone"))
-        if counts.get(kind)
-    )
-    marked = f"{counts['marked']} more {KINDS['marked']}" if counts.get("marked") else ""
-    return "; ".join(filter(None, (signs, marked))) or "no difference"
+    """Return how many files differ in a generation: +3 ~2 -1 =4; = is for equal content."""
+    signs = {"new": "+", "changed": "~", "gone": "-", "marked": "="}
+    found = (f"{sign}{counts[kind]}" for kind, sign in signs.items() if counts.get(kind))
+    return " ".join(found) or "no difference"
 
 
 def reason_text(reason: Reason) -> str:

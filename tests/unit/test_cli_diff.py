@@ -53,7 +53,7 @@ def test_two_generations_are_compared_file_by_file(mirror):
     """New, changed, marked and gone, each with why."""
     page = " ".join(run_diff("1", "current", "--mirror", mirror.root).split())
 
-    counts = "1 new, 2 changed, 1 with equal content, only information updated, 1 gone"
+    counts = "1 new, 2 changed, 1 with equal content and new information, 1 gone"
     assert f"generation 1 -> generation 2: {counts}" in page
     assert f"{UPSTREAM} [CAL_VER: 1.18.0 -> 1.19.0; CRDS_CTX: jwst_1322.pmap -> jwst" in page
     assert f"{DEEP} [equal science content; image2: jump.rejection_threshold: 4.0 -> 5.0]" in page

@@ -20,9 +20,8 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current; + new, ~ changed, - gone. Of files with equal content, only what jwmirror knows "
-    "about them was updated: that MAST no longer lists a file, or that a result is also valid for "
-    "a newer CRDS context"
+    "* current generation. Files: + new, ~ changed, - gone, = equal content, but something new is "
+    "known about the file (for example, MAST no longer lists it)"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
