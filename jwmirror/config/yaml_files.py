@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.core.files import read_bytes
+from jwmirror.core.files import MAX_CONFIG, read_bytes
 from jwmirror.core.fits import check_yaml
 
 ADVICE = "go to the folder of your config, or give the file with --config FILE"
@@ -91,7 +91,7 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: Path, advice: str = ADVICE) -> YamlText:
     """Return the content of a YAML file; ConfigError, with advice, if it cannot be read."""
     try:
-        text = read_bytes(path).decode("utf-8")
+        text = read_bytes(path, MAX_CONFIG).decode("utf-8")
     except OSError as err:
         why = f"{err.strerror}; the current folder is {Path.cwd()}; {advice}"
         raise ConfigError([f"{path}: {why}"]) from err

@@ -20,6 +20,7 @@ from jwmirror.core.errors import JwmirrorError, StoreError, plain_text
 from jwmirror.core.failpoints import failpoint
 
 BLOCK = 1 << 20  # bytes read at a time
+MAX_CONFIG = 16 << 20  # bytes of a file with a config or with parameters
 MANY_FILES = 32  # from this number on, one syncfs is faster than an fsync of each
 SYNCED_BY_SYNCFS = (0xEF53, 0x58465342, 0x9123683E, 0x01021994)  # ext4, XFS, btrfs, tmpfs
 
@@ -58,9 +59,11 @@ def open_regular(path: Path | str) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """Return the bytes of a file; OSError as `open_regular`."""
+def read_bytes(path: Path | str, largest: int | None = None) -> bytes:
+    """Return the bytes of a file; OSError as `open_regular`, or if it has more than `largest`."""
     with open_regular(path) as file:
+        if largest is not None and os.fstat(file.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"it has more than {largest} bytes", str(path))
         return file.read()
 
 

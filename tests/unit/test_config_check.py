@@ -1,13 +1,15 @@
 """What is told of a config that is right, and may not do what its writer thinks."""
 
+import os
 from dataclasses import replace
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.core.model import Recipe, Selection
-from jwmirror.services.configure.check import config_advice
+from jwmirror.services.configure.check import check_config, config_advice
 
 DEEP = Recipe(name="deep", programs=(1345,))
 RATES = Selection(program=1345, products=("uncal", "rate"))
@@ -70,3 +72,19 @@ def test_check_tells_it_and_the_config_stays_right(tmp_path):
     assert done.exit_code == 0
     assert "no mistakes" in done.output
     assert "Note: program 1345 is mirrored without its associations" in done.output
+
+
+@pytest.mark.parametrize("key", ["thresholds", "parameters"])
+def test_a_huge_file_that_a_config_names_is_not_read(tmp_path, key):
+    """A file with a hole of 30 GB takes no disk, and would take all memory."""
+    huge = tmp_path / "huge.asdf"
+    huge.touch()
+    os.truncate(huge, 30 << 30)
+    recipes = {"q": {"stages": [1], "parameters": {"detector1": str(huge)}}}
+    named = {"thresholds": str(huge)} if key == "thresholds" else {"recipes": recipes}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({"programs": [1345], **named}))
+
+    (mistake,) = check_config(path).mistakes
+
+    assert "more than 16777216 bytes" in mistake

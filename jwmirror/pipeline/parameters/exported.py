@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import ConfigError, plain_text
+from jwmirror.core.files import MAX_CONFIG, read_bytes
 from jwmirror.core.fits import check_asdf_file
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.resolution import RESERVED
@@ -31,6 +32,7 @@ def _content(path: Path) -> dict[str, Any]:
 
     expected = "expected a file of parameters as `strun --save-parameters` or export_config writes"
     try:
+        read_bytes(path, MAX_CONFIG)
         check_asdf_file(path)
         return load_config_file(str(path)).dict()
     except OSError as err:
