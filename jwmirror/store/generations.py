@@ -117,7 +117,7 @@ class Generations:
             text = self.pointer.read_text().strip()
         except FileNotFoundError:
             return None
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()):
             raise StoreError(
                 f"{self.pointer}: expected the number of a generation, found {text!r}; write one "
                 f"of those in {self.folder} into it."

@@ -414,6 +414,16 @@ def test_a_view_or_the_link_to_it_is_rebuilt(mirror):
     assert (outcome.is_mended, outcome.done) == (True, "rebuilt from CURRENT and its generation")
 
 
+def test_a_copy_of_a_generation_is_no_generation(three):
+    """The pointer is rebuilt, to the newest generation that is complete."""
+    (three / "generations" / "1.old").mkdir()
+    (three / "CURRENT").write_text("²")
+
+    repair(three)
+
+    assert Generations(three).current().number == 3
+
+
 def test_a_pin_that_cannot_be_read_is_named_with_the_next_step(three):
     """And is left as it is; so is one of a generation that is lost."""
     (three / "CURRENT").write_text("3\n")

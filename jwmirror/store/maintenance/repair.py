@@ -22,6 +22,7 @@ from jwmirror.core.files import (
     sync_path,
     write_bytes,
 )
+from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
@@ -256,7 +257,8 @@ def _best(root: Path) -> int | None:
     link = root / "current"
     shown = os.path.basename(os.readlink(link)) if link.is_symlink() else ""
     complete = []
-    for folder in sorted(root.glob("generations/[0-9]*")):
+    folders = sorted(root.glob("generations/[0-9]*"))
+    for folder in (path for path in folders if GENERATION.fullmatch(path.name)):
         with suppress(StoreError):
             generation = Generations(root).read_unpruned(int(folder.name))
             generation.columns("path")
