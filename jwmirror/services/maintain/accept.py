@@ -85,7 +85,7 @@ def _nothing_to_accept(name: str, recipe: str | None, entries: Entries) -> Store
                 f"accepted; {step}"
             )
     of_recipe = f" of recipe {recipe}" if recipe else ""
-    return StoreError(f"{name}: there is no result{of_recipe} of that name or key; {step}")
+    return StoreError(f"{name}: no result{of_recipe} has a file of that name; {step}")
 
 
 def _names(entry: Entry, name: str, filename: str) -> bool:
