@@ -361,8 +361,8 @@ def test_an_earlier_result_is_compared_with_masts_product_as_before(results, mon
     ("name", "recipe", "message"),
     [
         ("x_rate.fits", None, "has no caveats"),
-        ("y_rate.fits", None, "there is no result of that name"),
-        ("x_rate.fits", "quick", "there is no result of recipe quick"),
+        ("y_rate.fits", None, "no result has a file of that name"),
+        ("x_rate.fits", "quick", "no result of recipe quick"),
     ],
 )
 def test_accept_refuses_what_is_sound_or_unknown(results, name, recipe, message):
