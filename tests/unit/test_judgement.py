@@ -515,7 +515,7 @@ def test_pages_show_the_quality_and_the_next_step(results):
     run("accept", "x", "--because", "fine", *place)
     results.publish()
 
-    assert "Quality of the published results (1 pipeline calls): 1 caveat" in status
+    assert "Published are the results of 1 pipeline call. Their quality: 1 caveat" in status
     assert "deep: x (detector1): caveat (step failed)  [step jump failed;" in status
     assert "Quality: caveat (step failed)" in explained and "median" in explained
     assert "deep: x (detector1) would be accepted: step failed (jump)" in tried

@@ -20,8 +20,9 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current generation. Files: + new, ~ changed, - gone, = equal content with new information: "
-    "MAST no longer lists the file, or a newer CRDS context gives the same result"
+    "* current generation; + new, ~ changed, - gone\n"
+    "= same content, with a new note: MAST no longer lists the file (it stays in the mirror), or "
+    "the result is also valid for a newer CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
@@ -79,7 +80,8 @@ def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:
     if status.qualities:
         counts = ", ".join(f"{number:,} {word}" for word, number in status.qualities.items())
         total = sum(status.qualities.values())
-        yield Text(f"\nQuality of the published results ({total:,} pipeline calls): {counts}")
+        calls = f"{total:,} pipeline call{'' if total == 1 else 's'}"
+        yield Text(f"\nPublished are the results of {calls}. Their quality: {counts}")
     if status.look_at:
         lines = [doubt_line(result) for result in status.look_at]
         yield from section("Look at these first", lines, all_lines)
