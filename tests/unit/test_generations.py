@@ -77,6 +77,19 @@ def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
     )
 
 
+def test_a_state_without_a_cause_says_that_earlier_results_are_back(mirror):
+    """A parameter was changed back: other files, and nothing was computed."""
+    rows = [store_row(mirror, "a", data) for data in (b"1", b"2")]
+    path = "recalibrated/deep/jw01345/o001/a"
+    first, second = (replace(row, path=path, origin="deep") for row in rows)
+    Generations(mirror).publish([first], "first run", {})
+
+    Generations(mirror).publish([second], "", {})
+
+    expected = "earlier results of recipe deep are used again (1 files)"
+    assert Generations(mirror).current().cause == expected
+
+
 def test_an_equal_state_is_not_published_again(mirror):
     """Rows that equal the current ones, in any order, make no generation."""
     rows = [store_row(mirror, "a", b"1"), store_row(mirror, "b", b"22")]

@@ -153,7 +153,7 @@ class FileChange:
 def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) -> str:
     """Return changes without a pipeline call in words, by origin.
 
-    For example: files of recipe deep: earlier results are used again for 59; files of MAST: 2 new.
+    For example: earlier results of recipe deep are used again (59 files); files of MAST: 2 new.
     `origins` are those of the new state.
     """
     counts: dict[str, Counter[str]] = {}
@@ -168,12 +168,11 @@ def _describe_counts(origin: str, counts: Counter[str], is_left: bool) -> str:
     files = f"files of {'MAST' if origin == UPSTREAM else f'recipe {origin}'}"
     if not is_left:
         return f"{files}: all left the view ({counts.total():,})"
-    words = {"marked": "{} with changed metadata"}
-    if origin != UPSTREAM:
-        words["changed"] = "earlier results are used again for {}"
+    if origin != UPSTREAM and counts.keys() == {"changed"}:
+        return f"earlier results of recipe {origin} are used again ({counts.total():,} files)"
+    words = {"marked": "with changed metadata"}
     return f"{files}: " + ", ".join(
-        words.get(kind, f"{{}} {kind}").format(f"{count:,}")
-        for kind, count in sorted(counts.items())
+        f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items())
     )
 
 

@@ -21,8 +21,8 @@ from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
     "* current generation; + new, ~ changed, - gone\n"
-    "= same content, with a new note; of a file from MAST: no longer listed (it stays in the "
-    "mirror); of a result: also valid for a newer CRDS context"
+    "= same content, but MAST no longer lists the file (it stays in the mirror), or the result is "
+    "also valid for a newer CRDS context"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
@@ -158,7 +158,7 @@ def _cause(generation: Generation) -> Text:
     )
     parent = f"generation {generation.parent}" if generation.parent else "an empty mirror"
     is_said = changes and changes in generation.cause
-    since = "" if is_said else f"; compared with {parent}: {changes or 'no change'}"
+    since = "" if is_said else f"\ncompared with {parent}: {changes or 'no change'}"
     return Text(f"what happened: {generation.cause}{since}", "dim")
 
 
