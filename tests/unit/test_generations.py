@@ -86,7 +86,7 @@ def test_a_state_without_a_cause_says_that_earlier_results_are_back(mirror):
 
     Generations(mirror).publish([second], "", {})
 
-    expected = "earlier results of recipe deep are used again (1 files)"
+    expected = "recipe deep is back to earlier results (1 changed files)"
     assert Generations(mirror).current().cause == expected
 
 

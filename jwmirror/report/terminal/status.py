@@ -21,8 +21,7 @@ from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
     "* current generation; + new, ~ changed, - gone\n"
-    "= same content, but MAST no longer lists the file (it stays in the mirror), or the result is "
-    "also valid for a newer CRDS context"
+    "= same content, but different information about the file; `jwmirror diff` shows it"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
