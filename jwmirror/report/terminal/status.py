@@ -20,8 +20,8 @@ from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, 
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
-    "* current generation; + new, ~ changed, - gone\n"
-    "= same content, but different information about the file; `jwmirror diff` shows it"
+    "* current generation\n"
+    "+ new   ~ changed   - gone   = same content, different information (`jwmirror diff` shows it)"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
