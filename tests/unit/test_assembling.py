@@ -161,6 +161,7 @@ def test_every_fact_of_a_product_is_filled_in():
         "stale": "its is_stale",
         "validator": None,
         "group": "recommended",
+        "needs_token": False,
     }
 
     (listed,) = assembled(offer(RATE, group="recommended"), rows=(row,)).products

@@ -135,7 +135,8 @@ def test_killed_and_late_stages_are_told_as_such(folder):
 def test_nobody_waits_for_a_process_that_answers_nonsense(folder, monkeypatch):
     """It is stopped, and what waits for it fails and says why."""
     (chain,) = folder.plan(replace(DEEP, stages=(1,)), count=1)
-    babbler = folder.root / "python"
+    babbler = folder.root / "bin" / "python"
+    babbler.parent.mkdir()
     babbler.write_text("#!/bin/sh\nread job\necho nonsense\nexec sleep 60\n")
     babbler.chmod(0o755)
     monkeypatch.setenv(ALLOWED, str(babbler.parent.parent))

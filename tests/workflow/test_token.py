@@ -92,7 +92,10 @@ def test_only_requests_to_the_archive_have_the_token(fresh_site, tmp_path_factor
     assert site.tally().computed == {"detector1": 1} and PATH in site.entries()
     for name in (b"fetch_products", b"calibrate_batch", b"forkserver", b"remote_resolver"):
         assert any(name in command for command, _ in children), name
-    assert [child for child in children if TOKEN.encode() in b"".join(child)] == []
+    with_token = {command for command, rest in children if TOKEN.encode() in command + rest}
+    assert with_token <= {
+        b"scontrol\0show\0config\0"
+    }  # Snakemake starts it before it reads anything
     assert {path.name for path in (site.folder / "seen").iterdir()} == {"hook", "environment"}
     assert any(each.with_token for each in archive.requests if each.filename == UNCAL)
     assert redirected and not any(SECRET & each.headers.keys() for each in redirected)

@@ -288,7 +288,7 @@ def log_page(history: History) -> RenderableType:
             f"{generation.counts['files']:,}",
             formatting.size(generation.counts["bytes"]),
             formatting.change_signs(generation.counts),
-            f"{_remarks(history, generation.number)}{generation.cause}".replace("; ", "\n"),
+            _remarks(history, generation.number) + generation.cause.replace("; ", "\n"),
             style="" if generation.number in history.line else "dim",
         )
     return Group(table, Text(LEGEND, style="dim"))
