@@ -77,7 +77,7 @@ def test_a_state_without_a_cause_names_the_files_that_changed(mirror):
     )
 
 
-def test_a_state_without_a_cause_says_that_earlier_results_are_back(mirror):
+def test_a_state_without_a_cause_says_that_stored_results_are_used(mirror):
     """A parameter was changed back: other files, and nothing was computed."""
     rows = [store_row(mirror, "a", data) for data in (b"1", b"2")]
     path = "recalibrated/deep/jw01345/o001/a"
@@ -86,7 +86,7 @@ def test_a_state_without_a_cause_says_that_earlier_results_are_back(mirror):
 
     Generations(mirror).publish([second], "", {})
 
-    expected = "recipe deep is back to earlier results (1 changed files)"
+    expected = "recipe deep: stored results are used again (1 changed files)"
     assert Generations(mirror).current().cause == expected
 
 

@@ -10,7 +10,7 @@ def init_command(
     mirror: options.Mirror = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make the folder of the mirror, with the file JWMIRROR that marks it as one.
+    """Make the folder of a mirror, and mark it with the file JWMIRROR.
 
     A run does this itself in a new or empty folder. Use `init` to make a mirror in a folder that
     has other files; none of them may have a name that a mirror uses, such as work or objects.

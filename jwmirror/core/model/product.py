@@ -101,7 +101,7 @@ NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renam
 VANISHED, RETURNED, RELEASED, WITHHELD = "vanished", "returned", "released", "withheld"
 STALE = "stale"  # queued at MAST for reprocessing, or no longer
 IN_WORDS = {
-    RESTAMPED: "with a new name (counted as new and gone)",
+    RESTAMPED: "renamed (one new file, one gone)",
     VANISHED: "no longer listed (kept here)",
 }
 
