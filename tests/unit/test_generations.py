@@ -86,7 +86,7 @@ def test_a_state_without_a_cause_says_that_stored_results_are_used(mirror):
 
     Generations(mirror).publish([second], "", {})
 
-    expected = "recipe deep: stored results are used again (1 changed files)"
+    expected = "1 files of recipe deep exchanged for results of earlier runs"
     assert Generations(mirror).current().cause == expected
 
 

@@ -21,7 +21,7 @@ from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
     "* current generation\n"
-    "+ new   ~ changed   - gone   = same bytes, new facts about it (`jwmirror diff` shows them)"
+    "+ new   ~ changed   - gone   = unchanged file whose record changed (`jwmirror diff` shows it)"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
