@@ -86,7 +86,7 @@ def test_a_state_without_a_cause_says_that_stored_results_are_used(mirror):
 
     Generations(mirror).publish([second], "", {})
 
-    expected = "1 files of recipe deep exchanged for results of earlier runs"
+    expected = "earlier results of recipe deep were published again (1 files)"
     assert Generations(mirror).current().cause == expected
 
 

@@ -153,7 +153,7 @@ class FileChange:
 def describe_changes(changes: Iterable[FileChange], origins: Collection[str]) -> str:
     """Return changes without a pipeline call in words, by origin.
 
-    For example: 59 files of recipe deep exchanged for results of earlier runs.
+    For example: earlier results of recipe deep were published again (59 files).
     `origins` are those of the new state.
     """
     counts: dict[str, Counter[str]] = {}
@@ -169,7 +169,7 @@ def _describe_counts(origin: str, counts: Counter[str], is_left: bool) -> str:
     if not is_left:
         return f"{files}: all left the view ({counts.total():,})"
     if origin != UPSTREAM and counts.keys() == {"changed"}:
-        return f"{counts.total():,} {files} exchanged for results of earlier runs"
+        return f"earlier results of recipe {origin} were published again ({counts.total():,} files)"
     words = {"marked": "with changed metadata"}
     return f"{files}: " + ", ".join(
         f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items())

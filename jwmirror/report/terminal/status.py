@@ -21,7 +21,8 @@ from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
     "* current generation\n"
-    "+ new   ~ changed   - gone   = unchanged file whose record changed (`jwmirror diff` shows it)"
+    "+ new   ~ changed   - gone\n"
+    "= only jwmirror's notes on the file changed (see `jwmirror diff`)"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
