@@ -19,7 +19,7 @@ def ingest_events_command(
     mirror: options.Mirror = None,
     as_json: options.Json = False,
 ) -> None:
-    """Read an e-mail of MAST about new data; the next run asks only for these observations.
+    """Read an e-mail of MAST about new data; the next run asks only for the observations in it.
 
     Observations that the config does not select are ignored. The run after the next one asks for
     everything again.

@@ -22,7 +22,7 @@ from jwmirror.report.terminal.references import affected_lines
 LEGEND = (
     "* current generation\n"
     "+ new   ~ changed   - gone\n"
-    "= only jwmirror's notes on the file changed (see `jwmirror diff`)"
+    "= the file is the same; what jwmirror knows about it changed (see `jwmirror diff`)"
 )
 FOLDERS = 60  # shown one by one, unless the user wants all
 OFFLINE = "This command did not ask MAST or CRDS."
