@@ -58,6 +58,9 @@ def print_traceback(
 @contextmanager
 def printable_stderr() -> Iterator[None]:
     """Let everything print to standard error without non-printing characters; then restore it."""
+    if sys.stderr is None:  # it was closed when Python started
+        yield
+        return
     before, sys.stderr = sys.stderr, PrintableStream(sys.stderr)
     try:
         yield

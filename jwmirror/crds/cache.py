@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jwmirror.core.errors import ReferencesError, StoreError, failures_as, plain_text
+from jwmirror.core.errors import (
+    ClosedError,
+    ReferencesError,
+    StoreError,
+    failures_as,
+    plain_text,
+)
 from jwmirror.core.files import FileStamp, cached_digest, read_bytes, write_bytes
 from jwmirror.core.model import digest, read, write
 from jwmirror.core.names import OBSERVATORY, cache_path
@@ -148,7 +154,7 @@ def read_verified(cache: Path) -> VerifiedCache:
 def _read(path: Path) -> VerifiedCache:
     try:
         return read(path, VerifiedCache, "all files are verified again")
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, ClosedError):
         return VerifiedCache()
     except StoreError as err:
         log.warning("the record of a reference cache cannot be read: %s", err)

@@ -5,17 +5,18 @@ parameters in files, and neither may contain it.
 """
 
 import atexit
-import contextlib
 import os
 import shutil
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from jwmirror.core.errors import ArchiveError, ConfigError
 
 WAITING = 64  # jobs that may ask at the same time
+PAUSE_S = 0.1  # after an error
 LONGEST_FOLDER = 70  # bytes of its name: a socket's path has at most 107 on Linux, 103 on macOS
 
 
@@ -70,5 +71,8 @@ def request_token(path: str | None) -> str | None:
 
 def _answer(server: socket.socket, token: bytes) -> None:
     while True:
-        with contextlib.suppress(OSError), server.accept()[0] as connection:
-            connection.sendall(token)
+        try:
+            with server.accept()[0] as connection:
+                connection.sendall(token)
+        except OSError:  # also if this process has too many files open
+            time.sleep(PAUSE_S)

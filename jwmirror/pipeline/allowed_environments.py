@@ -5,6 +5,7 @@ the user has allowed is recorded in the user's own folder, outside the config an
 """
 
 import hashlib
+import logging
 import os
 import stat
 import sys
@@ -12,13 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, StoreError
 from jwmirror.core.files import as_store_error, cached_digest, read_bytes
 from jwmirror.core.jsonio import read, write
 
 ALLOWED = "JWMIRROR_ALLOW_ENVIRONMENTS"  # variable: folders, separated as in PATH
 STEP = "`jwmirror check --allow-environments`"
 OWN = 0o600, 0o700  # modes of the record and of its folder
+
+log = logging.getLogger(__name__)
 
 
 class EnvironmentNotAllowedError(CalibrationError):
@@ -115,7 +118,11 @@ def _recorded() -> dict[str, EnvironmentIdentity]:
     others = stat.S_IWGRP | stat.S_IWOTH
     if any(each.st_uid != os.geteuid() or each.st_mode & others for each in statuses):
         return {}
-    return read(path, dict[str, EnvironmentIdentity])
+    try:
+        return read(path, dict[str, EnvironmentIdentity])
+    except StoreError as err:
+        log.warning("%s; no environment counts as allowed", err)
+        return {}
 
 
 def _record() -> Path:

@@ -123,6 +123,7 @@ class RemoteResolver:
             with suppress(msgspec.DecodeError):
                 return parse(line, Answer)
             why = f"gave no answer to {question.method}, but printed {line[:80]!r}"
+        kill_group(process)  # a later question must not read a late answer
         raise CalibrationError(
             f"{self.python} {why}; does it have jwst and msgspec? `make environments` makes those "
             "that come with jwmirror."

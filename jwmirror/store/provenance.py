@@ -114,7 +114,7 @@ class Provenance:
         marks = [f'"pipeline":"{pipeline}"'.encode(), f'"product":"{product}"'.encode()]
         records: list[ProvenanceRecord] = []
         for path in self.folder.glob("*.json"):
-            with suppress(FileNotFoundError):  # pruned meanwhile
+            with suppress(FileNotFoundError, PermissionError, ClosedError):  # pruned, or closed
                 data = path.read_bytes()
                 record = self.read(path.stem) if all(mark in data for mark in marks) else None
                 made = record.derivation if record else None

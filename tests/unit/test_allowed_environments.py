@@ -256,6 +256,22 @@ def test_a_python_that_does_not_answer_is_named(tmp_path, monkeypatch, command, 
         assert has_ended(int((tmp_path / "child").read_text()))
 
 
+def test_an_answer_that_comes_late_is_never_taken_for_that_of_another_question(
+    tmp_path, monkeypatch
+):
+    """A line that some module prints shifts the answers; so the process is stopped."""
+    monkeypatch.chdir(tmp_path)
+    answers = """echo hello; read opening; while read line; do echo '{"value":"[]"}'; done"""
+    environment = make_environment(tmp_path / "environment", answers)
+    allow_environments([python_of(environment)])
+    remote = resolver(environment)
+    with pytest.raises(CalibrationError, match="gave no answer"):
+        remote.mistakes({}, "")
+
+    with pytest.raises(CalibrationError, match="ended before it answered"):
+        remote.mistakes({}, "")
+
+
 def test_a_python_that_runs_no_stage_is_stopped(tmp_path, monkeypatch):
     """The exposure fails, and the batch goes on."""
     monkeypatch.setattr(client, "START_S", 1.0)

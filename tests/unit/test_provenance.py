@@ -272,3 +272,21 @@ def test_acceptances_are_read_by_key(tmp_path):
     acceptance_path(tmp_path, KEY).write_text("{")
     with pytest.raises(StoreError, match="accept the result again"):
         read_acceptances(tmp_path)
+
+
+def test_a_closed_record_of_another_user_is_passed_over(provenance, monkeypatch):
+    """`jwmirror explain` of a public result goes on when another record is closed to this user."""
+    record = provenance.record_once(stored_record(provenance, b"rate"))
+    closed = provenance.folder / f"{'0' * 64}.json"
+    closed.write_bytes(b"")
+    read_bytes = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    made = record.derivation
+
+    assert provenance.of_product(made.pipeline, made.product) == (record,)

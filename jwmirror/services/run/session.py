@@ -57,8 +57,8 @@ def config_or_exit(
 
 def check_environments(recipes: Iterable[Recipe]) -> None:
     """End the call with code 2 if the user has not allowed the environment of a recipe."""
-    if notes := list(environment_notes(recipes)):
-        print(f"Nothing was done: {len(notes)} environments are not allowed.", file=sys.stderr)
+    if list(environment_notes(recipes)):
+        print("Nothing was done. See the notes on environments above.", file=sys.stderr)
         sys.exit(2)
 
 

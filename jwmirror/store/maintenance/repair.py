@@ -153,6 +153,9 @@ def _repaired(root: Path, step: RepairStep, group: str | None) -> RepairOutcome:
     problem = step.problem
     try:
         _place(root, problem)
+        if step.act == CLOSE:
+            restrict(root / problem.path, group)
+            return RepairOutcome(problem=problem, is_mended=True, done="closed to other users")
     except StoreError as err:
         return RepairOutcome(problem=problem, is_mended=False, done=f"not repaired: {err}")
     if step.act == REMAKE and step.entry:
@@ -163,9 +166,6 @@ def _repaired(root: Path, step: RepairStep, group: str | None) -> RepairOutcome:
         return RepairOutcome(problem=problem, is_mended=True, done=done)
     if step.act == REBUILD:
         return _rebuilt(root, problem)
-    if step.act == CLOSE:
-        restrict(root / problem.path, group)
-        return RepairOutcome(problem=problem, is_mended=True, done="closed to other users")
     done = "not repaired: restore it from a copy of the mirror"
     if problem.kind == "pin":
         done = f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
