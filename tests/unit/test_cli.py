@@ -242,6 +242,17 @@ def test_explain_of_what_is_not_there_by_a_wrong_config_tells_the_mistakes(small
     assert "did you mean 'recipes'" in said
 
 
+def test_explain_names_each_mistake_of_the_config_in_its_note(small_mirror, tmp_path):
+    """The rest of the page is as without a config."""
+    config = tmp_path / "config.yaml"
+    mistakes = "programs: [{program: 1345}]\nrecipe: {}\nsettel: {}\n"
+    config.write_text(f"mirror: {small_mirror.root}\n{mistakes}")
+
+    page = run("explain", f"{EXPOSURE}_rate.fits", "--config", config)
+
+    assert "'recipe'" in page and "'settel'" in page and "\\n" not in page
+
+
 def test_explain_tells_what_differs_from_results_under_other_keys(small_mirror):
     """Of the same product and pipeline, newest first; not of others, nor of itself."""
     row = small_mirror.rows[f"recalibrated/deep/jw01345/o001/{EXPOSURE}_rate.fits"]

@@ -137,7 +137,7 @@ def _load(config_file: Path, settings: Sequence[str]) -> tuple[Config | None, st
     except ConfigError as error:
         if settings:
             raise
-        return None, f"{config_file}: {error}"
+        return None, f"{config_file}: {'; '.join(error.mistakes)}"
 
 
 def _with_origins(
