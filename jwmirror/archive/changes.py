@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Change, Entry, Listing, Product, Reason, stored
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import PEDIGREE
@@ -194,14 +194,7 @@ def _queue_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
 
 def _access_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
     """Return the reason if the access to a product changed."""
-    before, after = _access_words(old), _access_words(new)
-    return (Reason("access", before, after),) if before != after else ()
-
-
-def _access_words(product: Product) -> str:
-    if product.exclusive:
-        return "exclusive"
-    return "only with the token" if product.needs_token else "public"
+    return (Reason("access", old.access, new.access),) if old.access != new.access else ()
 
 
 # ---- products under new names ----------------------------------------------------------------

@@ -19,7 +19,7 @@ from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Scope, Selection
 from jwmirror.core.model import product as kinds
 from jwmirror.store.manifest import entries_of

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.compare.reading import parse_errors
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import load_json
-from jwmirror.core.matching import group_by
 from jwmirror.core.model import Reason
 from jwmirror.core.model.comparison import EQUAL, HEADER, MEMBERS, VALUES, Comparison
 

@@ -16,7 +16,8 @@ from jwmirror.config.where_blocks import (
 )
 from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError, unknown_name
-from jwmirror.core.matching import KEYS, group_by
+from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import KEYS
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.resolution import normalise

@@ -87,12 +87,12 @@ class StoreError(JwmirrorError):
 
 
 class ClosedError(StoreError):
-    """A file of the mirror that this user may not read, because it describes exclusive data."""
+    """A file that this user may not read; in a mirror, it describes exclusive data."""
 
     def __init__(self, path: object):
         super().__init__(
-            f"{path}: you may not read it, because it has numbers that were measured on exclusive "
-            "data; its owner and the group that archive.group names in the config may."
+            f"{path}: you may not read it; its owner may, and for a record of a mirror that has "
+            "numbers measured on exclusive data, also the group that archive.group names."
         )
 
 

@@ -121,8 +121,8 @@ def asdf_blocks(content: bytes) -> Iterator[bytes]:
     bytes (allocated, used, data); the index after the last block holds offsets only. Source: ASDF
     standard 1.5, section "Blocks". ValueError if one is longer than its space, or the file.
     """
-    end_of_tree = content.find(b"\n...\n")
-    at = content.find(ASDF_BLOCK_MAGIC, end_of_tree) if end_of_tree >= 0 else -1
+    end_of_tree = _TREE_END.search(content)
+    at = content.find(ASDF_BLOCK_MAGIC, end_of_tree.start()) if end_of_tree else -1
     while at >= 0 and content[at : at + 4] == ASDF_BLOCK_MAGIC:
         start = at + 6 + int.from_bytes(content[at + 4 : at + 6], "big")
         allocated, used, data = (

@@ -2,16 +2,12 @@
 
 Selections of programs, recipes and their where-blocks use it. Values are compared without regard to
 case, surrounding white space and leading zeros of numbers. NIRCam and NIRISS have bandpass filters
-in both of their wheels, so a filter is looked for in either. Items are also grouped here. Pure.
+in both of their wheels, so a filter is looked for in either. Pure.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeVar
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 Criteria = Mapping[str, frozenset[str]]  # by key: normalised values; one of them is wanted
 ValueOf = Callable[[str], object]  # the value of an exposure or product; None or "": it has none
@@ -149,11 +145,3 @@ def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
     starts = ["FGS" if value.startswith(GUIDERS) else value[:3] for value in values]
     known = all(start in INSTRUMENTS for start in starts)
     return frozenset(INSTRUMENTS[start] for start in starts) if known else frozenset()
-
-
-def group_by(items: Iterable[V], key_of: Callable[[V], K]) -> dict[K, list[V]]:
-    """Return lists of the items with equal keys, by key; all in the order of the items."""
-    groups: dict[K, list[V]] = {}
-    for item in items:
-        groups.setdefault(key_of(item), []).append(item)
-    return groups

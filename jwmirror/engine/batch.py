@@ -13,7 +13,7 @@ from typing import Protocol
 
 from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.files import path_below
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.core.model.quality import Measurements

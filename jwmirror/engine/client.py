@@ -14,7 +14,7 @@ from jwmirror.core.model import canonical, parse
 from jwmirror.engine.forkserver import KILLED, LATE, StageJob, StageOutcome
 from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
-from jwmirror.pipeline.time_limit import kill_group
+from jwmirror.pipeline.time_limit import kill_group, opened_pipe
 
 START_S = 600.0  # for the start of the server, which takes the import of jwst
 TAIL = 2000  # characters of the server's last messages that are quoted
@@ -66,10 +66,10 @@ class StageClient:
             server, self._server, self._is_closed = self._server, None, True
         if server is not None:
             with contextlib.suppress(BrokenPipeError):
-                _pipe(server.stdin).close()
+                opened_pipe(server.stdin).close()
             server.wait()
             self._reader.join()
-            _pipe(server.stdout).close()
+            opened_pipe(server.stdout).close()
 
     def _started(self) -> IO[bytes]:
         """Return the pipe for jobs to the server, started if it does not run.
@@ -94,13 +94,13 @@ class StageClient:
             arguments = (self._server, self._waiting)
             self._reader = threading.Thread(target=self._listen, args=arguments, daemon=True)
             self._reader.start()
-        return _pipe(self._server.stdin)
+        return opened_pipe(self._server.stdin)
 
     def _listen(self, server: subprocess.Popen[bytes], waiting: Waiting) -> None:
         """Hand each outcome to its waiting thread; if the server ends, all of them get an error."""
         why = ""
         try:
-            for line in _pipe(server.stdout):
+            for line in opened_pipe(server.stdout):
                 outcome = parse(line, StageOutcome)
                 with self._lock:
                     future = waiting.pop(outcome.number)
@@ -131,9 +131,3 @@ class StageClient:
         return StageError(
             KILLED, f"the process that runs jwst has ended{why}; its last messages are: {messages}"
         )
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """Return a stream that is known to be a pipe."""
-    assert stream is not None  # noqa: S101 - for mypy; Popen was asked for pipes
-    return stream

@@ -150,8 +150,8 @@ def _program(program: Any, members: Any) -> int:
     except (ValueError, TypeError, OverflowError):  # the latter of infinity
         number = -1
     if not 0 <= number <= LAST_PROGRAM:
-        shown = str(program) if isinstance(program, float) else repr(program)
-        raise ValueError(f"program: expected a number of up to five digits, found {shown[:40]}")
+        found = f"{program!r:.40}"
+        raise ValueError(f"program: expected a number of up to five digits, found {found}")
     return number
 
 

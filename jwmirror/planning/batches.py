@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, digest
 
 NAME_LENGTH = 12  # hex digits

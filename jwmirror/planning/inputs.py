@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry, Failure, Input, Recipe, ResultFile
 from jwmirror.core.model.association import SHUTTERS, UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause

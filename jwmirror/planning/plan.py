@@ -8,7 +8,8 @@ alone), associations of stage 2, associations of stage 3. Pure, as planning.buil
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from jwmirror.core.matching import describe_match, group_by
+from jwmirror.core.grouping import group_by
+from jwmirror.core.matching import describe_match
 from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait, Where
 from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
 from jwmirror.core.model.plan import PartialMatch

@@ -6,7 +6,7 @@ It depends on nothing but the arguments: the same evidence gives the same qualit
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model.plan import Invalidation, ReferenceFinding
 from jwmirror.core.model.quality import (
     CAVEAT,

@@ -23,7 +23,7 @@ from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.printing import PrintableStream
 from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
-from jwmirror.pipeline.time_limit import TimeLimit, kill_group
+from jwmirror.pipeline.time_limit import TimeLimit, kill_group, opened_pipe
 from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class RemoteResolver:
         process, line = self._started(allowed_python(self.python)), b""
         with suppress(OSError), TimeLimit(process, ANSWER_S) as limit:
             _send(process.stdin, question)
-            line = _pipe(process.stdout).readline()
+            line = opened_pipe(process.stdout).readline()
         if limit.is_over:
             why = f"did not answer {question.method} within {ANSWER_S:g} s, and was stopped"
         elif not line:
@@ -155,15 +155,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _send(pipe: IO[bytes] | None, record: object) -> None:
-    pipe = _pipe(pipe)
+    pipe = opened_pipe(pipe)
     pipe.write(canonical(record).encode() + b"\n")
     pipe.flush()
-
-
-def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
-    """Return a stream that is known to be a pipe."""
-    assert stream is not None  # noqa: S101 - for mypy; Popen was asked for pipes
-    return stream
 
 
 # ---- in the process of the other environment -------------------------------------------------

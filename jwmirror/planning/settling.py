@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Incomplete, SettleResult, Unsettled, Wait

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.core.errors import LimitError
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Chain, Change, Orders, Plan, Product
 from jwmirror.report.formatting import count
 from jwmirror.report.status import describe_reason

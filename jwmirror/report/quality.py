@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import parse
-from jwmirror.core.matching import group_by
 from jwmirror.core.model import Entry
 from jwmirror.core.model.quality import (
     CAVEAT,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     Chain,
     Change,

@@ -38,7 +38,7 @@ class Content(NamedTuple):
     uri: str | None  # of a product
     is_exclusive: bool | None  # of a product; None: unknown
     key: str  # of a result
-    has_figures: bool = False  # the row itself names numbers that were measured on the result
+    has_measurements: bool = False  # the row itself names numbers that were measured on the result
 
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def report_path(root: Path, number: int) -> Path:
 
 
 def manifest_path(root: Path, number: int) -> Path:
-    """Return the path of a generation's manifest; closed if it names figures of closed objects."""
+    """Return the path of a generation's manifest; closed if it has closed measurements."""
     return Path(root) / "generations" / f"{number:06d}" / MANIFEST
 
 
@@ -162,9 +162,9 @@ class Access:
             yield from filter(_is_open, closed - seen)
             seen |= closed
 
-    def names_closed_figures(self, rows: Iterable[Content]) -> bool:
+    def names_closed_measurements(self, rows: Iterable[Content]) -> bool:
         """Return whether rows name numbers that were measured on closed objects."""
-        return bool(self._closed_of(row for row in rows if row.has_figures))
+        return bool(self._closed_of(row for row in rows if row.has_measurements))
 
     def _records(self, rows: Iterable[Content]) -> Iterator[tuple[Path, bool]]:
         """Yield the records of the results among rows, and whether they are closed."""
@@ -177,7 +177,7 @@ class Access:
     def _descriptions_of(self, number: int, rows: list[Content]) -> Iterator[tuple[Path, bool]]:
         """Yield the page and the manifest of a generation, and whether they are closed."""
         yield report_path(self._root, number), bool(self._closed_of(rows))
-        yield manifest_path(self._root, number), self.names_closed_figures(rows)
+        yield manifest_path(self._root, number), self.names_closed_measurements(rows)
 
     def _set_mode(self, path: Path, is_closed: bool) -> None:
         with suppress(FileNotFoundError):

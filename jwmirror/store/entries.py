@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     Change,
     Entry,

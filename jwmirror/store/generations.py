@@ -159,17 +159,18 @@ class Generations:
 
     def all(self) -> tuple[StoredGeneration, ...]:
         """Return all generations, oldest first; of pruned ones only the records exist."""
-        return tuple(self.read(number) for number in self._numbers())
+        return tuple(self.read(number) for number in self.numbers())
 
     def unpruned(self) -> tuple[StoredGeneration, ...]:
         """Return all generations that have their rows, oldest first."""
         return tuple(generation for generation in self.all() if not generation.is_pruned)
 
-    def _numbers(self) -> list[int]:
+    def numbers(self) -> list[int]:
+        """Return the numbers of all generations, the pruned ones included, in order."""
         if not self.folder.is_dir():
             return []
         names = (path.name for path in self.folder.iterdir())
-        return sorted(int(name) for name in names if GENERATION.fullmatch(name))
+        return sorted({int(name) for name in names if GENERATION.fullmatch(name)})
 
     def publish(
         self,
@@ -199,7 +200,7 @@ class Generations:
         check: Callable[[], None],
         setup: Setup | None,
     ) -> StoredGeneration | None:
-        last = max(self._numbers(), default=0)
+        last = max(self.numbers(), default=0)
         current = self.current()
         before = current.entries() if current else entries_of(())
         if current and rows == before:
@@ -224,13 +225,13 @@ class Generations:
                 counts=counts,
                 facts=facts,
             )
-            is_closed = access.names_closed_figures(row_contents(rows))
+            is_closed = access.names_closed_measurements(row_contents(rows))
             generation = self._written(head, rows, setup, is_closed)
         needed = {generation.number} | ({current.number} if current else set())
         self.make_current(generation, rows, self.spare_view(needed), check)
         self.remove_views(needed)
         failpoint("publish: older views removed")
-        remove_numbered(self.folder, {f"{number:06d}" for number in self._numbers()})
+        remove_numbered(self.folder, {f"{number:06d}" for number in self.numbers()})
         failpoint("publish: leftovers removed")
         return generation
 
@@ -334,7 +335,7 @@ class Generations:
 
     def _history(self) -> Iterator[tuple[int, list[Content]]]:
         """Yield what access depends on of all generations that can be read, newest first."""
-        for number in reversed(self._numbers()):
+        for number in reversed(self.numbers()):
             with suppress(StoreError):  # a damaged one, which `verify` reports, or a closed one
                 generation = self.read(number)
                 if generation.is_pruned:
@@ -374,7 +375,7 @@ class Generations:
     def spare_view(self, needed: set[int]) -> SpareView | None:
         """Return a view that is neither needed nor of a pinned or damaged generation, if any."""
         needed = needed | pinned_generations(self.root).keys()
-        for number in reversed(self._numbers()):
+        for number in reversed(self.numbers()):
             if number not in needed and view_folder(self.root, number).is_dir():
                 with suppress(StoreError):
                     return SpareView(number, self.read(number).columns("path", "sha256"))

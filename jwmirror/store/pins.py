@@ -7,8 +7,8 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, sync_path
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import read, write
-from jwmirror.core.matching import group_by
 from jwmirror.core.model.maintenance import Pin
 from jwmirror.store.lock import mirror_lock
 from jwmirror.store.maintenance.retention import HEAD, PRUNED

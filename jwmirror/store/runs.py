@@ -197,7 +197,7 @@ def write_held_back(
 ) -> None:
     """Record the results that a run does not publish; only the owner and `group` can read them.
 
-    So are their objects: nothing has decided who may read them.
+    So are the records of these results: nothing has decided who may read their files.
     """
     path = RunFiles(folder).held_back
     write(path, held_back, mode=0o600)
@@ -206,8 +206,8 @@ def write_held_back(
             restrict(record, group)
 
 
-def close_figures(mirror: Path, group: str | None) -> None:
-    """Let only the owner and `group` read logs and records with figures of any data.
+def close_measurements(mirror: Path, group: str | None) -> None:
+    """Let only the owner and `group` read logs and records of measurements on any data.
 
     The folders are made, so that files in them are closed from the start. Raises StoreError if one
     belongs to another account, which alone can write to it.

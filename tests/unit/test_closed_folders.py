@@ -14,7 +14,7 @@ from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.staging import staging_folder
 from jwmirror.services.run.session import RUN_ID, RunSession
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import close_figures, read_if_written, write_held_back
+from jwmirror.store.runs import close_measurements, read_if_written, write_held_back
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
@@ -117,7 +117,7 @@ def test_a_run_of_another_account_ends_with_a_message(tmp_path, capfd):
         os.chdir(mirror)
         os.setuid(65534)
         try:
-            close_figures(Path(), None)  # which a run does first
+            close_measurements(Path(), None)  # which a run does first
         except StoreError as error:
             os.write(2, str(error).encode())
         finally:

@@ -87,7 +87,7 @@ def test_a_file_that_still_needs_the_token_has_not_changed():
     assert unchanged == ()
     assert (released.kind, str(released.reasons[0])) == (
         RELEASED,
-        "access: only with the token -> public",
+        "access: exclusive (listed as public, given only with the token) -> public",
     )
     assert not row.upstream.needs_token
 

@@ -54,6 +54,17 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.exclusive or self.needs_token
 
     @property
+    def access(self) -> str:
+        """The access to it, in words."""
+        if self.exclusive:
+            return "exclusive"
+        return (
+            "exclusive (listed as public, given only with the token)"
+            if self.needs_token
+            else "public"
+        )
+
+    @property
     def fingerprint(self) -> str:
         """Text that identifies this version of the product without downloading it."""
         if self.checksum:
@@ -101,7 +112,7 @@ NEW, REPROCESSED, RESTAMPED, RENAMED = "new", "reprocessed", "restamped", "renam
 VANISHED, RETURNED, RELEASED, WITHHELD = "vanished", "returned", "released", "withheld"
 STALE = "stale"  # queued at MAST for reprocessing, or no longer
 IN_WORDS = {
-    RESTAMPED: "renamed (one new file, one gone)",
+    RESTAMPED: "under a new name (one new file, one gone)",
     VANISHED: "no longer listed (kept here)",
 }
 

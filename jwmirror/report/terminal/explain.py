@@ -145,9 +145,7 @@ def _pedigree(product: Product) -> Iterator[tuple[str, object]]:
     for name in (*PEDIGREE, "checksum", "release_date"):
         if value := getattr(product, name):
             yield name, value
-    only_with_token = "exclusive: listed as public, and given only with the token"
-    words = only_with_token if product.needs_token else "public"
-    yield "access", "exclusive" if product.exclusive else words
+    yield "access", product.access
 
 
 def _versions(derivation: Derivation) -> str:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS
 from jwmirror.core.model.stored import Generation

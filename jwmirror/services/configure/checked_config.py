@@ -7,7 +7,7 @@ from pathlib import Path
 from jwmirror.config.load import Config, build_config, read_content, token_variable
 from jwmirror.config.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
 from jwmirror.net.http import check_token_url
 from jwmirror.pipeline.allowed_environments import (

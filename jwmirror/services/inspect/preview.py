@@ -13,7 +13,7 @@ from msgspec import structs
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
-from jwmirror.core.matching import group_by
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     UPSTREAM,
     Chain,

@@ -42,7 +42,7 @@ def fetch_products(
             downloaded_version(file.product, file.path, file.sha256, file.size) for file in files
         ]
         for refusal in filter(None, (version.refusal for version in versions)):
-            log.warning("%s; it is kept, and no recipe can use it", refusal)
+            log.warning("%s; the file is kept", refusal)
         objects.add_versions(versions, [file.path for file in files])
     return Receipt(
         versions=tuple(versions),

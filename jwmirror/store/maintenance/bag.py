@@ -133,7 +133,7 @@ def _write_bag(root: Path, payload: _Payload, folder: Path, report: BagReport) -
         path = path_below(folder, name, "a record of the generation")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    _close_figures(payload, folder / "metadata")
+    _close_measurements(payload, folder / "metadata")
     bag = bagit.Bag(str(folder))
     bag.info.update(_info(payload.generation, report))
     bag.save()
@@ -160,7 +160,7 @@ def _tags(root: Path, payload: _Payload) -> dict[str, bytes]:
     return tags
 
 
-def _close_figures(payload: _Payload, metadata: Path) -> None:
+def _close_measurements(payload: _Payload, metadata: Path) -> None:
     """Let only the owner read what names numbers that were measured on exclusive files.
 
     Of files that are left out, these numbers are left out of the manifest, too.

@@ -16,8 +16,8 @@ from pathlib import Path
 from jwmirror.core.errors import StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import path_below, sync_path
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import write
-from jwmirror.core.matching import group_by
 from jwmirror.core.model.maintenance import PrunedObject, Pruning, RetainedVersion
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.access import report_path

@@ -22,7 +22,6 @@ from jwmirror.core.files import (
     sync_path,
     write_bytes,
 )
-from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model import Entry, Failure, Product, Version
 from jwmirror.core.model.maintenance import Problem, RepairOutcome, RepairReport
 from jwmirror.store.generations import Generations
@@ -46,7 +45,6 @@ PREVIEW = {  # act -> what would be done
     REBUILD: "would be rebuilt",
     ASIDE: "would be moved to quarantine/",
     CLOSE: "would be closed to other users",
-    TELL: "cannot be repaired: restore it from a copy of the mirror",
 }
 
 
@@ -55,7 +53,7 @@ class RepairStep:
     """One problem, and the act that repairs it."""
 
     problem: Problem
-    act: str  # a key of PREVIEW
+    act: str  # a key of PREVIEW, or TELL
     entry: Entry | None = None  # of an object: the newest row that names it
 
 
@@ -71,10 +69,14 @@ def plan_repair(root: Path, full: bool = False) -> tuple[RepairStep, ...]:
 def preview_repair(root: Path, full: bool = False) -> RepairReport:
     """Return what a repair would try."""
     outcomes = (
-        RepairOutcome(problem=step.problem, is_mended=False, done=PREVIEW[step.act])
+        RepairOutcome(problem=step.problem, is_mended=False, done=_preview(step))
         for step in plan_repair(root, full)
     )
     return RepairReport(mirror=str(root), is_full=full, outcomes=tuple(outcomes))
+
+
+def _preview(step: RepairStep) -> str:
+    return _advice(step.problem) if step.act == TELL else PREVIEW[step.act]
 
 
 def repair(
@@ -166,16 +168,19 @@ def _repaired(root: Path, step: RepairStep, group: str | None) -> RepairOutcome:
         return RepairOutcome(problem=problem, is_mended=True, done=done)
     if step.act == REBUILD:
         return _rebuilt(root, problem)
-    done = "not repaired: restore it from a copy of the mirror"
-    if problem.kind == "pin":
-        done = f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
-    if problem.kind == "provenance" and problem.found == NOTHING:
-        done = (
-            "not repaired: restore it from a copy of the mirror, or let the next run make it again"
-        )
+    return RepairOutcome(problem=problem, is_mended=False, done=_advice(problem))
+
+
+def _advice(problem: Problem) -> str:
+    """Return what the user can do about a problem that a repair cannot solve."""
     if problem.found == DENIED:
-        done = "not changed: a user who may read it has to verify it"
-    return RepairOutcome(problem=problem, is_mended=False, done=done)
+        return "not changed: a user who may read it has to verify it"
+    if problem.kind == "pin":
+        return f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
+    step = "not repaired: restore it from a copy of the mirror"
+    if problem.kind == "provenance" and problem.found == NOTHING:
+        step += ", or let the next run make it again"
+    return step
 
 
 def _result_removed(root: Path, problem: Problem, entry: Entry) -> RepairOutcome:
@@ -257,12 +262,10 @@ def _best(root: Path) -> int | None:
     link = root / "current"
     shown = os.path.basename(os.readlink(link)) if link.is_symlink() else ""
     complete = []
-    folders = sorted(root.glob("generations/[0-9]*"))
-    for folder in (path for path in folders if GENERATION.fullmatch(path.name)):
+    for number in Generations(root).numbers():
         with suppress(StoreError):
-            generation = Generations(root).read_unpruned(int(folder.name))
-            generation.columns("path")
-            complete.append(generation.number)
+            Generations(root).read_unpruned(number).columns("path")
+            complete.append(number)
     if shown.isdigit() and int(shown) in complete:
         return int(shown)
     return max(complete, default=None)

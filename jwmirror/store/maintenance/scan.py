@@ -8,7 +8,6 @@ from pathlib import Path
 
 from jwmirror.core.errors import StoreError
 from jwmirror.core.files import sha256_of
-from jwmirror.core.mirror import GENERATION
 from jwmirror.core.model.maintenance import Problem, RetainedVersion
 from jwmirror.store.access import CLOSING
 from jwmirror.store.generations import Generations, StoredGeneration
@@ -90,10 +89,10 @@ class MirrorScan:
 def scan_mirror(root: Path) -> MirrorScan:
     """Read all generations of a mirror; note what cannot be read or is not as published."""
     generations, rows, tombs, problems = {}, {}, {}, []
-    folders = sorted(Path(root).glob("generations/[0-9]*"))
-    for folder in (path for path in folders if GENERATION.fullmatch(path.name)):
+    for number in Generations(root).numbers():
+        folder = Path(root) / "generations" / f"{number:06d}"
         try:
-            generation = Generations(root).read(int(folder.name))
+            generation = Generations(root).read(number)
         except StoreError as err:
             problems.append(_problem(folder, HEAD, "the record of a generation", str(err)))
             continue
