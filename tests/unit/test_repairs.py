@@ -212,7 +212,7 @@ def test_a_preview_says_for_each_problem_what_would_be_done(small_mirror):
     assert objects[made.sha256] == PREVIEW["remake"]
     assert objects[other.sha256] == acts["provenance"] == PREVIEW["quarantine"]
     assert acts["views"] == PREVIEW["rebuild"]
-    assert acts["pins"] == "not repaired: use `jwmirror unpin paper`"  # as repair says
+    assert acts["pins"] == "not repaired: restore it from a copy of the mirror"
     assert (report.mirror, report.is_full) == (str(root), True)
     assert tuple(o.problem for o in report.outcomes) == verify(root, full=True).problems
     assert not any(outcome.is_mended for outcome in report.outcomes)

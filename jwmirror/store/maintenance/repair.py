@@ -175,7 +175,7 @@ def _advice(problem: Problem) -> str:
     """Return what the user can do about a problem that a repair cannot solve."""
     if problem.found == DENIED:
         return "not changed: a user who may read it has to verify it"
-    if problem.kind == "pin":
+    if problem.kind == "pin" and problem.found == NOTHING:
         return f"not repaired: use `jwmirror unpin {Path(problem.path).stem}`"
     step = "not repaired: restore it from a copy of the mirror"
     if problem.kind == "provenance" and problem.found == NOTHING:
