@@ -150,11 +150,11 @@ class DownloadState:
         Raises OversizedError at the first byte too many, before any more are written, and
         ArchiveError if the download was stopped.
         """
+        if self.halt.is_set():
+            raise ArchiveError(f"{self.request.filename}: the download was given up.")
         if file:
             self.check_size("size in bytes", self.size + len(piece), "more")
             file.write(piece)
-        if self.halt.is_set():
-            raise ArchiveError(f"{self.request.filename}: the download was given up.")
         self._sha256.update(piece)
         if self.request.checksum:
             self._checksum.update(piece)
