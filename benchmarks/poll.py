@@ -17,14 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jwmirror.archive import rows as answers
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import VanishPolicy, gc_paused, group_into_orders, vanish_doubt
-from jwmirror.archive.portal import read_pages
-from jwmirror.archive.rows import CaomObservation, KeywordRow, MastTable, ProductRow, Row
 from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.tables import rows as answers
+from jwmirror.archive.tables.portal import read_pages
+from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, MastTable, ProductRow, Row
 from jwmirror.archive.validators import with_validators
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from jwmirror.archive import rows
-from jwmirror.archive.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
-from jwmirror.archive.rows import CaomObservation, CaomProduct, KeywordRecord
+from jwmirror.archive.tables import rows
+from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
+from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product

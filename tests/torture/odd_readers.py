@@ -21,9 +21,10 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from jwmirror.archive import listing, rows
+from jwmirror.archive import listing
 from jwmirror.archive.events import read_events
-from jwmirror.archive.portal import read_pages
+from jwmirror.archive.tables import rows
+from jwmirror.archive.tables.portal import read_pages
 from jwmirror.compare.versions import compare_files
 from jwmirror.core import names
 from jwmirror.core.errors import (

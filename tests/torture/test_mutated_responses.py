@@ -13,7 +13,7 @@ from random import Random
 
 import pytest
 
-from jwmirror.archive.portal import Portal
+from jwmirror.archive.tables.portal import Portal
 from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.errors import ArchiveError, ReferencesError
 from jwmirror.crds.client import CrdsClient

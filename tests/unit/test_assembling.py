@@ -4,9 +4,15 @@ import pytest
 from msgspec import structs
 
 from jwmirror.archive import listing as listings
-from jwmirror.archive import rows as answers
-from jwmirror.archive import rows as tables
-from jwmirror.archive.rows import CaomObservation, CaomProduct, KeywordRecord, KeywordRow, MastTable
+from jwmirror.archive.tables import rows as answers
+from jwmirror.archive.tables import rows as tables
+from jwmirror.archive.tables.rows import (
+    CaomObservation,
+    CaomProduct,
+    KeywordRecord,
+    KeywordRow,
+    MastTable,
+)
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from tests.setup.records import RATE

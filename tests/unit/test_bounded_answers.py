@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from jwmirror.archive import portal
+from jwmirror.archive.tables import portal
 from jwmirror.core.errors import ArchiveError, ReferencesError
 from jwmirror.crds.client import CrdsClient, UnreachableError
 from jwmirror.net.http import LARGEST_ANSWER

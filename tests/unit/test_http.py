@@ -14,7 +14,7 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError
 
-from jwmirror.archive.portal import BoundedAdapter
+from jwmirror.archive.tables.portal import BoundedAdapter
 from jwmirror.core.errors import ConfigError
 from jwmirror.net import http
 from jwmirror.net.http import (

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from jwmirror.archive.portal import BoundedAdapter
+from jwmirror.archive.tables.portal import BoundedAdapter
 from jwmirror.config.load import read_content
 from jwmirror.core.errors import ArchiveError, ConfigError
 from jwmirror.net.http import HttpClient, Timeouts, check_token_url

@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from jwmirror.archive.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
+from jwmirror.archive.tables.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.bounds import JsonBudget, bound_responses
 from jwmirror.net.http import (

@@ -1,0 +1,1 @@
+"""The tables of MAST: queries through astroquery, and rows as records."""
