@@ -250,11 +250,10 @@ def _content(product: Product) -> Hashable:
 
 
 def _name_without_target(product: Product) -> Hashable:
-    """Return the kind of file and its name without the target; None for associations and pools."""
-    parts = names.parse_product(product.filename)
-    if parts is None or names.parse_association(product.filename):
+    """Return level and name without the target; None for associations and pools."""
+    if names.parse_association(product.filename):
         return None
-    return (product.observation, product.level, product.suffix, names.without_target(parts.root))
+    return (product.observation, product.level, names.without_target(product.filename))
 
 
 _PAIRING_RULES = (  # key of a product; whether the latest of several may be chosen

@@ -107,7 +107,8 @@ def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | No
     """Return the keyword table that should have a row for a FITS file."""
     if names.guiding_type(file.filename):
         return GUIDE_STARS
-    table = (instruments.get(file.obsid) or "").capitalize()  # CAOM's NIRCAM: table Nircam
+    instrument = names.instrument_of(file.filename) or instruments.get(file.obsid) or ""
+    table = instrument.capitalize()  # NIRCAM: table Nircam
     return table if table in rows.TABLE_COLUMNS else None
 
 
@@ -173,10 +174,10 @@ def _by_root(
     records: Iterable[KeywordRecord], without_record: Iterable[str]
 ) -> dict[str, KeywordRecord]:
     """Return, by root of the files without a record, the first record of that root."""
-    roots = {name.root for filename in without_record if (name := names.parse_product(filename))}
+    roots = {names.root_and_suffix(filename)[0] for filename in without_record}
     by_root: dict[str, KeywordRecord] = {}
     for record in records:
-        root = record.filename.rpartition("_")[0]
+        root, _ = names.root_and_suffix(record.filename)
         if root in roots and record.filename <= by_root.get(root, record).filename:
             by_root[root] = record
     return by_root
@@ -210,8 +211,8 @@ def _product(
         file.is_withheld or record.is_withheld,
         similar.release_date,
         record.is_stale,
-        similar.instrument or ("FGS" if guiding else instrument),
-        similar.detector,
+        similar.instrument or names.instrument_of(file.filename) or instrument,
+        similar.detector or names.detector_of(file.filename),
         similar.filter,
         similar.pupil,
         similar.exp_type or guiding,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from jwmirror.core.names import INSTRUMENT_OF
+
 Criteria = Mapping[str, frozenset[str]]  # by key: normalised values; one of them is wanted
 ValueOf = Callable[[str], object]  # the value of an exposure or product; None or "": it has none
 
@@ -25,8 +27,6 @@ PLACES = {  # keys whose value may be in one of several places
     "filter": ("filter", "pupil"),
     "product": ("suffix", "group"),
 }
-INSTRUMENTS = {"NRC": "NIRCAM", "NRS": "NIRSPEC", "NIS": "NIRISS", "MIR": "MIRI", "FGS": "FGS"}
-GUIDERS = "GUIDER"  # begins the names of the detectors of FGS
 NIRCAM_FILTERS = (
     "F070W F090W F115W F140M F150W F150W2 F182M F187N F200W F210M F212N F250M F277W F300M F322W2 "
     "F335M F356W F360M F410M F430M F444W F460M F480M WLP4"
@@ -142,6 +142,6 @@ def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
         return values
     if key not in ("detector", "exp_type"):
         return frozenset()
-    starts = ["FGS" if value.startswith(GUIDERS) else value[:3] for value in values]
-    known = all(start in INSTRUMENTS for start in starts)
-    return frozenset(INSTRUMENTS[start] for start in starts) if known else frozenset()
+    starts = {value[:3] for value in values}
+    known = all(start in INSTRUMENT_OF for start in starts)
+    return frozenset(INSTRUMENT_OF[start] for start in starts) if known else frozenset()

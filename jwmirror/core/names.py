@@ -16,14 +16,21 @@ MAX_NAME_BYTES = 255  # of one name, on common file systems
 POOL = "pool"
 OBSERVATORY = "jwst"  # as CRDS calls it
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")  # as CRDS calls them
+INSTRUMENT_OF = {  # first letters of a detector or an EXP_TYPE -> INSTRUME
+    **{"NRC": "NIRCAM", "NRS": "NIRSPEC", "NIS": "NIRISS", "MIR": "MIRI"},
+    **{"FGS": "FGS", "GUI": "FGS"},
+}
 MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 
 SHA256 = re.compile("[0-9a-f]{64}")  # the name of an object, or of a key
 
+THUMBNAIL = "thumb"  # ends the stem of a thumbnail, after the suffix of the file that it shows
+ROOT_UNDERSCORES = 3  # in the root of an exposure
+
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
-_ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(-seg\d{3})?_[a-z0-9]+")
+_ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(?:-seg\d{3})?_(?P<detector>[a-z0-9]+)")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
 _POOL = re.compile(r"jw\d{5}_\d{8}t\d{6}_pool\.csv")
@@ -46,7 +53,7 @@ class ProductName(NamedTuple):
 
     program: int
     observation: str  # o001, c1001, a3001; "pool" for a pool; "" if the name has no observation
-    root: str  # without suffix and extension: the same for all products of one exposure
+    root: str  # the same for all products of one exposure, previews and _o001_crf included
     suffix: str  # uncal, rate, asn...; of previews jpg and thumb
 
 
@@ -74,14 +81,24 @@ def is_safe(filename: str) -> bool:
 
 def parse_product(filename: str) -> ProductName | None:
     """Return the parts of a product's name; None if it is not the name of a JWST product."""
-    stem, dot, extension = filename.rpartition(".")
     program, observation = _program_and_observation(filename)
-    if program is None or not dot:
+    if program is None or "." not in filename:
         return None
+    return ProductName(program, observation, *root_and_suffix(filename))
+
+
+def root_and_suffix(filename: str) -> tuple[str, str]:
+    """Return the root and the suffix in a product's file name, as in its parts."""
+    stem, _, extension = filename.rpartition(".")
     root, _, suffix = stem.rpartition("_")
     if extension.lower() not in _DATA:
-        root, suffix = (root, "thumb") if suffix == "thumb" else (stem, extension.lower())
-    return ProductName(program, observation, root or stem, suffix)
+        if suffix == THUMBNAIL:
+            root = root.rpartition("_")[0]
+        else:
+            suffix = extension.lower()
+    if root.count("_") > ROOT_UNDERSCORES and (exposure := _ROOT.match(root)):
+        root = exposure[0]
+    return root or stem, suffix
 
 
 def observation_of(name: str) -> str:
@@ -98,6 +115,29 @@ def candidate_of(name: str) -> str:
     """Return the candidate in the name of a combined product (o001, c1001); "" for others."""
     combined = _COMBINED.match(name)
     return combined["candidate"] if combined else ""
+
+
+def detector_of(name: str) -> str | None:
+    """Return the detector in the name of an exposure's file (NRCALONG); None if it has none."""
+    exposure = _ROOT.match(name)
+    detector = exposure["detector"].upper() if exposure else ""
+    return detector if detector[:3] in INSTRUMENT_OF else None
+
+
+def instrument_of(name: str) -> str | None:
+    """Return the instrument that a file's name implies, as INSTRUME; None if it implies none.
+
+    It is the one of the detector. Combined products name their instrument. Guide-star files are of
+    FGS, and files of shutter configurations (msa) of NIRSpec.
+    """
+    if detector := detector_of(name):
+        return INSTRUMENT_OF[detector[:3]]
+    parts = name.split("_")
+    if len(parts) > 2 and parts[2] in INSTRUMENTS:
+        return parts[2].upper()
+    if len(parts) > 1 and parts[1].startswith("gs-"):
+        return "FGS"
+    return "NIRSPEC" if parts[-1] == "msa.fits" else None
 
 
 def is_exposure_root(root: str) -> bool:

@@ -17,6 +17,8 @@ from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from tests.setup.records import RATE
 
+DAY = "2026-01-01T00:00:00.000"
+
 
 def offer(filename: str, **facts: object) -> CaomProduct:
     """A file as CAOM offers it."""
@@ -151,6 +153,40 @@ def test_a_file_without_row_takes_what_its_siblings_tell():
 
     (catalogue,) = listing.products
     assert (catalogue.filter, catalogue.checksum) == ("F200W", None)
+
+
+@pytest.mark.parametrize("has_row", [True, False])
+@pytest.mark.parametrize("detector", ["nrcalong", "nrcblong"])
+def test_previews_follow_their_exposure(detector, has_row):
+    """They have its detector, and its filter, type and day if any file of it has a row."""
+    root = f"jw01345002001_02101_00001-seg002_{detector}"
+    row = dict.fromkeys((*tables.KEYWORD_COLUMNS, *tables.TABLE_COLUMNS["Nircam"]))
+    row |= {"filename": f"{root}_o002_crfints.fits", "program": 1345, "filter": "F444W"}
+    row |= {"detector": detector.upper(), "exp_type": "NRC_TSGRISM", "date_obs": DAY}
+    rows = answers.read_keywords(table_of(row), "Nircam", 1345) if has_row else ()
+
+    listing = assembled(offer(f"{root}_rate.jpg"), offer(f"{root}_rate_thumb.jpg"), rows=rows)
+
+    facts = ("F444W", "NRC_TSGRISM", DAY) if has_row else (None, None, None)
+    assert [
+        (each.detector, each.filter, each.exp_type, each.date_obs) for each in listing.products
+    ] == [(detector.upper(), *facts)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "instrument"),
+    [
+        ("jw01345002001_02101_00001_guider1_uncal.fits", "FGS"),
+        ("jw01345002001_02101_00001_mirimage_uncal.jpg", "MIRI"),
+        ("jw01345-o002_t001_niriss_clear-f150w_i2d.fits", "NIRISS"),
+        ("jw01345002001_02101_00001_notes.txt", "NIRCAM"),
+    ],
+)
+def test_the_instrument_of_a_file_is_the_one_in_its_name(name, instrument):
+    """CAOM lists files of parallel instruments and guiders under an observation of NIRCam."""
+    (product,) = assembled(offer(name)).products
+
+    assert product.instrument == instrument
 
 
 def test_every_fact_of_a_product_is_filled_in():

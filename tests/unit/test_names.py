@@ -10,7 +10,9 @@ from jwmirror.core.names import (
     ProductName,
     cache_path,
     candidate_of,
+    detector_of,
     guiding_type,
+    instrument_of,
     is_exposure_root,
     is_safe,
     observation_of,
@@ -29,14 +31,22 @@ PRODUCTS = [
      (1345, "o012", "jw01345-o012_t001_nircam_f200w", "i2d")),
     ("jw01345-c1001_t001_nircam_f200w_cat.ecsv",
      (1345, "c1001", "jw01345-c1001_t001_nircam_f200w", "cat")),
-    (f"{EXPOSURE}_rate.jpg", (1345, "o001", f"{EXPOSURE}_rate", "jpg")),
-    (f"{EXPOSURE}_rate_thumb.jpg", (1345, "o001", f"{EXPOSURE}_rate", "thumb")),
+    (f"{EXPOSURE}_rate.jpg", (1345, "o001", EXPOSURE, "jpg")),
+    (f"{EXPOSURE}_rate_thumb.jpg", (1345, "o001", EXPOSURE, "thumb")),
+    (f"{EXPOSURE}_o001_crf.fits", (1345, "o001", EXPOSURE, "crf")),
+    (f"{EXPOSURE}_c1006_crf_thumb.jpg", (1345, "o001", EXPOSURE, "thumb")),
+    ("jw01345001001_02101_00001-seg002_nis_o001_crfints.jpg",
+     (1345, "o001", "jw01345001001_02101_00001-seg002_nis", "jpg")),
+    ("jw01345-o012_t001_miri_ch1-short_s3d_thumb.png",
+     (1345, "o012", "jw01345-o012_t001_miri_ch1-short", "thumb")),
+    ("jw01345001001_gs-id_1_image_cal.jpg",
+     (1345, "o001", "jw01345001001_gs-id_1_image", "jpg")),
     (f"{EXPOSURE}_RATE.FITS", (1345, "o001", EXPOSURE, "RATE")),
     ("jw01345_20260101t000000_pool.csv", (1345, "pool", "jw01345_20260101t000000", "pool")),
     ("jw01345_notes.json", (1345, "", "jw01345", "notes")),
     ("jw01345_notes.asdf", (1345, "", "jw01345", "notes")),
     ("jw01345_notes.csv", (1345, "", "jw01345", "notes")),
-    ("jw01345_notes.txt", (1345, "", "jw01345_notes", "txt")),
+    ("jw01345_notes.txt", (1345, "", "jw01345", "txt")),
     ("jw01345_thumb.fits", (1345, "", "jw01345", "thumb")),
     ("jw01345_20260101t000000_pool.fits", (1345, "", "jw01345_20260101t000000", "pool")),
     ("jw01345.fits", (1345, "", "jw01345", "jw01345")),
@@ -48,6 +58,32 @@ def test_a_product_name_has_its_parts(name, parts):
     """Program, observation, root and suffix; previews are named by their kind."""
     assert parse_product(name) == ProductName(*parts)
     assert (program_of(name), observation_of(name)) == parts[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "instrument", "detector"),
+    [
+        ("jw01345001001_02101_00001_nrcalong_uncal.fits", "NIRCAM", "NRCALONG"),
+        ("jw01345001001_02101_00001-seg002_nrcb1_o001_crfints.fits", "NIRCAM", "NRCB1"),
+        ("jw01345001001_02101_00001_mirifulong_rate_thumb.jpg", "MIRI", "MIRIFULONG"),
+        ("jw01345001001_02101_00001_mirimage_uncal.fits", "MIRI", "MIRIMAGE"),
+        ("jw01345001001_02101_00001_nrs1_cal.fits", "NIRSPEC", "NRS1"),
+        ("jw01345001001_02101_00001_nis_cal.fits", "NIRISS", "NIS"),
+        ("jw01345001001_02101_00001_guider1_uncal.fits", "FGS", "GUIDER1"),
+        ("jw01345001001_02101_00001_xyz_uncal.fits", None, None),
+        ("jw01345001001_gs-fg_2022150070312-seg002_uncal.fits", "FGS", None),
+        ("jw01345001001_01_msa.fits", "NIRSPEC", None),
+        ("jw01345-o001_t001_fgs_clear_cat.ecsv", "FGS", None),
+        ("jw01345-c1000_t002_miri_ch1-long_s3d.fits", "MIRI", None),
+        ("jw01345-o002_b000000021_nirspec_f290lp-g395h-s200a1-allslits_x1d.fits", "NIRSPEC", None),
+        ("jw01345-o001_20260101t000000_image3_00001_asn.json", None, None),
+        ("jw01345_20260101t000000_pool.csv", None, None),
+        ("x", None, None),
+    ],
+)  # fmt: skip
+def test_a_name_implies_instrument_and_detector(name, instrument, detector):
+    """By the detector of an exposure, or the instrument's word of a combined product."""
+    assert (instrument_of(name), detector_of(name)) == (instrument, detector)
 
 
 @pytest.mark.parametrize("name", ["readme.fits", "jw1345_x.fits", "jw01345001001_02101_uncal", ""])
