@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import assemble_listing
-from jwmirror.archive.poll import VanishPolicy, gc_paused, group_into_orders, vanish_doubt
+from jwmirror.archive.poll import gc_paused, group_into_orders
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables import rows as answers
 from jwmirror.archive.tables.portal import read_pages
@@ -96,12 +97,12 @@ def poll_once(
         lacking = unmatched_criteria(listing, SELECTION)
     with timed("compare", spent):
         changes = compare_listing(listing, chosen, mine)
-        doubt = vanish_doubt(listing, changes, mine, VanishPolicy())
+        doubts = vanish_doubts(listing, changes, mine, VanishPolicy())
     with timed("write", spent):
         poll = Poll(listings=(listing,), changes=changes, unmatched=lacking)
         write(folder / "changes.json", poll)
         write(folder / "orders.json", group_into_orders(poll, ()))
-    if changes or doubt or lacking or len(listing.products) != len(mine):
+    if changes or doubts or lacking or len(listing.products) != len(mine):
         raise AssertionError(f"expected an unchanged poll, found {len(changes)} changes, {lacking}")
     return poll
 

@@ -12,6 +12,7 @@ from msgspec import structs
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
+from jwmirror.archive.doubts import VanishPolicy, believed_listing, undoubted, vanish_doubts
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
@@ -28,14 +29,6 @@ NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VanishPolicy:
-    """Limit of how much may vanish at once, and programs for which the user accepted more."""
-
-    vanish_limit: float = 0.5  # of a program's held products, 0 to 1
-    accepted: Collection[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +116,7 @@ def _joined(polls: Iterable[Poll], is_limited: bool) -> Poll:
         unmatched=tuple(words for each in polls for words in each.unmatched),
         first=tuple(program for each in polls for program in each.first),
         limited_to=tuple(scope for each in polls for scope in each.limited_to if is_limited),
-        doubts={program: why for each in polls for program, why in each.doubts.items()},
+        doubts=tuple(doubt for each in polls for doubt in each.doubts),
         deselected={uri: mark for each in polls for uri, mark in each.deselected.items()},
     )
 
@@ -176,7 +169,7 @@ def _poll_program(
     former: Listing | None,
     last_checked: Callable[[], str],
 ) -> Poll:
-    """Return the poll of one program; vanished products are in it only if they are believed.
+    """Return the poll of one program, without changes that a doubt covers.
 
     `limited_to` has no observations if all were queried.
     """
@@ -192,10 +185,10 @@ def _poll_program(
     marks = deselection_marks(held, listing, uris, selections, last_checked)
     held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
-    doubt = vanish_doubt(listing, changes, held, policy)
+    doubts = vanish_doubts(listing, changes, held, policy)
     result = Poll(
-        listings=(listing,),
-        changes=without_vanished(changes) if doubt else changes,
+        listings=(believed_listing(listing, doubts, held),),
+        changes=undoubted(changes, doubts),
         unmatched=tuple(
             f"program {program}, {words}"
             for selection in selections
@@ -203,7 +196,7 @@ def _poll_program(
         ),
         first=() if held else (program,),
         limited_to=(Scope(program=program, observations=only),),
-        doubts={str(program): doubt} if doubt else {},
+        doubts=doubts,
         deselected=marks,
     )
     _log(result, listing, len(uris))
@@ -249,29 +242,6 @@ def _merged(former: Listing, part: Listing, only: Sequence[str]) -> Listing | No
     return None
 
 
-def vanish_doubt(
-    listing: Listing, changes: Sequence[Change], held: HeldIndex, policy: VanishPolicy
-) -> str:
-    """Return why the vanished products among `changes` are not believed; "" if they are.
-
-    A listing that lacks more held products than the limit is more likely a fault of the archive.
-    """
-    vanished = sum(change.kind == kinds.VANISHED for change in changes)
-    if vanished <= policy.vanish_limit * held.present or listing.program in policy.accepted:
-        return ""
-    return (
-        f"program {listing.program}: MAST no longer lists {vanished} of {held.present} products "
-        f"of the mirror; expected at most {policy.vanish_limit:.0%} (archive.vanish_limit) to "
-        "vanish between two polls, so their state was not changed; look the program up at MAST; "
-        f"if they are really gone, run `snakemake --config accept_vanished={listing.program}` once."
-    )
-
-
-def without_vanished(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the changes without those of vanished products."""
-    return tuple(change for change in changes if change.kind != kinds.VANISHED)
-
-
 def _log(result: Poll, listing: Listing, selected: int) -> None:
     """Log a program's poll; the first has no history, so its new products are only counted."""
     log.info(
@@ -288,7 +258,7 @@ def _log(result: Poll, listing: Listing, selected: int) -> None:
     _log_marks(listing.program, result.deselected)
     for words in result.unmatched:
         log.warning("%s: MAST lists no such product; see the keys in config/README.md", words)
-    for doubt in result.doubts.values():
+    for doubt in result.doubts:
         log.warning("%s", doubt)
 
 

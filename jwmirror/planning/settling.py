@@ -12,7 +12,7 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Incomplete, SettleResult, Unsettled, Wait
-from jwmirror.core.model.product import CALIBRATION
+from jwmirror.core.model.product import CALIBRATION, covered_by
 
 CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
 
@@ -47,22 +47,22 @@ def find_unsettled(
     """Return the associations that are half updated, and the ones with members that do not exist.
 
     `former` is the result of the run before. It dates what is still half updated, and is kept for
-    programs that this poll did not ask for, or whose listing is doubted.
+    programs that this poll did not ask for, and for associations with files that a doubt covers.
+    Members are not missed in programs with doubts.
     """
-    listed_by_program = {
-        listing.program: ListedProducts(listing)
-        for listing in poll.listings
-        if str(listing.program) not in poll.doubts
-    }
+    listed_by_program = {listing.program: ListedProducts(listing) for listing in poll.listings}
+    is_doubted, doubted = covered_by(poll.doubts), {doubt.program for doubt in poll.doubts}
     before = {record.product: record for record in former.unsettled} if former else {}
     unsettled: list[Unsettled] = []
     incomplete: list[Incomplete] = []
     for association in associations.found:
         listed = listed_by_program.get(association.program)
-        if listed is None:
-            unsettled += [before[association.product]] if association.product in before else []
+        known = before.get(association.product)
+        if listed is None or (known and any(map(is_doubted, _files(association, listed)))):
+            unsettled += [known] if known else []
         elif association.name in listed.by_name:
-            if absent := _absent(association, listed):
+            absent = _absent(association, listed) if association.program not in doubted else ()
+            if absent:
                 incomplete.append(Incomplete(association=association.name, absent=absent))
             why = _why(association, listed, policy)
             if why and not _is_accepted(association, policy.accept):
@@ -127,6 +127,11 @@ def _absent(association: Association, listed: ListedProducts) -> tuple[str, ...]
     return tuple(name for name in names if name.startswith(own) and name not in listed.by_name)
 
 
+def _files(association: Association, listed: ListedProducts) -> list[Product]:
+    """Return the listed files of an association's members and product."""
+    return listed.of(dict.fromkeys((*association.roots, association.product)))
+
+
 def _unsettled(
     association: Association, listed: ListedProducts, why: str, before: Mapping[str, Unsettled]
 ) -> Unsettled:
@@ -154,7 +159,7 @@ def _is_accepted(association: Association, accept: Iterable[str]) -> bool:
 
 def _why(association: Association, listed: ListedProducts, policy: SettlePolicy) -> str:
     """Return the signs that MAST has half updated an association; "" without signs."""
-    files = listed.of(dict.fromkeys((*association.roots, association.product)))
+    files = _files(association, listed)
     fits = [product for product in files if product.filename.endswith(".fits")]
     return "; ".join((*_queued(fits), *_mixed(fits), *_spread(fits, listed.at, policy.days)))
 

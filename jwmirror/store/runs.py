@@ -133,10 +133,11 @@ def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listin
     earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
     for path in reversed(earlier if missing else ()):
         poll = read_if_written(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
+        doubted = {doubt.program for doubt in poll.doubts}
         for listing in poll.listings:
             if listing.program in missing:
                 missing.discard(listing.program)
-                if str(listing.program) not in poll.doubts:
+                if listing.program not in doubted:
                     listings[listing.program] = listing
         if not missing:
             break

@@ -8,7 +8,7 @@ from msgspec import structs
 from jwmirror.archive import changes as comparison
 from jwmirror.archive.changes import compare_listing, content_differences
 from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.poll import VanishPolicy, describe_change, vanish_doubt, without_vanished
+from jwmirror.archive.poll import describe_change
 from jwmirror.core.model import GONE, Change, Poll, Product, Reason
 from jwmirror.core.model.product import (
     NEW,
@@ -327,36 +327,6 @@ def test_what_mast_plans_to_reprocess_is_told(before, now):
 
     assert (change.kind, change.wants_bytes) == (STALE, False)
     assert [reason.what for reason in change.reasons] == ["reprocessing"]
-
-
-def many(count: int) -> list[Product]:
-    """Some exposures."""
-    return [product(f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits") for n in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("left", "policy", "believed"),
-    [
-        (5, VanishPolicy(), True),
-        (4, VanishPolicy(), False),
-        (0, VanishPolicy(), False),
-        (0, VanishPolicy(accepted=(1345,)), True),
-        (0, VanishPolicy(vanish_limit=1.0), True),
-        (9, VanishPolicy(vanish_limit=0.0), False),
-        (10, VanishPolicy(vanish_limit=0.0), True),
-    ],
-)
-def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
-    """Above the limit of ten held products nothing vanishes without confirmation."""
-    held = [entry(each) for each in many(10)]
-    listed = listing(*many(left))
-    changes = changes_of(listed, *held)
-
-    words = vanish_doubt(listed, changes, HeldIndex(held, listed.program), policy)
-
-    assert (words == "") == believed
-    assert believed or (f"{10 - left} of 10" in words and "accept_vanished=1345" in words)
-    assert without_vanished(changes) == ()
 
 
 def test_explain_tells_kind_file_and_reasons_in_one_line():

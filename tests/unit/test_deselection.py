@@ -4,8 +4,8 @@ import pytest
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.deselection import deselection_marks, marks_without_selection
+from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
 from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.poll import VanishPolicy, vanish_doubt
 from jwmirror.core.model import Plan, Poll, Selection
 from jwmirror.core.model.product import REPROCESSED, VANISHED, WITHHELD
 from jwmirror.report.status import count_files
@@ -67,7 +67,8 @@ def test_the_vanish_limit_counts_selected_files_only():
     _, changes, index = polled(held, listed, FIRST)
 
     assert [change.kind for change in changes] == [VANISHED]
-    assert "1 of 1 products" in vanish_doubt(listed, changes, index, VanishPolicy())
+    (doubt,) = vanish_doubts(listed, changes, index, VanishPolicy())
+    assert "1 of 1 products" in doubt.why
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Entry, Failure, Poll
+from jwmirror.core.model import Doubt, Entry, Failure, Poll
 from jwmirror.report import formatting, plots
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.html import write_page
@@ -305,13 +305,14 @@ def test_report_of_a_later_run_that_did_nothing(small_mirror):
 
 def test_a_listing_that_is_not_believed_is_a_failure_of_the_run(small_mirror):
     """A listing in doubt is read back as written, and is among the failures."""
-    poll = Poll(listings=(), changes=(), doubts={"1345": "17 of 18 vanished"})
+    doubt = Doubt(program=1345, observation="o001", why="17 of 18 vanished")
+    poll = Poll(listings=(), changes=(), doubts=(doubt,))
     small_mirror.record("changes.json", poll)
 
     run = last_run(small_mirror.root)
 
     assert run.poll == poll
-    assert Failure(name="listing of MAST", message="17 of 18 vanished") in run.failures
+    assert Failure("MAST's listing, program 1345, observation o001", doubt.why) in run.failures
 
 
 def test_a_narrow_terminal_cuts_no_name_of_a_column_that_is_to_stay_whole():

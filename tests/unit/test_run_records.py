@@ -8,6 +8,7 @@ import pytest
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import (
     Change,
+    Doubt,
     Orders,
     Plan,
     Poll,
@@ -190,7 +191,8 @@ def test_listings_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path)
     third = listing(program=3, asked_at="1")
     write(files(tmp_path, 1).poll, replace(NOTHING, listings=(old, other, third)))
     write(
-        files(tmp_path, 2).poll, replace(NOTHING, listings=(new, doubted), doubts={"3": "too few"})
+        files(tmp_path, 2).poll,
+        replace(NOTHING, listings=(new, doubted), doubts=(Doubt(program=3, why="too few"),)),
     )
     files(tmp_path, 3).folder.mkdir()
     write(files(tmp_path, 4).poll, replace(NOTHING, listings=(old,)))

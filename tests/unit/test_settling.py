@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from jwmirror.core.model import Poll, SettleResult
+from jwmirror.core.model import Doubt, Poll, SettleResult
 from jwmirror.core.model.association import Associations
 from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from tests.setup.records import association, listing, product
@@ -119,8 +119,24 @@ def test_a_program_that_was_not_asked_or_not_believed_stays_as_it_was():
     first = find_unsettled(HELD, polled(**HALF["CAL_VER"]), SettlePolicy())
 
     assert find_unsettled(HELD, Poll(listings=(), changes=()), SettlePolicy(), first) == first
-    doubted = replace(polled(), doubts={"1345": "?"})
+    doubted = replace(polled(), doubts=(Doubt(program=1345, why="?"),))
     assert find_unsettled(HELD, doubted, SettlePolicy(), first) == first
+
+
+def test_an_association_with_doubted_files_stays_as_it_was():
+    """One member's row could not be read: what waited goes on waiting, and none is missed."""
+    first = find_unsettled(HELD, polled(**HALF["CAL_VER"]), SettlePolicy())
+    (listing,) = polled().listings
+    less = tuple(product for product in listing.products if product.filename != CAL_1)
+    lacking = Poll(listings=(replace(listing, products=less),), changes=())
+    unread, other = (
+        replace(lacking, doubts=(Doubt(program=1345, filename=name, why="?"),))
+        for name in (CAL_2, "jw01345002001_02101_00001_nrcb1_cal.fits")
+    )
+
+    assert find_unsettled(HELD, unread, SettlePolicy(), first) == first
+    assert find_unsettled(HELD, other, SettlePolicy(), first) == SettleResult()
+    assert find_unsettled(HELD, lacking, SettlePolicy()).incomplete
 
 
 def test_what_waits_is_all_of_the_observation_s_association():

@@ -11,6 +11,6 @@ from jwmirror.core.model.plan import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.product import Change, Listing, Orders, Poll, Product, Reason, Scope
+from jwmirror.core.model.product import Change, Doubt, Listing, Orders, Poll, Product, Reason, Scope
 from jwmirror.core.model.recipe import Recipe, Selection, Where
 from jwmirror.core.model.stored import GONE, UPSTREAM, Entry, Failure, ResultFile, Version

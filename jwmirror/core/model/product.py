@@ -1,7 +1,8 @@
 """Records of what MAST lists, and of how that differs from the mirror."""
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 from msgspec import structs
@@ -141,17 +142,71 @@ class Scope:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """A part of a program whose listing is not believed, or could not be read, and why.
+
+    A field that is "" limits nothing. Files of the mirror in this part keep their former state.
+    """
+
+    program: int
+    why: str
+    instrument: str = ""  # NIRCAM; FGS: guide stars, too
+    observation: str = ""  # o001, c1001
+    filename: str = ""
+
+    @property
+    def scope(self) -> str:
+        """The part in words."""
+        observation = f"observation {self.observation}" if self.observation else ""
+        words = (f"program {self.program}", observation, self.instrument, self.filename)
+        return ", ".join(filter(None, words))
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.why}"
+
+
+def covered_by(doubts: Collection[Doubt]) -> Callable[[Product], bool]:
+    """Return a test: True if one of the doubts covers a product."""
+    scopes = {(d.program, d.instrument, d.observation, d.filename) for d in doubts}
+
+    def test(product: Product) -> bool:
+        return any(
+            (product.program, instrument, observation, filename) in scopes
+            for filename in {"", product.filename}
+            for observation in {"", product.observation}
+            for instrument in {"", (product.instrument or "").upper()}
+        )
+
+    return test if scopes else lambda product: False
+
+
+if TYPE_CHECKING:
+    Doubts = tuple[Doubt, ...]
+else:  # former versions wrote {"1345": "why"}
+    Doubts = tuple[Doubt, ...] | dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Poll:
-    """The listings of one run, and how they differ from the mirror."""
+    """The listings of one run, and how they differ from the mirror.
+
+    Where there are doubts, the listings have the mirror's products in place of MAST's.
+    """
 
     listings: tuple[Listing, ...]
     changes: tuple[Change, ...]
     unmatched: tuple[str, ...] = ()  # selections that matched nothing
     first: tuple[int, ...] = ()  # programs that are new to the mirror
-    doubts: dict[str, str] = field(default_factory=dict)  # "1345" -> why changes are not believed
+    doubts: Doubts = ()  # parts of the programs that no change was taken from
     limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
+
+    def __post_init__(self) -> None:
+        former: object = self.doubts
+        if isinstance(former, dict):
+            doubts = (Doubt(program=int(name), why=why) for name, why in former.items())
+            object.__setattr__(self, "doubts", tuple(doubts))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,9 +75,12 @@ class Run:
         """The failures of this run, and the refusals: no run can calibrate these as they are."""
         refused = (wait for plan in self.plans for wait in plan.failures)
         receipts = (*self.fetch_receipts, *self.batch_receipts)
-        doubts = self.poll.doubts.values() if self.poll else ()
+        doubts = self.poll.doubts if self.poll else ()
         return (
-            *(Failure(name="listing of MAST", message=why) for why in doubts),
+            *(
+                Failure(name=f"MAST's listing, {doubt.scope}", message=doubt.why)
+                for doubt in doubts
+            ),
             *(failure for receipt in receipts for failure in receipt.failures),
             *(Failure(f"{w.recipe}: {w.product}", w.why, w.recipe, w.product) for w in refused),
         )

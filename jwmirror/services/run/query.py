@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from jwmirror.archive.poll import VanishPolicy, group_into_orders, poll
+from jwmirror.archive.doubts import VanishPolicy
+from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.model import Selection, write
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch

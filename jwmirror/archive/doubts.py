@@ -1,0 +1,91 @@
+"""Parts of a program whose listing is not believed, and what is taken in their place. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from jwmirror.archive.index import HeldIndex
+from jwmirror.core.model import Change, Doubt, Listing, Product
+from jwmirror.core.model.product import VANISHED, covered_by
+from jwmirror.core.model.stored import PRESENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class VanishPolicy:
+    """Limit of how much may vanish at once, and programs for which the user accepted more."""
+
+    vanish_limit: float = 0.5  # of a program's held products, 0 to 1
+    accepted: Collection[int] = ()
+
+
+def believed_listing(listing: Listing, doubts: Sequence[Doubt], held: HeldIndex) -> Listing:
+    """Return the listing with the mirror's products where a doubt covers MAST's.
+
+    So nothing changes there: neither what is held, nor what is listed and not held.
+    """
+    if not doubts:
+        return listing
+    is_doubted = covered_by(doubts)
+    products = {product.uri: product for product in listing.products}
+    doubted = {uri for uri, product in products.items() if is_doubted(product)}
+    present = [uri for uri, row in held.rows.items() if row.state == PRESENT]
+    for uri, entry in held.entries(present).items():
+        if uri in doubted or is_doubted(entry.upstream):
+            products[uri] = entry.upstream
+            doubted.discard(uri)
+    return replace(
+        listing, products=tuple(products[uri] for uri in sorted(products.keys() - doubted))
+    )
+
+
+def undoubted(changes: Iterable[Change], doubts: Sequence[Doubt]) -> tuple[Change, ...]:
+    """Return the changes of products that no doubt covers."""
+    is_doubted = covered_by(doubts)
+    return tuple(change for change in changes if not is_doubted(change.product))
+
+
+def vanish_doubts(
+    listing: Listing, changes: Iterable[Change], held: HeldIndex, policy: VanishPolicy
+) -> tuple[Doubt, ...]:
+    """Return the parts of a program of which too much vanished to be believed.
+
+    A listing that lacks more held products than the limit, or all products of an observation or an
+    instrument that the mirror has, is more likely a fault of the archive.
+    """
+    vanished = [change.product for change in changes if change.kind == VANISHED]
+    if not vanished or policy.vanish_limit >= 1 or listing.program in policy.accepted:
+        return ()
+    if len(vanished) > policy.vanish_limit * held.present:
+        return (_vanished_program(listing.program, len(vanished), held.present, policy),)
+    return tuple(_vanished_parts(listing, vanished))
+
+
+def _vanished_program(program: int, vanished: int, present: int, policy: VanishPolicy) -> Doubt:
+    return Doubt(
+        program=program,
+        why=f"MAST no longer lists {vanished} of {present} products of the mirror; expected at "
+        f"most {policy.vanish_limit:.0%} (archive.vanish_limit) to vanish between two polls, so "
+        f"nothing of the program was changed; {_next_step(program)}",
+    )
+
+
+def _vanished_parts(listing: Listing, vanished: Sequence[Product]) -> Iterator[Doubt]:
+    """Yield the instruments, and the observations of others, that have no listed product."""
+    instruments = {product.instrument for product in listing.products}
+    observations = {product.observation for product in listing.products}
+    why = (
+        "MAST no longer lists any product of it; expected some, because the mirror has some, so "
+        f"nothing of it was changed; {_next_step(listing.program)}"
+    )
+    lost = sorted({p.instrument for p in vanished if p.instrument} - instruments)
+    for instrument in lost:
+        yield Doubt(program=listing.program, instrument=instrument, why=why)
+    others = {product.observation for product in vanished if product.instrument not in lost}
+    for observation in sorted(others - observations):
+        yield Doubt(program=listing.program, observation=observation, why=why)
+
+
+def _next_step(program: int) -> str:
+    return (
+        "look the program up at MAST; if they are really gone, run "
+        f"`snakemake --config accept_vanished={program}` once."
+    )

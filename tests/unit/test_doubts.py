@@ -1,0 +1,125 @@
+"""Doubts: which parts of a listing are not believed, and that nothing changes there."""
+
+import pytest
+from msgspec import structs
+
+from jwmirror.archive.doubts import (
+    VanishPolicy,
+    believed_listing,
+    undoubted,
+    vanish_doubts,
+)
+from jwmirror.archive.index import HeldIndex
+from jwmirror.core.jsonio import canonical, parse
+from jwmirror.core.model import GONE, Doubt, Poll, Product
+from jwmirror.core.model.product import covered_by
+from tests.setup.listings import MD5, changes_of
+from tests.setup.records import entry, listing, product
+
+NIRCAM = product("jw01345001001_02101_00001_nrcb1_rate.fits", checksum=MD5[1], instrument="NIRCAM")
+MIRI = product("jw01345001001_02101_00001_mirimage_rate.fits", checksum=MD5[1], instrument="MIRI")
+SECOND = product("jw01345002001_02101_00001_nrcb1_rate.fits", checksum=MD5[1], instrument="NIRCAM")
+ALL = (NIRCAM, MIRI, SECOND)
+
+
+def many(count: int) -> list[Product]:
+    """Return exposures of one observation."""
+    return [product(f"jw01345001001_02101_{n:05d}_nrcb1_rate.fits") for n in range(count)]
+
+
+def doubts_of(listed, *held, policy=None):
+    """Return the doubts about what vanished."""
+    changes = changes_of(listed, *held)
+    return vanish_doubts(listed, changes, HeldIndex(held, 1345), policy or VanishPolicy())
+
+
+@pytest.mark.parametrize(
+    ("scope", "covered"),
+    [
+        ({}, ALL),
+        ({"instrument": "NIRCAM"}, (NIRCAM, SECOND)),
+        ({"observation": "o001"}, (NIRCAM, MIRI)),
+        ({"observation": "o001", "instrument": "NIRCAM"}, (NIRCAM,)),
+        ({"filename": SECOND.filename}, (SECOND,)),
+        ({"filename": SECOND.filename, "observation": "o001"}, ()),
+        ({"program": 1346}, ()),
+    ],
+)
+def test_a_doubt_covers_its_program_instrument_observation_or_file(scope, covered):
+    """What it names limits it."""
+    is_doubted = covered_by([Doubt(**{"program": 1345, "why": "?"} | scope)])
+
+    assert tuple(filter(is_doubted, ALL)) == covered
+
+
+def test_polls_of_former_versions_are_read():
+    """Their doubts are words by program."""
+    old = parse(b'{"listings":[],"changes":[],"doubts":{"1345":"17 of 18 vanished"}}', Poll)
+
+    assert old.doubts == (Doubt(program=1345, why="17 of 18 vanished"),)
+    assert parse(canonical(old), Poll) == old
+
+
+@pytest.mark.parametrize(
+    ("left", "policy", "believed"),
+    [
+        (5, VanishPolicy(), True),
+        (4, VanishPolicy(), False),
+        (0, VanishPolicy(), False),
+        (0, VanishPolicy(accepted=(1345,)), True),
+        (0, VanishPolicy(vanish_limit=1.0), True),
+        (9, VanishPolicy(vanish_limit=0.0), False),
+        (10, VanishPolicy(vanish_limit=0.0), True),
+    ],
+)
+def test_a_listing_that_lacks_too_much_is_not_believed(left, policy, believed):
+    """Above the limit of ten held products nothing vanishes without confirmation."""
+    doubts = doubts_of(listing(*many(left)), *map(entry, many(10)), policy=policy)
+
+    assert (doubts == ()) == believed
+    for doubt in doubts:
+        assert f"{10 - left} of 10" in doubt.why
+        assert "accept_vanished=1345" in doubt.why
+        assert doubt.scope == "program 1345"
+
+
+def test_an_observation_or_instrument_that_is_not_listed_at_all_is_doubted():
+    """Each alone, and not the whole program; one file of it that is listed makes it believed."""
+    held = [entry(each) for each in (*many(4), MIRI, SECOND)]
+    held_products = [each.upstream for each in held]
+    left = [each for each in held_products if each not in (MIRI, SECOND)]
+    nircam = product("jw01345001001_02101_00009_nrcb1_rate.fits", instrument="NIRCAM")
+    another = product("jw01345002001_02101_00009_nrcb1_cal.fits", instrument="NIRCAM")
+
+    assert [doubt.scope for doubt in doubts_of(listing(*left, nircam), *held)] == [
+        "program 1345, MIRI",
+        "program 1345, observation o002",
+    ]
+    (doubt,) = doubts_of(listing(*left, another), *held)
+    assert doubt.scope == "program 1345, MIRI"
+
+
+def test_nothing_changes_in_what_is_doubted():
+    """Neither reprocessed, nor new, nor vanished, nor withheld files; the rest does."""
+    held = [entry(NIRCAM), entry(SECOND)]
+    new = [structs.replace(each, checksum=MD5[2], exclusive=True) for each in (NIRCAM, SECOND)]
+    listed = listing(*new, MIRI)
+    doubts = (Doubt(program=1345, observation="o001", why="?"),)
+
+    believed = believed_listing(listed, doubts, HeldIndex(held, 1345))
+
+    assert believed.products == (NIRCAM, new[1])
+    assert {c.product for c in changes_of(believed, *held)} == {new[1]}
+    assert {c.product for c in undoubted(changes_of(listed, *held), doubts)} == {new[1]}
+
+
+def test_a_doubt_about_an_unreadable_row_keeps_the_file():
+    """A file that is missing because its row was not read does not vanish, nor does it return."""
+    gone = entry(SECOND, state=GONE)
+    held = [entry(NIRCAM), gone]
+    doubts = [Doubt(program=1345, filename=each.filename, why="?") for each in (NIRCAM, SECOND)]
+
+    believed = believed_listing(listing(SECOND), doubts, HeldIndex(held, 1345))
+
+    assert believed.products == (NIRCAM,)
+    assert changes_of(believed, *held) == ()
