@@ -4,25 +4,35 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from jwmirror_simulator.mast.api import missions, portal
-from jwmirror_simulator.mast.api.behaviour import Behaviour
 from jwmirror_simulator.mast.api.downloads import download
 from jwmirror_simulator.mast.api.messages import (
     DOWNLOADS,
     INVOKE,
     Request,
     Response,
+    as_html,
     as_json,
     as_text,
 )
+from jwmirror_simulator.mast.api.oddities import Oddities
 from jwmirror_simulator.mast.api.server import Server
 from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.storage.editor import Editor
 from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
 TOKEN = "observatory-token"  # a token that opens exclusive files here, and nowhere else
+COLUMNS = "/portal/Mashup/Mashup.asmx/columnsconfig"
+WHOAMI = "/whoami"
+PARTS = {
+    INVOKE: "portal",
+    COLUMNS: "columns",
+    WHOAMI: "login",
+    **dict.fromkeys(DOWNLOADS, "downloads"),
+}  # words of Oddities.maintenance
 
 
 @dataclass(frozen=True)
@@ -46,20 +56,21 @@ class Archive(Editor):
 
     The folder may be edited by this object or by another process at any time: each request sees
     the state written last. `requests` lists the requests so far; `fault` makes responses go wrong;
-    `behaviour` sets details in which MAST is not known or may change. Files in `guarded` are listed
-    as public and given only with a token.
+    `oddities` has switches for what MAST does, or may do, against its documentation. Files in
+    `guarded` are listed as public and given only with a token.
     """
 
     def __init__(self, folder: Path, port: int = 0, tokens: Iterable[str] = (TOKEN,)):
         super().__init__(folder)
         self.port, self.tokens = port, set(tokens)
-        self.behaviour = Behaviour()
+        self.oddities = Oddities()
         self.guarded: set[str] = set()  # names of files
         self._requests: list[Exchange] = []
         self._idle = threading.Condition()
         self._under_way = 0
         self._faults: list[tuple[str, Fault]] = []
         self._polled: dict[bytes, int] = {}
+        self._replicas = cycle(range(2))
         self._lock = threading.Lock()
         self._snapshot: tuple[object, Snapshot] | None = None
         self._server: Server | None = None
@@ -126,7 +137,10 @@ class Archive(Editor):
         with self._idle:
             self._under_way += 1
         try:
-            return self._spoil(request, self._route(request)(request))
+            response = self._route(request)(request)
+            if self.oddities.trickle:
+                response = response.but(rate=self.oddities.trickle)
+            return self._spoil(request, response)
         except Exception:  # a defect of the simulation: shown, and answered as MAST would
             traceback.print_exc()
             return as_text("internal error of the simulated archive\n", 500)
@@ -134,10 +148,12 @@ class Archive(Editor):
     def _route(self, request: Request) -> Callable[[Request], Response]:
         """Return the function that answers a request."""
         missions_api = "/search/jwst/api/v0.1/"
+        if PARTS.get(request.path) in self.oddities.maintenance:
+            return lambda _: as_html()
         routes = {
-            "/portal/Mashup/Mashup.asmx/columnsconfig": self._columns_config,
+            COLUMNS: self._columns_config,
             INVOKE: self._invoke,
-            "/whoami": self._whoami,
+            WHOAMI: self._whoami,
             "/search/util/api/v0.1/column_list": lambda _: as_json(missions.column_list()),
             f"{missions_api}search": self._search,
             f"{missions_api}post_list_products": self._product_list,
@@ -153,12 +169,16 @@ class Archive(Editor):
         with self._lock:
             polls = self._polled.get(request.body, 0)
             self._polled[request.body] = polls + 1
-        if polls < self.behaviour.polls:
-            return as_json(portal.executing())
-        return as_json(portal.invoke(request.query, self.snapshot, self.behaviour))
+        if polls < self.oddities.polls:
+            return portal.refusal("EXECUTING")
+        return portal.invoke(request.query, self.snapshot, self.oddities)
+
+    def _knows(self, token: str | None) -> bool:
+        """Return whether a token is valid."""
+        return self.oddities.token == "valid" and token in self.tokens
 
     def _whoami(self, request: Request) -> Response:
-        anonymous = request.token not in self.tokens
+        anonymous = not self._knows(request.token)
         name = "" if anonymous else "observer@example.org"
         return as_json(
             {
@@ -187,11 +207,14 @@ class Archive(Editor):
         holding = snapshot.state.holdings.get(request.filename)
         if holding is None:
             return as_text(f"{request.filename}: no such product\n", 404)
+        if self.oddities.token == "refused" and request.token is not None:
+            return as_text("the token is not valid\n", 401)
         is_withheld = snapshot.exclusive(holding) or request.filename in self.guarded
-        if is_withheld and request.token not in self.tokens:
+        if is_withheld and not self._knows(request.token):
             text = f"{request.filename}: exclusive access until {holding.released}\n"
-            return as_text(text, self.behaviour.withheld)
-        return download(request, holding, self.folder.version_path(holding), self.behaviour)
+            return as_text(text, self.oddities.withheld)
+        path = self.folder.version_path(holding)
+        return download(request, holding, path, self.oddities, next(self._replicas))
 
     # ---- its record --------------------------------------------------------------------------
 

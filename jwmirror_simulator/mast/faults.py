@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from jwmirror_simulator.mast.api.messages import Response, as_json
-
-HTML = b"<!DOCTYPE html><html><head><title>MAST</title></head><body>Down for maintenance.</body>"
+from jwmirror_simulator.mast.api.messages import PAGE, Response, as_html, as_json
 
 
 @dataclass
@@ -57,8 +55,7 @@ def wrong_bytes(times: int | None = None) -> Fault:
 
 def html_page(times: int | None = None) -> Fault:
     """Answer 200 with a page of HTML."""
-    page = Response(headers={"Content-Type": "text/html"}, body=HTML)
-    return Fault("html_page", lambda _: page, times)
+    return Fault("html_page", lambda _: as_html(), times)
 
 
 def empty_body(times: int | None = None) -> Fault:
@@ -154,7 +151,7 @@ def endless(length: str = "none", times: int | None = None) -> Fault:
 
 def endless_page(code: int, times: int | None = None) -> Fault:
     """Answer an error with a page that has no end."""
-    page = Response(status=code, body=HTML * 1000, length="chunked", endless=True)
+    page = Response(status=code, body=PAGE * 1000, length="chunked", endless=True)
     return Fault(f"endless_page {code}", lambda _: page, times)
 
 

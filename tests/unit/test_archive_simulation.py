@@ -9,7 +9,7 @@ import time
 import pytest
 import urllib3
 
-from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast import TOKEN, Archive, Oddities
 from jwmirror_simulator.mast.client import KEYWORDS, get, rows
 from jwmirror_simulator.mast.faults import (
     html_page,
@@ -79,7 +79,7 @@ def conversation(tmp_path_factory, toys):
     """What unmodified astroquery, in a process of its own, gets from the archive."""
     folder = tmp_path_factory.mktemp("client")
     with Archive(toys / "archive") as archive:
-        archive.behaviour = Behaviour(polls=2)
+        archive.oddities = Oddities(polls=2)
         (folder / "astroquery.cfg").write_text(f"[mast]\nserver = {archive.url}\n")
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", CLIENT, TOKEN, UNCAL],
@@ -174,7 +174,7 @@ def test_a_range_is_served_as_asked(archive):
 
     part = get(archive, UNCAL, Range="bytes=100-199")
     beyond = get(archive, UNCAL, Range="bytes=8640-")
-    archive.behaviour = Behaviour(ranges=False)
+    archive.oddities = Oddities(ranges=200)
     ignored = get(archive, UNCAL, Range="bytes=100-199")
 
     assert (part.status, part.data) == (206, whole[100:200])
@@ -199,7 +199,7 @@ def test_a_range_of_another_version_is_not_mixed_in(archive):
 @pytest.mark.parametrize("etag", ["strong", "weak"])
 def test_an_unchanged_file_is_not_sent_again(archive, etag):
     """304 for the ETag or the date that was sent; 200 when the bytes changed."""
-    archive.behaviour = Behaviour(etag=etag)
+    archive.oddities = Oddities(etag=etag)
     first = get(archive, UNCAL).headers
 
     by_tag = get(archive, UNCAL, If_None_Match=first["ETag"])
@@ -216,7 +216,7 @@ def test_validators_can_be_off(archive):
     """Without ETag and Last-Modified there is nothing to be conditional on."""
     tag = get(archive, UNCAL).headers["ETag"]
 
-    archive.behaviour = Behaviour(etag="none", last_modified=False)
+    archive.oddities = Oddities(etag="none", last_modified=False)
     answer = get(archive, UNCAL, If_None_Match=tag)
 
     assert answer.status == 200
@@ -226,7 +226,7 @@ def test_validators_can_be_off(archive):
 def test_head_tells_the_length_and_sends_nothing(archive):
     """HEAD has the headers of GET; 405 where it is off."""
     head = get(archive, UNCAL, method="HEAD")
-    archive.behaviour = Behaviour(heads=False)
+    archive.oddities = Oddities(heads=False)
 
     assert (head.status, head.headers["Content-Length"], head.data) == (200, "8640", b"")
     assert get(archive, UNCAL, method="HEAD").status == 405
@@ -235,7 +235,7 @@ def test_head_tells_the_length_and_sends_nothing(archive):
 @pytest.mark.parametrize("length", ["none", "chunked"])
 def test_a_body_may_come_without_its_length(archive, length):
     """Files made on the fly have no Content-Length."""
-    archive.behaviour = Behaviour(length=length)
+    archive.oddities = Oddities(length=length)
 
     answer = get(archive, UNCAL)
 

@@ -7,7 +7,7 @@ from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.http import Timeouts
-from jwmirror_simulator.mast import TOKEN, Behaviour
+from jwmirror_simulator.mast import TOKEN, Oddities
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault, status
 from tests.setup.records import entry
@@ -76,7 +76,7 @@ def test_a_bad_listing_is_refused_whole(case, ask, archive):
 
 def test_pages_that_repeat_are_refused(ask, archive):
     """Rows of the first page in place of the others' do not pass for the whole table."""
-    archive.behaviour = Behaviour(page_limit=4)
+    archive.oddities = Oddities(page_limit=4)
     archive.fault(KEYWORDS, bad_listings.repeated_page())
 
     with pytest.raises(ArchiveError, match="expected"):

@@ -10,7 +10,7 @@ from jwmirror.archive import listing as listings
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing
 from jwmirror.net.http import Timeouts
-from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast import TOKEN, Archive, Oddities
 from jwmirror_simulator.mast.faults import Fault, html_page, redirect_to, status
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.records import ASN, RATE
@@ -119,7 +119,7 @@ def test_exclusive_files_are_marked_with_their_release(ask, archive):
 def test_answers_in_many_pages_are_put_together(ask, archive):
     """Small pages give the same listing."""
     whole = ask().products
-    archive.behaviour = Behaviour(page_limit=3)
+    archive.oddities = Oddities(page_limit=3)
 
     assert ask().products == whole
 
@@ -127,14 +127,14 @@ def test_answers_in_many_pages_are_put_together(ask, archive):
 def test_a_server_that_takes_its_time_is_polled(ask, archive):
     """EXECUTING is asked again until it is COMPLETE."""
     whole = ask().products
-    archive.behaviour = Behaviour(polls=2)
+    archive.oddities = Oddities(polls=2)
 
     assert ask().products == whole
 
 
 def test_a_server_that_never_answers_is_given_up(ask, archive):
     """EXECUTING for ever ends when the time for queries is over, after few requests."""
-    archive.behaviour = Behaviour(polls=10**9)
+    archive.oddities = Oddities(polls=10**9)
 
     with pytest.raises(ArchiveError, match="time for queries is over"):
         ask(timeout_s=1.5)
@@ -178,7 +178,7 @@ def test_an_answer_that_cannot_be_believed_is_an_error(case, service, ask, archi
 
 def test_a_page_that_repeats_is_an_error(ask, archive):
     """A second page that is the first again is not taken for new rows."""
-    archive.behaviour = Behaviour(page_limit=4)
+    archive.oddities = Oddities(page_limit=4)
     pages = []
 
     def spoil(response):

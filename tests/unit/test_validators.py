@@ -10,7 +10,7 @@ import pytest
 from jwmirror.archive.validators import add_validators
 from jwmirror.core.model import Listing
 from jwmirror.net.http import Timeouts
-from jwmirror_simulator.mast import TOKEN, Archive, Behaviour
+from jwmirror_simulator.mast import TOKEN, Archive, Oddities
 from jwmirror_simulator.mast.faults import status
 from jwmirror_simulator.mast.toy_files import toy_association
 from tests.setup.records import product
@@ -46,17 +46,17 @@ def new_content(archive: Archive, tmp_path: Path) -> Callable[[], None]:
 
 
 MANNERS = {
-    "strong ETag": Behaviour(etag="strong"),
-    "weak ETag": Behaviour(etag="weak"),
-    "no ETag": Behaviour(etag="none"),
-    "nothing": Behaviour(etag="none", last_modified=False, length="chunked"),
+    "strong ETag": Oddities(etag="strong"),
+    "weak ETag": Oddities(etag="weak"),
+    "no ETag": Oddities(etag="none"),
+    "nothing": Oddities(etag="none", last_modified=False, length="chunked"),
 }
 
 
 @pytest.mark.parametrize("manner", MANNERS)
 def test_an_unchanged_association_keeps_its_validator(manner, look, archive):
     """Whatever the server sends, the same content has the same validator at the next poll."""
-    archive.behaviour = MANNERS[manner]
+    archive.oddities = MANNERS[manner]
 
     first = look()
 
@@ -67,7 +67,7 @@ def test_an_unchanged_association_keeps_its_validator(manner, look, archive):
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_changed_association_gets_another_validator(manner, look, archive, new_content):
     """New content of equal size under the same name is noticed."""
-    archive.behaviour = MANNERS[manner]
+    archive.oddities = MANNERS[manner]
     first = look()
     new_content()
 
@@ -103,7 +103,7 @@ def test_many_products_share_few_connections(archive, tmp_path):
 
 def test_without_a_strong_etag_the_content_tells(look, archive):
     """A weak ETag is not trusted: the validator is the sha256 of the body."""
-    archive.behaviour = Behaviour(etag="weak")
+    archive.oddities = Oddities(etag="weak")
 
     validator = look()
 
@@ -112,9 +112,9 @@ def test_without_a_strong_etag_the_content_tells(look, archive):
 
 def test_a_known_content_is_compared_by_content(look, archive):
     """Where the content is known, an ETag that now comes does not feign a change."""
-    archive.behaviour = Behaviour(etag="none")
+    archive.oddities = Oddities(etag="none")
     known = look()
-    archive.behaviour = Behaviour(etag="strong")
+    archive.oddities = Oddities(etag="strong")
 
     assert look(known=known) == known
 

@@ -4,41 +4,57 @@ import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from uuid import uuid4
 
-from jwmirror_simulator.mast.api.behaviour import Behaviour
 from jwmirror_simulator.mast.api.messages import Request, Response, Span, as_text
+from jwmirror_simulator.mast.api.oddities import Oddities
 from jwmirror_simulator.mast.storage.dates import moment
 from jwmirror_simulator.mast.storage.folder import Holding
 
 TYPES = {".fits": "image/fits", ".json": "application/json", ".jpg": "image/jpeg"}
 
 
-def download(request: Request, holding: Holding, path: Path, behaviour: Behaviour) -> Response:
-    """Return the response to a request for a file that the client may have."""
-    if request.method == "HEAD" and not behaviour.heads:
+def download(
+    request: Request, holding: Holding, path: Path, oddities: Oddities, replica: int
+) -> Response:
+    """Return the response of a replica to a request for a file that the client may have."""
+    if request.method == "HEAD" and not oddities.heads:
         return as_text("HEAD is not allowed\n", 405)
-    headers = validators(holding, behaviour)
+    if oddities.ranges >= 400 and "range" in request.headers:
+        return as_text("ranges are not supported\n", oddities.ranges)
+    headers = validators(holding, oddities, replica)
     if unchanged(request, headers):
         return Response(status=304, headers=headers)
     headers["Content-Type"] = TYPES.get(path.suffix, "text/plain")
     headers["Content-Disposition"] = f"attachment; filename={holding.filename}"
     file = Span(path, 0, holding.size)
-    whole = Response(headers=headers, body=file, length=behaviour.length)
-    if not behaviour.ranges:
+    whole = Response(headers=headers, body=file, length=oddities.length)
+    if oddities.ranges == 200:
         return whole
     headers["Accept-Ranges"] = "bytes"
     return partial(request, whole, file) if ranged(request, headers) else whole
 
 
-def validators(holding: Holding, behaviour: Behaviour) -> dict[str, str]:
+def validators(holding: Holding, oddities: Oddities, replica: int) -> dict[str, str]:
     """Return the headers ETag and Last-Modified, as far as the archive sends them."""
     headers = {}
-    if behaviour.etag != "none":
-        weak = "W/" if behaviour.etag == "weak" else ""
-        headers["ETag"] = f'{weak}"{holding.md5}"'
-    if behaviour.last_modified:
+    if tag := _etag(holding, oddities.etag, replica):
+        headers["ETag"] = tag
+    if oddities.last_modified:
         headers["Last-Modified"] = format_datetime(_utc(holding.ingested), usegmt=True)
     return headers
+
+
+def _etag(holding: Holding, kind: str, replica: int) -> str | None:
+    """Return the ETag of a file, or None if it has none."""
+    return {
+        "strong": f'"{holding.md5}"',
+        "weak": f'W/"{holding.md5}"',
+        "none": None,
+        "random": f'"{uuid4().hex}"',
+        "replicas": f'"{holding.md5}-{replica}"',
+        "constant": f'"{holding.number}"',
+    }[kind]
 
 
 def _utc(text: str) -> datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+PAGE = b"<!DOCTYPE html><html><head><title>MAST</title></head><body>Down for maintenance.</body>"
 BLOCK = 1 << 16  # bytes sent at a time
 SECRETS = ("authorization", "cookie")
 INVOKE = "/api/v0/invoke"
@@ -139,6 +140,11 @@ def as_json(value: object, status: int = 200) -> Response:
     """Return a JSON response."""
     headers = {"Content-Type": "application/json; charset=utf-8"}
     return Response(status=status, headers=headers, body=json.dumps(value).encode())
+
+
+def as_html() -> Response:
+    """Return a page that says that the archive is down, with status 200."""
+    return Response(headers={"Content-Type": "text/html"}, body=PAGE)
 
 
 def as_text(text: str, status: int) -> Response:

@@ -5,20 +5,24 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from jwmirror_simulator.mast.api.behaviour import Behaviour
-from jwmirror_simulator.mast.storage.dates import moment
+from jwmirror_simulator.mast.api.keyword_tables import keyword_rows, spelled
+from jwmirror_simulator.mast.api.messages import Response, as_json, as_text
+from jwmirror_simulator.mast.api.oddities import Oddities
 from jwmirror_simulator.mast.tables import columns
 from jwmirror_simulator.mast.tables.columns import Column, Row
-from jwmirror_simulator.mast.tables.keyword_rows import DATES
 from jwmirror_simulator.mast.tables.snapshot import Snapshot
 
 COUNT = "COUNT_BIG(*)"
 KEYWORDS = "Mast.Jwst.Filtered."
-UNIX = moment("1970-01-01")
+OWN = 500_000_000  # first obsID of files that have one of their own
 
 
 class PortalError(Exception):
     """The request cannot be answered; the message becomes `msg` of the answer."""
+
+    def __init__(self, message: str, manner: str = "ERROR"):
+        super().__init__(message)
+        self.manner = manner  # ERROR, EXECUTING, or an HTTP status
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,13 @@ class Table:
     columns: tuple[Column, ...]
     rows: list[Row]
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str, oddities: Oddities) -> Column:
         """Return the column of a name; PortalError if there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
-        raise PortalError(f"Invalid column name '{name}'.")
+        manner = "500" if oddities.unknown_column == "500" else "ERROR"
+        raise PortalError(f"Invalid column name '{name}'.", manner)
 
 
 def columns_config(service: str) -> Row:
@@ -54,24 +59,27 @@ def columns_config(service: str) -> Row:
     }
 
 
-def invoke(query: Row, snapshot: Snapshot, behaviour: Behaviour) -> Row:
+def invoke(query: Row, snapshot: Snapshot, oddities: Oddities) -> Response:
     """Return the answer to a Portal request."""
     try:
         params = query.get("params") or {}
-        table = table_for(str(query.get("service")), params, snapshot)
-        table = filtered(table, params.get("filters") or [])
-        table = chosen(table, params.get("columns") or "*")
-        if not behaviour.iso_dates:
-            table = Table(table.columns, [milliseconds(row) for row in table.rows])
+        table = table_for(str(query.get("service")), params, snapshot, oddities)
+        table = filtered(table, params.get("filters") or [], oddities)
+        table = chosen(table, params.get("columns") or "*", oddities)
     except PortalError as err:
-        return {"status": "ERROR", "msg": str(err), "data": [], "fields": [], "paging": None}
-    size = min(int(query.get("pagesize") or behaviour.page_limit), behaviour.page_limit)
-    return envelope(table, int(query.get("page") or 1), size)
+        return refusal(err.manner, str(err))
+    table = Table(table.columns, [spelled(row, oddities) for row in table.rows])
+    if oddities.cut_at_page:
+        table = Table(table.columns, table.rows[: oddities.page_limit])
+    size = min(int(query.get("pagesize") or oddities.page_limit), oddities.page_limit)
+    return as_json(envelope(table, int(query.get("page") or 1), size))
 
 
-def executing() -> Row:
-    """Return the answer EXECUTING: the client has to ask again."""
-    return {"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None}
+def refusal(manner: str, message: str = "") -> Response:
+    """Return an answer without a table: status ERROR, EXECUTING (to be asked again), or of HTTP."""
+    if manner.isdigit():
+        return as_text(f"{message}\n", int(manner))
+    return as_json({"status": manner, "msg": message, "data": [], "fields": [], "paging": None})
 
 
 def envelope(table: Table, page: int, size: int) -> Row:
@@ -95,15 +103,27 @@ def envelope(table: Table, page: int, size: int) -> Row:
     }
 
 
-def table_for(service: str, params: Row, snapshot: Snapshot) -> Table:
+def table_for(service: str, params: Row, snapshot: Snapshot, oddities: Oddities) -> Table:
     """Return the whole table of a service; PortalError if the service is unknown."""
-    if (
-        service.startswith(KEYWORDS)
-        and (name := service.removeprefix(KEYWORDS)) in columns.KEYWORDS
-    ):
-        return Table(columns.KEYWORDS[name], snapshot.keywords[name])
+    if _is_among(service, oddities.absent_tables):
+        raise PortalError(f"Service {service} is not known.")
+    table = _documented(service, params, snapshot, oddities)
+    present = tuple(each for each in table.columns if each.name not in oddities.absent_columns)
+    return Table(present, [] if _is_among(service, oddities.empty_tables) else table.rows)
+
+
+def _is_among(service: str, names: tuple[str, ...]) -> bool:
+    """Return whether a service, or the last word of its name, is one of `names`."""
+    return service in names or service.rpartition(".")[2] in names
+
+
+def _documented(service: str, params: Row, snapshot: Snapshot, oddities: Oddities) -> Table:
+    """Return the table of a service; PortalError if the service is unknown."""
+    name = service.removeprefix(KEYWORDS)
+    if service.startswith(KEYWORDS) and name in columns.KEYWORDS:
+        return Table(columns.KEYWORDS[name], keyword_rows(name, snapshot, oddities))
     if service == "Mast.Caom.Products":
-        return Table(columns.PRODUCTS, products(params, snapshot))
+        return Table(columns.PRODUCTS, products(params, snapshot, oddities))
     if service == "Mast.Caom.Filtered":
         return Table(columns.OBSERVATIONS, snapshot.observations)
     if service == "Mast.Caom.Filtered.Position":
@@ -113,14 +133,20 @@ def table_for(service: str, params: Row, snapshot: Snapshot) -> Table:
     raise PortalError(f"Service {service} is not known.")
 
 
-def products(params: Row, snapshot: Snapshot) -> list[Row]:
+def products(params: Row, snapshot: Snapshot, oddities: Oddities) -> list[Row]:
     """Return the products of the observations named by `obsid`."""
     obsids = [part.strip() for part in str(params.get("obsid", "")).split(",")]
     if not all(part.isdigit() for part in obsids):
         raise PortalError(
             f"obsid must be numbers with commas between; got '{params.get('obsid')}'."
         )
-    return [row for obsid in obsids for row in snapshot.products_of(int(obsid))]
+    if 0 < oddities.group_limit < len(obsids):
+        raise PortalError("Timeout expired.", oddities.group_failure)
+    rows = [row for obsid in obsids for row in snapshot.products_of(int(obsid))]
+    if oddities.own_obsids:
+        files = snapshot.state.holdings
+        return [{**row, "obsID": OWN + files[row["productFilename"]].number} for row in rows]
+    return rows
 
 
 def near(snapshot: Snapshot, ra: float, dec: float, radius: float) -> Table:
@@ -142,11 +168,11 @@ def separation(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
     return math.degrees(2 * math.asin(min(1.0, math.sqrt(half))))
 
 
-def filtered(table: Table, filters: list[Row]) -> Table:
+def filtered(table: Table, filters: list[Row], oddities: Oddities) -> Table:
     """Return the rows that pass every filter."""
     rows = table.rows
     for entry in filters:
-        column = table.column(str(entry["paramName"]))
+        column = table.column(str(entry["paramName"]), oddities)
         rows = [row for row in rows if meets(row[column.name], column, entry)]
     return Table(table.columns, rows)
 
@@ -181,22 +207,13 @@ def _number(value: object) -> float | None:
         return None
 
 
-def chosen(table: Table, names: str) -> Table:
+def chosen(table: Table, names: str, oddities: Oddities) -> Table:
     """Return the named columns of a table, or the count of its rows."""
     if names == COUNT:
         return Table((Column("Column1"),), [{"Column1": len(table.rows)}])
     if names == "*":
         return table
-    kept = tuple(table.column(name.strip()) for name in names.split(","))
-    return Table(kept, table.rows)
-
-
-def milliseconds(row: Row) -> Row:
-    """Return a row with dates written as /Date(milliseconds since 1970)/."""
-
-    def spelled(name: str, value: object) -> object:
-        if name not in DATES or not value:
-            return value
-        return f"/Date({round((moment(str(value)) - UNIX).total_seconds() * 1000)})/"
-
-    return {name: spelled(name, value) for name, value in row.items()}
+    wanted = [name.strip() for name in names.split(",")]
+    if oddities.unknown_column == "ignored":
+        wanted = [name for name in wanted if name in {each.name for each in table.columns}]
+    return Table(tuple(table.column(name, oddities) for name in wanted), table.rows)

@@ -143,19 +143,13 @@ class Handler(BaseHTTPRequestHandler):
         """Send one block of the body, no faster than the response allows."""
         if not part:
             return
-        if response.length == "chunked":
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
-        elif response.rate:
-            self._send_slowly(part, response.rate)
-        else:
-            self.wfile.write(part)
-
-    def _send_slowly(self, part: bytes, rate: float) -> None:
-        """Send at most `rate` bytes per second."""
-        step = max(1, int(rate * TICK))
+        step = max(1, int(response.rate * TICK)) if response.rate else len(part)
         for at in range(0, len(part), step):
-            self.wfile.write(part[at : at + step])
-            time.sleep(step / rate)
+            piece = part[at : at + step]
+            chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
+            self.wfile.write(chunk if response.length == "chunked" else piece)
+            if response.rate:
+                time.sleep(step / response.rate)
 
     def _break_off(self, response: Response) -> None:
         """Close the connection before the end of the body."""

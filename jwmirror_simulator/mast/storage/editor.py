@@ -172,6 +172,7 @@ class Editor:
         md5, size = self.folder.take(source, filename)
         before = state.holdings.get(filename)
         counter = state.counter if before else state.counter + 1
+        former = {filename: before} if before and before.md5 != md5 else {}
         held = Holding(
             filename=filename,
             number=before.number if before else counter,
@@ -187,6 +188,7 @@ class Editor:
             state,
             holdings={**state.holdings, filename: held},
             withdrawn=withdrawn,
+            former={**state.former, **former},
             counter=counter,
         )
         if not name.group or name.group in state.obsids:

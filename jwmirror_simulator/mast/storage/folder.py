@@ -48,6 +48,7 @@ class State:
 
     holdings: dict[str, Holding] = field(default_factory=dict)  # by file name
     withdrawn: dict[str, Holding] = field(default_factory=dict)
+    former: dict[str, Holding] = field(default_factory=dict)  # before they were last reprocessed
     obsids: dict[str, int] = field(default_factory=dict)  # by group; new when reprocessed
     counter: int = 0  # numbers given so far
 

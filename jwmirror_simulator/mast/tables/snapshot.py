@@ -101,6 +101,15 @@ class Snapshot:
         return found
 
     @cached_property
+    def former_keywords(self) -> dict[str, dict[str, Row]]:
+        """Rows that reprocessed files had before, by table and file name."""
+        found: dict[str, dict[str, Row]] = defaultdict(dict)
+        for filename, holding in self.state.former.items():
+            if table := table_of(holding):
+                found[table][filename] = keyword_row(holding, table, self.exclusive(holding))
+        return found
+
+    @cached_property
     def filesets(self) -> list[Row]:
         """Rows of the missions search: one per file set."""
         found: dict[str, list[Holding]] = defaultdict(list)
