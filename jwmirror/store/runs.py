@@ -38,6 +38,7 @@ class RunFiles:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
+        self.number = self.folder / "number.json"  # its place in the order of all runs
         self.poll = self.folder / "changes.json"
         self.orders = self.folder / "orders.json"
         self.settling = self.folder / "settling.json"
@@ -69,13 +70,38 @@ class RunFiles:
         return self.folder.parent.parent / "fetch" / f"{order}.json"
 
 
+def number_run(folder: Path) -> None:
+    """Durably give a run the number after all others; its process must have the mirror's lock."""
+    number, _ = max((run_order(path) for path in _folders(Path(folder).parent)), default=(0, ""))
+    write(RunFiles(folder).number, number + 1)
+
+
+def run_order(folder: Path) -> tuple[int, str]:
+    """Return the key that sorts the folders of runs, oldest first; no clock changes it.
+
+    Runs of versions that gave no numbers are older than all others, and in the order of their
+    names. StoreError if the number is damaged.
+    """
+    return read_if_written(RunFiles(folder).number, int) or 0, folder.name
+
+
+def newest_first(runs: Path, before: Path | None = None) -> list[Path]:
+    """Return the folders of runs in the folder `runs`: all, or those older than one of them."""
+    ordered = sorted(((run_order(path), path) for path in _folders(runs)), reverse=True)
+    limit = run_order(before) if before else None
+    return [path for order, path in ordered if limit is None or order < limit]
+
+
+def _folders(runs: Path) -> list[Path]:
+    return [path for path in Path(runs).glob("*") if path.is_dir()]
+
+
 def last_run(mirror: Path) -> Run | None:
     """Return the records of the newest run; None if the workflow never ran.
 
     If it did not come to publishing, what is held back is what the run before it held back.
     """
-    paths = Path(mirror).glob("receipts/runs/*")
-    folders = sorted((path for path in paths if path.is_dir()), reverse=True)
+    folders = newest_first(Path(mirror) / "receipts" / "runs")
     if not folders:
         return None
     files = (RunFiles(folder).held_back for folder in folders)
@@ -84,7 +110,7 @@ def last_run(mirror: Path) -> Run | None:
 
 def last_references(mirror: Path) -> References | None:
     """Return the references of the newest run that synced some; None if no run did."""
-    folders = sorted(Path(mirror).glob("receipts/runs/*"), reverse=True)
+    folders = newest_first(Path(mirror) / "receipts" / "runs")
     records = _existing((RunFiles(folder).references for folder in folders), References)
     return next((references for references in records if references.context), None)
 
@@ -118,20 +144,15 @@ def work_folders(mirror: Path) -> list[Path]:
 
 def previous_settling(folder: Path) -> SettleResult | None:
     """Return the newest record of settling observations before a run; None if no run wrote one."""
-    folder = Path(folder)
-    earlier = sorted(path for path in folder.parent.iterdir() if path.name < folder.name)
-    return next(
-        _existing((RunFiles(path).settling for path in reversed(earlier)), SettleResult),
-        None,
-    )
+    earlier = newest_first(Path(folder).parent, before=Path(folder))
+    return next(_existing((RunFiles(path).settling for path in earlier), SettleResult), None)
 
 
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
     """Return the newest listing of each program before a run, unless that listing was doubted."""
     folder, missing = Path(folder), set(programs)
     listings: dict[int, Listing] = {}
-    earlier = sorted(path for path in folder.parent.glob("*") if path.name < folder.name)
-    for path in reversed(earlier if missing else ()):
+    for path in newest_first(folder.parent, before=folder) if missing else ():
         poll = read_if_written(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
         doubted = {doubt.program for doubt in poll.doubts}
         for listing in poll.listings:

@@ -29,7 +29,14 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.retention import Tombstone
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import read_run
+from jwmirror.store.runs import (
+    last_run,
+    newest_first,
+    number_run,
+    previous_listings,
+    previous_settling,
+    read_run,
+)
 from tests.setup.command_line import answer, run
 from tests.setup.old_mirror import unpack
 
@@ -184,6 +191,19 @@ def test_records_of_runs_are_read(mirror):
     }
     assert third.computed_keys == (DETECTOR1, IMAGE2, IMAGE3)
     assert third.references.files["jwst_nircam_flat_0001.fits"]
+
+
+def test_its_runs_are_older_than_the_next_one(mirror):
+    """They have no number, and count by their names; the clock of the next run may be behind."""
+    next_run = run_folder(mirror, "20250101T120000.000000Z-1")
+    number_run(next_run)
+
+    runs = newest_first(next_run.parent)
+
+    assert [run.name for run in runs] == [next_run.name, THIRD, SECOND]
+    assert last_run(mirror).id == next_run.name
+    assert previous_settling(next_run) == read_run(run_folder(mirror, THIRD)).settling
+    assert len(previous_listings(next_run, [1345])[1345].products) == 22
 
 
 @pytest.mark.parametrize(

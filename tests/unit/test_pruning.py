@@ -28,6 +28,7 @@ from jwmirror.store.maintenance.verify import verify
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin, remove_pin
 from jwmirror.store.provenance import Provenance
+from jwmirror.store.runs import number_run
 from tests.setup.mirrors import store_row
 from tests.unit.test_generations import DIED, die_at, seen, sh
 
@@ -199,6 +200,19 @@ def test_what_a_stopped_run_refers_to_stays_while_its_receipts_do(mirror):
     assert b"a1" not in contents(mirror)
     assert done.folders == ("receipts/runs/20260301T120000.000000Z-1",)
     assert not list((mirror / "receipts/fetch").iterdir())
+
+
+def test_the_last_run_is_kept_whatever_its_clock_said(mirror):
+    """It is the one with the largest number, and not the one with the latest time in its name."""
+    runs = [mirror / f"receipts/runs/{year}0301T120000.000000Z-1" for year in (2026, 2099, 2027)]
+    for run in runs:
+        number_run(run)
+        write(run / "published.json", {})
+
+    done = prune(mirror, LAST)
+
+    assert [run.exists() for run in runs] == [False, False, True]
+    assert sorted(mirror / folder for folder in done.folders) == sorted(runs[:2])
 
 
 @pytest.mark.parametrize("adopted", [False, True])

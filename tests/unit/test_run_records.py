@@ -29,6 +29,8 @@ from jwmirror.store.runs import (
     fetched_versions,
     last_references,
     last_run,
+    newest_first,
+    number_run,
     pending_events,
     previous_listings,
     previous_settling,
@@ -68,6 +70,7 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
     names = {name: path.name for name, path in vars(run).items() if name != "folder"}
 
     assert names == {
+        "number": "number.json",
         "poll": "changes.json",
         "orders": "orders.json",
         "settling": "settling.json",
@@ -114,6 +117,78 @@ def test_the_newest_run_and_the_newest_references_are_found(tmp_path):
     assert last_references(tmp_path) == references("two")
 
 
+def test_runs_are_in_the_order_in_which_they_began(tmp_path):
+    """Not in that of their names, which have the time of a clock: that of the second was wrong."""
+    runs = [
+        RunFiles(tmp_path / f"receipts/runs/{year}0301T120000.000000Z-1")
+        for year in (2026, 2099, 2027)
+    ]
+    for number, run in enumerate(runs, start=1):
+        number_run(run.folder)
+        asked = listing(program=1, asked_at=str(number))
+        write(run.poll, replace(NOTHING, listings=(asked,)))
+        write(run.settling, settled(str(number)))
+        write(run.references, references(str(number)))
+        write(run.held_back, (held_back(str(number)),))
+    next_run = tmp_path / "receipts/runs/20270302T120000.000000Z-1"
+    number_run(next_run)
+    last = last_run(tmp_path)
+
+    assert newest_first(next_run.parent) == [next_run, *(run.folder for run in reversed(runs))]
+    assert (last.id, last.held_back[0].key) == (next_run.name, "3")
+    assert last_references(tmp_path) == references("3")
+    assert previous_settling(next_run) == settled("3")
+    assert previous_settling(runs[1].folder) == settled("1")
+    assert previous_listings(next_run, [1])[1].asked_at == "3"
+
+
+def test_runs_of_earlier_versions_come_before_all_that_have_a_number(tmp_path):
+    """In the order of their names; so does a run that was killed before it got its number."""
+    names = [f"{year}0301T120000.000000Z-1" for year in (2030, 2029, 2026, 2027)]
+    old, older, first, second = (tmp_path / name for name in names)
+    for folder in (older, old):
+        folder.mkdir()
+    for folder in (first, second):
+        number_run(folder)
+
+    assert newest_first(tmp_path) == [second, first, old, older]
+    assert newest_first(tmp_path, before=old) == [older]
+    assert newest_first(tmp_path, before=first) == [old, older]
+
+
+def test_a_number_is_not_given_again_when_older_runs_are_removed(tmp_path):
+    """A run that was killed has one; the next run gets the one after the largest."""
+    for name in ("a", "b", "c"):
+        number_run(tmp_path / name)
+    (tmp_path / "a" / "number.json").unlink()
+
+    number_run(tmp_path / "d")
+
+    assert (tmp_path / "d" / "number.json").read_text() == "4\n"
+
+
+def test_a_run_without_a_readable_number_is_an_error(tmp_path):
+    """It could be any run; the message names the file."""
+    number_run(tmp_path / "a")
+    (tmp_path / "a" / "number.json").write_text("one")
+
+    with pytest.raises(StoreError, match=r"a/number\.json"):
+        newest_first(tmp_path)
+
+
+def held_back(key: str) -> JudgedResult:
+    """A result that a run did not publish."""
+    return JudgedResult(
+        recipe="deep",
+        pipeline="image2",
+        product="x",
+        key=key,
+        files=(),
+        quality=Quality(word="caveat"),
+        is_published=False,
+    )
+
+
 def test_a_run_is_read_record_by_record(tmp_path):
     """Each is where it belongs; levels and orders in their order."""
     run = files(tmp_path, 1)
@@ -130,16 +205,7 @@ def test_a_run_is_read_record_by_record(tmp_path):
     for name, size in (("o1", 1), ("o2", 2), ("o3", 3)):
         write(run.fetched(name), Receipt(downloaded=size))
     write(run.published, Published(generation=4, is_new=True))
-    held_back = JudgedResult(
-        recipe="deep",
-        pipeline="image2",
-        product="x",
-        key="k",
-        files=(),
-        quality=Quality(word="caveat"),
-        is_published=False,
-    )
-    write(run.held_back, (held_back,))
+    write(run.held_back, (held_back("k"),))
 
     found = read_run(run.folder)
 
@@ -149,7 +215,7 @@ def test_a_run_is_read_record_by_record(tmp_path):
     assert found.plans == tuple(plans) and found.batch_receipts == tuple(receipts)
     assert sorted(each.downloaded for each in found.fetch_receipts) == [1, 2]
     assert found.published == Published(generation=4, is_new=True)
-    assert found.held_back == (held_back,)
+    assert found.held_back == (held_back("k"),)
 
 
 def test_a_run_that_ended_early_has_what_it_wrote(tmp_path):

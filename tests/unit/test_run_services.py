@@ -2,7 +2,7 @@
 
 import shutil
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Orders, Poll, Receipt, Scope, Selection, read, write
 from jwmirror.core.model.plan import Cost, Output, Published
 from jwmirror.pipeline.derivation import key_of
+from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import mirror_status
+from jwmirror.services.maintain.generations import roll_back_to
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
 from jwmirror.services.run.plan import plan_recalibration
@@ -24,7 +26,7 @@ from jwmirror.services.run.results import ResultStore
 from jwmirror.services.run.settle import settle_observations
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import RunFiles, add_events, pending_events
+from jwmirror.store.runs import RunFiles, add_events, number_run, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
 
@@ -37,13 +39,16 @@ class Runs:
     mirror: Path
     process: ProcessPoolExecutor  # which asks MAST
     selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
+    years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
 
     def files(self, number: int) -> RunFiles:
         """The records of a run."""
-        return RunFiles(self.mirror / f"receipts/runs/2026030{number}T120000.000000Z-1")
+        year = self.years.get(number, 2026)
+        return RunFiles(self.mirror / f"receipts/runs/{year}030{number}T120000.000000Z-1")
 
     def query(self, number: int, keep_free: int = 0) -> Orders:
-        """Poll, and return the orders."""
+        """Begin a run, poll, and return the orders."""
+        number_run(self.files(number).folder)
         job = self.process.submit(
             query_archive,
             mirror=self.mirror,
@@ -136,6 +141,30 @@ def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
     assert (same_page, same_page.stat().st_mtime_ns) == (page, written)
     assert "generation 1 is unchanged" in unchanged.summary
     assert (unchanged.failures, unchanged.error) == ((), "")
+
+
+def test_a_run_whose_clock_was_wrong_hides_no_later_one(runs):
+    """Status, log, rollback, and a poll that events limit look at the last run, of 2026."""
+    runs.years = {1: 2099}
+    archive = runs.observatory.archive
+    name = next(name for name in archive.filenames() if "o001" in name and "asn.json" in name)
+    copy = runs.mirror.parent / name
+    copy.write_bytes(archive.path(name).read_bytes() + b" ")
+    runs.run(1)
+    archive.reprocess(name, copy)
+    runs.run(2)
+    changed = mirror_status(runs.mirror, None)
+    roll_back_to(runs.mirror, "1", wait_s=0, dry_run=False)
+    add_events(runs.mirror, [Scope(program=1345, observations=("o001",))])
+
+    runs.run(3)
+    again = mirror_status(runs.mirror, None)
+
+    assert changed.run == runs.files(2).folder.name
+    assert [change.file for change in changed.changes] == [name]
+    assert (again.run, len(again.changes)) == (runs.files(3).folder.name, 1)
+    assert again.limited_to == (Scope(program=1345, observations=("o001",)),)
+    assert mirror_history(runs.mirror).line == (2, 1)
 
 
 def test_deselected_files_stay_and_are_reported_with_their_last_check(runs):

@@ -10,13 +10,16 @@ import crds.core.config
 import pytest
 
 from jwmirror.core.mirror import mark_mirror
-from jwmirror.core.model import Plan, write
+from jwmirror.core.model import Plan, read, write
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
 from jwmirror.services.run import session
 from jwmirror.services.run.session import RUN_ID, RunSession, config_or_exit, memory_mb
 from jwmirror.store.lock import RUN_LOCK, lock_note
+from jwmirror.store.runs import RunFiles, newest_first
 from tests.setup import records
+
+LATE_ID, *EARLY_IDS = (f"{year}0301T120000.000000Z-1" for year in (2025, 2099, 2026))
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,23 @@ def test_a_run_has_the_mirror_alone(tmp_path, capsys):
     assert lock_note(tmp_path, RUN_LOCK)
     second.end()
     assert lock_note(tmp_path, RUN_LOCK) is None
+
+
+def test_runs_are_numbered_in_the_order_in_which_they_lock_the_mirror(tmp_path, monkeypatch):
+    """Whatever their clocks say. A run that does not get the mirror gets no number."""
+    monkeypatch.setattr(session, "_new_id", iter([LATE_ID, *EARLY_IDS]).__next__)
+    waiting, first, refused = (RunSession(tmp_path, wait=False) for _ in range(3))
+    first.begin()
+    with pytest.raises(SystemExit):
+        refused.begin()
+    first.end()
+    waiting.begin()
+    waiting.end()
+
+    runs = newest_first(tmp_path / "receipts" / "runs")
+
+    assert [run.name for run in runs] == [waiting.id, first.id]
+    assert [read(RunFiles(run).number, int) for run in runs] == [2, 1]
 
 
 def test_a_run_can_wait_for_another(tmp_path, capsys):

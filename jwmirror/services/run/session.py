@@ -24,7 +24,13 @@ from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
-from jwmirror.store.runs import RunFiles, close_measurements, read_if_written, work_folders
+from jwmirror.store.runs import (
+    RunFiles,
+    close_measurements,
+    number_run,
+    read_if_written,
+    work_folders,
+)
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
@@ -119,6 +125,7 @@ class RunSession:
             shutil.rmtree(folder, ignore_errors=True)
         try:
             with as_store_error("start of the run", "nothing was changed"):
+                number_run(self.files.folder)
                 make_private(self.work.parent)  # what is made there may be exclusive
                 close_measurements(self.mirror, self._group)
         except StoreError as error:

@@ -20,6 +20,7 @@ from jwmirror.store.runs import (
     fetch_receipts,
     read_if_written,
     read_run,
+    run_order,
     work_folders,
 )
 
@@ -43,7 +44,8 @@ def find_needed_by_runs(
     root = Path(root)
     names = _runs(root)
     kept = _retained(root, names, published, policy, now)
-    folders = [f for name in sorted(kept) if (f := root / "receipts" / "runs" / name).is_dir()]
+    of_kept = (root / "receipts" / "runs" / name for name in names if name in kept)
+    folders = [folder for folder in of_kept if folder.is_dir()]
     stopped = [folder for folder in folders if not RunFiles(folder).published.exists()]
     work = work_folders(root)  # of runs that were killed; the next run removes them, too
     ended = [name for name in names if name not in kept]
@@ -76,7 +78,8 @@ def _runs(root: Path) -> list[str]:
     """Return the ids of the runs that have receipts or logs, oldest first."""
     folders = (root / "receipts" / "runs", root / "logs")
     names = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
-    return sorted(name for name in names if RUN_ID_FORM.fullmatch(name))
+    ids = (name for name in names if RUN_ID_FORM.fullmatch(name))
+    return sorted(ids, key=lambda name: run_order(folders[0] / name))
 
 
 def _retained(
