@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from jwmirror_simulator.mast.api.oddities import Oddities, switches
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.observatory import Observatory
 
@@ -57,12 +58,14 @@ def serve(options: argparse.Namespace) -> None:
     """Serve an observatory on 127.0.0.1 until Ctrl-C or SIGTERM.
 
     Prints the addresses of the archive (MAST) and of the reference server (CRDS). The file
-    serving.json in the folder has both, and the process id.
+    serving.json in the folder has both, and the process id. With --oddities, the archive answers
+    as MAST does, or may do, against its documentation; docs/reliability.md lists the switches.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     observatory = Observatory.open(options.root)
+    observatory.archive.oddities = Oddities.read(options.oddities)
     with observatory.serve(options.port), _announced(observatory):
         print(f"archive     {observatory.archive_url}")
         print(f"references  {observatory.references_url}", flush=True)
@@ -165,6 +168,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--port", type=int, default=0,
         help="port of the archive; the reference server takes the next one (default: free ports)",
+    )  # fmt: skip
+    command.add_argument(
+        "--oddities", nargs="+", default=[], metavar="SWITCH=VALUE",
+        help="switches of the archive: " + ", ".join(name for name, *_ in switches()),
     )  # fmt: skip
     command = _add(commands, reprocess, "file")
     kinds = command.add_mutually_exclusive_group()

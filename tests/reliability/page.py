@@ -17,6 +17,7 @@ from jwmirror.core.model import Failure
 from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast.api.oddities import switches
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.reliability.scenes import ROWS, TIMEOUTS, Scene, lacking
 from tests.setup.records import product
@@ -41,6 +42,18 @@ the listing that was wrong, after a right one. The test compares this page with 
 it is never older than the code; `make reliability` writes it.
 
 An outcome of *fetched (n)* took n requests; *+ resumed* went on from the bytes already there.
+"""
+
+SWITCHES = """\
+## Switches of the simulated archive
+
+Recorded answers and bug reports contradict MAST's documentation in places, and other details are
+not known. The simulated archive has a switch for each. Try them with
+`python -m jwmirror_simulator serve --root DIR --oddities keyword_rows=highest etag=random`. The
+first value is the default; a switch with a list of values takes them with commas between, and
+`odd_cells` takes `size:N/A,fileSize:-1`. [NB] is the notebook SI_keyword_exoplanet_search of
+mast_notebooks, with outputs that were recorded on the live service on 2024-05-02; [MQ] is
+mastquery's lists of columns of May 2026; names with a number are public issues.
 """
 
 
@@ -79,7 +92,13 @@ def page() -> str:
     head = ["what goes wrong", *(f"{size}, {manner}" for size, manner in CASES)]
     table = [f"| {' | '.join([*head, 'wrong', 'message'])} |", "|---" * (len(head) + 2) + "|"]
     total = f"{len(rows) * len(CASES)} cases; bytes published wrong = {wrong}."
-    return "\n".join([OPENING, *table, *rows, "", total]) + "\n"
+    return "\n".join([OPENING, *table, *rows, "", total, "", SWITCHES, *switch_rows()]) + "\n"
+
+
+def switch_rows() -> list[str]:
+    """The table of the archive's switches."""
+    head = ["| switch | values | what the archive does | source |", "|---|---|---|---|"]
+    return head + [f"| {' | '.join(cells)} |" for cells in switches()]
 
 
 def _former(name: str) -> str:

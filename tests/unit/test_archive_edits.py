@@ -164,7 +164,7 @@ def test_an_edit_of_an_unknown_file_says_so(archive):
 
 
 def test_the_command_line_serves_and_edits(tmp_path, toys):
-    """serving.json says where; an edit shows at once; SIGTERM ends it cleanly."""
+    """serving.json says where; switches and edits show at once; SIGTERM ends it cleanly."""
     root = tmp_path / "observatory"
     (root / "crds" / "mappings" / "jwst").mkdir(parents=True)
     (root / "crds" / "mappings" / "jwst" / "jwst_0001.pmap").touch()
@@ -173,7 +173,10 @@ def test_the_command_line_serves_and_edits(tmp_path, toys):
     archive.publish(toys / UNCAL)
     command = [sys.executable, "-m", "jwmirror_simulator"]
     server = subprocess.Popen(
-        [*command, "serve", "--root", root], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [*command, "serve", "--root", root, "--oddities", "etag=weak"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     said = [server.stdout.readline().split() for _ in range(2)]
     url = json.loads((root / "serving.json").read_text())["archive"]
@@ -187,6 +190,7 @@ def test_the_command_line_serves_and_edits(tmp_path, toys):
     server.terminate()
 
     assert said[0] == ["archive", url]
+    assert answer.headers["ETag"].startswith("W/")
     assert answer.data == archive.path(UNCAL).read_bytes() != (toys / UNCAL).read_bytes()
     assert (mistaken.returncode, mistaken.stderr) == (2, "observatory: the archive holds no nope\n")
     assert server.wait(10) == 0

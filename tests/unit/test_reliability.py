@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import need
-from tests.reliability.page import CASES, PAGE, row
+from tests.reliability.page import CASES, PAGE, row, switch_rows
 from tests.reliability.scenes import ROWS, lacking
 
 
@@ -23,7 +23,13 @@ def test_nothing_wrong_is_published_and_the_page_tells_what_happens(name):
 
 def test_the_page_has_a_line_for_each_row_and_no_other():
     """What is not tested is not stated."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    table = PAGE.read_text().partition("\n## ")[0].splitlines()
+    lines = [line for line in table if line.startswith("| ")]
 
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[1:]] == list(ROWS)
     assert f"{len(ROWS) * len(CASES)} cases" in PAGE.read_text()
+
+
+def test_the_page_lists_the_switches_of_the_archive():
+    """Each with its values, its meaning and its source."""
+    assert "\n".join(switch_rows()) in PAGE.read_text(), "make reliability writes the page"

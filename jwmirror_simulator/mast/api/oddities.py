@@ -1,8 +1,9 @@
 """Switches of the archive: ways in which MAST is, or may be, other than its documentation.
 
-Each switch names its source. [NB] is mast_notebooks, SI_keyword_exoplanet_search, as recorded on
-the live service on 2024-05-02; [MQ] is mastquery, column lists of May 2026; names with a number are
-public issues; "assumed" is what no public source says or rules out.
+Each switch names its source, for docs/reliability.md. [NB] is mast_notebooks,
+SI_keyword_exoplanet_search, as recorded on the live service on 2024-05-02; [MQ] is mastquery,
+column lists of May 2026; names with a number are public issues; "assumed" is what no public source
+says or rules out.
 """
 
 import json
@@ -155,6 +156,23 @@ class Oddities:
                 raise ValueError(f"{name}: expected one of {', '.join(defaults)}")
             switches[name] = _value(name, text, defaults[name])
         return cls(**switches)
+
+
+def switches() -> list[tuple[str, str, str, str]]:
+    """Return name, values (the default first), meaning and source of each switch."""
+    found = []
+    for switch in fields(Oddities):
+        about, default = switch.metadata, getattr(Oddities(), switch.name)
+        values = about["values"] or (_word(default),)
+        found.append((switch.name, ", ".join(map(str, values)), about["meaning"], about["source"]))
+    return found
+
+
+def _word(value: object) -> str:
+    """Return a default as it is written."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int | float) else "none"
 
 
 def _value(name: str, text: str, default: object) -> object:
