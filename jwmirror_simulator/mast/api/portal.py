@@ -63,9 +63,11 @@ def invoke(query: Row, snapshot: Snapshot, oddities: Oddities) -> Response:
     """Return the answer to a Portal request."""
     try:
         params = query.get("params") or {}
-        table = table_for(str(query.get("service")), params, snapshot, oddities)
-        table = filtered(table, params.get("filters") or [], oddities)
-        table = chosen(table, params.get("columns") or "*", oddities)
+        service = str(query.get("service"))
+        table = table_for(service, params, snapshot, oddities)
+        if ".Filtered" in service:  # the others take no filters and no columns
+            table = filtered(table, params.get("filters") or [], oddities)
+            table = chosen(table, params.get("columns") or "*", oddities)
     except PortalError as err:
         return refusal(err.manner, str(err))
     table = Table(table.columns, [spelled(row, oddities) for row in table.rows])
