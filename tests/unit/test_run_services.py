@@ -1,123 +1,26 @@
 """The use cases of the rules, called as the workflow does, but without Snakemake."""
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Entry, Failure, Orders, Poll, Receipt, Scope, Selection, read, write
+from jwmirror.core.model import Entry, Failure, Orders, Poll, Scope, Selection, read
 from jwmirror.core.model.plan import Cost, Output, Published
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.maintain.generations import roll_back_to
-from jwmirror.services.run.conclude import Conclusion, conclude_run
-from jwmirror.services.run.fetch import fetch_products
-from jwmirror.services.run.plan import plan_recalibration
-from jwmirror.services.run.publish import publish_generation
-from jwmirror.services.run.quality.publication import PublicationPolicy
-from jwmirror.services.run.query import query_archive
-from jwmirror.services.run.references import context_to_use, sync_references
-from jwmirror.services.run.report import write_report
+from jwmirror.services.run.conclude import Conclusion
+from jwmirror.services.run.references import context_to_use
 from jwmirror.services.run.results import ResultStore
-from jwmirror.services.run.settle import settle_observations
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import RunFiles, add_events, number_run, pending_events
+from jwmirror.store.runs import add_events, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
-
-
-@dataclass
-class Runs:
-    """Runs on one mirror of the associations of program 1345."""
-
-    observatory: Observatory
-    mirror: Path
-    process: ProcessPoolExecutor  # which asks MAST
-    selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
-    years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
-
-    def files(self, number: int) -> RunFiles:
-        """The records of a run."""
-        year = self.years.get(number, 2026)
-        return RunFiles(self.mirror / f"receipts/runs/{year}030{number}T120000.000000Z-1")
-
-    def query(self, number: int, keep_free: int = 0) -> Orders:
-        """Begin a run, poll, and return the orders."""
-        number_run(self.files(number).folder)
-        job = self.process.submit(
-            query_archive,
-            mirror=self.mirror,
-            run=self.files(number).folder,
-            url=self.observatory.archive_url,
-            token_socket=None,
-            downloads=2,
-            selections=self.selections,
-            vanish_limit=0.5,
-            accept_vanished=(),
-            keep_free=keep_free,
-        )
-        job.result(timeout=60)
-        return read(self.files(number).orders, Orders)
-
-    def fetch(self, orders: Orders, order: str) -> Receipt:
-        """Fetch one order."""
-        return fetch_products(
-            mirror=self.mirror,
-            orders=orders,
-            order=order,
-            url=self.observatory.archive_url,
-            cloud_url=None,
-            token_socket=None,
-            downloads=2,
-            group=None,
-        )
-
-    def run(self, number: int) -> tuple[Published, Path, Conclusion]:
-        """All rules, for a config without recipes."""
-        files, orders = self.files(number), self.query(number)
-        for order in orders.products:
-            write(files.fetched(order), self.fetch(orders, order))
-        poll = read(files.poll, Poll)
-        settling = settle_observations(
-            mirror=self.mirror, run=files.folder, poll=poll, days=3, accept=()
-        )
-        state = {"mirror": self.mirror, "poll": poll, "settling": settling}
-        references = sync_references(
-            **state,
-            recipes=(),
-            url=self.observatory.references_url,
-            policy="latest",
-            on_new_context="follow",
-            cache=self.mirror / "cache",
-        )
-        state["references"] = references
-        planned = plan_recalibration(
-            **state,
-            cache=self.mirror / "cache",
-            recipes=(),
-            batch_size=16,
-            below=(),
-            ahead=(),
-            receipts=(),
-        )
-        plans = (planned.plan, *planned.ahead)
-        run = {"mirror": self.mirror, "run": files.folder}
-        published = publish_generation(
-            **state | run,
-            group=None,
-            plans=plans,
-            receipts=(),
-            policy=PublicationPolicy(),
-            config={},
-            recipes=(),
-        )
-        page = write_report(**run, published=published)
-        return published, page, conclude_run(**run, published=published, page="page.html")
+from tests.setup.runs import Runs
 
 
 @pytest.fixture
@@ -126,7 +29,7 @@ def runs(tmp_path, built_observatory, port, process):
     shutil.copytree(built_observatory, tmp_path / "observatory")
     observatory = Observatory.open(tmp_path / "observatory")
     with observatory.serve(port):
-        yield Runs(observatory, tmp_path / "mirror", process)
+        yield Runs(observatory.archive, tmp_path / "mirror", process)
 
 
 def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
@@ -146,7 +49,7 @@ def test_a_second_run_publishes_nothing_and_keeps_the_page(runs):
 def test_a_run_whose_clock_was_wrong_hides_no_later_one(runs):
     """Status, log, rollback, and a poll that events limit look at the last run, of 2026."""
     runs.years = {1: 2099}
-    archive = runs.observatory.archive
+    archive = runs.archive
     name = next(name for name in archive.filenames() if "o001" in name and "asn.json" in name)
     copy = runs.mirror.parent / name
     copy.write_bytes(archive.path(name).read_bytes() + b" ")
@@ -205,7 +108,7 @@ def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):
 def test_an_exposure_with_an_odd_header_is_published_with_the_others(runs, caplog):
     """MAST has that file, with this checksum; it is kept, and marked as one that is not read."""
     runs.selections = (Selection(program=1345, observations=(2,), products=("uncal",)),)
-    archive = runs.observatory.archive
+    archive = runs.archive
     odd = next(name for name in archive.filenames() if "1345002" in name and "uncal" in name)
     copy = runs.mirror.parent / odd
     octets = archive.path(odd).read_bytes()

@@ -1,0 +1,109 @@
+"""The use cases of the rules, called as the workflow calls them, but without Snakemake."""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jwmirror.core.model import Orders, Poll, Receipt, Selection, read, write
+from jwmirror.core.model.plan import Published
+from jwmirror.services.run.conclude import Conclusion, conclude_run
+from jwmirror.services.run.fetch import fetch_products
+from jwmirror.services.run.plan import plan_recalibration
+from jwmirror.services.run.publish import publish_generation
+from jwmirror.services.run.quality.publication import PublicationPolicy
+from jwmirror.services.run.query import query_archive
+from jwmirror.services.run.references import sync_references
+from jwmirror.services.run.report import write_report
+from jwmirror.services.run.settle import settle_observations
+from jwmirror.store.runs import RunFiles, number_run
+from jwmirror_simulator.mast import Archive
+
+
+@dataclass
+class Runs:
+    """Runs on one mirror, for a config without recipes; by default of associations only."""
+
+    archive: Archive
+    mirror: Path
+    process: ProcessPoolExecutor  # which asks MAST
+    token_socket: str | None = None
+    selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
+    years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
+
+    def files(self, number: int) -> RunFiles:
+        """The records of a run."""
+        year = self.years.get(number, 2026)
+        return RunFiles(self.mirror / f"receipts/runs/{year}030{number}T120000.000000Z-1")
+
+    def query(self, number: int, keep_free: int = 0) -> Orders:
+        """Begin a run, poll, and return the orders."""
+        number_run(self.files(number).folder)
+        job = self.process.submit(
+            query_archive,
+            mirror=self.mirror,
+            run=self.files(number).folder,
+            url=self.archive.url,
+            token_socket=self.token_socket,
+            downloads=2,
+            selections=self.selections,
+            vanish_limit=0.5,
+            accept_vanished=(),
+            keep_free=keep_free,
+        )
+        job.result(timeout=60)
+        return read(self.files(number).orders, Orders)
+
+    def fetch(self, orders: Orders, order: str) -> Receipt:
+        """Fetch one order."""
+        return fetch_products(
+            mirror=self.mirror,
+            orders=orders,
+            order=order,
+            url=self.archive.url,
+            cloud_url=None,
+            token_socket=self.token_socket,
+            downloads=2,
+            group=None,
+        )
+
+    def run(self, number: int) -> tuple[Published, Path, Conclusion]:
+        """Carry out all rules; return what they published, its page and the conclusion."""
+        files, orders = self.files(number), self.query(number)
+        for order in orders.products:
+            write(files.fetched(order), self.fetch(orders, order))
+        poll = read(files.poll, Poll)
+        settling = settle_observations(
+            mirror=self.mirror, run=files.folder, poll=poll, days=3, accept=()
+        )
+        state = {"mirror": self.mirror, "poll": poll, "settling": settling}
+        references = sync_references(
+            **state,
+            recipes=(),
+            url="http://unused.invalid",
+            policy="latest",
+            on_new_context="follow",
+            cache=self.mirror / "cache",
+        )
+        state["references"] = references
+        planned = plan_recalibration(
+            **state,
+            cache=self.mirror / "cache",
+            recipes=(),
+            batch_size=16,
+            below=(),
+            ahead=(),
+            receipts=(),
+        )
+        plans = (planned.plan, *planned.ahead)
+        run = {"mirror": self.mirror, "run": files.folder}
+        published = publish_generation(
+            **state | run,
+            group=None,
+            plans=plans,
+            receipts=(),
+            policy=PublicationPolicy(),
+            config={},
+            recipes=(),
+        )
+        page = write_report(**run, published=published)
+        return published, page, conclude_run(**run, published=published, page="page.html")
