@@ -8,7 +8,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -100,6 +100,7 @@ class DownloadedFile:
     checksum: str  # hex, by the algorithm of the request
     announced: str | None = None  # Content-Length of the whole, as sent
     encoding: str | None = None  # Content-Encoding, as sent
+    etag: str = ""  # as sent
     resumed: bool = False  # some of it is from an earlier request
     needs_token: bool = False  # the request without the token was refused
 
@@ -156,8 +157,7 @@ class DownloadState:
             self.check_size("size in bytes", self.size + len(piece), "more")
             file.write(piece)
         self._sha256.update(piece)
-        if self.request.checksum:
-            self._checksum.update(piece)
+        self._checksum.update(piece)
         self.size += len(piece)
         self.on_bytes(len(piece))
 
@@ -222,7 +222,8 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
         discard(response)
         raise
     response.release_conn()
-    return state.result(length, response.headers.get("Content-Encoding"), resumed)
+    file = state.result(length, response.headers.get("Content-Encoding"), resumed)
+    return replace(file, etag=response.headers.get("ETag", ""))
 
 
 def _request_rest(
