@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
@@ -14,6 +15,7 @@ PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS key
     "date": "DATE",
 }
 SIBLINGS = ("date", "crds_ctx", "cal_ver")  # of the newest row, in one text, separated by |
+NO_RELEASE = "its release date is not known"
 CALIBRATION = {name: PEDIGREE[name] for name in ("cal_ver", "crds_ctx")}  # software, references
 
 
@@ -61,12 +63,27 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def access(self) -> str:
         """The access to it, in words."""
         if self.exclusive:
-            return "exclusive"
+            return self.withheld_until if self.is_release_past else "exclusive"
         return (
             "exclusive (listed as public, given only with the token)"
             if self.needs_token
             else "public"
         )
+
+    @property
+    def is_release_past(self) -> bool:
+        """True after its release date. MAST withheld files of ERO programs for longer."""
+        return bool(self.release_date) and str(self.release_date) < datetime.now(UTC).isoformat()
+
+    @property
+    def withheld_until(self) -> str:
+        """Words for when MAST will not withhold it any more; it stays closed until MAST says so."""
+        if not self.release_date:
+            return NO_RELEASE
+        if self.is_release_past:
+            date = self.release_date[:10]
+            return f"MAST withholds it although its release date {date} has passed"
+        return f"exclusive access until {self.release_date}"
 
     @property
     def fingerprint(self) -> str:
