@@ -63,18 +63,19 @@ class OversizedError(RejectedError):
 class WithheldError(ArchiveError):
     """MAST withholds a product (HTTP 401 or 403): exclusive access, or a token without effect.
 
-    `until` says when it will be public. `token` is the environment variable whose token was shown;
-    None: no token was.
+    `until` says when it will be public; `variable` is that of the token in the environment.
     """
 
-    def __init__(self, filename: str, status: int, host: str, until: str, token: str | None):
-        self.filename, self.status, self.is_token_shown = filename, status, token is not None
+    def __init__(
+        self, filename: str, host: str, status: int, until: str, variable: str, is_shown: bool
+    ):
+        self.filename, self.status, self.is_token_shown = filename, status, is_shown
         why = (
-            f"the token in {token} was rejected: it has expired, or does not cover this product; "
-            f"make a new one at {NEW_TOKEN}"
-            if token
-            else "no token was shown; set one that covers it in the environment "
-            "(archive.token_env in the config names the variable)"
+            f"the token in {variable} was rejected: it has expired, or does not cover this "
+            f"product; make a new one at {NEW_TOKEN}"
+            if is_shown
+            else f"no token was shown; set one that covers it in {variable} (archive.token_env in "
+            "the config)"
         )
         super().__init__(
             f"{filename}: withheld: {host} answered {status}; {until}; {why}; it will be requested "

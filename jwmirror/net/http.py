@@ -21,6 +21,7 @@ from jwmirror.net.bounds import BoundsError, bound_responses
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
 TOKEN_VARIABLE = "MAST_API_TOKEN"  # of the environment, by MAST's convention
+DEFAULT_PORTS = (None, 80, 443)
 REFUSALS = (400, 401, 403)  # statuses of a signed address that has expired
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be temporary
 REDIRECTS = 5
@@ -161,7 +162,7 @@ def failing_host(url: str, error: HTTPError) -> str:
     pool = getattr(error, "pool", None)
     if pool is None or pool.host == urlsplit(url).hostname:
         return urlsplit(url).netloc
-    return f"{pool.host}:{pool.port}"
+    return pool.host if pool.port in DEFAULT_PORTS else f"{pool.host}:{pool.port}"
 
 
 def discard(response: urllib3.BaseHTTPResponse) -> None:

@@ -221,10 +221,10 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
     Raises ArchiveError where the server does not give it, and HTTPError where the body is cut.
     """
     request, record = state.request, state.read_record()
-    answer = _request_rest(client, state, record) if record else None
-    resumed = answer is not None and answer.response.status == HTTPStatus.PARTIAL_CONTENT
-    answer = answer or request_whole(client, state)
-    response = answer.response
+    opened = _request_rest(client, state, record) if record else None
+    resumed = opened is not None and opened.response.status == HTTPStatus.PARTIAL_CONTENT
+    opened = opened or request_whole(client, state)
+    response = opened.response
     if state.needs_token:
         state.make_unresumable()
     length = response.headers.get("Content-Length")
@@ -241,8 +241,8 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             _check_room(state.limit, state.path.parent)
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
-            if answer.head:
-                state.add(answer.head, file)
+            if opened.head:
+                state.add(opened.head, file)
             client.receive(response, lambda piece: state.add(piece, file))
     except BaseException:
         discard(response)
@@ -255,7 +255,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
 def _request_rest(
     client: HttpClient, state: DownloadState, record: ResumeRecord
 ) -> OpenedFile | None:
-    """Return an answer with the missing bytes or, if the file changed, with all of them.
+    """Return a response with the missing bytes or, if the file changed, with all of them.
 
     None if the server offers neither: the file has to be requested from its first byte. Then what
     is on disk is removed, unless the server was only too busy. An answer to a Range does not show
@@ -263,11 +263,11 @@ def _request_rest(
     """
     start, request = _size(state), state.request
     headers = {"Range": f"bytes={start}-", "If-Range": record.etag}
-    answer = _answer(client, state, headers, show_token=request.is_exclusive)
-    status = answer.response.status
-    if (status == HTTPStatus.OK and not answer.page) or _is_rest(answer.response, record, start):
-        return answer
-    discard(answer.response)
+    opened = _answer(client, state, headers, show_token=request.is_exclusive)
+    status = opened.response.status
+    if (status == HTTPStatus.OK and not opened.page) or _is_rest(opened.response, record, start):
+        return opened
+    discard(opened.response)
     if status not in RETRIED:
         state.remove_file()
     words = "%s: the server cannot resume it (status %d); it is fetched from its first byte"
@@ -319,7 +319,7 @@ def _write_record(
 
 
 def request_whole(client: HttpClient, state: DownloadState) -> OpenedFile:
-    """Return a server's answer with a file; all of its body but the head is unread.
+    """Return a server's response with a file, of whose body the head is read.
 
     The token is shown where the file is known to be withheld, or has just been refused, which the
     state records. Raises ArchiveError for any status but 200, and for a web page: WithheldError for
@@ -327,21 +327,21 @@ def request_whole(client: HttpClient, state: DownloadState) -> OpenedFile:
     """
     request, state.needs_token = state.request, False
     shown = request.is_exclusive and client.has_token
-    answer = _answer(client, state, show_token=shown)
-    if answer.response.status in NO_ACCESS and client.has_token and not shown:
-        discard(answer.response)
+    opened = _answer(client, state, show_token=shown)
+    if opened.response.status in NO_ACCESS and client.has_token and not shown:
+        discard(opened.response)
         shown = state.needs_token = True
-        answer = _answer(client, state, show_token=True)
-    response = answer.response
-    if response.status == HTTPStatus.OK and not answer.page:
-        return answer
+        opened = _answer(client, state, show_token=True)
+    response = opened.response
+    if response.status == HTTPStatus.OK and not opened.page:
+        return opened
     discard(response)
-    if answer.page:
-        status, title = response.status, answer.page
+    if opened.page:
+        status, title = response.status, opened.page
         raise MaintenanceError(request.filename, request.server, state.host, status, title)
     if response.status in NO_ACCESS:
-        token = client.token_variable if shown else None
-        raise WithheldError(request.filename, response.status, state.host, request.until, token)
+        facts = (state.host, response.status, request.until)
+        raise WithheldError(request.filename, *facts, client.token_variable, shown)
     raise state.error(f"expected status 200, got {response.status}", response.reason or "")
 
 
@@ -351,7 +351,7 @@ def _answer(
     headers: dict[str, str] | None = None,
     show_token: bool = False,
 ) -> OpenedFile:
-    """Return a server's answer of any status; ArchiveError if there is none."""
+    """Return a server's response of any status; ArchiveError if there is none."""
     url = state.request.url
     try:
         response = client.open(url, headers, show_token=show_token)
