@@ -189,7 +189,11 @@ def build_status(
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_note_on_rollback(generation, run), *(preview.notes if preview else ())),
+        notes=(
+            *_note_on_rollback(generation, run),
+            *(run.poll.other_answers if run.poll else ()),
+            *(preview.notes if preview else ()),
+        ),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
