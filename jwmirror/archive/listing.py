@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from jwmirror.archive.tables import rows
@@ -11,6 +11,7 @@ from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRe
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
+from jwmirror.core.model.product import SIBLINGS
 from jwmirror.net.http import Timeouts
 
 GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
@@ -130,7 +131,7 @@ def assemble_listing(
     instruments = {each.obsid: each.instrument for each in observations}
     by_name = {record.filename: record for record in records}
     without_record = (file.filename for file in files if file.filename not in by_name)
-    siblings = _by_root(by_name.values(), without_record)
+    siblings, newest = _by_root(by_name.values(), without_record)
     products: list[Product] = []
     uris: dict[str, str] = {}  # by file name
     for file in _one_per_uri(files):
@@ -142,7 +143,9 @@ def assemble_listing(
             continue
         record = by_name.get(file.filename, rows.NO_RECORD)
         similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
-        products.append(_product(file, name, record, similar, instruments.get(file.obsid)))
+        instrument = instruments.get(file.obsid)
+        product = _product(file, name, record, similar, instrument, newest.get(name.root, ""))
+        products.append(product)
     _warn_without_checksum(products)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
@@ -172,15 +175,28 @@ def _is_safe(file: CaomProduct) -> bool:
 
 def _by_root(
     records: Iterable[KeywordRecord], without_record: Iterable[str]
-) -> dict[str, KeywordRecord]:
-    """Return, by root of the files without a record, the first record of that root."""
+) -> tuple[dict[str, KeywordRecord], dict[str, str]]:
+    """Return, by root, the first record for files without one, and SIBLINGS of the newest one."""
     roots = {names.root_and_suffix(filename)[0] for filename in without_record}
-    by_root: dict[str, KeywordRecord] = {}
+    first: dict[str, KeywordRecord] = {}
+    newest: dict[str, KeywordRecord] = {}
     for record in records:
         root, _ = names.root_and_suffix(record.filename)
-        if root in roots and record.filename <= by_root.get(root, record).filename:
-            by_root[root] = record
-    return by_root
+        if root in roots and record.filename <= first.get(root, record).filename:
+            first[root] = record
+        other = newest.get(root)
+        if other is None or _is_newer(record, other):
+            newest[root] = record
+    return first, {root: "|".join(_siblings(record)) for root, record in newest.items()}
+
+
+def _is_newer(record: KeywordRecord, other: KeywordRecord) -> bool:
+    date, filename = record.date or "", record.filename
+    return date > (other.date or "") or (date == (other.date or "") and filename > other.filename)
+
+
+def _siblings(record: KeywordRecord) -> Iterator[str]:
+    return (getattr(record, name) or "" for name in SIBLINGS)
 
 
 def _product(
@@ -189,6 +205,7 @@ def _product(
     record: KeywordRecord,
     similar: KeywordRecord,
     instrument: str | None,
+    siblings: str,
 ) -> Product:
     """Return a product; what its own record lacks of the exposure comes from a `similar` one."""
     guiding = names.guiding_type(file.filename)
@@ -203,7 +220,7 @@ def _product(
         file.level,
         file.size if record.size is None else record.size,
         record.checksum,
-        None,  # the validator is added later
+        None,  # the validator is added later, where it is needed
         record.cal_ver if record.filename else file.cal_ver,
         record.crds_ctx,
         record.sdp_ver,
@@ -220,6 +237,9 @@ def _product(
         similar.grating,
         similar.date_obs,
         file.group,
+        False,  # whether it needs the token is added later
+        file.cal_ver,
+        siblings,
     )
 
 

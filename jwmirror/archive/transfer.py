@@ -42,6 +42,8 @@ class Downloaded:
     path: Path
     sha256: str
     size: int  # bytes
+    md5: str = ""
+    etag: str = ""  # MAST's; "" of a file that came from elsewhere
 
 
 def download_request(product: Product, url: str) -> DownloadRequest:
@@ -115,8 +117,10 @@ class _Work:
         try:
             where = (*self.folders, self.progress.add)
             file = self.cloud.download(product, *where) if self.cloud else None
+            etag = ""
             if file is None:
                 file = download(self.client, download_request(product, self.url), *where)
+                etag = file.etag
         except ArchiveError as err:
             if not self.client.halt.is_set():
                 log.warning("%s", err)
@@ -126,7 +130,14 @@ class _Work:
         if file.needs_token:
             log.warning(NEEDS_TOKEN, product.filename)
             product = structs.replace(product, needs_token=True)
-        return Downloaded(product=product, path=file.path, sha256=file.sha256, size=file.size)
+        return Downloaded(
+            product=product,
+            path=file.path,
+            sha256=file.sha256,
+            size=file.size,
+            md5=file.checksum,
+            etag=etag,
+        )
 
 
 def withheld_without_token(

@@ -17,6 +17,7 @@ TYPES = {  # types of values in the config, as the schema or stpipe names them
     "boolean": "true or false",
     "option": "one of",
 }
+NEW_TOKEN = "https://auth.mast.stsci.edu/token"  # where MAST makes tokens
 MAX_TEXT = 400  # characters of a parser's message that are passed on
 MAX_LISTED = 40  # allowed names in a message that has a suggestion
 
@@ -60,21 +61,37 @@ class OversizedError(RejectedError):
 
 
 class WithheldError(ArchiveError):
-    """MAST withholds a product (HTTP 401 or 403): exclusive access, or a token without effect."""
+    """MAST withholds a product (HTTP 401 or 403): exclusive access, or a token without effect.
+
+    `until` says when it will be public; `variable` is that of the token in the environment.
+    """
 
     def __init__(
-        self, filename: str, status: int, release: str | None = None, has_token: bool = False
+        self, filename: str, host: str, status: int, until: str, variable: str, is_shown: bool
     ):
-        self.filename, self.status, self.release = filename, status, release
-        until = f"exclusive access until {release}" if release else "its release date is not known"
-        step = (
-            "the token has expired or does not cover this product: renew it"
-            if has_token
-            else "set a token that covers it in the environment (archive.token_env in the config)"
+        self.filename, self.status, self.is_token_shown = filename, status, is_shown
+        why = (
+            f"the token in {variable} was rejected: it has expired, or does not cover this "
+            f"product; make a new one at {NEW_TOKEN}"
+            if is_shown
+            else f"no token was shown; set one that covers it in {variable} (archive.token_env in "
+            "the config)"
         )
         super().__init__(
-            f"{filename}: MAST answered {status}; {until}; {step}, or wait for the release; "
-            "it will be requested again by the next run."
+            f"{filename}: withheld: {host} answered {status}; {until}; {why}; it will be requested "
+            "again by the next run."
+        )
+
+
+class MaintenanceError(ArchiveError):
+    """A server answered with a web page in place of data, as MAST and CRDS do in maintenance."""
+
+    def __init__(self, what: str, server: str, host: str, status: int, title: str):
+        self.server, self.host, self.status, self.title = server, host, status, title
+        super().__init__(
+            f"{what}: {server} is in maintenance: {host} answered with status {status} and a web "
+            f"page ({title}) in place of data; nothing of it was stored; the next run requests it "
+            "again."
         )
 
 

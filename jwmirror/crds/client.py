@@ -22,6 +22,7 @@ from jwmirror.core.jsonio import MAX_VALUES
 from jwmirror.core.names import INSTRUMENTS, MAPPINGS, OBSERVATORY, is_safe
 from jwmirror.net.bounds import BoundsError, JsonBudget, unzipped
 from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
+from jwmirror.net.web_pages import page_title
 
 FIELDS = (  # of a file; without `state` the server raises KeyError
     "sha1sum",
@@ -72,6 +73,8 @@ class CrdsClient:
             response = self.http.post(
                 f"{self.url}/json/{method}/{serial}/", json.dumps(query).encode()
             )
+            if title := page_title(response.status, response.data):
+                raise HTTPError(f"CRDS is in maintenance: a web page came ({title})")
             answer = _parsed([response.data])
             error, result = answer["error"], _unzipped(answer["result"])
         except HTTPError as err:

@@ -181,6 +181,7 @@ def ensure_cached(client: CrdsClient, facts: FileFacts, path: Path, cache: Path)
         filename=facts.name,
         url=client.url_of(facts.name),
         size=facts.size,
+        server="CRDS",
         algorithm="sha1",
         checksum=facts.sha1,
         must_read=False,

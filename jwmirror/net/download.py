@@ -3,11 +3,12 @@
 import logging
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import ArchiveError, RejectedError
+from jwmirror.core.errors import ArchiveError, MaintenanceError, RejectedError
 from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.quarantine import move_to_quarantine
@@ -42,9 +43,8 @@ def download(
     state = DownloadState(request=request, path=path, on_bytes=on_bytes, halt=client.halt)
     if leftover := _verified_leftover(state):
         return leftover
-    attempts = client.timeouts.bodies
     rejected: set[str] = set()  # sha256, or OVERSIZED
-    for left in reversed(range(attempts)):
+    for left in reversed(range(client.timeouts.bodies)):
         file = None
         try:
             file = receive_file(client, state)
@@ -62,15 +62,16 @@ def download(
         except HTTPError as err:
             kept = _keep_if_resumable(state)
             if not left:
-                raise request.error(f"cut {attempts} times", err, kept) from err
-        except ArchiveError:
+                raise state.error(f"cut {client.timeouts.bodies} times", err, kept) from err
+        except ArchiveError as err:
             _keep_if_resumable(state)
-            raise
+            if not (left and _is_page(err)):  # the client has repeated all other requests
+                raise
         except BaseException:
             state.remove_file()
             raise
         state.halt.wait(client.timeouts.backoff_s)
-    raise request.error("cut again and again", "its parts did not fit together")
+    raise state.error("cut again and again", "its parts did not fit together")
 
 
 def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
@@ -126,12 +127,20 @@ def _put_away(
 
 
 def _keep_if_resumable(state: DownloadState) -> str:
-    """Keep the bytes on disk if they may be resumed; return words for what is kept."""
-    if not state.read_record():
+    """Keep the bytes on disk if they may be resumed; return words for what is kept.
+
+    They may not if resuming them brought nothing: it would be tried in vain for ever.
+    """
+    is_in_vain = state.resumed_at is not None and state.resumed_at == state.size
+    if is_in_vain or not state.read_record():
         state.remove_file()
         return "nothing of it was kept; "
     state.reset_hashes()
     return f"its first {state.path.stat().st_size} bytes are kept; "
+
+
+def _is_page(err: ArchiveError) -> bool:
+    return isinstance(err, MaintenanceError) and err.status == HTTPStatus.OK
 
 
 def _cause(err: RejectedError) -> str:

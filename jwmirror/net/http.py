@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from importlib.metadata import version
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError
@@ -20,6 +20,9 @@ from jwmirror.core.errors import MAX_TEXT, ConfigError, plain_text
 from jwmirror.net.bounds import BoundsError, bound_responses
 
 USER_AGENT = f"jwmirror/{__version__} python-urllib3/{version('urllib3')}"
+TOKEN_VARIABLE = "MAST_API_TOKEN"  # of the environment, by MAST's convention
+DEFAULT_PORTS = (None, 80, 443)
+REFUSALS = (400, 401, 403)  # statuses of a signed address that has expired
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be temporary
 REDIRECTS = 5
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -55,9 +58,10 @@ class HttpClient:
         timeouts: Timeouts,
         token: str | None = None,
         halt: threading.Event | None = None,
+        token_variable: str = TOKEN_VARIABLE,
     ):
         self.timeouts, self.halt = timeouts, halt or threading.Event()
-        self._token, self.has_token = token, bool(token)
+        self._token, self.has_token, self.token_variable = token, bool(token), token_variable
         trusted = trusted_certificates()
         self._settings: dict[str, Any] = {  # as urllib3's PoolManager takes them
             "maxsize": connections,
@@ -71,15 +75,26 @@ class HttpClient:
     def open(
         self, url: str, headers: Mapping[str, str] | None = None, show_token: bool = False
     ) -> urllib3.BaseHTTPResponse:
-        """GET `url`, its body unread; urllib3 drops the token where a redirect leaves the host."""
+        """GET `url`, its body unread; urllib3 drops the token where a redirect leaves the host.
+
+        A redirect may lead to an address that is signed for a short time: if that one is refused,
+        `url` is requested once more, which gives a fresh one.
+        """
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
         if show_token and self._token:
             check_token_url(url)
             sent["Authorization"] = f"token {self._token}"
+        response = self._get(url, sent)
+        if response.status in REFUSALS and answering_url(url, response) != url:
+            discard(response)
+            response = self._get(url, sent)
+        return response
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         pool = self._pool(url)
         with _as_http_error():
             return pool.request(
-                "GET", url, headers=sent, preload_content=False, decode_content=False
+                "GET", url, headers=headers, preload_content=False, decode_content=False
             )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
@@ -127,6 +142,27 @@ def _as_http_error() -> Iterator[None]:
 def _read_piece(response: urllib3.BaseHTTPResponse) -> bytes:
     with _as_http_error():
         return response.read1(CHUNK)
+
+
+def read_head(response: urllib3.BaseHTTPResponse, size: int) -> bytes:
+    """Return the first `size` bytes of a body, or all if it is shorter."""
+    with _as_http_error():
+        return response.read(size)
+
+
+def answering_url(url: str, response: urllib3.BaseHTTPResponse) -> str:
+    """Return the URL that gave a response to a request of `url`, after redirects."""
+    for step in response.retries.history if response.retries else ():
+        url = urljoin(url, step.redirect_location or "")
+    return url
+
+
+def failing_host(url: str, error: HTTPError) -> str:
+    """Return the host that did not answer a request of `url`; a redirect may lead to another."""
+    pool = getattr(error, "pool", None)
+    if pool is None or pool.host == urlsplit(url).hostname:
+        return urlsplit(url).netloc
+    return pool.host if pool.port in DEFAULT_PORTS else f"{pool.host}:{pool.port}"
 
 
 def discard(response: urllib3.BaseHTTPResponse) -> None:

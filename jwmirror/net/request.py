@@ -8,7 +8,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -17,19 +17,24 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import ArchiveError, OversizedError, WithheldError
+from jwmirror.core.errors import ArchiveError, MaintenanceError, OversizedError, WithheldError
 from jwmirror.core.files import BLOCK
 from jwmirror.core.model import Product
+from jwmirror.core.model.product import NO_RELEASE
 from jwmirror.net import resume_record
-from jwmirror.net.http import HttpClient, discard, error_words
+from jwmirror.net.http import (
+    RETRIED,
+    HttpClient,
+    answering_url,
+    discard,
+    error_words,
+    failing_host,
+    read_head,
+)
 from jwmirror.net.resume_record import ResumeRecord
+from jwmirror.net.web_pages import HEAD, WITH_PAGES, page_title
 
 NO_ACCESS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-ANSWERS_TO_RANGE = (
-    *(HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT),
-    *(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, HTTPStatus.PRECONDITION_FAILED),
-)
-
 LARGEST_UNLISTED = 1 << 34  # bytes of a file whose size is not known beforehand
 LENGTH = "length in bytes (Content-Length)"
 MAX_DIGITS = 18  # of a Content-Length
@@ -47,8 +52,9 @@ class DownloadRequest:
     is_size_sure: bool = True  # a file of another size is a wrong one
     algorithm: str = "md5"  # of the checksum
     checksum: str | None = None  # hex
+    server: str = "MAST"  # in messages
     is_exclusive: bool = False  # the token is shown at once
-    release: str | None = None  # ISO, when it will not be withheld any more
+    until: str = NO_RELEASE  # when it will not be withheld any more, in words
     must_read: bool = True  # checked to be of the kind that its name says
     key: str | None = None  # name of the unfinished file; None: it is not kept
     version: str = ""  # of the file's content; an unfinished file of another one is not resumed
@@ -66,7 +72,7 @@ class DownloadRequest:
             is_size_sure=bool(product.checksum),
             checksum=product.checksum,
             is_exclusive=product.is_closed,
-            release=product.release_date,
+            until=product.withheld_until,
             key=resume_record.resume_key(product),
             version=product.fingerprint,
         )
@@ -82,13 +88,6 @@ class DownloadRequest:
         room = min(LARGEST_UNLISTED, shutil.disk_usage(folder).free // 2)
         return room if announced is None else min(announced, room)
 
-    def error(self, what: str, why: object, kept: str = "") -> ArchiveError:
-        """Return the error if the file did not come; `kept` says how much of it is on disk."""
-        return ArchiveError(
-            f"{self.filename} from {urlsplit(self.url).netloc}: {what} ({error_words(why)}); {kept}"
-            "it will be fetched again by the next run."
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadedFile:
@@ -100,6 +99,7 @@ class DownloadedFile:
     checksum: str  # hex, by the algorithm of the request
     announced: str | None = None  # Content-Length of the whole, as sent
     encoding: str | None = None  # Content-Encoding, as sent
+    etag: str = ""  # as sent
     resumed: bool = False  # some of it is from an earlier request
     needs_token: bool = False  # the request without the token was refused
 
@@ -115,9 +115,19 @@ class DownloadState:
     size: int = 0  # bytes in the hashes
     limit: int = 0  # bytes that the file may have
     needs_token: bool = False  # the last request was refused until the token was shown
+    host: str = ""  # that answered the last request, after redirects
+    resumed_at: int | None = None  # bytes that were on disk before the last request asked for more
 
     def __post_init__(self) -> None:
+        self.host = urlsplit(self.request.url).netloc
         self.reset_hashes()
+
+    def error(self, what: str, why: object, kept: str = "") -> ArchiveError:
+        """Return the error if the file did not come; `kept` says how much of it is on disk."""
+        return ArchiveError(
+            f"{self.request.filename} from {self.host}: {what} ({error_words(why)}); {kept}it will "
+            "be fetched again by the next run."
+        )
 
     def reset_hashes(self) -> None:
         """Start hashing and counting at the first byte again."""
@@ -156,8 +166,7 @@ class DownloadState:
             self.check_size("size in bytes", self.size + len(piece), "more")
             file.write(piece)
         self._sha256.update(piece)
-        if self.request.checksum:
-            self._checksum.update(piece)
+        self._checksum.update(piece)
         self.size += len(piece)
         self.on_bytes(len(piece))
 
@@ -193,18 +202,33 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
+@dataclass(frozen=True)
+class OpenedFile:
+    """A server's response, and the first bytes of its body, which begin a file or a web page."""
+
+    response: urllib3.BaseHTTPResponse
+    head: bytes = b""
+
+    @property
+    def page(self) -> str | None:
+        """The title of the web page that came in place of the file; None if none did."""
+        return page_title(self.response.status, self.head)
+
+
 def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
     """Request the missing end of a file, or all of it, and write it to disk.
 
     Raises ArchiveError where the server does not give it, and HTTPError where the body is cut.
     """
     request, record = state.request, state.read_record()
-    response = _request_rest(client, state, record) if record else None
-    resumed = response is not None and response.status == HTTPStatus.PARTIAL_CONTENT
-    response = response or open_response(client, state)
+    opened = _request_rest(client, state, record) if record else None
+    resumed = opened is not None and opened.response.status == HTTPStatus.PARTIAL_CONTENT
+    opened = opened or request_whole(client, state)
+    response = opened.response
     if state.needs_token:
         state.make_unresumable()
     length = response.headers.get("Content-Length")
+    state.resumed_at = _size(state) if resumed else None
     try:
         if record and resumed:
             log.info("%s: resumed at byte %d of %d", request.filename, _size(state), record.size)
@@ -217,29 +241,37 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
             _check_room(state.limit, state.path.parent)
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:
+            if opened.head:
+                state.add(opened.head, file)
             client.receive(response, lambda piece: state.add(piece, file))
     except BaseException:
         discard(response)
         raise
     response.release_conn()
-    return state.result(length, response.headers.get("Content-Encoding"), resumed)
+    file = state.result(length, response.headers.get("Content-Encoding"), resumed)
+    return replace(file, etag=response.headers.get("ETag", ""))
 
 
 def _request_rest(
     client: HttpClient, state: DownloadState, record: ResumeRecord
-) -> urllib3.BaseHTTPResponse | None:
+) -> OpenedFile | None:
     """Return a response with the missing bytes or, if the file changed, with all of them.
 
-    None if the server offers neither.
+    None if the server offers neither: the file has to be requested from its first byte. Then what
+    is on disk is removed, unless the server was only too busy. An answer to a Range does not show
+    whether the file is withheld.
     """
-    start = _size(state)
+    start, request = _size(state), state.request
     headers = {"Range": f"bytes={start}-", "If-Range": record.etag}
-    response = open_response(client, state, headers)
-    is_usable = response.status == HTTPStatus.OK or _is_rest(response, record, start)
-    if is_usable and not state.needs_token:
-        return response
-    discard(response)
-    log.info("%s: the server cannot resume it; fetched from its first byte", state.request.filename)
+    opened = _answer(client, state, headers, show_token=request.is_exclusive)
+    status = opened.response.status
+    if (status == HTTPStatus.OK and not opened.page) or _is_rest(opened.response, record, start):
+        return opened
+    discard(opened.response)
+    if status not in RETRIED:
+        state.remove_file()
+    words = "%s: the server cannot resume it (status %d); it is fetched from its first byte"
+    log.info(words, request.filename, status)
     return None
 
 
@@ -286,29 +318,53 @@ def _write_record(
         resume_record.write_record(state.path, record)
 
 
-def open_response(
-    client: HttpClient, state: DownloadState, headers: dict[str, str] | None = None
-) -> urllib3.BaseHTTPResponse:
-    """Return a server's response with a file or, for a Range in `headers`, about a part of it.
+def request_whole(client: HttpClient, state: DownloadState) -> OpenedFile:
+    """Return a server's response with a file, of whose body the head is read.
 
-    The body is unread. The token is shown where the file is known to be withheld, or has just been
-    refused, which the state records. Raises ArchiveError for any other status: WithheldError for
-    401 and 403.
+    The token is shown where the file is known to be withheld, or has just been refused, which the
+    state records. Raises ArchiveError for any status but 200, and for a web page: WithheldError for
+    401 and 403, MaintenanceError for a page.
     """
     request, state.needs_token = state.request, False
-    accepted = ANSWERS_TO_RANGE if headers else (HTTPStatus.OK,)
     shown = request.is_exclusive and client.has_token
-    try:
-        response = client.open(request.url, headers, show_token=shown)
-        if response.status in NO_ACCESS and client.has_token and not shown:
-            discard(response)
-            shown = state.needs_token = True
-            response = client.open(request.url, headers, show_token=True)
-    except HTTPError as err:
-        raise request.error("no answer", err) from err
-    if response.status in accepted:
-        return response
+    opened = _answer(client, state, show_token=shown)
+    if opened.response.status in NO_ACCESS and client.has_token and not shown:
+        discard(opened.response)
+        shown = state.needs_token = True
+        opened = _answer(client, state, show_token=True)
+    response = opened.response
+    if response.status == HTTPStatus.OK and not opened.page:
+        return opened
     discard(response)
+    if opened.page:
+        status, title = response.status, opened.page
+        raise MaintenanceError(request.filename, request.server, state.host, status, title)
     if response.status in NO_ACCESS:
-        raise WithheldError(request.filename, response.status, request.release, shown)
-    raise request.error(f"expected status 200, got {response.status}", response.reason or "")
+        facts = (state.host, response.status, request.until)
+        raise WithheldError(request.filename, *facts, client.token_variable, shown)
+    raise state.error(f"expected status 200, got {response.status}", response.reason or "")
+
+
+def _answer(
+    client: HttpClient,
+    state: DownloadState,
+    headers: dict[str, str] | None = None,
+    show_token: bool = False,
+) -> OpenedFile:
+    """Return a server's response of any status; ArchiveError if there is none."""
+    url = state.request.url
+    try:
+        response = client.open(url, headers, show_token=show_token)
+    except HTTPError as err:
+        state.host = failing_host(url, err)
+        raise state.error("no answer", err) from err
+    state.host = urlsplit(answering_url(url, response)).netloc
+    if response.status not in WITH_PAGES:
+        return OpenedFile(response)
+    try:
+        return OpenedFile(response, read_head(response, HEAD))
+    except HTTPError:
+        discard(response)
+        if response.status == HTTPStatus.OK:
+            raise
+        return OpenedFile(response)

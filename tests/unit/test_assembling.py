@@ -204,9 +204,12 @@ def test_every_fact_of_a_product_is_filled_in():
         "validator": None,
         "group": "recommended",
         "needs_token": False,
+        "listed_cal_ver": "CAOM's",
+        "siblings": "its date|its crds_ctx|its cal_ver",
     }
 
-    (listed,) = assembled(offer(RATE, group="recommended"), rows=(row,)).products
+    offered = offer(RATE, group="recommended", cal_ver="CAOM's")
+    (listed,) = assembled(offered, rows=(row,)).products
 
     assert {name: getattr(listed, name) for name in Product.__struct_fields__} == {
         name: own.get(name, f"its {name}") for name in Product.__struct_fields__

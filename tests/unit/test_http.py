@@ -425,13 +425,17 @@ def test_a_client_waits_on_the_event_that_it_is_given():
 
 
 class Recorder:
-    """Records the calls of its methods."""
+    """Records the calls of its methods, which answer 200."""
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
 
     def __getattr__(self, name: str):
-        return lambda *words, **named: self.calls.append((name, words, named))
+        def call(*words: object, **named: object) -> urllib3.HTTPResponse:
+            self.calls.append((name, words, named))
+            return urllib3.HTTPResponse(status=200)
+
+        return call
 
 
 def test_a_request_is_sent_as_it_is(monkeypatch):

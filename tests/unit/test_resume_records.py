@@ -397,7 +397,7 @@ def test_a_request_for_a_product_has_what_mast_lists_of_it():
 
     assert (request.filename, request.url) == (RATE, "http://x/a")
     assert (request.size, request.checksum, request.algorithm) == (4, item.checksum, "md5")
-    assert (request.is_exclusive, request.release) == (True, "2030-01-01")
+    assert (request.is_exclusive, request.until) == (True, "exclusive access until 2030-01-01")
     assert (request.key, request.version) == (resume_key(item), item.fingerprint)
     assert request.must_read
     assert not DownloadRequest(filename="a", url="u").is_exclusive
@@ -492,5 +492,63 @@ def test_a_withheld_file_is_asked_for_as_often_as_that_may_help(
         download(HttpClient(1, EAGER, token), request, tmp_path)
 
     assert len(server.requests) == len(closed) == shown
-    assert ("the token has expired" in str(raised.value)) == (token is not None)
+    assert ("the token in MAST_API_TOKEN was rejected" in str(raised.value)) == bool(token)
     assert "answered 403" in str(raised.value)
+
+
+NO_RESTS = {
+    **{f"status {status}": body(b"no", status=status) for status in (400, 401, 403, 404, 405, 501)},
+    "a web page": body(b"<html><title>Maintenance</title></html>"),
+    "unsatisfiable": body(b"", status=416),
+    "another version": body(b"", status=412),
+}
+
+
+@pytest.mark.parametrize("case", NO_RESTS)
+@pytest.mark.parametrize("token", [None, "t"])
+def test_without_the_rest_the_whole_file_is_requested_at_once(server, tmp_path, image, case, token):
+    """The answer to a Range does not show that the file is withheld, or needs the token."""
+    request = cut(server, tmp_path, image)
+    server.put(RATE, NO_RESTS[case], body(image))
+
+    file = download(HttpClient(1, EAGER, token), request, tmp_path)
+
+    assert file.path.read_bytes() == image and not file.needs_token
+    assert ["Range" in headers for _, headers in server.requests] == [True, False]
+    assert not any("Authorization" in headers for _, headers in server.requests)
+
+
+@pytest.mark.parametrize("case", NO_RESTS)
+def test_a_file_that_cannot_be_resumed_is_removed(server, tmp_path, image, case):
+    """So that a later download does not try in vain."""
+    request = cut(server, tmp_path, image)
+    server.put(RATE, NO_RESTS[case], body(b"", status=500))
+
+    with pytest.raises(ArchiveError, match="500"):
+        download(HttpClient(1, replace(EAGER, attempts=1)), request, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_busy_server_costs_no_unfinished_file(server, tmp_path, image):
+    """It may offer the rest in the next run."""
+    request = cut(server, tmp_path, image)
+    server.put(RATE, body(b"", status=503))
+
+    with pytest.raises(ArchiveError, match="503"):
+        download(HttpClient(1, replace(EAGER, attempts=1)), request, tmp_path)
+
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".kept", ".part"]
+
+
+def test_a_rest_that_brings_nothing_is_not_requested_for_ever(server, tmp_path, image):
+    """The file is removed, and requested from its first byte."""
+    request, size = cut(server, tmp_path, image), len(image)
+    headers = {"Content_Range": f"bytes 5000-{size - 1}/{size}", "ETag": '"v1"'}
+    nothing = body(b"", status=206, Content_Length=str(size - 5000), **headers)
+    server.put(RATE, nothing, body(image))
+
+    file = download(HttpClient(1, replace(EAGER, bodies=2)), request, tmp_path)
+
+    assert file.path.read_bytes() == image
+    assert ["Range" in headers for _, headers in server.requests] == [True, False]

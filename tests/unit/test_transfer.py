@@ -65,7 +65,7 @@ PAGE = b"<!DOCTYPE html><html><body>Service unavailable</body></html>"
 WRONG = {
     "same length, other bytes": (RATE, lambda image: image[:-4] + b"\x01\x02\x03\x04", {}),
     "truncated, no length given": (RATE, lambda image: image[:-2880], {"Content_Length": ""}),
-    "web page instead of FITS": (RATE, lambda image: PAGE, {}),
+    "XML instead of FITS": (RATE, lambda image: b"<?xml version='1.0'?><Error/>", {}),
     "empty": (RATE, lambda image: b"", {}),
     "gzip although plain was asked": (
         RATE,
@@ -236,7 +236,7 @@ def test_a_withheld_file_is_told_with_its_release(server, fetch):
 
     (outcome,) = fetch(product(RATE, exclusive=True, release_date="2030-01-02T00:00:00"))
 
-    assert "403; exclusive access until 2030-01-02T00:00:00; set a token" in outcome.message
+    assert "403; exclusive access until 2030-01-02T00:00:00; no token was shown" in outcome.message
 
 
 def test_the_token_is_shown_only_where_it_is_needed(server, fetch, image):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
@@ -13,6 +14,8 @@ PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS key
     "sdp_ver": "SDP_VER",
     "date": "DATE",
 }
+SIBLINGS = ("date", "crds_ctx", "cal_ver")  # of the newest row, in one text, separated by |
+NO_RELEASE = "its release date is not known"
 CALIBRATION = {name: PEDIGREE[name] for name in ("cal_ver", "crds_ctx")}  # software, references
 
 
@@ -30,7 +33,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     level: int | None = None  # MAST's calib_level
     size: int | None = None  # bytes
     checksum: str | None = None  # MAST's MD5, 32 hex; None where it has no checksum (asn, ecsv)
-    validator: str | None = None  # where checksum is None: the server's ETag, or sha256:<hex> seen
+    validator: str | None = None  # the server's ETag, or sha256:<hex> where the body was read
     cal_ver: str | None = None
     crds_ctx: str | None = None
     sdp_ver: str | None = None
@@ -48,6 +51,8 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     date_obs: str | None = None  # ISO, when the exposure was taken
     group: str | None = None  # CAOM's: "Minimum Recommended Products"
     needs_token: bool = False  # listed as public, and MAST gave it only with the token
+    listed_cal_ver: str | None = None  # CAOM's: known of files without a keyword row, too
+    siblings: str | None = None  # the newest row of its root, see SIBLINGS; None: not recorded
 
     @property
     def is_closed(self) -> bool:
@@ -58,12 +63,27 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def access(self) -> str:
         """The access to it, in words."""
         if self.exclusive:
-            return "exclusive"
+            return self.withheld_until if self.is_release_past else "exclusive"
         return (
             "exclusive (listed as public, given only with the token)"
             if self.needs_token
             else "public"
         )
+
+    @property
+    def is_release_past(self) -> bool:
+        """True after its release date. MAST withheld files of ERO programs for longer."""
+        return bool(self.release_date) and str(self.release_date) < datetime.now(UTC).isoformat()
+
+    @property
+    def withheld_until(self) -> str:
+        """Words for when MAST will not withhold it any more; it stays closed until MAST says so."""
+        if not self.release_date:
+            return NO_RELEASE
+        if self.is_release_past:
+            date = self.release_date[:10]
+            return f"MAST withholds it although its release date {date} has passed"
+        return f"exclusive access until {self.release_date}"
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +92,8 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             return f"md5:{self.checksum}"
         if self.validator:
             return self.validator
-        return f"pedigree:{self.size}/{self.cal_ver}/{self.crds_ctx}/{self.sdp_ver}/{self.date}"
+        text = f"pedigree:{self.size}/{self.cal_ver}/{self.crds_ctx}/{self.sdp_ver}/{self.date}"
+        return f"{text}/{self.siblings}" if self.siblings else text
 
     def with_access_of(self, other: Self) -> Self:
         """Return this version of the product with the access that MAST states in another."""

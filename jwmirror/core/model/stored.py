@@ -23,6 +23,14 @@ class Version:
     header: str = ""  # canonical JSON {CRDS parameter: value}; of recalibration inputs only
     refusal: str = ""  # of an input that cannot be recalibrated: why
     scheme: str = ""  # versions of the functions that read identity and header; "" for the first
+    md5: str = ""  # hex, of the bytes; "" if it was not computed
+    etag: str = ""  # as MAST sent it with the bytes
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of the products whose content this is."""
+        by_content = (f"md5:{self.md5}",) if self.md5 else ()
+        return (self.product.fingerprint, *by_content)
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,6 +72,7 @@ class Entry:
     quality: str = ""  # recalibrated files only: sound or caveat; "" if it was not measured
     caveats: str = ""  # recalibrated files only: canonical JSON [Caveat, ...]; "" without any
     deselected: str = ""  # ISO time of the last check, if the config does not select it any more
+    listed_at: str = ""  # ISO time of the poll that found this version
 
     @property
     def filename(self) -> str:

@@ -1,10 +1,11 @@
 """Fetch the products of one order into the store."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
-from jwmirror.archive.transfer import MastDownloader
-from jwmirror.core.model import Failure, Orders, Receipt
+from jwmirror.archive.transfer import Downloaded, MastDownloader
+from jwmirror.core.model import Failure, Orders, Receipt, Version
 from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
@@ -38,9 +39,7 @@ def fetch_products(
     with staging_folder(objects.incoming, products, ordered) as folder:
         answers = list(transfer.download(products, folder, mirror / "quarantine"))
         files = [answer for answer in answers if not isinstance(answer, Failure)]
-        versions = [
-            downloaded_version(file.product, file.path, file.sha256, file.size) for file in files
-        ]
+        versions = list(map(_version, files))
         for refusal in filter(None, (version.refusal for version in versions)):
             log.warning("%s; the file is kept", refusal)
         objects.add_versions(versions, [file.path for file in files])
@@ -49,3 +48,9 @@ def fetch_products(
         failures=tuple(answer for answer in answers if isinstance(answer, Failure)),
         downloaded=sum(file.size for file in files),
     )
+
+
+def _version(file: Downloaded) -> Version:
+    """Return the version that a file is, with what later polls compare MAST's file with."""
+    version = downloaded_version(file.product, file.path, file.sha256, file.size)
+    return replace(version, md5=file.md5, etag=file.etag)
