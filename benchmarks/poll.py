@@ -25,7 +25,9 @@ from jwmirror.archive.poll import gc_paused, group_into_orders
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables import rows as answers
 from jwmirror.archive.tables.portal import read_pages
-from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, MastTable, ProductRow, Row
+from jwmirror.archive.tables.reader import MastTable, Row
+from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
+from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.archive.validators import with_validators
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
@@ -84,8 +86,9 @@ def poll_once(
     with timed("read the manifest", spent):
         mine = HeldIndex(read_manifest(manifest), 1345)
     with timed("decode the answers", spent):
-        found = answers.read_products(table_of(offers, ProductRow))
-        keywords = answers.read_keywords(table_of(rows, KeywordRow), "Nircam", 1345)
+        found = answers.read_products(table_of(offers, ProductRow), UnreadCells(1345))
+        table = table_of(rows, KeywordRow)
+        keywords = answers.read_keywords(table, "Nircam", UnreadCells(1345))
     with timed("join", spent):
         observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
         listing = assemble_listing(
@@ -210,8 +213,9 @@ def cut(rows: list[dict]) -> list[bytes]:
 def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
     """Return the manifest of a mirror that has all products; previews with their ETags."""
     observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
-    found = answers.read_products(table_of(offers, ProductRow))
-    keywords = answers.read_keywords(table_of(rows, KeywordRow), "Nircam", 1345)
+    found = answers.read_products(table_of(offers, ProductRow), UnreadCells(1345))
+    table = table_of(rows, KeywordRow)
+    keywords = answers.read_keywords(table, "Nircam", UnreadCells(1345))
     listing = assemble_listing(1345, "", [observation], found, keywords)
     seen = {each.uri: f'"{each.filename}"' for each in listing.products}  # strong ETags
     return [entry(product) for product in with_validators(listing, seen).products]

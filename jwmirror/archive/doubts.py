@@ -59,6 +59,33 @@ def vanish_doubts(
     return tuple(_vanished_parts(listing, vanished))
 
 
+def doubts_without_rows(
+    listing: Listing, held: HeldIndex, policy: VanishPolicy
+) -> tuple[Doubt, ...]:
+    """Return the instruments whose files had checksums, none of which has one now.
+
+    Their keyword table is missing or empty, which is more likely a fault of the archive.
+    """
+    if listing.program in policy.accepted:
+        return ()
+    fits = [product for product in listing.products if product.filename.endswith(".fits")]
+    with_rows = {product.instrument for product in fits if product.checksum}
+    without_rows = {product.instrument or "" for product in fits} - with_rows - {""}
+    if not without_rows:
+        return ()
+    with_checksum = [uri for uri, row in held.rows.items() if row.checksum]
+    had_rows = {entry.upstream.instrument for entry in held.entries(with_checksum).values()}
+    return tuple(
+        Doubt(
+            program=listing.program,
+            instrument=instrument,
+            why="MAST's keyword table has no row of its files; expected some, because it had some "
+            f"before, so nothing of it was changed; {_next_step(listing.program)}",
+        )
+        for instrument in sorted(without_rows & had_rows)
+    )
+
+
 def _vanished_program(program: int, vanished: int, present: int, policy: VanishPolicy) -> Doubt:
     return Doubt(
         program=program,

@@ -3,19 +3,24 @@
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec import structs
 
 from jwmirror.archive.tables import rows
 from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
+from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
-from jwmirror.core.model import Listing, Product
+from jwmirror.core.model import Doubt, Listing, Product
 from jwmirror.core.model.product import SIBLINGS
 from jwmirror.net.http import Timeouts
 
 GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
 GUIDE_STARS = "GuideStar"
+STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +39,14 @@ def query_listing(
 ) -> Listing:
     """Return the products that the MAST server at `url` lists of a program.
 
-    Raises ArchiveError if the listing is incomplete, or empty and not `may_be_empty`. `only`
-    limits queries and listing to some observations (o001, c1001). astroquery uses one server per
-    process: the first that was queried.
+    What could not be read is a doubt of the listing. Raises ArchiveError if that is all of it, or
+    if it is empty and not `may_be_empty`. `only` limits queries and listing to some observations
+    (o001, c1001). astroquery uses one server per process: the first that was queried.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
     portal = Portal(url, token, timeout_s, timeouts)
-    observations = rows.read_observations(portal.observations(program), program)
+    unread = UnreadCells(program)
+    observations = rows.read_observations(portal.observations(program), unread)
     if not observations and not may_be_empty:
         raise ArchiveError(
             f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
@@ -48,30 +54,37 @@ def query_listing(
         )
     if only:
         observations = [o for o in observations if names.observation_of(o.name) in (*only, "")]
-    files = _query_products(portal, observations)
+    files = _query_products(portal, observations, unread)
     if only:
         files = [file for file in files if names.observation_of(file.filename) in only]
-    records = _query_keywords(portal, program, observations, files, only)
+    records = _query_keywords(portal, observations, files, only, unread)
+    unread.report()
     listing = assemble_listing(program, asked_at, observations, files, records)
+    listing = replace(listing, doubts=tuple(unread.doubts))
     of_some = f", {', '.join(sorted(only))}" if only else ""
     log.info("MAST lists %d products of program %d%s", len(listing.products), program, of_some)
     return listing
 
 
-def _query_products(portal: Portal, observations: Iterable[CaomObservation]) -> list[CaomProduct]:
+def _query_products(
+    portal: Portal, observations: Iterable[CaomObservation], unread: UnreadCells
+) -> list[CaomProduct]:
     obsids = sorted({each.obsid for each in observations if not each.is_planned})
     groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [file for group in groups for file in rows.read_products(portal.products(group))]
+    return [file for group in groups for file in rows.read_products(portal.products(group), unread)]
 
 
 def _query_keywords(
     portal: Portal,
-    program: int,
     observations: Iterable[CaomObservation],
     files: Sequence[CaomProduct],
     only: Collection[str],
+    unread: UnreadCells,
 ) -> list[KeywordRecord]:
-    """Return the records of every table that should have some; ArchiveError if one has none."""
+    """Return the records of every table that should have some.
+
+    A table that cannot be read is a doubt of its instrument.
+    """
     instruments = {each.obsid: each.instrument for each in observations}
     filenames: dict[str, set[str]] = defaultdict(set)  # by table
     for file in files:
@@ -79,29 +92,40 @@ def _query_keywords(
             filenames[table].add(file.filename)
     records: list[KeywordRecord] = []
     for table in sorted(filenames):
-        of_table = _query_table(portal, table, program, only, filenames[table])
+        try:
+            of_table = _query_table(portal, table, only, filenames[table], unread)
+        except ArchiveError as err:
+            instrument = "FGS" if table == GUIDE_STARS else table.upper()
+            doubt = Doubt(program=unread.program, instrument=instrument, why=str(err))
+            unread.doubts.append(doubt)
+            continue
         if not of_table:
-            raise ArchiveError(
-                f"MAST's table Mast.Jwst.Filtered.{table}: expected rows of program {program}, "
-                "whose FITS files MAST lists, got none; without them changes could go unseen; "
-                "nothing was changed; run again later."
+            log.warning(
+                "MAST's table Mast.Jwst.Filtered.%s: expected rows of program %d, found none; its "
+                "%d FITS files have no checksum, and changes of them are harder to see",
+                *(table, unread.program, len(filenames[table])),
             )
         records += of_table
     return records
 
 
 def _query_table(
-    portal: Portal, table: str, program: int, only: Collection[str], filenames: set[str]
+    portal: Portal,
+    table: str,
+    only: Collection[str],
+    filenames: set[str],
+    unread: UnreadCells,
 ) -> list[KeywordRecord]:
     """Return a table's records of some observations, or of all if a file is not among them."""
+    program = unread.program
     columns = (*rows.TABLE_COLUMNS[table], *rows.KEYWORD_COLUMNS)
     if only and all(name.startswith("o") for name in only):
         numbers = [int(name[1:]) for name in sorted(only)]
         answer = portal.keywords(table, program, columns, numbers)
-        records = rows.read_keywords(answer, table, program)
+        records = rows.read_keywords(answer, table, unread)
         if filenames <= {record.filename for record in records}:
             return records
-    return rows.read_keywords(portal.keywords(table, program, columns), table, program)
+    return rows.read_keywords(portal.keywords(table, program, columns), table, unread)
 
 
 def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:
@@ -121,7 +145,7 @@ def assemble_listing(
     asked_at: str,
     observations: Iterable[CaomObservation],
     files: Sequence[CaomProduct],
-    records: Iterable[KeywordRecord],
+    records: Sequence[KeywordRecord],
 ) -> Listing:
     """Return the listing that MAST's answers give: one product per URI, sorted by URI.
 
@@ -129,7 +153,7 @@ def assemble_listing(
     other programs, listed because this one used them, are left to those programs.
     """
     instruments = {each.obsid: each.instrument for each in observations}
-    by_name = {record.filename: record for record in records}
+    by_name = _one_per_name(records)
     without_record = (file.filename for file in files if file.filename not in by_name)
     siblings, newest = _by_root(by_name.values(), without_record)
     products: list[Product] = []
@@ -143,10 +167,14 @@ def assemble_listing(
             continue
         record = by_name.get(file.filename, rows.NO_RECORD)
         similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
-        instrument = instruments.get(file.obsid)
-        product = _product(file, name, record, similar, instrument, newest.get(name.root, ""))
+        product = _product(
+            *(file, name, record, similar, instruments.get(file.obsid)),
+            siblings=newest.get(name.root, ""),
+            is_exclusive=_is_exclusive(file, record, asked_at),
+        )
         products.append(product)
     _warn_without_checksum(products)
+    _warn_without_access(files, records)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
@@ -162,8 +190,46 @@ def _one_per_uri(files: Iterable[CaomProduct]) -> list[CaomProduct]:
 
 def _precedence(file: CaomProduct) -> tuple[str, ...]:
     """Return the sort key of several rows of one file, so that every poll takes the same row."""
-    facts = (not file.is_withheld, file.size, file.level, file.cal_ver, file.filename)
+    facts = (STRICTEST.index(file.is_withheld), file.size, file.level, file.cal_ver, file.filename)
     return (file.uri, *map(repr, facts), file.obsid)
+
+
+def _one_per_name(records: Sequence[KeywordRecord]) -> dict[str, KeywordRecord]:
+    """Return one record for each file name."""
+    by_name = {record.filename: record for record in records}
+    if len(by_name) < len(records):
+        by_name.clear()
+        for record in records:
+            other = by_name.setdefault(record.filename, record)
+            by_name[record.filename] = record if other is record else _newer(record, other)
+        log.info("%d rows are older ones of files with several", len(records) - len(by_name))
+    return by_name
+
+
+def _newer(one: KeywordRecord, other: KeywordRecord) -> KeywordRecord:
+    """Return the newer of two rows of one file, by its DATE, withheld if either of them is.
+
+    Without a checksum if these differ, and the dates do not show which of them is the newer.
+    """
+    older, newer = sorted((one, other), key=lambda r: (r.date or "", r.crds_ctx or "", repr(r)))
+    is_sure = older.checksum == newer.checksum or (older.date and older.date != newer.date)
+    return structs.replace(
+        newer,
+        checksum=newer.checksum if is_sure else None,
+        is_withheld=min(older.is_withheld, newer.is_withheld, key=STRICTEST.index),
+    )
+
+
+def _is_exclusive(file: CaomProduct, record: KeywordRecord, asked_at: str) -> bool:
+    """Return whether a file counts as withheld, by its row in CAOM and its record.
+
+    Where one of the two does not say, only a release date in the past shows that it is public.
+    """
+    if file.is_withheld is False and (record.is_withheld is False or record is rows.NO_RECORD):
+        return False
+    if file.is_withheld or record.is_withheld or file.is_withheld is record.is_withheld:
+        return True
+    return not (record.release_date and record.release_date <= asked_at)
 
 
 def _is_safe(file: CaomProduct) -> bool:
@@ -205,7 +271,9 @@ def _product(
     record: KeywordRecord,
     similar: KeywordRecord,
     instrument: str | None,
+    *,
     siblings: str,
+    is_exclusive: bool,
 ) -> Product:
     """Return a product; what its own record lacks of the exposure comes from a `similar` one."""
     guiding = names.guiding_type(file.filename)
@@ -225,7 +293,7 @@ def _product(
         record.crds_ctx,
         record.sdp_ver,
         record.date,
-        file.is_withheld or record.is_withheld,
+        is_exclusive,
         similar.release_date,
         record.is_stale,
         similar.instrument or names.instrument_of(file.filename) or instrument,
@@ -248,3 +316,15 @@ def _warn_without_checksum(products: Iterable[Product]) -> None:
     filenames = [p.filename for p in products if p.filename.endswith(".fits") and not p.checksum]
     if filenames:
         log.warning("MAST has no checksum of %d FITS files: %s...", len(filenames), filenames[0])
+
+
+def _warn_without_access(files: Iterable[CaomProduct], records: Iterable[KeywordRecord]) -> None:
+    """Warn of files of which MAST does not say whether they are public."""
+    for column, rows_of_column in (("dataRights", files), ("isRestricted", records)):
+        filenames = {row.filename for row in rows_of_column if row.is_withheld is None}
+        if filenames:
+            log.warning(
+                "MAST's column %s says nothing known of %d files, such as %s: they count as "
+                "withheld, unless another column shows that they are released",
+                *(column, len(filenames), min(filenames)),
+            )

@@ -12,7 +12,13 @@ from msgspec import structs
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
-from jwmirror.archive.doubts import VanishPolicy, believed_listing, undoubted, vanish_doubts
+from jwmirror.archive.doubts import (
+    VanishPolicy,
+    believed_listing,
+    doubts_without_rows,
+    undoubted,
+    vanish_doubts,
+)
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
@@ -20,8 +26,9 @@ from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
+from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Change, Entry, Listing, Orders, Poll, Scope, Selection
+from jwmirror.core.model import Change, Doubt, Entry, Listing, Orders, Poll, Scope, Selection
 from jwmirror.core.model import product as kinds
 from jwmirror.store.manifest import entries_of
 
@@ -80,7 +87,7 @@ def poll(
     Several selections of one program add up. If `hints` name some of what is selected, only that
     is queried, and merged into the program's `former` listing; a program without one, or without
     files in the mirror, is queried as a whole. `last_checked` returns the time of a program's poll
-    before this one. ArchiveError unless every listing is complete.
+    before this one. A program that cannot be listed is a doubt; ArchiveError if all cannot.
     """
     limited = limit_poll(selections, hints)
     ordered = sorted(
@@ -90,15 +97,19 @@ def poll(
     client = MastClient(url=url, token=token, downloads=downloads)
     with gc_paused():
         polls = [
-            _poll_program(
-                client,
+            _poll_or_doubt(
                 program,
-                tuple(chosen),
-                entries,
-                policy or VanishPolicy(),
-                limited.get(program, ()),
-                (former or {}).get(program),
-                partial(last_checked, program),
+                partial(
+                    _poll_program,
+                    client,
+                    program,
+                    tuple(chosen),
+                    entries,
+                    policy or VanishPolicy(),
+                    limited.get(program, ()),
+                    (former or {}).get(program),
+                    partial(last_checked, program),
+                ),
             )
             for program, chosen in groupby(ordered, key=lambda selection: selection.program)
         ]
@@ -107,9 +118,21 @@ def poll(
     return _joined(polls, is_limited=bool(limited))
 
 
+def _poll_or_doubt(program: int, poll_program: Callable[[], Poll]) -> Poll:
+    """Return the poll of a program; without a listing, and doubted, if it cannot be listed."""
+    try:
+        return poll_program()
+    except ArchiveError as err:
+        log.warning("program %d: %s", program, err)
+        doubt = Doubt(program=program, why=str(err))
+        return Poll(listings=(), changes=(), doubts=(doubt,))
+
+
 def _joined(polls: Iterable[Poll], is_limited: bool) -> Poll:
-    """Return the polls of several programs as one."""
+    """Return the polls of several programs as one; ArchiveError if no program could be listed."""
     polls = tuple(polls)
+    if any(each.doubts for each in polls) and not any(each.listings for each in polls):
+        raise ArchiveError("\n".join(doubt.why for each in polls for doubt in each.doubts))
     return Poll(
         listings=tuple(listing for each in polls for listing in each.listings),
         changes=tuple(change for each in polls for change in each.changes),
@@ -185,7 +208,9 @@ def _poll_program(
     marks = deselection_marks(held, listing, uris, selections, last_checked)
     held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
-    doubts = vanish_doubts(listing, changes, held, policy)
+    unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
+    changes = undoubted(changes, unread)
+    doubts = (*unread, *vanish_doubts(listing, changes, held, policy))
     result = Poll(
         listings=(believed_listing(listing, doubts, held),),
         changes=undoubted(changes, doubts),

@@ -25,6 +25,8 @@ from jwmirror.archive import listing
 from jwmirror.archive.events import read_events
 from jwmirror.archive.tables import rows
 from jwmirror.archive.tables.portal import read_pages
+from jwmirror.archive.tables.reader import MastTable
+from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.compare.versions import compare_files
 from jwmirror.core import names
 from jwmirror.core.errors import (
@@ -176,16 +178,17 @@ def odd_listing(random: Random, folder: Path) -> None:
     """MAST's answers: one of the three tables is odd. All names in the listing are safe."""
     odd = random.choice((OBSERVATION, PRODUCT, KEYWORD))
 
-    def table(row: dict[str, Any], kind: Any) -> rows.MastTable:
+    def table(row: dict[str, Any], kind: Any) -> MastTable:
         paging = {"rows": 2, "rowsFiltered": 2}
         page = {"status": "COMPLETE", "paging": paging, "data": [row, row]}
         text = odd_inputs.odd_json(random, page) if row is odd else json.dumps(page).encode()
         return read_pages(kind, "a table", [text])
 
     def read() -> Any:
-        observations = rows.read_observations(table(OBSERVATION, rows.ObservationRow), 1345)
-        files = rows.read_products(table(PRODUCT, rows.ProductRow))
-        records = rows.read_keywords(table(KEYWORD, rows.KeywordRow), "Nircam", 1345)
+        unread = UnreadCells(1345)
+        observations = rows.read_observations(table(OBSERVATION, rows.ObservationRow), unread)
+        files = rows.read_products(table(PRODUCT, rows.ProductRow), unread)
+        records = rows.read_keywords(table(KEYWORD, rows.KeywordRow), "Nircam", unread)
         return listing.assemble_listing(1345, "2026", observations, files, records)
 
     if listed := may_raise(ArchiveError, read):

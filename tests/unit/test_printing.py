@@ -14,7 +14,7 @@ from astropy.table import Table
 from msgspec import structs
 
 from demo.site import ROOT
-from jwmirror.archive.tables.rows import as_text
+from jwmirror.archive.tables.cells import as_text
 from jwmirror.core.errors import ConfigError, StoreError, plain_text
 from jwmirror.core.model import Failure, Plan, Receipt, Wait
 from jwmirror.core.printing import printable, printable_json, printable_record

@@ -1,5 +1,6 @@
 """Queries to MAST's Portal through astroquery: complete tables in bounded time."""
 
+import json
 import os
 import sys
 import tempfile
@@ -16,7 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from jwmirror.archive.tables.rows import KeywordRow, MastTable, ObservationRow, ProductRow, Row
+from jwmirror.archive.tables.reader import MastTable, Row
+from jwmirror.archive.tables.rows import KeywordRow, ObservationRow, ProductRow
 from jwmirror.core.errors import ArchiveError
 from jwmirror.net.bounds import JsonBudget, bound_responses
 from jwmirror.net.http import (
@@ -198,8 +200,17 @@ class BoundedAdapter(HTTPAdapter):
 def read_pages(kind: type[Row], what: str, contents: Iterable[bytes]) -> MastTable:
     """Return all rows of an answer's pages; ArchiveError unless every announced row is there."""
     with _astroquery_errors(what):
-        pages = [msgspec.json.decode(content, type=AnswerPage) for content in contents]
-        return _joined(kind, what, pages)
+        return _joined(kind, what, map(_page, contents))
+
+
+def _page(content: bytes) -> AnswerPage:
+    """Decode a page; NaN, Infinity and text that is not Unicode are no JSON, but may come."""
+    try:
+        return msgspec.json.decode(content, type=AnswerPage)
+    except msgspec.DecodeError:
+        values = json.loads(content.decode(errors="replace"), parse_constant=str)
+        text = json.dumps(values, ensure_ascii=False).encode(errors="replace")
+        return msgspec.json.decode(text, type=AnswerPage)
 
 
 def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTable:
@@ -228,17 +239,23 @@ def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTabl
 
 
 def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
-    """Return the rows of a page; None if its data are of another kind."""
+    """Return the rows of a page, empty ones for what is no row; None if its data are no list."""
     try:
         return msgspec.json.decode(page.data, type=GenericAlias(list, kind))
     except msgspec.DecodeError:
+        pass
+    try:
+        rows = msgspec.json.decode(page.data, type=list[Any])
+    except msgspec.DecodeError:
         return None
+    return [msgspec.convert(row, kind) if type(row) is dict else kind() for row in rows]
 
 
 def _columns(page: AnswerPage) -> frozenset[str]:
     """Return the columns of a page's first row."""
     first = msgspec.json.decode(page.data, type=list[msgspec.Raw])[:1]
-    return frozenset(name for row in first for name in msgspec.json.decode(row))
+    rows = map(msgspec.json.decode, first)
+    return frozenset(name for row in rows if type(row) is dict for name in row)
 
 
 def _incomplete(what: str, expected: object, found: object) -> ArchiveError:

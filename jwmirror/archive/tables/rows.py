@@ -1,21 +1,30 @@
-"""Rows of MAST's tables as records: columns must be there, and values of the right kind.
+"""Rows of MAST's tables as records; what cannot be read affects its cell, or its row, alone.
 
-First the rows as MAST sends them, then the records, then the reading of rows and of single cells.
-Column names and spellings of values are those of answers recorded from MAST.
+First the rows as MAST sends them, then the records, then the reading. Column names are those of
+answers recorded from MAST.
 """
 
-import re
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 
-from jwmirror.core.errors import ArchiveError, failures_as
-from jwmirror.core.printing import printable
+from jwmirror.archive.tables.cells import (
+    PLANNED,
+    TextCache,
+    as_flag,
+    as_iso,
+    as_level,
+    as_md5,
+    as_size,
+    as_text,
+    as_withheld,
+    shared_iso,
+)
+from jwmirror.archive.tables.reader import ALTERNATIVES, MastTable, Row, TableReader
+from jwmirror.archive.tables.unread import UnreadCells, bad_table
+from jwmirror.core import names
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 PRODUCT_COLUMNS = (
@@ -35,16 +44,6 @@ TABLE_COLUMNS = {  # requested from one keyword table
     "Fgs": ("filename",),
     "GuideStar": ("fileName",),
 }
-ALTERNATIVES = {  # columns that MAST may send instead
-    "filename": "fileName",
-    "fileName": "filename",
-    "date_mjd": "date",
-    "publicReleaseDate_mjd": "publicReleaseDate",
-    "date_obs_mjd": "date_obs",
-}
-
-
-Row = Any  # of a class made by `_row_type`; its cells are of any JSON type
 
 
 def _row_type(*columns: str) -> type[Row]:
@@ -59,24 +58,6 @@ KeywordRow = _row_type(
         chain(KEYWORD_COLUMNS, *TABLE_COLUMNS.values(), ALTERNATIVES, ALTERNATIVES.values())
     )
 )
-
-
-class MastTable(NamedTuple):
-    """Rows of one table, and the columns of its first row."""
-
-    rows: list[Row]
-    columns: frozenset[str] = frozenset()
-
-    def require(self, name: str, columns: Iterable[str]) -> None:
-        """Raise ArchiveError naming the columns that the table called `name` lacks."""
-        known = self.columns
-        lacking = [c for c in columns if c not in known and ALTERNATIVES.get(c) not in known]
-        if self.rows and lacking:
-            raise ArchiveError(
-                f"MAST's table {name}: expected columns {', '.join(lacking)}, found only "
-                f"{', '.join(sorted(known)[:40])}; MAST changed its vocabulary, and without these "
-                "columns a change could go unseen; nothing was changed; report this to jwmirror."
-            )
 
 
 # ---- records ---------------------------------------------------------------------------------
@@ -100,7 +81,7 @@ class CaomProduct(msgspec.Struct, frozen=True, gc=False):
     size: int | None  # bytes
     level: int | None
     cal_ver: str | None
-    is_withheld: bool
+    is_withheld: bool | None  # None: MAST does not say
     group: str | None = None  # Minimum Recommended Products
 
 
@@ -115,7 +96,7 @@ class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
     crds_ctx: str | None = None
     sdp_ver: str | None = None
     is_stale: bool = False
-    is_withheld: bool = False
+    is_withheld: bool | None = None  # None: MAST does not say
     release_date: str | None = None
     instrument: str | None = None
     detector: str | None = None
@@ -130,77 +111,94 @@ class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
 NO_RECORD = KeywordRecord(filename="")  # of a file that is in no keyword table
 
 
-def read_observations(table: MastTable, program: int) -> list[CaomObservation]:
-    """Return the observations of a program."""
-    name = "Mast.Caom.Filtered"
-    table.require(name, OBSERVATION_COLUMNS)
-    with _unreadable_cells(name):
-        return [
-            CaomObservation(
-                obsid=str(row.obsid),
-                instrument=(as_text(row.instrument_name) or "").partition("/")[0].upper() or None,
-                is_planned=row.calib_level == -1,
-                name=as_text(row.obs_id) or "",
-            )
-            for row in table.rows
-            if as_int(row, "proposal_id") == program
-        ]
+# ---- reading ---------------------------------------------------------------------------------
 
 
-def read_products(table: MastTable) -> list[CaomProduct]:
-    """Return the files that rows of Mast.Caom.Products describe."""
-    name = "Mast.Caom.Products"
-    table.require(name, PRODUCT_COLUMNS)
-    texts = TextCache()
-    with _unreadable_cells(name):
-        return [
-            CaomProduct(  # by position: several times as fast as by name
-                as_text(row.dataURI) or "",
-                as_text(row.productFilename) or "",
-                str(row.obsID),
-                as_int(row, "size"),
-                as_int(row, "calib_level"),
-                texts[row.prvversion],
-                (texts[row.dataRights] or PUBLIC) != PUBLIC,
-                texts[row.productGroupDescription],
-            )
-            for row in table.rows
-        ]
+def read_observations(table: MastTable, unread: UnreadCells) -> list[CaomObservation]:
+    """Return the observations of the program; one without obsid is a doubt."""
+    reader = TableReader("Mast.Caom.Filtered", unread)
+    reader.check_columns(table, OBSERVATION_COLUMNS)
 
-
-def read_keywords(table: MastTable, name: str, program: int) -> list[KeywordRecord]:
-    """Return the files of a program that the rows of keyword table `name` describe."""
-    full_name = f"Mast.Jwst.Filtered.{name}"
-    table.require(full_name, (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
-    texts = TextCache()
-    with _unreadable_cells(full_name):
-        return [
-            _keyword_record(row, texts) for row in table.rows if as_int(row, "program") == program
-        ]
-
-
-def _unreadable_cells(table: str) -> AbstractContextManager[None]:
-    """Convert any failure to read cells to ArchiveError, e.g. of a list in place of a word."""
-    return failures_as(
-        lambda why: ArchiveError(
-            f"MAST's table {table}: expected text and numbers in its columns, found otherwise "
-            f"({why}); nothing was changed; report this to jwmirror."
+    def observation(row: Row) -> CaomObservation:
+        return CaomObservation(
+            obsid=_required(as_text(row.obsid)),
+            instrument=(as_text(row.instrument_name) or "").partition("/")[0].upper() or None,
+            is_planned=as_level(row.calib_level) == PLANNED,
+            name=as_text(row.obs_id) or "",
         )
-    )
+
+    def doubt(row: Row) -> None:
+        words = "it has no obsid, so the files of its observation were not listed"
+        unread.add_doubt(reader.table, words, names.observation_of(as_text(row.obs_id) or ""))
+
+    rows = reader.rows_of_program(table, "proposal_id", "obs_id")
+    observations = reader.records(rows, observation, doubt)
+    unread.observations |= {o.obsid: names.observation_of(o.name) for o in observations}
+    return observations
 
 
-def _keyword_record(row: Row, texts: "TextCache") -> KeywordRecord:
+def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
+    """Return the files that rows of Mast.Caom.Products describe; one without URI is a doubt."""
+    reader = TableReader("Mast.Caom.Products", unread)
+    reader.check_columns(table, PRODUCT_COLUMNS)
+    texts = TextCache()
+
+    def product(row: Row) -> CaomProduct:
+        uri = _required(as_text(row.dataURI))
+        return CaomProduct(  # by position: several times as fast as by name
+            uri,
+            as_text(row.productFilename) or uri.rpartition("/")[2],
+            texts[row.obsID] or "",
+            as_size(row.size),
+            as_level(row.calib_level),
+            texts[row.prvversion],
+            as_withheld(row.dataRights),
+            texts[row.productGroupDescription],
+        )
+
+    def doubt(row: Row) -> None:
+        filename = as_text(row.productFilename) or ""
+        observation = unread.observations.get(as_text(row.obsID) or "", "")
+        words = "it has no dataURI, so this file was not listed"
+        unread.add_doubt(reader.table, words, "" if filename else observation, filename)
+
+    return reader.records(table.rows, product, doubt)
+
+
+def read_keywords(table: MastTable, name: str, unread: UnreadCells) -> list[KeywordRecord]:
+    """Return the files of the program that the rows of keyword table `name` describe.
+
+    A row without a file name is left out if its file is public. Else it is an ArchiveError: the
+    file would seem to be public without its row.
+    """
+    reader = TableReader(f"Mast.Jwst.Filtered.{name}", unread)
+    reader.check_columns(table, (*KEYWORD_COLUMNS, *TABLE_COLUMNS[name]))
+    texts = TextCache()
+
+    def leave_out(row: Row) -> None:
+        if as_flag(row.isRestricted) is not False:
+            raise bad_table(
+                reader.table, unread.program, "a row of a withheld file without its name"
+            )
+        unread.add_row(reader.table, "a file name")
+
+    name_column = "fileName" if "fileName" in table.columns else "filename"
+    rows = reader.rows_of_program(table, "program", name_column)
+    return reader.records(rows, partial(_keyword_record, texts=texts), leave_out)
+
+
+def _keyword_record(row: Row, texts: TextCache) -> KeywordRecord:
     return KeywordRecord(  # by position, as above
-        as_text(row.filename) or as_text(row.fileName) or "",
-        as_md5(row),
-        as_int(row, "fileSize"),
-        as_iso(row, "date"),
+        _required(as_text(row.filename) or as_text(row.fileName)),
+        as_md5(row.checksum),
+        as_size(row.fileSize),
+        as_iso(row.date, row.date_mjd),
         texts[row.cal_ver],
         texts[row.crds_ctx],
         texts[row.sdp_ver],
-        as_bool(row, "isStale"),
-        as_bool(row, "isRestricted"),
-        as_iso(row, "publicReleaseDate"),
+        as_flag(row.isStale) is True,
+        as_flag(row.isRestricted),
+        shared_iso(row.publicReleaseDate, row.publicReleaseDate_mjd),
         texts[row.instrume],
         texts[row.detector],
         texts[row.filter],
@@ -208,105 +206,11 @@ def _keyword_record(row: Row, texts: "TextCache") -> KeywordRecord:
         texts[row.exp_type],
         texts[row.subarray],
         texts[row.grating],
-        as_iso(row, "date_obs"),
+        shared_iso(row.date_obs, row.date_obs_mjd),
     )
 
 
-# ---- cells: each function returns None where the cell is empty -------------------------------
-
-HALF_MILLISECOND = timedelta(microseconds=500)  # added because isoformat cuts off, not rounds
-MJD_ZERO = datetime(1858, 11, 17) + HALF_MILLISECOND
-UNIX_ZERO = datetime(1970, 1, 1)
-PUBLIC = "PUBLIC"
-LARGEST = 10**18  # of whole numbers: sizes in bytes, programs, levels
-MD5 = re.compile("[0-9a-fA-F]{32}")
-EMPTY = frozenset(("", "N/A", "--", "null", "NULL"))
-IN_DAYS = {column: f"{column}_mjd" for column in ("date", "publicReleaseDate", "date_obs")}
-
-
-class TextCache(dict[Any, str | None]):
-    """Cells as text, for columns of few values: each value is converted once."""
-
-    def __missing__(self, cell: Any) -> str | None:
-        self[cell] = text = as_text(cell)
-        return text
-
-
-def as_text(value: Any) -> str | None:
-    """Return a cell as printable text without surrounding spaces."""
-    if value is None:
-        return None
-    text = printable((value if type(value) is str else str(value)).strip())
-    return text if text not in EMPTY else None
-
-
-def as_int(row: Row, column: str) -> int | None:
-    """Return a cell as a whole number."""
-    value = getattr(row, column)
-    if value is None or value == "":
-        return None
-    try:
-        number = value if type(value) is int else int(value)
-    except (TypeError, ValueError) as err:
-        raise _bad_cell(row, column, "a whole number") from err
-    if not -1 <= number <= LARGEST:
-        raise _bad_cell(row, column, "a whole number of at most 18 digits")
-    return number
-
-
-def as_bool(row: Row, column: str) -> bool:
-    """Return a cell as true or false; an empty one is false."""
-    value = getattr(row, column)
-    if type(value) is bool:
-        return value
-    value = str(value).lower()
-    if value in ("true", "t", "1", "y"):
-        return True
-    if value in ("false", "f", "0", "n", "none", ""):
-        return False
-    raise _bad_cell(row, column, "true or false")
-
-
-def as_md5(row: Row) -> str | None:
-    """Return MAST's checksum of a file."""
-    cell = row.checksum
-    text = cell if type(cell) is str and MD5.fullmatch(cell) else as_text(cell)
-    if text and not MD5.fullmatch(text):
-        raise _bad_cell(row, "checksum", "32 hex digits")
-    return text.lower() if text else None
-
-
-def as_iso(row: Row, column: str) -> str | None:
-    """Return a date as ISO with milliseconds, from text, /Date(ms)/ or MJD."""
-    in_days = IN_DAYS[column]
-    text, days = getattr(row, column), getattr(row, in_days)
-    try:
-        return _iso(text, days) if column == "date" else _shared_iso(text, days)
-    except (ValueError, TypeError, OverflowError) as err:
-        raise _bad_cell(row, column if as_text(text) else in_days, "a date") from err
-
-
-def _iso(cell: Any, days: Any) -> str | None:
-    text = None if cell is None else as_text(cell)
-    if text and (unix_ms := re.fullmatch(r"/Date\((-?\d+)\)/", text)):
-        moment = UNIX_ZERO + timedelta(milliseconds=int(unix_ms[1]))
-    elif text:
-        moment = datetime.fromisoformat(text).replace(tzinfo=None) + HALF_MILLISECOND
-    elif days is not None and days != "":
-        moment = MJD_ZERO + timedelta(float(days))
-    else:
-        return None
-    return moment.isoformat("T", "milliseconds")
-
-
-_shared_iso = lru_cache(1 << 16)(_iso)  # files of one exposure share the date of observation
-
-
-def _bad_cell(row: Row, column: str, expected: str) -> ArchiveError:
-    filenames = (getattr(row, c, None) for c in ("filename", "fileName", "productFilename"))
-    name = next(filter(None, filenames), "a row")
-    return ArchiveError(
-        f"MAST's column {column} of {name!s:.200}: expected {expected}, found "
-        f"{getattr(row, column)!r:.100}; nothing was changed; if this error remains, MAST changed "
-        "its vocabulary: report this to jwmirror."
-    )
+def _required(text: str | None) -> str:
+    if text is None:
+        raise ValueError
+    return text

@@ -105,15 +105,6 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """All products that MAST listed of one program in one poll, one per URI, sorted by URI."""
-
-    program: int
-    asked_at: str  # ISO, UTC
-    products: tuple[Product, ...]
-
-
 ReasonCause = Literal["", "new", "inputs"]  # nothing was published yet; inputs were recomputed
 
 
@@ -186,6 +177,16 @@ class Doubt:
         return f"{self.scope}: {self.why}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """All products that MAST listed of one program in one poll, one per URI, sorted by URI."""
+
+    program: int
+    asked_at: str  # ISO, UTC
+    products: tuple[Product, ...]
+    doubts: tuple[Doubt, ...] = ()  # of what could not be read
+
+
 def covered_by(doubts: Collection[Doubt]) -> Callable[[Product], bool]:
     """Return a test: True if one of the doubts covers a product."""
     scopes = {(d.program, d.instrument, d.observation, d.filename) for d in doubts}
@@ -222,7 +223,6 @@ class Poll:
     limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
-    other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
 
     def __post_init__(self) -> None:
         former: object = self.doubts

@@ -60,11 +60,7 @@ def conclude_run(
         state = f"is new: {Generations(mirror).read(published.generation).cause}"
     summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
     doubtful = _doubtful(mirror, records)
-    lines = (
-        *(records.poll.other_answers if records.poll else ()),
-        *_reference_lines(mirror, records.new_findings),
-        *_look_at(doubtful),
-    )
+    lines = (*_reference_lines(mirror, records.new_findings), *_look_at(doubtful))
     return Conclusion(
         summary="\n".join((summary, *lines)),
         failures=records.failures,

@@ -1,22 +1,18 @@
 """Ask MAST what the selected programs have, and compare that with the mirror."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.poll import group_into_orders, poll
-from jwmirror.core.model import Poll, Selection, write
+from jwmirror.core.model import Poll, Scope, Selection, write
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
-from jwmirror.services.inspect.doctor.record import changed_answers, read_answers
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
-
-log = logging.getLogger(__name__)
 
 
 def query_archive(
@@ -38,10 +34,10 @@ def query_archive(
     `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
     bytes of disk space that the downloads must leave free. `when_deselected`: keep or drop.
     `fetch_gb`: the most to fetch; None: no limit. Events are forgotten last, so that an interrupted
-    run does not lose them.
+    run does not lose them. Those of a program that could not be listed are kept.
 
     Raises:
-        ArchiveError: MAST did not answer for every program.
+        ArchiveError: MAST did not answer for any program.
         LimitError: more is to be fetched than the limit allows.
         StoreError: too little disk space for what is to be fetched.
     """
@@ -55,14 +51,20 @@ def query_archive(
     polled = poll(
         url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked
     )
-    polled = _with_other_answers(mirror, polled)
     polled = replace(polled, drops_deselected=when_deselected == "drop")
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_fetch(ordered, polled.changes, fetch_gb)
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)
-    runs.remove_events(events)
+    runs.remove_events(_used_events(events, polled))
+
+
+def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[Path]:
+    """Return the files of events that name no program that could not be listed."""
+    listed = {listing.program for listing in polled.listings}
+    failed = {doubt.program for doubt in polled.doubts} - listed
+    return [file for file, named in events.items() if failed.isdisjoint(s.program for s in named)]
 
 
 def _checked(mirror: Path, run: Path, program: int) -> str:
@@ -70,11 +72,3 @@ def _checked(mirror: Path, run: Path, program: int) -> str:
     listing = runs.previous_listings(run, [program]).get(program)
     current = Generations(mirror).current()
     return listing.asked_at if listing else current.made_at if current else ""
-
-
-def _with_other_answers(mirror: Path, polled: Poll) -> Poll:
-    """Return the poll with, and log, what MAST answered otherwise than to `jwmirror doctor`."""
-    others = tuple(changed_answers(read_answers(mirror), polled))
-    for words in others:
-        log.warning("%s", words)
-    return replace(polled, other_answers=others)

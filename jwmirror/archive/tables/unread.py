@@ -1,0 +1,115 @@
+"""What could not be read in MAST's tables about one program: one warning for each column."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jwmirror.archive.tables.cells import KINDS, TEXT
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.model import Doubt
+
+MOST_SHOWN = 3  # values of a column in a message
+MOST_CHARACTERS = 60  # of a value in a message
+MOST_COLUMNS = 40  # in a message
+MOST_DOUBTS = 20  # rows that may be doubted one by one; with more, the table counts as bad
+CONSEQUENCES = {  # of a column that is missing
+    "checksum": "changes of these files are harder to see",
+    "isRestricted": "files that are not released for certain count as withheld",
+    "dataRights": "files that are not released for certain count as withheld",
+    "isStale": "no file counts as queued for reprocessing",
+}
+UNKNOWN = "its values count as unknown"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class OddColumn:
+    """Cells of one column that were not understood."""
+
+    first: str  # file of the first one
+    cells: int = 0
+    values: dict[str, None] = field(default_factory=dict)  # some of them, as people see them
+
+    def add(self, cell: object) -> None:
+        """Count one more cell."""
+        self.cells += 1
+        if len(self.values) < MOST_SHOWN:
+            self.values[f"{cell!r:.{MOST_CHARACTERS}}"] = None
+
+
+@dataclass
+class UnreadCells:
+    """Cells, columns and rows of one program's tables that could not be read.
+
+    `doubts` are the files and observations that unreadable rows describe.
+    """
+
+    program: int
+    doubts: list[Doubt] = field(default_factory=list)
+    observations: dict[str, str] = field(default_factory=dict)  # obsid -> o001
+    _columns: dict[tuple[str, str], OddColumn] = field(default_factory=dict)
+    _missing: dict[tuple[str, str], str] = field(default_factory=dict)  # -> the columns there are
+    _rows: dict[tuple[str, str], int] = field(default_factory=dict)  # table, what they lack
+
+    def add_cell(self, table: str, column: str, cell: object, filename: str) -> None:
+        """Record a cell that was not understood; it counts as empty."""
+        self._columns.setdefault((table, column), OddColumn(filename)).add(cell)
+
+    def add_missing(self, table: str, columns: Iterable[str], known: Iterable[str]) -> None:
+        """Record columns that a table has not."""
+        for column in columns:
+            self._missing[table, column] = ", ".join(sorted(known)[:MOST_COLUMNS])
+
+    def add_row(self, table: str, lacks: str) -> None:
+        """Record a row that lacks a required cell, and was left out."""
+        self._rows[table, lacks] = self._rows.get((table, lacks), 0) + 1
+
+    def add_doubt(self, table: str, why: str, observation: str = "", filename: str = "") -> None:
+        """Doubt a file, an observation or all of the program, because of an unreadable row.
+
+        Raises:
+            ArchiveError: the table has too many such rows.
+        """
+        doubt = Doubt(
+            program=self.program,
+            why=f"a row of MAST's table {table}: {why}; its files were not changed; run again "
+            "later, and if this remains, report it to jwmirror.",
+            observation=observation,
+            filename=filename,
+        )
+        if doubt not in self.doubts:
+            self.doubts.append(doubt)
+        if len(self.doubts) > MOST_DOUBTS:
+            raise bad_table(table, self.program, f"more than {MOST_DOUBTS} rows like this: {why}")
+
+    def report(self) -> None:
+        """Log one warning for each column, and for each kind of rows that were left out."""
+        for (table, column), known in self._missing.items():
+            log.warning(
+                "MAST's table %s, program %d: expected the column %s, found only %s; %s; if this "
+                "remains, report it to jwmirror",
+                *(table, self.program, column, known, CONSEQUENCES.get(column, UNKNOWN)),
+            )
+        for (table, column), odd in self._columns.items():
+            log.warning(
+                "MAST's table %s, program %d, column %s: expected %s, found %s in %d cells, first "
+                "for %.200s; these cells count as empty; if this remains, report it to jwmirror",
+                *(table, self.program, column, KINDS.get(column, TEXT).expected),
+                *(", ".join(odd.values), odd.cells, odd.first),
+            )
+        for (table, lacks), rows in self._rows.items():
+            log.warning(
+                "MAST's table %s, program %d: %d rows without %s were left out; if this remains, "
+                "report it to jwmirror",
+                *(table, self.program, rows, lacks),
+            )
+
+
+def bad_table(table: str, program: int, found: str) -> ArchiveError:
+    """Return the error that a table cannot be used at all."""
+    return ArchiveError(
+        f"MAST's table {table}, program {program}: expected rows with file names and URIs, found "
+        f"{found}; nothing was taken from this table; run again later, and if this remains, "
+        "report it to jwmirror."
+    )
