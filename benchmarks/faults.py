@@ -14,7 +14,7 @@ from jwmirror.archive.transfer import Downloaded, MastDownloader, download_reque
 from jwmirror.core.model import Product
 from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast import Archive, Oddities, faults
 from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.records import product
@@ -59,6 +59,10 @@ def _wire(make: Callable[[int], Fault]) -> Callable[[Archive], None]:
     return lambda archive: archive.fault(NAME, make(archive.holding(NAME).size // 2))
 
 
+def _odd(**switches: object) -> Callable[[Archive], None]:
+    return lambda archive: setattr(archive, "oddities", Oddities(**switches))
+
+
 def _republish(archive: Archive) -> None:
     """Give the file new bytes of the same size under the same name; the listing shows this."""
     archive.reprocess(NAME, _flip)
@@ -92,9 +96,9 @@ TROUBLES = [
     Trouble("resumed: reprocessed, same size", _republish, after_a_cut=True),
     Trouble("resumed: other bytes, old ETag", _wire(lambda h: faults.other_rest()), True),
     Trouble("resumed: wrong Content-Range", _wire(lambda h: faults.wrong_content_range(-1)), True),
-    Trouble("resumed: no Range support", _wire(lambda half: faults.no_ranges()), True),
+    Trouble("resumed: no Range support", _odd(ranges=200), True),
     Trouble("resumed: 416", _wire(lambda half: faults.unsatisfiable()), True),
-    Trouble("resumed: weak ETag", _wire(lambda half: faults.weak_etag()), True),
+    Trouble("resumed: weak ETag", _odd(etag="weak"), True),
 ]
 
 

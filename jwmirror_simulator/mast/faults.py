@@ -158,21 +158,6 @@ def endless_page(code: int, times: int | None = None) -> Fault:
 # ---- validators and ranges -------------------------------------------------------------------
 
 
-def weak_etag(times: int | None = None) -> Fault:
-    """Send a weak ETag in place of a strong one."""
-
-    def spoil(response: Response) -> Response:
-        tag = response.headers.get("ETag", '""').removeprefix("W/")
-        return response.but(headers={**response.headers, "ETag": f"W/{tag}"})
-
-    return Fault("weak_etag", spoil, times)
-
-
-def no_ranges(times: int | None = None) -> Fault:
-    """Answer a request for a range with 200 and the whole file."""
-    return Fault("no_ranges", lambda r: r.whole(), times)
-
-
 def wrong_content_range(shift: int = 1, times: int | None = None) -> Fault:
     """Answer 206 with a Content-Range of other bytes than requested."""
 

@@ -16,7 +16,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Failure
 from jwmirror.net.http import Timeouts
 from jwmirror.store.objects import Objects
-from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast import Archive, Oddities, faults
 from jwmirror_simulator.mast.api.oddities import switches
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.reliability.scenes import ROWS, TIMEOUTS, Scene, lacking
@@ -191,6 +191,7 @@ def _publish(scene: Scene, found: Downloaded | Failure) -> int:
 def _recover(scene: Scene, size: str) -> None:
     """End the trouble; one more fetch of what is there now has to bring it, byte for byte."""
     scene.archive.clear_faults()
+    scene.archive.oddities = Oddities()
     if scene.archive.holding(NAME).released.startswith("2099"):
         scene.archive.release(NAME)
     truth = scene.archive.path(NAME).read_bytes()

@@ -21,7 +21,7 @@ from jwmirror.core.model import Product
 from jwmirror.net import request
 from jwmirror.net.http import Timeouts
 from jwmirror.net.resume_record import resume_key
-from jwmirror_simulator.mast import Archive, faults
+from jwmirror_simulator.mast import Archive, Oddities, faults
 from jwmirror_simulator.mast.faults import Fault
 from tests.reliability import quotas
 from tests.reliability.quotas import quota
@@ -75,6 +75,13 @@ Trouble = Callable[[Scene], None]
 
 def _on_the_wire(make: Callable[[Scene], Fault]) -> Trouble:
     return lambda scene: scene.fault(make(scene))
+
+
+def _odd(**switches: object) -> Trouble:
+    def trouble(scene: Scene) -> None:
+        scene.archive.oddities = Oddities(**switches)
+
+    return trouble
 
 
 def _for(timeouts: Timeouts, fault: Callable[[], Fault]) -> Trouble:
@@ -210,9 +217,13 @@ ROWS: dict[str, Trouble] = {
         lambda s: faults.changes_midway(s.half, honest=False)
     ),
     "rest of another version, old ETag": _on_the_wire(lambda s: faults.other_rest()),
-    "weak ETag": _on_the_wire(lambda s: faults.weak_etag()),
-    "no ETag": _on_the_wire(lambda s: faults.without_header("ETag")),
-    "no Range support": _on_the_wire(lambda s: faults.no_ranges()),
+    "weak ETag": _odd(etag="weak"),
+    "no ETag": _odd(etag="none"),
+    "another ETag at each request": _odd(etag="random"),
+    "two replicas with different ETags": _odd(etag="replicas"),
+    "one ETag for all versions": _odd(etag="constant"),
+    "no Range support": _odd(ranges=200),
+    **{f"Range refused with {code}": _odd(ranges=code) for code in (400, 403, 405, 501)},
     "206 with wrong Content-Range": _on_the_wire(lambda s: faults.wrong_content_range()),
     "206 without Content-Range": _on_the_wire(lambda s: faults.without_header("Content-Range")),
     "416": _on_the_wire(lambda s: faults.unsatisfiable()),
