@@ -7,7 +7,7 @@ from functools import partial
 from operator import attrgetter
 
 from jwmirror.core import names
-from jwmirror.core.matching import KEYS, Criteria, criteria_of, matches, values_of
+from jwmirror.core.matching import KEYS, PAIR, Criteria, criteria_of, matches, values_of
 from jwmirror.core.model import Listing, Product, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
@@ -17,7 +17,7 @@ PROPERTIES = attrgetter(  # of a product: those that criteria look at
     *("observation", "suffix", "level", "instrument", "detector", "exp_type"),
     *("filter", "pupil", "grating", "subarray", "group"),
 )
-OF_TABLES = frozenset({"observation", "instrument", "suffix", "group"})
+OF_TABLES = frozenset({"observation", "instrument", "suffix", "kind", "group"})
 CRITERIA = {**KEYS, "products": "product", "levels": "level"}  # of a selection: the key of each
 
 
@@ -42,8 +42,10 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
     criteria = _criteria(selection)
     for name, key in CRITERIA.items():
         present = {value for kind in kinds for value in values_of(key, partial(_value, kind))}
-        missing = sorted(criteria.get(key, frozenset()) - present)
-        lacking += [f"{name.replace('_', ' ')}: {value.lower()}" for value in missing]
+        for value in sorted(criteria.get(key, frozenset()) - present):
+            pairs = sorted(pair.lower() for pair in present if value in pair.split(PAIR))
+            only = f" (only {', '.join(pairs)})" if pairs else ""
+            lacking.append(f"{name.replace('_', ' ')}: {value.lower()}{only}")
     for name, patterns in (("files", selection.files), ("exclude", selection.exclude)):
         for pattern in patterns or ():
             is_like = _like((pattern,))
@@ -106,6 +108,8 @@ def _value(product: Product, key: str) -> object:
         return None
     if key == "detector" and (product.level or 0) >= COMBINED:
         return None
+    if key == "kind":
+        return names.NUMBERED.sub("", product.suffix)
     if key == "group":
         return RECOMMENDED if (product.group or "").lower() == GROUP else None
     return getattr(product, key)

@@ -12,7 +12,7 @@ import yaml
 from jwmirror.config.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
-from jwmirror.config.selections import empty_ranges, expand_numbers
+from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes
 from jwmirror.config.sources import read_sources
 from jwmirror.config.thresholds import threshold_mistakes
 from jwmirror.config.yaml_files import YamlText
@@ -180,11 +180,19 @@ def _selection(raw: Mapping) -> Selection:
 
 
 def _criteria_mistakes(raw: Mapping, content: YamlText) -> Iterator[str]:
-    """Yield days that do not exist, and ranges that contain nothing."""
+    """Yield days that do not exist, ranges that contain nothing, and values that nothing has.
+
+    The values of recipes are checked with their parameters.
+    """
     programs, recipes = raw.get("programs"), raw.get("recipes")
     listed = enumerate(programs if isinstance(programs, list) else ())
     named = (recipes if isinstance(recipes, Mapping) else {}).items()
     for section, items in (("programs", listed), ("recipes", named)):
         for key, criteria in items:
-            for path, why in empty_ranges(criteria if isinstance(criteria, Mapping) else {}):
+            if not isinstance(criteria, Mapping):
+                continue
+            for path, why in empty_ranges(criteria):
                 yield content.locate((section, key, *path), why)
+            if section == "programs":
+                place = f"{content.place((section, key))}{section}[{key}]"
+                yield from value_mistakes(place, criteria)

@@ -21,7 +21,7 @@ from jwmirror.core.matching import KEYS
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.quality import MARK
 from jwmirror.pipeline.parameters.resolution import normalise
-from jwmirror.pipeline.parameters.specs import header_value_mistakes
+from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 from jwmirror.pipeline.usercode.between import between_mistakes
 
 Checker = Callable[[Mapping[str, Any], str], Iterable[str]]  # parameters, place -> mistakes
@@ -88,7 +88,7 @@ class Recipes:
             place = f"recipes.{name}"
             for block in blocks_of(place, recipe.get("where")):
                 for key, wanted in block.match.items():
-                    yield from header_value_mistakes(wanted, key, f"{block.place}.match.{key}")
+                    yield from criterion_mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from selections.value_mistakes(place, recipe)
 
     def _step_mistakes(self, checker_of: CheckerOf) -> Iterator[str]:

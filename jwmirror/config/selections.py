@@ -12,7 +12,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
 from jwmirror.pipeline.associations import CORRECT_IT, ignored_parts, read_association_file
-from jwmirror.pipeline.parameters.specs import header_value_mistakes
+from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -115,8 +115,8 @@ def _problems(association: Association, stages: Any, programs: Any) -> Iterator[
         )
 
 
-def value_mistakes(place: str, recipe: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the criteria of a recipe that no exposure can meet; imports jwst's models."""
-    for name, key in KEYS.items():
-        if name in recipe:
-            yield from header_value_mistakes(recipe[name], key, f"{place}.{name}")
+def value_mistakes(place: str, criteria: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the criteria of a recipe or a program that nothing can meet."""
+    for name, key in {**KEYS, "products": "product"}.items():
+        if name in criteria and key != "instrument":  # the schema lists them
+            yield from criterion_mistakes(criteria[name], key, f"{place}.{name}")

@@ -2,9 +2,12 @@
 
 Selections of programs, recipes and their where-blocks use it. Values are compared without regard to
 case, surrounding white space and leading zeros of numbers. NIRCam and NIRISS have bandpass filters
-in both of their wheels, so a filter is looked for in either. Pure.
+in both of their wheels, so a filter is looked for in either. Where both wheels have one, only that
+of the pupil wheel counts: it is the narrower (JDox, NIRCam Filters: F405N is used with F444W, which
+blocks its leaks). F405N+F444W means the pair. Pure.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -25,8 +28,11 @@ KEYS = {  # of a selection in the config: the key under which its values are com
 }
 PLACES = {  # keys whose value may be in one of several places
     "filter": ("filter", "pupil"),
-    "product": ("suffix", "group"),
+    "product": ("suffix", "kind", "group"),
 }
+WHEELS = PLACES["filter"]
+PAIR = "+"  # joins the elements of both wheels; their order does not matter
+BANDPASS = re.compile(r"F\d+(?:[NMW]|W2)")  # a filter, not a grism, mask, lens...
 NIRCAM_FILTERS = (
     "F070W F090W F115W F140M F150W F150W2 F182M F187N F200W F210M F212N F250M F277W F300M F322W2 "
     "F335M F356W F360M F410M F430M F444W F460M F480M WLP4"
@@ -45,8 +51,13 @@ FILTERS_WITH = {pupil: filters.split() for pupils, filters in USED_WITH for pupi
 
 
 def normalise_value(value: object) -> str:
-    """Return a value as it is compared: in upper case, 1345 for 01345, "" for None."""
+    """Return a value as it is compared: in upper case, 1345 for 01345, "" for None.
+
+    A pair of filters is sorted: F405N+F444W for f444w + F405N.
+    """
     text = "" if value is None else str(value).strip().upper()
+    if PAIR in text:
+        return PAIR.join(sorted(part.strip() for part in text.split(PAIR)))
     return str(int(text)) if text.isdecimal() else text
 
 
@@ -55,9 +66,18 @@ def criteria_of(match: Mapping[str, object]) -> Criteria:
     return {key: frozenset(map(normalise_value, _listed(wanted))) for key, wanted in match.items()}
 
 
-def values_of(key: str, value_of: ValueOf) -> frozenset[str]:
-    """Return the normalised values that an exposure or product has for a key; empty if none."""
-    return frozenset(normalise_value(value_of(place)) for place in PLACES.get(key, (key,))) - {""}
+def values_of(key: str, value_of: ValueOf, *, has_pupil: bool = False) -> frozenset[str]:
+    """Return the normalised values that an exposure or product has for a key; empty if none.
+
+    `has_pupil`: there is a criterion on the pupil wheel too, so that the filter in the other wheel
+    counts, whatever the pupil wheel has.
+    """
+    values = [normalise_value(value_of(place)) for place in PLACES.get(key, (key,))]
+    if key == "filter" and all(values):
+        pair = PAIR.join(sorted(values))
+        is_blocker = not has_pupil and all(map(BANDPASS.fullmatch, values))
+        values = [*values[is_blocker:], pair]
+    return frozenset(values) - {""}
 
 
 def matches(criteria: Criteria, value_of: ValueOf, *, if_unknown: bool = False) -> bool:
@@ -65,10 +85,11 @@ def matches(criteria: Criteria, value_of: ValueOf, *, if_unknown: bool = False) 
 
     Where it has no value for a key, `if_unknown` decides; by default only the value "" is met.
     """
+    has_pupil = "pupil" in criteria
     return all(
         not wanted.isdisjoint(values or {""}) or (if_unknown and not values)
         for key, wanted in criteria.items()
-        for values in [values_of(key, value_of)]
+        for values in [values_of(key, value_of, has_pupil=has_pupil)]
     )
 
 
@@ -102,8 +123,8 @@ class Overlap:
 def overlap(one: Criteria, other: Criteria) -> Overlap | None:
     """Return which exposures meet both criteria; None if no exposure can.
 
-    No exposure is of two detectors or two instruments, but one may have two of the filters, if
-    the one is in the pupil wheel: F405N is used with F444W.
+    No exposure is of two detectors, two instruments or two filters. But one meets both F405N and
+    F405N+F444W, or both F200W and GRISMR.
     """
     (first, wheels_of_first), (second, wheels_of_second) = _split(one), _split(other)
     values = {**first, **{key: second[key] & first.get(key, second[key]) for key in second}}
@@ -119,20 +140,24 @@ def overlap(one: Criteria, other: Criteria) -> Overlap | None:
 
 def _split(criteria: Criteria) -> tuple[Criteria, Criteria]:
     """Return the criteria on other keys than the wheels, and those on the wheels."""
-    of_wheels = {key: criteria[key] for key in PLACES["filter"] if key in criteria}
+    of_wheels = {key: criteria[key] for key in WHEELS if key in criteria}
     return {key: criteria[key] for key in criteria if key not in of_wheels}, of_wheels
 
 
 def _wheels(wanted: list[tuple[str, frozenset[str]]]) -> list[dict[str, str]]:
     """Return the combinations of named filter and pupil elements that an exposure can have."""
-    filters = frozenset({""}).union(*(values for key, values in wanted if key == "filter"))
+    named = frozenset({""}).union(*(values for key, values in wanted if key == "filter"))
+    pairs = {value for value in named if PAIR in value}
+    filters = (named - pairs).union(*(pair.split(PAIR) for pair in pairs))
     pupils = (filters & FILTERS_WITH.keys()).union(
         {""}, *(v for key, v in wanted if key == "pupil")
     )
     return [
         {"filter": filter_, "pupil": pupil}
         for filter_, pupil in product(sorted(filters), sorted(pupils))
-        if not filter_ or filter_ in FILTERS_WITH.get(pupil, [filter_])
+        if not filter_
+        or filter_ in FILTERS_WITH.get(pupil, [filter_])
+        or PAIR.join(sorted((filter_, pupil))) in pairs
     ]
 
 

@@ -24,6 +24,7 @@ MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 
 SHA256 = re.compile("[0-9a-f]{64}")  # the name of an object, or of a key
 
+NUMBERED = re.compile(r"-\d+$")  # ends the suffix of a wavefront-sensing product: wfscmb-04
 THUMBNAIL = "thumb"  # ends the stem of a thumbnail, after the suffix of the file that it shows
 ROOT_UNDERSCORES = 3  # in the root of an exposure
 

@@ -110,7 +110,7 @@ def test_extended_recipe_lies_over_its_parent():
         ({"deep": {"stages": ["1a"]}}, "unknown value '1a'"),
         ({"deep": {"detector1": {}}}, "it belongs in it: `parameters: {detector1: ...}`"),
         ({"deep": {"parameters": {"jump": {}}}}, "jump is a step of detector1; write detector1:"),
-        ({"deep": {"filters": ["f200w"]}}, "found 'f200w'; did you mean 'F200W'?"),
+        ({"deep": {"detectors": ["nrca1"]}}, "found 'nrca1'; did you mean 'NRCA1'?"),
         ({"deep": {"instruments": ["nircam"]}}, "did you mean 'NIRCAM'?"),
         ({"upstream": {}}, "recipes: found 'upstream', expected a name of lowercase letters"),
         ({"recipe": {}}, "recipes: found 'recipe', expected a name of lowercase letters"),

@@ -74,6 +74,42 @@ def test_check_tells_it_and_the_config_stays_right(tmp_path):
     assert "Note: program 1345 is mirrored without its associations" in done.output
 
 
+@pytest.mark.parametrize(
+    ("criteria", "hint"),
+    [
+        ("products: [rtae]", "programs[0].products: unknown suffix 'rtae'; did you mean 'rate'?"),
+        ("filters: [F445W]", "programs[0].filters: unknown filter or pupil 'F445W'; did you mean"),
+        ("filters: [F444W+F40N]", "unknown filter or pupil 'F40N'"),
+        ("detectors: [NRCA5]", "unknown detector 'NRCA5'; did you mean 'NRCA4'?"),
+        ("exposure_types: [NRC_IMG]", "unknown exp_type 'NRC_IMG'; did you mean"),
+        ("instruments: [NIRCAN]", "did you mean 'NIRCAM'?"),
+        ("gratings: [G395]", "unknown grating 'G395'; did you mean"),
+    ],
+)
+def test_a_selection_that_nothing_known_meets_is_a_mistake(tmp_path, criteria, hint):
+    """By the lists of the installed jwst, before MAST is asked."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"programs:\n- program: 1345\n  {criteria}\n")
+
+    (mistake,) = check_config(config).mistakes
+
+    assert hint in mistake
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    ["filters: [f444w + F405N, F200W]", "products: [wfscmb-04, thumb, recommended, ami-oi]",
+     "detectors: [GUIDER1, MIRIFULONG]", "exposure_types: [MIR_LRS-FIXEDSLIT]",
+     "subarrays: [SUB9999]"],
+)  # fmt: skip
+def test_a_selection_of_what_exists_is_right(tmp_path, criteria):
+    """Subarrays are introduced without a new jwst, so any may exist."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"programs:\n- program: 1345\n  {criteria}\n")
+
+    assert check_config(config).mistakes == ()
+
+
 @pytest.mark.parametrize("key", ["thresholds", "parameters"])
 def test_a_huge_file_that_a_config_names_is_not_read(tmp_path, key):
     """A file with a hole of 30 GB takes no disk, and would take all memory."""

@@ -28,20 +28,50 @@ from jwmirror.pipeline.parameters.resolution import applies
 
 NAME = "jw01345001001_02101_00001_nrcalong_uncal.fits"
 NARROW = {"instrument": "NIRCAM", "filter": "F444W", "pupil": "F405N", "detector": "NRCALONG"}
+WIDE = {**NARROW, "pupil": "CLEAR"}
+GRISM = {**NARROW, "filter": "F322W2", "pupil": "GRISMR"}
+BLOCKED = {**NARROW, "filter": "F322W2", "pupil": "F323N"}
+LENS = {**NARROW, "filter": "F212N", "pupil": "WLP8"}
+MASK = {**NARROW, "filter": "F335M", "pupil": "MASKRND"}
 NIRISS = {"instrument": "NIRISS", "filter": "CLEAR", "pupil": "F150W", "detector": "NIS"}
+NIRISS_RED = {**NIRISS, "filter": "F277W", "pupil": "CLEARP"}
+NIRISS_GRISM = {**NIRISS, "filter": "GR150R"}
 MIRI = {"instrument": "MIRI", "filter": "F770W", "exp_type": "MIR_IMAGE", "subarray": "BRIGHTSKY"}
 NIRSPEC = {"instrument": "NIRSPEC", "filter": "F290LP", "grating": "G395H"}
 FGS = {"instrument": "FGS", "detector": "GUIDER1"}
 
 CASES = [  # an exposure, what is asked of it, and whether it is so
     (NARROW, {"filters": "F405N"}, True),
-    (NARROW, {"filters": "F444W"}, True),
+    (NARROW, {"filters": "F444W"}, False),
+    (NARROW, {"filters": "F444W+F405N"}, True),
+    (NARROW, {"filters": "F405N + f444w"}, True),
+    (NARROW, {"filters": ["F200W", "F405N+F444W"]}, True),
+    (NARROW, {"filters": "F444W+F470N"}, False),
+    (NARROW, {"filters": "CLEAR+F444W"}, False),
+    (WIDE, {"filters": "F444W"}, True),
+    (WIDE, {"filters": "clear+f444w"}, True),
+    (WIDE, {"filters": "F405N+F444W"}, False),
+    (GRISM, {"filters": "F322W2"}, True),
+    (GRISM, {"filters": "GRISMR"}, True),
+    (GRISM, {"filters": "F323N"}, False),
+    (BLOCKED, {"filters": "F322W2"}, False),
+    (BLOCKED, {"filters": "F323N"}, True),
+    (LENS, {"filters": "F212N"}, True),
+    (MASK, {"filters": "F335M+MASKRND"}, True),
+    (MASK, {"filters": "F335M"}, True),
     (NARROW, {"filters": "F200W"}, False),
     (NARROW, {"filters": ["F200W", "F405N"], "detectors": "NRCALONG"}, True),
     (NARROW, {"filters": "F405N", "detectors": "NRCBLONG"}, False),
     (NIRISS, {"filters": "F150W"}, True),
     (NIRISS, {"filters": "F150W", "instruments": "NIRISS"}, True),
     (NIRISS, {"filters": "F277W"}, False),
+    (NIRISS, {"filters": "CLEAR"}, True),
+    (NIRISS, {"filters": "F150W+CLEAR"}, True),
+    (NIRISS_RED, {"filters": "F277W"}, True),
+    (NIRISS_RED, {"filters": "CLEARP"}, True),
+    (NIRISS_GRISM, {"filters": "F150W"}, True),
+    (NIRISS_GRISM, {"filters": ["GR150R"]}, True),
+    (NIRISS_GRISM, {"filters": ["GR150C+F150W"]}, False),
     (MIRI, {"filters": "F770W", "exposure_types": "MIR_IMAGE"}, True),
     (MIRI, {"filters": "F560W"}, False),
     (MIRI, {"subarrays": ["FULL", "BRIGHTSKY"]}, True),
@@ -118,9 +148,13 @@ def test_an_empty_value_means_that_no_wheel_has_a_filter():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"filter": "F444W"}, {"filter": "F405N"}),
+        ({"filter": "F444W+F405N"}, {"filter": "F405N"}),
+        ({"filter": "F444W", "pupil": "F405N"}, {"filter": "F405N"}),
+        ({"filter": "F444W", "pupil": "F405N"}, {"filter": "f405n+f444w"}),
+        ({"filter": "F356W+F405N"}, {"pupil": "F405N"}),
         ({"filter": "f405n "}, {"pupil": "F405N"}),
-        ({"filter": "F150W2"}, {"filter": ["F200W", "F162M"]}),
+        ({"filter": "F150W2"}, {"filter": ["F150W2", "F162M"]}),
+        ({"filter": "F444W+GRISMR"}, {"filter": "F444W"}),
         ({"filter": "GR150R"}, {"filter": "F200W"}),
         ({"filter": "F200W"}, {"pupil": "CLEAR"}),
         ({"filter": "F770W"}, {"instrument": "MIRI"}),
@@ -128,7 +162,7 @@ def test_an_empty_value_means_that_no_wheel_has_a_filter():
     ],
 )
 def test_criteria_that_one_exposure_can_meet_overlap(one, other):
-    """Two filters are met by one exposure if each is in its own wheel."""
+    """A pair is met by what meets its narrow filter; with `pupil`, `filter` is the other wheel."""
     assert overlap(criteria_of(one), criteria_of(other))
     assert overlap(criteria_of(other), criteria_of(one))
 
@@ -137,6 +171,11 @@ def test_criteria_that_one_exposure_can_meet_overlap(one, other):
     ("one", "other"),
     [
         ({"filter": "F200W"}, {"filter": "F444W"}),
+        ({"filter": "F444W"}, {"filter": "F405N"}),
+        ({"filter": "F444W"}, {"pupil": "F405N"}),
+        ({"filter": "F444W+F405N"}, {"filter": "F444W"}),
+        ({"filter": "F444W+F405N"}, {"filter": "F470N"}),
+        ({"filter": "F150W2"}, {"filter": ["F200W", "F162M"]}),
         ({"filter": "F480M"}, {"filter": "F405N"}),
         ({"filter": "F444W", "pupil": "CLEAR"}, {"filter": "F405N"}),
         ({"filter": "F200W"}, {"pupil": "F405N"}),
@@ -196,8 +235,9 @@ def test_an_overlap_has_the_values_that_both_allow():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("01345", "1345"), (7, "7"), (" f200w ", "F200W"), (None, ""), ("1_0", "1_0"), ("", "")],
-)
+    [("01345", "1345"), (7, "7"), (" f200w ", "F200W"), (None, ""), ("1_0", "1_0"), ("", ""),
+     (" f444w +F405N", "F405N+F444W"), ("+", "+")],
+)  # fmt: skip
 def test_values_are_compared_without_case_blanks_and_leading_zeros(value, expected):
     """As configs and headers write them."""
     assert normalise_value(value) == expected
@@ -214,14 +254,15 @@ def test_a_match_is_told_in_words():
     ("criteria", "expected"),
     [
         ({"filter": "F444W", "pupil": "F405N"}, True),
-        ({"filter": ["F444W", "F200W"]}, True),
+        ({"filter": ["F405N", "F200W"]}, True),
+        ({"filter": "F444W"}, False),
         ({"filter": "F444W", "pupil": "CLEAR"}, False),
         ({"filter": "F405N", "detector": "NRCALONG"}, False),
     ],
 )
 def test_an_overlap_is_within_what_all_its_exposures_meet(criteria, expected):
     """Exposures with F444W and F405N have the one in the filter wheel, the other as pupil."""
-    shared = overlap(criteria_of({"filter": "F444W"}), criteria_of({"filter": "F405N"}))
+    shared = overlap(criteria_of({"filter": "F444W+F405N"}), criteria_of({"filter": "F405N"}))
 
     assert shared.is_within(criteria_of(criteria)) is expected
 
@@ -252,7 +293,9 @@ def test_detectors_and_types_are_of_one_instrument(detector, exp_type, instrumen
         ({"filter": "F200W"}, {}, [("", "F200W"), ("F200W", "")]),
         ({"filter": "F770W"}, {}, [("F770W", "")]),
         ({"pupil": "CLEAR"}, {}, [("", "CLEAR")]),
-        ({"filter": "F444W"}, {"filter": "F405N"}, [("F444W", "F405N")]),
+        ({"filter": "F444W"}, {"filter": "F405N"}, None),
+        ({"filter": "F444W+F405N"}, {"filter": "F405N"}, [("F444W", "F405N")]),
+        ({"filter": "F356W+F405N"}, {}, [("F356W", "F405N")]),
         ({"filter": "F444W"}, {"pupil": "CLEAR"}, [("F444W", "CLEAR")]),
         ({"filter": "F444W"}, {"pupil": "F323N"}, None),
         ({"pupil": "CLEAR"}, {"pupil": "F405N"}, None),
@@ -276,11 +319,13 @@ def test_an_overlap_has_the_contents_of_the_wheels(one, other, wheels):
 )  # fmt: skip
 def test_a_narrow_filter_has_one_partner(pupil, filters):
     """Of the wide ones of NIRCam's filter wheel."""
-    wide = ("F150W2", "F322W2", "F444W", "F480M")
+    narrow, wide = criteria_of({"filter": pupil}), ("F150W2", "F322W2", "F444W", "F480M")
 
-    narrow = criteria_of({"filter": pupil})
+    partners = [
+        each for each in wide if overlap(narrow, criteria_of({"filter": each, "pupil": pupil}))
+    ]
 
-    assert [each for each in wide if overlap(narrow, criteria_of({"filter": each}))] == [filters]
+    assert partners == [filters]
 
 
 def test_a_key_of_one_side_only_must_be_met_by_all():

@@ -45,6 +45,13 @@ I2D = product(
 ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", level=3)
 WIDE = product("jw01345-c1001_20260101t000000_image3_00001_asn.json", observation="c1001", level=3)
 POOL = product("jw01345_20260101t000000_pool.csv", observation="pool")
+NARROW = product(
+    "jw01345003001_02101_00001_nrcalong_cal.fits",
+    detector="NRCALONG",
+    filter="F444W",
+    **{**NIRCAM, "pupil": "F405N"},
+)
+SENSING = product("jw01345-o002_t035_nircam_f212n-wlm8-nrca3_wfscmb-04.fits", level=3, **NIRCAM)
 ALL = (UNCAL, RATE, GUIDER, I2D, ASN, WIDE, POOL)
 LISTING = listing(products=ALL)
 
@@ -100,6 +107,41 @@ def test_selection_keeps_what_meets_every_criterion(case):
     selected = select_products(LISTING, Selection(program=1345, **criteria))
 
     assert selected == expected
+
+
+@pytest.mark.parametrize(
+    ("criteria", "is_wanted"),
+    [
+        ({"filters": ("F444W",)}, False),
+        ({"filters": ("F405N",)}, True),
+        ({"filters": ("f405n+F444W",)}, True),
+        ({"filters": ("F200W", "F444W + F405N")}, True),
+        ({"filters": ("F444W+CLEAR",)}, False),
+    ],
+)
+def test_a_filter_is_the_one_that_is_effective(criteria, is_wanted):
+    """F444W only blocks the leaks of F405N, which is in the pupil wheel; pairs are exact."""
+    selected = select_products(listing(NARROW), Selection(program=1345, **criteria))
+
+    assert selected == ((NARROW,) if is_wanted else ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_wanted"), [("wfscmb", True), ("wfscmb-04", True), ("wfscmb-05", False)]
+)
+def test_a_suffix_takes_products_with_a_number_too(kind, is_wanted):
+    """Products of wavefront sensing are numbered by their activity."""
+    wanted = Selection(program=1345, products=(kind,))
+
+    assert bool(select_products(listing(SENSING), wanted)) is is_wanted
+    assert bool(unmatched_criteria(listing(SENSING), wanted)) is not is_wanted
+
+
+def test_a_filter_that_is_only_used_with_a_narrower_one_is_reported_so():
+    """The pair that would select these exposures is named."""
+    wanted = Selection(program=1345, filters=("F405N", "F444W"))
+
+    assert unmatched_criteria(listing(NARROW), wanted) == ("filters: f444w (only f405n+f444w)",)
 
 
 def test_selection_of_another_program_keeps_nothing():

@@ -1,16 +1,9 @@
-"""Texts of stpipe's specifications, read as parameters; and the values of header keywords."""
+"""Texts of stpipe's specifications, read as parameters."""
 
 import pytest
-from stdatamodels.jwst.datamodels import JwstDataModel
 
 from jwmirror.core.model.parameters import Parameter
-from jwmirror.pipeline.parameters import specs
-from jwmirror.pipeline.parameters.specs import (
-    allowed_values,
-    groups_of,
-    header_value_mistakes,
-    parameter_of,
-)
+from jwmirror.pipeline.parameters.specs import groups_of, parameter_of
 
 
 @pytest.mark.parametrize(
@@ -72,53 +65,3 @@ def test_the_groups_of_a_pipeline_begin_with_its_own():
     assert {"skip", "inverse", "save_results"} <= names and not {"steps", "suffix"} & names
     assert "save_bsub" in own and not {"skip", "save_results", "steps", "photom"} & own
     assert all(parameter.help for parameter in photom.parameters if parameter.name == "inverse")
-
-
-@pytest.mark.parametrize(
-    "key", ["instrument", "detector", "filter", "pupil", "grating", "exp_type"]
-)
-def test_hardware_has_the_values_of_the_schema(key):
-    """Each once, without those that only references have."""
-    found = allowed_values(key)
-
-    assert 5 < len(found) == len(set(found))
-    assert not {"ANY", "MULTIPLE", "TFI", "UNKNOWN"} & set(found)
-
-
-@pytest.mark.parametrize("key", ["subarray", "readpatt", "program", "observation", "suffix"])
-def test_what_observers_may_add_has_any_value(key):
-    """New subarrays are introduced without a new jwst."""
-    assert allowed_values(key) == ()
-    assert [*header_value_mistakes("X", key, "place")] == []
-
-
-def test_values_of_a_schema_are_found_wherever_it_lists_them(monkeypatch):
-    """In parts that must all be met, in alternatives, and in what is no mapping: none."""
-    enum = [{"enum": ["A", 1]}, {"anyOf": [{"enum": ["B", "ANY"]}, True]}]
-    detector = {"properties": {"detector": {"allOf": enum}, "name": {"enum": ["OTHER"]}}}
-    meta = {"properties": {"instrument": {"anyOf": [detector, {"enum": ["HIGHER"]}]}}}
-    schema = {"allOf": [{"properties": {"meta": meta}}], "enum": ["TOP"]}
-    monkeypatch.setattr(JwstDataModel, "schema", schema)
-
-    assert specs.allowed_values.__wrapped__("detector") == ("A", "1", "B")
-
-
-@pytest.mark.parametrize(
-    ("key", "wanted", "wrong"),
-    [
-        ("filter", "f770w ", []),
-        ("filter", ["CLEARP", "F405N", ""], []),
-        ("filter", ("XYZ", "F200W", "ABC"), ["XYZ", "ABC"]),
-        ("pupil", "F770W", ["F770W"]),
-        ("instrument", "MIRR", ["MIRR"]),
-        ("exp_type", ["", "nrc_image"], []),
-    ],
-)
-def test_each_value_that_no_exposure_can_have_is_a_mistake(key, wanted, wrong):
-    """With the place; a filter may be in either wheel, and "" means that there is none."""
-    found = [*header_value_mistakes(wanted, key, "place")]
-
-    kind = "filter or pupil" if key == "filter" else key
-    assert [line.partition(";")[0] for line in found] == [
-        f"place: unknown {kind} {value!r}" for value in wrong
-    ]

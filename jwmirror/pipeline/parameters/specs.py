@@ -1,18 +1,14 @@
-"""Parameters of the installed jwst that a recipe may set, and the header values that exist."""
+"""Parameters of the installed jwst that a recipe may set."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
-from jwmirror.core.errors import unknown_name
-from jwmirror.core.matching import PLACES, normalise_value
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.parameters import Parameter, ParameterGroup
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import IDLE, RESERVED, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
@@ -74,46 +70,3 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):  # a bare word is a text
         return node.id
     return ast.literal_eval(node)
-
-
-CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # hardware
-OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # of references only
-
-
-@cache
-def allowed_values(key: str) -> tuple[str, ...]:
-    """Return all values that a key of criteria can have; empty if new ones may be added.
-
-    The schema lists subarrays and readout patterns too, but new ones are introduced for observers.
-    Importing stdatamodels takes a second.
-    """
-    if key not in CLOSED:
-        return ()
-    from stdatamodels.jwst.datamodels import JwstDataModel
-
-    found = _listed(JwstDataModel().schema, NAMES[key].split("."))
-    return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
-
-
-def header_value_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
-    """Yield a message for each value of a criterion that no exposure can have.
-
-    `wanted` is one value or a list of values; `place` is its place in the config.
-    """
-    keys = PLACES.get(key, (key,))
-    known = {normalise_value(value): value for each in keys for value in allowed_values(each)}
-    for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
-        if known and normalise_value(value) not in {*known, ""}:  # "": headers without the keyword
-            yield f"{place}: {unknown_name(' or '.join(keys), value, sorted(known.values()))}"
-
-
-def _listed(schema: Any, path: list[str]) -> Iterator[Any]:
-    """Yield the enumerated values of a schema for an attribute of the metadata."""
-    if not isinstance(schema, Mapping):
-        return
-    if not path:
-        yield from schema.get("enum", ())
-    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ())):
-        yield from _listed(part, path)
-    if path:
-        yield from _listed(schema.get("properties", {}).get(path[0]), path[1:])

@@ -60,7 +60,11 @@ def conclude_run(
         state = f"is new: {Generations(mirror).read(published.generation).cause}"
     summary = f"{mirror}/current: generation {published.generation} {state}; {mirror}/{page}"
     doubtful = _doubtful(mirror, records)
-    lines = (*_reference_lines(mirror, records.new_findings), *_look_at(doubtful))
+    lines = (
+        *_unmatched_lines(records),
+        *_reference_lines(mirror, records.new_findings),
+        *_look_at(doubtful),
+    )
     return Conclusion(
         summary="\n".join((summary, *lines)),
         failures=records.failures,
@@ -74,6 +78,19 @@ def _doubtful(mirror: Path, records: Run) -> tuple[JudgedResult, ...]:
     rows = Generations(mirror).entries().where("quality", CAVEAT)
     results = doubtful_results(rows, records.held_back)
     return tuple(result for result in results if not is_accepted(result.quality))
+
+
+def _unmatched_lines(records: Run) -> Iterator[str]:
+    """Yield the criteria of `programs` that no product at MAST meets, if there are any."""
+    unmatched = records.poll.unmatched if records.poll else ()
+    if unmatched:
+        yield (
+            f"Selected in the config, but MAST lists no such product ({len(unmatched)}); nothing "
+            "was mirrored for it; correct `programs`, or wait until MAST has it:"
+        )
+        yield from (f"  {words}" for words in unmatched[:SHOWN])
+    if len(unmatched) > SHOWN:
+        yield f"  ... and {len(unmatched) - SHOWN} more; `jwmirror status --all` lists them"
 
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:

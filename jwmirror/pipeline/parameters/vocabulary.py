@@ -1,0 +1,118 @@
+"""Values that criteria can have: those of header keywords, and the suffixes of file names.
+
+They come from the installed stdatamodels and jwst, whose lists are read without importing the
+pipelines. MAST has a few suffixes that jwst does not list.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jwmirror.core.errors import unknown_name
+from jwmirror.core.matching import PAIR, WHEELS, normalise_value
+from jwmirror.core.names import NUMBERED
+from jwmirror.pipeline.headers import NAMES
+
+CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # hardware
+OF_REFERENCES = frozenset(["ANY", "MULTIPLE", "TFI", "UNKNOWN"])  # of references only
+SCHEMA = "jwst/datamodels/schemas/core.schema.yaml"  # of stdatamodels: keywords of all products
+SUFFIX = re.compile(r"(?!.*(?:step|pipeline)$)[a-z0-9-]+")  # jwst lists names of steps, too
+SUFFIXES_OF_MAST = (
+    *("recommended",),  # not a suffix: CAOM's group of minimum recommended products
+    *("asn", "pool"),  # jwst.associations
+    *("msa", "segm", "stream"),  # jwst documentation: Data Products Information
+    *("trapsfilled", "fitopt"),  # the same, of earlier versions
+    *("psf-ami-oi", "amimulti-oi", "amilg"),  # jwst.ami_analyze, calwebb_ami3
+    *("amiavg", "psf-ami", "psf-amiavg", "psf-aminorm"),  # the same, of earlier versions
+    *("jpg", "png", "gif", "thumb"),  # previews (CAOM: PREVIEW and THUMBNAIL)
+)
+
+
+def criterion_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
+    """Yield a message for each value of a criterion that no exposure or product can have.
+
+    `wanted` is one value or a list of values; `place` is its place in the config.
+    """
+    for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        text = normalise_value(value)
+        if key == "product":
+            yield from (f"{place}: {mistake}" for mistake in _suffix_mistakes(text))
+        elif key == "filter" and PAIR in text:
+            yield from (f"{place}: {mistake}" for mistake in _pair_mistakes(value, text))
+        else:
+            keys = WHEELS if key == "filter" else (key,)
+            known = {normalise_value(each): each for k in keys for each in allowed_values(k)}
+            if known and text not in {*known, ""}:  # "": headers without the keyword
+                yield f"{place}: {unknown_name(' or '.join(keys), value, sorted(known.values()))}"
+
+
+def _suffix_mistakes(text: str) -> Iterator[str]:
+    suffix = NUMBERED.sub("", text.lower())
+    if suffix not in suffixes():
+        unknown = unknown_name("suffix", text.lower(), suffixes())
+        stop = "" if unknown.endswith("?") else ";"
+        yield f"{unknown}{stop} `files` selects other products by patterns of their names"
+
+
+def _pair_mistakes(value: Any, text: str) -> Iterator[str]:
+    """Yield why a text is not a pair of an element of the filter wheel and one of the pupil's."""
+    filters, pupils = (frozenset(allowed_values(key)) for key in WHEELS)
+    elements = text.split(PAIR)
+    for element in elements:
+        if element not in filters | pupils:
+            yield f"{unknown_name('filter or pupil', element, sorted(filters | pupils))}"
+            return
+    is_pair = len(elements) == 2 and any(
+        one in filters and other in pupils for one, other in (elements, reversed(elements))
+    )
+    if not is_pair:
+        yield (
+            f"found {value!r}, expected one element of the filter wheel and one of the pupil "
+            "wheel, such as F444W+F405N"
+        )
+
+
+@cache
+def allowed_values(key: str) -> tuple[str, ...]:
+    """Return all values that a key of criteria can have; empty if new ones may be added.
+
+    The schema lists subarrays and readout patterns too, but new ones are introduced for observers.
+    """
+    if key not in CLOSED:
+        return ()
+    found = _listed(_keyword_schema(), NAMES[key].split("."))
+    return tuple(dict.fromkeys(each for each in map(str, found) if each not in OF_REFERENCES))
+
+
+@cache
+def suffixes() -> tuple[str, ...]:
+    """Return the suffixes that products at MAST can have, sorted."""
+    from jwst.lib.suffix import KNOW_SUFFIXES
+
+    return tuple(sorted({*filter(SUFFIX.fullmatch, KNOW_SUFFIXES), *SUFFIXES_OF_MAST}))
+
+
+@cache
+def _keyword_schema() -> Any:
+    """Return the schema of the keywords of all products; importing stdatamodels takes seconds."""
+    package = find_spec("stdatamodels")
+    assert package and package.origin  # it is installed with jwst
+    text = (Path(package.origin).parent / SCHEMA).read_text()
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # C: ten times as fast
+
+
+def _listed(schema: Any, path: list[str]) -> Iterator[Any]:
+    """Yield the enumerated values of a schema for an attribute of the metadata."""
+    if not isinstance(schema, Mapping):
+        return
+    if not path:
+        yield from schema.get("enum", ())
+    for part in (*schema.get("allOf", ()), *schema.get("anyOf", ())):
+        yield from _listed(part, path)
+    if path:
+        yield from _listed(schema.get("properties", {}).get(path[0]), path[1:])
