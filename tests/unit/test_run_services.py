@@ -6,18 +6,18 @@ from dataclasses import replace
 import pytest
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Entry, Failure, Orders, Poll, Scope, Selection, read
+from jwmirror.core.model import Entry, Failure, Orders, Poll, Scope, Selection, read, write
 from jwmirror.core.model.plan import Cost, Output, Published
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.services.inspect.log import mirror_history
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.maintain.generations import roll_back_to
-from jwmirror.services.run.conclude import Conclusion
+from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.references import context_to_use
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import add_events, pending_events
+from jwmirror.store.runs import RunFiles, add_events, pending_events
 from jwmirror_simulator.observatory import Observatory
 from tests.setup import records
 from tests.setup.runs import Runs
@@ -89,6 +89,20 @@ def test_deselected_files_stay_and_are_reported_with_their_last_check(runs):
     assert f"kept, no longer selected, last checked on {asked_at[:10]}" in page.read_text()
     assert "generation 2 is unchanged" in unchanged.summary
     assert f"generation 3 is new: {number} selected again" in again.summary
+
+
+def test_the_end_of_a_run_names_what_is_selected_in_vain(tmp_path):
+    """Not only the log, where the query is far up; long lists are cut."""
+    files = RunFiles(tmp_path / "receipts" / "runs" / "1")
+    unmatched = tuple(f"program 1345, filters: f{number}w" for number in range(100, 112))
+    write(files.poll, Poll(listings=(), changes=(), unmatched=unmatched))
+    published = Published(generation=0, is_new=False)
+
+    conclusion = conclude_run(mirror=tmp_path, run=files.folder, published=published, page="x")
+
+    assert "MAST lists no such product (12)" in conclusion.summary
+    assert f"  {unmatched[9]}\n  ... and 2 more" in conclusion.summary
+    assert conclusion.error == ""
 
 
 def test_a_product_that_cannot_be_fetched_does_not_stop_the_others(runs):
