@@ -61,19 +61,29 @@ def new_folder(to: Path) -> Iterator[Path]:
     _check_links(to)
     target = Path(os.path.abspath(to))
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name[:60]}.unfinished-"
-    for path in target.parent.glob(f"{glob.escape(prefix)}*"):
+    with temporary_folder(target.parent, f".{target.name[:60]}.unfinished-") as folder:
+        mode = _usual_mode(folder)
+        yield folder
+        sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
+        folder.chmod(mode)
+        os.rename(folder, target)
+        sync_path(target.parent)
+
+
+@contextmanager
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new folder that only its owner can enter; remove it when the block ends.
+
+    So are folders of this user, with the same prefix, that no process has locked: they are of
+    killed processes.
+    """
+    for path in parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError):  # it has its final name now, or another user has replaced it
             _remove_if_dead(path)
-    folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=prefix))
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
     try:
         with locked(folder):
-            mode = _usual_mode(folder)
             yield folder
-            sync_many([folder, *(path for path in folder.rglob("*") if not path.is_symlink())])
-            folder.chmod(mode)
-            os.rename(folder, target)
-            sync_path(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -44,6 +44,13 @@ def resolve_context(client: CrdsClient, policy: str, cache: Path) -> str:
     written to `cache` for use offline. ReferencesError if there is no answer: never another
     context, as crds itself would take.
     """
+    if not CONTEXT.fullmatch(policy):
+        write_config(cache, client.info)
+    return query_context(client, policy)
+
+
+def query_context(client: CrdsClient, policy: str) -> str:
+    """Return the context as `resolve_context`, and write nothing."""
     if CONTEXT.fullmatch(policy):
         return policy
     if policy not in (BUILD, LATEST):
@@ -51,7 +58,6 @@ def resolve_context(client: CrdsClient, policy: str, cache: Path) -> str:
             f"context {policy!r}: expected build, latest or jwst_NNNN.pmap; correct "
             "references.context in the config."
         )
-    write_config(cache, client.info)
     if policy == LATEST:
         context = client.call("get_default_context", OBSERVATORY, LATEST)
     else:

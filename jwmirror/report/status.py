@@ -189,7 +189,7 @@ def build_status(
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_note_on_rollback(generation, run), *(preview.notes if preview else ())),
+        notes=(*_notes_on_run(generation, run), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
@@ -205,13 +205,15 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
         yield FirstPoll(program=program, products=count)
 
 
-def _note_on_rollback(generation: Generation | None, run: Run) -> Iterator[str]:
+def _notes_on_run(generation: Generation | None, run: Run) -> Iterator[str]:
+    """Yield that the run's generation was rolled back, and where MAST answered otherwise."""
     if generation and run.published and generation.number != run.published.generation:
         yield (
             f"after a rollback, generation {generation.number} is the current one, instead of "
             f"{run.published.generation} of the last run: the next run brings back what MAST and "
             "the config ask for."
         )
+    yield from run.poll.other_answers if run.poll else ()
 
 
 def count_files(rows: Iterable[tuple[str, int, str, str]]) -> tuple[FileCount, ...]:

@@ -20,7 +20,7 @@ def check_room(mirror: Path, orders: Orders, keep_free: int) -> None:
     wanted, unknown = sum(size or 0 for size in sizes), sizes.count(None)
     if not sizes:
         return
-    free, where = min(_limits(mirror))
+    free, where = free_space(mirror)
     if wanted + keep_free <= free:
         return
     others = f" and {unknown} files of unknown size" if unknown else ""
@@ -30,6 +30,11 @@ def check_room(mirror: Path, orders: Orders, keep_free: int) -> None:
         f"{free / GB:.3f} GB, {(wanted + keep_free - free) / GB:.3f} GB too little; nothing was "
         "downloaded; free space, select less, or lower keep_free_gb, and run again."
     )
+
+
+def free_space(mirror: Path) -> tuple[int, str]:
+    """Return how many bytes may still be written, and words for what limits them."""
+    return min(_limits(mirror))
 
 
 def _limits(mirror: Path) -> Iterable[tuple[int, str]]:

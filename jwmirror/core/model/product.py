@@ -223,6 +223,7 @@ class Poll:
     limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
+    other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
 
     def __post_init__(self) -> None:
         former: object = self.doubts

@@ -1,5 +1,6 @@
 """Ask MAST what the selected programs have, and compare that with the mirror."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,9 +11,12 @@ from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.model import Poll, Scope, Selection, write
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
+from jwmirror.services.inspect.doctor.record import changed_answers, read_answers
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
+
+log = logging.getLogger(__name__)
 
 
 def query_archive(
@@ -51,6 +55,7 @@ def query_archive(
     polled = poll(
         url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked
     )
+    polled = _with_other_answers(mirror, polled)
     polled = replace(polled, drops_deselected=when_deselected == "drop")
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_fetch(ordered, polled.changes, fetch_gb)
@@ -72,3 +77,11 @@ def _checked(mirror: Path, run: Path, program: int) -> str:
     listing = runs.previous_listings(run, [program]).get(program)
     current = Generations(mirror).current()
     return listing.asked_at if listing else current.made_at if current else ""
+
+
+def _with_other_answers(mirror: Path, polled: Poll) -> Poll:
+    """Return the poll with, and log, what MAST answered otherwise than to `jwmirror doctor`."""
+    others = tuple(changed_answers(read_answers(mirror), polled))
+    for words in others:
+        log.warning("%s", words)
+    return replace(polled, other_answers=others)

@@ -1,0 +1,112 @@
+"""Checks of MAST for the programs of a config: server, token, tables, downloads, cloud copy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jwmirror.archive.listing import query_listing
+from jwmirror.archive.selection import select_products
+from jwmirror.config.load import Config
+from jwmirror.core.errors import ArchiveError
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Listing, Product, Selection
+from jwmirror.net.http import HttpClient, Timeouts, base_url
+from jwmirror.report.diagnosis import FAIL, WARN, Check
+from jwmirror.report.formatting import count
+from jwmirror.services.inspect.doctor.account import WHOAMI, token_check
+from jwmirror.services.inspect.doctor.sample import (
+    Sampler,
+    cloud_check,
+    etag_checks,
+    etag_kind,
+    ranked_samples,
+    sample_checks,
+)
+from jwmirror.services.inspect.doctor.servers import Contact, contact, server_check
+from jwmirror.services.inspect.doctor.tables import Rows, row_checks, rows_by_suffix
+
+QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
+QUERIES_S = 600.0  # for all queries of one program
+
+
+@dataclass(kw_only=True)
+class ArchiveVisit:
+    """The checks of one MAST server, and the answers that they brought."""
+
+    config: Config
+    variable: str  # of the environment, with the token
+    client: HttpClient
+    made: Contact | None = None
+    etag: str = ""
+    rows: dict[str, Rows] = field(default_factory=dict)  # by program
+    selected: list[Product] | None = None  # by the config; None: not known
+
+    def checks(self) -> Iterator[Check]:
+        """Yield all checks, in their order."""
+        url = base_url(self.config.archive_url)
+        self.made = contact(self.client, f"{url}{WHOAMI}")
+        server = server_check("MAST", self.made, "archive.url")
+        yield server
+        if server.outcome == FAIL:
+            found = "not checked, because MAST does not answer"
+            yield Check("token, tables, downloads", WARN, found, "first the step for MAST")
+            return
+        is_accepted = False
+        if self.config.token:
+            token = token_check(self.client, url, self.config.token, self.variable)
+            is_accepted = token.outcome != FAIL
+            yield token
+        yield from self._table_checks(self.config.token if is_accepted else None)
+        yield from self._access_checks(is_accepted)
+        yield from self._download_checks(Sampler(client=self.client, url=url), is_accepted)
+
+    def _table_checks(self, token: str | None) -> Iterator[Check]:
+        by_program = group_by(self.config.selections, lambda selection: selection.program)
+        for program, selections in sorted(by_program.items()):
+            try:
+                listing = query_listing(
+                    self.config.archive_url, program, token, QUERIES_S, QUERIES, may_be_empty=True
+                )
+            except ArchiveError as err:
+                step = "run `jwmirror doctor` again later; a run would not get further either"
+                yield Check(f"program {program}", FAIL, str(err), step)
+                continue
+            yield from self._program_checks(listing, selections)
+
+    def _program_checks(self, listing: Listing, selections: list[Selection]) -> Iterator[Check]:
+        """Check one program's listing, and keep what it says."""
+        subject = f"program {listing.program}"
+        if not listing.products:
+            step = (
+                "correct its number in the config (without leading zeros: YAML takes 01345 for 741)"
+            )
+            yield Check(subject, FAIL, "MAST lists no products of it", step)
+            return
+        products = {
+            p.uri: p for selection in selections for p in select_products(listing, selection)
+        }
+        self.selected = [*(self.selected or ()), *products.values()]
+        if not products:
+            found = f"the config selects none of {count(len(listing.products), 'product')}"
+            yield Check(subject, WARN, found, "correct `programs` in the config")
+        self.rows[str(listing.program)] = rows_by_suffix(listing)
+        yield from row_checks(listing.program, self.rows[str(listing.program)])
+
+    def _access_checks(self, is_accepted: bool) -> Iterator[Check]:
+        closed = sum(product.is_closed for product in self.selected or ())
+        if not closed or is_accepted:
+            return
+        found = f"{count(closed, 'exclusive file')} selected, and no token that MAST accepts"
+        step = f"put a token into {self.variable}; without one, they are left out of the mirror"
+        yield Check("exclusive files", WARN, found, step)
+
+    def _download_checks(self, sampler: Sampler, has_token: bool) -> Iterator[Check]:
+        ranked = ranked_samples(self.selected or (), has_token)
+        if not ranked:
+            found = "not checked: the config selects no file that may be downloaded"
+            yield Check("download", WARN, found, "first the steps for the programs")
+            return
+        yield from sample_checks(sampler, ranked)
+        self.etag = etag_kind(sampler, ranked)
+        yield from etag_checks(sampler, ranked, self.etag)
+        if self.config.cloud_url:
+            yield cloud_check(self.client, base_url(self.config.cloud_url), ranked)

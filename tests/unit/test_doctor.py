@@ -1,0 +1,242 @@
+"""`jwmirror doctor` on the simulated archive: what is sound, and each fault that it can see."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jwmirror.core.model import Doubt, Poll
+from jwmirror.report.diagnosis import ArchiveAnswers, Check
+from jwmirror.services.inspect.doctor.examination import examine
+from jwmirror.services.inspect.doctor.record import changed_answers, read_answers, write_answers
+from jwmirror_simulator.crds.context import build_context
+from jwmirror_simulator.crds.server import ReferenceServer
+from jwmirror_simulator.mast import TOKEN, Archive, Oddities
+from tests.setup.command_line import answer, run
+from tests.setup.records import listing, product
+
+UNUSED = "http://127.0.0.1:9"  # the port `discard`, where nothing listens
+VARIABLE = "MAST_API_TOKEN"
+
+
+@pytest.fixture(scope="module")
+def crds_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CRDS: one NIRCam detector."""
+    root = tmp_path_factory.mktemp("crds")
+    build_context(root, detectors=["NRCB1"], filters=["F200W"], fgs=False)
+    return root
+
+
+@pytest.fixture
+def references(crds_root: Path) -> Iterator[ReferenceServer]:
+    """A served CRDS."""
+    with ReferenceServer(crds_root) as server:
+        yield server
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Callable[..., Path]:
+    """Write a config of program 1345 for servers at some addresses; return its path."""
+
+    def configure(archive_url: str, references_url: str = "", **keys: object) -> Path:
+        cache = {"cache": str(tmp_path / "cache")}
+        url = {"url": references_url} if references_url else {}
+        recipes = {"recipes": {"deep": {"programs": [1345]}}} if references_url else {}
+        content = {
+            "mirror": str(tmp_path / "mirror"),
+            "archive": {"url": archive_url, **keys.pop("archive", {})},
+            "references": {**cache, **url},
+            "programs": [{"program": 1345}],
+            **recipes,
+            **keys,
+        }
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return configure
+
+
+@pytest.fixture
+def doctor(
+    archive: Archive, process: ProcessPoolExecutor, configure: Callable[..., Path]
+) -> Callable[..., dict[str, Check]]:
+    """Examine the archive, and return the checks by subject, the worst of each."""
+
+    def doctor(token: str = "", **keys: object) -> dict[str, Check]:
+        config = configure(archive.url, **keys)
+        checks = process.submit(examine_with, config, token).result(timeout=120)
+        ranked = sorted(checks, key=lambda check: ("ok", "warn", "fail").index(check.outcome))
+        return {check.subject: check for check in ranked}
+
+    return doctor
+
+
+def examine_with(config: Path, token: str) -> tuple[Check, ...]:
+    """Examine with a token in the environment; it runs in another process."""
+    os.environ[VARIABLE] = token
+    return examine(config).checks
+
+
+# ---- a sound archive --------------------------------------------------------------------------
+
+
+def test_all_is_ok_where_all_is_sound(doctor, references, tmp_path):
+    """A new mirror is made, and holds a record without names of files."""
+    checks = doctor(references_url=references.url)
+
+    assert {check.outcome for check in checks.values()} == {"ok"}
+    assert sorted(os.listdir(tmp_path / "mirror")) == ["JWMIRROR", "receipts"]
+    record = json.loads((tmp_path / "mirror" / "receipts" / "doctor.json").read_text())
+    assert record["rows"]["1345"]["uncal"] == [2, 2]
+    assert record["etag"] == "strong"
+    assert "jw01345" not in json.dumps(record)
+
+
+def test_nothing_is_written_to_the_reference_cache(doctor, references, tmp_path):
+    """Not even CRDS's description of itself."""
+    doctor(references_url=references.url)
+
+    assert not (tmp_path / "cache").exists()
+
+
+# ---- what is not there ------------------------------------------------------------------------
+
+
+def test_without_any_server_there_is_a_table_with_next_steps(configure):
+    """MAST and CRDS fail, and all else is checked."""
+    config = configure(UNUSED, UNUSED)
+
+    found = answer("doctor", "--config", config, code=1)
+    page = run("doctor", "--config", config, code=1)
+
+    failed = {check["subject"]: check for check in found["checks"] if check["outcome"] == "fail"}
+    assert set(failed) == {"MAST", "CRDS"}
+    assert all(check["step"] for check in failed.values())
+    assert "fail  MAST" in page and "archive.url" in page and "2 fail" in page
+
+
+def test_a_folder_that_is_no_mirror_fails_and_is_not_touched(configure, tmp_path):
+    """Other checks are made all the same."""
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "thesis.tex").write_text("mine")
+
+    found = answer("doctor", "--config", configure(UNUSED), code=1)
+
+    mirror = next(check for check in found["checks"] if check["subject"] == "mirror")
+    assert mirror["outcome"] == "fail" and mirror["step"]
+    assert os.listdir(tmp_path / "mirror") == ["thesis.tex"]
+
+
+def test_a_mirror_that_may_only_be_read_fails(configure, monkeypatch):
+    """The reason is in the table; nothing is raised."""
+
+    def refuse(**options: object) -> None:
+        raise PermissionError(13, "Permission denied", options["dir"])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+
+    found = answer("doctor", "--config", configure(UNUSED), code=1)
+
+    disk = next(check for check in found["checks"] if check["subject"] == "disk")
+    assert disk["outcome"] == "fail" and "Permission denied" in disk["found"]
+
+
+def test_without_recipes_crds_is_not_asked(configure):
+    """So a mirror without recalibration needs no CRDS."""
+    found = answer("doctor", "--config", configure(UNUSED), code=1)
+
+    assert [c["outcome"] for c in found["checks"] if c["subject"] == "CRDS"] == ["ok"]
+
+
+def test_a_mistake_in_the_config_is_reported_as_by_other_commands(tmp_path):
+    """Exit code 2."""
+    (tmp_path / "config.yaml").write_text("programs: [x]\n")
+
+    assert "programs" in run("doctor", "--config", tmp_path / "config.yaml", code=2)
+
+
+# ---- the token --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("token", "switch", "outcome", "words"),
+    [
+        (TOKEN, "valid", "ok", "until 2099-01-01"),
+        ("another-token", "valid", "fail", VARIABLE),
+        (TOKEN, "expired", "fail", VARIABLE),
+        (TOKEN, "refused", "fail", VARIABLE),
+    ],
+)
+def test_the_token_is_shown_to_mast(doctor, archive, token, switch, outcome, words):
+    """One that MAST does not accept fails, and public files are checked without it."""
+    archive.oddities = Oddities(token=switch)
+
+    checks = doctor(token)
+
+    assert (checks["token"].outcome, checks["download"].outcome) == (outcome, "ok")
+    assert words in checks["token"].found
+    assert TOKEN not in str(checks)
+
+
+# ---- answers that change ----------------------------------------------------------------------
+
+
+def checked(**rows: tuple[int, int]) -> ArchiveAnswers:
+    """Return a record of program 1345 with these rows by suffix."""
+    return ArchiveAnswers(checked_at="2026-03-01T00:00:00+00:00", rows={"1345": rows})
+
+
+def polled(*checksums: str | None, **fields: object) -> Poll:
+    """Return a poll of rates with these checksums."""
+    names = (f"jw01345001001_02101_{number:05d}_nrcb1_rate.fits" for number in range(1, 99))
+    rates = [product(name, checksum=md5) for name, md5 in zip(names, checksums, strict=False)]
+    return Poll(listings=(listing(*rates),), changes=(), **fields)
+
+
+def test_a_poll_reports_tables_that_list_other_files_than_doctor_saw():
+    """The numbers then and now, and the day."""
+    (words,) = changed_answers(checked(rate=(2, 2)), polled(None, None))
+
+    assert "0 of 2 rate files" in words
+    assert "2026-03-01 they were 2 of 2" in words
+
+
+@pytest.mark.parametrize(
+    ("answers", "poll"),
+    [
+        (checked(rate=(2, 2)), polled("ab" * 16, "cd" * 16)),
+        (checked(rate=(1, 3)), polled(None, "cd" * 16)),
+        (checked(uncal=(0, 2)), polled("ab" * 16)),
+        (ArchiveAnswers(), polled(None)),
+        (checked(rate=(2, 2)), polled(None, doubts=(Doubt(program=1345, why="cut"),))),
+    ],
+    ids=["same", "a few", "other suffix", "no record", "doubted"],
+)
+def test_a_poll_reports_nothing_without_a_change_of_kind(answers, poll):
+    """Single rows come and go with processing."""
+    assert list(changed_answers(answers, poll)) == []
+
+
+def test_what_is_not_answered_now_stays_on_record(mirror):
+    """A doctor without a network does not forget what an earlier one saw."""
+    write_answers(mirror, "strong", {"1345": {"rate": (1, 2)}})
+    write_answers(mirror, "", {"2": {"cal": (0, 1)}})
+
+    found = read_answers(mirror)
+
+    assert (found.etag, found.rows) == ("strong", {"1345": {"rate": (1, 2)}, "2": {"cal": (0, 1)}})
+
+
+def test_a_damaged_record_is_as_none(mirror, caplog):
+    """It is reported, and the next doctor replaces it."""
+    write_answers(mirror, "strong", {})
+    (mirror / "receipts" / "doctor.json").write_text("{")
+
+    assert read_answers(mirror) == ArchiveAnswers()
+    assert "doctor.json" in caplog.text
