@@ -23,6 +23,7 @@ rule sync_references:
         "../envs/jwmirror.yaml"
     params:
         mirror=mirror,
+        run=run,
         url=CONFIG.references_url,
         context=CONFIG.context,
         on_new_context=CONFIG.on_new_context,

@@ -8,10 +8,10 @@ from jwmirror.core.log import log_to
 from jwmirror.core.model import parse, read, read_all, write
 from jwmirror.core.model.plan import PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
-from jwmirror.services.run.session import limits_end_the_job
+from jwmirror.services.run.session import failures_are_recorded
 
 log_to(snakemake.log[0])
-with limits_end_the_job(Path(snakemake.params.run)):
+with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
     planned = plan_recalibration(
         mirror=Path(snakemake.params.mirror),
         cache=Path(snakemake.params.cache),

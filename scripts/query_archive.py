@@ -5,17 +5,20 @@ from pathlib import Path
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Selection, parse
 from jwmirror.services.run.query import query_archive
-from jwmirror.services.run.session import limits_end_the_job
+from jwmirror.services.run.session import failures_are_recorded
 
 log_to(snakemake.log[0])
-with limits_end_the_job(Path(snakemake.params.run)):
+run = Path(snakemake.params.run)
+selections = parse(snakemake.params.selections, tuple[Selection, ...])
+programs = [selection.program for selection in selections]
+with failures_are_recorded(run, "query_archive", programs):
     query_archive(  # which writes both records itself, before it forgets the events that it used
         mirror=Path(snakemake.params.mirror),
-        run=Path(snakemake.params.run),
+        run=run,
         url=snakemake.params.url,
         token_socket=snakemake.params.token_socket,
         downloads=snakemake.params.downloads,
-        selections=parse(snakemake.params.selections, tuple[Selection, ...]),
+        selections=selections,
         vanish_limit=snakemake.params.vanish_limit,
         accept_vanished=parse(snakemake.params.accept_vanished, tuple[int, ...]),
         keep_free=snakemake.params.keep_free,

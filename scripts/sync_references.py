@@ -5,16 +5,18 @@ from pathlib import Path
 from jwmirror.core.log import log_to
 from jwmirror.core.model import Poll, Recipe, SettleResult, parse, read, write
 from jwmirror.services.run.references import sync_references
+from jwmirror.services.run.session import failures_are_recorded
 
 log_to(snakemake.log[0])
-references = sync_references(
-    mirror=Path(snakemake.params.mirror),
-    poll=read(snakemake.input.poll, Poll),
-    settling=read(snakemake.input.settling, SettleResult),
-    recipes=parse(snakemake.params.recipes, tuple[Recipe, ...]),
-    url=snakemake.params.url,
-    policy=snakemake.params.context,
-    on_new_context=snakemake.params.on_new_context,
-    cache=Path(snakemake.params.cache),
-)
+with failures_are_recorded(Path(snakemake.params.run), "sync_references"):
+    references = sync_references(
+        mirror=Path(snakemake.params.mirror),
+        poll=read(snakemake.input.poll, Poll),
+        settling=read(snakemake.input.settling, SettleResult),
+        recipes=parse(snakemake.params.recipes, tuple[Recipe, ...]),
+        url=snakemake.params.url,
+        policy=snakemake.params.context,
+        on_new_context=snakemake.params.on_new_context,
+        cache=Path(snakemake.params.cache),
+    )
 write(snakemake.output.references, references)

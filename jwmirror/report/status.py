@@ -12,8 +12,10 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import (
     Chain,
     Change,
+    Doubt,
     Failure,
     Plan,
+    Poll,
     Reason,
     Scope,
     SettleResult,
@@ -26,7 +28,7 @@ from jwmirror.core.model.plan import (
     PartialMatch,
 )
 from jwmirror.core.model.quality import JudgedResult
-from jwmirror.core.model.run import Run
+from jwmirror.core.model.run import Run, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
 
 LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a run, in order
@@ -124,12 +126,21 @@ class Preview:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastPoll:
+    """When MAST answered last, what of it is not believed, and how runs since then ended."""
+
+    asked_at: str = ""  # ISO, UTC; "": no poll is on record
+    doubts: tuple[Doubt, ...] = ()
+    stops: tuple[Stop, ...] = ()  # of that run and later ones that did not publish, oldest first
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The state of a mirror; one that was never filled has no generation."""
 
     mirror: str
     generation: Generation | None
-    run: str | None  # id of the last run, which found changes and unmatched
+    run: str | None  # id of the last run with a poll, which found changes and unmatched
     context: str | None  # CRDS context of the last run
     previewed: bool  # out_of_date, waits and unknown are from a preview; else from the last run
     held: tuple[FileCount, ...]
@@ -150,6 +161,7 @@ class Status:
     qualities: dict[str, int] = field(default_factory=dict)  # quality -> published results
     look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
     references: tuple[ReferenceNotice, ...] = ()
+    last_poll: LastPoll = field(default_factory=LastPoll)
 
 
 def build_status(
@@ -177,9 +189,7 @@ def build_status(
         limited_to=run.poll.limited_to if run.poll else (),
         first_polls=tuple(_first_polls(run)),
         changes=tuple(map(_notice, run.changes_since_first_poll)),
-        settling=msgspec.convert(
-            settling.unsettled, tuple[PartlyReprocessed, ...], from_attributes=True
-        ),
+        settling=_partly_reprocessed(settling),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
             planned.plans,
@@ -197,7 +207,22 @@ def build_status(
         qualities=dict(qualities or {}),
         look_at=look_at,
         references=references,
+        last_poll=_last_poll(run),
     )
+
+
+def _last_poll(run: Run) -> LastPoll:
+    poll = run.poll or Poll(listings=(), changes=())
+    return LastPoll(
+        asked_at=max((listing.asked_at for listing in poll.listings), default=""),
+        doubts=poll.doubts,
+        stops=run.stops,
+    )
+
+
+def _partly_reprocessed(settling: SettleResult) -> tuple[PartlyReprocessed, ...]:
+    kind = tuple[PartlyReprocessed, ...]
+    return msgspec.convert(settling.unsettled, kind, from_attributes=True)
 
 
 def _first_polls(run: Run) -> Iterator[FirstPoll]:

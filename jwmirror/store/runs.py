@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +15,11 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, restrict
 from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
-from jwmirror.core.model import Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
+from jwmirror.core.model import Doubt, Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Listing, Scope
 from jwmirror.core.model.quality import JudgedResult
-from jwmirror.core.model.run import Run
+from jwmirror.core.model.run import Run, Stop
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
@@ -47,7 +48,7 @@ class RunFiles:
         self.held_back = self.folder / "held-back.json"
         self.report = self.folder / "report.json"
         self.conclusion = self.folder / "conclusion.json"
-        self.exceeded = self.folder / "exceeded.json"  # in words, of a run that is too large
+        self.stopped = self.folder / "stopped.json"
 
     def plan(self, level: str) -> Path:
         """Return the file of a level's plan."""
@@ -97,15 +98,40 @@ def _folders(runs: Path) -> list[Path]:
 
 
 def last_run(mirror: Path) -> Run | None:
-    """Return the records of the newest run; None if the workflow never ran.
+    """Return the records of the newest run that has a poll; None if the workflow never ran.
 
-    If it did not come to publishing, what is held back is what the run before it held back.
+    Later runs, whose polls failed, changed nothing; `stops` says why they ended. Without any poll,
+    it is the newest run. If the run did not come to publishing, what is held back is what the run
+    before it held back.
     """
     folders = newest_first(Path(mirror) / "receipts" / "runs")
     if not folders:
         return None
+    polled = next((n for n, folder in enumerate(folders) if RunFiles(folder).poll.exists()), None)
+    newest = folders if polled is None else folders[: polled + 1]
     files = (RunFiles(folder).held_back for folder in folders)
-    return replace(read_run(folders[0]), held_back=next(_existing(files, HELD_BACK), ()))
+    return replace(
+        read_run(folders[polled or 0]),
+        held_back=next(_existing(files, HELD_BACK), ()),
+        stops=tuple(stop for folder in reversed(newest) if (stop := _stop(folder))),
+    )
+
+
+def _stop(folder: Path) -> Stop | None:
+    """Return how a run ended before it published; None if it published."""
+    files = RunFiles(folder)
+    if files.published.exists():
+        return None
+    stop = read_if_written(files.stopped, Stop)
+    return stop or Stop(run=folder.name, at=started_at(folder.name))
+
+
+def started_at(run: str) -> str:
+    """Return when a run began, ISO, by its id; "" if it is no id."""
+    if not RUN_ID_FORM.fullmatch(run):
+        return ""
+    started = datetime.strptime(run.partition("Z")[0], "%Y%m%dT%H%M%S.%f")
+    return started.replace(tzinfo=UTC).isoformat(timespec="seconds")
 
 
 def last_references(mirror: Path) -> References | None:
@@ -150,10 +176,9 @@ def previous_settling(folder: Path) -> SettleResult | None:
 
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
     """Return the newest listing of each program before a run, unless that listing was doubted."""
-    folder, missing = Path(folder), set(programs)
+    missing = set(programs)
     listings: dict[int, Listing] = {}
-    for path in newest_first(folder.parent, before=folder) if missing else ():
-        poll = read_if_written(RunFiles(path).poll, Poll) or Poll(listings=(), changes=())
+    for poll in _earlier_polls(folder) if missing else ():
         doubted = {doubt.program for doubt in poll.doubts}
         for listing in poll.listings:
             if listing.program in missing:
@@ -163,6 +188,24 @@ def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listin
         if not missing:
             break
     return listings
+
+
+def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
+    """Return what the newest poll of each program before a run did not believe."""
+    missing = set(programs)
+    doubts: list[Doubt] = []
+    for poll in _earlier_polls(folder) if missing else ():
+        doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
+        missing -= poll.programs
+        if not missing:
+            break
+    return doubts
+
+
+def _earlier_polls(folder: Path) -> Iterator[Poll]:
+    """Yield the polls of the runs before a run, newest first."""
+    folders = newest_first(Path(folder).parent, before=Path(folder))
+    return _existing((RunFiles(path).poll for path in folders), Poll)
 
 
 def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:

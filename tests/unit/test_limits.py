@@ -6,8 +6,9 @@ from jwmirror.core.errors import LimitError
 from jwmirror.core.model import Change, Orders, Plan, Reason, read
 from jwmirror.core.model.plan import NEVER_CALIBRATED
 from jwmirror.core.model.product import NEW, REPROCESSED
+from jwmirror.core.model.run import Stop
 from jwmirror.report.limits import check_fetch, check_results
-from jwmirror.services.run.session import RUN_ID, RunSession, limits_end_the_job
+from jwmirror.services.run.session import RUN_ID, RunSession, failures_are_recorded
 from tests.setup.configs import parse
 from tests.setup.records import chain, derivation, product
 
@@ -92,12 +93,12 @@ def test_a_run_beyond_a_limit_ends_with_code_2(tmp_path, monkeypatch, capsys):
     session = RunSession(tmp_path, wait=False, is_job=True)
     with (
         pytest.raises(SystemExit, match="larger than a limit"),
-        limits_end_the_job(session.files.folder),
+        failures_are_recorded(session.files.folder, "query_archive"),
     ):
         raise LimitError("too much")
 
     with pytest.raises(SystemExit) as ended:
         session.fail()
 
-    assert (read(session.files.exceeded, str), ended.value.code) == ("too much", 2)
+    assert (read(session.files.stopped, Stop).why, ended.value.code) == ("too much", 2)
     assert "too much" in capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_an_option_that_needs_a_config_is_not_dropped(unsynced, command, dropped
 
 
 def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
-    """A program that was never asked for, a recipe that went, a run that did not end."""
+    """A program that was never asked for, and a recipe that went."""
     mirror, _ = unsynced
     mirror.record("changes.json", Poll(listings=(listing(program=1345),), changes=()))
     (mirror.run_folder / "published.json").unlink()
@@ -210,7 +210,6 @@ def test_notes_tell_what_else_the_next_run_changes(unsynced, tmp_path):
     found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
 
     assert [note.split(":")[0] for note in found["notes"]] == [
-        f"run {mirror.run_folder.name} did not finish; `snakemake` continues where it stopped.",
         "program 99 was not polled yet; `snakemake` polls it.",
         "recipe deep is not in the config",
     ]

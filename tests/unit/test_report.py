@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from jwmirror.core.errors import StoreError
-from jwmirror.core.model import Doubt, Entry, Failure, Poll
+from jwmirror.core.model import Doubt, Entry, Failure, Poll, write
 from jwmirror.report import formatting, plots
 from jwmirror.report.formatting import empty_table
 from jwmirror.report.html import write_page
@@ -293,7 +293,7 @@ def test_times_are_given_to_the_minute():
 def test_report_of_a_later_run_that_did_nothing(small_mirror):
     """The page says that nothing was done, and still lists the parameters of all results."""
     later = small_mirror.root / "receipts/runs/20270101T000000.000000Z-2"
-    later.mkdir()
+    write(later / "changes.json", Poll(listings=(), changes=()))
 
     text = " ".join(Text(report_of(small_mirror)).words)
 

@@ -20,6 +20,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.plan import LEVELS, Published, References, Unsettled
 from jwmirror.core.model.product import NEW, Scope
 from jwmirror.core.model.quality import JudgedResult, Quality
+from jwmirror.core.model.run import Stop
 from jwmirror.store.generations import Generations
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import (
@@ -32,6 +33,7 @@ from jwmirror.store.runs import (
     newest_first,
     number_run,
     pending_events,
+    previous_doubts,
     previous_listings,
     previous_settling,
     read_if_written,
@@ -79,7 +81,7 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
         "held_back": "held-back.json",
         "report": "report.json",
         "conclusion": "conclusion.json",
-        "exceeded": "exceeded.json",
+        "stopped": "stopped.json",
     }
     assert run.plan("2") == run.folder / "plan-2.json"
     assert run.ahead("2") == run.folder / "ahead-2.json"
@@ -111,10 +113,56 @@ def test_the_newest_run_and_the_newest_references_are_found(tmp_path):
     """A run without recipes synced none."""
     for number, context in ((1, "one"), (2, "two"), (3, "")):
         write(files(tmp_path, number).references, references(context))
-    files(tmp_path, 4).folder.mkdir()
+    write(files(tmp_path, 4).poll, NOTHING)
 
     assert last_run(tmp_path).id == files(tmp_path, 4).folder.name
     assert last_references(tmp_path) == references("two")
+
+
+def test_the_last_run_is_the_newest_that_has_a_poll(tmp_path):
+    """Runs whose polls failed changed nothing; how they ended is known, the oldest first."""
+    failed = Stop(run="third", at="2026-03-03", why="x")
+    write(files(tmp_path, 1).poll, NOTHING)
+    write(files(tmp_path, 1).published, Published(generation=1, is_new=True))
+    write(files(tmp_path, 2).poll, replace(NOTHING, unmatched=("shown",)))
+    write(files(tmp_path, 3).stopped, failed)
+    files(tmp_path, 4).folder.mkdir()
+
+    last = last_run(tmp_path)
+
+    assert (last.id, last.poll.unmatched) == (files(tmp_path, 2).folder.name, ("shown",))
+    assert [(stop.at[:10], stop.why) for stop in last.stops] == [
+        ("2026-03-02", ""),
+        ("2026-03-03", "x"),
+        ("2026-03-04", ""),
+    ]
+
+
+def test_a_mirror_of_which_no_poll_was_completed_has_a_last_run(tmp_path):
+    """The newest one; all of them ended too early."""
+    for number in (1, 2):
+        files(tmp_path, number).folder.mkdir(parents=True)
+
+    last = last_run(tmp_path)
+
+    assert last.id == files(tmp_path, 2).folder.name
+    assert [stop.run for stop in last.stops] == [files(tmp_path, n).folder.name for n in (1, 2)]
+
+
+def test_doubts_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path):
+    """A poll that events limited to another program says nothing of this one."""
+    first, second, other = (
+        Doubt(program=program, why="w", since=since)
+        for program, since in ((1, "1"), (1, "2"), (2, "1"))
+    )
+    write(files(tmp_path, 1).poll, replace(NOTHING, doubts=(first, other)))
+    write(files(tmp_path, 2).poll, replace(NOTHING, doubts=(second,)))
+    write(files(tmp_path, 3).poll, replace(NOTHING, listings=(listing(program=3),)))
+    last = files(tmp_path, 4).folder
+
+    assert previous_doubts(last, [1, 2]) == [second, other]
+    assert previous_doubts(last, [3]) == []
+    assert previous_doubts(files(tmp_path, 2).folder, [1]) == [first]
 
 
 def test_runs_are_in_the_order_in_which_they_began(tmp_path):
@@ -135,7 +183,7 @@ def test_runs_are_in_the_order_in_which_they_began(tmp_path):
     last = last_run(tmp_path)
 
     assert newest_first(next_run.parent) == [next_run, *(run.folder for run in reversed(runs))]
-    assert (last.id, last.held_back[0].key) == (next_run.name, "3")
+    assert (last.id, last.held_back[0].key) == (runs[2].folder.name, "3")
     assert last_references(tmp_path) == references("3")
     assert previous_settling(next_run) == settled("3")
     assert previous_settling(runs[1].folder) == settled("1")

@@ -165,6 +165,7 @@ class Doubt:
     instrument: str = ""  # NIRCAM; FGS: guide stars, too
     observation: str = ""  # o001, c1001
     filename: str = ""
+    since: str = ""  # ISO, UTC: the first of the polls in a row that doubt it
 
     @property
     def scope(self) -> str:
@@ -224,6 +225,11 @@ class Poll:
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
     other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
+
+    @property
+    def programs(self) -> set[int]:
+        """The programs that were polled, also those whose listing could not be read."""
+        return {listing.program for listing in self.listings} | {d.program for d in self.doubts}
 
     def __post_init__(self) -> None:
         former: object = self.doubts

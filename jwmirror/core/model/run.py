@@ -14,9 +14,21 @@ from jwmirror.core.model.plan import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.product import IN_WORDS, NEW, Change, Poll
+from jwmirror.core.model.product import IN_WORDS, NEW, Change, Doubt, Poll
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.stored import Failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """A run that ended before it published: when, in which rule, and why, as far as is known."""
+
+    run: str  # its id
+    at: str  # ISO, UTC; of a run that recorded no reason, when it began
+    rule: str = ""  # whose job failed; "": none did: the run was killed, or is at work
+    why: str = ""
+    programs: tuple[int, ...] = ()  # that MAST was asked for, if that failed
+    is_limit: bool = False  # the run is larger than the config allows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +44,7 @@ class Run:
     batch_receipts: tuple[Receipt, ...] = ()
     published: Published | None = None
     held_back: tuple[JudgedResult, ...] = ()  # results that it did not publish
+    stops: tuple[Stop, ...] = ()  # of this run and later ones that did not publish, oldest first
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -77,10 +90,7 @@ class Run:
         receipts = (*self.fetch_receipts, *self.batch_receipts)
         doubts = self.poll.doubts if self.poll else ()
         return (
-            *(
-                Failure(name=f"MAST's listing, {doubt.scope}", message=doubt.why)
-                for doubt in doubts
-            ),
+            *map(failed_listing, doubts),
             *(failure for receipt in receipts for failure in receipt.failures),
             *(Failure(f"{w.recipe}: {w.product}", w.why, w.recipe, w.product) for w in refused),
         )
@@ -141,6 +151,11 @@ class Run:
             for chain in self.chains
             if any((chain.recipe, d.pipeline, d.product) not in made for d in chain.derivations)
         )
+
+
+def failed_listing(doubt: Doubt) -> Failure:
+    """Return a doubt as a failure of its run."""
+    return Failure(name=f"MAST's listing, {doubt.scope}", message=doubt.why)
 
 
 def _count(number: int, what: str) -> str:

@@ -11,12 +11,14 @@ from rich.text import Text
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Wait
 from jwmirror.core.model.product import IN_WORDS
+from jwmirror.core.model.run import failed_listing
 from jwmirror.core.model.stored import Generation
 from jwmirror.core.printing import printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
+from jwmirror.report.terminal.last_poll import troubles
 from jwmirror.report.terminal.references import affected_lines
 
 LEGEND = (
@@ -66,6 +68,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         ],
     }
     return Group(
+        *troubles(status, all_lines),
         _headline(status),
         *([_cause(status.generation)] if status.generation else []),
         file_table(status, all_lines),
@@ -99,7 +102,8 @@ def plan_page(
         if is_crds_asked
         else f"{OFFLINE} (--context asks CRDS.)"
     )
-    return Group(_headline(status), *_plan(status, all_lines, asked))
+    page = (_headline(status), *_plan(status, all_lines, asked))
+    return Group(*troubles(status, all_lines), *page)
 
 
 def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
@@ -110,7 +114,12 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Out of date": [_outdated_line(outdated) for outdated in status.out_of_date],
         "Waiting": _wait_lines(status.waits, all_lines),
         "Unknown until the next run": _wait_lines(status.unknown, all_lines),
-        "Failed": [f"{failure.name}{_bracketed(failure.message)}" for failure in status.failures],
+        "Failed": [
+            f"{failure.name}{_bracketed(failure.message)}"
+            for failure in status.failures
+            if failure
+            not in map(failed_listing, status.last_poll.doubts)  # with which the page begins
+        ],
         "Where-blocks that are not applied, because not all science members meet them": [
             f"{match.recipe}: where {match.match}: {match.why}" for match in status.partial_matches
         ],
@@ -138,7 +147,7 @@ def _bracketed(text: str) -> str:
 
 def _headline(status: Status) -> Text:
     """Return the mirror, its current generation, and who uses it now."""
-    generation = status.generation
+    generation, asked_at = status.generation, status.last_poll.asked_at
     if generation is None:
         return Text(f"{status.mirror}: no generation is published yet (last run {status.run})")
     files = formatting.count(generation.counts["files"], "file")
@@ -146,6 +155,7 @@ def _headline(status: Status) -> Text:
     return Text.assemble(
         (f"{status.mirror}", "bold"),
         f": generation {generation.number} of {formatting.minute(generation.made_at)}, {totals}",
+        f"\nMAST answered last: {formatting.minute(asked_at)}" if asked_at else "",
         f"\nin use by: {status.at_work}" if status.at_work else "",
     )
 
@@ -265,7 +275,8 @@ def _other_versions(status: Status) -> Iterator[str]:
 def _summary(status: Status, asked: str) -> Text:
     """Return whether a result is out of date, by which config, and what was not `asked`."""
     config = "the config" if status.previewed else "the config of the last run"
-    if status.out_of_date or status.waits or status.unknown or status.failures:
+    to_do = status.out_of_date or status.waits or status.unknown
+    if to_do or status.failures or status.last_poll.stops:
         return Text(f"\nCompared with {config}. {asked}", style="dim")
     notes = "; see the notes" if status.notes else ""
     when = (

@@ -191,12 +191,10 @@ def _notes_on_run(run: Run, config: Config) -> Iterator[str]:
             f"CRDS did not answer the last run ({run.references.unwatched}): its references were "
             "not compared with CRDS's checksums, and its list of invalid files may be old."
         )
-    if run.published is None:
-        yield f"run {run.id} did not finish; `snakemake` continues where it stopped."
     if run.poll is None or run.poll.limited_to:  # it did not poll, or only what events named
         return
-    polled = {listing.program for listing in run.poll.listings}
-    for program in sorted({selection.program for selection in config.selections} - polled):
+    selected = {selection.program for selection in config.selections}
+    for program in sorted(selected - run.poll.programs):
         yield f"program {program} was not polled yet; `snakemake` polls it."
 
 

@@ -1,14 +1,15 @@
 """Ask MAST what the selected programs have, and compare that with the mirror."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.poll import group_into_orders, poll
-from jwmirror.core.model import Poll, Scope, Selection, write
+from jwmirror.core.model import Doubt, Poll, Scope, Selection, write
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
 from jwmirror.services.inspect.doctor.record import changed_answers, read_answers
@@ -56,7 +57,8 @@ def query_archive(
         url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked
     )
     polled = _with_other_answers(mirror, polled)
-    polled = replace(polled, drops_deselected=when_deselected == "drop")
+    doubts, is_dropped = _dated(polled.doubts, run), when_deselected == "drop"
+    polled = replace(polled, doubts=doubts, drops_deselected=is_dropped)
     ordered = group_into_orders(polled, runs.fetched_versions(mirror))
     check_fetch(ordered, polled.changes, fetch_gb)
     check_room(mirror, ordered, keep_free)
@@ -70,6 +72,15 @@ def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[P
     listed = {listing.program for listing in polled.listings}
     failed = {doubt.program for doubt in polled.doubts} - listed
     return [file for file, named in events.items() if failed.isdisjoint(s.program for s in named)]
+
+
+def _dated(doubts: Iterable[Doubt], run: Path) -> tuple[Doubt, ...]:
+    """Return doubts with the time of the first of the polls in a row that have each of them."""
+    doubts = tuple(doubts)
+    earlier = runs.previous_doubts(run, {doubt.program for doubt in doubts})
+    since = {doubt.scope: doubt.since for doubt in earlier}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return tuple(replace(doubt, since=since.get(doubt.scope) or now) for doubt in doubts)
 
 
 def _checked(mirror: Path, run: Path, program: int) -> str:

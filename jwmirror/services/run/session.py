@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -13,11 +13,12 @@ from pathlib import Path
 from jwmirror.config.load import Config
 from jwmirror.config.profiles import check_profiles, config_mistakes_end_the_call
 from jwmirror.config.sources import read_sources
-from jwmirror.core.errors import LimitError, LockedError, StoreError
+from jwmirror.core.errors import JwmirrorError, LimitError, LockedError, StoreError
 from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
+from jwmirror.core.model.run import Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
@@ -69,12 +70,27 @@ def check_environments(recipes: Iterable[Recipe]) -> None:
 
 
 @contextmanager
-def limits_end_the_job(run: Path) -> Iterator[None]:
-    """End a job whose run (its folder) is larger than a limit, and record that in words."""
+def failures_are_recorded(run: Path, rule: str, programs: Iterable[int] = ()) -> Iterator[None]:
+    """Record for `status` why a job of a rule ends its run, which has this folder.
+
+    `programs` are those that MAST is asked for. If the run is larger than a limit, the message is
+    printed at its end.
+    """
     try:
         yield
-    except LimitError as error:
-        write(RunFiles(run).exceeded, str(error))
+    except Exception as error:
+        stop = Stop(
+            run=run.name,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            rule=rule,
+            why=str(error) if isinstance(error, JwmirrorError) else repr(error),
+            programs=tuple(sorted(set(programs))),
+            is_limit=isinstance(error, LimitError),
+        )
+        with suppress(OSError):  # the disk may be full, and the error says so
+            write(RunFiles(run).stopped, stop)
+        if not stop.is_limit:
+            raise
         sys.exit("The run is larger than a limit in the config; the end of the output has details.")
 
 
@@ -141,8 +157,9 @@ class RunSession:
     def fail(self) -> None:
         """End the run; exit with code 2, and say why, if it is larger than the config allows."""
         self.end()
-        if exceeded := read_if_written(self.files.exceeded, str):
-            print(exceeded, file=sys.stderr)
+        stop = read_if_written(self.files.stopped, Stop)
+        if stop and stop.is_limit:
+            print(stop.why, file=sys.stderr)
             sys.exit(2)
 
     def _locked(self) -> MirrorLock:

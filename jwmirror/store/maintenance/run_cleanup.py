@@ -6,7 +6,7 @@ published yet, and named nowhere else.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from jwmirror.store.runs import (
     read_if_written,
     read_run,
     run_order,
+    started_at,
     work_folders,
 )
 
@@ -93,7 +94,7 @@ def _retained(
     kept = set(names) & set(published)
     kept |= set(names[-max(policy.keep_last or 0, 1) :])
     if policy.keep_days is not None:
-        kept |= {name for name in names if is_younger(_started(name), policy.keep_days, now)}
+        kept |= {name for name in names if is_younger(started_at(name), policy.keep_days, now)}
     newest_first = [RunFiles(root / "receipts" / "runs" / name) for name in reversed(names)]
     for runs in (
         (run for run in newest_first if run.published.exists()),
@@ -107,12 +108,6 @@ def _retained(
 def _has_synced(run: RunFiles) -> bool:
     references = read_if_written(run.references, References)
     return references is not None and bool(references.context)
-
-
-def _started(name: str) -> str:
-    """Return when a run started, ISO, by its id."""
-    started = datetime.strptime(name.partition("Z")[0], "%Y%m%dT%H%M%S.%f")
-    return started.replace(tzinfo=UTC).isoformat()
 
 
 def _objects_of(root: Path, folder: Path) -> Iterator[str]:
