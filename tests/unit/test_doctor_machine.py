@@ -166,9 +166,21 @@ def test_a_server_that_answers_is_ok_whatever_the_page(server):
     assert [check.outcome for check in checks] == ["ok", "fail"]
 
 
+def test_a_web_page_in_place_of_data_is_maintenance(server):
+    """CRDS has a page at its top; the check of MAST asks for data."""
+    server.put("file", body(b"<html><title>Down until noon</title></html>"))
+    made = visit(server)
+
+    mast = server_check("MAST", made, "archive.url")
+    crds = server_check("CRDS", made, "references.url", has_pages=True)
+
+    assert (mast.outcome, crds.outcome) == ("fail", "ok")
+    assert "Down until noon" in mast.found
+
+
 def failed(error: Exception, url: str = "https://mast.invalid/") -> Check:
     """Return the check of a server that could not be asked."""
-    return server_check("MAST", Contact(url=url, error=error), "archive.url")
+    return server_check("MAST", Contact(url=url, host="mast.invalid", error=error), "archive.url")
 
 
 def test_the_next_step_is_that_for_the_cause(monkeypatch):

@@ -33,7 +33,6 @@ class ArchiveVisit:
     """The checks of one MAST server, and the answers that they brought."""
 
     config: Config
-    variable: str  # of the environment, with the token
     client: HttpClient
     made: Contact | None = None
     etag: str = ""
@@ -44,15 +43,14 @@ class ArchiveVisit:
         """Yield all checks, in their order."""
         url = base_url(self.config.archive_url)
         self.made = contact(self.client, f"{url}{WHOAMI}")
-        server = server_check("MAST", self.made, "archive.url")
-        yield server
-        if server.outcome == FAIL:
+        yield server_check("MAST", self.made, "archive.url")
+        if self.made.error:
             found = "not checked, because MAST does not answer"
             yield Check("token, tables, downloads", WARN, found, "first the step for MAST")
             return
         is_accepted = False
         if self.config.token:
-            token = token_check(self.client, url, self.config.token, self.variable)
+            token = token_check(self.client, url, self.config.token, self.client.token_variable)
             is_accepted = token.outcome != FAIL
             yield token
         yield from self._table_checks(self.config.token if is_accepted else None)
@@ -96,7 +94,8 @@ class ArchiveVisit:
         if not closed or is_accepted:
             return
         found = f"{count(closed, 'exclusive file')} selected, and no token that MAST accepts"
-        step = f"put a token into {self.variable}; without one, they are left out of the mirror"
+        variable = self.client.token_variable
+        step = f"put a token into {variable}; without one, they are left out of the mirror"
         yield Check("exclusive files", WARN, found, step)
 
     def _download_checks(self, sampler: Sampler, has_token: bool) -> Iterator[Check]:
@@ -105,7 +104,10 @@ class ArchiveVisit:
             found = "not checked: the config selects no file that may be downloaded"
             yield Check("download", WARN, found, "first the steps for the programs")
             return
-        yield from sample_checks(sampler, ranked)
+        downloads = list(sample_checks(sampler, ranked))
+        yield from downloads
+        if any(check.outcome == FAIL for check in downloads):
+            return
         self.etag = etag_kind(sampler, ranked)
         yield from etag_checks(sampler, ranked, self.etag)
         if self.config.cloud_url:

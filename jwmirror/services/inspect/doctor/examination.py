@@ -39,8 +39,10 @@ def examine(config_file: Path) -> Diagnosis:
     """
     content = read_content(config_file)
     config = build_checked_config(content, check_parameters=False)
-    with closing(HttpClient(CONNECTIONS, BRIEF, config.token)) as client:
-        archive = ArchiveVisit(config=config, variable=token_variable(content), client=client)
+    variable = token_variable(content)
+    client = HttpClient(CONNECTIONS, BRIEF, config.token, token_variable=variable)
+    with closing(client):
+        archive = ArchiveVisit(config=config, client=client)
         checks = [*_guarded("MAST", archive.checks())]
         contacts = [archive.made] if archive.made else []
         checks += _guarded("CRDS", _references_checks(client, config, contacts))
@@ -78,7 +80,7 @@ def _references_checks(
     crds = CrdsClient(config.references_url, BRIEF)
     made = contact(client, f"{crds.url}/")
     contacts.append(made)
-    server = server_check("CRDS", made, "references.url")
+    server = server_check("CRDS", made, "references.url", has_pages=True)
     if server.outcome != FAIL:
         yield server
         yield from reference_checks(crds, config.context)

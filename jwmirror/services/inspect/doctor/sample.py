@@ -11,8 +11,9 @@ from urllib3.exceptions import HTTPError
 from jwmirror.archive.cloud import bucket_path
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Product
-from jwmirror.net.http import HttpClient, discard, error_words
+from jwmirror.net.http import HttpClient, answering_url, discard, error_words
 from jwmirror.net.resume_record import is_strong
+from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import size
 
@@ -22,6 +23,10 @@ REPORT = "report it to jwmirror, with the output of `jwmirror doctor --json`"
 BODIES = (
     "nothing to do; files without a row in a keyword table are compared by size and CAL_VER, and "
     "by their bytes as far as archive.recheck_gb_per_run in the config allows"
+)
+WITHOUT_LENGTH = (
+    "nothing to do; files are whole if they have MAST's checksum or listed size, and interrupted "
+    "downloads begin again at their first byte"
 )
 ETAGS = {
     NONE: "the server sends none",
@@ -38,6 +43,7 @@ class Delivery:
     status: int
     content: bytes
     etag: str
+    has_length: bool  # it came with a Content-Length
     content_range: str
     host: str  # that sent it, after redirects
 
@@ -84,8 +90,9 @@ def fetch(
         status=response.status,
         content=bytes(content),
         etag=response.headers.get("ETag", ""),
+        has_length="Content-Length" in response.headers,
         content_range=response.headers.get("Content-Range", ""),
-        host=urlsplit(response.geturl() or url).netloc or urlsplit(url).netloc,
+        host=urlsplit(answering_url(url, response)).netloc,
     )
 
 
@@ -102,11 +109,18 @@ def sample_checks(sampler: Sampler, ranked: Sequence[Product]) -> Iterator[Check
     """Check downloads of the first of `ranked`: bytes, host and ranges."""
     product = ranked[0]
     first, second = sampler.get(product), sampler.get(product)
+    if page := page_title(first.status, first.content[:HEAD]):
+        found = f"a web page ({page}) came in place of {_named(product)}: maintenance"
+        yield Check("download", FAIL, found, "run `jwmirror doctor` again later")
+        return
     if first.status != HTTPStatus.OK:
         found = f"the request of {_named(product)} was answered with status {first.status}"
         yield Check("download", FAIL, found, "check the token, and the network")
         return
     yield _content_check(product, first, second)
+    if not first.has_length:
+        found = "the length of a file is not sent before its bytes"
+        yield Check("lengths", WARN, found, WITHOUT_LENGTH)
     yield _host_check(sampler.url, first)
     yield _range_check(sampler, product, first)
 

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError, SSLError
 
-from jwmirror.net.http import HttpClient, Timeouts, discard, error_words, proxy_for
+from jwmirror.net.http import (
+    HttpClient,
+    Timeouts,
+    discard,
+    error_words,
+    failing_host,
+    proxy_for,
+    read_head,
+)
+from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 
 BRIEF = Timeouts(connect_s=10, read_s=20, attempts=2, bodies=1, backoff_s=0.2, retry_after_s=5)
@@ -19,17 +28,14 @@ SET_CLOCK = "set the clock of this machine (NTP): times of records and of runs w
 
 @dataclass(frozen=True, kw_only=True)
 class Contact:
-    """The answer of a server to one GET, without its body; `error` if there was none."""
+    """The answer of a server to one GET; `error` if there was none."""
 
     url: str
+    host: str  # that answered, or did not; a redirect may lead to another
     error: HTTPError | None = None
     status: int = 0
+    page: str | None = None  # title of the web page that came
     skew_s: float | None = None  # by which its clock is ahead of ours; None if it sent no Date
-
-    @property
-    def host(self) -> str:
-        """Return the server, without a user's name or path."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
 
 
 def contact(client: HttpClient, url: str) -> Contact:
@@ -37,13 +43,19 @@ def contact(client: HttpClient, url: str) -> Contact:
     started = time.time()
     try:
         response = client.open(url)
+        now = (started + time.time()) / 2
+        head = read_head(response, HEAD)
+        discard(response)
     except HTTPError as err:
-        return Contact(url=url, error=err)
-    now = (started + time.time()) / 2
-    discard(response)
+        return Contact(url=url, host=failing_host(url, err), error=err)
     date = _seconds(response.headers.get("Date", ""))
-    skew_s = None if date is None else date - now
-    return Contact(url=url, status=response.status, skew_s=skew_s)
+    return Contact(
+        url=url,
+        host=urlsplit(url).netloc.rpartition("@")[2],
+        status=response.status,
+        page=page_title(response.status, head),
+        skew_s=None if date is None else date - now,
+    )
 
 
 def _seconds(date: str) -> float | None:
@@ -54,11 +66,17 @@ def _seconds(date: str) -> float | None:
         return None
 
 
-def server_check(name: str, made: Contact, key: str) -> Check:
-    """Check that a server answered; `key` of the config has its address."""
+def server_check(name: str, made: Contact, key: str, has_pages: bool = False) -> Check:
+    """Check that a server answered; `key` of the config has its address.
+
+    A web page means that it is in maintenance, unless the URL `has_pages`.
+    """
     if made.error is not None:
         found = f"{made.host} does not answer: {error_words(made.error)}"
         return Check(name, FAIL, found, _next_step(made, key))
+    if made.page and not has_pages:
+        found = f"{made.host} is in maintenance: it sent a web page ({made.page})"
+        return Check(name, FAIL, found, f"run `jwmirror doctor` again later; or correct {key}")
     if made.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         found = f"{made.host} answered with status {made.status}"
         return Check(name, FAIL, found, f"run `jwmirror doctor` again later; or correct {key}")

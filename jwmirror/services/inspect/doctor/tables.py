@@ -37,6 +37,6 @@ def row_checks(program: int, rows: Rows) -> Iterator[Check]:
     for suffix, (with_row, listed) in lacking.items():
         found = (
             f"{suffix}: {with_row:,} of {listed:,} have a checksum: "
-            f"{count(listed - with_row, 'file')} undecided between changes of their siblings"
+            f"{count(listed - with_row, 'file')} stay undecided between their siblings' changes"
         )
         yield Check(f"program {program}", WARN, found, UNDECIDED)
