@@ -24,7 +24,7 @@ from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import gc_paused, group_into_orders
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables import rows as answers
-from jwmirror.archive.tables.portal import read_pages
+from jwmirror.archive.tables.answers import read_pages
 from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
 from jwmirror.archive.tables.unread import UnreadCells

@@ -43,6 +43,11 @@ def undoubted(changes: Iterable[Change], doubts: Sequence[Doubt]) -> tuple[Chang
     return tuple(change for change in changes if not is_doubted(change.product))
 
 
+def without_vanished(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes without those of vanished products."""
+    return tuple(change for change in changes if change.kind != VANISHED)
+
+
 def vanish_doubts(
     listing: Listing, changes: Iterable[Change], held: HeldIndex, policy: VanishPolicy
 ) -> tuple[Doubt, ...]:

@@ -5,20 +5,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from msgspec import structs
 
 from jwmirror.archive.tables import rows
-from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
+from jwmirror.archive.tables.portal import Portal
+from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Doubt, Listing, Product
 from jwmirror.core.model.product import SIBLINGS
-from jwmirror.net.http import Timeouts
 
-GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
 GUIDE_STARS = "GuideStar"
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
@@ -29,53 +29,53 @@ log = logging.getLogger(__name__)
 
 
 def query_listing(
-    url: str,
-    program: int,
-    token: str | None = None,
-    timeout_s: float = TIMEOUT_S,
-    timeouts: Timeouts = QUERY_TIMEOUTS,
-    may_be_empty: bool = False,
-    only: Collection[str] = (),
+    queries: Queries, program: int, may_be_empty: bool = False, only: Collection[str] = ()
 ) -> Listing:
-    """Return the products that the MAST server at `url` lists of a program.
+    """Return the products that MAST lists of a program.
 
     What could not be read is a doubt of the listing. Raises ArchiveError if that is all of it, or
     if it is empty and not `may_be_empty`. `only` limits queries and listing to some observations
-    (o001, c1001). astroquery uses one server per process: the first that was queried.
+    (o001, c1001).
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    portal = Portal(url, token, timeout_s, timeouts)
     unread = UnreadCells(program)
-    observations = rows.read_observations(portal.observations(program), unread)
+    table = queries.submit(lambda portal: portal.observations(program)).result()
+    observations = rows.read_observations(table, unread)
     if not observations and not may_be_empty:
         raise ArchiveError(
-            f"MAST at {url} knows no JWST program {program}: expected observations, got none; "
-            "correct its number in the config (without leading zeros: YAML takes 01345 for 741)."
+            f"MAST at {queries.url} knows no JWST program {program}: expected observations, got "
+            "none; correct its number in the config (without leading zeros: YAML takes 01345 for "
+            "741)."
         )
     if only:
         observations = [o for o in observations if names.observation_of(o.name) in (*only, "")]
-    files = _query_products(portal, observations, unread)
+    files = _query_products(queries, observations, unread)
     if only:
         files = [file for file in files if names.observation_of(file.filename) in only]
-    records = _query_keywords(portal, observations, files, only, unread)
+    records = _query_keywords(queries, observations, files, only, unread)
     unread.report()
     listing = assemble_listing(program, asked_at, observations, files, records)
-    listing = replace(listing, doubts=tuple(unread.doubts))
-    of_some = f", {', '.join(sorted(only))}" if only else ""
-    log.info("MAST lists %d products of program %d%s", len(listing.products), program, of_some)
-    return listing
+    return replace(listing, doubts=tuple(unread.doubts))
 
 
 def _query_products(
-    portal: Portal, observations: Iterable[CaomObservation], unread: UnreadCells
+    queries: Queries, observations: Iterable[CaomObservation], unread: UnreadCells
 ) -> list[CaomProduct]:
-    obsids = sorted({each.obsid for each in observations if not each.is_planned})
-    groups = [obsids[start : start + GROUP] for start in range(0, len(obsids), GROUP)]
-    return [file for group in groups for file in rows.read_products(portal.products(group), unread)]
+    """Return the files of the observations; one whose files could not be read is a doubt."""
+    lists = query_products(queries, sorted({o.obsid for o in observations if not o.is_planned}))
+    files = [file for table in lists.tables for file in rows.read_products(table, unread)]
+    for obsid, error in lists.failures.items():
+        doubt = Doubt(
+            program=unread.program,
+            observation=unread.observations.get(obsid, ""),
+            why=str(error),
+        )
+        unread.doubts.append(doubt)
+    return files
 
 
 def _query_keywords(
-    portal: Portal,
+    queries: Queries,
     observations: Iterable[CaomObservation],
     files: Sequence[CaomProduct],
     only: Collection[str],
@@ -90,10 +90,14 @@ def _query_keywords(
     for file in files:
         if file.filename.endswith(".fits") and (table := _table(file, instruments)):
             filenames[table].add(file.filename)
+    answers = {
+        table: queries.submit(partial(_query_table, table, only, filenames[table], unread))
+        for table in sorted(filenames)
+    }
     records: list[KeywordRecord] = []
-    for table in sorted(filenames):
+    for table, answer in answers.items():
         try:
-            of_table = _query_table(portal, table, only, filenames[table], unread)
+            of_table = answer.result()
         except ArchiveError as err:
             instrument = "FGS" if table == GUIDE_STARS else table.upper()
             doubt = Doubt(program=unread.program, instrument=instrument, why=str(err))
@@ -110,11 +114,7 @@ def _query_keywords(
 
 
 def _query_table(
-    portal: Portal,
-    table: str,
-    only: Collection[str],
-    filenames: set[str],
-    unread: UnreadCells,
+    table: str, only: Collection[str], filenames: set[str], unread: UnreadCells, portal: Portal
 ) -> list[KeywordRecord]:
     """Return a table's records of some observations, or of all if a file is not among them."""
     program = unread.program

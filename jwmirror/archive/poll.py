@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,11 +19,13 @@ from jwmirror.archive.doubts import (
     doubts_without_rows,
     undoubted,
     vanish_doubts,
+    without_vanished,
 )
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
@@ -30,6 +33,7 @@ from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Change, Doubt, Entry, Listing, Orders, Poll, Scope, Selection
 from jwmirror.core.model import product as kinds
+from jwmirror.core.model.product import covered_by
 from jwmirror.store.manifest import entries_of
 
 NAME_DIGITS = 16  # of the digest in an order's name
@@ -39,36 +43,60 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MastClient:
-    """Queries to one MAST server."""
+class ProgramTask:
+    """One program to poll, and what the config and the mirror say of it."""
 
-    url: str
+    program: int
+    selections: tuple[Selection, ...]
+    held: HeldIndex
+    only: tuple[str, ...]  # observations that events named; empty: all
+    former: Listing | None
+    last_checked: Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MastClient:
+    """Queries to one MAST server, and requests for its files."""
+
+    queries: Queries
     token: str | None = field(repr=False)
     downloads: int
 
-    def listing(
-        self,
-        program: int,
-        selections: Sequence[Selection],
-        held: HeldIndex,
-        only: Sequence[str] = (),
-    ) -> tuple[Listing, set[str]]:
-        """Return the listing of a program, or of some observations, and the selected URIs.
+    def answers(
+        self, tasks: Iterable[ProgramTask]
+    ) -> Iterator[tuple[ProgramTask, Future[Listing]]]:
+        """Yield each task with its answer, in order; several programs are queried at a time."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="program") as threads:
+            answers = [(task, threads.submit(self.ask, task, task.only)) for task in tasks]
+            try:
+                yield from answers
+            finally:
+                for _, answer in answers:
+                    answer.cancel()
+
+    def ask(self, task: ProgramTask, only: Sequence[str] = ()) -> Listing:
+        """Return the listing of a program, or of some observations of it."""
+        may_be_empty = bool(task.held) or bool(only)
+        return query_listing(self.queries, task.program, may_be_empty, only)
+
+    def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
+        """Return a listing as far as it is believed, and the selected URIs.
 
         Selected products without checksum have a validator. Held products that were listed as
         public and came only with the token are requested again without it.
         """
-        may_be_empty = bool(held) or bool(only)
-        listing = query_listing(self.url, program, self.token, may_be_empty=may_be_empty, only=only)
+        url, held, is_doubted = self.queries.url, task.held, covered_by(listing.doubts)
+        listing = believed_listing(listing, listing.doubts, held)
         needing = held.needing_token()
-        doubted = [p for p in listing.products if p.uri in needing and not p.exclusive]
-        if doubted:
-            needing -= {product.uri for product in doubted}
-            needing |= withheld_without_token(doubted, self.url, self.downloads)
+        to_try = [p for p in listing.products if p.uri in needing and not p.exclusive]
+        if to_try:
+            needing -= {product.uri for product in to_try}
+            needing |= withheld_without_token(to_try, url, self.downloads)
         listing = _with_token_needs(listing, needing)
-        uris = _selected_uris(listing, selections)
+        uris = _selected_uris(listing, task.selections)
+        to_check = {p.uri for p in listing.products if p.uri in uris and not is_doubted(p)}
         known = held.validators()
-        return add_validators(listing, self.url, known, self.token, self.downloads, uris), uris
+        return add_validators(listing, url, known, self.token, self.downloads, to_check), uris
 
 
 def poll(
@@ -82,57 +110,76 @@ def poll(
     former: Mapping[int, Listing] | None = None,
     last_checked: Callable[[int], str] = lambda program: "",
 ) -> Poll:
-    """Query the server at `url` for each program of the selections, one after the other.
+    """Query the server at `url` for each program of the selections.
 
     Several selections of one program add up. If `hints` name some of what is selected, only that
     is queried, and merged into the program's `former` listing; a program without one, or without
     files in the mirror, is queried as a whole. `last_checked` returns the time of a program's poll
-    before this one. A program that cannot be listed is a doubt; ArchiveError if all cannot.
+    before this one. A program that cannot be read is a doubt; ArchiveError if all are.
     """
     limited = limit_poll(selections, hints)
     ordered = sorted(
         (selection for selection in selections if not limited or selection.program in limited),
         key=lambda selection: selection.program,
     )
-    client = MastClient(url=url, token=token, downloads=downloads)
-    with gc_paused():
+    tasks = [
+        _task(program, tuple(some), entries, limited, former or {}, last_checked)
+        for program, some in groupby(ordered, key=lambda selection: selection.program)
+    ]
+    with gc_paused(), Queries(url, token) as queries:
+        client = MastClient(queries=queries, token=token, downloads=downloads)
         polls = [
-            _poll_or_doubt(
-                program,
-                partial(
-                    _poll_program,
-                    client,
-                    program,
-                    tuple(chosen),
-                    entries,
-                    policy or VanishPolicy(),
-                    limited.get(program, ()),
-                    (former or {}).get(program),
-                    partial(last_checked, program),
-                ),
-            )
-            for program, chosen in groupby(ordered, key=lambda selection: selection.program)
+            _poll_or_doubt(client, task, answer, policy or VanishPolicy())
+            for task, answer in client.answers(tasks)
         ]
+    _check_that_some_succeeded(polls)
     removed = _marks_of_removed_programs(selections, entries, last_checked)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
     return _joined(polls, is_limited=bool(limited))
 
 
-def _poll_or_doubt(program: int, poll_program: Callable[[], Poll]) -> Poll:
-    """Return the poll of a program; without a listing, and doubted, if it cannot be listed."""
+def _task(
+    program: int,
+    selections: tuple[Selection, ...],
+    entries: Sequence[Entry],
+    limited: Mapping[int, tuple[str, ...]],
+    former: Mapping[int, Listing],
+    last_checked: Callable[[int], str],
+) -> ProgramTask:
+    held, is_known = HeldIndex(entries, program), program in former
+    return ProgramTask(
+        program=program,
+        selections=selections,
+        held=held,
+        only=limited.get(program, ()) if held and is_known else (),
+        former=former.get(program),
+        last_checked=partial(last_checked, program),
+    )
+
+
+def _poll_or_doubt(
+    client: MastClient, task: ProgramTask, answer: Future[Listing], policy: VanishPolicy
+) -> Poll:
+    """Return the poll of one program; one with a doubt of all of it, if it cannot be read."""
     try:
-        return poll_program()
-    except ArchiveError as err:
-        log.warning("program %d: %s", program, err)
-        doubt = Doubt(program=program, why=str(err))
-        return Poll(listings=(), changes=(), doubts=(doubt,))
+        return _poll_program(client, task, answer.result(), policy)
+    except ArchiveError as error:
+        log.warning("program %d: %s", task.program, error)
+        doubt = Doubt(program=task.program, why=str(error))
+        scope = Scope(program=task.program, observations=task.only)
+        return Poll(listings=(), changes=(), doubts=(doubt,), limited_to=(scope,))
+
+
+def _check_that_some_succeeded(polls: Sequence[Poll]) -> None:
+    """Raise ArchiveError if no program could be read."""
+    if polls and not any(each.listings for each in polls):
+        more = f" None of the {len(polls)} programs could be read." if len(polls) > 1 else ""
+        raise ArchiveError(f"{polls[0].doubts[0].why}{more}")
 
 
 def _joined(polls: Iterable[Poll], is_limited: bool) -> Poll:
-    """Return the polls of several programs as one; ArchiveError if no program could be listed."""
+    """Return the polls of several programs as one."""
     polls = tuple(polls)
-    if any(each.doubts for each in polls) and not any(each.listings for each in polls):
-        raise ArchiveError("\n".join(doubt.why for each in polls for doubt in each.doubts))
     return Poll(
         listings=tuple(listing for each in polls for listing in each.listings),
         changes=tuple(change for each in polls for change in each.changes),
@@ -183,44 +230,39 @@ def _selected_uris(listing: Listing, selections: Iterable[Selection]) -> set[str
 
 
 def _poll_program(
-    client: MastClient,
-    program: int,
-    selections: Sequence[Selection],
-    entries: Sequence[Entry],
-    policy: VanishPolicy,
-    only: tuple[str, ...],
-    former: Listing | None,
-    last_checked: Callable[[], str],
+    client: MastClient, task: ProgramTask, answer: Listing, policy: VanishPolicy
 ) -> Poll:
     """Return the poll of one program, without changes that a doubt covers.
 
-    `limited_to` has no observations if all were queried.
+    `limited_to` has no observations if all were queried. While some lists of products could not be
+    read, no file is taken for vanished: it may be in one of them.
     """
-    held = HeldIndex(entries, program)
-    listing = None
-    if only and held and former:
-        part, _ = client.listing(program, selections, held, only)
-        if listing := _merged(former, part, only):
-            listing = _with_token_needs(listing, _needing_token(held, part))
-            uris = _selected_uris(listing, selections)
-    if listing is None:
-        only, (listing, uris) = (), client.listing(program, selections, held)
-    marks = deselection_marks(held, listing, uris, selections, last_checked)
+    only, held = task.only, task.held
+    listing, uris = client.completed(task, answer)
+    if task.former and only:
+        if merged := _merged(task.former, listing, only):
+            listing = _with_token_needs(merged, _needing_token(held, listing))
+            uris = _selected_uris(listing, task.selections)
+        else:
+            only, (listing, uris) = (), client.completed(task, client.ask(task))
+    marks = deselection_marks(held, listing, uris, task.selections, task.last_checked)
     held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
     unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
     changes = undoubted(changes, unread)
+    if not all(doubt.instrument or doubt.filename for doubt in unread):
+        changes = without_vanished(changes)
     doubts = (*unread, *vanish_doubts(listing, changes, held, policy))
     result = Poll(
         listings=(believed_listing(listing, doubts, held),),
         changes=undoubted(changes, doubts),
         unmatched=tuple(
-            f"program {program}, {words}"
-            for selection in selections
+            f"program {task.program}, {words}"
+            for selection in task.selections
             for words in unmatched_criteria(listing, selection)
         ),
-        first=() if held else (program,),
-        limited_to=(Scope(program=program, observations=only),),
+        first=() if held else (task.program,),
+        limited_to=(Scope(program=task.program, observations=only),),
         doubts=doubts,
         deselected=marks,
     )

@@ -24,7 +24,7 @@ from typing import Any
 from jwmirror.archive import listing
 from jwmirror.archive.events import read_events
 from jwmirror.archive.tables import rows
-from jwmirror.archive.tables.portal import read_pages
+from jwmirror.archive.tables.answers import read_pages
 from jwmirror.archive.tables.reader import MastTable
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.compare.versions import compare_files

@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.model import Entry, Version
 from jwmirror.store.entries import upstream_path
@@ -18,6 +17,7 @@ from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.command_line import answer
+from tests.setup.listings import ask_mast
 from tests.setup.mirrors import flip_bit
 from tests.torture.mill import SEED, publish, times, upstream
 
@@ -68,7 +68,7 @@ def full_archive(chamber, port) -> Iterator[Archive]:
 def mirrored(url: str, root: Path) -> list[Entry]:
     """Fetch and publish all that the archive has; the rows."""
     rows = []
-    products = query_listing(url, 1345).products
+    products = ask_mast(url).products
     for each in MastDownloader(url).download(products, root / "into", root / "quarantine"):
         version = Version(product=each.product, sha256=each.sha256, size=each.size)
         Objects(root).add_versions([version], [each.path])

@@ -2,17 +2,15 @@
 
 import pytest
 
-from jwmirror.archive import listing as listings
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
-from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Oddities
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault, status
+from tests.setup.listings import ask_mast
 from tests.setup.records import entry
 
-HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
 OBSERVATIONS, PRODUCTS, KEYWORDS = (
     "Mast.Caom.Filtered",
@@ -26,9 +24,7 @@ def ask(archive, process):
     """Ask the archive for the program's listing."""
 
     def ask(token: str | None = None, may_be_empty: bool = False):
-        job = process.submit(
-            listings.query_listing, archive.url, 1345, token, 3, HASTY, may_be_empty=may_be_empty
-        )
+        job = process.submit(ask_mast, archive.url, 1345, token, 3, may_be_empty=may_be_empty)
         return job.result(timeout=60)
 
     return ask

@@ -14,7 +14,7 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, IncompleteRead, MaxRetryError, ProtocolError
 
-from jwmirror.archive.tables.portal import BoundedAdapter
+from jwmirror.archive.tables.session import BoundedAdapter
 from jwmirror.core.errors import ConfigError
 from jwmirror.net import http
 from jwmirror.net.http import (
@@ -284,7 +284,7 @@ def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, variable):
     for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
     session = requests.Session()
-    session.mount("https://", BoundedAdapter(url, once, deadline=time.monotonic() + 60))
+    session.mount("https://", BoundedAdapter(url, once, timeout_s=60))
     with pytest.raises(MaxRetryError, match="certificate"):
         HttpClient(1, once).open(url)
     with pytest.raises(requests.exceptions.SSLError):

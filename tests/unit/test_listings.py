@@ -7,16 +7,13 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from jwmirror.archive import listing as listings
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing
-from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Oddities
 from jwmirror_simulator.mast.faults import Fault, html_page, redirect_to, status
 from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.setup.listings import ask_mast
 from tests.setup.records import ASN, RATE
-
-HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
 
 
 @pytest.fixture
@@ -24,7 +21,7 @@ def ask(archive: Archive, process: ProcessPoolExecutor) -> Callable[..., Listing
     """Ask the archive for a program's listing."""
 
     def ask(program: int = 1345, token: str | None = None, timeout_s: float = 60) -> Listing:
-        job = process.submit(listings.query_listing, archive.url, program, token, timeout_s, HASTY)
+        job = process.submit(ask_mast, archive.url, program, token, timeout_s)
         return job.result(timeout=120)
 
     return ask
@@ -134,10 +131,10 @@ def test_a_server_that_takes_its_time_is_polled(ask, archive):
 
 
 def test_a_server_that_never_answers_is_given_up(ask, archive):
-    """EXECUTING for ever ends when the time for queries is over, after few requests."""
+    """EXECUTING for ever ends when the time for this query is over, after few requests."""
     archive.oddities = Oddities(polls=10**9)
 
-    with pytest.raises(ArchiveError, match="time for queries is over"):
+    with pytest.raises(ArchiveError, match="time for this query is over"):
         ask(timeout_s=1.5)
 
     assert len(archive.requests) < 12
@@ -265,7 +262,7 @@ def logged_query(url: str) -> str:
     level = astroquery.log.level
     astroquery.log.setLevel("DEBUG")
     with astroquery.log.log_to_list() as records:
-        listings.query_listing(url, 1345, TOKEN, 60, HASTY)
+        ask_mast(url, 1345, TOKEN)
     astroquery.log.setLevel(level)
     return "\n".join(record.getMessage() for record in records)
 
@@ -300,15 +297,13 @@ def test_another_server_needs_another_process(ask, process):
     ask()
 
     with pytest.raises(ArchiveError, match="another process"):
-        process.submit(listings.query_listing, "http://127.0.0.1:9", 1345).result()
+        process.submit(ask_mast, "http://127.0.0.1:9").result()
 
 
 def test_a_server_that_is_not_there_is_told_in_a_few_words(process, port):
     """Which server, and what is wrong with it; not the names of urllib3's objects."""
     with pytest.raises(ArchiveError) as caught:
-        process.submit(
-            listings.query_listing, f"http://127.0.0.1:{port}", 1345, None, 9, HASTY
-        ).result()
+        process.submit(ask_mast, f"http://127.0.0.1:{port}", 1345, None, 9).result()
 
     assert f"127.0.0.1:{port}: Failed to establish a new connection" in str(caught.value)
     assert "HTTPConnection" not in str(caught.value)

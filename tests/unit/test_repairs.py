@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.listing import query_listing
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Entry, Failure, Version
@@ -22,6 +21,7 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.pins import add_pin
 from jwmirror.store.provenance import Provenance
 from tests.setup.command_line import run
+from tests.setup.listings import ask_mast
 from tests.setup.mirrors import EXPOSURE, flip_bit, overwrite, store_row
 from tests.setup.records import product
 
@@ -37,7 +37,7 @@ programs: [{{program: 1345}}]
 def filled(archive, tmp_path) -> Path:
     """A mirror of all that the archive has."""
     root = tmp_path / "mirror"
-    products = query_listing(archive.url, 1345).products
+    products = ask_mast(archive.url).products
     rows = []
     into = tmp_path / "into"
     for each in MastDownloader(archive.url).download(products, into, tmp_path / "quarantine"):

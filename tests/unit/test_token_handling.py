@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from jwmirror.archive.tables.portal import BoundedAdapter
+from jwmirror.archive.tables.session import BoundedAdapter
 from jwmirror.config.load import read_content
 from jwmirror.core.errors import ArchiveError, ConfigError
 from jwmirror.net.http import HttpClient, Timeouts, check_token_url
@@ -238,7 +237,7 @@ def test_astroquery_sends_the_token_to_its_server_only(monkeypatch, url, is_sent
     answer = requests.Response()
     answer.raw = HTTPResponse()
     monkeypatch.setattr(HTTPAdapter, "send", lambda *arguments, **options: answer)
-    adapter = BoundedAdapter("https://mast.example.org", Timeouts(), time.monotonic() + 60)
+    adapter = BoundedAdapter("https://mast.example.org", Timeouts(), 60)
     cookie = {"Cookie": f"mast_token={TOKEN}"}
 
     request = requests.Request("GET", url, headers=cookie).prepare()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jwmirror.archive.listing import query_listing
+from jwmirror.archive.tables.queries import Queries
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.config.load import Config
 from jwmirror.core.model import Failure, Product, Version
@@ -62,5 +63,6 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
 def _listed(url: str, products: Sequence[Product], token: str | None) -> dict[str, Product]:
     """Return the products that MAST lists now in the programs of these products, by URI."""
     programs = sorted({product.program for product in products})
-    listings = (query_listing(url, program, token, may_be_empty=True) for program in programs)
+    with Queries(url, token) as queries:
+        listings = [query_listing(queries, program, may_be_empty=True) for program in programs]
     return {product.uri: product for listing in listings for product in listing.products}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products
+from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
@@ -25,7 +26,8 @@ from jwmirror.services.inspect.doctor.servers import Contact, contact, server_ch
 from jwmirror.services.inspect.doctor.tables import Rows, row_checks, rows_by_suffix
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
-QUERIES_S = 600.0  # for all queries of one program
+QUERY_S = 300.0  # for each query
+AGAIN = "run `jwmirror doctor` again later; a run would not get further either"
 
 
 @dataclass(kw_only=True)
@@ -59,16 +61,16 @@ class ArchiveVisit:
 
     def _table_checks(self, token: str | None) -> Iterator[Check]:
         by_program = group_by(self.config.selections, lambda selection: selection.program)
-        for program, selections in sorted(by_program.items()):
-            try:
-                listing = query_listing(
-                    self.config.archive_url, program, token, QUERIES_S, QUERIES, may_be_empty=True
-                )
-            except ArchiveError as err:
-                step = "run `jwmirror doctor` again later; a run would not get further either"
-                yield Check(f"program {program}", FAIL, str(err), step)
-                continue
-            yield from self._program_checks(listing, selections)
+        with Queries(self.config.archive_url, token, QUERY_S, QUERIES) as queries:
+            for program, selections in sorted(by_program.items()):
+                try:
+                    listing = query_listing(queries, program, may_be_empty=True)
+                except ArchiveError as err:
+                    yield Check(f"program {program}", FAIL, str(err), AGAIN)
+                    continue
+                for doubt in listing.doubts:
+                    yield Check(doubt.scope, FAIL, doubt.why, AGAIN)
+                yield from self._program_checks(listing, selections)
 
     def _program_checks(self, listing: Listing, selections: list[Selection]) -> Iterator[Check]:
         """Check one program's listing, and keep what it says."""

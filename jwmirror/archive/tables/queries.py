@@ -1,0 +1,108 @@
+"""Queries to MAST at the same time, and product lists of groups that shrink where MAST fails."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self, TypeVar
+
+from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
+from jwmirror.archive.tables.reader import MastTable
+from jwmirror.core.errors import ArchiveError
+from jwmirror.net.http import Timeouts
+
+T = TypeVar("T")
+AT_ONCE = 8  # requests
+GROUP = 10  # observations per query for products: larger joins time out at MAST (astroquery 2507)
+MOST_FAILURES = 10  # observations one after the other; then the program fails
+
+
+class Queries:
+    """Queries to one MAST server, at most eight at a time.
+
+    astroquery's sessions are not safe in several threads, so each thread has its own. It uses one
+    server per process: the first that was queried.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,  # for each query
+        timeouts: Timeouts = QUERY_TIMEOUTS,
+    ):
+        self.url, self._token, self._timeout_s, self._timeouts = url, token, timeout_s, timeouts
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
+        self._local, self._portals = threading.local(), list[Portal]()
+
+    def submit(self, query: Callable[[Portal], T]) -> Future[T]:
+        """Return the future answer to a query, which raises ArchiveError if that fails."""
+        return self._threads.submit(lambda: query(self._portal()))
+
+    def _portal(self) -> Portal:
+        """Return this thread's client."""
+        if not hasattr(self._local, "portal"):
+            portal = Portal(self.url, self._token, self._timeout_s, self._timeouts)
+            self._local.portal = portal
+            self._portals.append(portal)
+        client: Portal = self._local.portal
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for portal in self._portals:
+            portal.close()
+
+
+class ProductLists(NamedTuple):
+    """The products of some observations, and why those of others could not be read, by obsid."""
+
+    tables: list[MastTable]
+    failures: dict[str, ArchiveError]
+
+
+def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
+    """Return the products of observations, in order, several observations per query.
+
+    MAST fails for groups with many products, so that a group that fails is asked for again in
+    smaller ones. Raises ArchiveError if nothing but failures comes, or ten in a row.
+    """
+    waiting, size, in_a_row = list(obsids), GROUP, 0
+    asked: dict[Future[MastTable], list[str]] = {}
+    tables: dict[str, MastTable] = {}  # by the first observation of a group
+    failures: dict[str, ArchiveError] = {}
+    try:
+        while waiting or asked:
+            while waiting and len(asked) < AT_ONCE:
+                group, waiting = waiting[:size], waiting[size:]
+                asked[queries.submit(partial(_products_of, group))] = group
+            for answer in wait(asked, return_when=FIRST_COMPLETED).done:
+                group = asked.pop(answer)
+                try:
+                    tables[group[0]], in_a_row = answer.result(), 0
+                except ArchiveError as error:
+                    if len(group) > 1:
+                        waiting, size = [*group, *waiting], max(1, min(size, len(group) // 2))
+                        continue
+                    failures[group[0]], in_a_row = error, in_a_row + 1
+                    if in_a_row >= MOST_FAILURES:
+                        raise
+    finally:
+        for answer in asked:
+            answer.cancel()
+    if failures and not tables:
+        raise next(iter(failures.values()))
+    return ProductLists([tables[obsid] for obsid in obsids if obsid in tables], failures)
+
+
+def _products_of(obsids: Sequence[str], portal: Portal) -> MastTable:
+    return portal.products(obsids)
