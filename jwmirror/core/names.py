@@ -24,6 +24,7 @@ MAPPINGS = (".pmap", ".imap", ".rmap")  # extensions of CRDS's rules
 
 SHA256 = re.compile("[0-9a-f]{64}")  # the name of an object, or of a key
 
+ANY = "{}"  # in the product that an association names: jwst fills it in
 NUMBERED = re.compile(r"-\d+$")  # ends the suffix of a wavefront-sensing product: wfscmb-04
 THUMBNAIL = "thumb"  # ends the stem of a thumbnail, after the suffix of the file that it shows
 ROOT_UNDERSCORES = 3  # in the root of an exposure
@@ -34,6 +35,10 @@ _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
 _ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(?:-seg\d{3})?_(?P<detector>[a-z0-9]+)")
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
+_STAGE_3 = re.compile(_ROOT.pattern + r"_(?P<candidate>[a-z]\d{3,4})_")
+_PLACEHOLDER = re.compile(r"\{\w+\}")  # {slit_name}, in the product that an association names
+_SOURCE = re.compile(r"(?:^|-)(?P<source>[sbv]\d{5,}|\{\})(?![^-])")
+_CUBE = re.compile(r"ch[1-4]-|(?:g\d{3}[hm]|prism)-")  # begins what cube_build adds to a name
 _POOL = re.compile(r"jw\d{5}_\d{8}t\d{6}_pool\.csv")
 _STAMPED = ("_asn.json", "_pool.csv")
 _ASSOCIATION = re.compile(
@@ -64,6 +69,16 @@ class AssociationName:
 
     series: tuple[int, str, str]  # program, candidate, type; pools have candidate and type "pool"
     counter: int
+
+
+class CombinedName(NamedTuple):
+    """The parts of a combined product's root, or of the product that an association names."""
+
+    candidate: str  # o001, c1001
+    instrument: str  # nircam
+    target: str  # t001; "" where a source alone is named
+    source: str  # s000000001; b... of a background, v... of a virtual slit; "" if there is none
+    elements: str  # f290lp-g395h-s200a1-allslits, ch1-short; "" if none are named
 
 
 def is_safe(filename: str) -> bool:
@@ -116,6 +131,59 @@ def candidate_of(name: str) -> str:
     """Return the candidate in the name of a combined product (o001, c1001); "" for others."""
     combined = _COMBINED.match(name)
     return combined["candidate"] if combined else ""
+
+
+def stage_3_candidate(filename: str) -> str:
+    """Return the candidate for which stage 3 made a file of one exposure; "" for other files.
+
+    It is o001 in jw..._nrcb1_o001_crf.fits.
+    """
+    made = _STAGE_3.match(filename)
+    return made["candidate"] if made else ""
+
+
+def parse_combined(root: str) -> CombinedName | None:
+    """Return the parts of a combined product's root; None if it is not that of one.
+
+    The product that an association names may have {source_id} as source and {slit_name} among its
+    elements, and may end with {suffix}-04 (jwst.associations.lib.rules_level3_base). Here these are
+    {}, which stands for any text.
+    """
+    candidate, parts = candidate_of(root), _PLACEHOLDER.sub(ANY, root).split("_")
+    if not candidate or len(parts) < 3:
+        return None
+    source = _SOURCE.search(parts[1])
+    target = _SOURCE.sub("", parts[1], count=1).strip("-")
+    elements = "-".join(part for part in parts[3:] if not part.startswith(ANY))
+    return CombinedName(candidate, parts[2], target, source["source"] if source else "", elements)
+
+
+def is_named_by(name: CombinedName, product: CombinedName, *, from_spectra: bool) -> bool:
+    """Return whether a combined product is one that an association's product stands for.
+
+    Stage 3 of spectra (`from_spectra`) makes one product for each source, and adds channel and
+    band, or grating and filter, to the names of cubes (jwst: calwebb_spec3, cube_build). MAST may
+    name the target beside the source, or not (jdaviz issue 3770).
+    """
+    of_any_source = product.source == ANY or (from_spectra and not product.source)
+    is_cube = from_spectra and not product.elements and not name.source
+    return (
+        name[:2] == product[:2]
+        and (name.source == product.source or bool(name.source and of_any_source))
+        and (
+            name.target == product.target
+            or bool(name.source and "" in (name.target, product.target))
+        )
+        and bool(
+            _elements_pattern(product.elements).fullmatch(name.elements)
+            or (is_cube and _CUBE.match(name.elements))
+        )
+    )
+
+
+@lru_cache(1 << 10)
+def _elements_pattern(elements: str) -> re.Pattern[str]:
+    return re.compile("[a-z0-9-]+".join(map(re.escape, elements.split(ANY))))
 
 
 def detector_of(name: str) -> str | None:

@@ -13,6 +13,7 @@ from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Incomplete, SettleResult, Unsettled, Wait
 from jwmirror.core.model.product import CALIBRATION, covered_by
+from jwmirror.core.names import is_named_by, parse_combined, root_and_suffix, stage_3_candidate
 
 CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
 
@@ -26,16 +27,40 @@ class SettlePolicy:
 
 
 class ListedProducts:
-    """The products of one listing, by file name and by root."""
+    """The products of one listing, by file name and by association."""
 
     def __init__(self, listing: Listing):
         self.at = _moment(listing.asked_at)
         self.by_name = {product.filename: product for product in listing.products}
-        self.by_root = group_by(listing.products, lambda product: root_of(product.filename))
+        self._by_root = group_by(listing.products, _root_and_candidate)
+        combined = ((root, parse_combined(root)) for root, candidate in self._by_root)
+        named = ((root, name) for root, name in combined if name)
+        self._combined = group_by(named, lambda pair: pair[1][:2])  # candidate and instrument
 
-    def of(self, roots: Iterable[str]) -> list[Product]:
-        """Return the products of exposures or combined products, in order."""
-        return [product for root in roots for product in self.by_root.get(root, ())]
+    def members_of(self, association: Association) -> list[Product]:
+        """Return the files of an association's members, without those that stage 3 made of them."""
+        return [product for root in association.roots for product in self._files(root)]
+
+    def made_from(self, association: Association) -> list[Product]:
+        """Return the files that its pipeline made: of its product, sources, cubes and exposures."""
+        of_exposures = ((root, association.candidate) for root in association.roots)
+        product, from_spectra = parse_combined(association.product), association.pipeline == "spec3"
+        candidates = self._combined.get(product[:2], ()) if product else ()
+        roots = [
+            root
+            for root, name in candidates
+            if product and is_named_by(name, product, from_spectra=from_spectra)
+        ]
+        products = (file for root in roots or [association.product] for file in self._files(root))
+        return [*products, *(file for key in of_exposures for file in self._files(*key))]
+
+    def _files(self, root: str, candidate: str = "") -> Sequence[Product]:
+        return self._by_root.get((root, candidate), ())
+
+
+def _root_and_candidate(product: Product) -> tuple[str, str]:
+    root, _ = root_and_suffix(product.filename)
+    return root, stage_3_candidate(product.filename)
 
 
 def find_unsettled(
@@ -128,8 +153,9 @@ def _absent(association: Association, listed: ListedProducts) -> tuple[str, ...]
 
 
 def _files(association: Association, listed: ListedProducts) -> list[Product]:
-    """Return the listed files of an association's members and product."""
-    return listed.of(dict.fromkeys((*association.roots, association.product)))
+    """Return the listed files of an association's members and products, each once."""
+    files = (*listed.members_of(association), *listed.made_from(association))
+    return list({product.uri: product for product in files}.values())
 
 
 def _unsettled(
@@ -137,8 +163,8 @@ def _unsettled(
 ) -> Unsettled:
     """Return the record. Exposures wait for associations of their observation only."""
     is_own = association.candidate.startswith("o")
-    exposures = association.roots if is_own else ()
-    waiting = [*listed.of({association.product, *exposures}), listed.by_name[association.name]]
+    members = listed.members_of(association) if is_own else ()
+    waiting = (*members, *listed.made_from(association), listed.by_name[association.name])
     first = before.get(association.product)
     return Unsettled(
         association=association.name,
@@ -146,7 +172,7 @@ def _unsettled(
         program=association.program,
         why=why,
         since=first.since if first else listed.at.isoformat(timespec="seconds"),
-        exposures=exposures,
+        exposures=association.roots if is_own else (),
         uris=tuple(sorted({product.uri for product in waiting})),
     )
 

@@ -288,3 +288,135 @@ def test_members_of_other_programs_may_be_unlisted():
     (found,) = find_unsettled(Associations(found=(wide,)), polled(), SettlePolicy()).incomplete
 
     assert (found.association, found.absent) == (ASN, (names[2],))
+
+
+# ---- every mode ------------------------------------------------------------------------------
+
+EXPOSURE = "jw01345002001_02101_00001"
+MODES = {  # type, candidate, product, member; files that stage 3 makes; other files
+    "imaging": (
+        "image3", "o002", "jw01345-o002_t001_nircam_clear-f444w", f"{EXPOSURE}_nrcalong_cal.fits",
+        ["jw01345-o002_t001_nircam_clear-f444w_i2d.fits",
+         "jw01345-o002_t001_nircam_clear-f444w_i2d_thumb.jpg",
+         f"{EXPOSURE}_nrcalong_o002_crf.fits", f"{EXPOSURE}_nrcalong_o002_crf.jpg"],
+        ["jw01345-o002_t001_nircam_clear-f444w-sub160_i2d.fits",
+         "jw01345-o002_t002_nircam_clear-f444w_i2d.fits",
+         "jw01345-o003_t001_nircam_clear-f444w_i2d.fits",
+         f"{EXPOSURE}_nrcblong_o002_crf.fits", f"{EXPOSURE}_nrcalong_c1001_crf.fits"]),
+    "a candidate of several observations": (
+        "image3", "c1001", "jw01345-c1001_t001_miri_f770w", f"{EXPOSURE}_mirimage_cal.fits",
+        ["jw01345-c1001_t001_miri_f770w_i2d.fits", f"{EXPOSURE}_mirimage_c1001_crf.fits"],
+        ["jw01345-o002_t001_miri_f770w_i2d.fits", f"{EXPOSURE}_mirimage_o002_crf.fits"]),
+    "MRS": (
+        "spec3", "o002", "jw01345-o002_t001_miri", f"{EXPOSURE}_mirifulong_cal.fits",
+        ["jw01345-o002_t001_miri_ch1-short_s3d.fits", "jw01345-o002_t001_miri_ch4-long_x1d.fits",
+         "jw01345-o002_t001_miri_ch1-2-shortmediumlong_s3d_thumb.jpg",
+         f"{EXPOSURE}_mirifulong_o002_crf.fits"],
+        ["jw01345-o002_t001_miri_f770w_i2d.fits", "jw01345-o002_t002_miri_ch1-short_s3d.fits",
+         "jw01345-o002_t001_miri_p750l_x1d.fits"]),
+    "NIRSpec IFU": (
+        "spec3", "o002", "jw01345-o002_t001_nirspec", f"{EXPOSURE}_nrs1_cal.fits",
+        ["jw01345-o002_t001_nirspec_g395h-f290lp_s3d.fits",
+         "jw01345-o002_t001_nirspec_prism-clear_x1d.fits"],
+        ["jw01345-o002_t001-s000000001_nirspec_f290lp-g395h-s200a1_s2d.fits",
+         "jw01345-o002_s000000001_nirspec_f290lp-g395h_s2d.fits",
+         "jw01345-o002_t001_nirspec_f290lp-g395h-s1600a1-sub2048_x1dints.fits"]),
+    "MOS": (
+        "spec3", "o002", "jw01345-o002_{source_id}_nirspec_f170lp-g235m",
+        f"{EXPOSURE}_nrs2_cal.fits",
+        [f"jw01345-o002_{source}_nirspec_f170lp-g235m_{suffix}.fits"
+         for source in ("s000000061", "b000000002", "v000000353", "s00001")
+         for suffix in ("cal", "crf", "s2d", "x1d")]
+        + ["jw01345-o002_t002-s000000061_nirspec_f170lp-g235m_x1d_thumb.png",
+           "jw01345-o002_s000000061_nirspec_f170lp_g235m_x1d.fits"],
+        ["jw01345-o002_s000000061_nirspec_f290lp-g395m_x1d.fits",
+         "jw01345-o002_t001_nirspec_f170lp-g235m_x1d.fits",
+         "jw01345-o003_s000000061_nirspec_f170lp-g235m_x1d.fits"]),
+    "fixed slits": (
+        "spec3", "o002", "jw01345-o002_t002-{source_id}_nirspec_f290lp-g395h-{slit_name}",
+        f"{EXPOSURE}_nrs1_cal.fits",
+        ["jw01345-o002_t002-s000000001_nirspec_f290lp-g395h-s1600a1_s2d.fits",
+         "jw01345-o002_t002-s000000001_nirspec_f290lp-g395h-s200a1-s200a2_x1d.fits",
+         "jw01345-o002_s000000001_nirspec_f290lp-g395h-s1600a1_s2d.fits"],
+        ["jw01345-o002_t003-s000000001_nirspec_f290lp-g395h-s1600a1_s2d.fits",
+         "jw01345-o002_t002-s000000001_nirspec_f170lp-g235h-s1600a1_s2d.fits",
+         "jw01345-o002_t002-s000000001_nirspec_f290lp-g395h_s2d.fits"]),
+    "fixed slits, before sources were in the product": (
+        "spec3", "o002", "jw01345-o002_t002_nirspec_f290lp-g395h-s200a1-allslits",
+        f"{EXPOSURE}_nrs1_cal.fits",
+        ["jw01345-o002_b000000021_nirspec_f290lp-g395h-s200a1-allslits_x1d.fits",
+         "jw01345-o002_t002_nirspec_f290lp-g395h-s200a1-allslits_x1d.fits"],
+        ["jw01345-o002_b000000021_nirspec_f290lp-g395h-s1600a1-allslits_x1d.fits"]),
+    "slitless spectra, one file": (
+        "spec3", "o002", "jw01345-o002_t001_niriss_f150w-gr150r", f"{EXPOSURE}_nis_cal.fits",
+        ["jw01345-o002_t001_niriss_f150w-gr150r_x1d.fits",
+         "jw01345-o002_s00000002_niriss_f150w_gr150r_cal.fits",
+         "jw01345-o002_s000000002_niriss_f150w-gr150r_x1d.fits"],
+        ["jw01345-o002_t001_niriss_clear-f150w_i2d.fits",
+         "jw01345-o002_s00000002_niriss_f150w-gr150c_x1d.fits"]),
+    "a time series in segments": (
+        "tso3", "o002", "jw01345-o002_t001_nircam_f322w2-grismr-subgrism256",
+        f"{EXPOSURE}-seg001_nrcalong_calints.fits",
+        ["jw01345-o002_t001_nircam_f322w2-grismr-subgrism256_x1dints.fits",
+         "jw01345-o002_t001_nircam_f322w2-grismr-subgrism256_whtlt.ecsv",
+         f"{EXPOSURE}-seg001_nrcalong_o002_crfints.fits"],
+        [f"{EXPOSURE}-seg002_nrcalong_o002_crfints.fits"]),
+    "coronagraphy": (
+        "coron3", "a3001", "jw01345-a3001_t001_nircam_f335m-maskrnd-sub320a335r",
+        f"{EXPOSURE}_nrcalong_calints.fits",
+        ["jw01345-a3001_t001_nircam_f335m-maskrnd-sub320a335r_psfstack.fits",
+         "jw01345-a3001_t001_nircam_f335m-maskrnd-sub320a335r_i2d.fits",
+         f"{EXPOSURE}_nrcalong_a3001_psfsub.fits", f"{EXPOSURE}_nrcalong_a3001_crfints.fits"],
+        ["jw01345-a3001_t001_nircam_f335m-maskrnd-sub320a335r-image3_i2d.fits"]),
+    "aperture masking": (
+        "ami3", "a3001", "jw01345-a3001_t001_niriss_f480m-nrm-sub80",
+        f"{EXPOSURE}_nis_calints.fits",
+        ["jw01345-a3001_t001_niriss_f480m-nrm-sub80_aminorm-oi.fits",
+         f"{EXPOSURE}_nis_a3001_ami-oi.fits", f"{EXPOSURE}_nis_a3001_psf-ami-oi.fits"],
+        [f"{EXPOSURE}_nis_o002_ami-oi.fits"]),
+    "wavefront sensing": (
+        "wfs-image3", "o002", "jw01345-o002_t035_nircam_f212n-wlm8-nrca3_{suffix}-04",
+        f"{EXPOSURE}_nrca3_cal.fits",
+        ["jw01345-o002_t035_nircam_f212n-wlm8-nrca3_wfscmb-04.fits"],
+        ["jw01345-o002_t035_nircam_f212n-wlm8-nrca4_wfscmb-04.fits"]),
+    "stage 2": (
+        "spec2", "o002", f"{EXPOSURE}_nrs1", f"{EXPOSURE}_nrs1_rate.fits",
+        [f"{EXPOSURE}_nrs1_cal.fits", f"{EXPOSURE}_nrs1_s2d.fits", f"{EXPOSURE}_nrs1_x1d_thumb.png"],
+        [f"{EXPOSURE}_nrs2_cal.fits", "jw01345-o002_s000000001_nirspec_f290lp-g395h_s2d.fits"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", ["a member", "a product", "queued"])
+@pytest.mark.parametrize("mode", MODES)
+def test_all_files_of_an_association_wait_in_every_mode(mode, sign):
+    """Whichever of its files shows that MAST has updated it in part, and no other files."""
+    kind, candidate, name, member, made, others = MODES[mode]
+    asn = f"jw01345-{candidate}_20260701t000000_{kind}_00001_asn.json"
+    half = association(kind, name, member, name=asn, candidate=candidate)
+    products = [product(each, level=2, cal_ver="1") for each in (member, *made, *others)]
+    own = next(each for each in made if each.endswith(".fits"))
+    changed = {"a member": {member: {"cal_ver": "2"}}, "a product": {own: {"cal_ver": "2"}}}
+    changes = changed.get(sign, {own: {"stale": True}})
+    products = [structs.replace(each, **changes.get(each.filename, {})) for each in products]
+    poll = Poll(listings=(listing(*products, product(asn, level=3)),), changes=())
+
+    (record,) = find_unsettled(Associations(found=(half,)), poll, SettlePolicy()).unsettled
+
+    members = [member] if candidate.startswith("o") or member in made else []
+    waiting = {uri.rpartition("/")[2] for uri in record.uris}
+    assert waiting == {*made, *members, asn} | ({member} if kind == "spec2" else set())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_files_of_other_associations_show_nothing(mode):
+    """Another version of a product of the same target, source or exposure is no sign."""
+    kind, candidate, name, member, made, others = MODES[mode]
+    asn = f"jw01345-{candidate}_20260701t000000_{kind}_00001_asn.json"
+    whole = association(kind, name, member, name=asn, candidate=candidate)
+    own = [product(each, level=2, cal_ver="1") for each in (member, *made)]
+    foreign = [product(each, level=2, cal_ver="2", stale=True) for each in others]
+    poll = Poll(listings=(listing(*own, *foreign, product(asn, level=3)),), changes=())
+
+    found = find_unsettled(Associations(found=(whole,)), poll, SettlePolicy())
+
+    assert found.unsettled == ()
