@@ -7,6 +7,7 @@ import pytest
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.names import (
     AssociationName,
+    CombinedName,
     ProductName,
     cache_path,
     candidate_of,
@@ -17,8 +18,10 @@ from jwmirror.core.names import (
     is_safe,
     observation_of,
     parse_association,
+    parse_combined,
     parse_product,
     program_of,
+    stage_3_candidate,
     without_target,
 )
 
@@ -114,6 +117,49 @@ def test_only_combined_products_have_a_candidate(name, candidate):
 def test_the_root_of_an_exposure_is_known(root, expected):
     """With segments of time series, and without suffix."""
     assert is_exposure_root(root) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "candidate"),
+    [
+        (f"{EXPOSURE}_o001_crf.fits", "o001"),
+        (f"{EXPOSURE}_c1006_crf_thumb.jpg", "c1006"),
+        ("jw01345001001_02101_00001-seg002_nis_o004_crfints.fits", "o004"),
+        (f"{EXPOSURE}_a3001_psf-ami-oi.fits", "a3001"),
+        (f"{EXPOSURE}_crf.fits", ""),
+        (f"{EXPOSURE}_cal.fits", ""),
+        ("jw01345-o001_t001_nircam_clear-f200w_i2d.fits", ""),
+    ],
+)
+def test_files_that_stage_3_makes_of_an_exposure_name_their_candidate(name, candidate):
+    """Between the detector and the suffix."""
+    assert stage_3_candidate(name) == candidate
+
+
+@pytest.mark.parametrize(
+    ("root", "parts"),
+    [
+        ("jw01345-o002_t001_miri", ("o002", "miri", "t001", "", "")),
+        ("jw01345-c1000_t002_miri_ch1-long", ("c1000", "miri", "t002", "", "ch1-long")),
+        ("jw01345-o161_t002-s000000001_nirspec_f290lp-g395h-s1600a1",
+         ("o161", "nirspec", "t002", "s000000001", "f290lp-g395h-s1600a1")),
+        ("jw01345-o001_v000000353_nirspec_f170lp_g235h",
+         ("o001", "nirspec", "", "v000000353", "f170lp-g235h")),
+        ("jw01345-o009_s00001-epoch1_miri_f1130w", ("o009", "miri", "epoch1", "s00001", "f1130w")),
+        ("jw01345-o009_t001-epoch1_miri_f1130w", ("o009", "miri", "t001-epoch1", "", "f1130w")),
+        ("jw01345-o066_{source_id}_nirspec_f290lp-g395m",
+         ("o066", "nirspec", "", "{}", "f290lp-g395m")),
+        ("jw01345-o001_t002-{source_id}_nirspec_f290lp-g395h-{slit_name}-sub200a1",
+         ("o001", "nirspec", "t002", "{}", "f290lp-g395h-{}-sub200a1")),
+        ("jw01345-o173_t035_nircam_f212n-wlm8-nrca3_{suffix}-04",
+         ("o173", "nircam", "t035", "", "f212n-wlm8-nrca3")),
+        (EXPOSURE, None),
+        ("jw01345-o001_t001", None),
+    ],
+)  # fmt: skip
+def test_the_root_of_a_combined_product_has_its_parts(root, parts):
+    """In either form of the target, and as an association names its product."""
+    assert parse_combined(root) == (parts and CombinedName(*parts))
 
 
 def test_an_association_name_has_a_series_and_a_counter():
