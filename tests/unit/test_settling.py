@@ -381,7 +381,7 @@ MODES = {  # type, candidate, product, member; files that stage 3 makes; other f
         ["jw01345-o002_t035_nircam_f212n-wlm8-nrca4_wfscmb-04.fits"]),
     "stage 2": (
         "spec2", "o002", f"{EXPOSURE}_nrs1", f"{EXPOSURE}_nrs1_rate.fits",
-        [f"{EXPOSURE}_nrs1_cal.fits", f"{EXPOSURE}_nrs1_s2d.fits", f"{EXPOSURE}_nrs1_x1d_thumb.png"],
+        [f"{EXPOSURE}_nrs1_cal.fits", f"{EXPOSURE}_nrs1_s2d.fits", f"{EXPOSURE}_nrs1_x1d.png"],
         [f"{EXPOSURE}_nrs2_cal.fits", "jw01345-o002_s000000001_nirspec_f290lp-g395h_s2d.fits"]),
 }  # fmt: skip
 
