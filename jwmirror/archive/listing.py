@@ -10,7 +10,7 @@ from functools import partial
 from msgspec import structs
 
 from jwmirror.archive.tables import rows
-from jwmirror.archive.tables.portal import Portal
+from jwmirror.archive.tables.portal import KEYWORDS, Portal
 from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.archive.tables.unread import UnreadCells
@@ -53,9 +53,11 @@ def query_listing(
     if only:
         files = [file for file in files if names.observation_of(file.filename) in only]
     records = _query_keywords(queries, observations, files, only, unread)
-    unread.report()
+    remarks = tuple(unread.remarks())
+    for words in remarks:
+        log.warning("%s", words)
     listing = assemble_listing(program, asked_at, observations, files, records)
-    return replace(listing, doubts=tuple(unread.doubts))
+    return replace(listing, doubts=tuple(unread.doubts), remarks=remarks)
 
 
 def _query_products(
@@ -104,11 +106,9 @@ def _query_keywords(
             unread.doubts.append(doubt)
             continue
         if not of_table:
-            log.warning(
-                "MAST's table Mast.Jwst.Filtered.%s: expected rows of program %d, found none; its "
-                "%d FITS files have no checksum, and changes of them are harder to see",
-                *(table, unread.program, len(filenames[table])),
-            )
+            unread.add_empty(f"{KEYWORDS}{table}", len(filenames[table]))
+        if repeated := len(of_table) - len({record.filename for record in of_table}):
+            unread.add_repeated(f"{KEYWORDS}{table}", repeated)
         records += of_table
     return records
 
@@ -202,7 +202,6 @@ def _one_per_name(records: Sequence[KeywordRecord]) -> dict[str, KeywordRecord]:
         for record in records:
             other = by_name.setdefault(record.filename, record)
             by_name[record.filename] = record if other is record else _newer(record, other)
-        log.info("%d rows are older ones of files with several", len(records) - len(by_name))
     return by_name
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,8 +18,10 @@ from jwmirror.services.inspect.doctor.record import changed_answers, read_answer
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 from jwmirror_simulator.mast import TOKEN, Archive, Oddities
+from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.command_line import answer, run
-from tests.setup.records import listing, product
+from tests.setup.records import RATE, listing, product
 
 UNUSED = "http://127.0.0.1:9"  # the port `discard`, where nothing listens
 VARIABLE = "MAST_API_TOKEN"
@@ -182,6 +185,82 @@ def test_the_token_is_shown_to_mast(doctor, archive, token, switch, outcome, wor
     assert (checks["token"].outcome, checks["download"].outcome) == (outcome, "ok")
     assert words in checks["token"].found
     assert TOKEN not in str(checks)
+
+
+# ---- the archive's oddities -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("switches", "subject", "outcome", "words"),
+    [
+        ({"keyword_rows": "highest"}, "rows of 1345", "warn", "uncal: 0 of 2 have a checksum"),
+        ({"keyword_rows": "none"}, "tables of 1345", "warn", "found none"),
+        ({"keyword_rows": "none"}, "rows of 1345", "warn", "8 files stay undecided"),
+        ({"empty_tables": ("Nircam",)}, "tables of 1345", "warn", "found none"),
+        ({"absent_tables": ("Nircam",)}, "tables of 1345", "fail", "not known"),
+        ({"absent_columns": ("checksum",)}, "tables of 1345", "warn", "column checksum"),
+        ({"odd_cells": {"size": "N/A"}}, "tables of 1345", "warn", "column size"),
+        ({"odd_cells": {"date_mjd": "x", "date": "x"}}, "tables of 1345", "warn", "column date"),
+        ({"maintenance": ("portal",)}, "program 1345", "fail", "MAST query"),
+        ({"maintenance": ("login",)}, "MAST", "fail", "maintenance"),
+        ({"maintenance": ("downloads",)}, "download", "fail", "maintenance"),
+    ],
+)
+def test_switches_of_tables_are_seen(doctor, archive, switches, subject, outcome, words):
+    """Each at its check, with a next step."""
+    archive.oddities = Oddities(**switches)
+
+    check = doctor()[subject]
+
+    assert (check.outcome, words in check.found) == (outcome, True), check
+    assert check.step
+
+
+def test_two_rows_of_a_file_are_seen(doctor, archive):
+    """The newest counts, and that there are several is said."""
+    archive.reprocess(RATE, edits.same_size)
+    archive.oddities = Oddities(two_rows="old first")
+
+    check = doctor()["tables of 1345"]
+
+    assert (check.outcome, "1 rows are older" in check.found) == ("warn", True)
+
+
+def test_exclusive_files_need_a_token(doctor, archive):
+    """Without one it is said that they are left out; with one all is ok."""
+    archive.restrict(RATE)
+
+    assert "1 exclusive file" in doctor()["exclusive files"].found
+    assert "exclusive files" not in doctor(TOKEN)
+
+
+def test_an_unchanged_poll_is_estimated(doctor, archive):
+    """As many requests as the tables took, and those about files without a checksum."""
+    found = doctor()["unchanged poll"].found
+
+    queries = [request for request in archive.requests if request.method == "POST"]
+    assert f"{len(queries)} requests" in found
+    assert "5 files without checksum" in found
+
+
+def test_three_programs_take_seconds(doctor, archive, references, toys, tmp_path):
+    """At most ten, with all checks."""
+    for program in ("01346", "01347"):
+        names = [name for name in os.listdir(toys) if name.endswith("_uncal.fits")]
+        archive.publish(
+            *(
+                toy_fits(tmp_path, name.replace("jw01345", f"jw{program}"), program=program)
+                for name in names
+            )
+        )
+    started = time.monotonic()
+
+    programs = [{"program": program} for program in (1345, 1346, 1347)]
+    checks = doctor(references_url=references.url, programs=programs)
+
+    assert {check.outcome for check in checks.values()} == {"ok"}
+    assert {"rows of 1345", "rows of 1346", "rows of 1347"} <= checks.keys()
+    assert time.monotonic() - started < 10
 
 
 # ---- answers that change ----------------------------------------------------------------------

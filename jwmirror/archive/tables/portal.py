@@ -50,6 +50,11 @@ class Portal:
         if token:
             self._log_in(token)
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """The requests so far, and the bytes of their answers."""
+        return self._adapter.requests, self._adapter.received
+
     def close(self) -> None:
         """Close the connections."""
         for session in self._sessions:

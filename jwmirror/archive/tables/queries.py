@@ -40,6 +40,12 @@ class Queries:
         """Return the future answer to a query, which raises ArchiveError if that fails."""
         return self._threads.submit(lambda: query(self._portal()))
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """The requests so far, and the bytes of their answers."""
+        counts = [portal.traffic for portal in self._portals]
+        return sum(requests for requests, _ in counts), sum(received for _, received in counts)
+
     def _portal(self) -> Portal:
         """Return this thread's client."""
         if not hasattr(self._local, "portal"):

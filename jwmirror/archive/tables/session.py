@@ -39,6 +39,7 @@ class BoundedAdapter(HTTPAdapter):
 
     def __init__(self, url: str, timeouts: Timeouts, timeout_s: float):
         self._home, self._timeouts, self._timeout_s = urlsplit(url), timeouts, timeout_s
+        self.requests = self.received = 0  # since it was made; bytes of answers, decoded
         super().__init__()
         self.begin()
 
@@ -76,6 +77,7 @@ class BoundedAdapter(HTTPAdapter):
                 request.headers.pop(name, None)
         kwargs["verify"] = trusted_certificates() or True  # requests knows but two of the variables
         kwargs["timeout"] = (self._timeouts.connect_s, min(self._timeouts.read_s, left_s))
+        self.requests += 1
         response = super().send(request, *args, **kwargs)
         response.raw.stream = self._bounded(response.raw.stream)
         return response
@@ -94,6 +96,7 @@ class BoundedAdapter(HTTPAdapter):
             self._budget.values -= VALUES_OF_PAGE
             for piece in stream(*args, **kwargs):
                 self._budget.spend(piece)
+                self.received += len(piece)
                 yield piece
 
         return pieces

@@ -1,7 +1,6 @@
-"""What could not be read in MAST's tables about one program: one warning for each column."""
+"""What could not be read in MAST's tables about one program: one line for each column."""
 
-import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from jwmirror.archive.tables.cells import KINDS, TEXT
@@ -19,8 +18,7 @@ CONSEQUENCES = {  # of a column that is missing
     "isStale": "no file counts as queued for reprocessing",
 }
 UNKNOWN = "its values count as unknown"
-
-log = logging.getLogger(__name__)
+REPORT = "if this remains, report it to jwmirror"
 
 
 @dataclass
@@ -51,6 +49,8 @@ class UnreadCells:
     _columns: dict[tuple[str, str], OddColumn] = field(default_factory=dict)
     _missing: dict[tuple[str, str], str] = field(default_factory=dict)  # -> the columns there are
     _rows: dict[tuple[str, str], int] = field(default_factory=dict)  # table, what they lack
+    _without_rows: dict[str, int] = field(default_factory=dict)  # table -> FITS files
+    _repeated: dict[str, int] = field(default_factory=dict)  # table -> rows too many
 
     def add_cell(self, table: str, column: str, cell: object, filename: str) -> None:
         """Record a cell that was not understood; it counts as empty."""
@@ -64,6 +64,14 @@ class UnreadCells:
     def add_row(self, table: str, lacks: str) -> None:
         """Record a row that lacks a required cell, and was left out."""
         self._rows[table, lacks] = self._rows.get((table, lacks), 0) + 1
+
+    def add_empty(self, table: str, files: int) -> None:
+        """Record that a table has no rows of the program, which has this many FITS files."""
+        self._without_rows[table] = files
+
+    def add_repeated(self, table: str, rows: int) -> None:
+        """Record that a table has this many rows of files that have another row."""
+        self._repeated[table] = rows
 
     def add_doubt(self, table: str, why: str, observation: str = "", filename: str = "") -> None:
         """Doubt a file, an observation or all of the program, because of an unreadable row.
@@ -83,26 +91,34 @@ class UnreadCells:
         if len(self.doubts) > MOST_DOUBTS:
             raise bad_table(table, self.program, f"more than {MOST_DOUBTS} rows like this: {why}")
 
-    def report(self) -> None:
-        """Log one warning for each column, and for each kind of rows that were left out."""
+    def remarks(self) -> Iterator[str]:
+        """Yield a line for each column, and for each kind of rows that were left out."""
         for (table, column), known in self._missing.items():
-            log.warning(
-                "MAST's table %s, program %d: expected the column %s, found only %s; %s; if this "
-                "remains, report it to jwmirror",
-                *(table, self.program, column, known, CONSEQUENCES.get(column, UNKNOWN)),
+            yield (
+                f"MAST's table {table}, program {self.program}: expected the column {column}, "
+                f"found only {known}; {CONSEQUENCES.get(column, UNKNOWN)}; {REPORT}"
             )
         for (table, column), odd in self._columns.items():
-            log.warning(
-                "MAST's table %s, program %d, column %s: expected %s, found %s in %d cells, first "
-                "for %.200s; these cells count as empty; if this remains, report it to jwmirror",
-                *(table, self.program, column, KINDS.get(column, TEXT).expected),
-                *(", ".join(odd.values), odd.cells, odd.first),
+            yield (
+                f"MAST's table {table}, program {self.program}, column {column}: expected "
+                f"{KINDS.get(column, TEXT).expected}, found {', '.join(odd.values)} in "
+                f"{odd.cells} cells, first for {odd.first:.200}; these cells count as empty; "
+                f"{REPORT}"
             )
         for (table, lacks), rows in self._rows.items():
-            log.warning(
-                "MAST's table %s, program %d: %d rows without %s were left out; if this remains, "
-                "report it to jwmirror",
-                *(table, self.program, rows, lacks),
+            yield (
+                f"MAST's table {table}, program {self.program}: {rows} rows without {lacks} were "
+                f"left out; {REPORT}"
+            )
+        for table, files in self._without_rows.items():
+            yield (
+                f"MAST's table {table}: expected rows of program {self.program}, found none; its "
+                f"{files} FITS files have no checksum, and changes of them are harder to see"
+            )
+        for table, rows in self._repeated.items():
+            yield (
+                f"MAST's table {table}, program {self.program}: {rows} rows are older ones of "
+                "files with several; the newest counts"
             )
 
 

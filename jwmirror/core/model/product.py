@@ -186,6 +186,7 @@ class Listing:
     asked_at: str  # ISO, UTC
     products: tuple[Product, ...]
     doubts: tuple[Doubt, ...] = ()  # of what could not be read
+    remarks: tuple[str, ...] = ()  # in words: odd columns, cells and rows, which doubt nothing
 
 
 def covered_by(doubts: Collection[Doubt]) -> Callable[[Product], bool]:

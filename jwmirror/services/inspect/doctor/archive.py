@@ -23,11 +23,17 @@ from jwmirror.services.inspect.doctor.sample import (
     sample_checks,
 )
 from jwmirror.services.inspect.doctor.servers import Contact, contact, server_check
-from jwmirror.services.inspect.doctor.tables import Rows, row_checks, rows_by_suffix
+from jwmirror.services.inspect.doctor.tables import (
+    AGAIN,
+    Rows,
+    column_checks,
+    poll_check,
+    row_checks,
+    rows_by_suffix,
+)
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
 QUERY_S = 300.0  # for each query
-AGAIN = "run `jwmirror doctor` again later; a run would not get further either"
 
 
 @dataclass(kw_only=True)
@@ -68,12 +74,13 @@ class ArchiveVisit:
                 except ArchiveError as err:
                     yield Check(f"program {program}", FAIL, str(err), AGAIN)
                     continue
-                for doubt in listing.doubts:
-                    yield Check(doubt.scope, FAIL, doubt.why, AGAIN)
                 yield from self._program_checks(listing, selections)
+            if self.selected is not None:
+                yield poll_check(queries.traffic, self.selected)
 
     def _program_checks(self, listing: Listing, selections: list[Selection]) -> Iterator[Check]:
         """Check one program's listing, and keep what it says."""
+        yield from column_checks(listing)
         subject = f"program {listing.program}"
         if not listing.products:
             step = (
@@ -88,7 +95,7 @@ class ArchiveVisit:
         if not products:
             found = f"the config selects none of {count(len(listing.products), 'product')}"
             yield Check(subject, WARN, found, "correct `programs` in the config")
-        self.rows[str(listing.program)] = rows_by_suffix(listing)
+        self.rows[str(listing.program)] = rows_by_suffix(listing, listing.doubts)
         yield from row_checks(listing.program, self.rows[str(listing.program)])
 
     def _access_checks(self, is_accepted: bool) -> Iterator[Check]:

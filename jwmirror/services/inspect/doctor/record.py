@@ -9,7 +9,6 @@ from pathlib import Path
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import Poll, read, write
-from jwmirror.core.model.product import covered_by
 from jwmirror.report.diagnosis import ArchiveAnswers
 from jwmirror.services.inspect.doctor.tables import Rows, rows_by_suffix
 
@@ -50,11 +49,9 @@ def write_answers(mirror: Path, etag: str, rows: dict[str, Rows]) -> ArchiveAnsw
 def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
     """Yield a line for each answer of MAST in a poll that is another than on record. Pure."""
     since = f"since `jwmirror doctor` of {answers.checked_at[:10]}"
-    is_doubted = covered_by(poll.doubts)
     for listing in poll.listings:
         former = answers.rows.get(str(listing.program), {})
-        products = tuple(product for product in listing.products if not is_doubted(product))
-        now = rows_by_suffix(replace(listing, products=products))
+        now = rows_by_suffix(listing, poll.doubts)
         for suffix in sorted(former.keys() & now.keys()):
             if abs(_fraction(now[suffix]) - _fraction(former[suffix])) >= NOTABLE:
                 yield (

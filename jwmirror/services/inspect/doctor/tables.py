@@ -1,42 +1,69 @@
 """Checks of MAST's tables: which columns they have, and which files have a row with a checksum."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from jwmirror.core.model import Listing
-from jwmirror.report.diagnosis import OK, WARN, Check
-from jwmirror.report.formatting import count
+from jwmirror.core.model import Doubt, Listing, Product
+from jwmirror.core.model.product import covered_by
+from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
+from jwmirror.report.formatting import count, size
 
 Rows = dict[str, tuple[int, int]]  # suffix -> FITS files with a checksum, and all
+AGAIN = "run `jwmirror doctor` again later; a run would not get further either"
 UNDECIDED = (
     "nothing to do: their changes show when a file of the same exposure changes, and by size, "
     "CAL_VER and ETag"
 )
 
 
-def rows_by_suffix(listing: Listing) -> Rows:
-    """Return how many FITS files of each suffix have a row with a checksum, and how many exist."""
+def rows_by_suffix(listing: Listing, doubts: Collection[Doubt] = ()) -> Rows:
+    """Return how many FITS files of each suffix have a row with a checksum, and how many exist.
+
+    Files that a doubt covers do not count: nothing is known of their rows.
+    """
     with_row: dict[str, int] = defaultdict(int)
     listed: dict[str, int] = defaultdict(int)
+    is_doubted = covered_by(doubts)
     for product in listing.products:
-        if product.filename.endswith(".fits"):
+        if product.filename.endswith(".fits") and not is_doubted(product):
             listed[product.suffix] += 1
             with_row[product.suffix] += bool(product.checksum)
     return {suffix: (with_row[suffix], listed[suffix]) for suffix in sorted(listed)}
 
 
+def column_checks(listing: Listing) -> Iterator[Check]:
+    """Check whether MAST's tables gave the columns that were asked for, in a form that is known."""
+    subject = f"tables of {listing.program}"
+    for doubt in listing.doubts:
+        yield Check(subject, FAIL, str(doubt), AGAIN)
+    for words in listing.remarks:
+        yield Check(subject, WARN, words, "nothing to do; a run takes the rest of the tables")
+    if not (listing.doubts or listing.remarks):
+        yield Check(subject, OK, "all columns that are asked for are given, and are understood")
+
+
+def poll_check(traffic: tuple[int, int], selected: Collection[Product]) -> Check:
+    """Return what an unchanged poll costs, by the traffic of the queries that were just made."""
+    requests, received = traffic
+    lacking = [product for product in selected if not product.checksum]
+    found = f"{count(requests, 'request')} and {size(received)} for the tables"
+    if lacking:
+        found += f"; at most one request for each of {count(len(lacking), 'file')} without checksum"
+    return Check("unchanged poll", OK, found)
+
+
 def row_checks(program: int, rows: Rows) -> Iterator[Check]:
     """Check whether each FITS file of a program has a row, and so a checksum."""
-    total = sum(listed for _, listed in rows.values())
-    lacking = {suffix: counts for suffix, counts in rows.items() if counts[0] < counts[1]}
-    if not total:
-        yield Check(f"program {program}", WARN, "MAST lists no FITS files of it", "look it up")
-    if total and not lacking:
-        found = f"all of {count(total, 'FITS file')} have a checksum"
-        yield Check(f"program {program}", OK, found)
-    for suffix, (with_row, listed) in lacking.items():
+    subject, total = f"rows of {program}", sum(listed for _, listed in rows.values())
+    lacking = [(suffix, *counts) for suffix, counts in rows.items() if counts[0] < counts[1]]
+    if lacking:
+        numbers = ", ".join(f"{suffix}: {some:,} of {listed:,}" for suffix, some, listed in lacking)
+        undecided = sum(listed - some for _, some, listed in lacking)
+        stay = "stays" if undecided == 1 else "stay"
         found = (
-            f"{suffix}: {with_row:,} of {listed:,} have a checksum: "
-            f"{count(listed - with_row, 'file')} stay undecided between their siblings' changes"
+            f"{numbers} have a checksum: {count(undecided, 'file')} {stay} undecided between "
+            "changes of their siblings"
         )
-        yield Check(f"program {program}", WARN, found, UNDECIDED)
+        yield Check(subject, WARN, found, UNDECIDED)
+    elif total:
+        yield Check(subject, OK, f"{count(total, 'FITS file')}, each with a checksum")
