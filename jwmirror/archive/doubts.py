@@ -69,13 +69,15 @@ def doubts_without_rows(
 ) -> tuple[Doubt, ...]:
     """Return the instruments whose files had checksums, none of which has one now.
 
-    Their keyword table is missing or empty, which is more likely a fault of the archive.
+    Their keyword table is empty, which is more likely a fault of the archive. One that could not be
+    read is a doubt already.
     """
     if listing.program in policy.accepted:
         return ()
     fits = [product for product in listing.products if product.filename.endswith(".fits")]
     with_rows = {product.instrument for product in fits if product.checksum}
-    without_rows = {product.instrument or "" for product in fits} - with_rows - {""}
+    unread = {doubt.instrument for doubt in listing.doubts}
+    without_rows = {product.instrument or "" for product in fits} - with_rows - unread - {""}
     if not without_rows:
         return ()
     with_checksum = [uri for uri, row in held.rows.items() if row.checksum]

@@ -122,6 +122,14 @@ def test_answers_in_many_pages_are_put_together(ask, archive):
     assert ask().products == whole
 
 
+def test_an_answer_that_ends_at_a_page_is_not_believed(ask, archive):
+    """Two of three observations, counted as two: MAST's own count says that one is missing."""
+    archive.oddities = Oddities(page_limit=2, cut_at_page=True)
+
+    with pytest.raises(ArchiveError, match=r"observations.*may have been cut off"):
+        ask()
+
+
 def test_a_server_that_takes_its_time_is_polled(ask, archive):
     """EXECUTING is asked again until it is COMPLETE."""
     whole = ask().products

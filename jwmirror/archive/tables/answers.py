@@ -38,7 +38,7 @@ class QueryRefusedError(ArchiveError):
 
 
 class RowCountError(ArchiveError):
-    """An answer has another number of rows than it announces, or exactly full pages."""
+    """An answer has another number of rows than it announces, or exactly a page of them."""
 
     def __init__(self, message: str, table: MastTable):
         super().__init__(message)
@@ -65,7 +65,7 @@ def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTabl
     rows: list[Row] = []
     previous: list[Row] = []
     columns: frozenset[str] = frozenset()
-    announced = None
+    announced, size = None, PAGE_ROWS
     for number, page in enumerate(pages, start=1):
         if page.status != "COMPLETE":
             raise QueryRefusedError(
@@ -79,15 +79,21 @@ def _joined(kind: type[Row], what: str, pages: Iterable[AnswerPage]) -> MastTabl
         if page_rows and page_rows == previous:
             raise _incomplete(what, f"a new page {number}", "the page before it again")
         announced, previous = paging.get("rowsFiltered", announced), page_rows
-        columns = columns or _columns(page)
+        columns, size = columns or _columns(page), _page_size(paging)
         rows += page_rows
     table = MastTable(rows, columns)
     if announced is not None and announced != len(rows):
         raise RowCountError(_incomplete_words(what, f"{announced} rows", len(rows)), table)
-    if rows and len(rows) % PAGE_ROWS == 0:
-        found = f"{len(rows)}, full pages, so that rows may have been cut off"
+    if len(rows) == size:  # with more, the answer has shown that it has more pages than one
+        found = f"{len(rows)}, one full page, so that rows may have been cut off"
         raise RowCountError(_incomplete_words(what, "all rows", found), table)
     return table
+
+
+def _page_size(paging: dict[str, Any]) -> int:
+    """Return how many rows the server sends in a page at most."""
+    size = paging.get("pageSize")
+    return min(size, PAGE_ROWS) if type(size) is int and size > 0 else PAGE_ROWS
 
 
 def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:

@@ -1,6 +1,7 @@
 """Queries to MAST's Portal through astroquery: complete tables in bounded time."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import requests
@@ -21,7 +22,7 @@ from jwmirror.net.http import REDIRECTS, USER_AGENT, Timeouts, base_url, check_t
 
 QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
 TIMEOUT_S = 900.0  # for one query, with all its pages
-PRODUCTS = "Mast.Caom.Products"
+OBSERVATIONS, PRODUCTS = "Mast.Caom.Filtered", "Mast.Caom.Products"
 KEYWORDS = "Mast.Jwst.Filtered."
 
 Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": [...]}
@@ -70,11 +71,12 @@ class Portal:
     def observations(self, program: int) -> MastTable:
         """Return CAOM's rows of a program's observations."""
         spellings = list(dict.fromkeys((str(program), f"{program:05d}")))
-        query = self._observations.query_criteria_async
-        return self._table(
-            ObservationRow,
-            f"observations of program {program}",
-            lambda: query(obs_collection="JWST", proposal_id=spellings, pagesize=PAGE_ROWS),
+        criteria = {"obs_collection": ["JWST"], "proposal_id": spellings}
+        query = partial(self._observations.query_criteria_async, **criteria, pagesize=PAGE_ROWS)
+        return self._counted(
+            OBSERVATIONS,
+            [{"paramName": name, "values": values} for name, values in criteria.items()],
+            lambda: self._table(ObservationRow, f"observations of program {program}", query),
         )
 
     def products(self, obsids: Sequence[str]) -> MastTable:
@@ -111,15 +113,20 @@ class Portal:
             return self._query(table, filters, "*")
 
     def _query(self, table: str, filters: list[Filter], columns: str) -> MastTable:
+        service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
+        return self._counted(
+            service, filters, lambda: self._service(KeywordRow, service, service, params)
+        )
+
+    def _counted(
+        self, service: str, filters: list[Filter], query: Callable[[], MastTable]
+    ) -> MastTable:
         """Return the rows; where their number is in question, MAST's own count has to agree."""
-        service = f"{KEYWORDS}{table}"
         try:
-            return self._service(
-                KeywordRow, service, service, {"columns": columns, "filters": filters}
-            )
+            return query()
         except RowCountError as error:
             if self._count(service, filters) != len(error.table.rows):
-                raise
+                raise ArchiveError(str(error)) from None  # which needs no rows
             return error.table
 
     def _count(self, service: str, filters: list[Filter]) -> int | None:
