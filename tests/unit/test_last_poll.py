@@ -64,7 +64,7 @@ def test_failed_polls_come_first(make):
     lines = page(replace(DONE, stops=stops), make)
 
     assert lines[0] == (
-        "The last poll failed (programs 1345; 2739; 2 runs since 2026-03-02 12:00 UTC): "
+        "The last poll was not completed (programs 1345; 2739; 2 runs since 2026-03-02 12:00 UTC): "
         f"{FAILED.why}"
     )
     assert lines[1].startswith("What follows is of the poll of 2026-03-01 12:00 UTC.")
@@ -76,7 +76,7 @@ def test_a_mirror_that_was_never_polled_says_so():
     """After a first run that failed."""
     lines = page(Run(id="third", stops=(FAILED,)))
 
-    assert lines[0].startswith("The last poll failed (programs 1345; 2739; 1 run since ")
+    assert lines[0].startswith("The last poll was not completed (programs 1345; 2739; 1 run since ")
     assert lines[1] == "No poll was completed yet."
 
 
@@ -92,7 +92,9 @@ def test_a_run_that_stopped_after_its_poll_says_where_and_why():
     assert lines[0] == (
         "Run first did not publish; it stopped in sync_references: CRDS did not answer."
     )
-    assert lines[2].startswith("The last poll failed (1 run since 2026-03-02 12:00 UTC): it was ")
+    assert lines[2].startswith(
+        "The last poll was not completed (1 run since 2026-03-02 12:00 UTC): it was "
+    )
     assert "logs/second/, and run `snakemake` again" in lines[2]
 
 

@@ -139,6 +139,25 @@ def test_an_exposure_with_an_odd_header_is_published_with_the_others(runs, caplo
     assert odd in refusals[odd] and odd in caplog.text
 
 
+def test_a_doubt_keeps_the_time_of_the_first_poll_that_has_it(runs):
+    """While polls in a row have it; and status shows it."""
+    archive = runs.archive
+    runs.run(1)
+    archive.withdraw(
+        *(name for name in archive.filenames() if "-o002_" in name or "345002" in name)
+    )
+    runs.run(2)
+    (first,) = read(runs.files(2).poll, Poll).doubts
+    poll = read(runs.files(2).poll, Poll)
+    earlier = replace(first, since="2026-01-01T00:00:00+00:00")
+    write(runs.files(2).poll, replace(poll, doubts=(earlier,)))
+
+    runs.run(3)
+
+    assert (first.observation, first.since[:2]) == ("o002", "20")
+    assert mirror_status(runs.mirror, None).last_poll.doubts == (earlier,)
+
+
 def test_events_outlive_a_query_that_fails(runs):
     """They are forgotten when the poll and the orders are on disk, and not before."""
     add_events(runs.mirror, [Scope(program=1345, observations=())])

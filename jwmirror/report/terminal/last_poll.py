@@ -38,7 +38,9 @@ def _failed_polls(stops: Sequence[Stop], asked_at: str, at_work: str) -> str:
         else "No poll was completed yet."
     )
     runs = count(len(stops), "run")
-    return f"The last poll failed ({programs}{runs}{since}): {_why(last, at_work)}\n{state}"
+    return (
+        f"The last poll was not completed ({programs}{runs}{since}): {_why(last, at_work)}\n{state}"
+    )
 
 
 def _stopped(stop: Stop, at_work: str) -> str:
