@@ -3,17 +3,22 @@
 Events are hints only: they make a poll smaller, and a later full poll finds the same changes.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, as_program
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError, failures_as, plain_text
 from jwmirror.core.files import read_bytes
 from jwmirror.core.model import Listing, Product, Scope, Selection
+
+log = logging.getLogger(__name__)
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -22,7 +27,7 @@ class Event(msgspec.Struct, frozen=True):
     mission: str
     filename: str
     program: int
-    event_type: str  # New, First, Reprocessed, Public
+    event_type: str = ""  # New, First, Reprocessed, Public
     archived_date: str | None = None
 
     @property
@@ -33,14 +38,48 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def read_events(path: Path) -> tuple[Event, ...]:
-    """Return the JWST events in a subscription's attachment; ArchiveError if it is another file."""
+    """Return the JWST events in a subscription's attachment; ArchiveError if it is another file.
+
+    Events of other missions, and those that cannot be read, are left out with a warning.
+    """
     with failures_as(lambda why: _refused(path, why)):
         try:
             content = read_bytes(path)
         except OSError as err:
             raise _refused(path, err.strerror or plain_text(err)) from err
-        events = msgspec.json.decode(content, type=tuple[Event, ...])
-    return tuple(event for event in events if event.mission.upper() == "JWST")
+        items = msgspec.json.decode(content, type=list[Any])
+    of_jwst = [item for item in items if _mission(item) in ("JWST", None)]
+    events = [event for item in of_jwst if (event := _event(item))]
+    _warn(path, len(items) - len(of_jwst), "of other missions")
+    _warn(path, len(of_jwst) - len(events), "without a program and the name of a file")
+    if of_jwst and not events:
+        raise _refused(path, f"{len(of_jwst)} entries without a program and the name of a file")
+    return tuple(events)
+
+
+def _mission(item: object) -> str | None:
+    """Return the mission of an entry in capital letters; None if it names none."""
+    mission = item.get("mission") if isinstance(item, dict) else None
+    return mission.upper() if isinstance(mission, str) else None
+
+
+def _event(item: object) -> Event | None:
+    """Return an entry as an event; None if it is of another form."""
+    if not isinstance(item, dict):
+        return None
+    try:
+        return msgspec.convert({**item, "program": as_program(item.get("program"))}, Event)
+    except (msgspec.ValidationError, *NOT_UNDERSTOOD):
+        return None
+
+
+def _warn(path: Path, events: int, kind: str) -> None:
+    if events:
+        log.warning(
+            "%s: %d events %s are left out; the next run that asks for everything finds what they "
+            "are about",
+            *(path, events, kind),
+        )
 
 
 def _refused(path: Path, found: str) -> ArchiveError:

@@ -1,6 +1,7 @@
 """Subscription events: read, kept as a hint for one poll, and forgotten."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jwmirror.cli import app
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Scope
 from jwmirror.store.runs import pending_events, remove_events
+from tests.conftest import need
 
 EVENT = {
     "event_id": "1",
@@ -55,6 +57,73 @@ def test_observations_add_up_and_a_name_without_one_names_the_program(tmp_path):
         Scope(program=1345, observations=("c1001", "o001")),
         Scope(program=2107),
     )
+
+
+ODD = [
+    None,
+    [],
+    "JWST",
+    {},
+    {**EVENT, "program": "N/A"},
+    {**EVENT, "program": -1},
+    {**EVENT, "program": None},
+    {**EVENT, "filename": None},
+    {**EVENT, "filename": ["x"]},
+    {key: value for key, value in EVENT.items() if key != "filename"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_an_odd_event_does_not_refuse_the_file(odd, tmp_path, caplog):
+    """It is left out with a warning; the others count."""
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps([odd, EVENT]))
+
+    (event,) = read_events(path)
+
+    assert event.program == 1345
+    assert "1 events without a program and the name of a file are left out" in caplog.text
+
+
+OTHERS = [
+    {**EVENT, "mission": "HST", "program": "GO-1"},
+    {"mission": "TESS"},
+    {"mission": "hst", "filename": 1},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=repr)
+def test_events_of_other_missions_may_have_any_form(other, tmp_path, caplog):
+    """They are counted, and left out."""
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps([other, EVENT]))
+
+    assert len(read_events(path)) == 1
+    assert "1 events of other missions are left out" in caplog.text
+
+
+def test_numbers_may_be_texts_and_fields_that_say_less_may_be_missing(tmp_path):
+    """A program is understood in each spelling."""
+    event = {"mission": "jwst", "filename": EVENT["filename"], "program": "01345"}
+    (tmp_path / "events.json").write_text(json.dumps([event]))
+
+    (read,) = read_events(tmp_path / "events.json")
+
+    assert (read.program, read.observation) == (1345, "o001")
+
+
+def test_the_recorded_events_are_read():
+    """As MAST sent them."""
+    recorded = Path(os.environ.get("JWMIRROR_REAL_DATA", "")) / "recorded"
+    need("" if recorded.is_dir() else "JWMIRROR_REAL_DATA names no folder of recorded answers")
+
+    events = read_events(recorded / "mast_subscription_event_JWST.json")
+
+    assert [(e.program, e.observation) for e in events] == [
+        (5893, "o001"),
+        (5105, "o001"),
+        (5105, "o012"),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '[{"mission": "JWST"}]', '[{"program": "x"}]'])
