@@ -11,6 +11,7 @@ from typing import Any
 
 from jwmirror.core import names
 from jwmirror.core.errors import CalibrationError, failures_as, unknown_name
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import load_json
 from jwmirror.core.model import GONE, Derivation, Entry, Failure
 from jwmirror.core.model.association import (
@@ -21,6 +22,7 @@ from jwmirror.core.model.association import (
     Association,
     Associations,
     Member,
+    PassedOver,
 )
 from jwmirror.pipeline import registry
 
@@ -66,15 +68,30 @@ def read_associations(entries: Iterable[Entry], locate: Callable[[str], Path]) -
     An association that MAST still has replaces one that vanished; otherwise as in latest_of.
     """
     associations: list[Association] = []
+    listed: list[Association] = []
     broken = []
     for entry in sorted(entries, key=lambda entry: (entry.state != GONE, entry.filename)):
         if entry.product is None or entry.product.suffix != "asn":
             continue
         try:
-            associations += read_association_file(locate(entry.sha256), entry.filename)
+            in_file = read_association_file(locate(entry.sha256), entry.filename)
         except CalibrationError as err:
             broken.append(Failure(name=entry.filename, message=str(err)))
-    return Associations(found=latest_of(associations), broken=tuple(broken))
+        else:
+            associations += in_file
+            listed += in_file if entry.state != GONE else ()
+    return Associations(
+        found=latest_of(associations), broken=tuple(broken), passed_over=tuple(_passed_over(listed))
+    )
+
+
+def _passed_over(associations: Iterable[Association]) -> Iterator[PassedOver]:
+    """Yield those of one candidate that latest_of leaves out though they have other members."""
+    same = group_by(associations, lambda each: (each.product, each.asn_type, each.candidate))
+    for *others, used in same.values():
+        names = [other.name for other in others if set(other.roots) != set(used.roots)]
+        if names:
+            yield PassedOver(used=used.name, others=tuple(names))
 
 
 def latest_of(associations: Iterable[Association]) -> tuple[Association, ...]:

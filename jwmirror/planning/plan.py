@@ -76,6 +76,7 @@ def plan_associations(
             builder.waits += _broken(associations, recipe, stage)
         if stage == min(recipe.stages, default=0):
             _note_no_start(builder, recipe, of_stage)
+        builder.waits += _passed_over(associations, recipe, of_stage)
         _note_partial_matches(builder, recipe, of_stage)
         for association in of_stage:
             if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
@@ -214,6 +215,21 @@ def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[
         is_needed = stage == of_stage and stage in recipe.stages
         if is_needed and program_of(failure.name) in (None, *recipe.programs):
             yield Wait(recipe.name, failure.name, failure.message, "association")
+
+
+def _passed_over(
+    associations: Associations, recipe: Recipe, of_stage: Iterable[Association]
+) -> Iterator[Wait]:
+    """Yield a wait for each association that makes the same product as one that is used."""
+    used = {association.name: association.product for association in of_stage}
+    for group in associations.passed_over:
+        for name in group.others if group.used in used else ():
+            why = (
+                f"passed over: {group.used} makes the same product, {used[group.used]}, of other "
+                f"members ({len(group.others)} of {len(group.others) + 1} associations are passed "
+                "over); to use others, name association files in the recipe (associations)"
+            )
+            yield Wait(recipe.name, name, why, "association")
 
 
 def _note_no_stage_2(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> None:

@@ -9,7 +9,7 @@ from jwst.associations import load_asn
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Input
-from jwmirror.core.model.association import Association, Member
+from jwmirror.core.model.association import Association, Member, PassedOver
 from jwmirror.pipeline.associations import (
     CORRECT_IT,
     association_file,
@@ -369,3 +369,36 @@ def test_only_the_last_part_of_a_name_gets_its_integrations(tmp_path, name, expe
     (found,) = read_association_file(written(tmp_path, asn_type="tso3", products=products))
 
     assert found.science == (expected or name,)
+
+
+SEVEN = [f"jw03855-o001_20241103t042455_spec3_{number:05d}_asn.json" for number in range(1, 8)]
+
+
+def seven_entries(folder: Path) -> list[Entry]:
+    """Seven associations of one product name with other members each (jwst issue 8939)."""
+    for number, name in enumerate(SEVEN):
+        members = [{"expname": f"a{number}_cal.fits", "exptype": "science"}]
+        products = [{"name": PRODUCT, "members": members}]
+        written(folder, name, asn_type="spec3", products=products)
+    return list(map(association_row, SEVEN))
+
+
+def test_associations_that_are_passed_over_are_named(tmp_path):
+    """The last one is used, and it is not done in silence."""
+    read = read_associations(seven_entries(tmp_path), lambda name: tmp_path / name)
+
+    assert [each.name for each in read.found] == SEVEN[-1:]
+    assert read.passed_over == (PassedOver(used=SEVEN[-1], others=tuple(SEVEN[:-1])),)
+
+
+def test_a_former_issue_of_an_association_is_not_passed_over(tmp_path):
+    """Neither one that vanished, nor one with the same members under an older stamp."""
+    written(tmp_path, EARLY)
+    written(tmp_path, LATE)
+    gone, *entries = seven_entries(tmp_path)[-2:]
+    rows = [
+        *(association_row(EARLY), association_row(LATE)),
+        *(replace(gone, state=GONE), *entries),
+    ]
+
+    assert read_associations(rows, lambda name: tmp_path / name).passed_over == ()

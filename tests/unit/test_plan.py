@@ -7,7 +7,7 @@ from msgspec import structs
 
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.model import Derivation, Failure, Input, Reason, Wait, Where, canonical
-from jwmirror.core.model.association import Associations
+from jwmirror.core.model.association import Associations, PassedOver
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
     NEVER_CALIBRATED,
@@ -205,6 +205,21 @@ def test_a_damaged_pool_is_told_by_the_first_stage_that_needs_it():
 
     assert (wait.product, wait.cause) == (BROKEN[2][0], "association")
     assert first.waits == ()
+
+
+def test_associations_that_are_passed_over_are_named_where_the_used_one_is():
+    """Six of seven make a product of the same name of other exposures."""
+    associations = image3(1)
+    (used,) = associations.found
+    others = tuple(f"jw01345-o001_20260101t000000_image3_0000{n}_asn.json" for n in range(2, 8))
+    passed_over = (PassedOver(used=used.name, others=others), PassedOver(used="x", others=("y",)))
+    associations = replace(associations, passed_over=passed_over)
+
+    plan = PlanSources().plan_stage(3, available_files([exposure(1)]), associations)
+
+    waits = [wait for wait in plan.waits if wait.cause == "association"]
+    assert tuple(wait.product for wait in waits) == others
+    assert used.name in waits[0].why and "6 of 7" in waits[0].why
 
 
 def test_programs_without_associations_are_told_by_name():

@@ -60,12 +60,21 @@ class Association:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """Associations that are not used, because another one makes a product of the same name."""
+
+    used: str  # file name
+    others: tuple[str, ...]  # file names
+
+
+@dataclass(frozen=True, kw_only=True)
 class Associations:
     """The associations of a mirror, one per product and type, and the files that are unusable."""
 
     found: tuple[Association, ...] = ()  # MAST's
     broken: tuple[Failure, ...] = ()
     chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
+    passed_over: tuple[PassedOver, ...] = ()
 
     def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
         """Return the associations of one stage that a recipe uses."""
