@@ -77,13 +77,20 @@ class DownloadRequest:
             version=product.fingerprint,
         )
 
+    @property
+    def shows_its_end(self) -> bool:
+        """True if a cut file of this kind cannot be read."""
+        return self.must_read and self.filename.endswith((".json", ".fits"))
+
     def limit(self, announced: int | None, folder: Path) -> int:
         """Return the most bytes that a body may have; `announced` is its Content-Length.
 
-        It is the listed size, unless that is not sure and the server announces another one. Then,
-        and where no size is known, a body may take half of the free space on the disk at most.
+        It is the listed size, unless that is not sure, and the server announces another one, or
+        none for a file that shows its own end. Then, and where no size is known, a body may take
+        half of the free space on the disk at most.
         """
-        if self.size is not None and (self.is_size_sure or announced in (None, self.size)):
+        is_fixed = self.is_size_sure or announced == self.size
+        if self.size is not None and (is_fixed or (announced is None and not self.shows_its_end)):
             return self.size
         room = min(LARGEST_UNLISTED, shutil.disk_usage(folder).free // 2)
         return room if announced is None else min(announced, room)
