@@ -282,7 +282,7 @@ def _product(
         file.uri,
         file.filename,
         name.program,
-        name.observation,
+        name.observation or names.OTHER,
         name.suffix,
         file.level,
         file.size if record.size is None else record.size,

@@ -104,7 +104,7 @@ def _value(product: Product, key: str) -> object:
     """Return the value for a key of criteria; None where the property says nothing."""
     if key not in OF_TABLES and _is_table(product):
         return None
-    if key == "observation" and product.observation == names.POOL:
+    if key == "observation" and product.observation in (names.POOL, names.OTHER):
         return None
     if key == "detector" and (product.level or 0) >= COMBINED:
         return None

@@ -14,6 +14,7 @@ from jwmirror.core.errors import ReferencesError
 
 MAX_NAME_BYTES = 255  # of one name, on common file systems
 POOL = "pool"
+OTHER = "other"  # folder of files from whose names no observation can be read
 OBSERVATORY = "jwst"  # as CRDS calls it
 INSTRUMENTS = ("nircam", "nirspec", "niriss", "miri", "fgs")  # as CRDS calls them
 INSTRUMENT_OF = {  # first letters of a detector or an EXP_TYPE -> INSTRUME
@@ -39,7 +40,7 @@ _STAGE_3 = re.compile(_ROOT.pattern + r"_(?P<candidate>[a-z]\d{3,4})_")
 _PLACEHOLDER = re.compile(r"\{\w+\}")  # {slit_name}, in the product that an association names
 _SOURCE = re.compile(r"(?:^|-)(?P<source>[sbv]\d{5,}|\{\})(?![^-])")
 _CUBE = re.compile(r"ch[1-4]-|(?:g\d{3}[hm]|prism)-")  # begins what cube_build adds to a name
-_POOL = re.compile(r"jw\d{5}_\d{8}t\d{6}_pool\.csv")
+_POOL = re.compile(r"jw\d{5}_\d{8}[tT]\d{6}_pool\.csv")  # the T was a capital once
 _STAMPED = ("_asn.json", "_pool.csv")
 _ASSOCIATION = re.compile(
     r"jw(?P<program>\d{5})-(?P<candidate>[a-z]\d{3,4})_\d{8}t\d{6}"

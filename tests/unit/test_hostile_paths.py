@@ -398,6 +398,8 @@ def test_numbered_links_and_folders_of_the_user_are_not_removed(small_mirror, ou
     ("config", "found"),
     [
         ({"mirror": "~/mirror"}, "mirror: found '~/mirror'"),
+        ({"mirror": "/data/run{x}/mirror"}, "mirror: found '/data/run{x}/mirror'.*braces"),
+        ({"mirror": "{"}, "mirror: found '{'"),
         ({"mirror": "a\0b"}, r"mirror: found 'a\\x00b'"),
         ({"mirror": "a\n"}, r"mirror: found 'a\\n'"),
         ({"references": {"cache": "~"}}, "references.cache: found '~'"),

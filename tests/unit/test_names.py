@@ -1,5 +1,7 @@
 """The grammar of names: programs, observations, associations, guide stars, and what is unsafe."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from jwmirror.core.names import (
     stage_3_candidate,
     without_target,
 )
+from tests.conftest import need
 
 EXPOSURE = "jw01345001001_02101_00001_nrcb1"
 PRODUCTS = [
@@ -46,6 +49,7 @@ PRODUCTS = [
      (1345, "o001", "jw01345001001_gs-id_1_image", "jpg")),
     (f"{EXPOSURE}_RATE.FITS", (1345, "o001", EXPOSURE, "RATE")),
     ("jw01345_20260101t000000_pool.csv", (1345, "pool", "jw01345_20260101t000000", "pool")),
+    ("jw01345_20230831T181155_pool.csv", (1345, "pool", "jw01345_20230831T181155", "pool")),
     ("jw01345_notes.json", (1345, "", "jw01345", "notes")),
     ("jw01345_notes.asdf", (1345, "", "jw01345", "notes")),
     ("jw01345_notes.csv", (1345, "", "jw01345", "notes")),
@@ -259,3 +263,16 @@ def test_a_name_that_leaves_the_cache_is_refused():
     """CRDS's answer is not believed where it names a file elsewhere."""
     with pytest.raises(ReferencesError, match="expected a plain file name"):
         cache_path(Path("cache"), "../../etc/passwd")
+
+
+def test_real_names_are_understood():
+    """Each name that was seen in the archive has an observation or candidate, or is a pool."""
+    path = Path(os.environ.get("JWMIRROR_REAL_DATA", "")) / "names" / "real_names.txt"
+    need("" if path.is_file() else "JWMIRROR_REAL_DATA names no folder with real names")
+    filenames = path.read_text().split()
+
+    folders = {name: parts.observation for name in filenames if (parts := parse_product(name))}
+
+    assert len(folders) == len(filenames) > 500
+    odd = {name: f for name, f in folders.items() if not re.fullmatch(r"[oca]\d{3,4}|pool", f)}
+    assert not odd

@@ -1,10 +1,18 @@
 """What is ordered: what a poll wants and what never arrived."""
 
+import re
+from pathlib import Path
+
+import pytest
+
+from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import group_into_orders
+from jwmirror.archive.tables.rows import CaomProduct
 from jwmirror.core.model import Change, Listing, Poll, Product, Version
 from jwmirror.core.model.product import NEW, VANISHED
 from tests.setup.records import product
 
+ROOT = Path(__file__).parents[2]
 A, B = (product(name, b"bytes") for name in ("a.fits", "b.fits"))
 C = product("c.fits", b"bytes", observation="o002")
 
@@ -22,6 +30,19 @@ def test_an_order_per_observation():
 
     assert [name.partition(".")[0] for name in found] == ["jw01345-o001", "jw01345-o002"]
     assert list(found.values()) == [(A, B), (C,)]
+
+
+@pytest.mark.parametrize("name", ["jw01345_20230831T181155_pool.csv", "jw01345_{x}.fits"])
+def test_a_name_without_observation_fits_into_the_wildcard_of_orders(name):
+    """Nothing of a file name gets into the name of an order."""
+    file = CaomProduct(f"mast:JWST/product/{name}", name, "1", 10, 3, None, is_withheld=False)
+    listing = assemble_listing(1345, "", [], [file], [])
+
+    (order,) = group_into_orders(poll(*listing.products), ()).products
+
+    (rule,) = re.findall(r'order=r"(.*)"', (ROOT / "rules" / "common.smk").read_text())
+    assert re.fullmatch(rule, order)
+    assert listing.products[0].observation in ("pool", "other")
 
 
 def test_what_arrived_in_a_run_that_was_killed_is_not_ordered_again():

@@ -45,6 +45,7 @@ I2D = product(
 ASN = product("jw01345-o001_20260101t000000_image3_00001_asn.json", level=3)
 WIDE = product("jw01345-c1001_20260101t000000_image3_00001_asn.json", observation="c1001", level=3)
 POOL = product("jw01345_20260101t000000_pool.csv", observation="pool")
+NOTES = product("jw01345_notes.txt", observation="other")
 NARROW = product(
     "jw01345003001_02101_00001_nrcalong_cal.fits",
     detector="NRCALONG",
@@ -97,6 +98,15 @@ CASES = {
         (UNCAL,),
     ),
 }
+
+
+def test_files_of_no_observation_are_selected_as_pools_are():
+    """A selection of observations says nothing of them."""
+    known = listing(products=(UNCAL, NOTES))
+
+    selected = select_products(known, Selection(program=1345, observations=(2,)))
+
+    assert selected == (NOTES,)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -28,7 +28,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     uri: str  # mast:JWST/product/<filename>
     filename: str
     program: int
-    observation: str  # o001, or the candidate c1001 or a3001
+    observation: str  # o001, or the candidate c1001 or a3001; pool, other
     suffix: str  # uncal, rate, cal, i2d, cat, asn, pool...
     level: int | None = None  # MAST's calib_level
     size: int | None = None  # bytes
