@@ -319,3 +319,12 @@ def test_a_damaged_record_is_as_none(mirror, caplog):
 
     assert read_answers(mirror) == ArchiveAnswers()
     assert "doctor.json" in caplog.text
+
+
+def test_the_keys_of_the_answer_are_documented(configure):
+    """docs/commands.md names every key."""
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+
+    found = answer("doctor", "--config", configure(UNUSED), code=1)
+
+    assert all(f"`{key}`" in page for key in (*found, *found["checks"][0]))

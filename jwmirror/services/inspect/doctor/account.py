@@ -25,7 +25,7 @@ def token_check(client: HttpClient, url: str, token: str, variable: str) -> Chec
     step = NEW_TOKEN.format(variable=variable)
     try:
         answer = _who_am_i(client, url, token)
-    except (HTTPError, OSError, ValueError) as err:
+    except (HTTPError, OSError, ValueError, RecursionError) as err:
         found = f"MAST does not say whether it accepts the token: {error_words(err)}"
         return Check("token", WARN, found, "run `jwmirror doctor` again later")
     if answer.get("anon") is not False:

@@ -14,6 +14,7 @@ from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.report.diagnosis import FAIL, WARN, Check
 from jwmirror.report.formatting import count
 from jwmirror.services.inspect.doctor.account import WHOAMI, token_check
+from jwmirror.services.inspect.doctor.guards import guarded
 from jwmirror.services.inspect.doctor.sample import (
     Sampler,
     cloud_check,
@@ -58,12 +59,14 @@ class ArchiveVisit:
             return
         is_accepted = False
         if self.config.token:
-            token = token_check(self.client, url, self.config.token, self.client.token_variable)
-            is_accepted = token.outcome != FAIL
-            yield token
-        yield from self._table_checks(self.config.token if is_accepted else None)
+            account = token_check(self.client, url, self.config.token, self.client.token_variable)
+            is_accepted = account.outcome != FAIL
+            yield account
+        token = self.config.token if is_accepted else None
+        yield from guarded("tables", self._table_checks(token))
         yield from self._access_checks(is_accepted)
-        yield from self._download_checks(Sampler(client=self.client, url=url), is_accepted)
+        sampler = Sampler(client=self.client, url=url)
+        yield from guarded("download", self._download_checks(sampler, is_accepted))
 
     def _table_checks(self, token: str | None) -> Iterator[Check]:
         by_program = group_by(self.config.selections, lambda selection: selection.program)

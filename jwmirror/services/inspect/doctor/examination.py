@@ -1,31 +1,23 @@
 """All checks of `jwmirror doctor`, in their order, for the programs of a config."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from urllib3.exceptions import HTTPError
-
 from jwmirror.config.load import Config, read_content, token_variable
-from jwmirror.core.errors import JwmirrorError, StoreError, plain_text
+from jwmirror.core.errors import StoreError
 from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Product
-from jwmirror.crds.client import CrdsClient
-from jwmirror.net.http import HttpClient, error_words
-from jwmirror.report.diagnosis import FAIL, OK, WARN, Check, Diagnosis
+from jwmirror.net.http import HttpClient
+from jwmirror.report.diagnosis import FAIL, OK, Check, Diagnosis
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.services.inspect.doctor.archive import ArchiveVisit
 from jwmirror.services.inspect.doctor.disk import disk_checks
 from jwmirror.services.inspect.doctor.file_system import file_system_checks
+from jwmirror.services.inspect.doctor.guards import guarded
 from jwmirror.services.inspect.doctor.record import write_answers
-from jwmirror.services.inspect.doctor.references import cache_check, is_cached, reference_checks
-from jwmirror.services.inspect.doctor.servers import (
-    BRIEF,
-    Contact,
-    clock_checks,
-    contact,
-    server_check,
-)
+from jwmirror.services.inspect.doctor.references import ReferencesVisit
+from jwmirror.services.inspect.doctor.servers import BRIEF, clock_checks
 from jwmirror.store.generations import Generations
 
 CONNECTIONS = 2
@@ -43,15 +35,14 @@ def examine(config_file: Path) -> Diagnosis:
     client = HttpClient(CONNECTIONS, BRIEF, config.token, token_variable=variable)
     with closing(client):
         archive = ArchiveVisit(config=config, client=client)
-        checks = [*_guarded("MAST", archive.checks())]
-        contacts = [archive.made] if archive.made else []
-        checks += _guarded("CRDS", _references_checks(client, config, contacts))
-    checks += clock_checks(*contacts)
+        references = ReferencesVisit(config=config, client=client)
+        checks = [*guarded("MAST", archive.checks()), *guarded("CRDS", references.checks())]
+    checks += clock_checks(*filter(None, (archive.made, references.made)))
     is_mirror = _mirror_check(config.mirror)
     checks.append(is_mirror)
     if is_mirror.outcome == OK:
-        checks += _guarded("disk", _disk_checks(config, archive.selected))
-        checks += _guarded("record", _record_checks(config.mirror, archive))
+        checks += guarded("disk", _disk_checks(config, archive.selected))
+        checks += guarded("record", _record_checks(config.mirror, archive))
     return Diagnosis(mirror=str(config.mirror), checks=tuple(checks))
 
 
@@ -59,37 +50,6 @@ def _record_checks(mirror: Path, archive: ArchiveVisit) -> Iterator[Check]:
     """Write the answers of MAST; nothing to show if that succeeds."""
     write_answers(mirror, archive.etag, archive.rows)
     yield from ()
-
-
-def _guarded(subject: str, checks: Iterable[Check]) -> Iterator[Check]:
-    """Yield checks; if an error ends them, a failed one that says so."""
-    try:
-        yield from checks
-    except (JwmirrorError, HTTPError, OSError) as err:
-        words = error_words(err) if isinstance(err, HTTPError) else plain_text(err)
-        yield Check(subject, FAIL, words, "correct this, and run `jwmirror doctor` again")
-
-
-def _references_checks(
-    client: HttpClient, config: Config, contacts: list[Contact]
-) -> Iterator[Check]:
-    """Check CRDS, unless nothing is to be recalibrated; add the contact to `contacts`."""
-    if not config.recipes:
-        yield Check("CRDS", OK, "not needed: the config has no recipes")
-        return
-    crds = CrdsClient(config.references_url, BRIEF)
-    made = contact(client, f"{crds.url}/")
-    contacts.append(made)
-    server = server_check("CRDS", made, "references.url", has_pages=True)
-    if server.outcome != FAIL:
-        yield server
-        yield from reference_checks(crds, config.context)
-    elif is_cached(config.cache, config.context):
-        found = f"{server.found}; {config.context} is in the reference cache, and is used"
-        yield Check("CRDS", WARN, found, server.step)
-    else:
-        yield server
-    yield cache_check(config.cache, config.context)
 
 
 def _mirror_check(mirror: Path) -> Check:

@@ -2,20 +2,50 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.cache import has_config, read_verified
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import query_context
+from jwmirror.net.http import HttpClient
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count
+from jwmirror.services.inspect.doctor.servers import BRIEF, Contact, contact, server_check
 
 HELP_DESK = "report it to the CRDS help desk"
 NO_CONTEXT = (
     "name a context that CRDS has in references.context in the config, such as jwst_1464.pmap; "
     "or `latest`"
 )
+
+
+@dataclass(kw_only=True)
+class ReferencesVisit:
+    """The checks of one CRDS server and of the cache; `made` is the contact with the server."""
+
+    config: Config
+    client: HttpClient
+    made: Contact | None = None
+
+    def checks(self) -> Iterator[Check]:
+        """Yield all checks, in their order; one if nothing is to be recalibrated."""
+        url, policy, cache = self.config.references_url, self.config.context, self.config.cache
+        if not self.config.recipes:
+            yield Check("CRDS", OK, "not needed: the config has no recipes")
+            return
+        crds = CrdsClient(url, BRIEF)
+        self.made = contact(self.client, f"{crds.url}/")
+        server = server_check("CRDS", self.made, "references.url", has_pages=True)
+        if server.outcome == FAIL and is_cached(cache, policy):
+            found = f"{server.found}; {policy} is in the reference cache, and is used"
+            server = replace(server, outcome=WARN, found=found)
+        yield server
+        if server.outcome == OK:
+            yield from reference_checks(crds, policy)
+        yield cache_check(cache, policy)
 
 
 def reference_checks(client: CrdsClient, policy: str) -> Iterator[Check]:

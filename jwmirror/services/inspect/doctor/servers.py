@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -61,8 +62,9 @@ def contact(client: HttpClient, url: str) -> Contact:
 def _seconds(date: str) -> float | None:
     """Return the time in a Date header, in seconds since 1970; None if it is not one."""
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
