@@ -201,6 +201,7 @@ def test_the_token_is_shown_to_mast(doctor, archive, token, switch, outcome, wor
         ({"absent_columns": ("checksum",)}, "tables of 1345", "warn", "column checksum"),
         ({"odd_cells": {"size": "N/A"}}, "tables of 1345", "warn", "column size"),
         ({"odd_cells": {"date_mjd": "x", "date": "x"}}, "tables of 1345", "warn", "column date"),
+        ({"page_limit": 7, "cut_at_page": True}, "tables of 1345", "fail", "one full page"),
         ({"maintenance": ("portal",)}, "program 1345", "fail", "MAST query"),
         ({"maintenance": ("login",)}, "MAST", "fail", "maintenance"),
         ({"maintenance": ("downloads",)}, "download", "fail", "maintenance"),

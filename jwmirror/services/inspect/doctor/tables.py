@@ -9,7 +9,9 @@ from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 
 Rows = dict[str, tuple[int, int]]  # suffix -> FITS files with a checksum, and all
-AGAIN = "run `jwmirror doctor` again later; a run would not get further either"
+AGAIN = (
+    "run `jwmirror doctor` again later; a run leaves these files as they are, and the rest goes on"
+)
 UNDECIDED = (
     "nothing to do: their changes show when a file of the same exposure changes, and by size, "
     "CAL_VER and ETag"
