@@ -25,6 +25,7 @@ rule fetch_products:
         url=CONFIG.archive_url,
         cloud_url=CONFIG.cloud_url,
         token_socket=SESSION.token_socket,
+        token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,
         group=CONFIG.group,
     message:

@@ -22,6 +22,7 @@ checkpoint query_archive:
         run=run,
         url=CONFIG.archive_url,
         token_socket=SESSION.token_socket,
+        token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,
         keep_free=CONFIG.keep_free,
         when_deselected=CONFIG.when_deselected,

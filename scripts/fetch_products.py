@@ -14,6 +14,7 @@ receipt = fetch_products(
     url=snakemake.params.url,
     cloud_url=snakemake.params.cloud_url,
     token_socket=snakemake.params.token_socket,
+    token_variable=snakemake.params.token_variable,
     downloads=snakemake.params.downloads,
     group=snakemake.params.group,
 )

@@ -17,6 +17,7 @@ with failures_are_recorded(run, "query_archive", programs):
         run=run,
         url=snakemake.params.url,
         token_socket=snakemake.params.token_socket,
+        token_variable=snakemake.params.token_variable,
         downloads=snakemake.params.downloads,
         selections=selections,
         vanish_limit=snakemake.params.vanish_limit,

@@ -5,6 +5,7 @@ pairing of vanished products with their successors under new names.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Iterator
+from dataclasses import replace
 
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
@@ -13,6 +14,7 @@ from jwmirror.core.model import Change, Entry, Listing, Product, Reason, stored
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import PEDIGREE
 
+TOKEN_REJECTED = "the token was rejected"
 EVIDENCE = {  # fields that show new content -> their names in reasons
     **{field: field for field in ("checksum", "validator", "size")},
     **PEDIGREE,
@@ -29,7 +31,7 @@ def compare_listing(
 
     Sorted by URI; the order of the arguments does not matter. Held products that are not selected
     any more change in nothing but access, and do not count as vanished. The former product of a
-    restamped or renamed one does not, either. Exclusive products are withheld, unless there is
+    restamped or renamed one does not, either. Closed products are withheld, unless there is
     `has_access`. A held product that becomes exclusive is withheld once: its bytes are kept.
     """
     listed = {product.uri: product for product in listing.products}
@@ -131,7 +133,8 @@ def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change 
     if not reasons and entry.state == stored.PRESENT:
         queue = _queue_reasons(entry.upstream, product)
         return Change(kind=kinds.STALE, product=product, reasons=queue) if queue else None
-    if product.exclusive and not (has_access and (content or entry.state == stored.GONE)):
+    is_wanted = bool(content) or entry.state == stored.GONE
+    if (product.exclusive and not is_wanted) or (product.is_closed and not has_access):
         return _withheld(product, reasons)
     if entry.state == stored.GONE:
         return Change(kind=kinds.RETURNED, product=product, reasons=reasons)
@@ -140,8 +143,22 @@ def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change 
 
 
 def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
-    until = Reason("release", "", product.release_date or "unknown")
+    until = (
+        Reason(product.withheld_until, "", "")
+        if product.is_release_past
+        else Reason("release", "", product.release_date or "unknown")
+    )
     return Change(kind=kinds.WITHHELD, product=product, reasons=(*reasons, until))
+
+
+def with_rejection(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes; those of withheld products say that the token was rejected."""
+    return tuple(
+        replace(change, reasons=(Reason(TOKEN_REJECTED, "", ""), *change.reasons))
+        if change.kind == kinds.WITHHELD
+        else change
+        for change in changes
+    )
 
 
 def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
@@ -194,7 +211,9 @@ def _queue_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
 
 def _access_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
     """Return the reason if the access to a product changed."""
-    return (Reason("access", old.access, new.access),) if old.access != new.access else ()
+    if (old.exclusive, old.needs_token) == (new.exclusive, new.needs_token):
+        return ()
+    return (Reason("access", old.access, new.access),)
 
 
 # ---- products under new names ----------------------------------------------------------------

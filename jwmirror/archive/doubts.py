@@ -37,6 +37,20 @@ def believed_listing(listing: Listing, doubts: Sequence[Doubt], held: HeldIndex)
     )
 
 
+def with_closed_products(listing: Listing, held: HeldIndex, only: Sequence[str]) -> Listing:
+    """Return the listing with the mirror's closed products that it lacks, of some observations."""
+    listed = {product.uri for product in listing.products}
+    closed = [
+        uri
+        for uri, row in held.rows.items()
+        if (row.is_exclusive or row.needs_token) and row.state == PRESENT and uri not in listed
+    ]
+    absent = [entry.upstream for entry in held.entries(closed).values()]
+    absent = [product for product in absent if not only or product.observation in only]
+    products = sorted((*listing.products, *absent), key=lambda product: product.uri)
+    return replace(listing, products=tuple(products))
+
+
 def undoubted(changes: Iterable[Change], doubts: Sequence[Doubt]) -> tuple[Change, ...]:
     """Return the changes of products that no doubt covers."""
     is_doubted = covered_by(doubts)

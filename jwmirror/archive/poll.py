@@ -11,7 +11,7 @@ from itertools import groupby
 
 from msgspec import structs
 
-from jwmirror.archive.changes import compare_listing
+from jwmirror.archive.changes import compare_listing, with_rejection
 from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
 from jwmirror.archive.doubts import (
     VanishPolicy,
@@ -19,21 +19,33 @@ from jwmirror.archive.doubts import (
     doubts_without_rows,
     undoubted,
     vanish_doubts,
+    with_closed_products,
     without_vanished,
 )
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.tables.login import accepted_token
 from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.archive.validators import add_validators
 from jwmirror.core import model
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Change, Doubt, Entry, Listing, Orders, Poll, Scope, Selection
+from jwmirror.core.model import (
+    Change,
+    Doubt,
+    Entry,
+    Listing,
+    Orders,
+    Poll,
+    Scope,
+    Selection,
+)
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import covered_by
+from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.store.manifest import entries_of
 
 NAME_DIGITS = 16  # of the digest in an order's name
@@ -56,11 +68,12 @@ class ProgramTask:
 
 @dataclass(frozen=True, kw_only=True)
 class MastClient:
-    """Queries to one MAST server, and requests for its files."""
+    """Queries to one MAST server, and requests for its files; `token` is one that it accepts."""
 
     queries: Queries
     token: str | None = field(repr=False)
     downloads: int
+    is_token_rejected: bool = False  # the user's was
 
     def answers(
         self, tasks: Iterable[ProgramTask]
@@ -75,9 +88,16 @@ class MastClient:
                     answer.cancel()
 
     def ask(self, task: ProgramTask, only: Sequence[str] = ()) -> Listing:
-        """Return the listing of a program, or of some observations of it."""
+        """Return the listing of a program, or of some observations of it.
+
+        If the user's token is rejected, MAST may not list what it withholds: what the mirror has of
+        that is listed, too.
+        """
         may_be_empty = bool(task.held) or bool(only)
-        return query_listing(self.queries, task.program, may_be_empty, only)
+        listing = query_listing(self.queries, task.program, may_be_empty, only)
+        if self.is_token_rejected:
+            return with_closed_products(listing, task.held, only)
+        return listing
 
     def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
         """Return a listing as far as it is believed, and the selected URIs.
@@ -109,14 +129,17 @@ def poll(
     hints: Iterable[Scope] = (),
     former: Mapping[int, Listing] | None = None,
     last_checked: Callable[[int], str] = lambda program: "",
+    token_variable: str = TOKEN_VARIABLE,
 ) -> Poll:
     """Query the server at `url` for each program of the selections.
 
     Several selections of one program add up. If `hints` name some of what is selected, only that
     is queried, and merged into the program's `former` listing; a program without one, or without
     files in the mirror, is queried as a whole. `last_checked` returns the time of a program's poll
-    before this one. A program that cannot be read is a doubt; ArchiveError if all are.
+    before this one. A program that cannot be read is a doubt; ArchiveError if all are. A token that
+    MAST rejects is not used; `token_variable` is its name in the environment.
     """
+    accepted = accepted_token(url, token, token_variable)
     limited = limit_poll(selections, hints)
     ordered = sorted(
         (selection for selection in selections if not limited or selection.program in limited),
@@ -126,8 +149,13 @@ def poll(
         _task(program, tuple(some), entries, limited, former or {}, last_checked)
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
-    with gc_paused(), Queries(url, token) as queries:
-        client = MastClient(queries=queries, token=token, downloads=downloads)
+    with gc_paused(), Queries(url, accepted) as queries:
+        client = MastClient(
+            queries=queries,
+            token=accepted,
+            downloads=downloads,
+            is_token_rejected=accepted != token,
+        )
         polls = [
             _poll_or_doubt(client, task, answer, policy or VanishPolicy())
             for task, answer in client.answers(tasks)
@@ -248,6 +276,8 @@ def _poll_program(
     marks = deselection_marks(held, listing, uris, task.selections, task.last_checked)
     held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
+    if client.is_token_rejected:
+        changes = with_rejection(changes)
     unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
     changes = undoubted(changes, unread)
     if not all(doubt.instrument or doubt.filename for doubt in unread):
@@ -333,6 +363,8 @@ def describe_change(change: Change) -> str:
     """Return one line for people: what happened to which file, and why."""
     reasons = ", ".join(
         f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
+        if reason.old or reason.new
+        else reason.what
         for reason in change.reasons
     )
     return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"

@@ -19,7 +19,7 @@ from jwmirror.archive.cloud import CloudCopy
 from jwmirror.core.errors import ArchiveError, StoreError, plain_text
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
-from jwmirror.net.http import HttpClient, Timeouts, base_url, discard
+from jwmirror.net.http import TOKEN_VARIABLE, HttpClient, Timeouts, base_url, discard
 from jwmirror.net.progress import Progress, terminal
 from jwmirror.net.request import DownloadRequest
 
@@ -65,8 +65,10 @@ class MastDownloader:
         downloads: int = 8,
         timeouts: Timeouts | None = None,
         cloud_url: str | None = None,
+        token_variable: str = TOKEN_VARIABLE,
     ):
-        self._url, self._token, self._cloud_url = base_url(url), token, cloud_url
+        self._url, self._cloud_url = base_url(url), cloud_url
+        self._token, self._token_variable = token, token_variable
         self._connections, self._timeouts = downloads, timeouts or Timeouts()
 
     def download(
@@ -85,7 +87,9 @@ class MastDownloader:
         products = tuple(dict.fromkeys(products))
         size = sum(product.size or 0 for product in products)
         once = replace(self._timeouts, attempts=2, bodies=1)  # MAST has what the cloud does not
-        client = HttpClient(self._connections, self._timeouts, self._token)
+        client = HttpClient(
+            self._connections, self._timeouts, self._token, token_variable=self._token_variable
+        )
         cloud = None
         if self._cloud_url:
             cloud = CloudCopy(self._cloud_url, self._connections, once, client.halt)

@@ -53,6 +53,7 @@ class Config:
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
+    token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
 
 
@@ -153,6 +154,7 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         selections=selections,
         recipes=recipes.records(tuple(s.program for s in selections)),
         content=raw,
+        token_variable=archive["token_env"],
     )
 
 

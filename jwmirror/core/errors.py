@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from jwmirror.core.printing import LINES, printable
 
@@ -27,6 +28,14 @@ class JwmirrorError(Exception):
 
     def __str__(self) -> str:
         return printable(super().__str__(), LINES)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process have it: pickle would call a constructor with the text only."""
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[JwmirrorError], args: tuple[Any, ...]) -> JwmirrorError:
+    return kind.__new__(kind, *args)
 
 
 class ConfigError(JwmirrorError):

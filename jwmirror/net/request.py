@@ -255,8 +255,8 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
         discard(response)
         raise
     response.release_conn()
-    file = state.result(length, response.headers.get("Content-Encoding"), resumed)
-    return replace(file, etag=response.headers.get("ETag", ""))
+    received = state.result(length, response.headers.get("Content-Encoding"), resumed)
+    return replace(received, etag=response.headers.get("ETag", ""))
 
 
 def _request_rest(

@@ -5,9 +5,9 @@ import pytest
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.errors import ArchiveError
-from jwmirror_simulator.mast import TOKEN, Oddities
+from jwmirror_simulator.mast import Oddities
 from jwmirror_simulator.mast import listing_faults as bad_listings
-from jwmirror_simulator.mast.faults import Fault, status
+from jwmirror_simulator.mast.faults import Fault
 from tests.setup.listings import ask_mast
 from tests.setup.records import entry
 
@@ -97,17 +97,6 @@ def test_pages_that_repeat_are_a_doubt(ask, archive):
     (doubt,) = ask().doubts
 
     assert "expected" in doubt.why
-
-
-def test_a_log_in_that_fails_ends_the_poll_and_one_without_token_needs_none(ask, archive):
-    """With whoami down a token cannot be used, which is told without it; others are not touched."""
-    archive.fault("/whoami", status(503))
-
-    with pytest.raises(ArchiveError, match="log-in") as refused:
-        ask(token=TOKEN)
-
-    assert TOKEN not in str(refused.value)
-    assert len(ask().products) == len(archive.filenames())
 
 
 NAMES = {

@@ -12,7 +12,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.tables.reader import MastTable, Row
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.http import error_words
 
 PAGE_ROWS = 50_000  # the most that MAST sends in a page
@@ -132,6 +132,9 @@ def query_errors(what: str) -> Iterator[None]:
     """Convert whatever astroquery raises to ArchiveError."""
     try:
         yield
+    except MaintenanceError as err:
+        where = (err.server, err.host, err.status, err.title)
+        raise MaintenanceError(f"MAST query for {what}", *where) from err
     except ArchiveError:
         raise
     except Exception as err:

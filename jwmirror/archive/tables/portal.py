@@ -14,6 +14,7 @@ from jwmirror.archive.tables.answers import (
     query_errors,
     read_pages,
 )
+from jwmirror.archive.tables.login import COOKIE
 from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.archive.tables.rows import KeywordRow, ObservationRow, ProductRow
 from jwmirror.archive.tables.session import BoundedAdapter, import_astroquery
@@ -29,7 +30,10 @@ Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": 
 
 
 class Portal:
-    """The tables of one MAST server, for one thread; a query returns all rows, or ArchiveError."""
+    """The tables of one MAST server, for one thread; a query returns all rows, or ArchiveError.
+
+    A `token` is shown as it is: `accepted_token` checks it before.
+    """
 
     def __init__(self, url: str, token: str | None, timeout_s: float, timeouts: Timeouts):
         self.url = base_url(url)
@@ -48,8 +52,8 @@ class Portal:
             session.max_redirects = REDIRECTS
             session.hooks["response"].clear()  # which log headers, and so the token, at level DEBUG
             session.headers["User-Agent"] = f"{USER_AGENT} {session.headers['User-Agent']}"
-        if token:
-            self._log_in(token)
+            if token:  # astroquery's log-in would ask for its owner once more
+                session.cookies[COOKIE] = token
 
     @property
     def traffic(self) -> tuple[int, int]:
@@ -60,13 +64,6 @@ class Portal:
         """Close the connections."""
         for session in self._sessions:
             session.close()
-
-    def _log_in(self, token: str) -> None:
-        self._adapter.begin()
-        with query_errors("the log-in with the token"):
-            self._observations.login(token=token)
-        first, second = self._sessions
-        second.cookies.update(first.cookies)
 
     def observations(self, program: int) -> MastTable:
         """Return CAOM's rows of a program's observations."""

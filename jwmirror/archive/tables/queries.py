@@ -9,7 +9,7 @@ from typing import NamedTuple, Self, TypeVar
 
 from jwmirror.archive.tables.portal import QUERY_TIMEOUTS, TIMEOUT_S, Portal
 from jwmirror.archive.tables.reader import MastTable
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.http import Timeouts
 
 T = TypeVar("T")
@@ -80,7 +80,8 @@ def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
     """Return the products of observations, in order, several observations per query.
 
     MAST fails for groups with many products, so that a group that fails is asked for again in
-    smaller ones. Raises ArchiveError if nothing but failures comes, or ten in a row.
+    smaller ones. Raises ArchiveError if nothing but failures comes, or ten in a row, or a page of
+    maintenance.
     """
     waiting, size, in_a_row = list(obsids), GROUP, 0
     asked: dict[Future[MastTable], list[str]] = {}
@@ -95,6 +96,8 @@ def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
                 group = asked.pop(answer)
                 try:
                     tables[group[0]], in_a_row = answer.result(), 0
+                except MaintenanceError:
+                    raise
                 except ArchiveError as error:
                     if len(group) > 1:
                         waiting, size = [*group, *waiting], max(1, min(size, len(group) // 2))

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.bounds import JsonBudget, bound_responses
 from jwmirror.net.http import Timeouts, retry_policy, trusted_certificates
+from jwmirror.net.web_pages import HEAD, WITH_PAGES, page_title
 
 SECRETS = ("Cookie", "Authorization")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0  # before a query is repeated (status EXECUTING)
@@ -80,6 +81,8 @@ class BoundedAdapter(HTTPAdapter):
         self.requests += 1
         response = super().send(request, *args, **kwargs)
         response.raw.stream = self._bounded(response.raw.stream)
+        if response.status_code in WITH_PAGES:
+            _check_page(response)
         return response
 
     def _wait_to_repeat(self, request: requests.PreparedRequest) -> None:
@@ -100,6 +103,13 @@ class BoundedAdapter(HTTPAdapter):
                 yield piece
 
         return pieces
+
+
+def _check_page(response: requests.Response) -> None:
+    """Raise MaintenanceError if a web page came in place of a table, or of its columns."""
+    if title := page_title(response.status_code, response.content[:HEAD]):
+        host = urlsplit(response.url).netloc
+        raise MaintenanceError("MAST query", "MAST", host, response.status_code, title)
 
 
 def import_astroquery(url: str) -> Any:

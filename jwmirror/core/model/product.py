@@ -109,7 +109,10 @@ ReasonCause = Literal["", "new", "inputs"]  # nothing was published yet; inputs 
 
 
 class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=True):
-    """One difference: `what` was `old` and is `new`. The texts are for people."""
+    """One difference: `what` was `old` and is `new`; or without these, a sentence.
+
+    The texts are for people.
+    """
 
     what: str
     old: str
@@ -118,6 +121,8 @@ class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=Tr
     cause: ReasonCause = ""  # only where code depends on it
 
     def __str__(self) -> str:
+        if not (self.old or self.new):
+            return self.what
         return f"{self.what}: {self.old or '-'} -> {self.new or '-'}"
 
 

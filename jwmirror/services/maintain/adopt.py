@@ -47,7 +47,14 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     """Return the products that MAST has and the mirror lacks, and the file names it has."""
     root = config.mirror
     entries = Generations(root).entries()
-    polled = poll(config.archive_url, config.selections, entries, config.token, config.downloads)
+    polled = poll(
+        config.archive_url,
+        config.selections,
+        entries,
+        config.token,
+        config.downloads,
+        token_variable=config.token_variable,
+    )
     downloaded = list(fetched_versions(root))
     ordered = group_into_orders(polled, downloaded).products.values()
     missing = {product.filename: product for products in ordered for product in products}

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jwmirror.archive.listing import query_listing
+from jwmirror.archive.tables.login import accepted_token
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.archive.transfer import MastDownloader
 from jwmirror.config.load import Config
@@ -39,7 +40,8 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
     """Return a function that downloads products again, if MAST lists the same version."""
 
     def refetch(products: Sequence[Product]) -> Iterator[Arrival | Failure]:
-        listed = _listed(config.archive_url, products, config.token)
+        token = accepted_token(config.archive_url, config.token, config.token_variable)
+        listed = _listed(config.archive_url, products, token)
         unchanged: list[Product] = []
         for product in products:
             if product.uri not in listed:
@@ -48,7 +50,7 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
                 unchanged.append(product)  # without a checksum, the downloaded bytes are compared
             else:
                 yield Failure(name=product.filename, message="MAST has another version now")
-        transfer = MastDownloader(config.archive_url, config.token, config.downloads)
+        transfer = MastDownloader(config.archive_url, token, config.downloads)
         with staging_folder(Objects(root).incoming, unchanged) as folder:
             for arrived in transfer.download(unchanged, folder, root / "quarantine"):
                 if isinstance(arrived, Failure):

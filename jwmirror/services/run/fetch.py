@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jwmirror.archive.transfer import Downloaded, MastDownloader
 from jwmirror.core.model import Failure, Orders, Receipt, Version
+from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
@@ -24,16 +25,20 @@ def fetch_products(
     token_socket: str | None,
     downloads: int,
     group: str | None,
+    token_variable: str = TOKEN_VARIABLE,
 ) -> Receipt:
     """Fetch and verify the products of one order, at most `downloads` at a time.
 
     `token_socket`: where the run's session serves the token; None: there is none.
+    `token_variable`: that of the token in the environment, for messages.
 
     A product that cannot be fetched is a failure in the receipt, and does not stop the others.
     """
     objects = Objects(mirror, group)
     token = request_token(token_socket)
-    transfer = MastDownloader(url, token, downloads, cloud_url=cloud_url)
+    transfer = MastDownloader(
+        url, token, downloads, cloud_url=cloud_url, token_variable=token_variable
+    )
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]
     with staging_folder(objects.incoming, products, ordered) as folder:

@@ -10,6 +10,7 @@ from pathlib import Path
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core.model import Doubt, Poll, Scope, Selection, write
+from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
 from jwmirror.services.inspect.doctor.record import changed_answers, read_answers
@@ -33,13 +34,15 @@ def query_archive(
     keep_free: int,
     when_deselected: str = "keep",
     fetch_gb: float | None = None,
+    token_variable: str = TOKEN_VARIABLE,
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
     `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
     bytes of disk space that the downloads must leave free. `when_deselected`: keep or drop.
-    `fetch_gb`: the most to fetch; None: no limit. Events are forgotten last, so that an interrupted
-    run does not lose them. Those of a program that could not be listed are kept.
+    `fetch_gb`: the most to fetch; None: no limit. `token_variable`: that of the token in the
+    environment, for messages. Events are forgotten last, so that an interrupted run does not lose
+    them. Those of a program that could not be listed are kept.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -52,10 +55,8 @@ def query_archive(
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     entries = Generations(mirror).entries()
     token = request_token(token_socket)
-    checked = partial(_checked, mirror, run)
-    polled = poll(
-        url, selections, entries, token, downloads, policy, scopes, former, last_checked=checked
-    )
+    known = (policy, scopes, former, partial(_checked, mirror, run))
+    polled = poll(url, selections, entries, token, downloads, *known, token_variable)
     polled = _with_other_answers(mirror, polled)
     doubts, is_dropped = _dated(polled.doubts, run), when_deselected == "drop"
     polled = replace(polled, doubts=doubts, drops_deselected=is_dropped)
