@@ -9,12 +9,10 @@ import pytest
 from urllib3.exceptions import HTTPError, ProxyError, SSLError
 
 from jwmirror.core.folders import temporary_folder
-from jwmirror.net.http import HttpClient
 from jwmirror.report.diagnosis import Check
 from jwmirror.services.inspect.doctor.disk import disk_checks
 from jwmirror.services.inspect.doctor.file_system import file_system_checks
 from jwmirror.services.inspect.doctor.servers import (
-    BRIEF,
     Contact,
     clock_checks,
     contact,
@@ -118,11 +116,7 @@ def test_few_free_inodes_are_a_warning(tmp_path, monkeypatch):
 
 def visit(server: FileServer) -> Contact:
     """Return the contact with a server's only file."""
-    client = HttpClient(1, BRIEF)
-    try:
-        return contact(client, f"{server.url}/file")
-    finally:
-        client.close()
+    return contact(f"{server.url}/file")
 
 
 def dated(seconds: float) -> object:

@@ -51,7 +51,7 @@ class ArchiveVisit:
     def checks(self) -> Iterator[Check]:
         """Yield all checks, in their order."""
         url = base_url(self.config.archive_url)
-        self.made = contact(self.client, f"{url}{WHOAMI}")
+        self.made = contact(f"{url}{WHOAMI}")
         yield server_check("MAST", self.made, "archive.url")
         if self.made.error:
             found = "not checked, because MAST does not answer"

@@ -35,8 +35,9 @@ def examine(config_file: Path) -> Diagnosis:
     client = HttpClient(CONNECTIONS, BRIEF, config.token, token_variable=variable)
     with closing(client):
         archive = ArchiveVisit(config=config, client=client)
-        references = ReferencesVisit(config=config, client=client)
-        checks = [*guarded("MAST", archive.checks()), *guarded("CRDS", references.checks())]
+        checks = [*guarded("MAST", archive.checks())]
+    references = ReferencesVisit(config=config)
+    checks += guarded("CRDS", references.checks())
     checks += clock_checks(*filter(None, (archive.made, references.made)))
     is_mirror = _mirror_check(config.mirror)
     checks.append(is_mirror)

@@ -10,11 +10,12 @@ from jwmirror.core.errors import ReferencesError
 from jwmirror.crds.cache import has_config, read_verified
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import query_context
-from jwmirror.net.http import HttpClient
+from jwmirror.net.http import Timeouts
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count
-from jwmirror.services.inspect.doctor.servers import BRIEF, Contact, contact, server_check
+from jwmirror.services.inspect.doctor.servers import Contact, contact, server_check
 
+QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
 HELP_DESK = "report it to the CRDS help desk"
 NO_CONTEXT = (
     "name a context that CRDS has in references.context in the config, such as jwst_1464.pmap; "
@@ -27,7 +28,6 @@ class ReferencesVisit:
     """The checks of one CRDS server and of the cache; `made` is the contact with the server."""
 
     config: Config
-    client: HttpClient
     made: Contact | None = None
 
     def checks(self) -> Iterator[Check]:
@@ -36,8 +36,8 @@ class ReferencesVisit:
         if not self.config.recipes:
             yield Check("CRDS", OK, "not needed: the config has no recipes")
             return
-        crds = CrdsClient(url, BRIEF)
-        self.made = contact(self.client, f"{crds.url}/")
+        crds = CrdsClient(url, QUERIES)
+        self.made = contact(f"{crds.url}/")
         server = server_check("CRDS", self.made, "references.url", has_pages=True)
         if server.outcome == FAIL and is_cached(cache, policy):
             found = f"{server.found}; {policy} is in the reference cache, and is used"

@@ -22,7 +22,8 @@ from jwmirror.net.http import (
 from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 
-BRIEF = Timeouts(connect_s=10, read_s=20, attempts=2, bodies=1, backoff_s=0.2, retry_after_s=5)
+BRIEF = Timeouts(connect_s=10, read_s=30, attempts=2, bodies=1, backoff_s=0.2, retry_after_s=5)
+ONCE = Timeouts(connect_s=10, read_s=15, attempts=1)
 LARGEST_SKEW_S = 60.0  # between this clock and a server's; times in records are then misleading
 SET_CLOCK = "set the clock of this machine (NTP): times of records and of runs would be wrong"
 
@@ -39,9 +40,9 @@ class Contact:
     skew_s: float | None = None  # by which its clock is ahead of ours; None if it sent no Date
 
 
-def contact(client: HttpClient, url: str) -> Contact:
+def contact(url: str) -> Contact:
     """Return a server's answer to a GET of `url`, whatever its status."""
-    started = time.time()
+    client, started = HttpClient(1, ONCE), time.time()
     try:
         response = client.open(url)
         now = (started + time.time()) / 2
@@ -49,6 +50,8 @@ def contact(client: HttpClient, url: str) -> Contact:
         discard(response)
     except HTTPError as err:
         return Contact(url=url, host=failing_host(url, err), error=err)
+    finally:
+        client.close()
     date = _seconds(response.headers.get("Date", ""))
     return Contact(
         url=url,
