@@ -307,6 +307,7 @@ def _product(
         False,  # whether it needs the token is added later
         file.cal_ver,
         siblings,
+        file.caom_type,
     )
 
 

@@ -12,6 +12,7 @@ from jwmirror.core.model import Listing, Product, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
 RECOMMENDED = "recommended"
+AUXILIARY = "AUXILIARY"  # productType of CAOM
 GROUP = "minimum recommended products"  # what CAOM calls them
 PROPERTIES = attrgetter(  # of a product: those that criteria look at
     *("observation", "suffix", "level", "instrument", "detector", "exp_type"),
@@ -75,6 +76,12 @@ def _is_selected(selection: Selection) -> Callable[[Product], bool]:
     if selection.files is not None:
         is_wanted = _like(selection.files)
         tests.append(lambda product: is_wanted(product.filename))
+    if not selection.guide_stars:
+        tests.append(lambda product: names.guiding_type(product.filename) is None)
+    if not selection.previews:
+        tests.append(lambda product: product.suffix not in names.PREVIEWS)
+    if not selection.auxiliary:
+        tests.append(lambda product: (product.caom_type or "").upper() != AUXILIARY)
     if selection.exclude:
         is_excluded = _like(selection.exclude)
         tests.append(lambda product: not is_excluded(product.filename))

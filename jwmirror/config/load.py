@@ -20,6 +20,7 @@ from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
+SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
 SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"
 
 
@@ -169,7 +170,8 @@ def _with_defaults(raw: Mapping, section: str) -> dict[str, Any]:
 
 
 def _selection(raw: Mapping) -> Selection:
-    criteria = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    criteria: dict[str, Any] = {key: raw[key] for key in SWITCHES if key in raw}
+    criteria |= {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
     if "observations" in raw:
         numbers = {n for item in raw["observations"] for n in expand_numbers(item)}
         criteria["observations"] = tuple(sorted(numbers))

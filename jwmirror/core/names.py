@@ -28,6 +28,7 @@ SHA256 = re.compile("[0-9a-f]{64}")  # the name of an object, or of a key
 ANY = "{}"  # in the product that an association names: jwst fills it in
 NUMBERED = re.compile(r"-\d+$")  # ends the suffix of a wavefront-sensing product: wfscmb-04
 THUMBNAIL = "thumb"  # ends the stem of a thumbnail, after the suffix of the file that it shows
+PREVIEWS = frozenset(["jpg", "png", "gif", THUMBNAIL])  # suffixes of pictures of products
 ROOT_UNDERSCORES = 3  # in the root of an exposure
 
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews

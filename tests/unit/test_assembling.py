@@ -202,10 +202,11 @@ def test_every_fact_of_a_product_is_filled_in():
         "group": "recommended",
         "needs_token": False,
         "listed_cal_ver": "CAOM's",
+        "caom_type": "INFO",
         "siblings": "its date|its crds_ctx|its cal_ver",
     }
 
-    offered = offer(RATE, group="recommended", cal_ver="CAOM's")
+    offered = offer(RATE, group="recommended", cal_ver="CAOM's", caom_type="INFO")
     (listed,) = assembled(offered, rows=(row,)).products
 
     assert {name: getattr(listed, name) for name in Product.__struct_fields__} == {

@@ -53,6 +53,8 @@ NARROW = product(
     **{**NIRCAM, "pupil": "F405N"},
 )
 SENSING = product("jw01345-o002_t035_nircam_f212n-wlm8-nrca3_wfscmb-04.fits", level=3, **NIRCAM)
+PREVIEW = product("jw01345001001_02101_00001_nrcb1_rate_thumb.jpg", suffix="thumb")
+SEGMENTS = product("jw01345-o001_t001_nircam_clear-f200w_segm.fits", caom_type="AUXILIARY")
 ALL = (UNCAL, RATE, GUIDER, I2D, ASN, WIDE, POOL)
 LISTING = listing(products=ALL)
 
@@ -152,6 +154,26 @@ def test_a_filter_that_is_only_used_with_a_narrower_one_is_reported_so():
     wanted = Selection(program=1345, filters=("F405N", "F444W"))
 
     assert unmatched_criteria(listing(NARROW), wanted) == ("filters: f444w (only f405n+f444w)",)
+
+
+@pytest.mark.parametrize(
+    ("switch", "without"),
+    [
+        ({}, ()),
+        ({"guide_stars": False}, (GUIDER,)),
+        ({"previews": False}, (PREVIEW,)),
+        ({"auxiliary": False}, (SEGMENTS,)),
+        ({"auxiliary": False, "previews": False, "guide_stars": False},
+         (SEGMENTS, PREVIEW, GUIDER)),
+    ],
+)  # fmt: skip
+def test_switches_leave_out_what_few_need(switch, without):
+    """Guide stars and previews by their names, auxiliary files by CAOM's word."""
+    listed = listing(UNCAL, GUIDER, ASN, PREVIEW, SEGMENTS)
+
+    selected = select_products(listed, Selection(program=1345, **switch))
+
+    assert set(selected) == {*listed.products} - {*without}
 
 
 def test_selection_of_another_program_keeps_nothing():

@@ -29,7 +29,7 @@ from jwmirror.core import names
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 PRODUCT_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
-    *("prvversion", "dataRights", "productGroupDescription"),
+    *("prvversion", "dataRights", "productGroupDescription", "productType"),
 )
 KEYWORD_COLUMNS = (  # requested from every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
@@ -83,6 +83,7 @@ class CaomProduct(msgspec.Struct, frozen=True, gc=False):
     cal_ver: str | None
     is_withheld: bool | None  # None: MAST does not say
     group: str | None = None  # Minimum Recommended Products
+    caom_type: str | None = None  # SCIENCE, AUXILIARY...
 
 
 class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
@@ -154,6 +155,7 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
             texts[row.prvversion],
             as_withheld(row.dataRights),
             texts[row.productGroupDescription],
+            texts[row.productType],
         )
 
     def doubt(row: Row) -> None:

@@ -53,6 +53,7 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     needs_token: bool = False  # listed as public, and MAST gave it only with the token
     listed_cal_ver: str | None = None  # CAOM's: known of files without a keyword row, too
     siblings: str | None = None  # the newest row of its root, see SIBLINGS; None: not recorded
+    caom_type: str | None = None  # CAOM's productType: SCIENCE, AUXILIARY, INFO, PREVIEW...
 
     @property
     def is_closed(self) -> bool:

@@ -22,6 +22,9 @@ class Selection:
     observed: tuple[str, str] | None = None  # first and last day, ISO; "" where open
     files: tuple[str, ...] | None = None  # shell-style patterns of file names
     exclude: tuple[str, ...] = ()  # patterns of file names that are left out
+    guide_stars: bool = True
+    previews: bool = True  # pictures of products
+    auxiliary: bool = True  # what CAOM calls so
 
 
 @dataclass(frozen=True, kw_only=True)

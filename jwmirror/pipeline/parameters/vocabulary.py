@@ -15,7 +15,7 @@ import yaml
 
 from jwmirror.core.errors import unknown_name
 from jwmirror.core.matching import PAIR, WHEELS, normalise_value
-from jwmirror.core.names import NUMBERED
+from jwmirror.core.names import NUMBERED, PREVIEWS
 from jwmirror.pipeline.headers import NAMES
 
 CLOSED = ("instrument", "detector", "filter", "pupil", "grating", "exp_type")  # hardware
@@ -29,7 +29,7 @@ SUFFIXES_OF_MAST = (
     *("trapsfilled", "fitopt"),  # the same, of earlier versions
     *("psf-ami-oi", "amimulti-oi", "amilg"),  # jwst.ami_analyze, calwebb_ami3
     *("amiavg", "psf-ami", "psf-amiavg", "psf-aminorm"),  # the same, of earlier versions
-    *("jpg", "png", "gif", "thumb"),  # previews (CAOM: PREVIEW and THUMBNAIL)
+    *PREVIEWS,  # CAOM: PREVIEW and THUMBNAIL
 )
 
 
