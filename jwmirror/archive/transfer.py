@@ -19,9 +19,10 @@ from jwmirror.archive.cloud import CloudCopy
 from jwmirror.core.errors import ArchiveError, StoreError, plain_text
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
-from jwmirror.net.http import TOKEN_VARIABLE, HttpClient, Timeouts, base_url, discard
+from jwmirror.net.http import TOKEN_VARIABLE, HttpClient, Timeouts, base_url, discard, read_head
 from jwmirror.net.progress import Progress, terminal
 from jwmirror.net.request import DownloadRequest
+from jwmirror.net.web_pages import HEAD
 
 DOWNLOAD = "/api/v0.1/Download/file"
 AHEAD = 16  # per connection: files under way, or finished and not yet taken by the caller
@@ -29,6 +30,8 @@ NEEDS_TOKEN = (
     "%s: MAST lists it as public, and gave it only with the token; it is treated as exclusive "
     "until MAST gives it without"
 )
+STARTS = {"fits": b"SIMPLE  =", "ecsv": b"# %ECSV", "jpg": b"\xff\xd8"}  # first bytes of files
+ASSOCIATION = b'"asn_'  # among the first bytes of an association
 POLL_S = 0.2  # between two looks at the progress
 
 log = logging.getLogger(__name__)
@@ -152,16 +155,29 @@ def withheld_without_token(
 
     def is_given(product: Product) -> bool:
         try:
-            response = client.open(download_request(product, base_url(url)).url)
+            return _is_given(client, product, base_url(url))
         except HTTPError:
             return False
-        discard(response)
-        return response.status == HTTPStatus.OK
 
     with ThreadPoolExecutor(downloads, thread_name_prefix="access") as pool:
         given = list(pool.map(is_given, products))
     client.close()
     return {product.uri for product, yes in zip(products, given, strict=True) if not yes}
+
+
+def _is_given(client: HttpClient, product: Product, url: str) -> bool:
+    """Return whether MAST answers with the file itself, as far as its first bytes show.
+
+    Another answer with status 200, as in maintenance, must not open a file to everybody.
+    """
+    response = client.open(download_request(product, url).url)
+    head = read_head(response, HEAD) if response.status == HTTPStatus.OK else b""
+    discard(response)
+    kind = product.filename.rpartition(".")[2]
+    if kind == "json":
+        return ASSOCIATION in head
+    is_page = head.lstrip().startswith((b"<", b"{"))
+    return bool(head) and not is_page and head.startswith(STARTS.get(kind, b""))
 
 
 def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:

@@ -12,7 +12,8 @@ from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Listing, Product
-from jwmirror.net.http import HttpClient, Timeouts, base_url, discard
+from jwmirror.net.http import HttpClient, Timeouts, base_url, discard, read_head
+from jwmirror.net.web_pages import HEAD, page_title
 
 LARGEST = 1 << 28  # bytes of a body that is read only to hash it
 SHA256 = "sha256:"  # prefix of a validator that is no ETag
@@ -80,19 +81,27 @@ def _validator(client: HttpClient, base: str, product: Product, known: str | Non
             discard(response)
             log.warning("%s: no validator, status %d", product.filename, response.status)
             return known
+        head = read_head(response, HEAD)
+        if title := page_title(response.status, head):
+            discard(response)
+            words = "%s: no validator: MAST is in maintenance, and sent a web page (%s)"
+            log.warning(words, product.filename, title)
+            return known
         etag = response.headers.get("ETag", "")
         if etag.startswith('"') and (known_etag or known is None):
             discard(response)
             return etag
-        return _hashed(client, response, product.filename) or known
+        return _hashed(client, response, product.filename, head) or known
     except HTTPError as err:
         log.warning("%s: no validator: %s", product.filename, err)
         return known
 
 
-def _hashed(client: HttpClient, response: urllib3.BaseHTTPResponse, filename: str) -> str | None:
-    """Return the sha256 of a body that is read to its end; None if it is too large for that."""
-    sha256, size = hashlib.sha256(), 0
+def _hashed(
+    client: HttpClient, response: urllib3.BaseHTTPResponse, filename: str, head: bytes
+) -> str | None:
+    """Return the sha256 of a body that begins with `head`, which was read; None if too large."""
+    sha256, size = hashlib.sha256(head), len(head)
 
     def add(piece: bytes) -> None:
         nonlocal size

@@ -1,8 +1,10 @@
 """A file listed as public that comes only with the token is exclusive until it comes without."""
 
+import pytest
 from msgspec import structs
 
 from jwmirror.archive.poll import poll
+from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.core.model import Poll, Product, Selection, Version
 from jwmirror.core.model.product import NEW, RELEASED, REPROCESSED, WITHHELD, Change
 from jwmirror.store.access import has_access_changed, row_contents
@@ -124,3 +126,34 @@ def test_a_poll_asks_again_without_the_token(archive):
     ]
     assert kinds == [[], [WITHHELD], [RELEASED]]
     assert [request.with_token for request in archive.downloads(file)] == [False, False]
+
+
+ASN = "jw01345-o001_20260101t000000_image3_00001_asn.json"
+CAT = "jw01345-o001_t001_nircam_clear-f200w_cat.ecsv"
+IMAGES = b"SIMPLE  =                    T"
+MEMBERS = b'{"asn_type": "image3"}'
+GIVEN = {
+    "an image": (RATE, IMAGES, True),
+    "an association": (ASN, MEMBERS, True),
+    "a catalogue": (CAT, b"# %ECSV 1.0\n", True),
+    "a pool": ("jw01345_20260101t000000_pool.csv", b"PROGRAM|OBS", True),
+    "a page for an image": (RATE, b"<!DOCTYPE html><title>Maintenance</title>", False),
+    "a page for an association": (ASN, b" <html>", False),
+    "a page for a catalogue": (CAT, b" <html>", False),
+    "an error in JSON": (ASN, b'{"status": "ERROR"}', False),
+    "an error in JSON for a pool": ("jw01345_20260101t000000_pool.csv", b'{"error": 1}', False),
+    "an error in XML": (RATE, b"<?xml version='1.0'?><Error/>", False),
+    "nothing": (CAT, b"", False),
+}
+
+
+@pytest.mark.parametrize("case", GIVEN)
+def test_only_the_file_itself_shows_that_no_token_is_needed(server, case):
+    """Another answer with status 200, as in maintenance, does not open it to everybody."""
+    name, content, is_given = GIVEN[case]
+    server.put(name, body(content))
+    item = product(name)
+
+    withheld = withheld_without_token([item], server.url, 1)
+
+    assert withheld == (set() if is_given else {item.uri})

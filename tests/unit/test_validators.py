@@ -166,3 +166,12 @@ def test_exclusive_products_are_asked_for_with_a_token_only(archive, look):
     assert look(exclusive=True) is None
     assert archive.requests == []
     assert look(exclusive=True, token=TOKEN) is not None
+
+
+@pytest.mark.parametrize("known", [None, '"etag"', f"sha256:{'0' * 64}"])
+def test_a_page_of_maintenance_is_no_other_content(known, look, archive, caplog):
+    """The known validator stays, and the message has the page's title."""
+    archive.oddities = Oddities(maintenance=("downloads",))
+
+    assert look(known) == known
+    assert "MAST is in maintenance, and sent a web page (" in caplog.text
