@@ -60,6 +60,13 @@ class HeldIndex:
         entries = self._entries.rows([self.rows[uri].row for uri in uris])
         return dict(zip(uris, entries, strict=True))
 
+    def parts(self) -> set[tuple[str, str | None]]:
+        """Return the observations with the instruments that have files."""
+        observations, instruments = map(
+            self._entries.column, ("product_observation", "product_instrument")
+        )
+        return {(observations[row.row], instruments[row.row]) for row in self.rows.values()}
+
     def mark(self, marks: Mapping[str, str]) -> None:
         """Mark files as deselected, or as selected again ("")."""
         for uri, deselected in marks.items():

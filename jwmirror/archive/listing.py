@@ -16,10 +16,12 @@ from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRe
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
-from jwmirror.core.model import Doubt, Listing, Product
+from jwmirror.core.model import Doubt, Listing, Product, Scope
 from jwmirror.core.model.product import SIBLINGS
 
 GUIDE_STARS = "GuideStar"
+MOST_OBSERVATIONS = 100  # that are named in a query
+SHUTTERS = "msa"  # suffix of files that describe shutters, and need not have a row
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
 log = logging.getLogger(__name__)
@@ -29,16 +31,20 @@ log = logging.getLogger(__name__)
 
 
 def query_listing(
-    queries: Queries, program: int, may_be_empty: bool = False, only: Collection[str] = ()
+    queries: Queries,
+    program: int,
+    may_be_empty: bool = False,
+    only: Collection[str] = (),
+    scope: Scope | None = None,
 ) -> Listing:
-    """Return the products that MAST lists of a program.
+    """Return the products that MAST lists of a program, or of a part of it.
 
     What could not be read is a doubt of the listing. Raises ArchiveError if that is all of it, or
     if it is empty and not `may_be_empty`. `only` limits queries and listing to some observations
-    (o001, c1001).
+    (o001, c1001), without any candidate that is not among them.
     """
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    unread = UnreadCells(program)
+    unread, scope = UnreadCells(program), scope or Scope(program=program)
     table = queries.submit(lambda portal: portal.observations(program)).result()
     observations = rows.read_observations(table, unread)
     if not observations and not may_be_empty:
@@ -47,32 +53,45 @@ def query_listing(
             "none; correct its number in the config (without leading zeros: YAML takes 01345 for "
             "741)."
         )
-    if only:
-        observations = [o for o in observations if names.observation_of(o.name) in (*only, "")]
-    files = _query_products(queries, observations, unread)
-    if only:
-        files = [file for file in files if names.observation_of(file.filename) in only]
-    records = _query_keywords(queries, observations, files, only, unread)
+    asked = [o for o in observations if _is_asked(o, scope, only)]
+    files = [f for f in _query_products(queries, asked, unread) if _is_wanted(f, scope, only)]
+    some = tuple(only) or scope.observations
+    records = _query_keywords(queries, observations, files, some, unread)
     remarks = tuple(unread.remarks())
     for words in remarks:
         log.warning("%s", words)
     listing = assemble_listing(program, asked_at, observations, files, records)
-    return replace(listing, doubts=tuple(unread.doubts), remarks=remarks)
+    asked_for = scope if scope.is_limited else None
+    doubts = tuple(unread.doubts)
+    return replace(listing, doubts=doubts, remarks=remarks, scope=asked_for)
+
+
+def _is_asked(observation: CaomObservation, scope: Scope, only: Collection[str]) -> bool:
+    """Return whether a query asks for the products of an observation."""
+    name = names.observation_of(observation.name)
+    is_of_some = not only or name in (*only, "")
+    is_included = is_of_some and scope.includes(name, observation.instrument)
+    return is_included and not observation.is_planned
+
+
+def _is_wanted(file: CaomProduct, scope: Scope, only: Collection[str]) -> bool:
+    """Return whether a file is of what is queried; candidates are, if all observations are."""
+    name = names.observation_of(file.filename)
+    some = only or (scope.observations and (*scope.observations, names.POOL, "")) or (name,)
+    return name in some and scope.includes(name, names.instrument_of(file.filename))
 
 
 def _query_products(
     queries: Queries, observations: Iterable[CaomObservation], unread: UnreadCells
 ) -> list[CaomProduct]:
     """Return the files of the observations; one whose files could not be read is a doubt."""
-    lists = query_products(queries, sorted({o.obsid for o in observations if not o.is_planned}))
+    lists = query_products(queries, sorted({observation.obsid for observation in observations}))
     files = [file for table in lists.tables for file in rows.read_products(table, unread)]
-    for obsid, error in lists.failures.items():
-        doubt = Doubt(
-            program=unread.program,
-            observation=unread.observations.get(obsid, ""),
-            why=str(error),
-        )
-        unread.doubts.append(doubt)
+    failed = {unread.observations.get(obsid, ""): str(e) for obsid, e in lists.failures.items()}
+    unread.doubts += [
+        Doubt(program=unread.program, observation=name, why=why)
+        for name, why in sorted(failed.items())
+    ]
     return files
 
 
@@ -80,10 +99,10 @@ def _query_keywords(
     queries: Queries,
     observations: Iterable[CaomObservation],
     files: Sequence[CaomProduct],
-    only: Collection[str],
+    some: Collection[str],
     unread: UnreadCells,
 ) -> list[KeywordRecord]:
-    """Return the records of every table that should have some.
+    """Return the records of every table that should have some, of `some` observations or all.
 
     A table that cannot be read is a doubt of its instrument.
     """
@@ -93,7 +112,7 @@ def _query_keywords(
         if file.filename.endswith(".fits") and (table := _table(file, instruments)):
             filenames[table].add(file.filename)
     answers = {
-        table: queries.submit(partial(_query_table, table, only, filenames[table], unread))
+        table: queries.submit(partial(_query_table, table, some, filenames[table], unread))
         for table in sorted(filenames)
     }
     records: list[KeywordRecord] = []
@@ -114,18 +133,32 @@ def _query_keywords(
 
 
 def _query_table(
-    table: str, only: Collection[str], filenames: set[str], unread: UnreadCells, portal: Portal
+    table: str, some: Collection[str], filenames: set[str], unread: UnreadCells, portal: Portal
 ) -> list[KeywordRecord]:
-    """Return a table's records of some observations, or of all if a file is not among them."""
+    """Return a table's records of some observations, or of all if those lack one of an exposure."""
     program = unread.program
     columns = (*rows.TABLE_COLUMNS[table], *rows.KEYWORD_COLUMNS)
-    if only and all(name.startswith("o") for name in only):
-        numbers = [int(name[1:]) for name in sorted(only)]
+    if 0 < len(some) <= MOST_OBSERVATIONS and all(name.startswith("o") for name in some):
+        numbers = [int(name[1:]) for name in sorted(some)]
         answer = portal.keywords(table, program, columns, numbers)
         records = rows.read_keywords(answer, table, unread)
-        if filenames <= {record.filename for record in records}:
+        found = _exposures_and_files(record.filename for record in records)
+        if _exposures_and_files(filenames) <= found:
             return records
     return rows.read_keywords(portal.keywords(table, program, columns), table, unread)
+
+
+def _exposures_and_files(filenames: Iterable[str]) -> set[str]:
+    """Return the roots of exposures, and the names of other files.
+
+    MAST may have a row for only one file of an exposure.
+    """
+    parts = ((filename, *names.root_and_suffix(filename)) for filename in filenames)
+    return {
+        root if names.is_exposure_root(root) else filename
+        for filename, root, suffix in parts
+        if suffix != SHUTTERS
+    }
 
 
 def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | None:

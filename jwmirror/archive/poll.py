@@ -2,16 +2,14 @@
 
 import gc
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 
-from msgspec import structs
-
 from jwmirror.archive.changes import compare_listing, with_rejection
+from jwmirror.archive.client import MastClient, ProgramTask, selected_uris, with_token_needs
 from jwmirror.archive.deselection import Marks, deselection_marks, marks_without_selection
 from jwmirror.archive.doubts import (
     VanishPolicy,
@@ -19,17 +17,14 @@ from jwmirror.archive.doubts import (
     doubts_without_rows,
     undoubted,
     vanish_doubts,
-    with_closed_products,
     without_vanished,
 )
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.listing import query_listing
-from jwmirror.archive.selection import select_products, unmatched_criteria
+from jwmirror.archive.selection import unmatched_criteria
 from jwmirror.archive.tables.login import accepted_token
-from jwmirror.archive.tables.queries import AT_ONCE, Queries
-from jwmirror.archive.transfer import withheld_without_token
-from jwmirror.archive.validators import add_validators
+from jwmirror.archive.tables.queries import Queries
+from jwmirror.archive.tables.scope import scope_to_query
 from jwmirror.core import model
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
@@ -44,7 +39,6 @@ from jwmirror.core.model import (
     Selection,
 )
 from jwmirror.core.model import product as kinds
-from jwmirror.core.model.product import covered_by
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.store.manifest import entries_of
 
@@ -52,71 +46,6 @@ NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProgramTask:
-    """One program to poll, and what the config and the mirror say of it."""
-
-    program: int
-    selections: tuple[Selection, ...]
-    held: HeldIndex
-    only: tuple[str, ...]  # observations that events named; empty: all
-    former: Listing | None
-    last_checked: Callable[[], str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MastClient:
-    """Queries to one MAST server, and requests for its files; `token` is one that it accepts."""
-
-    queries: Queries
-    token: str | None = field(repr=False)
-    downloads: int
-    is_token_rejected: bool = False  # the user's was
-
-    def answers(
-        self, tasks: Iterable[ProgramTask]
-    ) -> Iterator[tuple[ProgramTask, Future[Listing]]]:
-        """Yield each task with its answer, in order; several programs are queried at a time."""
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="program") as threads:
-            answers = [(task, threads.submit(self.ask, task, task.only)) for task in tasks]
-            try:
-                yield from answers
-            finally:
-                for _, answer in answers:
-                    answer.cancel()
-
-    def ask(self, task: ProgramTask, only: Sequence[str] = ()) -> Listing:
-        """Return the listing of a program, or of some observations of it.
-
-        If the user's token is rejected, MAST may not list what it withholds: what the mirror has of
-        that is listed, too.
-        """
-        may_be_empty = bool(task.held) or bool(only)
-        listing = query_listing(self.queries, task.program, may_be_empty, only)
-        if self.is_token_rejected:
-            return with_closed_products(listing, task.held, only)
-        return listing
-
-    def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
-        """Return a listing as far as it is believed, and the selected URIs.
-
-        Selected products without checksum have a validator. Held products that were listed as
-        public and came only with the token are requested again without it.
-        """
-        url, held, is_doubted = self.queries.url, task.held, covered_by(listing.doubts)
-        listing = believed_listing(listing, listing.doubts, held)
-        needing = held.needing_token()
-        to_try = [p for p in listing.products if p.uri in needing and not p.exclusive]
-        if to_try:
-            needing -= {product.uri for product in to_try}
-            needing |= withheld_without_token(to_try, url, self.downloads)
-        listing = _with_token_needs(listing, needing)
-        uris = _selected_uris(listing, task.selections)
-        to_check = {p.uri for p in listing.products if p.uri in uris and not is_doubted(p)}
-        known = held.validators()
-        return add_validators(listing, url, known, self.token, self.downloads, to_check), uris
 
 
 def poll(
@@ -174,13 +103,17 @@ def _task(
     former: Mapping[int, Listing],
     last_checked: Callable[[int], str],
 ) -> ProgramTask:
-    held, is_known = HeldIndex(entries, program), program in former
+    held = HeldIndex(entries, program)
+    scope = scope_to_query(program, selections, held.parts())
+    listing = former.get(program)
+    is_known = listing and listing.scope in (None, scope)
     return ProgramTask(
         program=program,
         selections=selections,
         held=held,
+        scope=scope,
         only=limited.get(program, ()) if held and is_known else (),
-        former=former.get(program),
+        former=listing,
         last_checked=partial(last_checked, program),
     )
 
@@ -231,17 +164,6 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _with_token_needs(listing: Listing, uris: Collection[str]) -> Listing:
-    """Return the listing with the mark of those products that come only with the token."""
-    products = (
-        product
-        if product.needs_token == (product.uri in uris)
-        else structs.replace(product, needs_token=product.uri in uris)
-        for product in listing.products
-    )
-    return replace(listing, products=tuple(products))
-
-
 def _needing_token(held: HeldIndex, part: Listing) -> set[str]:
     """Return the URIs that need the token: by the answer of MAST in `part`, else by the mirror."""
     asked = {product.uri: product.needs_token for product in part.products}
@@ -251,31 +173,30 @@ def _needing_token(held: HeldIndex, part: Listing) -> set[str]:
     }
 
 
-def _selected_uris(listing: Listing, selections: Iterable[Selection]) -> set[str]:
-    return {
-        product.uri for selection in selections for product in select_products(listing, selection)
-    }
-
-
 def _poll_program(
     client: MastClient, task: ProgramTask, answer: Listing, policy: VanishPolicy
 ) -> Poll:
     """Return the poll of one program, without changes that a doubt covers.
 
-    `limited_to` has no observations if all were queried. While some lists of products could not be
-    read, no file is taken for vanished: it may be in one of them.
+    `limited_to` has no observations if all were queried. A file is taken for vanished only if it is
+    in no list of products of the program, and all of them could be read.
     """
     only, held = task.only, task.held
     listing, uris = client.completed(task, answer)
     if task.former and only:
         if merged := _merged(task.former, listing, only):
-            listing = _with_token_needs(merged, _needing_token(held, listing))
-            uris = _selected_uris(listing, task.selections)
+            listing = with_token_needs(merged, _needing_token(held, listing))
+            uris = selected_uris(listing, task.selections)
         else:
-            only, (listing, uris) = (), client.completed(task, client.ask(task))
+            only, answer = (), client.ask(task, scope=task.scope)
+            listing, uris = client.completed(task, answer)
     marks = deselection_marks(held, listing, uris, task.selections, task.last_checked)
     held.mark(marks)
     changes = compare_listing(listing, uris, held, has_access=bool(client.token))
+    if listing.scope and any(change.kind == kinds.VANISHED for change in changes):
+        log.info("program %d: files are not listed any more; asking for all of it", task.program)
+        only, (listing, uris) = (), client.completed(task, client.ask(task))
+        changes = compare_listing(listing, uris, held, has_access=bool(client.token))
     if client.is_token_rejected:
         changes = with_rejection(changes)
     unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))

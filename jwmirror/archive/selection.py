@@ -47,7 +47,8 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
             pairs = sorted(pair.lower() for pair in present if value in pair.split(PAIR))
             only = f" (only {', '.join(pairs)})" if pairs else ""
             lacking.append(f"{name.replace('_', ' ')}: {value.lower()}{only}")
-    for name, patterns in (("files", selection.files), ("exclude", selection.exclude)):
+    exclude = () if listing.scope else selection.exclude  # files of the rest may match
+    for name, patterns in (("files", selection.files), ("exclude", exclude)):
         for pattern in patterns or ():
             is_like = _like((pattern,))
             if not any(is_like(product.filename) for product in listing.products):

@@ -13,7 +13,14 @@ from jwmirror.core.model import Entry, Listing, Poll, Product, Recipe
 from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Incomplete, SettleResult, Unsettled, Wait
 from jwmirror.core.model.product import CALIBRATION, covered_by
-from jwmirror.core.names import is_named_by, parse_combined, root_and_suffix, stage_3_candidate
+from jwmirror.core.names import (
+    instrument_of,
+    is_named_by,
+    observation_of,
+    parse_combined,
+    root_and_suffix,
+    stage_3_candidate,
+)
 
 CALIBRATED = 2  # MAST's calib_level from which DATE is the date of the calibration
 
@@ -30,12 +37,17 @@ class ListedProducts:
     """The products of one listing, by file name and by association."""
 
     def __init__(self, listing: Listing):
-        self.at = _moment(listing.asked_at)
+        self.at, self.scope = _moment(listing.asked_at), listing.scope
         self.by_name = {product.filename: product for product in listing.products}
         self._by_root = group_by(listing.products, _root_and_candidate)
         combined = ((root, parse_combined(root)) for root, candidate in self._by_root)
         named = ((root, name) for root, name in combined if name)
         self._combined = group_by(named, lambda pair: pair[1][:2])  # candidate and instrument
+
+    def may_have(self, filename: str) -> bool:
+        """Return whether MAST was asked for the observation of a file."""
+        observation, instrument = observation_of(filename), instrument_of(filename)
+        return self.scope is None or self.scope.includes(observation, instrument)
 
     def members_of(self, association: Association) -> list[Product]:
         """Return the files of an association's members, without those that stage 3 made of them."""
@@ -149,7 +161,11 @@ def _absent(association: Association, listed: ListedProducts) -> tuple[str, ...]
     """Return members of the association's program that MAST does not list."""
     own = f"jw{association.program:05d}"
     names = [member.name for member in association.members]
-    return tuple(name for name in names if name.startswith(own) and name not in listed.by_name)
+    return tuple(
+        name
+        for name in names
+        if name.startswith(own) and name not in listed.by_name and listed.may_have(name)
+    )
 
 
 def _files(association: Association, listed: ListedProducts) -> list[Product]:

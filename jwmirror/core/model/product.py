@@ -157,6 +157,22 @@ class Scope:
 
     program: int
     observations: tuple[str, ...] = ()  # o001, c1001; empty: all of them
+    instruments: tuple[str, ...] = ()  # NIRCAM; empty: all of them
+
+    @property
+    def is_limited(self) -> bool:
+        """True if it is not the whole program."""
+        return bool(self.observations or self.instruments)
+
+    def includes(self, observation: str, instrument: str | None = None) -> bool:
+        """Return whether a poll of this part asks for files of an observation and instrument.
+
+        It also asks for all candidates, which combine observations, and where one is unknown.
+        """
+        is_own = observation.startswith("o")
+        return (not (self.observations and is_own) or observation in self.observations) and (
+            not (self.instruments and instrument) or instrument in self.instruments
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,13 +202,14 @@ class Doubt:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """All products that MAST listed of one program in one poll, one per URI, sorted by URI."""
+    """The products that MAST listed of one program in one poll, one per URI, sorted by URI."""
 
     program: int
     asked_at: str  # ISO, UTC
     products: tuple[Product, ...]
     doubts: tuple[Doubt, ...] = ()  # of what could not be read
     remarks: tuple[str, ...] = ()  # in words: odd columns, cells and rows, which doubt nothing
+    scope: Scope | None = None  # what MAST was asked for; None: the whole program
 
 
 def covered_by(doubts: Collection[Doubt]) -> Callable[[Product], bool]:

@@ -1,0 +1,105 @@
+"""Queries and requests of one poll, for the programs that it asks MAST for."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from msgspec import structs
+
+from jwmirror.archive.doubts import believed_listing, with_closed_products
+from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.listing import query_listing
+from jwmirror.archive.selection import select_products
+from jwmirror.archive.tables.queries import AT_ONCE, Queries
+from jwmirror.archive.transfer import withheld_without_token
+from jwmirror.archive.validators import add_validators
+from jwmirror.core.model import Listing, Scope, Selection
+from jwmirror.core.model.product import covered_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramTask:
+    """One program to poll, and what the config and the mirror say of it."""
+
+    program: int
+    selections: tuple[Selection, ...]
+    held: HeldIndex
+    scope: Scope  # what is selected, or in the mirror
+    only: tuple[str, ...]  # observations that events named; empty: all
+    former: Listing | None
+    last_checked: Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MastClient:
+    """Queries to one MAST server, and requests for its files; `token` is one that it accepts."""
+
+    queries: Queries
+    token: str | None = field(repr=False)
+    downloads: int
+    is_token_rejected: bool = False  # the user's was
+
+    def answers(
+        self, tasks: Iterable[ProgramTask]
+    ) -> Iterator[tuple[ProgramTask, Future[Listing]]]:
+        """Yield each task with its answer, in order; several programs are queried at a time."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="program") as threads:
+            answers = [
+                (task, threads.submit(self.ask, task, task.only, task.scope)) for task in tasks
+            ]
+            try:
+                yield from answers
+            finally:
+                for _, answer in answers:
+                    answer.cancel()
+
+    def ask(
+        self, task: ProgramTask, only: Sequence[str] = (), scope: Scope | None = None
+    ) -> Listing:
+        """Return the listing of a program, of a part of it, or of some observations of that.
+
+        If the user's token is rejected, MAST may not list what it withholds: what the mirror has of
+        that is listed, too.
+        """
+        may_be_empty = bool(task.held) or bool(only)
+        listing = query_listing(self.queries, task.program, may_be_empty, only, scope)
+        if self.is_token_rejected:
+            return with_closed_products(listing, task.held, only)
+        return listing
+
+    def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
+        """Return a listing as far as it is believed, and the selected URIs.
+
+        Selected products without checksum have a validator. Held products that were listed as
+        public and came only with the token are requested again without it.
+        """
+        url, held, is_doubted = self.queries.url, task.held, covered_by(listing.doubts)
+        listing = believed_listing(listing, listing.doubts, held)
+        needing = held.needing_token()
+        to_try = [p for p in listing.products if p.uri in needing and not p.exclusive]
+        if to_try:
+            needing -= {product.uri for product in to_try}
+            needing |= withheld_without_token(to_try, url, self.downloads)
+        listing = with_token_needs(listing, needing)
+        uris = selected_uris(listing, task.selections)
+        to_check = {p.uri for p in listing.products if p.uri in uris and not is_doubted(p)}
+        known = held.validators()
+        return add_validators(listing, url, known, self.token, self.downloads, to_check), uris
+
+
+def with_token_needs(listing: Listing, uris: Collection[str]) -> Listing:
+    """Return the listing with the mark of those products that come only with the token."""
+    products = (
+        product
+        if product.needs_token == (product.uri in uris)
+        else structs.replace(product, needs_token=product.uri in uris)
+        for product in listing.products
+    )
+    return replace(listing, products=tuple(products))
+
+
+def selected_uris(listing: Listing, selections: Iterable[Selection]) -> set[str]:
+    """Return the URIs of the products that at least one selection asks for."""
+    return {
+        product.uri for selection in selections for product in select_products(listing, selection)
+    }
