@@ -120,7 +120,7 @@ def import_astroquery(url: str) -> Any:
     """
     with _IMPORT:
         if "astroquery.mast" not in sys.modules:
-            _check_version()
+            check_version()
             with tempfile.TemporaryDirectory() as folder, _config_folder(folder):
                 Path(folder, "astroquery.cfg").write_text(f'[mast]\nserver = "{url}"\n')
                 import astroquery.mast
@@ -136,7 +136,7 @@ def import_astroquery(url: str) -> Any:
     return astroquery.mast
 
 
-def _check_version() -> None:
+def check_version() -> None:
     """Raise ArchiveError if astroquery is of a version that was not tried."""
     found = version("astroquery")
     if not VERSIONS[0] <= tuple(map(int, re.findall(r"\d+", found)[:3])) <= VERSIONS[1]:
