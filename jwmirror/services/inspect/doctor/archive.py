@@ -34,6 +34,7 @@ from jwmirror.services.inspect.doctor.tables import (
 )
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
+NETWORK = "check the network, and run `jwmirror doctor` again"
 QUERY_S = 300.0  # for each query
 
 
@@ -63,10 +64,10 @@ class ArchiveVisit:
             is_accepted = account.outcome != FAIL
             yield account
         token = self.config.token if is_accepted else None
-        yield from guarded("tables", self._table_checks(token))
+        yield from guarded("tables", self._table_checks(token), NETWORK)
         yield from self._access_checks(is_accepted)
         sampler = Sampler(client=self.client, url=url)
-        yield from guarded("download", self._download_checks(sampler, is_accepted))
+        yield from guarded("download", self._download_checks(sampler, is_accepted), NETWORK)
 
     def _table_checks(self, token: str | None) -> Iterator[Check]:
         by_program = group_by(self.config.selections, lambda selection: selection.program)

@@ -9,10 +9,13 @@ from jwmirror.net.http import error_words
 from jwmirror.report.diagnosis import FAIL, Check
 
 
-def guarded(subject: str, checks: Iterable[Check]) -> Iterator[Check]:
+STEP = "correct this, and run `jwmirror doctor` again"
+
+
+def guarded(subject: str, checks: Iterable[Check], step: str = STEP) -> Iterator[Check]:
     """Yield checks and, if an error ends them, a failed one called `subject` that says why."""
     try:
         yield from checks
     except (JwmirrorError, HTTPError, OSError) as err:
         words = error_words(err) if isinstance(err, HTTPError) else plain_text(err)
-        yield Check(subject, FAIL, words, "correct this, and run `jwmirror doctor` again")
+        yield Check(subject, FAIL, words, step)
