@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from urllib3.exceptions import HTTPError
@@ -31,12 +32,6 @@ REJECTED = (
 log = logging.getLogger(__name__)
 
 
-class _Identity(msgspec.Struct):
-    """The part of MAST's answer that is used."""
-
-    anon: bool  # no valid token was shown
-
-
 def accepted_token(
     url: str, token: str | None, variable: str, timeouts: Timeouts | None = None
 ) -> str | None:
@@ -44,14 +39,17 @@ def accepted_token(
 
     `variable` is that of the token in the environment. Raises ArchiveError if there is no answer.
     """
-    if token is None or _is_accepted(base_url(url), token, timeouts or Timeouts()):
+    if token is None or token_owner(base_url(url), token, timeouts or Timeouts()):
         return token
     log.warning(REJECTED, base_url(url), variable, NEW_TOKEN, variable)
     return None
 
 
-def _is_accepted(url: str, token: str, timeouts: Timeouts) -> bool:
-    """Return whether MAST knows the owner of a token, as astroquery asks for it."""
+def token_owner(url: str, token: str, timeouts: Timeouts) -> dict[str, Any] | None:
+    """Return MAST's record of the owner of a token, as astroquery asks for it.
+
+    None if MAST rejects the token. Raises ArchiveError if there is no answer.
+    """
     check_token_url(url)
     client = HttpClient(1, timeouts)
     try:
@@ -63,15 +61,17 @@ def _is_accepted(url: str, token: str, timeouts: Timeouts) -> bool:
     finally:
         client.close()
     if status in NO_ACCESS:
-        return False
+        return None
     if title := page_title(status, content):
         raise MaintenanceError("the log-in with the token", "MAST", url, status, title)
     if status != HTTPStatus.OK:
         raise _log_in_error(url, f"expected status 200, got {status}")
     try:
-        return not msgspec.json.decode(content, type=_Identity).anon
-    except msgspec.DecodeError as err:
+        owner = msgspec.json.decode(content, type=dict[str, Any])
+        is_anonymous = msgspec.convert(owner.get("anon"), bool)  # no valid token was shown
+    except (msgspec.DecodeError, RecursionError) as err:
         raise _log_in_error(url, f"expected the owner of the token ({plain_text(err)})") from err
+    return None if is_anonymous else owner
 
 
 def _log_in_error(url: str, why: object) -> ArchiveError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products
+from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ArchiveError
@@ -13,7 +14,7 @@ from jwmirror.core.model import Listing, Product, Selection
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.report.diagnosis import FAIL, WARN, Check
 from jwmirror.report.formatting import count
-from jwmirror.services.inspect.doctor.account import WHOAMI, token_check
+from jwmirror.services.inspect.doctor.account import token_check
 from jwmirror.services.inspect.doctor.guards import guarded
 from jwmirror.services.inspect.doctor.sample import (
     Sampler,
@@ -60,7 +61,7 @@ class ArchiveVisit:
             return
         is_accepted = False
         if self.config.token:
-            account = token_check(self.client, url, self.config.token, self.client.token_variable)
+            account = token_check(url, self.config.token, self.client.token_variable)
             is_accepted = account.outcome != FAIL
             yield account
         token = self.config.token if is_accepted else None

@@ -11,6 +11,7 @@ from jwmirror.core.files import locked, replace_symlink, write_bytes
 from jwmirror.core.folders import temporary_folder
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check, Outcome
 
+LENGTH = 1000  # bytes, of a file that is replaced, or a multiple
 REPLACEMENTS = 50  # of a file while another thread reads it
 OTHER_DISK = "name a folder on another file system in `mirror` in the config"
 
@@ -61,29 +62,30 @@ def _renames_in_one_step(folder: Path) -> str:
     """Replace a file again and again while another thread reads it."""
     file, is_done = folder / "renamed", threading.Event()
     problems: list[str] = []
-    write_bytes(file, b"0" * 8)
-
-    def read() -> None:
-        while not is_done.is_set() and not problems:
-            try:
-                content = file.read_bytes()
-            except OSError as err:
-                problems.append(f"a file was absent while it was replaced: {plain_text(err)}")
-            else:
-                if len(content) != 8:
-                    problems.append(f"a file had {len(content)} of 8 bytes while it was replaced")
-
-    reader = threading.Thread(target=read, daemon=True)
+    write_bytes(file, b"0" * LENGTH)
+    reader = threading.Thread(target=_read, args=(file, is_done, problems), daemon=True)
     reader.start()
     try:
         for number in range(REPLACEMENTS):
             temporary = folder / "temporary"
-            temporary.write_bytes(b"%8d" % number)
+            temporary.write_bytes(b"%d" % number * LENGTH)
             os.replace(temporary, file)
     finally:
         is_done.set()
         reader.join()
     return "".join(problems)
+
+
+def _read(file: Path, is_done: threading.Event, problems: list[str]) -> None:
+    """Read a file until `is_done`, or until it is absent or not whole."""
+    while not is_done.is_set() and not problems:
+        try:
+            content = file.read_bytes()
+        except OSError as err:
+            problems.append(f"a file was absent while it was replaced: {plain_text(err)}")
+        else:
+            if len(content) % LENGTH or not content:
+                problems.append(f"a file had {len(content)} bytes while it was replaced")
 
 
 def _locks(folder: Path) -> str:

@@ -8,7 +8,6 @@ from jwmirror.core.errors import JwmirrorError, plain_text
 from jwmirror.net.http import error_words
 from jwmirror.report.diagnosis import FAIL, Check
 
-
 STEP = "correct this, and run `jwmirror doctor` again"
 
 

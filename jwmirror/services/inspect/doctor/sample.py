@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.cloud import bucket_path
@@ -24,6 +25,7 @@ BODIES = (
     "nothing to do; files without a row in a keyword table are compared by size and CAL_VER, and "
     "by their bytes as far as archive.recheck_gb_per_run in the config allows"
 )
+NOT_RESUMED = "nothing to do; interrupted downloads begin again at their first byte"
 WITHOUT_LENGTH = (
     "nothing to do; files are whole if they have MAST's checksum or listed size, and interrupted "
     "downloads begin again at their first byte"
@@ -73,6 +75,18 @@ def fetch(
 ) -> Delivery:
     """Return a response with its body, of LARGEST_SAMPLE bytes at most."""
     response = client.open(url, headers, show_token=show_token)
+    content = _content(client, response)
+    return Delivery(
+        status=response.status,
+        content=content,
+        etag=response.headers.get("ETag", ""),
+        has_length="Content-Length" in response.headers,
+        content_range=response.headers.get("Content-Range", ""),
+        host=urlsplit(answering_url(url, response)).netloc,
+    )
+
+
+def _content(client: HttpClient, response: BaseHTTPResponse) -> bytes:
     content = bytearray()
 
     def add(piece: bytes) -> None:
@@ -86,14 +100,7 @@ def fetch(
         discard(response)
         raise
     response.release_conn()
-    return Delivery(
-        status=response.status,
-        content=bytes(content),
-        etag=response.headers.get("ETag", ""),
-        has_length="Content-Length" in response.headers,
-        content_range=response.headers.get("Content-Range", ""),
-        host=urlsplit(answering_url(url, response)).netloc,
-    )
+    return bytes(content)
 
 
 def ranked_samples(products: Sequence[Product], has_token: bool) -> list[Product]:
@@ -157,21 +164,19 @@ def _range_check(sampler: Sampler, product: Product, first: Delivery) -> Check:
     """Check whether the second half of a file can be requested alone."""
     total = len(first.content)
     start = total // 2
-    headers = {"Range": f"bytes={start}-"} | (
-        {"If-Range": first.etag} if is_strong(first.etag) else {}
-    )
-    step = "nothing to do; interrupted downloads begin again at their first byte"
+    condition = {"If-Range": first.etag} if is_strong(first.etag) else {}
     try:
-        part = sampler.get(product, headers)
+        part = sampler.get(product, {"Range": f"bytes={start}-", **condition})
     except HTTPError as err:
-        return Check("ranges", WARN, f"the request had no answer: {error_words(err)}", step)
+        found = f"the request had no answer: {error_words(err)}"
+        return Check("ranges", WARN, found, NOT_RESUMED)
     if part.status == HTTPStatus.OK:
-        return Check("ranges", WARN, "not honoured: the whole file comes", step)
+        return Check("ranges", WARN, "not honoured: the whole file comes", NOT_RESUMED)
     if part.status != HTTPStatus.PARTIAL_CONTENT:
-        return Check("ranges", WARN, f"refused with status {part.status}", step)
+        return Check("ranges", WARN, f"refused with status {part.status}", NOT_RESUMED)
     is_right = part.content_range == f"bytes {start}-{total - 1}/{total}"
     if not is_right or part.content != first.content[start:]:
-        return Check("ranges", WARN, "other bytes come than were requested", step)
+        return Check("ranges", WARN, "other bytes come than were requested", NOT_RESUMED)
     return Check("ranges", OK, "honoured: interrupted downloads continue")
 
 

@@ -46,19 +46,16 @@ def contact(url: str) -> Contact:
     try:
         response = client.open(url)
         now = (started + time.time()) / 2
-        head = read_head(response, HEAD)
+        page = page_title(response.status, read_head(response, HEAD))
         discard(response)
     except HTTPError as err:
         return Contact(url=url, host=failing_host(url, err), error=err)
     finally:
         client.close()
-    date = _seconds(response.headers.get("Date", ""))
+    date, host = _seconds(response.headers.get("Date", "")), urlsplit(url).netloc
+    skew_s = None if date is None else date - now
     return Contact(
-        url=url,
-        host=urlsplit(url).netloc.rpartition("@")[2],
-        status=response.status,
-        page=page_title(response.status, head),
-        skew_s=None if date is None else date - now,
+        url=url, host=host.rpartition("@")[2], status=response.status, page=page, skew_s=skew_s
     )
 
 
