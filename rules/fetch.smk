@@ -28,6 +28,7 @@ rule fetch_products:
         token_variable=CONFIG.token_variable,
         downloads=CONFIG.downloads,
         group=CONFIG.group,
+        accept_refused=canonical(CONFIG.accept_refused),
     message:
         "Fetching {wildcards.order}"
     script:

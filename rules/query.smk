@@ -30,6 +30,7 @@ checkpoint query_archive:
         selections=canonical(CONFIG.selections),
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),
+        accept_refused=canonical(CONFIG.accept_refused),
     message:
         "Asking {params.url} what the programs have"
     script:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from jwmirror.core.log import log_to
-from jwmirror.core.model import Orders, read, write
+from jwmirror.core.model import Orders, parse, read, write
 from jwmirror.services.run.fetch import fetch_products
 
 log_to(snakemake.log[0])
@@ -17,5 +17,6 @@ receipt = fetch_products(
     token_variable=snakemake.params.token_variable,
     downloads=snakemake.params.downloads,
     group=snakemake.params.group,
+    accept_refused=parse(snakemake.params.accept_refused, tuple[str, ...]),
 )
 write(snakemake.output.receipt, receipt)

@@ -25,4 +25,5 @@ with failures_are_recorded(run, "query_archive", programs):
         keep_free=snakemake.params.keep_free,
         when_deselected=snakemake.params.when_deselected,
         fetch_gb=snakemake.params.fetch_gb,
+        accept_refused=parse(snakemake.params.accept_refused, tuple[str, ...]),
     )

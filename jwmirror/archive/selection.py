@@ -1,13 +1,19 @@
 """Selection of the products of a listing that the user wants. Pure."""
 
-import re
-from collections.abc import Callable, Iterable
-from fnmatch import translate
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
 from jwmirror.core import names
-from jwmirror.core.matching import KEYS, PAIR, Criteria, criteria_of, matches, values_of
+from jwmirror.core.matching import (
+    KEYS,
+    PAIR,
+    Criteria,
+    criteria_of,
+    matches,
+    name_test,
+    values_of,
+)
 from jwmirror.core.model import Listing, Product, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
@@ -50,7 +56,7 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
     exclude = () if listing.scope else selection.exclude  # files of the rest may match
     for name, patterns in (("files", selection.files), ("exclude", exclude)):
         for pattern in patterns or ():
-            is_like = _like((pattern,))
+            is_like = name_test((pattern,))
             if not any(is_like(product.filename) for product in listing.products):
                 lacking.append(f"{name}: {pattern}")
     if not lacking and not any(map(_is_selected(selection), listing.products)):
@@ -75,7 +81,7 @@ def _is_selected(selection: Selection) -> Callable[[Product], bool]:
     if selection.observed:
         tests.append(_observed_between(*selection.observed))
     if selection.files is not None:
-        is_wanted = _like(selection.files)
+        is_wanted = name_test(selection.files)
         tests.append(lambda product: is_wanted(product.filename))
     if not selection.guide_stars:
         tests.append(lambda product: names.guiding_type(product.filename) is None)
@@ -84,7 +90,7 @@ def _is_selected(selection: Selection) -> Callable[[Product], bool]:
     if not selection.auxiliary:
         tests.append(lambda product: (product.caom_type or "").upper() != AUXILIARY)
     if selection.exclude:
-        is_excluded = _like(selection.exclude)
+        is_excluded = name_test(selection.exclude)
         tests.append(lambda product: not is_excluded(product.filename))
     return tests[0] if len(tests) == 1 else lambda product: all(test(product) for test in tests)
 
@@ -134,12 +140,6 @@ def _observed_between(first: str, last: str) -> Callable[[Product], bool]:
         return not day or _is_table(product) or (first <= day and (not last or day <= last))
 
     return test
-
-
-def _like(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test: True if a file name fits one of some shell-style patterns; case matters."""
-    regex = re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
-    return lambda filename: regex.match(filename) is not None
 
 
 def _is_table(product: Product) -> bool:

@@ -3,10 +3,11 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,7 +17,8 @@ from msgspec import structs
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.cloud import CloudCopy
-from jwmirror.core.errors import ArchiveError, StoreError, plain_text
+from jwmirror.core.errors import ArchiveError, RejectedError, StoreError, plain_text
+from jwmirror.core.matching import name_test
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
 from jwmirror.net.http import TOKEN_VARIABLE, HttpClient, Timeouts, base_url, discard, read_head
@@ -32,6 +34,10 @@ NEEDS_TOKEN = (
 )
 STARTS = {"fits": b"SIMPLE  =", "ecsv": b"# %ECSV", "jpg": b"\xff\xd8"}  # first bytes of files
 ASSOCIATION = b'"asn_'  # among the first bytes of an association
+ACCEPTED = (
+    "%s: MAST lists MD5 %s and sent %s; it is taken as it is, because archive.accept_refused in "
+    "the config names it"
+)
 POLL_S = 0.2  # between two looks at the progress
 
 log = logging.getLogger(__name__)
@@ -69,10 +75,12 @@ class MastDownloader:
         timeouts: Timeouts | None = None,
         cloud_url: str | None = None,
         token_variable: str = TOKEN_VARIABLE,
+        accept_refused: Sequence[str] = (),
     ):
         self._url, self._cloud_url = base_url(url), cloud_url
         self._token, self._token_variable = token, token_variable
         self._connections, self._timeouts = downloads, timeouts or Timeouts()
+        self._is_accepted = name_test(accept_refused)
 
     def download(
         self, products: Iterable[Product], folder: Path, quarantine: Path
@@ -97,7 +105,8 @@ class MastDownloader:
         if self._cloud_url:
             cloud = CloudCopy(self._cloud_url, self._connections, once, client.halt)
         with Progress(len(products), size, terminal()) as progress:
-            work = _Work(client, self._url, cloud, (folder, quarantine), progress)
+            folders = (folder, quarantine)
+            work = _Work(client, self._url, cloud, folders, progress, self._is_accepted)
             yield from _Workers(work, deque(products), self._connections).outcomes()
         if cloud:
             log.info("%d of %d files came from the cloud copy", cloud.downloaded, len(products))
@@ -112,6 +121,7 @@ class _Work:
     cloud: CloudCopy | None
     folders: tuple[Path, Path]  # for the files under way, and for wrong ones
     progress: Progress
+    is_accepted: Callable[[str], bool]  # by file name: taken as MAST sends it
 
     def close(self) -> None:
         """Close the connections."""
@@ -123,17 +133,21 @@ class _Work:
         """Download one product; StoreError when the disk refuses."""
         try:
             where = (*self.folders, self.progress.add)
-            file = self.cloud.download(product, *where) if self.cloud else None
+            is_accepted = self.is_accepted(product.filename)
+            file = None if is_accepted or not self.cloud else self.cloud.download(product, *where)
             etag = ""
             if file is None:
-                file = download(self.client, download_request(product, self.url), *where)
+                request = download_request(product, self.url)
+                file = download(self.client, request.accepted() if is_accepted else request, *where)
                 etag = file.etag
         except ArchiveError as err:
             if not self.client.halt.is_set():
                 log.warning("%s", err)
-            return Failure(name=product.filename, message=str(err))
+            return _failure(product, err)
         except OSError as err:
             raise _disk_error(product.filename, self.folders[0], err) from err
+        if is_accepted and product.checksum not in (None, file.checksum):
+            log.warning(ACCEPTED, product.filename, product.checksum, file.checksum)
         if file.needs_token:
             log.warning(NEEDS_TOKEN, product.filename)
             product = structs.replace(product, needs_token=True)
@@ -185,6 +199,14 @@ def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
         f"{what} cannot be written below {folder}: {plain_text(err)}; nothing of it was kept; "
         "make room or correct the permissions, and run again."
     )
+
+
+def _failure(product: Product, err: ArchiveError) -> Failure:
+    failure = Failure(name=product.filename, message=str(err))
+    if not isinstance(err, RejectedError):
+        return failure
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return structs.replace(failure, refused=product.fingerprint, at=now)
 
 
 class _Workers:

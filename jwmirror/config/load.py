@@ -43,6 +43,7 @@ class Config:
     timeout_s: int
     vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
+    accept_refused: tuple[str, ...]  # patterns of file names
     when_deselected: str  # keep or drop
     wait: bool  # for another run on the same mirror
     settle_days: float
@@ -144,6 +145,7 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         timeout_s=calibrate["timeout"],
         vanish_limit=archive["vanish_limit"],
         accept_vanished=_listed(raw.get("accept_vanished", ())),
+        accept_refused=tuple(archive["accept_refused"]),
         when_deselected=raw.get("when_deselected", "keep"),
         wait=raw.get("wait", False),
         settle_days=settle["days"],

@@ -59,7 +59,7 @@ class RejectedError(ArchiveError):
         self.filename, self.what, self.expected, self.found = filename, what, expected, found
         super().__init__(
             f"{what} of {filename}: expected {expected}, got {found}; {self.outcome}; "
-            "it will be fetched again by the next run."
+            "a later run requests it again."
         )
 
 

@@ -8,8 +8,9 @@ blocks its leaks). F405N+F444W means the pair. Pure.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import translate
 from itertools import product
 
 from jwmirror.core.names import INSTRUMENT_OF
@@ -170,3 +171,9 @@ def _instruments(key: str, values: frozenset[str]) -> frozenset[str]:
     starts = {value[:3] for value in values}
     known = all(start in INSTRUMENT_OF for start in starts)
     return frozenset(INSTRUMENT_OF[start] for start in starts) if known else frozenset()
+
+
+def name_test(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a test: True if a file name fits one of some shell-style patterns; case matters."""
+    regex = re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+    return lambda filename: regex.match(filename) is not None

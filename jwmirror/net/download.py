@@ -100,6 +100,8 @@ def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
         log.warning(words, request.filename, request.size, file.size)
     if request.must_read:
         check_readable(file.path, request.filename)
+    elif not (request.may_be_empty or file.size):
+        raise RejectedError(request.filename, "content", "some bytes", "an empty file")
 
 
 def _verified_leftover(state: DownloadState) -> DownloadedFile | None:

@@ -56,6 +56,7 @@ class DownloadRequest:
     is_exclusive: bool = False  # the token is shown at once
     until: str = NO_RELEASE  # when it will not be withheld any more, in words
     must_read: bool = True  # checked to be of the kind that its name says
+    may_be_empty: bool = True  # where that is not checked
     key: str | None = None  # name of the unfinished file; None: it is not kept
     version: str = ""  # of the file's content; an unfinished file of another one is not resumed
 
@@ -75,6 +76,12 @@ class DownloadRequest:
             until=product.withheld_until,
             key=resume_record.resume_key(product),
             version=product.fingerprint,
+        )
+
+    def accepted(self) -> Self:
+        """Return the request for the same file, of whatever size and content, but no web page."""
+        return replace(
+            self, size=None, is_size_sure=False, checksum=None, must_read=False, may_be_empty=False
         )
 
     @property

@@ -239,6 +239,7 @@ def _notes_on_run(generation: Generation | None, run: Run) -> Iterator[str]:
             "the config ask for."
         )
     yield from run.poll.other_answers if run.poll else ()
+    yield from map(str, run.still_refused)
 
 
 def count_files(rows: Iterable[tuple[str, int, str, str]]) -> tuple[FileCount, ...]:

@@ -15,7 +15,17 @@ from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, restrict
 from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
-from jwmirror.core.model import Doubt, Entry, Orders, Plan, Poll, Receipt, SettleResult, Version
+from jwmirror.core.model import (
+    Doubt,
+    Entry,
+    Failure,
+    Orders,
+    Plan,
+    Poll,
+    Receipt,
+    SettleResult,
+    Version,
+)
 from jwmirror.core.model.plan import LEVELS, Published, References
 from jwmirror.core.model.product import Listing, Scope
 from jwmirror.core.model.quality import JudgedResult
@@ -159,6 +169,7 @@ def read_run(folder: Path) -> Run:
         ),
         published=read_if_written(files.published, Published),
         held_back=read_if_written(files.held_back, HELD_BACK) or (),
+        refused=orders.refused if orders else (),
     )
 
 
@@ -239,6 +250,12 @@ def fetch_receipts(mirror: Path) -> Iterator[tuple[str, Receipt]]:
     """Yield the receipts of all fetches, with the names of their orders."""
     for path in sorted(Path(mirror).glob("receipts/fetch/*.json")):
         yield path.stem, read(path, Receipt)
+
+
+def refused_downloads(mirror: Path) -> Iterator[Failure]:
+    """Yield the downloads whose bytes were refused."""
+    for _, receipt in fetch_receipts(mirror):
+        yield from (failure for failure in receipt.failures if failure.refused)
 
 
 def fetched_versions(mirror: Path) -> Iterator[Version]:

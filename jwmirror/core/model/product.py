@@ -263,7 +263,26 @@ class Poll:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusedProduct:
+    """A product whose bytes were refused by an earlier run, and that MAST lists as it did then."""
+
+    filename: str
+    version: str  # fingerprint of the product
+    since: str  # ISO, UTC: when it was refused first
+    until: str  # ISO, UTC: not requested again before; in the past: this run requests it
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.filename}: still refused since {self.since[:10]} ({self.why}); it is requested "
+            "again each day, and when MAST lists another version; `archive.accept_refused` in the "
+            "config takes it as it is"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Orders:
     """The products to download, by order: jw01345-o001.<digest>."""
 
     products: dict[str, tuple[Product, ...]] = field(default_factory=dict)
+    refused: tuple[RefusedProduct, ...] = ()  # that the mirror lacks

@@ -14,7 +14,7 @@ from jwmirror.core.model.plan import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.product import IN_WORDS, NEW, Change, Doubt, Poll
+from jwmirror.core.model.product import IN_WORDS, NEW, Change, Doubt, Poll, RefusedProduct
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.stored import Failure
 
@@ -44,6 +44,7 @@ class Run:
     batch_receipts: tuple[Receipt, ...] = ()
     published: Published | None = None
     held_back: tuple[JudgedResult, ...] = ()  # results that it did not publish
+    refused: tuple[RefusedProduct, ...] = ()  # by earlier runs; see still_refused
     stops: tuple[Stop, ...] = ()  # of this run and later ones that did not publish, oldest first
 
     @property
@@ -84,14 +85,24 @@ class Run:
         return tuple(match for plan in self.plans for match in plan.partial_matches)
 
     @property
+    def still_refused(self) -> tuple[RefusedProduct, ...]:
+        """The products that earlier runs refused, and this one did not get either."""
+        arrived = {v.product.filename for receipt in self.fetch_receipts for v in receipt.versions}
+        return tuple(product for product in self.refused if product.filename not in arrived)
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
-        """The failures of this run, and the refusals: no run can calibrate these as they are."""
+        """The failures of this run, and the refusals: no run can calibrate these as they are.
+
+        Without the downloads that were refused before.
+        """
+        known = {(product.filename, product.version) for product in self.refused}
         refused = (wait for plan in self.plans for wait in plan.failures)
         receipts = (*self.fetch_receipts, *self.batch_receipts)
         doubts = self.poll.doubts if self.poll else ()
         return (
             *map(failed_listing, doubts),
-            *(failure for receipt in receipts for failure in receipt.failures),
+            *(f for r in receipts for f in r.failures if (f.name, f.refused) not in known),
             *(Failure(f"{w.recipe}: {w.product}", w.why, w.recipe, w.product) for w in refused),
         )
 

@@ -40,6 +40,8 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     recipe: str = ""  # of a calibration
     product: str = ""  # of a calibration: root of the exposure's or association's product
+    refused: str = ""  # of a download whose bytes were refused: fingerprint of the product
+    at: str = ""  # ISO, UTC: when they were refused
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ def conclude_run(
     doubtful = _doubtful(mirror, records)
     lines = (
         *_unmatched_lines(records),
+        *map(str, records.still_refused),
         *(records.poll.other_answers if records.poll else ()),
         *_reference_lines(mirror, records.new_findings),
         *_look_at(doubtful),

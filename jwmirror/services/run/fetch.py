@@ -1,6 +1,7 @@
 """Fetch the products of one order into the store."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,18 +27,25 @@ def fetch_products(
     downloads: int,
     group: str | None,
     token_variable: str = TOKEN_VARIABLE,
+    accept_refused: Sequence[str] = (),
 ) -> Receipt:
     """Fetch and verify the products of one order, at most `downloads` at a time.
 
     `token_socket`: where the run's session serves the token; None: there is none.
-    `token_variable`: that of the token in the environment, for messages.
+    `token_variable`: that of the token in the environment, for messages. `accept_refused`: patterns
+    of the names of files that are taken as MAST sends them.
 
     A product that cannot be fetched is a failure in the receipt, and does not stop the others.
     """
     objects = Objects(mirror, group)
     token = request_token(token_socket)
     transfer = MastDownloader(
-        url, token, downloads, cloud_url=cloud_url, token_variable=token_variable
+        url,
+        token,
+        downloads,
+        cloud_url=cloud_url,
+        token_variable=token_variable,
+        accept_refused=accept_refused,
     )
     products = orders.products[order]
     ordered = [product for group in orders.products.values() for product in group]

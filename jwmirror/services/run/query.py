@@ -1,15 +1,19 @@
 """Ask MAST what the selected programs have, and compare that with the mirror."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.poll import group_into_orders, poll
-from jwmirror.core.model import Doubt, Poll, Scope, Selection, write
+from jwmirror.core.matching import name_test
+from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Selection, write
+from jwmirror.core.model.product import RefusedProduct
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
@@ -17,6 +21,8 @@ from jwmirror.services.inspect.doctor.record import changed_answers, read_answer
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
+
+REFUSED_FOR = timedelta(days=1)  # then a refused product is requested again
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +41,15 @@ def query_archive(
     when_deselected: str = "keep",
     fetch_gb: float | None = None,
     token_variable: str = TOKEN_VARIABLE,
+    accept_refused: Sequence[str] = (),
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
     `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
     bytes of disk space that the downloads must leave free. `when_deselected`: keep or drop.
     `fetch_gb`: the most to fetch; None: no limit. `token_variable`: that of the token in the
-    environment, for messages. Events are forgotten last, so that an interrupted run does not lose
-    them. Those of a program that could not be listed are kept.
+    environment, for messages. `accept_refused`: as in `without_refused`. Events are forgotten last,
+    so that an interrupted run does not lose them. Those of a program not listed are kept.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -53,19 +60,66 @@ def query_archive(
     scopes = [scope for named in events.values() for scope in named]
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
-    entries = Generations(mirror).entries()
-    token = request_token(token_socket)
+    entries, token = Generations(mirror).entries(), request_token(token_socket)
     known = (policy, scopes, former, partial(_checked, mirror, run))
     polled = poll(url, selections, entries, token, downloads, *known, token_variable)
     polled = _with_other_answers(mirror, polled)
     doubts, is_dropped = _dated(polled.doubts, run), when_deselected == "drop"
     polled = replace(polled, doubts=doubts, drops_deselected=is_dropped)
-    ordered = group_into_orders(polled, runs.fetched_versions(mirror))
+    ordered = _orders(mirror, polled, accept_refused)
     check_fetch(ordered, polled.changes, fetch_gb)
     check_room(mirror, ordered, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)
     runs.remove_events(_used_events(events, polled))
+
+
+def _orders(mirror: Path, polled: Poll, accept_refused: Sequence[str]) -> Orders:
+    """Return the orders for what a poll wants, has not arrived, and was not refused lately."""
+    orders = group_into_orders(polled, runs.fetched_versions(mirror))
+    return without_refused(orders, runs.refused_downloads(mirror), accept_refused)
+
+
+def without_refused(
+    orders: Orders, refusals: Iterable[Failure], accept: Sequence[str], now: datetime | None = None
+) -> Orders:
+    """Return the orders without the products whose bytes were refused in the last day.
+
+    They name all products that were refused in the listed version. `refusals` of earlier runs are
+    read only if something is ordered; those of files that the patterns `accept` do not count.
+    """
+    if not orders.products:
+        return orders
+    is_accepted, by_version = name_test(accept), defaultdict(list)
+    for refusal in refusals:
+        by_version[refusal.name, refusal.refused].append(refusal)
+    refused: dict[str, RefusedProduct] = {}
+    for product in chain.from_iterable(orders.products.values()):
+        earlier = by_version.get((product.filename, product.fingerprint))
+        if earlier and not is_accepted(product.filename):
+            refused[product.uri] = _refused_product(earlier)
+    time = (now or datetime.now(UTC)).isoformat(timespec="seconds")
+    too_early = {uri for uri, product in refused.items() if time < product.until}
+    ordered = {
+        name: tuple(product for product in products if product.uri not in too_early)
+        for name, products in orders.products.items()
+    }
+    ordered = {name: products for name, products in ordered.items() if products}
+    return Orders(products=ordered, refused=tuple(refused.values()))
+
+
+def _refused_product(refusals: Sequence[Failure]) -> RefusedProduct:
+    """Return a product that was refused, once or several times."""
+    in_time = sorted(refusals, key=lambda refusal: refusal.at)
+    last = in_time[-1]
+    until = datetime.fromisoformat(last.at) + REFUSED_FOR
+    return RefusedProduct(
+        filename=last.name,
+        version=last.refused,
+        since=in_time[0].at,
+        until=until.isoformat(timespec="seconds"),
+        why=last.message.partition(";")[0],
+    )
 
 
 def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[Path]:
