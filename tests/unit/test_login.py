@@ -6,7 +6,7 @@ import pickle
 import pytest
 from msgspec import structs
 
-from jwmirror.archive import poll as polls
+from jwmirror.archive import client as clients
 from jwmirror.archive.poll import poll
 from jwmirror.archive.tables.login import accepted_token
 from jwmirror.core.errors import (
@@ -109,7 +109,7 @@ def polled(monkeypatch, archive, caplog):
         def answer(*_: object, **__: object) -> Listing:
             return listing(*listed)
 
-        monkeypatch.setattr(polls, "query_listing", answer)
+        monkeypatch.setattr(clients, "query_listing", answer)
         return poll(archive.url, [Selection(program=1345)], held, token, 2, token_variable=VARIABLE)
 
     return polled
