@@ -224,7 +224,7 @@ def test_two_rows_of_a_file_are_seen(doctor, archive):
 
     check = doctor()["tables of 1345"]
 
-    assert (check.outcome, "1 rows are older" in check.found) == ("warn", True)
+    assert (check.outcome, "1 row of files with a newer row" in check.found) == ("warn", True)
 
 
 def test_exclusive_files_need_a_token(doctor, archive):

@@ -24,9 +24,9 @@ WHOAMI = "/whoami"
 LARGEST_IDENTITY = 1 << 20  # bytes
 COOKIE = "mast_token"  # by which MAST and astroquery know a token
 REJECTED = (
-    "%s rejects the token in %s: it has expired, or was revoked; exclusive files are withheld, "
-    "those of the mirror stay as they are, and public files go on; make a new token at %s, and set "
-    "it in %s (archive.token_env in the config)"
+    "%s rejects the token in %s: it is not known there, or has expired; exclusive files are "
+    "withheld, those of the mirror stay as they are, and public files go on; make a new token at "
+    "%s, and set it in %s (archive.token_env in the config)"
 )
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from jwmirror.archive.tables.cells import KINDS, TEXT
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Doubt
+from jwmirror.report.formatting import count
 
 MOST_SHOWN = 3  # values of a column in a message
 MOST_CHARACTERS = 60  # of a value in a message
@@ -58,8 +59,10 @@ class UnreadCells:
 
     def add_missing(self, table: str, columns: Iterable[str], known: Iterable[str]) -> None:
         """Record columns that a table has not."""
+        names = sorted(known)
+        many = f"{len(names)} others"
         for column in columns:
-            self._missing[table, column] = ", ".join(sorted(known)[:MOST_COLUMNS])
+            self._missing[table, column] = many if len(names) > MOST_COLUMNS else ", ".join(names)
 
     def add_row(self, table: str, lacks: str) -> None:
         """Record a row that lacks a required cell, and was left out."""
@@ -102,23 +105,23 @@ class UnreadCells:
             yield (
                 f"MAST's table {table}, program {self.program}, column {column}: expected "
                 f"{KINDS.get(column, TEXT).expected}, found {', '.join(odd.values)} in "
-                f"{odd.cells} cells, first for {odd.first:.200}; these cells count as empty; "
+                f"{count(odd.cells, 'cell')}, first for {odd.first:.200}; it counts as empty; "
                 f"{REPORT}"
             )
         for (table, lacks), rows in self._rows.items():
             yield (
-                f"MAST's table {table}, program {self.program}: {rows} rows without {lacks} were "
-                f"left out; {REPORT}"
+                f"MAST's table {table}, program {self.program}: left out "
+                f"{count(rows, 'row')} without {lacks}; {REPORT}"
             )
         for table, files in self._without_rows.items():
             yield (
-                f"MAST's table {table}: expected rows of program {self.program}, found none; its "
-                f"{files} FITS files have no checksum, and changes of them are harder to see"
+                f"MAST's table {table}: expected rows of program {self.program}, found none; "
+                f"{count(files, 'FITS file')} without checksum: changes are harder to see"
             )
         for table, rows in self._repeated.items():
             yield (
-                f"MAST's table {table}, program {self.program}: {rows} rows are older ones of "
-                "files with several; the newest counts"
+                f"MAST's table {table}, program {self.program}: left out "
+                f"{count(rows, 'row')} of files with a newer row"
             )
 
 
