@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.tables import rows
 from jwmirror.archive.tables.portal import read_pages
 from jwmirror.archive.tables.unread import UnreadCells
+from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Product
 from tests.setup.records import RATE
 
@@ -53,6 +56,7 @@ def product_row(filename: str) -> dict[str, Any]:
         "prvversion": "1.20.2",
         "dataRights": "EXCLUSIVE_ACCESS" if filename == CLOSED_ASN else "PUBLIC",
         "productGroupDescription": None,
+        "productType": "SCIENCE",
     }
 
 
@@ -152,3 +156,258 @@ def test_a_cell_that_says_nothing_is_empty_and_nothing_else_changes(table, colum
     others = {p.filename: p for p in listing.products if p.filename != RATE}
     assert others == {name: WHOLE[name] for name in others} and len(others) == len(FILES) - 1
     assert not unread.doubts
+
+
+UNDERSTOOD = [
+    (PRODUCTS, "size", "100.0", "size", 100),
+    (PRODUCTS, "calib_level", "2", "level", 2),
+    (KEYWORDS, "fileSize", "100.0", "size", 100),
+    (KEYWORDS, "fileSize", 100.0, "size", 100),
+    (KEYWORDS, "isStale", "T", "stale", True),
+    (KEYWORDS, "isStale", 1, "stale", True),
+    (KEYWORDS, "checksum", f" {'A1' * 16} ", "checksum", "a1" * 16),
+    (KEYWORDS, "date_mjd", "/Date(1693505515000+0000)/", "date", "2023-08-31T18:11:55.000"),
+    (KEYWORDS, "date_mjd", "2023-08-31T18:11:55", "date", "2023-08-31T18:11:55.000"),
+    (KEYWORDS, "date_mjd", "60187.75827546296", "date", "2023-08-31T18:11:55.000"),
+    (KEYWORDS, "cal_ver", 1.5, "cal_ver", "1.5"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "cell", "field", "value"), UNDERSTOOD)
+def test_other_spellings_are_understood_without_a_word(table, column, cell, field, value):
+    """A warning would be for nothing."""
+    listing, unread = listed_with(table, column, cell)
+
+    assert getattr(named(listing, RATE), field) == value
+    assert not list(unread.remarks()) and not unread.doubts
+
+
+def test_one_remark_for_each_column_counts_the_cells():
+    """It names the first file, and some of the values."""
+    answers, unread = tables(), UnreadCells(1345)
+    for row, cell in zip(answers[PRODUCTS], ["N/A", -1, "N/A", [2]], strict=True):
+        row["size"] = cell
+    answers[KEYWORDS][1]["isStale"] = "N/A"
+
+    listed(answers, unread)
+
+    of_sizes, of_queue = unread.remarks()
+    assert (
+        "program 1345, column size: expected a number of bytes, found 'N/A', -1, [2] in 4 cells"
+        in (of_sizes)
+    )
+    assert f"first for {RATE}" in of_sizes
+    assert "column isStale" in of_queue and f"1 cells, first for {PUBLIC_RATE}" in of_queue
+
+
+# ---- access ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["PROPRIETARY", None, "N/A", 7, ["PUBLIC"], "public"])
+def test_unknown_rights_are_public_only_where_the_release_is_over(cell):
+    """An unknown word is named; the keyword row decides, where there is one."""
+    released, unread = listed_with(PRODUCTS, "dataRights", cell, FILES.index(RATE))
+    coming, _ = listed_with(PRODUCTS, "dataRights", cell, FILES.index(CLOSED_RATE))
+    no_row, _ = listed_with(PRODUCTS, "dataRights", cell, FILES.index(CLOSED_ASN))
+
+    assert not named(released, RATE).exclusive
+    assert named(coming, CLOSED_RATE).exclusive and named(no_row, CLOSED_ASN).exclusive
+    if cell not in (None, "N/A"):
+        assert any("dataRights" in words and repr(cell) in words for words in unread.remarks())
+
+
+@pytest.mark.parametrize("column", ["dataRights", "isRestricted"])
+def test_a_column_of_access_that_is_missing_opens_nothing(column):
+    """What was exclusive stays so; what is released for certain stays public."""
+    answers, unread = tables(), UnreadCells(1345)
+    for row in [*answers[PRODUCTS], *answers[KEYWORDS]]:
+        row.pop(column, None)
+
+    closed = {p.filename for p in listed(answers, unread).products if p.exclusive}
+
+    assert closed == {CLOSED_RATE, CLOSED_ASN}
+    (words,) = unread.remarks()
+    assert f"expected the column {column}" in words and "count as withheld" in words
+
+
+def test_without_a_release_date_unknown_access_is_withheld(caplog):
+    """It is known otherwise only when MAST says so; one warning counts the files."""
+    answers = tables()
+    for row in answers[KEYWORDS]:
+        del row["isRestricted"], row["publicReleaseDate_mjd"]
+
+    listing = listed(answers, UnreadCells(1345))
+
+    assert all(product.exclusive for product in listing.products)
+    assert "isRestricted says nothing known of 3 files" in caplog.text
+
+
+@pytest.mark.parametrize("column", sorted({*keyword_row(RATE), *product_row(RATE)}))
+def test_a_missing_column_is_one_remark_or_a_bad_table(column):
+    """Only names, and URIs, are required."""
+    answers, unread = tables(), UnreadCells(1345)
+    for row in [*answers[PRODUCTS], *answers[KEYWORDS]]:
+        row.pop(column, None)
+
+    if column in ("filename", "dataURI"):
+        with pytest.raises(ArchiveError, match=r"bad|none in|without its name"):
+            listed(answers, unread)
+        return
+
+    listing = listed(answers, unread)
+
+    assert {product.filename for product in listing.products} == set(FILES)
+    (words,) = unread.remarks()
+    assert f"expected the column {column}, found only" in words
+
+
+# ---- rows ------------------------------------------------------------------------------------
+
+
+def test_a_row_without_uri_is_a_doubt_of_its_file():
+    """The mirror's file keeps its state; the others are listed."""
+    listing, unread = listed_with(PRODUCTS, "dataURI", None)
+
+    assert {p.filename for p in listing.products} == set(FILES) - {RATE}
+    (doubt,) = unread.doubts
+    assert (doubt.scope, "no dataURI" in doubt.why) == (f"program 1345, {RATE}", True)
+
+
+def test_a_row_without_name_has_the_name_in_its_uri():
+    """MAST's URIs end with it."""
+    listing, unread = listed_with(PRODUCTS, "productFilename", {"x": 1})
+
+    assert listing.products == tuple(WHOLE[p.filename] for p in listing.products)
+    assert not unread.doubts
+
+
+@pytest.mark.parametrize("row", [None, "x", 7, [1], {}])
+def test_what_is_no_row_is_a_doubt_of_what_it_may_be_about(row):
+    """In CAOM's products, of the whole program: any file may be in it."""
+    answers, unread = tables(), UnreadCells(1345)
+    answers[PRODUCTS][0] = row
+
+    listed(answers, unread)
+
+    (doubt,) = unread.doubts
+    assert doubt.scope == "program 1345"
+
+
+def test_an_observation_without_obsid_is_a_doubt():
+    """Its files cannot be asked for."""
+    answers, unread = tables(), UnreadCells(1345)
+    answers[OBSERVATIONS].append({**answers[OBSERVATIONS][0], "obsid": None})
+
+    listed(answers, unread)
+
+    (doubt,) = unread.doubts
+    assert doubt.scope == "program 1345, observation o001"
+
+
+def test_a_keyword_row_without_name_is_left_out_if_its_file_is_public():
+    """The file is as one without a row."""
+    listing, unread = listed_with(KEYWORDS, "filename", "N/A")
+
+    assert (named(listing, RATE).checksum, named(listing, RATE).exclusive) == (None, False)
+    (words,) = unread.remarks()
+    assert "1 rows without a file name were left out" in words
+
+
+def test_a_keyword_row_without_name_of_a_withheld_file_makes_the_table_bad():
+    """Without it, the file would count as public, because CAOM calls it so."""
+    closed = [row["filename"] for row in tables()[KEYWORDS]].index(CLOSED_RATE)
+
+    with pytest.raises(ArchiveError, match="a row of a withheld file without its name"):
+        listed_with(KEYWORDS, "filename", None, closed)
+
+
+def test_many_bad_rows_make_a_bad_table():
+    """Doubts one by one are for few."""
+    answers, unread = tables(), UnreadCells(1345)
+    many = [product_row(RATE.replace("_00001_", f"_{n:05d}_")) for n in range(100, 140)]
+    answers[PRODUCTS] += [{**row, "dataURI": None} for row in many]
+
+    with pytest.raises(ArchiveError, match="more than 20 rows like this"):
+        listed(answers, unread)
+
+
+OLD = {"checksum": "0d" * 16, "date_mjd": 60000.0, "cal_ver": "1.15.0"}
+
+
+@pytest.mark.parametrize("new_first", [True, False])
+def test_of_two_rows_of_one_file_the_newer_counts(new_first):
+    """In whatever order they come."""
+    answers = tables()
+    first, *others = answers[KEYWORDS]
+    pair = [first, {**first, **OLD}]
+    answers[KEYWORDS] = [*(pair if new_first else pair[::-1]), *others]
+
+    listing = listed(answers, UnreadCells(1345))
+
+    assert named(listing, RATE) == WHOLE[RATE]
+
+
+@pytest.mark.parametrize("date", [None, 61041.25])
+def test_where_dates_do_not_show_the_newer_row_the_checksum_is_unknown(date):
+    """A wrong guess could hide a new version."""
+    answers = tables()
+    first = answers[KEYWORDS][0]
+    answers[KEYWORDS].append({**first, **OLD, "date_mjd": date})
+
+    assert named(listed(answers, UnreadCells(1345)), RATE).checksum is None
+
+
+@pytest.mark.parametrize("old_is_closed", [True, False])
+def test_of_two_rows_of_one_file_the_stricter_access_counts(old_is_closed):
+    """One of them may be odd."""
+    answers = tables()
+    first = answers[KEYWORDS][0]
+    first["isRestricted"] = not old_is_closed
+    answers[KEYWORDS].append({**first, **OLD, "isRestricted": old_is_closed})
+
+    assert named(listed(answers, UnreadCells(1345)), RATE).exclusive
+
+
+# ---- any value in any cell -------------------------------------------------------------------
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["N/A", "null", "-999", "100.0", "PUBLIC", "/Date(1693505515000)/", "T"])
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+PLACES = [
+    (table, number, column)
+    for table, of_table in tables().items()
+    for number, row in enumerate(of_table)
+    for column in row
+]
+
+
+@given(place=st.sampled_from(PLACES), cell=VALUES)
+def test_any_value_in_any_cell_affects_its_file_at_most(place, cell):
+    """No other file changes, and none becomes public because of it."""
+    table, number, column = place
+    answers, unread = tables(), UnreadCells(1345)
+    own = answers[table][number].get("productFilename") or answers[table][number].get("filename")
+    answers[table][number][column] = cell
+
+    try:
+        products = {p.filename: p for p in listed(answers, unread).products}
+    except ArchiveError as err:  # of a table of which nothing is left, or a withheld file's name
+        assert table == OBSERVATIONS or column == "filename", err
+        return
+
+    if not unread.doubts and table != OBSERVATIONS:
+        others = {name: product for name, product in products.items() if name in WHOLE}
+        others.pop(own, None)
+        assert others == {name: WHOLE[name] for name in FILES if name != own}
+    opened = {name for name, product in products.items() if not product.exclusive}
+    assert opened <= {RATE, PUBLIC_RATE} or column in ("productFilename", "filename", "dataURI")
