@@ -1,16 +1,17 @@
 """Checks of MAST for the programs of a config: server, token, tables, downloads, cloud copy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jwmirror.archive.listing import query_listing
-from jwmirror.archive.selection import select_products
+from jwmirror.archive.client import MastClient, ProgramTask, selected_uris
+from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
+from jwmirror.archive.tables.scope import scope_to_query
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Listing, Product, Selection
+from jwmirror.core.model import Entry, Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.report.diagnosis import FAIL, WARN, Check
 from jwmirror.report.formatting import count
@@ -45,6 +46,7 @@ class ArchiveVisit:
 
     config: Config
     client: HttpClient
+    entries: Sequence[Entry]  # of the mirror
     made: Contact | None = None
     etag: str = ""
     rows: dict[str, Rows] = field(default_factory=dict)  # by program
@@ -71,37 +73,44 @@ class ArchiveVisit:
         yield from guarded("download", self._download_checks(sampler, is_accepted), NETWORK)
 
     def _table_checks(self, token: str | None) -> Iterator[Check]:
-        by_program = group_by(self.config.selections, lambda selection: selection.program)
-        with Queries(self.config.archive_url, token, QUERY_S, QUERIES) as queries:
-            for program, selections in sorted(by_program.items()):
+        """Check the tables of all programs, and keep what they say; queried as by a poll."""
+        url = self.config.archive_url
+        with Queries(url, token, QUERY_S, QUERIES) as queries:
+            client = MastClient(queries=queries, token=token, downloads=self.config.downloads)
+            for task, answer in client.answers(self._tasks()):
                 try:
-                    listing = query_listing(queries, program, may_be_empty=True)
+                    yield from self._program_checks(task, answer.result())
                 except ArchiveError as err:
-                    yield Check(f"program {program}", FAIL, str(err), AGAIN)
-                    continue
-                yield from self._program_checks(listing, selections)
+                    yield Check(f"program {task.program}", FAIL, str(err), AGAIN)
             if self.selected is not None:
                 yield poll_check(queries.traffic, self.selected)
 
-    def _program_checks(self, listing: Listing, selections: list[Selection]) -> Iterator[Check]:
+    def _tasks(self) -> Iterator[ProgramTask]:
+        by_program = group_by(self.config.selections, lambda selection: selection.program)
+        for program, selections in sorted(by_program.items()):
+            held = HeldIndex(self.entries, program)
+            yield ProgramTask(
+                program=program,
+                selections=tuple(selections),
+                held=held,
+                scope=scope_to_query(program, selections, held.parts()),
+                only=(),
+                former=None,
+                last_checked=str,
+            )
+
+    def _program_checks(self, task: ProgramTask, listing: Listing) -> Iterator[Check]:
         """Check one program's listing, and keep what it says."""
         yield from column_checks(listing)
-        subject = f"program {listing.program}"
-        if not listing.products:
-            step = (
-                "correct its number in the config (without leading zeros: YAML takes 01345 for 741)"
-            )
-            yield Check(subject, FAIL, "MAST lists no products of it", step)
-            return
-        products = {
-            p.uri: p for selection in selections for p in select_products(listing, selection)
-        }
-        self.selected = [*(self.selected or ()), *products.values()]
+        uris = selected_uris(listing, task.selections)
+        products = [product for product in listing.products if product.uri in uris]
+        self.selected = [*(self.selected or ()), *products]
         if not products:
             found = f"the config selects none of {count(len(listing.products), 'product')}"
-            yield Check(subject, WARN, found, "correct `programs` in the config")
-        self.rows[str(listing.program)] = rows_by_suffix(listing, listing.doubts)
-        yield from row_checks(listing.program, self.rows[str(listing.program)])
+            step = "correct `programs` in the config"
+            yield Check(f"program {task.program}", WARN, found, step)
+        self.rows[str(task.program)] = rows_by_suffix(listing, listing.doubts)
+        yield from row_checks(task.program, self.rows[str(task.program)])
 
     def _access_checks(self, is_accepted: bool) -> Iterator[Check]:
         closed = sum(product.is_closed for product in self.selected or ())

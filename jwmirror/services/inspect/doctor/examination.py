@@ -1,13 +1,13 @@
 """All checks of `jwmirror doctor`, in their order, for the programs of a config."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from jwmirror.config.load import Config, read_content, token_variable
 from jwmirror.core.errors import StoreError
 from jwmirror.core.mirror import mark_mirror
-from jwmirror.core.model import Product
+from jwmirror.core.model import Entry, Product
 from jwmirror.net.http import HttpClient
 from jwmirror.report.diagnosis import FAIL, OK, Check, Diagnosis
 from jwmirror.services.configure.checked_config import build_checked_config
@@ -34,7 +34,7 @@ def examine(config_file: Path) -> Diagnosis:
     variable = token_variable(content)
     client = HttpClient(CONNECTIONS, BRIEF, config.token, token_variable=variable)
     with closing(client):
-        archive = ArchiveVisit(config=config, client=client)
+        archive = ArchiveVisit(config=config, client=client, entries=_entries(config.mirror))
         checks = [*guarded("MAST", archive.checks())]
     references = ReferencesVisit(config=config)
     checks += guarded("CRDS", references.checks())
@@ -45,6 +45,14 @@ def examine(config_file: Path) -> Diagnosis:
         checks += guarded("disk", _disk_checks(config, archive.selected))
         checks += guarded("record", _record_checks(config.mirror, archive))
     return Diagnosis(mirror=str(config.mirror), checks=tuple(checks))
+
+
+def _entries(mirror: Path) -> Sequence[Entry]:
+    """Return the rows of the current generation; none if they cannot be read."""
+    try:
+        return Generations(mirror).entries()
+    except (StoreError, OSError):  # the checks of the mirror say so
+        return ()
 
 
 def _record_checks(mirror: Path, archive: ArchiveVisit) -> Iterator[Check]:
