@@ -15,6 +15,7 @@ from jwmirror.core.model import Doubt, Poll
 from jwmirror.report.diagnosis import ArchiveAnswers, Check
 from jwmirror.services.inspect.doctor.examination import examine
 from jwmirror.services.inspect.doctor.record import changed_answers, read_answers, write_answers
+from jwmirror.services.inspect.status import mirror_status
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer
 from jwmirror_simulator.mast import TOKEN, Archive, Oddities
@@ -22,6 +23,7 @@ from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.command_line import answer, run
 from tests.setup.records import RATE, listing, product
+from tests.setup.runs import Runs
 
 UNUSED = "http://127.0.0.1:9"  # the port `discard`, where nothing listens
 VARIABLE = "MAST_API_TOKEN"
@@ -320,6 +322,20 @@ def test_a_damaged_record_is_as_none(mirror, caplog):
 
     assert read_answers(mirror) == ArchiveAnswers()
     assert "doctor.json" in caplog.text
+
+
+def test_a_run_says_at_its_end_what_mast_answers_otherwise(doctor, archive, process, tmp_path):
+    """As does the status after it; nothing more is asked."""
+    doctor()
+    runs = Runs(archive, tmp_path / "mirror", process)
+    *_, first = runs.run(1)
+    archive.oddities = Oddities(keyword_rows="highest")
+
+    *_, second = runs.run(2)
+
+    assert "jwmirror doctor" not in first.summary
+    assert "0 of 2 uncal files have a row" in second.summary
+    assert any("uncal files" in note for note in mirror_status(runs.mirror, None).notes)
 
 
 def test_the_keys_of_the_answer_are_documented(configure):
