@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import structs
+
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
 from jwmirror.archive.index import HeldIndex
@@ -28,7 +30,6 @@ from jwmirror.archive.tables.answers import read_pages
 from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
 from jwmirror.archive.tables.unread import UnreadCells
-from jwmirror.archive.validators import with_validators
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_manifest, write_manifest
 
@@ -94,7 +95,6 @@ def poll_once(
         listing = assemble_listing(
             1345, "2026-04-05T00:00:00+00:00", [observation], found, keywords
         )
-        listing = with_validators(listing, mine.validators())
     with timed("select", spent):
         chosen = {product.uri for product in select_products(listing, SELECTION)}
         lacking = unmatched_criteria(listing, SELECTION)
@@ -217,8 +217,10 @@ def held(offers: list[bytes], rows: list[bytes]) -> list[Entry]:
     table = table_of(rows, KeywordRow)
     keywords = answers.read_keywords(table, "Nircam", UnreadCells(1345))
     listing = assemble_listing(1345, "", [observation], found, keywords)
-    seen = {each.uri: f'"{each.filename}"' for each in listing.products}  # strong ETags
-    return [entry(product) for product in with_validators(listing, seen).products]
+    return [
+        entry(structs.replace(product, validator=f'"{product.filename}"'))  # a strong ETag
+        for product in listing.products
+    ]
 
 
 def entry(product: Product) -> Entry:

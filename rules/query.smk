@@ -31,6 +31,7 @@ checkpoint query_archive:
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),
         accept_refused=canonical(CONFIG.accept_refused),
+        recheck=CONFIG.recheck,
     message:
         "Asking {params.url} what the programs have"
     script:

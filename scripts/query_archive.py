@@ -22,6 +22,7 @@ with failures_are_recorded(run, "query_archive", programs):
         selections=selections,
         vanish_limit=snakemake.params.vanish_limit,
         accept_vanished=parse(snakemake.params.accept_vanished, tuple[int, ...]),
+        recheck=snakemake.params.recheck,
         keep_free=snakemake.params.keep_free,
         when_deselected=snakemake.params.when_deselected,
         fetch_gb=snakemake.params.fetch_gb,

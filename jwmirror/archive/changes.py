@@ -4,21 +4,23 @@ First the changes of a whole program, then the change of one product with its re
 pairing of vanished products with their successors under new names.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from msgspec import structs
+
+from jwmirror.archive.evidence.signs import (
+    content_differences,
+    is_undisputed,
+    version_after,
+)
 from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.core import names
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Change, Entry, Listing, Product, Reason, stored
 from jwmirror.core.model import product as kinds
-from jwmirror.core.model.product import PEDIGREE
 
 TOKEN_REJECTED = "the token was rejected"
-EVIDENCE = {  # fields that show new content -> their names in reasons
-    **{field: field for field in ("checksum", "validator", "size")},
-    **PEDIGREE,
-}
 
 
 def compare_listing(
@@ -26,6 +28,7 @@ def compare_listing(
     selected_uris: Collection[str],
     held: HeldIndex,
     has_access: bool = False,
+    validators: Mapping[str, str] | None = None,
 ) -> tuple[Change, ...]:
     """Return the changes that turn the held files of a program into the listed and selected ones.
 
@@ -33,8 +36,11 @@ def compare_listing(
     any more change in nothing but access, and do not count as vanished. The former product of a
     restamped or renamed one does not, either. Closed products are withheld, unless there is
     `has_access`. A held product that becomes exclusive is withheld once: its bytes are kept.
+    `validators`, by URI, are those of files without a checksum that the server was asked about.
     """
     listed = {product.uri: product for product in listing.products}
+    for uri, validator in (validators or {}).items():
+        listed[uri] = structs.replace(listed[uri], validator=validator)
     chosen = set(selected_uris)
     selected = [product for uri, product in listed.items() if uri in chosen]
     unselected = (listed[uri] for uri in listed.keys() - chosen)
@@ -75,18 +81,12 @@ def _changes_of_held(
 
 
 def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
-    """Return whether the row suffices: equal checksum or ETag, access and queue, as of nearly all.
-
-    A validator that is a sha256 has to be compared with the bytes that are held.
-    """
-    etag = product.validator or ""
-    return (
-        row.checksum == product.checksum
-        and row.state == stored.PRESENT
-        and (product.checksum is not None or (etag.startswith('"') and row.validator == etag))
-        and _has_access_of(row, product)
-        and row.is_stale == product.stale
-    )
+    """Return whether the row suffices to see that nothing changed, as for nearly all files."""
+    if product.checksum is None:
+        is_same = is_undisputed(row, product)
+    else:
+        is_same = row.checksum == product.checksum and row.is_stale == product.stale
+    return is_same and row.state == stored.PRESENT and _has_access_of(row, product)
 
 
 def _has_access_of(row: HeldRow, product: Product) -> bool:
@@ -127,8 +127,15 @@ def _change_of_new(product: Product, predecessor: Entry | None) -> Change:
 
 
 def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change | None:
-    """Return the change of a held product; None if nothing changed."""
+    """Return the change of a held product; None if nothing changed.
+
+    Of a product without a checksum only the bytes, when they are here, show whether it changed.
+    """
     content = content_differences(entry, product)
+    sha256 = ""
+    if not product.checksum:
+        sha256 = entry.sha256 if content else ""
+        product = _as_version(entry, product, is_same=not content)
     reasons = (*content, *_access_reasons(entry.upstream, product))
     if not reasons and entry.state == stored.PRESENT:
         queue = _queue_reasons(entry.upstream, product)
@@ -139,7 +146,13 @@ def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change 
     if entry.state == stored.GONE:
         return Change(kind=kinds.RETURNED, product=product, reasons=reasons)
     kind = kinds.REPROCESSED if content else kinds.RELEASED
-    return Change(kind=kind, product=product, reasons=reasons)
+    return Change(kind=kind, product=product, reasons=reasons, held=sha256)
+
+
+def _as_version(entry: Entry, product: Product, *, is_same: bool) -> Product:
+    """Return a product without a checksum as the held version, or as the one after it."""
+    known = product if product.has_row else product.completed(entry.upstream, is_same=is_same)
+    return known if is_same else version_after(entry, known)
 
 
 def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:
@@ -161,49 +174,9 @@ def with_rejection(changes: Iterable[Change]) -> tuple[Change, ...]:
     )
 
 
-def content_differences(entry: Entry, product: Product) -> tuple[Reason, ...]:
-    """Return what shows that a product is not the held version any more; empty if it is.
-
-    Equal checksums (or validators, where MAST has no checksum) prove that nothing changed, and
-    different ones that something did; then the pedigree gives the reasons. Where neither is known
-    on both sides, a difference decides in pedigree values that both sides have: MAST's user
-    documentation names CAL_VER, CRDS_CTX and DATE as the signs of a newer product.
-    """
-    if is_same := _is_same_content(entry, product):
-        return ()
-    held = entry.upstream
-    reasons = tuple(
-        Reason(label, _text(held, field), _text(product, field))
-        for field, label in EVIDENCE.items()
-        if _text(held, field) != _text(product, field)
-    )
-    if is_same is None:
-        return tuple(reason for reason in reasons if reason.old and reason.new)
-    return reasons or (Reason("content", f"sha256:{entry.sha256}", product.validator or ""),)
-
-
-def _is_same_content(entry: Entry, product: Product) -> bool | None:
-    """Return whether a product has the held bytes; None where the evidence does not decide."""
-    held = entry.upstream
-    if held.checksum and product.checksum:
-        return held.checksum == product.checksum
-    if (product.validator or "").startswith("sha256:"):
-        return product.validator == f"sha256:{entry.sha256}"
-    if product.checksum:
-        return False  # MAST has a checksum now, and it may be that of other bytes
-    if held.checksum:
-        return None  # MAST's row of the file is missing; it will come back
-    return held.validator == product.validator if product.validator else None
-
-
-def _text(product: Product, field: str) -> str:
-    value = getattr(product, field)
-    return "" if value is None else str(value)
-
-
 def _queue_reasons(old: Product, new: Product) -> tuple[Reason, ...]:
     """Return the reason if MAST queued a product for reprocessing, or removed it from the queue."""
-    if old.stale == new.stale:
+    if old.stale == new.stale or not (new.checksum or new.has_row):
         return ()
     words = {True: "queued", False: ""}
     return (Reason("reprocessing", words[old.stale], words[new.stale]),)

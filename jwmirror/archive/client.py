@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
 from jwmirror.archive.doubts import believed_listing, with_closed_products
+from jwmirror.archive.evidence.server import FileServer
+from jwmirror.archive.evidence.signs import with_known_keywords
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.selection import select_products
 from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.archive.transfer import withheld_without_token
-from jwmirror.archive.validators import add_validators
 from jwmirror.core.model import Listing, Scope, Selection
-from jwmirror.core.model.product import covered_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,10 @@ class ProgramTask:
 
 @dataclass(frozen=True, kw_only=True)
 class MastClient:
-    """Queries to one MAST server, and requests for its files; `token` is one that it accepts."""
+    """Queries to one MAST server, and requests for its files, with a token that it accepts."""
 
     queries: Queries
-    token: str | None = field(repr=False)
-    downloads: int
+    files: FileServer
     is_token_rejected: bool = False  # the user's was
 
     def answers(
@@ -70,21 +69,18 @@ class MastClient:
     def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
         """Return a listing as far as it is believed, and the selected URIs.
 
-        Selected products without checksum have a validator. Held products that were listed as
-        public and came only with the token are requested again without it.
+        Held products that were listed as public and came only with the token are requested again
+        without it.
         """
-        url, held, is_doubted = self.queries.url, task.held, covered_by(listing.doubts)
+        held = task.held
         listing = believed_listing(listing, listing.doubts, held)
         needing = held.needing_token()
         to_try = [p for p in listing.products if p.uri in needing and not p.exclusive]
         if to_try:
             needing -= {product.uri for product in to_try}
-            needing |= withheld_without_token(to_try, url, self.downloads)
-        listing = with_token_needs(listing, needing)
-        uris = selected_uris(listing, task.selections)
-        to_check = {p.uri for p in listing.products if p.uri in uris and not is_doubted(p)}
-        known = held.validators()
-        return add_validators(listing, url, known, self.token, self.downloads, to_check), uris
+            needing |= withheld_without_token(to_try, self.files.url, self.files.downloads)
+        listing = with_known_keywords(with_token_needs(listing, needing), held)
+        return listing, selected_uris(listing, task.selections)
 
 
 def with_token_needs(listing: Listing, uris: Collection[str]) -> Listing:

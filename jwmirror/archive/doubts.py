@@ -81,7 +81,7 @@ def vanish_doubts(
 def doubts_without_rows(
     listing: Listing, held: HeldIndex, policy: VanishPolicy
 ) -> tuple[Doubt, ...]:
-    """Return the instruments whose files had checksums, none of which has one now.
+    """Return the instruments whose files had rows and checksums, and have none now.
 
     Their keyword table is empty, which is more likely a fault of the archive. One that could not be
     read is a doubt already.
@@ -95,7 +95,8 @@ def doubts_without_rows(
     if not without_rows:
         return ()
     with_checksum = [uri for uri, row in held.rows.items() if row.checksum]
-    had_rows = {entry.upstream.instrument for entry in held.entries(with_checksum).values()}
+    known = (entry.upstream for entry in held.entries(with_checksum).values())
+    had_rows = {product.instrument for product in known if product.has_row}
     return tuple(
         Doubt(
             program=listing.program,

@@ -19,11 +19,19 @@ class HeldRow(NamedTuple):
     needs_token: bool
     is_stale: bool
     deselected: str
+    sha256: str
+    size: int  # bytes
+    listed_size: int | None  # bytes, as MAST listed them
+    listed_cal_ver: str | None
+    cal_ver: str | None
+    siblings: str | None
 
 
 COLUMNS = (  # of the fields after `row`
     *("state", "product_checksum", "product_validator"),
     *("product_exclusive", "product_needs_token", "product_stale", "deselected"),
+    *("sha256", "size", "product_size", "product_listed_cal_ver", "product_cal_ver"),
+    "product_siblings",
 )
 
 
@@ -75,7 +83,3 @@ class HeldIndex:
     def needing_token(self) -> set[str]:
         """Return the URIs of files that were listed as public and came only with the token."""
         return {uri for uri, row in self.rows.items() if row.needs_token}
-
-    def validators(self) -> dict[str, str | None]:
-        """Return the validators, by URI, of the products without a checksum."""
-        return {uri: row.validator for uri, row in self.rows.items() if not row.checksum}

@@ -5,8 +5,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from jwmirror.archive.changes import compare_listing, with_rejection
 from jwmirror.archive.client import MastClient, ProgramTask, selected_uris, with_token_needs
@@ -20,6 +22,13 @@ from jwmirror.archive.doubts import (
     without_vanished,
 )
 from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
+from jwmirror.archive.evidence.server import FileAnswers, FileServer, Recheck, ask_about
+from jwmirror.archive.evidence.signs import (
+    HeldFiles,
+    confirmed_products,
+    files_without_checksum,
+    undecided_files,
+)
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.selection import unmatched_criteria
 from jwmirror.archive.tables.login import accepted_token
@@ -39,6 +48,7 @@ from jwmirror.core.model import (
     Selection,
 )
 from jwmirror.core.model import product as kinds
+from jwmirror.core.model.product import covered_by
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.store.manifest import entries_of
 
@@ -59,6 +69,7 @@ def poll(
     former: Mapping[int, Listing] | None = None,
     last_checked: Callable[[int], str] = lambda program: "",
     token_variable: str = TOKEN_VARIABLE,
+    recheck: Recheck | None = None,
 ) -> Poll:
     """Query the server at `url` for each program of the selections.
 
@@ -66,7 +77,8 @@ def poll(
     is queried, and merged into the program's `former` listing; a program without one, or without
     files in the mirror, is queried as a whole. `last_checked` returns the time of a program's poll
     before this one. A program that cannot be read is a doubt; ArchiveError if all are. A token that
-    MAST rejects is not used; `token_variable` is its name in the environment.
+    MAST rejects is not used; `token_variable` is its name in the environment. `recheck` is what
+    earlier polls could not decide.
     """
     accepted = accepted_token(url, token, token_variable)
     limited = limit_poll(selections, hints)
@@ -78,13 +90,9 @@ def poll(
         _task(program, tuple(some), entries, limited, former or {}, last_checked)
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
+    files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck or Recheck())
     with gc_paused(), Queries(url, accepted) as queries:
-        client = MastClient(
-            queries=queries,
-            token=accepted,
-            downloads=downloads,
-            is_token_rejected=accepted != token,
-        )
+        client = MastClient(queries=queries, files=files, is_token_rejected=accepted != token)
         polls = [
             _poll_or_doubt(client, task, answer, policy or VanishPolicy())
             for task, answer in client.answers(tasks)
@@ -149,6 +157,8 @@ def _joined(polls: Iterable[Poll], is_limited: bool) -> Poll:
         limited_to=tuple(scope for each in polls for scope in each.limited_to if is_limited),
         doubts=tuple(doubt for each in polls for doubt in each.doubts),
         deselected={uri: mark for each in polls for uri, mark in each.deselected.items()},
+        confirmed=tuple(product for each in polls for product in each.confirmed),
+        undecided={uri: since for each in polls for uri, since in each.undecided.items()},
     )
 
 
@@ -192,15 +202,12 @@ def _poll_program(
             listing, uris = client.completed(task, answer)
     marks = deselection_marks(held, listing, uris, task.selections, task.last_checked)
     held.mark(marks)
-    changes = compare_listing(listing, uris, held, has_access=bool(client.token))
-    if listing.scope and any(change.kind == kinds.VANISHED for change in changes):
+    compared = _compare(client, listing, uris, held, policy)
+    if listing.scope and any(change.kind == kinds.VANISHED for change in compared.changes):
         log.info("program %d: files are not listed any more; asking for all of it", task.program)
         only, (listing, uris) = (), client.completed(task, client.ask(task))
-        changes = compare_listing(listing, uris, held, has_access=bool(client.token))
-    if client.is_token_rejected:
-        changes = with_rejection(changes)
-    unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
-    changes = undoubted(changes, unread)
+        compared = _compare(client, listing, uris, held, policy)
+    unread, changes = compared.unread, compared.changes
     if not all(doubt.instrument or doubt.filename for doubt in unread):
         changes = without_vanished(changes)
     doubts = (*unread, *vanish_doubts(listing, changes, held, policy))
@@ -217,8 +224,47 @@ def _poll_program(
         doubts=doubts,
         deselected=marks,
     )
+    result = _with_evidence(result, compared, held, client.files.recheck)
     _log(result, listing, len(uris))
     return result
+
+
+class ComparedListing(NamedTuple):
+    """How a listing differs from the mirror, and what of it is not believed."""
+
+    unread: tuple[Doubt, ...]
+    changes: tuple[Change, ...]
+    files: HeldFiles  # without a checksum in the listing
+    answers: FileAnswers
+
+
+def _compare(
+    client: MastClient, listing: Listing, uris: set[str], held: HeldIndex, policy: VanishPolicy
+) -> ComparedListing:
+    """Compare a listing with the mirror; the server is asked about files without a checksum."""
+    unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
+    files = files_without_checksum(believed_listing(listing, unread, held), uris, held)
+    answers = ask_about(files, listing, held, client.files)
+    has_access = bool(client.files.token)
+    changes = compare_listing(listing, uris, held, has_access, answers.validators)
+    if client.is_token_rejected:
+        changes = with_rejection(changes)
+    return ComparedListing(unread, undoubted(changes, unread), files, answers)
+
+
+def _with_evidence(
+    poll: Poll, compared: ComparedListing, held: HeldIndex, recheck: Recheck
+) -> Poll:
+    """Return a program's poll with the files that did not change, and those that may have."""
+    is_doubted, now = covered_by(poll.doubts), poll.listings[0].asked_at
+    changed = {change.product.uri for change in poll.changes}
+    files = [(product, row) for product, row in compared.files if not is_doubted(product)]
+    validators, proved = compared.answers.validators, compared.answers.proved
+    return replace(
+        poll,
+        confirmed=confirmed_products(files, held, validators, changed),
+        undecided=undecided_files(files, changed | proved, recheck.undecided, now),
+    )
 
 
 def _marks_of_removed_programs(
@@ -307,7 +353,7 @@ def group_into_orders(poll: Poll, fetched: Iterable[model.Version]) -> Orders:
     wanted = [change.product for change in poll.changes if change.wants_bytes]
     if not wanted:
         return Orders()
-    arrived = {(version.product.uri, version.product.fingerprint) for version in fetched}
+    arrived = {(v.product.uri, fingerprint) for v in fetched for fingerprint in v.fingerprints}
     missing = [each for each in wanted if (each.uri, each.fingerprint) not in arrived]
     missing.sort(key=lambda product: product.uri)
     grouped = group_by(missing, lambda product: f"jw{product.program:05d}-{product.observation}")
@@ -316,4 +362,5 @@ def group_into_orders(poll: Poll, fetched: Iterable[model.Version]) -> Orders:
         f"{name}.{model.digest((asked, products))[:NAME_DIGITS]}": tuple(products)
         for name, products in sorted(grouped.items())
     }
-    return Orders(products=orders)
+    held = {change.product.uri: change.held for change in poll.changes if change.held}
+    return Orders(products=orders, held=held)

@@ -44,6 +44,7 @@ class Config:
     vanish_limit: float  # fraction of a program's mirrored products
     accept_vanished: tuple[int, ...]  # programs
     accept_refused: tuple[str, ...]  # patterns of file names
+    recheck: int  # bytes that one run may read again of files that MAST lists without a checksum
     when_deselected: str  # keep or drop
     wait: bool  # for another run on the same mirror
     settle_days: float
@@ -146,6 +147,7 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         vanish_limit=archive["vanish_limit"],
         accept_vanished=_listed(raw.get("accept_vanished", ())),
         accept_refused=tuple(archive["accept_refused"]),
+        recheck=round(archive["recheck_gb_per_run"] * 1e9),
         when_deselected=raw.get("when_deselected", "keep"),
         wait=raw.get("wait", False),
         settle_days=settle["days"],

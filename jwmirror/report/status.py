@@ -61,6 +61,14 @@ class ChangeNotice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Undecided:
+    """How many files may have changed at MAST without a sign of it, and since when."""
+
+    files: int
+    since: str = ""  # ISO, of the one that was not compared for the longest time
+
+
+@dataclass(frozen=True, kw_only=True)
 class FirstPoll:
     """A program that was polled for the first time; its products are not listed as changes."""
 
@@ -162,6 +170,7 @@ class Status:
     look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
     references: tuple[ReferenceNotice, ...] = ()
     last_poll: LastPoll = field(default_factory=LastPoll)
+    undecided: Undecided = Undecided(files=0)
 
 
 def build_status(

@@ -47,7 +47,11 @@ def upstream_entries(
     """
     rows = {entry.product.uri: entry for entry in before if entry.product}
     uris = {entry.filename: uri for uri, entry in rows.items()}
-    arrived = {(version.product.uri, version.product.fingerprint): version for version in fetched}
+    arrived = {(v.product.uri, text): v for v in fetched for text in v.fingerprints}
+    asked_at = {listing.program: listing.asked_at for listing in poll.listings}
+    for product in poll.confirmed:
+        if product.uri in rows:
+            rows[product.uri] = replace(rows[product.uri], product=product)
     for change in poll.changes:
         uri = change.product.uri
         replaced = uris.get(change.replaces or "", uri)
@@ -59,7 +63,8 @@ def upstream_entries(
             rows[uri] = old
         if uri in waiting and replaced in rows and change.kind != STALE:
             continue
-        new = _row_after(change, old, arrived, is_given)
+        now = asked_at.get(change.product.program, "")
+        new = _row_after(change, old, arrived, is_given, now)
         if new is None:
             continue
         rows[uri] = new
@@ -76,6 +81,7 @@ def _row_after(
     old: Entry | None,
     arrived: dict[tuple[str, str], Version],
     is_given: bool,
+    now: str,
 ) -> Entry | None:
     """Return the row of a product after a change; None if it has none."""
     if change.kind in (VANISHED, WITHHELD, STALE):
@@ -87,13 +93,32 @@ def _row_after(
     version = arrived.get((change.product.uri, change.product.fingerprint))
     if version is not None:
         needs_token = version.product.needs_token and not is_given
-        return _row_of(version, structs.replace(change.product, needs_token=needs_token))
+        product = structs.replace(change.product, needs_token=needs_token)
+        return _row_of(version, _with_baseline(product, version, old), now)
     if old and old.product and old.product.fingerprint == change.product.fingerprint:
         return replace(old, state=PRESENT, product=change.product)  # returned or released
     return old
 
 
-def _row_of(version: Version, product: Product) -> Entry:
+def _with_baseline(product: Product, version: Version, old: Entry | None) -> Product:
+    """Return the product with what later polls compare: MD5 and ETag of its bytes.
+
+    Where MAST has no row of it, and its bytes are those of the old row, what that says stays. An
+    ETag that is another one for the same bytes is recorded as weak: it proves nothing.
+    """
+    known = old.product if old and old.product else product
+    is_same = bool(old and old.sha256 == version.sha256)
+    etag = version.etag or None
+    if is_same and etag and known.validator not in (None, etag) and etag.startswith('"'):
+        etag = f"W/{etag}"
+    if not product.checksum:
+        product = product.completed(known, is_same=is_same)
+    return structs.replace(
+        product, checksum=product.checksum or version.md5 or None, validator=etag
+    )
+
+
+def _row_of(version: Version, product: Product, now: str) -> Entry:
     return Entry(
         path=upstream_path(product),
         origin=UPSTREAM,
@@ -104,6 +129,7 @@ def _row_of(version: Version, product: Product) -> Entry:
         header=version.header,
         refusal=version.refusal,
         scheme=version.scheme,
+        listed_at=now,
     )
 
 

@@ -36,6 +36,7 @@ from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
+UNDECIDED = "receipts/undecided.json"
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 log = logging.getLogger(__name__)
@@ -309,6 +310,20 @@ def close_measurements(mirror: Path, group: str | None) -> None:
             restrict(path, group)
     with suppress(FileNotFoundError):
         restrict((mirror / "quarantine").resolve())
+
+
+def read_undecided(mirror: Path) -> dict[str, str]:
+    """Return the files, by URI, of which the last poll could not see whether they changed.
+
+    The values are ISO times: since when.
+    """
+    return read_if_written(mirror / UNDECIDED, dict[str, str]) or {}
+
+
+def write_undecided(mirror: Path, undecided: dict[str, str]) -> None:
+    """Record the files of which a poll could not see whether they changed."""
+    if undecided != read_undecided(mirror):
+        write(mirror / UNDECIDED, undecided)
 
 
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:

@@ -32,10 +32,10 @@ def products(draw, filename: str) -> Product:
     content = draw(st.sampled_from([1, 2]))
     facts = {
         "cal_ver": draw(st.sampled_from(["1.20.2", "1.21.0", None])),
-        "stale": draw(st.booleans()),
         "level": 3,
     }
     if filename.endswith(".fits"):
+        facts["stale"] = draw(st.booleans())
         return product(filename, checksum=MD5[content], size=100 + content, **facts)
     return product(filename, validator=f'"v{content}"', **facts)
 
@@ -52,8 +52,14 @@ def poll_and_fetch(
 ) -> tuple[Entry, ...]:
     """What is held once every change of a listing has been fetched, but for what is waiting."""
     changes = changes_of(listed, *held)
+    contents = {each.uri: each for each in listed.products}
     versions = [
-        Version(product=change.product, sha256=str(change.product.fingerprint), size=1)
+        Version(
+            product=change.product,
+            sha256=contents[change.product.uri].fingerprint,
+            size=contents[change.product.uri].size or 1,
+            etag=contents[change.product.uri].validator or "",
+        )
         for change in changes
         if change.wants_bytes
     ]

@@ -60,7 +60,6 @@ SAME = {
     "validator": (product(validator='"v1"'), product(validator='"v1"')),
     "content": (product(validator='"v1"'), product(validator=f"sha256:{SHA}")),
     "row missing at MAST": (product(checksum=MD5[1], date="2026"), product()),
-    "row missing, validator given": (product(checksum=MD5[1]), product(validator='"v1"')),
     "content, and a checksum from now on": (
         product(validator='"v1"'),
         product(checksum=MD5[1], validator=f"sha256:{SHA}"),
@@ -73,6 +72,10 @@ OTHER = {
     "content told wrong before": (
         product(validator=f"sha256:{'6' * 64}"),
         product(validator=f"sha256:{'6' * 64}"),
+    ),
+    "row missing, and the ETag is another one": (
+        product(checksum=MD5[1], validator='"v1"'),
+        product(validator='"v2"'),
     ),
     "checksum from now on": (product(validator='"v1"'), product(checksum=MD5[1])),
     "pedigree only": (product(cal_ver="1.20.2"), product(cal_ver="1.21.0")),
@@ -96,6 +99,16 @@ def test_evidence_that_differs_is_a_change_with_reasons(case):
 
     assert change.kind == REPROCESSED
     assert change.reasons
+
+
+@pytest.mark.parametrize("facts", [{"size": 6}, {"listed_cal_ver": "2.0.0"}])
+def test_a_changed_size_or_version_outranks_an_equal_etag(facts):
+    """Not every server gives new content a new ETag."""
+    old = product(size=5, listed_cal_ver="1.0.0", validator='"v1"')
+
+    (change,) = changes_of(listing(structs.replace(old, **facts)), entry(old, size=5))
+
+    assert (change.kind, change.held) == (REPROCESSED, "0" * 64)
 
 
 def test_what_is_no_longer_listed_vanished_once():
@@ -446,11 +459,19 @@ def test_changes_are_sorted_by_uri_whatever_their_kinds():
         (HELD, structs.replace(HELD, exclusive=True), False),
         (HELD, structs.replace(HELD, stale=True), False),
         (HELD, structs.replace(HELD, validator='"other"'), True),
-        (NO_SUM, NO_SUM, True),
+        (NO_SUM, NO_SUM, False),
         (NO_SUM, structs.replace(NO_SUM, validator='"other"'), False),
-        (NO_SUM, structs.replace(NO_SUM, validator=None), False),
+        (NO_SUM, structs.replace(NO_SUM, validator=None), True),
+        (NO_SUM, structs.replace(NO_SUM, validator=None, size=9), False),
+        (NO_SUM, structs.replace(NO_SUM, validator=None, listed_cal_ver="2.0.0"), True),
+        (
+            structs.replace(NO_SUM, listed_cal_ver="1.0.0"),
+            structs.replace(NO_SUM, validator=None, listed_cal_ver="2.0.0"),
+            False,
+        ),
+        (NO_SUM, structs.replace(NO_SUM, validator=None, siblings="2026||"), False),
         (structs.replace(NO_SUM, validator=f"sha256:{SHA}"),) * 2 + (False,),
-        (structs.replace(NO_SUM, validator=None),) * 2 + (False,),
+        (HELD, structs.replace(HELD, checksum=None), True),
     ],
 )
 def test_a_row_suffices_where_nothing_can_have_changed(held, now, expected):
@@ -488,9 +509,10 @@ DIFFERENCES = {
     "all that differs": (
         product(checksum=MD5[1], validator="v1", size=1, **DATED),
         product(checksum=MD5[2], validator="v2", size=2, date="2026-01-02", cal_ver="1.20.2"),
-        ["checksum", "validator", "size", "DATE"],
+        ["checksum", "size", "DATE"],
     ),
-    "a value that is known now": (product(**DATED), product(size=2, **DATED), []),
+    "a value that is known now": (product(**DATED), product(crds_ctx="1", **DATED), []),
+    "a size that is not that of the bytes": (product(**DATED), product(size=2, **DATED), ["size"]),
     "a value that is not known any more": (product(size=1, **DATED), product(**DATED), []),
     "values that both have": (product(size=1, date="a"), product(size=2, cal_ver="1"), ["size"]),
     "a checksum from now on": (product(validator="v"), product(checksum=MD5[1], validator="v"),

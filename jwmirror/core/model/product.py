@@ -14,6 +14,11 @@ PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS key
     "sdp_ver": "SDP_VER",
     "date": "DATE",
 }
+EXPOSURE = (  # fields that describe the exposure, the same for all versions of its files
+    *("release_date", "instrument", "detector", "filter", "pupil", "exp_type", "subarray"),
+    *("grating", "date_obs"),
+)
+VERSION = ("checksum", "validator", "size", "cal_ver", "crds_ctx", "sdp_ver", "date")  # one content
 SIBLINGS = ("date", "crds_ctx", "cal_ver")  # of the newest row, in one text, separated by |
 NO_RELEASE = "its release date is not known"
 CALIBRATION = {name: PEDIGREE[name] for name in ("cal_ver", "crds_ctx")}  # software, references
@@ -61,6 +66,11 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.exclusive or self.needs_token
 
     @property
+    def has_row(self) -> bool:
+        """True if a keyword table has a row of it, so that its pedigree is known."""
+        return bool(self.date or self.crds_ctx or self.sdp_ver)
+
+    @property
     def access(self) -> str:
         """The access to it, in words."""
         if self.exclusive:
@@ -95,6 +105,15 @@ class Product(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             return self.validator
         text = f"pedigree:{self.size}/{self.cal_ver}/{self.crds_ctx}/{self.sdp_ver}/{self.date}"
         return f"{text}/{self.siblings}" if self.siblings else text
+
+    def completed(self, known: Self, *, is_same: bool) -> Self:
+        """Return the product with what another listing said of its exposure and this one does not.
+
+        If both have the same bytes, also with what that said of the version.
+        """
+        fields = (*EXPOSURE, *VERSION) if is_same else EXPOSURE
+        lacking = [name for name in fields if getattr(self, name) is None]
+        return structs.replace(self, **{name: getattr(known, name) for name in lacking})
 
     def with_access_of(self, other: Self) -> Self:
         """Return this version of the product with the access that MAST states in another."""
@@ -144,6 +163,7 @@ class Change:
     product: Product  # as now listed; as in the mirror if vanished
     reasons: tuple[Reason, ...] = ()
     replaces: str | None = None  # restamped, renamed: the former file name
+    held: str = ""  # sha256 in the mirror, where only the bytes show whether MAST has others
 
     @property
     def wants_bytes(self) -> bool:
@@ -249,6 +269,8 @@ class Poll:
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
     other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
+    confirmed: tuple[Product, ...] = ()  # whose siblings changed, and which are the same as before
+    undecided: dict[str, str] = field(default_factory=dict)  # by URI: since when, ISO
 
     @property
     def programs(self) -> set[int]:
@@ -286,3 +308,4 @@ class Orders:
 
     products: dict[str, tuple[Product, ...]] = field(default_factory=dict)
     refused: tuple[RefusedProduct, ...] = ()  # that the mirror lacks
+    held: dict[str, str] = field(default_factory=dict)  # by URI: as Change.held

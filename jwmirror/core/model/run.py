@@ -49,8 +49,19 @@ class Run:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The differences between MAST and the mirror."""
-        return self.poll.changes if self.poll else ()
+        """The differences between MAST and the mirror.
+
+        Without files that were fetched to compare them, and have the bytes that the mirror has.
+        """
+        fetched = {
+            (version.product.uri, version.sha256)
+            for receipt in self.fetch_receipts
+            for version in receipt.versions
+        }
+        changes = self.poll.changes if self.poll else ()
+        return tuple(
+            change for change in changes if (change.product.uri, change.held) not in fetched
+        )
 
     @property
     def first_polls(self) -> dict[int, int]:
@@ -142,7 +153,15 @@ class Run:
         )
         made = len(self.computed_keys)
         results = _count(made, "pipeline call") if made else ""
-        return "; ".join(filter(None, (firsts, changed, self._reselection, references, results)))
+        parts = (firsts, changed, self._reselection, self._comparison, references, results)
+        return "; ".join(filter(None, parts))
+
+    @property
+    def _comparison(self) -> str:
+        """The number of files that were compared with MAST's, and are the same."""
+        changes, confirmed = (self.poll.changes, self.poll.confirmed) if self.poll else ((), ())
+        same = len(changes) - len(self.changes) + len(confirmed)
+        return f"{_count(same, 'file')} compared with MAST's, unchanged" if same else ""
 
     @property
     def _reselection(self) -> str:

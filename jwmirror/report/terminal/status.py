@@ -70,12 +70,27 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
     return Group(
         *troubles(status, all_lines),
         _headline(status),
-        *([_cause(status.generation)] if status.generation else []),
+        *_cause_and_undecided(status),
         file_table(status, all_lines),
         *_qualities(status, all_lines),
         *_sections(lists, all_lines),
         *_plan(status, all_lines, OFFLINE),
     )
+
+
+def _cause_and_undecided(status: Status) -> Iterator[Text]:
+    """Yield what happened, and how many files may have changed without a sign of it."""
+    if status.generation:
+        yield _cause(status.generation)
+    number, since = status.undecided.files, status.undecided.since
+    if number:
+        files = formatting.count(number, "file")
+        yield Text(
+            f"undecided: {files} without a checksum at MAST, not compared since "
+            f"{formatting.minute(since)}; no sign of a change (archive.recheck_gb_per_run in the "
+            "config reads some again in each run)",
+            "dim",
+        )
 
 
 def _qualities(status: Status, all_lines: bool) -> Iterator[Text]:

@@ -1,15 +1,22 @@
 """The state of a mirror: what it contains, what changed at MAST, and what is out of date."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.report.quality import count_qualities, doubtful_results
-from jwmirror.report.status import Status, build_status, count_files, generation_record
+from jwmirror.report.status import (
+    Status,
+    Undecided,
+    build_status,
+    count_files,
+    generation_record,
+)
 from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
-from jwmirror.store.runs import last_run
+from jwmirror.store.runs import last_run, read_undecided
 
 
 def mirror_status(
@@ -38,7 +45,7 @@ def mirror_status(
 
         preview = preview_run(root, run, load_checked_config(config_file, settings), context)
     owner = lock_note(root, RUN_LOCK)
-    return build_status(
+    status = build_status(
         str(root),
         generation_record(current) if current else None,
         count_files(zip(*columns, strict=True)),
@@ -49,3 +56,6 @@ def mirror_status(
         doubtful_results(entries.where("quality", CAVEAT), run.held_back if run else ()),
         reference_notices(root, run.findings if run else ()),
     )
+    undecided = read_undecided(root)
+    since = min(undecided.values(), default="")
+    return replace(status, undecided=Undecided(files=len(undecided), since=since))

@@ -1,7 +1,7 @@
 """Fetch the products of one order into the store."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,11 @@ from jwmirror.net.staging import staging_folder
 from jwmirror.net.token_socket import request_token
 from jwmirror.pipeline.identity import downloaded_version
 from jwmirror.store.objects import Objects
+
+UNCHANGED = (
+    "%s: it was fetched because MAST lists it otherwise than before, and has the bytes that the "
+    "mirror has: no new version"
+)
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +58,22 @@ def fetch_products(
         answers = list(transfer.download(products, folder, mirror / "quarantine"))
         files = [answer for answer in answers if not isinstance(answer, Failure)]
         versions = list(map(_version, files))
-        for refusal in filter(None, (version.refusal for version in versions)):
-            log.warning("%s; the file is kept", refusal)
+        _log_versions(versions, orders.held)
         objects.add_versions(versions, [file.path for file in files])
     return Receipt(
         versions=tuple(versions),
         failures=tuple(answer for answer in answers if isinstance(answer, Failure)),
         downloaded=sum(file.size for file in files),
     )
+
+
+def _log_versions(versions: Iterable[Version], held: Mapping[str, str]) -> None:
+    """Log files that are the same as in the mirror, and inputs that cannot be calibrated."""
+    for version in versions:
+        if held.get(version.product.uri) == version.sha256:
+            log.info(UNCHANGED, version.product.filename)
+        if version.refusal:
+            log.warning("%s; the file is kept", version.refusal)
 
 
 def _version(file: Downloaded) -> Version:

@@ -10,7 +10,9 @@ from itertools import chain
 from pathlib import Path
 
 from jwmirror.archive.doubts import VanishPolicy
+from jwmirror.archive.evidence.server import Recheck
 from jwmirror.archive.poll import group_into_orders, poll
+from jwmirror.core import names
 from jwmirror.core.matching import name_test
 from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Selection, write
 from jwmirror.core.model.product import RefusedProduct
@@ -37,6 +39,7 @@ def query_archive(
     selections: Sequence[Selection],
     vanish_limit: float,
     accept_vanished: Sequence[int],
+    recheck: int = 0,
     keep_free: int,
     when_deselected: str = "keep",
     fetch_gb: float | None = None,
@@ -46,10 +49,10 @@ def query_archive(
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
     `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
-    bytes of disk space that the downloads must leave free. `when_deselected`: keep or drop.
-    `fetch_gb`: the most to fetch; None: no limit. `token_variable`: that of the token in the
-    environment, for messages. `accept_refused`: as in `without_refused`. Events are forgotten last,
-    so that an interrupted run does not lose them. Those of a program not listed are kept.
+    bytes of disk space that downloads must leave free. `when_deselected`: keep or drop. `fetch_gb`:
+    the most to fetch; None: no limit. `recheck`: bytes that may be read again. `token_variable`:
+    that of the token, for messages. `accept_refused`: as in `without_refused`. Events are forgotten
+    last, so that an interrupted run does not lose them; those of programs not listed are kept.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -57,15 +60,15 @@ def query_archive(
         StoreError: too little disk space for what is to be fetched.
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
-    scopes = [scope for named in events.values() for scope in named]
+    scopes = tuple(chain.from_iterable(events.values()))
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     entries, token = Generations(mirror).entries(), request_token(token_socket)
-    known = (policy, scopes, former, partial(_checked, mirror, run))
-    polled = poll(url, selections, entries, token, downloads, *known, token_variable)
-    polled = _with_other_answers(mirror, polled)
-    doubts, is_dropped = _dated(polled.doubts, run), when_deselected == "drop"
-    polled = replace(polled, doubts=doubts, drops_deselected=is_dropped)
+    again = Recheck(undecided=runs.read_undecided(mirror), most_bytes=recheck)
+    known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
+    polled = poll(url, selections, entries, token, downloads, *known)
+    runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
+    polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
     ordered = _orders(mirror, polled, accept_refused)
     check_fetch(ordered, polled.changes, fetch_gb)
     check_room(mirror, ordered, keep_free)
@@ -105,7 +108,7 @@ def without_refused(
         for name, products in orders.products.items()
     }
     ordered = {name: products for name, products in ordered.items() if products}
-    return Orders(products=ordered, refused=tuple(refused.values()))
+    return replace(orders, products=ordered, refused=tuple(refused.values()))
 
 
 def _refused_product(refusals: Sequence[Failure]) -> RefusedProduct:
@@ -145,9 +148,33 @@ def _checked(mirror: Path, run: Path, program: int) -> str:
     return listing.asked_at if listing else current.made_at if current else ""
 
 
-def _with_other_answers(mirror: Path, polled: Poll) -> Poll:
-    """Return the poll with, and log, what MAST answered otherwise than to `jwmirror doctor`."""
+def _undecided_after(
+    polled: Poll, former: Mapping[str, str], selections: Iterable[Selection]
+) -> dict[str, str]:
+    """Return the undecided files, by URI, since when; those of programs not polled as before."""
+    missing = {selection.program for selection in selections}
+    missing -= {listing.program for listing in polled.listings}
+    others = former if missing else {}
+    kept = {uri: since for uri, since in others.items() if _program_of(uri) in missing}
+    return kept | polled.undecided
+
+
+def _program_of(uri: str) -> int | None:
+    return names.program_of(uri.rpartition("/")[2])
+
+
+def _completed(polled: Poll, mirror: Path, run: Path, *, is_dropped: bool) -> Poll:
+    """Return the poll as it is recorded; undecided files have a record of all polls.
+
+    What MAST answered otherwise than to `jwmirror doctor` is in it, and logged.
+    """
     others = tuple(changed_answers(read_answers(mirror), polled))
     for words in others:
         log.warning("%s", words)
-    return replace(polled, other_answers=others)
+    return replace(
+        polled,
+        doubts=_dated(polled.doubts, run),
+        drops_deselected=is_dropped,
+        undecided={},
+        other_answers=others,
+    )

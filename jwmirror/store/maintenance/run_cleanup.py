@@ -121,7 +121,7 @@ def _objects_of(root: Path, folder: Path) -> Iterator[str]:
     wanted = {(c.product.uri, c.product.fingerprint) for c in run.changes if c.wants_bytes}
     for _, receipt in fetch_receipts(root) if wanted else ():
         for version in receipt.versions:
-            if (version.product.uri, version.product.fingerprint) in wanted:
+            if any((version.product.uri, text) in wanted for text in version.fingerprints):
                 yield version.sha256
 
 

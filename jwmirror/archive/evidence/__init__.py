@@ -1,0 +1,1 @@
+"""Whether MAST has changed files of which it lists no checksum."""
