@@ -329,9 +329,9 @@ def _log(result: Poll, listing: Listing, selected: int) -> None:
 def describe_change(change: Change) -> str:
     """Return one line for people: what happened to which file, and why."""
     reasons = ", ".join(
-        f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
-        if reason.old or reason.new
-        else reason.what
+        reason.what
+        if reason.is_sentence
+        else f"{reason.what} {_shortened(reason.old)} -> {_shortened(reason.new)}"
         for reason in change.reasons
     )
     return f"{change.kind} {change.product.filename}{': ' if reasons else ''}{reasons}"

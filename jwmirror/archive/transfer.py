@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,13 @@ from msgspec import structs
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.cloud import CloudCopy
-from jwmirror.core.errors import ArchiveError, RejectedError, StoreError, plain_text
+from jwmirror.core.errors import (
+    ArchiveError,
+    RejectedError,
+    StoreError,
+    WithheldError,
+    plain_text,
+)
 from jwmirror.core.matching import name_test
 from jwmirror.core.model import Failure, Product
 from jwmirror.net.download import download
@@ -122,6 +128,7 @@ class _Work:
     folders: tuple[Path, Path]  # for the files under way, and for wrong ones
     progress: Progress
     is_accepted: Callable[[str], bool]  # by file name: taken as MAST sends it
+    rejected: threading.Event = field(default_factory=threading.Event)  # the token, once
 
     def close(self) -> None:
         """Close the connections."""
@@ -142,7 +149,10 @@ class _Work:
                 etag = file.etag
         except ArchiveError as err:
             if not self.client.halt.is_set():
-                log.warning("%s", err)
+                is_repeated = _is_withheld(err) and self.rejected.is_set()
+                log.log(logging.INFO if is_repeated else logging.WARNING, "%s", err)
+            if _is_withheld(err):
+                self.rejected.set()
             return _failure(product, err)
         except OSError as err:
             raise _disk_error(product.filename, self.folders[0], err) from err
@@ -201,8 +211,13 @@ def _disk_error(what: str, folder: Path, err: OSError) -> StoreError:
     )
 
 
+def _is_withheld(err: ArchiveError) -> bool:
+    """Return whether MAST rejected the token that was shown."""
+    return isinstance(err, WithheldError) and err.is_token_shown
+
+
 def _failure(product: Product, err: ArchiveError) -> Failure:
-    failure = Failure(name=product.filename, message=str(err))
+    failure = Failure(name=product.filename, message=str(err), is_withheld=_is_withheld(err))
     if not isinstance(err, RejectedError):
         return failure
     now = datetime.now(UTC).isoformat(timespec="seconds")

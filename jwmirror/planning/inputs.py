@@ -29,6 +29,7 @@ class AvailableFiles:
     exposures: Mapping[str, Entry]  # raw ones, by root
     starts: Mapping[str, Entry]  # MAST's products that recipes start from, by root
     upstream: Mapping[str, Entry]  # MAST's files, by file name
+    absent: Mapping[str, str]  # selected files -> why they are not
 
     def inputs(self, recipe: Recipe, association: Association) -> tuple[Input, ...] | Wait:
         """Return the recipe's inputs for an association, or why it waits if one is missing.
@@ -59,7 +60,8 @@ class AvailableFiles:
             return ()
         if name in self.upstream:
             return (_input(self.upstream[name], SHUTTERS),)
-        why = f"{name} is not mirrored; add msa to the products of program {association.program}"
+        missing = f"is not mirrored; add msa to the products of program {association.program}"
+        why = f"{name} {self.absent.get(name, missing)}"
         return Wait(recipe.name, association.product, why, "input")
 
     def header(self, association: Association) -> str:
@@ -111,7 +113,10 @@ class AvailableFiles:
         root, stage = root_of(name), registry.stage_that_makes(name)
         if stage not in recipe.stages:
             entry = self.upstream.get(name)
-            return (entry.refusal if entry else _not_mirrored(name, recipe, stage)), "input"
+            if entry:
+                return entry.refusal, "input"
+            why = f"it {self.absent[name]}" if name in self.absent else ""
+            return why or _not_mirrored(name, recipe, stage), "input"
         problem = self.problems.get((recipe.name, root))
         if isinstance(problem, Wait):
             return problem.why, problem.cause
@@ -123,7 +128,8 @@ class AvailableFiles:
                 "that; a recipe of stages 1 and 2 takes MAST's"
             ), "input"
         if root not in self.exposures:
-            return f"{root}{UNCAL} is not mirrored; select it in programs, if it exists", "input"
+            missing = "is not mirrored; select it in programs, if it exists"
+            return f"{root}{UNCAL} {self.absent.get(f'{root}{UNCAL}', missing)}", "input"
         others = self._names.get((recipe.name, root), ())
         if others:
             return f"the recipe made {', '.join(sorted(others))} of this exposure", "input"
@@ -135,11 +141,13 @@ def available_files(
     results: Iterable[Result] = (),
     problems: Iterable[Wait | Failure] = (),
     assumed_done: Iterable[Chain] = (),
+    absent: Mapping[str, str] | None = None,
 ) -> AvailableFiles:
     """Return the files that members may be.
 
     `results`, `problems` and `assumed_done` are those of the levels below in this run; the content
-    of what a chain in `assumed_done` makes is unknown.
+    of what a chain in `assumed_done` makes is unknown. `absent` says why selected files are not in
+    the mirror, by file name.
     """
     entries = tuple(entries)
     upstream = {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
@@ -154,6 +162,7 @@ def available_files(
         exposures=raw_exposures(entries),
         starts={root_of(entry.filename): entry for entry in upstream.values() if entry.header},
         upstream=upstream,
+        absent=absent or {},
     )
 
 

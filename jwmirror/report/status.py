@@ -27,6 +27,7 @@ from jwmirror.core.model.plan import (
     Incomplete,
     PartialMatch,
 )
+from jwmirror.core.model.product import WITHHELD
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
@@ -197,7 +198,7 @@ def build_status(
         held=held,
         limited_to=run.poll.limited_to if run.poll else (),
         first_polls=tuple(_first_polls(run)),
-        changes=tuple(map(_notice, run.changes_since_first_poll)),
+        changes=(*map(_notice, run.changes_since_first_poll), *_withheld_notices(run)),
         settling=_partly_reprocessed(settling),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
@@ -287,6 +288,16 @@ def _notice(change: Change) -> ChangeNotice:
         replaces=change.replaces,
         reasons=tuple(map(str, change.reasons)),
     )
+
+
+def _withheld_notices(run: Run) -> Iterator[ChangeNotice]:
+    """Yield the files that were listed as accessible, and for which MAST rejected the token."""
+    for receipt in run.fetch_receipts:
+        for failure in receipt.failures:
+            if failure.is_withheld:
+                yield ChangeNotice(
+                    kind=WITHHELD, file=failure.name, replaces=None, reasons=(failure.message,)
+                )
 
 
 def outdated_products(

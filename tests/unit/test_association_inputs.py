@@ -363,3 +363,17 @@ def test_shutters_that_are_not_named_are_told_in_words():
         "1345",
         "input",
     )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name", "begins"),
+    [(DEEP, f"{ROOT}_uncal.fits", f"{ROOT}_uncal.fits is withheld"), (FROM_CAL, CAL, "it is with")],
+)
+def test_a_withheld_member_is_called_withheld(recipe, name, begins):
+    """It cannot be selected, and is not to be."""
+    absent = {name: "is withheld: exclusive access until 2099-01-01"}
+
+    wait = inputs(available_files([], absent=absent), recipe, ALONE)
+
+    assert why_missing(wait).startswith(begins)
+    assert "exclusive access until 2099" in wait.why and "select" not in wait.why

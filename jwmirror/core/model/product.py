@@ -140,8 +140,13 @@ class Reason(msgspec.Struct, frozen=True, order=True, gc=False, omit_defaults=Tr
     stage: str = ""  # the pipeline whose derivation differs; "" if the reason is for all
     cause: ReasonCause = ""  # only where code depends on it
 
+    @property
+    def is_sentence(self) -> bool:
+        """True if `what` says all."""
+        return not (self.old or self.new)
+
     def __str__(self) -> str:
-        if not (self.old or self.new):
+        if self.is_sentence:
             return self.what
         return f"{self.what}: {self.old or '-'} -> {self.new or '-'}"
 

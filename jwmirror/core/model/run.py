@@ -14,7 +14,15 @@ from jwmirror.core.model.plan import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.product import IN_WORDS, NEW, Change, Doubt, Poll, RefusedProduct
+from jwmirror.core.model.product import (
+    IN_WORDS,
+    NEW,
+    WITHHELD,
+    Change,
+    Doubt,
+    Poll,
+    RefusedProduct,
+)
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.stored import Failure
 
@@ -113,8 +121,22 @@ class Run:
         doubts = self.poll.doubts if self.poll else ()
         return (
             *map(failed_listing, doubts),
-            *(f for r in receipts for f in r.failures if (f.name, f.refused) not in known),
+            *(
+                failure
+                for receipt in receipts
+                for failure in receipt.failures
+                if not failure.is_withheld and (failure.name, failure.refused) not in known
+            ),
             *(Failure(f"{w.recipe}: {w.product}", w.why, w.recipe, w.product) for w in refused),
+        )
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """The names of the files that MAST withheld, with the token or without."""
+        failures = (failure for receipt in self.fetch_receipts for failure in receipt.failures)
+        return (
+            *(change.product.filename for change in self.changes if change.kind == WITHHELD),
+            *(failure.name for failure in failures if failure.is_withheld),
         )
 
     @property

@@ -42,6 +42,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     product: str = ""  # of a calibration: root of the exposure's or association's product
     refused: str = ""  # of a download whose bytes were refused: fingerprint of the product
     at: str = ""  # ISO, UTC: when they were refused
+    is_withheld: bool = False  # MAST rejected the token: the run has not failed
 
 
 @dataclass(frozen=True, kw_only=True)

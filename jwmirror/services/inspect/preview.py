@@ -95,7 +95,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
 
 def current_holdings(mirror: Path, run: Run, recipes: Sequence[Recipe]) -> Holdings:
     """Return what is in the mirror, including what the last run downloaded and did not publish."""
-    return load_holdings(mirror, unpublished_poll(run), run.settling, recipes)
+    return load_holdings(mirror, unpublished_poll(run), run.settling, recipes, run.poll)
 
 
 def unpublished_poll(run: Run) -> Poll:

@@ -63,6 +63,7 @@ def conclude_run(
     lines = (
         *_unmatched_lines(records),
         *map(str, records.still_refused),
+        *_withheld_lines(records),
         *(records.poll.other_answers if records.poll else ()),
         *_reference_lines(mirror, records.new_findings),
         *_look_at(doubtful),
@@ -93,6 +94,13 @@ def _unmatched_lines(records: Run) -> Iterator[str]:
         yield from (f"  {words}" for words in unmatched[:SHOWN])
     if len(unmatched) > SHOWN:
         yield f"  ... and {len(unmatched) - SHOWN} more; `jwmirror status --all` lists them"
+
+
+def _withheld_lines(records: Run) -> Iterator[str]:
+    """Yield which files MAST withholds, if it does."""
+    if names := records.withheld:
+        listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+        yield f"Withheld by MAST ({len(names)}; `jwmirror status` says why): {listed}"
 
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:

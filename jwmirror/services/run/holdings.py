@@ -1,13 +1,15 @@
 """The upstream files of a mirror, their associations, and the headers of calibration inputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.jsonio import digest, receipt_path, remembered
 from jwmirror.core.model import (
+    Change,
     Entry,
     Failure,
     Poll,
@@ -18,6 +20,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.plan import Unsettled
+from jwmirror.core.model.product import WITHHELD
 from jwmirror.pipeline import associations as association_files
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.identity import description_scheme, identified_version, scheme_text
@@ -26,13 +29,19 @@ from jwmirror.planning.inputs import raw_exposures, taken_from_upstream
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import upstream_after
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 class Holdings(NamedTuple):
-    """The upstream files of a mirror, their associations, and what MAST has half updated."""
+    """The upstream files of a mirror, their associations, and what MAST has half updated.
+
+    `absent` says why selected files are not in the mirror, by file name.
+    """
 
     entries: tuple[Entry, ...]
     associations: Associations
     unsettled: tuple[Unsettled, ...] = ()
+    absent: Mapping[str, str] = NOTHING
 
 
 def load_holdings(
@@ -40,16 +49,36 @@ def load_holdings(
     poll: Poll,
     settling: SettleResult | None = None,
     recipes: Sequence[Recipe] = (),
+    asked: Poll | None = None,
 ) -> Holdings:
     """Return the holdings after a poll's orders were fetched.
 
     Files that wait for an unsettled association keep the version that is published. Files that the
-    config does not select any more are left out.
+    config does not select any more are left out. `asked` is the poll that found what is absent, if
+    it is published and another one.
     """
     settling = settling or SettleResult()
     rows = upstream_after(mirror, poll, settling.waiting)
     entries = tuple(entry for entry in rows if not entry.deselected)
-    return describe_holdings(mirror, entries, recipes, settling.unsettled)
+    holdings = describe_holdings(mirror, entries, recipes, settling.unsettled)
+    return holdings._replace(absent=_absent_files(asked or poll, rows))
+
+
+def _absent_files(poll: Poll, rows: Iterable[Entry]) -> dict[str, str]:
+    """Return why files that a poll found and selected are not in the mirror, by file name."""
+    filenames = {row.filename for row in rows}
+    return {
+        change.product.filename: _why_absent(change)
+        for change in poll.changes
+        if change.product.filename not in filenames
+    }
+
+
+def _why_absent(change: Change) -> str:
+    if change.kind != WITHHELD:
+        return "is listed by MAST, and could not be fetched yet; `jwmirror status` says why"
+    sentences = [reason.what for reason in change.reasons if reason.is_sentence]
+    return "is withheld: " + "; ".join(dict.fromkeys([*sentences, change.product.withheld_until]))
 
 
 def describe_holdings(
