@@ -100,7 +100,8 @@ def poll(
     _check_that_some_succeeded(polls)
     removed = _marks_of_removed_programs(selections, entries, last_checked)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
-    return _joined(polls, is_limited=bool(limited))
+    joined = _joined(polls, is_limited=bool(limited))
+    return replace(joined, etag_kinds=tuple(sorted(files.etag_kinds)))
 
 
 def _task(

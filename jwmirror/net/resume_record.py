@@ -15,6 +15,7 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Product, read
 
 PART_SUFFIX, RECORD_SUFFIX = ".part", ".kept"
+STRONG, WEAK, NONE = "strong", "weak", "none"  # kinds of ETags
 KEY_DIGITS = 32  # hex digits in the name of an unfinished file
 
 
@@ -32,6 +33,11 @@ def resume_key(product: Product) -> str | None:
     if not product.checksum:
         return None
     return hashlib.sha256(f"{product.uri}\n{product.fingerprint}".encode()).hexdigest()[:KEY_DIGITS]
+
+
+def kind_of_etag(etag: str) -> str:
+    """Return whether an ETag promises equal bytes: strong or weak; none for an empty text."""
+    return STRONG if is_strong(etag) else WEAK if etag else NONE
 
 
 def is_strong(etag: str | None) -> TypeGuard[str]:

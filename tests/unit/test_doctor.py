@@ -238,12 +238,15 @@ def test_exclusive_files_need_a_token(doctor, archive):
 
 
 def test_an_unchanged_poll_is_estimated(doctor, archive):
-    """As many requests as the tables took, and those about files without a checksum."""
+    """As many requests as the tables took, and those about files without rows of siblings."""
     found = doctor()["unchanged poll"].found
-
     queries = [request for request in archive.requests if request.method == "POST"]
-    assert f"{len(queries)} requests" in found
-    assert "5 files without checksum" in found
+    archive.oddities = Oddities(keyword_rows="none")
+
+    alone = doctor()["unchanged poll"].found
+
+    assert found.startswith(f"{len(queries)} requests") and found.endswith("for the tables")
+    assert "one request for each of 9 files" in alone
 
 
 def test_three_programs_take_seconds(doctor, archive, references, toys, tmp_path):
@@ -305,6 +308,26 @@ def test_a_poll_reports_nothing_without_a_change_of_kind(answers, poll):
     assert list(changed_answers(answers, poll)) == []
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "words"),
+    [
+        ("strong", ("weak",), "expected strong, as at `jwmirror doctor` of 2026-03-01, found weak"),
+        ("strong", ("none", "strong"), "found none"),
+        ("none", ("strong",), "found strong"),
+        ("random", ("strong",), ""),
+        ("strong", (), ""),
+        ("", ("weak",), ""),
+    ],
+)
+def test_a_poll_reports_etags_of_another_kind(then, now, words):
+    """As far as it sees some; strong ones that prove nothing are strong."""
+    answers = ArchiveAnswers(checked_at="2026-03-01T00:00:00+00:00", etag=then)
+
+    lines = list(changed_answers(answers, Poll(listings=(), changes=(), etag_kinds=now)))
+
+    assert words in "".join(lines) and bool(lines) == bool(words)
+
+
 def test_what_is_not_answered_now_stays_on_record(mirror):
     """A doctor without a network does not forget what an earlier one saw."""
     write_answers(mirror, "strong", {"1345": {"rate": (1, 2)}})
@@ -336,6 +359,16 @@ def test_a_run_says_at_its_end_what_mast_answers_otherwise(doctor, archive, proc
     assert "jwmirror doctor" not in first.summary
     assert "0 of 2 uncal files have a row" in second.summary
     assert any("uncal files" in note for note in mirror_status(runs.mirror, None).notes)
+
+
+def test_a_run_says_that_etags_are_of_another_kind(doctor, archive, process, tmp_path):
+    """By the files that it downloads."""
+    doctor()
+    archive.oddities = Oddities(etag="weak")
+
+    *_, conclusion = Runs(archive, tmp_path / "mirror", process).run(1)
+
+    assert "found weak" in conclusion.summary
 
 
 def test_the_keys_of_the_answer_are_documented(configure):

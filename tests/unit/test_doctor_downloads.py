@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.archive.evidence.server import FileServer
 from jwmirror.core.model import Product
 from jwmirror.net.http import HttpClient, Timeouts
 from jwmirror.report.diagnosis import Check
@@ -114,6 +115,19 @@ def test_switches_of_downloads_are_seen(check, archive, switches, subject, words
 
     assert found.outcome == "warn"
     assert words in found.found
+
+
+@pytest.mark.parametrize("kind", ["strong", "weak", "none"])
+def test_a_poll_notes_the_kinds_of_the_etags_that_it_sees(archive, listed, kind):
+    """Of an unchanged file, too, whose answer has no body."""
+    archive.oddities = Oddities(etag=kind)
+    server, rate = FileServer(url=archive.url), listed()
+
+    first = server.etags({rate: None})[rate.uri]
+    second = server.etags({rate: first})[rate.uri]
+
+    assert first == second
+    assert server.etag_kinds == {kind}
 
 
 def test_one_etag_for_all_files_is_seen(sampler, listed, archive):

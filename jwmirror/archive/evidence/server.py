@@ -18,7 +18,7 @@ from jwmirror.archive.index import HeldIndex, HeldRow
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url, discard, read_head
-from jwmirror.net.resume_record import is_strong
+from jwmirror.net.resume_record import is_strong, kind_of_etag
 from jwmirror.net.web_pages import HEAD, page_title
 
 MOST_ALONE = 1000  # files without listed siblings that one poll asks about
@@ -46,7 +46,10 @@ class Recheck:
 
 @dataclass(kw_only=True)
 class FileServer:
-    """Requests for ETags and bytes of files at a MAST server; `bytes_read` counts the latter."""
+    """Requests for ETags and bytes of files at a MAST server; `bytes_read` counts the latter.
+
+    `etag_kinds` are those of the ETags that came.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
@@ -54,6 +57,7 @@ class FileServer:
     timeouts: Timeouts = field(default_factory=Timeouts)
     recheck: Recheck = field(default_factory=Recheck)
     bytes_read: int = 0
+    etag_kinds: set[str] = field(default_factory=set)
 
     def etags(self, known: Mapping[Product, str | None]) -> dict[str, str]:
         """Return the ETags of products, by URI; "" without one. No answer: the URI is absent.
@@ -98,11 +102,13 @@ class FileServer:
             log.warning(MAINTENANCE, product.filename, page)
             return None
         if status == HTTPStatus.NOT_MODIFIED and known:
-            return etag or known  # 304 may mean equal but for W/
-        if status == HTTPStatus.OK:
-            return etag
-        log.warning("%s: MAST was asked whether it changed: status %d", product.filename, status)
-        return None
+            etag = etag or known  # 304 may mean equal but for W/
+        elif status != HTTPStatus.OK:
+            words = "%s: MAST was asked whether it changed: status %d"
+            log.warning(words, product.filename, status)
+            return None
+        self.etag_kinds.add(kind_of_etag(etag))
+        return etag
 
     def _hash(self, client: HttpClient, product: Product) -> str | None:
         request = download_request(product, base_url(self.url))

@@ -273,6 +273,7 @@ class Poll:
     limited_to: tuple[Scope, ...] = ()  # what events limited the poll to
     deselected: dict[str, str] = field(default_factory=dict)  # by URI: as Entry; "": selected again
     drops_deselected: bool = False  # files that the config does not select leave the view
+    etag_kinds: tuple[str, ...] = ()  # strong, weak, none: of files that MAST was asked about
     other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
     confirmed: tuple[Product, ...] = ()  # whose siblings changed, and which are the same as before
     undecided: dict[str, str] = field(default_factory=dict)  # by URI: since when, ISO

@@ -9,8 +9,10 @@ from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.printing import printable
+from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
 from jwmirror.services.inspect.affected import reference_notices
+from jwmirror.services.inspect.doctor.record import changed_etags, read_answers
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 
@@ -64,7 +66,7 @@ def conclude_run(
         *_unmatched_lines(records),
         *map(str, records.still_refused),
         *_withheld_lines(records),
-        *(records.poll.other_answers if records.poll else ()),
+        *_other_answers(mirror, records),
         *_reference_lines(mirror, records.new_findings),
         *_look_at(doubtful),
     )
@@ -74,6 +76,14 @@ def conclude_run(
         doubtful=doubtful,
         is_strict=strict,
     )
+
+
+def _other_answers(mirror: Path, records: Run) -> Iterator[str]:
+    """Yield where MAST answered otherwise than to `jwmirror doctor`, in the poll and since."""
+    others = records.poll.other_answers if records.poll else ()
+    etags = {v.etag for receipt in records.fetch_receipts for v in receipt.versions if v.etag}
+    of_files = changed_etags(read_answers(mirror), map(kind_of_etag, etags))
+    yield from dict.fromkeys((*others, *of_files))
 
 
 def _doubtful(mirror: Path, records: Run) -> tuple[JudgedResult, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jwmirror.archive.client import MastClient, ProgramTask, selected_uris
+from jwmirror.archive.evidence.server import FileServer
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
@@ -51,6 +52,7 @@ class ArchiveVisit:
     etag: str = ""
     rows: dict[str, Rows] = field(default_factory=dict)  # by program
     selected: list[Product] | None = None  # by the config; None: not known
+    traffic: tuple[int, int] = (0, 0)  # requests about tables, and bytes of the answers
 
     def checks(self) -> Iterator[Check]:
         """Yield all checks, in their order."""
@@ -71,19 +73,20 @@ class ArchiveVisit:
         yield from self._access_checks(is_accepted)
         sampler = Sampler(client=self.client, url=url)
         yield from guarded("download", self._download_checks(sampler, is_accepted), NETWORK)
+        if self.selected is not None:
+            yield poll_check(self.traffic, self.selected, self.etag, self.config.recheck)
 
     def _table_checks(self, token: str | None) -> Iterator[Check]:
         """Check the tables of all programs, and keep what they say; queried as by a poll."""
         url = self.config.archive_url
         with Queries(url, token, QUERY_S, QUERIES) as queries:
-            client = MastClient(queries=queries, token=token, downloads=self.config.downloads)
+            client = MastClient(queries=queries, files=FileServer(url=url, token=token))
             for task, answer in client.answers(self._tasks()):
                 try:
                     yield from self._program_checks(task, answer.result())
                 except ArchiveError as err:
                     yield Check(f"program {task.program}", FAIL, str(err), AGAIN)
-            if self.selected is not None:
-                yield poll_check(queries.traffic, self.selected)
+            self.traffic = queries.traffic
 
     def _tasks(self) -> Iterator[ProgramTask]:
         by_program = group_by(self.config.selections, lambda selection: selection.program)

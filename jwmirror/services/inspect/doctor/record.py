@@ -1,7 +1,7 @@
 """The record of MAST's answers in a mirror, and how the answers of a later poll differ from it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,9 @@ from pathlib import Path
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import Poll, read, write
+from jwmirror.net.resume_record import STRONG
 from jwmirror.report.diagnosis import ArchiveAnswers
+from jwmirror.services.inspect.doctor.sample import CONSTANT, RANDOM
 from jwmirror.services.inspect.doctor.tables import Rows, rows_by_suffix
 
 NOTABLE = 0.5  # change of the fraction of a suffix's files that have a row
@@ -48,7 +50,8 @@ def write_answers(mirror: Path, etag: str, rows: dict[str, Rows]) -> ArchiveAnsw
 
 def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
     """Yield a line for each answer of MAST in a poll that is another than on record. Pure."""
-    since = f"since `jwmirror doctor` of {answers.checked_at[:10]}"
+    yield from changed_etags(answers, poll.etag_kinds)
+    since = f"at `jwmirror doctor` of {answers.checked_at[:10]}"
     for listing in poll.listings:
         former = answers.rows.get(str(listing.program), {})
         now = rows_by_suffix(listing, poll.doubts)
@@ -60,6 +63,20 @@ def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
                     f"{former[suffix][0]} of {former[suffix][1]}; `jwmirror doctor` shows what "
                     "follows, and records it"
                 )
+
+
+def changed_etags(answers: ArchiveAnswers, kinds: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each kind of ETags that is another than on record. Pure.
+
+    ETags that are strong and prove nothing are known by comparison only.
+    """
+    expected = STRONG if answers.etag in (RANDOM, CONSTANT) else answers.etag
+    for kind in sorted(set(kinds) - {expected}) if expected else ():
+        yield (
+            f"MAST's ETags: expected {expected}, as at `jwmirror doctor` of "
+            f"{answers.checked_at[:10]}, found {kind}; `jwmirror doctor` shows what follows, and "
+            "records it"
+        )
 
 
 def _fraction(counts: tuple[int, int]) -> float:

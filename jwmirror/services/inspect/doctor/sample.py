@@ -13,13 +13,13 @@ from jwmirror.archive.cloud import bucket_path
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Product
 from jwmirror.net.http import HttpClient, answering_url, discard, error_words
-from jwmirror.net.resume_record import is_strong
+from jwmirror.net.resume_record import NONE, STRONG, WEAK, is_strong
 from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import size
 
 LARGEST_SAMPLE = 64 << 20  # bytes; a larger file is not downloaded for a check
-STRONG, WEAK, NONE, RANDOM, CONSTANT = "strong", "weak", "none", "random", "constant"
+RANDOM, CONSTANT = "random", "constant"  # of strong ETags: kinds that prove nothing
 REPORT = "report it to jwmirror, with the output of `jwmirror doctor --json`"
 BODIES = (
     "nothing to do; files without a row in a keyword table are compared by size and CAL_VER, and "

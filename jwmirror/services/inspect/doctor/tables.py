@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from jwmirror.core import names
 from jwmirror.core.model import Doubt, Listing, Product
 from jwmirror.core.model.product import covered_by
+from jwmirror.net.resume_record import STRONG
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 
@@ -44,14 +46,28 @@ def column_checks(listing: Listing) -> Iterator[Check]:
         yield Check(subject, OK, "all columns that are asked for are given, and are understood")
 
 
-def poll_check(traffic: tuple[int, int], selected: Collection[Product]) -> Check:
-    """Return what an unchanged poll costs, by the traffic of the queries that were just made."""
+def poll_check(
+    traffic: tuple[int, int], selected: Collection[Product], etag: str, recheck: int
+) -> Check:
+    """Return what an unchanged poll costs, by the traffic of the queries that were just made.
+
+    `etag` is the kind of MAST's ETags, "" if unknown, and `recheck` the bytes that the config
+    allows to read again.
+    """
     requests, received = traffic
-    lacking = [product for product in selected if not product.checksum]
     found = f"{count(requests, 'request')} and {size(received)} for the tables"
-    if lacking:
-        found += f"; at most one request for each of {count(len(lacking), 'file')} without checksum"
+    alone = [product for product in selected if _is_alone(product)]
+    if alone and etag in ("", STRONG):
+        found += f"; one request for each of {count(len(alone), 'file')} without a row or siblings"
+    if recheck:
+        found += f"; at most {size(recheck)} of files that are read again"
     return Check("unchanged poll", OK, found)
+
+
+def _is_alone(product: Product) -> bool:
+    """Return whether only the server can show that a file is the same (archive/evidence)."""
+    is_stamped = names.parse_association(product.filename) is not None
+    return not (product.checksum or product.siblings or is_stamped)
 
 
 def row_checks(program: int, rows: Rows) -> Iterator[Check]:
