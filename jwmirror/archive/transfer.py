@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from jwmirror.archive.cloud import CloudCopy
 from jwmirror.core.errors import (
     ArchiveError,
+    MaintenanceError,
     RejectedError,
     StoreError,
     WithheldError,
@@ -43,6 +44,11 @@ ASSOCIATION = b'"asn_'  # among the first bytes of an association
 ACCEPTED = (
     "%s: MAST lists MD5 %s and sent %s; it is taken as it is, because archive.accept_refused in "
     "the config names it"
+)
+GIVE_UP = 16  # files in a row in whose place a web page came
+IN_MAINTENANCE = (
+    f"MAST is in maintenance: it answered the last {GIVE_UP} requests for files with web pages; "
+    "this file was not requested; the next run requests it."
 )
 POLL_S = 0.2  # between two looks at the progress
 
@@ -129,6 +135,7 @@ class _Work:
     progress: Progress
     is_accepted: Callable[[str], bool]  # by file name: taken as MAST sends it
     rejected: threading.Event = field(default_factory=threading.Event)  # the token, once
+    pages: deque[bool] = field(default_factory=lambda: deque(maxlen=GIVE_UP))  # lately, in a row
 
     def close(self) -> None:
         """Close the connections."""
@@ -137,7 +144,13 @@ class _Work:
             self.cloud.http.close()
 
     def outcome(self, product: Product) -> Downloaded | Failure:
-        """Download one product; StoreError when the disk refuses."""
+        """Download one product; StoreError when the disk refuses.
+
+        In maintenance nothing more is requested.
+        """
+        pages = self.pages.copy()
+        if len(pages) == GIVE_UP and all(pages):
+            return Failure(name=product.filename, message=IN_MAINTENANCE)
         try:
             where = (*self.folders, self.progress.add)
             is_accepted = self.is_accepted(product.filename)
@@ -148,6 +161,7 @@ class _Work:
                 file = download(self.client, request.accepted() if is_accepted else request, *where)
                 etag = file.etag
         except ArchiveError as err:
+            self.pages.append(isinstance(err, MaintenanceError))
             if not self.client.halt.is_set():
                 is_repeated = _is_withheld(err) and self.rejected.is_set()
                 log.log(logging.INFO if is_repeated else logging.WARNING, "%s", err)
@@ -156,6 +170,7 @@ class _Work:
             return _failure(product, err)
         except OSError as err:
             raise _disk_error(product.filename, self.folders[0], err) from err
+        self.pages.append(False)
         if is_accepted and product.checksum not in (None, file.checksum):
             log.warning(ACCEPTED, product.filename, product.checksum, file.checksum)
         if file.needs_token:

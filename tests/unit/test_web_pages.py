@@ -84,6 +84,32 @@ def test_a_page_that_comes_once_costs_one_more_request(server, fetch, image):
     assert arrived.path.read_bytes() == image
 
 
+@pytest.mark.parametrize(("names", "requested"), [(16, 16), (40, 20)])
+def test_in_maintenance_the_rest_is_not_requested(server, fetch, names, requested):
+    """After 16 pages in a row, and those under way at that moment; each file is a failure."""
+    products = [product(RATE.replace("00001", f"{number:05d}", 1)) for number in range(names)]
+    for item in products:
+        server.put(item.filename, body(PAGE, status=503))
+
+    failures = fetch(*products)
+
+    assert len(failures) == names and all("in maintenance" in f.message for f in failures)
+    assert names / 2 > 16 or len(server.requests) == names * HASTY.attempts
+    assert len(server.requests) <= requested * HASTY.attempts
+
+
+def test_one_file_with_a_page_is_no_maintenance(server, fetch, image):
+    """The others are requested."""
+    server.put(ASN, body(PAGE, status=503))
+    names = [RATE.replace("00001", f"{number:05d}", 1) for number in range(20)]
+    for name in names:
+        server.put(name, body(image))
+
+    outcomes = fetch(product(ASN), *map(product, names))
+
+    assert sum(isinstance(outcome, Failure) for outcome in outcomes) == 1
+
+
 def test_a_page_cut_in_its_first_bytes_is_a_cut_body(server, fetch, image):
     """Which is requested again."""
     server.put(RATE, body(PAGE[:30], Content_Length="900"), body(image))
