@@ -76,7 +76,7 @@ def _changes_of_held(
         if product.uri in rows and not _is_clearly_unchanged(rows[product.uri], product)
     }
     for uri, entry in held.entries(suspects).items():
-        if change := _change_of_held(entry, suspects[uri], has_access):
+        if change := _change_of_held(entry, suspects[uri], has_access, held.generation):
             yield change
 
 
@@ -126,7 +126,9 @@ def _change_of_new(product: Product, predecessor: Entry | None) -> Change:
     )
 
 
-def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change | None:
+def _change_of_held(
+    entry: Entry, product: Product, has_access: bool, generation: int
+) -> Change | None:
     """Return the change of a held product; None if nothing changed.
 
     Of a product without a checksum only the bytes, when they are here, show whether it changed.
@@ -135,7 +137,8 @@ def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change 
     sha256 = ""
     if not product.checksum:
         sha256 = entry.sha256 if content else ""
-        product = _as_version(entry, product, is_same=not content)
+        product = product.completed(entry.upstream, is_same=not content)
+        product = version_after(entry, product, generation) if content else product
     reasons = (*content, *_access_reasons(entry.upstream, product))
     if not reasons and entry.state == stored.PRESENT:
         queue = _queue_reasons(entry.upstream, product)
@@ -147,12 +150,6 @@ def _change_of_held(entry: Entry, product: Product, has_access: bool) -> Change 
         return Change(kind=kinds.RETURNED, product=product, reasons=reasons)
     kind = kinds.REPROCESSED if content else kinds.RELEASED
     return Change(kind=kind, product=product, reasons=reasons, held=sha256)
-
-
-def _as_version(entry: Entry, product: Product, *, is_same: bool) -> Product:
-    """Return a product without a checksum as the held version, or as the one after it."""
-    known = product if product.has_row else product.completed(entry.upstream, is_same=is_same)
-    return known if is_same else version_after(entry, known)
 
 
 def _withheld(product: Product, reasons: tuple[Reason, ...] = ()) -> Change:

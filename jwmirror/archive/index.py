@@ -36,12 +36,13 @@ COLUMNS = (  # of the fields after `row`
 
 
 class HeldIndex:
-    """The upstream files of one program among a mirror's entries.
+    """The upstream files of one program among a mirror's entries, those of a `generation`.
 
     `rows` has a row for each URI. An Entry is built only where more than the row is needed.
     """
 
-    def __init__(self, entries: Iterable[Entry], program: int):
+    def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
+        self.generation = generation
         self._entries = entries_of(entries)
         column = self._entries.column
         uris, origins = column("product_uri"), column("origin")

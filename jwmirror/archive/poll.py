@@ -86,11 +86,12 @@ def poll(
         (selection for selection in selections if not limited or selection.program in limited),
         key=lambda selection: selection.program,
     )
+    recheck = recheck or Recheck()
     tasks = [
-        _task(program, tuple(some), entries, limited, former or {}, last_checked)
+        _task(program, tuple(some), entries, limited, former or {}, last_checked, recheck)
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
-    files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck or Recheck())
+    files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck)
     with gc_paused(), Queries(url, accepted) as queries:
         client = MastClient(queries=queries, files=files, is_token_rejected=accepted != token)
         polls = [
@@ -111,8 +112,9 @@ def _task(
     limited: Mapping[int, tuple[str, ...]],
     former: Mapping[int, Listing],
     last_checked: Callable[[int], str],
+    recheck: Recheck,
 ) -> ProgramTask:
-    held = HeldIndex(entries, program)
+    held = HeldIndex(entries, program, recheck.generation)
     scope = scope_to_query(program, selections, held.parts())
     listing = former.get(program)
     is_known = listing and listing.scope in (None, scope)

@@ -48,7 +48,6 @@ def upstream_entries(
     rows = {entry.product.uri: entry for entry in before if entry.product}
     uris = {entry.filename: uri for uri, entry in rows.items()}
     arrived = {(v.product.uri, text): v for v in fetched for text in v.fingerprints}
-    asked_at = {listing.program: listing.asked_at for listing in poll.listings}
     for product in poll.confirmed:
         if product.uri in rows:
             rows[product.uri] = replace(rows[product.uri], product=product)
@@ -63,8 +62,7 @@ def upstream_entries(
             rows[uri] = old
         if uri in waiting and replaced in rows and change.kind != STALE:
             continue
-        now = asked_at.get(change.product.program, "")
-        new = _row_after(change, old, arrived, is_given, now)
+        new = _row_after(change, old, arrived, is_given)
         if new is None:
             continue
         rows[uri] = new
@@ -81,7 +79,6 @@ def _row_after(
     old: Entry | None,
     arrived: dict[tuple[str, str], Version],
     is_given: bool,
-    now: str,
 ) -> Entry | None:
     """Return the row of a product after a change; None if it has none."""
     if change.kind in (VANISHED, WITHHELD, STALE):
@@ -94,7 +91,7 @@ def _row_after(
     if version is not None:
         needs_token = version.product.needs_token and not is_given
         product = structs.replace(change.product, needs_token=needs_token)
-        return _row_of(version, _with_baseline(product, version, old), now)
+        return _row_of(version, _with_baseline(product, version, old))
     if old and old.product and old.product.fingerprint == change.product.fingerprint:
         return replace(old, state=PRESENT, product=change.product)  # returned or released
     return old
@@ -118,7 +115,7 @@ def _with_baseline(product: Product, version: Version, old: Entry | None) -> Pro
     )
 
 
-def _row_of(version: Version, product: Product, now: str) -> Entry:
+def _row_of(version: Version, product: Product) -> Entry:
     return Entry(
         path=upstream_path(product),
         origin=UPSTREAM,
@@ -129,7 +126,6 @@ def _row_of(version: Version, product: Product, now: str) -> Entry:
         header=version.header,
         refusal=version.refusal,
         scheme=version.scheme,
-        listed_at=now,
     )
 
 

@@ -170,11 +170,14 @@ def test_files_without_siblings_take_turns(ask, rate, monkeypatch):
     assert list(answers.validators) == [held[1].upstream.uri]
 
 
-def test_a_file_that_other_evidence_shows_to_have_changed_is_not_asked_about(archive, ask, rate):
-    """It is fetched in any case."""
-    assert ask((rate,), without_row(rate, siblings=NEW, size=1)) == FileAnswers()
+@pytest.mark.parametrize("facts", [{"size": 1}, {"listed_cal_ver": "2.0.0"}])
+def test_a_file_that_other_evidence_shows_to_have_changed_is_asked_about(facts, ask, rate):
+    """Its new ETag identifies the new version."""
+    old = replace(rate, product=structs.replace(rate.upstream, listed_cal_ver="1.0.0"))
 
-    assert archive.requests == []
+    assert ask((old,), without_row(old, **facts)).validators == {
+        rate.upstream.uri: rate.upstream.validator
+    }
 
 
 @pytest.mark.parametrize("code", [401, 404, 500])

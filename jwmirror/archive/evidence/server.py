@@ -14,7 +14,7 @@ from itertools import islice
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.evidence.signs import SHA256, UNPROVEN, HeldFiles, suspects
-from jwmirror.archive.index import HeldIndex, HeldRow
+from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url, discard, read_head
@@ -36,12 +36,16 @@ class FileAnswers:
     proved: frozenset[str] = frozenset()  # URIs of files that are shown to be the same
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Recheck:
-    """The files that earlier polls could not decide, and how much may be read to decide some."""
+    """What earlier runs left: files that no poll could decide, and the generation of the mirror.
+
+    `most_bytes` may be read to decide some of the files.
+    """
 
     undecided: Mapping[str, str] = field(default_factory=dict)  # by URI: since when, ISO
     most_bytes: int = 0
+    generation: int = 0
 
 
 @dataclass(kw_only=True)
@@ -154,19 +158,15 @@ def _compare_etags(
     known = {p: row.validator for p, row in (*changed, *alone) if is_strong(row.validator)}
     etags = server.etags(known)
     equal = frozenset(p.uri for p, etag in known.items() if etags.get(p.uri) == etag)
-    is_proof = _follow_content(listing, held, server) if equal else None
+    is_proof = _follow_content(listing, held, server) if changed else None
     unanswered = {product.uri for product in known} - etags.keys()
     validators = {p.uri: etags[p.uri] for p, _ in alone if is_strong(etags.get(p.uri))}
-    for product, row in changed:
+    for product, _ in changed:
         if product.uri not in unanswered:
-            validators[product.uri] = _validator(etags.get(product.uri), row, is_proof)
+            etag = etags.get(product.uri)
+            is_usable = is_strong(etag) and is_proof is not False
+            validators[product.uri] = etag if etag and is_usable else UNPROVEN
     return FileAnswers(validators, equal if is_proof else frozenset())
-
-
-def _validator(etag: str | None, row: HeldRow, is_proof: bool | None) -> str:
-    """Return the validator of a file whose siblings changed."""
-    is_same = etag == row.validator
-    return etag if is_strong(etag) and not (is_same and is_proof is False) else UNPROVEN
 
 
 def _follow_content(listing: Listing, held: HeldIndex, server: FileServer) -> bool | None:

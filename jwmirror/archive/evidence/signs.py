@@ -149,14 +149,17 @@ def with_known_keywords(listing: Listing, held: HeldIndex) -> Listing:
     return replace(listing, products=tuple(products))
 
 
-def version_after(entry: Entry, product: Product) -> Product:
+def version_after(entry: Entry, product: Product, generation: int) -> Product:
     """Return a product without checksum as the version that follows the held one.
 
-    Its fingerprint is that of no version that was fetched before the held one was.
+    Its fingerprint is that of no version fetched before: it has the ETag, or else the number of the
+    generation with the held one.
     """
     listed = structs.replace(product, validator=None).fingerprint
-    after = f"after {entry.listed_at or entry.sha256}: {product.validator or ''} {listed}"
-    return structs.replace(product, validator=after)
+    etag = product.validator
+    is_new = is_strong(etag) and etag != entry.upstream.validator
+    version = etag if is_new else f"after generation {generation}"
+    return structs.replace(product, validator=f"{version} {listed}")
 
 
 # ---- all files of a program ------------------------------------------------------------------
@@ -183,19 +186,16 @@ def files_without_checksum(
 
 
 def suspects(files: HeldFiles) -> tuple[HeldFiles, HeldFiles]:
-    """Return the files whose siblings changed, and those of whose siblings nothing is known.
+    """Return the files that may have changed, and those of whose siblings nothing is known.
 
-    A file that other evidence shows to have changed is not among them. One that had vanished is
-    taken for one whose siblings changed.
+    The former are those that vanished before, and those with another size or CAL_VER, or with
+    siblings that changed.
     """
     changed: HeldFiles = []
     alone: HeldFiles = []
     for product, row in files:
-        if row.state != PRESENT:
-            changed.append((product, row))
-        elif product.has_row or not _is_same_but_for_siblings(row, product):
-            continue
-        elif siblings_changed(row.siblings, product.siblings):
+        is_same = row.state == PRESENT and _is_same_but_for_siblings(row, product)
+        if not is_same or siblings_changed(row.siblings, product.siblings):
             changed.append((product, row))
         elif is_strong(row.validator) and not (product.siblings and row.siblings is not None):
             alone.append((product, row))

@@ -75,7 +75,6 @@ class Entry:
     quality: str = ""  # recalibrated files only: sound or caveat; "" if it was not measured
     caveats: str = ""  # recalibrated files only: canonical JSON [Caveat, ...]; "" without any
     deselected: str = ""  # ISO time of the last check, if the config does not select it any more
-    listed_at: str = ""  # ISO time of the poll that found this version
 
     @property
     def filename(self) -> str:

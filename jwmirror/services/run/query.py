@@ -23,6 +23,7 @@ from jwmirror.services.inspect.doctor.record import changed_answers, read_answer
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations
+from jwmirror.store.manifest import Entries, entries_of
 
 REFUSED_FOR = timedelta(days=1)  # then a refused product is requested again
 
@@ -63,8 +64,8 @@ def query_archive(
     scopes = tuple(chain.from_iterable(events.values()))
     former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
-    entries, token = Generations(mirror).entries(), request_token(token_socket)
-    again = Recheck(undecided=runs.read_undecided(mirror), most_bytes=recheck)
+    (generation, entries), token = _current(mirror), request_token(token_socket)
+    again = Recheck(runs.read_undecided(mirror), recheck, generation)
     known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
     polled = poll(url, selections, entries, token, downloads, *known)
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
@@ -75,6 +76,12 @@ def query_archive(
     write(files.poll, polled)
     write(files.orders, ordered)
     runs.remove_events(_used_events(events, polled))
+
+
+def _current(mirror: Path) -> tuple[int, Entries]:
+    """Return the number of the current generation (0 before the first), and its entries."""
+    current = Generations(mirror).current()
+    return (current.number, current.entries()) if current else (0, entries_of(()))
 
 
 def _orders(mirror: Path, polled: Poll, accept_refused: Sequence[str]) -> Orders:
