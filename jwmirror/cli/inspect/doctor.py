@@ -1,5 +1,7 @@
 """`jwmirror doctor`: try what a run relies on."""
 
+import logging
+
 import typer
 
 from jwmirror.cli import app, options, output
@@ -15,6 +17,10 @@ def doctor_command(config: options.ConfigFile = None, as_json: options.Json = Fa
     to do. Exit code 1 if a check fails. Nothing is changed but one record in the mirror. A new or
     empty folder becomes a mirror.
     """
-    diagnosis = examine(config or options.CONFIG)
+    logging.disable(logging.WARNING)  # the table has what would be logged
+    try:
+        diagnosis = examine(config or options.CONFIG)
+    finally:
+        logging.disable(logging.NOTSET)
     output.show(diagnosis, diagnosis_page, as_json)
     raise typer.Exit(1 if diagnosis.has_failed else 0)
