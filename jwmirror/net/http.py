@@ -67,7 +67,7 @@ class HttpClient:
             "maxsize": connections,
             "retries": retry_policy(timeouts, self.halt),
             "timeout": urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s),
-            "ca_cert_dir" if os.path.isdir(trusted or "") else "ca_certs": trusted,
+            "ca_cert_dir" if names_folders(trusted or "") else "ca_certs": trusted,
         }
         self._pools: dict[tuple[str, int], urllib3.PoolManager] = {}  # by host of the URLs, bound
         self._pools_lock = threading.Lock()
@@ -233,8 +233,13 @@ def proxy_for(url: str) -> str | None:
 
 
 def trusted_certificates() -> str | None:
-    """Return the file or folder of certificates that the environment names first; None without."""
+    """Return the file or folders of certificates that the environment names first; None without."""
     return next(filter(None, map(os.environ.get, CERTIFICATES)), None)
+
+
+def names_folders(certificates: str) -> bool:
+    """Return whether certificates are in folders; OpenSSL takes several with colons between."""
+    return any(map(os.path.isdir, certificates.split(os.pathsep)))
 
 
 def base_url(url: str) -> str:

@@ -4,11 +4,13 @@ A result may be invalidated: it stays in the generations that show it, and is no
 mark is a file of its own, which is removed when the result was computed again.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,8 @@ from jwmirror.core.jsonio import canonical, read, write
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.objects import CLOSED, Objects
+
+log = logging.getLogger(__name__)
 
 
 class VersionedCode(msgspec.Struct, frozen=True):
@@ -62,14 +66,28 @@ class Provenance:
             raise StoreError(f"provenance {path}: expected key {key}, found {record.key}.")
         return record
 
+    def read_if_allowed(self, key: str) -> ProvenanceRecord | None:
+        """Return the record of a key; None without one, and if this user may not read it.
+
+        Then the folder of records is named in a warning.
+        """
+        try:
+            return self.read(key)
+        except ClosedError:
+            _warn_closed(self.folder)
+            return None
+
     def software(self, key: str) -> dict[str, str]:
         """Return the versions that a result was made with; those not in its key, too.
 
-        {} without a record.
+        {} without a record, and if this user may not read it.
         """
         try:
             record = read(self.path(key), RecordedVersions)
         except FileNotFoundError:
+            return {}
+        except ClosedError:
+            _warn_closed(self.folder)
             return {}
         return record.software | record.derivation.engine
 
@@ -162,6 +180,13 @@ class Provenance:
         sync_path(self.folder.parent)
         failpoint("provenance: record durable")
         return record
+
+
+@cache
+def _warn_closed(folder: Path) -> None:
+    """Log, once, that this user may not read some records of a folder."""
+    words = "%s: some records are left out: you may not read numbers measured on exclusive data"
+    log.warning(words, folder)
 
 
 def acceptance_path(root: Path, key: str) -> Path:

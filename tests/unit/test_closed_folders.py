@@ -12,9 +12,12 @@ from jwmirror.core.files import make_private, open_to_all, restrict
 from jwmirror.core.jsonio import read, write
 from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.staging import staging_folder
+from jwmirror.services.run.results import ResultStore
 from jwmirror.services.run.session import RUN_ID, RunSession
 from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import close_measurements, read_if_written, write_held_back
+from tests.setup import command_line
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
 
@@ -168,3 +171,20 @@ def test_a_record_of_another_user_is_refused_with_the_reason(tmp_path, monkeypat
         read(path, tuple[()])
     assert read_if_written(path, tuple[()]) is None
     assert isinstance(error.value, StoreError)
+
+
+def test_commands_that_read_go_on_without_the_records_of_closed_results(small_mirror, monkeypatch):
+    """A second user sees what the view shows: status, explain, and the results as they are."""
+    (row,) = [row for row in small_mirror.rows.values() if row.key and "_i2d" in row.filename]
+
+    def refuse(provenance: Provenance, key: str) -> None:
+        raise ClosedError(provenance.path(key))
+
+    monkeypatch.setattr(Provenance, "read", refuse)
+    status = command_line.run("status", "--mirror", small_mirror.root)
+    explained = command_line.run("explain", row.filename, "--mirror", small_mirror.root)
+    files = ResultStore(small_mirror.root).recall(row.key)
+
+    assert "i2d 1" in status and row.filename in explained
+    assert [file.sha256 for file in files or ()] == [row.sha256]
+    assert ResultStore(small_mirror.root).recall("0" * 64) is None

@@ -277,9 +277,20 @@ def certified(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"])
-def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, variable):
-    """One that `openssl rehash` has prepared, for downloads and for astroquery's requests."""
+@pytest.mark.parametrize(
+    ("variable", "others"),
+    [
+        ("REQUESTS_CA_BUNDLE", ()),
+        ("CURL_CA_BUNDLE", ()),
+        ("SSL_CERT_DIR", ()),
+        ("SSL_CERT_DIR", ("empty", "absent")),
+    ],
+)
+def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, tmp_path, variable, others):
+    """One that `openssl rehash` has prepared, for downloads and for astroquery's requests.
+
+    SSL_CERT_DIR may have several.
+    """
     (url, folder), once = certified, Timeouts(attempts=1)
     for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
@@ -290,10 +301,12 @@ def test_a_folder_of_certificates_is_trusted(certified, monkeypatch, variable):
     with pytest.raises(requests.exceptions.SSLError):
         session.get(url)
 
-    monkeypatch.setenv(variable, str(folder))
+    (tmp_path / "empty").mkdir()
+    paths = [*(tmp_path / name for name in others), folder]
+    monkeypatch.setenv(variable, ":".join(map(str, paths)))
 
     assert HttpClient(1, once).open(url).status == 200
-    assert session.get(url).status_code == 200
+    assert session.get(f"{url}absent").status_code == 404
 
 
 def test_a_proxy_may_be_named_without_its_scheme(archive, monkeypatch):

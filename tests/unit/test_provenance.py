@@ -1,12 +1,13 @@
 """Provenance: a result is recalled by its key, whole or not at all."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.model import ResultFile
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
@@ -290,3 +291,19 @@ def test_a_closed_record_of_another_user_is_passed_over(provenance, monkeypatch)
     made = record.derivation
 
     assert provenance.of_product(made.pipeline, made.product) == (record,)
+
+
+def test_a_closed_record_is_left_out_with_one_warning(provenance, monkeypatch, caplog):
+    """Commands that read go on; what must know that it is closed gets an error."""
+    record = provenance.record_once(stored_record(provenance, b"rate"))
+
+    def refuse(*words: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+
+    assert provenance.read_if_allowed(record.key) is None
+    assert provenance.software(record.key) == {}
+    assert caplog.text.count(f"{provenance.folder}: some records are left out") == 1
+    with pytest.raises(ClosedError):
+        provenance.read(record.key)

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.bounds import JsonBudget, bound_responses
-from jwmirror.net.http import Timeouts, retry_policy, trusted_certificates
+from jwmirror.net.http import Timeouts, names_folders, retry_policy, trusted_certificates
 from jwmirror.net.web_pages import HEAD, WITH_PAGES, page_title
 
 SECRETS = ("Cookie", "Authorization")
@@ -64,6 +64,13 @@ class BoundedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         bound_responses(manager, LARGEST_ANSWER)
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
+        """Set the trusted certificates of a connection; requests knows but one folder of them."""
+        if isinstance(verify, str) and names_folders(verify):
+            conn.cert_reqs, conn.ca_certs, conn.ca_cert_dir = "CERT_REQUIRED", None, verify
+        else:
+            super().cert_verify(conn, url, verify, cert)
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any

@@ -56,7 +56,7 @@ def affected_results(
     references: dict[str, dict[str, tuple[str, str]]] = {}
     for result in kept_results(root) if findings else ():
         if result.key not in references:
-            record = provenance.read(result.key)
+            record = provenance.read_if_allowed(result.key)
             references[result.key] = dict(record.derivation.references) if record else {}
         for finding, results in zip(findings, affected, strict=True):
             if finding.is_about(references[result.key], result.context):

@@ -26,7 +26,7 @@ class ChangeReasons:
     """Finds why versions of files differ. Derivations are compared once, for all files of one."""
 
     def __init__(self, root: Path):
-        self._record = Provenance(root).read
+        self._record = Provenance(root).read_if_allowed
         self._compare_keys = cache(self._key_differences)
         self._settings: dict[tuple[str, ...], tuple[Reason, ...]] = {}
 

@@ -79,7 +79,7 @@ def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanatio
     wanted = set(matching_paths(file, paths))
     for entry in (entries[row] for row, path in enumerate(paths) if path in wanted):
         if recipe in (None, entry.origin):
-            record = provenance.read(entry.key) if entry.key else None
+            record = provenance.read_if_allowed(entry.key) if entry.key else None
             former = earlier_results(root, record.key, record.derivation) if record else ()
             explanation = Explanation(
                 generation=current.number, entry=entry, record=record, former=former
@@ -97,7 +97,7 @@ def _held_back(root: Path, file: str, recipe: str | None) -> Iterator[Explanatio
     """Explain the files of a name that the last run did not publish, because of their quality."""
     run, generation = last_run(root), Generations(root).require_current().number
     for result in run.held_back if run else ():
-        record = Provenance(root).read(result.key)
+        record = Provenance(root).read_if_allowed(result.key)
         for made in result.files:
             path = f"{result.recipe}/{made.filename}"
             if recipe not in (None, result.recipe) or not matching_paths(file, [path]):

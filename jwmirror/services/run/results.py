@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from jwmirror.core.errors import ClosedError
 from jwmirror.core.files import sha256_of
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import receipt_path, remembered
 from jwmirror.core.model import Derivation, ResultFile
 from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecord
@@ -31,8 +33,14 @@ class ResultStore:
         return self.objects.path(sha256)
 
     def recall(self, key: str) -> tuple[ResultFile, ...] | None:
-        """Return the files of a result; None if it was never computed, or if an object is lost."""
-        record = self.provenance.recall(key)
+        """Return the files of a result; None if it was never computed, or if an object is lost.
+
+        Of a result whose record is closed to this user, those that the current generation shows.
+        """
+        try:
+            record = self.provenance.recall(key)
+        except ClosedError:
+            return self._published_files.get(key)
         return tuple(map(self._identified, record.files)) if record else None
 
     def _identified(self, file: ResultFile) -> ResultFile:
@@ -53,12 +61,12 @@ class ResultStore:
 
     def derivation(self, key: str) -> Derivation | None:
         """Return the derivation of a result; None if no record has its key."""
-        record = self.provenance.read(key) if key else None
+        record = self.provenance.read_if_allowed(key) if key else None
         return record.derivation if record else None
 
     def measurements(self, key: str) -> Measurements | None:
         """Return what was measured on a result; None if nothing was recorded."""
-        record = self.provenance.read(key)
+        record = self.provenance.read_if_allowed(key)
         return record.measurements if record else None
 
     def published_derivation(self, recipe: str, product: str, pipeline: str) -> Derivation | None:
@@ -103,6 +111,12 @@ class ResultStore:
             replaced=published if published != key else "",
         )
         return self.provenance.record_once(record).files
+
+    @cached_property
+    def _published_files(self) -> dict[str, tuple[ResultFile, ...]]:
+        rows = (entry for entry in Generations(self.mirror).entries() if entry.key)
+        by_key = group_by(rows, lambda entry: entry.key)
+        return {key: tuple(entry.file for entry in entries) for key, entries in by_key.items()}
 
     @cached_property
     def _published_keys(self) -> dict[tuple[str, str], str]:
