@@ -185,3 +185,14 @@ def test_the_next_step_is_that_for_the_cause(monkeypatch):
     assert "SSL_CERT_FILE" in failed(SSLError("certificate verify failed")).step
     assert "HTTPS_PROXY" in failed(ProxyError("refused", OSError())).step
     assert "archive.url" in failed(HTTPError("no such host")).step
+
+
+def test_a_proxy_is_named_without_its_password(archive, monkeypatch):
+    """Where an answer came through one, and where it did not let anything through."""
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, archive.url.replace("//", "//ann:secret@"))
+    reached = server_check("MAST", contact("http://mast.invalid/whoami"), "archive.url")
+    refused = server_check("MAST", contact("http://mast.invalid/other"), "archive.url")
+
+    assert "through the proxy 127.0.0.1" in reached.found
+    assert "secret" not in str((reached, refused))
