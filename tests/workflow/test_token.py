@@ -115,3 +115,20 @@ def test_orders_that_do_not_fit_are_refused_before_the_first_byte(fresh_site):
     assert "are ordered, and 1000000000.000 GB are to stay free" in said
     assert fresh_site.observatory.archive.downloads() == []
     assert not os.path.lexists(fresh_site.mirror / "current")
+
+
+@pytest.mark.slow
+def test_a_dead_token_does_not_end_the_run(fresh_site):
+    """Public files are fetched, the exclusive one is withheld; one warning names the variable."""
+    archive = fresh_site.observatory.archive
+    archive.restrict(UNCAL)
+    fresh_site.configure(programs=[{"program": 1345, "products": ["uncal"]}], recipes=None)
+
+    printed = fresh_site.snakemake(environment={"MAST_API_TOKEN": "dead"})
+
+    names = {entry.filename for entry in fresh_site.entries().values()}
+    assert UNCAL not in names and any(name.endswith("_uncal.fits") for name in names)
+    (log,) = (fresh_site.mirror / "logs").rglob("query_archive.log")
+    assert log.read_text().count("rejects the token in MAST_API_TOKEN") == 1
+    assert f"withheld {UNCAL}: the token was rejected" in log.read_text()
+    assert "Withheld by MAST (1; `jwmirror status` says why)" in printed
