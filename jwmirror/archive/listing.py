@@ -187,17 +187,11 @@ def assemble_listing(
     """
     instruments = {each.obsid: each.instrument for each in observations}
     by_name = _one_per_name(records)
-    without_record = (file.filename for file in files if file.filename not in by_name)
-    siblings, newest = _by_root(by_name.values(), without_record)
+    named = _named_files(program, files)
+    roots = {name.root for file, name in named if file.filename not in by_name}
+    siblings, newest = _by_root(by_name.values(), roots)
     products: list[Product] = []
-    uris: dict[str, str] = {}  # by file name
-    for file in _one_per_uri(files):
-        name = names.parse_product(file.filename) if _is_safe(file) else None
-        if name is None or name.program != program:
-            continue
-        if uris.setdefault(file.filename, file.uri) != file.uri:
-            log.warning("left out %.200s: %.200s has the same name", file.uri, uris[file.filename])
-            continue
+    for file, name in named:
         record = by_name.get(file.filename, rows.NO_RECORD)
         similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
         product = _product(
@@ -209,6 +203,23 @@ def assemble_listing(
     _warn_without_checksum(products)
     _warn_without_access(files, records)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
+
+
+def _named_files(
+    program: int, files: Iterable[CaomProduct]
+) -> list[tuple[CaomProduct, names.ProductName]]:
+    """Return the files of a program whose names are safe, one for each name, sorted by URI."""
+    named: list[tuple[CaomProduct, names.ProductName]] = []
+    uris: dict[str, str] = {}  # by file name
+    for file in _one_per_uri(files):
+        name = names.parse_product(file.filename) if _is_safe(file) else None
+        if name is None or name.program != program:
+            continue
+        if uris.setdefault(file.filename, file.uri) == file.uri:
+            named.append((file, name))
+        else:
+            log.warning("left out %.200s: %.200s has the same name", file.uri, uris[file.filename])
+    return named
 
 
 def _one_per_uri(files: Iterable[CaomProduct]) -> list[CaomProduct]:
@@ -272,10 +283,9 @@ def _is_safe(file: CaomProduct) -> bool:
 
 
 def _by_root(
-    records: Iterable[KeywordRecord], without_record: Iterable[str]
+    records: Iterable[KeywordRecord], roots: Collection[str]
 ) -> tuple[dict[str, KeywordRecord], dict[str, str]]:
-    """Return, by root, the first record for files without one, and SIBLINGS of the newest one."""
-    roots = {names.root_and_suffix(filename)[0] for filename in without_record}
+    """Return, by root, the first record of these roots, and SIBLINGS of the newest of each."""
     first: dict[str, KeywordRecord] = {}
     newest: dict[str, KeywordRecord] = {}
     for record in records:

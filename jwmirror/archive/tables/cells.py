@@ -51,7 +51,9 @@ def as_text(cell: Any) -> str | None:
         if type(cell) not in (int, float) or not isfinite(cell):
             raise TypeError
         cell = str(cell)
-    text = printable(cell.strip())
+    text = cell.strip()
+    if not (text.isascii() and text.isprintable()):  # the fast way for nearly all
+        text = printable(text)
     return text if text not in EMPTY else None
 
 
