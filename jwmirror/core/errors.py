@@ -81,15 +81,12 @@ class WithheldError(ArchiveError):
         self.filename, self.status, self.is_token_shown = filename, status, is_shown
         why = (
             f"the token in {variable} was rejected: it has expired, or does not cover this "
-            f"product; make a new one at {NEW_TOKEN}"
+            f"product; make a new one at {NEW_TOKEN}; a run with it requests the file again."
             if is_shown
             else f"no token was shown; set one that covers it in {variable} (archive.token_env in "
-            "the config)"
+            "the config); it will be requested again by the next run."
         )
-        super().__init__(
-            f"{filename}: withheld: {host} answered {status}; {until}; {why}; it will be requested "
-            "again by the next run."
-        )
+        super().__init__(f"{filename}: withheld: {host} answered {status}; {until}; {why}")
 
 
 class MaintenanceError(ArchiveError):

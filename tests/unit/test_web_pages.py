@@ -10,6 +10,7 @@ from jwmirror.core.model import Failure
 from jwmirror.crds.client import FileFacts, UnreachableError
 from jwmirror.crds.sync import CrdsClient, ensure_cached
 from jwmirror.net.web_pages import HEAD, UNTITLED, page_title
+from jwmirror_simulator.mast import Oddities
 from tests.setup.file_server import (  # noqa: F401
     HASTY,
     body,
@@ -17,6 +18,7 @@ from tests.setup.file_server import (  # noqa: F401
     hasty_fetch,
     small_image,
 )
+from tests.setup.listings import ask_mast
 from tests.setup.records import ASN, RATE, product
 
 TITLE = "MAST: scheduled maintenance"
@@ -140,6 +142,15 @@ def test_a_page_in_place_of_a_reference_is_called_maintenance_of_crds(server, tm
         ensure_cached(client, FileFacts(name, 5, "0" * 40), path, tmp_path)
 
     assert list(Path(path.parent).iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["portal", "columns"])
+def test_a_page_in_place_of_a_table_is_called_maintenance(part, archive, process):
+    """Of a query, and of the names of its columns."""
+    archive.oddities = Oddities(maintenance=(part,))
+
+    with pytest.raises(MaintenanceError, match=r"MAST query for .*: MAST is in maintenance"):
+        process.submit(ask_mast, archive.url).result(timeout=120)
 
 
 @pytest.mark.parametrize("status", [200, 503])

@@ -6,11 +6,13 @@ import pytest
 from msgspec import structs
 
 from jwmirror.archive.transfer import MastDownloader
+from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Poll, Selection, read
 from jwmirror.core.model.product import RELEASED, WITHHELD
 from jwmirror.core.model.stored import PRESENT, Entry
 from jwmirror.net.token_socket import serve_token
 from jwmirror.planning.inputs import available_files
+from jwmirror.services.inspect.explain import explain_file
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.run.holdings import load_holdings
 from jwmirror.store.generations import Generations
@@ -183,3 +185,5 @@ def test_a_member_that_is_withheld_is_not_to_be_selected(runs):
 
     assert absent == {closed: "is withheld: the token was rejected; its release date is not known"}
     assert available_files([], absent=absent).absent == absent
+    with pytest.raises(StoreError, match=rf"{closed} is withheld: the token was rejected"):
+        explain_file(runs.mirror, closed, None, None, ())

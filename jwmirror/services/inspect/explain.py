@@ -22,6 +22,7 @@ from jwmirror.services.inspect.recipe_preview import (
     preview_recipes,
 )
 from jwmirror.services.inspect.software import differing_versions, installed_software
+from jwmirror.services.run.holdings import why_absent
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run
@@ -61,14 +62,22 @@ def explain_file(
         if config is not None and recipe != UPSTREAM and (settings or _are_raw(files)):
             outlooks = preview_recipes(root, file.rstrip("/").rpartition("/")[2], recipe, config)
     if not files and not outlooks:
-        current = Generations(root).require_current()
-        entries, where = current.entries(), f"in generation {current.number} of {root}"
-        recipes = sorted(set(entries.column("origin")))
-        if recipe and recipe not in recipes:
-            raise StoreError(f"{unknown_name('recipe', recipe, recipes)}; these are {where}")
-        of_recipe = f"of recipe {recipe} " if recipe else ""
-        raise no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
+        raise _no_file(root, file, recipe)
     return FileExplanation(files=tuple(files), outlooks=outlooks)
+
+
+def _no_file(root: Path, file: str, recipe: str | None) -> StoreError:
+    """Return the error of a name without files: why the last poll did not get it, if it tried."""
+    current = Generations(root).require_current()
+    entries, where = current.entries(), f"in generation {current.number} of {root}"
+    recipes = sorted(set(entries.column("origin")))
+    if recipe and recipe not in recipes:
+        return StoreError(f"{unknown_name('recipe', recipe, recipes)}; these are {where}")
+    run, of_recipe = last_run(root), f"of recipe {recipe} " if recipe else ""
+    for change in run.changes if run else ():
+        if change.product.filename == file and recipe in (None, UPSTREAM):
+            return StoreError(f"{file} {why_absent(change)}; it is not {where}.")
+    return no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
 
 
 def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanation]:

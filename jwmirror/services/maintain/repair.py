@@ -50,7 +50,12 @@ def _refetch_from(root: Path, config: Config) -> Refetch:
                 unchanged.append(product)  # without a checksum, the downloaded bytes are compared
             else:
                 yield Failure(name=product.filename, message="MAST has another version now")
-        transfer = MastDownloader(config.archive_url, token, config.downloads)
+        transfer = MastDownloader(
+            config.archive_url,
+            token,
+            config.downloads,
+            token_variable=config.token_variable,
+        )
         with staging_folder(Objects(root).incoming, unchanged) as folder:
             for arrived in transfer.download(unchanged, folder, root / "quarantine"):
                 if isinstance(arrived, Failure):

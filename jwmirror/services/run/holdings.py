@@ -68,13 +68,14 @@ def _absent_files(poll: Poll, rows: Iterable[Entry]) -> dict[str, str]:
     """Return why files that a poll found and selected are not in the mirror, by file name."""
     filenames = {row.filename for row in rows}
     return {
-        change.product.filename: _why_absent(change)
+        change.product.filename: why_absent(change)
         for change in poll.changes
         if change.product.filename not in filenames
     }
 
 
-def _why_absent(change: Change) -> str:
+def why_absent(change: Change) -> str:
+    """Return why a file that a poll found is not in the mirror, as what follows its name."""
     if change.kind != WITHHELD:
         return "is listed by MAST, and could not be fetched yet; `jwmirror status` says why"
     sentences = [reason.what for reason in change.reasons if reason.is_sentence]
