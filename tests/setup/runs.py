@@ -28,6 +28,7 @@ class Runs:
     process: ProcessPoolExecutor  # which asks MAST
     token_socket: str | None = None
     selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
+    recheck: int = 0  # bytes that a poll may read again
     years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
 
     def files(self, number: int) -> RunFiles:
@@ -49,6 +50,7 @@ class Runs:
             vanish_limit=0.5,
             accept_vanished=(),
             keep_free=keep_free,
+            recheck=self.recheck,
         )
         job.result(timeout=60)
         return read(self.files(number).orders, Orders)

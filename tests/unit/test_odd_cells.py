@@ -197,7 +197,7 @@ def test_one_remark_for_each_column_counts_the_cells():
         in (of_sizes)
     )
     assert f"first for {RATE}" in of_sizes
-    assert "column isStale" in of_queue and f"1 cells, first for {PUBLIC_RATE}" in of_queue
+    assert "column isStale" in of_queue and f"1 cell, first for {PUBLIC_RATE}" in of_queue
 
 
 # ---- access ----------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def test_a_keyword_row_without_name_is_left_out_if_its_file_is_public():
 
     assert (named(listing, RATE).checksum, named(listing, RATE).exclusive) == (None, False)
     (words,) = unread.remarks()
-    assert "1 rows without a file name were left out" in words
+    assert "left out 1 row without a file name" in words
 
 
 def test_a_keyword_row_without_name_of_a_withheld_file_makes_the_table_bad():

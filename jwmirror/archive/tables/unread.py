@@ -54,15 +54,16 @@ class UnreadCells:
     _repeated: dict[str, int] = field(default_factory=dict)  # table -> rows too many
 
     def add_cell(self, table: str, column: str, cell: object, filename: str) -> None:
-        """Record a cell that was not understood; it counts as empty."""
+        """Record a cell that was not understood; counted as empty."""
         self._columns.setdefault((table, column), OddColumn(filename)).add(cell)
 
     def add_missing(self, table: str, columns: Iterable[str], known: Iterable[str]) -> None:
         """Record columns that a table has not."""
         names = sorted(known)
-        many = f"{len(names)} others"
-        for column in columns:
-            self._missing[table, column] = many if len(names) > MOST_COLUMNS else ", ".join(names)
+        words = f"only {', '.join(names)}"
+        if len(names) > MOST_COLUMNS:
+            words = f"{len(names)} others"
+        self._missing |= {(table, column): words for column in columns}
 
     def add_row(self, table: str, lacks: str) -> None:
         """Record a row that lacks a required cell, and was left out."""
@@ -99,13 +100,13 @@ class UnreadCells:
         for (table, column), known in self._missing.items():
             yield (
                 f"MAST's table {table}, program {self.program}: expected the column {column}, "
-                f"found only {known}; {CONSEQUENCES.get(column, UNKNOWN)}; {REPORT}"
+                f"found {known}; {CONSEQUENCES.get(column, UNKNOWN)}; {REPORT}"
             )
         for (table, column), odd in self._columns.items():
             yield (
                 f"MAST's table {table}, program {self.program}, column {column}: expected "
                 f"{KINDS.get(column, TEXT).expected}, found {', '.join(odd.values)} in "
-                f"{count(odd.cells, 'cell')}, first for {odd.first:.200}; it counts as empty; "
+                f"{count(odd.cells, 'cell')}, first for {odd.first:.200}; counted as empty; "
                 f"{REPORT}"
             )
         for (table, lacks), rows in self._rows.items():
