@@ -288,7 +288,8 @@ def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, t
 
     found = answer("status", "--config", configured(tmp_path, mirror, programs=programs))
 
-    assert found["limited_to"] == [{"program": 1345, "observations": ["o001"]}]
+    limits = {"program": 1345, "observations": ["o001"], "instruments": []}
+    assert found["limited_to"] == [limits]
     assert [re.split("[,:]", note)[0] for note in found["notes"]] == [
         "recipe deep is not in the config",
         "program 99 is mirrored without its associations",
