@@ -1,0 +1,223 @@
+"""Requests, time and memory of polls, against a server on this computer that takes 100 ms each.
+
+`python -m benchmarks queries` polls an unchanged program of 100,000 products in 1,662 observations,
+whose keyword table lists the highest level of each exposure only, and then 100 small programs. The
+client is real, astroquery included. Measure on an idle machine.
+"""
+
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from benchmarks import poll as program
+from jwmirror.archive.poll import poll
+from jwmirror.core.model import Entry, Selection
+from jwmirror.store.manifest import read_manifest, write_manifest
+
+PAUSE_S = 0.1  # before each answer
+PRODUCTS, OBSERVATIONS = 100_000, 1662
+SMALL, FIRST = 100, 2000  # programs
+MOST_REQUESTS, MOST_MB, MOST_S, AT_ONCE = 600, 500, 10.0, 8
+KEYWORDS = "Mast.Jwst.Filtered."
+
+T = TypeVar("T")
+Tables = dict[str, list[dict]]  # observations, products (by obsid) and keywords of programs
+
+
+class Server(ThreadingHTTPServer):
+    """A MAST with tables that do not change; it counts requests and those at the same time."""
+
+    daemon_threads = True
+
+    def __init__(self, observations: Tables, products: Tables, keywords: Tables):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tables = {"Mast.Caom.Filtered": observations, f"{KEYWORDS}Nircam": keywords}
+        self.products = products
+        self.requests = self.files = self.now = self.most = 0
+
+    def rows(self, service: str, params: dict[str, Any]) -> list[dict]:
+        """Return the rows that a query asks for."""
+        if service == "Mast.Caom.Products":
+            return [row for obsid in params["obsid"].split(",") for row in self.products[obsid]]
+        wanted = next(f for f in params["filters"] if f["paramName"] in ("program", "proposal_id"))
+        return self.tables[service].get(str(wanted["values"][0]), [])
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The answers of the server."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        """Answer a query, or describe the columns that it may name."""
+        body = unquote(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self._begin()
+        if "columnsconfig" in self.path:
+            answer: dict = {name: {"type": "string"} for name in ("obs_collection", "proposal_id")}
+        else:
+            query = json.loads(body.removeprefix("request="))
+            rows = self.server.rows(query["service"], query["params"])
+            answer = page_of(rows, query["page"], query["pagesize"])
+        self._end(json.dumps(answer).encode())
+
+    def do_GET(self) -> None:
+        """Answer a request for a file: it is the same as ever."""
+        self._begin()
+        self.server.files += 1
+        self._end(b"", 304)
+
+    def _begin(self) -> None:
+        self.server.requests += 1
+        self.server.now += 1
+        self.server.most = max(self.server.most, self.server.now)
+        time.sleep(PAUSE_S)
+
+    def _end(self, content: bytes, status: int = 200) -> None:
+        self.server.now -= 1
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        """Log nothing."""
+
+
+def page_of(rows: list[dict], page: int, size: int) -> dict:
+    """Return one page of a table."""
+    some = rows[(page - 1) * size : page * size]
+    pages = max(1, -(-len(rows) // size))
+    paging = {"page": page, "pageSize": size, "pagesFiltered": pages, "rows": len(some)}
+    return {"status": "COMPLETE", "data": some, "paging": paging | {"rowsFiltered": len(rows)}}
+
+
+def serve(connection: Connection) -> None:
+    """Serve the large program and the small ones; send the counts when asked."""
+    observations, products, keywords = large_program()
+    for number in range(FIRST, FIRST + SMALL):
+        obsid, name = str(number), f"jw{number:05d}001001_02101_00001_nrca1"
+        row = program.offer_row(f"{name}_cal.fits", 0, "cal.fits", 1000)
+        observations[obsid] = [observation_row(obsid, name, number)]
+        products[obsid] = [{**row, "obsID": obsid, "proposal_id": obsid}]
+        cells = program.keyword_row(f"{name}_cal.fits", Random(number), 1000)
+        keywords[obsid] = [{**cells, "program": number}]
+    server = Server(observations, products, keywords)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection.send(f"http://127.0.0.1:{server.server_port}")
+    while connection.recv():
+        connection.send((server.requests, server.files, server.most))
+        server.requests = server.files = server.most = 0
+
+
+def large_program() -> tuple[Tables, Tables, Tables]:
+    """Return the tables of program 1345, whose exposures are shared out among its observations."""
+    offers, rows = (
+        [row for page in table for row in json.loads(page)["data"]]
+        for table in program.pages(PRODUCTS)
+    )
+    per_row = -(-len(offers) // OBSERVATIONS)
+    observations: list[dict] = []
+    products: Tables = defaultdict(list)
+    for number, row in enumerate(offers):
+        obsid = str(10_000 + number // per_row)
+        if obsid not in products:
+            observations.append(observation_row(obsid, row["obs_id"], 1345))
+        products[obsid].append({**row, "obsID": obsid})
+    return {"1345": observations}, products, {"1345": rows}
+
+
+def observation_row(obsid: str, name: str, number: int) -> dict:
+    """Return a row of Mast.Caom.Filtered."""
+    return {
+        "obsid": obsid,
+        "obs_id": name,
+        "instrument_name": "NIRCAM/IMAGE",
+        "calib_level": 2,
+        "proposal_id": str(number),
+    }
+
+
+def mirror_large_program(manifest: Path) -> None:
+    """Write the manifest of a mirror that has all of the large program."""
+    write_manifest(manifest, program.held(*program.pages(PRODUCTS)))
+
+
+def large_poll(url: str, manifest: Path) -> tuple[float, float, float]:
+    """Poll the large program; return seconds, CPU seconds and the peak of memory in MB."""
+    return measured(url, [program.SELECTION], read_manifest(manifest))
+
+
+def small_polls(url: str, manifest: Path) -> tuple[float, float, float]:
+    """Poll the small programs for the first time, as `large_poll` but without a mirror."""
+    programs = range(FIRST, FIRST + SMALL)
+    return measured(url, [Selection(program=number) for number in programs], [])
+
+
+def measured(
+    url: str, selections: list[Selection], entries: Sequence[Entry]
+) -> tuple[float, float, float]:
+    """Poll, and return seconds, CPU seconds and the peak of memory in MB."""
+    began, cpu = time.monotonic(), time.process_time()
+    found = poll(url, selections, entries, None, 8)
+    spent = time.monotonic() - began, time.process_time() - cpu
+    if found.doubts or (entries and found.changes):
+        raise AssertionError(f"expected all and no change, found {found.doubts[:1]}")
+    return (*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+@contextmanager
+def mast() -> Iterator[tuple[str, Connection]]:
+    """Run the server in a process."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    process.start()
+    yield here.recv(), here
+    process.terminate()
+
+
+def in_new_process(function: Callable[..., T], *args: object) -> T:
+    """Return what a function returns in a process whose memory is only its own."""
+    with multiprocessing.Pool(1) as pool:
+        return pool.apply(function, args)
+
+
+def main() -> str | None:
+    """Poll both ways, each in a new process; return a message if a goal is missed."""
+    multiprocessing.set_start_method("spawn", force=True)
+    missed = []
+    with mast() as (url, counts), tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder, "manifest.parquet")
+        in_new_process(mirror_large_program, manifest)
+        for name, ask in (("large program", large_poll), ("100 programs", small_polls)):
+            seconds, cpu, memory = in_new_process(ask, url, manifest)
+            counts.send(True)
+            requests, files, most = counts.recv()
+            print(
+                f"{name}: {requests} requests, {files} of them for files, at most {most} at a "
+                f"time; {seconds:.1f} s, CPU {cpu:.1f} s, peak {memory:.0f} MB"
+            )
+            if requests > MOST_REQUESTS or files or most > AT_ONCE:
+                missed.append(f"{name}: {requests} requests, {files} for files, {most} at a time")
+            if ask is small_polls and seconds > MOST_S:
+                missed.append(f"{name}: {seconds:.1f} s, more than {MOST_S}")
+            if memory > MOST_MB:
+                missed.append(f"{name}: {memory:.0f} MB, more than {MOST_MB}")
+    return "; ".join(missed) or None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
