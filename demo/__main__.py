@@ -8,11 +8,12 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 
-from demo.acts import ACTS, EVERYTHING, RESTAMPED, SAME_SIZE, Step
+from demo.acts import ACTS, EVERYTHING, RESTAMPED, SAME_SIZE, Act, Step
 from demo.site import ROOT, Site, Tally
 from jwmirror.core.model import Reason
 from jwmirror.core.model.plan import NEVER_CALIBRATED
@@ -43,15 +44,20 @@ def main(folder: Path = OUTPUT) -> None:
     list_commands(site)
 
 
-def play(site: Site) -> None:
-    """Play all acts; exit with a message when a run does not do what it must."""
-    for act in ACTS:
+def play(site: Site, acts: Iterable[Act] = ACTS) -> None:
+    """Play acts; exit with a message when a run does not do what it must."""
+    for act in acts:
         console.print(f"\n[bold]{act.title}[/bold]")
         for step in act.steps:
-            console.print(step.story, markup=False)
-            step.change(site)
-            run_snakemake(site)
-            report_and_check(site, step)
+            play_step(site, step)
+
+
+def play_step(site: Site, step: Step) -> None:
+    """Make the change of a step, run snakemake, and check what it did."""
+    console.print(step.story, markup=False)
+    step.change(site)
+    run_snakemake(site)
+    report_and_check(site, step)
 
 
 def run_snakemake(site: Site) -> None:

@@ -6,12 +6,15 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from demo.__main__ import play
+from demo.acts import ACTS
 from demo.site import Site
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror_simulator.observatory import Observatory
@@ -109,9 +112,7 @@ def mirrored(tmp_path_factory, built_observatory) -> Path:
         shutil.copytree(built_observatory, folder / "observatory")
         observatory = Observatory.open(folder / "observatory")
         with observatory.serve():
-            site = Site(folder, observatory)
-            site.configure()
-            site.snakemake()
+            play(Site(folder, observatory), ACTS[:1])
 
     return made_once(tmp_path_factory, "mirrored", run)
 
@@ -131,8 +132,14 @@ def fresh_site(tmp_path, built_observatory):
 @pytest.fixture
 def site(tmp_path, mirrored):
     """A served observatory and a site after its first run, for the test to change."""
-    folder = tmp_path / "site"
-    shutil.copytree(mirrored, folder, symlinks=True)
+    with copied_site(mirrored, tmp_path / "site") as site:
+        yield site
+
+
+@contextmanager
+def copied_site(made: Path, folder: Path) -> Iterator[Site]:
+    """A copy of a site, with its observatory served."""
+    shutil.copytree(made, folder, symlinks=True)
     observatory = Observatory.open(folder / "observatory")
     with observatory.serve():
         site = Site(folder, observatory)

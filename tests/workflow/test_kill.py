@@ -7,11 +7,18 @@ from contextlib import suppress
 
 import psutil
 import pytest
+import yaml
 
-from demo.site import Site
+from demo.site import ROOT, Site
+from jwmirror_simulator.mast import faults
 from tests.setup.mirrors import wrong_objects
 
 PATIENCE_S = 240
+SMALL = [  # of what the shared site has
+    selection | {"observations": [2]}
+    for selection in yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())["programs"]
+]
+UNCAL = "jw01345002001_02101_00002_nrca1_uncal.fits"
 
 
 def kill_when(site: Site, ready) -> None:
@@ -37,8 +44,9 @@ def leftovers(site: Site) -> list[str]:
 
 
 def identities(site: Site) -> dict[str, str]:
-    """What the current generation holds: science identity, or the bytes where there is none."""
-    return {path: entry.identity or entry.sha256 for path, entry in site.entries().items()}
+    """Content of observation 2 now: the science identity, or the bytes where there is none."""
+    entries = site.entries()
+    return {path: row.identity or row.sha256 for path, row in entries.items() if "/o002/" in path}
 
 
 def size_of(path) -> int:
@@ -47,9 +55,13 @@ def size_of(path) -> int:
 
 
 def in_fetch(site: Site):
-    """The moment when some downloads are in the store and others under way."""
+    """The moment when some downloads have arrived and another one, which is slow, is under way."""
     incoming = site.mirror / "objects" / "incoming"
-    return lambda: any(size_of(path) for path in incoming.glob("*/*.part"))
+    site.observatory.archive.fault(UNCAL, faults.slow(rate=5000))
+    return lambda: (
+        any(size_of(path) for path in incoming.glob("*/*.part"))
+        and len(list(incoming.glob("*/*"))) > 2
+    )
 
 
 def in_calibration(site: Site):
@@ -63,7 +75,9 @@ def test_killed_run_is_made_good_by_the_next(fresh_site, mirrored, moment):
     """kill -9 in a fetch or a calibration: one re-run gives what an undisturbed run gives."""
     undisturbed = identities(Site(mirrored, fresh_site.observatory))
 
+    fresh_site.configure(programs=SMALL)
     kill_when(fresh_site, moment(fresh_site))
+    fresh_site.observatory.archive.clear_faults()
     wrong_after_kill = wrong_objects(fresh_site.mirror)
     unpublished = not (fresh_site.mirror / "current").exists()
     fresh_site.snakemake()

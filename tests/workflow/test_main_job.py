@@ -2,13 +2,21 @@
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import itemgetter
 
 import pytest
 
-from demo.__main__ import play
-from demo.site import ROOT
+from demo.__main__ import play, play_step
+from demo.acts import ACTS
+from demo.site import ROOT, Site
+from jwmirror.core.grouping import group_by
 from jwmirror.store.generations import Generations
 from jwmirror_simulator.telescope.photometry import compare
+from tests.conftest import copied_site
+from tests.workflow.test_status import answer, jwmirror, levels
 
 CATALOGUE = "jw01345-o001_t001_nircam_clear-f200w-sub160_cat.ecsv"
 DEFAULT_TWEAKREG = {  # what stpipe takes without CRDS
@@ -35,55 +43,88 @@ def is_true(found):
     return found.recovered >= 0.95 and right_flux and found.offset_mas < 5
 
 
+@dataclass
+class Played:
+    """What was seen while the demo was played, at the edit of a parameter in its last act."""
+
+    site: Site
+    before: dict  # status
+    page: str  # of status, after the edit
+    plan: dict
+    requests: int  # at MAST for these
+    computed: dict[str, int]  # by the run that follows
+    after: dict  # status
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory, mirrored) -> Iterator[Played]:
+    """A site after the four acts of the demo; the first one made the shared site."""
+    with copied_site(mirrored, tmp_path_factory.mktemp("acts") / "site") as site:
+        play(site, ACTS[1:3])
+        edit, restore = ACTS[3].steps
+        before, asked = answer(site, "status"), len(site.observatory.archive.requests)
+        edit.change(site)
+        page, plan = jwmirror(site, "status"), answer(site, "plan")
+        requests = len(site.observatory.archive.requests) - asked
+        play_step(site, edit)
+        seen = Played(
+            site, before, page, plan, requests, site.tally().computed, answer(site, "status")
+        )
+        play_step(site, restore)
+        yield seen
+
+
 @pytest.mark.slow
-def test_demo_s_four_acts_do_exactly_what_they_should(fresh_site):
+def test_demo_s_four_acts_do_exactly_what_they_should(played):
     """Mirror, reprocessing, new context, changed and restored parameter: counted each time."""
-    play(fresh_site)
-
-    assert is_true(photometry(fresh_site))
+    assert is_true(photometry(played.site))
 
 
 @pytest.mark.slow
-def test_published_catalogue_is_true_and_tweakreg_parameters_reach_the_pipeline(site):
-    """The catalogue agrees with the sky; with tweakreg as it is by default it does not."""
-    with_context_s_own = photometry(site)
+def test_status_tells_what_an_edited_parameter_makes_out_of_date(played):
+    """Counts and reasons are those of the run that follows; MAST and CRDS are not asked."""
+    assert (played.before["out_of_date"], played.after["out_of_date"]) == ([], [])
+    assert (
+        "deep: 10 exposures and 3 associations out of date: "
+        "detector1: ramp_fit.firstgroup: null -> 1"
+    ) in played.page
+    found = played.plan["out_of_date"]
+    assert levels(played.plan) == {"exposure": 10, "association": 3}
+    assert {(each["level"], *each["reasons"]) for each in found} == {
+        ("exposure", "detector1: ramp_fit.firstgroup: null -> 1"),
+        ("association", "its inputs change"),
+    }
+    assert played.computed == Counter(name for each in found for name in each["pipelines"])
+    assert played.requests == 0
 
+
+@pytest.mark.slow
+def test_parameters_changed_and_changed_back_give_the_first_state(site):
+    """A -> B -> A: the third state is the first, byte for byte, and nothing is computed for it.
+
+    Nor for another recipe with the same parameters; status says so before the run. In state A the
+    catalogue agrees with the sky; in B, with tweakreg as it is by default, it does not.
+    """
+    first, stars = site.entries(), photometry(site)
     site.configure(recipes={"deep": {"parameters": {"image3": {"tweakreg": DEFAULT_TWEAKREG}}}})
     site.snakemake()
-
-    assert is_true(with_context_s_own), with_context_s_own
-    assert site.tally().computed == {"image3": 3}
-    assert not is_true(photometry(site)), photometry(site)
-
-
-@pytest.mark.slow
-def test_unchanged_archive_costs_nothing(site):
-    """A second run fetches nothing, computes nothing and publishes no generation."""
-    before = Generations(site.mirror).current()
+    second, computed, blurred = site.entries(), site.tally().computed, photometry(site)
+    site.configure(recipes={"twin": {"extends": "deep", "stages": [1, 2]}})
+    out_of_date = group_by(answer(site, "status")["out_of_date"], itemgetter("recipe"))
 
     site.snakemake()
 
-    assert site.tally().fetched == frozenset() and site.tally().computed == {}
-    assert not site.run().published.is_new
-    assert Generations(site.mirror).current() == before
-    assert site.observatory.archive.downloads() == []
-
-
-@pytest.mark.slow
-def test_parameter_changed_and_changed_back_gives_the_first_state(site):
-    """A -> B -> A: the third state is the first, byte for byte, and nothing is computed for it."""
-    first = site.entries()
-    recipe = {"deep": {"parameters": {"image3": {"source_catalog": {"snr_threshold": 12.0}}}}}
-
-    site.configure(recipes=recipe)
-    site.snakemake()
-    second, computed = site.entries(), site.tally().computed
-    site.configure()
-    site.snakemake()
-
+    assert is_true(stars) and not is_true(blurred), (stars, blurred)
     assert computed == {"image3": 3} and second != first
-    assert site.tally().computed == {}
-    assert site.entries() == first
+    deep, twin = out_of_date["deep"], out_of_date["twin"]
+    assert [(each["pipelines"], each["ready"]) for each in deep] == [([], ["image3"])] * 3
+    assert "image3: tweakreg.tolerance: 0.7 -> 0.12" in deep[0]["reasons"]
+    assert {(*each["ready"], *each["reasons"]) for each in twin} == {
+        ("detector1", "image2", "already computed, not published yet")
+    }
+    assert (len(twin), site.tally().computed) == (10, {})
+    third = {path: row for path, row in site.entries().items() if row.origin != "twin"}
+    assert third == first
     for path, entry in first.items():
         assert (
             Generations(site.mirror)
