@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import need
 from tests.setup.processes import watch_children
 from tests.workflow.cluster import Cluster, missing
-from tests.workflow.test_kill import identities
+from tests.workflow.test_kill import SMALL, identities
 
 TOKEN = f"token-{uuid.uuid4().hex}"  # of no other process on this machine
 MARK = "JWMIRROR_TEST_MARK"
@@ -31,7 +31,7 @@ def test_first_run_on_slurm_publishes_what_one_machine_publishes(fresh_site, sit
     """Calibration goes to the nodes as Slurm jobs, without the token; the results are the same."""
     need(missing())
 
-    fresh_site.configure(calibrate={"batch": 4})
+    fresh_site.configure(programs=SMALL, calibrate={"batch": 2})
     fresh_site.observatory.archive.tokens = {TOKEN}
     log = fresh_site.folder / "snakemake.log"
     with Cluster() as cluster:
