@@ -100,13 +100,14 @@ def _row_after(
 def _with_baseline(product: Product, version: Version, old: Entry | None) -> Product:
     """Return the product with what later polls compare: MD5 and ETag of its bytes.
 
-    Where MAST has no row of it, and its bytes are those of the old row, what that says stays. An
-    ETag that is another one for the same bytes is recorded as weak: it proves nothing.
+    Where MAST has no row of it, and its bytes are those of the old row, what that says stays. If
+    the server gave two ETags for these bytes, the last one is recorded as weak: it proves nothing.
     """
     known = old.product if old and old.product else product
     is_same = bool(old and old.sha256 == version.sha256)
-    etag = version.etag or None
-    if is_same and etag and known.validator not in (None, etag) and etag.startswith('"'):
+    etag, asked = version.etag or None, product.validator or ""
+    others = {etag, known.validator, asked if asked.startswith('"') else None} - {None}
+    if is_same and len(others) > 1 and etag and etag.startswith('"'):
         etag = f"W/{etag}"
     if not product.checksum:
         product = product.completed(known, is_same=is_same)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from jwmirror.store.objects import Objects
 from jwmirror_simulator.mast import Archive, Oddities, faults
 from jwmirror_simulator.mast.api.oddities import switches
 from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.reliability import rows as files_without_rows
 from tests.reliability.scenes import ROWS, TIMEOUTS, Scene, lacking
 from tests.setup.records import product
 
@@ -92,7 +94,16 @@ def page() -> str:
     head = ["what goes wrong", *(f"{size}, {manner}" for size, manner in CASES)]
     table = [f"| {' | '.join([*head, 'wrong', 'message'])} |", "|---" * (len(head) + 2) + "|"]
     total = f"{len(rows) * len(CASES)} cases; bytes published wrong = {wrong}."
-    return "\n".join([OPENING, *table, *rows, "", total, "", SWITCHES, *switch_rows()]) + "\n"
+    without_rows = files_without_rows.table(free_port())
+    parts = [OPENING, *table, *rows, "", total, "", without_rows, "", SWITCHES, *switch_rows()]
+    return "\n".join(parts) + "\n"
+
+
+def free_port() -> int:
+    """Return a port on loopback that no process uses."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def switch_rows() -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.conftest import need
 from tests.reliability.page import CASES, PAGE, row, switch_rows
+from tests.reliability.rows import cases
 from tests.reliability.scenes import ROWS, lacking
 
 
@@ -33,3 +34,13 @@ def test_the_page_has_a_line_for_each_row_and_no_other():
 def test_the_page_lists_the_switches_of_the_archive():
     """Each with its values, its meaning and its source."""
     assert "\n".join(switch_rows()) in PAGE.read_text(), "make reliability writes the page"
+
+
+def test_a_file_whose_row_disappears_is_found_with_its_sibling_or_counted_as_undecided(port):
+    """Rows of all levels, of the highest one, or none; ETags of six kinds."""
+    found = list(cases(port, ["new bytes, and a sibling is new"], variants=[(False, True)]))
+
+    assert [words for _, rows, _, words in found if rows != "none"] == ["found"] * 12
+    by_etag = {etag: words for _, rows, etag, words in found if rows == "none"}
+    assert by_etag.pop("strong") == "found"
+    assert set(by_etag.values()) <= {"found", "undecided"}

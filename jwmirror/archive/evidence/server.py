@@ -137,7 +137,12 @@ def ask_about(
     """
     since = server.recheck.undecided
     by_etag = _compare_etags(files, listing, held, server)
-    others = [(product, row) for product, row in files if product.uri not in by_etag.validators]
+    others = [
+        (product, row)
+        for product, row in files
+        if product.uri not in by_etag.proved
+        and by_etag.validators.get(product.uri) in (None, row.validator)
+    ]
     affordable = _affordable(_oldest(others, since), server.recheck.most_bytes - server.bytes_read)
     server.bytes_read += sum(row.size for _, row in affordable)
     hashes = server.hashes(product for product, _ in affordable)
