@@ -1,6 +1,7 @@
 """Stored files that the config does not select any more, and those that it selects again. Pure."""
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.selection import select_products
@@ -25,7 +26,7 @@ def deselection_marks(
     listed = {product.uri for product in listing.products}
     unlisted = [uri for uri in held.rows if uri not in listed]
     products = tuple(entry.upstream for entry in held.entries(unlisted).values())
-    known = Listing(program=listing.program, asked_at="", products=products)
+    known = replace(listing, products=products)
     chosen = {p.uri for selection in selections for p in select_products(known, selection)}
     return _marks(held, chosen.union(selected_uris), last_checked)
 

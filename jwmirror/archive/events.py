@@ -16,7 +16,7 @@ from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, as_program
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError, failures_as, plain_text
 from jwmirror.core.files import read_bytes
-from jwmirror.core.model import Listing, Product, Scope, Selection
+from jwmirror.core.model import AUTO, Listing, Product, Scope, Selection
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +115,10 @@ def limit_poll(
     """
     selected: dict[int, set[str]] = defaultdict(set)  # by program; "": every observation
     for selection in selections:
-        numbers = selection.observations
-        names_of_some = [""] if numbers is None else [f"o{number:03d}" for number in numbers]
-        selected[selection.program].update(names_of_some)
+        numbers, candidates = selection.observations, selection.candidates or ()
+        is_whole = numbers is None and (not candidates or AUTO in candidates)
+        names_of_some = (*map("o{:03d}".format, numbers or ()), *candidates)
+        selected[selection.program].update([""] if is_whole else names_of_some)
     hinted: dict[int, set[str]] = defaultdict(set)
     for hint in hints:
         hinted[hint.program].update(hint.observations or [""])
@@ -126,9 +127,14 @@ def limit_poll(
         some, allowed = hinted[program], selected[program]
         if "" in some:
             limits[program] = ()
-        elif both := some if "" in allowed else some & allowed:
+        elif both := {name for name in some if _is_allowed(name, allowed)}:
             limits[program] = tuple(sorted(both))
     return limits
+
+
+def _is_allowed(name: str, allowed: Collection[str]) -> bool:
+    """Return whether an observation or candidate may be selected."""
+    return name in allowed or "" in allowed or (AUTO in allowed and not name.startswith("o"))
 
 
 # ---- answers about some observations ---------------------------------------------------------
@@ -163,4 +169,5 @@ def merge_part(former: Listing, part: Listing, observations: Collection[str]) ->
     """Return the former listing with the products of these observations replaced by `part`."""
     others = (product for product in former.products if product.observation not in observations)
     products = sorted((*others, *part.products), key=lambda product: product.uri)
-    return replace(part, products=tuple(products))
+    candidates = former.candidates | part.candidates
+    return replace(part, products=tuple(products), candidates=candidates)

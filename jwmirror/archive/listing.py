@@ -22,6 +22,9 @@ from jwmirror.core.model.product import SIBLINGS
 GUIDE_STARS = "GuideStar"
 MOST_OBSERVATIONS = 100  # that are named in a query
 SHUTTERS = "msa"  # suffix of files that describe shutters, and need not have a row
+FIRST_PART = len("jw01345001001_")  # of a name, with program and observation
+SEVERAL = ("c", "a")  # begin the candidates of several observations
+OF_EXPOSURES = ("crf.fits", "crfints.fits", "-oi.fits", "psfsub.fits")  # that stage 3 makes
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
 log = logging.getLogger(__name__)
@@ -176,7 +179,7 @@ def _table(file: CaomProduct, instruments: Mapping[str, str | None]) -> str | No
 def assemble_listing(
     program: int,
     asked_at: str,
-    observations: Iterable[CaomObservation],
+    observations: Sequence[CaomObservation],
     files: Sequence[CaomProduct],
     records: Sequence[KeywordRecord],
 ) -> Listing:
@@ -202,7 +205,35 @@ def assemble_listing(
         products.append(product)
     _warn_without_checksum(products)
     _warn_without_access(files, records)
-    return Listing(program=program, asked_at=asked_at, products=tuple(products))
+    return Listing(
+        program=program,
+        asked_at=asked_at,
+        products=tuple(products),
+        candidates=_candidates(observations, files),
+    )
+
+
+def _candidates(
+    observations: Iterable[CaomObservation], files: Iterable[CaomProduct]
+) -> dict[str, tuple[str, ...]]:
+    """Return the observations that each candidate of several combines: c1001 -> o001, o002.
+
+    CAOM lists the files of its members under it, and its files under its members. What stage 3
+    makes of an exposure names the candidate.
+    """
+    names_of_obsids = {each.obsid: names.observation_of(each.name) for each in observations}
+    pairs = {(file.parent, file.filename[:FIRST_PART]) for file in files}
+    related = {
+        (names_of_obsids.get(obsid or "", ""), names.observation_of(n)) for obsid, n in pairs
+    }
+    made = (file.filename for file in files if file.filename.endswith(OF_EXPOSURES))
+    related |= {(names.stage_3_candidate(name), names.observation_of(name)) for name in made}
+    members: dict[str, set[str]] = defaultdict(set)
+    for one, other in related:
+        for candidate, observation in ((one, other), (other, one)):
+            if candidate.startswith(SEVERAL) and observation.startswith("o"):
+                members[candidate].add(observation)
+    return {candidate: tuple(sorted(some)) for candidate, some in sorted(members.items())}
 
 
 def _named_files(

@@ -1,6 +1,6 @@
 """Selection of the products of a listing that the user wants. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from operator import attrgetter
 
@@ -14,7 +14,7 @@ from jwmirror.core.matching import (
     name_test,
     values_of,
 )
-from jwmirror.core.model import Listing, Product, Selection
+from jwmirror.core.model import AUTO, Listing, Product, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
 RECOMMENDED = "recommended"
@@ -33,11 +33,12 @@ def select_products(listing: Listing, selection: Selection) -> tuple[Product, ..
 
     A criterion excludes a product only if the product has another value of that property: an
     association or a pool has neither detector nor filter, a combined product no single detector.
-    Candidates (c1001, a3001) combine observations; they are excluded where observations are chosen.
+    Candidates (c1001, a3001) combine observations. Where observations are chosen, they are included
+    only if they are chosen, too.
     """
     if listing.program != selection.program:
         return ()
-    return tuple(filter(_is_selected(selection), listing.products))
+    return tuple(filter(_is_selected(selection, listing), listing.products))
 
 
 def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...]:
@@ -46,35 +47,56 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
         return ()
     lacking = []
     kinds = {_kind(product): product for product in listing.products}.values()
-    criteria = _criteria(selection)
+    criteria = _criteria(selection, listing)
     for name, key in CRITERIA.items():
         present = {value for kind in kinds for value in values_of(key, partial(_value, kind))}
         for value in sorted(criteria.get(key, frozenset()) - present):
             pairs = sorted(pair.lower() for pair in present if value in pair.split(PAIR))
             only = f" (only {', '.join(pairs)})" if pairs else ""
-            lacking.append(f"{name.replace('_', ' ')}: {value.lower()}{only}")
+            is_candidate = name == "observations" and not value.startswith("O")
+            words = "candidates" if is_candidate else name.replace("_", " ")
+            lacking.append(f"{words}: {value.lower()}{only}")
     exclude = () if listing.scope else selection.exclude  # files of the rest may match
     for name, patterns in (("files", selection.files), ("exclude", exclude)):
         for pattern in patterns or ():
             is_like = name_test((pattern,))
             if not any(is_like(product.filename) for product in listing.products):
                 lacking.append(f"{name}: {pattern}")
-    if not lacking and not any(map(_is_selected(selection), listing.products)):
+    if not lacking and not any(map(_is_selected(selection, listing), listing.products)):
         lacking.append("nothing has all the chosen properties at once")
     return tuple(lacking)
 
 
-def _criteria(selection: Selection) -> Criteria:
+def _criteria(selection: Selection, listing: Listing) -> Criteria:
     """Return the wanted values by key; a key is absent where all values are wanted."""
     wanted = {key: getattr(selection, name) for name, key in CRITERIA.items()}
-    if selection.observations is not None:
-        wanted["observation"] = tuple(f"o{number:03d}" for number in selection.observations)
+    wanted["observation"] = _wanted_observations(selection, listing)
     return criteria_of({key: values for key, values in wanted.items() if values is not None})
 
 
-def _is_selected(selection: Selection) -> Callable[[Product], bool]:
+def _wanted_observations(selection: Selection, listing: Listing) -> tuple[str, ...] | None:
+    """Return the wanted observations and candidates (o001, c1001); None if all are wanted."""
+    numbers, candidates = selection.observations, selection.candidates or ()
+    if numbers is None and (not candidates or AUTO in candidates):
+        return None
+    wanted = tuple(f"o{number:03d}" for number in numbers or ())
+    if AUTO in candidates:
+        candidates = (*candidates, *_candidates_of(listing, wanted))
+    return (*wanted, *(name for name in candidates if name != AUTO))
+
+
+def _candidates_of(listing: Listing, observations: Collection[str]) -> Iterator[str]:
+    """Yield the candidates that contain one of some observations, or whose members are unknown."""
+    for name in sorted({product.observation for product in listing.products}):
+        if not name.startswith("o") and name != names.POOL:
+            members = listing.candidates.get(name, observations)
+            if not frozenset(members).isdisjoint(observations):
+                yield name
+
+
+def _is_selected(selection: Selection, listing: Listing) -> Callable[[Product], bool]:
     """Return a test: True if a product meets all of a selection."""
-    criteria = _criteria(selection)
+    criteria = _criteria(selection, listing)
     tests: list[Callable[[Product], bool]] = []
     if criteria:
         tests.append(_meets(criteria))

@@ -156,6 +156,46 @@ def test_a_filter_that_is_only_used_with_a_narrower_one_is_reported_so():
     assert unmatched_criteria(listing(NARROW), wanted) == ("filters: f444w (only f405n+f444w)",)
 
 
+OTHER = product("jw01345-c1002_t001_nircam_clear-f200w_i2d.fits", observation="c1002", level=3)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "expected"),
+    [
+        ({"observations": (1,)}, {UNCAL, POOL}),
+        ({"observations": (1,), "candidates": ("c1001",)}, {UNCAL, WIDE, POOL}),
+        ({"observations": (1,), "candidates": ("auto",)}, {UNCAL, WIDE, POOL}),
+        ({"observations": (2,), "candidates": ("auto", "c1002")}, {RATE, OTHER, WIDE, POOL}),
+        ({"observations": (3,), "candidates": ("auto",)}, {OTHER, POOL}),
+        ({"observations": (4,), "candidates": ("auto",)}, {POOL}),
+        ({"candidates": ("c1002",)}, {OTHER, POOL}),
+        ({"candidates": ("auto",)}, {UNCAL, RATE, WIDE, OTHER, POOL}),
+    ],
+)
+def test_candidates_are_selected_by_name_or_by_their_observations(criteria, expected):
+    """A candidate combines observations; `auto` takes those that contain a selected one."""
+    members = {"c1001": ("o001", "o002"), "c1002": ("o003",)}
+    listed = listing(UNCAL, RATE, WIDE, OTHER, POOL, candidates=members)
+
+    selected = select_products(listed, Selection(program=1345, **criteria))
+
+    assert set(selected) == expected
+
+
+def test_a_candidate_whose_members_are_not_known_counts():
+    """So that a part of a listing that could not be read deselects nothing."""
+    wanted = Selection(program=1345, observations=(1,), candidates=("auto",))
+
+    assert select_products(listing(OTHER), wanted) == (OTHER,)
+
+
+def test_a_candidate_that_mast_does_not_list_is_reported():
+    """Under its own key."""
+    wanted = Selection(program=1345, observations=(1, 9), candidates=("c1009",))
+
+    assert unmatched_criteria(LISTING, wanted) == ("candidates: c1009", "observations: o009")
+
+
 @pytest.mark.parametrize(
     ("switch", "without"),
     [

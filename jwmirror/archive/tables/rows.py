@@ -29,7 +29,7 @@ from jwmirror.core import names
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 PRODUCT_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
-    *("prvversion", "dataRights", "productGroupDescription", "productType"),
+    *("prvversion", "dataRights", "productGroupDescription", "productType", "parent_obsid"),
 )
 KEYWORD_COLUMNS = (  # requested from every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
@@ -84,6 +84,7 @@ class CaomProduct(msgspec.Struct, frozen=True, gc=False):
     is_withheld: bool | None  # None: MAST does not say
     group: str | None = None  # Minimum Recommended Products
     caom_type: str | None = None  # SCIENCE, AUXILIARY...
+    parent: str | None = None  # obsid of the observation that lists it
 
 
 class KeywordRecord(msgspec.Struct, frozen=True, gc=False):
@@ -156,6 +157,7 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
             as_withheld(row.dataRights),
             texts[row.productGroupDescription],
             texts[row.productType],
+            texts[row.parent_obsid],
         )
 
     def doubt(row: Row) -> None:

@@ -233,6 +233,9 @@ class Listing:
     asked_at: str  # ISO, UTC
     products: tuple[Product, ...]
     doubts: tuple[Doubt, ...] = ()  # of what could not be read
+    candidates: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # c1001 -> o001...
     remarks: tuple[str, ...] = ()  # in words: odd columns, cells and rows, which doubt nothing
     scope: Scope | None = None  # what MAST was asked for; None: the whole program
 

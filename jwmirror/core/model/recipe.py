@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from jwmirror.core.model.parameters import PlainValues
 
+AUTO = "auto"  # candidates that contain a selected observation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -11,6 +13,7 @@ class Selection:
 
     program: int
     observations: tuple[int, ...] | None = None
+    candidates: tuple[str, ...] | None = None  # c1001, a3001: products of several observations
     instruments: tuple[str, ...] | None = None
     detectors: tuple[str, ...] | None = None
     exposure_types: tuple[str, ...] | None = None

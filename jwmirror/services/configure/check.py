@@ -90,8 +90,12 @@ def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) ->
 
 def _selects_associations(selection: Selection) -> bool:
     """Return whether an association of at least one type would be selected."""
-    number = (selection.observations or (1,))[0]
-    samples = (_association(selection.program, number, kind) for kind in ASSOCIATION_TYPES)
+    numbers = (f"o{number:03d}" for number in (selection.observations or (1,))[:1])
+    samples = (
+        _association(selection.program, name, kind)
+        for name in (*numbers, *(selection.candidates or ()))
+        for kind in ASSOCIATION_TYPES
+    )
     return _selects(selection, *samples)
 
 
@@ -100,8 +104,7 @@ def _selects(selection: Selection, *samples: Product) -> bool:
     return bool(select_products(listing, selection))
 
 
-def _association(program: int, number: int, kind: str) -> Product:
-    observation = f"o{number:03d}"
+def _association(program: int, observation: str, kind: str) -> Product:
     name = f"jw{program:05d}-{observation}_20260101t000000_{kind}_00001_asn.json"
     return Product(f"mast:JWST/product/{name}", name, program, observation, "asn")
 
