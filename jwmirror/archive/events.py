@@ -16,7 +16,7 @@ from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, as_program
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError, failures_as, plain_text
 from jwmirror.core.files import read_bytes
-from jwmirror.core.model import AUTO, Listing, Product, Scope, Selection
+from jwmirror.core.model import Listing, Product, Scope, Selection, is_among
 
 log = logging.getLogger(__name__)
 
@@ -115,10 +115,8 @@ def limit_poll(
     """
     selected: dict[int, set[str]] = defaultdict(set)  # by program; "": every observation
     for selection in selections:
-        numbers, candidates = selection.observations, selection.candidates or ()
-        is_whole = numbers is None and (not candidates or AUTO in candidates)
-        names_of_some = (*map("o{:03d}".format, numbers or ()), *candidates)
-        selected[selection.program].update([""] if is_whole else names_of_some)
+        parts = selection.parts
+        selected[selection.program].update([""] if parts is None else parts)
     hinted: dict[int, set[str]] = defaultdict(set)
     for hint in hints:
         hinted[hint.program].update(hint.observations or [""])
@@ -127,14 +125,9 @@ def limit_poll(
         some, allowed = hinted[program], selected[program]
         if "" in some:
             limits[program] = ()
-        elif both := {name for name in some if _is_allowed(name, allowed)}:
+        elif both := {name for name in some if "" in allowed or is_among(name, allowed)}:
             limits[program] = tuple(sorted(both))
     return limits
-
-
-def _is_allowed(name: str, allowed: Collection[str]) -> bool:
-    """Return whether an observation or candidate may be selected."""
-    return name in allowed or "" in allowed or (AUTO in allowed and not name.startswith("o"))
 
 
 # ---- answers about some observations ---------------------------------------------------------

@@ -10,21 +10,19 @@ from functools import partial
 from msgspec import structs
 
 from jwmirror.archive.tables import rows
+from jwmirror.archive.tables.members import members_of_candidates
 from jwmirror.archive.tables.portal import KEYWORDS, Portal
 from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
-from jwmirror.core.model import Doubt, Listing, Product, Scope
+from jwmirror.core.model import Doubt, Listing, Product, Scope, is_among
 from jwmirror.core.model.product import SIBLINGS
 
 GUIDE_STARS = "GuideStar"
 MOST_OBSERVATIONS = 100  # that are named in a query
 SHUTTERS = "msa"  # suffix of files that describe shutters, and need not have a row
-FIRST_PART = len("jw01345001001_")  # of a name, with program and observation
-SEVERAL = ("c", "a")  # begin the candidates of several observations
-OF_EXPOSURES = ("crf.fits", "crfints.fits", "-oi.fits", "psfsub.fits")  # that stage 3 makes
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
 log = logging.getLogger(__name__)
@@ -78,10 +76,13 @@ def _is_asked(observation: CaomObservation, scope: Scope, only: Collection[str])
 
 
 def _is_wanted(file: CaomProduct, scope: Scope, only: Collection[str]) -> bool:
-    """Return whether a file is of what is queried; candidates are, if all observations are."""
+    """Return whether a file is of what is queried; candidates are, if all observations are.
+
+    Candidates that may contain a selected observation are, too.
+    """
     name = names.observation_of(file.filename)
     some = only or (scope.observations and (*scope.observations, names.POOL, "")) or (name,)
-    return name in some and scope.includes(name, names.instrument_of(file.filename))
+    return is_among(name, some) and scope.includes(name, names.instrument_of(file.filename))
 
 
 def _query_products(
@@ -209,31 +210,8 @@ def assemble_listing(
         program=program,
         asked_at=asked_at,
         products=tuple(products),
-        candidates=_candidates(observations, files),
+        candidates=members_of_candidates(observations, files),
     )
-
-
-def _candidates(
-    observations: Iterable[CaomObservation], files: Iterable[CaomProduct]
-) -> dict[str, tuple[str, ...]]:
-    """Return the observations that each candidate of several combines: c1001 -> o001, o002.
-
-    CAOM lists the files of its members under it, and its files under its members. What stage 3
-    makes of an exposure names the candidate.
-    """
-    names_of_obsids = {each.obsid: names.observation_of(each.name) for each in observations}
-    pairs = {(file.parent, file.filename[:FIRST_PART]) for file in files}
-    related = {
-        (names_of_obsids.get(obsid or "", ""), names.observation_of(n)) for obsid, n in pairs
-    }
-    made = (file.filename for file in files if file.filename.endswith(OF_EXPOSURES))
-    related |= {(names.stage_3_candidate(name), names.observation_of(name)) for name in made}
-    members: dict[str, set[str]] = defaultdict(set)
-    for one, other in related:
-        for candidate, observation in ((one, other), (other, one)):
-            if candidate.startswith(SEVERAL) and observation.startswith("o"):
-                members[candidate].add(observation)
-    return {candidate: tuple(sorted(some)) for candidate, some in sorted(members.items())}
 
 
 def _named_files(

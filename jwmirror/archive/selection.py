@@ -76,13 +76,11 @@ def _criteria(selection: Selection, listing: Listing) -> Criteria:
 
 def _wanted_observations(selection: Selection, listing: Listing) -> tuple[str, ...] | None:
     """Return the wanted observations and candidates (o001, c1001); None if all are wanted."""
-    numbers, candidates = selection.observations, selection.candidates or ()
-    if numbers is None and (not candidates or AUTO in candidates):
-        return None
-    wanted = tuple(f"o{number:03d}" for number in numbers or ())
-    if AUTO in candidates:
-        candidates = (*candidates, *_candidates_of(listing, wanted))
-    return (*wanted, *(name for name in candidates if name != AUTO))
+    parts = selection.parts
+    if parts is None or AUTO not in parts:
+        return parts
+    wanted = [part for part in parts if part != AUTO]
+    return (*wanted, *_candidates_of(listing, wanted))
 
 
 def _candidates_of(listing: Listing, observations: Collection[str]) -> Iterator[str]:
@@ -105,16 +103,21 @@ def _is_selected(selection: Selection, listing: Listing) -> Callable[[Product], 
     if selection.files is not None:
         is_wanted = name_test(selection.files)
         tests.append(lambda product: is_wanted(product.filename))
-    if not selection.guide_stars:
-        tests.append(lambda product: names.guiding_type(product.filename) is None)
-    if not selection.previews:
-        tests.append(lambda product: product.suffix not in names.PREVIEWS)
-    if not selection.auxiliary:
-        tests.append(lambda product: (product.caom_type or "").upper() != AUXILIARY)
+    tests += _switched_off(selection)
     if selection.exclude:
         is_excluded = name_test(selection.exclude)
         tests.append(lambda product: not is_excluded(product.filename))
     return tests[0] if len(tests) == 1 else lambda product: all(test(product) for test in tests)
+
+
+def _switched_off(selection: Selection) -> Iterator[Callable[[Product], bool]]:
+    """Yield tests: True if a product is not of a kind that is switched off."""
+    if not selection.guide_stars:
+        yield lambda product: names.guiding_type(product.filename) is None
+    if not selection.previews:
+        yield lambda product: product.suffix not in names.PREVIEWS
+    if not selection.auxiliary:
+        yield lambda product: (product.caom_type or "").upper() != AUXILIARY
 
 
 def _meets(criteria: Criteria) -> Callable[[Product], bool]:

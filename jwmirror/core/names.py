@@ -168,19 +168,19 @@ def is_named_by(name: CombinedName, product: CombinedName, *, from_spectra: bool
     name the target beside the source, or not (jdaviz issue 3770).
     """
     of_any_source = product.source == ANY or (from_spectra and not product.source)
-    is_cube = from_spectra and not product.elements and not name.source
+    has_one_target = name.source and "" in (name.target, product.target)
     return (
         name[:2] == product[:2]
         and (name.source == product.source or bool(name.source and of_any_source))
-        and (
-            name.target == product.target
-            or bool(name.source and "" in (name.target, product.target))
-        )
-        and bool(
-            _elements_pattern(product.elements).fullmatch(name.elements)
-            or (is_cube and _CUBE.match(name.elements))
-        )
+        and (name.target == product.target or bool(has_one_target))
+        and _has_elements(name, product, is_cube=from_spectra and not name.source)
     )
+
+
+def _has_elements(name: CombinedName, product: CombinedName, *, is_cube: bool) -> bool:
+    if is_cube and not product.elements and _CUBE.match(name.elements):
+        return True
+    return _elements_pattern(product.elements).fullmatch(name.elements) is not None
 
 
 @lru_cache(1 << 10)

@@ -11,11 +11,13 @@ from jwmirror.archive.poll import poll
 from jwmirror.core.model import Listing, Poll, Scope, Selection
 from jwmirror.core.model.product import REPROCESSED, VANISHED
 from jwmirror_simulator.mast import Archive
-from jwmirror_simulator.mast.toy_files import toy_fits
+from jwmirror_simulator.mast.toy_files import toy_association, toy_fits
 from tests.setup.records import entry, listing, product
 
 ALL, SOME = Selection(program=1345), Selection(program=1345, observations=(1, 2))
 HERE, THERE = (f"jw0134500{n}001_02101_00001_nrcb1_rate.fits" for n in (1, 2))
+AUTO = Selection(program=1345, observations=(1,), candidates=("auto",))
+WIDE = Selection(program=1345, candidates=("c1001",))
 EVENT = Scope(program=1345, observations=("o001",))
 
 
@@ -30,6 +32,9 @@ EVENT = Scope(program=1345, observations=("o001",))
         ([SOME], [Scope(program=1345, observations=("o002", "o003"))], {1345: ("o002",)}),
         ([SOME], [Scope(program=1345, observations=("o003",))], {}),
         ([SOME, ALL], [Scope(program=1345, observations=("o003",))], {1345: ("o003",)}),
+        ([SOME], [Scope(program=1345, observations=("c1001",))], {}),
+        ([AUTO], [Scope(program=1345, observations=("c1001",))], {1345: ("c1001",)}),
+        ([WIDE], [Scope(program=1345, observations=("c1001", "o001"))], {1345: ("c1001",)}),
     ],
 )
 def test_hints_limit_a_poll_to_what_they_name_of_what_is_selected(selections, hints, expected):
@@ -119,6 +124,32 @@ def test_a_limited_poll_asks_for_its_observation_and_leaves_the_rest_as_it_was(
     assert [(each.kind, each.product.filename) for each in found.changes] == [(REPROCESSED, HERE)]
     assert found.limited_to == (EVENT,)
     assert len(found.listings[0].products) == len(before.listings[0].products)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"observations": (1,)}, {"o001", "pool"}),
+        ({"observations": (1,), "candidates": ("auto",)}, {"o001", "c1001", "pool"}),
+        ({"observations": (1,), "candidates": ("c1002",)}, {"o001", "c1002", "pool"}),
+        ({"candidates": ("c1002",)}, {"c1002", "pool"}),
+    ],
+)
+def test_candidates_are_found_by_the_observations_that_they_combine(
+    archive, tmp_path, process, wanted, expected
+):
+    """MAST lists the files of its members under a candidate, also if these are not selected."""
+    for candidate, member in (("c1001", HERE), ("c1002", THERE)):
+        root = f"jw01345-{candidate}_t001_nircam_clear-f200w"
+        name = f"jw01345-{candidate}_20260101t000000_image3_00001_asn.json"
+        archive.publish(toy_association(tmp_path, name, root, [member]))
+        archive.publish(toy_fits(tmp_path, f"{root}_i2d.fits", observtn=""))
+
+    selection = Selection(program=1345, **wanted)
+    found = process.submit(poll, archive.url, [selection], [], None, 2).result(timeout=60)
+
+    assert {change.product.observation for change in found.changes} == expected
+    assert found.unmatched == ()
 
 
 def test_what_lacks_in_a_limited_answer_makes_the_poll_ask_for_the_whole_program(ask, archive):

@@ -20,9 +20,8 @@ def scope_to_query(
     observations: set[str] | None = set()
     instruments: set[str] | None = set()
     for selection in selections:
-        numbers, wanted = selection.observations, selection.instruments
-        chosen = None if numbers is None else [f"o{number:03d}" for number in numbers]
-        observations = _union(observations, chosen)
+        wanted = selection.instruments
+        observations = _union(observations, selection.parts)
         instruments = _union(instruments, None if wanted is None else map(normalise_value, wanted))
     parts = set(held)
     observations = _union(observations, (name for name, _ in parts if name != names.POOL))

@@ -181,7 +181,7 @@ class Scope:
     """A part of a program that events named, or that a poll was limited to."""
 
     program: int
-    observations: tuple[str, ...] = ()  # o001, c1001; empty: all of them
+    observations: tuple[str, ...] = ()  # o001, c1001, auto (see Selection); empty: all of them
     instruments: tuple[str, ...] = ()  # NIRCAM; empty: all of them
 
     @property
@@ -233,9 +233,7 @@ class Listing:
     asked_at: str  # ISO, UTC
     products: tuple[Product, ...]
     doubts: tuple[Doubt, ...] = ()  # of what could not be read
-    candidates: dict[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # c1001 -> o001...
+    candidates: dict[str, tuple[str, ...]] = field(default_factory=dict)  # c1001 -> o001...
     remarks: tuple[str, ...] = ()  # in words: odd columns, cells and rows, which doubt nothing
     scope: Scope | None = None  # what MAST was asked for; None: the whole program
 

@@ -1,10 +1,16 @@
 """Selections and recipes, as the config asks for them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from jwmirror.core.model.parameters import PlainValues
 
 AUTO = "auto"  # candidates that contain a selected observation
+
+
+def is_among(name: str, parts: Collection[str]) -> bool:
+    """Return whether an observation or candidate may be one of some; AUTO stands for candidates."""
+    return name in parts or (AUTO in parts and not name.startswith("o"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,14 @@ class Selection:
     guide_stars: bool = True
     previews: bool = True  # pictures of products
     auxiliary: bool = True  # what CAOM calls so
+
+    @property
+    def parts(self) -> tuple[str, ...] | None:
+        """The observations and candidates that are wanted (o001, c1001, auto); None if all are."""
+        candidates = self.candidates or ()
+        if self.observations is None:
+            return None if not candidates or AUTO in candidates else candidates
+        return (*(f"o{number:03d}" for number in self.observations), *candidates)
 
 
 @dataclass(frozen=True, kw_only=True)
