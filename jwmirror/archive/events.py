@@ -162,5 +162,8 @@ def merge_part(former: Listing, part: Listing, observations: Collection[str]) ->
     """Return the former listing with the products of these observations replaced by `part`."""
     others = (product for product in former.products if product.observation not in observations)
     products = sorted((*others, *part.products), key=lambda product: product.uri)
-    candidates = former.candidates | part.candidates
+    candidates = {
+        name: tuple(sorted({*former.candidates.get(name, ()), *part.candidates.get(name, ())}))
+        for name in sorted(former.candidates.keys() | part.candidates.keys())
+    }
     return replace(part, products=tuple(products), candidates=candidates)

@@ -55,7 +55,8 @@ def query_listing(
             "741)."
         )
     asked = [o for o in observations if _is_asked(o, scope, only)]
-    files = [f for f in _query_products(queries, asked, unread) if _is_wanted(f, scope, only)]
+    listed = _query_products(queries, asked, unread)
+    files = [file for file in listed if _is_wanted(file, scope, only)]
     some = tuple(only) or scope.observations
     records = _query_keywords(queries, observations, files, some, unread)
     remarks = tuple(unread.remarks())
@@ -64,7 +65,13 @@ def query_listing(
     listing = assemble_listing(program, asked_at, observations, files, records)
     asked_for = scope if scope.is_limited else None
     doubts = tuple(unread.doubts)
-    return replace(listing, doubts=doubts, remarks=remarks, scope=asked_for)
+    return replace(
+        listing,
+        doubts=doubts,
+        remarks=remarks,
+        scope=asked_for,
+        candidates=members_of_candidates(observations, listed),
+    )
 
 
 def _is_asked(observation: CaomObservation, scope: Scope, only: Collection[str]) -> bool:
@@ -206,12 +213,7 @@ def assemble_listing(
         products.append(product)
     _warn_without_checksum(products)
     _warn_without_access(files, records)
-    return Listing(
-        program=program,
-        asked_at=asked_at,
-        products=tuple(products),
-        candidates=members_of_candidates(observations, files),
-    )
+    return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
 def _named_files(

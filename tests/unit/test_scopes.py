@@ -67,6 +67,16 @@ def test_a_limited_answer_over_the_former_listing_is_the_listing_if_nothing_else
     assert merge_part(former, part, ["o001"]) == listing_of({**here, **there})
 
 
+def test_the_members_of_a_candidate_add_up_where_some_observations_are_asked_for():
+    """A limited answer does not show all observations that a candidate combines."""
+    former = listing(product(HERE), candidates={"c1001": ("o001", "o002")})
+    part = listing(product(HERE), candidates={"c1001": ("o001",), "c1002": ("o001",)})
+
+    merged = merge_part(former, part, ["o001"])
+
+    assert merged.candidates == {"c1001": ("o001", "o002"), "c1002": ("o001",)}
+
+
 def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
     """A limited answer cannot tell that a file vanished; a restamped association is plain."""
     old, new = (f"jw01345-o001_2026010{n}t000000_image3_00001_asn.json" for n in (1, 2))

@@ -29,7 +29,7 @@ from jwmirror.core import names
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
 PRODUCT_COLUMNS = (
     *("dataURI", "productFilename", "obsID", "size", "calib_level"),
-    *("prvversion", "dataRights", "productGroupDescription", "productType", "parent_obsid"),
+    *("prvversion", "dataRights", "productGroupDescription", "productType"),
 )
 KEYWORD_COLUMNS = (  # requested from every keyword table
     *("checksum", "fileSize", "date_mjd", "cal_ver", "crds_ctx", "sdp_ver"),
@@ -52,7 +52,7 @@ def _row_type(*columns: str) -> type[Row]:
 
 
 ObservationRow = _row_type(*OBSERVATION_COLUMNS, "obs_id")
-ProductRow = _row_type(*PRODUCT_COLUMNS)
+ProductRow = _row_type(*PRODUCT_COLUMNS, "parent_obsid")
 KeywordRow = _row_type(
     *dict.fromkeys(
         chain(KEYWORD_COLUMNS, *TABLE_COLUMNS.values(), ALTERNATIVES, ALTERNATIVES.values())
