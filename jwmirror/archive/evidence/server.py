@@ -135,15 +135,17 @@ def ask_about(
     First for ETags, where siblings changed or are unknown. Then bodies of undecided files are read,
     as many as the server's Recheck allows. Files that are undecided longest come first.
     """
-    since = server.recheck.undecided
     by_etag = _compare_etags(files, listing, held, server)
+    most_bytes = server.recheck.most_bytes - server.bytes_read
+    if most_bytes <= 0:
+        return by_etag
     others = [
         (product, row)
         for product, row in files
         if product.uri not in by_etag.proved
         and by_etag.validators.get(product.uri) in (None, row.validator)
     ]
-    affordable = _affordable(_oldest(others, since), server.recheck.most_bytes - server.bytes_read)
+    affordable = _affordable(_oldest(others, server.recheck.undecided), most_bytes)
     server.bytes_read += sum(row.size for _, row in affordable)
     hashes = server.hashes(product for product, _ in affordable)
     same = {uri for uri, text in hashes.items() if text == f"{SHA256}{held.rows[uri].sha256}"}
@@ -216,7 +218,7 @@ def _oldest(files: HeldFiles, since: Mapping[str, str]) -> HeldFiles:
 def _affordable(files: HeldFiles, most_bytes: int) -> HeldFiles:
     """Return as many of the files as have this many bytes in all."""
     chosen: HeldFiles = []
-    for product, row in files if most_bytes else ():
+    for product, row in files:
         if row.size <= most_bytes:
             most_bytes -= row.size
             chosen.append((product, row))

@@ -121,6 +121,9 @@ def is_undisputed(row: HeldRow, product: Product) -> bool:
 
 
 def _is_same_but_for_siblings(row: HeldRow, product: Product) -> bool:
+    version = product.listed_cal_ver
+    if version and version == row.listed_cal_ver and product.size == row.listed_size:
+        return True  # at once, for nearly all files
     return product.size in (None, row.listed_size, row.size) and not _is_other(
         row.listed_cal_ver or row.cal_ver, product.listed_cal_ver or product.cal_ver
     )
@@ -176,10 +179,10 @@ def files_without_checksum(
     """Return the selected files of which the mirror has a version, and MAST lists no checksum."""
     rows = held.rows
     return [
-        (product, rows[product.uri])
+        (product, row)
         for product in listing.products
         if product.checksum is None
-        and product.uri in rows
+        and (row := rows.get(product.uri))
         and product.uri in selected_uris
         and _needs_row(product)
     ]
@@ -195,6 +198,8 @@ def suspects(files: HeldFiles) -> tuple[HeldFiles, HeldFiles]:
     alone: HeldFiles = []
     for product, row in files:
         is_same = row.state == PRESENT and _is_same_but_for_siblings(row, product)
+        if is_same and product.siblings and product.siblings == row.siblings:
+            continue
         if not is_same or siblings_changed(row.siblings, product.siblings):
             changed.append((product, row))
         elif is_strong(row.validator) and not (product.siblings and row.siblings is not None):
