@@ -77,6 +77,7 @@ class Runs:
         settling = settle_observations(
             mirror=self.mirror, run=files.folder, poll=poll, days=3, accept=()
         )
+        write(files.settling, settling)
         state = {"mirror": self.mirror, "poll": poll, "settling": settling}
         references = sync_references(
             **state,
