@@ -1,11 +1,17 @@
 """Every kind of change at the archive, end to end: noticed, told with its reasons, published."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from demo.site import Site
 from jwmirror_simulator.mast import TOKEN
 from jwmirror_simulator.mast.storage import edits
+from jwmirror_simulator.observatory import Observatory
+from tests.conftest import copied_site
 
 SMALL = [{"program": 1345, "observations": [2]}]
 ROOTS = [f"jw01345002001_02101_{number:05d}_nrca1" for number in (1, 2, 3)]
@@ -18,6 +24,27 @@ UNCALS, RATES, CALS = (
 I2D, SEGM, CAT = f"{PRODUCT}_i2d.fits", f"{PRODUCT}_segm.fits", f"{PRODUCT}_cat.ecsv"
 RENAMED = I2D.replace("_t002_", "_t021_")
 STAMP = "20260401t000000"
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory, built_observatory) -> Path:
+    """A site after its first run, on observation 2 without recipes; copy it before going on."""
+    folder = tmp_path_factory.mktemp("first")
+    shutil.copytree(built_observatory, folder / "observatory")
+    observatory = Observatory.open(folder / "observatory")
+    with observatory.serve():
+        site = Site(folder, observatory)
+        site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+        site.snakemake()
+    return folder
+
+
+@pytest.fixture
+def mirrored_two(tmp_path, first_run) -> Iterator[Site]:
+    """A site that has mirrored observation 2, and goes on with the same config."""
+    with copied_site(first_run, tmp_path / "site") as site:
+        site.configure(programs=SMALL, recipes=None, settle={"accept": [1345]})
+        yield site
 
 
 @pytest.fixture
@@ -42,9 +69,9 @@ def states(site) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_first_poll_is_a_start_and_an_unchanged_one_says_nothing(mirror):
+def test_a_first_poll_is_a_start_and_an_unchanged_one_says_nothing(mirrored_two):
     """The backlog is counted, not listed as changes; the next poll finds none."""
-    mirror.snakemake()
+    mirror = mirrored_two
     first = mirror.status()
     mirror.snakemake()
     second = mirror.status()
@@ -125,9 +152,9 @@ def test_what_comes_back_returned_and_what_becomes_public_is_released(mirror):
 
 
 @pytest.mark.slow
-def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirror):
+def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirrored_two):
     """More vanished than the limit: everything stays and the run asks; confirmed, it is marked."""
-    mirror.snakemake()
+    mirror = mirrored_two
     before = mirror.entries()
     archive = mirror.observatory.archive
     archive.withdraw(*(name for name in archive.filenames() if name.startswith("jw01345")))
@@ -142,11 +169,11 @@ def test_a_listing_that_shrinks_is_not_believed_until_confirmed(mirror):
 
 
 @pytest.mark.slow
-def test_half_an_update_is_kept_and_waits_until_it_is_whole(mirror):
+def test_half_an_update_is_kept_and_waits_until_it_is_whole(mirrored_two):
     """New bytes of some members are fetched, not shown; when all are there, all are shown."""
+    mirror = mirrored_two
     mirror.configure(programs=SMALL, recipes=None)
     archive = mirror.observatory.archive
-    mirror.snakemake()
     before = mirror.entries()
 
     archive.reprocess(CALS[0], edits.same_size, cal_ver="1.21.0")
@@ -197,23 +224,22 @@ def test_an_association_with_members_that_do_not_exist_is_told(mirror):
 
 
 @pytest.mark.slow
-def test_events_limit_one_poll_to_an_observation_and_the_next_is_of_all(fresh_site, tmp_path):
+def test_events_limit_one_poll_to_an_observation_and_the_next_is_of_all(site, tmp_path):
     """After events only their observation is asked for; what changed elsewhere is told later."""
     event = {"mission": "JWST", "filename": RATES[0], "program": 1345, "event_type": "Reprocessed"}
     (tmp_path / "events.json").write_text(json.dumps([event]))
-    fresh_site.configure(recipes=None, settle={"accept": [1345]})
-    archive = fresh_site.observatory.archive
+    site.configure(recipes=None, settle={"accept": [1345]})
+    archive = site.observatory.archive
     elsewhere = next(name for name in archive.filenames() if name.startswith("jw01345001001_"))
-    fresh_site.snakemake()
     for name in (RATES[0], elsewhere):
         archive.reprocess(name, edits.same_size)
     restamped = archive.restamp(IMAGE3, STAMP)
-    fresh_site.jwmirror("ingest-events", str(tmp_path / "events.json"))
+    site.jwmirror("ingest-events", str(tmp_path / "events.json"))
     before = len(archive.requests)
 
-    fresh_site.snakemake()
-    asked, limited = archive.requests[before:], fresh_site.status()
-    fresh_site.snakemake()
+    site.snakemake()
+    asked, limited = archive.requests[before:], site.status()
+    site.snakemake()
 
     names = {row["obsid"]: row["obs_id"] for row in archive.snapshot.observations}
     obsids = [
@@ -228,11 +254,11 @@ def test_events_limit_one_poll_to_an_observation_and_the_next_is_of_all(fresh_si
     assert {each.filename for each in asked if each.filename} == {
         each.filename for each in asked if each.filename.startswith(("jw01345002", "jw01345-o002"))
     }
-    assert limited["limited_to"] == [{"program": 1345, "observations": ["o002"]}]
+    assert limited["limited_to"] == [{"program": 1345, "observations": ["o002"], "instruments": []}]
     assert {each["file"]: each["kind"] for each in limited["changes"]} == {
         RATES[0]: "reprocessed",
         restamped: "restamped",
     }
-    assert told(fresh_site) == {elsewhere: ("reprocessed", {"checksum", "SDP_VER", "DATE"})}
-    assert fresh_site.status()["limited_to"] == []
-    assert set(states(fresh_site).values()) == {"held"}
+    assert told(site) == {elsewhere: ("reprocessed", {"checksum", "SDP_VER", "DATE"})}
+    assert site.status()["limited_to"] == []
+    assert set(states(site).values()) == {"held"}

@@ -6,6 +6,7 @@ import pytest
 @pytest.mark.slow
 def test_a_run_beyond_a_limit_does_nothing_until_it_is_accepted(fresh_site):
     """Exit code 2 and the preview, before the first download and before the first job."""
+    fresh_site.configure(programs=[{"program": 1345, "observations": [2]}])
     limits = "limits={fetch_gb: 0, results: 0}"
 
     said = fresh_site.snakemake("--config", limits, expect=2)
