@@ -47,7 +47,7 @@ class TableReader:
             self.unread.add_missing(self.table, lacking, table.columns)
 
     def rows_of_program(self, table: MastTable, column: str, name_column: str) -> list[Row]:
-        """Return the rows of the program by a column, or by their names where that is empty."""
+        """Return the rows of the program by a column, or by their names."""
         return [
             row
             for row in table.rows
@@ -56,15 +56,18 @@ class TableReader:
         ]
 
     def _is_of_program(self, row: Row, column: str, name_column: str) -> bool:
+        """Return whether a row is of the program by its name, or by the column; so if by neither.
+
+        MAST was asked for rows of this program only.
+        """
         cell, name = getattr(row, column), getattr(row, name_column)
+        by_name = names.program_of(name) if type(name) is str else None
         number = None
         try:
             number = as_program(cell)
         except NOT_UNDERSTOOD:
             self.unread.add_cell(self.table, column, cell, _name_in(row))
-        if number is None and type(name) is str:
-            number = names.program_of(name)
-        return number in (self.unread.program, None)
+        return self.unread.program in (by_name, number) or by_name is number is None
 
     def records(
         self, rows: list[Row], read: Callable[[Row], T], leave_out: Callable[[Row], None]

@@ -140,16 +140,22 @@ def read_observations(table: MastTable, unread: UnreadCells) -> list[CaomObserva
 
 
 def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
-    """Return the files that rows of Mast.Caom.Products describe; one without URI is a doubt."""
+    """Return the files that rows of Mast.Caom.Products describe.
+
+    One whose URI is missing, or does not end with its name, is a doubt.
+    """
     reader = TableReader("Mast.Caom.Products", unread)
     reader.check_columns(table, PRODUCT_COLUMNS)
     texts = TextCache()
 
     def product(row: Row) -> CaomProduct:
-        uri = _required(as_text(row.dataURI))
+        uri = as_text(row.dataURI) or ""
+        filename = as_text(row.productFilename) or uri.rpartition("/")[2]
+        if not uri.endswith(f"/{filename}"):
+            raise ValueError
         return CaomProduct(  # by position: several times as fast as by name
             uri,
-            as_text(row.productFilename) or uri.rpartition("/")[2],
+            filename,
             texts[row.obsID] or "",
             as_size(row.size),
             as_level(row.calib_level),
@@ -161,10 +167,11 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
         )
 
     def doubt(row: Row) -> None:
-        filename = as_text(row.productFilename) or ""
+        filenames = {as_text(row.productFilename), (as_text(row.dataURI) or "").rpartition("/")[2]}
         observation = unread.observations.get(as_text(row.obsID) or "", "")
-        words = "it has no dataURI, so this file was not listed"
-        unread.add_doubt(reader.table, words, "" if filename else observation, filename)
+        words = "it has no dataURI that ends with its productFilename, so this file was not listed"
+        for filename in sorted(filter(None, filenames)) or [""]:
+            unread.add_doubt(reader.table, words, "" if filename else observation, filename)
 
     return reader.records(table.rows, product, doubt)
 
@@ -193,7 +200,7 @@ def read_keywords(table: MastTable, name: str, unread: UnreadCells) -> list[Keyw
 
 def _keyword_record(row: Row, texts: TextCache) -> KeywordRecord:
     return KeywordRecord(  # by position, as above
-        _required(as_text(row.filename) or as_text(row.fileName)),
+        _required(as_text(row.filename) or as_text(row.fileName), "jw"),
         as_md5(row.checksum),
         as_size(row.fileSize),
         as_iso(row.date, row.date_mjd),
@@ -214,7 +221,8 @@ def _keyword_record(row: Row, texts: TextCache) -> KeywordRecord:
     )
 
 
-def _required(text: str | None) -> str:
-    if text is None:
+def _required(text: str | None, start: str = "") -> str:
+    """Return a text that must be there, and begin like this; ValueError if it does not."""
+    if text is None or not text.startswith(start):
         raise ValueError
     return text
