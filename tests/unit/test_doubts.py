@@ -6,6 +6,7 @@ from msgspec import structs
 from jwmirror.archive.doubts import (
     VanishPolicy,
     believed_listing,
+    doubts_without_rows,
     undoubted,
     vanish_doubts,
 )
@@ -20,6 +21,7 @@ NIRCAM = product("jw01345001001_02101_00001_nrcb1_rate.fits", checksum=MD5[1], i
 MIRI = product("jw01345001001_02101_00001_mirimage_rate.fits", checksum=MD5[1], instrument="MIRI")
 SECOND = product("jw01345002001_02101_00001_nrcb1_rate.fits", checksum=MD5[1], instrument="NIRCAM")
 ALL = (NIRCAM, MIRI, SECOND)
+DAY = "2026-01-01T00:00:00.000"  # only rows of keyword tables have it
 
 
 def many(count: int) -> list[Product]:
@@ -123,3 +125,31 @@ def test_a_doubt_about_an_unreadable_row_keeps_the_file():
 
     assert believed.products == (NIRCAM,)
     assert changes_of(believed, *held) == ()
+
+
+def without_checksum(*products: Product) -> list[Product]:
+    """Return products as MAST lists them without a keyword row."""
+    return [structs.replace(item, checksum=None, date=None) for item in products]
+
+
+def test_an_instrument_whose_table_is_empty_now_is_doubted():
+    """Its files had rows when they came; those of the other instrument have them still."""
+    with_rows = [structs.replace(item, date=DAY) for item in ALL]
+    held = HeldIndex(map(entry, with_rows), 1345)
+    listed = listing(with_rows[0], *without_checksum(MIRI), with_rows[2])
+
+    (doubt,) = doubts_without_rows(listed, held, VanishPolicy())
+
+    assert doubt.scope == "program 1345, MIRI"
+    assert not doubts_without_rows(listed, held, VanishPolicy(accepted=[1345]))
+
+
+def test_rows_of_the_highest_level_only_are_no_doubt():
+    """Nor are files that never had a row."""
+    with_rows = [structs.replace(item, date=DAY) for item in ALL]
+    some = listing(with_rows[0], *without_checksum(SECOND))
+    none = listing(*without_checksum(*ALL))
+    never = HeldIndex(map(entry, without_checksum(*ALL)), 1345)
+
+    assert not doubts_without_rows(some, HeldIndex(map(entry, with_rows), 1345), VanishPolicy())
+    assert not doubts_without_rows(none, never, VanishPolicy())
