@@ -102,7 +102,8 @@ def doubts_without_rows(
             program=listing.program,
             instrument=instrument,
             why="MAST's keyword table has no row of its files; expected some, because it had some "
-            f"before, so nothing of it was changed; {_next_step(listing.program)}",
+            "before, so nothing of it was changed; run again later; if MAST really has no rows any "
+            f"more, write `accept_vanished: {listing.program}` into the config while that lasts.",
         )
         for instrument in sorted(without_rows & had_rows)
     )
