@@ -15,6 +15,7 @@ from jwmirror.net.request import DownloadedFile, DownloadRequest
 from tests.setup.file_server import HASTY, body, file_server, small_image  # noqa: F401
 
 ASN = b'{"asn_type": "image3", "products": []}'
+BAD = b"no FITS file"
 READABLE = {
     "a_asn.json": [ASN],
     "a.json": [b"{}", b' {"a": 1}'],
@@ -141,10 +142,10 @@ def test_only_what_must_be_read_is_read(arrived):
         check_download(LISTED, arrived)
 
 
-@pytest.mark.parametrize("name", ["jw_a.fits", "../" + "x" * 300 + ".fits", ".hidden"])
+@pytest.mark.parametrize("name", ["jw_a.fits", "../" + "x" * 300 + ".fits", ".hidden.fits"])
 def test_a_rejected_file_is_private_and_has_a_safe_name(server, tmp_path, name):
     """It may be of an exclusive product; its reason is beside it."""
-    server.put("file", body(b"<html>"))
+    server.put("file", body(BAD))
     request = DownloadRequest(filename=name, url=f"{server.url}/file")
     incoming, quarantine = tmp_path / "in", tmp_path / "quarantine"
     incoming.mkdir()
@@ -153,17 +154,17 @@ def test_a_rejected_file_is_private_and_has_a_safe_name(server, tmp_path, name):
         download(HttpClient(1, HASTY), request, incoming, quarantine)
 
     rejected, reason = sorted(quarantine.iterdir(), key=lambda path: path.suffix, reverse=True)
-    assert rejected.read_bytes() == b"<html>"
+    assert rejected.read_bytes() == BAD
     assert rejected.stat().st_mode & 0o777 == 0o600
     assert len(rejected.name) < 200 and not rejected.name.startswith(".")
-    assert reason.name == f"{rejected.name}.reason" and "web page" in reason.read_text()
+    assert reason.name == f"{rejected.name}.reason" and "SIMPLE" in reason.read_text()
     assert list(incoming.iterdir()) == [] and not (tmp_path / "x").exists()
     assert len(server.requests) == 2  # the same wrong bytes twice
 
 
 def test_without_a_quarantine_a_rejected_file_is_deleted(server, tmp_path):
     """As for references."""
-    server.put("file", body(b"<html>"))
+    server.put("file", body(BAD))
     request = DownloadRequest(filename="a.fits", url=f"{server.url}/file")
 
     with pytest.raises(RejectedError):
@@ -173,8 +174,8 @@ def test_without_a_quarantine_a_rejected_file_is_deleted(server, tmp_path):
 
 
 def reject(server, folder: Path, name: str, **options: object) -> Path:
-    """Download a page under a file's name, and return the folder that it was moved to."""
-    server.put("file", body(b"<html>", ETag='"v1"'))
+    """Download something else under a file's name, and return the folder that it was moved to."""
+    server.put("file", body(BAD, ETag='"v1"'))
     request = DownloadRequest(filename=name, url=f"{server.url}/file", key="k", **options)
     folder.mkdir(exist_ok=True)
     with pytest.raises(RejectedError):
@@ -188,14 +189,14 @@ def test_the_name_in_quarantine_is_the_file_s_with_its_sha256(server, tmp_path, 
     """Other characters are replaced, long names cut; more than one file may be there."""
     caplog.set_level("INFO", logger="jwmirror")
     quarantine = reject(server, tmp_path / "in", "a b/c.fits")
-    reject(server, tmp_path / "in", "x" * 300)
+    reject(server, tmp_path / "in", f"{'x' * 300}.fits")
 
-    sha256 = hashlib.sha256(b"<html>").hexdigest()
+    sha256 = hashlib.sha256(BAD).hexdigest()
     names = {path.name for path in quarantine.iterdir() if path.suffix == ".rejected"}
     assert names == {f"a_b_c.fits.{sha256[:12]}.rejected", f"{'x' * 150}.{sha256[:12]}.rejected"}
     assert caplog.messages[0] == (
-        "content of a b/c.fits: expected a data file, got a web page: '<html>'; it is fetched "
-        "again from its first byte"
+        "start of FITS of a b/c.fits: expected SIMPLE  =, got 'no FITS f'; it is fetched again "
+        "from its first byte"
     )
 
 
