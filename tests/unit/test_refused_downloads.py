@@ -39,11 +39,19 @@ def test_what_was_refused_lately_is_not_requested_and_the_rest_is():
     assert f"{RATE}: still refused since 2026-03-30 (md5 (listing) of {RATE}" in str(still)
 
 
+def test_the_next_run_requests_it_again():
+    """The fault may have passed."""
+    orders = without_refused(ORDERS, [refusal(0)], (), NOW)
+
+    assert orders.products == ORDERS.products
+    assert [each.filename for each in orders.refused] == [RATE]
+
+
 def test_after_a_day_it_is_requested_again():
     """And it is still known that it was refused before."""
     hours = REFUSED_FOR / timedelta(hours=1)
 
-    orders = without_refused(ORDERS, [refusal(hours)], (), NOW)
+    orders = without_refused(ORDERS, [refusal(hours), refusal(hours + 1)], (), NOW)
 
     assert orders.products == ORDERS.products
     assert [each.filename for each in orders.refused] == [RATE]
@@ -53,13 +61,13 @@ def test_another_version_and_an_accepted_file_are_requested_at_once():
     """Nothing is known of them."""
     former = structs.replace(refusal(1), refused="md5:former")
 
-    assert without_refused(ORDERS, [former], (), NOW) == ORDERS
-    assert without_refused(ORDERS, [refusal(1)], ("jw01345*_rate.fits",), NOW) == ORDERS
+    assert without_refused(ORDERS, [former] * 2, (), NOW) == ORDERS
+    assert without_refused(ORDERS, [refusal(1)] * 2, ("jw01345*_rate.fits",), NOW) == ORDERS
 
 
 def test_an_order_of_which_nothing_is_left_is_none():
     """A job of Snakemake costs seconds."""
-    orders = without_refused(Orders(products={"a": (FILE,)}), [refusal(1)], (), NOW)
+    orders = without_refused(Orders(products={"a": (FILE,)}), [refusal(1)] * 2, (), NOW)
 
     assert orders.products == {}
 

@@ -93,7 +93,7 @@ def _orders(mirror: Path, polled: Poll, accept_refused: Sequence[str]) -> Orders
 def without_refused(
     orders: Orders, refusals: Iterable[Failure], accept: Sequence[str], now: datetime | None = None
 ) -> Orders:
-    """Return the orders without the products whose bytes were refused in the last day.
+    """Return the orders without the products whose bytes were refused twice, last within a day.
 
     They name all products that were refused in the listed version. `refusals` of earlier runs are
     read only if something is ordered; those of files that the patterns `accept` do not count.
@@ -119,10 +119,11 @@ def without_refused(
 
 
 def _refused_product(refusals: Sequence[Failure]) -> RefusedProduct:
-    """Return a product that was refused, once or several times."""
+    """Return a product that was refused; after the first time it is requested again at once."""
     in_time = sorted(refusals, key=lambda refusal: refusal.at)
     last = in_time[-1]
-    until = datetime.fromisoformat(last.at) + REFUSED_FOR
+    pause = REFUSED_FOR if len(in_time) > 1 else timedelta()
+    until = datetime.fromisoformat(last.at) + pause
     return RefusedProduct(
         filename=last.name,
         version=last.refused,
