@@ -212,11 +212,12 @@ def test_a_block_adds_to_the_steps_of_a_step():
 
 
 def test_a_filter_is_found_in_either_wheel():
-    """F405N of NIRCam and F150W of NIRISS are in the pupil wheel; nobody looks there for them."""
+    """F405N of NIRCam is in the pupil wheel; the image with F444W behind it is not one of F444W."""
     narrow = canonical({**parse(HEADER, dict), "meta.instrument.pupil": "F405N"})
 
-    for name in ("F405N", "F444W"):
+    for name in ("F405N", "F444W+F405N"):
         assert threshold(recipe(where(7.0, filter=name)), narrow) == 7.0
+    assert threshold(recipe(where(7.0, filter="F444W")), narrow) != 7.0
 
 
 def test_a_tie_in_conflict_is_an_error():

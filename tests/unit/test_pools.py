@@ -106,6 +106,7 @@ def check_mapping(associations) -> None:
         },
         assumed=frozenset(),
         problems={},
+        absent={},
         exposures={root_of(name): row(root_of(name)) for name in names},
         starts={},
         upstream={},
