@@ -1,6 +1,8 @@
 """Web pages in place of data: a page of maintenance is called one, and nothing of it is stored."""
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -145,11 +147,14 @@ def test_a_page_in_place_of_a_reference_is_called_maintenance_of_crds(server, tm
 
 
 @pytest.mark.parametrize("part", ["portal", "columns"])
-def test_a_page_in_place_of_a_table_is_called_maintenance(part, archive, process):
-    """Of a query, and of the names of its columns."""
+def test_a_page_in_place_of_a_table_is_called_maintenance(part, archive):
+    """Of a query, and of the names of its columns, which astroquery asks for once in a process."""
     archive.oddities = Oddities(maintenance=(part,))
 
-    with pytest.raises(MaintenanceError, match=r"MAST query for .*: MAST is in maintenance"):
+    with (
+        ProcessPoolExecutor(1, get_context("spawn")) as process,
+        pytest.raises(MaintenanceError, match=r"MAST query for .*: MAST is in maintenance"),
+    ):
         process.submit(ask_mast, archive.url).result(timeout=120)
 
 
