@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jwmirror.archive.index import HeldIndex
+from jwmirror.core import names
 from jwmirror.core.model import Change, Doubt, Listing, Product
 from jwmirror.core.model.product import VANISHED, covered_by
 from jwmirror.core.model.stored import PRESENT
@@ -119,7 +120,10 @@ def _vanished_program(program: int, vanished: int, present: int, policy: VanishP
 
 
 def _vanished_parts(listing: Listing, vanished: Sequence[Product]) -> Iterator[Doubt]:
-    """Yield the instruments, and the observations of others, that have no listed product."""
+    """Yield the instruments, and the observations of others, that have no listed product.
+
+    Candidates do not count: MAST numbers them anew when it makes its associations again.
+    """
     instruments = {product.instrument for product in listing.products}
     observations = {product.observation for product in listing.products}
     why = (
@@ -130,7 +134,7 @@ def _vanished_parts(listing: Listing, vanished: Sequence[Product]) -> Iterator[D
     for instrument in lost:
         yield Doubt(program=listing.program, instrument=instrument, why=why)
     others = {product.observation for product in vanished if product.instrument not in lost}
-    for observation in sorted(others - observations):
+    for observation in sorted(filter(names.is_observation, others - observations)):
         yield Doubt(program=listing.program, observation=observation, why=why)
 
 

@@ -59,7 +59,7 @@ def query_listing(
     files = [file for file in listed if _is_wanted(file, scope, only)]
     some = tuple(only) or scope.observations
     records = _query_keywords(queries, observations, files, some, unread)
-    remarks = tuple(unread.remarks())
+    remarks = tuple(sorted(unread.remarks()))  # tables are read side by side
     for words in remarks:
         log.warning("%s", words)
     listing = assemble_listing(program, asked_at, observations, files, records)
@@ -149,7 +149,7 @@ def _query_table(
     """Return a table's records of some observations, or of all if those lack one of an exposure."""
     program = unread.program
     columns = (*rows.TABLE_COLUMNS[table], *rows.KEYWORD_COLUMNS)
-    if 0 < len(some) <= MOST_OBSERVATIONS and all(name.startswith("o") for name in some):
+    if 0 < len(some) <= MOST_OBSERVATIONS and all(map(names.is_observation, some)):
         numbers = [int(name[1:]) for name in sorted(some)]
         answer = portal.keywords(table, program, columns, numbers)
         records = rows.read_keywords(answer, table, unread)

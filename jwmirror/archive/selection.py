@@ -86,7 +86,7 @@ def _wanted_observations(selection: Selection, listing: Listing) -> tuple[str, .
 def _candidates_of(listing: Listing, observations: Collection[str]) -> Iterator[str]:
     """Yield the candidates that contain one of some observations, or whose members are unknown."""
     for name in sorted({product.observation for product in listing.products}):
-        if not name.startswith("o") and name != names.POOL:
+        if not (names.is_observation(name) or name in (names.POOL, names.OTHER)):
             members = listing.candidates.get(name, observations)
             if not frozenset(members).isdisjoint(observations):
                 yield name

@@ -124,6 +124,11 @@ def observation_of(name: str) -> str:
     return _program_and_observation(name)[1]
 
 
+def is_observation(name: str) -> bool:
+    """Return whether a name is of an observation (o001), and not of a candidate, POOL or OTHER."""
+    return name[:1] == "o" and name[1:].isdigit()
+
+
 def program_of(name: str) -> int | None:
     """Return the program that a product's name begins with; None if it has none."""
     return _program_and_observation(name)[0]

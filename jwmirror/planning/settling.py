@@ -16,6 +16,7 @@ from jwmirror.core.model.product import CALIBRATION, covered_by
 from jwmirror.core.names import (
     instrument_of,
     is_named_by,
+    is_observation,
     observation_of,
     parse_combined,
     root_and_suffix,
@@ -178,7 +179,7 @@ def _unsettled(
     association: Association, listed: ListedProducts, why: str, before: Mapping[str, Unsettled]
 ) -> Unsettled:
     """Return the record. Exposures wait for associations of their observation only."""
-    is_own = association.candidate.startswith("o")
+    is_own = is_observation(association.candidate)
     members = listed.members_of(association) if is_own else ()
     waiting = (*members, *listed.made_from(association), listed.by_name[association.name])
     first = before.get(association.product)

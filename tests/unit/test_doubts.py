@@ -101,6 +101,16 @@ def test_an_observation_or_instrument_that_is_not_listed_at_all_is_doubted():
     assert doubt.scope == "program 1345, MIRI"
 
 
+def test_a_candidate_that_is_not_listed_any_more_is_no_doubt():
+    """MAST numbers candidates anew; nor are files of which no observation is known."""
+    name = "jw01345-c1001_t002_nircam_clear-f444w_i2d.fits"
+    combined = product(name, observation="c1001")
+    other = product("jw01345_notes.json", observation="other")
+    held = [*map(entry, many(4)), entry(combined), entry(other)]
+
+    assert doubts_of(listing(*many(4)), *held) == ()
+
+
 def test_nothing_changes_in_what_is_doubted():
     """Neither reprocessed, nor new, nor vanished, nor withheld files; the rest does."""
     held = [entry(NIRCAM), entry(SECOND)]

@@ -238,6 +238,7 @@ def test_only_selected_instruments_are_asked_for(mast, ask):
         ([{"observations": (1,)}, {"observations": (2,)}], [], "o001 o002", ""),
         ([{"observations": (1,)}, {}], [], "", ""),
         ([{"observations": (1,)}], [("o003", "MIRI"), ("pool", None), ("", None)], "o001 o003", ""),
+        ([{"observations": (1,)}], [("other", None), ("c1001", "MIRI")], "c1001 o001", ""),
         ([{"instruments": ("miri",)}], [("o003", "NIRCAM")], "", "MIRI NIRCAM"),
         ([{"instruments": ("miri", "FGS")}], [], "", ""),
     ],
@@ -263,6 +264,7 @@ def test_what_is_queried_is_what_is_selected_or_in_the_mirror(
         ("o062", None, True),
         ("c1001", "NIRCAM", True),
         ("", None, True),
+        ("other", None, True),
     ],
 )
 def test_a_scope_includes_candidates_and_what_is_unknown(observation, instrument, is_included):

@@ -18,7 +18,7 @@ def members_of_candidates(
     members: dict[str, set[str]] = defaultdict(set)
     for one, other in _related_names(observations, files):
         for candidate, observation in ((one, other), (other, one)):
-            if candidate.startswith(SEVERAL) and observation.startswith("o"):
+            if candidate.startswith(SEVERAL) and names.is_observation(observation):
                 members[candidate].add(observation)
     return {candidate: tuple(sorted(some)) for candidate, some in sorted(members.items())}
 

@@ -6,6 +6,7 @@ from jwmirror.core import names
 from jwmirror.core.matching import normalise_value
 from jwmirror.core.model import Scope, Selection
 
+WITHOUT = (names.POOL, names.OTHER)  # observation; their files are always asked for
 EVERYWHERE = "FGS"  # its files of guide stars are listed with observations of all instruments
 
 
@@ -24,7 +25,7 @@ def scope_to_query(
         observations = _union(observations, selection.parts)
         instruments = _union(instruments, None if wanted is None else map(normalise_value, wanted))
     parts = set(held)
-    observations = _union(observations, (name for name, _ in parts if name != names.POOL))
+    observations = _union(observations, (name for name, _ in parts if name not in WITHOUT))
     instruments = _union(instruments, (name for _, name in parts if name))
     if instruments and EVERYWHERE in instruments:
         instruments = None

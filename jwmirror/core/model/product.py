@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, Self
 import msgspec
 from msgspec import structs
 
+from jwmirror.core.names import is_observation
+
 PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS keywords they repeat
     "cal_ver": "CAL_VER",
     "crds_ctx": "CRDS_CTX",
@@ -194,7 +196,7 @@ class Scope:
 
         It also asks for all candidates, which combine observations, and where one is unknown.
         """
-        is_own = observation.startswith("o")
+        is_own = is_observation(observation)
         return (not (self.observations and is_own) or observation in self.observations) and (
             not (self.instruments and instrument) or instrument in self.instruments
         )

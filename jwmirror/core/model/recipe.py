@@ -4,13 +4,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from jwmirror.core.model.parameters import PlainValues
+from jwmirror.core.names import is_observation
 
 AUTO = "auto"  # candidates that contain a selected observation
 
 
 def is_among(name: str, parts: Collection[str]) -> bool:
     """Return whether an observation or candidate may be one of some; AUTO stands for candidates."""
-    return name in parts or (AUTO in parts and not name.startswith("o"))
+    return name in parts or (AUTO in parts and not is_observation(name))
 
 
 @dataclass(frozen=True, kw_only=True)
