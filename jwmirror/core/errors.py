@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from jwmirror.core.printing import LINES, printable
 
@@ -29,12 +28,12 @@ class JwmirrorError(Exception):
     def __str__(self) -> str:
         return printable(super().__str__(), LINES)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Let another process have it: pickle would call a constructor with the text only."""
         return _restored, (type(self), self.args), self.__dict__
 
 
-def _restored(kind: type[JwmirrorError], args: tuple[Any, ...]) -> JwmirrorError:
+def _restored(kind: type[JwmirrorError], args: tuple[object, ...]) -> JwmirrorError:
     return kind.__new__(kind, *args)
 
 
