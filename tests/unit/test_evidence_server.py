@@ -14,7 +14,7 @@ from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import Entry, Product
 from jwmirror.net.http import Timeouts
 from jwmirror_simulator.mast import TOKEN, Archive, Oddities
-from jwmirror_simulator.mast.faults import status
+from jwmirror_simulator.mast.faults import endless, status
 from tests.setup.records import RATE, entry, listing, product
 
 HASTY = Timeouts(connect_s=2, read_s=2, attempts=2, backoff_s=0.01, retry_after_s=0.05)
@@ -239,6 +239,14 @@ def test_a_file_that_is_read_again_is_compared_by_its_bytes(is_changed, archive,
 
     assert (answers.validators[rate.upstream.uri] == f"sha256:{rate.sha256}") != is_changed
     assert answers.proved == (set() if is_changed else {rate.upstream.uri})
+
+
+def test_a_body_without_an_end_is_not_read_beyond_the_listed_size(archive, ask, rate, caplog):
+    """It decides nothing: the file stays undecided."""
+    archive.fault(RATE, endless())
+
+    assert ask((rate,), without_row(rate), recheck=Recheck(most_bytes=10**6)) == FileAnswers()
+    assert f"more than the {rate.size} bytes that MAST lists came" in caplog.text
 
 
 def test_no_more_is_read_again_than_the_limit_allows(archive, ask, rate):

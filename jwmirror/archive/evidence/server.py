@@ -116,13 +116,25 @@ class FileServer:
 
     def _hash(self, client: HttpClient, product: Product) -> str | None:
         request = download_request(product, base_url(self.url))
+
+        def add(piece: bytes) -> None:
+            nonlocal size
+            sha256.update(piece)
+            size += len(piece)
+            if product.size is not None and size > product.size:
+                raise HTTPError(f"more than the {product.size} bytes that MAST lists came")
+
         response = client.open(request.url, show_token=request.is_exclusive)
         head = read_head(response, HEAD)
         if response.status != HTTPStatus.OK or page_title(response.status, head):
             discard(response)
             return None
-        sha256 = hashlib.sha256(head)
-        client.receive(response, sha256.update)
+        sha256, size = hashlib.sha256(head), len(head)
+        try:
+            client.receive(response, add)
+        except HTTPError:
+            discard(response)
+            raise
         response.release_conn()
         return f"{SHA256}{sha256.hexdigest()}"
 
