@@ -159,11 +159,15 @@ def _series(filename: str) -> tuple[int, str, str] | None:
 
 
 def merge_part(former: Listing, part: Listing, observations: Collection[str]) -> Listing:
-    """Return the former listing with the products of these observations replaced by `part`."""
+    """Return the former listing with the products of these observations replaced by `part`.
+
+    Where an instrument is doubted, `part` has the mirror's products of other observations, too.
+    """
     others = (product for product in former.products if product.observation not in observations)
-    products = sorted((*others, *part.products), key=lambda product: product.uri)
+    products = {product.uri: product for product in (*others, *part.products)}
     candidates = {
         name: tuple(sorted({*former.candidates.get(name, ()), *part.candidates.get(name, ())}))
         for name in sorted(former.candidates.keys() | part.candidates.keys())
     }
-    return replace(part, products=tuple(products), candidates=candidates)
+    ordered = tuple(products[uri] for uri in sorted(products))
+    return replace(part, products=ordered, candidates=candidates)

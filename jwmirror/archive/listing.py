@@ -208,7 +208,7 @@ def assemble_listing(
         product = _product(
             *(file, name, record, similar, instruments.get(file.obsid)),
             siblings=newest.get(name.root, ""),
-            is_exclusive=_is_exclusive(file, record, asked_at),
+            is_exclusive=_is_exclusive(file, record, similar, asked_at),
         )
         products.append(product)
     _warn_without_checksum(products)
@@ -274,14 +274,19 @@ def _newer(one: KeywordRecord, other: KeywordRecord) -> KeywordRecord:
     )
 
 
-def _is_exclusive(file: CaomProduct, record: KeywordRecord, asked_at: str) -> bool:
+def _is_exclusive(
+    file: CaomProduct, record: KeywordRecord, similar: KeywordRecord, asked_at: str
+) -> bool:
     """Return whether a file counts as withheld, by its row in CAOM and its record.
 
-    Where one of the two does not say, only a release date in the past shows that it is public.
+    Where one of the two does not say, only a release date in the past shows that it is public. A
+    file without record is withheld if a `similar` one of its exposure is.
     """
+    if file.is_withheld or similar.is_withheld:
+        return True
     if file.is_withheld is False and (record.is_withheld is False or record is rows.NO_RECORD):
         return False
-    if file.is_withheld or record.is_withheld or file.is_withheld is record.is_withheld:
+    if file.is_withheld is record.is_withheld:
         return True
     return not (record.release_date and record.release_date <= asked_at)
 

@@ -30,10 +30,9 @@ from jwmirror.archive.evidence.signs import (
     undecided_files,
 )
 from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.selection import unmatched_criteria
+from jwmirror.archive.selection import scope_to_query, unmatched_criteria
 from jwmirror.archive.tables.login import accepted_token
 from jwmirror.archive.tables.queries import Queries
-from jwmirror.archive.tables.scope import scope_to_query
 from jwmirror.core import model
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by

@@ -1,6 +1,6 @@
-"""Selection of the products of a listing that the user wants. Pure."""
+"""Selection of what the user wants: the part of a program to query, and its products. Pure."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
 
@@ -12,9 +12,10 @@ from jwmirror.core.matching import (
     criteria_of,
     matches,
     name_test,
+    normalise_value,
     values_of,
 )
-from jwmirror.core.model import AUTO, Listing, Product, Selection
+from jwmirror.core.model import AUTO, Listing, Product, Scope, Selection
 
 COMBINED = 3  # MAST's calib_level from which a product may come from many detectors
 RECOMMENDED = "recommended"
@@ -25,7 +26,40 @@ PROPERTIES = attrgetter(  # of a product: those that criteria look at
     *("filter", "pupil", "grating", "subarray", "group"),
 )
 OF_TABLES = frozenset({"observation", "instrument", "suffix", "kind", "group"})
+NO_OBSERVATION = frozenset(("", names.POOL, names.OTHER))  # in place of one
+EVERYWHERE = "FGS"  # its files of guide stars are listed with observations of all instruments
 CRITERIA = {**KEYS, "products": "product", "levels": "level"}  # of a selection: the key of each
+
+
+def scope_to_query(
+    program: int, selections: Iterable[Selection], held: Iterable[tuple[str, str | None]]
+) -> Scope:
+    """Return the observations and instruments that are selected, or that the mirror has.
+
+    `held` are observations with an instrument. What the mirror has is queried even if it is not
+    selected any more: its access may change.
+    """
+    observations: set[str] | None = set()
+    instruments: set[str] | None = set()
+    for selection in selections:
+        wanted = selection.instruments
+        observations = _union(observations, selection.parts)
+        instruments = _union(instruments, None if wanted is None else map(normalise_value, wanted))
+    parts = set(held)
+    observations = _union(observations, {name for name, _ in parts} - NO_OBSERVATION)
+    instruments = _union(instruments, (name for _, name in parts if name))
+    if instruments and EVERYWHERE in instruments:
+        instruments = None
+    return Scope(
+        program=program,
+        observations=tuple(sorted(observations or ())),
+        instruments=tuple(sorted(instruments or ())),
+    )
+
+
+def _union(some: set[str] | None, more: Iterable[str] | None) -> set[str] | None:
+    """Return all values of both; None if either is not limited."""
+    return None if some is None or more is None else some | set(more)
 
 
 def select_products(listing: Listing, selection: Selection) -> tuple[Product, ...]:
@@ -86,7 +120,7 @@ def _wanted_observations(selection: Selection, listing: Listing) -> tuple[str, .
 def _candidates_of(listing: Listing, observations: Collection[str]) -> Iterator[str]:
     """Yield the candidates that contain one of some observations, or whose members are unknown."""
     for name in sorted({product.observation for product in listing.products}):
-        if not (names.is_observation(name) or name in (names.POOL, names.OTHER)):
+        if not names.is_observation(name) and name not in NO_OBSERVATION:
             members = listing.candidates.get(name, observations)
             if not frozenset(members).isdisjoint(observations):
                 yield name
@@ -143,7 +177,7 @@ def _value(product: Product, key: str) -> object:
     """Return the value for a key of criteria; None where the property says nothing."""
     if key not in OF_TABLES and _is_table(product):
         return None
-    if key == "observation" and product.observation in (names.POOL, names.OTHER):
+    if key == "observation" and product.observation in NO_OBSERVATION:
         return None
     if key == "detector" and (product.level or 0) >= COMBINED:
         return None

@@ -87,6 +87,18 @@ def test_rows_of_one_file_in_any_order_give_one_product():
     assert assembled(*reversed(rows)) == listing
 
 
+@pytest.mark.parametrize("is_withheld", [True, False, None])
+def test_a_file_without_row_is_withheld_if_its_exposure_is(is_withheld):
+    """CAOM calls it public; only the row of the calibrated file says otherwise."""
+    cal = RATE.replace("_rate", "_cal")
+    row = KeywordRecord(filename=cal, is_withheld=is_withheld)
+
+    listing = assembled(offer(RATE), offer(cal), rows=(row,))
+
+    (rate,) = (each for each in listing.products if each.filename == RATE)
+    assert rate.exclusive == bool(is_withheld)
+
+
 NAMES = {
     "jw01345001001_02101_00001_nrcb1_uncal.fits": ("o001", "uncal"),
     "jw01366002001_04103_00001-seg001_nrcalong_rateints.fits": ("o002", "rateints"),

@@ -9,6 +9,7 @@ import pytest
 
 from jwmirror.archive.listing import query_listing
 from jwmirror.archive.poll import poll
+from jwmirror.archive.selection import scope_to_query
 from jwmirror.archive.tables import answers, portal, queries, session
 from jwmirror.archive.tables.queries import AT_ONCE, GROUP, Queries, query_products
 from jwmirror.archive.tables.reader import MastTable
@@ -20,7 +21,6 @@ from jwmirror.archive.tables.rows import (
     ObservationRow,
     ProductRow,
 )
-from jwmirror.archive.tables.scope import scope_to_query
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Listing, Scope, Selection
 from jwmirror.core.model.product import NEW, REPROCESSED

@@ -77,6 +77,14 @@ def test_the_members_of_a_candidate_add_up_where_some_observations_are_asked_for
     assert merged.candidates == {"c1001": ("o001", "o002"), "c1002": ("o001",)}
 
 
+def test_a_product_of_another_observation_in_a_limited_answer_is_listed_once():
+    """Where an instrument is doubted, the answer has what the mirror has of it everywhere."""
+    former = listing(product(HERE), product(THERE))
+    part = listing(product(HERE), product(THERE, checksum="c"))
+
+    assert merge_part(former, part, ["o001"]).products == part.products
+
+
 def test_what_lacks_is_untold_unless_a_newer_association_takes_its_place():
     """A limited answer cannot tell that a file vanished; a restamped association is plain."""
     old, new = (f"jw01345-o001_2026010{n}t000000_image3_00001_asn.json" for n in (1, 2))

@@ -133,9 +133,9 @@ def _is_same_but_for_siblings(row: HeldRow, product: Product) -> bool:
 
 
 def with_known_keywords(listing: Listing, held: HeldIndex) -> Listing:
-    """Return the listing with keywords of files of whose exposures MAST lists no rows any more.
+    """Return the listing with keywords of files whose exposures have no listed rows any more.
 
-    So a file stays selected when its rows disappear.
+    So a file stays selected when its rows disappear, and closed until its release if it was.
     """
     lacking = [
         product.uri
@@ -146,10 +146,19 @@ def with_known_keywords(listing: Listing, held: HeldIndex) -> Listing:
         return listing
     known = {uri: entry.upstream for uri, entry in held.entries(lacking).items()}
     products = (
-        product.completed(known[product.uri], is_same=False) if product.uri in known else product
+        _with_keywords_of(known[product.uri], product) if product.uri in known else product
         for product in listing.products
     )
     return replace(listing, products=tuple(products))
+
+
+def _with_keywords_of(known: Product, product: Product) -> Product:
+    """Return a listed product with the keywords of the held one, and closed if its row was."""
+    product = product.completed(known, is_same=False)
+    was_closed = known.exclusive and known.has_row and not product.has_row
+    if was_closed and not (product.exclusive or product.is_release_past):
+        return structs.replace(product, exclusive=True)
+    return product
 
 
 def version_after(entry: Entry, product: Product, generation: int) -> Product:

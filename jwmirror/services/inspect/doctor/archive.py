@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from jwmirror.archive.client import MastClient, ProgramTask, selected_uris
 from jwmirror.archive.evidence.server import FileServer
 from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.selection import scope_to_query
 from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
-from jwmirror.archive.tables.scope import scope_to_query
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.grouping import group_by
