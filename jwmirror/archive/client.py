@@ -1,5 +1,6 @@
 """Queries and requests of one poll, for the programs that it asks MAST for."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ from jwmirror.archive.selection import select_products
 from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.archive.transfer import withheld_without_token
 from jwmirror.core.model import Listing, Scope, Selection
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +70,13 @@ class MastClient:
         return listing
 
     def completed(self, task: ProgramTask, listing: Listing) -> tuple[Listing, set[str]]:
-        """Return a listing as far as it is believed, and the selected URIs.
+        """Return a listing as far as it is believed, and the selected URIs; log its remarks.
 
         Held products that were listed as public and came only with the token are requested again
         without it.
         """
+        for words in listing.remarks:  # here, so that those of programs do not mix
+            log.warning("%s", words)
         held = task.held
         listing = believed_listing(listing, listing.doubts, held)
         needing = held.needing_token()

@@ -59,16 +59,13 @@ def query_listing(
     files = [file for file in listed if _is_wanted(file, scope, only)]
     some = tuple(only) or scope.observations
     records = _query_keywords(queries, observations, files, some, unread)
-    remarks = tuple(sorted(unread.remarks()))  # tables are read side by side
-    for words in remarks:
-        log.warning("%s", words)
     listing = assemble_listing(program, asked_at, observations, files, records)
     asked_for = scope if scope.is_limited else None
     doubts = tuple(unread.doubts)
     return replace(
         listing,
         doubts=doubts,
-        remarks=remarks,
+        remarks=tuple(sorted(unread.remarks())),  # tables are read side by side
         scope=asked_for,
         candidates=members_of_candidates(observations, listed),
     )

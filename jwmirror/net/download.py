@@ -77,14 +77,16 @@ def download(
 def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
     """Raise RejectedError unless a file is what was requested, whole and readable.
 
-    Where the listed size is not sure, a Content-Length shows whether the file is whole, or the file
-    itself, if it can be read to its end and is not smaller than listed: a FITS file could be cut
-    between two extensions.
+    Where the listed size is not sure, the checksum shows whether the file is whole. Without one, a
+    Content-Length does, or the file itself, if it can be read to its end and is not smaller than
+    listed: a FITS file could be cut between two extensions.
     """
     is_larger = file.size >= (request.size or 0) or request.filename.endswith(".json")
-    is_whole = not request.is_size_sure and (
-        file.announced is not None or (request.shows_its_end and is_larger)
-    )
+    if request.checksum:
+        is_whole = file.checksum == request.checksum
+    else:
+        is_whole = file.announced is not None or (request.shows_its_end and is_larger)
+    is_whole = is_whole and not request.is_size_sure
     facts = [
         ("Content-Encoding", "identity", file.encoding or "identity"),
         (LENGTH, file.announced, str(file.size)),
@@ -96,8 +98,8 @@ def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
         if expected is not None and expected != found:
             raise RejectedError(request.filename, what, expected, found)
     if is_whole and request.size not in (None, file.size):
-        words = "%s: MAST lists %d bytes, and sent %d, a whole file"
-        log.warning(words, request.filename, request.size, file.size)
+        words = "%s: %s lists %d bytes, and sent %d, a whole file"
+        log.warning(words, request.filename, request.server, request.size, file.size)
     if request.must_read:
         check_readable(file.path, request.filename)
     elif not (request.may_be_empty or file.size):

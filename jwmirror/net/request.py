@@ -49,7 +49,7 @@ class DownloadRequest:
     filename: str
     url: str
     size: int | None = None  # bytes
-    is_size_sure: bool = True  # a file of another size is a wrong one
+    is_size_sure: bool = True  # a file of another size is a wrong one, whatever its checksum
     algorithm: str = "md5"  # of the checksum
     checksum: str | None = None  # hex
     server: str = "MAST"  # in messages
@@ -70,7 +70,7 @@ class DownloadRequest:
             filename=product.filename,
             url=url,
             size=product.size,
-            is_size_sure=bool(product.checksum),
+            is_size_sure=False,  # CAOM's may be wrong, and the keyword table's, too
             checksum=product.checksum,
             is_exclusive=product.is_closed,
             until=product.withheld_until,
@@ -93,11 +93,12 @@ class DownloadRequest:
         """Return the most bytes that a body may have; `announced` is its Content-Length.
 
         It is the listed size, unless that is not sure, and the server announces another one, or
-        none for a file that shows its own end. Then, and where no size is known, a body may take
-        half of the free space on the disk at most.
+        none for a file without a checksum that shows its own end. Then, and where no size is known,
+        a body may take half of the free space on the disk at most.
         """
-        is_fixed = self.is_size_sure or announced == self.size
-        if self.size is not None and (is_fixed or (announced is None and not self.shows_its_end)):
+        is_needed = announced is None and bool(self.checksum or not self.shows_its_end)
+        is_fixed = self.is_size_sure or announced == self.size or is_needed
+        if self.size is not None and is_fixed:
             return self.size
         room = min(LARGEST_UNLISTED, shutil.disk_usage(folder).free // 2)
         return room if announced is None else min(announced, room)

@@ -24,7 +24,8 @@ def ask_mast(
     token: str | None = None,
     timeout_s: float = 60,
     may_be_empty: bool = False,
+    timeouts: Timeouts = HASTY,
 ) -> Listing:
     """Query a program's listing."""
-    with Queries(url, token, timeout_s, HASTY) as queries:
+    with Queries(url, token, timeout_s, timeouts) as queries:
         return query_listing(queries, program, may_be_empty)

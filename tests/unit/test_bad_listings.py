@@ -1,5 +1,7 @@
 """Bad listings, each a named fault of the simulated archive: refused whole, or survived."""
 
+from dataclasses import replace
+
 import pytest
 
 from jwmirror.archive.changes import compare_listing
@@ -8,7 +10,7 @@ from jwmirror.core.errors import ArchiveError
 from jwmirror_simulator.mast import Oddities
 from jwmirror_simulator.mast import listing_faults as bad_listings
 from jwmirror_simulator.mast.faults import Fault
-from tests.setup.listings import ask_mast
+from tests.setup.listings import HASTY, ask_mast
 from tests.setup.records import entry
 
 RATE = "jw01345001001_02101_00001_nrcb1_rate.fits"
@@ -87,6 +89,19 @@ def test_an_odd_column_affects_itself_alone(case, ask, archive):
 
     assert not listing.doubts
     assert [each.filename for each in listing.products] == sorted(archive.filenames())
+
+
+def test_an_unknown_column_costs_two_refused_requests(archive, process):
+    """Not all retries; then all columns are requested, and the others are known."""
+    archive.oddities = Oddities(unknown_column="500", absent_columns=("sdp_ver",))
+    patient = replace(HASTY, attempts=5)
+
+    job = process.submit(ask_mast, archive.url, timeouts=patient)
+    listing = job.result(timeout=60)
+
+    checksums = {each.checksum for each in listing.products if each.suffix == "rate"}
+    assert not listing.doubts and None not in checksums
+    assert [r.status for r in archive.requests].count(500) == 2
 
 
 def test_pages_that_repeat_are_a_doubt(ask, archive):

@@ -57,7 +57,6 @@ class Disk:
 # ---- bodies ----------------------------------------------------------------------------------
 
 TOO_LARGE = {
-    "with its length": lambda image: body(image + BLOCK),
     "without a length": lambda image: body(image + BLOCK, Content_Length=""),
     "one byte too many": lambda image: body(image + b"\0", Content_Length=""),
     "endless": lambda image: endlessly(BLOCK),
@@ -66,7 +65,6 @@ TOO_LARGE = {
         gzip.compress(BLOCK), Content_Encoding="gzip", Transfer_Encoding="chunked"
     ),
     "length of 5000 digits": lambda image: endlessly(BLOCK, Content_Length="9" * 5000),
-    "length of an exabyte": lambda image: endlessly(BLOCK, Content_Length="9" * 18),
 }
 
 
@@ -126,6 +124,29 @@ def test_a_wrong_size_without_checksum_does_not_refuse_a_whole_file(size, server
 
     assert arrived.path.read_bytes() == MEMBERS
     assert f"MAST lists {size} bytes, and sent {len(MEMBERS)}" in caplog.text
+
+
+@pytest.mark.parametrize("size", [0, len(MEMBERS) - 1, 10**9])
+def test_the_checksum_decides_whatever_size_is_listed(size, server, fetch, caplog):
+    """The keyword table's size may be wrong, too; other bytes are refused by their checksum."""
+    server.put(ASN, body(MEMBERS))
+    server.put(RATE, body(MEMBERS))
+
+    arrived, refused = fetch(product(ASN, MEMBERS, size=size), product(RATE, b"other", size=size))
+
+    assert arrived.path.read_bytes() == MEMBERS
+    assert f"MAST lists {size} bytes, and sent {len(MEMBERS)}" in caplog.text
+    assert f"expected {size}, got {len(MEMBERS)}" in refused.message
+
+
+def test_a_length_beyond_the_free_disk_ends_a_download_with_a_checksum(server, fetch, image):
+    """Before its first byte."""
+    server.put(RATE, endlessly(BLOCK, Content_Length="9" * 18))
+
+    (failure,) = fetch(product(RATE, image))
+
+    assert "length in bytes (Content-Length)" in failure.message
+    assert "nothing of it was kept" in failure.message
 
 
 @pytest.mark.parametrize("size", [0, len(MEMBERS) - 1, 10**9])

@@ -23,6 +23,7 @@ from jwmirror.net.http import REDIRECTS, USER_AGENT, Timeouts, base_url, check_t
 
 QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
 TIMEOUT_S = 900.0  # for one query, with all its pages
+MOST_REFUSALS = 2  # statuses of an error for a query that names columns; then all are requested
 OBSERVATIONS, PRODUCTS = "Mast.Caom.Filtered", "Mast.Caom.Products"
 KEYWORDS = "Mast.Jwst.Filtered."
 
@@ -104,16 +105,18 @@ class Portal:
         return self._filtered(table, [by_number, *limit], columns)
 
     def _filtered(self, table: str, filters: list[Filter], columns: Sequence[str]) -> MastTable:
-        try:
-            return self._query(table, filters, ",".join(columns))
-        except QueryRefusedError:
-            return self._query(table, filters, "*")
+        """Return rows with some columns, or with all: MAST refuses what it does not know."""
+        service = f"{KEYWORDS}{table}"
 
-    def _query(self, table: str, filters: list[Filter], columns: str) -> MastTable:
-        service, params = f"{KEYWORDS}{table}", {"columns": columns, "filters": filters}
-        return self._counted(
-            service, filters, lambda: self._service(KeywordRow, service, service, params)
-        )
+        def query(some: str, refusals: int | None = None) -> MastTable:
+            params: Filter = {"columns": some, "filters": filters}
+            ask = partial(self._service, KeywordRow, service, service, params, refusals=refusals)
+            return self._counted(service, filters, ask)
+
+        try:
+            return query(",".join(columns), refusals=MOST_REFUSALS)
+        except QueryRefusedError:
+            return query("*")
 
     def _counted(
         self, service: str, filters: list[Filter], query: Callable[[], MastTable]
@@ -136,14 +139,20 @@ class Portal:
         return row.Column1 if type(row.Column1) is int else None
 
     def _service(
-        self, kind: type[Row], what: str, service: str, params: Filter, attempts: int | None = None
+        self,
+        kind: type[Row],
+        what: str,
+        service: str,
+        params: Filter,
+        attempts: int | None = None,
+        refusals: int | None = None,
     ) -> MastTable:
         """Return all rows of a service of the Portal.
 
         astroquery's own functions for lists of products will not return all pages (0.4.12).
         """
-        query = self._mast.service_request_async
-        return self._table(kind, what, lambda: query(service, params, pagesize=PAGE_ROWS), attempts)
+        query = partial(self._mast.service_request_async, service, params, pagesize=PAGE_ROWS)
+        return self._table(kind, what, query, attempts, refusals)
 
     def _table(
         self,
@@ -151,9 +160,10 @@ class Portal:
         what: str,
         query: Callable[[], list[requests.Response]],
         attempts: int | None = None,
+        refusals: int | None = None,
     ) -> MastTable:
         """Return all rows of an answer; ArchiveError unless every announced row is there."""
-        self._adapter.begin(attempts)
+        self._adapter.begin(attempts, refusals)
         with query_errors(what):
             pages = [response.content for response in query()]
         return read_pages(kind, what, pages)

@@ -44,15 +44,18 @@ class BoundedAdapter(HTTPAdapter):
         super().__init__()
         self.begin()
 
-    def begin(self, attempts: int | None = None) -> None:
-        """Begin a query, which may take `timeout_s` from now; `attempts`: of each request."""
+    def begin(self, attempts: int | None = None, refusals: int | None = None) -> None:
+        """Begin a query, which may take `timeout_s` from now; `attempts`: of each request.
+
+        After so many `refusals` with a status of an error, a request is not sent again.
+        """
         self._deadline = time.monotonic() + self._timeout_s
         self._last: Any = None  # body of the last request
         self._pause_s = FIRST_PAUSE_S
         self._budget = JsonBudget(LARGEST_ANSWER, MOST_VALUES)
-        self.max_retries = retry_policy(
-            replace(self._timeouts, attempts=attempts or self._timeouts.attempts)
-        )
+        timeouts = replace(self._timeouts, attempts=attempts or self._timeouts.attempts)
+        policy = retry_policy(timeouts)
+        self.max_retries = policy if refusals is None else policy.new(status=refusals - 1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the manager of connections."""

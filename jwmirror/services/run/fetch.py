@@ -73,7 +73,7 @@ def _log_versions(versions: Iterable[Version], held: Mapping[str, str]) -> None:
         if held.get(version.product.uri) == version.sha256:
             log.info(UNCHANGED, version.product.filename)
         if version.refusal:
-            log.warning("%s; the file is kept", version.refusal)
+            log.warning("%s The file is kept, and no recipe uses it.", version.refusal)
 
 
 def _version(file: Downloaded) -> Version:
