@@ -14,7 +14,7 @@ from jwmirror.archive.tables.members import members_of_candidates
 from jwmirror.archive.tables.portal import KEYWORDS, Portal
 from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
-from jwmirror.archive.tables.unread import UnreadCells
+from jwmirror.archive.tables.unread import OLDER, UnreadCells
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Doubt, Listing, Product, Scope, is_among
@@ -135,7 +135,7 @@ def _query_keywords(
         if not of_table:
             unread.add_empty(f"{KEYWORDS}{table}", len(filenames[table]))
         if repeated := len(of_table) - len({record.filename for record in of_table}):
-            unread.add_repeated(f"{KEYWORDS}{table}", repeated)
+            unread.add_rows(f"{KEYWORDS}{table}", repeated, OLDER)
         records += of_table
     return records
 
@@ -289,7 +289,8 @@ def _is_exclusive(
 
 
 def _is_safe(file: CaomProduct) -> bool:
-    is_safe = names.is_safe(file.filename) and file.uri.endswith(f"/{file.filename}")
+    """Return whether a file's name is safe, with a warning if it is not."""
+    is_safe = names.is_safe(file.filename)
     if not is_safe:
         log.warning("left out %.200r: its file name %.200r is not safe", file.uri, file.filename)
     return is_safe

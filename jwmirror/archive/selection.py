@@ -21,10 +21,11 @@ COMBINED = 3  # MAST's calib_level from which a product may come from many detec
 RECOMMENDED = "recommended"
 AUXILIARY = "AUXILIARY"  # productType of CAOM
 GROUP = "minimum recommended products"  # what CAOM calls them
-PROPERTIES = attrgetter(  # of a product: those that criteria look at
+PROPERTIES = attrgetter(  # that criteria look at: products of one kind are judged once
     *("observation", "suffix", "level", "instrument", "detector", "exp_type"),
     *("filter", "pupil", "grating", "subarray", "group"),
 )
+TABLES = frozenset(("asn", "pool"))  # suffixes
 OF_TABLES = frozenset({"observation", "instrument", "suffix", "kind", "group"})
 NO_OBSERVATION = frozenset(("", names.POOL, names.OTHER))  # in place of one
 EVERYWHERE = "FGS"  # its files of guide stars are listed with observations of all instruments
@@ -80,7 +81,7 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
     if listing.program != selection.program:
         return ()
     lacking = []
-    kinds = {_kind(product): product for product in listing.products}.values()
+    kinds = {PROPERTIES(product): product for product in listing.products}.values()
     criteria = _criteria(selection, listing)
     for name, key in CRITERIA.items():
         present = {value for kind in kinds for value in values_of(key, partial(_value, kind))}
@@ -157,10 +158,10 @@ def _switched_off(selection: Selection) -> Iterator[Callable[[Product], bool]]:
 def _meets(criteria: Criteria) -> Callable[[Product], bool]:
     """Return a test: True if a product meets criteria, or has no value that would exclude it."""
 
-    met: dict[tuple[object, ...], bool] = {}  # by kind
+    met: dict[tuple[object, ...], bool] = {}  # by PROPERTIES
 
     def meets(product: Product) -> bool:
-        kind = _kind(product)
+        kind = PROPERTIES(product)
         if kind not in met:
             met[kind] = matches(criteria, partial(_value, product), if_unknown=True)
         return met[kind]
@@ -168,14 +169,9 @@ def _meets(criteria: Criteria) -> Callable[[Product], bool]:
     return meets
 
 
-def _kind(product: Product) -> tuple[object, ...]:
-    """Return the properties that criteria look at; products of one kind are judged once."""
-    return (*PROPERTIES(product), _is_table(product))
-
-
 def _value(product: Product, key: str) -> object:
     """Return the value for a key of criteria; None where the property says nothing."""
-    if key not in OF_TABLES and _is_table(product):
+    if key not in OF_TABLES and product.suffix in TABLES:
         return None
     if key == "observation" and product.observation in NO_OBSERVATION:
         return None
@@ -196,10 +192,6 @@ def _observed_between(first: str, last: str) -> Callable[[Product], bool]:
 
     def test(product: Product) -> bool:
         day = (product.date_obs or "")[:10]
-        return not day or _is_table(product) or (first <= day and (not last or day <= last))
+        return not day or product.suffix in TABLES or (first <= day and (not last or day <= last))
 
     return test
-
-
-def _is_table(product: Product) -> bool:
-    return names.parse_association(product.filename) is not None

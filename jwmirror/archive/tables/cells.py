@@ -59,11 +59,15 @@ def as_text(cell: Any) -> str | None:
 
 def as_size(cell: Any) -> int | None:
     """Return a number of bytes; no product is empty."""
-    return cell if type(cell) is int and 0 < cell <= LARGEST_SIZE else _whole(cell, 1, LARGEST_SIZE)
+    if type(cell) is int and 0 < cell <= LARGEST_SIZE:  # the fast way for nearly all
+        return cell
+    return _whole(cell, 1, LARGEST_SIZE)
 
 
 def as_level(cell: Any) -> int | None:
     """Return a calibration level; -1 is planned."""
+    if type(cell) is int and PLANNED <= cell <= HIGHEST_LEVEL:
+        return cell
     return _whole(cell, PLANNED, HIGHEST_LEVEL)
 
 

@@ -23,7 +23,7 @@ from jwmirror.archive.tables.cells import (
     shared_iso,
 )
 from jwmirror.archive.tables.reader import ALTERNATIVES, MastTable, Row, TableReader
-from jwmirror.archive.tables.unread import UnreadCells, bad_table
+from jwmirror.archive.tables.unread import NAMELESS, UnreadCells, bad_table
 from jwmirror.core import names
 
 OBSERVATION_COLUMNS = ("obsid", "instrument_name", "calib_level", "proposal_id")
@@ -191,7 +191,7 @@ def read_keywords(table: MastTable, name: str, unread: UnreadCells) -> list[Keyw
             raise bad_table(
                 reader.table, unread.program, "a row of a withheld file without its name"
             )
-        unread.add_row(reader.table, "a file name")
+        unread.add_rows(reader.table, 1, NAMELESS)
 
     name_column = "fileName" if "fileName" in table.columns else "filename"
     rows = reader.rows_of_program(table, "program", name_column)

@@ -20,6 +20,8 @@ CONSEQUENCES = {  # of a column that is missing
 }
 UNKNOWN = "its values count as unknown"
 REPORT = "if this remains, report it to jwmirror"
+NAMELESS = f"without a file name; {REPORT}"  # rows that are left out
+OLDER = "of files with a newer row"
 
 
 @dataclass
@@ -49,9 +51,8 @@ class UnreadCells:
     observations: dict[str, str] = field(default_factory=dict)  # obsid -> o001
     _columns: dict[tuple[str, str], OddColumn] = field(default_factory=dict)
     _missing: dict[tuple[str, str], str] = field(default_factory=dict)  # -> the columns there are
-    _rows: dict[tuple[str, str], int] = field(default_factory=dict)  # table, what they lack
-    _without_rows: dict[str, int] = field(default_factory=dict)  # table -> FITS files
-    _repeated: dict[str, int] = field(default_factory=dict)  # table -> rows too many
+    _rows: dict[tuple[str, str], int] = field(default_factory=dict)  # table, why they are left out
+    _empty: dict[str, int] = field(default_factory=dict)  # table -> FITS files
 
     def add_cell(self, table: str, column: str, cell: object, filename: str) -> None:
         """Record a cell that was not understood; counted as empty."""
@@ -65,17 +66,13 @@ class UnreadCells:
             words = f"{len(names)} others"
         self._missing |= {(table, column): words for column in columns}
 
-    def add_row(self, table: str, lacks: str) -> None:
-        """Record a row that lacks a required cell, and was left out."""
-        self._rows[table, lacks] = self._rows.get((table, lacks), 0) + 1
+    def add_rows(self, table: str, rows: int, why: str) -> None:
+        """Record rows that were left out, and why."""
+        self._rows[table, why] = self._rows.get((table, why), 0) + rows
 
     def add_empty(self, table: str, files: int) -> None:
         """Record that a table has no rows of the program, which has this many FITS files."""
-        self._without_rows[table] = files
-
-    def add_repeated(self, table: str, rows: int) -> None:
-        """Record that a table has this many rows of files that have another row."""
-        self._repeated[table] = rows
+        self._empty[table] = files
 
     def add_doubt(self, table: str, why: str, observation: str = "", filename: str = "") -> None:
         """Doubt a file, an observation or all of the program, because of an unreadable row.
@@ -109,20 +106,14 @@ class UnreadCells:
                 f"{count(odd.cells, 'cell')}, first for {odd.first:.200}; counted as empty; "
                 f"{REPORT}"
             )
-        for (table, lacks), rows in self._rows.items():
+        for (table, why), rows in self._rows.items():
             yield (
-                f"MAST's table {table}, program {self.program}: left out "
-                f"{count(rows, 'row')} without {lacks}; {REPORT}"
+                f"MAST's table {table}, program {self.program}: left out {count(rows, 'row')} {why}"
             )
-        for table, files in self._without_rows.items():
+        for table, files in self._empty.items():
             yield (
                 f"MAST's table {table}: expected rows of program {self.program}, found none; "
                 f"{count(files, 'FITS file')} without checksum: changes are harder to see"
-            )
-        for table, rows in self._repeated.items():
-            yield (
-                f"MAST's table {table}, program {self.program}: left out "
-                f"{count(rows, 'row')} of files with a newer row"
             )
 
 
