@@ -66,7 +66,7 @@ def without_vanished(changes: Iterable[Change]) -> tuple[Change, ...]:
 def vanish_doubts(
     listing: Listing, changes: Iterable[Change], held: HeldIndex, policy: VanishPolicy
 ) -> tuple[Doubt, ...]:
-    """Return the parts of a program of which too much vanished to be believed.
+    """Return the parts of a program that lost too many products to be believed.
 
     A listing that lacks more held products than the limit, or all products of an observation or an
     instrument that the mirror has, is more likely a fault of the archive.

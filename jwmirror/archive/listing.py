@@ -376,7 +376,7 @@ def _warn_without_checksum(products: Iterable[Product]) -> None:
 
 
 def _warn_without_access(files: Iterable[CaomProduct], records: Iterable[KeywordRecord]) -> None:
-    """Warn of files of which MAST does not say whether they are public."""
+    """Warn of files if MAST does not say whether they are public."""
     for column, rows_of_column in (("dataRights", files), ("isRestricted", records)):
         filenames = {row.filename for row in rows_of_column if row.is_withheld is None}
         if filenames:

@@ -79,7 +79,7 @@ class CombinedName(NamedTuple):
     candidate: str  # o001, c1001
     instrument: str  # nircam
     target: str  # t001; "" where a source alone is named
-    source: str  # s000000001; b... of a background, v... of a virtual slit; "" if there is none
+    source: str  # s000000001; b... of a background, v... of a virtual slit; "" without one
     elements: str  # f290lp-g395h-s200a1-allslits, ch1-short; "" if none are named
 
 
@@ -154,7 +154,7 @@ def parse_combined(root: str) -> CombinedName | None:
 
     The product that an association names may have {source_id} as source and {slit_name} among its
     elements, and may end with {suffix}-04 (jwst.associations.lib.rules_level3_base). Here these are
-    {}, which stands for any text.
+    {}, which means any text.
     """
     candidate, parts = candidate_of(root), _PLACEHOLDER.sub(ANY, root).split("_")
     if not candidate or len(parts) < 3:
@@ -166,7 +166,7 @@ def parse_combined(root: str) -> CombinedName | None:
 
 
 def is_named_by(name: CombinedName, product: CombinedName, *, from_spectra: bool) -> bool:
-    """Return whether a combined product is one that an association's product stands for.
+    """Return whether a combined product is one of those that an association names.
 
     Stage 3 of spectra (`from_spectra`) makes one product for each source, and adds channel and
     band, or grating and filter, to the names of cubes (jwst: calwebb_spec3, cube_build). MAST may

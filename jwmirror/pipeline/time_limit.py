@@ -1,4 +1,4 @@
-"""Child processes with a time limit, which are killed with all that they have started.
+"""Child processes with a time limit, which are killed with all processes that they have started.
 
 A process must be the leader of its group: it is started with `start_new_session=True`.
 """

@@ -137,7 +137,7 @@ class RemoteResolver:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),
-                start_new_session=True,  # all that it starts can be killed with it
+                start_new_session=True,  # what it starts can be killed with it
             )
             weakref.finalize(self, _end, self._process)
             with suppress(OSError):  # it has ended; the next question finds that

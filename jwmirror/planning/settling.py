@@ -46,7 +46,7 @@ class ListedProducts:
         self._combined = group_by(named, lambda pair: pair[1][:2])  # candidate and instrument
 
     def may_have(self, filename: str) -> bool:
-        """Return whether MAST was asked for the observation of a file."""
+        """Return whether the query was for the observation of a file, too."""
         observation, instrument = observation_of(filename), instrument_of(filename)
         return self.scope is None or self.scope.includes(observation, instrument)
 

@@ -1,1 +1,1 @@
-"""Whether MAST has changed files of which it lists no checksum."""
+"""Whether MAST has changed files that it lists without a checksum."""

@@ -77,7 +77,7 @@ class FileServer:
     def _ask(
         self, products: Iterable[Product], ask: Callable[[HttpClient, Product], str | None]
     ) -> dict[str, str]:
-        """Return the answers, by URI; products that would be withheld are not asked for."""
+        """Return the answers, by URI; products that would be withheld are not requested."""
         asked = [product for product in products if self.token or not product.exclusive]
         if not asked:
             return {}
@@ -116,6 +116,12 @@ class FileServer:
 
     def _hash(self, client: HttpClient, product: Product) -> str | None:
         request = download_request(product, base_url(self.url))
+        response = client.open(request.url, show_token=request.is_exclusive)
+        head = read_head(response, HEAD)
+        if response.status != HTTPStatus.OK or page_title(response.status, head):
+            discard(response)
+            return None
+        sha256, size = hashlib.sha256(head), len(head)
 
         def add(piece: bytes) -> None:
             nonlocal size
@@ -124,12 +130,6 @@ class FileServer:
             if product.size is not None and size > product.size:
                 raise HTTPError(f"more than the {product.size} bytes that MAST lists came")
 
-        response = client.open(request.url, show_token=request.is_exclusive)
-        head = read_head(response, HEAD)
-        if response.status != HTTPStatus.OK or page_title(response.status, head):
-            discard(response)
-            return None
-        sha256, size = hashlib.sha256(head), len(head)
         try:
             client.receive(response, add)
         except HTTPError:

@@ -1,4 +1,4 @@
-"""What shows whether MAST has changed a file of which it lists no checksum. Pure.
+"""The signs that MAST has changed a file that it lists without a checksum. Pure.
 
 Such files have no row in a keyword table: none ever, or none any more. The mirror keeps a baseline
 of each: MD5, size, CAL_VER and ETag of its bytes, and the newest row of its siblings, the files of
@@ -103,7 +103,7 @@ def _sibling_values(old: str | None, new: str | None) -> Iterator[tuple[str, str
 def siblings_changed(old: str | None, new: str | None) -> bool:
     """Return whether a sibling's row is new, or has another DATE, CRDS_CTX or CAL_VER.
 
-    Rows that disappeared, and siblings of which nothing was recorded, show nothing.
+    Rows that disappeared, and siblings that were not recorded, show nothing.
     """
     if old == new or old is None or not new:
         return False
@@ -185,7 +185,7 @@ def _needs_row(product: Product) -> bool:
 def files_without_checksum(
     listing: Listing, selected_uris: Collection[str], held: HeldIndex
 ) -> HeldFiles:
-    """Return the selected files of which the mirror has a version, and MAST lists no checksum."""
+    """Return the selected files that the mirror has, and MAST lists without a checksum."""
     rows = held.rows
     return [
         (product, row)
@@ -242,7 +242,7 @@ def confirmed_products(
 def undecided_files(
     files: HeldFiles, decided_uris: Collection[str], former: Mapping[str, str], now: str
 ) -> dict[str, str]:
-    """Return the files of which nothing shows whether they changed, and since when, by URI."""
+    """Return the files that may have changed or not, and since when that is open, by URI."""
     return {
         product.uri: former.get(product.uri, now)
         for product, row in files

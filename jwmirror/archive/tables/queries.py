@@ -79,7 +79,7 @@ class ProductLists(NamedTuple):
 def query_products(queries: Queries, obsids: Sequence[str]) -> ProductLists:
     """Return the products of observations, in order, several observations per query.
 
-    MAST fails for groups with many products, so that a group that fails is asked for again in
+    MAST fails for groups with many products, so that a group that fails is queried again in
     smaller ones. Raises ArchiveError if nothing but failures comes, or ten in a row, or a page of
     maintenance.
     """

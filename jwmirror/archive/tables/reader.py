@@ -58,7 +58,7 @@ class TableReader:
     def _is_of_program(self, row: Row, column: str, name_column: str) -> bool:
         """Return whether a row is of the program by its name, or by the column; so if by neither.
 
-        MAST was asked for rows of this program only.
+        The query was for rows of this program only.
         """
         cell, name = getattr(row, column), getattr(row, name_column)
         by_name = names.program_of(name) if type(name) is str else None

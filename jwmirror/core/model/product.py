@@ -237,7 +237,7 @@ class Listing:
     doubts: tuple[Doubt, ...] = ()  # of what could not be read
     candidates: dict[str, tuple[str, ...]] = field(default_factory=dict)  # c1001 -> o001...
     remarks: tuple[str, ...] = ()  # in words: odd columns, cells and rows, which doubt nothing
-    scope: Scope | None = None  # what MAST was asked for; None: the whole program
+    scope: Scope | None = None  # the part that was queried; None: the whole program
 
 
 def covered_by(doubts: Collection[Doubt]) -> Callable[[Product], bool]:

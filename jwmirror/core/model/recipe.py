@@ -10,7 +10,7 @@ AUTO = "auto"  # candidates that contain a selected observation
 
 
 def is_among(name: str, parts: Collection[str]) -> bool:
-    """Return whether an observation or candidate may be one of some; AUTO stands for candidates."""
+    """Return whether an observation or candidate may be one of some; AUTO means all candidates."""
     return name in parts or (AUTO in parts and not is_observation(name))
 
 

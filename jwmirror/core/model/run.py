@@ -35,7 +35,7 @@ class Stop:
     at: str  # ISO, UTC; of a run that recorded no reason, when it began
     rule: str = ""  # whose job failed; "": none did: the run was killed, or is at work
     why: str = ""
-    programs: tuple[int, ...] = ()  # that MAST was asked for, if that failed
+    programs: tuple[int, ...] = ()  # of the queries to MAST, if they failed
     is_limit: bool = False  # the run is larger than the config allows
 
 
