@@ -3,7 +3,7 @@
 The fields of the records are the keys of `jwmirror doctor --json`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 OK: Literal["ok"] = "ok"
@@ -20,19 +20,6 @@ class Check:
     outcome: Outcome
     found: str
     step: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArchiveAnswers:
-    """Answers of MAST that a later poll sees again without asking more; unknown where empty.
-
-    They have no names of files, because a mirror keeps them in a file that all users may read.
-    """
-
-    checked_at: str = ""  # ISO, UTC
-    etag: str = ""  # strong, weak, none, random or constant
-    rows: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    # program -> suffix -> its FITS files with a row in a keyword table, and all that CAOM lists
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from jwmirror.archive.evidence.record import (
+    ArchiveAnswers,
+    changed_answers,
+    read_answers,
+    write_answers,
+)
 from jwmirror.core.model import Doubt, Poll
-from jwmirror.report.diagnosis import ArchiveAnswers, Check
+from jwmirror.report.diagnosis import Check
 from jwmirror.services.inspect.doctor.examination import examine
-from jwmirror.services.inspect.doctor.record import changed_answers, read_answers, write_answers
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.crds.server import ReferenceServer

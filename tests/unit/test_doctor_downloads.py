@@ -9,6 +9,7 @@ from jwmirror.archive.evidence.server import FileServer
 from jwmirror.core.model import Product
 from jwmirror.net.http import HttpClient, Timeouts
 from jwmirror.report.diagnosis import Check
+from jwmirror.services.inspect.doctor import sample
 from jwmirror.services.inspect.doctor.sample import (
     Sampler,
     cloud_check,
@@ -130,6 +131,22 @@ def test_a_poll_notes_the_kinds_of_the_etags_that_it_sees(archive, listed, kind)
     assert server.etag_kinds == {kind}
 
 
+@pytest.mark.parametrize(("rate", "outcome"), [(500, "fail"), (10_000, "warn")])
+def test_a_body_that_trickles_is_given_up_in_time(
+    sampler, listed, archive, monkeypatch, rate, outcome
+):
+    """What came is said; a run would wait longer, unless it is slower than every run accepts."""
+    monkeypatch.setattr(sample, "SAMPLE_S", 0.3)
+    archive.fault(RATE, faults.slow(rate=rate))
+
+    with pytest.raises(sample.SlowBodyError) as raised:
+        list(sample_checks(sampler, [listed()]))
+    check = sample.slow_check(raised.value)
+
+    assert check.outcome == outcome
+    assert "bytes came in 0 s" in check.found and check.step
+
+
 def test_one_etag_for_all_files_is_seen(sampler, listed, archive):
     """It would hide changes."""
     archive.fault("*", same_etag())
@@ -168,8 +185,8 @@ def test_the_smallest_public_file_with_a_checksum_comes_first():
     """Then those without a checksum; exclusive ones only with a token."""
     exclusive = product(CAL, size=1, checksum="ab" * 16, exclusive=True)
     small, large = (product(size=size, checksum="ab" * 16) for size in (5, 6))
-    without, unsized = product(ASN, size=2), product(ASN)
-    products = [unsized, large, exclusive, without, small]
+    without, unsized, huge = product(ASN, size=2), product(ASN), product(size=10**9)
+    products = [unsized, huge, large, exclusive, without, small]
 
     assert ranked_samples(products, has_token=False) == [small, large, without]
     assert ranked_samples(products, has_token=True)[-1] == exclusive

@@ -10,8 +10,7 @@ from urllib3.exceptions import HTTPError, ProxyError, SSLError
 
 from jwmirror.core.folders import temporary_folder
 from jwmirror.report.diagnosis import Check
-from jwmirror.services.inspect.doctor.disk import disk_checks
-from jwmirror.services.inspect.doctor.file_system import file_system_checks
+from jwmirror.services.inspect.doctor.disk import disk_checks, file_system_checks
 from jwmirror.services.inspect.doctor.servers import (
     Contact,
     clock_checks,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jwmirror.archive.evidence.record import changed_etags, read_answers
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
@@ -12,7 +13,6 @@ from jwmirror.core.printing import printable
 from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
 from jwmirror.services.inspect.affected import reference_notices
-from jwmirror.services.inspect.doctor.record import changed_etags, read_answers
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from jwmirror.archive.doubts import VanishPolicy
+from jwmirror.archive.evidence.record import changed_answers, read_answers
 from jwmirror.archive.evidence.server import Recheck
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.core import names
@@ -19,7 +20,6 @@ from jwmirror.core.model.product import RefusedProduct
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
-from jwmirror.services.inspect.doctor.record import changed_answers, read_answers
 from jwmirror.store import runs
 from jwmirror.store.disk_space import check_room
 from jwmirror.store.generations import Generations

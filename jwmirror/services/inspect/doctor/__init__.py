@@ -1,1 +1,1 @@
-"""The checks of `jwmirror doctor`: one module for each subject, and the order of them all."""
+"""The checks of `jwmirror doctor`: by subject, and the order of them all."""

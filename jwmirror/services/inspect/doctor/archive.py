@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jwmirror.archive.client import MastClient, ProgramTask, selected_uris
+from jwmirror.archive.evidence.record import Rows, rows_by_suffix
 from jwmirror.archive.evidence.server import FileServer
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.selection import scope_to_query
@@ -15,25 +16,30 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url
 from jwmirror.report.diagnosis import FAIL, WARN, Check
-from jwmirror.report.formatting import count
-from jwmirror.services.inspect.doctor.account import token_check
-from jwmirror.services.inspect.doctor.guards import guarded
+from jwmirror.report.formatting import count, size
 from jwmirror.services.inspect.doctor.sample import (
+    LARGEST_SAMPLE,
     Sampler,
+    SlowBodyError,
     cloud_check,
     etag_checks,
     etag_kind,
     ranked_samples,
     sample_checks,
+    slow_check,
 )
-from jwmirror.services.inspect.doctor.servers import Contact, contact, server_check
+from jwmirror.services.inspect.doctor.servers import (
+    Contact,
+    contact,
+    guarded,
+    server_check,
+    token_check,
+)
 from jwmirror.services.inspect.doctor.tables import (
     AGAIN,
-    Rows,
     column_checks,
     poll_check,
     row_checks,
-    rows_by_suffix,
 )
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
@@ -127,14 +133,18 @@ class ArchiveVisit:
     def _download_checks(self, sampler: Sampler, has_token: bool) -> Iterator[Check]:
         ranked = ranked_samples(self.selected or (), has_token)
         if not ranked:
-            found = "not checked: the config selects no file that may be downloaded"
+            found = f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} is accessible"
             yield Check("download", WARN, found, "first the steps for the programs")
             return
-        downloads = list(sample_checks(sampler, ranked))
-        yield from downloads
-        if any(check.outcome == FAIL for check in downloads):
+        try:
+            downloads = list(sample_checks(sampler, ranked))
+            yield from downloads
+            if any(check.outcome == FAIL for check in downloads):
+                return
+            self.etag = etag_kind(sampler, ranked)
+            yield from etag_checks(sampler, ranked, self.etag)
+        except SlowBodyError as error:
+            yield slow_check(error)
             return
-        self.etag = etag_kind(sampler, ranked)
-        yield from etag_checks(sampler, ranked, self.etag)
         if self.config.cloud_url:
             yield cloud_check(self.client, base_url(self.config.cloud_url), ranked)

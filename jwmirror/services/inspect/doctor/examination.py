@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from jwmirror.archive.evidence.record import write_answers
 from jwmirror.config.load import Config, read_content, token_variable
 from jwmirror.core.errors import StoreError
 from jwmirror.core.mirror import mark_mirror
@@ -12,12 +13,9 @@ from jwmirror.net.http import HttpClient
 from jwmirror.report.diagnosis import FAIL, OK, Check, Diagnosis
 from jwmirror.services.configure.checked_config import build_checked_config
 from jwmirror.services.inspect.doctor.archive import ArchiveVisit
-from jwmirror.services.inspect.doctor.disk import disk_checks
-from jwmirror.services.inspect.doctor.file_system import file_system_checks
-from jwmirror.services.inspect.doctor.guards import guarded
-from jwmirror.services.inspect.doctor.record import write_answers
+from jwmirror.services.inspect.doctor.disk import disk_checks, file_system_checks
 from jwmirror.services.inspect.doctor.references import ReferencesVisit
-from jwmirror.services.inspect.doctor.servers import BRIEF, clock_checks
+from jwmirror.services.inspect.doctor.servers import BRIEF, clock_checks, guarded
 from jwmirror.store.generations import Generations
 
 CONNECTIONS = 2

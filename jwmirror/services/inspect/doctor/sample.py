@@ -1,6 +1,7 @@
 """Checks of downloads: MAST's smallest file, twice, then its end, and another file's ETag."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,8 +11,10 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from jwmirror.archive.cloud import bucket_path
+from jwmirror.archive.evidence.record import CONSTANT, RANDOM
 from jwmirror.archive.transfer import download_request
 from jwmirror.core.model import Product
+from jwmirror.net.bounds import SLOWEST
 from jwmirror.net.http import HttpClient, answering_url, discard, error_words
 from jwmirror.net.resume_record import NONE, STRONG, WEAK, is_strong
 from jwmirror.net.web_pages import HEAD, page_title
@@ -19,7 +22,7 @@ from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import size
 
 LARGEST_SAMPLE = 64 << 20  # bytes; a larger file is not downloaded for a check
-RANDOM, CONSTANT = "random", "constant"  # of strong ETags: kinds that prove nothing
+SAMPLE_S = 30.0  # for each body
 REPORT = "report it to jwmirror, with the output of `jwmirror doctor --json`"
 BODIES = (
     "nothing to do; files without a row in a keyword table are compared by size and CAL_VER, and "
@@ -36,6 +39,14 @@ ETAGS = {
     RANDOM: "another one for the same bytes",
     CONSTANT: "the same one for different files",
 }
+
+
+class SlowBodyError(HTTPError):
+    """A body that does not end within SAMPLE_S."""
+
+    def __init__(self, received: int, seconds: float):
+        self.rate = received / seconds
+        super().__init__(f"{received:,} bytes came in {seconds:.0f} s ({self.rate:,.0f} bytes/s)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +84,12 @@ class Sampler:
 def fetch(
     client: HttpClient, url: str, headers: dict[str, str] | None = None, show_token: bool = False
 ) -> Delivery:
-    """Return a response with its body, of LARGEST_SAMPLE bytes at most."""
+    """Return a response with its body, of LARGEST_SAMPLE bytes at most.
+
+    Raises:
+        SlowBodyError: it takes too long for a check.
+        HTTPError: it does not come whole.
+    """
     response = client.open(url, headers, show_token=show_token)
     content = _content(client, response)
     return Delivery(
@@ -87,12 +103,14 @@ def fetch(
 
 
 def _content(client: HttpClient, response: BaseHTTPResponse) -> bytes:
-    content = bytearray()
+    content, began = bytearray(), time.monotonic()
 
     def add(piece: bytes) -> None:
         content.extend(piece)
         if len(content) > LARGEST_SAMPLE:
             raise HTTPError(f"more than {LARGEST_SAMPLE} bytes came")
+        if (seconds := time.monotonic() - began) > SAMPLE_S:
+            raise SlowBodyError(len(content), seconds)
 
     try:
         client.receive(response, add)
@@ -108,7 +126,11 @@ def ranked_samples(products: Sequence[Product], has_token: bool) -> list[Product
 
     Public files with a checksum come first, then the smaller ones.
     """
-    given = [p for p in products if p.size and (has_token or not p.is_closed)]
+    given = [
+        product
+        for product in products
+        if 0 < (product.size or 0) <= LARGEST_SAMPLE and (has_token or not product.is_closed)
+    ]
     return sorted(given, key=lambda p: (p.is_closed, not p.checksum, p.size, p.uri))
 
 
@@ -130,6 +152,15 @@ def sample_checks(sampler: Sampler, ranked: Sequence[Product]) -> Iterator[Check
         yield Check("lengths", WARN, found, WITHOUT_LENGTH)
     yield _host_check(sampler.url, first)
     yield _range_check(sampler, product, first)
+
+
+def slow_check(error: SlowBodyError) -> Check:
+    """Return the check of a download that took too long for the others."""
+    found = f"{error}; ranges and ETags were not checked"
+    if error.rate < SLOWEST:
+        step = f"check the network and the proxy: a run gives up below {SLOWEST:,} bytes/s"
+        return Check("download", FAIL, found, step)
+    return Check("download", WARN, found, "nothing to do, but a run will take long")
 
 
 def _named(product: Product) -> str:

@@ -1,15 +1,18 @@
-"""Checks of servers: whether they answer, through which proxy, and how far the clocks differ."""
+"""Checks of servers: do they answer, through which proxy, do clocks agree, is the token valid."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError, SSLError
 
+from jwmirror.archive.tables.login import token_owner
+from jwmirror.core.errors import NEW_TOKEN, ArchiveError, JwmirrorError, plain_text
 from jwmirror.net.http import (
     HttpClient,
     Timeouts,
@@ -25,7 +28,19 @@ from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 BRIEF = Timeouts(connect_s=10, read_s=30, attempts=2, bodies=1, backoff_s=0.2, retry_after_s=5)
 ONCE = Timeouts(connect_s=10, read_s=15, attempts=1)
 LARGEST_SKEW_S = 60.0  # between this clock and a server's; times in records are then misleading
+SOON = timedelta(days=7)  # before a token expires
+EXPIRY = "expir"  # in the name of a field that says until when: `expires`, `expiration`...
+STEP = "correct this, and run `jwmirror doctor` again"
 SET_CLOCK = "set the clock of this machine (NTP): times of records and of runs would be wrong"
+
+
+def guarded(subject: str, checks: Iterable[Check], step: str = STEP) -> Iterator[Check]:
+    """Yield checks and, if an error ends them, a failed one called `subject` that says why."""
+    try:
+        yield from checks
+    except (JwmirrorError, HTTPError, OSError) as err:
+        words = error_words(err) if isinstance(err, HTTPError) else plain_text(err)
+        yield Check(subject, FAIL, words, step)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,3 +134,44 @@ def clock_checks(*contacts: Contact) -> Iterator[Check]:
     else:
         way = "behind" if seconds > 0 else "ahead of"
         yield Check("clock", WARN, f"{abs(seconds):,} s {way} that of {host}", SET_CLOCK)
+
+
+# ---- the token -------------------------------------------------------------------------------
+
+
+def token_check(url: str, token: str, variable: str) -> Check:
+    """Check what the MAST server at `url` says about the token in an environment variable."""
+    step = f"make a new token at {NEW_TOKEN}, and put it into {variable}"
+    try:
+        owner = token_owner(url, token, BRIEF)
+    except ArchiveError as err:
+        return Check("token", WARN, str(err), "run `jwmirror doctor` again later")
+    if owner is None:
+        return Check("token", FAIL, f"MAST does not accept the token in {variable}", step)
+    expiry = next(filter(None, map(_time, _expiries(owner))), None)
+    if expiry is None:
+        return Check("token", OK, "MAST accepts it, and does not say until when")
+    found = f"MAST accepts it, until {expiry.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if expiry - datetime.now(UTC) < SOON:
+        return Check("token", WARN, found, step)
+    return Check("token", OK, found)
+
+
+def _expiries(answer: Any) -> Iterator[object]:
+    """Yield the values of all fields whose names say that they are about the end of the token."""
+    items = answer.items() if isinstance(answer, dict) else ()
+    for name, value in items:
+        if EXPIRY in str(name).lower():
+            yield value
+        yield from _expiries(value)
+
+
+def _time(value: object) -> datetime | None:
+    """Return a time from seconds or milliseconds since 1970, or from ISO text; else None."""
+    try:
+        if isinstance(value, int | float) and value > 1e9:
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+        time = datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

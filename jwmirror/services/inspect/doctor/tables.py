@@ -1,16 +1,14 @@
 """Checks of MAST's tables: which columns they have, and which files have a row with a checksum."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from jwmirror.archive.evidence.record import Rows
 from jwmirror.core import names
-from jwmirror.core.model import Doubt, Listing, Product
-from jwmirror.core.model.product import covered_by
+from jwmirror.core.model import Listing, Product
 from jwmirror.net.resume_record import STRONG
 from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 
-Rows = dict[str, tuple[int, int]]  # suffix -> FITS files with a checksum, and all
 AGAIN = (
     "run `jwmirror doctor` again later; a run leaves these files as they are, and the rest goes on"
 )
@@ -18,21 +16,6 @@ UNDECIDED = (
     "nothing to do: their changes show when a file of the same exposure changes, and by size, "
     "CAL_VER and ETag"
 )
-
-
-def rows_by_suffix(listing: Listing, doubts: Collection[Doubt] = ()) -> Rows:
-    """Return how many FITS files of each suffix have a row with a checksum, and how many exist.
-
-    Files that a doubt covers do not count: nothing is known of their rows.
-    """
-    with_row: dict[str, int] = defaultdict(int)
-    listed: dict[str, int] = defaultdict(int)
-    is_doubted = covered_by(doubts)
-    for product in listing.products:
-        if product.filename.endswith(".fits") and not is_doubted(product):
-            listed[product.suffix] += 1
-            with_row[product.suffix] += bool(product.checksum)
-    return {suffix: (with_row[suffix], listed[suffix]) for suffix in sorted(listed)}
 
 
 def column_checks(listing: Listing) -> Iterator[Check]:

@@ -1,22 +1,36 @@
-"""The record of MAST's answers in a mirror, and how the answers of a later poll differ from it."""
+"""The record of what `jwmirror doctor` saw of MAST, and how a later poll differs from it."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.files import as_store_error
-from jwmirror.core.model import Poll, read, write
+from jwmirror.core.model import Doubt, Listing, Poll, read, write
+from jwmirror.core.model.product import covered_by
 from jwmirror.net.resume_record import STRONG
-from jwmirror.report.diagnosis import ArchiveAnswers
-from jwmirror.services.inspect.doctor.sample import CONSTANT, RANDOM
-from jwmirror.services.inspect.doctor.tables import Rows, rows_by_suffix
 
+RANDOM, CONSTANT = "random", "constant"  # of strong ETags: kinds that prove nothing
 NOTABLE = 0.5  # change of the fraction of a suffix's files that have a row
 
+Rows = dict[str, tuple[int, int]]  # suffix -> FITS files with a checksum, and all
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveAnswers:
+    """Answers of MAST that a later poll sees again without asking more; unknown where empty.
+
+    They have no names of files, because a mirror keeps them in a file that all users may read.
+    """
+
+    checked_at: str = ""  # ISO, UTC
+    etag: str = ""  # strong, weak, none, random or constant
+    rows: dict[str, Rows] = field(default_factory=dict)  # by program
 
 
 def _path(mirror: Path) -> Path:
@@ -46,6 +60,21 @@ def write_answers(mirror: Path, etag: str, rows: dict[str, Rows]) -> ArchiveAnsw
     with as_store_error(f"record {_path(mirror)}", "the former one stays"):
         write(_path(mirror), answers)
     return answers
+
+
+def rows_by_suffix(listing: Listing, doubts: Collection[Doubt] = ()) -> Rows:
+    """Return how many FITS files of each suffix have a row with a checksum, and how many exist.
+
+    Files that a doubt covers do not count: nothing is known of their rows.
+    """
+    with_row: dict[str, int] = defaultdict(int)
+    listed: dict[str, int] = defaultdict(int)
+    is_doubted = covered_by(doubts)
+    for product in listing.products:
+        if product.filename.endswith(".fits") and not is_doubted(product):
+            listed[product.suffix] += 1
+            with_row[product.suffix] += bool(product.checksum)
+    return {suffix: (with_row[suffix], listed[suffix]) for suffix in sorted(listed)}
 
 
 def changed_answers(answers: ArchiveAnswers, poll: Poll) -> Iterator[str]:
