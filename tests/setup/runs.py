@@ -3,6 +3,7 @@
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from jwmirror.core.model import Orders, Poll, Receipt, Selection, read, write
 from jwmirror.core.model.plan import Published
@@ -16,19 +17,25 @@ from jwmirror.services.run.references import sync_references
 from jwmirror.services.run.report import write_report
 from jwmirror.services.run.settle import settle_observations
 from jwmirror.store.runs import RunFiles, number_run
-from jwmirror_simulator.mast import Archive
+
+
+class ServedArchive(Protocol):
+    """An archive that a test serves."""
+
+    url: str
 
 
 @dataclass
 class Runs:
     """Runs on one mirror, for a config without recipes; by default of associations only."""
 
-    archive: Archive
+    archive: ServedArchive
     mirror: Path
     process: ProcessPoolExecutor  # which asks MAST
     token_socket: str | None = None
     selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
     recheck: int = 0  # bytes that a poll may read again
+    accept_refused: tuple[str, ...] = ()  # file names
     years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
 
     def files(self, number: int) -> RunFiles:
@@ -51,6 +58,7 @@ class Runs:
             accept_vanished=(),
             keep_free=keep_free,
             recheck=self.recheck,
+            accept_refused=self.accept_refused,
         )
         job.result(timeout=60)
         return read(self.files(number).orders, Orders)
@@ -66,6 +74,7 @@ class Runs:
             token_socket=self.token_socket,
             downloads=2,
             group=None,
+            accept_refused=self.accept_refused,
         )
 
     def run(self, number: int) -> tuple[Published, Path, Conclusion]:
