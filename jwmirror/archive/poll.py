@@ -258,14 +258,17 @@ def _with_evidence(
     poll: Poll, compared: ComparedListing, held: HeldIndex, recheck: Recheck
 ) -> Poll:
     """Return a program's poll with the files that did not change, and those that may have."""
-    is_doubted, now = covered_by(poll.doubts), poll.listings[0].asked_at
+    (listing,), is_doubted = poll.listings, covered_by(poll.doubts)
+    doubted = [product.uri for product in listing.products if is_doubted(product)]
     changed = {change.product.uri for change in poll.changes}
     files = [(product, row) for product, row in compared.files if not is_doubted(product)]
     validators, proved = compared.answers.validators, compared.answers.proved
     return replace(
         poll,
         confirmed=confirmed_products(files, held, validators, changed),
-        undecided=undecided_files(files, changed | proved, recheck.undecided, now),
+        undecided=undecided_files(
+            files, changed | proved, recheck.undecided, listing.asked_at, doubted
+        ),
     )
 
 

@@ -1,9 +1,9 @@
-"""Files of exposures whose rows are gone: what the mirror knows of them still counts."""
+"""Files that MAST no longer describes: what the mirror knows of them still counts."""
 
 import pytest
 from msgspec import structs
 
-from jwmirror.archive.evidence.signs import with_known_keywords
+from jwmirror.archive.evidence.signs import undecided_files, with_known_keywords
 from jwmirror.archive.index import HeldIndex
 from jwmirror.core.model import Product
 from tests.setup.records import RATE, entry, listing, product
@@ -40,3 +40,12 @@ def test_a_closed_file_whose_row_is_gone_is_closed_until_its_release(held, now, 
     held, now = structs.replace(CLOSED, **held), structs.replace(WITHOUT_ROW, **now)
 
     assert listed(held, now).exclusive == is_closed
+
+
+def test_a_file_that_a_doubt_covers_stays_undecided():
+    """Since the same time; a doubted file that was decided stays decided."""
+    former = {CLOSED.uri: DAY}
+
+    undecided = undecided_files([], (), former, FUTURE, [CLOSED.uri, "mast:JWST/product/other"])
+
+    assert undecided == former

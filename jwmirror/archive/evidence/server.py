@@ -78,7 +78,7 @@ class FileServer:
         self, products: Iterable[Product], ask: Callable[[HttpClient, Product], str | None]
     ) -> dict[str, str]:
         """Return the answers, by URI; products that would be withheld are not requested."""
-        asked = [product for product in products if self.token or not product.exclusive]
+        asked = [product for product in products if self.token or not product.is_closed]
         if not asked:
             return {}
         client = HttpClient(self.downloads, self.timeouts, self.token)

@@ -5,7 +5,7 @@ of each: MD5, size, CAL_VER and ETag of its bytes, and the newest row of its sib
 the same root. docs/decisions/0033-files-without-a-row.md describes the order of evidence.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -240,10 +240,18 @@ def confirmed_products(
 
 
 def undecided_files(
-    files: HeldFiles, decided_uris: Collection[str], former: Mapping[str, str], now: str
+    files: HeldFiles,
+    decided_uris: Collection[str],
+    former: Mapping[str, str],
+    now: str,
+    doubted_uris: Iterable[str] = (),
 ) -> dict[str, str]:
-    """Return the files that may have changed or not, and since when that is open, by URI."""
-    return {
+    """Return the files that may have changed or not, and since when that is open, by URI.
+
+    A file that a doubt covers stays as in `former`.
+    """
+    doubted = {uri: former[uri] for uri in doubted_uris if uri in former}
+    return doubted | {
         product.uri: former.get(product.uri, now)
         for product, row in files
         if row.state == PRESENT and product.uri not in decided_uris
