@@ -43,16 +43,14 @@ class HeldIndex:
 
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
         self.generation = generation
-        self._entries = entries_of(entries)
+        self._entries = entries_of(entries).where("product_program", program)  # before 15 columns
         column = self._entries.column
         uris, origins = column("product_uri"), column("origin")
         rows = map(HeldRow, range(len(uris)), *map(column, COLUMNS))
         self.rows: dict[str, HeldRow] = {
             uri: row
-            for uri, origin, number, row in zip(
-                uris, origins, column("product_program"), rows, strict=True
-            )
-            if origin == UPSTREAM and number == program
+            for uri, origin, row in zip(uris, origins, rows, strict=True)
+            if origin == UPSTREAM
         }
 
     def __len__(self) -> int:
