@@ -98,7 +98,7 @@ class SecondArchive:
     downloads: list[tuple[str, str | None]] = field(default_factory=list)  # name, Range
     questions: list[str] = field(default_factory=list)  # the services asked
     is_md5: bool = True  # that a checksum is that of the bytes served is unconfirmed
-    wrong_column: int = 200  # status of the answer to an unknown column
+    wrong_column: int = 500  # status of the answer to an unknown column
     executing: set[str] = field(default_factory=set)
 
     def add(self, file: ArchivedFile) -> None:

@@ -4,6 +4,7 @@ Downloads have a Content-Length but neither ETag nor Last-Modified; HEAD is not 
 """
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +91,15 @@ class Handler(BaseHTTPRequestHandler):
         """Write no log."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server that is silent about clients who close a connection early."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Write nothing about a connection that was lost."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Replay(Handler):
     """Sends recorded answers as they are, by service, or of columnsconfig."""
 
@@ -119,7 +129,7 @@ def replayed(recorded: dict[str, bytes], port: int) -> Iterator[str]:
 
 @contextmanager
 def _running(handler: type[Handler], port: int) -> Iterator[str]:
-    http = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    http = QuietServer(("127.0.0.1", port), handler)
     threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{http.server_port}"

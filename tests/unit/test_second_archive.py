@@ -4,11 +4,16 @@ After each run, the published bytes are those that the archive has.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
+import yaml
 
 from jwmirror.core.model import Entry, Selection
 from jwmirror.net.token_socket import serve_token
+from jwmirror.report.diagnosis import Check
+from jwmirror.services.inspect.doctor.examination import examine
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.run.conclude import Conclusion
 from jwmirror.store.generations import Generations
@@ -128,9 +133,11 @@ def test_a_file_that_becomes_exclusive_stays(runs, archive):
     assert with_token.error == "" and published(runs) == truth(archive)
 
 
-def test_an_exclusive_file_is_withheld_until_there_is_a_token(runs, archive):
+def test_exclusive_files_are_withheld_until_there_is_a_token(runs, archive):
     """The run without one succeeds, and status says what is missing."""
-    archive.files[I2D].is_exclusive = archive.files[CAL].is_exclusive = True
+    exclusive = {name for name in archive.files if name.startswith((IMAGE, f"{MOSAIC}_"))}
+    for name in exclusive:
+        archive.files[name].is_exclusive = True
 
     without, _ = run(runs, 1)
     state = published(runs)
@@ -138,9 +145,9 @@ def test_an_exclusive_file_is_withheld_until_there_is_a_token(runs, archive):
     runs.token_socket = serve_token(TOKEN)
     with_token, requested = run(runs, 2)
 
-    assert without.error == "" and truth(archive).keys() - state.keys() == {I2D, CAL}
-    assert {I2D, CAL} <= withheld
-    assert (with_token.error, requested) == ("", {I2D, CAL})
+    assert without.error == "" and truth(archive).keys() - state.keys() == exclusive
+    assert exclusive <= withheld
+    assert (with_token.error, requested) == ("", exclusive)
     assert published(runs) == truth(archive)
 
 
@@ -176,3 +183,40 @@ def test_checksums_that_are_no_md5_of_the_bytes_need_a_word_in_the_config(runs, 
     assert accepted.error == "" and state.keys() == truth(archive).keys()
     assert (unchanged.error, requested) == ("", set())
     assert published(runs) == truth(archive)
+
+
+def test_doctor_says_what_this_archive_is_like(archive, tmp_path, process):
+    """Nothing fails; without an ETag, downloads do not continue although Range is honoured."""
+    checks = examined(archive, tmp_path, process)
+
+    warnings = {check.subject: check.found for check in checks if check.outcome != "ok"}
+    assert warnings.keys() == {"rows of 1538", "rows of 1039", "ranges", "ETags"}
+    assert "uncal: 0 of 1 have a checksum" in warnings["rows of 1039"]
+    assert warnings["ranges"].startswith("honoured, but without a strong ETag")
+    assert warnings["ETags"] == "the server sends none"
+
+
+def test_doctor_names_the_word_in_the_config_if_checksums_are_no_md5(archive, tmp_path, process):
+    """The failure is the only one."""
+    archive.is_md5 = False
+
+    checks = examined(archive, tmp_path, process)
+
+    (failure,) = [check for check in checks if check.outcome == "fail"]
+    assert (failure.subject, "downloaded twice: MD5" in failure.found) == ("download", True)
+    assert "archive.accept_refused: ['*']" in failure.step
+
+
+def examined(
+    archive: SecondArchive, folder: Path, process: ProcessPoolExecutor
+) -> tuple[Check, ...]:
+    """What `jwmirror doctor` finds for a new mirror of both programs."""
+    content = {
+        "mirror": str(folder / "mirror"),
+        "archive": {"url": archive.url},
+        "references": {"cache": str(folder / "cache")},
+        "programs": [{"program": IMAGING}, {"program": MRS}],
+    }
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(content))
+    return process.submit(examine, config).result(timeout=120).checks

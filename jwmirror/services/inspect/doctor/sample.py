@@ -28,6 +28,10 @@ BODIES = (
     "nothing to do; files without a row in a keyword table are compared by size and CAL_VER, and "
     "by their bytes as far as archive.recheck_gb_per_run in the config allows"
 )
+OTHER_CHECKSUMS = (
+    f"every file with a checksum would be refused: {REPORT}; if these checksums are no MD5, "
+    "`archive.accept_refused: ['*']` in the config takes files as they come"
+)
 NOT_RESUMED = "nothing to do; interrupted downloads begin again at their first byte"
 WITHOUT_LENGTH = (
     "nothing to do; files are whole if they have MAST's checksum or listed size, and interrupted "
@@ -175,7 +179,7 @@ def _content_check(product: Product, first: Delivery, second: Delivery) -> Check
         return Check("download", FAIL, f"{what}: different bytes", REPORT)
     if product.checksum and md5 != product.checksum:
         found = f"{what}: MD5 {md5}, where MAST lists {product.checksum}"
-        return Check("download", FAIL, found, f"every file would be refused: {REPORT}")
+        return Check("download", FAIL, found, OTHER_CHECKSUMS)
     if product.size != len(first.content):
         found = f"{what}: {len(first.content)} bytes, where MAST lists {product.size}"
         return Check("download", WARN, found, REPORT)
@@ -208,6 +212,9 @@ def _range_check(sampler: Sampler, product: Product, first: Delivery) -> Check:
     is_right = part.content_range == f"bytes {start}-{total - 1}/{total}"
     if not is_right or part.content != first.content[start:]:
         return Check("ranges", WARN, "other bytes come than were requested", NOT_RESUMED)
+    if not is_strong(first.etag):
+        found = "honoured, but without a strong ETag the rest may be of another version"
+        return Check("ranges", WARN, found, NOT_RESUMED)
     return Check("ranges", OK, "honoured: interrupted downloads continue")
 
 
