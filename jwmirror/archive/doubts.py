@@ -52,10 +52,20 @@ def with_closed_products(listing: Listing, held: HeldIndex, only: Sequence[str])
     return replace(listing, products=tuple(products))
 
 
-def undoubted(changes: Iterable[Change], doubts: Sequence[Doubt]) -> tuple[Change, ...]:
-    """Return the changes of products that no doubt covers."""
+def undoubted(
+    changes: Iterable[Change], doubts: Sequence[Doubt], held: HeldIndex
+) -> tuple[Change, ...]:
+    """Return the changes of products that no doubt covers, and that replace no such product."""
+    if not doubts:
+        return tuple(changes)
     is_doubted = covered_by(doubts)
-    return tuple(change for change in changes if not is_doubted(change.product))
+    former = (entry.upstream for entry in held.entries(list(held.rows)).values())
+    kept = {product.filename for product in former if is_doubted(product)}
+    return tuple(
+        change
+        for change in changes
+        if not is_doubted(change.product) and change.replaces not in kept
+    )
 
 
 def without_vanished(changes: Iterable[Change]) -> tuple[Change, ...]:

@@ -43,7 +43,7 @@ class HeldIndex:
 
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
         self.generation = generation
-        self._entries = entries_of(entries).where("product_program", program)  # before 15 columns
+        self._entries = entries_of(entries).where("product_program", program)
         column = self._entries.column
         uris, origins = column("product_uri"), column("origin")
         rows = map(HeldRow, range(len(uris)), *map(column, COLUMNS))

@@ -215,7 +215,7 @@ def _poll_program(
     doubts = (*unread, *vanish_doubts(listing, changes, held, policy))
     result = Poll(
         listings=(believed_listing(listing, doubts, held),),
-        changes=undoubted(changes, doubts),
+        changes=undoubted(changes, doubts, held),
         unmatched=tuple(
             f"program {task.program}, {words}"
             for selection in task.selections
@@ -251,7 +251,7 @@ def _compare(
     changes = compare_listing(listing, uris, held, has_access, answers.validators)
     if client.is_token_rejected:
         changes = with_rejection(changes)
-    return ComparedListing(unread, undoubted(changes, unread), files, answers)
+    return ComparedListing(unread, undoubted(changes, unread, held), files, answers)
 
 
 def _with_evidence(

@@ -122,7 +122,19 @@ def test_nothing_changes_in_what_is_doubted():
 
     assert believed.products == (NIRCAM, new[1])
     assert {c.product for c in changes_of(believed, *held)} == {new[1]}
-    assert {c.product for c in undoubted(changes_of(listed, *held), doubts)} == {new[1]}
+    changes = undoubted(changes_of(listed, *held), doubts, HeldIndex(held, 1345))
+    assert {change.product for change in changes} == {new[1]}
+
+
+def test_a_doubted_file_is_not_replaced_by_a_file_of_another_name():
+    """The new one has its bytes, and no instrument that the doubt names."""
+    held, renamed = entry(MIRI), product("jw01345001001_02101_00009_rate.fits", checksum=MD5[1])
+    doubts = [Doubt(program=1345, why="?", instrument="MIRI")]
+
+    (change,) = changes_of(listing(renamed), held)
+
+    assert change.replaces == MIRI.filename
+    assert undoubted([change], doubts, HeldIndex([held], 1345)) == ()
 
 
 def test_a_doubt_about_an_unreadable_row_keeps_the_file():
