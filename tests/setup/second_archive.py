@@ -1,9 +1,10 @@
 """A second simulated MAST, written from what is known of MAST and from recorded answers only.
 
 It shares no code with jwmirror_simulator. Where the sources leave room, it decides otherwise than
-one would at first: keyword tables list the highest level only, with dates as MJD, or as /Date(ms)/
-for MIRI, and `program` as a number; files of exposures have an obsID of an observation that is not
-listed; answers come in short pages, with columns in another order and some that are in no list.
+one would at first: keyword tables list the highest level only, with `program` as a number and dates
+as MJD, but for MIRI as text with a zero and as /Date(ms)/; files of exposures have an obsID of an
+observation that is not listed; answers come in short pages, with columns in another order and some
+that are in no list.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from typing import Any
 
 Row = dict[str, Any]
 
-PAGE_SIZE = 5
+PAGE_SIZE = 3  # the table of NIRCam fills just one page: its rows are counted once more
 TABLES = {"NIRCAM": "Nircam", "MIRI": "Miri", "FGS": "Fgs"}
 OBSERVATION_COLUMNS = {
     "intentType": "char",
@@ -96,7 +97,6 @@ class SecondArchive:
     cuts: dict[str, int] = field(default_factory=dict)  # the next transfer ends after so many bytes
     after_cut: Callable[[], None] = lambda: None  # called before the client sees a cut
     downloads: list[tuple[str, str | None]] = field(default_factory=list)  # name, Range
-    questions: list[str] = field(default_factory=list)  # the services asked
     is_md5: bool = True  # that a checksum is that of the bytes served is unconfirmed
     wrong_column: int = 500  # status of the answer to an unknown column
     executing: set[str] = field(default_factory=set)
@@ -212,7 +212,6 @@ class SecondArchive:
     def answer(self, request: Row) -> Row:
         """Return the answer to a question to a service."""
         service, params = request["service"], request["params"]
-        self.questions.append(service)
         if service == "Mast.Caom.Products" and request["cacheBreaker"] not in self.executing:
             self.executing.add(request["cacheBreaker"])
             return {"status": "EXECUTING", "msg": ""}

@@ -41,7 +41,7 @@ EXPOSURES: dict[str, Row] = {
         "asntable": IMAGE3,
     },
     "MIRI": {
-        "program": 1039,
+        "program": "01039",
         "observtn": "4",
         "visit": "1",
         "visit_id": "01039004001",
