@@ -90,7 +90,7 @@ def fetch_receipts(wildcards):
 
 
 def levels_below(wildcards):
-    """Return the levels below the one in the wildcards; all levels if there is none."""
+    """Return the levels below the one in the wildcards; all levels without one."""
     level = getattr(wildcards, "level", None)
     return LEVELS[: LEVELS.index(level)] if level else LEVELS
 

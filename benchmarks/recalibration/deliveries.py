@@ -62,7 +62,7 @@ def new_context(folder: Path, count: int, sample: int) -> Iterator[Claim]:
     seconds = time.perf_counter() - began
     yield Claim(
         what=f"crds.bestrefs --print-affected on {sample} of them: {len(theirs)} affected, "
-        f"{seconds:.0f} s; exposures of which the answers differ",
+        f"{seconds:.0f} s; exposures with other answers",
         found=len(theirs ^ (touched & few.keys())),
         goal=0,
     )

@@ -31,7 +31,7 @@ REMEDIES = {  # for missing keys
 def _check_pattern(
     validator: Any, pattern: str, value: Any, schema: Any
 ) -> Iterator[jsonschema.ValidationError]:
-    """Yield a mistake if a text does not fit. For Python, `$` also stands before a last newline."""
+    """Yield a mistake if a text does not fit; Python's `$` also matches before a last newline."""
     if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
         yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
 

@@ -91,7 +91,7 @@ def useless_block_mistakes(
 
 
 def _can_meet(block: Block, association: Association) -> bool:
-    """Return whether all science members may meet a block, as far as their names tell."""
+    """Return whether all science members may meet a block, as far as their names show."""
     return all(
         matches(block.criteria, _values_by_name(member).get, if_unknown=True)
         for member in association.science

@@ -1,7 +1,7 @@
 """Bounds on what a server may send: bytes and time of a response, and the size of a JSON answer.
 
 They apply to the bytes of the socket, below urllib3 and requests: also to heads, to bodies that
-nobody wants (of redirects and error pages), and to the framing of chunks.
+are not wanted (of redirects and error pages), and to the framing of chunks.
 """
 
 import errno

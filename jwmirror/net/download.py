@@ -36,7 +36,7 @@ def download(
     """Download a file into `folder`; it is left there only if every check passes.
 
     A cut body is resumed where that is safe, or requested again. So is a wrong one, unless it comes
-    twice: then it goes to `quarantine`, or is deleted if there is none or it is too large. Bytes
+    twice: then it goes to `quarantine`, or is deleted without one, or if it is too large. Bytes
     that may be resumed later are left. Raises ArchiveError, and OSError of the disk.
     """
     path = folder / f"{request.key or uuid.uuid4().hex}{PART_SUFFIX}"

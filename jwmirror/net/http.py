@@ -98,7 +98,7 @@ class HttpClient:
             )
 
     def post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
-        """POST a query in JSON; the answer is read, and not decoded: no encoding was asked for."""
+        """POST a query in JSON; the answer is read, and not decoded: no encoding was requested."""
         sent = {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
         pool = self._pool(url, LARGEST_ANSWER)
         with _as_http_error():

@@ -64,13 +64,13 @@ class DownloadRequest:
     def of(cls, product: Product, url: str) -> Self:
         """Return the request for a product at a URL, with what MAST lists of it.
 
-        MAST's size may be wrong for files of which it has no checksum.
+        MAST's size may be wrong, so that it does not refuse a file with the right checksum.
         """
         return cls(
             filename=product.filename,
             url=url,
             size=product.size,
-            is_size_sure=False,  # CAOM's may be wrong, and the keyword table's, too
+            is_size_sure=False,
             checksum=product.checksum,
             is_exclusive=product.is_closed,
             until=product.withheld_until,
@@ -131,7 +131,7 @@ class DownloadState:
     limit: int = 0  # bytes that the file may have
     needs_token: bool = False  # the last request was refused until the token was shown
     host: str = ""  # that answered the last request, after redirects
-    resumed_at: int | None = None  # bytes that were on disk before the last request asked for more
+    resumed_at: int | None = None  # bytes on disk before the last request, which was for the rest
 
     def __post_init__(self) -> None:
         self.host = urlsplit(self.request.url).netloc
@@ -366,7 +366,7 @@ def _answer(
     headers: dict[str, str] | None = None,
     show_token: bool = False,
 ) -> OpenedFile:
-    """Return a server's response of any status; ArchiveError if there is none."""
+    """Return a server's response of any status; ArchiveError without one."""
     url = state.request.url
     try:
         response = client.open(url, headers, show_token=show_token)

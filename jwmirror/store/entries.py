@@ -170,8 +170,8 @@ def results_of_deselected_files(
 ) -> tuple[Entry, ...]:
     """Return the rows of results whose upstream files stay although they are not selected, marked.
 
-    These are results of `recipes` of which a run planned nothing: the `recalibrated` rows have none
-    of the same product. A result belongs to the upstream files whose names are its product
+    These are results of `recipes` for which a run planned nothing: no row of `recalibrated` is of
+    the same product. A result belongs to the upstream files whose names are its product
     and a suffix, or else to all of its observation.
     """
     folders = group_by(upstream, lambda entry: _folder(entry.path))

@@ -225,7 +225,7 @@ def acquire_lock(
 ) -> MirrorLock:
     """Acquire a lock as `mirror_lock` does; the caller releases it, or the end of the process.
 
-    A new or empty folder becomes a mirror. StoreError for any other folder that is none.
+    A new or empty folder becomes a mirror. StoreError for any other folder that is no mirror.
     """
     mark_mirror(Path(root))
     folder, owner, watch = Path(root) / "locks" / name, LockOwner.here(), _Watch()

@@ -1,7 +1,7 @@
 """Provenance: how each result was made, one JSON file per key, written once; and acceptances.
 
 A result may be invalidated: it stays in the generations that show it, and is not used again. The
-mark is a file of its own, which is removed when the result was computed again.
+mark is a separate file, which is removed when the result was computed again.
 """
 
 import logging

@@ -313,7 +313,7 @@ def close_measurements(mirror: Path, group: str | None) -> None:
 
 
 def read_undecided(mirror: Path) -> dict[str, str]:
-    """Return the files, by URI, of which the last poll could not see whether they changed.
+    """Return the files, by URI, for which the last poll could not decide whether they changed.
 
     The values are ISO times: since when.
     """
@@ -321,7 +321,7 @@ def read_undecided(mirror: Path) -> dict[str, str]:
 
 
 def write_undecided(mirror: Path, undecided: dict[str, str]) -> None:
-    """Record the files of which a poll could not see whether they changed."""
+    """Record the files for which a poll could not decide whether they changed."""
     if undecided != read_undecided(mirror):
         write(mirror / UNDECIDED, undecided)
 
@@ -329,7 +329,7 @@ def write_undecided(mirror: Path, undecided: dict[str, str]) -> None:
 def add_events(mirror: Path, scopes: Iterable[Scope]) -> Path:
     """Record programs and observations for the next poll; return the file.
 
-    A new or empty folder becomes a mirror. StoreError for any other folder that is none.
+    A new or empty folder becomes a mirror. StoreError for any other folder that is no mirror.
     """
     events = tuple(scopes)
     mark_mirror(Path(mirror))

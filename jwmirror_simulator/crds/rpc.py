@@ -45,7 +45,7 @@ class ReferenceFiles:
         return list(references_of(self._mappings, context))
 
     def find(self, name: str) -> Path | None:
-        """Return the path of a mapping or reference; None if there is none of this name."""
+        """Return the path of a mapping or reference; None without one."""
         is_mapping = Path(name).suffix in MAPPING
         paths = [self._mappings / name] if is_mapping else self._references.glob(f"*/{name}")
         return next((path for path in paths if path.is_file()), None)

@@ -27,9 +27,10 @@ def troubles(status: Status, all_lines: bool) -> Iterator[Text]:
 
 
 def _failed_polls(stops: Sequence[Stop], asked_at: str, at_work: str) -> str:
-    """Return words for the last polls, none of which was completed."""
+    """Return words for the last polls, which were not completed."""
     last = stops[-1]
-    programs = f"{_few(list(map(str, last.programs)), 'program')}; " if last.programs else ""
+    noun = "program" if len(last.programs) == 1 else "programs"
+    programs = f"{noun} {_few(list(map(str, last.programs)))}; " if last.programs else ""
     since = f" since {minute(stops[0].at)}" if stops[0].at else ""
     state = (
         f"What follows is of the poll of {minute(asked_at)}. What has changed at MAST since then "
@@ -65,7 +66,7 @@ def _doubted(doubts: Sequence[Doubt]) -> str:
     return f"{_few([doubt.scope for doubt in doubts])}{since}  [{doubts[0].why}]"
 
 
-def _few(parts: Sequence[str], noun: str = "") -> str:
+def _few(parts: Sequence[str]) -> str:
     """Return the first of some parts in words, and how many more there are."""
     more = f" and {len(parts) - NAMED:,} more" if len(parts) > NAMED else ""
-    return f"{noun}{'s' * (len(parts) > 1)} " * bool(noun) + "; ".join(parts[:NAMED]) + more
+    return "; ".join(parts[:NAMED]) + more

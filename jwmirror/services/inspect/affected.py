@@ -70,9 +70,9 @@ def current_findings(
     """Return the findings that concern a mirror, with the results that they are about.
 
     These are the ones `found` now, and corrections that the `last` run reported; if CRDS did not
-    answer now, all that it reported. It may have asked another server: the results are the same. A
-    finding concerns the mirror if the file is in use `now`, or
-    if a kept generation has results made with it.
+    answer now, all findings of the last run. It may have asked another server: the results are the
+    same. A finding concerns the mirror if the file is in use `now`, or if a kept generation has
+    results made with it.
     """
     earlier = {_identity(finding): finding for finding in (last.findings if last else ())}
     remaining = {

@@ -36,7 +36,7 @@ def fetch_products(
 ) -> Receipt:
     """Fetch and verify the products of one order, at most `downloads` at a time.
 
-    `token_socket`: where the run's session serves the token; None: there is none.
+    `token_socket`: where the run's session serves the token; None: no token.
     `token_variable`: that of the token in the environment, for messages. `accept_refused`: patterns
     of the names of files that are taken as MAST sends them.
 

@@ -49,7 +49,7 @@ def query_archive(
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
-    `token_socket`: where the run's session serves the token; None: there is none. `keep_free`:
+    `token_socket`: where the run's session serves the token; None: no token. `keep_free`:
     bytes of disk space that downloads must leave free. `when_deselected`: keep or drop. `fetch_gb`:
     the most to fetch; None: no limit. `recheck`: bytes that may be read again. `token_variable`:
     that of the token, for messages. `accept_refused`: as in `without_refused`. Events are forgotten

@@ -73,7 +73,7 @@ def check_environments(recipes: Iterable[Recipe]) -> None:
 def failures_are_recorded(run: Path, rule: str, programs: Iterable[int] = ()) -> Iterator[None]:
     """Record for `status` why a job of a rule ends its run, which has this folder.
 
-    `programs` are those that MAST is asked for. If the run is larger than a limit, the message is
+    `programs` are those that MAST is queried for. If the run is larger than a limit, the message is
     printed at its end.
     """
     try:

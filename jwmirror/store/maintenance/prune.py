@@ -109,7 +109,7 @@ def _check_undamaged(states: MirrorScan) -> None:
         first, number = states.problems[0], len(states.problems)
         raise StoreError(
             f"{first.path}: expected {first.expected}, found {first.found} ({number} damaged in "
-            "all); so jwmirror cannot tell which stored files are still in use, and nothing was "
+            "all); so it is not known which stored files are still in use, and nothing was "
             "pruned; use `jwmirror verify`, and restore the file from a copy of the mirror."
         )
 

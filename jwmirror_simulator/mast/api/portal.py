@@ -33,7 +33,7 @@ class Table:
     rows: list[Row]
 
     def column(self, name: str, oddities: Oddities) -> Column:
-        """Return the column of a name; PortalError if there is none."""
+        """Return the column of a name; PortalError without one."""
         for column in self.columns:
             if column.name == name:
                 return column

@@ -207,7 +207,7 @@ def stamp(path: Path, keywords: dict[str, str]) -> None:
 
 
 def _held(state: State, filename: str) -> Holding:
-    """Return the record of a file; KeyError, naming it, if there is none."""
+    """Return the record of a file; KeyError, naming it, without one."""
     if filename not in state.holdings:
         raise KeyError(f"the archive holds no {filename}")
     return state.holdings[filename]

@@ -19,14 +19,14 @@ UNDECIDED = (
 
 
 def column_checks(listing: Listing) -> Iterator[Check]:
-    """Check whether MAST's tables gave the columns that were asked for, in a form that is known."""
+    """Check whether MAST's tables have the columns of the queries, in a form that is known."""
     subject = f"tables of {listing.program}"
     for doubt in listing.doubts:
         yield Check(subject, FAIL, str(doubt), AGAIN)
     for words in listing.remarks:
         yield Check(subject, WARN, words, "nothing to do; a run takes the rest of the tables")
     if not (listing.doubts or listing.remarks):
-        yield Check(subject, OK, "all columns that are asked for are given, and are understood")
+        yield Check(subject, OK, "all columns that are needed are given, and are understood")
 
 
 def poll_check(
