@@ -30,10 +30,18 @@ def test_a_file_whose_rows_are_gone_keeps_its_keywords():
         ({}, {}, True),
         ({"release_date": DAY}, {}, False),
         ({"exclusive": False}, {}, False),
-        ({"date": None}, {}, False),
+        ({"date": None}, {}, True),
+        ({"date": None, "release_date": None}, {}, False),
         ({}, {"date": DAY}, False),
     ],
-    ids=["its row is gone", "released", "public before", "never had a row", "has a row"],
+    ids=[
+        "its row is gone",
+        "released",
+        "public before",
+        "the row of its exposure is gone",
+        "never had a row",
+        "has a row",
+    ],
 )
 def test_a_closed_file_whose_row_is_gone_is_closed_until_its_release(held, now, is_closed):
     """CAOM alone does not open what a row has closed."""

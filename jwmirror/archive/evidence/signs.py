@@ -153,9 +153,13 @@ def with_known_keywords(listing: Listing, held: HeldIndex) -> Listing:
 
 
 def _with_keywords_of(known: Product, product: Product) -> Product:
-    """Return a listed product with the keywords of the held one, and closed if its row was."""
+    """Return a listed product with the keywords of the held one, and closed if a row closed that.
+
+    Only a row has a release date: that of the file itself, or of another file of its exposure.
+    """
     product = product.completed(known, is_same=False)
-    was_closed = known.exclusive and known.has_row and not product.has_row
+    had_row = known.has_row or known.release_date is not None
+    was_closed = known.exclusive and had_row and not product.has_row
     if was_closed and not (product.exclusive or product.is_release_past):
         return structs.replace(product, exclusive=True)
     return product
