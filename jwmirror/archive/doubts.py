@@ -95,7 +95,7 @@ def doubts_without_rows(
     """Return the instruments whose files had rows and checksums, and have none now.
 
     Their keyword table is empty, which is more likely a fault of the archive. One that could not be
-    read is a doubt already.
+    read is a doubt already. `listing` may be of some observations: their files count.
     """
     if listing.program in policy.accepted:
         return ()
@@ -105,7 +105,8 @@ def doubts_without_rows(
     without_rows = {product.instrument or "" for product in fits} - with_rows - unread - {""}
     if not without_rows:
         return ()
-    with_checksum = [uri for uri, row in held.rows.items() if row.checksum]
+    rows = ((product.uri, held.rows.get(product.uri)) for product in fits)
+    with_checksum = [uri for uri, row in rows if row and row.checksum]
     known = (entry.upstream for entry in held.entries(with_checksum).values())
     had_rows = {product.instrument for product in known if product.has_row}
     return tuple(

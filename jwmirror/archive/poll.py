@@ -204,11 +204,12 @@ def _poll_program(
             listing, uris = client.completed(task, answer)
     marks = deselection_marks(held, listing, uris, task.selections, task.last_checked)
     held.mark(marks)
-    compared = _compare(client, listing, uris, held, policy)
+    compared = _compare(client, listing, answer, uris, held, policy)
     if listing.scope and any(change.kind == kinds.VANISHED for change in compared.changes):
         log.info("program %d: files are not listed any more; asking for all of it", task.program)
-        only, (listing, uris) = (), client.completed(task, client.ask(task))
-        compared = _compare(client, listing, uris, held, policy)
+        only, answer = (), client.ask(task)
+        listing, uris = client.completed(task, answer)
+        compared = _compare(client, listing, answer, uris, held, policy)
     unread, changes = compared.unread, compared.changes
     if not all(doubt.instrument or doubt.filename for doubt in unread):
         changes = without_vanished(changes)
@@ -241,10 +242,18 @@ class ComparedListing(NamedTuple):
 
 
 def _compare(
-    client: MastClient, listing: Listing, uris: set[str], held: HeldIndex, policy: VanishPolicy
+    client: MastClient,
+    listing: Listing,
+    answer: Listing,
+    uris: set[str],
+    held: HeldIndex,
+    policy: VanishPolicy,
 ) -> ComparedListing:
-    """Compare a listing with the mirror; the server is asked about files without a checksum."""
-    unread = (*listing.doubts, *doubts_without_rows(listing, held, policy))
+    """Compare a listing with the mirror; the server is asked about files without a checksum.
+
+    `answer` is what MAST said in this poll, without the former listing.
+    """
+    unread = (*listing.doubts, *doubts_without_rows(answer, held, policy))
     files = files_without_checksum(believed_listing(listing, unread, held), uris, held)
     answers = ask_about(files, listing, held, client.files)
     has_access = bool(client.files.token)

@@ -10,7 +10,8 @@ from jwmirror.archive.events import limit_poll, merge_part, no_longer_listed
 from jwmirror.archive.poll import poll
 from jwmirror.core.model import Listing, Poll, Scope, Selection
 from jwmirror.core.model.product import REPROCESSED, VANISHED
-from jwmirror_simulator.mast import Archive
+from jwmirror_simulator.mast import Archive, Oddities
+from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.toy_files import toy_association, toy_fits
 from tests.setup.records import entry, listing, product
 
@@ -179,6 +180,18 @@ def test_what_lacks_in_a_limited_answer_makes_the_poll_ask_for_the_whole_program
 
     assert [(each.kind, each.product.filename) for each in found.changes] == [(VANISHED, HERE)]
     assert found.limited_to == (Scope(program=1345),)
+
+
+def test_a_table_without_rows_is_doubted_in_a_limited_poll(ask, archive):
+    """The rest of the former listing has rows of that instrument, which show nothing of now."""
+    before = ask()
+    archive.reprocess(HERE, edits.same_size)
+    archive.oddities = Oddities(empty_tables=("Nircam",))
+
+    found = ask(before, EVENT)
+
+    assert [doubt.scope for doubt in found.doubts] == ["program 1345, NIRCAM"]
+    assert found.listings[0].products == before.listings[0].products
 
 
 def test_a_program_without_a_former_listing_is_asked_for_as_a_whole(ask, archive):
