@@ -22,6 +22,7 @@ from jwmirror.core.model.product import SIBLINGS
 
 GUIDE_STARS = "GuideStar"
 MOST_OBSERVATIONS = 100  # that are named in a query
+PRODUCTS = "mast:JWST/product/"  # begins the URIs of MAST's files
 SHUTTERS = "msa"  # suffix of files that describe shutters, and need not have a row
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
@@ -216,18 +217,27 @@ def assemble_listing(
 def _named_files(
     program: int, files: Iterable[CaomProduct]
 ) -> list[tuple[CaomProduct, names.ProductName]]:
-    """Return the files of a program whose names are safe, one for each name, sorted by URI."""
-    named: list[tuple[CaomProduct, names.ProductName]] = []
+    """Return the files of a program whose names are safe, one for each name, sorted by URI.
+
+    Of several URIs of one name, that of MAST's usual form counts, or else the first.
+    """
+    safe = [file for file in _one_per_uri(files) if _is_safe(file)]
+    parsed = [(file, name) for file in safe if (name := names.parse_product(file.filename))]
+    if len(parsed) < len(safe):
+        unnamed = {file.filename for file in safe} - {file.filename for file, _ in parsed}
+        words = "files left out: %d; expected a program in each name (jw01345...), found %.200r"
+        log.warning(words, len(unnamed), min(unnamed))
+    named = [(file, name) for file, name in parsed if name.program == program]
     uris: dict[str, str] = {}  # by file name
-    for file in _one_per_uri(files):
-        name = names.parse_product(file.filename) if _is_safe(file) else None
-        if name is None or name.program != program:
-            continue
-        if uris.setdefault(file.filename, file.uri) == file.uri:
-            named.append((file, name))
-        else:
-            log.warning("left out %.200s: %.200s has the same name", file.uri, uris[file.filename])
-    return named
+    for file, _ in named:
+        if uris.setdefault(file.filename, file.uri) != file.uri and file.uri.startswith(PRODUCTS):
+            uris[file.filename] = file.uri
+    if len(uris) == len(named):
+        return named
+    for file, _ in named:
+        if (uri := uris[file.filename]) != file.uri:
+            log.warning("left out %.200s: %.200s has the same name", file.uri, uri)
+    return [(file, name) for file, name in named if uris[file.filename] == file.uri]
 
 
 def _one_per_uri(files: Iterable[CaomProduct]) -> list[CaomProduct]:

@@ -59,14 +59,23 @@ def test_names_that_no_folder_can_take_are_left_out(filename, caplog):
     assert "not safe" in caplog.text
 
 
-def test_a_second_uri_under_one_name_is_left_out(caplog):
-    """Two files cannot stand under one name; the first by URI stays, always."""
-    twin = offer(RATE, uri=f"mast:JWST/other/{RATE}")
+@pytest.mark.parametrize("place", ["other", "products", "a/product"])
+def test_a_second_uri_under_one_name_is_left_out(place, caplog):
+    """The URI of the usual form stays: a file that the mirror has is not renamed by its double."""
+    double = offer(RATE, uri=f"mast:JWST/{place}/{RATE}")
 
-    listing = assembled(offer(RATE), twin)
+    listing = assembled(double, offer(RATE))
 
-    assert [each.uri for each in listing.products] == [twin.uri]
+    assert [each.uri for each in listing.products] == [f"mast:JWST/product/{RATE}"]
     assert "same name" in caplog.text
+
+
+def test_a_file_without_a_program_in_its_name_is_left_out_with_a_warning(caplog):
+    """Names are as MAST spells them: capital letters are another name."""
+    listing = assembled(offer(RATE), offer(RATE.upper().replace(".FITS", ".fits")))
+
+    assert [each.filename for each in listing.products] == [RATE]
+    assert "files left out: 1; expected a program" in caplog.text
 
 
 def test_files_of_other_programs_belong_to_their_own_listing():
