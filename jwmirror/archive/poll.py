@@ -101,7 +101,8 @@ def poll(
     removed = _marks_of_removed_programs(selections, entries, last_checked)
     polls.append(Poll(listings=(), changes=(), deselected=removed))
     joined = _joined(polls, is_limited=bool(limited))
-    return replace(joined, etag_kinds=tuple(sorted(files.etag_kinds)))
+    kinds, rejected = tuple(sorted(files.etag_kinds)), token_variable * (accepted != token)
+    return replace(joined, etag_kinds=kinds, rejected_token=rejected)
 
 
 def _task(

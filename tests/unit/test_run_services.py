@@ -172,8 +172,8 @@ def test_events_outlive_a_query_that_fails(runs):
 
 
 def test_failures_end_a_run_with_an_error_that_names_each():
-    """All else was published before."""
-    failures = (Failure(name="a.fits", message="gone"), Failure(name="b", message="killed"))
+    """All else was published before. No name is repeated."""
+    failures = (Failure(name="a.fits", message="a.fits: gone"), Failure(name="b", message="killed"))
 
     conclusion = Conclusion(summary="", failures=failures)
 

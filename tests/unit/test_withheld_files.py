@@ -70,7 +70,8 @@ def test_a_dead_token_does_not_end_a_run(runs):
     status = mirror_status(runs.mirror, None)
     (notice,) = [change for change in status.changes if change.file == closed]
     assert conclusion.error == ""
-    assert f"Withheld by MAST (1; `jwmirror status` says why): {closed}" in conclusion.summary
+    assert f"`jwmirror status` says until when): {closed}" in conclusion.summary
+    assert "MAST does not accept the token in MAST_API_TOKEN" in conclusion.summary
     assert (notice.kind, notice.reasons[0]) == (WITHHELD, "the token was rejected")
     assert closed not in rows_of(runs) and len(rows_of(runs)) > 2
 

@@ -280,6 +280,7 @@ class Poll:
     other_answers: tuple[str, ...] = ()  # in words: where MAST answered otherwise than to `doctor`
     confirmed: tuple[Product, ...] = ()  # whose siblings changed, and which are the same as before
     undecided: dict[str, str] = field(default_factory=dict)  # by URI: since when, ISO
+    rejected_token: str = ""  # environment variable of a token that MAST did not accept
 
     @property
     def programs(self) -> set[int]:

@@ -86,9 +86,9 @@ def _cause_and_undecided(status: Status) -> Iterator[Text]:
     if number:
         files = formatting.count(number, "file")
         yield Text(
-            f"undecided: {files} without a checksum at MAST, not compared since "
-            f"{formatting.minute(since)}; no sign of a change (archive.recheck_gb_per_run in the "
-            "config reads some again in each run)",
+            f"undecided: MAST lists no checksum of {files}, so that a change may show no sign; "
+            f"not compared since {formatting.minute(since)}. To read files again "
+            "in each run, set archive.recheck_gb_per_run in the config",
             "dim",
         )
 
@@ -130,7 +130,7 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Waiting": _wait_lines(status.waits, all_lines),
         "Unknown until the next run": _wait_lines(status.unknown, all_lines),
         "Failed": [
-            f"{failure.name}{_bracketed(failure.message)}"
+            f"{failure.name}{_bracketed(failure.message.removeprefix(f'{failure.name}: '))}"
             for failure in status.failures
             if failure
             not in map(failed_listing, status.last_poll.doubts)  # with which the page begins

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.archive.evidence.record import changed_etags, read_answers
+from jwmirror.core.errors import NEW_TOKEN
 from jwmirror.core.model import Failure
 from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
@@ -36,9 +37,9 @@ class Conclusion:
     def _failed(self) -> Iterator[str]:
         if self.failures:
             yield f"{len(self.failures)} failed; all else is done and published:"
-            yield from (
-                f"{failure.name}: {printable(failure.message)}" for failure in self.failures
-            )
+            for failure in self.failures:
+                message = failure.message.removeprefix(f"{failure.name}: ")
+                yield f"{failure.name}: {printable(message)}"
 
     def _doubts(self) -> Iterator[str]:
         if self.is_strict and self.doubtful:
@@ -65,6 +66,7 @@ def conclude_run(
     lines = (
         *_unmatched_lines(records),
         *map(str, records.still_refused),
+        *_token_lines(records),
         *_withheld_lines(records),
         *_other_answers(mirror, records),
         *_reference_lines(mirror, records.new_findings),
@@ -106,11 +108,24 @@ def _unmatched_lines(records: Run) -> Iterator[str]:
         yield f"  ... and {len(unmatched) - SHOWN} more; `jwmirror status --all` lists them"
 
 
+def _token_lines(records: Run) -> Iterator[str]:
+    """Yield that MAST rejected the token, and what to do, if it did."""
+    if records.poll and (variable := records.poll.rejected_token):
+        yield (
+            f"MAST does not accept the token in {variable}; exclusive files of the mirror stay as "
+            f"they are, and new ones are not downloaded; make a new token at {NEW_TOKEN}, put it "
+            f"into {variable}, and run again"
+        )
+
+
 def _withheld_lines(records: Run) -> Iterator[str]:
     """Yield which files MAST withholds, if it does."""
     if names := records.withheld:
         listed = ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
-        yield f"Withheld by MAST ({len(names)}; `jwmirror status` says why): {listed}"
+        yield (
+            f"Withheld by MAST ({len(names)}; it gives them only with a token that covers them; "
+            f"`jwmirror status` says until when): {listed}"
+        )
 
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:
