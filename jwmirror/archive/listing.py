@@ -16,7 +16,7 @@ from jwmirror.archive.tables.queries import Queries, query_products
 from jwmirror.archive.tables.rows import CaomObservation, CaomProduct, KeywordRecord
 from jwmirror.archive.tables.unread import OLDER, UnreadCells
 from jwmirror.core import names
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, UnknownProgramError
 from jwmirror.core.model import Doubt, Listing, Product, Scope, is_among
 from jwmirror.core.model.product import SIBLINGS
 
@@ -50,7 +50,7 @@ def query_listing(
     table = queries.submit(lambda portal: portal.observations(program)).result()
     observations = rows.read_observations(table, unread)
     if not observations and not may_be_empty:
-        raise ArchiveError(
+        raise UnknownProgramError(
             f"MAST at {queries.url} knows no JWST program {program}: expected observations, got "
             "none; correct its number in the config (without leading zeros: YAML takes 01345 for "
             "741)."

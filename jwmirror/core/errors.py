@@ -49,6 +49,10 @@ class ArchiveError(JwmirrorError):
     """MAST did not answer, or its answer is incomplete or not credible."""
 
 
+class UnknownProgramError(ArchiveError):
+    """MAST lists no observation of a program of the config."""
+
+
 class RejectedError(ArchiveError):
     """A downloaded file is not what was announced; it was never stored under its name."""
 

@@ -67,6 +67,15 @@ def test_a_broken_keyword_table_is_a_doubt_of_its_instrument(case, ask, archive)
     assert (doubt.scope, "run again" in doubt.why) == ("program 1345, NIRCAM", True)
 
 
+def test_text_that_is_no_json_is_described_as_such(ask, archive):
+    """Not by the words of Python's parser."""
+    archive.fault(KEYWORDS, bad_listings.malformed_json())
+
+    (doubt,) = ask().doubts
+
+    assert "expected JSON, got text that is none, or that was cut" in doubt.why
+
+
 SURVIVED: dict[str, tuple[str, Fault]] = {
     "checksums missing": (KEYWORDS, bad_listings.column_gone("checksum")),
     "checksums renamed": (KEYWORDS, bad_listings.column_gone("checksum", "md5sum")),

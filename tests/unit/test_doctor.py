@@ -202,7 +202,7 @@ def test_the_token_is_shown_to_mast(doctor, archive, token, switch, outcome, wor
     [
         ({"keyword_rows": "highest"}, "rows of 1345", "warn", "uncal: 0 of 2 have a checksum"),
         ({"keyword_rows": "none"}, "tables of 1345", "warn", "found none"),
-        ({"keyword_rows": "none"}, "rows of 1345", "warn", "8 files stay undecided"),
+        ({"keyword_rows": "none"}, "rows of 1345", "warn", "the other 8 FITS files"),
         ({"empty_tables": ("Nircam",)}, "tables of 1345", "warn", "found none"),
         ({"absent_tables": ("Nircam",)}, "tables of 1345", "fail", "not known"),
         ({"absent_columns": ("checksum",)}, "tables of 1345", "warn", "column checksum"),
@@ -222,6 +222,13 @@ def test_switches_of_tables_are_seen(doctor, archive, switches, subject, outcome
 
     assert (check.outcome, words in check.found) == (outcome, True), check
     assert check.step
+
+
+def test_a_program_that_mast_does_not_know_is_to_be_corrected(doctor):
+    """To run `doctor` again later would not help."""
+    check = doctor(programs=[{"program": 4242}])["program 4242"]
+
+    assert (check.outcome, check.step) == ("fail", "correct `programs` in the config")
 
 
 def test_two_rows_of_a_file_are_seen(doctor, archive):

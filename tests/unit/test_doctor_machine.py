@@ -132,7 +132,7 @@ def dated(seconds: float) -> object:
 
 @pytest.mark.parametrize(
     ("ahead_s", "outcome", "words"),
-    [(5, "ok", "as that of"), (7200, "warn", "behind"), (-7200, "warn", "ahead of")],
+    [(5, "ok", "agrees with that of"), (7200, "warn", "behind"), (-7200, "warn", "ahead of")],
 )
 def test_the_clock_is_compared_with_the_date_of_servers(server, ahead_s, outcome, words):
     """A difference of more than a minute is a warning."""

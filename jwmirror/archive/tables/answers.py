@@ -137,6 +137,8 @@ def query_errors(what: str) -> Iterator[None]:
         raise MaintenanceError(f"MAST query for {what}", *where) from err
     except ArchiveError:
         raise
+    except json.JSONDecodeError as err:
+        raise _incomplete(what, "JSON", "text that is none, or that was cut") from err
     except Exception as err:
         kind = QueryRefusedError if isinstance(err, requests.HTTPError) else ArchiveError
         raise kind(

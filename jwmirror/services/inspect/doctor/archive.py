@@ -11,7 +11,7 @@ from jwmirror.archive.selection import scope_to_query
 from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
-from jwmirror.core.errors import ArchiveError
+from jwmirror.core.errors import ArchiveError, UnknownProgramError
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Entry, Listing, Product
 from jwmirror.net.http import HttpClient, Timeouts, base_url
@@ -44,6 +44,7 @@ from jwmirror.services.inspect.doctor.tables import (
 
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
 NETWORK = "check the network, and run `jwmirror doctor` again"
+CORRECT = "correct `programs` in the config"
 QUERY_S = 300.0  # for each query
 
 
@@ -67,7 +68,7 @@ class ArchiveVisit:
         yield server_check("MAST", self.made, "archive.url")
         if self.made.error:
             found = "not checked, because MAST does not answer"
-            yield Check("token, tables, downloads", WARN, found, "first the step for MAST")
+            yield Check("token, tables, downloads", WARN, found, "first do the step for MAST")
             return
         is_accepted = False
         if self.config.token:
@@ -90,6 +91,8 @@ class ArchiveVisit:
             for task, answer in client.answers(self._tasks()):
                 try:
                     yield from self._program_checks(task, answer.result())
+                except UnknownProgramError as err:
+                    yield Check(f"program {task.program}", FAIL, str(err), CORRECT)
                 except ArchiveError as err:
                     yield Check(f"program {task.program}", FAIL, str(err), AGAIN)
             self.traffic = queries.traffic
@@ -116,8 +119,7 @@ class ArchiveVisit:
         self.selected = [*(self.selected or ()), *products]
         if not products:
             found = f"the config selects none of {count(len(listing.products), 'product')}"
-            step = "correct `programs` in the config"
-            yield Check(f"program {task.program}", WARN, found, step)
+            yield Check(f"program {task.program}", WARN, found, CORRECT)
         self.rows[str(task.program)] = rows_by_suffix(listing, listing.doubts)
         yield from row_checks(task.program, self.rows[str(task.program)])
 
@@ -127,14 +129,19 @@ class ArchiveVisit:
             return
         found = f"{count(closed, 'exclusive file')} selected, and no token that MAST accepts"
         variable = self.client.token_variable
-        step = f"put a token into {variable}; without one, they are left out of the mirror"
+        step = (
+            f"put a token into {variable}; without one, a run does not download them, and those "
+            "that are in the mirror stay as they are"
+        )
         yield Check("exclusive files", WARN, found, step)
 
     def _download_checks(self, sampler: Sampler, has_token: bool) -> Iterator[Check]:
         ranked = ranked_samples(self.selected or (), has_token)
         if not ranked:
-            found = f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} is accessible"
-            yield Check("download", WARN, found, "first the steps for the programs")
+            found = (
+                f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} may be downloaded"
+            )
+            yield Check("download", WARN, found, "first do the steps above, if there are any")
             return
         try:
             downloads = list(sample_checks(sampler, ranked))

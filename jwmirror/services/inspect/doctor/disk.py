@@ -137,7 +137,7 @@ def disk_checks(mirror: Path, keep_free: int, missing: Sequence[Product] | None)
     """Check free bytes and files; `missing` is what a run would fetch, None if not known."""
     free, limit = free_space(mirror)
     wanted = sum(product.size or 0 for product in missing or ())
-    found = f"{size(free)} {limit}; {size(keep_free)} are to stay free"
+    found = f"{size(free)} {limit}; {size(keep_free)} must stay free"
     if missing is not None:
         found += f"; a run would fetch {size(wanted)} in {count(len(missing), 'file')}"
     if wanted + keep_free > free:

@@ -65,7 +65,7 @@ def _mirror_check(mirror: Path) -> Check:
         is_new = mark_mirror(mirror)
     except StoreError as err:
         return Check("mirror", FAIL, str(err), "first correct this; the disk was not checked")
-    return Check("mirror", OK, f"{mirror} was made" if is_new else f"{mirror} is a mirror")
+    return Check("mirror", OK, f"{mirror} was made" if is_new else f"{mirror} exists")
 
 
 def _disk_checks(config: Config, selected: list[Product] | None) -> Iterator[Check]:

@@ -130,7 +130,7 @@ def clock_checks(*contacts: Contact) -> Iterator[Check]:
     host = max(skews, key=lambda name: abs(skews[name]))
     seconds = round(skews[host])
     if abs(seconds) <= LARGEST_SKEW_S:
-        yield Check("clock", OK, f"as that of {' and '.join(sorted(skews))}")
+        yield Check("clock", OK, f"agrees with that of {' and '.join(sorted(skews))}")
     else:
         way = "behind" if seconds > 0 else "ahead of"
         yield Check("clock", WARN, f"{abs(seconds):,} s {way} that of {host}", SET_CLOCK)

@@ -10,11 +10,12 @@ from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 
 AGAIN = (
-    "run `jwmirror doctor` again later; a run leaves these files as they are, and the rest goes on"
+    "run `jwmirror doctor` again later; until then, a run changes no file of this part in the "
+    "mirror, and does the rest"
 )
 UNDECIDED = (
-    "nothing to do: their changes show when a file of the same exposure changes, and by size, "
-    "CAL_VER and ETag"
+    "nothing to do: a change of them shows by size, CAL_VER or ETag, or when another file of the "
+    "same exposure changes; to read some again in each run, set archive.recheck_gb_per_run"
 )
 
 
@@ -60,10 +61,9 @@ def row_checks(program: int, rows: Rows) -> Iterator[Check]:
     if lacking:
         numbers = ", ".join(f"{suffix}: {some:,} of {listed:,}" for suffix, some, listed in lacking)
         undecided = sum(listed - some for _, some, listed in lacking)
-        stay = "stays" if undecided == 1 else "stay"
         found = (
-            f"{numbers} have a checksum: {count(undecided, 'file')} {stay} undecided between "
-            "changes of their siblings"
+            f"{numbers} have a checksum; a change of the other {count(undecided, 'FITS file')} "
+            "may show no sign (undecided)"
         )
         yield Check(subject, WARN, found, UNDECIDED)
     elif total:
