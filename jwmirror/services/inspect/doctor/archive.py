@@ -45,6 +45,7 @@ from jwmirror.services.inspect.doctor.tables import (
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
 NETWORK = "check the network, and run `jwmirror doctor` again"
 CORRECT = "correct `programs` in the config"
+NO_SAMPLE = f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} may be downloaded"
 QUERY_S = 300.0  # for each query
 
 
