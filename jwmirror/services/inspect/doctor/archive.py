@@ -139,10 +139,7 @@ class ArchiveVisit:
     def _download_checks(self, sampler: Sampler, has_token: bool) -> Iterator[Check]:
         ranked = ranked_samples(self.selected or (), has_token)
         if not ranked:
-            found = (
-                f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} may be downloaded"
-            )
-            yield Check("download", WARN, found, "first do the steps above, if there are any")
+            yield Check("download", WARN, NO_SAMPLE, "first do the steps above, if there are any")
             return
         try:
             downloads = list(sample_checks(sampler, ranked))
