@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from jwmirror.config.parameter_files import overlay
+from jwmirror.config.recipes.parameter_files import overlay
 from jwmirror.core.model import Entry
 from jwmirror.core.model.run import Run
 from jwmirror.store.generations import Generations

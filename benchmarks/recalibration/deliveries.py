@@ -16,7 +16,7 @@ from jwmirror.core.model import canonical
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.registry import pars_types
-from jwmirror.planning.resolver import LocalResolver
+from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror_simulator.crds.context import build_context, mappings_folder
 from jwmirror_simulator.crds.mappings import add_use_after_dates, write_successor
 from jwmirror_simulator.telescope.exposures import take_exposure

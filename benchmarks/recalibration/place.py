@@ -10,7 +10,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Chain, Entry, Plan, Product, Receipt, Recipe
 from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.identity import downloaded_version
-from jwmirror.planning.resolvers import Resolvers, resolvers_of
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.services.run.holdings import Holdings, describe_holdings
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from jwmirror.config.recipes import CheckerOf, Recipes
+from jwmirror.config.recipes.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
 from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes

@@ -5,7 +5,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from jwmirror.config.parameter_files import overlay
+from jwmirror.config.recipes.parameter_files import overlay
 from jwmirror.config.yaml_files import (
     ADVICE,
     YamlMistake,

@@ -31,7 +31,7 @@ from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning.batches import make_batches
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.memory import stage_bytes
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
 
 LOST = Reason("result", "lost", "to be recomputed")
 

@@ -22,7 +22,7 @@ from jwmirror.pipeline.usercode import hooks
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_exposures
-from jwmirror.planning.resolvers import Resolvers, resolvers_of
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of

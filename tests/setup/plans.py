@@ -13,8 +13,8 @@ from jwmirror.pipeline.derivation import engine_versions, key_of, software_versi
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
-from jwmirror.planning.resolver import ResolvedStage
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.local import ResolvedStage
 from tests.setup.records import association, entry, product
 
 DEEP = Recipe(name="deep", programs=(1345,))

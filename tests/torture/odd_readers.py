@@ -45,7 +45,7 @@ from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings, rule
 from jwmirror.pipeline.identity import UNREAD, identified_version, science_identity
 from jwmirror.pipeline.measure import files as measured
 from jwmirror.planning.memory import stage_bytes
-from jwmirror.planning.resolver import LocalResolver
+from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror.report.plots import read_image
 from jwmirror_simulator.crds import mappings
 from tests.setup.records import derivation, product

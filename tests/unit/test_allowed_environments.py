@@ -23,7 +23,7 @@ from jwmirror.pipeline.allowed_environments import (
     is_allowed,
 )
 from jwmirror.pipeline.installed import installed_versions
-from jwmirror.planning import remote_resolver
+from jwmirror.planning.resolvers import remote
 from tests.setup import records
 from tests.setup.command_line import answer, run
 
@@ -71,9 +71,9 @@ def config_with(environment: Path, **recipe: object) -> Path:
     return path
 
 
-def resolver(environment: Path) -> remote_resolver.RemoteResolver:
+def resolver(environment: Path) -> remote.RemoteResolver:
     """A resolver in an environment."""
-    return remote_resolver.RemoteResolver(python_of(environment), Path(), "", {}, Path())
+    return remote.RemoteResolver(python_of(environment), Path(), "", {}, Path())
 
 
 # ---- what is allowed -------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_snakemake_runs_no_environment_that_is_not_allowed(environment):
 )
 def test_a_python_that_does_not_answer_is_named(tmp_path, monkeypatch, command, message):
     """With what to do; and nothing of it goes on."""
-    monkeypatch.setattr(remote_resolver, "ANSWER_S", 1.0)
+    monkeypatch.setattr(remote, "ANSWER_S", 1.0)
     monkeypatch.chdir(tmp_path)
     environment = make_environment(tmp_path / "environment", command)
     allow_environments([python_of(environment)])

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from jwmirror.planning.resolver import LocalResolver
+from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror_simulator.crds.context import mappings_folder
 from jwmirror_simulator.crds.mappings import add_use_after_dates
 from tests.unit.test_references import CONTEXT, built, cached  # noqa: F401

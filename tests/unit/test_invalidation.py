@@ -20,12 +20,12 @@ from jwmirror.core.model.association import Associations
 from jwmirror.pipeline import derivation as derivations
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
-from jwmirror.planning import resolver as references
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
-from jwmirror.planning.resolver import LocalResolver
-from jwmirror.planning.resolvers import resolvers_of
+from jwmirror.planning.resolvers import local as references
+from jwmirror.planning.resolvers.by_environment import resolvers_of
+from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror_simulator.crds.context import (
     add_context,
     build_context,

@@ -20,10 +20,10 @@ from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
-from jwmirror.planning.parameter_sources import parameter_sources
 from jwmirror.planning.plan import plan_associations
-from jwmirror.planning.resolver import ResolvedStage
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.local import ResolvedStage
+from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import RecipePreview, StagePreview
 from jwmirror.report.status import Preview, build_status
 from jwmirror.report.terminal.explain import outlook_page

@@ -17,8 +17,8 @@ from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.parameters.resolution import CORES, FILES
 from jwmirror.pipeline.registry import idle_steps, pipeline_class
-from jwmirror.planning import resolver as rules
-from jwmirror.planning.resolver import LocalResolver, ResolvedStage
+from jwmirror.planning.resolvers import local as rules
+from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage
 from jwmirror_simulator.crds.context import build_context
 from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
@@ -316,7 +316,7 @@ def test_crds_is_asked_once_for_equal_cases(cached, monkeypatch):
 def test_the_parameter_reference_of_an_idle_step_does_not_count(cached, monkeypatch):
     """No step of this instrument reads it."""
     names = {"rscd": "jwst_miri_pars-rscdstep_0001.asdf"}
-    monkeypatch.setattr("jwmirror.planning.resolver._pars_names", lambda *_: names)
+    monkeypatch.setattr("jwmirror.planning.resolvers.local._pars_names", lambda *_: names)
     resolver = cached.resolver
     monkeypatch.setattr(resolver, "_pars_layers", lambda pars: iter(()))
 
@@ -325,7 +325,9 @@ def test_the_parameter_reference_of_an_idle_step_does_not_count(cached, monkeypa
 
 def test_the_parameter_reference_of_the_pipeline_itself_counts(cached, monkeypatch):
     """It belongs to no step that could be skipped; a size that is not known counts as nothing."""
-    monkeypatch.setattr("jwmirror.planning.resolver._pars_names", lambda *_: {"": "whole.asdf"})
+    monkeypatch.setattr(
+        "jwmirror.planning.resolvers.local._pars_names", lambda *_: {"": "whole.asdf"}
+    )
     resolver = LocalResolver(cached.cache, CONTEXT, {"whole.asdf": "5a"})
     monkeypatch.setattr(resolver, "_pars_layers", lambda pars: iter(()))
 

@@ -7,8 +7,8 @@ import pytest
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model.plan import ReferenceFinding
-from jwmirror.planning.resolver import LocalResolver
-from jwmirror.planning.resolvers import resolvers_of
+from jwmirror.planning.resolvers.by_environment import resolvers_of
+from jwmirror.planning.resolvers.local import LocalResolver
 from jwmirror_simulator.crds.context import mappings_folder
 from jwmirror_simulator.crds.mappings import add_use_after_dates, correct_mapping
 from tests.unit.test_references import CONTEXT, built, cached  # noqa: F401

@@ -10,7 +10,7 @@ from astropy.io import fits
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline.allowed_environments import ALLOWED
 from jwmirror.pipeline.derivation import engine_versions
-from jwmirror.planning.remote_resolver import RemoteResolver
+from jwmirror.planning.resolvers.remote import RemoteResolver
 from tests.conftest import need
 from tests.setup.calibration import DEEP, ROOT, files_of, folder, observed  # noqa: F401
 

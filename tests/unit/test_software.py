@@ -9,7 +9,7 @@ from rich.console import Console
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Recipe, canonical
 from jwmirror.core.model.run import Run
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.report.explanation import Explanation
 from jwmirror.report.status import OtherVersion, Preview, build_status
 from jwmirror.report.terminal.explain import explanation_page

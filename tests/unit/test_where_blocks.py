@@ -2,7 +2,7 @@
 
 import pytest
 
-from jwmirror.config.where_blocks import (
+from jwmirror.config.recipes.where_blocks import (
     Block,
     blocks_of,
     contradiction_mistakes,

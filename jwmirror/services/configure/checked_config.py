@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.config.load import Config, build_config, read_content, token_variable
-from jwmirror.config.recipes import Checker
+from jwmirror.config.recipes.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
@@ -54,6 +54,6 @@ def environment_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
 def _checker_of(python: str) -> Checker:
     if not is_allowed(python):
         return lambda parameters, place: ()
-    from jwmirror.planning.resolvers import resolvers_of  # imports jwst: seconds
+    from jwmirror.planning.resolvers.by_environment import resolvers_of  # imports jwst: seconds
 
     return resolvers_of(Path(), "").of(python).mistakes

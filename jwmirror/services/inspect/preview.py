@@ -33,8 +33,8 @@ from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.derivation import differences
 from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.inputs import why_missing
-from jwmirror.planning.resolver import Resolver
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.local import Resolver
 from jwmirror.report.formatting import count
 from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice

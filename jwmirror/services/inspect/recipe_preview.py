@@ -8,8 +8,8 @@ from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
-from jwmirror.planning.parameter_sources import parameter_sources
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
 from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
 from jwmirror.services.run.holdings import Holdings

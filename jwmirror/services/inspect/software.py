@@ -9,7 +9,7 @@ from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.model import Reason, Recipe
 from jwmirror.pipeline.derivation import COMPUTING
 from jwmirror.pipeline.engine_content import ENGINE
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.report.status import OtherVersion
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance

@@ -10,7 +10,7 @@ from jwmirror.core.model.plan import LEVELS
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
-from jwmirror.planning.resolvers import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
 from jwmirror.report.limits import check_results
 from jwmirror.services.run.holdings import Holdings, load_holdings

@@ -14,7 +14,7 @@ from jwmirror.crds.watch import known_sums, watch_files
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.plan import headers_and_pipelines
-from jwmirror.planning.resolvers import Resolvers, resolvers_of
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.services.inspect.affected import current_findings
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations

@@ -6,7 +6,7 @@ from jwmirror.core.model import Derivation, Recipe, canonical
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.pipeline.derivation import by_full_name
 from jwmirror.pipeline.parameters.resolution import effective_parameters, parameter_layers
-from jwmirror.planning.resolver import Resolver
+from jwmirror.planning.resolvers.local import Resolver
 
 
 def parameter_sources(

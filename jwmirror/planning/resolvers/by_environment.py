@@ -7,8 +7,8 @@ from pathlib import Path
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.pipeline.registry import types_by_step
-from jwmirror.planning.remote_resolver import RemoteResolver
-from jwmirror.planning.resolver import LocalResolver, ResolvedStage, Resolver
+from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage, Resolver
+from jwmirror.planning.resolvers.remote import RemoteResolver
 
 PARAMETERS = "pars-"  # begins the types of parameter references
 

@@ -1,6 +1,6 @@
 """A resolver that runs in another Python environment, which may have another version of jwst.
 
-`python -m jwmirror.planning.remote_resolver` is run by that environment's Python. It reads
+`python -m jwmirror.planning.resolvers.remote` is run by that environment's Python. It reads
 questions from standard input and writes answers to standard output, one line of JSON each.
 Parameters, their defaults and the reference types differ between versions of jwst.
 """
@@ -24,7 +24,7 @@ from jwmirror.core.printing import PrintableStream
 from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import TimeLimit, kill_group, opened_pipe
-from jwmirror.planning.resolver import Layers, LocalResolver, ResolvedStage
+from jwmirror.planning.resolvers.local import Layers, LocalResolver, ResolvedStage
 
 T = TypeVar("T")
 ANSWER_S = 600.0  # for one answer; the first one takes the import of jwst
@@ -133,7 +133,7 @@ class RemoteResolver:
         """Return the process; start it if it does not run yet."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [python, "-P", "-m", "jwmirror.planning.remote_resolver"],
+                [python, "-P", "-m", "jwmirror.planning.resolvers.remote"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=child_environment(),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.config import selections
-from jwmirror.config.environments import Environments
-from jwmirror.config.parameter_files import ParameterFileReader, ParameterPart, overlay
-from jwmirror.config.where_blocks import (
+from jwmirror.config.recipes.environments import Environments
+from jwmirror.config.recipes.parameter_files import ParameterFileReader, ParameterPart, overlay
+from jwmirror.config.recipes.where_blocks import (
     Block,
     blocks_of,
     contradiction_mistakes,

@@ -1,0 +1,1 @@
+"""The recipes of a config: expanded, checked and returned as records."""
