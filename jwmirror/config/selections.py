@@ -11,7 +11,8 @@ from jwmirror.config.yaml_files import no_day
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
-from jwmirror.pipeline.associations import CORRECT_IT, ignored_parts, read_association_file
+from jwmirror.pipeline.associations.checks import ignored_parts
+from jwmirror.pipeline.associations.reading import CORRECT_IT, read_association_file
 from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)

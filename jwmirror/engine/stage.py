@@ -14,7 +14,8 @@ from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.measuring import StageObserver
-from jwmirror.pipeline import associations, ramps, registry
+from jwmirror.pipeline import ramps, registry
+from jwmirror.pipeline.associations.writing import association_file
 from jwmirror.pipeline.child_environment import NO_PARS
 from jwmirror.pipeline.derivation import by_full_name, engine_versions, key_of
 from jwmirror.pipeline.engine_content import engine_code
@@ -100,7 +101,7 @@ def _argument(derivation: Derivation, folder: Path, ramp_mode: str) -> str:
     if derivation.stage == 1:
         (exposure,) = derivation.inputs
         return exposure.name
-    name, content = associations.association_file(derivation)
+    name, content = association_file(derivation)
     path = path_below(folder, name, "an association", CalibrationError)
     with open(path, "x", encoding="utf-8") as file:  # a member of that name is a link to the store
         file.write(content)

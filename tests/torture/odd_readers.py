@@ -40,7 +40,8 @@ from jwmirror.core.errors import (
 from jwmirror.core.jsonio import canonical
 from jwmirror.crds.client import CrdsClient
 from jwmirror.net.integrity import check_readable
-from jwmirror.pipeline.associations import generate_associations, read_association_file
+from jwmirror.pipeline.associations.pool import generate_associations
+from jwmirror.pipeline.associations.reading import read_association_file
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings, rules_of
 from jwmirror.pipeline.identity import UNREAD, identified_version, science_identity
 from jwmirror.pipeline.measure import files as measured

@@ -10,14 +10,14 @@ from jwst.associations import load_asn
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Input
 from jwmirror.core.model.association import Association, Member, PassedOver
-from jwmirror.pipeline.associations import (
+from jwmirror.pipeline.associations.checks import ignored_parts
+from jwmirror.pipeline.associations.reading import (
     CORRECT_IT,
-    association_file,
-    ignored_parts,
     latest_of,
     read_association_file,
     read_associations,
 )
+from jwmirror.pipeline.associations.writing import association_file
 from tests.setup.records import association, derivation, entry, product
 
 PRODUCT = "jw01345-o001_t001_nircam_clear-f200w-sub160"

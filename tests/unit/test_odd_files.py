@@ -17,8 +17,9 @@ from jwmirror.core.fits import (
     check_yaml,
 )
 from jwmirror.net.integrity import check_readable
-from jwmirror.pipeline import associations, headers, identity
-from jwmirror.pipeline.associations import generate_associations
+from jwmirror.pipeline import headers, identity
+from jwmirror.pipeline.associations import pool
+from jwmirror.pipeline.associations.pool import generate_associations
 from jwmirror.pipeline.crds_rules import read_pars_reference
 from jwmirror.pipeline.identity import downloaded_version, identified_version, science_identity
 from tests.setup.records import product
@@ -216,8 +217,8 @@ POOL = "filename|program|asn_candidate\n"
 )
 def test_a_pool_that_would_take_hours_is_refused(tmp_path, monkeypatch, rows, reason):
     """The rules of jwst take seconds for each row and candidate."""
-    limit = 2000 if "bytes" in reason else associations.MAX_POOL
-    monkeypatch.setattr(associations, "MAX_POOL", limit)
+    limit = 2000 if "bytes" in reason else pool.MAX_POOL
+    monkeypatch.setattr(pool, "MAX_POOL", limit)
     path = tmp_path / "pool.csv"
     path.write_text(POOL + rows)
 

@@ -13,11 +13,8 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Recipe, ResultFile, Where, canonical
 from jwmirror.core.model.association import Associations, root_of
 from jwmirror.core.model.stored import PRESENT
-from jwmirror.pipeline.associations import (
-    ASSOCIATION_SCHEME,
-    generate_associations,
-    read_association_file,
-)
+from jwmirror.pipeline.associations.pool import ASSOCIATION_SCHEME, generate_associations
+from jwmirror.pipeline.associations.reading import read_association_file
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import (

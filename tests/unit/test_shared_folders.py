@@ -14,7 +14,7 @@ from jwmirror.core.jsonio import read
 from jwmirror.core.names import cache_path
 from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.cache import VerifiedCache, VerifiedFile, write_config, write_verified
-from jwmirror.pipeline.associations import read_association_file
+from jwmirror.pipeline.associations.reading import read_association_file
 from jwmirror.pipeline.parameters.exported import read_exported
 from jwmirror.pipeline.usercode.files import file_digests, file_mistakes
 from jwmirror.pipeline.usercode.reftype import reftype_of

@@ -21,7 +21,8 @@ from jwmirror.core.model import (
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.core.model.product import WITHHELD
-from jwmirror.pipeline import associations as association_files
+from jwmirror.pipeline.associations import pool as pools
+from jwmirror.pipeline.associations import reading
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.identity import description_scheme, identified_version, scheme_text
 from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
@@ -119,7 +120,7 @@ def _associations(
     mirror: Path, entries: tuple[Entry, ...], recipes: Sequence[Recipe]
 ) -> Associations:
     """Return MAST's associations, and those that recipes use instead."""
-    archived = association_files.read_associations(entries, Objects(mirror).path)
+    archived = reading.read_associations(entries, Objects(mirror).path)
     generated: dict[tuple[str, int], tuple[Association, ...]] = {}
     for request in pool_requests(entries, archived, recipes):
         try:
@@ -131,9 +132,7 @@ def _associations(
         recipe.name: [
             association
             for name in recipe.associations
-            for association in association_files.read_association_file(
-                Path(name), remedy=association_files.CORRECT_IT
-            )
+            for association in reading.read_association_file(Path(name), remedy=reading.CORRECT_IT)
         ]
         for recipe in recipes
     }
@@ -144,11 +143,11 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
     """Return the associations that the rules of jwst make of a pool, for selected exposures."""
     pool = request.pool
     parts = (pool.sha256, request.roots, engine_versions()["jwst"])
-    scheme = scheme_text(association_files.ASSOCIATION_SCHEME)
+    scheme = scheme_text(pools.ASSOCIATION_SCHEME)
     return remembered(
         receipt_path(mirror, "associations", digest(parts), scheme),
         tuple[Association, ...],
-        lambda: association_files.generate_associations(
+        lambda: pools.generate_associations(
             Objects(mirror).path(pool.sha256), pool.filename, request.roots
         ),
     )

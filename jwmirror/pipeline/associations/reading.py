@@ -1,24 +1,22 @@
-"""Association files: read, checked and written; and associations made from a pool by jwst."""
+"""Association files: read, from MAST and of the user."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jwmirror.core import names
-from jwmirror.core.errors import CalibrationError, failures_as, unknown_name
+from jwmirror.core.errors import CalibrationError, failures_as
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import load_json
-from jwmirror.core.model import GONE, Derivation, Entry, Failure
+from jwmirror.core.model import GONE, Entry, Failure
 from jwmirror.core.model.association import (
     PIPELINE_OF,
     SCIENCE,
-    SHUTTERS,
-    UNCAL,
     Association,
     Associations,
     Member,
@@ -29,37 +27,13 @@ from jwmirror.pipeline import registry
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # a remedy for the user's own file
-MAX_POOL = 64 << 20  # bytes; 100,000 exposures have half of it
-MAX_REPEATS = 10  # rows of one exposure; MAST writes one
-MAX_CANDIDATES = 10_000  # characters of the candidates of one exposure
 LAST_PROGRAM = 99_999  # names of files have five digits of it
-NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
 NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to do instead
     "group_id": "let a function between image2 and image3 set model.meta.group_id",
     "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
     "use_custom_catalogs: true",
 }
-EXPTYPES = (  # the types that jwst writes; it ignores members of any other type
-    SCIENCE,
-    "background",
-    "imprint",
-    "psf",
-    "selfcal",
-    "target_acquisition",
-    "sourcecat",
-    "segmap",
-    "direct_image",
-    "autoflat",
-    "autowave",
-    "dark",
-    "engineering",
-    "flat",
-)
-SCIENCE_SUFFIXES = {2: ("rate", "rateints"), 3: ("cal", "calints")}  # by stage
 RATE_OR_CAL = re.compile(r"_(rate|cal)(\.[^_]*)?$")  # ends the names of files without integrations
-
-
-# ---- reading -----------------------------------------------------------------------------------
 
 
 def read_associations(entries: Iterable[Entry], locate: Callable[[str], Path]) -> Associations:
@@ -205,109 +179,3 @@ def _file_name(value: Any) -> str:
     if not isinstance(value, str) or not names.is_safe(value):
         raise ValueError(f"expected a name, found {value!a:.80}")
     return value
-
-
-# ---- checking ----------------------------------------------------------------------------------
-
-
-def ignored_parts(association: Association) -> Iterator[str]:
-    """Yield the parts of a user's own association that jwst or jwmirror would silently ignore.
-
-    Members of unknown exptype or of another stage's files; attributes that do not reach jwst; all
-    but the first science member of stage 2; a product whose name is that of an exposure.
-    """
-    stage = association.stage
-    for member in association.members:
-        suffix = member.name.rpartition("_")[2].partition(".")[0]
-        if member.exptype not in EXPTYPES:
-            yield f"member {member.name}: {unknown_name('exptype', member.exptype, EXPTYPES)}"
-        elif member.exptype == SCIENCE and suffix not in SCIENCE_SUFFIXES[stage]:
-            expected = " or ".join(f"_{each}.fits" for each in SCIENCE_SUFFIXES[stage])
-            yield f"member {member.name}: science of {association.asn_type} is {expected}"
-        for attribute in member.beyond:
-            remedy = NOT_PASSED_ON[attribute]
-            yield f"member {member.name}: {attribute} does not reach jwst; {remedy}"
-    if stage == 3 and names.is_exposure_root(association.product):
-        yield f"product {association.product} is named as an exposure, whose files it would hide"
-    if stage == 2 and len(association.science) > 1:
-        several = ", ".join(association.science)
-        yield f"stage 2 takes the first of several science members only: {several}"
-
-
-# ---- writing -----------------------------------------------------------------------------------
-
-
-def association_file(derivation: Derivation) -> tuple[str, str]:
-    """Return name and content of the association file that a pipeline reads.
-
-    It contains nothing but the derivation. Without MAST's stamp, an association that was only
-    restamped gives the same result.
-    """
-    members = [
-        {"expname": item.name, "exptype": item.role}
-        for item in derivation.inputs
-        if item.role != SHUTTERS
-    ]
-    content = {
-        "asn_type": derivation.pipeline,
-        "asn_rule": "jwmirror",
-        "asn_id": names.candidate_of(derivation.product) or NO_CANDIDATE,
-        "asn_pool": "none",
-        "program": derivation.inputs[0].name[2:7],
-        "target": "none",
-        "version_id": None,
-        "code_version": derivation.engine["jwst"],
-        "degraded_status": "No known degraded exposures in association.",
-        "constraints": "none",
-        "products": [{"name": derivation.product, "members": members}],
-    }
-    return f"{derivation.product}_{derivation.pipeline}_asn.json", json.dumps(content, indent=1)
-
-
-# ---- from a pool -------------------------------------------------------------------------------
-
-
-ASSOCIATION_SCHEME = 1  # version of this function: 1 more with each change of what it returns
-
-
-def generate_associations(pool: Path, name: str, roots: Collection[str]) -> tuple[Association, ...]:
-    """Return the associations that jwst's rules make of some exposures of a pool, by root.
-
-    `name` is the pool's file name. Takes seconds for tens of exposures, minutes for hundreds.
-
-    Raises:
-        CalibrationError: jwst cannot read the pool, or cannot make associations of it.
-    """
-    from jwst.associations.generator.generate_per_candidate import generate_per_candidate
-
-    with failures_as(
-        lambda why: CalibrationError(
-            f"{name}: jwst cannot make associations of this pool: {why}; fetch it again, or name "
-            "association files of your own in the recipe (associations)."
-        )
-    ):
-        chosen = _rows_of(pool, roots)
-        generated = generate_per_candidate(chosen, None, discover=True) if len(chosen) else []
-        files = [association.dump() for association in generated]
-        return latest_of(
-            association for title, text in files for association in parse_associations(text, title)
-        )
-
-
-def _rows_of(pool: Path, roots: Collection[str]) -> Any:  # a table of astropy, without types
-    """Return the rows of some exposures; ValueError if they are too many for the rules of jwst.
-
-    These take seconds for each exposure and candidate.
-    """
-    from jwst.associations import AssociationPool
-
-    if pool.stat().st_size > MAX_POOL:
-        raise ValueError(f"expected at most {MAX_POOL} bytes, found {pool.stat().st_size}")
-    every = AssociationPool.read(pool)
-    rows = every[[filename.removesuffix(UNCAL) in roots for filename in every["filename"]]]
-    if len(rows) > MAX_REPEATS * len(roots):
-        raise ValueError(f"{len(rows)} rows are of {len(roots)} exposures")
-    for candidates in rows["asn_candidate"] if "asn_candidate" in rows.colnames else ():
-        if len(str(candidates)) > MAX_CANDIDATES:
-            raise ValueError(f"an exposure has candidates of {len(str(candidates))} characters")
-    return rows

@@ -1,0 +1,1 @@
+"""Association files: read, checked and written; and associations made from a pool by jwst."""
