@@ -60,7 +60,7 @@ class ReferenceWriter:
         """Set the keywords that CRDS requires in a reference, save it and register it."""
         filename = self.name(kind, extension)
         meta = model.meta
-        meta.reftype, meta.telescope = kind.upper(), "JWST"
+        meta.reftype, meta.telescope = meta.reftype or kind.upper(), "JWST"
         meta.author, meta.pedigree, meta.description = "jwmirror", "DUMMY", ORIGIN
         meta.useafter = USE_AFTER.replace(" ", "T")
         meta.instrument.name = self.instrument

@@ -13,6 +13,7 @@ from jwmirror_simulator.modes.pool import pool_text
 from jwmirror_simulator.modes.scenes import imager
 from jwmirror_simulator.modes.scenes.coronagraph import CORONAGRAPH
 from jwmirror_simulator.modes.scenes.dark import DARK
+from jwmirror_simulator.modes.scenes.grism import GRISM_SPECTRA
 from jwmirror_simulator.modes.scenes.imager import MIRI_IMAGE
 from jwmirror_simulator.modes.scenes.interferometer import INTERFEROMETER
 from jwmirror_simulator.modes.scenes.slit import SLIT_SPECTRUM
@@ -21,7 +22,9 @@ from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.operations.associations import pool_name
 from jwmirror_simulator.operations.calibration import STAMPS, run
 
-MODES = (TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER)
+MODES = (
+    TRANSIT, SLIT_SPECTRUM, MIRI_IMAGE, DARK, CORONAGRAPH, INTERFEROMETER, GRISM_SPECTRA,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,16 @@ import multiprocessing
 import os
 import shutil
 import sys
+from itertools import groupby
 from pathlib import Path
 
 from jwmirror_simulator.operations.worker import PRODUCTS, warm_up
 
 MADE = (".fits", ".ecsv")
 THIRD = ("image3", "spec3", "tso3", "coron3", "ami3")  # association types; all else is stage 2
+TURNS = (
+    "DarkPipeline", "Detector1Pipeline", "Image2Pipeline", "Image3Pipeline", "Spec2Pipeline",
+)  # what these make is input of the later ones, and of all others  # fmt: skip
 
 
 def main(job_path: str) -> None:
@@ -24,19 +28,11 @@ def main(job_path: str) -> None:
     products.mkdir(exist_ok=True)
     warm_up(job["stamps"])
     found = associate(job["pool"], products)
-    third = {path: kind for path, kind in found.items() if kind in THIRD}
-    second = {path: kind for path, kind in found.items() if path not in third}
-    stages = (
-        [(path, _first(path)) for path in job["uncals"]],
-        [
-            (path, "Spec2Pipeline" if "spec" in kind else "Image2Pipeline")
-            for path, kind in second.items()
-        ],
-        [(path, f"{kind.capitalize()}Pipeline") for path, kind in third.items()],
-    )
+    tasks = [(path, _first(path)) for path in job["uncals"]]
+    tasks += [(path, _pipeline_of(kind)) for path, kind in found.items()]
     with multiprocessing.get_context("fork").Pool(job["workers"]) as pool:
-        for tasks in stages:
-            pool.starmap(calibrate, [(job, *task) for task in tasks], chunksize=1)
+        for _, stage in groupby(sorted(tasks, key=_turn), key=_turn):
+            pool.starmap(calibrate, [(job, *task) for task in stage], chunksize=1)
 
 
 def associate(pool: str, into: Path) -> dict[str, str]:
@@ -48,6 +44,18 @@ def associate(pool: str, into: Path) -> dict[str, str]:
     Main.cli([pool, "--DMS", "--version-id", STAMP, "--path", str(into)])
     found = sorted(into.glob("*_asn.json"))
     return {str(path): json.loads(path.read_text())["asn_type"] for path in found}
+
+
+def _turn(task: tuple[str, str]) -> int:
+    """Return when a task is due: spectra through a grism need the catalogue of image3."""
+    return TURNS.index(task[1]) if task[1] in TURNS else len(TURNS)
+
+
+def _pipeline_of(kind: str) -> str:
+    """Return the pipeline of an association type."""
+    if kind in THIRD:
+        return f"{kind.capitalize()}Pipeline"
+    return "Spec2Pipeline" if "spec" in kind else "Image2Pipeline"
 
 
 def _first(uncal: str) -> str:

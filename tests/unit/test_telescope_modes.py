@@ -13,17 +13,27 @@ from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
 from jwmirror_simulator.modes.mode import Mode, expose
 from jwmirror_simulator.modes.pool import pool_text
 from jwmirror_simulator.modes.program import MODES
-from jwmirror_simulator.modes.scenes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.modes.scenes import (
+    coronagraph,
+    dark,
+    grism,
+    imager,
+    interferometer,
+    slit,
+    transit,
+)
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
 
-LEVEL_3 = {
-    "tso3": "jw01346-o001_20260101t000000_tso3_00001_asn.json",
-    "spec3": "jw01346-o002_20260101t000000_spec3_00001_asn.json",
-    "image3": "jw01346-o003_20260101t000000_image3_00001_asn.json",
-    "coron3": "jw01346-c1001_20260101t000000_coron3_00001_asn.json",
-    "ami3": "jw01346-c1002_20260101t000000_ami3_00001_asn.json",
-}
+LEVEL_3 = [
+    "jw01346-o001_20260101t000000_tso3_00001_asn.json",
+    "jw01346-o002_20260101t000000_spec3_00001_asn.json",
+    "jw01346-o003_20260101t000000_image3_00001_asn.json",
+    "jw01346-c1001_20260101t000000_coron3_00001_asn.json",
+    "jw01346-c1002_20260101t000000_ami3_00001_asn.json",
+    "jw01346-o010_20260101t000000_image3_00001_asn.json",
+    "jw01346-o010_20260101t000000_spec3_00001_asn.json",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +46,15 @@ def made(observatory: Observatory, ending: str) -> Path:
     """The one product of which the name ends so."""
     (name,) = (name for name in observatory.archive.filenames() if name.endswith(ending))
     return observatory.archive.path(name)
+
+
+def members_of(observatory: Observatory, name: str) -> tuple[str, dict[str, str]]:
+    """Type and members (file name -> exptype) of an association of the archive."""
+    from jwst.associations import load_asn
+
+    table = load_asn(observatory.archive.path(name).read_text())
+    (product,) = table["products"]
+    return table["asn_type"], {each["expname"]: each["exptype"] for each in product["members"]}
 
 
 # ---- what is exposed -------------------------------------------------------------------------
@@ -118,7 +137,7 @@ def test_spectrum_has_the_flux_of_the_star(observatory):
 @pytest.mark.slow
 def test_miri_image_has_its_stars(observatory):
     """image3 finds the stars in place and flux."""
-    measured = compare(made(observatory, "_cat.ecsv"), observatory.root / "truth.ecsv")
+    measured = compare(made(observatory, "f770w-sub128_cat.ecsv"), observatory.root / "truth.ecsv")
 
     assert measured.good, measured
 
@@ -149,16 +168,37 @@ def test_companion_is_seen_by_its_fringes(observatory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "name"), LEVEL_3.items())
-def test_members_of_level_3_are_on_offer(observatory, kind, name):
+@pytest.mark.parametrize("ending", ["00003_nis_x1d.fits", "gr150r_x1d.fits", "gr150r_c1d.fits"])
+def test_grism_spectrum_has_the_flux_of_the_star(observatory, ending):
+    """spec2 and spec3 measure the flux within 5 %, the sky having been subtracted."""
+    flux = grism.measured_source(made(observatory, ending))
+
+    assert flux == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.slow
+def test_grism_exposure_names_the_products_of_its_direct_images(observatory):
+    """The association of a grism exposure has catalogue, segmentation and image as members."""
+    kind, members = members_of(observatory, "jw01346-o010_20260101t000000_spec2_00001_asn.json")
+
+    direct = "jw01346-o010_t009_niriss_clear-f200w-sub256"
+    assert kind == "spec2"
+    assert members == {
+        "jw01346010001_02101_00004_nis_rate.fits": "science",
+        f"{direct}_cat.ecsv": "sourcecat",
+        f"{direct}_segm.fits": "segmap",
+        f"{direct}_i2d.fits": "direct_image",
+    }
+    assert members.keys() <= set(observatory.archive.filenames())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEVEL_3)
+def test_members_of_level_3_are_on_offer(observatory, name):
     """jwst found an association of each type, and the archive has all of its members."""
-    from jwst.associations import load_asn
+    kind, members = members_of(observatory, name)
 
-    table = load_asn(observatory.archive.path(name).read_text())
-    (product,) = table["products"]
-    members = {member["expname"]: member["exptype"] for member in product["members"]}
-
-    assert table["asn_type"] == kind
+    assert kind == name.split("_")[2]
     assert members.keys() <= set(observatory.archive.filenames())
     psf = [name for name, exptype in members.items() if exptype == "psf"]
     assert len(psf) == (kind in ("coron3", "ami3"))
@@ -178,6 +218,6 @@ def test_modes_are_listed_as_others_are(tmp_path, built_modes):
     assert sorted(row["filename"] for row in keywords) == [
         name for name in on_offer if name.endswith(".fits")
     ]
-    assert {"jw01346001001_02101_00001-seg001_nrcb1_uncal.fits", LEVEL_3["tso3"]} <= set(listed)
+    assert {"jw01346001001_02101_00001-seg001_nrcb1_uncal.fits", LEVEL_3[0]} <= set(listed)
     series = [row for row in exposures if row["dataproduct_type"] == "timeseries"]
     assert [row["instrument_name"] for row in series] == ["NIRCAM/TSIMAGE"] * 2

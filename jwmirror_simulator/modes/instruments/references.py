@@ -14,7 +14,7 @@ EXP_TYPE, SUBARRAY = "META.EXPOSURE.TYPE", "META.SUBARRAY.NAME"
 OF_PIXELS = ("mask", "saturation", "linearity", "gain", "readnoise", "superbias", "area")
 OF_OPTICS = (
     "distortion", "filteroffset", "photom", "apcorr", "abvegaoffset", "specwcs", "extract1d",
-    "psfmask", "nrm", "throughput",
+    "psfmask", "nrm", "throughput", "wavelengthrange", "bkg",
 )  # fmt: skip
 KEYS = {
     **dict.fromkeys(OF_PIXELS, (DETECTOR, SUBARRAY)),
