@@ -5,7 +5,6 @@ from pathlib import Path
 
 import jwmirror.core.model as records
 from jwmirror.core.log import log_to
-from jwmirror.core.model import parse, read, read_all, write
 from jwmirror.core.model.plan import PlansAhead
 from jwmirror.services.run.plan import plan_recalibration
 from jwmirror.services.run.session import failures_are_recorded
@@ -15,16 +14,17 @@ with failures_are_recorded(Path(snakemake.params.run), "plan_recalibration"):
     planned = plan_recalibration(
         mirror=Path(snakemake.params.mirror),
         cache=Path(snakemake.params.cache),
-        recipes=parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
+        recipes=records.parse(snakemake.params.recipes, tuple[records.Recipe, ...]),
         batch_size=snakemake.params.batch,
-        poll=read(snakemake.input.poll, records.Poll),
-        settling=read(snakemake.input.settling, records.SettleResult),
-        references=read(snakemake.input.references, records.References),
-        below=read_all(snakemake.input.below, records.Plan),
-        ahead=[p for each in read_all(snakemake.input.ahead, PlansAhead) for p in each.plans],
-        receipts=read_all(snakemake.input.calibrated, records.Receipt),
+        poll=records.read(snakemake.input.poll, records.Poll),
+        settling=records.read(snakemake.input.settling, records.SettleResult),
+        references=records.read(snakemake.input.references, records.References),
+        below=records.read_all(snakemake.input.below, records.Plan),
+        ahead=[p for a in records.read_all(snakemake.input.ahead, PlansAhead) for p in a.plans],
+        receipts=records.read_all(snakemake.input.calibrated, records.Receipt),
         max_results=snakemake.params.max_results,
+        selections=records.parse(snakemake.params.selections, tuple[records.Selection, ...]),
     )
 sys.stderr.writelines(f"{w.recipe}/{w.product} will fail: {w.why}\n" for w in planned.refused_later)
-write(snakemake.output.plan, planned.plan)
-write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))
+records.write(snakemake.output.plan, planned.plan)
+records.write(snakemake.output.ahead, PlansAhead(plans=planned.ahead))

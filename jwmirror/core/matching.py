@@ -4,16 +4,17 @@ Selections of programs, recipes and their where-blocks use it. Values are compar
 case, surrounding white space and leading zeros of numbers. NIRCam and NIRISS have bandpass filters
 in both of their wheels, so a filter is looked for in either. Where both wheels have one, only that
 of the pupil wheel counts: it is the narrower (JDox, NIRCam Filters: F405N is used with F444W, which
-blocks its leaks). F405N+F444W means the pair. Pure.
+blocks its leaks). F405N+F444W means the pair. The criterion `file` is a shell-style pattern, which
+an exposure meets if one of the names does that its files have. Pure.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from itertools import product
 
-from jwmirror.core.names import INSTRUMENT_OF
+from jwmirror.core.names import INSTRUMENT_OF, root_and_suffix
 
 Criteria = Mapping[str, frozenset[str]]  # by key: normalised values; one of them is wanted
 ValueOf = Callable[[str], object]  # the value of an exposure or product; None or "": it has none
@@ -32,6 +33,8 @@ PLACES = {  # keys whose value may be in one of several places
     "product": ("suffix", "kind", "group"),
 }
 WHEELS = PLACES["filter"]
+FILE = "file"
+ENDS = ("", *(f"_{suffix}.fits" for suffix in ("uncal", "rate", "rateints", "cal", "calints")))
 PAIR = "+"  # joins the elements of both wheels; their order does not matter
 BANDPASS = re.compile(r"F\d+(?:[NMW]|W2)")  # a filter, not a grism, mask, lens...
 NIRCAM_FILTERS = (
@@ -73,6 +76,8 @@ def values_of(key: str, value_of: ValueOf, *, has_pupil: bool = False) -> frozen
     `has_pupil`: there is a criterion on the pupil wheel too, so that the filter in the other wheel
     counts, whatever the pupil wheel has.
     """
+    if key == FILE:
+        return _file_names(str(value_of(key) or ""))
     values = [normalise_value(value_of(place)) for place in PLACES.get(key, (key,))]
     if key == "filter" and all(values):
         pair = PAIR.join(sorted(values))
@@ -88,10 +93,23 @@ def matches(criteria: Criteria, value_of: ValueOf, *, if_unknown: bool = False) 
     """
     has_pupil = "pupil" in criteria
     return all(
-        not wanted.isdisjoint(values or {""}) or (if_unknown and not values)
+        _is_one_of(wanted, values or {""}, key) or (if_unknown and not values)
         for key, wanted in criteria.items()
         for values in [values_of(key, value_of, has_pupil=has_pupil)]
     )
+
+
+def _is_one_of(wanted: Iterable[str], values: Iterable[str], key: str) -> bool:
+    if key == FILE:
+        return any(fnmatchcase(value, pattern) for value in values for pattern in wanted)
+    return not frozenset(wanted).isdisjoint(values)
+
+
+def _file_names(filename: str) -> frozenset[str]:
+    """Return the names of an exposure's files, one of which is given, as they are compared."""
+    root = root_and_suffix(filename)[0]
+    names = (filename, *(f"{root}{end}" for end in ENDS)) if filename else ()
+    return frozenset(map(normalise_value, names))
 
 
 def describe_match(match: Mapping[str, object]) -> str:
@@ -110,14 +128,17 @@ def _listed(wanted: object) -> list[object]:
 class Overlap:
     """The exposures that meet two criteria: possible values by key, and contents of the wheels."""
 
-    values: Criteria  # without filter and pupil
+    values: Criteria  # without filter, pupil and file
     wheels: tuple[Mapping[str, str], ...]  # "" means any element that no criterion names
+    patterns: tuple[tuple[str, ...], ...]  # alternatives: the file names meet all of one
 
     def is_within(self, criteria: Criteria) -> bool:
         """Return whether all of these exposures meet further criteria too."""
-        others, of_wheels = _split(criteria)
-        return all(matches(of_wheels, wheels.get) for wheels in self.wheels) and all(
-            key in self.values and self.values[key] <= wanted for key, wanted in others.items()
+        others, of_wheels, wanted_files = _split(criteria)
+        return (
+            all(matches(of_wheels, wheels.get) for wheels in self.wheels)
+            and all(not wanted_files or wanted_files & {*patterns} for patterns in self.patterns)
+            and all(key in self.values and self.values[key] <= others[key] for key in others)
         )
 
 
@@ -125,9 +146,10 @@ def overlap(one: Criteria, other: Criteria) -> Overlap | None:
     """Return which exposures meet both criteria; None if no exposure can.
 
     No exposure is of two detectors, two instruments or two filters. But one meets both F405N and
-    F405N+F444W, or both F200W and GRISMR.
+    F405N+F444W, or both F200W and GRISMR. The name of an exposure says its detector and more.
     """
-    (first, wheels_of_first), (second, wheels_of_second) = _split(one), _split(other)
+    first, wheels_of_first, files_of_first = _split(one)
+    second, wheels_of_second, files_of_second = _split(other)
     values = {**first, **{key: second[key] & first.get(key, second[key]) for key in second}}
     wheels = tuple(
         wheels
@@ -136,13 +158,20 @@ def overlap(one: Criteria, other: Criteria) -> Overlap | None:
     )
     possible = [found for key in values if (found := _instruments(key, values[key]))]
     is_possible = not possible or bool(frozenset.intersection(*possible))
-    return Overlap(values, wheels) if all(values.values()) and wheels and is_possible else None
+    patterns = tuple(
+        patterns
+        for patterns in product(*filter(None, (files_of_first, files_of_second)))
+        if not patterns or is_possible_name(patterns, values)
+    )
+    is_possible = is_possible and all(values.values()) and bool(wheels and patterns)
+    return Overlap(values, wheels, patterns) if is_possible else None
 
 
-def _split(criteria: Criteria) -> tuple[Criteria, Criteria]:
-    """Return the criteria on other keys than the wheels, and those on the wheels."""
+def _split(criteria: Criteria) -> tuple[Criteria, Criteria, frozenset[str]]:
+    """Return the criteria on other keys, those on the wheels, and the patterns of file names."""
     of_wheels = {key: criteria[key] for key in WHEELS if key in criteria}
-    return {key: criteria[key] for key in criteria if key not in of_wheels}, of_wheels
+    others = {key: criteria[key] for key in criteria if key not in (*WHEELS, FILE)}
+    return others, of_wheels, criteria.get(FILE, frozenset())
 
 
 def _wheels(wanted: list[tuple[str, frozenset[str]]]) -> list[dict[str, str]]:
@@ -177,3 +206,79 @@ def name_test(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Return a test: True if a file name fits one of some shell-style patterns; case matters."""
     regex = re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
     return lambda filename: regex.match(filename) is not None
+
+
+# ---- patterns of file names ------------------------------------------------------------------
+
+DIGIT, ALPHANUMERIC = "0123456789", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_DETECTOR = 10  # characters of a detector's name: MIRIFUSHORT has one more than its instrument
+TOKEN = re.compile(r"\*|\[!?\]?[^\]]*\]|.")  # of a shell-style pattern
+Position = tuple[int, ...]  # in each of several patterns
+
+
+def is_possible_name(patterns: Iterable[str], values: Criteria | None = None) -> bool:
+    """Return whether one name of an exposure's file can fit all of some patterns.
+
+    `values` are criteria on what names say, too: program, observation, visit, detector...
+    """
+    tokens = [TOKEN.findall(normalise_value(pattern)) for pattern in patterns]
+    positions = _with_empty_stars({(0,) * len(tokens)}, tokens)
+    for alternatives in _parts_of_a_name(values or {}):
+        reached: set[Position] = set()
+        for symbols in alternatives:
+            after = positions
+            for symbol in symbols:
+                after = _after(after, symbol, tokens)
+            reached |= after
+        positions = reached
+    return tuple(map(len, tokens)) in positions
+
+
+def _parts_of_a_name(values: Criteria) -> Iterable[Iterable[Sequence[str]]]:
+    """Return alternatives for each part of a name, as the characters allowed at each place."""
+
+    def number(key: str, digits: int) -> list[Sequence[str]]:
+        return [value.zfill(digits) for value in values.get(key, ())] or [[DIGIT] * digits]
+
+    instruments = values.get("instrument", frozenset(INSTRUMENT_OF.values()))
+    detectors: Sequence[Sequence[str]] = [
+        [*start, *[ALPHANUMERIC] * length]
+        for start, instrument in INSTRUMENT_OF.items()
+        if instrument in instruments
+        for length in range(MAX_DETECTOR)
+    ]
+    return (
+        *(["JW"], number("program", 5), number("observation", 3), number("visit", 3)),
+        *(["_"], [[DIGIT] * 5], ["_"], number("exposure", 5)),
+        *(["", [*"-SEG", *[DIGIT] * 3]], ["_"], tuple(values.get("detector", ())) or detectors),
+        list(map(str.upper, ENDS)),
+    )
+
+
+def _after(
+    positions: Iterable[Position], symbol: str, patterns: Sequence[Sequence[str]]
+) -> set[Position]:
+    """Return the positions after one more character, which is one of a symbol's."""
+    reached: set[Position] = set()
+    for position in positions:
+        tokens = [tokens[i : i + 1] for tokens, i in zip(patterns, position, strict=True)]
+        if any(all(token and _fits(c, *token) for token in tokens) for c in symbol):
+            reached.add(tuple(i + (t != ["*"]) for i, t in zip(position, tokens, strict=True)))
+    return _with_empty_stars(reached, patterns)
+
+
+def _fits(character: str, token: str) -> bool:
+    return token in ("*", character) or fnmatchcase(character, token)
+
+
+def _with_empty_stars(positions: set[Position], patterns: Sequence[Sequence[str]]) -> set[Position]:
+    """Return the positions, and those after asterisks that stand for nothing."""
+    todo, reached = list(positions), set(positions)
+    while todo:
+        position = todo.pop()
+        for number, (tokens, i) in enumerate(zip(patterns, position, strict=True)):
+            further = (*position[:number], i + 1, *position[number + 1 :])
+            if tokens[i : i + 1] == ["*"] and further not in reached:
+                reached.add(further)
+                todo.append(further)
+    return reached

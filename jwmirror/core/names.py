@@ -34,7 +34,10 @@ ROOT_UNDERSCORES = 3  # in the root of an exposure
 _DATA = {"fits", "json", "csv", "ecsv", "asdf"}  # extensions of products that are no previews
 _PROGRAM = re.compile(r"jw(?P<program>\d{5})")
 _EXPOSURE = re.compile(r"jw(?P<program>\d{5})(?P<observation>\d{3})\d{3}_")
-_ROOT = re.compile(r"jw\d{11}_\d{5}_\d{5}(?:-seg\d{3})?_(?P<detector>[a-z0-9]+)")
+_ROOT = re.compile(
+    r"jw(?P<program>\d{5})(?P<observation>\d{3})(?P<visit>\d{3})_\d{5}_(?P<exposure>\d{5})"
+    r"(?:-seg\d{3})?_(?P<detector>[a-z0-9]+)"
+)
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")  # nearly all names
 _COMBINED = re.compile(r"jw\d{5}-(?P<candidate>[a-z]\d{3,4})_")
 _STAGE_3 = re.compile(_ROOT.pattern + r"_(?P<candidate>[a-z]\d{3,4})_")
@@ -214,6 +217,15 @@ def instrument_of(name: str) -> str | None:
     if len(parts) > 1 and parts[1].startswith("gs-"):
         return "FGS"
     return "NIRSPEC" if parts[-1] == "msa.fits" else None
+
+
+def exposure_parts(filename: str) -> dict[str, str]:
+    """Return the parts of an exposure's file name by key of criteria; {} for other files.
+
+    They are program, observation, visit, exposure and detector, and `file`, the name itself.
+    """
+    exposure = _ROOT.match(filename)
+    return {"file": filename, **exposure.groupdict()} if exposure else {}
 
 
 def is_exposure_root(root: str) -> bool:

@@ -46,9 +46,9 @@ class Results(Protocol):
         outputs: Sequence[Output],
         cost: Cost,
         measurements: Measurements | None,
-        recipe: str,
+        chain: Chain,
     ) -> Files:
-        """Move the files of a recipe's result into the store, with its record; return them."""
+        """Move the files of a result of a chain into the store, with its record; return them."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class ChainRunner:
             self._check_references(derivation)
             measured = self._measured(derivation, outcome, ramp_mode)
             return [
-                (part, self._store(part, outputs, outcome.cost, measured, chain.recipe))
+                (part, self._store(part, outputs, outcome.cost, measured, chain))
                 for part, outputs in ramps.split_outputs(derivation, outcome.outputs, ramp_mode)
             ]
         finally:
@@ -269,11 +269,11 @@ class ChainRunner:
         outputs: Sequence[Output],
         cost: Cost,
         measured: Measurements | None,
-        recipe: str,
+        chain: Chain,
     ) -> Files:
         measured = ramps.measurements_of_part(part, outputs, measured) if measured else None
         with self._lock:
-            files = self._results.store_result(part, outputs, cost, measured, recipe)
+            files = self._results.store_result(part, outputs, cost, measured, chain)
             self.computed.add(key_of(part))
         return files
 

@@ -25,6 +25,9 @@ NAMES = {  # key of a where-block: CRDS parameter
     "exp_type": "meta.exposure.type",
     "subarray": "meta.subarray.name",
     "readpatt": "meta.exposure.readpatt",
+    "visit": "meta.observation.visit_number",
+    "exposure": "meta.observation.exposure_number",
+    "file": "meta.filename",
 }
 LENGTHS = (
     *("meta.subarray.xsize", "meta.subarray.ysize", "meta.exposure.ngroups"),

@@ -11,6 +11,7 @@ from jwmirror.core.model import GONE, UPSTREAM, Entry, Recipe
 from jwmirror.core.model.association import Association, Associations, root_of
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.pipeline.parameters.resolution import applies
+from jwmirror.planning.exclusions import without_excluded
 
 POOL = "pool"
 FIRST_INPUTS = {  # first stage of a recipe -> suffixes of the files that it starts from
@@ -61,16 +62,17 @@ def choose_associations(
 
     `generated` from pools, by recipe and program; `own` are the user's, by recipe. Own ones replace
     all others of their stage. If a recipe selects exposures of a program without a pool, it uses
-    MAST's associations whose members are all selected.
+    MAST's associations whose members are all selected. Members that a recipe excludes are left out
+    of all of them.
     """
-    entries = tuple(entries)
+    entries, recipes = tuple(entries), tuple(recipes)
     with_generated = {name for name, _ in generated}
     chosen: dict[str, tuple[Association, ...]] = {}
     for recipe in recipes:
         if recipe.select or recipe.associations or recipe.name in with_generated:
             of_user = own.get(recipe.name, ())
             chosen[recipe.name] = _chosen(associations.found, entries, recipe, generated, of_user)
-    return replace(associations, chosen=chosen)
+    return without_excluded(replace(associations, chosen=chosen), recipes)
 
 
 def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:

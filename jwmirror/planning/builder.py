@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from jwmirror.core.errors import JwmirrorError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
+from jwmirror.core.model.association import Association
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
     NEVER_CALIBRATED,
+    ExcludedFiles,
     Invalidation,
     PartialMatch,
     Wait,
@@ -67,9 +69,12 @@ class PlanBuilder:
     waits: list[Wait] = field(default_factory=list)
     failures: list[Wait] = field(default_factory=list)
     partial_matches: list[PartialMatch] = field(default_factory=list)
+    excluded: list[ExcludedFiles] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
     memory: dict[StageName, int] = field(default_factory=dict)  # bytes
     former: dict[StageName, PlainValues] = field(default_factory=dict)  # as in Chain
+    left_out: dict[StageName, dict[str, str]] = field(default_factory=dict)  # Chain.excluded
 
     def build(self, batch_size: int) -> Plan:
         """Return the plan, its chains cut into batches."""
@@ -81,7 +86,22 @@ class PlanBuilder:
             waits=tuple(self.waits),
             failures=tuple(self.failures),
             partial_matches=tuple(self.partial_matches),
+            excluded=tuple(self.excluded),
+            notes=tuple(self.notes),
         )
+
+    def derive_association(
+        self,
+        recipe: Recipe,
+        members: Sequence[str],
+        association: Association,
+        inputs: Sequence[Input],
+    ) -> Derivation | None:
+        """Return the derivation of an association's product, as `derive`."""
+        pipeline, product = association.pipeline, association.product
+        if association.excluded:
+            self.left_out[recipe.name, pipeline, product] = association.excluded
+        return self.derive(recipe, members, pipeline, product, inputs)
 
     def derive(
         self,
@@ -165,6 +185,7 @@ class PlanBuilder:
             python=recipe.python,
             memory=max(self.memory[name] for name in names.values()),
             former={p: self.former[name] for p, name in names.items() if name in self.former},
+            excluded={p: self.left_out[n] for p, n in names.items() if n in self.left_out},
         )
 
     def _results(

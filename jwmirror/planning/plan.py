@@ -17,6 +17,7 @@ from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder
+from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, available_files
 
 POOL = "_pool.csv"
@@ -46,6 +47,8 @@ def plan_exposures(
     """Plan stage 1 of each recipe's exposures, and stage 2 of those that are calibrated alone."""
     for recipe in recipes:
         builder.waits += _broken(associations, recipe, stage=2)
+        if recipe.exclude and 1 in recipe.stages:
+            builder.excluded += excluded_exposures(recipe, _selected(builder.available, recipe))
         second = associations.of(recipe, 2)
         by_exposure = group_by(second, lambda association: root_of(association.science[0]))
         companions = _companions(second)
@@ -77,6 +80,7 @@ def plan_associations(
         if stage == min(recipe.stages, default=0):
             _note_no_start(builder, recipe, of_stage)
         builder.waits += _passed_over(associations, recipe, of_stage)
+        builder.excluded += excluded_members(recipe, associations, stage)
         _note_partial_matches(builder, recipe, of_stage)
         for association in of_stage:
             if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
@@ -111,9 +115,7 @@ def _second_stage(
         builder.waits.append(shutters)
         return None
     inputs = [Input(name=member.name, role=member.exptype) for member in association.members]
-    return builder.derive(
-        recipe, [entry.header], association.pipeline, association.product, [*inputs, *shutters]
-    )
+    return builder.derive_association(recipe, [entry.header], association, [*inputs, *shutters])
 
 
 def _add_association(builder: PlanBuilder, recipe: Recipe, association: Association) -> None:
@@ -123,7 +125,7 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
         builder.waits.append(inputs)
         return
     members = available.members(association)
-    derivation = builder.derive(recipe, members, association.pipeline, association.product, inputs)
+    derivation = builder.derive_association(recipe, members, association, inputs)
     destination = Destination(recipe, association.program, available.folder(association))
     builder.add_stages(destination, [derivation] if derivation else [])
 
@@ -132,6 +134,11 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
 
 
 def _exposures(available: AvailableFiles, recipe: Recipe) -> Iterator[Entry]:
+    selected = _selected(available, recipe)
+    return (entry for entry in selected if not exclusion_of(recipe, entry.filename))
+
+
+def _selected(available: AvailableFiles, recipe: Recipe) -> Iterator[Entry]:
     return (entry for entry in available.exposures.values() if headers.is_selected(recipe, entry))
 
 

@@ -24,6 +24,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
     AffectedResult,
+    ExcludedFiles,
     Incomplete,
     PartialMatch,
 )
@@ -166,6 +167,7 @@ class Status:
     unmatched: tuple[str, ...]
     other_versions: tuple[OtherVersion, ...] = ()  # of a preview only
     partial_matches: tuple[PartialMatch, ...] = ()  # where-blocks that are not applied
+    excluded: tuple[ExcludedFiles, ...] = ()  # files that recipes exclude, by product
     at_work: str = ""  # owner of the mirror's lock, and since when
     qualities: dict[str, int] = field(default_factory=dict)  # quality -> published results
     look_at: tuple[JudgedResult, ...] = ()  # with caveats, or not published; worst first
@@ -188,7 +190,7 @@ def build_status(
     """Return the state of a mirror; what is out of date is from `preview` if given, else `run`."""
     run = run or Run(id="")
     planned = replace(run, plans=preview.plans) if preview else run
-    settling = run.settling or SettleResult()
+    settling, ready = run.settling or SettleResult(), preview.ready if preview else ()
     return Status(
         mirror=mirror,
         generation=generation,
@@ -202,17 +204,16 @@ def build_status(
         settling=_partly_reprocessed(settling),
         incomplete=settling.incomplete,
         out_of_date=outdated_products(
-            planned.plans,
-            planned.chains if preview else run.unfinished,
-            preview.ready if preview else (),
+            planned.plans, planned.chains if preview else run.unfinished, ready
         ),
         waits=planned.waits,
         unknown=preview.unknown if preview else (),
         failures=planned.failures,
-        notes=(*_notes_on_run(generation, run), *(preview.notes if preview else ())),
+        notes=(*_notes(generation, run, planned), *(preview.notes if preview else ())),
         unmatched=run.poll.unmatched if run.poll else (),
         other_versions=preview.other_versions if preview else (),
         partial_matches=planned.partial_matches,
+        excluded=planned.excluded,
         at_work=at_work,
         qualities=dict(qualities or {}),
         look_at=look_at,
@@ -240,8 +241,8 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
         yield FirstPoll(program=program, products=count)
 
 
-def _notes_on_run(generation: Generation | None, run: Run) -> Iterator[str]:
-    """Yield that the run's generation was rolled back, and where MAST answered otherwise."""
+def _notes(generation: Generation | None, run: Run, planned: Run) -> Iterator[str]:
+    """Yield that the run's generation was rolled back, where MAST answered otherwise, and more."""
     if generation and run.published and generation.number != run.published.generation:
         yield (
             f"after a rollback, generation {generation.number} is the current one, instead of "
@@ -250,6 +251,7 @@ def _notes_on_run(generation: Generation | None, run: Run) -> Iterator[str]:
         )
     yield from run.poll.other_answers if run.poll else ()
     yield from map(str, run.still_refused)
+    yield from planned.plan_notes
 
 
 def count_files(rows: Iterable[tuple[str, int, str, str]]) -> tuple[FileCount, ...]:

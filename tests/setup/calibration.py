@@ -134,7 +134,7 @@ class FolderResults:
         outputs: Sequence[Output],
         cost: Cost,
         measurements: Measurements | None,
-        recipe: str,
+        chain: Chain,
     ) -> tuple[ResultFile, ...]:
         """Take a result in."""
         files = tuple(self._kept(Path(output.path), output.identity) for output in outputs)

@@ -3,7 +3,7 @@
 import pytest
 
 from jwmirror.core.errors import ConfigError
-from jwmirror.core.model import Recipe, canonical
+from jwmirror.core.model import Exclusion, Recipe, canonical
 from jwmirror.pipeline.headers import NAMES
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.services.configure.checked_config import load_checked_config as load
@@ -20,6 +20,9 @@ VALUES = {  # of an exposure's header, by key of a where-block
     "exp_type": "NRC_IMAGE",
     "subarray": "SUB160",
     "readpatt": "RAPID",
+    "visit": "001",
+    "exposure": "00001",
+    "file": "jw01345002001_02101_00001_nrcalong_uncal.fits",
 }
 HEADER = canonical({NAMES[key]: value for key, value in VALUES.items()})
 
@@ -286,3 +289,91 @@ def test_the_steps_of_a_notebook_paste_in(pasted):
 
     assert threshold(recipe) == 5
     assert effective_parameters(recipe, HEADER)["detector1"]["steps"]["ipc"] == {"skip": True}
+
+
+# ---- exclude ---------------------------------------------------------------------------------
+
+WILD = "jw01345002001_02101_0000[1-3]_*"
+LOST = {"file": WILD, "because": "guide star lost"}
+
+
+def test_exclusions_are_added_to_those_of_the_extended_recipe():
+    """In order; an empty list takes them back."""
+    more = {"visit": [1, 2], "because": "star in the slit"}
+    recipes = {
+        "base": {"exclude": [LOST]},
+        "deep": {"extends": "base"},
+        "more": {"extends": "base", "exclude": [more]},
+        "none": {"extends": "base", "exclude": []},
+    }
+
+    found = {name: made(name, **recipes).exclude for name in recipes}
+
+    lost = Exclusion(match={"file": WILD}, because="guide star lost")
+    assert found["base"] == found["deep"] == (lost,)
+    assert found["more"] == (
+        lost,
+        Exclusion(match={"visit": ("1", "2")}, because="star in the slit"),
+    )
+    assert found["none"] == ()
+
+
+@pytest.mark.parametrize(
+    ("item", "mistake"),
+    [
+        ({"file": WILD}, "recipes.deep.exclude[0]: missing key because"),
+        ({"because": "x"}, "recipes.deep.exclude[0]: it names no exposures"),
+        ({"file": WILD, "because": " "}, "a reason in words"),
+        ({"filter": "F200W", "because": "x"}, "unknown key"),
+        (
+            {"file": "jw01345-o001_t001_*", "because": "x"},
+            "recipes.deep.exclude[0].file: found 'jw01345-o001_t001_*', which no exposure's file",
+        ),
+        ({"detector": "NRCA9", "because": "x"}, "recipes.deep.exclude[0].detector"),
+    ],
+)
+def test_an_exclusion_needs_a_reason_and_an_exposure_that_can_meet_it(item, mistake):
+    """With the place in the config."""
+    (found,) = mistakes(deep={"exclude": [item]}, check_steps=True)
+
+    assert mistake in found
+
+
+# ---- by name ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ({"file": "jw01345002001_02101_00001*"}, 7.0),
+        ({"file": "jw01345002001_02101_00001_nrcalong_rate.fits"}, 7.0),
+        ({"file": "jw01345002001_02101_00002*"}, 5.0),
+        ({"visit": 1, "exposure": 1}, 7.0),
+        ({"exposure": 2}, 5.0),
+    ],
+)
+def test_a_block_may_be_for_one_exposure(match, expected):
+    """By the name of one of its files, and the numbers of visit and exposure."""
+    recipe = made(deep={"parameters": jump(5.0), "where": [block(7.0, **match)]})
+
+    assert threshold(recipe) == expected
+
+
+def test_blocks_whose_patterns_no_name_fits_together_do_not_contradict_each_other():
+    """A name says the detector and the numbers, too."""
+    blocks = [
+        block(1.0, file="*_nrca1*"), block(2.0, file="*_nrcb1*"), block(3.0, detector="NRCALONG"),
+        block(4.0, file="jw01345*_00002_mir*"), block(5.0, file="jw01346*_mirimage_*"),
+    ]  # fmt: skip
+
+    assert len(made(deep={"where": blocks}).where) == 5
+    (found,) = mistakes(deep={"where": [block(1.0, file="*_nrca1*"), block(2.0, exposure=1)]})
+    assert found.startswith("recipes.deep.where[0] and where[1]: equally specific")
+
+
+def test_a_block_for_file_and_detector_decides_between_two():
+    """As with all other keys."""
+    blocks = [block(1.0, file="*_00001_*"), block(2.0, detector="NRCALONG")]
+    both = block(3.0, file="*_00001_*", detector="NRCALONG")
+
+    assert threshold(made(deep={"where": [*blocks, both]})) == 3.0

@@ -190,10 +190,12 @@ def test_a_stored_result_is_recalled_while_its_objects_exist(empty_mirror):
     output = Output(path=str(path), identity="1d" * 32)
 
     cost = Cost(seconds=1.0, peak_memory=1)
-    files = results.store_result(derivation, [output], cost, None, "deep")
+    chain = records.chain(derivation, excluded={"detector1": {"y": "star lost"}})
+    files = results.store_result(derivation, [output], cost, None, chain)
     (record,) = results.provenance.of_product("detector1", "x")
 
     assert results.recall(record.key) == files
+    assert record.excluded == {"y": "star lost"}
     results.locate(files[0].sha256).unlink()
     assert results.recall(record.key) is None
     assert results.derivation(record.key) == derivation
@@ -210,7 +212,8 @@ def test_a_result_records_which_published_one_it_replaces(empty_mirror):
         path.write_bytes(repr(parameters).encode())
         derivation = records.derivation(parameters=parameters)
         output = Output(path=str(path), identity="1d" * 32)
-        results.store_result(derivation, [output], cost, None, recipe)
+        chain = records.chain(derivation, recipe=recipe)
+        results.store_result(derivation, [output], cost, None, chain)
         return results.provenance.read(key_of(derivation))
 
     first = store("deep")

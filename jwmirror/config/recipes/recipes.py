@@ -7,6 +7,7 @@ from typing import Any
 
 from jwmirror.config import selections
 from jwmirror.config.recipes.environments import Environments
+from jwmirror.config.recipes.exclusions import exclusion_mistakes, exclusions_of
 from jwmirror.config.recipes.parameter_files import ParameterFileReader, ParameterPart, overlay
 from jwmirror.config.recipes.where_blocks import (
     Block,
@@ -90,6 +91,7 @@ class Recipes:
                 for key, wanted in block.match.items():
                     yield from criterion_mistakes(wanted, key, f"{block.place}.match.{key}")
             yield from selections.value_mistakes(place, recipe)
+            yield from exclusion_mistakes(place, recipe)
 
     def _step_mistakes(self, checker_of: CheckerOf) -> Iterator[str]:
         """Yield the mistakes in parameters, found by the jwst that each recipe runs."""
@@ -133,6 +135,7 @@ class Recipes:
             between=functions,
             between_files=files,
             select=selections.selection_of(recipe),
+            exclude=exclusions_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
             publish=recipe.get("publish", MARK),
         )
@@ -145,6 +148,8 @@ class Recipes:
         merged["parameters"] = overlay(
             below.get("parameters", {}), normalise(recipe.get("parameters") or {})
         )
+        if (exclude := recipe.get("exclude")) != []:  # [] takes back those of the recipes below
+            merged["exclude"] = [*(below.get("exclude") or ()), *(exclude or ())]
         merged["between"] = {**(below.get("between") or {}), **(recipe.get("between") or {})}
         return merged
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from jwmirror.core.matching import Criteria, criteria_of, describe_match, matches, overlap
 from jwmirror.core.model import Where
-from jwmirror.core.model.association import Association, root_of
+from jwmirror.core.model.association import Association
 from jwmirror.core.model.derivation import STAGES
-from jwmirror.core.names import is_exposure_root, observation_of, program_of
+from jwmirror.core.names import exposure_parts
 from jwmirror.pipeline.parameters.resolution import ParameterPath, flatten, normalise
 
 
@@ -29,11 +29,15 @@ class Block:
     @property
     def record(self) -> Where:
         """The block as a record of a recipe."""
-        match = {
-            key: tuple(map(str, value)) if isinstance(value, list) else str(value)
-            for key, value in self.match.items()
-        }
-        return Where(match=match, parameters=normalise(self.parameters))
+        return Where(match=match_of(self.match), parameters=normalise(self.parameters))
+
+
+def match_of(match: Mapping[str, Any]) -> dict[str, str | tuple[str, ...]]:
+    """Return criteria of a config as a record has them: texts, or tuples of texts."""
+    return {
+        key: tuple(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in match.items()
+    }
 
 
 def blocks_of(place: str, where: Any) -> list[Block]:
@@ -67,7 +71,7 @@ def useless_block_mistakes(
     """Yield the blocks with parameters of stage 2 or 3 that can meet no association completely.
 
     `select` are the criteria of the recipe, `own` its association files, which replace all others
-    of their stage. Of a member only its name is known here: program, observation and detector.
+    of their stage. Of a member only its name is known here.
     """
     own = tuple(own)
     for block in blocks:
@@ -93,21 +97,9 @@ def useless_block_mistakes(
 def _can_meet(block: Block, association: Association) -> bool:
     """Return whether all science members may meet a block, as far as their names show."""
     return all(
-        matches(block.criteria, _values_by_name(member).get, if_unknown=True)
+        matches(block.criteria, exposure_parts(member).get, if_unknown=True)
         for member in association.science
     )
-
-
-def _values_by_name(filename: str) -> dict[str, object]:
-    """Return what the name of an exposure's file says about it."""
-    root = root_of(filename)
-    if not is_exposure_root(root):
-        return {}
-    return {
-        "program": program_of(filename),
-        "observation": observation_of(filename).removeprefix("o"),
-        "detector": root.rpartition("_")[2],
-    }
 
 
 def _short_place(one: Block, other: Block) -> str:

@@ -12,5 +12,5 @@ from jwmirror.core.model.plan import (
     Wait,
 )
 from jwmirror.core.model.product import Change, Doubt, Listing, Orders, Poll, Product, Reason, Scope
-from jwmirror.core.model.recipe import AUTO, Recipe, Selection, Where, is_among
+from jwmirror.core.model.recipe import AUTO, Exclusion, Recipe, Selection, Where, is_among
 from jwmirror.core.model.stored import GONE, UPSTREAM, Entry, Failure, ResultFile, Version

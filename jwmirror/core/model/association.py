@@ -37,6 +37,8 @@ class Association:
     candidate: str  # o001, c1001
     product: str  # root of the names of the files that the pipeline makes
     members: tuple[Member, ...]
+    # file names of members that the recipe excludes -> the reason; they are not in `members`
+    excluded: dict[str, str] = field(default_factory=dict)
 
     @property
     def pipeline(self) -> str:
@@ -75,16 +77,16 @@ class Associations:
     broken: tuple[Failure, ...] = ()
     chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
     passed_over: tuple[PassedOver, ...] = ()
+    # by recipe: those without a science member that it does not exclude; they are not used
+    unmade: dict[str, tuple[Association, ...]] = field(default_factory=dict)
 
     def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
         """Return the associations of one stage that a recipe uses."""
-        return tuple(
-            association
-            for association in self.chosen.get(recipe.name, self.found)
-            if association.program in recipe.programs
-            and stage in recipe.stages
-            and association.stage == stage
-        )
+        return _of_stage(self.chosen.get(recipe.name, self.found), recipe, stage)
+
+    def unmade_of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:
+        """Return the associations of one stage whose science members a recipe excludes."""
+        return _of_stage(self.unmade.get(recipe.name, ()), recipe, stage)
 
     def without(self, products: Container[str]) -> "Associations":
         """Return the same without the associations that make one of `products`."""
@@ -94,6 +96,18 @@ class Associations:
 
         chosen = {recipe: others(associations) for recipe, associations in self.chosen.items()}
         return replace(self, found=others(self.found), chosen=chosen)
+
+
+def _of_stage(
+    associations: Iterable[Association], recipe: Recipe, stage: int
+) -> tuple[Association, ...]:
+    return tuple(
+        association
+        for association in associations
+        if association.program in recipe.programs
+        and stage in recipe.stages
+        and association.stage == stage
+    )
 
 
 def root_of(filename: str) -> str:

@@ -51,6 +51,8 @@ class Chain:
     memory: int = 0  # bytes that its stages need, one after the other; an estimate
     # by pipeline: parameters in their form in earlier keys, where it differs
     former: dict[str, PlainValues] = field(default_factory=dict)
+    # by pipeline: file names of members that the recipe excludes -> the reason
+    excluded: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,22 @@ class PartialMatch:
         )
 
 
+@dataclass(frozen=True)
+class ExcludedFiles:
+    """The files that a recipe's `exclude` keeps out of a product, or from being calibrated."""
+
+    recipe: str
+    product: str
+    files: dict[str, str]  # name -> the reason, in the user's words
+    is_made: bool  # of other files
+
+    @property
+    def why(self) -> str:
+        """The files and reasons, in words."""
+        listed = "; ".join(f"{name}: {because}" for name, because in self.files.items())
+        return f"{'made without' if self.is_made else 'not made, without'} {listed}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """Chains to calibrate (in batches, by name), results that exist already, and what waits."""
@@ -153,6 +171,8 @@ class Plan:
     waits: tuple[Wait, ...] = ()
     failures: tuple[Wait, ...] = ()  # refused: no run can calibrate them as they are
     partial_matches: tuple[PartialMatch, ...] = ()  # of where-blocks, which are not applied
+    excluded: tuple[ExcludedFiles, ...] = ()
+    notes: tuple[str, ...] = ()  # parts of recipes without effect, for people
 
     @property
     def chains(self) -> tuple[Chain, ...]:
@@ -260,6 +280,8 @@ class ProvenanceRecord:
     software: dict[str, str] = field(default_factory=dict)  # name -> version; recorded, not keyed
     measurements: Measurements | None = None  # None: recorded by a jwmirror without them
     replaced: str = ""  # key of the result that was published when this one was computed
+    # members of the association that the recipe excluded -> the reason; not in the key
+    excluded: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,14 @@ class Where:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Exclusion:
+    """Exposures that a recipe does not use, by their names, and the reason."""
+
+    match: dict[str, str | tuple[str, ...]]  # as in Where; keys that a file name says
+    because: str  # in the user's words
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A named way to recalibrate."""
 
@@ -69,5 +77,6 @@ class Recipe:
     between_files: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that these read
     python: str = ""  # of the environment with the jwst to run; "" for the running one
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
+    exclude: tuple[Exclusion, ...] = ()
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
     publish: str = "mark"  # or "hold": what happens to a result with caveats

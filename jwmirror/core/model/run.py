@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jwmirror.core.model.plan import (
     Chain,
+    ExcludedFiles,
     PartialMatch,
     Plan,
     Published,
@@ -102,6 +103,16 @@ class Run:
     def partial_matches(self) -> tuple[PartialMatch, ...]:
         """The where-blocks that meet only some science members of an association."""
         return tuple(match for plan in self.plans for match in plan.partial_matches)
+
+    @property
+    def excluded(self) -> tuple[ExcludedFiles, ...]:
+        """The files that recipes exclude, by product."""
+        return tuple(files for plan in self.plans for files in plan.excluded)
+
+    @property
+    def plan_notes(self) -> tuple[str, ...]:
+        """The remarks of the plans, for people."""
+        return tuple(note for plan in self.plans for note in plan.notes)
 
     @property
     def still_refused(self) -> tuple[RefusedProduct, ...]:

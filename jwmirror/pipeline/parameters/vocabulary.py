@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from jwmirror.core.errors import unknown_name
-from jwmirror.core.matching import PAIR, WHEELS, normalise_value
+from jwmirror.core.matching import FILE, PAIR, WHEELS, is_possible_name, normalise_value
 from jwmirror.core.names import NUMBERED, PREVIEWS
 from jwmirror.pipeline.headers import NAMES
 
@@ -42,6 +42,8 @@ def criterion_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
         text = normalise_value(value)
         if key == "product":
             yield from (f"{place}: {mistake}" for mistake in _suffix_mistakes(text))
+        elif key == FILE:
+            yield from () if is_possible_name([text]) else [f"{place}: {_no_file(value)}"]
         elif key == "filter" and PAIR in text:
             yield from (f"{place}: {mistake}" for mistake in _pair_mistakes(value, text))
         else:
@@ -49,6 +51,14 @@ def criterion_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
             known = {normalise_value(each): each for k in keys for each in allowed_values(k)}
             if known and text not in {*known, ""}:  # "": headers without the keyword
                 yield f"{place}: {unknown_name(' or '.join(keys), value, sorted(known.values()))}"
+
+
+def _no_file(pattern: Any) -> str:
+    return (
+        f"found {pattern!r}, which no exposure's file is named like; expected a name such as "
+        "jw01345002001_02101_00001_nrcalong_uncal.fits, or a pattern such as "
+        "jw01345002001_02101_00001_nrcalong*"
+    )
 
 
 def _suffix_mistakes(text: str) -> Iterator[str]:

@@ -137,6 +137,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
         yield "pipeline", f"{record.derivation.pipeline} ({_versions(record.derivation)})"
         for name in record.derivation.engine.keys() & record.software.keys():
             yield "code", record.software[name]
+        for name, because in record.excluded.items():
+            yield "made without", f"{name}: {because}"
         yield "made", f"{formatting.minute(record.made_at)} in {record.seconds:.1f} s"
 
 

@@ -138,6 +138,9 @@ def _plan(status: Status, all_lines: bool, asked: str) -> Iterator[Text]:
         "Where-blocks that are not applied, because not all science members meet them": [
             f"{match.recipe}: where {match.match}: {match.why}" for match in status.partial_matches
         ],
+        "Excluded by recipes": [
+            f"{files.recipe}: {files.product}: {files.why}" for files in status.excluded
+        ],
         "Notes": [*status.notes, *_other_versions(status)],
     }
     yield from _causes(status, all_lines)

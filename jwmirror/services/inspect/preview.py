@@ -40,7 +40,7 @@ from jwmirror.report.status import Preview
 from jwmirror.services.configure.check import config_advice
 from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
-from jwmirror.services.run.holdings import Holdings, load_holdings
+from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.references import offline_resolvers, preview_references
 from jwmirror.services.run.results import ResultStore
@@ -61,7 +61,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     Raises:
         ReferencesError: CRDS cannot be asked.
     """
-    holdings = current_holdings(mirror, run, config.recipes)
+    holdings = with_left_out(current_holdings(mirror, run, config.recipes), config.selections)
     if context is None:
         resolvers, resolver_notes = resolvers_of_config(mirror, config)
     else:

@@ -12,7 +12,7 @@ from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.parameter_sources import parameter_sources
 from jwmirror.report.explanation import EarlierResult, RecipePreview, StagePreview
 from jwmirror.services.inspect.preview import UNPUBLISHED, current_holdings, resolvers_of_config
-from jwmirror.services.run.holdings import Holdings
+from jwmirror.services.run.holdings import Holdings, with_left_out
 from jwmirror.services.run.plan import LevelPlanner
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.provenance import Provenance
@@ -40,7 +40,7 @@ def preview_recipes(
         raise ConfigError([f"--recipe: {unknown_name('recipe', recipe_name, names)}"])
     recipes = [recipe for recipe in config.recipes if recipe_name in (None, recipe.name)]
     resolvers, notes = resolvers_of_config(mirror, config)
-    holdings = current_holdings(mirror, run, recipes)
+    holdings = with_left_out(current_holdings(mirror, run, recipes), config.selections)
     if not any(recipe.associations for recipe in recipes):  # else programs may be combined
         holdings = _of_program(holdings, filename[:PROGRAM])
     results, product = ResultStore(mirror), root_of(filename)

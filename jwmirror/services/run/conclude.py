@@ -65,6 +65,7 @@ def conclude_run(
     doubtful = _doubtful(mirror, records)
     lines = (
         *_unmatched_lines(records),
+        *(f"Without effect: {note}" for note in records.plan_notes),
         *map(str, records.still_refused),
         *_token_lines(records),
         *_withheld_lines(records),

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import digest, receipt_path, remembered
 from jwmirror.core.model import (
     Change,
@@ -15,10 +18,11 @@ from jwmirror.core.model import (
     Poll,
     Product,
     Recipe,
+    Selection,
     SettleResult,
     Version,
 )
-from jwmirror.core.model.association import Association, Associations
+from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.pipeline.associations import pool as pools
@@ -73,6 +77,32 @@ def _absent_files(poll: Poll, rows: Iterable[Entry]) -> dict[str, str]:
         for change in poll.changes
         if change.product.filename not in filenames
     }
+
+
+def with_left_out(holdings: Holdings, selections: Iterable[Selection]) -> Holdings:
+    """Return holdings that know which members of associations `programs` in the config excludes."""
+    excluding = group_by((s for s in selections if s.exclude), lambda selection: selection.program)
+    if not excluding:
+        return holdings
+    filenames = {entry.filename for entry in holdings.entries}
+    associations = holdings.associations
+    left_out: dict[str, str] = {}
+    for association in chain(associations.found, *associations.chosen.values()):
+        patterns = [p for s in excluding.get(association.program, ()) for p in s.exclude]
+        for member in association.members if patterns else ():
+            raw = f"{root_of(member.name)}{UNCAL}"
+            for name in {member.name, raw} - filenames:
+                if pattern := next((p for p in patterns if fnmatchcase(name, p)), ""):
+                    left_out[name] = _why_left_out(root_of(name), association.program, pattern)
+    return holdings._replace(absent={**holdings.absent, **left_out})
+
+
+def _why_left_out(root: str, program: int, pattern: str) -> str:
+    return (
+        f"is not mirrored, because `exclude` of program {program} ({pattern}) leaves it out; "
+        "remove it there, or let the recipe leave it out, too: "
+        f'exclude: [{{file: "{root}*", because: ...}}]'
+    )
 
 
 def why_absent(change: Change) -> str:

@@ -5,15 +5,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.model import Plan, Poll, Receipt, Recipe, References, SettleResult, Wait
+from jwmirror.core.model import (
+    Plan,
+    Poll,
+    Receipt,
+    Recipe,
+    References,
+    Selection,
+    SettleResult,
+    Wait,
+)
 from jwmirror.core.model.plan import LEVELS
 from jwmirror.planning.builder import PlanBuilder
+from jwmirror.planning.exclusions import unmatched_exclusions
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
 from jwmirror.report.limits import check_results
-from jwmirror.services.run.holdings import Holdings, load_holdings
+from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
 from jwmirror.services.run.references import offline_resolvers
 from jwmirror.services.run.results import ResultStore
 
@@ -42,13 +52,14 @@ def plan_recalibration(
     ahead: Sequence[Plan],
     receipts: Sequence[Receipt],
     max_results: int | None = None,
+    selections: Sequence[Selection] = (),
 ) -> PlannedLevels:
     """Plan the level after those `below`, and the ones after it while nothing is to be computed.
 
     `ahead` are the plans that the level below made in advance: then nothing is left to plan here.
     `receipts` are those of all batches below. With the first level, return what later levels will
     refuse, so that users know it before anything is computed. All levels together compute at
-    most `max_results`; None: no limit.
+    most `max_results`; None: no limit. `selections` are those of the config.
 
     Raises:
         LimitError: more is to be computed than the limit allows.
@@ -56,7 +67,7 @@ def plan_recalibration(
     """
     if ahead:
         return PlannedLevels(plan=ahead[0], ahead=tuple(ahead[1:]))
-    holdings = load_holdings(mirror, poll, settling, recipes)
+    holdings = with_left_out(load_holdings(mirror, poll, settling, recipes), selections)
     resolvers = offline_resolvers(cache, references)
     planner = LevelPlanner(holdings, recipes, resolvers, ResultStore(mirror), batch_size)
     plans = planner.plan_levels(below, receipts)
@@ -104,6 +115,7 @@ class LevelPlanner:
         entries, associations, unsettled, absent = self.holdings
         settled, waits = settled_exposures(entries, unsettled, self.recipes)
         builder = self._builder(available_files(settled, absent=absent), waits)
+        builder.notes += unmatched_exclusions(self.recipes, entries, associations)
         plan_exposures(builder, associations, self.recipes)
         return builder.build(self.batch_size)
 

@@ -10,7 +10,7 @@ from jwmirror.core.errors import ClosedError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import receipt_path, remembered
-from jwmirror.core.model import Derivation, ResultFile
+from jwmirror.core.model import Chain, Derivation, ResultFile
 from jwmirror.core.model.plan import Cost, Invalidation, Output, ProvenanceRecord
 from jwmirror.core.model.quality import Measurements
 from jwmirror.pipeline import identity
@@ -83,9 +83,9 @@ class ResultStore:
         outputs: Sequence[Output],
         cost: Cost,
         measurements: Measurements | None,
-        recipe: str,
+        chain: Chain,
     ) -> tuple[ResultFile, ...]:
-        """Move the files of a recipe's result into the store, then write its record; return them.
+        """Move the files of a chain's result into the store, then write its record; return them.
 
         They are readable by the owner only until they are published: the data may be exclusive.
         If the same result was stored meanwhile, its files are returned.
@@ -98,7 +98,7 @@ class ResultStore:
             for path, sha256, size, output in zip(paths, stored, sizes, outputs, strict=True)
         )
         key = key_of(derivation)
-        published = self.published_key(recipe, derivation.product, derivation.pipeline)
+        published = self.published_key(chain.recipe, derivation.product, derivation.pipeline)
         record = ProvenanceRecord(
             key=key,
             derivation=derivation,
@@ -109,6 +109,7 @@ class ResultStore:
             software=cost.software,
             measurements=measurements,
             replaced=published if published != key else "",
+            excluded=chain.excluded.get(derivation.pipeline, {}),
         )
         return self.provenance.record_once(record).files
 

@@ -1,0 +1,103 @@
+"""Exposures that recipes exclude, and the products that are made without them or not made. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+from jwmirror.core.matching import criteria_of, describe_match, matches
+from jwmirror.core.model import Entry, Exclusion, Recipe
+from jwmirror.core.model.association import Association, Associations, root_of
+from jwmirror.core.model.plan import ExcludedFiles
+from jwmirror.core.names import exposure_parts
+
+
+def exclusion_of(recipe: Recipe, filename: str) -> Exclusion | None:
+    """Return the first exclusion of a recipe that a file's exposure meets; None without one."""
+    return next((e for e in recipe.exclude if _meets(e, filename)), None)
+
+
+def _meets(exclusion: Exclusion, filename: str) -> bool:
+    parts = exposure_parts(filename)
+    return bool(parts) and matches(criteria_of(exclusion.match), parts.get)
+
+
+def without_excluded(associations: Associations, recipes: Iterable[Recipe]) -> Associations:
+    """Return the associations without the members that recipes exclude.
+
+    Those that lose all science members are in `unmade`.
+    """
+    chosen, unmade = dict(associations.chosen), {}
+    for recipe in recipes:
+        if recipe.exclude:
+            of_recipe = chosen.get(recipe.name, associations.found)
+            rest = [_without_excluded(association, recipe) for association in of_recipe]
+            chosen[recipe.name] = tuple(each for each in rest if each.science)
+            unmade[recipe.name] = tuple(each for each in rest if not each.science)
+    return replace(associations, chosen=chosen, unmade=unmade)
+
+
+def _without_excluded(association: Association, recipe: Recipe) -> Association:
+    excluded = {
+        member.name: exclusion.because
+        for member in association.members
+        if (exclusion := exclusion_of(recipe, member.name))
+    }
+    rest = tuple(member for member in association.members if member.name not in excluded)
+    return replace(association, members=rest, excluded=excluded)
+
+
+def excluded_exposures(recipe: Recipe, exposures: Iterable[Entry]) -> Iterator[ExcludedFiles]:
+    """Yield the raw exposures that a recipe does not calibrate because it excludes them."""
+    for entry in exposures:
+        if exclusion := exclusion_of(recipe, entry.filename):
+            yield ExcludedFiles(
+                recipe=recipe.name,
+                product=root_of(entry.filename),
+                files={entry.filename: exclusion.because},
+                is_made=False,
+            )
+
+
+def excluded_members(
+    recipe: Recipe, associations: Associations, stage: int
+) -> Iterator[ExcludedFiles]:
+    """Yield the products of a stage that a recipe makes without some members, or does not make.
+
+    Without the stage-2 products of exposures that stage 1 leaves out.
+    """
+    is_known = stage == 2 and 1 in recipe.stages
+    unmade = () if is_known else associations.unmade_of(recipe, stage)
+    for association in (*associations.of(recipe, stage), *unmade):
+        if association.excluded:
+            yield ExcludedFiles(
+                recipe=recipe.name,
+                product=association.product,
+                files=association.excluded,
+                is_made=bool(association.science),
+            )
+
+
+def unmatched_exclusions(
+    recipes: Iterable[Recipe], entries: Iterable[Entry], associations: Associations
+) -> Iterator[str]:
+    """Yield a note on each exclusion that no exposure and no member of the recipe meets."""
+    for recipe in recipes:
+        for exclusion in recipe.exclude:
+            filenames = chain(
+                (e.filename for e in entries if e.upstream.program in recipe.programs),
+                _members(associations, recipe),
+            )
+            if not any(_meets(exclusion, filename) for filename in filenames):
+                yield (
+                    f"recipe {recipe.name}: exclude {describe_match(exclusion.match)} "
+                    f"({exclusion.because}) matches none of the mirrored exposures, so it has no "
+                    "effect"
+                )
+
+
+def _members(associations: Associations, recipe: Recipe) -> Iterator[str]:
+    """Yield the file names of the members of a recipe's associations, also of excluded ones."""
+    of_recipe = (associations.chosen, associations.unmade)
+    for association in chain(*(choice.get(recipe.name, ()) for choice in of_recipe)):
+        yield from (member.name for member in association.members)
+        yield from association.excluded
