@@ -115,11 +115,13 @@ class SettleResult:
 
     unsettled: tuple[Unsettled, ...] = ()
     incomplete: tuple[Incomplete, ...] = ()
+    doubted: tuple[str, ...] = ()  # URIs of new associations with members that a doubt covers
 
     @property
     def waiting(self) -> frozenset[str]:
         """The URIs of all products whose published version stays."""
-        return frozenset(uri for association in self.unsettled for uri in association.uris)
+        uris = (uri for association in self.unsettled for uri in association.uris)
+        return frozenset((*self.doubted, *uris))
 
 
 @dataclass(frozen=True, kw_only=True)

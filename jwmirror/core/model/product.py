@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import msgspec
 from msgspec import structs
 
-from jwmirror.core.names import is_observation
+from jwmirror.core.names import instrument_of, is_observation, observation_of, program_of
 
 PEDIGREE = {  # fields of a product that record how MAST made it -> the FITS keywords they repeat
     "cal_ver": "CAL_VER",
@@ -222,6 +222,15 @@ class Doubt:
         observation = f"observation {self.observation}" if self.observation else ""
         words = (f"program {self.program}", observation, self.instrument, self.filename)
         return ", ".join(filter(None, words))
+
+    def covers(self, filename: str) -> bool:
+        """Return whether a file belongs to the part, by its name alone."""
+        return (
+            self.program == program_of(filename)
+            and self.instrument in ("", instrument_of(filename))
+            and self.observation in ("", observation_of(filename))
+            and self.filename in ("", filename)
+        )
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.why}"
