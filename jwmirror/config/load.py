@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.config.recipes.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
@@ -56,6 +57,8 @@ class Config:
     selections: tuple[Selection, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
+    parts: tuple[ParameterPart, ...]  # parameters of recipes as they are written
+    notes: tuple[str, ...]  # on parameters, if they were checked
     token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
 
@@ -159,6 +162,8 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         selections=selections,
         recipes=recipes.records(tuple(s.program for s in selections)),
         content=raw,
+        parts=recipes.used_parts(),
+        notes=tuple(dict.fromkeys(recipes.notes)),
         token_variable=archive["token_env"],
     )
 

@@ -237,9 +237,9 @@ def test_snakemake_runs_no_environment_that_is_not_allowed(environment):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("exit 1", "ended before it answered mistakes"),
-        ("echo hello; cat", "gave no answer to mistakes, but printed b'hello"),
-        ("sleep 300 & echo $! > child; wait", "did not answer mistakes within 1 s"),
+        ("exit 1", "ended before it answered remarks"),
+        ("echo hello; cat", "gave no answer to remarks, but printed b'hello"),
+        ("sleep 300 & echo $! > child; wait", "did not answer remarks within 1 s"),
     ],
 )
 def test_a_python_that_does_not_answer_is_named(tmp_path, monkeypatch, command, message):
@@ -250,7 +250,7 @@ def test_a_python_that_does_not_answer_is_named(tmp_path, monkeypatch, command, 
     allow_environments([python_of(environment)])
 
     with pytest.raises(CalibrationError, match=f"{message}.*make environments"):
-        resolver(environment).mistakes({}, "")
+        resolver(environment).remarks({}, "")
 
     if "child" in command:
         assert has_ended(int((tmp_path / "child").read_text()))
@@ -261,15 +261,15 @@ def test_an_answer_that_comes_late_is_never_taken_for_that_of_another_question(
 ):
     """A line that some module prints shifts the answers; so the process is stopped."""
     monkeypatch.chdir(tmp_path)
-    answers = """echo hello; read opening; while read line; do echo '{"value":"[]"}'; done"""
+    answers = """echo hello; read opening; while read line; do echo '{"value":"{}"}'; done"""
     environment = make_environment(tmp_path / "environment", answers)
     allow_environments([python_of(environment)])
     remote = resolver(environment)
     with pytest.raises(CalibrationError, match="gave no answer"):
-        remote.mistakes({}, "")
+        remote.remarks({}, "")
 
     with pytest.raises(CalibrationError, match="ended before it answered"):
-        remote.mistakes({}, "")
+        remote.remarks({}, "")
 
 
 def test_a_python_that_runs_no_stage_is_stopped(tmp_path, monkeypatch):

@@ -206,7 +206,7 @@ recipes:
     between: {detector1..image2: stripes.fix}
     parameters:
       detector1:
-        jump: {maximum_cores: lots, rejection_treshold: 5, post_hooks: [fixes.scale]}
+        jump: {edge_size: lots, rejection_treshold: 5, post_hooks: [fixes.scale]}
         dark_current: {override_dark: missing.fits}
         linearity: {override_linearity: flat.fits}
         superbias: {override_superbias: cut.fits}
@@ -220,7 +220,7 @@ TOLD = (
     "did you mean 'exposure_types'?",
     "did you mean 'mirror'?",
     "recipes.deep.between.detector1..image2: found 'stripes.fix', expected a function",
-    "jump.maximum_cores: found 'lots', expected none or '1'",
+    "jump.edge_size: found 'lots', expected a whole number",
     "jump.rejection_treshold: unknown parameter 'rejection_treshold'; did you mean",
     "jump.post_hooks[0]: found 'fixes.scale'; there is no module fixes",
     "override_dark: found 'missing.fits', expected a file that can be read, or N/A for none",

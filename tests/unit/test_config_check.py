@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from jwmirror.cli import app
 from jwmirror.core.model import Recipe, Selection
-from jwmirror.services.configure.check import check_config, config_advice
+from jwmirror.services.configure.advice import config_advice
+from jwmirror.services.configure.check import check_config
 
 DEEP = Recipe(name="deep", programs=(1345,))
 RATES = Selection(program=1345, products=("uncal", "rate"))

@@ -117,7 +117,11 @@ def test_only_the_content_of_a_file_counts(written):
         ({"detector1": {"from": 5}}, "detector1: found 5", "expected the name of a file"),
         ({"detector1": "more.cfg"}, "detector1: found", "jump includes jump.cfg"),
         ({"detector1": "broken.cfg"}, "detector1: found", "Invalid line"),
-        ({"detector1": "cores.cfg"}, "detector1 (cores.cfg).detector1.steps.jump.max", "compete"),
+        (
+            {"detector1": "cores.cfg"},
+            "detector1 (cores.cfg).detector1.steps.jump.edge",
+            "whole number",
+        ),
         ({"detector1": "typo.cfg"}, "detector1 (typo.cfg).detector1.steps.jmup", "mean 'jump'?"),
     ],
 )
@@ -126,7 +130,7 @@ def test_a_file_that_cannot_be_is_a_mistake(written, parameters, place, told):
     head = "name = Detector1Pipeline\n[steps]\n"
     (written / "more.cfg").write_text(f"{head}[[jump]]\nconfig_file = jump.cfg\n")
     (written / "broken.cfg").write_text("[steps\n")
-    (written / "cores.cfg").write_text(f"{head}[[jump]]\nmaximum_cores = lots\n")
+    (written / "cores.cfg").write_text(f"{head}[[jump]]\nedge_size = lots\n")
     (written / "typo.cfg").write_text(f"{head}[[jmup]]\nskip = True\n")
 
     (line,) = mistakes(parameters)

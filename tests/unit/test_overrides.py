@@ -128,7 +128,8 @@ def test_catalogues_that_a_catfile_lists_count_too(flat, tmp_path):
 
 def test_a_catalogue_that_a_catfile_lists_and_nobody_has_is_a_mistake(flat, tmp_path):
     """Told with the list, the exposure and the place where it was looked for."""
-    (tmp_path / "cats.txt").write_text("a_cal.fits flat.fits\nb_cal.fits none.ecsv\n")
+    Table({"xcentroid": [1.0], "y": [2.0]}).write(tmp_path / "a_cat.ecsv")
+    (tmp_path / "cats.txt").write_text("a_cal.fits a_cat.ecsv\nb_cal.fits none.ecsv\n")
 
     (line,) = file_mistakes("catfile", "cats.txt", "here", tmp_path)
 
@@ -143,7 +144,7 @@ def test_a_catfile_that_tweakreg_does_not_read_is_a_mistake(flat, tmp_path):
     (line,) = file_mistakes("catfile", "cats.txt", "here", tmp_path)
 
     assert "expected a file and its catalogue in a line" in line
-    with pytest.raises(CalibrationError, match="cannot be read: expected a file and its catalogue"):
+    with pytest.raises(CalibrationError, match=r"cannot be read: .* at most two columns"):
         file_digests(
             with_absolute_paths({"steps": {"tweakreg": {"catfile": "cats.txt"}}}, tmp_path)
         )
@@ -270,8 +271,8 @@ def test_a_catalogue_with_places_is_no_mistake(tmp_path, name):
     [
         ("", "expected a catalogue"),
         ("# %ECSV 1.0\n# ---\n# datatype: [\n", "expected a catalogue"),
-        ({"ra": [1.0], "DEC": [2.0]}, "has no column RA; expected columns RA and DEC, in degrees"),
-        ({"x": [1.0], "y": [2.0]}, "has no column RA and no DEC;"),
+        ({"RA": [1.0], "ra": [1.0], "DEC": [2.0]}, "Column RA already exists"),
+        ({"x": [1.0], "y": [2.0]}, "expected a catalogue with columns RA and DEC, in degrees, or"),
     ],
 )
 def test_a_catalogue_that_tweakreg_cannot_use_is_a_mistake(tmp_path, content, told):

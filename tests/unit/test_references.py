@@ -15,7 +15,7 @@ from jwmirror.core.files import sha256_of
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.pipeline.headers import crds_header
-from jwmirror.pipeline.parameters.resolution import CORES, FILES
+from jwmirror.pipeline.parameters.resolution import CORES, RESERVED
 from jwmirror.pipeline.registry import idle_steps, pipeline_class
 from jwmirror.planning.resolvers import local as rules
 from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage
@@ -80,7 +80,7 @@ def test_parameters_are_those_that_stpipe_itself_would_use(cached, pipeline, ste
     for name, values in ours.items():
         assert values["skip"] == theirs[name]["skip"], name
         if not values["skip"]:
-            other = {*FILES, CORES}  # no allowed value of which changes a result
+            other = {*RESERVED, CORES}  # no allowed value of which changes a result
             counted = {k: v for k, v in theirs[name].items() if k not in other}
             assert counted == {k: v for k, v in values.items() if k in counted}, name
     assert all(ours[step].items() >= said.items() for step, said in steps.items())
@@ -275,10 +275,11 @@ def test_mistakes_are_those_of_the_config_beside_its_files(cached, tmp_path):
     (tmp_path / "fixes.py").write_text("def scale(model): ...")
     hooked = {"detector1": {"jump": {"pre_hooks": ["fixes.scale"], "edge_siz": 1}}}
 
-    (here,) = LocalResolver(cached.cache, CONTEXT, base=tmp_path).mistakes(hooked, "place")
+    (here,) = LocalResolver(cached.cache, CONTEXT, base=tmp_path).remarks(hooked, "place").mistakes
 
     assert here.startswith("place.detector1.jump.edge_siz: unknown parameter")
-    assert len(LocalResolver(cached.cache, CONTEXT, base=tmp_path / "x").mistakes(hooked, "p")) == 2
+    elsewhere = LocalResolver(cached.cache, CONTEXT, base=tmp_path / "x")
+    assert len(elsewhere.remarks(hooked, "p").mistakes) == 2
 
 
 def test_the_form_of_earlier_keys_has_whole_paths_too(cached, tmp_path):

@@ -50,7 +50,7 @@ def test_errors_come_over_as_they_are(folder):
 
     with pytest.raises(ConfigError, match="rejection_treshold"):
         there.resolve("detector1", folder.entries[0].header, {"steps": WRONG["detector1"]})
-    (mistake,) = there.mistakes(WRONG, "recipes.deep.parameters")
+    (mistake,) = there.remarks(WRONG, "recipes.deep.parameters").mistakes
 
     assert "did you mean 'rejection_threshold'" in mistake
 

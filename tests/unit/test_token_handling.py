@@ -15,6 +15,7 @@ from urllib3 import HTTPResponse
 from jwmirror.archive.tables.session import BoundedAdapter
 from jwmirror.config.load import read_content
 from jwmirror.core.errors import ArchiveError, ConfigError
+from jwmirror.core.model.parameters import Remarks
 from jwmirror.net.http import HttpClient, Timeouts, check_token_url
 from jwmirror.net.token_socket import request_token, serve_token
 from jwmirror.pipeline.child_environment import child_environment, take_token
@@ -83,11 +84,11 @@ def test_the_token_is_taken_before_parameters_are_checked(config_file, monkeypat
     """The Python of an environment is asked for mistakes, and inherits the variables."""
     seen = []
 
-    def mistakes(parameters: object, place: str) -> tuple[str, ...]:
+    def remarks(parameters: object, place: str, is_exported: bool) -> Remarks:
         seen.append("MAST_API_TOKEN" in os.environ)
-        return ()
+        return Remarks()
 
-    monkeypatch.setattr(checked_config, "_checker_of", lambda python: mistakes)
+    monkeypatch.setattr(checked_config, "_checker_of", lambda python: remarks)
     deep = "deep: {stages: [1], parameters: {detector1: {jump: {skip: true}}}}"
     config_file.write_text(f"programs: [1345]\nrecipes: {{{deep}}}\n")
 

@@ -8,6 +8,7 @@ from typing import Any
 from jwmirror.core.errors import ConfigError
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters import exported
+from jwmirror.pipeline.parameters.python_notation import without_python_notation
 from jwmirror.pipeline.parameters.resolution import normalise
 
 FROM = "from"  # key in a pipeline or step of a recipe: a file with its parameters
@@ -20,6 +21,8 @@ class ParameterPart:
     recipe: str
     place: str
     parameters: Mapping[str, Any]
+    is_exported: bool = False  # from a file that jwst wrote
+    users: tuple[str, ...] = ()  # the recipe, and those that extend it
 
 
 class ParameterFileReader:
@@ -53,7 +56,7 @@ class ParameterFileReader:
 
     def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         whole, written = {}, {}
-        for name, content in parameters.items():
+        for name, content in without_python_notation(parameters).items():
             pipeline, where = registry.pipeline_name(str(name)), f"{place}.{name}"
             content = {FROM: content} if isinstance(content, str) else content
             if pipeline not in registry.PIPELINES or not isinstance(content, Mapping):
@@ -90,7 +93,7 @@ class ParameterFileReader:
             return {}
         said = {"steps": {step: content}} if step else content
         checked = {pipeline: _without(said, above)}
-        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", checked))
+        self.parts.append(ParameterPart(self._recipe, f"{place} ({path})", checked, True))
         return said
 
 

@@ -1,7 +1,8 @@
 """The recipes of a config: expanded, checked against each other, and returned as records."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.grouping import group_by
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.parameters import Remarks
 from jwmirror.core.model.quality import MARK
+from jwmirror.pipeline.parameters.python_notation import without_python_notation
 from jwmirror.pipeline.parameters.resolution import normalise
 from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 from jwmirror.pipeline.usercode.between import between_mistakes
 
-Checker = Callable[[Mapping[str, Any], str], Iterable[str]]  # parameters, place -> mistakes
+Checker = Callable[[Mapping[str, Any], str, bool], Remarks]  # of parameters: Resolver.remarks
 CheckerOf = Callable[[str], Checker]  # the Python of an environment ("": the running one)
 
 EVERY = "recipe"  # in a setting: all recipes
@@ -35,12 +38,14 @@ STAGES = [1, 2, 3]  # by default
 class Recipes:
     """The recipes of a config, with the settings of `set`; `mistakes` are those found so far.
 
-    Reads the parameter files of recipes; relative paths start in the working directory.
+    Reads the parameter files of recipes; relative paths start in the working directory. `notes` are
+    those of the check of parameters, when it was made.
     """
 
     def __init__(self, raw: Any, settings: Any = (), environments: Any = ()):
         self._environments = Environments(environments)
         self.mistakes: list[str] = []
+        self.notes: list[str] = []
         self.parts: list[ParameterPart] = []  # to be checked by stpipe's specs
         recipes = raw if isinstance(raw, Mapping) else {}
         self._raw: dict[str, dict[str, Any]] = {}
@@ -94,13 +99,15 @@ class Recipes:
             yield from exclusion_mistakes(place, recipe)
 
     def _step_mistakes(self, checker_of: CheckerOf) -> Iterator[str]:
-        """Yield the mistakes in parameters, found by the jwst that each recipe runs."""
+        """Yield the mistakes in parameters, found by the jwst that each recipe runs; add notes."""
         parts = [part for part in self.parts if part.parameters]
         for python, of_python in group_by(parts, lambda part: self._python(part.recipe)).items():
             if not python or Path(python).is_file():
                 check = checker_of(python)
                 for part in of_python:
-                    yield from check(part.parameters, part.place)
+                    remarks = check(part.parameters, part.place, part.is_exported)
+                    self.notes += remarks.notes
+                    yield from remarks.mistakes
 
     def _python(self, name: str) -> str:
         """Return the Python of a recipe's environment; "" for the running one."""
@@ -119,6 +126,20 @@ class Recipes:
     def records(self, programs: tuple[int, ...]) -> tuple[Recipe, ...]:
         """Return the recipes by name; `programs` are those of recipes that do not name any."""
         return tuple(self._record(name, programs) for name in sorted(self._raw))
+
+    def used_parts(self) -> tuple[ParameterPart, ...]:
+        """Return the parts of all recipes with the recipes that use them."""
+        lines = {name: tuple(self._line(name)) for name in self._raw}
+        return tuple(
+            replace(part, users=tuple(name for name in lines if part.recipe in lines[name]))
+            for part in self.parts
+        )
+
+    def _line(self, name: str) -> Iterator[str]:
+        """Yield a recipe and those that it extends; there are no cycles."""
+        while name in self._raw:
+            yield name
+            name = self._raw[name].get("extends", "")
 
     def _record(self, name: str, programs: tuple[int, ...]) -> Recipe:
         recipe = self._extended(name)
@@ -208,7 +229,7 @@ def _parsed(setting: str) -> tuple[str, dict[str, Any]]:
         raise ConfigError([f"found {text!r}, expected a value in YAML"]) from err
     if content.mistakes:
         raise ConfigError([mistake.message for mistake in content.mistakes])
-    value = content.value
+    value = without_python_notation(content.value)
     for part in reversed(inner):
         value = {part: value}
     return name, value

@@ -9,6 +9,14 @@ PlainMapping = Mapping[str, Any]  # Any: the same
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remarks:
+    """The findings of a check of parameters: mistakes refuse a config, notes do not."""
+
+    mistakes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter, as stpipe describes it; texts are written as in a config."""
 

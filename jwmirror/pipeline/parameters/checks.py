@@ -8,16 +8,42 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import TYPES, unknown_name
-from jwmirror.core.model.parameters import Parameter
+from jwmirror.core.model.parameters import Parameter, Remarks
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.parameters.resolution import RESERVED, contradictions, is_parallel, spec_of
+from jwmirror.pipeline.parameters.gone import gone_message, without_gone
+from jwmirror.pipeline.parameters.notes import dropped_note, ignored_notes
+from jwmirror.pipeline.parameters.resolution import (
+    RESERVED,
+    contradictions,
+    is_parallel,
+    names_output,
+    spec_of,
+)
 from jwmirror.pipeline.parameters.specs import parameter_of
 from jwmirror.pipeline.usercode import files, hooks
 
-NAME = "jw"  # begins the names of a stage's products; other files are not stored
-OUTPUTS = frozenset(  # parameters that name an output file, the same for all exposures
-    ["dark_output", "opt_name", "save_persistence", "soss_modelname", "soss_wave_grid_out"]
-)
+RESERVED_ADVICE = {  # by parameter; for all others, see _reserved
+    "config_file": "write from: FILE for a file with the parameters of this pipeline or step",
+    "input_dir": "jwmirror gives each stage its inputs; remove input_dir",
+}
+
+
+def check_parameters(
+    parameters: Mapping[str, Any], place: str, base: Path | None = None, is_exported: bool = False
+) -> Remarks:
+    """Return the mistakes in a config's parameters, and notes on those that are ignored.
+
+    Arguments as in parameter_mistakes. `is_exported`: they are from a file that jwst wrote, maybe
+    an earlier version; what it lists without effect and the installed jwst dropped is ignored.
+    """
+    whole = {name: content for name, content in parameters.items() if isinstance(content, Mapping)}
+    notes = [*ignored_notes(whole, place)]
+    kept, dropped = without_gone(whole) if is_exported else (whole, [])
+    if dropped:
+        parameters = kept
+        notes.append(dropped_note(place, dropped))
+    mistakes = parameter_mistakes(parameters, place, base)
+    return Remarks(mistakes=tuple(mistakes), notes=tuple(notes))
 
 
 def parameter_mistakes(
@@ -25,6 +51,7 @@ def parameter_mistakes(
 ) -> list[str]:
     """Return every mistake in a config's parameters, as sentences.
 
+    Parameters that only name files to be written, and numbers of processes, are ignored.
     `place` is their place in the config ("recipes.deep.parameters"). Files and hooks are looked for
     in `base`, by default the working directory.
     """
@@ -74,6 +101,8 @@ def _member_mistakes(
     own = [name for name in spec if name != "steps"]
     for name, value in content.items():
         where = f"{place}.{name}"
+        if names_output(name, value):
+            continue
         if name in steps and isinstance(value, Mapping):
             yield from _step_mistakes(steps[name], value, where, base)
         elif name in steps:
@@ -82,9 +111,10 @@ def _member_mistakes(
                 f"({{{name}: {{skip: true}}}}), found {value!r}."
             )
         elif isinstance(value, Mapping):
-            yield f"{where}: {unknown_name('step', name, list(steps))}"
-        elif name not in own:
-            yield f"{where}: {unknown_name('parameter or step', name, _settable([*own, *steps]))}"
+            yield f"{where}: {gone_message(name) or unknown_name('step', name, list(steps))}"
+        elif name not in own and name not in RESERVED:
+            unknown = unknown_name("parameter or step", name, _settable([*own, *steps]))
+            yield f"{where}: {gone_message('', name) or gone_message(name) or unknown}"
         elif name == "skip":
             yield f"{where}: to omit a whole pipeline, use the recipe's stages; remove skip."
         else:
@@ -93,18 +123,39 @@ def _member_mistakes(
 
 def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:
     """Yield the mistakes in one step; master_background_mos of spec2 has its own steps."""
+    chained = [*_persistence_mistakes(content, place)]
+    yield from chained
     for name, value in content.items():
+        if names_output(name, value) or (chained and name == "persistence_array_file"):
+            continue
         if name in spec.sections:
             yield from _inner_mistakes(spec[name], value, f"{place}.{name}", base)
         elif any(name in spec[section] for section in spec.sections):
             yield f"{place}.{name}: is a step of this step; write it under steps."
-        elif name in spec:
+        elif name in spec or name in RESERVED:
             yield from _value_mistakes(spec, name, value, f"{place}.{name}", base)
+        elif gone := gone_message(place.rpartition(".")[2], name):
+            yield f"{place}.{name}: {gone}"
         else:
             unknown = unknown_name("parameter", name, _settable(spec))
             step = ".".join(place.replace(".steps.", ".").split(".")[-2:])
             stop = "" if unknown.endswith("?") else ";"
             yield f"{place}.{name}: {unknown}{stop} `jwmirror params {step}` lists the parameters."
+
+
+def _persistence_mistakes(content: Mapping[str, Any], place: str) -> Iterator[str]:
+    """Yield why pixels cannot be flagged for what an earlier exposure saw, if that is requested."""
+    written, read = content.get("save_persistence"), content.get("persistence_array_file")
+    if written and read and Path(str(written)).stem == Path(str(read)).stem:
+        yield (
+            f"{place}: persistence from one exposure to the next is not supported: each exposure "
+            f"would need {read} as the exposure before it left it, but jwmirror calibrates "
+            "exposures in any order, side by side, and again one at a time, so the result would "
+            "depend on the order; remove save_persistence and persistence_array_file "
+            "(persistence_time flags pixels within an exposure), or name as "
+            "persistence_array_file a finished file, under another name, which is the same for "
+            "all exposures."
+        )
 
 
 def _inner_mistakes(steps: Any, content: Any, place: str, base: Path) -> Iterator[str]:
@@ -126,8 +177,10 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
     from configobj import ConfigObj
     from stpipe.config_parser import ValidationError, config_from_dict
 
+    if is_parallel(name, value):
+        return
     if name in RESERVED:
-        yield f"{place}: jwmirror sets the locations and names of files; remove {name}."
+        yield f"{place}: {RESERVED_ADVICE.get(name, f'jwmirror sets it; remove {name}')}."
         return
     alone = ConfigObj(list_values=False, interpolation=False)
     alone[name] = spec[name]
@@ -139,17 +192,6 @@ def _value_mistakes(spec: Any, name: str, value: Any, place: str, base: Path) ->
         detail = f"; {problem}" if "list" in parameter.type else ""  # its length, or an element
         yield f"{place}: found {value!r}, expected {_expected(parameter)}{detail}."
         return
-    if is_parallel(name, value):
-        yield (
-            f"{place}: found {value!r}, expected none or '1': jwmirror runs exposures in "
-            "parallel, and further processes of jwst would compete with them; remove it, and give "
-            "snakemake more cores instead."
-        )
-    if name in OUTPUTS and str(value) not in ("", "None") and not str(value).startswith(NAME):
-        yield (
-            f"{place}: found {value!r}: only files whose names begin with the exposure's are "
-            f"stored, so a file of this name would be lost; remove {name}."
-        )
     yield from files.file_mistakes(name, value, place, base)
     if name in hooks.KINDS:
         yield from hooks.hook_mistakes(value, place, base)

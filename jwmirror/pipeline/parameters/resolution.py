@@ -16,7 +16,8 @@ from jwmirror.core.model import Recipe, Where, canonical
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.usercode import between, hooks
 
-FILES = frozenset(  # locations and names of files: jwmirror sets them, and they are not in the key
+PRODUCT = "jw"  # begins the names of a stage's products; other files are not stored
+OUTPUT_NAMES = frozenset(  # locations and names of products: jwmirror sets them
     [
         "output_file",
         "output_dir",
@@ -24,12 +25,17 @@ FILES = frozenset(  # locations and names of files: jwmirror sets them, and they
         "output_use_model",
         "output_use_index",
         "search_output_file",
-        "input_dir",
         "suffix",
+        "logcfg",
     ]
 )
-NAMING = frozenset({"name", "class", "config_file", "logcfg"})  # stpipe's own bookkeeping
-RESERVED = FILES | NAMING  # parameters that a recipe cannot set
+EXTRA_OUTPUTS = frozenset(  # parameters that name a further file, the same for all exposures
+    ["dark_output", "opt_name", "save_persistence", "soss_modelname", "soss_wave_grid_out"]
+)
+NAMING = frozenset(  # of stpipe, for the running of a step
+    ["name", "class", "config_file", "input_dir", "logcfg"]
+)
+RESERVED = OUTPUT_NAMES | NAMING  # parameters that a recipe does not decide
 IDLE = frozenset({"skip", "save_results"})  # of a whole pipeline: it always runs and saves
 CORES = "maximum_cores"
 SERIAL = frozenset({"none", "one", "1"})  # values of it that start no further processes
@@ -51,27 +57,41 @@ ParameterPath = tuple[str, str, str]  # pipeline, step ("" for the pipeline itse
 
 def normalise(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normal form of parameters as a config or a notebook writes them."""
-    return _tree(flatten(parameters))
+    return nested(flatten(parameters))
 
 
 def flatten(parameters: Mapping[str, Any]) -> dict[ParameterPath, Any]:
-    """Return each value that parameters set, by its path, in whichever form they are written."""
-    return dict(_values(parameters))
+    """Return each value that parameters set, by its path, in whichever form they are written.
+
+    Parameters that only name files to be written are left out.
+    """
+    return {path: v for path, v in written_values(parameters) if not names_output(path[-1], v)}
 
 
 def contradictions(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any, Any]]:
     """Yield parameters that are set to two values, in two forms or under two names."""
     known: dict[ParameterPath, Any] = {}
-    for path, value in _values(parameters):
+    for path, value in written_values(parameters):
         if path in known and known[path] != value:
             yield path, known[path], value
         known[path] = value
 
 
-def _values(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any]]:
+def written_values(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPath, Any]]:
+    """Yield each value as it is written, twice if it is set twice, and those without effect."""
     for written, content in parameters.items():
         for step_and_name, value in _in_pipeline(content):
             yield (registry.pipeline_name(str(written)), *step_and_name), _writable(value)
+
+
+def names_output(name: str, value: Any) -> bool:
+    """Return whether a parameter only sets where a file is written, or under which name.
+
+    No result depends on it. Further files that have the exposure's name are stored, and remain.
+    """
+    if name in EXTRA_OUTPUTS:
+        return str(value) not in ("", "None") and not str(value).startswith(PRODUCT)
+    return name in OUTPUT_NAMES
 
 
 def _in_pipeline(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -96,7 +116,7 @@ def _in_step(step: str, content: Mapping[str, Any]) -> Iterator[tuple[tuple[str,
             yield (step, name), value
 
 
-def _tree(values: Mapping[ParameterPath, Any]) -> dict[str, Any]:
+def nested(values: Mapping[ParameterPath, Any]) -> dict[str, Any]:
     """Return values as nested dicts, in normal form."""
     tree: dict[str, Any] = {}
     for (pipeline, steps, name), value in values.items():
@@ -139,7 +159,7 @@ def effective_parameters(recipe: Recipe, *members: str) -> dict[str, Any]:
         raise ConfigError(mistakes)
     functions = _functions(recipe, members[0])
     values = {path: value for path, (_, value) in ranked.items()}
-    return _tree(values | settings | functions)
+    return nested(values | settings | functions)
 
 
 def parameter_layers(recipe: Recipe, *members: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -148,7 +168,7 @@ def parameter_layers(recipe: Recipe, *members: str) -> Iterator[tuple[str, dict[
     `members` as in `effective_parameters`.
     """
     functions = _functions(recipe, members[0])
-    yield f"recipe {recipe.name}", _tree(flatten(recipe.parameters) | functions)
+    yield f"recipe {recipe.name}", nested(flatten(recipe.parameters) | functions)
     for block in sorted(recipe.where, key=lambda block: len(block.match)):
         if applies(block, *members):
             where = describe_match(block.match)

@@ -9,7 +9,7 @@ import yaml
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.parameters import Parameter, ParameterGroup
 from jwmirror.pipeline import registry
-from jwmirror.pipeline.parameters.resolution import IDLE, RESERVED, spec_of
+from jwmirror.pipeline.parameters.resolution import IDLE, RESERVED, WITHIN, spec_of
 
 WORDS = {"is_string_or_datamodel": "file", "input_file": "file", "output_file": "file"}
 ALONE = ("none", "'1'")  # values of maximum_cores that start no further processes
@@ -27,6 +27,20 @@ def groups_of(pipeline: str) -> Iterator[ParameterGroup]:
             stage=STAGES[pipeline],
             parameters=tuple(_parameters(spec["steps"][step] if step else spec, is_whole=not step)),
         )
+
+
+def skipped_steps(pipeline: str) -> tuple[str, ...]:
+    """Return the steps that jwst skips if no parameter says otherwise; inner: a.steps.b."""
+    return tuple(_skipped(spec_of(pipeline)["steps"]))
+
+
+def _skipped(steps: Any, outer: str = "") -> Iterator[str]:
+    for name in steps.sections:
+        step = steps[name]
+        if parameter_of("skip", str(step.get("skip", ""))).default == "true":
+            yield f"{outer}{name}"
+        if "steps" in step.sections:
+            yield from _skipped(step["steps"], f"{outer}{name}{WITHIN}")
 
 
 def _parameters(spec: Any, is_whole: bool) -> Iterator[Parameter]:

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jwmirror.core.errors import CalibrationError, plain_text
-from jwmirror.core.files import cached_digest, open_regular, read_bytes, sha256_of
+from jwmirror.core.files import cached_digest, open_regular, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.usercode import reftype as reftypes
+from jwmirror.pipeline.usercode.catalogues import (
+    CatalogueError,
+    listed_catalogues,
+    read_reference_catalogue,
+    read_source_catalogue,
+)
 
 T = TypeVar("T")
 OVERRIDE = "override_"
@@ -89,7 +95,7 @@ def file_paths(parameters: Mapping[str, Any]) -> dict[str, Path]:
     return named | {
         f"{name}[{exposure}]": catalogue
         for name, path in lists.items()
-        for exposure, catalogue in _read(name, path, _catalogues)
+        for exposure, catalogue in _read(name, path, listed_catalogues)
     }
 
 
@@ -165,20 +171,6 @@ def _files(parameters: Mapping[str, Any], step: str = "") -> Iterator[tuple[str,
 # ---- content ---------------------------------------------------------------------------------
 
 
-def _catalogues(path: Path) -> list[tuple[str, Path]]:
-    """Return exposure and catalogue of each line of a catfile; paths start in its folder.
-
-    Raises:
-        ValueError: a line has more words, as in tweakreg.
-    """
-    lines = (line.split() for line in read_bytes(path).decode(errors="replace").splitlines())
-    listed = [words for words in lines if len(words) > 1 and words[0][0] != "#"]
-    for words in listed:
-        if len(words) > 2:
-            raise ValueError(f"expected a file and its catalogue in a line, found {words}")
-    return [(exposure, path.parent / name) for exposure, name in listed]
-
-
 def _read(name: str, path: Path, read: Callable[[Path], T]) -> T:
     try:
         return read(path)
@@ -224,15 +216,21 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
 
 
 def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
-    """Yield the lines of a catfile whose catalogue does not exist."""
+    """Yield the lines of a catfile whose catalogue does not exist, or cannot be used."""
     try:
-        listed = _catalogues(path)
+        listed = listed_catalogues(path)
     except ValueError as err:
-        yield f"{place}: found {value!r}; {path}: {err}."
+        why = f"expected a file and its catalogue in a line; {path}: {plain_text(err)}"
+        yield f"{place}: found {value!r}, {why}"
         return
     for exposure, catalogue in listed:
         if not catalogue.is_file():
             yield f"{place} ({value}): {exposure}: expected a catalogue; there is no {catalogue}."
+            continue
+        try:
+            read_source_catalogue(catalogue)
+        except CatalogueError as err:
+            yield f"{place} ({value}): {exposure}: expected a catalogue of sources; {err}"
 
 
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:
@@ -251,16 +249,10 @@ def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[s
 
 def _no_catalogue(value: str, place: str, path: Path) -> Iterator[str]:
     """Yield a mistake unless tweakreg can read a catalogue of stars."""
-    from astropy.table import Table
-
     try:
-        columns = Table.read(path).colnames
-    except Exception as err:  # astropy raises many kinds
-        problem = plain_text(err)[:200]
-        yield f"{place}: found {value!r}, expected a catalogue; {path}: {problem}."
-        return
-    if missing := [column for column in ("RA", "DEC") if column not in columns]:
+        read_reference_catalogue(path)
+    except CatalogueError as err:
         yield (
-            f"{place}: found {value!r}, which has no column {' and no '.join(missing)}; "
-            f"expected columns RA and DEC, in degrees; it has {', '.join(columns)}."
+            f"{place}: found {value!r}, expected a catalogue with columns RA and DEC, in degrees, "
+            f"or sky_centroid; {err}"
         )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from jwmirror.core.errors import CalibrationError, ReferencesError
 from jwmirror.core.files import cached_digest
 from jwmirror.core.model import canonical, digest
-from jwmirror.core.model.parameters import PlainMapping, PlainValues
+from jwmirror.core.model.parameters import PlainMapping, PlainValues, Remarks
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.crds_rules import (
@@ -24,7 +24,8 @@ from jwmirror.pipeline.crds_rules import (
     rules_of,
 )
 from jwmirror.pipeline.derivation import engine_versions, software_versions
-from jwmirror.pipeline.parameters import checks, resolution
+from jwmirror.pipeline.parameters import checks, resolution, specs
+from jwmirror.pipeline.parameters.gone import without_gone
 from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
 from jwmirror.pipeline.usercode import files, hooks
 from jwmirror.pipeline.usercode.hooks import Sources
@@ -93,8 +94,14 @@ class Resolver(Protocol):
         references may switch a step on. A missing reference is not an error here.
         """
 
-    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
-        """Return the mistakes in parameters; `place` in the config begins each message."""
+    def remarks(self, parameters: PlainMapping, place: str, is_exported: bool = False) -> Remarks:
+        """Return mistakes in parameters, and notes; `place` in the config begins each message.
+
+        `is_exported`: they are from a file that strun or export_config wrote.
+        """
+
+    def skipped_steps(self, pipeline: str) -> Sequence[str]:
+        """Return the steps that this jwst skips unless a parameter says otherwise."""
 
 
 class LocalResolver:
@@ -158,9 +165,13 @@ class LocalResolver:
                 names.update(self._answers_for(pipeline, header).by_type.values())
         return tuple(sorted(name for name in names if _is_file(name)))
 
-    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
-        """As Resolver.mistakes."""
-        return tuple(checks.parameter_mistakes(parameters, place, self._base))
+    def remarks(self, parameters: PlainMapping, place: str, is_exported: bool = False) -> Remarks:
+        """As Resolver.remarks."""
+        return checks.check_parameters(parameters, place, self._base, is_exported)
+
+    def skipped_steps(self, pipeline: str) -> Sequence[str]:
+        """As Resolver.skipped_steps."""
+        return specs.skipped_steps(pipeline)
 
     def _parameters(
         self, pipeline: str, instrument: str, answers: Mapping[str, str], requested: PlainMapping
@@ -173,7 +184,8 @@ class LocalResolver:
         case = (pipeline, instrument, canonical(pars), canonical(requested))
         if case in self._without_references:
             return self._without_references[case]
-        layers = [*self._pars_layers(pars), requested]
+        kept, _ = without_gone({pipeline: requested})  # as the check of the config
+        layers = [*self._pars_layers(pars), kept.get(pipeline, {})]
         idle = registry.idle_steps(pipeline, instrument)
         resolved = resolution.resolve(pipeline, layers, idle)
         parameters = files.with_absolute_paths(resolved.parameters, self._base)

@@ -19,7 +19,7 @@ import msgspec
 
 from jwmirror.core.errors import CalibrationError, ConfigError, JwmirrorError, ReferencesError
 from jwmirror.core.model import canonical, parse
-from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.core.model.parameters import PlainMapping, Remarks
 from jwmirror.core.printing import PrintableStream
 from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
@@ -97,9 +97,13 @@ class RemoteResolver:
         """As Resolver.needed."""
         return self._ask("needed", tuple[str, ...], tuple(wanted))
 
-    def mistakes(self, parameters: PlainMapping, place: str) -> Sequence[str]:
-        """As Resolver.mistakes."""
-        return self._ask("mistakes", tuple[str, ...], parameters, place)
+    def remarks(self, parameters: PlainMapping, place: str, is_exported: bool = False) -> Remarks:
+        """As Resolver.remarks."""
+        return self._ask("remarks", Remarks, parameters, place, is_exported)
+
+    def skipped_steps(self, pipeline: str) -> Sequence[str]:
+        """As Resolver.skipped_steps."""
+        return self._ask("skipped_steps", tuple[str, ...], pipeline)
 
     def _ask(self, method: str, kind: type[T], *arguments: object) -> T:
         answer = self._answer(Question(method, arguments))
@@ -113,8 +117,9 @@ class RemoteResolver:
         """Return the answer of the process, which is killed if it takes too long."""
         process, line = self._started(allowed_python(self.python)), b""
         with suppress(OSError), TimeLimit(process, ANSWER_S) as limit:
-            _send(process.stdin, question)
-            line = opened_pipe(process.stdout).readline()
+            if process.poll() is None:  # else there may be late answers to read
+                _send(process.stdin, question)
+                line = opened_pipe(process.stdout).readline()
         if limit.is_over:
             why = f"did not answer {question.method} within {ANSWER_S:g} s, and was stopped"
         elif not line:
@@ -124,6 +129,7 @@ class RemoteResolver:
                 return parse(line, Answer)
             why = f"gave no answer to {question.method}, but printed {line[:80]!r}"
         kill_group(process)  # a later question must not read a late answer
+        process.wait()
         raise CalibrationError(
             f"{self.python} {why}; does it have jwst and msgspec? `make environments` makes those "
             "that come with jwmirror."

@@ -1,18 +1,21 @@
-"""Check a config, and point out what is allowed but perhaps not meant."""
+"""Check of a config: mistakes, and notes on settings that are valid but perhaps not meant."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from jwmirror.archive.selection import select_products
-from jwmirror.config.load import build_config, read_content
+from jwmirror.config.load import Config, build_config, read_content
 from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.mirror import check_mirror
-from jwmirror.core.model import Listing, Product, Recipe, Selection
-from jwmirror.pipeline.allowed_environments import allow_environments
-from jwmirror.services.configure.checked_config import environment_notes, load_checked_config
-
-ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.allowed_environments import allow_environments, is_allowed
+from jwmirror.services.configure.advice import config_advice
+from jwmirror.services.configure.checked_config import (
+    environment_notes,
+    load_checked_config,
+    resolver_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
     return ConfigCheck(
         notes=(
             *environment_notes(config.recipes),
+            *config.notes,
+            *_effect_notes(config),
             *config_advice(config.selections, config.recipes),
         ),
         programs=tuple(sorted({selection.program for selection in config.selections})),
@@ -62,54 +67,17 @@ def _check_mirror(folder: Path) -> None:
         raise ConfigError([str(err)]) from err
 
 
-def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) -> Iterator[str]:
-    """Return a note for each program that is mirrored without its associations.
+def _effect_notes(config: Config) -> Iterator[str]:
+    """Yield notes on the parameters of recipes that no result depends on."""
+    recipes = {recipe.name: recipe for recipe in config.recipes}
+    resolver_for = cache(resolver_of)
+    for part in config.parts:
+        python = recipes[part.recipe].python
+        if part.parameters and not part.is_exported and is_allowed(python):
+            from jwmirror.pipeline.parameters.effects import effect_notes  # imports jwst: seconds
 
-    Associations show which products MAST has reprocessed only in part, and which exposures a recipe
-    has to combine.
-    """
-    recipes = tuple(recipes)
-    for program in sorted({selection.program for selection in selections}):
-        selected = [selection for selection in selections if selection.program == program]
-        if any(_selects_associations(selection) for selection in selected):
-            continue
-        combining = [r.name for r in recipes if program in r.programs and {2, 3} & set(r.stages)]
-        effects = [
-            "files are published even if MAST has reprocessed only part of an association (settle)"
-        ]
-        if combining and not any(_selects(selection, _pool(program)) for selection in selected):
-            effects.append(
-                "stage 3, and stage 2 where it combines exposures, has nothing to combine "
-                f"(recipe {', '.join(combining)})"
-            )
-        yield (
-            f"program {program} is mirrored without its associations: {'; '.join(effects)}; "
-            "add asn to its products"
-        )
-
-
-def _selects_associations(selection: Selection) -> bool:
-    """Return whether an association of at least one type would be selected."""
-    numbers = (f"o{number:03d}" for number in (selection.observations or (1,))[:1])
-    samples = (
-        _association(selection.program, name, kind)
-        for name in (*numbers, *(selection.candidates or ()))
-        for kind in ASSOCIATION_TYPES
-    )
-    return _selects(selection, *samples)
-
-
-def _selects(selection: Selection, *samples: Product) -> bool:
-    listing = Listing(program=selection.program, asked_at="", products=samples)
-    return bool(select_products(listing, selection))
-
-
-def _association(program: int, observation: str, kind: str) -> Product:
-    name = f"jw{program:05d}-{observation}_20260101t000000_{kind}_00001_asn.json"
-    return Product(f"mast:JWST/product/{name}", name, program, observation, "asn")
-
-
-def _pool(program: int) -> Product:
-    """Return a sample of the file from which associations are generated if MAST's are missing."""
-    name = f"jw{program:05d}_20260101t000000_pool.csv"
-    return Product(f"mast:JWST/product/{name}", name, program, "pool", "pool")
+            resolver = resolver_for(python)
+            pipelines = {registry.pipeline_name(str(name)) for name in part.parameters}
+            skipped = {pipeline: resolver.skipped_steps(pipeline) for pipeline in pipelines}
+            users = [recipes[name] for name in part.users]
+            yield from effect_notes(part.parameters, part.place, users, skipped)

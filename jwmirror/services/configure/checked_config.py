@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jwmirror.config.load import Config, build_config, read_content, token_variable
 from jwmirror.config.recipes.recipes import Checker
 from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.parameters import Remarks
 from jwmirror.net.http import check_token_url
 from jwmirror.pipeline.allowed_environments import (
     EnvironmentNotAllowedError,
@@ -16,6 +18,9 @@ from jwmirror.pipeline.allowed_environments import (
     is_allowed,
 )
 from jwmirror.pipeline.child_environment import remove_user_variables, take_token
+
+if TYPE_CHECKING:  # imports jwst: seconds
+    from jwmirror.planning.resolvers.local import Resolver
 
 
 def load_checked_config(path: Path, settings: Sequence[str] = ()) -> Config:
@@ -53,7 +58,12 @@ def environment_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
 
 def _checker_of(python: str) -> Checker:
     if not is_allowed(python):
-        return lambda parameters, place: ()
+        return lambda parameters, place, is_exported: Remarks()
+    return resolver_of(python).remarks
+
+
+def resolver_of(python: str) -> "Resolver":
+    """Return a resolver that knows the specs of an environment's jwst, but no references."""
     from jwmirror.planning.resolvers.by_environment import resolvers_of  # imports jwst: seconds
 
-    return resolvers_of(Path(), "").of(python).mistakes
+    return resolvers_of(Path(), "").of(python)

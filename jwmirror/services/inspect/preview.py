@@ -37,7 +37,7 @@ from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import Resolver
 from jwmirror.report.formatting import count
 from jwmirror.report.status import Preview
-from jwmirror.services.configure.check import config_advice
+from jwmirror.services.configure.advice import config_advice
 from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out

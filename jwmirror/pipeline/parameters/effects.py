@@ -1,0 +1,97 @@
+"""Parameters that no result of a recipe depends on: of stages that it does not run, and so on."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Recipe
+from jwmirror.core.model.derivation import STAGES
+from jwmirror.pipeline.parameters.notes import full_name
+from jwmirror.pipeline.parameters.resolution import WITHIN, ParameterPath, flatten
+from jwmirror.pipeline.usercode.hooks import KINDS
+
+SKIP = "skip"
+ALWAYS = frozenset({SKIP, *KINDS})  # of a step: they act also if it is skipped
+NEEDED = {  # (step, parameter): another parameter without whose value it is not read
+    ("tweakreg", "catfile"): ("use_custom_catalogs", "true"),
+    ("skymatch", "skylist"): ("skymethod", "user"),
+}
+
+SkippedSteps = Mapping[str, Collection[str]]  # by pipeline: the steps that jwst skips by default
+
+
+def effect_notes(
+    parameters: Mapping[str, Any], place: str, recipes: Sequence[Recipe], skipped: SkippedSteps
+) -> Iterator[str]:
+    """Yield a note on each step or pipeline at `place` whose parameters have no effect.
+
+    `recipes` are the one that sets them, and those that extend it. Makes no use of files.
+    """
+    by_pipeline = group_by(flatten(parameters), lambda path: path[0])
+    for pipeline, paths in by_pipeline.items():
+        where = f"{place}.{pipeline}"
+        running = [recipe for recipe in recipes if STAGES.get(pipeline, 0) in recipe.stages]
+        if not running:
+            yield f"{where}: has no effect: {_stages_of(recipes)}; {pipeline} is of another stage"
+            continue
+        for step, of_step in group_by(paths, lambda path: path[1]).items():
+            names = [path[2] for path in of_step if path[2] not in ALWAYS]
+            if (
+                step
+                and names
+                and all(_is_skipped(recipe, of_step[0], skipped) for recipe in running)
+            ):
+                yield (
+                    f"{where}.{step}: {', '.join(names)}: no effect, because the step is skipped; "
+                    f"set {SKIP}: false to run it, unless a parameter reference of CRDS does"
+                )
+            else:
+                yield from _missing_partners(of_step, place, running)
+
+
+def _stages_of(recipes: Iterable[Recipe]) -> str:
+    """Return which stages recipes run, in words."""
+    return ", ".join(
+        f"recipe {recipe.name} has stages: [{', '.join(map(str, recipe.stages))}]"
+        for recipe in recipes
+    )
+
+
+def _is_skipped(recipe: Recipe, path: ParameterPath, skipped: SkippedSteps) -> bool:
+    """Return whether a recipe skips a step, or the step that it belongs to, for all exposures."""
+    pipeline, steps, _ = path
+    parts = steps.split(WITHIN)
+    for step in (WITHIN.join(parts[: i + 1]) for i in range(len(parts))):
+        default = str(step in skipped.get(pipeline, ())).lower()
+        if _possible(recipe, (pipeline, step, SKIP), default) == {"true"}:
+            return True
+    return False
+
+
+def _possible(recipe: Recipe, path: ParameterPath, default: str) -> set[str]:
+    """Return the values that a parameter has for the exposures of a recipe, in lower case."""
+    settings = flatten(recipe.settings)
+    if path in settings:
+        return {str(settings[path]).lower()}
+    values = [flatten(recipe.parameters).get(path, default)]
+    values += [value for block in recipe.where for value in _at(path, block.parameters)]
+    return {str(value).lower() for value in values}
+
+
+def _at(path: ParameterPath, parameters: Mapping[str, Any]) -> list[Any]:
+    values = flatten(parameters)
+    return [values[path]] if path in values else []
+
+
+def _missing_partners(
+    paths: Iterable[ParameterPath], place: str, recipes: Sequence[Recipe]
+) -> Iterator[str]:
+    """Yield the parameters that are not read without a value of another one."""
+    for pipeline, step, name in paths:
+        other, wanted = NEEDED.get((step, name), ("", ""))
+        needed = (pipeline, step, other)
+        if other and not any(wanted in _possible(recipe, needed, "") for recipe in recipes):
+            yield (
+                f"{full_name(place, (pipeline, step, name))}: no effect without "
+                f"{other}: {wanted}, unless a parameter reference of CRDS sets that; add it"
+            )

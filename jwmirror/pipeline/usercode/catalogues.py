@@ -1,0 +1,63 @@
+"""Catalogues of the user, read by the functions of jwst and stcal that tweakreg reads them with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from jwmirror.core.errors import plain_text
+from jwmirror.core.files import read_bytes
+
+T = TypeVar("T")
+LONGEST = 200  # characters of an error's text that are passed on
+
+
+class CatalogueError(ValueError):
+    """Tweakreg would not read a catalogue; the message is the reason."""
+
+
+def read_reference_catalogue(path: Path) -> tuple[str, ...]:
+    """Return the columns of a catalogue of stars for absolute alignment (abs_refcat), if it is one.
+
+    RA and DEC in degrees, in any case, or sky_centroid; any format that astropy recognises.
+
+    Raises:
+        CatalogueError: tweakreg would not read it.
+    """
+    from astropy.table import Table
+    from stcal.tweakreg.tweakreg import _parse_sky_centroid
+
+    return _read(path, lambda: tuple(_parse_sky_centroid(Table.read(path)).colnames))
+
+
+def read_source_catalogue(path: Path) -> tuple[str, ...]:
+    """Return the columns of a catalogue of an exposure's sources (in a catfile), if it is one.
+
+    Raises:
+        CatalogueError: tweakreg would not read it.
+    """
+    from astropy.table import Table
+    from jwst.tweakreg.tweakreg_step import _rename_catalog_columns
+
+    return _read(path, lambda: tuple(_rename_catalog_columns(Table.read(path)).colnames))
+
+
+def listed_catalogues(path: Path) -> list[tuple[str, Path]]:
+    """Return exposure and catalogue of each line of a catfile; paths start in its folder.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: tweakreg would not read it.
+    """
+    from jwst.tweakreg.tweakreg_step import _parse_catfile
+
+    read_bytes(path)  # not of a pipe or device, and not of a huge file
+    listed = _parse_catfile(str(path)) or {}
+    return [(exposure, Path(catalogue)) for exposure, catalogue in listed.items() if catalogue]
+
+
+def _read(path: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except Exception as err:  # astropy raises many kinds
+        text = plain_text(err).strip("'\"")[:LONGEST]  # a KeyError quotes its text
+        raise CatalogueError(f"{path}: {text}") from err

@@ -1,0 +1,202 @@
+"""Notes on parameters: ignored, or without effect; and values written as in Python."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from jwmirror.pipeline.parameters.checks import check_parameters
+from jwmirror.pipeline.parameters.python_notation import without_python_notation
+from jwmirror.pipeline.parameters.resolution import effective_parameters, normalise, resolve
+from jwmirror.services.configure.check import ConfigCheck, check_config
+from tests.setup.configs import parse
+
+
+@pytest.fixture
+def check(tmp_path: Path):
+    """Check a config with these recipes."""
+
+    def check(recipes: dict[str, Any], *settings: str) -> ConfigCheck:
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump({"programs": [{"program": 1346}], "recipes": recipes}))
+        return check_config(path, settings)
+
+    return check
+
+
+def recipe(stages: list[int] | None = None, **parameters: Any) -> dict[str, Any]:
+    """A recipe as a config has it."""
+    return {"stages": stages or [1, 2, 3], "parameters": parameters}
+
+
+# ---- ignored ---------------------------------------------------------------------------------
+
+HABITS = {
+    "detector1": {
+        "jump": {"maximum_cores": "half"},
+        "dark_current": {"dark_output": "dark.fits"},
+        "output_dir": "products",
+    },
+    "spec3": {"cube_build": {"output_file": "mycube", "search_output_file": True}},
+}
+
+
+def test_names_of_files_and_numbers_of_processes_are_ignored_with_a_note():
+    """Each with its place and the reason; none refuses the config."""
+    remarks = check_parameters(HABITS, "here")
+
+    assert remarks.mistakes == ()
+    assert [note.partition(":")[0] for note in remarks.notes] == [
+        "here.detector1.jump.maximum_cores",
+        "here.detector1.dark_current.dark_output",
+        "here.detector1.output_dir",
+        "here.spec3.cube_build.output_file",
+        "here.spec3.cube_build.search_output_file",
+    ]
+    assert all("is ignored: " in note for note in remarks.notes)
+
+
+@pytest.mark.parametrize("pipeline", HABITS)
+def test_ignored_parameters_are_in_no_key(pipeline):
+    """The pipeline is called as without them."""
+    layers = [normalise(HABITS)[pipeline]] if pipeline in normalise(HABITS) else []
+
+    assert resolve(pipeline, layers).parameters == resolve(pipeline, []).parameters
+
+
+def test_persistence_from_one_exposure_to_the_next_is_refused_with_the_reason():
+    """One mistake, though the file does not exist either."""
+    chain = {"save_persistence": "p.asdf", "persistence_array_file": "p.asdf"}
+    parameters = {"detector1": {"persistence": {"skip": False, "persistence_time": 3600, **chain}}}
+
+    (line,) = check_parameters(parameters, "here").mistakes
+
+    assert line.startswith("here.detector1.persistence: persistence from one exposure to the next")
+    assert "in any order" in line and "remove save_persistence" in line
+
+
+# ---- without effect --------------------------------------------------------------------------
+
+NOISE = {"clean_flicker_noise": {"fit_method": "fft", "n_sigma": 1.5}}
+CATALOGUES = {"tweakreg": {"catfile": "cats.txt"}}
+
+
+@pytest.mark.parametrize(
+    ("recipes", "note"),
+    [
+        (
+            {"r": recipe([1], detector1=NOISE)},
+            "recipes.r.parameters.detector1.clean_flicker_noise: fit_method, n_sigma: no effect",
+        ),
+        (
+            {"s": recipe([3], detector1={"jump": {"rejection_threshold": 5.0}})},
+            "recipes.s.parameters.detector1: has no effect: recipe s has stages: [3]",
+        ),
+        (
+            {"r": recipe(image3={"resample": {"skip": True, "pixfrac": 0.5}})},
+            "recipes.r.parameters.image3.resample: pixfrac: no effect",
+        ),
+        (
+            {"r": recipe(image3=CATALOGUES)},
+            "recipes.r.parameters.image3.tweakreg.catfile: no effect without use_custom_catalogs",
+        ),
+        (
+            {"a": recipe([1], detector1=NOISE), "b": {"extends": "a", "stages": [1, 2]}},
+            "recipes.a.parameters.detector1.clean_flicker_noise: fit_method",
+        ),
+    ],
+)
+def test_a_setting_without_effect_gives_a_note(check, tmp_path, monkeypatch, recipes, note):
+    """One, at its place in the config."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cats.txt").write_text("")
+
+    checked = check(recipes)
+
+    assert checked.mistakes == ()
+    (found,) = [line for line in checked.notes if "effect" in line and line.startswith("recipes")]
+    assert found.startswith(note)
+
+
+WAKE = {"detector1": {"clean_flicker_noise": {"skip": False}}}
+
+
+@pytest.mark.parametrize(
+    "recipes",
+    [
+        {"r": recipe([1], detector1={"clean_flicker_noise": {"skip": False, "n_sigma": 1.5}})},
+        {
+            "r": recipe([1], detector1=NOISE)
+            | {"where": [{"match": {"detector": "NRS1"}, "parameters": WAKE}]}
+        },
+        {"a": recipe([1], detector1=NOISE), "b": {"extends": "a", "parameters": WAKE}},
+        {
+            "a": recipe([1], detector1={"jump": {"edge_size": 5}}, image3={"resample": {}}),
+            "b": {"extends": "a", "stages": [1, 2, 3]},
+        },
+        {"r": recipe(detector1={"clean_flicker_noise": {"skip": True}})},
+        {"r": recipe(image3={"tweakreg": {**CATALOGUES["tweakreg"], "use_custom_catalogs": True}})},
+    ],
+)
+def test_a_setting_that_can_have_an_effect_gives_none(check, tmp_path, monkeypatch, recipes):
+    """In a where-block, or in a recipe that extends the one that has it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cats.txt").write_text("")
+
+    checked = check(recipes)
+
+    assert checked.mistakes == ()
+    assert [note for note in checked.notes if note.startswith("recipes")] == []
+
+
+def test_a_setting_of_the_command_line_runs_the_step(check):
+    """So nothing is without effect in that call."""
+    recipes = {"r": recipe([1], detector1=NOISE)}
+
+    checked = check(recipes, "r.detector1.clean_flicker_noise.skip=false")
+
+    assert [note for note in checked.notes if "no effect" in note] == []
+
+
+# ---- Python's notation -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("None", None),
+        ("(100, 100)", [100, 100]),
+        ("(3.0,)", [3.0]),
+        ("('a', None)", ["a", None]),
+        ('Path("stars.ecsv")', "stars.ecsv"),
+        ("pathlib.Path('a/b.fits')", "a/b.fits"),
+        ("[None, 1]", [None, 1]),
+        ("{a: (100,100), b: 2}", {"a": [100, 100], "b": 2}),
+        ("{a: (1,2,3)}", {"a": [1, 2, 3]}),
+        ("{a: (1, b: 2}", {"a": "(1", "b": 2}),
+        ("(open('x'))", "(open('x'))"),
+        ("Nones", "Nones"),
+        ("4.5 3.5", "4.5 3.5"),
+        ("'(1'", "(1"),
+    ],
+)
+def test_values_written_as_in_python_are_understood(text, value):
+    """Other texts stay as they are, and nothing is run."""
+    assert without_python_notation(yaml.safe_load(text)) == value
+
+
+def test_a_recipe_pasted_from_a_notebook_is_the_same_as_in_yaml():
+    """None, and a tuple within braces, in parameters and in settings."""
+    pasted = """
+programs: [{program: 1346}]
+recipes:
+  r: {parameters: {image3: {resample: {rotation: None, output_shape: (100,100)}}}}
+"""
+    raw = yaml.safe_load(pasted) | {"set": ["r.image3.tweakreg.abs_refcat=None"]}
+
+    (found,) = parse(raw).recipes
+
+    parameters = effective_parameters(found, "{}")["image3"]["steps"]
+    assert parameters["resample"] == {"rotation": None, "output_shape": [100, 100]}
+    assert parameters["tweakreg"] == {"abs_refcat": None}
