@@ -35,6 +35,8 @@ class Explanation:
     other_versions: tuple[Reason, ...] = ()
     quality: Quality | None = None  # of the result; None for a file of MAST
     is_published: bool = True  # False: held back by the last run, so its path is not in the view
+    # of a file of MAST: what the last run refused, doubts or could not decide about it, in words
+    at_mast: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,6 +124,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, object]]:
     yield "state", "present" if entry.state == PRESENT else "present; no longer listed at MAST"
     if entry.product:
         yield from _pedigree(entry.product)
+    for words in explanation.at_mast:
+        yield "at MAST", words
     if entry.refusal:
         yield "cannot be recalibrated", entry.refusal
     if entry.key:

@@ -11,7 +11,9 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, StoreError, unknown_name
 from jwmirror.core.model import UPSTREAM, Entry, ResultFile
 from jwmirror.core.model.quality import JudgedResult
+from jwmirror.core.model.run import Run
 from jwmirror.report.explanation import Explanation, RecipePreview
+from jwmirror.report.formatting import minute
 from jwmirror.report.quality import quality_of
 from jwmirror.services.configure.checked_config import load_checked_config
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
@@ -25,7 +27,7 @@ from jwmirror.services.inspect.software import differing_versions, installed_sof
 from jwmirror.services.run.holdings import why_absent
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
-from jwmirror.store.runs import last_run
+from jwmirror.store.runs import last_run, read_undecided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,8 @@ def _no_file(root: Path, file: str, recipe: str | None) -> StoreError:
     run, of_recipe = last_run(root), f"of recipe {recipe} " if recipe else ""
     for change in run.changes if run else ():
         if change.product.filename == file and recipe in (None, UPSTREAM):
-            return StoreError(f"{file} {why_absent(change)}; it is not {where}.")
+            why = " ".join(_refusals(run, file)) or f"{file} {why_absent(change)}"
+            return StoreError(f"{why.rstrip('.')}; it is not {where}.")
     return no_such_file(file, f"{of_recipe}not {where}", entries.column("path"))
 
 
@@ -93,7 +96,36 @@ def _published(root: Path, file: str, recipe: str | None) -> Iterator[Explanatio
             explanation = Explanation(
                 generation=current.number, entry=entry, record=record, former=former
             )
-            yield _with_quality(explanation)
+            yield _with_quality(_with_open_questions(explanation, root))
+
+
+def _with_open_questions(explanation: Explanation, root: Path) -> Explanation:
+    """Add what the last run refused, doubts or could not decide about a file of MAST."""
+    product, run = explanation.entry.product, last_run(root)
+    if product is None:
+        return explanation
+    words = list(_refusals(run, product.filename))
+    doubts = run.poll.doubts if run and run.poll else ()
+    words += [f"doubted: {doubt}" for doubt in doubts if doubt.covers(product.filename)]
+    if since := read_undecided(root).get(product.uri):
+        words.append(
+            f"undecided: MAST lists no checksum of it, so that a change may show no sign; not "
+            f"compared since {minute(since)}; archive.recheck_gb_per_run in the config reads such "
+            "files again"
+        )
+    return replace(explanation, at_mast=tuple(words))
+
+
+def _refusals(run: Run | None, filename: str) -> Iterator[str]:
+    """Yield why a run, or an earlier one, refused the version of a file that MAST lists."""
+    for refused in run.still_refused if run else ():
+        if refused.filename == filename:
+            yield str(refused)
+            return
+    for receipt in run.fetch_receipts if run else ():
+        for failure in receipt.failures:
+            if failure.refused and failure.name == filename:
+                yield f"refused: {failure.message}"
 
 
 def _with_quality(explanation: Explanation) -> Explanation:
