@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from jwmirror.config.recipes.own_files import own_file_mistakes
 from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.config.recipes.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
@@ -97,6 +98,7 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
     mistakes += _criteria_mistakes(raw, content)
     mistakes += recipes.check(raw.get("programs"), checker_of)
+    mistakes += own_file_mistakes(raw.get("recipes"), content) if checker_of else ()
     mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))

@@ -12,7 +12,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.matching import KEYS
 from jwmirror.core.model.association import Association
 from jwmirror.pipeline.associations.checks import ignored_parts
-from jwmirror.pipeline.associations.reading import CORRECT_IT, read_association_file
+from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.parameters.vocabulary import criterion_mistakes
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -75,7 +75,7 @@ def association_mistakes(
     for i, name in enumerate(names if isinstance(names, list) else ()):
         where = f"{place}.associations[{i}]"
         try:
-            associations = read_association_file(Path(str(name)), remedy=CORRECT_IT)
+            associations = read_own_associations(Path(str(name)))
         except CalibrationError as error:
             yield f"{where}: {error}"
             continue
@@ -97,7 +97,7 @@ def own_associations(recipe: Mapping[str, Any]) -> Iterator[Association]:
     names = recipe.get("associations")
     for name in names if isinstance(names, list) else ():
         with suppress(CalibrationError):
-            yield from read_association_file(Path(str(name)), remedy=CORRECT_IT)
+            yield from read_own_associations(Path(str(name)))
 
 
 def _problems(association: Association, stages: Any, programs: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Protocol
 from jwmirror.core.errors import CalibrationError, JwmirrorError
 from jwmirror.core.files import path_below
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Chain, Derivation, Failure, Receipt, Result, ResultFile
+from jwmirror.core.model import Chain, Derivation, Failure, Input, Receipt, Result, ResultFile
 from jwmirror.core.model.plan import Cost, Output, Spent
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.client import StageClient, StageError
@@ -223,11 +223,11 @@ class ChainRunner:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)  # what is made here may be exclusive
         try:
-            objects = {item.name: item.sha256 for item in derivation.inputs}
-            objects |= {file.filename: file.sha256 for file in ramp_files}
-            for filename, sha256 in objects.items():
+            sources = {item.name: self._source(item) for item in derivation.inputs}
+            sources |= {file.filename: self._results.locate(file.sha256) for file in ramp_files}
+            for filename, source in sources.items():
                 link = path_below(folder, filename, f"an input of {name}", CalibrationError)
-                link.symlink_to(self._results.locate(sha256).absolute())
+                link.symlink_to(source.absolute())
             self._check_references(derivation)
             outcome = self._run_stage(derivation, chain.python, folder, ramp_mode)
             self._check_references(derivation)
@@ -238,6 +238,10 @@ class ChainRunner:
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _source(self, item: Input) -> Path:
+        """Return the path of an input: a file of the user, or an object of the store."""
+        return Path(item.path) if item.path else self._results.locate(item.sha256)
 
     def _check_references(self, derivation: Derivation) -> None:
         """Raise CalibrationError unless the references in the cache are those in the key."""

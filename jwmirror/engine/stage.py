@@ -72,7 +72,8 @@ def run_stage(
 
 def is_result(filename: str, derivation: Derivation) -> bool:
     """Return whether a new file belongs to the result: hooks may leave files of other names."""
-    names = (derivation.product, *(item.name for item in derivation.inputs))
+    stems = (item.name.rpartition(".")[0] for item in derivation.inputs)
+    names = (derivation.product, *stems)
     starts = tuple(name.partition("_")[0] + "_" for name in names)
     return filename.endswith(MADE) and filename.startswith(starts)
 

@@ -1,6 +1,6 @@
 """Derivations (everything that a result depends on): their keys, and how two of them differ."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -8,6 +8,7 @@ from platform import python_version
 from typing import Any
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Derivation, Input, Reason, Result, ResultFile, canonical, digest
 from jwmirror.core.model.association import UNCAL
 from jwmirror.core.model.parameters import PlainValues
@@ -145,12 +146,15 @@ def _differences(old: Derivation, new: Derivation) -> Iterator[Reason]:
 def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reason]:
     before = {item.name: item for item in old}
     after = {item.name: item for item in new}
+    all_roles = (_roles(old), _roles(new))
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)
+        roles, new_roles = (" and ".join(by_name.get(name, ())) for by_name in all_roles)
         if was is None or now is None:
-            yield Reason(f"input {name}", was.role if was else "", now.role if now else "")
-        elif was.role != now.role:
-            yield Reason(f"role of {name}", was.role, now.role)
+            yield Reason(f"input {name}", roles, new_roles)
+            continue
+        if roles != new_roles:
+            yield Reason(f"role of {name}", roles, new_roles)
         elif now.identity and was.identity != now.identity:
             cause: ReasonCause = "" if name.endswith(UNCAL) else "inputs"
             before_and_after = was.identity[:12], now.identity[:12]
@@ -158,6 +162,12 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reaso
     order = [item.name for item in old], [item.name for item in new]
     if order[0] != order[1] and before.keys() == after.keys():
         yield Reason("order of the inputs", " ".join(order[0]), " ".join(order[1]))
+
+
+def _roles(inputs: Iterable[Input]) -> dict[str, list[str]]:
+    """Return the roles of each input by name; one file may be background and selfcal."""
+    by_name = group_by(inputs, lambda item: item.name)
+    return {name: sorted(item.role for item in items) for name, items in by_name.items()}
 
 
 def _hook_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Reason]:

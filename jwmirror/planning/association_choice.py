@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 
 from jwmirror.core.matching import describe_match
 from jwmirror.core.model import GONE, UPSTREAM, Entry, Recipe
-from jwmirror.core.model.association import Association, Associations, root_of
-from jwmirror.pipeline.headers import is_selected
+from jwmirror.core.model.association import (
+    SCIENCE,
+    Association,
+    Associations,
+    Member,
+    OwnFile,
+    root_of,
+)
+from jwmirror.pipeline.associations.asn_types import with_type
+from jwmirror.pipeline.headers import header_value, is_selected
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.exclusions import without_excluded
 
@@ -73,6 +81,42 @@ def choose_associations(
             of_user = own.get(recipe.name, ())
             chosen[recipe.name] = _chosen(associations.found, entries, recipe, generated, of_user)
     return without_excluded(replace(associations, chosen=chosen), recipes)
+
+
+def own_paths(
+    own: Mapping[str, Iterable[Association]], recipes: Iterable[Recipe]
+) -> dict[str, bool]:
+    """Return the paths of the user's files that are inputs, and whether one is a science member.
+
+    `own` are the user's associations, by recipe.
+    """
+    paths = {path: False for recipe in recipes for path in recipe.msa.values()}
+    for association in (association for of_recipe in own.values() for association in of_recipe):
+        for member in (member for member in association.members if member.path):
+            paths[member.path] = paths.get(member.path, False) or member.exptype == SCIENCE
+    return paths
+
+
+def with_types(
+    associations: Iterable[Association], entries: Sequence[Entry], own: Mapping[str, OwnFile]
+) -> tuple[Association, ...]:
+    """Return the user's associations with the types that fit their members, as far as known.
+
+    The first science member decides. `own` are the files of the user, by path.
+    """
+    types: dict[str, str] = {}  # by root
+    for entry in (entry for entry in entries if entry.product and entry.product.exp_type):
+        types[root_of(entry.filename)] = entry.upstream.exp_type or ""
+    for entry in (entry for entry in entries if entry.header):
+        types[root_of(entry.filename)] = header_value(entry.header, "exp_type")
+
+    def exp_type_of(member: Member) -> str:
+        header = own[member.path].header if member.path else ""
+        return header_value(header, "exp_type") if header else types.get(root_of(member.name), "")
+
+    return tuple(
+        with_type(association, exp_type_of(association.science[0])) for association in associations
+    )
 
 
 def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:

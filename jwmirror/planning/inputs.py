@@ -4,12 +4,20 @@ Pure: results and holdings come as records.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import UPSTREAM, Entry, Failure, Input, Recipe, ResultFile
-from jwmirror.core.model.association import SHUTTERS, UNCAL, Association, Associations, root_of
+from jwmirror.core.model.association import (
+    SHUTTERS,
+    UNCAL,
+    Association,
+    Associations,
+    Member,
+    OwnFile,
+    root_of,
+)
 from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
@@ -30,24 +38,31 @@ class AvailableFiles:
     starts: Mapping[str, Entry]  # MAST's products that recipes start from, by root
     upstream: Mapping[str, Entry]  # MAST's files, by file name
     absent: Mapping[str, str]  # selected files -> why they are not
+    # the user's, by path as in associations and recipes
+    own: Mapping[str, OwnFile] = field(default_factory=dict)
 
     def inputs(self, recipe: Recipe, association: Association) -> tuple[Input, ...] | Wait:
         """Return the recipe's inputs for an association, or why it waits if one is missing.
 
-        A member that a stage of the recipe makes is the recipe's result. The others are MAST's,
-        which must all be made by one version of jwst with one CRDS context.
+        A member may be a file of the user. One that a stage of the recipe makes is the recipe's
+        result. The others are MAST's, which must all be made by one version of jwst with one CRDS
+        context.
         """
         inputs: list[Input] = []
         sources: list[Entry] = []
         for member in association.members:
-            file = self._file(recipe, member.name)
-            if file is None:
-                why, cause = self._why_missing(recipe, member.name)
+            if member.path:
+                item = self._own_input(member.path, member.name, member.exptype)
+            else:
+                file = self._file(recipe, member.name)
+                item = _input(file, member.exptype) if file else None
+                sources += self._sources(recipe, member.name)
+            if item is None:
+                why, cause = self._why_missing(recipe, member)
                 why = _is_missing(member.name) + why
                 return Wait(recipe.name, association.product, why, cause, member.name)
-            inputs.append(_input(file, member.exptype))
-            sources += self._sources(recipe, member.name)
-        unknown = f"the header of {association.science[0]} is unknown"
+            inputs.append(item)
+        unknown = f"the header of {association.science[0].name} is unknown"
         if why := _mixture(sources) if self.header(association) else unknown:
             return Wait(recipe.name, association.product, why, "input")
         shutters = self.shutters(recipe, association)
@@ -58,6 +73,10 @@ class AvailableFiles:
         name = shutters_file(association, self.header(association))
         if not name:
             return ()
+        if name in recipe.msa:
+            own = self._own_input(recipe.msa[name], name, SHUTTERS)
+            why = self.own[recipe.msa[name]].refusal
+            return (own,) if own else Wait(recipe.name, association.product, why, "input")
         if name in self.upstream:
             return (_input(self.upstream[name], SHUTTERS),)
         missing = f"is not mirrored; add msa to the products of program {association.program}"
@@ -70,8 +89,7 @@ class AvailableFiles:
 
     def members(self, association: Association) -> tuple[str, ...]:
         """Return the headers of all science members, in order; "" of those that are unknown."""
-        entries = map(self._exposure, association.science)
-        return tuple(entry.header if entry else "" for entry in entries)
+        return tuple(map(self._header, association.science))
 
     def folder(self, association: Association) -> str:
         """Return the view folder of results: the exposure's in stage 2, else the candidate's."""
@@ -80,10 +98,21 @@ class AvailableFiles:
             return first.product.observation
         return association.candidate
 
-    def _exposure(self, name: str) -> Entry | None:
-        """Return the file that the recipe starts from to make a member."""
-        root = root_of(name)
+    def _header(self, member: Member) -> str:
+        """Return the header of a member; "" if it is unknown."""
+        file = self.own.get(member.path) if member.path else self._exposure(member)
+        return file.header if file else ""
+
+    def _exposure(self, member: Member) -> Entry | None:
+        """Return the file that the recipe starts from to make a member; None for a user's own."""
+        root = "" if member.path else root_of(member.name)
         return self.exposures.get(root) or self.starts.get(root)
+
+    def _own_input(self, path: str, name: str, role: str) -> Input | None:
+        """Return a file of the user as an input of a name; None if it cannot be used."""
+        own = self.own[path]
+        known = {"identity": own.identity, "sha256": own.sha256, "path": own.path}
+        return None if own.refusal else Input(name=name, role=role, **known)
 
     def _file(self, recipe: Recipe, name: str) -> ResultFile | Entry | None:
         """Return the file that a member is; without content if it is assumed to be made."""
@@ -108,8 +137,11 @@ class AvailableFiles:
 
     # ---- why not
 
-    def _why_missing(self, recipe: Recipe, name: str) -> tuple[str, WaitCause]:
+    def _why_missing(self, recipe: Recipe, member: Member) -> tuple[str, WaitCause]:
         """Return why a recipe has no file of that name: as text, and as a cause."""
+        if member.path:
+            return self.own[member.path].refusal, "input"
+        name = member.name
         root, stage = root_of(name), registry.stage_that_makes(name)
         if stage not in recipe.stages:
             entry = self.upstream.get(name)
@@ -142,12 +174,13 @@ def available_files(
     problems: Iterable[Wait | Failure] = (),
     assumed_done: Iterable[Chain] = (),
     absent: Mapping[str, str] | None = None,
+    own: Mapping[str, OwnFile] | None = None,
 ) -> AvailableFiles:
     """Return the files that members may be.
 
     `results`, `problems` and `assumed_done` are those of the levels below in this run; the content
     of what a chain in `assumed_done` makes is unknown. `absent` says why selected files are not in
-    the mirror, by file name.
+    the mirror, by file name. `own` are the files of the user, by path.
     """
     entries = tuple(entries)
     upstream = {entry.filename: entry for entry in entries if entry.origin == UPSTREAM}
@@ -163,6 +196,7 @@ def available_files(
         starts={root_of(entry.filename): entry for entry in upstream.values() if entry.header},
         upstream=upstream,
         absent=absent or {},
+        own=own or {},
     )
 
 
@@ -173,14 +207,17 @@ def raw_exposures(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 
 def taken_from_upstream(
-    entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
+    entries: Iterable[Entry],
+    associations: Associations,
+    recipes: Iterable[Recipe],
+    own: Mapping[str, OwnFile] | None = None,
 ) -> tuple[Entry, ...]:
     """Return MAST's files that recipes take as inputs, apart from raw exposures."""
-    available = available_files(entries)
+    available = available_files(entries, own=own)
     names: dict[str, None] = {}
     for recipe in recipes:
         for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
-            members = (member.name for member in association.members)
+            members = (member.name for member in association.members if not member.path)
             names |= {name: None for name in members if not _makes(recipe, name)}
             names[shutters_file(association, available.header(association))] = None
     return tuple(available.upstream[name] for name in names if name in available.upstream)
@@ -220,8 +257,8 @@ def _mixture(entries: Iterable[Entry]) -> str:
     An unknown value counts as different from all others.
     """
     products = [e.product for e in entries if e.product and e.filename.endswith(".fits")]
-    for field, label in CALIBRATION.items():
-        values = sorted({getattr(product, field) or "unknown" for product in products})
+    for attribute, label in CALIBRATION.items():
+        values = sorted({getattr(product, attribute) or "unknown" for product in products})
         if len(values) > 1:
             return (
                 f"upstream's members are of {label} {' and '.join(values)}; it waits until MAST "

@@ -6,15 +6,16 @@ alone), associations of stage 2, associations of stage 3. Pure, as planning.buil
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.matching import describe_match
 from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait, Where
-from jwmirror.core.model.association import SCIENCE, Association, Associations, root_of
+from jwmirror.core.model.association import SCIENCE, Association, Associations, OwnFile, root_of
 from jwmirror.core.model.plan import PartialMatch
 from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
+from jwmirror.pipeline.associations.asn_types import type_question
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
@@ -25,10 +26,13 @@ STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_imag
 
 
 def headers_and_pipelines(
-    entries: Iterable[Entry], associations: Associations, recipes: Iterable[Recipe]
+    entries: Iterable[Entry],
+    associations: Associations,
+    recipes: Iterable[Recipe],
+    own: Mapping[str, OwnFile] | None = None,
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the argument of Resolver.needed: each header, with the pipelines that may use it."""
-    available = available_files(entries)
+    available = available_files(entries, own=own)
     pipelines_of: dict[str, dict[str, None]] = {}
     for recipe in recipes:
         exposures = _exposures(available, recipe) if 1 in recipe.stages else ()
@@ -36,7 +40,8 @@ def headers_and_pipelines(
             if pipelines := _pipelines(entry):
                 pipelines_of.setdefault(entry.header, {})[pipelines[0]] = None
         for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
-            if header := available.header(association):
+            header = available.header(association)
+            if header and association.pipeline:
                 pipelines_of.setdefault(header, {})[association.pipeline] = None
     return tuple((header, tuple(pipelines)) for header, pipelines in pipelines_of.items())
 
@@ -50,14 +55,15 @@ def plan_exposures(
         if recipe.exclude and 1 in recipe.stages:
             builder.excluded += excluded_exposures(recipe, _selected(builder.available, recipe))
         second = associations.of(recipe, 2)
-        by_exposure = group_by(second, lambda association: root_of(association.science[0]))
+        of_mirror = (each for each in second if each.pipeline and not each.science[0].path)
+        by_exposure = group_by(of_mirror, lambda each: root_of(each.science[0].name))
         companions = _companions(second)
         for entry in _exposures(builder.available, recipe):
             root = root_of(entry.filename)
             first = _first_stage(builder, recipe, entry)
             if first is None:
                 continue
-            alone = next((a for a in by_exposure.get(root, ()) if len(a.roots) == 1), None)
+            alone = next((a for a in by_exposure.get(root, ()) if a.is_of_one_exposure), None)
             then = _second_stage(builder, recipe, entry, alone) if alone else None
             destination = Destination(recipe, entry.upstream.program, entry.upstream.observation)
             builder.add_stages(destination, [first, then] if then else [first])
@@ -83,7 +89,7 @@ def plan_associations(
         builder.excluded += excluded_members(recipe, associations, stage)
         _note_partial_matches(builder, recipe, of_stage)
         for association in of_stage:
-            if not (stage == 2 and 1 in recipe.stages and len(association.roots) == 1):
+            if not (stage == 2 and 1 in recipe.stages and association.is_of_one_exposure):
                 _add_association(builder, recipe, association)
 
 
@@ -125,6 +131,10 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
         builder.waits.append(inputs)
         return
     members = available.members(association)
+    if not association.pipeline:
+        why = type_question(association, headers.header_value(members[0], "exp_type"))
+        builder.failures.append(Wait(recipe.name, association.product, why, "request"))
+        return
     derivation = builder.derive_association(recipe, members, association, inputs)
     destination = Destination(recipe, association.program, available.folder(association))
     builder.add_stages(destination, [derivation] if derivation else [])
@@ -154,7 +164,7 @@ def _companions(associations: Iterable[Association]) -> set[str]:
         root_of(member.name)
         for association in associations
         for member in association.members
-        if member.exptype != SCIENCE
+        if member.exptype != SCIENCE and not member.path
     }
 
 
@@ -193,7 +203,9 @@ def _members_met(
 ) -> dict[str, bool | None]:
     """Return whether a block meets each science member; None of those that are not mirrored."""
     headers_of = zip(association.science, available.members(association), strict=True)
-    return {name: applies(block, header) if header else None for name, header in headers_of}
+    return {
+        member.name: applies(block, header) if header else None for member, header in headers_of
+    }
 
 
 def _note_useless_block(

@@ -2,8 +2,9 @@
 
 MAST says which products are exclusive. A result is as exclusive as its most exclusive input; its
 provenance names the inputs by content, down to MAST's products. Paths and folders play no part.
-Files of the user's own (override files, hooks) carry no access. A result with an input that cannot
-be traced to a product of MAST is closed.
+Files of the user's own that parameters name (override files, hooks) carry no access. A result with
+an input that cannot be traced to a product of MAST is closed; so is one with an own file among its
+inputs, unless the newest rows have its content.
 
 Files with numbers that were measured on closed data are closed, too: records of results, and the
 manifest and the page of a generation.
@@ -239,6 +240,8 @@ class Access:
             keys = self._keys.get(content, set()) - {key}
             if keys or content in self._public_contents:
                 return any(map(self._is_closed, keys))
+        if item.path:  # a user's own file of other content, which may come from exclusive data
+            return True
         if not self._has_history:
             self._add_history()
             return self._is_closed_input(item, key)

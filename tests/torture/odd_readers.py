@@ -129,7 +129,7 @@ def odd_association(random: Random, folder: Path) -> None:
     odd.write_bytes(odd_inputs.odd_json(random, odd_inputs.ASSOCIATION))
     may_raise(RejectedError, lambda: check_readable(odd, odd.name))
     may_raise(StoreError, lambda: compare_files(sound, odd))
-    for association in may_raise(CalibrationError, lambda: read_association_file(odd)) or ():
+    for association in may_raise(CalibrationError, lambda: read_association_file(odd, "")) or ():
         canonical(association)
         assert 0 <= association.program <= 99_999
         parts = (association.product, association.candidate, *(m.name for m in association.members))

@@ -14,7 +14,7 @@ from jwmirror.core.model import GONE, Entry, Recipe, ResultFile, Where, canonica
 from jwmirror.core.model.association import Associations, root_of
 from jwmirror.core.model.stored import PRESENT
 from jwmirror.pipeline.associations.pool import ASSOCIATION_SCHEME, generate_associations
-from jwmirror.pipeline.associations.reading import read_association_file
+from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.derivation import is_bound
 from jwmirror.pipeline.headers import is_selected
 from jwmirror.planning.association_choice import (
@@ -270,7 +270,7 @@ def test_an_own_file_may_hold_several_products_and_name_no_program(tmp_path):
     }
     (tmp_path / "mine.json").write_text(json.dumps(content))
 
-    found = read_association_file(tmp_path / "mine.json")
+    found = read_own_associations(tmp_path / "mine.json")
 
     assert [(each.product, each.program) for each in found] == [("one", 1345), ("two", 1345)]
 

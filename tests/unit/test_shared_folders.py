@@ -14,7 +14,7 @@ from jwmirror.core.jsonio import read
 from jwmirror.core.names import cache_path
 from jwmirror.crds.bundle import write_bundle
 from jwmirror.crds.cache import VerifiedCache, VerifiedFile, write_config, write_verified
-from jwmirror.pipeline.associations.reading import read_association_file
+from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.parameters.exported import read_exported
 from jwmirror.pipeline.usercode.files import file_digests, file_mistakes
 from jwmirror.pipeline.usercode.reftype import reftype_of
@@ -181,7 +181,7 @@ def test_new_step_does_not_write_through_a_link(tmp_path, monkeypatch):
 # ---- pipes -----------------------------------------------------------------------------------
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "association": read_association_file,
+    "association": read_own_associations,
     "config": read_yaml,
     "digest": files.cached_digest,
     "events": read_events,

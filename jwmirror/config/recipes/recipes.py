@@ -158,6 +158,7 @@ class Recipes:
             select=selections.selection_of(recipe),
             exclude=exclusions_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
+            msa=dict(recipe.get("msa") or {}),
             publish=recipe.get("publish", MARK),
         )
 

@@ -85,7 +85,7 @@ def useless_block_mistakes(
             )
         for stage in sorted({stages[pipeline] for pipeline in later}):
             of_stage = [association for association in own if association.stage == stage]
-            of_block = [each for each in of_stage if each.pipeline in later]
+            of_block = [each for each in of_stage if each.pipeline in {*later, ""}]
             if of_stage and not any(_can_meet(block, each) for each in of_block):
                 yield (
                     f"{block.place}.match: {match} meets all science members of none of the "
@@ -97,8 +97,9 @@ def useless_block_mistakes(
 def _can_meet(block: Block, association: Association) -> bool:
     """Return whether all science members may meet a block, as far as their names show."""
     return all(
-        matches(block.criteria, exposure_parts(member).get, if_unknown=True)
+        matches(block.criteria, exposure_parts(member.name).get, if_unknown=True)
         for member in association.science
+        if not member.path
     )
 
 

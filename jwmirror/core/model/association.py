@@ -24,6 +24,7 @@ class Member:
 
     name: str  # file name
     exptype: str
+    path: str = ""  # absolute, of a file of the user; "" for a file of the mirror or the recipe
     beyond: tuple[str, ...] = ()  # attributes in the file that do not reach jwst
 
 
@@ -37,6 +38,7 @@ class Association:
     candidate: str  # o001, c1001
     product: str  # root of the names of the files that the pipeline makes
     members: tuple[Member, ...]
+    expected_stage: int = 0  # of an association of the user whose type is not known yet
     # file names of members that the recipe excludes -> the reason; they are not in `members`
     excluded: dict[str, str] = field(default_factory=dict)
 
@@ -48,17 +50,34 @@ class Association:
     @property
     def stage(self) -> int:
         """The stage that the association is for; 0 for an unknown type."""
-        return STAGES.get(self.pipeline, 0)
+        return STAGES.get(self.pipeline, self.expected_stage)
 
     @property
-    def science(self) -> tuple[str, ...]:
-        """File names of the science members. The first one represents all, as in stpipe."""
-        return tuple(member.name for member in self.members if member.exptype == SCIENCE)
+    def science(self) -> tuple[Member, ...]:
+        """The science members. The first one represents all, as in stpipe."""
+        return tuple(member for member in self.members if member.exptype == SCIENCE)
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """Roots of the members' file names, each once, in order."""
-        return tuple(dict.fromkeys(root_of(member.name) for member in self.members))
+        """Roots of the members' file names, each once, in order; without files of the user."""
+        others = (member for member in self.members if not member.path)
+        return tuple(dict.fromkeys(root_of(member.name) for member in others))
+
+    @property
+    def is_of_one_exposure(self) -> bool:
+        """True if all members are of one exposure of the mirror."""
+        return len(self.roots) == 1 and not any(member.path for member in self.members)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFile:
+    """A file of the user that is an input of a recipe, as it is now."""
+
+    path: str  # absolute
+    sha256: str = ""
+    identity: str = ""  # science identity
+    header: str = ""  # as in Entry; of science members
+    refusal: str = ""  # why it cannot be used
 
 
 @dataclass(frozen=True, kw_only=True)

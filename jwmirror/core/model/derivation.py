@@ -18,7 +18,8 @@ class Input:
     name: str  # file name the pipeline sees
     role: str  # exptype: science, background...
     identity: str = ""
-    sha256: str = ""  # where the bytes are; not part of the key
+    sha256: str = ""  # of the bytes, by which the store has them; not part of the key
+    path: str = ""  # absolute, of a file of the user, which the store has not; not in the key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,4 +79,5 @@ class Recipe:
     select: dict[str, tuple[str, ...]] = field(default_factory=dict)  # keys as in Where: any of
     exclude: tuple[Exclusion, ...] = ()
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
+    msa: dict[str, str] = field(default_factory=dict)  # shutter configuration: user's file instead
     publish: str = "mark"  # or "hold": what happens to a result with caveats

@@ -1,6 +1,11 @@
-"""Association files: read, from MAST and of the user."""
+"""Association files, read: those of MAST, and the user's own, which may say less.
+
+An own file may be YAML, lack its type (`asn_from_list` writes "None"), and name members by path:
+jwst looks for these in the folder of the association.
+"""
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +16,7 @@ from typing import Any
 
 from jwmirror.core import names
 from jwmirror.core.errors import CalibrationError, failures_as
+from jwmirror.core.fits import check_yaml
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import load_json
 from jwmirror.core.model import GONE, Entry, Failure
@@ -27,6 +33,10 @@ from jwmirror.pipeline import registry
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # a remedy for the user's own file
+NO_TYPE = ("none", "user_built")  # asn_types that jwst writes for lists of files
+NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
+STAGE_OF_SUFFIX = {"rate": 2, "rateints": 2, "cal": 3, "calints": 3}  # of science members
+LEVEL_OF_RULE = re.compile(r"(?:DMS_?|Asn_)(?:Level|Lv)([23])")  # begins the names of jwst's rules
 LAST_PROGRAM = 99_999  # names of files have five digits of it
 NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to do instead
     "group_id": "let a function between image2 and image3 set model.meta.group_id",
@@ -80,24 +90,14 @@ def latest_of(associations: Iterable[Association]) -> tuple[Association, ...]:
     return tuple(largest[product_and_type] for product_and_type in sorted(largest))
 
 
-def read_association_file(
-    path: Path, name: str = "", remedy: str = FETCH_AGAIN
-) -> tuple[Association, ...]:
-    """Return the associations in a file, one per product.
-
-    `name` is its file name if the path has another one; `remedy` ends the message if the file
-    cannot be used.
+def read_association_file(path: Path, name: str) -> tuple[Association, ...]:
+    """Return the associations in a file of MAST that has this name, one per product.
 
     Raises:
         CalibrationError: the file cannot be used.
     """
-    name = name or Path(path).name
-    with _unusable(name, remedy):
-        try:
-            content = load_json(Path(path))
-        except OSError as err:
-            raise CalibrationError(f"{path}: {err.strerror}; {remedy}") from err
-        return _associations_in(content, name)
+    with _unusable(name, FETCH_AGAIN):
+        return _associations_in(load_json(Path(path)), name)
 
 
 def parse_associations(text: str, name: str) -> tuple[Association, ...]:
@@ -106,36 +106,102 @@ def parse_associations(text: str, name: str) -> tuple[Association, ...]:
         return _associations_in(json.loads(text), name)
 
 
+def read_own_associations(path: Path) -> tuple[Association, ...]:
+    """Return the associations in a user's file, one per product; `asn_type` is "" if unknown.
+
+    A member is a file of the user if its name is not that of a JWST product, or if it is written
+    with a folder and there is such a file. Relative paths start in the folder of the association.
+    All other members are files of the mirror or the recipe, by their names without folder.
+
+    Raises:
+        CalibrationError: the file cannot be used.
+    """
+    with _unusable(path.name, CORRECT_IT):
+        return _associations_in(_load_own(path), path.name, path.absolute().parent)
+
+
 def _unusable(name: str, remedy: str) -> AbstractContextManager[None]:
     """Convert any failure to read an association to CalibrationError."""
     return failures_as(lambda why: CalibrationError(f"{name}: {UNUSABLE}: {why}; {remedy}"))
 
 
-def _associations_in(content: Any, name: str) -> tuple[Association, ...]:
-    asn_type, candidate = _file_name(content["asn_type"]), _file_name(content["asn_id"])
-    if asn_type.lower() not in PIPELINE_OF:
-        known = ", ".join(sorted(PIPELINE_OF))
-        raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+def _load_own(path: Path) -> Any:
+    """Return the content of a user's file: JSON; also YAML if its name does not end with .json."""
+    try:
+        return load_json(path)
+    except OSError as err:
+        raise CalibrationError(f"{path}: {err.strerror}; {CORRECT_IT}") from err
+    except json.JSONDecodeError as err:
+        if path.suffix == ".json":
+            raise ValueError(_describe_json_error(err)) from err
+        import yaml
+
+        check_yaml(err.doc)
+        return yaml.safe_load(err.doc)
+
+
+def _describe_json_error(err: json.JSONDecodeError) -> str:
+    """Return why a text is not JSON; a comma before a closing bracket is named as such."""
+    before = err.doc[: err.pos].rstrip()
+    if before.endswith(",") and err.doc[err.pos : err.pos + 1] in ("]", "}"):
+        line = before.count("\n") + 1
+        return f"line {line}: a comma after the last item, which JSON does not allow; delete it"
+    return f"line {err.lineno}, column {err.colno}: it is not JSON: {err.msg}"
+
+
+def _associations_in(
+    content: Any, name: str, folder: Path | None = None
+) -> tuple[Association, ...]:
+    """Return the associations in the content of a file; a user's own is in `folder`."""
     if not content["products"]:
         raise ValueError("it has no product")
-    return tuple(
-        Association(
-            name=name,
-            asn_type=asn_type,
-            program=_program(content["program"], product["members"]),
-            candidate=candidate,
-            product=_file_name(product["name"]).lower(),
-            members=_members(product["members"], asn_type),
-        )
-        for product in content["products"]
+    return tuple(_association(content, each, name, folder) for each in content["products"])
+
+
+def _association(content: Any, product: Any, name: str, folder: Path | None) -> Association:
+    if folder is not None:
+        said = {key: value for key, value in content.items() if value is not None}
+        content = {"asn_type": "", "asn_id": NO_CANDIDATE, "program": "", **said}
+        product = {**product, "name": _last_part(product["name"])}
+    asn_type = _asn_type(content["asn_type"], is_own=folder is not None)
+    members = _members(product["members"], asn_type, folder)
+    return Association(
+        name=name,
+        asn_type=asn_type,
+        program=_program(content["program"], members),
+        candidate=_file_name(content["asn_id"]),
+        product=_file_name(product["name"]).lower(),
+        members=members,
+        expected_stage=0 if asn_type else _expected_stage(members, content.get("asn_rule")),
     )
 
 
-def _program(program: Any, members: Any) -> int:
+def _asn_type(value: Any, is_own: bool) -> str:
+    """Return the asn_type; "" if the user's own file has none, or one that says nothing."""
+    if is_own and (not value or str(value).lower() in NO_TYPE):
+        return ""
+    if (asn_type := _file_name(value)).lower() not in PIPELINE_OF:
+        known = ", ".join(sorted(PIPELINE_OF))
+        raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+    return asn_type
+
+
+def _expected_stage(members: Iterable[Member], rule: Any) -> int:
+    """Return the stage that takes the science members, by their suffixes or else jwst's rule."""
+    suffixes = {names.root_and_suffix(m.name)[1] for m in members if m.exptype == SCIENCE}
+    stages = {STAGE_OF_SUFFIX[suffix] for suffix in suffixes if suffix in STAGE_OF_SUFFIX}
+    of_rule = LEVEL_OF_RULE.match(str(rule))
+    if len(stages) != 1 and not of_rule:
+        raise ValueError("it has no asn_type, and its members do not show one; write asn_type")
+    return stages.pop() if len(stages) == 1 or not of_rule else int(of_rule[1])
+
+
+def _program(program: Any, members: Iterable[Member]) -> int:
     """Return the program's number; that of the first member if the file has none (noprogram)."""
     of_member = None
-    if isinstance(program, str) and not program.isdecimal() and members:
-        of_member = names.program_of(_file_name(members[0]["expname"]))
+    if isinstance(program, str) and not program.isdecimal():
+        numbers = (names.program_of(member.name) for member in members)
+        of_member = next((number for number in numbers if number is not None), None)
     try:
         number = int(program) if of_member is None else of_member
     except (ValueError, TypeError, OverflowError):  # the latter of infinity
@@ -146,32 +212,55 @@ def _program(program: Any, members: Any) -> int:
     return number
 
 
-def _members(listed: Any, asn_type: str) -> tuple[Member, ...]:
+def _members(listed: Any, asn_type: str, folder: Path | None) -> tuple[Member, ...]:
     """Return the members in order; those of a time series as files with integrations."""
-    members = tuple(
-        Member(
-            name=_file_name(member["expname"]),
-            exptype=_file_name(member["exptype"]).lower(),
-            beyond=tuple(attribute for attribute in NOT_PASSED_ON if member.get(attribute)),
-        )
-        for member in listed
-    )
+    members = tuple(_member(member, folder) for member in listed)
     if asn_type.lower().startswith(registry.TIME_SERIES):
         members = tuple(_with_integrations(member) for member in members)
-    filenames = [member.name for member in members]
-    for filename, count in Counter(filenames).most_common(1):
+    for filename, same in group_by(members, lambda member: member.name).items():
+        paths = {member.path for member in same}
+        if len(paths) > 1:
+            several = " and ".join(sorted(path or "the recipe's file" for path in paths))
+            raise ValueError(f"members of one name, {filename}: {several}; rename one of them")
+    for (filename, exptype), count in Counter((m.name, m.exptype) for m in members).items():
         if count > 1:
-            raise ValueError(f"{filename} is a member twice")
+            raise ValueError(f"{filename} is a member twice, as {exptype}")
     if not any(member.exptype == SCIENCE for member in members):
         raise ValueError("it has no science member")
     return members
 
 
+def _member(listed: Any, folder: Path | None) -> Member:
+    """Return a member; of a user's association, which is in `folder`, it may be an own file."""
+    expname = listed["expname"]
+    path = "" if folder is None else _own_path(expname, folder)
+    return Member(
+        name=_file_name(expname if folder is None else _last_part(expname)),
+        exptype=_file_name(listed["exptype"]).lower(),
+        path=path,
+        beyond=tuple(attribute for attribute in NOT_PASSED_ON if listed.get(attribute)),
+    )
+
+
+def _own_path(expname: Any, folder: Path) -> str:
+    """Return the path of a file of the user; "" for one of the mirror or the recipe."""
+    if not isinstance(expname, str):
+        return ""
+    path = Path(os.path.normpath(folder / Path(expname).expanduser()))
+    is_product = names.parse_product(path.name) is not None
+    return "" if is_product and ("/" not in expname or not path.is_file()) else str(path)
+
+
 def _with_integrations(member: Member) -> Member:
     """Return a science member as its file with integrations: _rateints for _rate."""
-    if member.exptype != SCIENCE:
+    if member.exptype != SCIENCE or member.path:
         return member
     return replace(member, name=RATE_OR_CAL.sub(r"_\1ints\2", member.name))
+
+
+def _last_part(value: Any) -> Any:
+    """Return a path without its folders; what is no text is returned unchanged."""
+    return value.rpartition("/")[2] if isinstance(value, str) else value
 
 
 def _file_name(value: Any) -> str:

@@ -5,8 +5,9 @@ import json
 from jwmirror.core import names
 from jwmirror.core.model import Derivation
 from jwmirror.core.model.association import SHUTTERS
+from jwmirror.pipeline.associations.reading import NO_CANDIDATE
 
-NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
+NO_PROGRAM = "noprogram"  # as asn_from_list writes
 
 
 def association_file(derivation: Derivation) -> tuple[str, str]:
@@ -25,7 +26,7 @@ def association_file(derivation: Derivation) -> tuple[str, str]:
         "asn_rule": "jwmirror",
         "asn_id": names.candidate_of(derivation.product) or NO_CANDIDATE,
         "asn_pool": "none",
-        "program": derivation.inputs[0].name[2:7],
+        "program": _program(derivation),
         "target": "none",
         "version_id": None,
         "code_version": derivation.engine["jwst"],
@@ -34,3 +35,10 @@ def association_file(derivation: Derivation) -> tuple[str, str]:
         "products": [{"name": derivation.product, "members": members}],
     }
     return f"{derivation.product}_{derivation.pipeline}_asn.json", json.dumps(content, indent=1)
+
+
+def _program(derivation: Derivation) -> str:
+    """Return the program in the name of the first input that has one, as five digits."""
+    numbers = (names.program_of(item.name) for item in derivation.inputs)
+    number = next((number for number in numbers if number is not None), None)
+    return NO_PROGRAM if number is None else f"{number:05d}"

@@ -108,10 +108,13 @@ def file_digests(parameters: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def check_files(derivation: Derivation) -> None:
-    """Raise CalibrationError unless the files are now the same as in the key."""
+    """Raise CalibrationError unless parameters and inputs name the same files as in the key."""
     for name, path in file_paths(derivation.parameters).items():
         planned = derivation.references.get(name, ("", ""))[1]
         check_unchanged(f"{path} ({name})", planned, _read(name, path, sha256_of))
+    for item in (item for item in derivation.inputs if item.path):
+        name, path = f"{item.role} {item.name}", Path(item.path)
+        check_unchanged(f"{path} ({name})", item.sha256, _read(name, path, sha256_of))
 
 
 def check_unchanged(source: str, planned: str, found: str) -> None:

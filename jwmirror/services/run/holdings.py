@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import cached_digest
 from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import digest, receipt_path, remembered
 from jwmirror.core.model import (
@@ -22,14 +23,28 @@ from jwmirror.core.model import (
     SettleResult,
     Version,
 )
-from jwmirror.core.model.association import UNCAL, Association, Associations, root_of
+from jwmirror.core.model.association import (
+    UNCAL,
+    Association,
+    Associations,
+    OwnFile,
+    root_of,
+)
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.core.model.product import WITHHELD
 from jwmirror.pipeline.associations import pool as pools
 from jwmirror.pipeline.associations import reading
 from jwmirror.pipeline.derivation import engine_versions
 from jwmirror.pipeline.identity import description_scheme, identified_version, scheme_text
-from jwmirror.planning.association_choice import PoolRequest, choose_associations, pool_requests
+from jwmirror.pipeline.usercode.files import absolute_path
+from jwmirror.pipeline.usercode.own_inputs import describe_own_file, unreadable_file
+from jwmirror.planning.association_choice import (
+    PoolRequest,
+    choose_associations,
+    own_paths,
+    pool_requests,
+    with_types,
+)
 from jwmirror.planning.inputs import raw_exposures, taken_from_upstream
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import upstream_after
@@ -40,13 +55,15 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 class Holdings(NamedTuple):
     """The upstream files of a mirror, their associations, and what MAST has half updated.
 
-    `absent` says why selected files are not in the mirror, by file name.
+    `absent` says why selected files are not in the mirror, by file name. `own` are the files of
+    the user that recipes take as inputs, by path.
     """
 
     entries: tuple[Entry, ...]
     associations: Associations
     unsettled: tuple[Unsettled, ...] = ()
     absent: Mapping[str, str] = NOTHING
+    own: Mapping[str, OwnFile] = MappingProxyType({})
 
 
 def load_holdings(
@@ -124,15 +141,21 @@ def describe_holdings(
     Raises:
         CalibrationError: an association file of the user cannot be used.
     """
-    associations = _associations(mirror, entries, recipes)
-    wanted = (*taken_from_upstream(entries, associations, recipes), *_outdated(entries))
+    own_associations = {recipe.name: _own_associations(recipe) for recipe in recipes}
+    own = {
+        path: _own_file(mirror, absolute_path(path, Path.cwd()), is_science)
+        for path, is_science in own_paths(own_associations, recipes).items()
+    }
+    typed = {name: with_types(given, entries, own) for name, given in own_associations.items()}
+    associations = _associations(mirror, entries, recipes, typed)
+    wanted = (*taken_from_upstream(entries, associations, recipes, own), *_outdated(entries))
     inputs = {
         entry.path: _described(mirror, entry, entry.product)
         for entry in wanted
         if entry.product and not _is_described(entry)
     }
     whole = tuple(inputs.get(entry.path, entry) for entry in entries)
-    return Holdings(whole, associations, unsettled)
+    return Holdings(whole, associations, unsettled, own=own)
 
 
 def _is_described(entry: Entry) -> bool:
@@ -147,9 +170,12 @@ def _outdated(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def _associations(
-    mirror: Path, entries: tuple[Entry, ...], recipes: Sequence[Recipe]
+    mirror: Path,
+    entries: tuple[Entry, ...],
+    recipes: Sequence[Recipe],
+    own: Mapping[str, Sequence[Association]],
 ) -> Associations:
-    """Return MAST's associations, and those that recipes use instead."""
+    """Return MAST's associations, and those that recipes use instead: `own`, or from pools."""
     archived = reading.read_associations(entries, Objects(mirror).path)
     generated: dict[tuple[str, int], tuple[Association, ...]] = {}
     for request in pool_requests(entries, archived, recipes):
@@ -158,15 +184,16 @@ def _associations(
         except CalibrationError as err:
             failure = Failure(name=request.pool.filename, message=str(err))
             archived = replace(archived, broken=(*archived.broken, failure))
-    own = {
-        recipe.name: [
-            association
-            for name in recipe.associations
-            for association in reading.read_association_file(Path(name), remedy=reading.CORRECT_IT)
-        ]
-        for recipe in recipes
-    }
     return choose_associations(archived, entries, recipes, generated, own)
+
+
+def _own_associations(recipe: Recipe) -> list[Association]:
+    """Return the associations in a recipe's files."""
+    return [
+        association
+        for name in recipe.associations
+        for association in reading.read_own_associations(Path(name))
+    ]
 
 
 def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
@@ -181,6 +208,20 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
             Objects(mirror).path(pool.sha256), pool.filename, request.roots
         ),
     )
+
+
+def _own_file(mirror: Path, path: Path, is_science: bool) -> OwnFile:
+    """Return a file of the user, as it is now, with its header if it is a science member."""
+    if file := unreadable_file(path):
+        return file
+    sha256 = cached_digest(path)
+    known = remembered(
+        receipt_path(mirror, "own", digest((sha256, path.name, is_science)), description_scheme()),
+        OwnFile,
+        lambda: describe_own_file(path, sha256, is_science),
+        is_lasting=lambda file: not file.refusal,
+    )
+    return replace(known, path=str(path))
 
 
 def _described(mirror: Path, entry: Entry, product: Product) -> Entry:

@@ -112,9 +112,9 @@ class LevelPlanner:
 
     def _plan_exposures(self) -> Plan:
         """Plan the exposures that do not wait for an unsettled association."""
-        entries, associations, unsettled, absent = self.holdings
+        entries, associations, unsettled, absent, own = self.holdings
         settled, waits = settled_exposures(entries, unsettled, self.recipes)
-        builder = self._builder(available_files(settled, absent=absent), waits)
+        builder = self._builder(available_files(settled, absent=absent, own=own), waits)
         builder.notes += unmatched_exclusions(self.recipes, entries, associations)
         plan_exposures(builder, associations, self.recipes)
         return builder.build(self.batch_size)
@@ -123,7 +123,7 @@ class LevelPlanner:
         self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
     ) -> Plan:
         """Plan the settled associations of the stage after the `lower` plans."""
-        entries, associations, unsettled, absent = self.holdings
+        entries, associations, unsettled, absent, own = self.holdings
         stage = len(lower) + 1
         settled, waits = settled_associations(associations, unsettled, self.recipes, stage)
         problems = [problem for plan in lower for problem in (*plan.waits, *plan.failures)]
@@ -136,6 +136,7 @@ class LevelPlanner:
             problems=[*problems, *failures],
             assumed_done=[chain for plan in lower for chain in plan.chains] if is_preview else (),
             absent=absent,
+            own=own,
         )
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)

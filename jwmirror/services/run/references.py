@@ -44,7 +44,7 @@ def sync_references(
     contacted if nothing is to be calibrated.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
-    if not headers_and_pipelines(holdings.entries, holdings.associations, recipes):
+    if not _headers(holdings, recipes):
         return References(context="", server=url, files={})
     client, last = CrdsClient(url), last_references(mirror)
     is_same = last is not None and last.server == url  # servers may differ under one name
@@ -121,6 +121,12 @@ def _needed(
     names: set[str] = set()
     for python in {recipe.python for recipe in recipes}:
         same = [recipe for recipe in recipes if recipe.python == python]
-        headers = headers_and_pipelines(holdings.entries, holdings.associations, same)
+        headers = _headers(holdings, same)
         names.update(resolvers.of(python).needed(headers) if headers else ())
     return tuple(sorted(names))
+
+
+def _headers(
+    holdings: Holdings, recipes: Sequence[Recipe]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return headers_and_pipelines(holdings.entries, holdings.associations, recipes, holdings.own)

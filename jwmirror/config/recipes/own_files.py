@@ -1,0 +1,35 @@
+"""The user's files that recipes take as inputs: a missing one is named with its line."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from jwmirror.config.yaml_files import YamlPath, YamlText
+from jwmirror.core.errors import CalibrationError
+from jwmirror.core.files import open_regular
+from jwmirror.pipeline.associations.reading import read_own_associations
+from jwmirror.pipeline.usercode.files import absolute_path
+
+
+def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
+    """Yield the members of own associations, and own shutter configurations, that are missing."""
+    for name, recipe in (recipes if isinstance(recipes, Mapping) else {}).items():
+        for path, subject, file in _own_files(recipe if isinstance(recipe, Mapping) else {}):
+            try:
+                open_regular(file).close()
+            except OSError as err:
+                why = f"{subject}: expected a file that can be read; {file}: {err.strerror}"
+                yield content.locate(("recipes", name, *path), why)
+
+
+def _own_files(recipe: Mapping[str, object]) -> Iterator[tuple[YamlPath, str, Path]]:
+    """Yield where a recipe names a file of the user, what it is for, and its path."""
+    files, shutters = recipe.get("associations"), recipe.get("msa")
+    for i, file in enumerate(files if isinstance(files, list) else ()):
+        with suppress(CalibrationError):  # named with the other mistakes in associations
+            for association in read_own_associations(Path(str(file))):
+                for member in (member for member in association.members if member.path):
+                    subject = f"{file}, {member.exptype} member {member.name}"
+                    yield ("associations", i), subject, Path(member.path)
+    for name, file in (shutters if isinstance(shutters, Mapping) else {}).items():
+        yield ("msa", name), str(file), absolute_path(str(file), Path.cwd())
