@@ -28,6 +28,7 @@ checkpoint query_archive:
         when_deselected=CONFIG.when_deselected,
         fetch_gb=CONFIG.max_fetch_gb,
         selections=canonical(CONFIG.selections),
+        searches=canonical(CONFIG.searches),
         vanish_limit=CONFIG.vanish_limit,
         accept_vanished=canonical(CONFIG.accept_vanished),
         accept_refused=canonical(CONFIG.accept_refused),

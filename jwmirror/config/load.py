@@ -14,12 +14,14 @@ from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.config.recipes.recipes import CheckerOf, Recipes
 from jwmirror.config.schema_errors import StrictValidator, describe_error
 from jwmirror.config.schema_form import in_schema_form
+from jwmirror.config.searches import KEYS_OF_SEARCH, is_search, search_mistakes, search_of
 from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes
 from jwmirror.config.sources import read_sources
 from jwmirror.config.thresholds import threshold_mistakes
 from jwmirror.config.yaml_files import YamlText
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
+from jwmirror.core.model.search import ANY_PROGRAM, Search
 
 SECTIONS = ("archive", "references", "calibrate", "settle", "limits")
 SWITCHES = ("guide_stars", "previews", "auxiliary")  # of a program
@@ -55,7 +57,8 @@ class Config:
     strict: bool  # a run with caveats that are not accepted ends with an error
     max_fetch_gb: float | None  # that one run fetches; None: accepted for this run
     max_results: int | None  # that one run computes; None: accepted for this run
-    selections: tuple[Selection, ...]
+    selections: tuple[Selection, ...]  # by the number of a program
+    searches: tuple[Search, ...]
     recipes: tuple[Recipe, ...]
     content: Mapping[str, Any]  # as the files and options have it, in the form of the schema
     parts: tuple[ParameterPart, ...]  # parameters of recipes as they are written
@@ -102,7 +105,7 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
-    return _config(raw, recipes)
+    return _config(raw, recipes, content)
 
 
 def token_variable(content: YamlText) -> str:
@@ -130,11 +133,18 @@ def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
 # ---- records ---------------------------------------------------------------------------------
 
 
-def _config(raw: Mapping, recipes: Recipes) -> Config:
+def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
     archive, references, calibrate, settle, limits = (
         _with_defaults(raw, name) for name in SECTIONS
     )
-    selections = tuple(_selection(program) for program in raw["programs"])
+    entries = {n: (entry, _selection(entry)) for n, entry in enumerate(raw["programs"])}
+    searches = tuple(
+        search_of(entry, f"{text.place(('programs', n))}programs[{n}]", selection)
+        for n, (entry, selection) in entries.items()
+        if is_search(entry)
+    )
+    selections = tuple(each for entry, each in entries.values() if not is_search(entry))
+    programs = tuple(each.program for _, each in entries.values())
     return Config(
         mirror=Path(raw.get("mirror", "mirror")),
         archive_url=archive["url"],
@@ -162,7 +172,8 @@ def _config(raw: Mapping, recipes: Recipes) -> Config:
         max_fetch_gb=None if "fetch" in raw.get("accept", ()) else limits["fetch_gb"],
         max_results=None if "results" in raw.get("accept", ()) else limits["results"],
         selections=selections,
-        recipes=recipes.records(tuple(s.program for s in selections)),
+        searches=searches,
+        recipes=recipes.records(() if ANY_PROGRAM in programs else programs),
         content=raw,
         parts=recipes.used_parts(),
         notes=tuple(dict.fromkeys(recipes.notes)),
@@ -182,13 +193,14 @@ def _with_defaults(raw: Mapping, section: str) -> dict[str, Any]:
 
 def _selection(raw: Mapping) -> Selection:
     criteria: dict[str, Any] = {key: raw[key] for key in SWITCHES if key in raw}
-    criteria |= {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    lists = {key: value for key, value in raw.items() if key not in KEYS_OF_SEARCH}
+    criteria |= {key: tuple(value) for key, value in lists.items() if isinstance(value, list)}
     if "observations" in raw:
         numbers = {n for item in raw["observations"] for n in expand_numbers(item)}
         criteria["observations"] = tuple(sorted(numbers))
     if "observed" in raw:
         criteria["observed"] = tuple(raw["observed"].get(key, "") for key in ("from", "to"))
-    return Selection(program=raw["program"], **criteria)
+    return Selection(program=raw.get("program", ANY_PROGRAM), **criteria)
 
 
 # ---- mistakes --------------------------------------------------------------------------------
@@ -209,5 +221,7 @@ def _criteria_mistakes(raw: Mapping, content: YamlText) -> Iterator[str]:
             for path, why in empty_ranges(criteria):
                 yield content.locate((section, key, *path), why)
             if section == "programs":
+                for path, why in search_mistakes(criteria):
+                    yield content.locate((section, key, *path), why)
                 place = f"{content.place((section, key))}{section}[{key}]"
                 yield from value_mistakes(place, criteria)

@@ -20,7 +20,7 @@ def _formed(value: Any, spec: Spec, definitions: Spec) -> Any:
     spec = definitions[spec["$ref"].rpartition("/")[2]] if "$ref" in spec else spec
     if spec.get("type") == "array" and not isinstance(value, list | None):
         value = [value]
-    if spec.get("required") == ["program"] and not isinstance(value, Mapping | None):
+    if "program" in spec.get("properties", {}) and not isinstance(value, Mapping | None):
         value = {"program": value}
     if isinstance(value, list):
         items: Spec = next((each["items"] for each in _alternatives(spec) if "items" in each), {})

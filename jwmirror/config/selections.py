@@ -34,15 +34,15 @@ def empty_ranges(criteria: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int,
     observed = criteria.get("observed")
     days = {k: v for k, v in (observed if isinstance(observed, Mapping) else {}).items() if v}
     for key, day in days.items():
-        if DAY.fullmatch(str(day)) and not _exists(day):
+        if DAY.fullmatch(str(day)) and not is_day(day):
             yield ("observed", key), no_day(str(day))
     first, last = (str(days.get(key, "")) for key in ("from", "to"))
-    if first and last and _exists(first) and _exists(last) and first > last:
+    if first and last and is_day(first) and is_day(last) and first > last:
         why = f"found {first}, which is after `to` ({last}); exchange them"
         yield ("observed", "from"), why
 
 
-def _exists(day: str) -> bool:
+def is_day(day: str) -> bool:
     """Return whether a text such as 2025-11-01 is a day of the calendar."""
     try:
         date.fromisoformat(day)

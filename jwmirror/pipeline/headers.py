@@ -91,7 +91,7 @@ def is_selected(recipe: Recipe, entry: Entry) -> bool:
         listed = listed.removeprefix("o") if key == "observation" else listed
         return (header_value(entry.header, key) if entry.header else "") or listed
 
-    in_program = entry.product is not None and entry.product.program in recipe.programs
+    in_program = entry.product is not None and recipe.takes(entry.product.program)
     return in_program and matches(criteria_of(recipe.select), value_of)
 
 

@@ -52,7 +52,7 @@ def pool_requests(
     return tuple(
         PoolRequest(recipe=recipe.name, program=program, pool=pools[program], roots=roots)
         for recipe in recipes
-        for program in recipe.programs
+        for program in recipe.programs or sorted(pools)
         if program in pools and {2, 3} & set(recipe.stages)
         if recipe.select or program not in with_associations
         if (roots := _selected_roots(entries, recipe, program))
@@ -121,7 +121,7 @@ def with_types(
 
 def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
     """Yield a text for each part of a recipe that matches no exposure, so has no effect."""
-    inputs = [e for e in _first_inputs(entries, recipe) if e.upstream.program in recipe.programs]
+    inputs = [e for e in _first_inputs(entries, recipe) if recipe.takes(e.upstream.program)]
     known = {entry.header for entry in inputs if entry.header}
     if inputs and not any(is_selected(recipe, entry) for entry in inputs):
         yield (

@@ -84,7 +84,7 @@ def unmatched_exclusions(
     for recipe in recipes:
         for exclusion in recipe.exclude:
             filenames = chain(
-                (e.filename for e in entries if e.upstream.program in recipe.programs),
+                (e.filename for e in entries if recipe.takes(e.upstream.program)),
                 _members(associations, recipe),
             )
             if not any(_meets(exclusion, filename) for filename in filenames):

@@ -232,7 +232,8 @@ def _broken(associations: Associations, recipe: Recipe, stage: int) -> Iterator[
         if failure.name.endswith(POOL):  # noted once, with the first stage that needs it
             of_stage = min({2, 3} & set(recipe.stages), default=0)
         is_needed = stage == of_stage and stage in recipe.stages
-        if is_needed and program_of(failure.name) in (None, *recipe.programs):
+        program = program_of(failure.name)
+        if is_needed and (program is None or recipe.takes(program)):
             yield Wait(recipe.name, failure.name, failure.message, "association")
 
 
@@ -268,7 +269,10 @@ def _note_no_start(builder: PlanBuilder, recipe: Recipe, of_stage: Sequence[Asso
     """Add a wait for each program without associations, for a recipe that leaves out stage 1."""
     stage = min(recipe.stages)
     programs = {association.program for association in of_stage}
-    for program in sorted(set(recipe.programs) - programs):
+    of_recipe = recipe.programs or {
+        entry.upstream.program for entry in builder.available.upstream.values()
+    }
+    for program in sorted(set(of_recipe) - programs):
         why = (
             f"the recipe starts with stage {stage}, and no association of that stage is mirrored; "
             f"add asn or pool to the products of program {program}"

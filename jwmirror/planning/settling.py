@@ -126,7 +126,7 @@ def settled_exposures(
         _wait(recipe, root, unsettled_of[root])
         for recipe in recipes
         for entry, root in roots
-        if entry.upstream.program in recipe.programs and {1, 2} & set(recipe.stages)
+        if recipe.takes(entry.upstream.program) and {1, 2} & set(recipe.stages)
     )
 
 

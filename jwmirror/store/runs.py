@@ -208,7 +208,7 @@ def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
     doubts: list[Doubt] = []
     for poll in _earlier_polls(folder) if missing else ():
         doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
-        missing -= poll.programs
+        missing -= {*poll.programs, 0}  # each poll tries all searches
         if not missing:
             break
     return doubts

@@ -20,6 +20,7 @@ from jwmirror_simulator.mast.api.messages import (
 )
 from jwmirror_simulator.mast.api.oddities import Oddities
 from jwmirror_simulator.mast.api.server import Server
+from jwmirror_simulator.mast.api.target_names import SERVICE, answer_name
 from jwmirror_simulator.mast.faults import Fault
 from jwmirror_simulator.mast.storage.editor import Editor
 from jwmirror_simulator.mast.tables.snapshot import Snapshot
@@ -57,7 +58,8 @@ class Archive(Editor):
     The folder may be edited by this object or by another process at any time: each request sees
     the state written last. `requests` lists the requests so far; `fault` makes responses go wrong;
     `oddities` has switches for what MAST does, or may do, against its documentation. Files in
-    `guarded` are listed as public and given only with a token.
+    `guarded` are listed as public and given only with a token. `positions` are those of names that
+    the resolver knows beside the targets of the programs, in lower case.
     """
 
     def __init__(self, folder: Path, port: int = 0, tokens: Iterable[str] = (TOKEN,)):
@@ -65,6 +67,7 @@ class Archive(Editor):
         self.port, self.tokens = port, set(tokens)
         self.oddities = Oddities()
         self.guarded: set[str] = set()  # names of files
+        self.positions: dict[str, tuple[float, float]] = {}  # right ascension and declination
         self._requests: list[Exchange] = []
         self._idle = threading.Condition()
         self._under_way = 0
@@ -171,6 +174,8 @@ class Archive(Editor):
             self._polled[request.body] = polls + 1
         if polls < self.oddities.polls:
             return portal.refusal("EXECUTING")
+        if request.service == SERVICE and SERVICE not in self.oddities.absent_tables:
+            return answer_name(request.query.get("params") or {}, self.positions, self.snapshot)
         return portal.invoke(request.query, self.snapshot, self.oddities)
 
     def _knows(self, token: str | None) -> bool:

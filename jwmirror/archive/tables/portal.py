@@ -25,9 +25,16 @@ QUERY_TIMEOUTS = Timeouts(connect_s=15, read_s=180)  # queries may take long
 TIMEOUT_S = 900.0  # for one query, with all its pages
 MOST_REFUSALS = 2  # statuses of an error for a query that names columns; then all are requested
 OBSERVATIONS, PRODUCTS = "Mast.Caom.Filtered", "Mast.Caom.Products"
+NEAR = "Mast.Caom.Filtered.Position"  # observations whose footprint a circle touches
+NAMES = "Mast.Name.Lookup"
 KEYWORDS = "Mast.Jwst.Filtered."
 
 Filter = dict[str, Any]  # as the Portal takes it: {"paramName": ..., "values": [...]}
+
+
+def filter_of(column: str, values: Sequence[object]) -> Filter:
+    """Return the filter for rows in which a column has one of some values."""
+    return {"paramName": column, "values": list(values)}
 
 
 class Portal:
@@ -73,7 +80,7 @@ class Portal:
         query = partial(self._observations.query_criteria_async, **criteria, pagesize=PAGE_ROWS)
         return self._counted(
             OBSERVATIONS,
-            [{"paramName": name, "values": values} for name, values in criteria.items()],
+            {"filters": [filter_of(name, values) for name, values in criteria.items()]},
             lambda: self._table(ObservationRow, f"observations of program {program}", query),
         )
 
@@ -96,42 +103,62 @@ class Portal:
         been seen in MAST's tables. All columns are requested if MAST refuses one of `columns`.
         """
         spellings = [text for number in observations for text in (str(number), f"{number:03d}")]
-        limit = [{"paramName": "observtn", "values": spellings}] if spellings else []
-        by_text: Filter = {"paramName": "program", "values": [str(program)]}
-        rows = self._filtered(table, [by_text, *limit], columns)
+        limit = [filter_of("observtn", spellings)] if spellings else []
+        service = f"{KEYWORDS}{table}"
+        by_text = filter_of("program", [str(program)])
+        rows = self.filtered(KeywordRow, service, [by_text, *limit], columns)
         if rows.rows:
             return rows
-        by_number: Filter = {"paramName": "program", "values": [{"min": program, "max": program}]}
-        return self._filtered(table, [by_number, *limit], columns)
+        by_number = filter_of("program", [{"min": program, "max": program}])
+        return self.filtered(KeywordRow, service, [by_number, *limit], columns)
 
-    def _filtered(self, table: str, filters: list[Filter], columns: Sequence[str]) -> MastTable:
-        """Return rows with some columns, or with all: MAST refuses what it does not know."""
-        service = f"{KEYWORDS}{table}"
+    def lookup(self, name: str) -> bytes:
+        """Return MAST's answer to the name of a target, as JSON.
+
+        astroquery's own `resolve_object` asks another host, by http and without any bound.
+        """
+        self._adapter.begin()
+        params = {"input": name, "format": "json"}
+        with query_errors(f"the position of {name!r}"):
+            (answer,) = self._mast.service_request_async(NAMES, params)
+            return bytes(answer.content)
+
+    def filtered(
+        self,
+        kind: type[Row],
+        service: str,
+        filters: Sequence[Filter],
+        columns: Sequence[str],
+        position: str = "",
+    ) -> MastTable:
+        """Return rows with some columns, or with all: MAST refuses what it does not know.
+
+        `position`: right ascension, declination and radius in degrees, with commas between.
+        """
 
         def query(some: str, refusals: int | None = None) -> MastTable:
             params: Filter = {"columns": some, "filters": filters}
-            ask = partial(self._service, KeywordRow, service, service, params, refusals=refusals)
-            return self._counted(service, filters, ask)
+            params |= {"position": position} if position else {}
+            ask = partial(self._service, kind, service, service, params, refusals=refusals)
+            return self._counted(service, params, ask)
 
         try:
             return query(",".join(columns), refusals=MOST_REFUSALS)
         except QueryRefusedError:
             return query("*")
 
-    def _counted(
-        self, service: str, filters: list[Filter], query: Callable[[], MastTable]
-    ) -> MastTable:
+    def _counted(self, service: str, params: Filter, query: Callable[[], MastTable]) -> MastTable:
         """Return the rows; where their number is in question, MAST's own count has to agree."""
         try:
             return query()
         except RowCountError as error:
-            if self._count(service, filters) != len(error.table.rows):
+            if self._count(service, params) != len(error.table.rows):
                 raise ArchiveError(str(error)) from None  # which needs no rows
             return error.table
 
-    def _count(self, service: str, filters: list[Filter]) -> int | None:
+    def _count(self, service: str, params: Filter) -> int | None:
         """Return the number of rows as MAST counts them; None if it does not."""
-        what, params = f"rows of {service}", {"columns": "COUNT_BIG(*)", "filters": filters}
+        what, params = f"rows of {service}", {**params, "columns": "COUNT_BIG(*)"}
         try:
             (row,) = self._service(CountRow, what, service, params).rows
         except (ArchiveError, ValueError):

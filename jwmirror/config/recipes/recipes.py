@@ -276,9 +276,9 @@ def _extends_mistakes(name: str, recipes: Mapping[str, Mapping]) -> list[str]:
 
 
 def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
-    if not isinstance(recipe.get("programs"), list) or not isinstance(programs, list):
-        return []
     mirrored = _mirrored(programs)
+    if not isinstance(recipe.get("programs"), list) or not mirrored:
+        return []
     return [
         f"{place}.programs: program {number} is not mirrored; add it to programs. Mirrored "
         f"programs: {', '.join(map(str, mirrored))}"
@@ -287,7 +287,9 @@ def _program_mistakes(place: str, recipe: Mapping, programs: Any) -> list[str]:
     ]
 
 
-def _mirrored(programs: Any) -> list[Any]:
-    """Return the numbers of the programs in a config."""
+def _mirrored(programs: Any) -> list[Any] | None:
+    """Return the numbers of the programs in a config; None if a search may find others."""
     listed = programs if isinstance(programs, list) else []
-    return [each.get("program") for each in listed if isinstance(each, Mapping)]
+    entries = [each for each in listed if isinstance(each, Mapping)]
+    has_search = any("program" not in each for each in entries)
+    return None if has_search else [each["program"] for each in entries]

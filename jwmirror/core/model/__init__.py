@@ -13,4 +13,5 @@ from jwmirror.core.model.plan import (
 )
 from jwmirror.core.model.product import Change, Doubt, Listing, Orders, Poll, Product, Reason, Scope
 from jwmirror.core.model.recipe import AUTO, Exclusion, Recipe, Selection, Where, is_among
+from jwmirror.core.model.search import Search
 from jwmirror.core.model.stored import GONE, UPSTREAM, Entry, Failure, ResultFile, Version

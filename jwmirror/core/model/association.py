@@ -123,7 +123,7 @@ def _of_stage(
     return tuple(
         association
         for association in associations
-        if association.program in recipe.programs
+        if recipe.takes(association.program)
         and stage in recipe.stages
         and association.stage == stage
     )

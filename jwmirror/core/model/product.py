@@ -215,12 +215,14 @@ class Doubt:
     observation: str = ""  # o001, c1001
     filename: str = ""
     since: str = ""  # ISO, UTC: the first of the polls in a row that doubt it
+    search: str = ""  # in place of a program (0): the place of a search that failed in part
 
     @property
     def scope(self) -> str:
         """The part in words."""
         observation = f"observation {self.observation}" if self.observation else ""
-        words = (f"program {self.program}", observation, self.instrument, self.filename)
+        whole = self.search or f"program {self.program}"
+        words = (whole, observation, self.instrument, self.filename)
         return ", ".join(filter(None, words))
 
     def covers(self, filename: str) -> bool:
@@ -290,11 +292,13 @@ class Poll:
     confirmed: tuple[Product, ...] = ()  # whose siblings changed, and which are the same as before
     undecided: dict[str, str] = field(default_factory=dict)  # by URI: since when, ISO
     rejected_token: str = ""  # environment variable of a token that MAST did not accept
+    searches: tuple[str, ...] = ()  # in words: what each search in the config found
 
     @property
     def programs(self) -> set[int]:
         """The programs that were polled, also those whose listing could not be read."""
-        return {listing.program for listing in self.listings} | {d.program for d in self.doubts}
+        doubted = {doubt.program for doubt in self.doubts if not doubt.search}
+        return {listing.program for listing in self.listings} | doubted
 
     def __post_init__(self) -> None:
         former: object = self.doubts

@@ -66,7 +66,7 @@ class Recipe:
     """A named way to recalibrate."""
 
     name: str
-    programs: tuple[int, ...]
+    programs: tuple[int, ...]  # empty: all that are mirrored
     stages: tuple[int, ...] = (1, 2, 3)
     parameters: PlainValues = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()
@@ -81,3 +81,7 @@ class Recipe:
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
     msa: dict[str, str] = field(default_factory=dict)  # shutter configuration: user's file instead
     publish: str = "mark"  # or "hold": what happens to a result with caveats
+
+    def takes(self, program: int) -> bool:
+        """Return whether it recalibrates exposures of a mirrored program."""
+        return not self.programs or program in self.programs

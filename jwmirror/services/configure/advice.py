@@ -19,7 +19,7 @@ def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) ->
         selected = [selection for selection in selections if selection.program == program]
         if any(_selects_associations(selection) for selection in selected):
             continue
-        combining = [r.name for r in recipes if program in r.programs and {2, 3} & set(r.stages)]
+        combining = [r.name for r in recipes if r.takes(program) and {2, 3} & set(r.stages)]
         effects = [
             "files are published even if MAST has reprocessed only part of an association (settle)"
         ]

@@ -9,14 +9,20 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from jwmirror.archive.discovery.record import read_searches, selections_of, write_searches
+from jwmirror.archive.discovery.search import run_searches
+from jwmirror.archive.discovery.summary import describe_answers, unmatched_searches
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.evidence.record import changed_answers, read_answers
 from jwmirror.archive.evidence.server import Recheck
 from jwmirror.archive.poll import group_into_orders, poll
+from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
+from jwmirror.core.errors import ArchiveError
 from jwmirror.core.matching import name_test
-from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Selection, write
+from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Search, Selection, write
 from jwmirror.core.model.product import RefusedProduct
+from jwmirror.core.model.search import SearchAnswer
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
@@ -38,6 +44,7 @@ def query_archive(
     token_socket: str | None,
     downloads: int,
     selections: Sequence[Selection],
+    searches: Sequence[Search] = (),
     vanish_limit: float,
     accept_vanished: Sequence[int],
     recheck: int = 0,
@@ -49,11 +56,10 @@ def query_archive(
 ) -> None:
     """Write the poll and the orders into the folder of the `run`, then forget pending events.
 
-    `token_socket`: where the run's session serves the token; None: no token. `keep_free`:
-    bytes of disk space that downloads must leave free. `when_deselected`: keep or drop. `fetch_gb`:
-    the most to fetch; None: no limit. `recheck`: bytes that may be read again. `token_variable`:
-    that of the token, for messages. `accept_refused`: as in `without_refused`. Events are forgotten
-    last, so that an interrupted run does not lose them; those of programs not listed are kept.
+    What `searches` find is printed, and polled like `selections`. `token_socket`: where the run's
+    session serves the token; None: no token. `keep_free`: bytes of disk that downloads leave free.
+    `fetch_gb`: the most to fetch; None: no limit. `when_deselected`: keep or drop. `recheck`: bytes
+    to read again. `accept_refused`: as in `without_refused`. Events of listed programs go last.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -67,15 +73,47 @@ def query_archive(
     (generation, entries), token = _current(mirror), request_token(token_socket)
     again = Recheck(runs.read_undecided(mirror), recheck, generation)
     known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
-    polled = poll(url, selections, entries, token, downloads, *known)
+    answers = _found(mirror, url, searches)
+    selections = (*selections, *selections_of(answers))
+    polled = _with_answers(poll(url, selections, entries, token, downloads, *known), answers)
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
-    ordered = _orders(mirror, polled, accept_refused)
-    check_fetch(ordered, polled.changes, fetch_gb)
-    check_room(mirror, ordered, keep_free)
+    ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
     write(files.poll, polled)
     write(files.orders, ordered)
     runs.remove_events(_used_events(events, polled))
+
+
+def _found(mirror: Path, url: str, searches: Sequence[Search]) -> tuple[SearchAnswer, ...]:
+    """Return what the searches find, and record it. MAST tells all users what exists: no token."""
+    if not searches:
+        return ()
+    with Queries(url) as queries:
+        answers, record = run_searches(queries, searches, read_searches(mirror))
+    write_searches(mirror, record)
+    return answers
+
+
+def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
+    """Return a poll with what searches found, and with the doubts of those that failed.
+
+    While one fails, no file counts as deselected. ArchiveError if nothing else could be polled.
+    """
+    doubts = tuple(doubt for answer in answers for doubt in answer.doubts)
+    if doubts and not (polled.listings or polled.doubts):
+        raise ArchiveError("\n".join(map(str, doubts)))
+    lines = describe_answers(answers, polled.listings)
+    for line in lines:
+        log.info("%s", line)
+        print(line, flush=True)  # the user sees how much it is, before limits end the run
+    marks = polled.deselected.items()
+    return replace(
+        polled,
+        doubts=(*doubts, *polled.doubts),
+        unmatched=(*unmatched_searches(answers), *polled.unmatched),
+        deselected={uri: mark for uri, mark in marks if not (mark and doubts)},
+        searches=lines,
+    )
 
 
 def _current(mirror: Path) -> tuple[int, Entries]:
@@ -84,10 +122,22 @@ def _current(mirror: Path) -> tuple[int, Entries]:
     return (current.number, current.entries()) if current else (0, entries_of(()))
 
 
-def _orders(mirror: Path, polled: Poll, accept_refused: Sequence[str]) -> Orders:
-    """Return the orders for what a poll wants, has not arrived, and was not refused lately."""
+def _orders(
+    mirror: Path,
+    polled: Poll,
+    accept_refused: Sequence[str],
+    fetch_gb: float | None,
+    keep_free: int,
+) -> Orders:
+    """Return the orders for what a poll wants, has not arrived, and was not refused lately.
+
+    LimitError, or StoreError, if that is more than the limit, or than the disk has room for.
+    """
     orders = group_into_orders(polled, runs.fetched_versions(mirror))
-    return without_refused(orders, runs.refused_downloads(mirror), accept_refused)
+    orders = without_refused(orders, runs.refused_downloads(mirror), accept_refused)
+    check_fetch(orders, polled.changes, fetch_gb)
+    check_room(mirror, orders, keep_free)
+    return orders
 
 
 def without_refused(
@@ -136,7 +186,7 @@ def _refused_product(refusals: Sequence[Failure]) -> RefusedProduct:
 def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[Path]:
     """Return the files of events that name no program that could not be listed."""
     listed = {listing.program for listing in polled.listings}
-    failed = {doubt.program for doubt in polled.doubts} - listed
+    failed = {doubt.program for doubt in polled.doubts if not doubt.search} - listed
     return [file for file, named in events.items() if failed.isdisjoint(s.program for s in named)]
 
 

@@ -50,6 +50,13 @@ class Oddities:
         "does",
         "[NB]; astroquery#2840",
     )
+    proposal_types: str = _switch(
+        "category",
+        "CAOM's proposal_type is the category of the program, or JWST; the keyword tables have "
+        "`category` and `subcat` in both cases",
+        "a recorded row of program 1039 for JWST",
+        "category", "JWST",
+    )  # fmt: skip
     absent_tables: tuple[str, ...] = _switch(
         (), "these services (Nircam, Mast.Caom.Products) are unknown", "assumed"
     )

@@ -110,6 +110,8 @@ def table_for(service: str, params: Row, snapshot: Snapshot, oddities: Oddities)
     if _is_among(service, oddities.absent_tables):
         raise PortalError(f"Service {service} is not known.")
     table = _documented(service, params, snapshot, oddities)
+    if oddities.proposal_types == "JWST" and service.startswith("Mast.Caom.Filtered"):
+        table = Table(table.columns, [{**row, "proposal_type": "JWST"} for row in table.rows])
     present = tuple(each for each in table.columns if each.name not in oddities.absent_columns)
     return Table(present, [] if _is_among(service, oddities.empty_tables) else table.rows)
 

@@ -1,0 +1,210 @@
+"""Searches: what is found at MAST by target, position, category and release date, and kept."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from jwmirror.archive.discovery.record import found_selections
+from jwmirror.archive.discovery.search import run_searches
+from jwmirror.archive.tables.queries import Queries
+from jwmirror.core.model import Selection
+from jwmirror.core.model.search import Cone, Search, SearchAnswer, SearchRecord
+from jwmirror_simulator.mast import Archive, Oddities
+from jwmirror_simulator.mast.faults import status
+from jwmirror_simulator.mast.toy_files import toy_fits
+from tests.setup.listings import HASTY
+
+ARCMIN = 1 / 60
+SKY = {  # of an exposure: right ascension, declination, category, sub-category
+    "jw01345001001_02101_00001_nrcb1": (80.0, -69.5, "ERS", "NONE"),
+    "jw01345002001_02101_00001_nrcb1": (80.2, -69.5, "ERS", "NONE"),
+    "jw02107001001_02101_00001_nrcb1": (80.01, -69.5, "GO", "NONE"),
+    "jw01039001001_02101_00001_nrcb1": (359.99, 0.0, "COM", "NIRCAM"),
+    "jw02736001001_02101_00001_nrcb1": (0.01, 0.0, "DD", "ERO"),
+    "jw01200001001_02101_00001_nrcb1": (123.0, 89.99, "GTO", "NIRCAM"),
+}
+
+Ask = partial[tuple[tuple[SearchAnswer, ...], SearchRecord]]
+
+
+@pytest.fixture
+def sky(tmp_path, port) -> Iterator[Archive]:
+    """An archive with one rate of each exposure of SKY."""
+    with Archive(tmp_path / "sky", port) as archive:
+        for root, (ra, dec, category, subcat) in SKY.items():
+            keywords = {"program": root[2:7], "observtn": root[7:10], "targprop": f"T-{root[2:7]}"}
+            place = {"targ_ra": ra, "targ_dec": dec, "category": category, "subcat": subcat}
+            archive.publish(toy_fits(tmp_path, f"{root}_rate.fits", **keywords, **place))
+        yield archive
+
+
+def run(url: str, searches: Sequence[Search], record: SearchRecord):
+    """Search in this process."""
+    with Queries(url, timeouts=HASTY) as queries:
+        return run_searches(queries, searches, record)
+
+
+@pytest.fixture
+def ask(sky: Archive, process: ProcessPoolExecutor):
+    """A function that searches the archive with the real astroquery."""
+
+    def search(*searches: Search, record: SearchRecord | None = None):
+        arguments = (sky.url, searches, record or SearchRecord())
+        return process.submit(run, *arguments).result(timeout=60)
+
+    return search
+
+
+def search_for(**parts) -> Search:
+    """A search; `program` and other criteria are those of its selection."""
+    criteria = {k: parts.pop(k) for k in ("observations", "candidates") if k in parts}
+    selection = Selection(program=parts.pop("program", 0), **criteria)
+    return Search(place="programs[0]", criteria=selection, **parts)
+
+
+def cone(ra: float, dec: float, radius: float = ARCMIN) -> Cone:
+    """A circle on the sky, in degrees."""
+    return Cone(ra=ra, dec=dec, radius=radius)
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        ({"position": cone(80, -69.5)}, {"1345": ("o001",), "2107": ("o001",)}),
+        ({"position": cone(80, -69.5, 0.1)}, {"1345": ("o001", "o002"), "2107": ("o001",)}),
+        ({"position": cone(0, 0)}, {"1039": ("o001",), "2736": ("o001",)}),
+        ({"position": cone(303, 90, 0.02)}, {"1200": ("o001",)}),
+        ({"position": cone(10, 10)}, {}),
+        ({"position": cone(80, -69.5, 0.1), "program": 1345}, {"1345": ("o001", "o002")}),
+        ({"position": cone(80, -69.5), "categories": ("GO", "GTO")}, {"2107": ("o001",)}),
+        ({"categories": ("ERS",)}, {"1345": ()}),
+        ({"categories": ("COM", "GTO")}, {"1039": (), "1200": ()}),
+        ({"categories": ("ERO",)}, {"2736": ()}),
+        ({"position": cone(0, 0), "categories": ("ERO",)}, {"2736": ("o001",)}),
+        ({"categories": ("CAL",)}, {}),
+        ({"targets": ("T-01345",), "radius": ARCMIN}, {"1345": ("o001",), "2107": ("o001",)}),
+    ],
+)
+@pytest.mark.parametrize("proposal_types", ["category", "JWST"])
+def test_what_is_found(parts, found, proposal_types, sky, ask):
+    """By circles also across RA 0 and a pole; categories wherever MAST has them."""
+    sky.oddities = Oddities(proposal_types=proposal_types)
+    sky.positions["t-01345"] = (80.0, -69.5)
+
+    (answer,), record = ask(search_for(**parts))
+
+    assert answer.found == found
+    assert answer.doubts == ()
+    assert record.found == {answer.search.key: found}
+
+
+def test_a_release_date_finds_what_became_public_since_then(sky, ask):
+    """Not what is exclusive still, nor what was public before."""
+    sky.restrict("jw01345001001_02101_00001_nrcb1_rate.fits", "2026-02-01T00:00:00")
+    sky.restrict("jw02107001001_02101_00001_nrcb1_rate.fits")
+
+    (answer,), _ = ask(search_for(released_after="2026-02-01", position=cone(80, -69.5, 0.1)))
+
+    assert answer.found == {"1345": ("o001",)}
+
+
+def test_a_name_is_resolved_once(sky, ask):
+    """A later run uses the position of the first, whatever the resolver says then."""
+    sky.positions["m 101"] = (80.0, -69.5)
+    search = search_for(targets=("M  101",), radius=ARCMIN)
+    _, record = ask(search)
+    sky.positions["m 101"] = (0.0, 0.0)
+    sky.requests.clear()
+
+    (answer,), again = ask(search, record=record)
+
+    assert set(answer.found) == {"1345", "2107"}
+    assert again == record
+    assert "Mast.Name.Lookup" not in {each.service for each in sky.requests}
+
+
+def test_an_unknown_name_stops_nothing_else(sky, ask):
+    """Neither other names of its search nor other searches; the message names its place."""
+    sky.positions["m 101"] = (80.0, -69.5)
+
+    (first, second), record = ask(
+        search_for(targets=("M 101", "Jupiter"), radius=ARCMIN), search_for(categories=("COM",))
+    )
+
+    assert set(first.found) == {"1345", "2107"}
+    (doubt,) = first.doubts
+    assert doubt.scope == "programs[0]"
+    assert "knows no target 'Jupiter'" in doubt.why
+    assert second.found == {"1039": ()}
+    assert list(record.targets) == ["m 101"]
+
+
+@pytest.mark.parametrize("service", ["Mast.Name.Lookup", "Mast.Caom.Filtered.Position"])
+def test_a_search_that_fails_keeps_what_it_found(service, sky, ask):
+    """A server error is a doubt; what earlier runs found stays selected."""
+    search = search_for(targets=("T-02107",), radius=ARCMIN)
+    (answer,), record = ask(search)
+    sky.fault(service, status(503))
+
+    (failed,), kept = ask(search, record=replace(record, targets={}))
+
+    assert failed.found == answer.found != {}
+    assert "503" in failed.doubts[0].why
+    assert failed.missing == ()
+    assert kept.found == record.found
+
+
+def test_an_answer_that_is_cut_at_the_page_is_a_doubt(sky, ask):
+    """As many rows as fit into a page may not be all."""
+    sky.oddities = Oddities(page_limit=2, cut_at_page=True)
+
+    (answer,), _ = ask(search_for(position=cone(80, -69.5, 0.1)))
+
+    assert "rows" in answer.doubts[0].why
+
+
+def test_what_is_not_found_any_more_stays_selected_and_is_named(sky, ask):
+    """So is what is new: the words are for the user."""
+    search = search_for(position=cone(80, -69.5))
+    former = {"1345": ("o001", "o007"), "9999": ("o001",)}
+
+    (answer,), record = ask(search, record=SearchRecord(found={search.key: former}))
+
+    assert answer.found == {"1345": ("o001", "o007"), "2107": ("o001",), "9999": ("o001",)}
+    assert answer.added == ("program 2107 (o001)",)
+    assert answer.missing == ("program 1345 (o007)", "program 9999 (o001)")
+    assert record.found[search.key] == answer.found
+
+
+def test_a_narrower_search_begins_anew(sky, ask):
+    """What only the wider one found is not selected any more."""
+    wide = search_for(position=cone(80, -69.5, 0.1))
+    _, record = ask(wide)
+
+    (answer,), _ = ask(search_for(position=cone(80.2, -69.5)), record=record)
+
+    assert answer.found == {"1345": ("o002",)}
+    assert answer.added == ()
+
+
+@pytest.mark.parametrize(
+    ("criteria", "parts", "selection"),
+    [
+        ({}, ("o001", "c1001"), {"observations": (1,), "candidates": ("c1001",)}),
+        ({}, ("c1001",), {"candidates": ("c1001",)}),
+        ({"candidates": ("auto",)}, ("o001",), {"observations": (1,), "candidates": ("auto",)}),
+        ({"candidates": ("auto",)}, ("c1001",), None),
+        ({"observations": (2, 3)}, ("o001", "o002", "c1001"), {"observations": (2,)}),
+        ({"observations": (2,)}, ("o001",), None),
+        ({}, (), {}),
+    ],
+)
+def test_what_is_found_becomes_selections(criteria, parts, selection):
+    """Of the observations that were found, those that the config also names."""
+    selections = list(found_selections(search_for(**criteria), {"1345": parts}))
+
+    expected = [Selection(program=1345, **selection)] if selection is not None else []
+    assert selections == expected
