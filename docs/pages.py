@@ -27,6 +27,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
     "Use": (
         "Overview <overview>",
         "The config <config>",
+        "Searches <searches>",
         "Commands <commands>",
         "Quality <quality>",
         "What quality notices <quality-troubles>",

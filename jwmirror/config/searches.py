@@ -56,6 +56,8 @@ def search_mistakes(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...],
     for key in {"observations", "candidates"} & entry.keys():
         if "program" not in entry and entry[key] != ["auto"]:
             yield (key,), "it is of one program: add `program`, or delete it"
+    if "targets" in entry and "position" in entry:
+        yield ("position",), "found beside `targets`; make two entries, one for each"
     if "radius" in entry and "targets" not in entry:
         yield ("radius",), "it is the radius around `targets`: add these, or move it to `position`"
     day = entry.get("released_after")
