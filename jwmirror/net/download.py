@@ -13,7 +13,7 @@ from jwmirror.net.http import HttpClient
 from jwmirror.net.integrity import check_readable
 from jwmirror.net.quarantine import move_to_quarantine
 from jwmirror.net.request import (
-    LENGTH,
+    SIZE,
     DownloadedFile,
     DownloadRequest,
     DownloadState,
@@ -87,16 +87,18 @@ def check_download(request: DownloadRequest, file: DownloadedFile) -> None:
     else:
         is_whole = file.announced is not None or (request.shows_its_end and is_larger)
     is_whole = is_whole and not request.is_size_sure
+    listed, algorithm = f" (listed by {request.server})", request.algorithm.upper()
+    listed_size = None if is_whole else request.size
     facts = [
-        ("Content-Encoding", "identity", file.encoding or "identity"),
-        (LENGTH, file.announced, str(file.size)),
-        ("size in bytes (on disk)", file.size, file.path.stat().st_size),
-        ("size in bytes (listing)", None if is_whole else request.size, file.size),
-        (f"{request.algorithm} (listing)", request.checksum, file.checksum),
+        ("Content-Encoding", "identity", "", file.encoding or "identity"),
+        (SIZE, file.announced, " (Content-Length)", str(file.size)),
+        (SIZE, file.size, " (received)", file.path.stat().st_size),
+        (SIZE, listed_size, listed, file.size),
+        (algorithm, request.checksum, listed, file.checksum),
     ]
-    for what, expected, found in facts:
+    for what, expected, source, found in facts:
         if expected is not None and expected != found:
-            raise RejectedError(request.filename, what, expected, found)
+            raise RejectedError(request.filename, what, f"{expected}{source}", found)
     if is_whole and request.size not in (None, file.size):
         words = "%s: %s lists %d bytes, and sent %d, a whole file"
         log.warning(words, request.filename, request.server, request.size, file.size)

@@ -36,7 +36,7 @@ from jwmirror.net.web_pages import HEAD, WITH_PAGES, page_title
 
 NO_ACCESS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 LARGEST_UNLISTED = 1 << 34  # bytes of a file whose size is not known beforehand
-LENGTH = "length in bytes (Content-Length)"
+SIZE = "size in bytes"
 MAX_DIGITS = 18  # of a Content-Length
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,9 @@ class DownloadRequest:
 
         It is the listed size, unless that is not sure, and the server announces another one, or
         none for a file without a checksum that shows its own end. Then, and where no size is known,
-        a body may take half of the free space on the disk at most.
+        a body may take half of the free space on the disk at most. So a body that is larger than
+        listed is received whole before its checksum refuses it: MAST's sizes may be wrong, and a
+        right file must not be refused for that.
         """
         is_needed = announced is None and bool(self.checksum or not self.shows_its_end)
         is_fixed = self.is_size_sure or announced == self.size or is_needed
@@ -178,7 +180,7 @@ class DownloadState:
         if self.halt.is_set():
             raise ArchiveError(f"{self.request.filename}: the download was given up.")
         if file:
-            self.check_size("size in bytes", self.size + len(piece), "more")
+            self.check_size(SIZE, self.size + len(piece), "more")
             file.write(piece)
         self._sha256.update(piece)
         self._checksum.update(piece)
@@ -252,7 +254,7 @@ def receive_file(client: HttpClient, state: DownloadState) -> DownloadedFile:
         else:
             resume_record.remove_record(state.path)
             state.limit = request.limit(_content_length(response), state.path.parent)
-            state.check_size(LENGTH, _content_length(response))
+            state.check_size("announced size in bytes (Content-Length)", _content_length(response))
             _check_room(state.limit, state.path.parent)
             _write_record(client, state, response)
         with open(state.path, "ab" if resumed else "wb", opener=_open_private) as file:

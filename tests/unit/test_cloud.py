@@ -101,7 +101,7 @@ def test_an_older_copy_is_set_aside_and_mast_gives_the_listed_version(
 
     assert fetched.path.read_bytes() == archive.path(RATE).read_bytes()
     (reason,) = (tmp_path / "quarantine").glob(f"{RATE}*.reason")
-    assert "md5 (listing)" in reason.read_text()
+    assert "listed by" in reason.read_text()
     assert asked_of_mast(archive) == [RATE]
 
 

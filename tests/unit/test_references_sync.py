@@ -272,7 +272,7 @@ def test_a_file_that_stays_wrong_never_bears_its_name(server, cache):
     """After a second wrong answer the sync fails, and the cache has no trace of the file."""
     server.corrupt(FLAT)
 
-    with pytest.raises(ReferencesError, match=f"sha1.*{FLAT}.*not put into the cache"):
+    with pytest.raises(ReferencesError, match=f"SHA1.*{FLAT}.*not put into the cache"):
         sync(server, cache, FLAT)
 
     assert list(place(cache).parent.iterdir()) == []

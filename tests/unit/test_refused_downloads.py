@@ -25,7 +25,7 @@ ORDERS = Orders(products={"jw01345-o001.1": (FILE, OTHER)})
 def refusal(hours_ago: float, of: Product = FILE) -> Failure:
     """A download of the file as it is listed now, that was refused."""
     at = (NOW - timedelta(hours=hours_ago)).isoformat(timespec="seconds")
-    why = f"md5 (listing) of {of.filename}: expected a, got b; the file was moved"
+    why = f"MD5 of {of.filename}: expected a (listed by MAST), got b; the file was moved"
     return Failure(of.filename, why, refused=of.fingerprint, at=at)
 
 
@@ -36,7 +36,7 @@ def test_what_was_refused_lately_is_not_requested_and_the_rest_is():
     assert orders.products == {"jw01345-o001.1": (OTHER,)}
     (still,) = orders.refused
     assert (still.filename, still.since) == (RATE, "2026-03-30T10:00:00+00:00")
-    assert f"{RATE}: still refused since 2026-03-30 (md5 (listing) of {RATE}" in str(still)
+    assert f"{RATE}: still refused since 2026-03-30 (MD5 of {RATE}" in str(still)
 
 
 def test_the_next_run_requests_it_again():
