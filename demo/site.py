@@ -49,6 +49,7 @@ class Site:
             "references": {
                 "url": self.observatory.references_url,
                 "cache": str(self.folder / "crds_cache"),
+                "gaia": {"url": self.observatory.catalogue_url},
             },
         }
         merged = overlay(overlay(config, addresses), changes)

@@ -57,9 +57,10 @@ def build(options: argparse.Namespace) -> None:
 def serve(options: argparse.Namespace) -> None:
     """Serve an observatory on 127.0.0.1 until Ctrl-C or SIGTERM.
 
-    Prints the addresses of the archive (MAST) and of the reference server (CRDS). The file
-    serving.json in the folder has both, and the process id. With --oddities, the archive answers
-    as MAST does, or may do, against its documentation; docs/reliability.md lists the switches.
+    Prints the addresses of the archive (MAST), of the reference server (CRDS), and of the service
+    of star catalogues (Gaia). The file serving.json in the folder has them, and the process id.
+    With --oddities, the archive answers as MAST does, or may do, against its documentation;
+    docs/reliability.md lists the switches.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -68,7 +69,8 @@ def serve(options: argparse.Namespace) -> None:
     observatory.archive.oddities = Oddities.read(options.oddities)
     with observatory.serve(options.port), _announced(observatory):
         print(f"archive     {observatory.archive_url}")
-        print(f"references  {observatory.references_url}", flush=True)
+        print(f"references  {observatory.references_url}")
+        print(f"catalogue   {observatory.catalogue_url}", flush=True)
         stop.wait()
 
 
@@ -81,6 +83,7 @@ def _announced(observatory: Observatory) -> Iterator[None]:
         "root": root,
         "archive": observatory.archive_url,
         "references": observatory.references_url,
+        "catalogue": observatory.catalogue_url,
         "pid": os.getpid(),
     }
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{SERVING}.")
@@ -167,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, serve)
     command.add_argument(
         "--port", type=int, default=0,
-        help="port of the archive; the reference server takes the next one (default: free ports)",
+        help="port of the archive; the other servers take the next ones (default: free ports)",
     )  # fmt: skip
     command.add_argument(
         "--oddities", nargs="+", default=[], metavar="SWITCH=VALUE",

@@ -1,4 +1,4 @@
-"""A simulated observatory in one folder: archive, reference server, and true sky."""
+"""A simulated observatory in one folder: archive, reference server, catalogue, and true sky."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from jwmirror_simulator.crds.server import ReferenceServer
+from jwmirror_simulator.gaia.service import CatalogueServer
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.storage.folder import Holding
@@ -27,6 +28,7 @@ class Observatory:
         self.root = Path(root)
         self.archive = Archive(self.root / "archive")
         self._references: LiveReferenceServer | None = None
+        self._catalogue: CatalogueServer | None = None
 
     @classmethod
     def build(
@@ -110,17 +112,33 @@ class Observatory:
         """Address of the reference server, while served."""
         return self.references.url
 
+    @property
+    def catalogue(self) -> CatalogueServer:
+        """The service of star catalogues; RuntimeError while the observatory is not served."""
+        if self._catalogue is None:
+            raise RuntimeError("nothing is served; use `with observatory.serve():`")
+        return self._catalogue
+
+    @property
+    def catalogue_url(self) -> str:
+        """Address of the service of star catalogues, while served."""
+        return self.catalogue.url
+
     @contextmanager
     def serve(self, port: int = 0) -> Iterator["Observatory"]:
-        """Serve the archive at `port` and the references at the next one; 0 takes free ports."""
+        """Serve the archive at `port`, then references and stars; 0 takes free ports.
+
+        References are served at the next port, stars at the one after it.
+        """
         self.archive.port = port
         references = LiveReferenceServer(self.root / "crds", port + 1 if port else 0)
-        with self.archive, references:
-            self._references = references
+        catalogue = CatalogueServer(self.program, port + 2 if port else 0)
+        with self.archive, references, catalogue:
+            self._references, self._catalogue = references, catalogue
             try:
                 yield self
             finally:
-                self._references = None
+                self._references = self._catalogue = None
 
     def reprocess(self, filename: str, same_size: bool = True) -> Holding:
         """Change pixels, DATE and SDP_VER of a file; keep its size in bytes, or make it larger."""

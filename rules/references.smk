@@ -27,6 +27,8 @@ rule sync_references:
         url=CONFIG.references_url,
         context=CONFIG.context,
         on_new_context=CONFIG.on_new_context,
+        gaia_url=CONFIG.gaia_url,
+        gaia_refresh=CONFIG.gaia_refresh,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
     message:

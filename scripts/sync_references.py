@@ -17,6 +17,8 @@ with failures_are_recorded(Path(snakemake.params.run), "sync_references"):
         url=snakemake.params.url,
         policy=snakemake.params.context,
         on_new_context=snakemake.params.on_new_context,
+        gaia_url=snakemake.params.gaia_url,
+        gaia_refresh=snakemake.params.gaia_refresh,
         cache=Path(snakemake.params.cache),
     )
 write(snakemake.output.references, references)

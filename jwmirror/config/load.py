@@ -39,6 +39,8 @@ class Config:
     keep_free: int  # bytes
     group: str | None  # may read exclusive-access files
     references_url: str
+    gaia_url: str  # of the service with the stars that mosaics are aligned to
+    gaia_refresh: float | None  # days after which a slice is fetched again; None: never
     context: str
     on_new_context: str  # follow or hold
     cache: Path
@@ -137,6 +139,8 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
     archive, references, calibrate, settle, limits = (
         _with_defaults(raw, name) for name in SECTIONS
     )
+    gaia = _defaults(schema()["properties"]["references"]["properties"]["gaia"])
+    gaia |= references["gaia"]
     entries = {n: (entry, _selection(entry)) for n, entry in enumerate(raw["programs"])}
     searches = tuple(
         search_of(entry, f"{text.place(('programs', n))}programs[{n}]", selection)
@@ -153,6 +157,8 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         keep_free=round(archive["keep_free_gb"] * 1e9),
         group=archive["group"],
         references_url=references["url"],
+        gaia_url=gaia["url"],
+        gaia_refresh=None if gaia["refresh"] == "never" else gaia["refresh"],
         context=references["context"],
         on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
@@ -187,8 +193,11 @@ def _listed(value: int | Sequence[int]) -> tuple[int, ...]:
 
 def _with_defaults(raw: Mapping, section: str) -> dict[str, Any]:
     """Return a section of the config with the schema's defaults for missing keys."""
-    keys = schema()["properties"][section]["properties"]
-    return {key: spec["default"] for key, spec in keys.items()} | dict(raw.get(section) or {})
+    return _defaults(schema()["properties"][section]) | dict(raw.get(section) or {})
+
+
+def _defaults(section: Mapping) -> dict[str, Any]:
+    return {key: spec["default"] for key, spec in section["properties"].items()}
 
 
 def _selection(raw: Mapping) -> Selection:

@@ -108,6 +108,10 @@ class ReferencesError(JwmirrorError):
     """CRDS did not answer, or a reference file is not the one that its context names."""
 
 
+class CatalogueError(ReferencesError):
+    """A slice of Gaia is not in the mirror, and was not fetched."""
+
+
 class StoreError(JwmirrorError):
     """The mirror on disk is damaged, or cannot do what was requested."""
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +32,15 @@ class ReferenceBundle:
 
 
 def write_bundle(
-    context: str, references: Collection[str], cache: Path, to: Path
+    context: str,
+    references: Collection[str],
+    cache: Path,
+    to: Path,
+    others: Mapping[str, Path] | None = None,
 ) -> ReferenceBundle:
     """Copy a context's mappings and these references from a synced cache into the folder `to`.
+
+    `others` are further files, by their paths in the bundle.
 
     The folder is a complete CRDS cache: it serves as CRDS_PATH, and as `references.cache` without a
     server. It appears when it is complete. ReferencesError if `to` exists or a file is not cached.
@@ -48,6 +54,7 @@ def write_bundle(
             "network) first."
         )
     mappings = verified.contexts[context]
+    others = others or {}
     paths = [cache_path(cache, name) for name in mappings]
     paths += [_reference(cache, name) for name in sorted(references)]
     config = [config_folder(cache) / name for name in (SERVER_CONFIG, SUBDIR_MODE, BAD_FILES)]
@@ -56,13 +63,16 @@ def write_bundle(
             for path in filter(os.path.lexists, config):
                 _copy(path, folder / path.relative_to(cache))
             size = sum(_copy(path, folder / path.relative_to(cache)) for path in paths)
+            size += sum(_copy(path, folder / name) for name, path in others.items())
             write_verified(folder, verified.restricted(context, references))
     except OSError as err:
         raise ReferencesError(
             f"{to} cannot be written: {plain_text(err)}; nothing of it was kept; make "
             "room, and run again."
         ) from err
-    return ReferenceBundle(context=context, folder=str(to), files=len(paths), size=size)
+    return ReferenceBundle(
+        context=context, folder=str(to), files=len(paths) + len(others), size=size
+    )
 
 
 def _reference(cache: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.client import StageClient, StageError
 from jwmirror.engine.forkserver import DONE, FAILED, KILLED, LATE, StageJob, StageOutcome
 from jwmirror.engine.memory_pool import MemoryPool
+from jwmirror.engine.star_queries import slice_objects
 from jwmirror.pipeline import ramps
 from jwmirror.pipeline.derivation import bind, forms_of, key_of, result_of
 
@@ -224,7 +225,9 @@ class ChainRunner:
         folder.mkdir(mode=0o700, parents=True)  # what is made here may be exclusive
         try:
             sources = {item.name: self._source(item) for item in derivation.inputs}
-            sources |= {file.filename: self._results.locate(file.sha256) for file in ramp_files}
+            objects = {file.filename: file.sha256 for file in ramp_files}
+            objects |= slice_objects(derivation)
+            sources |= {name: self._results.locate(sha256) for name, sha256 in objects.items()}
             for filename, source in sources.items():
                 link = path_below(folder, filename, f"an input of {name}", CalibrationError)
                 link.symlink_to(source.absolute())

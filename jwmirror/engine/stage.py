@@ -14,6 +14,7 @@ from jwmirror.core.model import Derivation
 from jwmirror.core.model.plan import Output
 from jwmirror.core.model.quality import Measurements
 from jwmirror.engine.measuring import StageObserver
+from jwmirror.engine.star_queries import answer_star_queries
 from jwmirror.pipeline import ramps, registry
 from jwmirror.pipeline.associations.writing import association_file
 from jwmirror.pipeline.child_environment import NO_PARS
@@ -52,6 +53,7 @@ def run_stage(
     names = [item.name for item in derivation.inputs]
     between.link_files(parameters.get(files.BETWEEN_FILES, ()), folder)
     between.apply_functions(parameters.get(hooks.BETWEEN, ()), names, folder)
+    answer_star_queries(derivation, folder)
     argument = _argument(derivation, folder, ramp_mode)
     present = set(folder.iterdir())
     log.info("%s of %s, key %s", derivation.pipeline, derivation.product, key_of(derivation))

@@ -6,9 +6,9 @@ Pure: everything that must be looked up comes through the functions that are pas
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jwmirror.core.errors import JwmirrorError, ReferencesError
+from jwmirror.core.errors import CatalogueError, JwmirrorError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
-from jwmirror.core.model.association import Association
+from jwmirror.core.model.association import SCIENCE, Association
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
@@ -122,7 +122,12 @@ class PlanBuilder:
             requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
             stage = resolver.resolve(pipeline, header, requested)
             self.resolvers.refuse_retracted(pipeline, stage)
+            science = tuple(item.name for item in inputs if item.role == SCIENCE)
+            slices = self.resolvers.slice_references(stage.parameters, science)
             engine = dict(resolver.engine)
+        except CatalogueError as err:
+            self.waits.append(Wait(recipe.name, product, str(err), "catalogue"))
+            return None
         except JwmirrorError as err:
             self.failures.append(Wait(recipe.name, product, str(err), _cause_of(err)))
             return None
@@ -133,7 +138,7 @@ class PlanBuilder:
             engine=engine,
             inputs=tuple(inputs),
             parameters=stage.parameters,
-            references=stage.references,
+            references=stage.references | slices,
             hooks=stage.hooks,
         )
         name = (recipe.name, pipeline, product)

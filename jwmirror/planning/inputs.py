@@ -91,6 +91,12 @@ class AvailableFiles:
         """Return the headers of all science members, in order; "" of those that are unknown."""
         return tuple(map(self._header, association.science))
 
+    def exposures_of(self, association: Association) -> tuple[Entry, ...]:
+        """Return the files that the science members are made from; () unless all are known."""
+        entries = tuple(map(self._exposure, association.science))
+        known = tuple(entry for entry in entries if entry and entry.header)
+        return known if len(known) == len(entries) else ()
+
     def folder(self, association: Association) -> str:
         """Return the view folder of results: the exposure's in stage 2, else the candidate's."""
         first = self._exposure(association.science[0])

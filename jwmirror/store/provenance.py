@@ -19,9 +19,12 @@ from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, path_below, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
+from jwmirror.core.model.astrometry import SLICES, GaiaSlice
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
 from jwmirror.store.objects import CLOSED, Objects
+
+CATALOGUE = ".abs_refcat"  # ends the names of references that are slices of Gaia, or files
 
 log = logging.getLogger(__name__)
 
@@ -218,3 +221,21 @@ def keep_acceptance(root: Path, acceptance: Acceptance) -> None:
         write(acceptance_path(root, acceptance.key), acceptance, mode=0o600)
         sync_path(Path(root))
         failpoint("accept: recorded")
+
+
+# ---- slices of Gaia --------------------------------------------------------------------------
+
+
+def slices_in_use(root: Path) -> dict[str, int]:
+    """Return sha256 and size (bytes) of the slices of Gaia that the next run will use."""
+    paths = sorted((Path(root) / "receipts" / SLICES).glob("*.json"))
+    records = (read(path, GaiaSlice) for path in paths)
+    return {record.sha256: record.size for record in records}
+
+
+def slices_of(records: Iterable[ProvenanceRecord]) -> Iterator[str]:
+    """Yield the sha256 of the catalogues that results were aligned to, also of users' files."""
+    for record in records:
+        for name, (_, sha256) in record.derivation.references.items():
+            if name.endswith(CATALOGUE):
+                yield sha256

@@ -18,6 +18,7 @@ FLOOR = {
     "compare": 2,
     "report": 2,
     "archive": 3,
+    "astrometry": 3,
     "crds": 3,
     "planning": 3,
     "engine": 3,

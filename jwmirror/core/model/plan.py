@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from jwmirror.core.model.astrometry import GaiaSlices
 from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Reason
@@ -73,6 +74,7 @@ WaitCause = Literal[
     "input",  # an input is unusable, is not mirrored, or is of another version than the others
     "failed",  # a member of the association failed
     "references",  # a reference file is not in the cache
+    "catalogue",  # the slice of Gaia is not in the mirror, and was not fetched
     "request",  # parameters, hooks, or references that the context does not have
     "environment",  # the user has not allowed the recipe's environment
 ]
@@ -247,6 +249,7 @@ class References:
     offered: str = ""  # the context that the config asks for, if another one is kept
     findings: tuple[ReferenceFinding, ...] = ()  # new ones, and earlier ones that still hold
     unwatched: str = ""  # why the files were not compared with the server's list, if so
+    gaia: GaiaSlices = field(default_factory=GaiaSlices)
 
 
 @dataclass(frozen=True, kw_only=True)

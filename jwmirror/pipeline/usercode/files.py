@@ -5,7 +5,6 @@ not change the key. Parameters have their full names here: "dark_current.overrid
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import cached_digest, open_regular, sha256_of
 from jwmirror.core.model import Derivation
+from jwmirror.pipeline.gaia.catalogues import PARAMETER, catalogue_mistake, is_catalogue
 from jwmirror.pipeline.usercode import reftype as reftypes
 from jwmirror.pipeline.usercode.catalogues import (
     CatalogueError,
@@ -26,7 +26,7 @@ OVERRIDE = "override_"
 BETWEEN_FILES = "between_files"  # of a pipeline: what functions between pipelines read
 NAMED = frozenset(  # other parameters of jwst that name files to be read
     [
-        "abs_refcat",
+        PARAMETER,
         "affine2d",
         "bandpass",
         BETWEEN_FILES,
@@ -50,14 +50,13 @@ NAMED = frozenset(  # other parameters of jwst that name files to be read
 LIST = "catfile"  # names a text file that lists a catalogue for each exposure
 NO_FILE = {"affine2d": "commissioning"}  # built-in values of parameters that name files
 NOT_ANY = "N/A"  # for stpipe: no reference of this type
-GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # catalogues that jwst downloads
 
 
 def names_file(name: str, value: Any) -> bool:
     """Return whether a parameter's value names a file of the user; `name` is without its step."""
     if not isinstance(value, str) or not value.strip() or value.strip() == NOT_ANY:
         return False
-    if name == "abs_refcat" and GAIA.fullmatch(value):
+    if name == PARAMETER and is_catalogue(value):
         return False
     return (name.startswith(OVERRIDE) or name in NAMED) and value != NO_FILE.get(name)
 
@@ -127,22 +126,6 @@ def check_unchanged(source: str, planned: str, found: str) -> None:
         )
 
 
-def check_offline(parameters: Mapping[str, Any], source: str) -> None:
-    """Raise CalibrationError if a step would download a catalogue while it runs.
-
-    `source` is the parameter reference that sets this, if one does.
-    """
-    for step, values in parameters.get("steps", {}).items():
-        value = values.get("abs_refcat")
-        if isinstance(value, str) and GAIA.fullmatch(value):
-            raise CalibrationError(
-                f"{step}.abs_refcat is {value} (set by {source or 'the recipe'}), a catalogue "
-                "that jwst downloads while it runs, but compute nodes may have no network; "
-                f"set {step}.abs_refcat in the recipe: to a catalogue file (columns RA, DEC "
-                "in degrees), or to '' for no absolute alignment."
-            )
-
-
 def map_texts(parameters: Mapping[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
     """Return the parameters with each text, also in lists and steps, as change(name, text)."""
 
@@ -190,12 +173,9 @@ def file_mistakes(name: str, value: Any, place: str, base: Path) -> Iterator[str
     if isinstance(value, list | tuple):
         for i, each in enumerate(value):
             yield from file_mistakes(name, each, f"{place}[{i}]", base)
-    elif name == "abs_refcat" and isinstance(value, str) and GAIA.fullmatch(value):
-        yield (
-            f"{place}: found {value!r}, a catalogue that jwst downloads while it runs, but compute "
-            "nodes may have no network; expected a catalogue file (columns RA, DEC in degrees, "
-            "ECSV or FITS): save the part of the catalogue that you need, and name that file."
-        )
+    elif name == PARAMETER and is_catalogue(value):
+        if mistake := catalogue_mistake(value):
+            yield f"{place}: {mistake}."
     elif names_file(name, value):
         yield from _unreadable(name, value, place, base)
 
@@ -212,7 +192,7 @@ def _unreadable(name: str, value: str, place: str, base: Path) -> Iterator[str]:
         return
     if name.startswith(OVERRIDE):
         yield from _not_of_type(name.removeprefix(OVERRIDE), value, place, path)
-    elif name == "abs_refcat":
+    elif name == PARAMETER:
         yield from _no_catalogue(value, place, path)
     elif name == LIST:
         yield from _unlisted(value, place, path)

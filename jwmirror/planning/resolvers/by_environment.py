@@ -4,8 +4,11 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from jwmirror.core.errors import CalibrationError
+from jwmirror.core.errors import CalibrationError, CatalogueError
+from jwmirror.core.model.astrometry import GaiaSlices, mosaic_field
+from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
+from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.registry import types_by_step
 from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage, Resolver
 from jwmirror.planning.resolvers.remote import RemoteResolver
@@ -16,7 +19,8 @@ PARAMETERS = "pars-"  # begins the types of parameter references
 class Resolvers:
     """The resolvers of one CRDS context, and the files that CRDS has declared invalid.
 
-    `of` returns the resolver for the environment of a Python ("" is the running one); it calls
+    `slices` are those of Gaia that mosaics are aligned to. `of` returns the resolver for the
+    environment of a Python ("" is the running one); it calls
     `make` for the first use of each.
     """
 
@@ -25,8 +29,9 @@ class Resolvers:
         context: str,
         make: Callable[[str], Resolver],
         findings: Iterable[ReferenceFinding] = (),
+        slices: GaiaSlices | None = None,
     ):
-        self.context = context
+        self.context, self._slices = context, slices or GaiaSlices()
         self.retracted = tuple(each for each in findings if each.kind == "retracted")
         self.of = functools.cache(make)
 
@@ -50,6 +55,27 @@ class Resolvers:
                 f"invalid by CRDS; nothing was computed with it; ways out: {'; or '.join(ways)}."
             )
 
+    def slice_references(
+        self, parameters: PlainMapping, members: tuple[str, ...]
+    ) -> dict[str, tuple[str, str]]:
+        """Return the slices that steps query for these science members, as in a derivation.
+
+        Raises:
+            CatalogueError: a slice is missing.
+        """
+        return {
+            name: self._slice_reference(mosaic_field(catalogue, members), catalogue)
+            for name, catalogue in requested_catalogues(parameters).items()
+        }
+
+    def _slice_reference(self, mosaic: str, catalogue: str) -> tuple[str, str]:
+        if found := self._slices.found.get(mosaic):
+            return found.name, found.sha256
+        unknown = "its slice was not fetched yet; the next run fetches it"
+        raise CatalogueError(
+            f"alignment to {catalogue}: {self._slices.missing.get(mosaic, unknown)}"
+        )
+
 
 def _steps_with(pipeline: str, types: Iterable[str], stage: ResolvedStage) -> list[str]:
     """Return the steps that run with references of these types."""
@@ -66,6 +92,7 @@ def resolvers_of(
     context: str,
     sha1s: Mapping[str, str] | None = None,
     findings: Iterable[ReferenceFinding] = (),
+    slices: GaiaSlices | None = None,
 ) -> Resolvers:
     """Return the resolvers for a reference cache; `sha1s` is that of LocalResolver."""
     cache, base, sha1s = Path(cache).absolute(), Path.cwd(), sha1s or {}
@@ -75,4 +102,4 @@ def resolvers_of(
             return RemoteResolver(python, cache, context, sha1s, base)
         return LocalResolver(cache, context, sha1s, base)
 
-    return Resolvers(context, make, findings)
+    return Resolvers(context, make, findings, slices)

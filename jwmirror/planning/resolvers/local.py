@@ -24,6 +24,7 @@ from jwmirror.pipeline.crds_rules import (
     rules_of,
 )
 from jwmirror.pipeline.derivation import engine_versions, software_versions
+from jwmirror.pipeline.gaia.catalogues import PARAMETER, check_catalogues
 from jwmirror.pipeline.parameters import checks, resolution, specs
 from jwmirror.pipeline.parameters.gone import without_gone
 from jwmirror.pipeline.registry import pars_types, reference_types, types_by_step
@@ -190,7 +191,7 @@ class LocalResolver:
         resolved = resolution.resolve(pipeline, layers, idle)
         parameters = files.with_absolute_paths(resolved.parameters, self._base)
         former = resolved.former and files.with_absolute_paths(resolved.former, self._base)
-        files.check_offline(parameters, _pars_with("abs_refcat", pars, layers))
+        check_catalogues(parameters, _pars_with(PARAMETER, pars, layers))
         references = {
             pars_types(pipeline)[step]: self._named(name)
             for step, name in pars.items()

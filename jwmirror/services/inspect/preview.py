@@ -48,7 +48,11 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
-UNKNOWN = ("references", "environment")  # causes of a wait: without them it may be in order
+UNKNOWN = (
+    "references",
+    "catalogue",
+    "environment",
+)  # causes of a wait: without them it may be in order
 UNPUBLISHED = Reason("already computed, not published yet", "", "")
 
 
@@ -67,7 +71,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     else:
         recipes = [recipe for recipe in config.recipes if is_allowed(recipe.python)]
         references = preview_references(
-            config.references_url, context, config.cache, holdings, recipes
+            mirror, config.references_url, context, config.cache, holdings, recipes
         )
         resolvers = offline_resolvers(config.cache, references)
         resolver_notes = (f"By context {references.context}.",)

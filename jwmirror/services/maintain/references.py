@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from jwmirror.astrometry.slices import SliceStore
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
 from jwmirror.core.model import References
@@ -20,7 +21,7 @@ from jwmirror.store.runs import last_references, last_run
 
 
 def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundle:
-    """Copy a context's mappings and the references that the recipes need to the folder `to`.
+    """Copy a context's mappings, the references and the slices that the recipes need to `to`.
 
     Without `sync` these are the references of the last run; with it, CRDS is asked what the recipes
     of the config need now.
@@ -35,7 +36,8 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
             f"{config.mirror}: no run has synced references yet; run `snakemake` first, or add "
             "--sync."
         )
-    return write_bundle(references.context, references.files, config.cache, to)
+    slices = SliceStore(config.mirror).files(references.gaia.found.values())
+    return write_bundle(references.context, references.files, config.cache, to, slices)
 
 
 def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:
@@ -78,4 +80,6 @@ def _sync(config: Config) -> References | None:
         policy=config.context,
         on_new_context=FOLLOW,
         cache=config.cache,
+        gaia_url=config.gaia_url,
+        gaia_refresh=config.gaia_refresh,
     )

@@ -71,6 +71,7 @@ def conclude_run(
         *_withheld_lines(records),
         *_other_answers(mirror, records),
         *_reference_lines(mirror, records.new_findings),
+        *_slice_lines(records),
         *_look_at(doubtful),
     )
     return Conclusion(
@@ -127,6 +128,20 @@ def _withheld_lines(records: Run) -> Iterator[str]:
             f"Withheld by MAST ({len(names)}; it gives them only with a token that covers them; "
             f"`jwmirror status` says until when): {listed}"
         )
+
+
+def _slice_lines(records: Run) -> Iterator[str]:
+    """Yield which mosaics wait for stars of Gaia, and which stored stars could not be renewed."""
+    waits = [wait for plan in records.plans for wait in plan.waits if wait.cause == "catalogue"]
+    if waits:
+        yield (
+            f"Waiting for stars of Gaia ({len(waits)}); the next run asks again, or set abs_refcat "
+            "to a catalogue file:"
+        )
+        yield from (f"  {wait.recipe}/{wait.product}: {wait.why}" for wait in waits[:SHOWN])
+    if len(waits) > SHOWN:
+        yield f"  ... and {len(waits) - SHOWN} more; `jwmirror status --all` lists them"
+    yield from records.references.gaia.notes if records.references else ()
 
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:

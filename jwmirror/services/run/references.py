@@ -2,17 +2,21 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jwmirror.astrometry.service import CatalogueService
+from jwmirror.astrometry.slices import SliceStore, slices_of
 from jwmirror.core.model import Poll, Recipe, References, SettleResult
+from jwmirror.core.model.astrometry import AlignedMosaic
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
+from jwmirror.planning.alignment import aligned_mosaics
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.services.inspect.affected import current_findings
@@ -36,8 +40,13 @@ def sync_references(
     policy: str,
     on_new_context: str,
     cache: Path,
+    gaia_url: str,
+    gaia_refresh: float | None,
 ) -> References:
     """Resolve the CRDS context, and sync into the cache what the recipes need of it.
+
+    The slices of Gaia that mosaics are aligned to are fetched into the mirror; stored ones again if
+    they are older than `gaia_refresh` days.
 
     Where `on_new_context` is "hold" and `policy` names no context, that of the current generation
     is used, and the one that `policy` means now is recorded as offered. CRDS is not
@@ -67,16 +76,27 @@ def sync_references(
     findings = current_findings(found, references, last, mirror)
     for finding, results in findings.items():
         _log(finding, results)
-    return replace(references, findings=tuple(findings))
+    mosaics = _aligned_mosaics(cache, references, holdings, recipes)
+    store, service = SliceStore(mirror, cache), CatalogueService(gaia_url)
+    slices = slices_of(mosaics, store, service, gaia_refresh)
+    for note in slices.notes:
+        log.warning("%s", note)
+    return replace(references, findings=tuple(findings), gaia=slices)
 
 
 def preview_references(
-    url: str, policy: str, cache: Path, holdings: Holdings, recipes: Sequence[Recipe]
+    mirror: Path,
+    url: str,
+    policy: str,
+    cache: Path,
+    holdings: Holdings,
+    recipes: Sequence[Recipe],
 ) -> References:
     """Resolve the CRDS context, and sync only what is needed to plan with it.
 
     Mappings and parameter references are synced; of other files CRDS gives only the sha1. The
-    findings are those about files that the context would use.
+    findings are those about files that the context would use. Slices of Gaia are those that the
+    mirror has.
     """
     client = CrdsClient(url)
     context = resolve_context(client, policy, cache)
@@ -85,14 +105,29 @@ def preview_references(
     listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
     fetched = sync_files(client, names - listed.keys(), context, cache)
     references = References(context=context, server=url, files=listed | fetched, mappings=mappings)
-    return replace(references, findings=watch_files(client, cache, {}, references))
+    mosaics = _aligned_mosaics(cache, references, holdings, recipes)
+    return replace(
+        references,
+        findings=watch_files(client, cache, {}, references),
+        gaia=slices_of(mosaics, SliceStore(mirror)),
+    )
+
+
+def _aligned_mosaics(
+    cache: Path, references: References, holdings: Holdings, recipes: Sequence[Recipe]
+) -> Iterator[AlignedMosaic]:
+    """Yield the mosaics of recipes that are aligned to Gaia."""
+    resolvers = offline_resolvers(cache, references)
+    return aligned_mosaics(holdings.entries, holdings.associations, recipes, resolvers)
 
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
     """Return resolvers on the synced cache; set the environment that they and children need."""
     remove_user_variables()
     os.environ.update(crds_environment(cache, references.context))
-    return resolvers_of(cache, references.context, references.files, references.findings)
+    return resolvers_of(
+        cache, references.context, references.files, references.findings, references.gaia
+    )
 
 
 def _log(finding: ReferenceFinding, results: Sequence[AffectedResult]) -> None:

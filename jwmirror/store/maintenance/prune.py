@@ -30,7 +30,7 @@ from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pinned_generations
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, slices_in_use, slices_of
 from jwmirror.store.runs import fetch_receipts
 from jwmirror.store.view import remove_views
 
@@ -59,6 +59,11 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     needed = _needed(states, kept, newest) | leftovers.unpublished
     objects = tuple(_unneeded(root, states, needed, leftovers.arrived, now))
     gone = {pruned.sha256 for pruned in objects}
+    records = _records(root)
+    removable = tuple(_unneeded_records(root, records, states, kept, gone))
+    staying = [record for key, record in records.items() if key not in removable]
+    gone -= {*slices_in_use(root), *slices_of(staying)}
+    objects = tuple(pruned for pruned in objects if pruned.sha256 in gone)
     return Pruning(
         mirror=str(root),
         policy=str(policy),
@@ -67,7 +72,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
         newest={str(number): newest.get(number, ()) for number in sorted(dropped)},
         objects=objects,
         bytes=sum(pruned.size for pruned in objects),
-        records=tuple(_unneeded_records(root, states, kept, gone)),
+        records=removable,
         folders=leftovers.removable,
         files=(*_spent_receipts(root, leftovers.orders, gone), *_pages(root, dropped)),
     )
@@ -152,16 +157,25 @@ def _unneeded(
                 yield PrunedObject(sha256=file.name, size=size, touched=touched)
 
 
+def _records(root: Path) -> dict[str, ProvenanceRecord]:
+    """Return the provenance of all results, by key."""
+    provenance = Provenance(root)
+    paths = sorted(provenance.folder.glob("*.json"))
+    return {path.stem: record for path in paths if (record := provenance.read(path.stem))}
+
+
 def _unneeded_records(
-    root: Path, states: MirrorScan, kept: dict[int, str], gone: set[str]
+    root: Path,
+    records: Mapping[str, ProvenanceRecord],
+    states: MirrorScan,
+    kept: dict[int, str],
+    gone: set[str],
 ) -> Iterator[str]:
     """Yield keys of results that lose or lost an object, and that no kept generation needs.
 
     A generation needs its results and what they were made from: their access depends on it.
     """
-    provenance, objects = Provenance(root), Objects(root)
-    paths = sorted(provenance.folder.glob("*.json"))
-    records = {path.stem: record for path in paths if (record := provenance.read(path.stem))}
+    objects = Objects(root)
     shown = {key for number in kept for key in states.rows[number].key}
     needed = _ancestry(records, shown)
     needed |= {records[key].replaced for key in needed if key in records}  # quality compares them

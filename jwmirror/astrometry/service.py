@@ -1,0 +1,138 @@
+"""The service that jwst asks for stars (stcal: ASTROMETRIC_CATALOG_URL), asked for whole slices."""
+
+import math
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from urllib3.exceptions import HTTPError
+
+from jwmirror.core.errors import CatalogueError, failures_as
+from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
+from jwmirror.net.web_pages import HEAD, page_title
+from jwmirror.pipeline.gaia.slice_text import (
+    NO_STARS,
+    announced_stars,
+    column_line,
+    star_rows,
+)
+
+PATH = "vo/CatalogSearch.aspx"  # as in stcal 1.0 to 1.20
+NEEDED = ("ra", "dec", "mag", "objID", "epoch", "pmra", "pmdec")  # columns that stcal reads
+OLDEST_EPOCH = 2015.0  # of Gaia's catalogues: DR1
+NEAR = 1 / 3600  # degrees beyond the cone and its motion that a star may be
+TIMEOUTS = Timeouts(connect_s=15, read_s=60, attempts=3)
+
+
+class CatalogueService:
+    """Queries to one service; CatalogueError where there is no valid answer.
+
+    After a query without any response, the service is not asked again.
+    """
+
+    def __init__(self, url: str, timeouts: Timeouts = TIMEOUTS):
+        self.url = base_url(url)
+        self._http = HttpClient(1, timeouts)
+        self._unreachable = ""
+
+    def fetch(self, cone: SkyCone) -> str:
+        """Return the verified answer for a cone, as the service wrote it.
+
+        Raises:
+            CatalogueError: the service does not answer, or its answer is not a list of stars of
+                the cone.
+        """
+        if self._unreachable:
+            raise self._error(cone, self._unreachable)
+        try:
+            body, is_bounded = self._body(cone)
+        except HTTPError as err:
+            self._unreachable = str(error_words(err))
+            raise self._error(cone, self._unreachable) from err
+        with failures_as(lambda why: self._error(cone, why)):
+            answer = body.decode("utf-8")
+            check_answer(answer, cone, is_bounded)
+        return answer
+
+    def _body(self, cone: SkyCone) -> tuple[bytes, bool]:
+        """Return a response's body, and whether its length was announced, so that a cut shows."""
+        response = self._http.open(self._address(cone))
+        pieces: list[bytes] = []
+        size = 0
+
+        def keep(piece: bytes) -> None:
+            nonlocal size
+            size += len(piece)
+            if size > LARGEST_ANSWER:
+                raise HTTPError(f"more than {LARGEST_ANSWER} bytes came")
+            pieces.append(piece)
+
+        self._http.receive(response, keep)
+        body = b"".join(pieces)
+        if (title := page_title(response.status, body[:HEAD])) is not None:
+            raise HTTPError(f"a web page came ({title}), as in maintenance")
+        if response.status != 200:
+            raise HTTPError(f"status {response.status} came, expected 200")
+        headers = response.headers
+        return body, "Content-Length" in headers or "Transfer-Encoding" in headers
+
+    def _address(self, cone: SkyCone) -> str:
+        """Return the address of a query, as stcal writes it."""
+        return (
+            f"{self.url}/{PATH}?RA={cone.ra}&DEC={cone.dec}&EPOCH={cone.epoch}"
+            f"&SR={cone.radius}&FORMAT=CSV&CAT={cone.catalogue}"
+        )
+
+    def _error(self, cone: SkyCone, why: object) -> CatalogueError:
+        return CatalogueError(
+            f"{cone}: {urlsplit(self.url).netloc}: {why!s:.300}; nothing was stored; check "
+            "references.gaia.url in the config and the network, and run again."
+        )
+
+
+def check_answer(answer: str, cone: SkyCone, is_bounded: bool = True) -> None:
+    """Check that an answer lists stars of a cone, with the columns that stcal reads.
+
+    `is_bounded`: a cut of the connection would have shown. Otherwise the last line must have an
+    end.
+
+    Raises:
+        ValueError: says what is wrong. What astropy raises for a table that it cannot read.
+    """
+    if answer.startswith(NO_STARS):
+        return
+    if page_title(200, answer[:HEAD].encode()) is not None:
+        raise ValueError("expected a table of stars, found a web page")
+    columns = column_line(answer).strip().split(",")
+    if missing := [name for name in NEEDED if name not in columns]:
+        raise ValueError(
+            f"expected a table with columns {', '.join(missing)}, found {columns!s:.80}"
+        )
+    if not is_bounded and not answer.endswith("\n"):
+        raise ValueError("the last line is cut")
+    count = sum(1 for _ in _checked_stars(answer, cone))
+    if (announced := announced_stars(answer)) not in (None, count):
+        raise ValueError(f"expected {announced} stars, as the answer says, found {count}")
+    _read_as_stcal(answer)
+
+
+def _checked_stars(answer: str, cone: SkyCone) -> Iterator[None]:
+    """Yield once for each star; ValueError for one outside the cone.
+
+    The service may search at the catalogue's own epoch, before it moves the stars.
+    """
+    years = abs(cone.epoch - OLDEST_EPOCH) + 1
+    for row in star_rows(answer):
+        reach = cone.radius + NEAR + row.motion * years / 3.6e6
+        distance = cone.distance(row.ra, row.dec)
+        if not distance <= reach or not math.isfinite(distance):
+            raise ValueError(
+                f"expected stars within {cone.radius:.4f} degrees, found one at {distance:.4f}"
+            )
+        yield
+
+
+def _read_as_stcal(answer: str) -> None:
+    from astropy.table import Table
+
+    Table.read(answer, format="csv", comment="#")

@@ -1,0 +1,46 @@
+"""Mosaics that are aligned to a catalogue of Gaia: which ones, and their members."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.model import Entry, Recipe
+from jwmirror.core.model.association import Association, Associations
+from jwmirror.core.model.astrometry import AlignedMosaic
+from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.pipeline.gaia.catalogues import requested_catalogues
+from jwmirror.pipeline.parameters.resolution import effective_parameters
+from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.resolvers.by_environment import Resolvers
+
+
+def aligned_mosaics(
+    entries: Iterable[Entry],
+    associations: Associations,
+    recipes: Iterable[Recipe],
+    resolvers: Resolvers,
+) -> Iterator[AlignedMosaic]:
+    """Yield each mosaic whose steps will query Gaia, once for each catalogue.
+
+    Those with a member that is not mirrored are left out, and those that a plan will refuse.
+    """
+    available = available_files(entries)
+    for recipe in recipes:
+        for association in associations.of(recipe, 3):
+            files = available.exposures_of(association)
+            if not files:
+                continue
+            for catalogue in _catalogues(recipe, association, available, resolvers):
+                yield AlignedMosaic(catalogue, association.science, files)
+
+
+def _catalogues(
+    recipe: Recipe, association: Association, available: AvailableFiles, resolvers: Resolvers
+) -> Iterable[str]:
+    members, pipeline = available.members(association), association.pipeline
+    with suppress(JwmirrorError):  # the plan will say why
+        nothing: PlainMapping = {"steps": {}}
+        requested = effective_parameters(recipe, *members).get(pipeline, nothing)
+        stage = resolvers.of(recipe.python).resolve(pipeline, members[0], requested)
+        return set(requested_catalogues(stage.parameters).values())
+    return ()

@@ -1,0 +1,1 @@
+"""A simulated service of star catalogues, as jwst queries it for Gaia."""
