@@ -15,6 +15,7 @@ from jwmirror.core.jsonio import digest, read, receipt_path, write
 from jwmirror.core.model.astrometry import SLICES, AlignedMosaic, GaiaSlice, GaiaSlices, SkyCone
 from jwmirror.pipeline.gaia.slice_text import read_slice, slice_text, star_rows
 from jwmirror.store.objects import Objects
+from jwmirror.store.provenance import read_slice_record
 
 BUNDLED = "gaia"  # folder of slices in a bundle of references
 
@@ -33,7 +34,7 @@ class SliceStore:
     def find(self, cone: SkyCone) -> GaiaSlice | None:
         """Return the slice of a cone; None if it is not stored whole."""
         try:
-            found = read(self.record_path(cone), GaiaSlice)
+            found = read_slice_record(self.record_path(cone))
         except (FileNotFoundError, JwmirrorError):
             return None
         return found if self.objects.has(found.sha256, found.size) else None
@@ -77,7 +78,7 @@ class SliceStore:
         return files
 
 
-def slices_of(
+def find_slices(
     mosaics: Iterable[AlignedMosaic],
     store: SliceStore,
     service: CatalogueService | None = None,
@@ -105,10 +106,9 @@ def slices_of(
 
 
 def _cone_of(mosaic: AlignedMosaic, store: SliceStore) -> SkyCone:
-    fields = [
-        exposure_field(store.mirror, store.objects.path(file.sha256), file.sha256, file.filename)
-        for file in mosaic.files
-    ]
+    paths = (Path(file.path or store.objects.path(file.sha256)) for file in mosaic.files)
+    pairs = zip(paths, mosaic.files, strict=True)
+    fields = [exposure_field(store.mirror, path, file.sha256, file.name) for path, file in pairs]
     return mosaic_cone(mosaic.catalogue, fields)
 
 

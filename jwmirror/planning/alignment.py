@@ -4,18 +4,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from jwmirror.core.errors import JwmirrorError
-from jwmirror.core.model import Entry, Recipe
+from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Association, Associations
 from jwmirror.core.model.astrometry import AlignedMosaic
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.parameters.resolution import effective_parameters
-from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.resolvers.by_environment import Resolvers
 
 
 def aligned_mosaics(
-    entries: Iterable[Entry],
+    available: AvailableFiles,
     associations: Associations,
     recipes: Iterable[Recipe],
     resolvers: Resolvers,
@@ -24,14 +24,12 @@ def aligned_mosaics(
 
     Those with a member that is not mirrored are left out, and those that a plan will refuse.
     """
-    available = available_files(entries)
     for recipe in recipes:
         for association in associations.of(recipe, 3):
-            files = available.exposures_of(association)
-            if not files:
-                continue
-            for catalogue in _catalogues(recipe, association, available, resolvers):
-                yield AlignedMosaic(catalogue, association.science, files)
+            files = available.sources_of(association)
+            catalogues = _catalogues(recipe, association, available, resolvers) if files else ()
+            names = tuple(member.name for member in association.science)
+            yield from (AlignedMosaic(catalogue, names, files) for catalogue in catalogues)
 
 
 def _catalogues(

@@ -91,11 +91,18 @@ class AvailableFiles:
         """Return the headers of all science members, in order; "" of those that are unknown."""
         return tuple(map(self._header, association.science))
 
-    def exposures_of(self, association: Association) -> tuple[Entry, ...]:
+    def sources_of(self, association: Association) -> tuple[Input, ...]:
         """Return the files that the science members are made from; () unless all are known."""
-        entries = tuple(map(self._exposure, association.science))
-        known = tuple(entry for entry in entries if entry and entry.header)
-        return known if len(known) == len(entries) else ()
+        if not all(self.members(association)):
+            return ()
+        return tuple(self._start(member) for member in association.science)
+
+    def _start(self, member: Member) -> Input:
+        """Return the file that a member of known header is made from, or is."""
+        if entry := self._exposure(member):
+            return _input(entry, member.exptype)
+        own = self.own[member.path]
+        return Input(name=member.name, role=member.exptype, sha256=own.sha256, path=own.path)
 
     def folder(self, association: Association) -> str:
         """Return the view folder of results: the exposure's in stage 2, else the candidate's."""

@@ -226,11 +226,14 @@ def keep_acceptance(root: Path, acceptance: Acceptance) -> None:
 # ---- slices of Gaia --------------------------------------------------------------------------
 
 
-def slices_in_use(root: Path) -> dict[str, int]:
-    """Return sha256 and size (bytes) of the slices of Gaia that the next run will use."""
-    paths = sorted((Path(root) / "receipts" / SLICES).glob("*.json"))
-    records = (read(path, GaiaSlice) for path in paths)
-    return {record.sha256: record.size for record in records}
+def slice_paths(root: Path) -> list[Path]:
+    """Return the records of the slices of Gaia that the next run will use."""
+    return sorted((Path(root) / "receipts" / SLICES).glob("*.json"))
+
+
+def read_slice_record(path: Path) -> GaiaSlice:
+    """Return the record of a slice; StoreError if it is damaged."""
+    return read(path, GaiaSlice, "move it away, and the next run fetches the slice again")
 
 
 def slices_of(records: Iterable[ProvenanceRecord]) -> Iterator[str]:

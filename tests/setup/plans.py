@@ -7,6 +7,7 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.astrometry import GaiaSlices
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Invalidation, ReferenceFinding
 from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
@@ -57,6 +58,7 @@ class PlanSources:
     findings: tuple[ReferenceFinding, ...] = ()
     marks: dict[str, Invalidation] = field(default_factory=dict)  # of invalidated results, by key
     former: PlainValues | None = None  # parameters in earlier keys
+    slices: GaiaSlices = field(default_factory=GaiaSlices)
     gaps: set[str] = field(default_factory=set)  # pipelines
     results: dict[str, tuple[ResultFile, ...]] = field(default_factory=dict)
     derivations: dict[tuple[str, str, str], Derivation] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class PlanSources:
     @property
     def resolvers(self) -> Resolvers:
         """The same for all environments."""
-        return Resolvers(self.context, lambda python: self, self.findings)
+        return Resolvers(self.context, lambda python: self, self.findings, self.slices)
 
     def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
         """Parameters as overridden, and a flat that goes with the context."""

@@ -95,6 +95,8 @@ class Runs:
             policy="latest",
             on_new_context="follow",
             cache=self.mirror / "cache",
+            gaia_url="http://unused.invalid",
+            gaia_refresh=None,
         )
         state["references"] = references
         planned = plan_recalibration(

@@ -210,7 +210,7 @@ recipes:
         dark_current: {override_dark: missing.fits}
         linearity: {override_linearity: flat.fits}
         superbias: {override_superbias: cut.fits}
-      image3: {tweakreg: {abs_refcat: GAIADR3, snr_threshold: high}}
+      image3: {tweakreg: {abs_refcat: GAIADR3_S3, snr_threshold: high}}
       spec2: none.asdf
     where:
       - {match: {filter: F200W}, parameters: {image3: {skymatch: {skip: true}}}}
@@ -226,7 +226,7 @@ TOLD = (
     "override_dark: found 'missing.fits', expected a file that can be read, or N/A for none",
     "override_linearity: found 'flat.fits', whose REFTYPE is flat",
     "override_superbias: found 'cut.fits', expected a reference file",
-    "abs_refcat: found 'GAIADR3', a catalogue that jwst downloads",
+    "abs_refcat: found 'GAIADR3_S3', a catalogue of which jwmirror stores no slices",
     "snr_threshold: found 'high', expected a number",
     "parameters.spec2: found 'none.asdf', expected a file of parameters",
     "where[0] and where[1]: equally specific and both set image3.skymatch.skip (True, False)",

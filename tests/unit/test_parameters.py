@@ -94,7 +94,7 @@ def test_two_mistakes_are_both_named_with_the_right_name():
         ({"image3": {"resample": {"input_dir": "x"}}}, "image3.resample.input_dir", "remove"),
         ({"image3": {"config_file": "x.asdf"}}, "image3.config_file", "write from: FILE"),
         ({"image3": {"steps": {"resampel": {}}}}, "image3.steps.resampel", "resample"),
-        ({"image3": {"tweakreg": {"abs_refcat": "GAIADR3"}}}, "image3.tweakreg.abs_ref", "network"),
+        ({"image3": {"tweakreg": {"abs_refcat": "GAIA"}}}, "image3.tweakreg.abs_ref", "network"),
         ({"image2": {"photom": {"override_photom": "x.fits"}}}, "image2.photom.over", "No such"),
         ({"detector1": {"post_hooks": ["fixs.scale"]}}, "detector1.post_hooks[0]", "no module"),
         ({"detector1": {"jump": {"pre_hooks": ["fixs"]}}}, "detector1.jump.pre_hooks[0]", "fixs"),

@@ -4,8 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Failure, Plan, Reason, Result, ResultFile, Wait, canonical, parse
+from jwmirror.core.model import (
+    Failure,
+    Plan,
+    Reason,
+    Recipe,
+    Result,
+    ResultFile,
+    Wait,
+    canonical,
+    parse,
+)
 from jwmirror.core.model.association import Associations
+from jwmirror.core.model.astrometry import GaiaSlice, GaiaSlices, SkyCone, mosaic_field
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 from tests.setup.records import result
@@ -109,3 +120,65 @@ def test_records_without_a_cause_are_read_and_written_as_an_earlier_version_did(
     assert canonical(parse(wait, Wait)) == wait
     assert canonical(parse(reason, Reason)) == reason
     assert (parse(wait, Wait).cause, parse(reason, Reason).stage) == ("", "")
+
+
+# ---- slices of Gaia --------------------------------------------------------------------------
+
+MEMBERS = tuple(f"{root(number)}_cal.fits" for number in (2, 1))
+ALIGNED = Recipe(
+    name="deep",
+    programs=(1345,),
+    parameters={"image3": {"steps": {"tweakreg": {"abs_refcat": "GAIADR3"}}}},
+)
+
+
+def gaia_slice(sha256: str) -> GaiaSlice:
+    """A slice with the content of this sha256."""
+    cone = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
+    return GaiaSlice(cone=cone, sha256=sha256, size=1, stars=1, url="", fetched_at="")
+
+
+def aligned_mosaic(slices: GaiaSlices, sources: PlanSources | None = None) -> Plan:
+    """The plan of a mosaic that is aligned to Gaia."""
+    sources = sources or PlanSources()
+    sources.slices = slices
+    available = available_files([exposure(1), exposure(2)], [cal(1), cal(2)])
+    return sources.plan_stage(3, available, image3(2, 1), ALIGNED)
+
+
+def test_a_slice_is_a_reference_of_the_mosaic():
+    """By its content; a mosaic of another slice has another key, and this is its reason."""
+    name, sources = mosaic_field("GAIADR3", MEMBERS), PlanSources()
+    (first,) = chains(aligned_mosaic(GaiaSlices(found={name: gaia_slice("5a" * 32)}), sources))
+    sources.make(first, "i2d")
+
+    same = aligned_mosaic(GaiaSlices(found={name: gaia_slice("5a" * 32)}), sources)
+    (changed,) = chains(aligned_mosaic(GaiaSlices(found={name: gaia_slice("6b" * 32)}), sources))
+
+    stored = "gaiadr3_80.0000_-69.5000_2025.885.csv"
+    assert first.derivations[0].references["tweakreg.abs_refcat"] == (stored, "5a" * 32)
+    assert not chains(same) and len(same.done) == 1
+    (reason,) = changed.reasons
+    assert reason.what == "image3: reference tweakreg.abs_refcat"
+    assert (reason.old, reason.new) == (f"{stored} (5a5a5a5a)", f"{stored} (6b6b6b6b)")
+
+
+def test_a_mosaic_without_its_slice_waits():
+    """The service was down, or the slice was never fetched; it is not refused."""
+    down = GaiaSlices(missing={mosaic_field("GAIADR3", MEMBERS): "the service is down"})
+
+    plans = [aligned_mosaic(slices) for slices in (down, GaiaSlices())]
+
+    whys = ["the service is down", "its slice was not fetched yet; the next run fetches it"]
+    for plan, why in zip(plans, whys, strict=True):
+        assert plan.batches == {} and plan.failures == ()
+        assert plan.waits == (Wait("deep", MOSAIC, f"alignment to GAIADR3: {why}", "catalogue"),)
+
+
+def test_keys_without_gaia_do_not_depend_on_slices():
+    """They stay as they were."""
+    name = mosaic_field("GAIADR3", MEMBERS)
+    with_slices = PlanSources(slices=GaiaSlices(found={name: gaia_slice("5a" * 32)}))
+    results = [cal(1), cal(2)]
+
+    assert mosaic(with_slices, results) == mosaic(PlanSources(), results)

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.astrometry.slices import SliceStore
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Change, Entry, Orders, Poll, Product, Receipt, Version, write
+from jwmirror.core.model.astrometry import SkyCone
 from jwmirror.core.model.product import NEW
 from jwmirror.core.model.stored import Generation
 from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.maintenance.prune import plan_pruning, prune
+from jwmirror.store.maintenance.repair import repair
 from jwmirror.store.maintenance.retention import (
     RetentionPolicy,
     is_younger,
@@ -33,6 +36,7 @@ from tests.setup.mirrors import store_row
 from tests.unit.test_generations import DIED, die_at, seen, sh
 
 LAST = RetentionPolicy(keep_last=1)
+CONE = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
 
 
 def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:
@@ -319,6 +323,32 @@ def test_records_go_with_their_objects(small_mirror):
     assert done.records == (rows[0].key,)
     assert Provenance(mirror).read(rows[0].key) is None
     assert Provenance(mirror).recall(rows[1].key)
+
+
+def test_slices_of_gaia_stay_while_a_record_names_them(small_mirror):
+    """That of the next run, and those of results that stay; others are strays."""
+    root, long_ago = small_mirror.root, (datetime.now(UTC) - timedelta(days=99)).timestamp()
+    store = SliceStore(root)
+    former, other, stray = (store.add(CONE, text, "") for text in ("former", "other", "stray"))
+    present = store.add(CONE, "present", "")
+    for each in (former, other, stray, present):
+        os.utime(store.objects.path(each.sha256), (long_ago, long_ago))
+    provenance = Provenance(root)
+    path = next(path for path in provenance.folder.glob("*.json"))
+    record = provenance.read(path.stem)
+    references = {**record.derivation.references, "tweakreg.abs_refcat": ("x", former.sha256)}
+    aligned = replace(record, derivation=replace(record.derivation, references=references))
+    write(path, aligned)
+
+    prune(root, LAST)
+
+    kept = [store.objects.has(each.sha256) for each in (former, other, stray, present)]
+    assert kept == [True, False, False, True]
+    store.objects.path(present.sha256).unlink()
+    (problem,) = [each for each in verify(root).problems if each.kind == "slice"]
+    assert problem.path == str(store.record_path(CONE).relative_to(root))
+    repair(root)
+    assert not [each for each in verify(root).problems if each.kind == "slice"]
 
 
 def test_a_damaged_mirror_is_not_pruned(mirror):

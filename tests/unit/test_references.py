@@ -154,19 +154,21 @@ def test_the_override_of_one_step_is_no_other_steps(cached, tmp_path):
     assert "jump.override_gain" in found.references
 
 
-def test_a_parameter_reference_that_asks_the_network_is_refused(built, tmp_path, monkeypatch):
-    """Its name and the way out are told when it is planned; the recipe's word ends it."""
+def test_a_parameter_reference_with_a_catalogue_that_has_no_slices_is_refused(
+    built, tmp_path, monkeypatch
+):
+    """The plan names the reference and the remedy; the recipe overrides it."""
     cache = tmp_path / "crds"
     shutil.copytree(built.cache, cache)
     folder = cache / "references" / "jwst" / "nircam"
     (pars,) = folder.glob("*pars-tweakregstep*")
     content = StepConfig.from_asdf(asdf.open(pars, lazy_load=False))
-    content.parameters["abs_refcat"] = "GAIADR3"
+    content.parameters["abs_refcat"] = "GAIADR3_S3"
     content.to_asdf().write_to(pars)
     monkeypatch.setenv("CRDS_PATH", str(cache))
     resolver = LocalResolver(cache, CONTEXT)
 
-    with pytest.raises(CalibrationError, match=rf"GAIADR3 \(set by {pars.name}\).*to '' for no"):
+    with pytest.raises(CalibrationError, match=rf"set by {pars.name}\).*GAIADR3_S3.*or '' for no"):
         resolver.resolve("image3", built.header, {"steps": {}})
     for tweakreg in ({"abs_refcat": ""}, {"skip": True}):
         assert resolver.resolve("image3", built.header, {"steps": {"tweakreg": tweakreg}})

@@ -172,6 +172,8 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
         policy=CONTEXT,
         on_new_context="follow",
         cache=tmp_path / "cache",
+        gaia_url=server.url,
+        gaia_refresh=None,
     )
 
     assert synced_now.findings == (replace(found, is_new=False),)

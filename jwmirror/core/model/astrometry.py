@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jwmirror.core.jsonio import digest
-from jwmirror.core.model.stored import Entry
+from jwmirror.core.model.derivation import Input
 
 ROUNDING = 1e-9  # degrees by which two ways to compute a distance may differ
 SLICES = "gaia"  # folder of the records of slices, below receipts/
@@ -69,7 +69,7 @@ class AlignedMosaic(NamedTuple):
 
     catalogue: str
     members: tuple[str, ...]  # file names of the science members
-    files: tuple[Entry, ...]  # from which the recipe makes them
+    files: tuple[Input, ...]  # from which the recipe makes them
 
     @property
     def field(self) -> str:

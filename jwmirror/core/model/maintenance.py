@@ -12,7 +12,7 @@ from jwmirror.core.model.stored import Entry
 class Problem:
     """One thing in a mirror that is not as its records say."""
 
-    kind: str  # generation, manifest, object, access, pointer, view, pin, provenance
+    kind: str  # generation, manifest, object, access, pointer, view, pin, provenance, slice
     path: str  # below the mirror
     expected: str
     found: str

@@ -2,12 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.astrometry.service import CatalogueService
-from jwmirror.astrometry.slices import SliceStore, slices_of
+from jwmirror.astrometry.slices import SliceStore, find_slices
 from jwmirror.core.model import Poll, Recipe, References, SettleResult
 from jwmirror.core.model.astrometry import AlignedMosaic
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
@@ -17,6 +17,7 @@ from jwmirror.crds.watch import known_sums, watch_files
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.pipeline.crds_rules import crds_environment, forget_mappings
 from jwmirror.planning.alignment import aligned_mosaics
+from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
 from jwmirror.services.inspect.affected import current_findings
@@ -43,14 +44,11 @@ def sync_references(
     gaia_url: str,
     gaia_refresh: float | None,
 ) -> References:
-    """Resolve the CRDS context, and sync into the cache what the recipes need of it.
+    """Resolve the CRDS context; sync what recipes need of it, and slices of Gaia for mosaics.
 
-    The slices of Gaia that mosaics are aligned to are fetched into the mirror; stored ones again if
-    they are older than `gaia_refresh` days.
-
+    Slices that are stored are fetched again if they are older than `gaia_refresh` days.
     Where `on_new_context` is "hold" and `policy` names no context, that of the current generation
-    is used, and the one that `policy` means now is recorded as offered. CRDS is not
-    contacted if nothing is to be calibrated.
+    is used, and the new one is offered. Nothing is queried if nothing is to be calibrated.
     """
     holdings = load_holdings(mirror, poll, settling, recipes)
     if not _headers(holdings, recipes):
@@ -74,13 +72,10 @@ def sync_references(
     )
     found = watch_files(client, cache, before, references)
     findings = current_findings(found, references, last, mirror)
-    for finding, results in findings.items():
-        _log(finding, results)
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
-    store, service = SliceStore(mirror, cache), CatalogueService(gaia_url)
-    slices = slices_of(mosaics, store, service, gaia_refresh)
-    for note in slices.notes:
-        log.warning("%s", note)
+    service = CatalogueService(gaia_url)
+    slices = find_slices(mosaics, SliceStore(mirror, cache), service, gaia_refresh)
+    _log(findings, slices.notes)
     return replace(references, findings=tuple(findings), gaia=slices)
 
 
@@ -109,7 +104,7 @@ def preview_references(
     return replace(
         references,
         findings=watch_files(client, cache, {}, references),
-        gaia=slices_of(mosaics, SliceStore(mirror)),
+        gaia=find_slices(mosaics, SliceStore(mirror)),
     )
 
 
@@ -118,7 +113,8 @@ def _aligned_mosaics(
 ) -> Iterator[AlignedMosaic]:
     """Yield the mosaics of recipes that are aligned to Gaia."""
     resolvers = offline_resolvers(cache, references)
-    return aligned_mosaics(holdings.entries, holdings.associations, recipes, resolvers)
+    available = available_files(holdings.entries, own=holdings.own)
+    return aligned_mosaics(available, holdings.associations, recipes, resolvers)
 
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
@@ -130,11 +126,16 @@ def offline_resolvers(cache: Path, references: References) -> Resolvers:
     )
 
 
-def _log(finding: ReferenceFinding, results: Sequence[AffectedResult]) -> None:
-    count = f"{len(results)} results of the kept generations were made with it"
-    log.warning("%s %s: %s; %s", finding.kind, finding.name, finding.message, count)
-    for result in results if finding.is_new else ():
-        log.warning("  %s: %s, key %s", result.recipe, result.result, result.key)
+def _log(
+    findings: Mapping[ReferenceFinding, Sequence[AffectedResult]], notes: Iterable[str]
+) -> None:
+    for finding, results in findings.items():
+        count = f"{len(results)} results of the kept generations were made with it"
+        log.warning("%s %s: %s; %s", finding.kind, finding.name, finding.message, count)
+        for result in results if finding.is_new else ():
+            log.warning("  %s: %s, key %s", result.recipe, result.result, result.key)
+    for note in notes:
+        log.warning("%s", note)
 
 
 def context_to_use(mirror: Path, offered: str, policy: str, on_new_context: str) -> str:

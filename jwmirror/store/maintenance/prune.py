@@ -30,7 +30,7 @@ from jwmirror.store.maintenance.scan import MirrorScan, scan_mirror
 from jwmirror.store.manifest import read_columns
 from jwmirror.store.objects import Objects
 from jwmirror.store.pins import pinned_generations
-from jwmirror.store.provenance import Provenance, slices_in_use, slices_of
+from jwmirror.store.provenance import Provenance, read_slice_record, slice_paths, slices_of
 from jwmirror.store.runs import fetch_receipts
 from jwmirror.store.view import remove_views
 
@@ -62,7 +62,7 @@ def plan_pruning(root: Path, policy: RetentionPolicy, now: datetime | None = Non
     records = _records(root)
     removable = tuple(_unneeded_records(root, records, states, kept, gone))
     staying = [record for key, record in records.items() if key not in removable]
-    gone -= {*slices_in_use(root), *slices_of(staying)}
+    gone -= {*slices_of(staying), *(read_slice_record(path).sha256 for path in slice_paths(root))}
     objects = tuple(pruned for pruned in objects if pruned.sha256 in gone)
     return Pruning(
         mirror=str(root),

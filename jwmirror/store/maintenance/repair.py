@@ -140,6 +140,7 @@ def _step(problem: Problem, rows: dict[str, Entry], outliving: Collection[str]) 
     acts = {
         "object": ASIDE,
         "provenance": ASIDE,
+        "slice": ASIDE,
         "view": REBUILD,
         "pointer": REBUILD,
         "access": CLOSE,

@@ -8,7 +8,7 @@ cores, and reads every provenance record and every link of every view. Links are
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from jwmirror.core.errors import ClosedError, StoreError
@@ -16,9 +16,9 @@ from jwmirror.core.model.maintenance import Problem, Verification
 from jwmirror.store.generations import Generations
 from jwmirror.store.losses import read_losses
 from jwmirror.store.maintenance.scan import DENIED, GenerationRows, MirrorScan, scan_mirror
-from jwmirror.store.objects import hash_files
+from jwmirror.store.objects import Objects, hash_files
 from jwmirror.store.pins import read_pins
-from jwmirror.store.provenance import Provenance
+from jwmirror.store.provenance import Provenance, read_slice_record, slice_paths
 from jwmirror.store.view import folders_of, is_untouched, link_target, view_folder
 
 NOTHING = "nothing"
@@ -36,10 +36,10 @@ def verify(root: Path, full: bool = False) -> Verification:
         problems |= {*_access_problems(root)}
     if full:
         damaged, sound = _damaged_objects(root)
-        problems |= {*damaged, *_record_problems(root)}
+        problems |= {*damaged, *_record_problems(root), *_slice_problems(root, sound)}
         problems |= {*_missing_objects(root, {s: named[s] for s in named.keys() - sound})}
     else:
-        problems |= {*_missing_objects(root, named)}
+        problems |= {*_missing_objects(root, named), *_slice_problems(root)}
     return Verification(
         mirror=str(root),
         is_full=full,
@@ -94,6 +94,23 @@ def _damaged_objects(root: Path) -> tuple[list[Problem], set[str]]:
         found = _error(sha256) if isinstance(sha256, OSError) else sha256
         problems.append(Problem("object", os.path.relpath(path, root), name, found))
     return problems, sound
+
+
+def _slice_problems(root: Path, sound: Container[str] | None = None) -> Iterator[Problem]:
+    """Yield records of slices of Gaia that cannot be read, or whose object is not there.
+
+    `sound` are the objects whose bytes are right, if they were read.
+    """
+    for path in slice_paths(root):
+        name = str(path.relative_to(root))
+        try:
+            record = read_slice_record(path)
+        except StoreError as err:
+            yield Problem("slice", name, "the record of a slice", f"an error ({err})")
+            continue
+        is_there = Objects(root).has(record.sha256, record.size)
+        if not is_there or (sound is not None and record.sha256 not in sound):
+            yield Problem("slice", name, object_path(record.sha256), "no such object, or damage")
 
 
 def _access_problems(root: Path) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from jwmirror.core.model.quality import (
     Measurements,
     Quality,
 )
+from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.planning.quality import Evidence, judge
 from jwmirror.services.run.quality.stored_files import stored_quantities
 from jwmirror.store.provenance import Provenance, read_acceptances
@@ -92,7 +93,9 @@ def _basis(
 
 def _requested(derivation: Derivation) -> tuple[object, ...]:
     """Return what the user decides of a derivation: parameters, code and override files."""
-    own = {kind: file for kind, file in derivation.references.items() if "." in kind}
+    slices = requested_catalogues(derivation.parameters)
+    files = derivation.references.items()
+    own = {kind: file for kind, file in files if "." in kind and kind not in slices}
     return (derivation.parameters, derivation.hooks, own)
 
 
