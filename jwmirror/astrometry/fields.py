@@ -14,7 +14,7 @@ from typing import Any
 
 from jwmirror.core.errors import CalibrationError, failures_as
 from jwmirror.core.jsonio import receipt_path, remembered
-from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.core.model.sky.slices import SkyCone
 
 MARGIN = 0.02  # degrees around a field: relative alignment moves images by some arcsec
 STEP = 1000  # parts of a degree to which cones are rounded, so that filters of one visit share one

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 
-from jwmirror.core.errors import CatalogueError, failures_as
-from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.core.errors import MissingSliceError, failures_as
+from jwmirror.core.model.sky.slices import SkyCone
 from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
 from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.pipeline.gaia.slice_text import (
@@ -25,7 +25,7 @@ TIMEOUTS = Timeouts(connect_s=15, read_s=60, attempts=3)
 
 
 class CatalogueService:
-    """Queries to one service; CatalogueError where there is no valid answer.
+    """Queries to one service; MissingSliceError where there is no valid answer.
 
     After a query without any response, the service is not asked again.
     """
@@ -39,7 +39,7 @@ class CatalogueService:
         """Return the verified answer for a cone, as the service wrote it.
 
         Raises:
-            CatalogueError: the service does not answer, or its answer is not a list of stars of
+            MissingSliceError: the service does not answer, or its answer is not a list of stars of
                 the cone.
         """
         if self._unreachable:
@@ -83,8 +83,8 @@ class CatalogueService:
             f"&SR={cone.radius}&FORMAT=CSV&CAT={cone.catalogue}"
         )
 
-    def _error(self, cone: SkyCone, why: object) -> CatalogueError:
-        return CatalogueError(
+    def _error(self, cone: SkyCone, why: object) -> MissingSliceError:
+        return MissingSliceError(
             f"{cone}: {urlsplit(self.url).netloc}: {why!s:.300}; nothing was stored; check "
             "references.gaia.url in the config and the network, and run again."
         )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jwmirror.astrometry.fields import exposure_field, mosaic_cone
 from jwmirror.astrometry.service import CatalogueService
-from jwmirror.core.errors import CatalogueError, JwmirrorError
+from jwmirror.core.errors import JwmirrorError, MissingSliceError
 from jwmirror.core.files import path_below, read_bytes
 from jwmirror.core.jsonio import digest, read, receipt_path, write
-from jwmirror.core.model.astrometry import SLICES, AlignedMosaic, GaiaSlice, GaiaSlices, SkyCone
+from jwmirror.core.model.sky.slices import SLICES, AlignedMosaic, GaiaSlice, GaiaSlices, SkyCone
 from jwmirror.pipeline.gaia.slice_text import read_slice, slice_text, star_rows
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import read_slice_record
@@ -62,7 +62,7 @@ class SliceStore:
             return None
         try:
             record = read(self._bundle / f"{digest(cone)}.json", GaiaSlice)
-            path = path_below(self._bundle, f"{record.sha256}.csv", "a slice", CatalogueError)
+            path = path_below(self._bundle, f"{record.sha256}.csv", "a slice", MissingSliceError)
             found, answer = read_slice(read_bytes(path).decode())
         except (OSError, ValueError, JwmirrorError):
             return None
@@ -121,7 +121,7 @@ def _current(
     """Return the slice of a cone, and why it is an old one, if it was to be fetched again.
 
     Raises:
-        CatalogueError: there is no slice, and the service gives none.
+        MissingSliceError: there is no slice, and the service gives none.
     """
     stored = store.find(cone)
     if service is None:
@@ -131,7 +131,7 @@ def _current(
         return stored, ""
     try:
         return store.add(cone, service.fetch(cone), service.url), ""
-    except CatalogueError as err:
+    except MissingSliceError as err:
         if stored is None:
             raise
         return stored, f"the slice of {stored.fetched_at[:10]} is still used: {err}"

@@ -139,8 +139,6 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
     archive, references, calibrate, settle, limits = (
         _with_defaults(raw, name) for name in SECTIONS
     )
-    gaia = _defaults(schema()["properties"]["references"]["properties"]["gaia"])
-    gaia |= references["gaia"]
     entries = {n: (entry, _selection(entry)) for n, entry in enumerate(raw["programs"])}
     searches = tuple(
         search_of(entry, f"{text.place(('programs', n))}programs[{n}]", selection)
@@ -157,8 +155,7 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         keep_free=round(archive["keep_free_gb"] * 1e9),
         group=archive["group"],
         references_url=references["url"],
-        gaia_url=gaia["url"],
-        gaia_refresh=None if gaia["refresh"] == "never" else gaia["refresh"],
+        **_gaia(references["gaia"]),
         context=references["context"],
         on_new_context=references["on_new_context"],
         cache=Path(references["cache"]),
@@ -185,6 +182,13 @@ def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
         notes=tuple(dict.fromkeys(recipes.notes)),
         token_variable=archive["token_env"],
     )
+
+
+def _gaia(given: Mapping) -> dict[str, Any]:
+    """Return what the config says of the stars of Gaia, as fields of Config."""
+    gaia = _defaults(schema()["properties"]["references"]["properties"]["gaia"]) | dict(given)
+    refresh = gaia["refresh"]
+    return {"gaia_url": gaia["url"], "gaia_refresh": None if refresh == "never" else refresh}
 
 
 def _listed(value: int | Sequence[int]) -> tuple[int, ...]:

@@ -108,7 +108,7 @@ class ReferencesError(JwmirrorError):
     """CRDS did not answer, or a reference file is not the one that its context names."""
 
 
-class CatalogueError(ReferencesError):
+class MissingSliceError(ReferencesError):
     """A slice of Gaia is not in the mirror, and was not fetched."""
 
 

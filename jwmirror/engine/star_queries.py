@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.core.model.sky.slices import SkyCone
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.gaia.slice_text import part_of_answer, read_slice
 

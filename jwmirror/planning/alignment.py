@@ -6,8 +6,8 @@ from contextlib import suppress
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Association, Associations
-from jwmirror.core.model.astrometry import AlignedMosaic
 from jwmirror.core.model.parameters import PlainMapping
+from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning.inputs import AvailableFiles

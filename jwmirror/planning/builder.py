@@ -6,7 +6,7 @@ Pure: everything that must be looked up comes through the functions that are pas
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jwmirror.core.errors import CatalogueError, JwmirrorError, ReferencesError
+from jwmirror.core.errors import JwmirrorError, MissingSliceError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
 from jwmirror.core.model.association import SCIENCE, Association
 from jwmirror.core.model.parameters import PlainValues
@@ -125,7 +125,7 @@ class PlanBuilder:
             science = tuple(item.name for item in inputs if item.role == SCIENCE)
             slices = self.resolvers.slice_references(stage.parameters, science)
             engine = dict(resolver.engine)
-        except CatalogueError as err:
+        except MissingSliceError as err:
             self.waits.append(Wait(recipe.name, product, str(err), "catalogue"))
             return None
         except JwmirrorError as err:

@@ -19,9 +19,9 @@ from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
 from jwmirror.core.files import as_store_error, path_below, sync_path, write_bytes
 from jwmirror.core.jsonio import canonical, read, write
-from jwmirror.core.model.astrometry import SLICES, GaiaSlice
 from jwmirror.core.model.plan import Invalidation, ProvenanceRecord
 from jwmirror.core.model.quality import Acceptance
+from jwmirror.core.model.sky.slices import SLICES, GaiaSlice
 from jwmirror.store.objects import CLOSED, Objects
 
 CATALOGUE = ".abs_refcat"  # ends the names of references that are slices of Gaia, or files

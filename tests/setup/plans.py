@@ -7,9 +7,9 @@ from typing import Any
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, ResultFile, canonical
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.astrometry import GaiaSlices
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.plan import Invalidation, ReferenceFinding
+from jwmirror.core.model.sky.slices import GaiaSlices
 from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files

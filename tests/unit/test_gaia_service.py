@@ -12,10 +12,10 @@ from astropy.io import fits
 from jwmirror.astrometry.fields import ExposureField, decimal_year, mosaic_cone, read_field
 from jwmirror.astrometry.service import CatalogueService, check_answer
 from jwmirror.astrometry.slices import SliceStore, find_slices
-from jwmirror.core.errors import CalibrationError, CatalogueError
+from jwmirror.core.errors import CalibrationError, MissingSliceError
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Input
-from jwmirror.core.model.astrometry import AlignedMosaic, SkyCone
+from jwmirror.core.model.sky.slices import AlignedMosaic, SkyCone
 from jwmirror.net.http import Timeouts
 from jwmirror_simulator.gaia.service import CatalogueServer
 from jwmirror_simulator.mast import faults
@@ -171,7 +171,7 @@ def test_what_is_no_list_of_stars_is_not_stored(server, fault, why):
     """The service is down, in maintenance, or cuts its answer."""
     server.fault(fault)
 
-    with pytest.raises(CatalogueError, match=why) as caught:
+    with pytest.raises(MissingSliceError, match=why) as caught:
         CatalogueService(server.url, QUICK).fetch(CONE)
 
     assert "nothing was stored; check references.gaia.url" in str(caught.value)

@@ -16,7 +16,7 @@ from jwmirror.core.model import (
     parse,
 )
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.astrometry import GaiaSlice, GaiaSlices, SkyCone, mosaic_field
+from jwmirror.core.model.sky.slices import GaiaSlice, GaiaSlices, SkyCone, mosaic_field
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 from tests.setup.records import result

@@ -13,8 +13,8 @@ import pytest
 from jwmirror.astrometry.slices import SliceStore
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Change, Entry, Orders, Poll, Product, Receipt, Version, write
-from jwmirror.core.model.astrometry import SkyCone
 from jwmirror.core.model.product import NEW
+from jwmirror.core.model.sky.slices import SkyCone
 from jwmirror.core.model.stored import Generation
 from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations

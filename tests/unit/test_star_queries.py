@@ -11,7 +11,7 @@ from stcal.tweakreg import astrometric_utils
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.core.model.sky.slices import SkyCone
 from jwmirror.engine.star_queries import SliceSession, answer_star_queries, slice_objects
 from jwmirror.pipeline.gaia.catalogues import CATALOGUES
 from jwmirror.pipeline.gaia.slice_text import slice_text

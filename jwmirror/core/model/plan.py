@@ -6,11 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from jwmirror.core.model.astrometry import GaiaSlices
 from jwmirror.core.model.derivation import Derivation
 from jwmirror.core.model.parameters import PlainValues
 from jwmirror.core.model.product import Reason
 from jwmirror.core.model.quality import Measurements
+from jwmirror.core.model.sky.slices import GaiaSlices
 from jwmirror.core.model.stored import Failure, ResultFile, Version
 from jwmirror.core.names import MAPPINGS, OBSERVATORY
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jwmirror.core.model import canonical, parse
-from jwmirror.core.model.astrometry import SkyCone
+from jwmirror.core.model.sky.slices import SkyCone
 
 NO_STARS = "No data records"  # begins the answer for a cone without stars (stcal 1.20)
 COMMENT = "#"

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from jwmirror.core.errors import CalibrationError, CatalogueError
-from jwmirror.core.model.astrometry import GaiaSlices, mosaic_field
+from jwmirror.core.errors import CalibrationError, MissingSliceError
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
+from jwmirror.core.model.sky.slices import GaiaSlices, mosaic_field
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.registry import types_by_step
 from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage, Resolver
@@ -61,7 +61,7 @@ class Resolvers:
         """Return the slices that steps query for these science members, as in a derivation.
 
         Raises:
-            CatalogueError: a slice is missing.
+            MissingSliceError: a slice is missing.
         """
         return {
             name: self._slice_reference(mosaic_field(catalogue, members), catalogue)
@@ -72,7 +72,7 @@ class Resolvers:
         if found := self._slices.found.get(mosaic):
             return found.name, found.sha256
         unknown = "its slice was not fetched yet; the next run fetches it"
-        raise CatalogueError(
+        raise MissingSliceError(
             f"alignment to {catalogue}: {self._slices.missing.get(mosaic, unknown)}"
         )
 

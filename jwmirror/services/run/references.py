@@ -9,8 +9,8 @@ from pathlib import Path
 from jwmirror.astrometry.service import CatalogueService
 from jwmirror.astrometry.slices import SliceStore, find_slices
 from jwmirror.core.model import Poll, Recipe, References, SettleResult
-from jwmirror.core.model.astrometry import AlignedMosaic
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
+from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
