@@ -22,6 +22,7 @@ COMMANDS = {  # command -> its module, in the order of --help
     "init": "configure.init",
     "params": "configure.params",
     "new-step": "configure.new_step",
+    "associate": "configure.associate",
     "accept": "maintain.accept",
     "rollback": "maintain.rollback",
     "pin": "maintain.pin",

@@ -19,7 +19,7 @@ from jwmirror.core.model.association import (
 from jwmirror.pipeline.associations.asn_types import with_type
 from jwmirror.pipeline.headers import header_value, is_selected
 from jwmirror.pipeline.parameters.resolution import applies
-from jwmirror.planning.exclusions import without_excluded
+from jwmirror.planning.exclusions import exclusion_of, without_excluded
 
 POOL = "pool"
 FIRST_INPUTS = {  # first stage of a recipe -> suffixes of the files that it starts from
@@ -116,6 +116,23 @@ def with_types(
 
     return tuple(
         with_type(association, exp_type_of(association.science[0])) for association in associations
+    )
+
+
+def exposures_of(entries: Sequence[Entry], recipe: Recipe) -> tuple[Entry, ...]:
+    """Return the files that a recipe starts from, each with the header of its exposure if known.
+
+    Those that it does not select, or excludes, are left out.
+    """
+    headers = {root_of(entry.filename): entry.header for entry in entries if entry.header}
+    described = (
+        replace(entry, header=entry.header or headers.get(root_of(entry.filename), ""))
+        for entry in _first_inputs(entries, recipe)
+    )
+    return tuple(
+        entry
+        for entry in described
+        if is_selected(recipe, entry) and not exclusion_of(recipe, entry.filename)
     )
 
 

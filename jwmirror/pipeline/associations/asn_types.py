@@ -35,7 +35,7 @@ def _fitting_types(association: Association, exp_type: str) -> list[str]:
     """Return the pipelines for the members; their names are types, too."""
     if association.stage == 2:
         return list(registry.pipelines_of_exposure(exp_type)[1:])
-    asn_types = _types_by_exposure().get(exp_type.lower(), ()) if exp_type else ()
+    asn_types = types_by_exposure().get(exp_type.lower(), ()) if exp_type else ()
     pipelines = {PIPELINE_OF[asn_type] for asn_type in asn_types}
     if "coron3" in pipelines:  # which subtracts a PSF, and fails without
         has_psf = any(member.exptype == "psf" for member in association.members)
@@ -47,7 +47,7 @@ def _fitting_types(association: Association, exp_type: str) -> list[str]:
 
 
 @cache
-def _types_by_exposure() -> dict[str, set[str]]:
+def types_by_exposure() -> dict[str, set[str]]:
     """Return the types of stage 3 by EXP_TYPE, in small letters, for which jwst has a rule."""
     from jwst.associations import AssociationRegistry
     from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
@@ -57,7 +57,7 @@ def _types_by_exposure() -> dict[str, set[str]]:
         made = rule()
         if not isinstance(made, DMS_Level3_Base) or not (listed := list(_exp_types(made))):
             continue
-        made._init_hook(_AnyItem())  # sets asn_type
+        made._init_hook(AnyItem())  # sets asn_type
         for exp_type in listed:
             types.setdefault(exp_type, set()).add(made["asn_type"])
     return types
@@ -77,7 +77,7 @@ def _exp_types(rule: Any) -> Iterator[str]:
             yield from constraint.value.split("|") if constraint.value else ()
 
 
-class _AnyItem(dict[str, str]):
+class AnyItem(dict[str, str]):
     """A row of a pool in which nothing is known."""
 
     meta: ClassVar = {"pool_file": "none"}
