@@ -136,9 +136,7 @@ def _with_settings(raw: Any, settings: Sequence[str]) -> Any:
 
 
 def _config(raw: Mapping, recipes: Recipes, text: YamlText) -> Config:
-    archive, references, calibrate, settle, limits = (
-        _with_defaults(raw, name) for name in SECTIONS
-    )
+    archive, references, calibrate, settle, limits = [_with_defaults(raw, s) for s in SECTIONS]
     entries = {n: (entry, _selection(entry)) for n, entry in enumerate(raw["programs"])}
     searches = tuple(
         search_of(entry, f"{text.place(('programs', n))}programs[{n}]", selection)
