@@ -12,7 +12,7 @@ import msgspec
 from jwmirror.config.yaml_files import read_yaml
 from jwmirror.core.errors import TYPES, ConfigError, unknown_name
 from jwmirror.core.model.quality import CaveatCause, Threshold
-from jwmirror.pipeline.registry import BY_EXPOSURE
+from jwmirror.pipeline.parameters.vocabulary import allowed_values
 
 SHIPPED = Path(__file__).with_suffix(".yaml")
 SECTIONS = ("thresholds", "instruments", "modes")
@@ -91,7 +91,7 @@ def _read_over(below: Thresholds, path: Path) -> Thresholds:
     define = reader.change if below.defaults else reader.define
     defaults = define("thresholds", raw.get("thresholds"), below.defaults)
     instruments = reader.changes("instruments", raw, defaults, below.instruments, INSTRUMENTS)
-    modes = reader.changes("modes", raw, defaults, below.modes, tuple(BY_EXPOSURE))
+    modes = reader.changes("modes", raw, defaults, below.modes, allowed_values("exp_type"))
     if reader.mistakes:
         raise ConfigError(reader.mistakes)
     return Thresholds(defaults=defaults, instruments=instruments, modes=modes)

@@ -6,33 +6,12 @@ from functools import cache
 from typing import Any
 
 from jwmirror.core.model.derivation import STAGES
+from jwmirror.pipeline.parameters.vocabulary import allowed_values
 
 # the config's name: class in jwst.pipeline (detector1: Detector1Pipeline)
 PIPELINES = {name: f"{name.capitalize()}Pipeline" for name in STAGES}
 
-IMAGING = (
-    "FGS_IMAGE FGS_FOCUS MIR_IMAGE MIR_TACQ MIR_TACONFIRM MIR_CORONCAL MIR_4QPM MIR_LYOT "
-    "NIS_IMAGE NIS_FOCUS NIS_TACQ NIS_TACONFIRM NIS_AMI NRC_IMAGE NRC_FOCUS NRC_TACQ "
-    "NRC_TACONFIRM NRC_CORON NRC_TSIMAGE NRS_IMAGE NRS_FOCUS NRS_MIMF NRS_TACQ NRS_TACONFIRM "
-    "NRS_TASLIT NRS_WATA NRS_MSATA NRS_CONFIRM NRS_VERIFY"
-)
-SPECTRA = (
-    "MIR_LRS-FIXEDSLIT MIR_LRS-SLITLESS MIR_MRS MIR_WFSS NIS_SOSS NIS_WFSS NRC_GRISM NRC_WFSS "
-    "NRC_TSGRISM NRS_FIXEDSLIT NRS_IFU NRS_MSASPEC NRS_BRIGHTOBJ"
-)
-CALIBRATING = (  # flats, lamps: stage 2 follows only if there is an association
-    "FGS_INTFLAT FGS_SKYFLAT MIR_FLATIMAGE MIR_FLATIMAGE-EXT MIR_FLATMRS MIR_FLATMRS-EXT "
-    "NIS_EXTCAL NIS_LAMP NRC_FLAT NRC_LED NRC_WFSC NRS_LAMP NRS_AUTOFLAT NRS_AUTOWAVE"
-)
-GUIDING = "FGS_ACQ1 FGS_ACQ2 FGS_FINEGUIDE FGS_ID-IMAGE FGS_ID-STACK FGS_TRACK"
-DARKS = "FGS_DARK MIR_DARKALL MIR_DARKIMG MIR_DARKMRS NIS_DARK NRC_DARK NRS_DARK"
-BY_EXPOSURE = {  # EXP_TYPE: pipelines from the raw exposure on
-    **dict.fromkeys(CALIBRATING.split(), ("detector1",)),
-    **dict.fromkeys(IMAGING.split(), ("detector1", "image2")),
-    **dict.fromkeys(SPECTRA.split(), ("detector1", "spec2")),
-    **dict.fromkeys(GUIDING.split(), ("guider",)),
-    **dict.fromkeys(DARKS.split(), ("dark",)),
-}
+NO_TYPE = "N/A"  # among the values of EXP_TYPE in the schema of stdatamodels
 STAGE_1_MAKES = frozenset({"rate", "rateints", "ramp", "dark"})  # suffixes
 # suffixes of what jwst's pipelines are run for, always written by its data models; steps may save
 # other files as they are. Source: "Data product types" of jwst's documentation
@@ -50,7 +29,30 @@ MIRI_ONLY = frozenset({"emicorr", "firstframe", "lastframe", "reset", "rscd"})
 
 def pipelines_of_exposure(exp_type: str) -> tuple[str, ...]:
     """Return the pipelines of an exposure up to stage 2; empty for an unknown type."""
-    return BY_EXPOSURE.get(exp_type.upper(), ())
+    return pipelines_by_exposure().get(exp_type.upper(), ())
+
+
+@cache
+def pipelines_by_exposure() -> dict[str, tuple[str, ...]]:
+    """Return the pipelines from the raw exposure on by EXP_TYPE, from the lists of jwst.
+
+    Exposures of the other types that stdatamodels knows (flats, lamps) get a stage 2 only if they
+    have an association. Importing the lists takes seconds.
+    """
+    from jwst.lib import exposure_types as lists
+
+    pipelines = {
+        exp_type: ("dark",) if "DARK" in exp_type else ("detector1",)
+        for exp_type in allowed_values("exp_type")
+        if exp_type != NO_TYPE
+    }
+    for exp_types, names in (
+        (lists.IMAGING_TYPES, ("detector1", "image2")),
+        (lists.SPEC_TYPES, ("detector1", "spec2")),
+        (lists.FGS_GUIDE_EXP_TYPES, ("guider",)),
+    ):
+        pipelines |= dict.fromkeys(map(str.upper, exp_types), names)
+    return pipelines
 
 
 def stage_that_makes(filename: str) -> int:

@@ -13,17 +13,39 @@ def test_every_type_of_exposure_that_jwst_knows_has_a_pipeline():
     exposure = datamodels.ImageModel().schema["properties"]["meta"]["properties"]["exposure"]
     known = set(exposure["properties"]["type"]["enum"]) - {"N/A", "ANY"}
 
-    assert known <= registry.BY_EXPOSURE.keys()
+    assert known == registry.pipelines_by_exposure().keys()
 
 
-def test_stage_2_goes_by_what_jwst_takes_for_images_and_for_spectra():
-    """The rules of jwst and this mapping agree on which is which."""
+@pytest.mark.parametrize(
+    ("exp_type", "pipelines"),
+    [
+        ("NRC_IMAGE", ("detector1", "image2")),
+        ("nrs_taconfirm", ("detector1", "image2")),
+        ("MIR_WFSS", ("detector1", "spec2")),
+        ("NRC_GRISM", ("detector1",)),  # which assign_wcs of jwst does not know
+        ("NRS_LAMP", ("detector1",)),
+        ("MIR_DARKMRS", ("dark",)),
+        ("FGS_ID-STACK", ("guider",)),
+        ("N/A", ()),
+        ("NRC_UNHEARD", ()),
+    ],
+)
+def test_the_pipelines_of_a_type_of_exposure_are_those_of_jwst(exp_type, pipelines):
+    """From its lists of images, spectra and guide star exposures; the others have stage 1 only."""
+    assert registry.pipelines_of_exposure(exp_type) == pipelines
+
+
+def test_a_type_that_a_later_jwst_takes_for_a_spectrum_has_stage_2(monkeypatch):
+    """Without a change here."""
     from jwst.lib import exposure_types
 
-    found = {exp_type.lower(): names[-1] for exp_type, names in registry.BY_EXPOSURE.items()}
+    monkeypatch.setattr(exposure_types, "SPEC_TYPES", [*exposure_types.SPEC_TYPES, "nrs_new"])
+    registry.pipelines_by_exposure.cache_clear()
 
-    assert {found[each] for each in exposure_types.IMAGING_TYPES} == {"image2"}
-    assert {found[each] for each in exposure_types.SPEC_TYPES} == {"spec2"}
+    try:
+        assert registry.pipelines_of_exposure("NRS_NEW") == ("detector1", "spec2")
+    finally:
+        registry.pipelines_by_exposure.cache_clear()
 
 
 @pytest.mark.parametrize("pipeline", registry.PIPELINES)
