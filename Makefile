@@ -82,6 +82,7 @@ format: development  ## format the code, and correct what lint can
 
 docs: development  ## write config/README.md from the schema, and the site with the API to build/site
 	$(BIN)/python config/make_readme.py
+	$(BIN)/python -m tests.notebooks
 	$(SITE)
 
 SITE := $(BIN)/python docs/pages.py && \

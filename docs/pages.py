@@ -28,6 +28,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Overview <overview>",
         "The config <config>",
         "Searches <searches>",
+        "Parameters <parameters>",
         "Commands <commands>",
         "Quality <quality>",
         "What quality notices <quality-troubles>",

@@ -41,7 +41,7 @@ def pipelines_by_exposure() -> dict[str, tuple[str, ...]]:
     """
     from jwst.lib import exposure_types as lists
 
-    pipelines = {
+    pipelines: dict[str, tuple[str, ...]] = {
         exp_type: ("dark",) if "DARK" in exp_type else ("detector1",)
         for exp_type in allowed_values("exp_type")
         if exp_type != NO_TYPE
