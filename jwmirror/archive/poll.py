@@ -273,11 +273,12 @@ def _with_evidence(
     changed = {change.product.uri for change in poll.changes}
     files = [(product, row) for product, row in compared.files if not is_doubted(product)]
     validators, proved = compared.answers.validators, compared.answers.proved
+    decided = {change.product.uri for change in poll.changes if change.kind != kinds.RELEASED}
     return replace(
         poll,
         confirmed=confirmed_products(files, held, validators, changed),
         undecided=undecided_files(
-            files, changed | proved, recheck.undecided, listing.asked_at, doubted
+            files, decided | proved, recheck.undecided, listing.asked_at, doubted
         ),
     )
 

@@ -105,3 +105,19 @@ def test_what_is_missing_keeps_its_former_state(runs):
     assert "program 1345, MIRI" in without_table.error
     assert published(runs.mirror) == truth
     assert whole.error == ""
+
+
+def test_a_file_that_becomes_public_may_have_changed_as_well(runs):
+    """Its release shows nothing of its bytes: it is undecided, like the others without a row."""
+    rate = f"{FIRST}_rate.fits"
+    runs.archive.oddities = Oddities(keyword_rows="highest", etag="none")
+    runs.archive.restrict(rate)
+    runs.run(1)
+    runs.archive.reprocess(rate, edits.same_size)
+    runs.archive.release(rate)
+
+    runs.run(2)
+
+    undecided = {uri.rpartition("/")[2] for uri in read_undecided(runs.mirror)}
+    is_present = published(runs.mirror)[rate] == runs.archive.path(rate).read_bytes()
+    assert is_present or rate in undecided
