@@ -19,6 +19,7 @@ from jwmirror.services.run.session import (
     check_environments,
     config_or_exit,
     memory_mb,
+    planned_levels,
 )
 
 
@@ -90,9 +91,12 @@ def fetch_receipts(wildcards):
 
 
 def levels_below(wildcards):
-    """Return the levels below the one in the wildcards; all levels without one."""
-    level = getattr(wildcards, "level", None)
-    return LEVELS[: LEVELS.index(level)] if level else LEVELS
+    """Return the levels below the one in the wildcards; without one, those of the run."""
+    if level := getattr(wildcards, "level", None):
+        return LEVELS[: LEVELS.index(level)]
+    return planned_levels(
+        checkpoints.plan_recalibration.get(level=LEVELS[0]).output.plan
+    )
 
 
 def plans_below(wildcards):

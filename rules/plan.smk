@@ -1,4 +1,5 @@
-"""Plan the recalibration, level by level: exposures, associations of stage 2, then of stage 3.
+"""Plan the recalibration, level by level: exposures, associations of stage 2, then of stage 3;
+with grism exposures then their stage 2, after stage 3 of the direct images, and their stage 3.
 
 In: the upstream files, the recipes, the references. Out: a plan per level, with the batches that
 are out of date and why, the results that exist, and what waits. Keys depend on the content of

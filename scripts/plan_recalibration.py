@@ -1,4 +1,4 @@
-"""Plan the recalibration of one level: exposures, associations of stage 2, or of stage 3."""
+"""Plan the recalibration of one level: exposures, or associations of a stage."""
 
 import sys
 from pathlib import Path

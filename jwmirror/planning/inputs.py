@@ -134,12 +134,22 @@ class AvailableFiles:
         if (recipe.name, root_of(name), registry.stage_that_makes(name)) in self.assumed:
             return ResultFile(filename=name, sha256="", size=0, identity="")
         entry = self.upstream.get(name)
-        return entry if entry and not (entry.refusal or _makes(recipe, name)) else None
+        return entry if entry and not (entry.refusal or self._makes(recipe, name)) else None
+
+    def _makes(self, recipe: Recipe, name: str) -> bool:
+        """Return whether the recipe makes a file of that name, if all goes well.
+
+        It makes files of stage 3 if a level below has a result of the same product, or a problem.
+        """
+        if registry.stage_that_makes(name) < 3:
+            return _makes_of_exposure(recipe, name)
+        product = (recipe.name, root_of(name))
+        return product in self._names or product in self.problems
 
     def _sources(self, recipe: Recipe, name: str) -> list[Entry]:
         """Return the file of MAST that a member is, or that the recipe started from to make it."""
         rates = [f"{root_of(name)}_{suffix}.fits" for suffix in RATES if min(recipe.stages) > 1]
-        names = rates if _makes(recipe, name) else [name]
+        names = rates if self._makes(recipe, name) else [name]
         return [self.upstream[name] for name in names if name in self.upstream]
 
     @cached_property
@@ -156,7 +166,7 @@ class AvailableFiles:
             return self.own[member.path].refusal, "input"
         name = member.name
         root, stage = root_of(name), registry.stage_that_makes(name)
-        if stage not in recipe.stages:
+        if not self._makes(recipe, name):
             entry = self.upstream.get(name)
             if entry:
                 return entry.refusal, "input"
@@ -167,17 +177,13 @@ class AvailableFiles:
             return problem.why, problem.cause
         if problem:
             return problem.message, "failed"
-        if stage == 3:
-            return (
-                "it is made by stage 3 of the direct images, and this recipe runs stage 2 before "
-                "that; a recipe of stages 1 and 2 takes MAST's"
-            ), "input"
-        if root not in self.exposures:
+        if stage < 3 and root not in self.exposures:
             missing = "is not mirrored; select it in programs, if it exists"
             return f"{root}{UNCAL} {self.absent.get(f'{root}{UNCAL}', missing)}", "input"
         others = self._names.get((recipe.name, root), ())
         if others:
-            return f"the recipe made {', '.join(sorted(others))} of this exposure", "input"
+            of_what = "this exposure" if stage < 3 else "its direct images"
+            return f"the recipe made {', '.join(sorted(others))} of {of_what}", "input"
         return f"the recipe made nothing of {root}{UNCAL}", "input"
 
 
@@ -231,7 +237,7 @@ def taken_from_upstream(
     for recipe in recipes:
         for association in (*associations.of(recipe, 2), *associations.of(recipe, 3)):
             members = (member.name for member in association.members if not member.path)
-            names |= {name: None for name in members if not _makes(recipe, name)}
+            names |= {name: None for name in members if not _makes_of_exposure(recipe, name)}
             names[shutters_file(association, available.header(association))] = None
     return tuple(available.upstream[name] for name in names if name in available.upstream)
 
@@ -254,8 +260,10 @@ def _is_missing(member: str) -> str:
     return f"member {member} is missing: "
 
 
-def _makes(recipe: Recipe, name: str) -> bool:
-    return registry.stage_that_makes(name) in recipe.stages
+def _makes_of_exposure(recipe: Recipe, name: str) -> bool:
+    """Return whether a file is made by stage 1 or 2 of a recipe."""
+    stage = registry.stage_that_makes(name)
+    return stage < 3 and stage in recipe.stages
 
 
 def _input(file: ResultFile | Entry, role: str) -> Input:
@@ -282,6 +290,11 @@ def _mixture(entries: Iterable[Entry]) -> str:
 
 def _not_mirrored(name: str, recipe: Recipe, stage: int) -> str:
     suffix = name.rpartition("_")[2].partition(".")[0]
+    if stage in recipe.stages:
+        return (
+            "it is not mirrored, and the recipe has no association of stage 3 that makes it; add "
+            f"{suffix} to the products of its program, or asn, for its direct images"
+        )
     return (
         f"it is not mirrored, and recipe {recipe.name} starts after stage {stage}; add {suffix} "
         "to the products of its program, or the stage to the recipe"

@@ -1,8 +1,9 @@
 """Plans: which results are out of date and why, which exist, what waits and what is refused.
 
-There are three levels, because a key contains the content of its inputs, so that a level is
-planned when the one below is done: exposures (stage 1, and stage 2 of those that are calibrated
-alone), associations of stage 2, associations of stage 3. Pure, as planning.builder is.
+There are levels, because a key contains the content of its inputs, so that a level is planned when
+the one below is done: exposures (stage 1, and stage 2 of those that are calibrated alone),
+associations of stage 2, associations of stage 3; then stage 2 and 3 of grism exposures whose
+direct images the recipe combines. Pure, as planning.builder is.
 """
 
 import re
@@ -20,6 +21,7 @@ from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.builder import Destination, PlanBuilder
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.levels import AssociationLevel
 
 POOL = "_pool.csv"
 STAGE_2 = re.compile(r"2_\d{5}_asn\.json$")  # jw01345-o001_20260101t000000_image2_00001_asn.json
@@ -72,25 +74,36 @@ def plan_exposures(
 
 
 def plan_associations(
-    builder: PlanBuilder, associations: Associations, recipes: Iterable[Recipe], stage: int
+    builder: PlanBuilder,
+    associations: Associations,
+    recipes: Iterable[Recipe],
+    level: AssociationLevel,
 ) -> None:
-    """Plan stage 2 or 3 of every association whose members the recipe has.
+    """Plan the associations of a level whose members the recipe has.
 
     Leaves out what is planned with stage 1. `builder.available` has the results of the levels
     below in this run, computed or recalled.
     """
     for recipe in recipes:
-        of_stage = associations.of(recipe, stage)
-        if stage == 3:
-            builder.waits += _broken(associations, recipe, stage)
-        if stage == min(recipe.stages, default=0):
-            _note_no_start(builder, recipe, of_stage)
-        builder.waits += _passed_over(associations, recipe, of_stage)
-        builder.excluded += excluded_members(recipe, associations, stage)
-        _note_partial_matches(builder, recipe, of_stage)
-        for association in of_stage:
-            if not (stage == 2 and 1 in recipe.stages and association.is_of_one_exposure):
+        if not level.is_after_images:
+            _note_stage(builder, associations, recipe, level.stage)
+        for association in level.of(associations, recipe):
+            if not (level.stage == 2 and 1 in recipe.stages and association.is_of_one_exposure):
                 _add_association(builder, recipe, association)
+
+
+def _note_stage(
+    builder: PlanBuilder, associations: Associations, recipe: Recipe, stage: int
+) -> None:
+    """Add what is to be said about all associations of a stage, of whichever level."""
+    of_stage = associations.of(recipe, stage)
+    if stage == 3:
+        builder.waits += _broken(associations, recipe, stage)
+    if stage == min(recipe.stages, default=0):
+        _note_no_start(builder, recipe, of_stage)
+    builder.waits += _passed_over(associations, recipe, of_stage)
+    builder.excluded += excluded_members(recipe, associations, stage)
+    _note_partial_matches(builder, recipe, of_stage)
 
 
 def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivation | None:

@@ -23,6 +23,7 @@ from jwmirror.core.model import (
 )
 from jwmirror.core.model.plan import (
     INPUTS_RECOMPUTED,
+    LEVELS,
     AffectedResult,
     ExcludedFiles,
     Incomplete,
@@ -33,7 +34,7 @@ from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.core.model.stored import PRESENT, Generation
 
-LEVEL_NAMES = ("exposure", "association", "association")  # of the plans of a run, in order
+LEVEL_NAMES = ("exposure", *["association"] * (len(LEVELS) - 1))  # of a run's plans, in order
 INPUTS = INPUTS_RECOMPUTED.what  # why inputs are recomputed is shown at the inputs
 
 

@@ -13,6 +13,7 @@ from jwmirror.core.model.sky.slices import GaiaSlices
 from jwmirror.pipeline.derivation import engine_versions, key_of, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import ResolvedStage
@@ -122,7 +123,7 @@ class PlanSources:
     ) -> Plan:
         """The plan of a stage's associations."""
         builder = self.builder(available)
-        plan_associations(builder, associations, [recipe], stage)
+        plan_associations(builder, associations, [recipe], AssociationLevel(stage))
         return builder.build(16)
 
     def builder(self, available: AvailableFiles) -> PlanBuilder:

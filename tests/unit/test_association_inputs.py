@@ -233,9 +233,9 @@ def test_what_recipes_take_from_mast_is_known():
 
 SEGMENT = f"{ROOT}_i2d.fits"
 GRISM = association("spec2", ROOT, f"{ROOT}_rate.fits", "sourcecat:jw01345-o001_t001_cat.ecsv")
-BY_STAGE_3 = (
-    "it is made by stage 3 of the direct images, and this recipe runs stage 2 before that; a "
-    "recipe of stages 1 and 2 takes MAST's"
+NO_IMAGES = (
+    "it is not mirrored, and the recipe has no association of stage 3 that makes it; add cat to "
+    "the products of its program, or asn, for its direct images"
 )
 STARTS_LATE = (
     "it is not mirrored, and recipe deep starts after stage 2; add cal to the products of its "
@@ -250,7 +250,7 @@ STARTS_LATE = (
          "exists"),
         (FROM_CAL, ALONE, [], STARTS_LATE),
         (replace(DEEP, stages=(1,)), ALONE, [], STARTS_LATE),
-        (DEEP, GRISM, [f"{ROOT}_rate.fits"], BY_STAGE_3),
+        (DEEP, GRISM, [f"{ROOT}_rate.fits"], NO_IMAGES),
         (DEEP, ALONE, [f"{ROOT}_x1d.fits", SEGMENT],
          f"the recipe made {ROOT}_i2d.fits, {ROOT}_x1d.fits of this exposure"),
         (DEEP, ALONE, [f"{OTHER}_cal.fits"], f"the recipe made nothing of {ROOT}_uncal.fits"),

@@ -22,6 +22,7 @@ from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import bind, key_of
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
+from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers import local as references
 from jwmirror.planning.resolvers.by_environment import resolvers_of
@@ -80,7 +81,7 @@ class Lab:
         assert not first.failures, first.failures
         results = [*first.done, *self._made(first, made)]
         builder = PlanBuilder(available_files(self.entries, results), *lookups)
-        plan_associations(builder, self.associations(), [self.recipe], 3)
+        plan_associations(builder, self.associations(), [self.recipe], AssociationLevel(3))
         third = builder.build(16)
         assert not (third.failures or third.waits), (third.failures, third.waits)
         list(self._made(third, made))

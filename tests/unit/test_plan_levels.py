@@ -196,8 +196,8 @@ def test_the_shutter_configuration_is_an_input_beside_the_members():
     assert taken_from_upstream([*entries, shutters], alone, [DEEP]) == (shutters,)
 
 
-def test_grism_exposures_say_what_they_wait_for():
-    """Their catalogue is made by stage 3; upstream's serves a recipe that has none."""
+def test_grism_exposures_without_a_mosaic_of_the_recipe_take_mast_s_catalogue():
+    """Whether or not it has a stage 3; test_plan_grisms.py has recipes with such a mosaic."""
     catalogue = "jw01345-o001_t001_niriss_f115w_cat.ecsv"
     found = Associations(
         found=(association("spec2", root(1), f"{root(1)}_rate.fits", f"sourcecat:{catalogue}"),)
@@ -206,11 +206,10 @@ def test_grism_exposures_say_what_they_wait_for():
     rate = made(chains(PlanSources().plan(entries, found))[0], "rate")
     short = replace(DEEP, stages=(1, 2))
 
-    long = PlanSources().plan_stage(2, available_files(entries, [rate]), found)
-    upstreams = PlanSources().plan_stage(2, available_files(entries, [rate]), found, short)
+    for recipe in (DEEP, short):
+        plan = PlanSources().plan_stage(2, available_files(entries, [rate]), found, recipe)
 
-    assert "it is made by stage 3 of the direct images" in long.waits[0].why
-    assert [role for role, _ in inputs(upstreams)[0]] == ["science", "sourcecat"]
+        assert [role for role, _ in inputs(plan)[0]] == ["science", "sourcecat"]
 
 
 @pytest.mark.parametrize(

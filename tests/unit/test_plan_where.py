@@ -11,6 +11,7 @@ from jwmirror.core.model.plan import PartialMatch
 from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.planning.inputs import available_files
+from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations
 from jwmirror.report.status import build_status
 from jwmirror.report.terminal.status import plan_page
@@ -142,7 +143,9 @@ def test_a_block_that_an_unsettled_association_may_meet_is_no_failure():
 
     builder = PlanSources().builder(available)
     builder.waits.append(wait)
-    plan_associations(builder, Associations(found=(mosaic_of(1, 2),)), [recipe_with()], 3)
+    plan_associations(
+        builder, Associations(found=(mosaic_of(1, 2),)), [recipe_with()], AssociationLevel(3)
+    )
 
     assert builder.failures == []
     assert len(builder.partial_matches) == 1
@@ -160,7 +163,9 @@ def test_only_what_this_recipe_waits_for_until_it_settles_counts(recipe, cause, 
     builder = PlanSources().builder(available)
     builder.waits += [Wait("deep", "x", "", "input"), Wait(recipe, "p", "", cause)]
 
-    plan_associations(builder, Associations(found=(mosaic_of(1, 2),)), [recipe_with()], 3)
+    plan_associations(
+        builder, Associations(found=(mosaic_of(1, 2),)), [recipe_with()], AssociationLevel(3)
+    )
 
     why = (
         "it meets all science members of no association, so its parameters are not used there; "

@@ -20,6 +20,7 @@ from jwmirror.core.model.run import Run
 from jwmirror.pipeline.derivation import engine_versions, software_versions
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.inputs import available_files
+from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import ResolvedStage
@@ -341,7 +342,7 @@ def test_an_association_of_members_to_come_is_out_of_date():
 
     for each in (without, builder):
         recipe = Recipe(name="deep", programs=(1345,))
-        plan_associations(each, Associations(found=(mosaic,)), [recipe], stage=3)
+        plan_associations(each, Associations(found=(mosaic,)), [recipe], AssociationLevel(3))
     ahead = builder.build(16)
 
     assert [wait.product for wait in without.waits] == [MOSAIC] and not without.chains

@@ -20,6 +20,7 @@ from jwmirror.engine.stage import check_products, run_stage
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.engine_content import engine_code
 from jwmirror.planning.inputs import available_files
+from jwmirror.planning.levels import AssociationLevel
 from jwmirror.planning.plan import plan_associations
 from jwmirror_simulator.telescope.exposures import POINTING_ERROR
 from tests.setup import records
@@ -47,7 +48,7 @@ def test_two_exposures_become_a_mosaic_that_is_remembered(folder):
     exposures = folder.plan(recipe)
     first = folder.calibrate(exposures)
     builder = folder.builder(available_files(folder.entries, first.results))
-    plan_associations(builder, folder.associations, [recipe], stage=3)
+    plan_associations(builder, folder.associations, [recipe], AssociationLevel(3))
     mosaic = chains(builder.build(16))
 
     second = folder.calibrate(mosaic)

@@ -15,8 +15,8 @@ from jwmirror_simulator.telescope.photometry import compare
 
 PROGRAMS = [{"program": 1346, "products": ["uncal", "asn", "pool"]}]
 COMPUTED = {
-    "detector1": 17, "dark": 1, "image2": 13, "spec2": 2,
-    "image3": 2, "spec3": 1, "tso3": 1, "coron3": 1, "ami3": 1,
+    "detector1": 17, "dark": 1, "image2": 13, "spec2": 4,
+    "image3": 2, "spec3": 2, "tso3": 1, "coron3": 1, "ami3": 1,
 }  # fmt: skip
 
 

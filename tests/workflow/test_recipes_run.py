@@ -42,3 +42,26 @@ def test_a_function_between_stages_and_a_setting_of_one_run(fresh_site, tmp_path
     assert [(each["edge_size"], each["rejection_threshold"]) for each in jumps] == [(20, 9.0)] * 3
     assert [each.parameters["between"] for each in cals] == [["stripes.fix"]] * 3
     assert {name for each in cals for name, _ in each.hooks} == {"stripes.fix"}
+
+
+@pytest.mark.slow
+def test_an_excluded_dither_is_taken_out_of_the_mosaic_and_back(site):
+    """The reason is in the provenance and the report; taken back, nothing is computed."""
+    mosaics = {path: entry for path, entry in site.entries().items() if path.endswith("_i2d.fits")}
+    mosaic = next(path for path in mosaics if "recalibrated" in path and "o001" in path)
+    item = {"file": "jw01345001001_*_00002_nrc*_cal.fits", "because": "guide star lost"}
+
+    site.configure(recipes={"deep": {"exclude": [item]}})
+    site.snakemake()
+    computed, shorter = site.tally().computed, site.entries()[mosaic]
+    pages = [page.read_text() for page in (site.mirror / "reports").glob("*.html")]
+    site.configure()
+    site.snakemake()
+
+    assert computed == {"image3": 1}
+    record = Provenance(site.mirror).read(shorter.key)
+    assert list(record.excluded.values()) == ["guide star lost"]
+    assert len(record.derivation.inputs) == 3
+    assert any("guide star lost" in page for page in pages)
+    assert site.tally().computed == {}
+    assert site.entries()[mosaic].key == mosaics[mosaic].key

@@ -17,7 +17,9 @@ from jwmirror.core.names import MAPPINGS, OBSERVATORY
 DEFAULT = "default of jwst"  # the origin of a parameter's value that nothing sets
 NEVER_CALIBRATED = Reason("new", "", "", cause="new")
 INPUTS_RECOMPUTED = Reason("its inputs change", "", "", cause="inputs")
-LEVELS = ("exposures", "associations-2", "associations-3")  # each is planned after the one before
+GRISM = "grism"  # begins the names of levels that need stage 3 of direct images
+LEVELS_WITHOUT_GRISMS = ("exposures", "associations-2", "associations-3")
+LEVELS = (*LEVELS_WITHOUT_GRISMS, f"{GRISM}-2", f"{GRISM}-3")  # each planned after the one before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +179,7 @@ class Plan:
     partial_matches: tuple[PartialMatch, ...] = ()  # of where-blocks, which are not applied
     excluded: tuple[ExcludedFiles, ...] = ()
     notes: tuple[str, ...] = ()  # parts of recipes without effect, for people
+    levels: tuple[str, ...] = LEVELS_WITHOUT_GRISMS  # of the run; in the plan of the first one
 
     @property
     def chains(self) -> tuple[Chain, ...]:

@@ -1,7 +1,8 @@
 """Plan the recalibration of a mirror, level by level."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
@@ -15,10 +16,10 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
-from jwmirror.core.model.plan import LEVELS
 from jwmirror.planning.builder import PlanBuilder
 from jwmirror.planning.exclusions import unmatched_exclusions
 from jwmirror.planning.inputs import AvailableFiles, available_files
+from jwmirror.planning.levels import Names, grism_associations, level_of, levels_of
 from jwmirror.planning.plan import plan_associations, plan_exposures
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.settling import settled_associations, settled_exposures
@@ -101,14 +102,19 @@ class LevelPlanner:
         """
         self._check_one_state(below)
         plans: list[Plan] = []
-        while len(below) + len(plans) < len(LEVELS):
+        for level in levels_of(self._grisms)[len(below) :]:
             if lower := (*below, *plans):
-                plans.append(self._plan_associations(lower, receipts, is_preview))
+                plans.append(self._plan_associations(level, lower, receipts, is_preview))
             else:
                 plans.append(self._plan_exposures())
             if plans[-1].batches and not is_preview:
                 break
         return tuple(plans)
+
+    @cached_property
+    def _grisms(self) -> dict[str, Names]:
+        """The associations that need products of their recipe's stage 3, settled or not."""
+        return grism_associations(self.holdings.associations, self.recipes)
 
     def _plan_exposures(self) -> Plan:
         """Plan the exposures that do not wait for an unsettled association."""
@@ -117,15 +123,15 @@ class LevelPlanner:
         builder = self._builder(available_files(settled, absent=absent, own=own), waits)
         builder.notes += unmatched_exclusions(self.recipes, entries, associations)
         plan_exposures(builder, associations, self.recipes)
-        return builder.build(self.batch_size)
+        return replace(builder.build(self.batch_size), levels=levels_of(self._grisms))
 
     def _plan_associations(
-        self, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
+        self, name: str, lower: Sequence[Plan], receipts: Sequence[Receipt], is_preview: bool
     ) -> Plan:
-        """Plan the settled associations of the stage after the `lower` plans."""
+        """Plan the settled associations of a level, after the `lower` plans."""
         entries, associations, unsettled, absent, own = self.holdings
-        stage = len(lower) + 1
-        settled, waits = settled_associations(associations, unsettled, self.recipes, stage)
+        level = level_of(name, self._grisms)
+        settled, waits = settled_associations(associations, unsettled, self.recipes, level.stage)
         problems = [problem for plan in lower for problem in (*plan.waits, *plan.failures)]
         reported = {(problem.recipe, problem.product) for problem in problems}
         failures = [failure for receipt in receipts for failure in receipt.failures]
@@ -140,7 +146,7 @@ class LevelPlanner:
         )
         new_waits = [wait for wait in waits if (wait.recipe, wait.product) not in reported]
         builder = self._builder(available, new_waits)
-        plan_associations(builder, settled, self.recipes, stage)
+        plan_associations(builder, settled, self.recipes, level)
         return builder.build(self.batch_size)
 
     def _builder(self, available: AvailableFiles, waits: Iterable[Wait]) -> PlanBuilder:

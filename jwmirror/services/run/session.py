@@ -191,9 +191,20 @@ def _id_of_this_job() -> str:
 
 
 @cache
+def _batches_and_levels(plan: Path) -> tuple[Mapping[str, tuple], tuple[str, ...]]:
+    """Return parts of a plan file, which never changes once it is written."""
+    content = read(plan, Plan)
+    return content.batches, content.levels
+
+
 def batches_of(plan: Path | str) -> Mapping[str, tuple]:
-    """Return the batches of a plan file by name; a plan never changes once it is written."""
-    return read(Path(plan), Plan).batches
+    """Return the batches of a plan file by name."""
+    return _batches_and_levels(Path(plan))[0]
+
+
+def planned_levels(plan: Path | str) -> tuple[str, ...]:
+    """Return the levels of a run, by the plan file of the first one."""
+    return _batches_and_levels(Path(plan))[1]
 
 
 def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: float) -> int:

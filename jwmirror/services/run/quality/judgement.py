@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,16 +122,25 @@ class _Judging:
         context = self.inputs.context
         results = [ResultToJudge(result, context, "") for result in self.inputs.results]
         results += self.inputs.earlier
-        known = [(each, record) for each in results if (record := self._read(each.result.key))]
-        for each, record in sorted(known, key=lambda pair: pair[1].derivation.stage):
-            result = each.result
-            name = (result.recipe, result.key)
-            self._qualities[name] = self._judged(each, record)
-            for file in result.files:
-                self._members.setdefault((result.recipe, file.filename, file.identity), name)
+        known = {
+            (each.result.recipe, each.result.key): (each, record)
+            for each in results
+            if (record := self._read(each.result.key))
+        }
+        for name, (each, _) in known.items():
+            for file in each.result.files:
+                self._members.setdefault((each.result.recipe, file.filename, file.identity), name)
+        members_of = {name: self._made_by(name[0], record) for name, (_, record) in known.items()}
+        for name in TopologicalSorter(members_of).static_order():
+            self._qualities[name] = self._judged(*known[name])
         lost = {(each.result.recipe, each.result.key): Quality(word=UNMEASURED) for each in results}
         qualities = {"/".join(name): quality for name, quality in (lost | self._qualities).items()}
         return Judgement(basis=basis, qualities=qualities)
+
+    def _made_by(self, recipe: str, record: ProvenanceRecord) -> set[Name]:
+        """Return the results of a recipe that a result was made of."""
+        files = ((recipe, item.name, item.identity) for item in record.derivation.inputs)
+        return {self._members[file] for file in files if file in self._members}
 
     def _judged(self, candidate: ResultToJudge, record: ProvenanceRecord) -> Quality:
         recipe, key = candidate.result.recipe, candidate.result.key

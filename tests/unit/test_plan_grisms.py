@@ -1,0 +1,185 @@
+"""The grism loop: stage 2 of grism exposures after stage 3 of their direct images, then stage 3."""
+
+from dataclasses import replace
+
+import pytest
+
+from jwmirror.core.model import Failure, Receipt
+from jwmirror.core.model.association import Associations
+from jwmirror.core.model.plan import LEVELS, LEVELS_WITHOUT_GRISMS, Unsettled
+from jwmirror.planning.inputs import available_files
+from jwmirror.planning.levels import grism_associations
+from jwmirror.services.run.holdings import Holdings
+from jwmirror.services.run.plan import LevelPlanner
+from jwmirror.services.run.results import ResultStore
+from tests.setup.plans import DEEP, PlanSources, chains, exposure, root
+from tests.setup.records import association, entry, product, result, result_file
+
+IMAGE, SPECTRUM = "jw01345-o001_t001_niriss_clear-f200w", "jw01345-o001_t001_niriss_gr150r"
+WITH = [f"sourcecat:{IMAGE}_cat.ecsv", f"segmap:{IMAGE}_segm.fits",
+        f"direct_image:{IMAGE}_i2d.fits"]  # fmt: skip
+FILES = [f"{IMAGE}_{end}" for end in ("i2d.fits", "cat.ecsv", "segm.fits")]
+IMAGING = (
+    association("image2", root(1), f"{root(1)}_rate.fits"),
+    association("image3", IMAGE, f"{root(1)}_cal.fits"),
+)
+GRISMS = (
+    association("spec2", root(2), f"{root(2)}_rate.fits", *WITH),
+    association("spec3", SPECTRUM, f"{root(2)}_cal.fits"),
+)
+ALL = Associations(found=(*IMAGING, *GRISMS))
+ENTRIES = (exposure(1, "NIS_IMAGE"), exposure(2, "NIS_WFSS"))
+MAKES = {"detector1": ["rate.fits"], "image2": ["cal.fits"], "spec2": ["cal.fits", "x1d.fits"],
+         "image3": ["i2d.fits", "cat.ecsv", "segm.fits"], "spec3": ["x1d.fits"]}  # fmt: skip
+
+
+class Runs:
+    """Runs of one mirror, level by level; `failing` pipelines fail."""
+
+    def __init__(self, root, associations=ALL, entries=ENTRIES, unsettled=()):
+        self.sources, self.failing = PlanSources(), ""
+        self.results = ResultStore(root)
+        self.results.recall = self.sources.results.get
+        self.results.published_derivation = self.sources.published
+        self.holdings = Holdings(entries, associations, unsettled)
+
+    def planner(self, recipe=DEEP) -> LevelPlanner:
+        """The planner of the next run."""
+        return LevelPlanner(self.holdings, [recipe], self.sources.resolvers, self.results)
+
+    def run(self, recipe=DEEP):
+        """The plans of a run by level, and the pipelines that each level computed."""
+        plans, receipts, computed = [], [], []
+        while len(plans) < len(plans[0].levels if plans else LEVELS):
+            plans += self.planner(recipe).plan_levels(plans, receipts)[:1]
+            made, failures = [], []
+            for chain in chains(plans[-1]):
+                for_each = self._compute(chain)
+                made += for_each[0]
+                failures += for_each[1]
+            computed.append([each.pipeline for each in made])
+            receipts.append(Receipt(results=tuple(made), failures=tuple(failures)))
+        return dict(zip(plans[0].levels, plans, strict=True)), computed
+
+    def _compute(self, chain):
+        from jwmirror.pipeline.derivation import bind, key_of
+
+        files, made = (), []
+        for derivation in chain.derivations:
+            bound = bind(derivation, files) if files else derivation
+            if bound.pipeline == self.failing:
+                why = Failure("x", "no sources", chain.recipe, chain.product)
+                return made, [why]
+            key = key_of(bound)
+            names = [f"{bound.product}_{end}" for end in MAKES[bound.pipeline]]
+            files = tuple(result_file(name, f"{key[:8]}-{name}") for name in names)
+            self.sources.results[key] = files
+            self.sources.derivations[chain.recipe, bound.product, bound.pipeline] = bound
+            made.append(result(bound.pipeline, bound.product, *files, key=key))
+        return made, []
+
+
+def test_spectra_follow_the_products_of_their_direct_images(empty_mirror):
+    """In one run, with two levels more; members are the recipe's, of one run."""
+    plans, computed = Runs(empty_mirror.root).run()
+
+    assert computed == [["detector1", "image2", "detector1"], [], ["image3"], ["spec2"], ["spec3"]]
+    assert tuple(plans) == LEVELS
+    (spectrum,) = chains(plans["grism-2"])
+    assert [item.role for item in spectrum.derivations[0].inputs] == [
+        "science", "sourcecat", "segmap", "direct_image"
+    ]  # fmt: skip
+    assert all(not plan.waits and not plan.failures for plan in plans.values())
+
+
+def test_an_unchanged_run_plans_all_levels_at_once(empty_mirror):
+    """Nothing is computed; the first plan has those of all other levels ahead."""
+    runs = Runs(empty_mirror.root)
+    runs.run()
+
+    plans = runs.planner().plan_levels()
+
+    assert len(plans) == len(LEVELS)
+    assert [len(plan.done) for plan in plans] == [3, 0, 1, 1, 1]
+
+
+def test_a_changed_parameter_of_the_catalogue_runs_nothing_of_stage_1(empty_mirror):
+    """The mosaic, then what reads it."""
+    runs = Runs(empty_mirror.root)
+    runs.run()
+    changed = replace(DEEP, parameters={"image3": {"source_catalog": {"snr_threshold": 9}}})
+
+    _, computed = runs.run(changed)
+
+    assert computed == [[], [], ["image3"], ["spec2"], ["spec3"]]
+
+
+def test_a_preview_shows_all_levels(empty_mirror):
+    """Before anything is computed."""
+    plans = Runs(empty_mirror.root).planner().plan_levels(is_preview=True)
+
+    assert [len(plan.chains) for plan in plans] == [2, 0, 1, 1, 1]
+
+
+def test_spectra_wait_for_a_failed_image_with_its_cause(empty_mirror):
+    """Both levels; MAST's catalogue is not taken instead."""
+    upstream = tuple(entry(product(name), identity="i") for name in FILES)
+    runs = Runs(empty_mirror.root, entries=(*ENTRIES, *upstream))
+    runs.failing = "image3"
+
+    plans, computed = runs.run()
+
+    assert computed[2:] == [[], [], []]
+    (second,), (third,) = plans["grism-2"].waits, plans["grism-3"].waits
+    assert (second.product, second.cause) == (root(2), "failed")
+    assert second.why == f"member {IMAGE}_cat.ecsv is missing: no sources"
+    assert (third.product, third.cause) == (SPECTRUM, "failed")
+
+
+def test_spectra_wait_while_mast_reprocesses_the_images(empty_mirror):
+    """An unsettled mosaic is no reason to take MAST's catalogue."""
+    unsettled = Unsettled(
+        association="a", product=IMAGE, program=1345, why="w", since="s", exposures=(), uris=()
+    )
+    upstream = tuple(entry(product(name), identity="i") for name in FILES)
+    runs = Runs(empty_mirror.root, entries=(*ENTRIES, *upstream), unsettled=(unsettled,))
+
+    plans, _ = runs.run()
+
+    assert [wait.cause for wait in plans["associations-3"].waits] == ["unsettled"]
+    assert [wait.cause for wait in plans["grism-2"].waits] == ["unsettled"]
+
+
+def test_without_a_catalogue_of_the_recipe_spectra_wait(empty_mirror, monkeypatch):
+    """Products of the recipe and of MAST are not combined."""
+    monkeypatch.setitem(MAKES, "image3", ["i2d.fits"])
+    upstream = tuple(entry(product(name), identity="i") for name in FILES)
+
+    plans, _ = Runs(empty_mirror.root, entries=(*ENTRIES, *upstream)).run()
+
+    (wait,) = plans["grism-2"].waits
+    assert wait.why.endswith(f"the recipe made {IMAGE}_i2d.fits of its direct images")
+
+
+@pytest.mark.parametrize("stages", [(1, 2), (1, 2, 3)])
+def test_a_recipe_that_does_not_combine_the_images_takes_mast_s(empty_mirror, stages):
+    """Because it has no stage 3, or no association of these images; then no level is added."""
+    upstream = tuple(entry(product(name), identity="i") for name in FILES)
+    associations = Associations(found=(IMAGING[0], *GRISMS))
+    runs = Runs(empty_mirror.root, associations, (*ENTRIES, *upstream))
+
+    plans, computed = runs.run(replace(DEEP, stages=stages))
+
+    assert tuple(plans) == LEVELS_WITHOUT_GRISMS
+    assert computed[1] == ["spec2"]
+
+
+def test_other_recipes_and_associations_keep_their_levels():
+    """Only what needs the images, directly or through stage 2, comes later."""
+    nod = association("spec2", root(3), f"{root(3)}_rate.fits", f"background:{root(4)}_rate.fits")
+    other = replace(DEEP, name="other", stages=(1, 2))
+
+    found = grism_associations(Associations(found=(*ALL.found, nod)), [DEEP, other])
+
+    assert found == {"deep": frozenset({("spec2", root(2)), ("spec3", SPECTRUM)})}
+    assert available_files(ENTRIES).exposures.keys() == {root(1), root(2)}
