@@ -9,7 +9,15 @@ from astropy.io import fits
 
 from demo.site import Site
 from jwmirror.store.generations import Generations
-from jwmirror_simulator.modes.scenes import coronagraph, dark, imager, interferometer, slit, transit
+from jwmirror_simulator.modes.scenes import (
+    coronagraph,
+    dark,
+    grism,
+    imager,
+    interferometer,
+    slit,
+    transit,
+)
 from jwmirror_simulator.observatory import Observatory
 from jwmirror_simulator.telescope.photometry import compare
 
@@ -77,5 +85,7 @@ def test_every_pipeline_runs_and_is_published_with_its_truth(modes_site):
     assert sum(current) / 2 == pytest.approx(dark.CURRENT, rel=0.01)
     planet = coronagraph.measured_planet(published(site, "c1001/*_i2d.fits"))
     assert planet == pytest.approx(1, abs=0.1)
+    for spectra in ("o010/*_00003_nis_x1d.fits", "o010/*gr150r_x1d.fits"):  # after their images
+        assert grism.measured_source(published(site, spectra)) == pytest.approx(1, abs=0.05)
     companion = interferometer.measured_companion(published(site, "c1002/*_aminorm-oi.fits"))
     assert companion == pytest.approx(1, abs=0.05)
