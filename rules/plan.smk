@@ -34,7 +34,7 @@ checkpoint plan_recalibration:
         max_results=CONFIG.max_results,
         cache=str(CONFIG.cache),
         recipes=canonical(CONFIG.recipes),
-        selections=canonical(CONFIG.selections),
+        selections=canonical(CONFIG.criteria),
         batch=CONFIG.batch,
     message:
         "Planning the recalibration of {wildcards.level}"

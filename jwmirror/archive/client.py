@@ -12,10 +12,11 @@ from jwmirror.archive.evidence.server import FileServer
 from jwmirror.archive.evidence.signs import with_known_keywords
 from jwmirror.archive.index import HeldIndex
 from jwmirror.archive.listing import query_listing
-from jwmirror.archive.selection import select_products
+from jwmirror.archive.selection import scope_to_query, select_products
 from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.archive.transfer import withheld_without_token
-from jwmirror.core.model import Listing, Scope, Selection
+from jwmirror.core.grouping import group_by
+from jwmirror.core.model import Entry, Listing, Scope, Selection
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,22 @@ class MastClient:
             needing |= withheld_without_token(to_try, self.files.url, self.files.downloads)
         listing = with_known_keywords(with_token_needs(listing, needing), held)
         return listing, selected_uris(listing, task.selections)
+
+
+def whole_tasks(selections: Iterable[Selection], entries: Sequence[Entry]) -> Iterator[ProgramTask]:
+    """Yield a task for all that is selected, or in the mirror, of each program."""
+    by_program = group_by(selections, lambda selection: selection.program)
+    for program, of_program in sorted(by_program.items()):
+        held = HeldIndex(entries, program)
+        yield ProgramTask(
+            program=program,
+            selections=tuple(of_program),
+            held=held,
+            scope=scope_to_query(program, of_program, held.parts()),
+            only=(),
+            former=None,
+            last_checked=str,
+        )
 
 
 def with_token_needs(listing: Listing, uris: Collection[str]) -> Listing:

@@ -13,6 +13,7 @@ from jwmirror.core.printing import LINES, print_traceback, printable, printable_
 
 COMMANDS = {  # command -> its module, in the order of --help
     "check": "configure.check",
+    "search": "inspect.search",
     "doctor": "inspect.doctor",
     "plan": "inspect.status",
     "status": "inspect.status",

@@ -68,6 +68,11 @@ class Config:
     token_variable: str  # of the environment
     token: str | None = field(default=None, repr=False)  # from the environment, for the archive
 
+    @property
+    def criteria(self) -> tuple[Selection, ...]:
+        """The selections, and those of what searches find, which are of ANY_PROGRAM."""
+        return (*self.selections, *(search.criteria for search in self.searches))
+
 
 def read_content(path: Path, settings: Sequence[str] = ()) -> YamlText:
     """Return the content of a YAML file.

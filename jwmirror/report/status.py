@@ -143,6 +143,7 @@ class LastPoll:
     asked_at: str = ""  # ISO, UTC; "": no poll is on record
     doubts: tuple[Doubt, ...] = ()
     stops: tuple[Stop, ...] = ()  # of that run and later ones that did not publish, oldest first
+    searches: tuple[str, ...] = ()  # in words: what each search found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +230,7 @@ def _last_poll(run: Run) -> LastPoll:
         asked_at=max((listing.asked_at for listing in poll.listings), default=""),
         doubts=poll.doubts,
         stops=run.stops,
+        searches=poll.searches,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from jwmirror.core.model import Orders, Poll, Receipt, Selection, read, write
+from jwmirror.core.model import Orders, Poll, Receipt, Search, Selection, read, write
 from jwmirror.core.model.plan import Published
 from jwmirror.services.run.conclude import Conclusion, conclude_run
 from jwmirror.services.run.fetch import fetch_products
@@ -34,6 +34,8 @@ class Runs:
     process: ProcessPoolExecutor  # which asks MAST
     token_socket: str | None = None
     selections: tuple[Selection, ...] = (Selection(program=1345, products=("asn",)),)
+    searches: tuple[Search, ...] = ()
+    fetch_gb: float | None = None
     recheck: int = 0  # bytes that a poll may read again
     accept_refused: tuple[str, ...] = ()  # file names
     years: dict[int, int] = field(default_factory=dict)  # by number of a run: what its clock says
@@ -54,6 +56,8 @@ class Runs:
             token_socket=self.token_socket,
             downloads=2,
             selections=self.selections,
+            searches=self.searches,
+            fetch_gb=self.fetch_gb,
             vanish_limit=0.5,
             accept_vanished=(),
             keep_free=keep_free,

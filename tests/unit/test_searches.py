@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -11,33 +10,18 @@ from jwmirror.archive.discovery.record import found_selections
 from jwmirror.archive.discovery.search import run_searches
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core.model import Selection
-from jwmirror.core.model.search import Cone, Search, SearchAnswer, SearchRecord
+from jwmirror.core.model.search import Search, SearchRecord
 from jwmirror_simulator.mast import Archive, Oddities
 from jwmirror_simulator.mast.faults import status
-from jwmirror_simulator.mast.toy_files import toy_fits
 from tests.setup.listings import HASTY
-
-ARCMIN = 1 / 60
-SKY = {  # of an exposure: right ascension, declination, category, sub-category
-    "jw01345001001_02101_00001_nrcb1": (80.0, -69.5, "ERS", "NONE"),
-    "jw01345002001_02101_00001_nrcb1": (80.2, -69.5, "ERS", "NONE"),
-    "jw02107001001_02101_00001_nrcb1": (80.01, -69.5, "GO", "NONE"),
-    "jw01039001001_02101_00001_nrcb1": (359.99, 0.0, "COM", "NIRCAM"),
-    "jw02736001001_02101_00001_nrcb1": (0.01, 0.0, "DD", "ERO"),
-    "jw01200001001_02101_00001_nrcb1": (123.0, 89.99, "GTO", "NIRCAM"),
-}
-
-Ask = partial[tuple[tuple[SearchAnswer, ...], SearchRecord]]
+from tests.setup.sky import ARCMIN, cone, publish_sky, search_for
 
 
 @pytest.fixture
 def sky(tmp_path, port) -> Iterator[Archive]:
     """An archive with one rate of each exposure of SKY."""
     with Archive(tmp_path / "sky", port) as archive:
-        for root, (ra, dec, category, subcat) in SKY.items():
-            keywords = {"program": root[2:7], "observtn": root[7:10], "targprop": f"T-{root[2:7]}"}
-            place = {"targ_ra": ra, "targ_dec": dec, "category": category, "subcat": subcat}
-            archive.publish(toy_fits(tmp_path, f"{root}_rate.fits", **keywords, **place))
+        publish_sky(archive, tmp_path)
         yield archive
 
 
@@ -56,18 +40,6 @@ def ask(sky: Archive, process: ProcessPoolExecutor):
         return process.submit(run, *arguments).result(timeout=60)
 
     return search
-
-
-def search_for(**parts) -> Search:
-    """A search; `program` and other criteria are those of its selection."""
-    criteria = {k: parts.pop(k) for k in ("observations", "candidates") if k in parts}
-    selection = Selection(program=parts.pop("program", 0), **criteria)
-    return Search(place="programs[0]", criteria=selection, **parts)
-
-
-def cone(ra: float, dec: float, radius: float = ARCMIN) -> Cone:
-    """A circle on the sky, in degrees."""
-    return Cone(ra=ra, dec=dec, radius=radius)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def check_command(
     if checked.mistakes:
         print(f"Mistakes in {printable(str(path))}:", *checked.mistakes, sep="\n", file=sys.stderr)
     else:
-        programs = ", ".join(map(str, checked.programs))
+        searches = (f"[{search}]" for search in checked.searches)
+        programs = ", ".join((*map(str, checked.programs), *searches))
         recipes = ", ".join(checked.recipes) or "none"
         output.say(f"{path}: no mistakes; programs {programs}; recipes {recipes}")
         output.say(*(f"Note: {note}" for note in checked.notes))

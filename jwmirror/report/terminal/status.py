@@ -1,7 +1,7 @@
 """Terminal pages of `jwmirror status`, `plan` and `log`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -17,7 +17,14 @@ from jwmirror.core.printing import printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
 from jwmirror.report.quality import NEXT_STEP, doubt_line
-from jwmirror.report.status import INPUTS, FileCount, History, OutdatedProduct, Status
+from jwmirror.report.status import (
+    INPUTS,
+    FileCount,
+    History,
+    OutdatedProduct,
+    ReferenceNotice,
+    Status,
+)
 from jwmirror.report.terminal.last_poll import troubles
 from jwmirror.report.terminal.references import affected_lines
 
@@ -36,6 +43,7 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         return _nothing_yet(status)
     lists = {
         "Selected, but not found at MAST": list(status.unmatched),
+        "Found by searches at the last poll": list(status.last_poll.searches),
         "The last poll was limited to these, which events named; the next one is complete": [
             f"program {scope.program}: {', '.join(scope.observations) or 'all observations'}"
             for scope in status.limited_to
@@ -49,14 +57,9 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
             f"{_bracketed('; '.join(notice.reasons))}"
             for notice in status.changes
         ],
-        "References that CRDS has corrected or retracted, or that cannot be verified": [
-            line
-            for notice in status.references
-            for line in (
-                f"{notice.kind}  {notice.file}  [{notice.message}]",
-                *(f"  made with it: {each}" for each in affected_lines(notice.results)),
-            )
-        ],
+        "References that CRDS has corrected or retracted, or that cannot be verified": list(
+            _reference_lines(status.references)
+        ),
         "Partly reprocessed at MAST; the published files stay until the rest arrives": [
             f"{half.product}  since {formatting.minute(half.since)}{_bracketed(half.why)}"
             for half in status.settling
@@ -76,6 +79,13 @@ def status_page(status: Status, all_lines: bool = False) -> RenderableType:
         *_sections(lists, all_lines),
         *_plan(status, all_lines, OFFLINE),
     )
+
+
+def _reference_lines(references: Iterable[ReferenceNotice]) -> Iterator[str]:
+    """Yield what CRDS says about each reference, and what was made with it."""
+    for notice in references:
+        yield f"{notice.kind}  {notice.file}  [{notice.message}]"
+        yield from (f"  made with it: {each}" for each in affected_lines(notice.results))
 
 
 def _cause_and_undecided(status: Status) -> Iterator[Text]:

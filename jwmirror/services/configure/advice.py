@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.archive.selection import select_products
-from jwmirror.core.model import Listing, Product, Recipe, Selection
+from jwmirror.core.model import Listing, Product, Recipe, Search, Selection
+from jwmirror.core.model.search import COMMISSIONING
 
 ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
 
@@ -32,6 +33,19 @@ def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) ->
             f"program {program} is mirrored without its associations: {'; '.join(effects)}; "
             "add asn to its products"
         )
+
+
+def search_notes(searches: Iterable[Search]) -> Iterator[str]:
+    """Yield notes on searches, as far as they are known without asking MAST."""
+    for search in searches:
+        if COMMISSIONING in search.categories:
+            yield f"{search.place}: data of commissioning (COM) may not be suitable for science"
+        if not _selects_associations(search.criteria):
+            yield (
+                f"{search.place}: programs that are found are mirrored without their associations; "
+                "stage 3, and stage 2 where it combines exposures, may have nothing to combine; "
+                "add asn to its products"
+            )
 
 
 def _selects_associations(selection: Selection) -> bool:

@@ -10,7 +10,7 @@ from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.mirror import check_mirror
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.allowed_environments import allow_environments, is_allowed
-from jwmirror.services.configure.advice import config_advice
+from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import (
     environment_notes,
     load_checked_config,
@@ -24,7 +24,8 @@ class ConfigCheck:
 
     mistakes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    programs: tuple[int, ...] = ()
+    programs: tuple[int, ...] = ()  # by number
+    searches: tuple[str, ...] = ()  # in words
     recipes: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()  # folders of environments that were not allowed before
 
@@ -52,8 +53,10 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
             *config.notes,
             *_effect_notes(config),
             *config_advice(config.selections, config.recipes),
+            *search_notes(config.searches),
         ),
         programs=tuple(sorted({selection.program for selection in config.selections})),
+        searches=tuple(map(str, config.searches)),
         recipes=tuple(recipe.name for recipe in config.recipes),
         allowed=tuple(map(str, allowed)),
     )

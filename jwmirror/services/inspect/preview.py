@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from jwmirror.archive.discovery.record import read_searches, recorded_selections
 from jwmirror.archive.selection import select_products
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ReferencesError
@@ -37,7 +38,7 @@ from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import Resolver
 from jwmirror.report.formatting import count
 from jwmirror.report.status import Preview
-from jwmirror.services.configure.advice import config_advice
+from jwmirror.services.configure.advice import config_advice, search_notes
 from jwmirror.services.configure.checked_config import environment_notes
 from jwmirror.services.inspect import software
 from jwmirror.services.run.holdings import Holdings, load_holdings, with_left_out
@@ -65,7 +66,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
     Raises:
         ReferencesError: CRDS cannot be asked.
     """
-    holdings = with_left_out(current_holdings(mirror, run, config.recipes), config.selections)
+    holdings = with_left_out(current_holdings(mirror, run, config.recipes), config.criteria)
     if context is None:
         resolvers, resolver_notes = resolvers_of_config(mirror, config)
     else:
@@ -86,11 +87,12 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
         notes=(
             *_notes_on_run(run, config),
             *_notes_on_held_back(mirror, run),
-            *_notes_on_selection(holdings.entries, config),
+            *_notes_on_selection(mirror, holdings.entries, config),
             *resolver_notes,
             *_notes_on_recipes(mirror, config.recipes, holdings),
             *environment_notes(config.recipes),
             *config_advice(config.selections, config.recipes),
+            *search_notes(config.searches),
             *software.modified_engines(installed),
         ),
         other_versions=software.other_versions(mirror, installed),
@@ -215,12 +217,17 @@ def _notes_on_held_back(mirror: Path, run: Run) -> Iterator[str]:
         yield f"the next run publishes {count(accepted, 'result')} accepted since the last one."
 
 
-def _notes_on_selection(entries: Iterable[Entry], config: Config) -> Iterator[str]:
+def _notes_on_selection(mirror: Path, entries: Iterable[Entry], config: Config) -> Iterator[str]:
     """Yield how many files of each program the next run will find deselected."""
+    found = read_searches(mirror).found
+    if new := [search.place for search in config.searches if search.key not in found]:
+        yield f"not searched yet: {', '.join(new)}; `jwmirror search` shows what is found."
+        return
+    selections = (*config.selections, *recorded_selections(mirror, config.searches))
     products = (entry.product for entry in entries if entry.product)
     for program, items in sorted(group_by(products, lambda item: item.program).items()):
         known = Listing(program=program, asked_at="", products=tuple(items))
-        chosen = {p.uri for each in config.selections for p in select_products(known, each)}
+        chosen = {p.uri for each in selections for p in select_products(known, each)}
         if number := len(items) - len(chosen):
             step = {"keep": "keeps them, and marks them", "drop": "removes them from current/"}
             yield (

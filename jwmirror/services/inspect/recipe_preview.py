@@ -40,7 +40,7 @@ def preview_recipes(
         raise ConfigError([f"--recipe: {unknown_name('recipe', recipe_name, names)}"])
     recipes = [recipe for recipe in config.recipes if recipe_name in (None, recipe.name)]
     resolvers, notes = resolvers_of_config(mirror, config)
-    holdings = with_left_out(current_holdings(mirror, run, recipes), config.selections)
+    holdings = with_left_out(current_holdings(mirror, run, recipes), config.criteria)
     if not any(recipe.associations for recipe in recipes):  # else programs may be combined
         holdings = _of_program(holdings, filename[:PROGRAM])
     results, product = ResultStore(mirror), root_of(filename)

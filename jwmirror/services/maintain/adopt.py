@@ -3,7 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+from jwmirror.archive.discovery.record import read_searches, selections_of
+from jwmirror.archive.discovery.search import run_searches
 from jwmirror.archive.poll import group_into_orders, poll
+from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import UPSTREAM, Product
@@ -47,9 +50,11 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     """Return the products that MAST has and the mirror lacks, and the file names it has."""
     root = config.mirror
     entries = Generations(root).entries()
+    with Queries(config.archive_url) as queries:
+        answers, _ = run_searches(queries, config.searches, read_searches(root))
     polled = poll(
         config.archive_url,
-        config.selections,
+        (*config.selections, *selections_of(answers)),
         entries,
         config.token,
         config.downloads,

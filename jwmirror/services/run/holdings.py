@@ -32,6 +32,7 @@ from jwmirror.core.model.association import (
 )
 from jwmirror.core.model.plan import Unsettled
 from jwmirror.core.model.product import WITHHELD
+from jwmirror.core.model.search import ANY_PROGRAM
 from jwmirror.pipeline.associations import pool as pools
 from jwmirror.pipeline.associations import reading
 from jwmirror.pipeline.derivation import engine_versions
@@ -105,7 +106,8 @@ def with_left_out(holdings: Holdings, selections: Iterable[Selection]) -> Holdin
     associations = holdings.associations
     left_out: dict[str, str] = {}
     for association in chain(associations.found, *associations.chosen.values()):
-        patterns = [p for s in excluding.get(association.program, ()) for p in s.exclude]
+        programs = (association.program, ANY_PROGRAM)
+        patterns = [p for n in programs for s in excluding.get(n, ()) for p in s.exclude]
         for member in association.members if patterns else ():
             raw = f"{root_of(member.name)}{UNCAL}"
             for name in {member.name, raw} - filenames:

@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jwmirror.archive.client import MastClient, ProgramTask, selected_uris
+from jwmirror.archive.client import MastClient, ProgramTask, selected_uris, whole_tasks
+from jwmirror.archive.discovery.record import read_searches, selections_of
+from jwmirror.archive.discovery.search import run_searches
 from jwmirror.archive.evidence.record import Rows, rows_by_suffix
 from jwmirror.archive.evidence.server import FileServer
-from jwmirror.archive.index import HeldIndex
-from jwmirror.archive.selection import scope_to_query
 from jwmirror.archive.tables.login import WHOAMI
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ArchiveError, UnknownProgramError
-from jwmirror.core.grouping import group_by
-from jwmirror.core.model import Entry, Listing, Product
+from jwmirror.core.model import Entry, Listing, Product, Selection
 from jwmirror.net.http import HttpClient, Timeouts, base_url
-from jwmirror.report.diagnosis import FAIL, WARN, Check
+from jwmirror.report.diagnosis import FAIL, OK, WARN, Check
 from jwmirror.report.formatting import count, size
 from jwmirror.services.inspect.doctor.sample import (
     LARGEST_SAMPLE,
@@ -60,6 +59,7 @@ class ArchiveVisit:
     etag: str = ""
     rows: dict[str, Rows] = field(default_factory=dict)  # by program
     selected: list[Product] | None = None  # by the config; None: not known
+    found: tuple[Selection, ...] = ()  # by the searches of the config
     traffic: tuple[int, int] = (0, 0)  # requests about tables, and bytes of the answers
 
     def checks(self) -> Iterator[Check]:
@@ -89,7 +89,9 @@ class ArchiveVisit:
         url = self.config.archive_url
         with Queries(url, token, QUERY_S, QUERIES) as queries:
             client = MastClient(queries=queries, files=FileServer(url=url, token=token))
-            for task, answer in client.answers(self._tasks()):
+            yield from self._search_checks(queries)
+            selections = (*self.config.selections, *self.found)
+            for task, answer in client.answers(whole_tasks(selections, self.entries)):
                 try:
                     yield from self._program_checks(task, answer.result())
                 except UnknownProgramError as err:
@@ -98,19 +100,18 @@ class ArchiveVisit:
                     yield Check(f"program {task.program}", FAIL, str(err), AGAIN)
             self.traffic = queries.traffic
 
-    def _tasks(self) -> Iterator[ProgramTask]:
-        by_program = group_by(self.config.selections, lambda selection: selection.program)
-        for program, selections in sorted(by_program.items()):
-            held = HeldIndex(self.entries, program)
-            yield ProgramTask(
-                program=program,
-                selections=tuple(selections),
-                held=held,
-                scope=scope_to_query(program, selections, held.parts()),
-                only=(),
-                former=None,
-                last_checked=str,
-            )
+    def _search_checks(self, queries: Queries) -> Iterator[Check]:
+        """Check the searches of the config, and keep what they find."""
+        record = read_searches(self.config.mirror)
+        answers, _ = run_searches(queries, self.config.searches, record)
+        self.found = tuple(selections_of(answers))
+        for answer in answers:
+            yield from (Check(doubt.scope, FAIL, doubt.why, CORRECT) for doubt in answer.doubts)
+            if answer.found:
+                programs = count(len(answer.found), "program")
+                yield Check(answer.search.place, OK, f"{answer.search}: {programs}")
+            elif not answer.doubts:
+                yield Check(answer.search.place, WARN, f"{answer.search}: no program", CORRECT)
 
     def _program_checks(self, task: ProgramTask, listing: Listing) -> Iterator[Check]:
         """Check one program's listing, and keep what it says."""
