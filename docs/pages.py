@@ -33,6 +33,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Quality <quality>",
         "What quality notices <quality-troubles>",
         "Wrong references <references>",
+        "Gaia <gaia>",
         "Keeping a mirror <keeping>",
         "Upgrading <upgrading>",
         "Errors <errors>",

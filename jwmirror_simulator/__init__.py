@@ -1,1 +1,1 @@
-"""The simulated world outside: a telescope, an archive and a reference server on loopback."""
+"""The simulated world outside: telescope, archive, references and star catalogues on loopback."""

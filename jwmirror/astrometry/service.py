@@ -2,13 +2,22 @@
 
 import math
 from collections.abc import Iterator
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import MissingSliceError, failures_as
 from jwmirror.core.model.sky.slices import SkyCone
-from jwmirror.net.http import LARGEST_ANSWER, HttpClient, Timeouts, base_url, error_words
+from jwmirror.net.http import (
+    LARGEST_ANSWER,
+    RETRIED,
+    HttpClient,
+    Timeouts,
+    base_url,
+    error_words,
+)
 from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.pipeline.gaia.slice_text import (
     NO_STARS,
@@ -27,7 +36,7 @@ TIMEOUTS = Timeouts(connect_s=15, read_s=60, attempts=3)
 class CatalogueService:
     """Queries to one service; MissingSliceError where there is no valid answer.
 
-    After a query without any response, the service is not asked again.
+    Once it does not answer, or is in maintenance, it is not asked again.
     """
 
     def __init__(self, url: str, timeouts: Timeouts = TIMEOUTS):
@@ -45,36 +54,36 @@ class CatalogueService:
         if self._unreachable:
             raise self._error(cone, self._unreachable)
         try:
-            body, is_bounded = self._body(cone)
+            response = self._http.open(self._address(cone))
         except HTTPError as err:
             self._unreachable = str(error_words(err))
             raise self._error(cone, self._unreachable) from err
+        is_bounded = bool({"Content-Length", "Transfer-Encoding"} & set(response.headers))
         with failures_as(lambda why: self._error(cone, why)):
-            answer = body.decode("utf-8")
+            answer = self._body(response).decode("utf-8")
             check_answer(answer, cone, is_bounded)
         return answer
 
-    def _body(self, cone: SkyCone) -> tuple[bytes, bool]:
-        """Return a response's body, and whether its length was announced, so that a cut shows."""
-        response = self._http.open(self._address(cone))
-        pieces: list[bytes] = []
-        size = 0
+    def _body(self, response: BaseHTTPResponse) -> bytes:
+        """Return a response's body; ValueError if it is none, or cut."""
+        body = bytearray()
 
         def keep(piece: bytes) -> None:
-            nonlocal size
-            size += len(piece)
-            if size > LARGEST_ANSWER:
-                raise HTTPError(f"more than {LARGEST_ANSWER} bytes came")
-            pieces.append(piece)
+            body.extend(piece)
+            if len(body) > LARGEST_ANSWER:
+                raise ValueError(f"more than {LARGEST_ANSWER} bytes came")
 
-        self._http.receive(response, keep)
-        body = b"".join(pieces)
-        if (title := page_title(response.status, body[:HEAD])) is not None:
-            raise HTTPError(f"a web page came ({title}), as in maintenance")
-        if response.status != 200:
-            raise HTTPError(f"status {response.status} came, expected 200")
-        headers = response.headers
-        return body, "Content-Length" in headers or "Transfer-Encoding" in headers
+        try:
+            self._http.receive(response, keep)
+        except HTTPError as err:
+            raise ValueError(error_words(err)) from err
+        status, title = response.status, page_title(response.status, bytes(body[:HEAD]))
+        why = f"status {status} came" + (f" with a web page ({title})" if title else "")
+        if title is not None or status in RETRIED:
+            self._unreachable = why
+        if title is not None or status != HTTPStatus.OK:
+            raise ValueError(why)
+        return bytes(body)
 
     def _address(self, cone: SkyCone) -> str:
         """Return the address of a query, as stcal writes it."""
@@ -101,8 +110,6 @@ def check_answer(answer: str, cone: SkyCone, is_bounded: bool = True) -> None:
     """
     if answer.startswith(NO_STARS):
         return
-    if page_title(200, answer[:HEAD].encode()) is not None:
-        raise ValueError("expected a table of stars, found a web page")
     columns = column_line(answer).strip().split(",")
     if missing := [name for name in NEEDED if name not in columns]:
         raise ValueError(

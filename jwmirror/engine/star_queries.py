@@ -59,7 +59,7 @@ def _read(path: Path, sha256: str) -> tuple[SkyCone, str]:
             f"slice {path.name}: sha256 expected {sha256[:12]}, found {found[:12] or 'no file'}; "
             "nothing was stored; `jwmirror verify` says what is damaged."
         )
-    return read_slice(path.read_text(encoding="utf-8"))
+    return read_slice(path.read_bytes().decode())
 
 
 @dataclass(frozen=True)

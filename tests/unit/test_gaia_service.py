@@ -156,7 +156,7 @@ def test_an_answer_is_kept_as_it_came(server, store):
     [
         (faults.status(503), "status 503 came"),
         (faults.status(404), "status 404 came"),
-        (faults.html_page(), "a web page came"),
+        (faults.html_page(), "status 200 came with a web page"),
         (faults.json_page(), "columns"),
         (faults.empty_body(), "columns"),
         (faults.truncate_after(3000), "bytes came"),
@@ -234,6 +234,15 @@ def test_each_field_is_fetched_once(server, store, raw):
     assert again == first and not first.missing
 
 
+def test_a_preview_takes_what_is_stored_and_asks_nothing(server, store, raw):
+    """What was never fetched is left out."""
+    known, new = mosaic(store, *raw[:2]), mosaic(store, *raw[2:])
+    stored = find_slices([known], store, CatalogueService(server.url))
+
+    assert find_slices([known, new], store) == stored
+    assert len(server.requests) == 1
+
+
 def test_a_service_that_is_down_stops_only_what_is_not_stored(server, store, raw):
     """It is asked once; a stored slice is used."""
     known, new = mosaic(store, *raw[:2]), mosaic(store, *raw[2:])
@@ -276,7 +285,7 @@ def test_an_old_slice_is_used_if_the_service_is_down(server, store, raw):
 
     assert slices.found[one.field].sha256 == stored.sha256
     (note,) = slices.notes
-    assert f"the slice of {old[:10]} is still used" in note and "a web page came" in note
+    assert f"the slice of {old[:10]} is still used" in note and "with a web page (MAST)" in note
 
 
 def test_a_bundle_brings_its_slices(server, store, raw, tmp_path):

@@ -383,6 +383,18 @@ def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
     assert made.size == sum(f.stat().st_size for f in away.rglob("jwst_*") if f.is_file())
 
 
+def test_a_bundle_takes_other_files_too(server, cache, tmp_path):
+    """Slices of Gaia, for a site without network."""
+    sync(server, cache, FLAT)
+    (tmp_path / "slice").write_text("stars")
+
+    others = {"gaia/5a.csv": tmp_path / "slice"}
+    made = write_bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away", others)
+
+    assert (tmp_path / "away" / "gaia" / "5a.csv").read_text() == "stars"
+    assert made.files == len(list((tmp_path / "away").rglob("jwst_*.*"))) + 1
+
+
 def test_a_bundle_of_what_is_not_cached_leaves_nothing(server, cache, tmp_path):
     """A reference that was never synced is named, and no folder appears."""
     sync(server, cache)

@@ -70,4 +70,4 @@ def test_mosaics_that_crds_aligns_to_gaia_wait_while_its_service_is_down(site):
 
     assert site.tally().computed == {"detector1": 3, "image2": 3}
     assert "Waiting for stars of Gaia (1); the next run asks again" in said
-    assert "alignment to GAIADR3" in page and "a web page came (MAST)" in said
+    assert "alignment to GAIADR3" in page and "status 200 came with a web page (MAST)" in said
