@@ -207,7 +207,8 @@ def _program(program: Any, members: Iterable[Member]) -> int:
     except (ValueError, TypeError, OverflowError):  # the latter of infinity
         number = -1
     if not 0 <= number <= LAST_PROGRAM:
-        found = f"{program!r:.40}"
+        also = " and no name of a member that shows it" if isinstance(program, str) else ""
+        found = f"{program!r:.40}{also}"
         raise ValueError(f"program: expected a number of up to five digits, found {found}")
     return number
 
