@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.core.model import Entry, ResultFile, Version, write
+from jwmirror.core.model import Entry, Input, ResultFile, Version, write
 from jwmirror.core.model.plan import ProvenanceRecord
 from jwmirror.store.access import Access, Content, has_access_changed, report_path, row_contents
 from jwmirror.store.manifest import entries_of
@@ -28,14 +28,24 @@ def access(mirror: Path, *newest: Entry, history: tuple[tuple[Entry, ...], ...] 
     return Access(mirror, row_contents(entries_of(newest)), lambda: earlier)
 
 
-def made_of(mirror: Path, *inputs: Entry, key: str = "1c" * 32, with_bytes: bool = False) -> Entry:
-    """The row of a result of some rows, with its provenance; inputs are known by their science."""
+def made_of(
+    mirror: Path,
+    *inputs: Entry,
+    key: str = "1c" * 32,
+    with_bytes: bool = False,
+    own: Input | None = None,
+) -> Entry:
+    """The row of a result of some rows, with its provenance; inputs are known by their science.
+
+    `own` is an input that is a file of the user.
+    """
     file = Objects(mirror).incoming / "made"
     file.write_bytes(key.encode())
     sha256 = Objects(mirror).add(file)
     items = tuple(science(each.filename, each.identity) for each in inputs)
     if with_bytes:
         items = tuple(replace(i, sha256=e.sha256) for i, e in zip(items, inputs, strict=True))
+    items += (own,) if own else ()
     record = ProvenanceRecord(
         key=key,
         derivation=derivation(inputs=items),
@@ -67,6 +77,23 @@ def test_one_exclusive_input_closes_a_result(mirror, inputs, is_closed):
     closed = access(mirror, PUBLIC, EXCLUSIVE, row).closed(entries_of([row]))
 
     assert (closed == {row.sha256}) is is_closed
+
+
+@pytest.mark.parametrize(
+    ("content", "is_closed"),
+    [("c", True), (PUBLIC.identity, False), (EXCLUSIVE.identity, True)],
+)
+def test_a_result_of_an_own_file_is_closed_unless_its_content_is_public(
+    mirror, content, is_closed, caplog
+):
+    """The file may come from exclusive data. Earlier generations are not read for it."""
+    psf = Input(name="psf.fits", role="psf", identity=content, sha256=content * 64, path="/w/psf")
+    row = made_of(mirror, PUBLIC, own=psf)
+    newest = row_contents(entries_of([PUBLIC, EXCLUSIVE, row]))
+
+    closed = Access(mirror, newest, lambda: pytest.fail("read")).closed(entries_of([row]))
+
+    assert (closed == {row.sha256}) is is_closed and not caplog.records
 
 
 def test_what_is_made_of_a_closed_result_is_closed(mirror):

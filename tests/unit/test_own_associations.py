@@ -155,6 +155,19 @@ def test_the_associations_of_notebooks_are_no_mistakes(tmp_path, association, st
     assert checked.recipes[0].associations == (str(path),)
 
 
+def test_check_notes_which_files_the_members_of_notebooks_are(tmp_path):
+    """Own ones where the folders exist; else those of the recipe or MAST."""
+    (tmp_path / "stage2").mkdir()
+    (tmp_path / "stage2" / CALS[0]).write_bytes(b"mine")
+    path = saved(tmp_path, mosaic(*(f"./stage2/{name}" for name in CALS)))
+
+    checked = answer("check", "--config", config(tmp_path, [3], associations=[str(path)]))
+
+    own, absent = (note for note in checked["notes"] if note.startswith(f"recipe r: {path}: "))
+    assert f"your own files are members, not those of the recipe or MAST: {tmp_path}/stage2/" in own
+    assert f"there is no {tmp_path}/stage2/{CALS[1]}, " in absent and "are members" in absent
+
+
 def test_a_missing_own_file_is_named_with_the_line_that_asks_for_it(tmp_path):
     """Case 11: members by content; and a shutter configuration."""
     members = [("science", RATES[0]), ("sourcecat", "my_cat.ecsv"), ("segmap", "my_segm.fits")]

@@ -1,14 +1,18 @@
 """The user's files that recipes take as inputs: a missing one is named with its line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from jwmirror.config.yaml_files import YamlPath, YamlText
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import open_regular
+from jwmirror.core.model import Recipe
+from jwmirror.core.names import parse_product
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.usercode.files import absolute_path
+
+SHOWN = 3  # paths in a note
 
 
 def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
@@ -20,6 +24,35 @@ def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
             except OSError as err:
                 why = f"{subject}: expected a file that can be read; {file}: {err.strerror}"
                 yield content.locate(("recipes", name, *path), why)
+
+
+def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
+    """Yield which files members of own associations are, if names of JWST products leave it open.
+
+    Notebooks write folders, in which the files may be or not be here.
+    """
+    for recipe in recipes:
+        for file in recipe.associations:
+            members = [m for each in read_own_associations(Path(file)) for m in each.members]
+            own = dict.fromkeys(m.path for m in members if m.path and parse_product(m.name))
+            absent = dict.fromkeys(m.absent for m in members if m.absent)
+            start = f"recipe {recipe.name}: {file}"
+            if own:
+                yield (
+                    f"{start}: your own files are members, not those of the recipe or MAST: "
+                    f"{_some(own)}; write names without folders to have the latter"
+                )
+            if absent:
+                yield (
+                    f"{start}: there is no {_some(absent)}; the files of these names that the "
+                    "recipe or MAST makes are members"
+                )
+
+
+def _some(paths: Collection[str]) -> str:
+    """Return the first paths, and how many others there are."""
+    first, others = list(paths)[:SHOWN], len(paths) - SHOWN
+    return ", ".join(first) + (f" and {others} more" if others > 0 else "")
 
 
 def _own_files(recipe: Mapping[str, object]) -> Iterator[tuple[YamlPath, str, Path]]:

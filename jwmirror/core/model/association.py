@@ -25,6 +25,7 @@ class Member:
     name: str  # file name
     exptype: str
     path: str = ""  # absolute, of a file of the user; "" for a file of the mirror or the recipe
+    absent: str = ""  # the path in an association of the user, if there is no such file
     beyond: tuple[str, ...] = ()  # attributes in the file that do not reach jwst
 
 

@@ -234,22 +234,24 @@ def _members(listed: Any, asn_type: str, folder: Path | None) -> tuple[Member, .
 def _member(listed: Any, folder: Path | None) -> Member:
     """Return a member; of a user's association, which is in `folder`, it may be an own file."""
     expname = listed["expname"]
-    path = "" if folder is None else _own_path(expname, folder)
+    path, absent = ("", "") if folder is None else _own_path(expname, folder)
     return Member(
         name=_file_name(expname if folder is None else _last_part(expname)),
         exptype=_file_name(listed["exptype"]).lower(),
         path=path,
+        absent=absent,
         beyond=tuple(attribute for attribute in NOT_PASSED_ON if listed.get(attribute)),
     )
 
 
-def _own_path(expname: Any, folder: Path) -> str:
-    """Return the path of a file of the user; "" for one of the mirror or the recipe."""
+def _own_path(expname: Any, folder: Path) -> tuple[str, str]:
+    """Return the path of a file of the user, and that of none; "" where there is no path."""
     if not isinstance(expname, str):
-        return ""
+        return "", ""
     path = Path(os.path.normpath(folder / Path(expname).expanduser()))
-    is_product = names.parse_product(path.name) is not None
-    return "" if is_product and ("/" not in expname or not path.is_file()) else str(path)
+    if names.parse_product(path.name) is None or ("/" in expname and path.is_file()):
+        return str(path), ""
+    return "", str(path) if "/" in expname else ""
 
 
 def _with_integrations(member: Member) -> Member:

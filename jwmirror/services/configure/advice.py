@@ -20,7 +20,11 @@ def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) ->
         selected = [selection for selection in selections if selection.program == program]
         if any(_selects_associations(selection) for selection in selected):
             continue
-        combining = [r.name for r in recipes if r.takes(program) and {2, 3} & set(r.stages)]
+        combining = [
+            recipe.name
+            for recipe in recipes
+            if recipe.takes(program) and {2, 3} & set(recipe.stages) and not recipe.associations
+        ]
         effects = [
             "files are published even if MAST has reprocessed only part of an association (settle)"
         ]

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from jwmirror.config.load import Config, build_config, read_content
+from jwmirror.config.recipes.own_files import own_file_notes
 from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.mirror import check_mirror
 from jwmirror.pipeline import registry
@@ -52,6 +53,7 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
             *environment_notes(config.recipes),
             *config.notes,
             *_effect_notes(config),
+            *own_file_notes(config.recipes),
             *config_advice(config.selections, config.recipes),
             *search_notes(config.searches),
         ),
