@@ -3,14 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import asdf
 import pytest
 import yaml
+from astropy.io import fits
+from jwst.resample import resample_utils
 
 from jwmirror.pipeline.parameters.checks import check_parameters
 from jwmirror.pipeline.parameters.python_notation import without_python_notation
 from jwmirror.pipeline.parameters.resolution import effective_parameters, normalise, resolve
+from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.services.configure.check import ConfigCheck, check_config
+from jwmirror.services.inspect import preview
 from tests.setup.configs import parse
+from tests.setup.old_mirror import unpack
 
 
 @pytest.fixture
@@ -200,3 +206,79 @@ recipes:
     parameters = effective_parameters(found, "{}")["image3"]["steps"]
     assert parameters["resample"] == {"rotation": None, "output_shape": [100, 100]}
     assert parameters["tweakreg"] == {"abs_refcat": None}
+
+
+# ---- by what the mirror has ------------------------------------------------------------------
+
+
+class References:
+    """A resolver with one parameter reference, which switches clean_flicker_noise on or off."""
+
+    def __init__(self, is_skipped: bool):
+        self._content = {"steps": {"clean_flicker_noise": {"skip": is_skipped}}}
+
+    def pars(self, pipeline: str, header: str) -> list[tuple[str, dict[str, Any]]]:
+        """The layers of parameter references."""
+        return [("jwst_nircam_pars-cleanflickernoisestep_0001.asdf", self._content)]
+
+
+@pytest.fixture
+def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Check a recipe on a mirror of NIRCam exposures of program 1345, with parameter references."""
+    mirror = unpack(tmp_path) / "mirror"
+    monkeypatch.chdir(tmp_path)
+
+    def check(recipe: dict[str, Any], is_skipped: bool = True) -> list[str]:
+        resolvers = Resolvers("", lambda python: References(is_skipped))
+        monkeypatch.setattr(preview, "resolvers_of_config", lambda mirror, config: (resolvers, ()))
+        raw = {"mirror": str(mirror), "programs": [{"program": 1345}], "recipes": {"r": recipe}}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
+        checked = check_config(tmp_path / "config.yaml")
+        assert checked.mistakes == ()
+        return [note for note in checked.notes if note.startswith("recipes")]
+
+    return check
+
+
+@pytest.mark.parametrize("is_skipped", [True, False])
+def test_the_parameter_references_of_the_exposures_say_which_steps_are_skipped(
+    mirrored, is_skipped
+):
+    """Not the default of jwst, where they switch a step on."""
+    notes = mirrored(recipe([1], detector1=NOISE), is_skipped)
+
+    assert [("n_sigma" in note) for note in notes] == [True] * is_skipped
+
+
+@pytest.mark.parametrize(
+    ("instrument", "match", "count"),
+    [("MIRI", {}, 1), ("NIRCAM", {}, 0), ("MIRI", {"detector": "MIRIMAGE"}, 0)],
+)
+def test_a_reference_of_an_instrument_that_the_mirror_does_not_have_is_noted(
+    mirrored, tmp_path, instrument, match, count
+):
+    """A where-block on another instrument names it itself."""
+    header = fits.Header({"REFTYPE": "DARK", "INSTRUME": instrument})
+    fits.PrimaryHDU(header=header).writeto(tmp_path / "dark.fits")
+    dark = {"detector1": {"dark_current": {"override_dark": "dark.fits"}}}
+    where = [{"match": match, "parameters": dark}]
+
+    notes = mirrored({"stages": [1], **({"where": where} if match else {"parameters": dark})})
+
+    assert len(notes) == count
+    assert all("a reference for MIRI" in note and "of NIRCAM" in note for note in notes)
+
+
+@pytest.mark.parametrize(("tree", "count"), [({"other": 1}, 1), ({"wcs": "a WCS"}, 0)])
+def test_an_output_wcs_without_a_wcs_is_noted(check, tmp_path, monkeypatch, tree, count):
+    """As resample reads it."""
+    monkeypatch.chdir(tmp_path)
+    asdf.AsdfFile(tree).write_to(tmp_path / "grid.asdf")
+    if count == 0:
+        monkeypatch.setattr(resample_utils, "load_custom_wcs", lambda path, shape: {})
+
+    checked = check({"r": recipe(image3={"resample": {"output_wcs": "grid.asdf"}})})
+
+    assert checked.mistakes == ()
+    notes = [note for note in checked.notes if note.startswith("recipes")]
+    assert [("the key wcs is missing" in note) for note in notes] == [True] * count

@@ -17,7 +17,7 @@ from jwmirror.crds.cache import VerifiedCache, VerifiedFile, write_config, write
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.parameters.exported import read_exported
 from jwmirror.pipeline.usercode.files import file_digests, file_mistakes
-from jwmirror.pipeline.usercode.reftype import reftype_of
+from jwmirror.pipeline.usercode.reftype import labels_of
 from jwmirror.store.maintenance.adopt import adopt
 from jwmirror.store.maintenance.bag import freeze
 from jwmirror.store.maintenance.checkout import check_out
@@ -187,7 +187,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "events": read_events,
     "file of a parameter": lambda path: file_digests({"steps": {"f": {"user_mask": str(path)}}}),
     "list of catalogues": lambda path: file_digests({"steps": {"t": {"catfile": str(path)}}}),
-    "override": reftype_of,
+    "override": labels_of,
     "parameters of strun": lambda path: read_exported(path, "image2"),
     "record": lambda path: read(path, dict),
     "sha256": files.sha256_of,

@@ -1,7 +1,7 @@
 """Parameter files that a recipe names (`from`): read, and merged into its parameters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class ParameterPart:
     parameters: Mapping[str, Any]
     is_exported: bool = False  # from a file that jwst wrote
     users: tuple[str, ...] = ()  # the recipe, and those that extend it
+    match: Mapping[str, Any] = field(default_factory=dict)  # of a where-block
 
 
 class ParameterFileReader:
@@ -52,7 +53,11 @@ class ParameterFileReader:
     def _block(self, place: str, block: Any) -> Any:
         if not isinstance(block, Mapping) or not isinstance(block.get("parameters"), Mapping):
             return block
-        return {**block, "parameters": self._read(f"{place}.parameters", block["parameters"])}
+        first = len(self.parts)
+        whole = {**block, "parameters": self._read(f"{place}.parameters", block["parameters"])}
+        if isinstance(block.get("match"), Mapping):
+            self.parts[first:] = [replace(p, match=block["match"]) for p in self.parts[first:]]
+        return whole
 
     def _read(self, place: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         whole, written = {}, {}

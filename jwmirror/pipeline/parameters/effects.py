@@ -1,14 +1,21 @@
-"""Parameters that no result of a recipe depends on: of stages that it does not run, and so on."""
+"""Parameters that no result of a recipe depends on: of stages that it does not run, and so on.
+
+And files that parameters name, and that do not contain what they are named for.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from jwmirror.core.errors import plain_text
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline.parameters.notes import full_name
 from jwmirror.pipeline.parameters.resolution import WITHIN, ParameterPath, flatten
+from jwmirror.pipeline.usercode.files import OVERRIDE, absolute_path, names_file
 from jwmirror.pipeline.usercode.hooks import KINDS
+from jwmirror.pipeline.usercode.reftype import UnreadableError, labels_of
 
 SKIP = "skip"
 ALWAYS = frozenset({SKIP, *KINDS})  # of a step: they act also if it is skipped
@@ -42,8 +49,8 @@ def effect_notes(
                 and all(_is_skipped(recipe, of_step[0], skipped) for recipe in running)
             ):
                 yield (
-                    f"{where}.{step}: {', '.join(names)}: no effect, because the step is skipped; "
-                    f"set {SKIP}: false to run it, unless a parameter reference of CRDS does"
+                    f"{where}.{step}: {', '.join(names)}: no effect, because the step is skipped, "
+                    f"as far as is known before a run; set {SKIP}: false to run it"
                 )
             else:
                 yield from _missing_partners(of_step, place, running)
@@ -95,3 +102,44 @@ def _missing_partners(
                 f"{full_name(place, (pipeline, step, name))}: no effect without "
                 f"{other}: {wanted}, unless a parameter reference of CRDS sets that; add it"
             )
+
+
+def file_notes(
+    parameters: Mapping[str, Any], place: str, base: Path, instruments: Collection[str]
+) -> Iterator[str]:
+    """Yield notes on files at `place`: references of other instruments, and files without a WCS.
+
+    `instruments` are those of the exposures that the parameters are for; none if they are unknown.
+    """
+    for path, value in flatten(parameters).items():
+        name = path[-1]
+        if not names_file(name, value):
+            continue
+        file, where = absolute_path(value, base), full_name(place, path)
+        if name == "output_wcs" and (problem := _wcs_problem(file)):
+            yield f"{where}: found {value!r}, which has no WCS that resample can use: {problem}"
+        if name.startswith(OVERRIDE) and instruments:
+            found = _instrument_of(file)
+            if found and found not in instruments:
+                yield (
+                    f"{where}: found {value!r}, a reference for {found}; the exposures that it is "
+                    f"for are of {', '.join(sorted(instruments))}"
+                )
+
+
+def _instrument_of(reference: Path) -> str:
+    try:
+        return labels_of(reference).instrument
+    except (OSError, UnreadableError):  # a mistake of its own
+        return ""
+
+
+def _wcs_problem(path: Path) -> str:
+    """Return why resample cannot read its output WCS from a file; "" if it can."""
+    from jwst.resample.resample_utils import load_custom_wcs
+
+    try:
+        load_custom_wcs(str(path), (1, 1))  # a shape may be in the recipe
+    except Exception as err:  # asdf raises many kinds
+        return "the key wcs is missing" if isinstance(err, KeyError) else plain_text(err)
+    return ""

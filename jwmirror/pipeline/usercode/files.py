@@ -13,13 +13,13 @@ from jwmirror.core.errors import CalibrationError, plain_text
 from jwmirror.core.files import cached_digest, open_regular, sha256_of
 from jwmirror.core.model import Derivation
 from jwmirror.pipeline.gaia.catalogues import PARAMETER, catalogue_mistake, is_catalogue
-from jwmirror.pipeline.usercode import reftype as reftypes
 from jwmirror.pipeline.usercode.catalogues import (
     CatalogueError,
     listed_catalogues,
     read_reference_catalogue,
     read_source_catalogue,
 )
+from jwmirror.pipeline.usercode.reftype import UnreadableError, labels_of
 
 T = TypeVar("T")
 OVERRIDE = "override_"
@@ -219,8 +219,8 @@ def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
 def _not_of_type(reftype: str, value: str, place: str, path: Path) -> Iterator[str]:
     """Yield a mistake if a reference file cannot be read, or is of another type."""
     try:
-        found = reftypes.reftype_of(path)
-    except (OSError, reftypes.UnreadableError) as err:
+        found = labels_of(path).reftype
+    except (OSError, UnreadableError) as err:
         yield f"{place}: found {value!r}, expected a reference file; {path}: {plain_text(err)}."
         return
     if found not in ("", reftype):

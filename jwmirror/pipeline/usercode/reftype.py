@@ -1,9 +1,9 @@
-"""The type of a reference file, read from FITS, ASDF or JSON."""
+"""The type and instrument of a reference file, read from FITS, ASDF or JSON."""
 
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwmirror.core.files import open_regular
 from jwmirror.core.fits import check_asdf_file
@@ -17,8 +17,15 @@ class UnreadableError(Exception):
     """A file is not a complete reference file; the message is the reason."""
 
 
-def reftype_of(path: Path) -> str:
-    """Return the type in a reference file, in lower case; "" if it has none.
+class Labels(NamedTuple):
+    """The type and instrument that a reference file names; "" if it names none."""
+
+    reftype: str  # in lower case
+    instrument: str  # in upper case
+
+
+def labels_of(path: Path) -> Labels:
+    """Return the labels in a reference file.
 
     Reads the headers of a FITS file, the tree of an ASDF file, and all of a JSON file.
 
@@ -32,7 +39,8 @@ def reftype_of(path: Path) -> str:
     if not readers:
         raise UnreadableError("it is neither FITS nor ASDF nor JSON" if start else "it is empty")
     try:
-        return readers[0](path).strip().lower()
+        reftype, instrument = readers[0](path)
+        return Labels(reftype.strip().lower(), instrument.strip().upper())
     except OSError:
         raise
     except Exception as err:  # astropy, asdf and json raise many kinds
@@ -40,7 +48,7 @@ def reftype_of(path: Path) -> str:
         raise UnreadableError(f"{type(err).__name__}: {line}") from err
 
 
-def _in_fits(path: Path) -> str:
+def _in_fits(path: Path) -> Labels:
     from astropy.io import fits
     from astropy.utils.exceptions import AstropyUserWarning, AstropyWarning
 
@@ -48,10 +56,11 @@ def _in_fits(path: Path) -> str:
         warnings.simplefilter("ignore", AstropyWarning)
         warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
         with fits.open(path, memmap=True) as hdus:
-            return "".join(str(hdu.header.get("REFTYPE", "")) for hdu in [*hdus][:1])
+            header, *_ = [hdu.header for hdu in hdus]  # reads all, so that a cut is noticed
+            return Labels(str(header.get("REFTYPE", "")), str(header.get("INSTRUME", "")))
 
 
-def _in_asdf(path: Path) -> str:
+def _in_asdf(path: Path) -> Labels:
     import asdf
 
     check_asdf_file(path)
@@ -59,20 +68,25 @@ def _in_asdf(path: Path) -> str:
         return _in_tree(file.tree)
 
 
-def _in_json(path: Path) -> str:
+def _in_json(path: Path) -> Labels:
     return _in_tree(load_json(path))
 
 
-def _in_tree(tree: Any) -> str:
-    """Return meta.reftype of a tree, or reftype at its top level as in JSON references."""
+def _in_tree(tree: Any) -> Labels:
+    """Return the labels under meta in a tree, or at its top level as in JSON references."""
     if not isinstance(tree, Mapping):
-        return ""
-    meta = tree.get("meta")
-    found = meta.get("reftype") if isinstance(meta, Mapping) else None
-    return str(found or tree.get("reftype") or "")
+        return Labels("", "")
+    meta = _mapping(tree.get("meta"))
+    reftype = meta.get("reftype") or tree.get("reftype") or ""
+    instrument = _mapping(meta.get("instrument")).get("name") or ""
+    return Labels(str(reftype), str(instrument))
 
 
-_READERS: dict[tuple[bytes, ...], Callable[[Path], str]] = {
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+_READERS: dict[tuple[bytes, ...], Callable[[Path], Labels]] = {
     (FITS, GZIP): _in_fits,
     (ASDF,): _in_asdf,
     (JSON,): _in_json,

@@ -1,22 +1,17 @@
 """Check of a config: mistakes, and notes on settings that are valid but perhaps not meant."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jwmirror.config.load import Config, build_config, read_content
+from jwmirror.config.load import build_config, read_content
 from jwmirror.config.recipes.own_files import own_file_notes
 from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.mirror import check_mirror
-from jwmirror.pipeline import registry
-from jwmirror.pipeline.allowed_environments import allow_environments, is_allowed
+from jwmirror.pipeline.allowed_environments import allow_environments
 from jwmirror.services.configure.advice import config_advice, search_notes
-from jwmirror.services.configure.checked_config import (
-    environment_notes,
-    load_checked_config,
-    resolver_of,
-)
+from jwmirror.services.configure.checked_config import environment_notes, load_checked_config
+from jwmirror.services.configure.effects import setting_notes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +47,7 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
         notes=(
             *environment_notes(config.recipes),
             *config.notes,
-            *_effect_notes(config),
+            *setting_notes(config),
             *own_file_notes(config.recipes),
             *config_advice(config.selections, config.recipes),
             *search_notes(config.searches),
@@ -70,19 +65,3 @@ def _check_mirror(folder: Path) -> None:
         check_mirror(folder)
     except StoreError as err:
         raise ConfigError([str(err)]) from err
-
-
-def _effect_notes(config: Config) -> Iterator[str]:
-    """Yield notes on the parameters of recipes that no result depends on."""
-    recipes = {recipe.name: recipe for recipe in config.recipes}
-    resolver_for = cache(resolver_of)
-    for part in config.parts:
-        python = recipes[part.recipe].python
-        if part.parameters and not part.is_exported and is_allowed(python):
-            from jwmirror.pipeline.parameters.effects import effect_notes  # imports jwst: seconds
-
-            resolver = resolver_for(python)
-            pipelines = {registry.pipeline_name(str(name)) for name in part.parameters}
-            skipped = {pipeline: resolver.skipped_steps(pipeline) for pipeline in pipelines}
-            users = [recipes[name] for name in part.users]
-            yield from effect_notes(part.parameters, part.place, users, skipped)

@@ -1,0 +1,134 @@
+"""Notes on parameters and files of a config that no result would depend on.
+
+As far as the mirror has exposures and their parameter references, these decide which steps are
+skipped, and which instruments a recipe is for; else the defaults of jwst and the config do.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jwmirror.config.load import Config
+from jwmirror.config.recipes.parameter_files import ParameterPart
+from jwmirror.core.errors import JwmirrorError
+from jwmirror.core.matching import criteria_of
+from jwmirror.core.model import Entry, Recipe, Where
+from jwmirror.core.names import INSTRUMENT_OF
+from jwmirror.pipeline import registry
+from jwmirror.pipeline.allowed_environments import is_allowed
+from jwmirror.pipeline.headers import header_value, is_selected
+from jwmirror.services.configure.checked_config import resolver_of
+from jwmirror.store.generations import Generations
+
+if TYPE_CHECKING:  # imports jwst: seconds
+    from jwmirror.planning.resolvers.local import Resolver
+
+
+def setting_notes(config: Config) -> Iterator[str]:
+    """Yield notes on the parameters of recipes that no result depends on, and on their files."""
+    recipes = {recipe.name: recipe for recipe in config.recipes}
+    parts = [part for part in config.parts if _is_checked(part, recipes)]
+    if not parts:
+        return
+    from jwmirror.pipeline.parameters.effects import effect_notes, file_notes  # imports jwst
+
+    specs, references = cache(resolver_of), _references(config)
+    exposures = _exposures(config.mirror)
+    for part in parts:
+        python, users = recipes[part.recipe].python, [recipes[name] for name in part.users]
+        headers = _headers(part, users, exposures)
+        skipped = {
+            pipeline: _skipped(pipeline, headers, specs(python), references.get(python))
+            for pipeline in {registry.pipeline_name(str(name)) for name in part.parameters}
+        }
+        yield from effect_notes(part.parameters, part.place, users, skipped)
+        instruments = _instruments(part, users, headers)
+        yield from file_notes(part.parameters, part.place, Path.cwd(), instruments)
+
+
+def _is_checked(part: ParameterPart, recipes: Mapping[str, Recipe]) -> bool:
+    """Return whether a person wrote the part, and its environment may run."""
+    is_written = bool(part.parameters) and not part.is_exported
+    return is_written and is_allowed(recipes[part.recipe].python)
+
+
+def _exposures(mirror: Path) -> tuple[Entry, ...]:
+    """Return the raw exposures of the mirror whose header is known; none if it cannot be read."""
+    from jwmirror.planning.inputs import raw_exposures
+
+    with suppress(JwmirrorError, OSError):
+        rows = Generations(mirror).entries() if mirror.is_dir() else ()
+        return tuple(entry for entry in raw_exposures(rows).values() if entry.header)
+    return ()
+
+
+def _references(config: Config) -> dict[str, "Resolver"]:
+    """Return the resolvers on the cached references by Python; none if there are no references."""
+    from jwmirror.services.inspect.preview import resolvers_of_config
+
+    found: dict[str, Resolver] = {}
+    with suppress(JwmirrorError, OSError):
+        resolvers, _ = resolvers_of_config(config.mirror, config)
+        pythons = {recipe.python for recipe in config.recipes if is_allowed(recipe.python)}
+        found = {python: resolvers.of(python) for python in pythons}
+    return found
+
+
+def _headers(
+    part: ParameterPart, users: Iterable[Recipe], exposures: Iterable[Entry]
+) -> tuple[str, ...]:
+    """Return the headers of the exposures that recipes take, and that meet the part's match."""
+    from jwmirror.pipeline.parameters.resolution import applies
+
+    users, block = tuple(users), Where(match=dict(part.match), parameters={})
+    return tuple(
+        entry.header
+        for entry in exposures
+        if any(is_selected(recipe, entry) for recipe in users) and applies(block, entry.header)
+    )
+
+
+def _skipped(
+    pipeline: str, headers: Iterable[str], specs: "Resolver", references: "Resolver | None"
+) -> frozenset[str]:
+    """Return the steps that are skipped for all exposures unless a recipe says otherwise."""
+    default = frozenset(specs.skipped_steps(pipeline))
+    with suppress(JwmirrorError):
+        states = [_by_references(default, pipeline, header, references) for header in headers]
+        return frozenset.intersection(*states) if states else default
+    return default
+
+
+def _by_references(
+    default: frozenset[str], pipeline: str, header: str, references: "Resolver | None"
+) -> frozenset[str]:
+    """Return the steps that parameter references and defaults skip for one exposure."""
+    skipped = set(default)
+    for _, content in references.pars(pipeline, header) if references else ():
+        for step, values in content.get("steps", {}).items():
+            if "skip" in values:
+                (skipped.add if values["skip"] else skipped.discard)(step)
+    return frozenset(skipped)
+
+
+def _instruments(
+    part: ParameterPart, users: Sequence[Recipe], headers: Iterable[str]
+) -> frozenset[str]:
+    """Return the instruments that a part may be for; empty if nothing is known of them."""
+    if observed := {header_value(header, "instrument") for header in headers}:
+        return frozenset(observed)
+    named = [_named(part.match), *(_named(recipe.select) for recipe in users)]
+    return next((instruments for instruments in named if instruments), frozenset())
+
+
+def _named(match: Mapping[str, object]) -> frozenset[str]:
+    """Return the instruments that criteria name, by themselves or by detector or EXP_TYPE."""
+    criteria = criteria_of(match)
+    by_name = {
+        INSTRUMENT_OF.get(value[:3], "")
+        for key in ("detector", "exp_type")
+        for value in criteria.get(key, ())
+    }
+    return criteria.get("instrument", frozenset()) or frozenset(filter(None, by_name))
