@@ -9,6 +9,7 @@ import msgspec
 
 from jwmirror_simulator.crds.server import ReferenceServer
 from jwmirror_simulator.gaia.service import CatalogueServer
+from jwmirror_simulator.gaia.stars import joined, stars_of_program, stars_of_truth
 from jwmirror_simulator.mast import Archive
 from jwmirror_simulator.mast.storage import edits
 from jwmirror_simulator.mast.storage.folder import Holding
@@ -132,7 +133,8 @@ class Observatory:
         """
         self.archive.port = port
         references = LiveReferenceServer(self.root / "crds", port + 1 if port else 0)
-        catalogue = CatalogueServer(self.program, port + 2 if port else 0)
+        stars = [stars_of_program(self.program), stars_of_truth(self.root / "truth.ecsv")]
+        catalogue = CatalogueServer(joined(stars), port + 2 if port else 0)
         with self.archive, references, catalogue:
             self._references, self._catalogue = references, catalogue
             try:

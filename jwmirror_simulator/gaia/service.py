@@ -5,11 +5,10 @@ from threading import Lock
 
 import numpy as np
 
-from jwmirror_simulator.gaia.stars import EPOCH, CatalogueStars, distance, stars_of_program
+from jwmirror_simulator.gaia.stars import EPOCH, CatalogueStars, distance
 from jwmirror_simulator.mast.api.messages import Request, Response, as_text
 from jwmirror_simulator.mast.api.server import Server
 from jwmirror_simulator.mast.faults import Fault
-from jwmirror_simulator.telescope.program import Program
 
 PATH = "/vo/CatalogSearch.aspx"
 CATALOGUES = ("GAIAREFCAT", "GAIADR3", "GAIADR2", "GAIADR1")
@@ -24,8 +23,8 @@ class CatalogueServer:
     `stars` may be replaced, also while it is served. Faults are those of `mast.faults`.
     """
 
-    def __init__(self, program: Program | None, port: int = 0):
-        self.stars: CatalogueStars = stars_of_program(program)
+    def __init__(self, stars: CatalogueStars, port: int = 0):
+        self.stars = stars
         self.requests: list[dict[str, str]] = []
         self._faults: list[Fault] = []
         self._lock = Lock()

@@ -1,10 +1,12 @@
 """The catalogue's stars: those that the telescope draws, and others around its fields."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 from astropy.time import Time
 
 from jwmirror_simulator.telescope.detectors import random_numbers
@@ -66,14 +68,25 @@ def stars_of_program(program: Program | None) -> CatalogueStars:
 
     A field that was observed several times has its stars where they were drawn first.
     """
-    fields = {o.field: o for o in reversed(program.observations)} if program else {}
-    parts = [_stars_of_field(program, each) for each in reversed(fields.values()) if program]
-    return CatalogueStars(
-        **{
-            name: np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)])
-            for name in ("ra", "dec", "pmra", "pmdec", "mag")
-        }
-    )
+    by_field = {o.field: o for o in reversed(program.observations)} if program else {}
+    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()) if program)
+
+
+def stars_of_truth(path: Path) -> CatalogueStars:
+    """Return the stars of a truth table (ra, dec, flux_jy), which do not move; none without one."""
+    if not path.exists():
+        return joined([])
+    table = Table.read(path)
+    ra, dec, flux = (np.array(table[name]) for name in ("ra", "dec", "flux_jy"))
+    still, mag = np.zeros(len(ra)), -2.5 * np.log10(flux / ZERO_POINT)
+    return CatalogueStars(ra=ra, dec=dec, pmra=still, pmdec=still, mag=mag)
+
+
+def joined(parts: Iterable[CatalogueStars]) -> CatalogueStars:
+    """Return the stars of several catalogues."""
+    names, parts = [field.name for field in fields(CatalogueStars)], list(parts)
+    columns = {name: [np.empty(0), *(getattr(part, name) for part in parts)] for name in names}
+    return CatalogueStars(**{name: np.concatenate(values) for name, values in columns.items()})
 
 
 def epoch_of(program: Program, observation: Observation) -> float:

@@ -18,11 +18,13 @@ from jwmirror.core.model import Input
 from jwmirror.core.model.sky.slices import AlignedMosaic, SkyCone
 from jwmirror.net.http import Timeouts
 from jwmirror_simulator.gaia.service import CatalogueServer
+from jwmirror_simulator.gaia.stars import stars_of_program
 from jwmirror_simulator.mast import faults
 from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
 
 PROGRAM = demo_program()
+STARS = stars_of_program(PROGRAM)
 CONE = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
 QUICK = Timeouts(connect_s=1, read_s=1, attempts=1, backoff_s=0)
 
@@ -30,7 +32,7 @@ QUICK = Timeouts(connect_s=1, read_s=1, attempts=1, backoff_s=0)
 @pytest.fixture
 def server():
     """The simulated service."""
-    with CatalogueServer(PROGRAM) as server:
+    with CatalogueServer(STARS) as server:
         yield server
 
 
@@ -180,7 +182,7 @@ def test_what_is_no_list_of_stars_is_not_stored(server, fault, why):
 @pytest.fixture(scope="module")
 def answer() -> str:
     """A right answer."""
-    with CatalogueServer(PROGRAM) as server:
+    with CatalogueServer(STARS) as server:
         return CatalogueService(server.url).fetch(CONE)
 
 
