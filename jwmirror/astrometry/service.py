@@ -22,7 +22,7 @@ from jwmirror.net.web_pages import HEAD, page_title
 from jwmirror.pipeline.gaia.slice_text import (
     NO_STARS,
     announced_stars,
-    column_line,
+    columns_of,
     star_rows,
 )
 
@@ -110,7 +110,7 @@ def check_answer(answer: str, cone: SkyCone, is_bounded: bool = True) -> None:
     """
     if answer.startswith(NO_STARS):
         return
-    columns = column_line(answer).strip().split(",")
+    columns = columns_of(answer)
     if missing := [name for name in NEEDED if name not in columns]:
         raise ValueError(
             f"expected a table with columns {', '.join(missing)}, found {columns!s:.80}"

@@ -7,7 +7,7 @@ stcal itself reads the answer, and its columns, masks and types are those of pla
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from jwmirror.core.errors import CalibrationError
@@ -36,19 +36,27 @@ def answer_star_queries(derivation: Derivation, folder: Path) -> None:
     """
     if not requested_catalogues(derivation.parameters):
         return
-    from stcal.tweakreg import astrometric_utils
-
-    if missing := [name for name in REPLACED if not hasattr(astrometric_utils, name)]:
-        raise CalibrationError(
-            f"{derivation.pipeline}: this version of stcal queries star catalogues in a way that "
-            f"jwmirror does not know (no {' and no '.join(missing)} in astrometric_utils); set "
-            "abs_refcat to a catalogue file, or take another version of jwst."
-        )
+    astrometric_utils = _module_of_stcal()
     objects = slice_objects(derivation).items()
     slices = dict(_read(folder / name, sha256) for name, sha256 in objects)
     astrometric_utils.requests = SliceSession(slices)
     if hasattr(astrometric_utils, "get_s3_catalog"):
         astrometric_utils.get_s3_catalog = _refuse
+
+
+def _module_of_stcal() -> Any:  # stcal has no types
+    """Return the module that queries; CalibrationError unless it does so with `requests`."""
+    try:
+        from stcal.tweakreg import astrometric_utils as module
+    except ImportError:  # before 1.6
+        module = None
+    if missing := [name for name in REPLACED if not hasattr(module, name)]:
+        raise CalibrationError(
+            "this version of stcal queries star catalogues in a way that jwmirror does not know "
+            f"(no {' and no '.join(missing)} in stcal.tweakreg.astrometric_utils); set abs_refcat "
+            "to a catalogue file, or take another version of jwst."
+        )
+    return module
 
 
 def _read(path: Path, sha256: str) -> tuple[SkyCone, str]:

@@ -26,18 +26,6 @@ COMPUTED = {
     "detector1": 17, "dark": 1, "image2": 13, "spec2": 4,
     "image3": 2, "spec3": 2, "tso3": 1, "coron3": 1, "ami3": 1,
 }  # fmt: skip
-ALIGNED = {  # as CRDS's parameters say for NIRISS
-    "image3": {
-        "tweakreg": {
-            "abs_refcat": "GAIADR3",
-            "abs_minobj": 6,
-            "abs_searchrad": 1.0,
-            "abs_separation": 0.25,
-            "abs_tolerance": 0.12,
-            "abs_fitgeometry": "shift",
-        }
-    }
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +37,7 @@ def modes_site(tmp_path_factory, built_modes):
     with observatory.serve():
         site = Site(folder, observatory)
         flat = {"spec2": {"flat_field": {"save_interpolated_flat": True}}}
-        recipe = {"stages": [1, 2, 3], "parameters": flat | ALIGNED, "where": []}
+        recipe = {"stages": [1, 2, 3], "parameters": flat, "where": []}
         site.configure(programs=PROGRAMS, recipes={"deep": recipe})
         site.snakemake()
         yield site
@@ -93,7 +81,6 @@ def test_every_pipeline_runs_and_is_published_with_its_truth(modes_site):
     )
     stars = imager.write_truth(site.folder / "truth.ecsv")
     assert compare(published(site, "o003/*_cat.ecsv"), stars).good
-    assert len(site.observatory.catalogue.requests) == 2  # of MIRI's and NIRISS's mosaic
     current = dark.measured_current(published(site, "o004/*_dark.fits"))
     assert sum(current) / 2 == pytest.approx(dark.CURRENT, rel=0.01)
     planet = coronagraph.measured_planet(published(site, "c1001/*_i2d.fits"))

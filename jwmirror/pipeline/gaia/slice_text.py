@@ -43,6 +43,12 @@ class StarRow:
         return math.hypot(*(float(part) if part.strip() else 0.0 for part in parts))
 
 
+def columns_of(answer: str) -> list[str]:
+    """Return the names of the columns of an answer; [] if there are none."""
+    line = column_line(answer)
+    return _values(line) if line else []
+
+
 def column_line(answer: str) -> str:
     """Return the line with the names of the columns; "" if there is none."""
     lines = (line for line in answer.splitlines(keepends=True) if _has_values(line))
@@ -58,7 +64,7 @@ def star_rows(answer: str) -> Iterator[StarRow]:
     if answer.startswith(NO_STARS):
         return
     lines = [line for line in answer.splitlines(keepends=True) if _has_values(line)]
-    columns = _values(lines[0]) if lines else []
+    columns = columns_of(answer)
     for number, line in enumerate(lines[1:], start=1):
         values = _values(line)
         if len(values) != len(columns):
@@ -93,7 +99,7 @@ def part_of_answer(answer: str, cone: SkyCone) -> str:
 
 
 def _values(line: str) -> list[str]:
-    return next(csv.reader([line]))
+    return [value.strip() for value in next(csv.reader([line]))]
 
 
 def _has_values(line: str) -> bool:
