@@ -156,7 +156,7 @@ def _input_changes(old: Sequence[Input], new: Sequence[Input]) -> Iterator[Reaso
         if roles != new_roles:
             yield Reason(f"role of {name}", roles, new_roles)
         elif now.identity and was.identity != now.identity:
-            cause: ReasonCause = "" if name.endswith(UNCAL) else "inputs"
+            cause: ReasonCause = "" if name.endswith(UNCAL) or now.path else "inputs"
             before_and_after = was.identity[:12], now.identity[:12]
             yield Reason(f"science content of {name}", *before_and_after, cause=cause)
     order = [item.name for item in old], [item.name for item in new]

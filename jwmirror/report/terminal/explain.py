@@ -159,7 +159,8 @@ def _versions(derivation: Derivation) -> str:
 def _input_table(derivation: Derivation) -> Table:
     table = empty_table("Inputs", "input", "role", "science identity", whole=("input",))
     for item in derivation.inputs:
-        table.add_row(item.name, item.role, item.identity or "not computed yet")
+        role = f"{item.role}, own file {item.path}" if item.path else item.role
+        table.add_row(item.name, role, item.identity or "not computed yet")
     return table
 
 

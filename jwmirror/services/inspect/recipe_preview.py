@@ -89,16 +89,14 @@ def parameter_origins(
 
     Where-blocks are chosen by the headers of all science inputs, parameter references by the first
     one. The sources are unknown if the raw file of that input is not in the mirror, or references
-    are not in the cache.
+    are not in the cache; and if that input is a file of the user.
     """
     known = {entry.filename: entry.header for entry in entries if entry.header}
-    roots = [root_of(member.name) for member in derivation.inputs if member.role == SCIENCE]
-    members = [_header(known, root) for root in roots]
+    science = [item for item in derivation.inputs if item.role == SCIENCE]
+    members = ["" if item.path else _header(known, root_of(item.name)) for item in science]
     if not members[0]:
-        return (
-            {},
-            f"{roots[0]}{UNCAL} is not in the mirror, so the sources of parameters are not known.",
-        )
+        first = science[0].path or f"{root_of(science[0].name)}{UNCAL}"
+        return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
     try:
         return parameter_sources(derivation, recipe, members, resolvers.of(recipe.python)), ""
     except JwmirrorError as error:

@@ -93,11 +93,12 @@ def _basis(
 
 
 def _requested(derivation: Derivation) -> tuple[object, ...]:
-    """Return what the user decides of a derivation: parameters, code and override files."""
+    """Return what the user decides of a derivation: parameters, code, own and override files."""
     slices = requested_catalogues(derivation.parameters)
     files = derivation.references.items()
     own = {kind: file for kind, file in files if "." in kind and kind not in slices}
-    return (derivation.parameters, derivation.hooks, own)
+    inputs = [(item.name, item.role, item.identity) for item in derivation.inputs if item.path]
+    return (derivation.parameters, derivation.hooks, own, inputs)
 
 
 class _Judging:
