@@ -129,6 +129,42 @@ def test_a_search_that_fails_keeps_what_it_found(service, sky, ask):
     assert kept.found == record.found
 
 
+@pytest.mark.parametrize(
+    "oddities",
+    [
+        Oddities(polls=1),
+        Oddities(page_limit=3),
+        Oddities(absent_columns=("proposal_type",)),
+        Oddities(absent_columns=("proposal_type",), unknown_column="500"),
+        Oddities(odd_cells={"proposal_id": "N/A", "calib_level": "N/A", "proposal_type": None}),
+        Oddities(odd_cells={"proposal_id": None, "s_ra": "NaN"}, proposal_types="JWST"),
+    ],
+)
+def test_odd_answers_find_the_same(oddities, sky, ask):
+    """Columns and cells that are missing, full pages, and answers that take time."""
+    sky.oddities = oddities
+    search = search_for(position=cone(80, -69.5, 0.1), categories=("ERS",))
+
+    (answer,), _ = ask(search)
+
+    assert answer.found == {"1345": ("o001", "o002")}
+    assert answer.doubts == ()
+
+
+@pytest.mark.parametrize(
+    "oddities",
+    [Oddities(absent_tables=("Mast.Name.Lookup",)), Oddities(maintenance=("portal",))],
+)
+def test_a_resolver_that_does_not_answer_is_a_doubt(oddities, sky, ask):
+    """Not an unknown name; it is tried again in the next run."""
+    sky.oddities = oddities
+
+    (answer,), record = ask(search_for(targets=("T-02107",), radius=ARCMIN))
+
+    assert "knows no target" not in answer.doubts[0].why
+    assert record == SearchRecord()
+
+
 def test_an_answer_that_is_cut_at_the_page_is_a_doubt(sky, ask):
     """As many rows as fit into a page may not be all."""
     sky.oddities = Oddities(page_limit=2, cut_at_page=True)

@@ -6,11 +6,12 @@ another answer of MAST takes nothing away.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from jwmirror.archive.discovery.observations import find_parts
 from jwmirror.archive.discovery.targets import resolve_target, target_name
-from jwmirror.archive.tables.queries import Queries
+from jwmirror.archive.tables.queries import AT_ONCE, Queries
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.model import Doubt
 from jwmirror.core.model.search import (
@@ -38,7 +39,7 @@ def run_searches(
     found = {
         answer.search.key: answer.found for answer in answers if answer.found or not answer.doubts
     }
-    return answers, SearchRecord(targets=targets, found=found)
+    return answers, SearchRecord(targets=targets, found=record.found | found)
 
 
 def _resolved(
@@ -90,11 +91,12 @@ def _found(
     """Return what is found in some circles, and why that of others is not known."""
     found: FoundParts = {}
     whys = []
-    for cone in cones:
-        try:
-            found = joined(found, find_parts(queries, search, cone))
-        except ArchiveError as err:
-            whys.append(str(err))
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="search") as threads:
+        for answer in [threads.submit(find_parts, queries, search, cone) for cone in cones]:
+            try:
+                found = joined(found, answer.result())
+            except ArchiveError as err:
+                whys.append(str(err))
     return found, whys
 
 

@@ -118,6 +118,7 @@ class Portal:
         astroquery's own `resolve_object` asks another host, by http and without any bound.
         """
         self._adapter.begin()
+        self._mast._portal_api_connection._column_configs[NAMES] = {}  # else it asks for columns
         params = {"input": name, "format": "json"}
         with query_errors(f"the position of {name!r}"):
             (answer,) = self._mast.service_request_async(NAMES, params)
