@@ -1,4 +1,4 @@
-"""The service that jwst asks for stars (stcal: ASTROMETRIC_CATALOG_URL), asked for whole slices."""
+"""A client of the service that jwst queries for stars (ASTROMETRIC_CATALOG_URL of stcal)."""
 
 import math
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class CatalogueService:
         return answer
 
     def _body(self, response: BaseHTTPResponse) -> bytes:
-        """Return a response's body; ValueError if it is none, or cut."""
+        """Return a response's body; ValueError if it was cut, or is that of an error."""
         body = bytearray()
 
         def keep(piece: bytes) -> None:

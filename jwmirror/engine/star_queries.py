@@ -84,7 +84,7 @@ class SliceResponse:
 
 
 class SliceSession:
-    """What stands for `requests` in stcal's module: it knows only the slices."""
+    """A replacement of `requests` in stcal's module, which answers from slices only."""
 
     def __init__(self, slices: Mapping[SkyCone, str]):
         import requests
@@ -104,7 +104,7 @@ class SliceSession:
                 return SliceResponse(part_of_answer(answer, cone).encode())
         raise CalibrationError(
             f"jwst queries {cone}; expected a cone inside that of a stored slice: "
-            f"{'; '.join(map(str, self._slices)) or 'there is none'}; nothing was stored. Is the "
+            f"{'; '.join(map(str, self._slices)) or 'no slice'}; nothing was stored. Is the "
             "pointing in a header wrong, or did the relative alignment move images far? Set "
             "abs_refcat to a catalogue file, or to '' for no absolute alignment."
         )
@@ -135,4 +135,4 @@ def _cone_of(url: str) -> SkyCone:
 
 
 def _refuse(*arguments: object, **_: object) -> NoReturn:
-    raise CalibrationError("jwst queries a catalogue in Amazon S3, of which there is no slice.")
+    raise CalibrationError("jwst queries a catalogue in Amazon S3, which jwmirror does not store.")

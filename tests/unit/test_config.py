@@ -226,7 +226,7 @@ TOLD = (
     "override_dark: found 'missing.fits', expected a file that can be read, or N/A for none",
     "override_linearity: found 'flat.fits', whose REFTYPE is flat",
     "override_superbias: found 'cut.fits', expected a reference file",
-    "abs_refcat: found 'GAIADR3_S3', a catalogue of which jwmirror stores no slices",
+    "abs_refcat: found 'GAIADR3_S3', a catalogue that jwmirror does not store",
     "snr_threshold: found 'high', expected a number",
     "parameters.spec2: found 'none.asdf', expected a file of parameters",
     "where[0] and where[1]: equally specific and both set image3.skymatch.skip (True, False)",

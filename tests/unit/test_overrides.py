@@ -176,7 +176,11 @@ def test_a_file_that_the_key_does_not_know_does_not_run(flat):
         ("override_flat", "missing.fits", "{base}/missing.fits: No such file or directory"),
         ("override_flat", "folder", "{base}/folder: Is a directory"),
         ("user_mask", "missing.fits", "{base}/missing.fits: No such file"),
-        ("abs_refcat", "GAIADR3_S3", "no slices, and workers may have no network; expected GAIA"),
+        (
+            "abs_refcat",
+            "GAIADR3_S3",
+            "does not store, and workers may have no network; expected GAIA",
+        ),
         ("abs_refcat", "gaiaedr3", "GAIADR1, a catalogue file, or '' for no absolute alignment"),
         ("abs_refcat", "gaia.ecsv", "{base}/gaia.ecsv: No such file"),
     ],

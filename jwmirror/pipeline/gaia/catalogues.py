@@ -8,7 +8,7 @@ from jwmirror.core.errors import CalibrationError
 
 PARAMETER = "abs_refcat"
 CATALOGUES = ("GAIAREFCAT", "GAIADR3", "GAIADR2", "GAIADR1")  # GSSS_CATALOGS of stcal
-LIKE_GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # what no file is meant by
+LIKE_GAIA = re.compile(r"\s*GAIA\w*\s*", re.IGNORECASE)  # no file is meant
 
 
 def is_catalogue(value: object) -> bool:
@@ -22,7 +22,7 @@ def catalogue_mistake(value: str) -> str:
     if name in CATALOGUES:
         return ""
     return (
-        f"found {value!r}, a catalogue of which jwmirror stores no slices, and workers may have no "
+        f"found {value!r}, a catalogue that jwmirror does not store, and workers may have no "
         f"network; expected {', '.join(CATALOGUES)}, a catalogue file, or '' for no absolute "
         "alignment"
     )
@@ -39,7 +39,7 @@ def requested_catalogues(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_catalogues(parameters: Mapping[str, Any], source: str) -> None:
-    """Raise CalibrationError if a step would query a catalogue of which there are no slices.
+    """Raise CalibrationError if a step would query a catalogue that jwmirror does not store.
 
     `source` is the parameter reference that sets this, if one does.
     """

@@ -44,13 +44,13 @@ class StarRow:
 
 
 def columns_of(answer: str) -> list[str]:
-    """Return the names of the columns of an answer; [] if there are none."""
+    """Return the names of the columns of an answer; [] without any."""
     line = column_line(answer)
     return _values(line) if line else []
 
 
 def column_line(answer: str) -> str:
-    """Return the line with the names of the columns; "" if there is none."""
+    """Return the line with the names of the columns; "" without one."""
     lines = (line for line in answer.splitlines(keepends=True) if _has_values(line))
     return next(lines, "")
 
@@ -80,7 +80,7 @@ def announced_stars(answer: str) -> int | None:
 
 
 def slice_text(cone: SkyCone, answer: str) -> str:
-    """Return the text of a slice, which says itself what it is."""
+    """Return the text of a slice: its cone, then the answer."""
     return f"{HEAD}{canonical(cone)}\n{answer}"
 
 
