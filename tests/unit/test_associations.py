@@ -9,7 +9,7 @@ from jwst.associations import load_asn
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import GONE, Entry, Input
-from jwmirror.core.model.association import Association, Member, PassedOver
+from jwmirror.core.model.association import Association, Member, PassedOver, pipeline_of_type
 from jwmirror.pipeline.associations.checks import ignored_parts
 from jwmirror.pipeline.associations.reading import (
     latest_of,
@@ -96,7 +96,7 @@ TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
         ({"asn_id": ""}, "expected a name, found ''"),
         (
             {"asn_type": "image4"},
-            "asn_type is image4, and the pipelines know ami3, coron3, image2, image3, n",
+            "asn_type is image4; the pipelines know ami3, coron3, image2, image3, spec2",
         ),
     ],
 )
@@ -409,3 +409,19 @@ def test_a_former_issue_of_an_association_is_not_passed_over(tmp_path):
     ]
 
     assert read_associations(rows, lambda name: tmp_path / name).passed_over == ()
+
+
+@pytest.mark.parametrize(
+    ("asn_type", "pipeline"),
+    [
+        *[(name, name) for name in ("image2", "spec2", "image3", "spec3")],
+        *[(name, name) for name in ("tso3", "coron3", "ami3")],
+        *[(f"{kind}-image2", "image2") for kind in ("tso", "wfs")],
+        *[(f"{kind}-spec2", "spec2") for kind in ("tso", "nrslamp")],
+        ("WFS-IMAGE3", "image3"),
+        *[(name, "") for name in ("", "none", "user_built", "image4", "detector1", "image2-x")],
+    ],
+)
+def test_the_last_part_of_a_type_is_the_pipeline(asn_type, pipeline):
+    """So a new kind of image or spectrum needs no entry here."""
+    assert pipeline_of_type(asn_type) == pipeline

@@ -10,12 +10,6 @@ from jwmirror.core.model.stored import Failure
 UNCAL = "_uncal.fits"  # ends the names of raw exposures
 SCIENCE = "science"  # exptype of the members that an association is about
 SHUTTERS = "msa"  # role of an input that is no member: NIRSpec's shutter configuration
-PIPELINE_OF = {  # asn_type of jwst -> pipeline, by the config's name
-    **dict.fromkeys(("image2", "tso-image2", "wfs-image2"), "image2"),
-    **dict.fromkeys(("spec2", "tso-spec2", "nrslamp-spec2"), "spec2"),
-    **dict.fromkeys(("image3", "wfs-image3"), "image3"),
-    **{name: name for name in ("spec3", "tso3", "coron3", "ami3")},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +40,7 @@ class Association:
     @property
     def pipeline(self) -> str:
         """The pipeline that takes the association; "" for an unknown type."""
-        return PIPELINE_OF.get(self.asn_type.lower(), "")
+        return pipeline_of_type(self.asn_type)
 
     @property
     def stage(self) -> int:
@@ -128,6 +122,15 @@ def _of_stage(
         and stage in recipe.stages
         and association.stage == stage
     )
+
+
+def pipeline_of_type(asn_type: str) -> str:
+    """Return the pipeline that takes the associations of a type of jwst; "" for an unknown type.
+
+    It is the last part of the type: image2 of tso-image2 and of wfs-image2.
+    """
+    pipeline = asn_type.lower().rpartition("-")[2]
+    return pipeline if STAGES.get(pipeline, 0) > 1 else ""
 
 
 def root_of(filename: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar
 
-from jwmirror.core.model.association import PIPELINE_OF, Association
+from jwmirror.core.model.association import Association, pipeline_of_type
 from jwmirror.pipeline import registry
 
 TYPES = {2: ("image2", "spec2"), 3: ("image3", "spec3", "tso3", "coron3", "ami3")}  # by stage
@@ -36,7 +36,7 @@ def _fitting_types(association: Association, exp_type: str) -> list[str]:
     if association.stage == 2:
         return list(registry.pipelines_of_exposure(exp_type)[1:])
     asn_types = types_by_exposure().get(exp_type.lower(), ()) if exp_type else ()
-    pipelines = {PIPELINE_OF[asn_type] for asn_type in asn_types}
+    pipelines = {pipeline_of_type(asn_type) for asn_type in asn_types}
     if "coron3" in pipelines:  # which subtracts a PSF, and fails without
         has_psf = any(member.exptype == "psf" for member in association.members)
         return ["coron3"] if has_psf else ["coron3", "image3"]

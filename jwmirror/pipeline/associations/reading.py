@@ -21,13 +21,14 @@ from jwmirror.core.grouping import group_by
 from jwmirror.core.jsonio import load_json
 from jwmirror.core.model import GONE, Entry, Failure
 from jwmirror.core.model.association import (
-    PIPELINE_OF,
     SCIENCE,
     Association,
     Associations,
     Member,
     PassedOver,
+    pipeline_of_type,
 )
+from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
 
 UNUSABLE = "it is not an association that can be used"
@@ -35,7 +36,9 @@ FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
 CORRECT_IT = "correct it, or take another."  # a remedy for the user's own file
 NO_TYPE = ("none", "user_built")  # asn_types that jwst writes for lists of files
 NO_CANDIDATE = "a3001"  # MAST's number for associations without a candidate
-STAGE_OF_SUFFIX = {"rate": 2, "rateints": 2, "cal": 3, "calints": 3}  # of science members
+STAGE_OF_SUFFIX = {  # of science members; after jwst 3.0, spectra of WFSS are members of stage 3
+    **{"rate": 2, "rateints": 2, "cal": 3, "calints": 3, "x1d": 3},
+}
 LEVEL_OF_RULE = re.compile(r"(?:DMS_?|Asn_)(?:Level|Lv)([23])")  # begins the names of jwst's rules
 LAST_PROGRAM = 99_999  # names of files have five digits of it
 NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to do instead
@@ -180,9 +183,11 @@ def _asn_type(value: Any, is_own: bool) -> str:
     """Return the asn_type; "" if the user's own file has none, or one that says nothing."""
     if is_own and (not value or str(value).lower() in NO_TYPE):
         return ""
-    if (asn_type := _file_name(value)).lower() not in PIPELINE_OF:
-        known = ", ".join(sorted(PIPELINE_OF))
-        raise ValueError(f"asn_type is {asn_type}, and the pipelines know {known}")
+    if not pipeline_of_type(asn_type := _file_name(value)):
+        known = ", ".join(sorted(name for name, stage in STAGES.items() if stage > 1))
+        raise ValueError(
+            f"asn_type is {asn_type}; the pipelines know {known}, and such as tso-image2"
+        )
     return asn_type
 
 
