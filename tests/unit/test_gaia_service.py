@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jwmirror.astrometry.fields import ExposureField, decimal_year, mosaic_cone, read_field
 from jwmirror.astrometry.service import CatalogueService, check_answer
@@ -17,7 +19,7 @@ from jwmirror.core.jsonio import write
 from jwmirror.core.model import Input
 from jwmirror.core.model.sky.slices import AlignedMosaic, SkyCone
 from jwmirror.net.http import Timeouts
-from jwmirror_simulator.gaia.service import CatalogueServer
+from jwmirror_simulator.gaia.service import CatalogueServer, lines_within
 from jwmirror_simulator.gaia.stars import stars_of_program
 from jwmirror_simulator.mast import faults
 from jwmirror_simulator.telescope.exposures import take_exposure
@@ -203,6 +205,15 @@ def test_an_answer_with_other_content_is_not_stored(answer, change, why):
 
     with pytest.raises(ValueError, match=why):
         check_answer(change(answer), CONE)
+
+
+@given(at=st.floats(0, 1))
+def test_an_answer_of_unknown_length_that_is_cut_is_not_stored(at):
+    """Wherever it is cut, also within the last number."""
+    whole = "".join(lines_within(STARS, CONE.ra, CONE.dec, 0.002, CONE.epoch))
+
+    with pytest.raises(ValueError):
+        check_answer(whole[: int(at * (len(whole) - 1))], replace(CONE, radius=0.002), False)
 
 
 def test_a_fast_star_that_has_left_the_cone_is_no_mistake(answer):

@@ -25,7 +25,7 @@ def bundle_command(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Copy all references that the recipes need into one folder, for a site without network.
+    """Copy the references and slices of Gaia that recipes need, for a site without network.
 
     Without --sync, the references of the last run are copied.
     """
