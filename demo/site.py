@@ -30,6 +30,15 @@ class Tally:
     computed: dict[str, int]
 
 
+def _present(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested dicts without the keys whose value is None."""
+    return {
+        key: _present(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if value is not None
+    }
+
+
 class Site:
     """A folder with a config for a served observatory, and the mirror that it makes."""
 
@@ -40,7 +49,7 @@ class Site:
     def configure(self, **changes: Any) -> None:
         """Write the demo's config with the addresses of the servers, and with `changes`.
 
-        Nested keys are merged. A key whose value is None is removed.
+        Nested keys are merged. A key whose value is None is removed, nested ones too.
         """
         config = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
         addresses = {
@@ -53,8 +62,7 @@ class Site:
             },
         }
         merged = overlay(overlay(config, addresses), changes)
-        present = {key: value for key, value in merged.items() if value is not None}
-        self.config_file.write_text(yaml.safe_dump(present, sort_keys=False))
+        self.config_file.write_text(yaml.safe_dump(_present(merged), sort_keys=False))
 
     def command(self, *words: str, profile: str = "profiles/demo") -> list[str]:
         """Return the snakemake call with this site's config."""

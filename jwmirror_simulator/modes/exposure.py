@@ -16,7 +16,7 @@ class ModeExposure:
     camera: Camera
     window: Window
     exp_type: str
-    filter: str
+    filter: str  # empty if the instrument has none
     pupil: str = ""
     target: str
     template: str

@@ -92,7 +92,7 @@ def _set_instrument(meta, exposure: ModeExposure) -> None:
     camera, window = exposure.camera, exposure.window
     meta.instrument.name, meta.instrument.detector = camera.instrument, camera.detector
     meta.instrument.module, meta.instrument.channel = camera.module or None, camera.channel or None
-    meta.instrument.filter, meta.instrument.pupil = exposure.filter, exposure.pupil or None
+    meta.instrument.filter, meta.instrument.pupil = exposure.filter or None, exposure.pupil or None
     meta.aperture.name = meta.aperture.pps_name = f"{camera.detector}_{window.name}"
     meta.subarray.name = window.name
     meta.subarray.xstart, meta.subarray.ystart = window.corner

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from jwmirror_simulator.modes.exposure import ModeExposure
 from jwmirror_simulator.operations.associations import POOL_COLUMNS
 
-COLUMNS = f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT"
+COLUMNS = f"{POOL_COLUMNS}|EXPOSERR|PATTSTRT|SPEC_NUM|SPAT_NUM|EXSEGTOT|BAND|MOSTILNO"
 
 
 def pool_text(exposures: Iterable[ModeExposure]) -> str:
@@ -48,13 +48,14 @@ def _cells(exposure: ModeExposure, target: int) -> dict[str, str]:
         "PNTGTYPE": "SCIENCE",
         "PNTG_SEQ": "1",
         "MODULE": exposure.camera.module or "NULL",
-        "FILTER": exposure.filter,
+        "FILTER": exposure.filter or "NULL",
         "PUPIL": exposure.pupil or "NULL",
         "APERNAME": f"{exposure.camera.detector}_{exposure.window.name}",
         "SUBARRAY": exposure.window.name,
         "ASN_CANDIDATE": str(list(candidates)),
         "BKGDTARG": "F",
         "TSOVISIT": "F",
+        "MOSTILNO": "1",
         "NINTS": str(exposure.whole or exposure.integrations),
         "NGROUPS": str(exposure.groups),
         **dict(exposure.cells),

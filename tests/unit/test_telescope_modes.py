@@ -19,6 +19,7 @@ from jwmirror_simulator.modes.scenes import (
     grism,
     imager,
     interferometer,
+    slices,
     slit,
     transit,
 )
@@ -60,7 +61,7 @@ def members_of(observatory: Observatory, name: str) -> tuple[str, dict[str, str]
 # ---- what is exposed -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", (*MODES, slices.MRS), ids=lambda mode: mode.name)
 def test_exposures_are_written_the_same_each_time(mode: Mode, tmp_path):
     """Each mode's files are named as MAST does, and equal byte for byte when written again."""
     first, second = expose(mode, tmp_path / "a"), expose(mode, tmp_path / "b")

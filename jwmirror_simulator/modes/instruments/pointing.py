@@ -20,10 +20,15 @@ def to_pixels(
     camera: Camera, window: Window, centre: SkyCoord, roll: float, places: SkyCoord
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the window pixels (from 0) of sky positions."""
-    seen = places.transform_to(SkyOffsetFrame(origin=centre))
-    offsets = np.array([seen.lon.wrap_at("180d").arcsec, seen.lat.arcsec])
-    x, y = np.linalg.inv(camera.matrix) @ _turn(roll).T @ offsets + _middle(camera, window)
+    offsets = offsets_from(centre, roll, places)
+    x, y = np.linalg.inv(camera.matrix) @ offsets + _middle(camera, window)
     return x, y
+
+
+def offsets_from(centre: SkyCoord, roll: float, places: SkyCoord) -> np.ndarray:
+    """Return how far sky positions are from `centre` in V2 and V3 (arcsec)."""
+    seen = places.transform_to(SkyOffsetFrame(origin=centre))
+    return _turn(roll).T @ np.array([seen.lon.wrap_at("180d").arcsec, seen.lat.arcsec])
 
 
 def _middle(camera: Camera, window: Window) -> np.ndarray:

@@ -15,6 +15,7 @@ OF_PIXELS = ("mask", "saturation", "linearity", "gain", "readnoise", "superbias"
 OF_OPTICS = (
     "distortion", "filteroffset", "photom", "apcorr", "abvegaoffset", "specwcs", "extract1d",
     "psfmask", "nrm", "throughput", "wavelengthrange", "bkg",
+    "cubepar", "regions",
 )  # fmt: skip
 KEYS = {
     **dict.fromkeys(OF_PIXELS, (DETECTOR, SUBARRAY)),
@@ -31,7 +32,7 @@ FLAGS = np.array(
 def write_pixels(
     writer: ReferenceWriter, camera: Camera, window: Window, filters: tuple[str, ...]
 ) -> None:
-    """Save the pixel references of a window, and its flat in each filter."""
+    """Save the pixel references of a window, and its flat in each filter ("" is none)."""
     good, ones = np.zeros(window.shape, "u4"), np.ones(window.shape, "f4")
     line = np.stack([0 * ones, ones])  # coefficients of read -> true DN
     here = (camera.detector, window.name)
@@ -56,8 +57,9 @@ def write_pixels(
         flat = datamodels.FlatModel(
             data=flat_of(camera, window, name), err=0.001 * ones, dq=good, dq_def=FLAGS
         )
-        flat.meta.instrument.filter = name
-        writer.put("flat", (camera.detector, name, window.name), set_window(flat, camera, window))
+        flat.meta.instrument.filter = name or None
+        match = (camera.detector, name or "N/A", window.name)
+        writer.put("flat", match, set_window(flat, camera, window))
 
 
 def write_optics(

@@ -1,0 +1,73 @@
+"""MIRI's integral-field spectrograph end to end: two channels, a background, bad pixels."""
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from demo.site import Site
+from jwmirror_simulator.modes.program import build
+from jwmirror_simulator.modes.scenes import slices
+from tests.setup.plain_jwst import differing_arrays
+
+OTHER_BAD_PIXEL = 2**30  # of DQ
+PROGRAMS = [{"program": 1346, "products": ["uncal", "asn", "pool"]}]
+RECIPES = {
+    "plain": {"stages": [1, 2, 3]},
+    "clean": {"stages": [1, 2, 3], "parameters": {"spec2": {"badpix_selfcal": {"skip": False}}}},
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A site after its first run on an observatory with this spectrograph alone."""
+    folder = tmp_path_factory.mktemp("spectrograph")
+    observatory = build(folder / "observatory", (slices.MRS,))
+    with observatory.serve():
+        site = Site(folder, observatory)
+        site.configure(programs=PROGRAMS, recipes={"deep": None, **RECIPES})
+        site.snakemake()
+        yield site
+
+
+def published(site: Site, recipe: str, pattern: str) -> list[Path]:
+    """The recalibrated files that the current generation shows so."""
+    return sorted((site.mirror / "current" / "recalibrated" / recipe / "jw01346").glob(pattern))
+
+
+def test_all_levels_are_made(site):
+    """The exposures with their background, then cubes and spectra of both channels."""
+    assert site.tally().computed == {"detector1": 3, "spec2": 6, "spec3": 6}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("channel", [1, 2])
+def test_spectrum_has_the_flux_of_the_star(site, recipe, channel):
+    """spec3 measures the flux within 5 %, the sky having been subtracted."""
+    (spectrum,) = published(site, recipe, f"c1003/*_ch{channel}-short_x1d.fits")
+
+    assert slices.measured_star(spectrum) == pytest.approx(1, abs=0.05)
+
+
+def test_products_equal_those_of_plain_jwst(site):
+    """The archive's products were made by jwst alone, with the same references."""
+    ours = published(site, "plain", "**/*.fits")
+
+    assert {path.name.rpartition("_")[2] for path in ours} >= {"cal.fits", "s3d.fits", "x1d.fits"}
+    differing = {
+        path.name: differing_arrays(path, site.observatory.archive.path(path.name)) for path in ours
+    }
+    assert not any(differing.values()), differing
+
+
+def test_warm_pixels_are_found_in_the_background(site):
+    """badpix_selfcal reads the background members; without it no pixel is flagged."""
+    plain, clean = (
+        published(site, recipe, "o011/*_00001_mirifushort_cal.fits")[0]
+        for recipe in ("plain", "clean")
+    )
+    before, after = (fits.getdata(path, "DQ") & OTHER_BAD_PIXEL > 0 for path in (plain, clean))
+
+    assert fits.getheader(clean)["S_BPXSLF"] == "COMPLETE"
+    assert not before.any()
+    assert after[slices.warm_pixels()].all()
