@@ -111,7 +111,7 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     mistakes += own_file_mistakes(raw.get("recipes"), content) if checker_of else ()
     mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
-        raise ConfigError(sorted(set(mistakes)))
+        raise ConfigError(sorted({content.placed(mistake) for mistake in mistakes}))
     return _config(raw, recipes, content)
 
 

@@ -63,11 +63,17 @@ class YamlText:
         """Return a message on a value, with its place and path."""
         return f"{self.place(path)}{describe_path(path) or 'config'}: {why}"
 
+    def placed(self, mistake: str) -> str:
+        """Return a message that begins with the path of a value, with the place of it before it."""
+        named = [path for path in self.written if _begins_with(mistake, describe_path(path))]
+        return f"{self.place(max(named, key=len))}{mistake}" if named else mistake
+
     def shown(self, path: YamlPath, value: Any) -> str:
         """Return a value as people know it: numbers, yes and no as they are written."""
         if value is None:
             return "nothing"
-        written = self.written.get(path)
+        alone = self.written.get(path[:-1]) if path[-1:] == (0,) else None  # not written as a list
+        written = self.written.get(path, alone)
         if written is None or isinstance(value, str) or not written.text:
             return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
         as_boolean = f", which YAML reads as {json.dumps(value)}" if value in (True, False) else ""
@@ -207,6 +213,11 @@ def describe_path(path: YamlPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
         "."
     )
+
+
+def _begins_with(message: str, path: str) -> bool:
+    """Return whether a message begins with a path, or with a longer one."""
+    return message.startswith(path) and message[len(path) : len(path) + 1] in (".", "[", ":", " ")
 
 
 def no_day(text: str) -> str:

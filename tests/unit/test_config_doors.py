@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from jwmirror.cli import app
 from jwmirror.config.load import build_config
 from jwmirror.config.sources import read_sources
+from jwmirror.config.yaml_files import parse_yaml
 from jwmirror.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +188,12 @@ def test_unambiguous_forms_are_accepted(tmp_path):
         (1345,),
         {"program": "1345"},
     )
+
+
+def test_a_file_to_accept_is_a_name_or_a_pattern():
+    """The message says what to write."""
+    with pytest.raises(ConfigError, match=r"found yes.*expected the name of a file, or a pattern"):
+        build_config(parse_yaml("programs: 1\narchive: {accept_refused: yes}", "config.yaml"))
 
 
 def test_a_message_names_the_file_of_each_value(tmp_path):
