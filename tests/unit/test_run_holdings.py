@@ -9,6 +9,7 @@ from jwmirror.core.errors import CalibrationError
 from jwmirror.core.jsonio import receipt_path, remembered
 from jwmirror.core.model import Recipe
 from jwmirror.pipeline import identity
+from jwmirror.pipeline.usercode import own_inputs
 from jwmirror.services.run.holdings import describe_holdings
 from jwmirror.services.run.results import ResultStore
 from jwmirror.store.objects import Objects
@@ -188,3 +189,46 @@ def test_own_associations_that_went_meanwhile_are_an_error(mirror, tmp_path):
 
     with pytest.raises(CalibrationError, match=r"mine\.json"):
         held(mirror, recipe)
+
+
+# ---- files of the user -------------------------------------------------------------------------
+
+
+def with_own(folder, member: str = "sky.fits") -> Recipe:
+    """A recipe with an association of one member."""
+    content = {"asn_type": "image2", "program": 1345}
+    members = [{"expname": member, "exptype": "science"}]
+    text = json.dumps({**content, "products": [{"name": "mine", "members": members}]})
+    (folder / "mine.json").write_text(text)
+    return replace(FROM_RATE, associations=(str(folder / "mine.json"),))
+
+
+def test_an_own_file_is_known_by_content_and_read_once(mirror, tmp_path, monkeypatch):
+    """With the header of a science member; moved elsewhere, it is not read again."""
+    rate(tmp_path / "sky.fits")
+    recipe = with_own(tmp_path)
+    (first,) = held(mirror, recipe).own.values()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "sky.fits").rename(tmp_path / "lib" / "sky.fits")
+    monkeypatch.setattr(own_inputs, "science_identity", lambda path: pytest.fail("read again"))
+
+    (moved,) = held(mirror, with_own(tmp_path, "lib/sky.fits")).own.values()
+
+    assert len(first.identity) == 64 and "NRC_IMAGE" in first.header and not first.refusal
+    assert moved == replace(first, path=str(tmp_path / "lib" / "sky.fits"))
+
+
+def test_an_own_file_that_cannot_be_used_is_named_with_the_reason(mirror, tmp_path):
+    """Missing, not FITS, or written while it was read."""
+    recipe, path = with_own(tmp_path), tmp_path / "sky.fits"
+
+    (missing,) = held(mirror, recipe).own.values()
+    path.write_bytes(b"mine")
+    (broken,) = held(mirror, recipe).own.values()
+    rate(path)
+    written = own_inputs.describe_own_file(path, "0" * 64, with_header=True)
+
+    assert missing.refusal.startswith(f"{path}: No such file or directory; `jwmirror check` names")
+    assert "sky.fits" in broken.refusal and "cannot be read as FITS" in broken.refusal
+    assert "was written while it was read" in written.refusal
+    assert not [*mirror.root.glob("receipts/own/*")]

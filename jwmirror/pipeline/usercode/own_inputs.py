@@ -6,28 +6,29 @@ As the files that parameters name, they are known by their content, and read whe
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError
-from jwmirror.core.files import open_regular
+from jwmirror.core.files import cached_digest
 from jwmirror.core.model.association import OwnFile
 from jwmirror.pipeline.headers import crds_header
 from jwmirror.pipeline.identity import science_identity
 
 
 def describe_own_file(path: Path, sha256: str, with_header: bool) -> OwnFile:
-    """Return a file of the user with its content, or the reason why it cannot be used."""
+    """Return a file of the user with its content, or the reason why it cannot be used.
+
+    The reason may be that the file has not the content with this sha256 any more.
+    """
     identity = header = refusal = ""
     try:
         identity = science_identity(path)
         header = crds_header(path) if with_header else ""
+        if cached_digest(path) != sha256:
+            refusal = f"{path} was written while it was read; run again when it is complete"
     except CalibrationError as err:
         refusal = f"{path}: {err}"
     return OwnFile(path=str(path), sha256=sha256, identity=identity, header=header, refusal=refusal)
 
 
-def unreadable_file(path: Path) -> OwnFile | None:
-    """Return a file that cannot be opened, with the reason; None if it can."""
-    try:
-        open_regular(path).close()
-    except OSError as err:
-        why = f"{path}: {err.strerror}; `jwmirror check` names the line of the config that asks it"
-        return OwnFile(path=str(path), refusal=why)
-    return None
+def unreadable_file(path: Path, error: OSError) -> OwnFile:
+    """Return a file of the user that cannot be read, with the reason and a next step."""
+    why = f"{path}: {error.strerror}; `jwmirror check` names the line of the config that names it"
+    return OwnFile(path=str(path), refusal=why)

@@ -214,15 +214,17 @@ def _generated(mirror: Path, request: PoolRequest) -> tuple[Association, ...]:
 
 def _own_file(mirror: Path, path: Path, is_science: bool) -> OwnFile:
     """Return a file of the user, as it is now, with its header if it is a science member."""
-    if file := unreadable_file(path):
-        return file
-    sha256 = cached_digest(path)
-    known = remembered(
-        receipt_path(mirror, "own", digest((sha256, path.name, is_science)), description_scheme()),
-        OwnFile,
-        lambda: describe_own_file(path, sha256, is_science),
-        is_lasting=lambda file: not file.refusal,
-    )
+    try:
+        sha256 = cached_digest(path)
+        parts = (sha256, path.name, is_science)
+        known = remembered(
+            receipt_path(mirror, "own", digest(parts), description_scheme()),
+            OwnFile,
+            lambda: describe_own_file(path, sha256, is_science),
+            is_lasting=lambda file: not file.refusal,
+        )
+    except OSError as err:
+        return unreadable_file(path, err)
     return replace(known, path=str(path))
 
 
