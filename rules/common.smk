@@ -4,6 +4,7 @@ A run is one call of `snakemake`; all its jobs read and write the same folder of
 of former runs are found in the store, by key and checksum, and never by file times.
 """
 
+import logging
 import sys
 from contextlib import redirect_stderr
 from io import StringIO
@@ -37,6 +38,14 @@ def profiles():
         and {"config", "configfile"} & settings.keys()
     ]
 
+
+def is_news(record):
+    """Return False for Snakemake's report that a script failed: the script has said why."""
+    message = record.getMessage()
+    return not ("CalledProcessError" in message and "exit status 1." in message)
+
+
+logging.getLogger("snakemake.logging").addFilter(is_news)
 
 CONFIG = config_or_exit(
     files=workflow.config_settings.configfiles,

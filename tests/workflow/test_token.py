@@ -113,6 +113,7 @@ def test_orders_that_do_not_fit_are_refused_before_the_first_byte(fresh_site):
     said = fresh_site.snakemake(expect=1)
 
     assert "are ordered, and 1000000000.000 GB are to stay free" in said
+    assert "CalledProcessError" not in said  # of Snakemake, after the sentence
     assert fresh_site.observatory.archive.downloads() == []
     assert not os.path.lexists(fresh_site.mirror / "current")
 
