@@ -16,14 +16,18 @@ from jwmirror.astrometry.service import CatalogueService, check_answer
 from jwmirror.astrometry.slices import SliceStore, find_slices
 from jwmirror.core.errors import CalibrationError, MissingSliceError
 from jwmirror.core.jsonio import write
-from jwmirror.core.model import Input
-from jwmirror.core.model.sky.slices import AlignedMosaic, SkyCone
+from jwmirror.core.model import Input, Plan, References, Wait
+from jwmirror.core.model.plan import Published
+from jwmirror.core.model.sky.slices import AlignedMosaic, GaiaSlices, SkyCone
 from jwmirror.net.http import Timeouts
+from jwmirror.services.run.conclude import conclude_run
+from jwmirror.store.runs import RunFiles
 from jwmirror_simulator.gaia.service import CatalogueServer, lines_within
 from jwmirror_simulator.gaia.stars import stars_of_program
 from jwmirror_simulator.mast import faults
 from jwmirror_simulator.telescope.exposures import take_exposure
 from jwmirror_simulator.telescope.program import demo_program, exposures_of
+from tests.setup.command_line import run
 
 PROGRAM = demo_program()
 STARS = stars_of_program(PROGRAM)
@@ -320,3 +324,24 @@ def test_a_bundle_brings_its_slices(server, store, raw, tmp_path):
 
     assert brought.found == {one.field: stored}
     assert not refused.found and refused.missing
+
+
+def test_mosaics_that_wait_for_stars_are_named_at_the_end_of_the_run(small_mirror):
+    """With the reason; and stored slices that could not be renewed."""
+    wait = Wait("deep", "jw01345-o001", "alignment to GAIADR3: the service is down", "catalogue")
+    files = RunFiles(small_mirror.run_folder)
+    write(Path(files.plan("associations-3")), Plan(context="jwst_0001.pmap", waits=(wait,)))
+    gaia = GaiaSlices(notes=("the slice of 2026-01-01 is still used",))
+    references = References(context="jwst_0001.pmap", server="s", files={}, gaia=gaia)
+    small_mirror.record("references.json", references)
+
+    published = Published(generation=1, is_new=False)
+    folder = small_mirror.run_folder
+    said = conclude_run(mirror=small_mirror.root, run=folder, published=published, page="p")
+    status = run("status", "--mirror", small_mirror.root)
+
+    assert "alignment" not in said.error
+    assert "Waiting for stars of Gaia (1); the next run asks again" in said.summary
+    assert "  deep/jw01345-o001: alignment to GAIADR3: the service is down" in said.summary
+    assert "the slice of 2026-01-01 is still used" in said.summary
+    assert "alignment to GAIADR3: the service is down" in " ".join(status.split())

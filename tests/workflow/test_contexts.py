@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from jwmirror.store.generations import Generations
-from jwmirror_simulator.mast import faults
 
 NOWHERE = "http://localhost:9"
 
@@ -55,19 +54,3 @@ def test_a_bundle_serves_a_site_without_crds(site):
     site.snakemake()
 
     assert site.tally().computed == {"image3": 3}
-
-
-@pytest.mark.slow
-def test_mosaics_that_crds_aligns_to_gaia_wait_while_its_service_is_down(site):
-    """Exposures go on; the end of the run and the status say what waits and why."""
-    site.observatory.add_gaia_context()
-    site.observatory.catalogue.fault(faults.html_page())
-    parameters = {"detector1": {"ramp_fit": {"firstgroup": 1}}}
-    site.configure(recipes={"deep": {"parameters": parameters, "observations": [2]}})
-
-    said = site.snakemake()
-    page = site.jwmirror_on_config("status").decode()
-
-    assert site.tally().computed == {"detector1": 3, "image2": 3}
-    assert "Waiting for stars of Gaia (1); the next run asks again" in said
-    assert "alignment to GAIADR3" in page and "status 200 came with a web page (MAST)" in said
