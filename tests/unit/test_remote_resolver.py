@@ -42,6 +42,10 @@ def test_the_same_environment_gives_the_same_answers(folder):
     wanted = [(header, ("detector1", "image2"))]
     assert there.needed(wanted) == here.needed(wanted)
     assert list(there.pars("image3", header)) == list(here.pars("image3", header))
+    assert there.skipped_steps("spec2") == here.skipped_steps("spec2")
+    old = {"spec2": {"steps": {"nsclean": {"skip": True}, "photom": {"maximum_cores": "half"}}}}
+    for is_exported in (True, False):
+        assert there.remarks(old, "p", is_exported) == here.remarks(old, "p", is_exported)
 
 
 def test_errors_come_over_as_they_are(folder):

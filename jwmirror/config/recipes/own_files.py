@@ -10,9 +10,11 @@ from jwmirror.core.files import open_regular
 from jwmirror.core.model import Recipe
 from jwmirror.core.names import parse_product
 from jwmirror.pipeline.associations.reading import read_own_associations
+from jwmirror.pipeline.usercode.catalogues import CatalogueError, read_grism_catalogue
 from jwmirror.pipeline.usercode.files import absolute_path
 
 SHOWN = 3  # paths in a note
+CATALOGUE = "sourcecat"  # exptype of the catalogue that grism exposures need
 
 
 def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
@@ -29,7 +31,8 @@ def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
 def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
     """Yield which files members of own associations are, if names of JWST products leave it open.
 
-    Notebooks write folders, in which the files may be or not be here.
+    Notebooks write folders, in which the files may be or not be here. Yield catalogues of sources
+    that spec2 would not read, too.
     """
     for recipe in recipes:
         for file in recipe.associations:
@@ -47,6 +50,18 @@ def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
                     f"{start}: there is no {_some(absent)}; the files of these names that the "
                     "recipe or MAST makes are members"
                 )
+            paths = [m.path for m in members if m.exptype == CATALOGUE and m.path]
+            for problem in filter(None, map(_catalogue_problem, () if recipe.python else paths)):
+                yield f"{start}: {problem}"
+
+
+def _catalogue_problem(path: str) -> str:
+    """Return why jwst would not read a catalogue for grism exposures; "" if it would."""
+    try:
+        read_grism_catalogue(Path(path))
+    except CatalogueError as err:
+        return f"spec2 would not read this catalogue of sources: {err}"
+    return ""
 
 
 def _some(paths: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""Catalogues of the user, read by the functions of jwst and stcal that tweakreg reads them with."""
+"""Catalogues of the user, read by the functions of jwst and stcal that steps read them with."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ LONGEST = 200  # characters of an error's text that are passed on
 
 
 class CatalogueError(ValueError):
-    """Tweakreg would not read a catalogue; the message is the reason."""
+    """A step would not read a catalogue; the message is the reason."""
 
 
 def read_reference_catalogue(path: Path) -> tuple[str, ...]:
@@ -39,6 +39,17 @@ def read_source_catalogue(path: Path) -> tuple[str, ...]:
     from jwst.tweakreg.tweakreg_step import _rename_catalog_columns
 
     return _read(path, lambda: tuple(_rename_catalog_columns(Table.read(path)).colnames))
+
+
+def read_grism_catalogue(path: Path) -> int:
+    """Return the number of sources in a catalogue for grism exposures (sourcecat), if it is one.
+
+    Raises:
+        CatalogueError: spec2 would not read it.
+    """
+    from jwst.assign_wcs.util import get_object_info
+
+    return _read(path, lambda: len(get_object_info(str(path))))
 
 
 def listed_catalogues(path: Path) -> list[tuple[str, Path]]:

@@ -22,6 +22,8 @@ from jwmirror.pipeline.headers import header_value, is_selected
 from jwmirror.services.configure.checked_config import resolver_of
 from jwmirror.store.generations import Generations
 
+MODE = ("detector", "filter", "pupil", "grating", "exp_type", "subarray", "readpatt")
+
 if TYPE_CHECKING:  # imports jwst: seconds
     from jwmirror.planning.resolvers.local import Resolver
 
@@ -79,15 +81,19 @@ def _references(config: Config) -> dict[str, "Resolver"]:
 def _headers(
     part: ParameterPart, users: Iterable[Recipe], exposures: Iterable[Entry]
 ) -> tuple[str, ...]:
-    """Return the headers of the exposures that recipes take, and that meet the part's match."""
+    """Return headers of the exposures that recipes take, and that meet the part's match.
+
+    Of exposures that differ only in place and time, one is enough.
+    """
     from jwmirror.pipeline.parameters.resolution import applies
 
     users, block = tuple(users), Where(match=dict(part.match), parameters={})
-    return tuple(
-        entry.header
+    by_mode = {
+        tuple(header_value(entry.header, key) for key in MODE): entry.header
         for entry in exposures
         if any(is_selected(recipe, entry) for recipe in users) and applies(block, entry.header)
-    )
+    }
+    return tuple(by_mode.values())
 
 
 def _skipped(
