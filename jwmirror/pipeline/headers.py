@@ -33,6 +33,7 @@ LENGTHS = (
     *("meta.subarray.xsize", "meta.subarray.ysize", "meta.exposure.ngroups"),
     *("meta.exposure.nints", "meta.exposure.integration_start", "meta.exposure.integration_end"),
 )
+SHUTTERS_FILE = "meta.instrument.msa_metadata_file"  # MSAMETFL
 IRS2 = "IRS2"  # in the name of a readout pattern
 IRS2_ROWS = 3200  # rows of a raw NIRSpec IRS2 frame: 2048, and interleaved reference pixels
 

@@ -17,7 +17,7 @@ from jwmirror.core.model.association import (
     root_of,
 )
 from jwmirror.pipeline.associations.asn_types import with_type
-from jwmirror.pipeline.headers import header_value, is_selected
+from jwmirror.pipeline.headers import SHUTTERS_FILE, header_value, is_selected, parse_header
 from jwmirror.pipeline.parameters.resolution import applies
 from jwmirror.planning.exclusions import exclusion_of, without_excluded
 
@@ -148,6 +148,10 @@ def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str
     for block in recipe.where if known else ():
         if not any(applies(block, header) for header in known):
             yield f"where {describe_match(block.match)} matches none of the mirrored exposures"
+    asked = {parse_header(header).get(SHUTTERS_FILE) for header in known}
+    for name in recipe.msa if known else ():
+        if name not in asked:
+            yield f"msa {name} is the MSAMETFL of none of the mirrored exposures"
 
 
 def _chosen(

@@ -22,7 +22,6 @@ from jwmirror.core.model.plan import Chain, Result, Wait, WaitCause
 from jwmirror.core.model.product import CALIBRATION
 from jwmirror.pipeline import headers, registry
 
-SHUTTERS_FILE = "meta.instrument.msa_metadata_file"
 WITH_SHUTTERS = "NRS_MSASPEC"
 RATES = ("rate", "rateints")
 
@@ -247,7 +246,7 @@ def shutters_file(association: Association, header: str) -> str:
     is_stage_2 = association.stage == 2
     if not (is_stage_2 and header and headers.header_value(header, "exp_type") == WITH_SHUTTERS):
         return ""
-    name = headers.parse_header(header).get(SHUTTERS_FILE, "")
+    name = headers.parse_header(header).get(headers.SHUTTERS_FILE, "")
     return str(name) or "its shutter configuration (MSAMETFL)"
 
 

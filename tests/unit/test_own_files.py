@@ -9,14 +9,19 @@ import pytest
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Input, Wait, canonical
 from jwmirror.core.model.association import Associations, OwnFile
+from jwmirror.engine.batch import ChainRunner
+from jwmirror.engine.client import StageError
+from jwmirror.engine.forkserver import FAILED
+from jwmirror.engine.memory_pool import MemoryPool
 from jwmirror.pipeline.associations.checks import ignored_parts
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.derivation import differences, key_of
 from jwmirror.pipeline.usercode.files import check_files
-from jwmirror.planning.association_choice import own_paths, with_types
+from jwmirror.planning.association_choice import describe_unmatched, own_paths, with_types
 from jwmirror.planning.inputs import available_files
+from tests.setup.calibration import FolderResults
 from tests.setup.plans import DEEP, PlanSources, chains, exposure, root
-from tests.setup.records import association, derivation, entry, product, result, result_file
+from tests.setup.records import association, chain, derivation, entry, product, result, result_file
 
 RATE, CAL = f"{root(1)}_rate.fits", f"{root(1)}_cal.fits"
 FROM_RATE, FROM_CAL = replace(DEEP, stages=(2,)), replace(DEEP, stages=(3,))
@@ -206,6 +211,16 @@ def test_own_shutters_replace_the_mirror_s():
     assert wait.why == "/w/mine.fits: gone"
 
 
+def test_shutters_that_no_exposure_asks_for_are_noted():
+    """They would have no effect."""
+    named = canonical({"meta.instrument.msa_metadata_file": "jw_msa.fits"})
+    recipe = replace(DEEP, msa={"jw_msa.fits": "mine.fits", "jw_other_msa.fits": "mine.fits"})
+
+    notes = [*describe_unmatched([replace(exposure(1), header=named)], recipe)]
+
+    assert notes == ["msa jw_other_msa.fits is the MSAMETFL of none of the mirrored exposures"]
+
+
 def test_the_paths_of_own_files_are_collected_by_their_use(tmp_path):
     """A header is read of science members only."""
     of = own_association(tmp_path, ("a.fits", "science"), ("a.fits", "psf"), ("b.fits", "psf"))
@@ -232,6 +247,31 @@ def test_a_worker_refuses_an_own_file_that_has_changed(tmp_path):
     path.unlink()
     with pytest.raises(CalibrationError, match=r"my_cat.ecsv cannot be read"):
         check_files(derivation("spec2", inputs=(item,)))
+
+
+class LookingRunner(ChainRunner):
+    """Notes the content of the folder in which a stage would run."""
+
+    def _run_stage(self, derivation, python, folder, ramp_mode):
+        self.seen = {path.name: path.read_bytes() for path in folder.iterdir()}
+        raise StageError(FAILED, "enough")
+
+
+def test_a_pipeline_finds_an_own_file_under_the_name_that_it_asks_for(tmp_path):
+    """An edited shutter configuration beside the rate from the store."""
+    mine, rate = tmp_path / "edited.fits", tmp_path / "rate"
+    mine.write_bytes(b"edited")
+    rate.write_bytes(b"rate")
+    store = FolderResults(tmp_path / "objects")
+    science_input = Input(name=RATE, role="science", identity="r", sha256=store.take(rate))
+    shutters = Input(name="jw_msa.fits", role="msa", identity="e", sha256="e", path=str(mine))
+    planned_chain = chain(derivation("spec2", inputs=(science_input, shutters)))
+    runner = LookingRunner(store, tmp_path / "work", tmp_path / "logs", 9.0, MemoryPool(1e9))
+
+    (outcome,) = runner.run([planned_chain])
+
+    assert runner.seen == {RATE: b"rate", "jw_msa.fits": b"edited"}
+    assert outcome.failure.message == "enough"
 
 
 # ---- associations without a type ---------------------------------------------------------------
