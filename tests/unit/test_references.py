@@ -10,7 +10,7 @@ import asdf
 import pytest
 from stpipe._config import StepConfig
 
-from jwmirror.core.errors import CalibrationError, ReferencesError
+from jwmirror.core.errors import CalibrationError, ConfigError, ReferencesError
 from jwmirror.core.files import sha256_of
 from jwmirror.pipeline.crds_rules import crds_environment
 from jwmirror.pipeline.derivation import engine_versions, software_versions
@@ -298,6 +298,19 @@ def test_the_form_of_earlier_keys_has_whole_paths_too(cached, tmp_path):
         tmp_path / "mine.fits"
     )
     assert former(crpix=[1.5, 2.5]) is None
+
+
+def test_a_parameter_that_jwst_dropped_and_that_had_no_effect_is_in_no_key(cached):
+    """An exported file of an earlier jwst has it; with an effect, it is a mistake."""
+    old = {"resample": {"pixfrac": 0.5, "allowed_memory": None}}
+    new = {"resample": {"pixfrac": 0.5}}
+
+    found = cached.resolver.resolve("image2", cached.header, {"steps": old})
+
+    assert found == cached.resolver.resolve("image2", cached.header, {"steps": new})
+    with pytest.raises(ConfigError, match="allowed_memory"):
+        wrong = {"steps": {"resample": {"allowed_memory": 0.5}}}
+        cached.resolver.resolve("image2", cached.header, wrong)
 
 
 def test_crds_is_asked_once_for_equal_cases(cached, monkeypatch):
