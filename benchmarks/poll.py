@@ -21,7 +21,7 @@ from msgspec import structs
 
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
-from jwmirror.archive.index import HeldIndex
+from jwmirror.archive.index import COLUMNS, HeldIndex
 from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import gc_paused, group_into_orders
 from jwmirror.archive.selection import select_products, unmatched_criteria
@@ -31,7 +31,7 @@ from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
-from jwmirror.store.manifest import read_manifest, write_manifest
+from jwmirror.store.manifest import read_columns, write_manifest
 
 LIMIT_S = 1.2
 PAGE = 50_000  # rows
@@ -86,7 +86,7 @@ def poll_once(
 ) -> Poll:
     """Run all steps from the bytes of the answers to the written poll, each timed."""
     with timed("read the manifest", spent):
-        mine = HeldIndex(read_manifest(manifest), 1345)
+        mine = HeldIndex(read_columns(manifest, COLUMNS), 1345)
     with timed("decode the answers", spent):
         found = answers.read_products(table_of(offers, ProductRow), UnreadCells(1345))
         table = table_of(rows, KeywordRow)

@@ -41,15 +41,20 @@ def compare_listing(
     listed = {product.uri: product for product in listing.products}
     for uri, validator in (validators or {}).items():
         listed[uri] = structs.replace(listed[uri], validator=validator)
-    chosen = set(selected_uris)
-    selected = [product for uri, product in listed.items() if uri in chosen]
-    unselected = (listed[uri] for uri in listed.keys() - chosen)
-    new = [product for product in selected if product.uri not in held.rows]
+    chosen, rows = set(selected_uris), held.rows
+    new: list[Product] = []
+    suspects: list[Product] = []
+    for uri, product in listed.items():
+        if row := rows.get(uri):
+            if not _is_clearly_unchanged(row, product):
+                suspects.append(product)
+        elif uri in chosen:
+            new.append(product)
     available = [product for product in new if has_access or not product.exclusive]
     missing = [
         uri
-        for uri, row in held.rows.items()
-        if uri not in listed and row.state == stored.PRESENT and not row.deselected
+        for uri in rows.keys() - listed.keys()
+        if rows[uri].state == stored.PRESENT and not rows[uri].deselected
     ]
     vanished = held.entries(missing)
     predecessors = pair_successors(vanished.values(), available)
@@ -59,24 +64,19 @@ def compare_listing(
         *(_change_of_new(product, predecessors.get(product.uri)) for product in available),
         *(_withheld(product) for product in new if product.exclusive and not has_access),
         *(Change(kind=kinds.VANISHED, product=product) for product in gone),
-        *_changes_of_held(selected, held, has_access),
-        *_access_changes(unselected, held),
+        *_changes_of_held((p for p in suspects if p.uri in chosen), held, has_access),
+        *_access_changes((p for p in suspects if p.uri not in chosen), held),
     ]
     return tuple(sorted(changes, key=lambda change: change.product.uri))
 
 
 def _changes_of_held(
-    selected: Iterable[Product], held: HeldIndex, has_access: bool
+    suspects: Iterable[Product], held: HeldIndex, has_access: bool
 ) -> Iterator[Change]:
-    """Yield the changes of held products; entries are built only where the row is not enough."""
-    rows = held.rows
-    suspects = {
-        product.uri: product
-        for product in selected
-        if product.uri in rows and not _is_clearly_unchanged(rows[product.uri], product)
-    }
-    for uri, entry in held.entries(suspects).items():
-        if change := _change_of_held(entry, suspects[uri], has_access, held.generation):
+    """Yield the changes of selected products whose rows are not enough: their entries decide."""
+    selected = {product.uri: product for product in suspects}
+    for uri, entry in held.entries(selected).items():
+        if change := _change_of_held(entry, selected[uri], has_access, held.generation):
             yield change
 
 
@@ -90,17 +90,12 @@ def _is_clearly_unchanged(row: HeldRow, product: Product) -> bool:
 
 
 def _has_access_of(row: HeldRow, product: Product) -> bool:
-    return (row.is_exclusive, row.needs_token) == (product.exclusive, product.needs_token)
+    return row.is_exclusive is product.exclusive and row.needs_token is product.needs_token
 
 
-def _access_changes(unselected: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
+def _access_changes(suspects: Iterable[Product], held: HeldIndex) -> Iterator[Change]:
     """Yield the changes of access to held products that are not selected any more."""
-    rows = held.rows
-    changed = {
-        product.uri: product
-        for product in unselected
-        if product.uri in rows and not _has_access_of(rows[product.uri], product)
-    }
+    changed = {p.uri: p for p in suspects if not _has_access_of(held.rows[p.uri], p)}
     for uri, entry in held.entries(changed).items():
         product = entry.upstream.with_access_of(changed[uri])
         reasons = _access_reasons(entry.upstream, changed[uri])

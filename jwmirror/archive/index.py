@@ -1,14 +1,16 @@
 """An index of the upstream files that a mirror holds of one program, by URI. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec import structs
 
 from jwmirror.core.model import UPSTREAM, Entry
 from jwmirror.core.model.stored import PRESENT
 from jwmirror.store.manifest import entries_of
 
 
-class HeldRow(NamedTuple):
+class HeldRow(msgspec.Struct, frozen=True, gc=False):
     """The values of an entry that suffice, for nearly all entries, to see that nothing changed."""
 
     row: int  # in the entries
@@ -27,31 +29,35 @@ class HeldRow(NamedTuple):
     siblings: str | None
 
 
-COLUMNS = (  # of the fields after `row`
+_ROW = (  # columns of the fields after `row`
     *("state", "product_checksum", "product_validator"),
     *("product_exclusive", "product_needs_token", "product_stale", "deselected"),
     *("sha256", "size", "product_size", "product_listed_cal_ver", "product_cal_ver"),
     "product_siblings",
 )
+_PART = ("product_observation", "product_instrument")
+COLUMNS = ("product_program", "product_uri", "origin", *_PART, *_ROW)  # that an index reads
 
 
 class HeldIndex:
     """The upstream files of one program among a mirror's entries, those of a `generation`.
 
-    `rows` has a row for each URI. An Entry is built only where more than the row is needed.
+    `rows` has a row for each URI. An Entry is built only where more than the row is needed: the
+    entries may have no more than COLUMNS until then.
     """
 
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):
         self.generation = generation
-        self._entries = entries_of(entries).where("product_program", program)
-        column = self._entries.column
-        uris, origins = column("product_uri"), column("origin")
-        rows = map(HeldRow, range(len(uris)), *map(column, COLUMNS))
-        self.rows: dict[str, HeldRow] = {
-            uri: row
-            for uri, origin, row in zip(uris, origins, rows, strict=True)
-            if origin == UPSTREAM
-        }
+        self._entries = entries_of(entries)
+        programs, origins = map(self._entries.column, ("product_program", "origin"))
+        places: Sequence[int] = range(len(programs))
+        self._own = self._entries
+        if {*programs} != {program} or {*origins} != {UPSTREAM}:
+            places = [n for n in places if programs[n] == program and origins[n] == UPSTREAM]
+            self._own = self._entries.rows(places)
+        rows = map(HeldRow, places, *map(self._own.column, _ROW))
+        uris = self._own.column("product_uri")
+        self.rows: dict[str, HeldRow] = dict(zip(uris, rows, strict=True))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,20 +70,19 @@ class HeldIndex:
 
     def entries(self, uris: Collection[str]) -> dict[str, Entry]:
         """Return the entries of some of the URIs."""
-        entries = self._entries.rows([self.rows[uri].row for uri in uris])
+        if not uris:
+            return {}
+        entries = self._entries.whole.rows([self.rows[uri].row for uri in uris])
         return dict(zip(uris, entries, strict=True))
 
     def parts(self) -> set[tuple[str, str | None]]:
         """Return the observations with the instruments that have files."""
-        observations, instruments = map(
-            self._entries.column, ("product_observation", "product_instrument")
-        )
-        return {(observations[row.row], instruments[row.row]) for row in self.rows.values()}
+        return set(zip(*map(self._own.column, _PART), strict=True))
 
     def mark(self, marks: Mapping[str, str]) -> None:
         """Mark files as deselected, or as selected again ("")."""
         for uri, deselected in marks.items():
-            self.rows[uri] = self.rows[uri]._replace(deselected=deselected)
+            self.rows[uri] = structs.replace(self.rows[uri], deselected=deselected)
 
     def needing_token(self) -> set[str]:
         """Return the URIs of files that were listed as public and came only with the token."""

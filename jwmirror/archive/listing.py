@@ -2,10 +2,12 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -22,8 +24,8 @@ from jwmirror.core.model.product import SIBLINGS
 
 GUIDE_STARS = "GuideStar"
 MOST_OBSERVATIONS = 100  # that are named in a query
-PRODUCTS = "mast:JWST/product/"  # begins the URIs of MAST's files
 SHUTTERS = "msa"  # suffix of files that describe shutters, and need not have a row
+_SIBLINGS = attrgetter(*SIBLINGS)
 STRICTEST = (True, None, False)  # what rows of one file say of its access; None: nothing
 
 log = logging.getLogger(__name__)
@@ -196,58 +198,92 @@ def assemble_listing(
     """
     instruments = {each.obsid: each.instrument for each in observations}
     by_name = _one_per_name(records)
-    named = _named_files(program, files)
-    roots = {name.root for file, name in named if file.filename not in by_name}
-    siblings, newest = _by_root(by_name.values(), roots)
+    exposures = Exposures(by_name.values())
     products: list[Product] = []
-    for file, name in named:
-        record = by_name.get(file.filename, rows.NO_RECORD)
-        similar = siblings.get(name.root, rows.NO_RECORD) if record is rows.NO_RECORD else record
-        product = _product(
-            *(file, name, record, similar, instruments.get(file.obsid)),
-            siblings=newest.get(name.root, ""),
-            is_exclusive=_is_exclusive(file, record, similar, asked_at),
-        )
-        products.append(product)
+    unnamed: list[str] = []
+    for file in _one_per_filename(_one_per_uri(files)):
+        filename = file.filename
+        if not names.is_safe(filename):
+            log.warning("left out %.200r: its file name %.200r is not safe", file.uri, filename)
+            continue
+        suffix, exposure = exposures.of_file(filename)
+        if exposure.program == program:
+            record, instrument = by_name.get(filename), instruments.get(file.obsid)
+            products.append(_product(file, suffix, exposure, record, instrument, asked_at))
+        elif exposure.program is None:
+            unnamed.append(filename)
+    _warn_unnamed(unnamed)
     _warn_without_checksum(products)
     _warn_without_access(files, records)
     return Listing(program=program, asked_at=asked_at, products=tuple(products))
 
 
-def _named_files(
-    program: int, files: Iterable[CaomProduct]
-) -> list[tuple[CaomProduct, names.ProductName]]:
-    """Return the files of a program whose names are safe, one for each name, sorted by URI.
+class Exposure(NamedTuple):
+    """What the files of one root have in common: parts of their names, and rows."""
+
+    program: int | None  # None: not named in the usual form
+    observation: str
+    first: KeywordRecord  # of its files with a row
+    siblings: str  # SIBLINGS of the newest row
+
+
+class Exposures:
+    """The exposures of files, and the rows of their other files."""
+
+    def __init__(self, records: Iterable[KeywordRecord]):
+        self._first: dict[str, KeywordRecord] = {}  # by root
+        self._newest: dict[str, KeywordRecord] = {}
+        self._known: dict[str, Exposure] = {}
+        for record in records:
+            root, _ = names.root_and_suffix(record.filename)
+            if record.filename <= self._first.setdefault(root, record).filename:
+                self._first[root] = record
+            if _is_newer(record, self._newest.setdefault(root, record)):
+                self._newest[root] = record
+
+    def of_file(self, filename: str) -> tuple[str, Exposure]:
+        """Return the suffix of a file, and its exposure."""
+        root, suffix = names.root_and_suffix(filename)
+        key = filename if suffix == names.POOL or "." not in filename else root
+        if key not in self._known:
+            program, observation = names.program_and_observation(filename)
+            known = program if "." in filename else None
+            first = self._first.get(root, rows.NO_RECORD)
+            self._known[key] = Exposure(known, observation, first, self._siblings(root))
+        return suffix, self._known[key]
+
+    def _siblings(self, root: str) -> str:
+        if root not in self._newest:
+            return ""
+        return "|".join([value or "" for value in _SIBLINGS(self._newest[root])])
+
+
+def _one_per_filename(files: list[CaomProduct]) -> list[CaomProduct]:
+    """Return one file for each name, in the same order.
 
     Of several URIs of one name, that of MAST's usual form counts, or else the first.
     """
-    safe = [file for file in _one_per_uri(files) if _is_safe(file)]
-    parsed = [(file, name) for file in safe if (name := names.parse_product(file.filename))]
-    if len(parsed) < len(safe):
-        unnamed = {file.filename for file in safe} - {file.filename for file, _ in parsed}
-        words = "files left out: %d; expected a program in each name (jw01345...), found %.200r"
-        log.warning(words, len(unnamed), min(unnamed))
-    named = [(file, name) for file, name in parsed if name.program == program]
+    if all(file.uri == rows.PRODUCTS + file.filename for file in files):
+        return files  # so their names differ as their URIs do
     uris: dict[str, str] = {}  # by file name
-    for file, _ in named:
-        if uris.setdefault(file.filename, file.uri) != file.uri and file.uri.startswith(PRODUCTS):
+    for file in files:
+        if uris.setdefault(file.filename, file.uri) != file.uri and file.uri.startswith(
+            rows.PRODUCTS
+        ):
             uris[file.filename] = file.uri
-    if len(uris) == len(named):
-        return named
-    for file, _ in named:
+    for file in files:
         if (uri := uris[file.filename]) != file.uri:
             log.warning("left out %.200s: %.200s has the same name", file.uri, uri)
-    return [(file, name) for file, name in named if uris[file.filename] == file.uri]
+    return [file for file in files if uris[file.filename] == file.uri]
 
 
-def _one_per_uri(files: Iterable[CaomProduct]) -> list[CaomProduct]:
+def _one_per_uri(files: Sequence[CaomProduct]) -> list[CaomProduct]:
     """Return one row for each URI, sorted: MAST lists a file under many observations."""
-    chosen: dict[str, CaomProduct] = {}
-    for file in files:
-        other = chosen.setdefault(file.uri, file)
-        if other is not file and _precedence(file) < _precedence(other):
-            chosen[file.uri] = file
-    return [chosen[uri] for uri in sorted(chosen)]
+    chosen = {file.uri: file for file in files}
+    if len(chosen) < len(files):
+        for file in files:
+            chosen[file.uri] = min(file, chosen[file.uri], key=_precedence)
+    return sorted(chosen.values(), key=attrgetter("uri"))
 
 
 def _precedence(file: CaomProduct) -> tuple[str, ...]:
@@ -298,28 +334,11 @@ def _is_exclusive(
     return not (record.release_date and record.release_date <= asked_at)
 
 
-def _is_safe(file: CaomProduct) -> bool:
-    """Return whether a file's name is safe, with a warning if it is not."""
-    is_safe = names.is_safe(file.filename)
-    if not is_safe:
-        log.warning("left out %.200r: its file name %.200r is not safe", file.uri, file.filename)
-    return is_safe
-
-
-def _by_root(
-    records: Iterable[KeywordRecord], roots: Collection[str]
-) -> tuple[dict[str, KeywordRecord], dict[str, str]]:
-    """Return, by root, the first record of these roots, and SIBLINGS of the newest of each."""
-    first: dict[str, KeywordRecord] = {}
-    newest: dict[str, KeywordRecord] = {}
-    for record in records:
-        root, _ = names.root_and_suffix(record.filename)
-        if root in roots and record.filename <= first.get(root, record).filename:
-            first[root] = record
-        other = newest.get(root)
-        if other is None or _is_newer(record, other):
-            newest[root] = record
-    return first, {root: "|".join(_siblings(record)) for root, record in newest.items()}
+def _warn_unnamed(filenames: Sequence[str]) -> None:
+    """Warn of files that are left out because their names are not those of products."""
+    if filenames:
+        words = "files left out: %d; expected a program in each name (jw01345...), found %.200r"
+        log.warning(words, len(set(filenames)), min(filenames))
 
 
 def _is_newer(record: KeywordRecord, other: KeywordRecord) -> bool:
@@ -327,30 +346,25 @@ def _is_newer(record: KeywordRecord, other: KeywordRecord) -> bool:
     return date > (other.date or "") or (date == (other.date or "") and filename > other.filename)
 
 
-def _siblings(record: KeywordRecord) -> Iterator[str]:
-    return (getattr(record, name) or "" for name in SIBLINGS)
-
-
 def _product(
     file: CaomProduct,
-    name: names.ProductName,
-    record: KeywordRecord,
-    similar: KeywordRecord,
+    suffix: str,
+    exposure: Exposure,
+    own: KeywordRecord | None,
     instrument: str | None,
-    *,
-    siblings: str,
-    is_exclusive: bool,
+    asked_at: str,
 ) -> Product:
-    """Return a product; what its own record lacks of the exposure comes from a `similar` one."""
-    guiding = names.guiding_type(file.filename)
-    if name.observation == names.POOL:
+    """Return a product; without a record, it has that of the exposure's first file."""
+    filename, observation = file.filename, exposure.observation
+    record, similar = own or rows.NO_RECORD, own or exposure.first
+    if observation == names.POOL:
         instrument = None  # a pool is of all instruments
     return Product(  # by position, in the order of its fields: four times as fast as by name
         file.uri,
-        file.filename,
-        name.program,
-        name.observation or names.OTHER,
-        name.suffix,
+        filename,
+        exposure.program or 0,
+        observation or names.OTHER,
+        suffix,
         file.level,
         file.size if record.size is None else record.size,
         record.checksum,
@@ -359,21 +373,21 @@ def _product(
         record.crds_ctx,
         record.sdp_ver,
         record.date,
-        is_exclusive,
+        _is_exclusive(file, record, similar, asked_at),
         similar.release_date,
         record.is_stale,
-        similar.instrument or names.instrument_of(file.filename) or instrument,
-        similar.detector or names.detector_of(file.filename),
+        similar.instrument or names.instrument_of(filename) or instrument,
+        similar.detector or names.detector_of(filename),
         similar.filter,
         similar.pupil,
-        similar.exp_type or guiding,
+        similar.exp_type or names.guiding_type(filename),
         similar.subarray,
         similar.grating,
         similar.date_obs,
         file.group,
         False,  # whether it needs the token is added later
         file.cal_ver,
-        siblings,
+        exposure.siblings,
         file.caom_type,
     )
 

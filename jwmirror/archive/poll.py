@@ -49,7 +49,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model import product as kinds
 from jwmirror.core.model.product import covered_by
 from jwmirror.net.http import TOKEN_VARIABLE
-from jwmirror.store.manifest import entries_of
+from jwmirror.store.manifest import Entries, entries_of
 
 NAME_DIGITS = 16  # of the digest in an order's name
 SHORT = 8  # characters of a checksum in the log
@@ -60,7 +60,7 @@ log = logging.getLogger(__name__)
 def poll(
     url: str,
     selections: Sequence[Selection],
-    entries: Sequence[Entry],
+    entries: Iterable[Entry],
     token: str | None,
     downloads: int,
     policy: VanishPolicy | None = None,
@@ -108,7 +108,7 @@ def poll(
 def _task(
     program: int,
     selections: tuple[Selection, ...],
-    entries: Sequence[Entry],
+    entries: Entries,
     limited: Mapping[int, tuple[str, ...]],
     former: Mapping[int, Listing],
     last_checked: Callable[[int], str],

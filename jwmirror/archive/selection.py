@@ -8,6 +8,7 @@ from jwmirror.core import names
 from jwmirror.core.matching import (
     KEYS,
     PAIR,
+    PLACES,
     Criteria,
     criteria_of,
     matches,
@@ -21,10 +22,7 @@ COMBINED = 3  # MAST's calib_level from which a product may come from many detec
 RECOMMENDED = "recommended"
 AUXILIARY = "AUXILIARY"  # productType of CAOM
 GROUP = "minimum recommended products"  # what CAOM calls them
-PROPERTIES = attrgetter(  # that criteria look at: products of one kind are judged once
-    *("observation", "suffix", "level", "instrument", "detector", "exp_type"),
-    *("filter", "pupil", "grating", "subarray", "group"),
-)
+PROPERTIES = frozenset(("observation", "suffix", "level"))  # that decide what others say
 TABLES = frozenset(("asn", "pool"))  # suffixes
 OF_TABLES = frozenset({"observation", "instrument", "suffix", "kind", "group"})
 NO_OBSERVATION = frozenset(("", names.POOL, names.OTHER))  # in place of one
@@ -81,8 +79,9 @@ def unmatched_criteria(listing: Listing, selection: Selection) -> tuple[str, ...
     if listing.program != selection.program:
         return ()
     lacking = []
-    kinds = {PROPERTIES(product): product for product in listing.products}.values()
     criteria = _criteria(selection, listing)
+    kind_of = _kinds(criteria)
+    kinds = {kind_of(product): product for product in listing.products}.values()
     for name, key in CRITERIA.items():
         present = {value for kind in kinds for value in values_of(key, partial(_value, kind))}
         for value in sorted(criteria.get(key, frozenset()) - present):
@@ -158,15 +157,25 @@ def _switched_off(selection: Selection) -> Iterator[Callable[[Product], bool]]:
 def _meets(criteria: Criteria) -> Callable[[Product], bool]:
     """Return a test: True if a product meets criteria, or has no value that would exclude it."""
 
-    met: dict[tuple[object, ...], bool] = {}  # by PROPERTIES
+    met: dict[object, bool] = {}  # by kind
+    kind_of = _kinds(criteria)
 
     def meets(product: Product) -> bool:
-        kind = PROPERTIES(product)
+        kind = kind_of(product)
         if kind not in met:
             met[kind] = matches(criteria, partial(_value, product), if_unknown=True)
         return met[kind]
 
     return meets
+
+
+def _kinds(criteria: Criteria) -> Callable[[Product], object]:
+    """Return a function: the properties of a product that criteria look at.
+
+    Products that agree in them are judged once.
+    """
+    places = {place for key in criteria for place in PLACES.get(key, (key,))} - {"kind"}
+    return attrgetter(*sorted(PROPERTIES | places))
 
 
 def _value(product: Product, key: str) -> object:

@@ -14,6 +14,7 @@ from jwmirror.core.files import open_regular, path_below, read_bytes, write_byte
 
 T = TypeVar("T")
 MAX_JSON = 64 << 20  # bytes; an association of 10,000 members has 2 MB
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 MAX_VALUES = 5_000_000  # as `count_values` counts them
 
 
@@ -33,8 +34,14 @@ def parse(text: str | bytes, kind: type[T]) -> T:
 
 
 def write(path: Path, value: object, mode: int = 0o644) -> None:
-    """Durably write a record as canonical JSON."""
-    write_bytes(Path(path), msgspec.json.encode(value, order="sorted") + b"\n", mode)
+    """Durably write a record as JSON, with its fields in their order, and the keys of dicts sorted.
+
+    Equal records give equal bytes.
+    """
+    content = bytearray()
+    _ENCODER.encode_into(value, content)
+    content += b"\n"
+    write_bytes(Path(path), content, mode)
 
 
 def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from jwmirror.core.errors import ReferencesError
 
 MAX_NAME_BYTES = 255  # of one name, on common file systems
@@ -59,7 +61,7 @@ _GUIDE_STAR_TYPES = {  # part of a file's name -> EXP_TYPE
 }
 
 
-class ProductName(NamedTuple):
+class ProductName(msgspec.Struct, frozen=True, gc=False):
     """The parts of a product's file name."""
 
     program: int
@@ -102,10 +104,16 @@ def is_safe(filename: str) -> bool:
 
 def parse_product(filename: str) -> ProductName | None:
     """Return the parts of a product's name; None if it is not the name of a JWST product."""
-    program, observation = _program_and_observation(filename)
+    program, observation = program_and_observation(filename)
     if program is None or "." not in filename:
         return None
     return ProductName(program, observation, *root_and_suffix(filename))
+
+
+def program_and_observation(name: str) -> tuple[int | None, str]:
+    """Return the program and the observation that a name begins with; None and "" if absent."""
+    program, observation = parts = _parse_first_part(name[: name.find("_") + 1] or name)
+    return parts if observation else (program, POOL if _POOL.fullmatch(name) else "")
 
 
 def root_and_suffix(filename: str) -> tuple[str, str]:
@@ -124,7 +132,7 @@ def root_and_suffix(filename: str) -> tuple[str, str]:
 
 def observation_of(name: str) -> str:
     """Return the observation at the start of a file name, or of CAOM's obs_id; "" if none."""
-    return _program_and_observation(name)[1]
+    return program_and_observation(name)[1]
 
 
 def is_observation(name: str) -> bool:
@@ -134,7 +142,7 @@ def is_observation(name: str) -> bool:
 
 def program_of(name: str) -> int | None:
     """Return the program that a product's name begins with; None if it has none."""
-    return _program_and_observation(name)[0]
+    return program_and_observation(name)[0]
 
 
 def candidate_of(name: str) -> str:
@@ -231,13 +239,6 @@ def exposure_parts(filename: str) -> dict[str, str]:
 def is_exposure_root(root: str) -> bool:
     """Return whether a root is that of one exposure: jw01345001001_02101_00001_nrcb1."""
     return _ROOT.fullmatch(root) is not None
-
-
-def _program_and_observation(name: str) -> tuple[int | None, str]:
-    """Return the program and the observation at the start of a name; None and "" if absent."""
-    first, underscore, _ = name.partition("_")
-    program, observation = _parse_first_part(first + underscore)
-    return program, observation or (POOL if _POOL.fullmatch(name) else "")
 
 
 @lru_cache(1 << 12)  # many files have the same first part

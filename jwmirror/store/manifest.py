@@ -3,8 +3,9 @@
 A row is an Entry. The fields of its Product have columns with the prefix `product_`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import cached_property
 from importlib import import_module
 from itertools import pairwise, zip_longest
 from pathlib import Path, PurePosixPath
@@ -26,13 +27,19 @@ DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "pr
 class Entries(Sequence[Entry]):
     """The rows of a manifest, sorted by path, over an Arrow `table`; entries are built on demand.
 
-    Equal to any sequence of equal entries.
+    Equal to any sequence of equal entries. If the table has only some columns, `read` returns the
+    same rows with all.
     """
 
     __hash__ = None  # type: ignore[assignment]  # equal to any sequence, so it has no hash
 
-    def __init__(self, table: pa.Table):
-        self.table = table
+    def __init__(self, table: pa.Table, read: "Callable[[], Entries] | None" = None):
+        self.table, self._read = table, read
+
+    @cached_property
+    def whole(self) -> "Entries":
+        """The rows with all columns."""
+        return self._read() if self._read else self
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -92,26 +99,28 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
 
 def read_manifest(path: Path) -> Entries:
     """Return the rows of a manifest. StoreError if it is missing or damaged."""
-    return Entries(_completed(_table(path, SCHEMA.names, REPEATED), SCHEMA.names))
+    return Entries(_completed(_table(path, SCHEMA.names), SCHEMA.names))
 
 
-def read_columns(path: Path, names: Sequence[str]) -> Entries:
-    """Return the rows with these columns only, many times faster; they cannot build entries.
+def read_columns(
+    path: Path, names: Sequence[str], read: Callable[[], Entries] | None = None
+) -> Entries:
+    """Return the rows with these columns only, many times faster; `read` returns all columns.
 
     A column of products that earlier versions did not write needs `product_uri` beside it.
     StoreError as `read_manifest`.
     """
-    return Entries(_completed(_table(path, names), names))
+    return Entries(_completed(_table(path, names), names), read)
 
 
-def _table(path: Path, names: Sequence[str], repeated: Sequence[str] = ()) -> pa.Table:
+def _table(path: Path, names: Sequence[str]) -> pa.Table:
     """Return those of the columns that a manifest has. StoreError if it is missing or damaged.
 
     `pyarrow.parquet.read_table` does the same, but first imports its dataset module and pandas.
     """
     try:
         present = set(pq.read_schema(path).names)
-        with pq.ParquetFile(path, read_dictionary=sorted(present.intersection(repeated))) as file:
+        with pq.ParquetFile(path, read_dictionary=sorted(present.intersection(REPEATED))) as file:
             table = file.read([name for name in names if name in present])
     except (OSError, pa.ArrowException) as err:
         raise StoreError(f"manifest {path}: cannot be read ({plain_text(err)}).") from err

@@ -15,6 +15,7 @@ from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.http import error_words
 
+LONGEST_ROW = 100_000  # bytes
 PAGE_ROWS = 50_000  # the most that MAST sends in a page
 
 
@@ -111,9 +112,12 @@ def _rows(page: AnswerPage, kind: type[Row]) -> list[Row] | None:
 
 def _columns(page: AnswerPage) -> frozenset[str]:
     """Return the columns of a page's first row."""
-    first = msgspec.json.decode(page.data, type=list[msgspec.Raw])[:1]
-    rows = map(msgspec.json.decode, first)
-    return frozenset(name for row in rows if type(row) is dict for name in row)
+    text = bytes(memoryview(page.data)[:LONGEST_ROW]).decode(errors="replace")
+    try:
+        row, _ = json.JSONDecoder().raw_decode(text.partition("[")[2].lstrip())
+    except ValueError:  # there is no row, or it is longer
+        row = next(iter(msgspec.json.decode(page.data, type=list[Any])), None)
+    return frozenset(row if type(row) is dict else ())
 
 
 def _incomplete(what: str, expected: object, found: object) -> ArchiveError:

@@ -44,6 +44,7 @@ TABLE_COLUMNS = {  # requested from one keyword table
     "Fgs": ("filename",),
     "GuideStar": ("fileName",),
 }
+PRODUCTS = "mast:JWST/product/"  # begins the URIs of MAST's files
 
 
 def _row_type(*columns: str) -> type[Row]:
@@ -149,10 +150,12 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
     texts = TextCache()
 
     def product(row: Row) -> CaomProduct:
-        uri = as_text(row.dataURI) or ""
-        filename = as_text(row.productFilename) or uri.rpartition("/")[2]
-        if not uri.endswith(f"/{filename}"):
-            raise ValueError
+        uri, filename = row.dataURI, as_text(row.productFilename)
+        if not filename or uri != f"{PRODUCTS}{filename}":  # of nearly none
+            uri = as_text(uri) or ""
+            filename = filename or uri.rpartition("/")[2]
+            if not uri.endswith(f"/{filename}"):
+                raise ValueError
         return CaomProduct(  # by position: several times as fast as by name
             uri,
             filename,
