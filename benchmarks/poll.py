@@ -22,16 +22,17 @@ from msgspec import structs
 from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
 from jwmirror.archive.index import COLUMNS, HeldIndex
-from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import gc_paused, group_into_orders
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables import rows as answers
 from jwmirror.archive.tables.answers import read_pages
+from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_columns, write_manifest
+from jwmirror.store.runs import RunFiles, write_poll
 
 LIMIT_S = 1.2
 PAGE = 50_000  # rows
@@ -104,8 +105,9 @@ def poll_once(
         doubts = vanish_doubts(listing, changes, mine, VanishPolicy())
     with timed("write", spent):
         poll = Poll(listings=(listing,), changes=changes, unmatched=lacking)
-        write(folder / "changes.json", poll)
-        write(folder / "orders.json", group_into_orders(poll, ()))
+        run = RunFiles(folder / f"{time.monotonic_ns():020}")  # after the runs before it
+        write_poll(run.folder, poll)
+        write(run.orders, group_into_orders(poll, ()))
     if changes or doubts or lacking or len(listing.products) != len(mine):
         raise AssertionError(f"expected an unchanged poll, found {len(changes)} changes, {lacking}")
     return poll

@@ -51,12 +51,10 @@ def compare_listing(
         elif uri in chosen:
             new.append(product)
     available = [product for product in new if has_access or not product.exclusive]
-    missing = [
-        uri
-        for uri in rows.keys() - listed.keys()
-        if rows[uri].state == stored.PRESENT and not rows[uri].deselected
-    ]
-    vanished = held.entries(missing)
+    absent = {uri: rows[uri] for uri in rows.keys() - listed.keys()}
+    vanished = held.entries(
+        [u for u, row in absent.items() if row.state == stored.PRESENT and not row.deselected]
+    )
     predecessors = pair_successors(vanished.values(), available)
     replaced = {entry.upstream.uri for entry in predecessors.values()}
     gone = [entry.upstream for uri, entry in vanished.items() if uri not in replaced]

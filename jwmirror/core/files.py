@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from io import BufferedReader
 from pathlib import Path
@@ -203,6 +203,29 @@ def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
     """Durably write `data` to `path`, in one step for readers."""
     with replacing(path, mode) as temporary:
         temporary.write_bytes(data)
+
+
+def write_or_link(path: Path, data: bytearray, same: Path | None) -> None:
+    """Durably write `data`, or link to the file `same` if it has these bytes already."""
+    if same is None or not _has_content(same, data):
+        write_bytes(path, data)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    os.link(same, temporary)
+    os.replace(temporary, path)
+    temporary.unlink(missing_ok=True)  # if `path` was this file already, nothing was renamed
+    sync_path(path.parent)
+
+
+def _has_content(path: Path, data: bytearray) -> bool:
+    """Return whether a file has these bytes; they are read in pieces."""
+    with suppress(OSError), open_regular(path) as file:
+        is_as_long = os.fstat(file.fileno()).st_size == len(data)
+        starts = range(0, len(data), BLOCK)
+        return is_as_long and all(file.read(BLOCK) == data[at : at + BLOCK] for at in starts)
+    return False
 
 
 def replace_symlink(link: Path, target: str) -> None:

@@ -34,14 +34,16 @@ def parse(text: str | bytes, kind: type[T]) -> T:
 
 
 def write(path: Path, value: object, mode: int = 0o644) -> None:
-    """Durably write a record as JSON, with its fields in their order, and the keys of dicts sorted.
+    """Durably write a record as JSON, as `encoded`."""
+    write_bytes(Path(path), encoded(value), mode)
 
-    Equal records give equal bytes.
-    """
+
+def encoded(value: object) -> bytearray:
+    """Return a record as JSON, with fields in their order: equal records give equal bytes."""
     content = bytearray()
     _ENCODER.encode_into(value, content)
     content += b"\n"
-    write_bytes(Path(path), content, mode)
+    return content
 
 
 def read(path: Path, kind: type[T], step: str = "move it away, and try again") -> T:

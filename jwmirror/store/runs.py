@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, restrict
-from jwmirror.core.jsonio import digest, read, write
+from jwmirror.core.files import as_store_error, restrict, write_or_link
+from jwmirror.core.jsonio import digest, encoded, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import (
     Doubt,
@@ -22,6 +22,7 @@ from jwmirror.core.model import (
     Orders,
     Plan,
     Poll,
+    Product,
     Receipt,
     SettleResult,
     Version,
@@ -37,6 +38,7 @@ from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
 UNDECIDED = "receipts/undecided.json"
+LISTINGS = "listings.json"  # of a run: the products of its poll's listings, by program
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class RunFiles:
         self.folder = Path(folder)
         self.number = self.folder / "number.json"  # its place in the order of all runs
         self.poll = self.folder / "changes.json"
+        self.listings = self.folder / LISTINGS
         self.orders = self.folder / "orders.json"
         self.settling = self.folder / "settling.json"
         self.references = self.folder / "references.json"
@@ -186,38 +189,78 @@ def previous_settling(folder: Path) -> SettleResult | None:
     return next(_existing((RunFiles(path).settling for path in earlier), SettleResult), None)
 
 
+def write_poll(folder: Path, poll: Poll) -> None:
+    """Write the poll of a run, with the listed products in a file of its own.
+
+    Few jobs read that, and it is large; a run that lists the same as the run before links to it.
+    """
+    files = RunFiles(folder)
+    products = {str(listing.program): listing.products for listing in poll.listings}
+    earlier = (RunFiles(path).listings for path in newest_first(files.folder.parent, files.folder))
+    former = next(filter(Path.exists, earlier), None)
+    write_or_link(files.listings, encoded(products), former)
+    listings = tuple(replace(listing, products=()) for listing in poll.listings)
+    write(files.poll, replace(poll, listings=listings, products_in=LISTINGS))
+
+
+def with_products(folder: Path, poll: Poll) -> Poll:
+    """Return the poll of a run, as its file has it, with the listed products.
+
+    Raises:
+        StoreError: the file with these is missing or damaged.
+    """
+    if not poll.products_in:
+        return poll
+    path = RunFiles(folder).listings
+    products = read_if_written(path, dict[int, tuple[Product, ...]]) or {}
+    if not products.keys() >= {listing.program for listing in poll.listings}:
+        raise StoreError(f"{path}: expected the products that the poll listed, found none of some.")
+    listings = (replace(each, products=products[each.program]) for each in poll.listings)
+    return replace(poll, listings=tuple(listings), products_in="")
+
+
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
     """Return the newest listing of each program before a run, unless that listing was doubted."""
     missing = set(programs)
     listings: dict[int, Listing] = {}
-    for poll in _earlier_polls(folder) if missing else ():
+    for path, poll in _earlier_polls(folder) if missing else ():
         doubted = {doubt.program for doubt in poll.doubts}
-        for listing in poll.listings:
-            if listing.program in missing:
-                missing.discard(listing.program)
-                if listing.program not in doubted:
-                    listings[listing.program] = listing
+        listed = missing & {listing.program for listing in poll.listings}
+        missing -= listed
+        for listing in with_products(path, poll).listings if listed - doubted else ():
+            if listing.program in listed - doubted:
+                listings[listing.program] = listing
         if not missing:
             break
     return listings
 
 
+def previous_poll_time(folder: Path, program: int) -> str:
+    """Return when MAST last listed a program before a run, ISO; "" if it never did."""
+    listings = (listing for _, poll in _earlier_polls(folder) for listing in poll.listings)
+    return next((each.asked_at for each in listings if each.program == program), "")
+
+
 def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
-    """Return what the newest poll of each program before a run did not believe."""
+    """Return what the newest poll of each program before a run did not believe.
+
+    A program that is not in the newest poll of all programs was not in the config then.
+    """
     missing = set(programs)
     doubts: list[Doubt] = []
-    for poll in _earlier_polls(folder) if missing else ():
+    for _, poll in _earlier_polls(folder) if missing else ():
         doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
-        missing -= {*poll.programs, 0}  # each poll tries all searches
-        if not missing:
+        missing -= poll.programs
+        if not (missing and poll.limited_to):
             break
     return doubts
 
 
-def _earlier_polls(folder: Path) -> Iterator[Poll]:
-    """Yield the polls of the runs before a run, newest first."""
-    folders = newest_first(Path(folder).parent, before=Path(folder))
-    return _existing((RunFiles(path).poll for path in folders), Poll)
+def _earlier_polls(folder: Path) -> Iterator[tuple[Path, Poll]]:
+    """Yield the polls of the runs before a run, newest first, and the folders of these runs."""
+    for path in newest_first(Path(folder).parent, before=Path(folder)):
+        if poll := read_if_written(RunFiles(path).poll, Poll):
+            yield path, poll
 
 
 def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:

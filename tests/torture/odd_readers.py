@@ -21,10 +21,10 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from jwmirror.archive import listing
 from jwmirror.archive.events import read_events
 from jwmirror.archive.tables import rows
 from jwmirror.archive.tables.answers import read_pages
+from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.reader import MastTable
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.compare.versions import compare_files
@@ -190,7 +190,7 @@ def odd_listing(random: Random, folder: Path) -> None:
         observations = rows.read_observations(table(OBSERVATION, rows.ObservationRow), unread)
         files = rows.read_products(table(PRODUCT, rows.ProductRow), unread)
         records = rows.read_keywords(table(KEYWORD, rows.KeywordRow), "Nircam", unread)
-        return listing.assemble_listing(1345, "2026", observations, files, records)
+        return assemble_listing(1345, "2026", observations, files, records)
 
     if listed := may_raise(ArchiveError, read):
         canonical(listed)

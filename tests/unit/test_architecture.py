@@ -37,7 +37,14 @@ LIBRARY = {
     for path in (ROOT / "jwmirror").rglob("*.py")
 }
 SIMULATOR = sorted((ROOT / "jwmirror_simulator").rglob("*.py"))
-RUN_FILES = ("changes.json", "orders.json", "settling.json", "conclusion.json", "published.json")
+RUN_FILES = (
+    "changes.json",
+    "listings.json",
+    "orders.json",
+    "settling.json",
+    "conclusion.json",
+    "published.json",
+)
 MAIN = {"main", "serve"}  # of programs that other processes start
 
 

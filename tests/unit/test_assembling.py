@@ -3,10 +3,10 @@
 import pytest
 from msgspec import structs
 
-from jwmirror.archive import listing as listings
 from jwmirror.archive.tables import cells
 from jwmirror.archive.tables import rows as answers
 from jwmirror.archive.tables import rows as tables
+from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.reader import MastTable
 from jwmirror.archive.tables.rows import (
     CaomObservation,
@@ -38,7 +38,7 @@ def offer(filename: str, **facts: object) -> CaomProduct:
 def assembled(*offers: CaomProduct, rows: tuple[KeywordRecord, ...] = ()) -> Listing:
     """The listing of some offers."""
     observation = CaomObservation(obsid="1", instrument="NIRCAM", is_planned=False)
-    return listings.assemble_listing(1345, "2026-01-05T00:00:00+00:00", [observation], offers, rows)
+    return assemble_listing(1345, "2026-01-05T00:00:00+00:00", [observation], offers, rows)
 
 
 UNSAFE = [
@@ -127,7 +127,7 @@ def test_a_file_name_tells_observation_and_suffix(filename):
     observation, suffix = NAMES[filename]
     program = int(filename[2:7])
 
-    listing = listings.assemble_listing(program, "", [], [offer(filename)], [])
+    listing = assemble_listing(program, "", [], [offer(filename)], [])
 
     (product,) = listing.products
     assert (product.observation, product.suffix) == (observation, suffix)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.tables import rows
+from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.portal import read_pages
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core.errors import ArchiveError

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jwmirror.archive.listing import assemble_listing
 from jwmirror.archive.poll import group_into_orders
+from jwmirror.archive.tables.joining import assemble_listing
 from jwmirror.archive.tables.rows import CaomProduct
 from jwmirror.core.model import Change, Listing, Poll, Product, Version
 from jwmirror.core.model.product import NEW, VANISHED

@@ -74,6 +74,7 @@ def test_the_records_of_a_run_are_in_its_folder(tmp_path):
     assert names == {
         "number": "number.json",
         "poll": "changes.json",
+        "listings": "listings.json",
         "orders": "orders.json",
         "settling": "settling.json",
         "references": "references.json",
@@ -156,8 +157,10 @@ def test_doubts_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path):
         for program, since in ((1, "1"), (1, "2"), (2, "1"))
     )
     write(files(tmp_path, 1).poll, replace(NOTHING, doubts=(first, other)))
-    write(files(tmp_path, 2).poll, replace(NOTHING, doubts=(second,)))
-    write(files(tmp_path, 3).poll, replace(NOTHING, listings=(listing(program=3),)))
+    limits = {program: (Scope(program=program),) for program in (1, 3)}
+    write(files(tmp_path, 2).poll, replace(NOTHING, doubts=(second,), limited_to=limits[1]))
+    third = listing(program=3)
+    write(files(tmp_path, 3).poll, replace(NOTHING, listings=(third,), limited_to=limits[3]))
     last = files(tmp_path, 4).folder
 
     assert previous_doubts(last, [1, 2]) == [second, other]

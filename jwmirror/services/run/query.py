@@ -79,7 +79,7 @@ def query_archive(
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
     ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
-    write(files.poll, polled)
+    runs.write_poll(files.folder, polled)
     write(files.orders, ordered)
     runs.remove_events(_used_events(events, polled))
 
@@ -201,9 +201,9 @@ def _dated(doubts: Iterable[Doubt], run: Path) -> tuple[Doubt, ...]:
 
 def _checked(mirror: Path, run: Path, program: int) -> str:
     """Return when a program was last polled before a run; else when its files were published."""
-    listing = runs.previous_listings(run, [program]).get(program)
     current = Generations(mirror).current()
-    return listing.asked_at if listing else current.made_at if current else ""
+    polled_at = runs.previous_poll_time(run, program)
+    return polled_at or (current.made_at if current else "")
 
 
 def _undecided_after(

@@ -9,7 +9,7 @@ from jwmirror.pipeline.associations.reading import read_associations
 from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from jwmirror.services.run.holdings import load_holdings
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import previous_settling, upstream_after
+from jwmirror.store.runs import previous_settling, upstream_after, with_products
 
 
 def settle_observations(
@@ -22,7 +22,8 @@ def settle_observations(
     """
     associations = load_holdings(mirror, poll).associations
     policy = SettlePolicy(days=days, accept=tuple(accept))
-    settling = find_unsettled(associations, poll, policy, previous_settling(run))
+    listed = with_products(run, poll) if associations.found else poll
+    settling = find_unsettled(associations, listed, policy, previous_settling(run))
     return replace(settling, doubted=tuple(_doubted_associations(mirror, poll)))
 
 
