@@ -85,9 +85,9 @@ def poll(
         (selection for selection in selections if not limited or selection.program in limited),
         key=lambda selection: selection.program,
     )
-    recheck = recheck or Recheck()
+    recheck, rows = recheck or Recheck(), entries_of(entries)
     tasks = [
-        _task(program, tuple(some), entries, limited, former or {}, last_checked, recheck)
+        _task(program, tuple(some), rows, limited, former or {}, last_checked, recheck)
         for program, some in groupby(ordered, key=lambda selection: selection.program)
     ]
     files = FileServer(url=url, token=accepted, downloads=downloads, recheck=recheck)

@@ -6,7 +6,7 @@ import pytest
 
 from jwmirror.core.model import References
 from jwmirror.core.model.plan import Published, ReferenceFinding
-from jwmirror.services.inspect.affected import current_findings
+from jwmirror.crds.affected import current_findings
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.report import write_report
 from jwmirror.store.runs import read_run

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model.quality import CAVEAT
+from jwmirror.crds.affected import reference_notices
 from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import (
     Status,
@@ -13,7 +14,6 @@ from jwmirror.report.status import (
     count_files,
     generation_record,
 )
-from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import last_run, read_undecided

@@ -7,9 +7,9 @@ from pathlib import Path
 from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.model.maintenance import InvalidationReport
 from jwmirror.core.model.plan import ProvenanceRecord
+from jwmirror.crds.affected import kept_results, results_with_keys
 from jwmirror.pipeline.derivation import key_of
 from jwmirror.pipeline.ramps import ramp_derivation
-from jwmirror.services.inspect.affected import kept_results, results_with_keys
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file, require_one_key
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import both_locks

@@ -9,12 +9,12 @@ from jwmirror.core.errors import ReferencesError
 from jwmirror.core.model import References
 from jwmirror.core.model.maintenance import ReferenceVerification
 from jwmirror.core.model.plan import ReferenceFinding
+from jwmirror.crds.affected import affected_results
 from jwmirror.crds.bundle import ReferenceBundle, write_bundle
 from jwmirror.crds.cache import contexts_including
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.verify import verify_cache
 from jwmirror.services.configure.checked_config import load_checked_config
-from jwmirror.services.inspect.affected import affected_results
 from jwmirror.services.inspect.preview import unpublished_poll
 from jwmirror.services.run.references import FOLLOW, sync_references
 from jwmirror.store.runs import last_references, last_run

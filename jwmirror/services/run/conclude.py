@@ -11,9 +11,9 @@ from jwmirror.core.model.plan import Published, ReferenceFinding
 from jwmirror.core.model.quality import CAVEAT, JudgedResult
 from jwmirror.core.model.run import Run
 from jwmirror.core.printing import printable
+from jwmirror.crds.affected import reference_notices
 from jwmirror.net.resume_record import kind_of_etag
 from jwmirror.report.quality import NEXT_STEP, doubt_line, doubtful_results, is_accepted
-from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import read_run
 

@@ -15,6 +15,7 @@ from jwmirror.archive.discovery.summary import describe_answers, unmatched_searc
 from jwmirror.archive.doubts import VanishPolicy
 from jwmirror.archive.evidence.record import changed_answers, read_answers
 from jwmirror.archive.evidence.server import Recheck
+from jwmirror.archive.index import COLUMNS
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
@@ -117,9 +118,9 @@ def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
 
 
 def _current(mirror: Path) -> tuple[int, Entries]:
-    """Return the number of the current generation (0 before the first), and its entries."""
+    """Return the number of the current generation (0 before the first), and what a poll reads."""
     current = Generations(mirror).current()
-    return (current.number, current.entries()) if current else (0, entries_of(()))
+    return (current.number, current.columns(*COLUMNS)) if current else (0, entries_of(()))
 
 
 def _orders(

@@ -11,6 +11,7 @@ from jwmirror.astrometry.slices import SliceStore, find_slices
 from jwmirror.core.model import Poll, Recipe, References, SettleResult
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.core.model.sky.slices import AlignedMosaic
+from jwmirror.crds.affected import current_findings
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
 from jwmirror.crds.watch import known_sums, watch_files
@@ -20,7 +21,6 @@ from jwmirror.planning.alignment import aligned_mosaics
 from jwmirror.planning.inputs import available_files
 from jwmirror.planning.plan import headers_and_pipelines
 from jwmirror.planning.resolvers.by_environment import Resolvers, resolvers_of
-from jwmirror.services.inspect.affected import current_findings
 from jwmirror.services.run.holdings import Holdings, load_holdings
 from jwmirror.store.generations import Generations
 from jwmirror.store.runs import last_references

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from jwmirror.core.files import restrict
 from jwmirror.core.model.plan import Published
+from jwmirror.crds.affected import reference_notices
 from jwmirror.report.html import write_page
-from jwmirror.services.inspect.affected import reference_notices
 from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
