@@ -8,9 +8,10 @@ from pathlib import Path
 
 from jwmirror.astrometry.service import CatalogueService
 from jwmirror.astrometry.slices import SliceStore, find_slices
-from jwmirror.core.model import Poll, Recipe, References, SettleResult
+from jwmirror.core.model import Poll, Recipe, References, SettleResult, canonical
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.core.model.sky.slices import AlignedMosaic
+from jwmirror.core.names import cache_path
 from jwmirror.crds.affected import current_findings
 from jwmirror.crds.client import CrdsClient
 from jwmirror.crds.sync import BUILD, LATEST, resolve_context, sha1s_of, sync_files, sync_mappings
@@ -112,9 +113,18 @@ def _aligned_mosaics(
     cache: Path, references: References, holdings: Holdings, recipes: Sequence[Recipe]
 ) -> Iterator[AlignedMosaic]:
     """Yield the mosaics of recipes that are aligned to Gaia."""
+    if not _names_gaia(cache, references, recipes):
+        return
     resolvers = offline_resolvers(cache, references)
     available = available_files(holdings.entries, own=holdings.own)
-    return aligned_mosaics(available, holdings.associations, recipes, resolvers)
+    yield from aligned_mosaics(available, holdings.associations, recipes, resolvers)
+
+
+def _names_gaia(cache: Path, references: References, recipes: Sequence[Recipe]) -> bool:
+    """Return whether a recipe or a parameter reference has the name; to resolve them takes long."""
+    files = (cache_path(cache, name) for name in references.files if PARAMETERS in name)
+    texts = (path.read_bytes() for path in files if path.is_file())
+    return any(b"GAIA" in text.upper() for text in (canonical(recipes).encode(), *texts))
 
 
 def offline_resolvers(cache: Path, references: References) -> Resolvers:
