@@ -38,7 +38,10 @@ rule calibrate_batch:
         cache=str(CONFIG.cache),
         timeout_s=CONFIG.timeout_s,
         retries=RETRIES,
+        content=lambda wildcards, input: level_in_words(
+            wildcards.level, len(batches_of(input.plan)[wildcards.batch])
+        ),
     message:
-        "Calibrating {wildcards.level}, batch {wildcards.batch}, with {resources.mem_mb} MB"
+        "Calibrating {params.content} (batch {wildcards.batch}), with {resources.mem_mb} MB"
     script:
         "../scripts/calibrate_batch.py"

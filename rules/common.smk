@@ -19,6 +19,7 @@ from jwmirror.services.run.session import (
     batches_of,
     check_environments,
     config_or_exit,
+    level_in_words,
     memory_mb,
     planned_levels,
 )

@@ -29,7 +29,8 @@ rule fetch_products:
         downloads=CONFIG.downloads,
         group=CONFIG.group,
         accept_refused=canonical(CONFIG.accept_refused),
+        content=lambda wildcards: wildcards.order.partition(".")[0],
     message:
-        "Fetching {wildcards.order}"
+        "Fetching products of {params.content}"
     script:
         "../scripts/fetch_products.py"

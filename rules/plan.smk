@@ -36,7 +36,8 @@ checkpoint plan_recalibration:
         recipes=canonical(CONFIG.recipes),
         selections=canonical(CONFIG.criteria),
         batch=CONFIG.batch,
+        content=lambda wildcards: level_in_words(wildcards.level),
     message:
-        "Planning the recalibration of {wildcards.level}"
+        "Planning the recalibration of {params.content}"
     script:
         "../scripts/plan_recalibration.py"

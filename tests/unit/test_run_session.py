@@ -11,10 +11,17 @@ import pytest
 
 from jwmirror.core.mirror import mark_mirror
 from jwmirror.core.model import Plan, read, write
+from jwmirror.core.model.plan import LEVELS
 from jwmirror.pipeline import child_environment
 from jwmirror.services.configure import checked_config
 from jwmirror.services.run import session
-from jwmirror.services.run.session import RUN_ID, RunSession, config_or_exit, memory_mb
+from jwmirror.services.run.session import (
+    RUN_ID,
+    RunSession,
+    config_or_exit,
+    level_in_words,
+    memory_mb,
+)
 from jwmirror.store.lock import RUN_LOCK, lock_note
 from jwmirror.store.runs import RunFiles, newest_first
 from tests.setup import records
@@ -197,3 +204,16 @@ def test_a_job_that_was_killed_requests_more_memory(tmp_path):
 
     assert requested[0] > 2000
     assert requested[1] == 2 * requested[0]
+
+
+def test_job_lines_say_in_words_what_a_level_has():
+    """All levels, whole or a number of them."""
+    assert [level_in_words(level) for level in LEVELS] == [
+        "exposures",
+        "associations of stage 2",
+        "associations of stage 3",
+        "grism associations of stage 2",
+        "grism associations of stage 3",
+    ]
+    assert level_in_words("exposures", 1) == "1 exposure"
+    assert level_in_words("associations-3", 2) == "2 associations of stage 3"

@@ -36,7 +36,7 @@ def test_what_is_killed_for_memory_is_tried_alone_and_then_with_twice_as_much(fr
 
     runs = Counter(name.partition("_uncal")[0] for name in told.read_text().split())
     assert runs[LARGE] == 3 and sorted(runs.values()) == [1, 1, 3]
-    first, second = map(int, re.findall(r"Calibrating exposures, .* with (\d+) MB", said))
+    first, second = map(int, re.findall(r"Calibrating \d exposures? .* with (\d+) MB", said))
     assert second == 2 * first
     assert f"deep/{LARGE}: killed also when tried again alone" in said
     assert len([path for path in fresh_site.entries() if CAL.match(path)]) == 3

@@ -18,11 +18,13 @@ from jwmirror.core.files import as_store_error, make_private
 from jwmirror.core.jsonio import read, write
 from jwmirror.core.mirror import RUN_ID_FORM
 from jwmirror.core.model import Plan, Recipe
+from jwmirror.core.model.plan import GRISM
 from jwmirror.core.model.run import Stop
 from jwmirror.core.printing import printable
 from jwmirror.net.token_socket import serve_token
 from jwmirror.pipeline.child_environment import remove_user_variables
 from jwmirror.planning.memory import job_bytes
+from jwmirror.report.formatting import count
 from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.store.lock import RUN_LOCK, MirrorLock, acquire_lock
 from jwmirror.store.runs import (
@@ -35,6 +37,7 @@ from jwmirror.store.runs import (
 
 ADVICE = "go to the folder of your config, or give the file with --configfile FILE"
 DEFAULT = Path("config/config.yaml")
+NOUNS = {"exposures": "exposure", "associations": "association", GRISM: "grism association"}
 RUN_ID = "JWMIRROR_RUN"  # environment variable by which jobs know the run that they belong to
 
 
@@ -214,3 +217,11 @@ def memory_mb(plan: Path | str, batch: str, threads: int, attempt: int, limit: f
     """
     needed = job_bytes(batches_of(plan)[batch], threads, limit)
     return attempt * round(needed / 1e6)
+
+
+def level_in_words(level: str, number: int | None = None) -> str:
+    """Return what a level has, or a number of it: exposures, 3 associations of stage 2."""
+    kind, _, stage = level.partition("-")
+    noun = NOUNS[kind]
+    words = f"{noun}s" if number is None else count(number, noun)
+    return f"{words} of stage {stage}" if stage else words
