@@ -150,11 +150,10 @@ def _persistence_mistakes(content: Mapping[str, Any], place: str) -> Iterator[st
         yield (
             f"{place}: persistence from one exposure to the next is not supported: each exposure "
             f"would need {read} as the exposure before it left it, but jwmirror calibrates "
-            "exposures in any order, side by side, and again one at a time, so the result would "
-            "depend on the order; remove save_persistence and persistence_array_file "
-            "(persistence_time flags pixels within an exposure), or name as "
-            "persistence_array_file a finished file, under another name, which is the same for "
-            "all exposures."
+            "exposures side by side, in any order, and later only some of them again, so results "
+            "would depend on the order; remove save_persistence and persistence_array_file "
+            "(persistence_time alone flags pixels within an exposure), or let "
+            "persistence_array_file name a finished file that is the same for all exposures."
         )
 
 

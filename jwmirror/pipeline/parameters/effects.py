@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jwmirror.core.errors import plain_text
+from jwmirror.core.fits import check_asdf_file
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.derivation import STAGES
@@ -139,6 +140,7 @@ def _wcs_problem(path: Path) -> str:
     from jwst.resample.resample_utils import load_custom_wcs
 
     try:
+        check_asdf_file(path)
         load_custom_wcs(str(path), (1, 1))  # a shape may be in the recipe
     except Exception as err:  # asdf raises many kinds
         return "the key wcs is missing" if isinstance(err, KeyError) else plain_text(err)

@@ -33,9 +33,9 @@ SCALING = (
 )
 IS_SET = f"jwst sets it itself; {REMOVE}"
 NSCLEAN = (
-    "write clean_flicker_noise, which has other defaults; the same result as with those of nsclean "
-    "give fit_method: fft, background_method: null, mask_science_regions: true (formerly "
-    "mask_spectral_regions), n_sigma: 5.0, single_mask: false"
+    "write clean_flicker_noise, which has other defaults; with fit_method: fft, "
+    "background_method: null, mask_science_regions: true (formerly mask_spectral_regions), "
+    "n_sigma: 5.0 and single_mask: false it gives what nsclean gave with its defaults"
 )
 IMATCH = "the step was removed; bkg_subtract or master_background subtract the background of cubes"
 
