@@ -76,7 +76,7 @@ recipes:
 
     checked = check_config(tmp_path / "config.yaml")
 
-    nsclean, memory, photometry = checked.mistakes
+    nsclean, photometry, memory = checked.mistakes  # by line
     assert "clean_flicker_noise" in nsclean and "1.20.2" in nsclean
     for equal in ("fit_method: fft", "background_method: null", "n_sigma: 5.0"):
         assert equal in nsclean
