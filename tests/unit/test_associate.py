@@ -13,6 +13,7 @@ from jwmirror.pipeline.associations.lists import association_of, takes_exposure
 from jwmirror.pipeline.associations.reading import read_own_associations
 from tests.setup.command_line import answer, run
 from tests.setup.mirrors import SmallMirror
+from tests.setup.records import association
 
 ELEMENTS = {"name": "NIRCAM", "filter": "F200W", "pupil": "CLEAR", "detector": "NRCB1"}
 
@@ -79,9 +80,23 @@ def test_jwst_decides_roles_and_names_and_optical_paths_make_products(
     ]
     assert members == products
     assert all(takes_exposure(asn_type, head) for _, head in listed)
-    for association in read_own_associations(path):
-        assert (association.asn_type, association.program) == (asn_type, 1345)
-        assert not any(member.path for member in association.members)
+    for read in read_own_associations(path):
+        assert (read.asn_type, read.program) == (asn_type, 1345)
+        assert not any(member.path for member in read.members)
+
+
+def test_an_exposure_of_stage_2_has_the_members_of_its_known_association():
+    """The catalogue of direct images, and backgrounds by nods, are not known from headers."""
+    cat = "jw01345-o001_t001_niriss_cat.ecsv"
+    known = association("spec2", root(1), f"{root(1)}_rate.fits", f"sourcecat:{cat}")
+
+    text = association_of("spec2", 1345, [(root(n), header("NIS_WFSS")) for n in (1, 2)], [known])
+
+    first, second = json.loads(text)["products"]
+    assert [(each["expname"], each["exptype"]) for each in first["members"]] == [
+        (f"{root(1)}_rate.fits", "science"), (cat, "sourcecat"),
+    ]  # fmt: skip
+    assert len(second["members"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ not asked whether the exposures belong together. Those of one optical path make 
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jwmirror.core.grouping import group_by
-from jwmirror.core.model.association import SCIENCE, UNCAL
+from jwmirror.core.model.association import SCIENCE, UNCAL, Association
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.associations.asn_types import AnyItem, types_by_exposure
@@ -47,8 +47,13 @@ def takes_exposure(asn_type: str, header: str) -> bool:
     return asn_type in (*second, *third) or (asn_type == "tso3" and is_varying and bool(second))
 
 
-def association_of(asn_type: str, program: int, exposures: Exposures) -> str:
+def association_of(
+    asn_type: str, program: int, exposures: Exposures, known: Iterable[Association] = ()
+) -> str:
     """Return an association of exposures as text, which jwst and a recipe can read.
+
+    In stage 2, an exposure that a `known` association is about has the members of that one: nods,
+    and the catalogue of direct images.
 
     Raises:
         ValueError: none of the exposures is science.
@@ -57,14 +62,23 @@ def association_of(asn_type: str, program: int, exposures: Exposures) -> str:
     from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
 
     made = (DMSLevel2bBase if STAGES[asn_type] == 2 else DMS_Level3_Base)()
+    companions = _members_by_product(known) if STAGES[asn_type] == 2 else {}
     for name, members in _products(asn_type, program, exposures, made):
         made.new_product(name)
-        for member in members:
-            made.current_product["members"].append(member)
+        made.current_product["members"] += companions.get(name, members)
     if "products" not in made.data:
         raise ValueError("none of the exposures is science")
     made.data.update(asn_type=asn_type, program=f"{program:05d}", asn_id=NO_CANDIDATE)
     return json.dumps(made.data, indent=4)
+
+
+def _members_by_product(associations: Iterable[Association]) -> dict[str, list[dict[str, str]]]:
+    return {
+        association.product: [
+            {"expname": member.name, "exptype": member.exptype} for member in association.members
+        ]
+        for association in associations
+    }
 
 
 def _products(

@@ -45,12 +45,14 @@ def write_association(
     if run is None:
         raise ConfigError([f"{config.mirror}: no run has mirrored anything yet; run snakemake"])
     recipe = replace(recipe, associations=(), msa={})
-    entries = exposures_of(current_holdings(config.mirror, run, [recipe]).entries, recipe)
+    holdings = current_holdings(config.mirror, run, [recipe])
+    entries = exposures_of(holdings.entries, recipe)
     number = _program(entries, recipe, program)
     of_program = [entry for entry in entries if entry.upstream.program == number]
     exposures = _exposures(of_program, observations, asn_type)
     try:
-        text = association_of(asn_type, number, exposures)
+        known = [a for a in holdings.associations.of(recipe, 2) if a.pipeline == asn_type]
+        text = association_of(asn_type, number, exposures, known)
         with open(path, "x", encoding="utf-8") as file:
             file.write(text + "\n")
     except FileExistsError as err:
