@@ -260,7 +260,7 @@ def test_all_that_stpipe_lets_pass_stops_check_and_run_before_the_first_job(tmp_
     for end in ends:
         assert end.returncode == 2, end.stderr
         assert [each for each in TOLD if each not in end.stderr] == []
-        starts = ("config.yaml, line ", "set ")
+        starts = ("config.yaml, line ", f"{tmp_path}/config.yaml, line ", "set ", "--config set=")
         assert sum(line.startswith(starts) for line in end.stderr.splitlines()) == 14
     assert {path.name for path in tmp_path.iterdir()} - {path.name for path in before} <= {
         ".snakemake"
