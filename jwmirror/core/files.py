@@ -206,14 +206,21 @@ def write_bytes(path: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
 
 
 def write_or_link(path: Path, data: bytearray, same: Path | None) -> None:
-    """Durably write `data`, or link to the file `same` if it has these bytes already."""
+    """Durably write `data`, or link to the file `same` if it has these bytes already.
+
+    Systems refuse links to files of other users (protected_hardlinks): then it is written.
+    """
     if same is None or not _has_content(same, data):
         write_bytes(path, data)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    os.link(same, temporary)
+    try:
+        os.link(same, temporary)
+    except OSError:
+        write_bytes(path, data)
+        return
     os.replace(temporary, path)
     temporary.unlink(missing_ok=True)  # if `path` was this file already, nothing was renamed
     sync_path(path.parent)

@@ -220,14 +220,22 @@ def with_products(folder: Path, poll: Poll) -> Poll:
 
 
 def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
-    """Return the newest listing of each program before a run, unless that listing was doubted."""
+    """Return the newest listing of each program before a run, unless that listing was doubted.
+
+    A program whose newest listing cannot be read has none.
+    """
     missing = set(programs)
     listings: dict[int, Listing] = {}
     for path, poll in _earlier_polls(folder) if missing else ():
         doubted = {doubt.program for doubt in poll.doubts}
         listed = missing & {listing.program for listing in poll.listings}
         missing -= listed
-        for listing in with_products(path, poll).listings if listed - doubted else ():
+        try:
+            whole = with_products(path, poll) if listed - doubted else poll
+        except StoreError as err:
+            log.warning("%s; its programs are queried as a whole", str(err).rstrip("."))
+            continue
+        for listing in whole.listings:
             if listing.program in listed - doubted:
                 listings[listing.program] = listing
         if not missing:

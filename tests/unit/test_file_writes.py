@@ -29,6 +29,27 @@ def test_a_file_is_replaced_with_its_mode(tmp_path):
     assert names(path.parent) == {"record.json"}
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_equal_bytes_are_linked_to_or_where_that_is_refused_written(
+    tmp_path, monkeypatch, is_refused
+):
+    """As of a file of another user, with protected_hardlinks."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    files.write_bytes(first, b"same")
+
+    def refuse(*paths: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        if is_refused:
+            patch.setattr(os, "link", refuse)
+        files.write_or_link(second, bytearray(b"same"), first)
+
+    assert second.read_bytes() == b"same"
+    assert second.samefile(first) is not is_refused
+    assert names(tmp_path) == {"first", "second"}
+
+
 def test_an_error_leaves_the_former_file_and_nothing_else(tmp_path):
     """Also no temporary file, however long the name is."""
     path = tmp_path / ("r" * 250)

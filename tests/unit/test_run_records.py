@@ -40,6 +40,7 @@ from jwmirror.store.runs import (
     read_run,
     remove_events,
     upstream_after,
+    write_poll,
 )
 from tests.setup.mirrors import store_row
 from tests.setup.records import listing, product
@@ -297,6 +298,23 @@ def test_settling_is_read_from_the_newest_earlier_run_that_has_it(tmp_path):
     found = [previous_settling(files(tmp_path, number).folder) for number in (4, 2, 1)]
 
     assert found == [settled("2"), settled("1"), None]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")])
+def test_a_listing_that_cannot_be_read_is_none(tmp_path, damage, caplog):
+    """The next poll asks for all of the program; older listings are not used."""
+    for number in (1, 2):
+        run = files(tmp_path, number)
+        run.folder.mkdir(parents=True)
+        write_poll(run.folder, replace(NOTHING, listings=(listing(asked_at=str(number)),)))
+    damaged = files(tmp_path, 2).listings
+    copy = damaged.read_bytes()
+    damaged.unlink()
+    damaged.write_bytes(copy)
+    damage(damaged)
+
+    assert previous_listings(files(tmp_path, 3).folder, [1345]) == {}
+    assert "queried as a whole" in caplog.text
 
 
 def test_listings_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path):
