@@ -34,6 +34,11 @@ rule publish_generation:
                 recipe.name for recipe in CONFIG.recipes if recipe.publish == "hold"
             ],
             "thresholds": str(CONFIG.thresholds or ""),
+            "contexts": {
+                recipe.name: recipe.context
+                for recipe in CONFIG.recipes
+                if recipe.context
+            },
         },
     message:
         "Publishing"

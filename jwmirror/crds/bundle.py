@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +32,13 @@ class ReferenceBundle:
 
 
 def write_bundle(
-    context: str,
+    contexts: Sequence[str],
     references: Collection[str],
     cache: Path,
     to: Path,
     others: Mapping[str, Path] | None = None,
 ) -> ReferenceBundle:
-    """Copy a context's mappings and these references from a synced cache into the folder `to`.
+    """Copy the mappings of contexts and these references from a synced cache into the folder `to`.
 
     `others` are further files, by their paths in the bundle.
 
@@ -48,13 +48,14 @@ def write_bundle(
     if os.path.lexists(to):
         raise ReferencesError(f"{to} exists already; name a folder that does not, and run again.")
     verified = read_verified(cache)
-    if not has_config(cache) or context not in verified.contexts:
+    missing = [context for context in contexts if context not in verified.contexts]
+    if not has_config(cache) or missing:
         raise ReferencesError(
-            f"{context} was never synced into {cache}; run `snakemake` (or this command with "
-            "network) first."
+            f"{', '.join(missing or contexts)} was never synced into {cache}; run `snakemake` "
+            "(or this command with network) first."
         )
-    mappings = verified.contexts[context]
     others = others or {}
+    mappings = dict.fromkeys(name for context in contexts for name in verified.contexts[context])
     paths = [cache_path(cache, name) for name in mappings]
     paths += [_reference(cache, name) for name in sorted(references)]
     config = [config_folder(cache) / name for name in (SERVER_CONFIG, SUBDIR_MODE, BAD_FILES)]
@@ -64,14 +65,14 @@ def write_bundle(
                 _copy(path, folder / path.relative_to(cache))
             size = sum(_copy(path, folder / path.relative_to(cache)) for path in paths)
             size += sum(_copy(path, folder / name) for name, path in others.items())
-            write_verified(folder, verified.restricted(context, references))
+            write_verified(folder, verified.restricted(contexts, references))
     except OSError as err:
         raise ReferencesError(
             f"{to} cannot be written: {plain_text(err)}; nothing of it was kept; make "
             "room, and run again."
         ) from err
     return ReferenceBundle(
-        context=context, folder=str(to), files=len(paths) + len(others), size=size
+        context=contexts[0], folder=str(to), files=len(paths) + len(others), size=size
     )
 
 

@@ -134,12 +134,12 @@ class VerifiedCache:
         files = {name: file.verified_again(paths[name]) for name, file in known.items()}
         return {name: file for name, file in files.items() if file}
 
-    def restricted(self, context: str, references: Collection[str]) -> "VerifiedCache":
-        """Return the record of one context, its mappings, and some references."""
-        mappings = self.contexts[context]
-        names = {*references, *mappings}
+    def restricted(self, contexts: Collection[str], references: Collection[str]) -> "VerifiedCache":
+        """Return the record of some contexts, their mappings, and some references."""
+        mappings = {context: self.contexts[context] for context in contexts}
+        names = {*references, *(name for of_context in mappings.values() for name in of_context)}
         files = {name: file for name, file in self.files.items() if name in names}
-        return VerifiedCache(files=files, contexts={context: mappings})
+        return VerifiedCache(files=files, contexts=mappings)
 
 
 def read_verified(cache: Path) -> VerifiedCache:

@@ -138,15 +138,15 @@ class ChainRunner:
         self.computed: set[str] = set()  # keys of the results that were computed
         self.spent: list[Spent] = []  # by each stage, in the order in which they ended
         self._lock = threading.Lock()
-        self._clients: dict[str, StageClient] = {}  # by Python
+        self._clients: dict[tuple[str, str], StageClient] = {}  # by Python and context
 
-    def _client(self, python: str) -> StageClient:
-        """Return the client of the fork server of a Python; "" is the running one."""
+    def _client(self, python: str, context: str) -> StageClient:
+        """Return the client of the fork server of a Python and a context, as in Chain."""
         with self._lock:
-            if python not in self._clients:
-                log = self._logs / "worker.log"
-                self._clients[python] = StageClient(log, python or sys.executable)
-            return self._clients[python]
+            if (python, context) not in self._clients:
+                client = StageClient(self._logs / "worker.log", python or sys.executable, context)
+                self._clients[python, context] = client
+            return self._clients[python, context]
 
     def close(self) -> None:
         """End the fork servers, which kill the stages that still run."""
@@ -232,7 +232,7 @@ class ChainRunner:
                 link = path_below(folder, filename, f"an input of {name}", CalibrationError)
                 link.symlink_to(source.absolute())
             self._check_references(derivation)
-            outcome = self._run_stage(derivation, chain.python, folder, ramp_mode)
+            outcome = self._run_stage(derivation, chain, folder, ramp_mode)
             self._check_references(derivation)
             measured = self._measured(derivation, outcome, ramp_mode)
             return [
@@ -285,7 +285,7 @@ class ChainRunner:
         return files
 
     def _run_stage(
-        self, derivation: Derivation, python: str, folder: Path, ramp_mode: str
+        self, derivation: Derivation, chain: Chain, folder: Path, ramp_mode: str
     ) -> StageOutcome:
         """Run a stage and note what it took; raise StageError unless it is done."""
         name = f"{derivation.product}.log"
@@ -298,7 +298,7 @@ class ChainRunner:
             timeout_s=self._timeout_s,
             ramp_mode=ramp_mode,
         )
-        outcome = self._client(python).run(job)
+        outcome = self._client(chain.python, chain.context).run(job)
         cost = outcome.cost
         names, seconds = (derivation.pipeline, derivation.product), round(cost.seconds, 3)
         self.spent.append(Spent(*names, seconds, cost.peak_memory))

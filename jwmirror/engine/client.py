@@ -16,6 +16,7 @@ from jwmirror.pipeline.allowed_environments import allowed_python
 from jwmirror.pipeline.child_environment import child_environment
 from jwmirror.pipeline.time_limit import kill_group, opened_pipe
 
+CONTEXT = "CRDS_CONTEXT"
 START_S = 600.0  # for the start of the server, which takes the import of jwst
 TAIL = 2000  # characters of the server's last messages that are quoted
 SERVER = ("-P", "-m", "jwmirror.engine.forkserver")  # -P: no modules from the working directory
@@ -32,10 +33,14 @@ class StageError(CalibrationError):
 
 
 class StageClient:
-    """Runs stages in a fork server, which it starts when needed and starts again if it dies."""
+    """Runs stages in a fork server, which it starts when needed and starts again if it dies.
 
-    def __init__(self, log: Path, python: str):
+    CRDS uses `context` there; "" for the one in os.environ.
+    """
+
+    def __init__(self, log: Path, python: str, context: str = ""):
         self._log, self._python = log, python
+        self._variables = {CONTEXT: context} if context else {}
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._waiting: Waiting = {}  # of the present server
@@ -87,7 +92,7 @@ class StageClient:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=child_environment(),
+                    env=child_environment() | self._variables,
                     start_new_session=True,  # Ctrl-C reaches the caller, who closes the pipe
                 )
             self._waiting = {}

@@ -39,6 +39,6 @@ def _catalogues(
     with suppress(JwmirrorError):  # the plan will say why
         nothing: PlainMapping = {"steps": {}}
         requested = effective_parameters(recipe, *members).get(pipeline, nothing)
-        stage = resolvers.of(recipe.python).resolve(pipeline, members[0], requested)
+        stage = resolvers.of(recipe.python, recipe.context).resolve(pipeline, members[0], requested)
         return set(requested_catalogues(stage.parameters).values())
     return ()

@@ -118,10 +118,10 @@ class PlanBuilder:
         """
         header = members[0]
         try:
-            resolver = self.resolvers.of(recipe.python)
+            resolver = self.resolvers.of(recipe.python, recipe.context)
             requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
             stage = resolver.resolve(pipeline, header, requested)
-            self.resolvers.refuse_retracted(pipeline, stage)
+            self.resolvers.refuse_retracted(pipeline, stage, recipe.context)
             science = tuple(item.name for item in inputs if item.role == SCIENCE)
             slices = self.resolvers.slice_references(stage.parameters, science)
             engine = dict(resolver.engine)
@@ -188,6 +188,7 @@ class PlanBuilder:
             reasons=self._reasons(recipe, pending),
             keep=recipe.keep,
             python=recipe.python,
+            context=recipe.context,
             memory=max(self.memory[name] for name in names.values()),
             former={p: self.former[name] for p, name in names.items() if name in self.former},
             excluded={p: self.left_out[n] for p, n in names.items() if n in self.left_out},

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from msgspec import structs
 
@@ -143,15 +144,21 @@ def recalibrated_entries(
     results: Sequence[Result],
     context: str,
     held_back: Collection[tuple[str, str]] = (),
+    contexts: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Entry, ...]:
     """Return the rows of results, sorted by path.
 
     These are the `results` of the run, and the rows `before` of what failed, waits or is not
     published: `held_back` has recipe and key of those. Results that the config does not ask for any
-    more have no row.
+    more have no row. The `results` are valid in `context`, or in that of their recipe in
+    `contexts`.
     """
     published = [result for result in results if (result.recipe, result.key) not in held_back]
-    rows = {entry.path: entry for result in published for entry in _rows_of(result, context)}
+    rows = {
+        entry.path: entry
+        for result in published
+        for entry in _rows_of(result, contexts.get(result.recipe, context))
+    }
     finished, planned = _names_of(published), _planned(plans) | _names_of(results)
     waiting = _waiting(plans)
     for entry in before:

@@ -77,7 +77,7 @@ class PlanSources:
     @property
     def resolvers(self) -> Resolvers:
         """The same for all environments."""
-        return Resolvers(self.context, lambda python: self, self.findings, self.slices)
+        return Resolvers(self.context, lambda python, context: self, self.findings, self.slices)
 
     def resolve(self, pipeline: str, header: str, requested: Mapping[str, Any]) -> ResolvedStage:
         """Parameters as overridden, and a flat that goes with the context."""

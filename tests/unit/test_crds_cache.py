@@ -125,7 +125,7 @@ def test_a_restricted_record_has_one_context_and_its_files():
         files={"m1": file, "m2": file, NAME: file}, contexts={"c1": ("m1",), "c2": ("m2",)}
     )
 
-    assert record.restricted("c1", [NAME]) == VerifiedCache(
+    assert record.restricted(["c1"], [NAME]) == VerifiedCache(
         files={"m1": file, NAME: file}, contexts={"c1": ("m1",)}
     )
 

@@ -64,7 +64,7 @@ class Anything:
         return ResolvedStage(parameters={"steps": {}}, references={})
 
 
-ANYTHING = Resolvers(Anything.context, lambda python: Anything())
+ANYTHING = Resolvers(Anything.context, lambda python, context: Anything())
 
 
 def pending(product: str, *pipelines: str) -> Chain:

@@ -374,7 +374,7 @@ def test_a_bundle_is_a_cache_that_asks_nobody(server, cache, tmp_path):
     sums = sync(server, cache, FLAT)
     away = tmp_path / "away"
 
-    made = write_bundle("jwst_0001.pmap", [FLAT], cache, away)
+    made = write_bundle(["jwst_0001.pmap"], [FLAT], cache, away)
 
     nowhere = "http://localhost:9"
     mappings = sync_mappings(CrdsClient(nowhere, HASTY), "jwst_0001.pmap", away)
@@ -400,6 +400,6 @@ def test_a_bundle_of_what_is_not_cached_leaves_nothing(server, cache, tmp_path):
     sync(server, cache)
 
     with pytest.raises(ReferencesError, match=f"{FLAT} is not in the reference cache"):
-        write_bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away")
+        write_bundle(["jwst_0001.pmap"], [FLAT], cache, tmp_path / "away")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]

@@ -68,7 +68,7 @@ def write(small_mirror: SmallMirror, cache: Path) -> dict[str, Callable[[Path], 
     return {
         "checkout": lambda to: check_out(small_mirror.root, 1, to, "copy"),
         "freeze": lambda to: freeze(small_mirror.root, 1, to),
-        "bundle": lambda to: write_bundle(CONTEXT, [FLAT], cache, to),
+        "bundle": lambda to: write_bundle([CONTEXT], [FLAT], cache, to),
     }
 
 

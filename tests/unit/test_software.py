@@ -61,7 +61,7 @@ def test_each_environment_is_compared_with_its_own_software():
     """One that does not work is left out."""
     recipes = [Recipe(name=name, programs=(1,), python=name) for name in ("old", "broken")]
 
-    def resolver(python: str) -> object:
+    def resolver(python: str, context: str) -> object:
         if python == "broken":
             raise CalibrationError("no jwst")
         return PlanSources()

@@ -2,10 +2,22 @@
 
 import msgspec
 import pytest
+from astropy.io import fits
 
 from jwmirror.store.generations import Generations
+from jwmirror.store.provenance import Provenance
 
 NOWHERE = "http://localhost:9"
+EXPOSURE = "jw01345001001_02101_00001_nrcb1"
+ONE_MORE = {
+    "match": {"file": f"{EXPOSURE}*"},
+    "parameters": {"image2": {"photom": {"apply_time_correction": False}}},
+}
+
+
+def derivation_of(site, row):
+    """How the result was made whose file a row is."""
+    return Provenance(site.mirror).read(row.key).derivation
 
 
 def computing(site, *words):
@@ -37,6 +49,20 @@ def test_a_new_context_waits_shows_its_effect_and_is_followed(site):
     assert nothing == {} and any(held.offered in note for note in notes)
     assert site.run().references.context == held.offered
     assert site.tally().computed == foretold == {"image2": 4, "image3": 1}
+
+    former = {"extends": "deep", "context": first, "stages": [1, 2], "where": [ONE_MORE]}
+    site.configure(recipes={"former": former})
+    site.snakemake()
+
+    assert site.tally().computed == {"image2": 1}  # with former references, the others are stored
+    rows = {(row.origin, row.filename): row for row in site.entries().values()}
+    mine, other = (rows[recipe, f"{EXPOSURE}_cal.fits"] for recipe in ("former", "deep"))
+    assert (mine.context, other.context) == (first, held.offered)
+    assert fits.getval(site.mirror / "current" / mine.path, "CRDS_CTX") == first
+    flats = [derivation_of(site, row).references["flat"] for row in (mine, other)]
+    assert flats[0] != flats[1]
+    compared = site.jwmirror("diff", ":former", ":deep", f"{EXPOSURE}_cal.fits").decode()
+    assert flats[0][0] in compared and flats[1][0] in compared
 
 
 @pytest.mark.slow

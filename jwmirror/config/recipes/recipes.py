@@ -159,6 +159,7 @@ class Recipes:
             exclude=exclusions_of(recipe),
             associations=tuple(recipe.get("associations") or ()),
             msa=dict(recipe.get("msa") or {}),
+            context=recipe.get("context", ""),
             publish=recipe.get("publish", MARK),
         )
 

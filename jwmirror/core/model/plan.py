@@ -51,6 +51,7 @@ class Chain:
     reasons: tuple[Reason, ...]  # why it is out of date
     keep: tuple[str, ...] = ()  # as in Recipe
     python: str = ""  # as in Recipe
+    context: str = ""  # as in Recipe
     memory: int = 0  # bytes that its stages need, one after the other; an estimate
     # by pipeline: parameters in their form in earlier keys, where it differs
     former: dict[str, PlainValues] = field(default_factory=dict)

@@ -80,6 +80,7 @@ class Recipe:
     exclude: tuple[Exclusion, ...] = ()
     associations: tuple[str, ...] = ()  # the user's files; they replace the stage's others
     msa: dict[str, str] = field(default_factory=dict)  # shutter configuration: user's file instead
+    context: str = ""  # of CRDS; "" for that of the run
     publish: str = "mark"  # or "hold": what happens to a result with caveats
 
     def takes(self, program: int) -> bool:

@@ -17,32 +17,36 @@ PARAMETERS = "pars-"  # begins the types of parameter references
 
 
 class Resolvers:
-    """The resolvers of one CRDS context, and the files that CRDS has declared invalid.
+    """The resolvers of a run with this CRDS context, and the files that CRDS has declared invalid.
 
-    `slices` are those of Gaia that mosaics are aligned to. `of` returns the resolver for the
-    environment of a Python ("" is the running one); it calls
-    `make` for the first use of each.
+    `slices` are those of Gaia that mosaics are aligned to. `make` returns the resolver for the
+    environment of a Python ("" is the running one) and a context; it is called once for each.
     """
 
     def __init__(
         self,
         context: str,
-        make: Callable[[str], Resolver],
+        make: Callable[[str, str], Resolver],
         findings: Iterable[ReferenceFinding] = (),
         slices: GaiaSlices | None = None,
     ):
         self.context, self._slices = context, slices or GaiaSlices()
         self.retracted = tuple(each for each in findings if each.kind == "retracted")
-        self.of = functools.cache(make)
+        self._made = functools.cache(make)
 
-    def refuse_retracted(self, pipeline: str, stage: ResolvedStage) -> None:
+    def of(self, python: str, context: str = "") -> Resolver:
+        """Return the resolver for a recipe's Python and context ("" is the one of the run)."""
+        return self._made(python, context or self.context)
+
+    def refuse_retracted(self, pipeline: str, stage: ResolvedStage, context: str = "") -> None:
         """Raise CalibrationError if a stage would use a file that CRDS has declared invalid.
 
         The message names the steps and the ways out. jwst itself raises CrdsBadReferenceError for
-        a reference, in the middle of the stage.
+        a reference, in the middle of the stage. `context` as in `of`.
         """
+        context = context or self.context
         for finding in self.retracted:
-            if not finding.is_about(stage.references, self.context):
+            if not finding.is_about(stage.references, context):
                 continue
             types = [kind for kind, (name, _) in stage.references.items() if name == finding.name]
             ways = ["name another context (references.context in the config)"]
@@ -51,7 +55,7 @@ class Resolvers:
                 ways = [other, "skip the step", *ways]
             steps = ", ".join(_steps_with(pipeline, types, stage)) or "all steps"
             raise CalibrationError(
-                f"{pipeline}: {finding.name} of {self.context}, used by {steps}, was declared "
+                f"{pipeline}: {finding.name} of {context}, used by {steps}, was declared "
                 f"invalid by CRDS; nothing was computed with it; ways out: {'; or '.join(ways)}."
             )
 
@@ -97,7 +101,7 @@ def resolvers_of(
     """Return the resolvers for a reference cache; `sha1s` is that of LocalResolver."""
     cache, base, sha1s = Path(cache).absolute(), Path.cwd(), sha1s or {}
 
-    def make(python: str) -> Resolver:
+    def make(python: str, context: str) -> Resolver:
         if python:
             return RemoteResolver(python, cache, context, sha1s, base)
         return LocalResolver(cache, context, sha1s, base)

@@ -134,7 +134,7 @@ def _not_cached(context: str, cache: Path) -> str:
 
 
 def _failing_resolvers(why: str) -> Resolvers:
-    def fail(python: str) -> Resolver:
+    def fail(python: str, context: str) -> Resolver:
         raise ReferencesError(why)
 
     return Resolvers("", fail)

@@ -98,7 +98,8 @@ def parameter_origins(
         first = science[0].path or f"{root_of(science[0].name)}{UNCAL}"
         return {}, f"{first} is not in the mirror, so the sources of parameters are not known."
     try:
-        return parameter_sources(derivation, recipe, members, resolvers.of(recipe.python)), ""
+        resolver = resolvers.of(recipe.python, recipe.context)
+        return parameter_sources(derivation, recipe, members, resolver), ""
     except JwmirrorError as error:
         return {}, str(error)
 

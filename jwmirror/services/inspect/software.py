@@ -22,7 +22,7 @@ def installed_software(
     found: dict[str, Mapping[str, str]] = {}
     for recipe in recipes:
         with suppress(JwmirrorError):  # no references yet, or the environment does not work
-            found[recipe.name] = resolvers.of(recipe.python).software
+            found[recipe.name] = resolvers.of(recipe.python, recipe.context).software
     return found
 
 

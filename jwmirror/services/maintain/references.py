@@ -37,7 +37,9 @@ def bundle_references(config_file: Path, to: Path, sync: bool) -> ReferenceBundl
             "--sync."
         )
     slices = SliceStore(config.mirror).files(references.gaia.found.values())
-    return write_bundle(references.context, references.files, config.cache, to, slices)
+    contexts = dict.fromkeys(r.context or references.context for r in config.recipes)
+    named = tuple({references.context: None} | contexts)
+    return write_bundle(named, references.files, config.cache, to, slices)
 
 
 def verify_references(config_file: Path, repair: bool) -> ReferenceVerification:

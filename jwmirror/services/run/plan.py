@@ -165,7 +165,8 @@ class LevelPlanner:
         for plan in below:
             for recipe in self.recipes:
                 before = (plan.context, plan.engines.get(recipe.name))
-                engine = before[1] and dict(self.resolvers.of(recipe.python).engine)
+                resolver = self.resolvers.of(recipe.python, recipe.context)
+                engine = before[1] and dict(resolver.engine)
                 now = (self.resolvers.context, engine)
                 if before != now:
                     raise CalibrationError(

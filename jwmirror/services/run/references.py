@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jwmirror.astrometry.service import CatalogueService
 from jwmirror.astrometry.slices import SliceStore, find_slices
+from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Poll, Recipe, References, SettleResult, canonical
 from jwmirror.core.model.plan import AffectedResult, ReferenceFinding
 from jwmirror.core.model.sky.slices import AlignedMosaic
@@ -59,14 +60,13 @@ def sync_references(
     before = known_sums(cache, last if is_same else None)
     offered = resolve_context(client, policy, cache)
     context = context_to_use(mirror, offered, policy, on_new_context)
-    mappings = sync_mappings(client, context, cache)
+    mappings = _sync_mappings(client, context, cache, recipes)
     if any(before.get(name, sha1) != sha1 for name, sha1 in mappings.items()):
         forget_mappings()
-    names = _needed(client, context, cache, holdings, recipes)
     references = References(
         context=context,
         server=url,
-        files=sync_files(client, names, context, cache),
+        files=_sync_files(client, _needed(client, context, cache, holdings, recipes), cache),
         mappings=mappings,
         offered=offered if offered != context else "",
         unwatched=client.unreachable,
@@ -96,11 +96,12 @@ def preview_references(
     """
     client = CrdsClient(url)
     context = resolve_context(client, policy, cache)
-    mappings = sync_mappings(client, context, cache)
-    names = set(_needed(client, context, cache, holdings, recipes))
-    listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
-    fetched = sync_files(client, names - listed.keys(), context, cache)
-    references = References(context=context, server=url, files=listed | fetched, mappings=mappings)
+    mappings = _sync_mappings(client, context, cache, recipes)
+    files: dict[str, str] = {}
+    for each, names in _needed(client, context, cache, holdings, recipes):
+        listed = sha1s_of(client, {name for name in names if PARAMETERS not in name})
+        files |= listed | sync_files(client, names - listed.keys(), each, cache)
+    references = References(context=context, server=url, files=files, mappings=mappings)
     mosaics = _aligned_mosaics(cache, references, holdings, recipes)
     return replace(
         references,
@@ -161,15 +162,35 @@ def context_to_use(mirror: Path, offered: str, policy: str, on_new_context: str)
 
 def _needed(
     client: CrdsClient, context: str, cache: Path, holdings: Holdings, recipes: Sequence[Recipe]
-) -> tuple[str, ...]:
-    """Return the names of all references that recipes may need, by the jwst of each recipe."""
+) -> Iterator[tuple[str, set[str]]]:
+    """Yield each context with the names of all references that its recipes may need.
+
+    The jwst of each recipe says which; `context` is that of recipes that name none.
+    """
     resolvers = offline_resolvers(cache, References(context=context, server=client.url, files={}))
-    names: set[str] = set()
-    for python in {recipe.python for recipe in recipes}:
-        same = [recipe for recipe in recipes if recipe.python == python]
-        headers = _headers(holdings, same)
-        names.update(resolvers.of(python).needed(headers) if headers else ())
-    return tuple(sorted(names))
+    for (python, own), same in group_by(recipes, lambda r: (r.python, r.context)).items():
+        if headers := _headers(holdings, same):
+            yield own or context, set(resolvers.of(python, own).needed(headers))
+
+
+def _sync_files(
+    client: CrdsClient, needed: Iterable[tuple[str, set[str]]], cache: Path
+) -> dict[str, str]:
+    """Sync the references that contexts need; name -> sha1."""
+    files: dict[str, str] = {}
+    for context, names in needed:
+        files |= sync_files(client, names, context, cache)
+    return files
+
+
+def _sync_mappings(
+    client: CrdsClient, context: str, cache: Path, recipes: Sequence[Recipe]
+) -> dict[str, str]:
+    """Sync the mappings of the run's context, and of those that recipes name; name -> sha1."""
+    mappings: dict[str, str] = {}
+    for each in dict.fromkeys((context, *(recipe.context or context for recipe in recipes))):
+        mappings |= sync_mappings(client, each, cache)
+    return mappings
 
 
 def _headers(

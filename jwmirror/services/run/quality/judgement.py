@@ -43,6 +43,7 @@ class JudgementInputs:
 
     results: Sequence[Result]  # of the run
     context: str  # in which they are valid
+    contexts: Mapping[str, str] = field(default_factory=dict)  # of recipes that name another one
     earlier: Sequence[ResultToJudge]
     archived: Mapping[str, str]  # MAST's files of the same names: sha256
     references: Sequence[ReferenceFinding]
@@ -88,7 +89,8 @@ def _basis(
     The files are part of it, because an invalidated key may get others.
     """
     of_rows = [earlier[1:] for earlier in inputs.earlier]
-    others = (inputs.context, inputs.archived, inputs.references, inputs.thresholds)
+    contexts = (inputs.context, dict(inputs.contexts)) if inputs.contexts else inputs.context
+    others = (contexts, inputs.archived, inputs.references, inputs.thresholds)
     return digest((METHOD, files, of_rows, others, acceptances, invalidations))
 
 
@@ -120,8 +122,11 @@ class _Judging:
 
     def judge_all(self, basis: str) -> Judgement:
         """Return the qualities of all results."""
-        context = self.inputs.context
-        results = [ResultToJudge(result, context, "") for result in self.inputs.results]
+        context, contexts = self.inputs.context, self.inputs.contexts
+        results = [
+            ResultToJudge(result, contexts.get(result.recipe, context), "")
+            for result in self.inputs.results
+        ]
         results += self.inputs.earlier
         known = {
             (each.result.recipe, each.result.key): (each, record)

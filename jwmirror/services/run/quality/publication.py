@@ -1,7 +1,7 @@
 """What a run publishes of its results, by their quality and by what their recipes say."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jwmirror.config.thresholds import load_thresholds
@@ -19,10 +19,11 @@ from jwmirror.store.entries import recalibrated_entries, result_rows, results_of
 
 @dataclass(frozen=True, kw_only=True)
 class PublicationPolicy:
-    """What a config says about quality."""
+    """What a config says about quality and contexts."""
 
     holding: Collection[str] = ()  # recipes that do not publish results with caveats
     thresholds: str = ""  # the user's file; "": none
+    contexts: Mapping[str, str] = field(default_factory=dict)  # of recipes that name one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ def judged_rows(
     inputs = JudgementInputs(
         results=results,
         context=references.context,
+        contexts=policy.contexts,
         earlier=earlier,
         archived=_archived([*results, *(each.result for each in earlier)], upstream),
         references=_about_results(references.findings),
@@ -63,7 +65,9 @@ def judged_rows(
     qualities = judge_results(mirror, inputs)
     published = {(row.origin, row.key, row.sha256) for row in before}
     held_back = _held_back(by_name, qualities, policy, published)
-    rows = recalibrated_entries(before, plans, results, references.context, held_back)
+    rows = recalibrated_entries(
+        before, plans, results, references.context, held_back, policy.contexts
+    )
     judged = with_quality(rows, qualities)
     return JudgedRows(
         rows=tuple(row for row in judged if row.quality != FAILED),
