@@ -100,7 +100,7 @@ def _note_stage(
     if stage == 3:
         builder.waits += _broken(associations, recipe, stage)
     if stage == min(recipe.stages, default=0):
-        _note_no_start(builder, recipe, of_stage)
+        _note_no_start(builder, recipe, [*of_stage, *associations.unmade_of(recipe, stage)])
     builder.waits += _passed_over(associations, recipe, of_stage)
     builder.excluded += excluded_members(recipe, associations, stage)
     _note_partial_matches(builder, recipe, of_stage)

@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from jwmirror.core.model import Exclusion, Selection
+from jwmirror.core.model import Exclusion, Selection, write
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.plan import ExcludedFiles
+from jwmirror.core.model.plan import ExcludedFiles, Published
+from jwmirror.core.model.run import Run
 from jwmirror.planning.association_choice import choose_associations
 from jwmirror.planning.exclusions import exclusion_of, unmatched_exclusions
 from jwmirror.planning.inputs import available_files
+from jwmirror.report.status import build_status
+from jwmirror.report.terminal.status import plan_page
+from jwmirror.services.run.conclude import conclude_run
 from jwmirror.services.run.holdings import Holdings, with_left_out
+from jwmirror.store.runs import RunFiles
 from tests.setup.plans import DEEP, MOSAIC, PlanSources, chains, exposure, image2, image3, root
 from tests.setup.records import association, result, result_file
 
@@ -155,3 +160,33 @@ def test_an_association_that_waits_for_what_the_config_excludes_says_so(stages):
     (wait,) = plan.waits
     assert f"because `exclude` of program 1345 ({pattern}) leaves it out" in wait.why
     assert wait.why.endswith(f'exclude: [{{file: "{root(2)}*", because: ...}}]')
+
+
+def test_the_run_the_status_and_the_report_show_what_is_excluded(tmp_path):
+    """With the reason; what has no effect is noted at the end of the run."""
+    plan = replace(mosaics(WITHOUT_2), notes=("recipe deep: exclude visit 9 (x) matches none",))
+    run = RunFiles(tmp_path / "receipts" / "runs" / "20260301T120000.000000Z-1")
+    write(run.plan("associations-3"), plan)
+    records = Run(id="r", plans=(plan,))
+
+    published = Published(generation=0, is_new=False)
+    conclusion = conclude_run(mirror=tmp_path, run=run.folder, published=published, page="x")
+    status = build_status("mirror", None, (), records)
+    text = "".join(str(part) for part in plan_page(status).renderables)
+
+    line = f"deep: {MOSAIC}: made without {root(2)}_cal.fits: {LOST}"
+    assert "Without effect: recipe deep: exclude visit 9 (x) matches none" in conclusion.summary
+    assert line in text
+    assert status.notes == plan.notes
+
+
+def test_a_recipe_that_excludes_all_is_not_told_to_add_associations():
+    """They are mirrored; its products are named as not made."""
+    all_of_it = Exclusion(match={"program": "1345"}, because="x")
+    recipe, associations = choose(image2(1, 2), all_of_it)
+    short = replace(recipe, stages=(2, 3))
+
+    plan = PlanSources().plan_stage(2, available_files(EXPOSURES), associations, short)
+
+    assert plan.waits == ()
+    assert [excluded.product for excluded in plan.excluded] == [root(1), root(2)]

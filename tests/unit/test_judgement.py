@@ -34,7 +34,7 @@ HOLD = PublicationPolicy(holding=["deep"])
 MARK = PublicationPolicy()
 GOOD = {"usable": 0.95, "nan": 0.01, "median": 1.0, "noise": 0.1}
 BAD = {"steps": {"jump": "FAILED"}}
-PIPELINE = {"rate": "detector1", "cal": "image2", "i2d": "image3"}
+PIPELINE = {"rate": "detector1", "cal": "image2", "i2d": "image3", "x1d": "spec2"}
 
 
 class Results:
@@ -136,6 +136,15 @@ def test_results_are_published_with_their_quality_through_all_stages(results):
     assert results.publish() == dict.fromkeys(("x_rate.fits", "x_cal.fits", "x_i2d.fits"), CAVEAT)
     caveats = {row.filename: row.caveats for row in Generations(results.root).entries()}
     assert '"inherited":["step failed"],"is_provisional":false' in caveats["x_i2d.fits"]
+
+
+def test_a_grism_spectrum_inherits_the_caveats_of_its_direct_image(results):
+    """Its stage 2 is judged after stage 3 of the image, in whatever order a run has them."""
+    results.make("i2d", **BAD)
+    results.make("x1d", "i2d")
+    results.results = {suffix: results.results[suffix] for suffix in ("x1d", "i2d")}
+
+    assert results.publish()["x_x1d.fits"] == CAVEAT
 
 
 def test_an_unchanged_run_reads_no_provenance_to_judge(results, monkeypatch):

@@ -279,6 +279,29 @@ def test_notes_tell_which_where_blocks_match_nothing(unsynced, tmp_path):
     assert told == ["recipe deep: where instrument MIRI matches none of the mirrored exposures."]
 
 
+def test_the_plan_and_explain_name_excluded_exposures_and_what_matches_none(unsynced, tmp_path):
+    """With the reasons."""
+    mirror, _ = unsynced
+    items = [{"file": f"{EXPOSURE}*", "because": "guide star lost"},
+             {"file": "jw01345009*", "because": "no such observation"}]  # fmt: skip
+    recipes = {"deep": {"stages": [1], "exclude": items}}
+    config = configured(tmp_path, mirror, recipes=recipes)
+
+    plan = answer("plan", "--config", config)
+    explained = answer("explain", f"{EXPOSURE}_uncal.fits", "--config", config)
+    ((wait,),) = (outlook["waits"] for outlook in explained["outlooks"])
+
+    raw = f"{EXPOSURE}_uncal.fits"
+    assert plan["excluded"] == [
+        {"recipe": "deep", "product": EXPOSURE, "files": {raw: "guide star lost"}, "is_made": False}
+    ]
+    assert [note for note in plan["notes"] if "matches none" in note] == [
+        "recipe deep: exclude file jw01345009* (no such observation) matches none of the mirrored "
+        "exposures, so it has no effect"
+    ]
+    assert wait["why"] == f"not made, without {raw}: guide star lost"
+
+
 def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, tmp_path):
     """What was not asked for this once is no news; programs without associations are."""
     mirror, _ = unsynced

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, JwmirrorError, unknown_name
-from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe
+from jwmirror.core.model import Chain, Derivation, Entry, Plan, Recipe, Wait
 from jwmirror.core.model.association import SCIENCE, UNCAL, root_of
 from jwmirror.pipeline.derivation import differences, is_bound, key_of
 from jwmirror.planning.resolvers.by_environment import Resolvers
@@ -57,6 +57,12 @@ def preview_recipes(
             for plan in plans
             for wait in (*plan.waits, *plan.failures)
             if wait.product == product
+        )
+        waits += tuple(
+            Wait(recipe.name, product, excluded.why)
+            for plan in plans
+            for excluded in plan.excluded
+            if excluded.product == product and not excluded.is_made
         )
         if stages or waits:
             previews.append(

@@ -136,17 +136,17 @@ class _Judging:
         for name, (each, _) in known.items():
             for file in each.result.files:
                 self._members.setdefault((each.result.recipe, file.filename, file.identity), name)
-        members_of = {name: self._made_by(name[0], record) for name, (_, record) in known.items()}
+        members_of = {name: self._made_of(name, record) for name, (_, record) in known.items()}
         for name in TopologicalSorter(members_of).static_order():
             self._qualities[name] = self._judged(*known[name])
         lost = {(each.result.recipe, each.result.key): Quality(word=UNMEASURED) for each in results}
         qualities = {"/".join(name): quality for name, quality in (lost | self._qualities).items()}
         return Judgement(basis=basis, qualities=qualities)
 
-    def _made_by(self, recipe: str, record: ProvenanceRecord) -> set[Name]:
-        """Return the results of a recipe that a result was made of."""
-        files = ((recipe, item.name, item.identity) for item in record.derivation.inputs)
-        return {self._members[file] for file in files if file in self._members}
+    def _made_of(self, name: Name, record: ProvenanceRecord) -> set[Name]:
+        """Return the other results of its recipe that a result was made of."""
+        files = ((name[0], item.name, item.identity) for item in record.derivation.inputs)
+        return {self._members[file] for file in files if file in self._members} - {name}
 
     def _judged(self, candidate: ResultToJudge, record: ProvenanceRecord) -> Quality:
         recipe, key = candidate.result.recipe, candidate.result.key
