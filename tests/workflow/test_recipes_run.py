@@ -48,8 +48,8 @@ def test_a_function_between_stages_and_a_setting_of_one_run(fresh_site, tmp_path
 def test_an_excluded_dither_is_taken_out_of_the_mosaic_and_back(site):
     """The reason is in the provenance and the report; taken back, nothing is computed."""
     mosaics = {path: entry for path, entry in site.entries().items() if path.endswith("_i2d.fits")}
-    mosaic = next(path for path in mosaics if "recalibrated" in path and "o001" in path)
-    item = {"file": "jw01345001001_*_00002_nrc*_cal.fits", "because": "guide star lost"}
+    (mosaic,) = (path for path in mosaics if "deep/jw01345/o001" in path and "f200w" in path)
+    item = {"file": "jw01345001001_02101_00002_nrc*_cal.fits", "because": "guide star lost"}
 
     site.configure(recipes={"deep": {"exclude": [item]}})
     site.snakemake()
