@@ -44,9 +44,8 @@ class Resolvers:
         The message names the steps and the ways out. jwst itself raises CrdsBadReferenceError for
         a reference, in the middle of the stage. `context` as in `of`.
         """
-        context = context or self.context
         for finding in self.retracted:
-            if not finding.is_about(stage.references, context):
+            if not finding.is_about(stage.references, context or self.context):
                 continue
             types = [kind for kind, (name, _) in stage.references.items() if name == finding.name]
             ways = ["name another context (references.context in the config)"]
@@ -55,7 +54,7 @@ class Resolvers:
                 ways = [other, "skip the step", *ways]
             steps = ", ".join(_steps_with(pipeline, types, stage)) or "all steps"
             raise CalibrationError(
-                f"{pipeline}: {finding.name} of {context}, used by {steps}, was declared "
+                f"{pipeline}: {finding.name} of {context or self.context}, used by {steps}, was declared "
                 f"invalid by CRDS; nothing was computed with it; ways out: {'; or '.join(ways)}."
             )
 

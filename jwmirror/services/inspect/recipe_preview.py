@@ -52,23 +52,20 @@ def preview_recipes(
             _stage(results, derivation, recipe, holdings, resolvers, chain)
             for derivation, chain in _derivations(results, plans, product)
         )
-        waits = tuple(
-            wait
-            for plan in plans
-            for wait in (*plan.waits, *plan.failures)
-            if wait.product == product
-        )
-        waits += tuple(
-            Wait(recipe.name, product, excluded.why)
-            for plan in plans
-            for excluded in plan.excluded
-            if excluded.product == product and not excluded.is_made
-        )
+        waits = tuple(wait for plan in plans for wait in _waits(plan) if wait.product == product)
         if stages or waits:
             previews.append(
                 RecipePreview(recipe=recipe.name, stages=stages, waits=waits, notes=notes)
             )
     return tuple(previews)
+
+
+def _waits(plan: Plan) -> Iterator[Wait]:
+    """Yield what a plan does not make, and why; also what the recipe excludes."""
+    yield from (*plan.waits, *plan.failures)
+    for excluded in plan.excluded:
+        if not excluded.is_made:
+            yield Wait(excluded.recipe, excluded.product, excluded.why)
 
 
 def earlier_results(mirror: Path, key: str, derivation: Derivation) -> tuple[EarlierResult, ...]:
