@@ -41,8 +41,7 @@ class Resolvers:
     def refuse_retracted(self, pipeline: str, stage: ResolvedStage, context: str = "") -> None:
         """Raise CalibrationError if a stage would use a file that CRDS has declared invalid.
 
-        The message names the steps and the ways out. jwst itself raises CrdsBadReferenceError for
-        a reference, in the middle of the stage. `context` as in `of`.
+        The message names the steps and the ways out; jwst itself raises in the middle of a stage.
         """
         for finding in self.retracted:
             if not finding.is_about(stage.references, context or self.context):
@@ -53,9 +52,10 @@ class Resolvers:
                 other = f"give another file in the recipe (override_{types[0]})"
                 ways = [other, "skip the step", *ways]
             steps = ", ".join(_steps_with(pipeline, types, stage)) or "all steps"
+            of = context or self.context
             raise CalibrationError(
-                f"{pipeline}: {finding.name} of {context or self.context}, used by {steps}, was declared "
-                f"invalid by CRDS; nothing was computed with it; ways out: {'; or '.join(ways)}."
+                f"{pipeline}: {finding.name} of {of}, used by {steps}, was declared invalid by "
+                f"CRDS; nothing was computed with it; ways out: {'; or '.join(ways)}."
             )
 
     def slice_references(
