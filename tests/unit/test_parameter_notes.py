@@ -228,10 +228,11 @@ def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     mirror = unpack(tmp_path) / "mirror"
     monkeypatch.chdir(tmp_path)
 
-    def check(recipe: dict[str, Any], is_skipped: bool = True) -> list[str]:
+    def check(recipe: dict[str, Any], is_skipped: bool = True, programs: Any = None) -> list[str]:
         resolvers = Resolvers("", lambda python: References(is_skipped))
         monkeypatch.setattr(preview, "resolvers_of_config", lambda mirror, config: (resolvers, ()))
-        raw = {"mirror": str(mirror), "programs": [{"program": 1345}], "recipes": {"r": recipe}}
+        raw = {"mirror": str(mirror), "programs": programs or [{"program": 1345}]}
+        raw["recipes"] = {"r": recipe}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
         checked = check_config(tmp_path / "config.yaml")
         assert checked.mistakes == ()
@@ -282,3 +283,21 @@ def test_an_output_wcs_without_a_wcs_is_noted(check, tmp_path, monkeypatch, tree
     assert checked.mistakes == ()
     notes = [note for note in checked.notes if note.startswith("recipes")]
     assert [("the key wcs is missing" in note) for note in notes] == [True] * count
+
+
+def test_a_step_that_the_pipeline_runs_for_other_instruments_only_is_noted(mirrored):
+    """rscd is of MIRI; set skip to false, it is not run for NIRCam either."""
+    (note,) = mirrored(recipe([1], detector1={"rscd": {"skip": False, "save_results": True}}))
+
+    assert note.endswith(
+        "rscd: save_results: no effect, because detector1 does not run the step for NIRCAM"
+    )
+
+
+def test_a_program_that_is_not_mirrored_yet_may_have_another_instrument(mirrored, tmp_path):
+    """So nothing is noted."""
+    rscd = recipe([1], detector1={"rscd": {"save_results": True}})
+
+    assert mirrored(rscd, programs=[{"program": 1345}, {"program": 1346}]) == []
+    (note,) = mirrored(rscd, programs=[{"program": 1346, "instruments": ["NIRISS"]}])
+    assert "NIRISS" in note

@@ -12,6 +12,7 @@ from jwmirror.core.fits import check_asdf_file
 from jwmirror.core.grouping import group_by
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.derivation import STAGES
+from jwmirror.pipeline import registry
 from jwmirror.pipeline.parameters.notes import full_name
 from jwmirror.pipeline.parameters.resolution import WITHIN, ParameterPath, flatten
 from jwmirror.pipeline.usercode.files import OVERRIDE, absolute_path, names_file
@@ -29,32 +30,34 @@ SkippedSteps = Mapping[str, Collection[str]]  # by pipeline: the steps that jwst
 
 
 def effect_notes(
-    parameters: Mapping[str, Any], place: str, recipes: Sequence[Recipe], skipped: SkippedSteps
+    parameters: Mapping[str, Any],
+    place: str,
+    recipes: Sequence[Recipe],
+    skipped: SkippedSteps,
+    instruments: Collection[str] = (),
 ) -> Iterator[str]:
     """Yield a note on each step or pipeline at `place` whose parameters have no effect.
 
-    `recipes` are the one that sets them, and those that extend it. Makes no use of files.
+    `recipes` are the one that sets them, and those that extend it; `instruments` as in file_notes.
     """
     by_pipeline = group_by(flatten(parameters), lambda path: path[0])
     for pipeline, paths in by_pipeline.items():
-        where = f"{place}.{pipeline}"
         running = [recipe for recipe in recipes if STAGES.get(pipeline, 0) in recipe.stages]
+        idle = [registry.idle_steps(pipeline, instrument) for instrument in instruments]
         if not running:
-            yield f"{where}: has no effect: {_stages_of(recipes)}; {pipeline} is of another stage"
+            stages = _stages_of(recipes)
+            yield f"{place}.{pipeline}: has no effect: {stages}; {pipeline} is of another stage"
             continue
         for step, of_step in group_by(paths, lambda path: path[1]).items():
-            names = [path[2] for path in of_step if path[2] not in ALWAYS]
-            if (
-                step
-                and names
-                and all(_is_skipped(recipe, of_step[0], skipped) for recipe in running)
-            ):
-                yield (
-                    f"{where}.{step}: {', '.join(names)}: no effect, because the step is skipped, "
-                    f"as far as is known before a run; set {SKIP}: false to run it"
-                )
+            if idle and all(step in steps for steps in idle):
+                reason = f"{pipeline} does not run the step for {', '.join(sorted(instruments))}"
+            elif all(_is_skipped(recipe, of_step[0], skipped) for recipe in running):
+                reason = f"the step is skipped, as far as is known; set {SKIP}: false to run it"
             else:
                 yield from _missing_partners(of_step, place, running)
+                continue
+            if names := [path[2] for path in of_step if path[2] not in ALWAYS]:
+                yield f"{place}.{pipeline}.{step}: {', '.join(names)}: no effect, because {reason}"
 
 
 def _stages_of(recipes: Iterable[Recipe]) -> str:
@@ -68,7 +71,7 @@ def _stages_of(recipes: Iterable[Recipe]) -> str:
 def _is_skipped(recipe: Recipe, path: ParameterPath, skipped: SkippedSteps) -> bool:
     """Return whether a recipe skips a step, or the step that it belongs to, for all exposures."""
     pipeline, steps, _ = path
-    parts = steps.split(WITHIN)
+    parts = steps.split(WITHIN) if steps else []
     for step in (WITHIN.join(parts[: i + 1]) for i in range(len(parts))):
         default = str(step in skipped.get(pipeline, ())).lower()
         if _possible(recipe, (pipeline, step, SKIP), default) == {"true"}:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jwmirror.config.load import Config
 from jwmirror.config.recipes.parameter_files import ParameterPart
 from jwmirror.core.errors import JwmirrorError
-from jwmirror.core.matching import criteria_of
+from jwmirror.core.matching import criteria_of, normalise_value
 from jwmirror.core.model import Entry, Recipe, Where
 from jwmirror.core.names import INSTRUMENT_OF
 from jwmirror.pipeline import registry
@@ -22,7 +22,10 @@ from jwmirror.pipeline.headers import header_value, is_selected
 from jwmirror.services.configure.checked_config import resolver_of
 from jwmirror.store.generations import Generations
 
-MODE = ("detector", "filter", "pupil", "grating", "exp_type", "subarray", "readpatt")
+MODE = (  # keys on which rules for parameter references depend, and the program
+    *("program", "instrument", "detector", "filter", "pupil", "grating", "exp_type"),
+    *("subarray", "readpatt"),
+)
 
 if TYPE_CHECKING:  # imports jwst: seconds
     from jwmirror.planning.resolvers.local import Resolver
@@ -45,8 +48,8 @@ def setting_notes(config: Config) -> Iterator[str]:
             pipeline: _skipped(pipeline, headers, specs(python), references.get(python))
             for pipeline in {registry.pipeline_name(str(name)) for name in part.parameters}
         }
-        yield from effect_notes(part.parameters, part.place, users, skipped)
-        instruments = _instruments(part, users, headers)
+        instruments = _instruments(config, part, users, headers)
+        yield from effect_notes(part.parameters, part.place, users, skipped, instruments)
         yield from file_notes(part.parameters, part.place, Path.cwd(), instruments)
 
 
@@ -120,12 +123,17 @@ def _by_references(
 
 
 def _instruments(
-    part: ParameterPart, users: Sequence[Recipe], headers: Iterable[str]
+    config: Config, part: ParameterPart, users: Sequence[Recipe], headers: Iterable[str]
 ) -> frozenset[str]:
-    """Return the instruments that a part may be for; empty if nothing is known of them."""
-    if observed := {header_value(header, "instrument") for header in headers}:
-        return frozenset(observed)
+    """Return the instruments that a part may be for; empty if some may be unknown."""
+    selections = [s for s in config.selections if any(user.takes(s.program) for user in users)]
+    mirrored = {header_value(header, "program").lstrip("0") for header in headers}
+    if not config.searches and {str(each.program) for each in selections} <= mirrored:
+        return frozenset(header_value(header, "instrument") for header in headers)
     named = [_named(part.match), *(_named(recipe.select) for recipe in users)]
+    if all(selection.instruments for selection in selections) and not config.searches:
+        names = [name for selection in selections for name in selection.instruments or ()]
+        named.append(frozenset(map(normalise_value, names)))
     return next((instruments for instruments in named if instruments), frozenset())
 
 
