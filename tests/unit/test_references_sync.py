@@ -389,7 +389,7 @@ def test_a_bundle_takes_other_files_too(server, cache, tmp_path):
     (tmp_path / "slice").write_text("stars")
 
     others = {"gaia/5a.csv": tmp_path / "slice"}
-    made = write_bundle("jwst_0001.pmap", [FLAT], cache, tmp_path / "away", others)
+    made = write_bundle(["jwst_0001.pmap"], [FLAT], cache, tmp_path / "away", others)
 
     assert (tmp_path / "away" / "gaia" / "5a.csv").read_text() == "stars"
     assert made.files == len(list((tmp_path / "away").rglob("jwst_*.*"))) + 1
