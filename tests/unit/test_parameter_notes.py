@@ -229,7 +229,7 @@ def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
     def check(recipe: dict[str, Any], is_skipped: bool = True, programs: Any = None) -> list[str]:
-        resolvers = Resolvers("", lambda python: References(is_skipped))
+        resolvers = Resolvers("", lambda python, context: References(is_skipped))
         monkeypatch.setattr(preview, "resolvers_of_config", lambda mirror, config: (resolvers, ()))
         raw = {"mirror": str(mirror), "programs": programs or [{"program": 1345}]}
         raw["recipes"] = {"r": recipe}

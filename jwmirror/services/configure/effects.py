@@ -4,7 +4,7 @@ As far as the mirror has exposures and their parameter references, these decide 
 skipped, and which instruments a recipe is for; else the defaults of jwst and the config do.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -42,10 +42,10 @@ def setting_notes(config: Config) -> Iterator[str]:
     specs, references = cache(resolver_of), _references(config)
     exposures = _exposures(config.mirror)
     for part in parts:
-        python, users = recipes[part.recipe].python, [recipes[name] for name in part.users]
+        recipe, users = recipes[part.recipe], [recipes[name] for name in part.users]
         headers = _headers(part, users, exposures)
         skipped = {
-            pipeline: _skipped(pipeline, headers, specs(python), references.get(python))
+            pipeline: _skipped(pipeline, headers, specs(recipe.python), references(recipe))
             for pipeline in {registry.pipeline_name(str(name)) for name in part.parameters}
         }
         instruments = _instruments(config, part, users, headers)
@@ -69,16 +69,18 @@ def _exposures(mirror: Path) -> tuple[Entry, ...]:
     return ()
 
 
-def _references(config: Config) -> dict[str, "Resolver"]:
-    """Return the resolvers on the cached references by Python; none if there are no references."""
+def _references(config: Config) -> Callable[[Recipe], "Resolver | None"]:
+    """Return a function that returns the resolver on the cached references of a recipe, if any."""
     from jwmirror.services.inspect.preview import resolvers_of_config
 
-    found: dict[str, Resolver] = {}
-    with suppress(JwmirrorError, OSError):
-        resolvers, _ = resolvers_of_config(config.mirror, config)
-        pythons = {recipe.python for recipe in config.recipes if is_allowed(recipe.python)}
-        found = {python: resolvers.of(python) for python in pythons}
-    return found
+    resolvers = cache(lambda: resolvers_of_config(config.mirror, config)[0])
+
+    def resolver_with_references(recipe: Recipe) -> "Resolver | None":
+        with suppress(JwmirrorError, OSError):
+            return resolvers().of(recipe.python, recipe.context)
+        return None
+
+    return resolver_with_references
 
 
 def _headers(
