@@ -11,6 +11,17 @@ from jwmirror.config.yaml_files import YamlPath, YamlText, describe_path
 from jwmirror.core.errors import TYPES, unknown_name
 from jwmirror.pipeline.registry import PIPELINES
 
+LIMITS = {  # rules of the schema -> what they allow; with their value, if it is of interest
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "minLength": "some text",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} in the list",
+    "minProperties": "at least {} key with its value",
+    "uniqueItems": "each only once",
+}
+
 
 def _is_integer(checker: Any, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
@@ -74,6 +85,8 @@ def _words(error: jsonschema.ValidationError, shown: str) -> str:
         return f"found {shown}{hint} expected {of_schema['title']}"
     if error.validator in ("type", "anyOf"):
         return f"found {shown}, expected {of_schema.get('title') or TYPES[rule]}"
+    if limit := LIMITS.get(str(error.validator)):
+        return f"found {shown}, expected {limit.format(rule)}"
     return error.message
 
 

@@ -190,6 +190,23 @@ def test_unambiguous_forms_are_accepted(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("archive: {downloads: 0}", "archive.downloads: found 0, expected at least 1"),
+        ("archive: {vanish_limit: -1}", "archive.vanish_limit: found -1, expected at least 0"),
+        ("archive: {vanish_limit: 3}", "archive.vanish_limit: found 3, expected at most 1"),
+        ("archive: {accept_refused: ['']}", "found '', expected some text"),
+    ],
+)
+def test_a_value_beyond_its_limit_is_named_with_the_limit(text, words):
+    """As all mistakes: where, what was found, what is expected."""
+    with pytest.raises(ConfigError) as raised:
+        build_config(parse_yaml(f"programs: 1\n{text}", "config.yaml"))
+
+    assert words in str(raised.value)
+
+
 def test_a_file_to_accept_is_a_name_or_a_pattern():
     """The message says what to write."""
     with pytest.raises(ConfigError, match=r"found yes.*expected the name of a file, or a pattern"):
