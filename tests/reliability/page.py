@@ -56,6 +56,11 @@ first value is the default; a switch with a list of values takes them with comma
 `odd_cells` takes `size:N/A,fileSize:-1`. [NB] is the notebook SI_keyword_exoplanet_search of
 mast_notebooks, with outputs that were recorded on the live service on 2024-05-02; [MQ] is
 mastquery's lists of columns of May 2026; names with a number are public issues.
+
+`make torture` tries 200 random combinations: a first run, reprocessing in all ways that there are,
+and a second run, in every second case with other switches. Each published file is then the one
+that MAST has, or is named as undecided, withheld or waiting, or its instrument is doubted.
+`JWMIRROR_TORTURE_SEED` gives other combinations.
 """
 
 
