@@ -1,11 +1,13 @@
 """MIRI's integral-field spectrograph end to end: two channels, a background, bad pixels."""
 
+import json
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 
 from demo.site import Site
+from jwmirror.store.provenance import Provenance
 from jwmirror_simulator.modes.program import build
 from jwmirror_simulator.modes.scenes import slices
 from tests.setup.plain_jwst import differing_arrays
@@ -18,6 +20,21 @@ RECIPES = {
 }
 
 
+STAR, SKY = (
+    slices.MRS.exposures[n].filename.replace("_uncal", "_rate") for n in (0, -1)
+)  # the first and the last exposure
+
+
+def write_list(folder: Path) -> str:
+    """An association as people write it: the sky as background, and for self-calibration."""
+    roles = {"science": STAR, "background": SKY, "selfcal": SKY}
+    members = [{"expname": name, "exptype": role} for role, name in roles.items()]
+    content = {"asn_type": "None", "asn_rule": "DMSLevel2bBase", "program": "noprogram"}
+    path = folder / "selfcal.json"
+    path.write_text(json.dumps({**content, "products": [{"name": "listed", "members": members}]}))
+    return str(path)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A site after its first run on an observatory with this spectrograph alone."""
@@ -25,7 +42,8 @@ def site(tmp_path_factory):
     observatory = build(folder / "observatory", (slices.MRS,))
     with observatory.serve():
         site = Site(folder, observatory)
-        site.configure(programs=PROGRAMS, recipes={"deep": None, **RECIPES})
+        listed = RECIPES["clean"] | {"stages": [1, 2], "associations": [write_list(folder)]}
+        site.configure(programs=PROGRAMS, recipes={"deep": None, "listed": listed, **RECIPES})
         site.snakemake()
         yield site
 
@@ -36,8 +54,11 @@ def published(site: Site, recipe: str, pattern: str) -> list[Path]:
 
 
 def test_all_levels_are_made(site):
-    """The exposures with their background, then cubes and spectra of both channels."""
-    assert site.tally().computed == {"detector1": 3, "spec2": 6, "spec3": 6}
+    """The exposures with their background, then cubes and spectra of both channels.
+
+    The empty sky has no background, so that two recipes share its product of stage 3.
+    """
+    assert site.tally().computed == {"detector1": 3, "spec2": 7, "spec3": 5}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -71,3 +92,16 @@ def test_warm_pixels_are_found_in_the_background(site):
     assert fits.getheader(clean)["S_BPXSLF"] == "COMPLETE"
     assert not before.any()
     assert after[slices.warm_pixels()].all()
+
+
+def test_one_file_is_background_and_selfcal(site):
+    """An own list: the warm pixels are flagged, and the provenance has both roles."""
+    (path,) = published(site, "listed", "o011/listed_cal.fits")
+    flags = fits.getdata(path, "DQ") & OTHER_BAD_PIXEL > 0
+    row = next(row for row in site.entries().values() if row.path.endswith("/listed_cal.fits"))
+
+    assert flags[slices.warm_pixels()].all()
+    record = Provenance(site.mirror).read(row.key)
+    assert [(item.name, item.role) for item in record.derivation.inputs] == [
+        (STAR, "science"), (SKY, "background"), (SKY, "selfcal"),
+    ]  # fmt: skip
