@@ -18,7 +18,9 @@ from jwmirror.pipeline.parameters.resolution import (
 
 WHOLE = ""  # in place of a parameter: the whole step has gone
 REMOVE = "remove it"
-MEMORY = f"jwst no longer limits memory by it; {REMOVE} (in_memory: false takes less memory)"
+MEMORY = (
+    f"jwst no longer limits memory by it; {REMOVE} (in_memory: false of image3 takes less memory)"
+)
 NO_EFFECT = f"it had no effect any more; {REMOVE}"
 TRAPS = (
     "since jwst 3.0.0 the step does not model charge traps, but flags pixels for persistence_time "
