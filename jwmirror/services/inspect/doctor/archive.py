@@ -120,8 +120,11 @@ class ArchiveVisit:
         products = [product for product in listing.products if product.uri in uris]
         self.selected = [*(self.selected or ()), *products]
         if not products:
-            found = f"the config selects none of {count(len(listing.products), 'product')}"
-            yield Check(f"program {task.program}", WARN, found, CORRECT)
+            found, step = "MAST lists no files of it", "look the program up at MAST"
+            if listing.products:
+                found = f"the config selects none of {count(len(listing.products), 'product')}"
+                step = CORRECT
+            yield Check(f"program {task.program}", WARN, found, step)
         self.rows[str(task.program)] = rows_by_suffix(listing, listing.doubts)
         yield from row_checks(task.program, self.rows[str(task.program)])
 
