@@ -53,6 +53,21 @@ def test_what_is_left_out_has_the_schema_s_default():
     assert config.recipes == ()
 
 
+@pytest.mark.parametrize(
+    ("gaia", "days"), [({}, None), ({"refresh": "never"}, None), ({"refresh": 0}, 0)]
+)
+def test_slices_of_gaia_are_fetched_again_never_or_after_days(gaia, days):
+    """From the service that jwst would query, or another one."""
+    one, url = [{"program": 1345}], "http://localhost:8"
+    config = parse({"programs": one, "references": {"gaia": gaia}})
+    other = parse({"programs": one, "references": {"gaia": {"url": url}}})
+
+    assert (config.gaia_refresh, config.gaia_url) == (days, "https://gsss.stsci.edu/webservices")
+    assert (other.gaia_refresh, other.gaia_url) == (None, url)
+    (said,) = mistakes({"programs": one, "references": {"gaia": {"refresh": "monthly"}}})
+    assert "references.gaia.refresh: found 'monthly', expected never, or a number of days" in said
+
+
 def test_all_mistakes_are_told_at_once():
     """Three mistakes of three kinds stand in one message, each with its place and remedy."""
     found = mistakes(
