@@ -17,7 +17,7 @@ ALIGN = {
 
 
 def test_a_mosaic_of_miri_is_aligned_to_gaia(tmp_path, built_modes):
-    """Its stars are within a tenth of a pixel of the truth; without Gaia, within a seventh."""
+    """Its stars are within 10 mas of the truth, a tenth of a pixel; the result is sound."""
     shutil.copytree(built_modes, tmp_path / "observatory")
     observatory = Observatory.open(tmp_path / "observatory")
     program = {"program": 1346, "observations": [3], "products": ["cal", "asn", "pool"]}
