@@ -83,6 +83,7 @@ format: development  ## format the code, and correct what lint can
 docs: development  ## write config/README.md from the schema, and the site with the API to build/site
 	$(BIN)/python config/make_readme.py
 	$(BIN)/python -m tests.notebooks
+	$(BIN)/python -m tests.modes
 	$(SITE)
 
 SITE := $(BIN)/python docs/pages.py && \

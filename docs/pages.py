@@ -30,6 +30,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Searches <searches>",
         "Parameters <parameters>",
         "Commands <commands>",
+        "Modes <modes>",
         "Quality <quality>",
         "What quality notices <quality-troubles>",
         "Wrong references <references>",
