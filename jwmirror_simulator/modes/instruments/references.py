@@ -3,11 +3,14 @@
 import numpy as np
 from astropy import units
 from astropy.modeling.models import AffineTransformation2D, Shift
+from astropy.table import Table
 from stdatamodels.jwst import datamodels
 from stdatamodels.jwst.datamodels import JwstDataModel
 
+from jwmirror_simulator.crds.nircam import ENCIRCLED
 from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.instruments.cameras import Camera, Window, bias_of, flat_of
+from jwmirror_simulator.telescope.detectors import PSF_SIGMA
 
 DETECTOR, FILTER = "META.INSTRUMENT.DETECTOR", "META.INSTRUMENT.FILTER"
 EXP_TYPE, SUBARRAY = "META.EXPOSURE.TYPE", "META.SUBARRAY.NAME"
@@ -103,6 +106,34 @@ def save_photom(
     model.meta.instrument.detector, model.meta.exposure.type = camera.detector, exp_type
     set_pixel_area(model, camera)
     writer.put("photom", (exp_type,), model)
+
+
+def write_apertures(
+    writer: ReferenceWriter,
+    exp_type: str,
+    model_class: type[JwstDataModel],
+    vega_offset: float,
+    **optics: str,
+) -> None:
+    """Save aperture corrections (Gaussian stars after resampling) and a Vega offset in magnitudes.
+
+    `optics` are the first columns of the table of corrections: filter, and pupil or subarray.
+    """
+    sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
+    radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
+    rows = [
+        (*optics.values(), fraction, radius, 1 / fraction, 6.0, 9.0)
+        for fraction, radius in zip(ENCIRCLED, radii, strict=True)
+    ]
+    numbers = [(name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout")]
+    table = np.array(rows, dtype=[*((name, "S15") for name in optics), *numbers])
+    apcorr = model_class(apcorr_table=table)
+    apcorr.meta.exposure.type = exp_type
+    writer.put("apcorr", (exp_type,), apcorr)
+    columns = {name: [value] for name, value in optics.items() if name != "subarray"}
+    vega = datamodels.ABVegaOffsetModel()
+    vega.abvega_offset = Table(columns | {"abvega_offset": np.array([vega_offset], "f4")})
+    writer.put("abvegaoffset", (exp_type,), vega, ".asdf")
 
 
 def set_pixel_area(model: JwstDataModel, camera: Camera) -> None:

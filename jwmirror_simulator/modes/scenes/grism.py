@@ -12,9 +12,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.modeling.models import Polynomial1D, Polynomial2D
-from astropy.table import Table
 from stdatamodels.jwst.datamodels import (
-    ABVegaOffsetModel,
     NIRISSGrismModel,
     NisImgApcorrModel,
     NisImgPhotomModel,
@@ -23,7 +21,6 @@ from stdatamodels.jwst.datamodels import (
     WfssBkgModel,
 )
 
-from jwmirror_simulator.crds.nircam import ENCIRCLED
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
 from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.exposure import ModeExposure
@@ -33,12 +30,12 @@ from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
 from jwmirror_simulator.modes.instruments.references import (
     save_photom,
     set_window,
+    write_apertures,
     write_optics,
     write_pixels,
 )
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
 from jwmirror_simulator.modes.scenes.interferometer import NIS
-from jwmirror_simulator.telescope.detectors import PSF_SIGMA
 from jwmirror_simulator.telescope.ramps import STAMP, light_of, profile_of
 
 IMAGE, SPECTRA = "NIS_IMAGE", "NIS_WFSS"  # exposure types
@@ -168,7 +165,7 @@ def _write_references(writer: ReferenceWriter) -> None:
         nelem=len(micron), wavelength=micron, relresponse=1 / _response(micron),
         reluncertainty=0 * micron,
     )  # fmt: skip
-    _write_apertures(writer)
+    write_apertures(writer, IMAGE, NisImgApcorrModel, 1.7, filter=NO_GRISM, pupil=BAND)
     _write_dispersion(writer)
     # the sky is subtracted before the flat is divided out
     sky = WfssBkgModel(data=(_sky() * flat_of(CAMERA, SUB256, GRISM)).astype("f4"))
@@ -197,26 +194,6 @@ def _write_dispersion(writer: ReferenceWriter) -> None:
     ranges.meta.instrument.detector, ranges.meta.exposure.type = CAMERA.detector, SPECTRA
     writer.put("specwcs", (SPECTRA,), trace, ".asdf")
     writer.put("wavelengthrange", (SPECTRA,), ranges, ".asdf")
-
-
-def _write_apertures(writer: ReferenceWriter) -> None:
-    """Save aperture corrections of images (Gaussian stars after resampling) and a Vega offset."""
-    sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
-    radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
-    rows = [
-        (NO_GRISM, BAND, fraction, radius, 1 / fraction, 6.0, 9.0)
-        for fraction, radius in zip(ENCIRCLED, radii, strict=True)
-    ]
-    numbers = [(name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout")]
-    table = np.array(rows, dtype=[("filter", "S12"), ("pupil", "S15"), *numbers])
-    apcorr = NisImgApcorrModel(apcorr_table=table)
-    apcorr.meta.exposure.type = IMAGE
-    writer.put("apcorr", (IMAGE,), apcorr)
-    vega = ABVegaOffsetModel()
-    vega.abvega_offset = Table(
-        {"filter": [NO_GRISM], "pupil": [BAND], "abvega_offset": np.array([1.7], "f4")}
-    )
-    writer.put("abvegaoffset", (IMAGE,), vega, ".asdf")
 
 
 GRISM_SPECTRA = Mode(

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from stdatamodels.jwst.datamodels import ABVegaOffsetModel, MirImgApcorrModel, MirImgPhotomModel
+from stdatamodels.jwst.datamodels import MirImgApcorrModel, MirImgPhotomModel
 
-from jwmirror_simulator.crds.nircam import ENCIRCLED
 from jwmirror_simulator.crds.parameters import SOURCE_CATALOG_STEP, TWEAKREG_STEP, put_step
 from jwmirror_simulator.crds.writer import ReferenceWriter
 from jwmirror_simulator.modes.exposure import ModeExposure
@@ -17,9 +16,14 @@ from jwmirror_simulator.modes.instruments.cameras import Window
 from jwmirror_simulator.modes.instruments.miri import MIRIMAGE
 from jwmirror_simulator.modes.instruments.pointing import to_pixels, to_sky
 from jwmirror_simulator.modes.instruments.references import EXP_TYPE as BY_TYPE
-from jwmirror_simulator.modes.instruments.references import save_photom, write_optics, write_pixels
+from jwmirror_simulator.modes.instruments.references import (
+    save_photom,
+    write_apertures,
+    write_optics,
+    write_pixels,
+)
 from jwmirror_simulator.modes.mode import PROGRAM, Mode
-from jwmirror_simulator.telescope.detectors import PSF_SIGMA, random_numbers
+from jwmirror_simulator.telescope.detectors import random_numbers
 from jwmirror_simulator.telescope.exposures import POINTING_ERROR
 from jwmirror_simulator.telescope.ramps import light_of
 
@@ -107,27 +111,9 @@ def _write_references(writer: ReferenceWriter) -> None:
         writer, CAMERA, EXP_TYPE, MirImgPhotomModel,
         filter=FILTER, subarray=SUB128.name, photmjsr=MJSR_PER_DN, uncertainty=0.01,
     )  # fmt: skip
-    _write_apertures(writer)
+    write_apertures(writer, EXP_TYPE, MirImgApcorrModel, 4.4, filter=FILTER, subarray=SUB128.name)
     for step in (TWEAKREG_STEP, SOURCE_CATALOG_STEP):
         put_step(writer, (EXP_TYPE,), step)
-
-
-def _write_apertures(writer: ReferenceWriter) -> None:
-    """Save aperture corrections (Gaussian stars after resampling) and a Vega offset."""
-    sigma = np.sqrt(PSF_SIGMA**2 + 2 / 12)  # a pixel spreads light by 1/12, twice
-    radii = sigma * np.sqrt(-2 * np.log(1 - ENCIRCLED))
-    rows = [
-        (FILTER, SUB128.name, fraction, radius, 1 / fraction, 6.0, 9.0)
-        for fraction, radius in zip(ENCIRCLED, radii, strict=True)
-    ]
-    numbers = [(name, "f4") for name in ("eefraction", "radius", "apcorr", "skyin", "skyout")]
-    table = np.array(rows, dtype=[("filter", "S12"), ("subarray", "S15"), *numbers])
-    apcorr = MirImgApcorrModel(apcorr_table=table)
-    apcorr.meta.exposure.type = EXP_TYPE
-    writer.put("apcorr", (EXP_TYPE,), apcorr)
-    vega = ABVegaOffsetModel()
-    vega.abvega_offset = Table({"filter": [FILTER], "abvega_offset": np.array([4.4], "f4")})
-    writer.put("abvegaoffset", (EXP_TYPE,), vega, ".asdf")
 
 
 MIRI_IMAGE = Mode(
