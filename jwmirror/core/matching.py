@@ -272,7 +272,7 @@ def _fits(character: str, token: str) -> bool:
 
 
 def _with_empty_stars(positions: set[Position], patterns: Sequence[Sequence[str]]) -> set[Position]:
-    """Return the positions, and those after asterisks that stand for nothing."""
+    """Return the positions, and those after asterisks that match nothing."""
     todo, reached = list(positions), set(positions)
     while todo:
         position = todo.pop()

@@ -34,7 +34,7 @@ class AssociationLevel:
 
 
 def grism_associations(associations: Associations, recipes: Iterable[Recipe]) -> dict[str, Names]:
-    """Return, by recipe, the associations that need products of its own stage 3.
+    """Return, by recipe, the associations that need products which its stage 3 makes.
 
     They are those of stage 2 with such a member, and those of stage 3 that combine their products.
     Recipes without any are left out.
