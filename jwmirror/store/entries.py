@@ -21,6 +21,7 @@ from jwmirror.core.model import (
 from jwmirror.core.model.product import RENAMED, RESTAMPED, STALE, VANISHED, WITHHELD
 from jwmirror.core.model.quality import Quality
 from jwmirror.core.model.stored import GONE, PRESENT, UPSTREAM
+from jwmirror.store.manifest import Entries, entries_of
 
 
 def program_folder(program: int) -> str:
@@ -38,15 +39,38 @@ def upstream_entries(
     poll: Poll,
     fetched: Iterable[Version],
     waiting: Collection[str] = (),
-) -> tuple[Entry, ...]:
+) -> Entries:
     """Return the rows of MAST's products, sorted by path: those `before` with the poll's changes.
+
+    Only rows that the poll names are built.
 
     A change of access always applies. Else a row stays, so that the next poll finds the change
     again, if its bytes did not arrive, or if its URI is `waiting`. A product that vanished stays,
     marked; and so does one that is not selected any more, unless the poll drops it. The new row of
     a restamped or renamed product replaces the old one.
     """
-    rows = {entry.product.uri: entry for entry in before if entry.product}
+    before = entries_of(before)
+    named = {product.uri for product in poll.confirmed} | poll.deselected.keys()
+    named |= {change.product.uri for change in poll.changes}
+    filenames = {change.replaces for change in poll.changes}
+    changed: list[int] = []
+    unchanged: list[int] = []
+    columns = map(before.column, ("product_uri", "product_filename", "deselected"))
+    for row, (uri, filename, deselected) in enumerate(zip(*columns, strict=True)):
+        if uri in named or (uri and filename in filenames):
+            changed.append(row)
+        elif uri and not (poll.drops_deselected and deselected):
+            unchanged.append(row)
+    return before.rows(unchanged).joined(
+        _changed_rows(before.rows(changed), poll, fetched, waiting)
+    )
+
+
+def _changed_rows(
+    before: Entries, poll: Poll, fetched: Iterable[Version], waiting: Collection[str]
+) -> list[Entry]:
+    """Return the rows that a poll names, as `upstream_entries`."""
+    rows = {entry.upstream.uri: entry for entry in before}
     uris = {entry.filename: uri for uri, entry in rows.items()}
     arrived = {(v.product.uri, text): v for v in fetched for text in v.fingerprints}
     for product in poll.confirmed:
@@ -71,8 +95,7 @@ def upstream_entries(
             rows.pop(replaced, None)
     for uri in poll.deselected.keys() & rows.keys():
         rows[uri] = replace(rows[uri], deselected=poll.deselected[uri])
-    kept = [row for row in rows.values() if not (poll.drops_deselected and row.deselected)]
-    return tuple(sorted(kept, key=lambda entry: entry.path))
+    return [row for row in rows.values() if not (poll.drops_deselected and row.deselected)]
 
 
 def _row_after(
@@ -181,9 +204,10 @@ def results_of_deselected_files(
     the same product. A result belongs to the upstream files whose names are its product
     and a suffix, or else to all of its observation.
     """
-    folders = group_by(upstream, lambda entry: _folder(entry.path))
-    if not any(entry.deselected for files in folders.values() for entry in files):
+    upstream = entries_of(upstream)
+    if not any(upstream.column("deselected")):
         return ()
+    folders = group_by(upstream, lambda entry: _folder(entry.path))
     handled = {(entry.origin, _product_of(entry)) for entry in recalibrated}
     marked = (
         replace(entry, deselected=_mark(folders.get(_folder(entry.path), ()), _product_of(entry)))

@@ -21,6 +21,7 @@ from jwmirror.core.model import UPSTREAM, Entry, Product
 from jwmirror.core.model.comparison import FileChange
 
 PREFIX = "product_"
+SLICE = 20_000  # rows whose values are in memory at a time
 DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "product_checksum"}
 
 
@@ -75,9 +76,26 @@ class Entries(Sequence[Entry]):
         """Return the rows that have a value in a column."""
         return self.rows([row for row, found in enumerate(self.column(name)) if found == value])
 
+    def results(self) -> "Entries":
+        """Return the rows of recalibrated files."""
+        origins = enumerate(self.column("origin"))
+        return self.rows([row for row, origin in origins if origin != UPSTREAM])
+
     def rows(self, places: Sequence[int]) -> "Entries":
         """Return some rows, in the given order."""
+        if len(places) == len(self) and list(places) == list(range(len(self))):
+            return self
         return Entries(self.table.take(pa.array(places, pa.int64())))
+
+    def joined(self, rows: Iterable[Entry]) -> "Entries":
+        """Return these rows and others, sorted by path. StoreError as `entries_of`."""
+        if not (others := entries_of(rows)):
+            return self
+        both = pa.concat_tables([self.table.cast(SCHEMA), others.table.cast(SCHEMA)])
+        paths = _values(both["path"])
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        _check_paths([paths[row] for row in order])
+        return Entries(both).rows(order)
 
 
 def entries_of(rows: Iterable[Entry]) -> Entries:
@@ -207,6 +225,12 @@ def _completed(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def _decoded(table: pa.Table) -> Iterator[Entry]:
+    """Yield entries; the values of some thousand rows are in memory at a time."""
+    for start in range(0, table.num_rows, SLICE):
+        yield from _decoded_slice(table.slice(start, SLICE))
+
+
+def _decoded_slice(table: pa.Table) -> Iterator[Entry]:
     """Yield entries. They are filled without __init__, which would double the time."""
     new = object.__new__
     rows = zip(*(_values(table[name]) for name in ENTRY), strict=True)

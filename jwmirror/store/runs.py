@@ -17,7 +17,6 @@ from jwmirror.core.jsonio import digest, encoded, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import (
     Doubt,
-    Entry,
     Failure,
     Orders,
     Plan,
@@ -33,6 +32,7 @@ from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.store.entries import upstream_entries
 from jwmirror.store.generations import Generations
+from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import Provenance
 
@@ -319,7 +319,7 @@ def fetched_versions(mirror: Path) -> Iterator[Version]:
                 yield version
 
 
-def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> tuple[Entry, ...]:
+def upstream_after(mirror: Path, poll: Poll, waiting: Collection[str] = ()) -> Entries:
     """Return the rows of MAST's products after a poll and its downloads, as `upstream_entries`."""
     wanted = any(change.wants_bytes for change in poll.changes)
     versions = fetched_versions(mirror) if wanted else ()

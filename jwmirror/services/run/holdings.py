@@ -47,6 +47,7 @@ from jwmirror.planning.association_choice import (
     with_types,
 )
 from jwmirror.planning.inputs import raw_exposures, taken_from_upstream
+from jwmirror.store.manifest import Entries
 from jwmirror.store.objects import Objects
 from jwmirror.store.runs import upstream_after
 
@@ -87,9 +88,9 @@ def load_holdings(
     return holdings._replace(absent=_absent_files(asked or poll, rows))
 
 
-def _absent_files(poll: Poll, rows: Iterable[Entry]) -> dict[str, str]:
+def _absent_files(poll: Poll, rows: Entries) -> dict[str, str]:
     """Return why files that a poll found and selected are not in the mirror, by file name."""
-    filenames = {row.filename for row in rows}
+    filenames = set(rows.column("product_filename"))
     return {
         change.product.filename: why_absent(change)
         for change in poll.changes

@@ -45,15 +45,13 @@ def publish_generation(
     generations, records = Generations(mirror, group), runs.read_run(run)
     facts = {"run": records.id, "context": references.context}
     with mirror_lock(mirror, f"publication of {records.id}", wait_s=WAIT_S) as lock:
-        before, upstream = (
-            generations.entries(),
-            runs.upstream_after(mirror, poll, settling.waiting),
-        )
+        upstream = runs.upstream_after(mirror, poll, settling.waiting)
+        before = generations.entries().results()
         judged = judged_rows(mirror, before, upstream, references, plans, receipts, policy)
         runs.write_held_back(mirror, run, judged.held_back, group)
         names = {recipe.name for recipe in recipes}
         kept = results_of_deselected_files(before, upstream, judged.rows, names)
-        entries = [*upstream, *judged.rows, *with_quality(kept, judged.qualities)]
+        entries = upstream.joined([*judged.rows, *with_quality(kept, judged.qualities)])
         setup = _setup(config, recipes)
         new = generations.publish(entries, records.cause, facts, lock.check, setup)
         current = new or generations.current()

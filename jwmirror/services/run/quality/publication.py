@@ -123,7 +123,8 @@ def _earlier(before: Sequence[Entry], results: Mapping[Name, Result]) -> tuple[R
 def _archived(results: Sequence[Result], upstream: Sequence[Entry]) -> dict[str, str]:
     """Return the sha256 of MAST's files that have the names of results."""
     names = {file.filename for result in results for file in result.files}
-    return {entry.filename: entry.sha256 for entry in upstream if entry.filename in names}
+    rows = upstream if names else ()
+    return {entry.filename: entry.sha256 for entry in rows if entry.filename in names}
 
 
 def _about_results(findings: Sequence[ReferenceFinding]) -> tuple[ReferenceFinding, ...]:
