@@ -40,6 +40,7 @@ from jwmirror.store.runs import (
     read_run,
     remove_events,
     upstream_after,
+    with_products,
     write_poll,
 )
 from tests.setup.mirrors import store_row
@@ -337,6 +338,27 @@ def test_listings_are_those_of_the_newest_earlier_poll_of_each_program(tmp_path)
     assert previous_listings(files(tmp_path, 2).folder, [1]) == {1: old}
     assert previous_listings(files(tmp_path, 1).folder, [1]) == {}
     assert previous_listings(files(tmp_path, 4).folder, []) == {}
+
+
+def test_runs_with_equal_listings_share_a_file(tmp_path):
+    """The poll itself is small; its products come back with it, and a missing file is an error."""
+    polls = [
+        replace(NOTHING, listings=(listing(product("a", size=size), program=1, asked_at=time),))
+        for size, time in ((1, "1"), (1, "2"), (2, "3"))
+    ]
+    runs = [files(tmp_path, number) for number in (1, 2, 3)]
+
+    for run, poll in zip(runs, polls, strict=True):
+        write_poll(run.folder, poll)
+
+    written = [read_if_written(run.poll, Poll) for run in runs]
+    assert [poll.listings[0].products for poll in written] == [(), (), ()]
+    assert [with_products(run.folder, p) for run, p in zip(runs, written, strict=True)] == polls
+    assert runs[0].listings.samefile(runs[1].listings)
+    assert not runs[1].listings.samefile(runs[2].listings)
+    runs[2].listings.unlink()
+    with pytest.raises(StoreError, match=r"listings\.json: expected the products"):
+        with_products(runs[2].folder, written[2])
 
 
 def fetched(mirror: Path, order: str, *names: str) -> list[Version]:
