@@ -38,7 +38,6 @@ from jwmirror.store.provenance import Provenance
 
 T = TypeVar("T")
 UNDECIDED = "receipts/undecided.json"
-LISTINGS = "listings.json"  # of a run: the products of its poll's listings, by program
 HELD_BACK = tuple[JudgedResult, ...]  # type of the record of results that are not published
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ class RunFiles:
         self.folder = Path(folder)
         self.number = self.folder / "number.json"  # its place in the order of all runs
         self.poll = self.folder / "changes.json"
-        self.listings = self.folder / LISTINGS
+        self.listings = self.folder / "listings.json"  # products, by program
         self.orders = self.folder / "orders.json"
         self.settling = self.folder / "settling.json"
         self.references = self.folder / "references.json"
@@ -190,9 +189,9 @@ def previous_settling(folder: Path) -> SettleResult | None:
 
 
 def write_poll(folder: Path, poll: Poll) -> None:
-    """Write the poll of a run, with the listed products in a file of its own.
+    """Write the poll of a run and, in a large file that few jobs read, the listed products.
 
-    Few jobs read that, and it is large; a run that lists the same as the run before links to it.
+    A run that lists the same products as the run before links to its file.
     """
     files = RunFiles(folder)
     products = {str(listing.program): listing.products for listing in poll.listings}
@@ -200,15 +199,11 @@ def write_poll(folder: Path, poll: Poll) -> None:
     former = next(filter(Path.exists, earlier), None)
     write_or_link(files.listings, encoded(products), former)
     listings = tuple(replace(listing, products=()) for listing in poll.listings)
-    write(files.poll, replace(poll, listings=listings, products_in=LISTINGS))
+    write(files.poll, replace(poll, listings=listings, products_in=files.listings.name))
 
 
 def with_products(folder: Path, poll: Poll) -> Poll:
-    """Return the poll of a run, as its file has it, with the listed products.
-
-    Raises:
-        StoreError: the file with these is missing or damaged.
-    """
+    """Return the poll of a run, as its file has it, with the listed products; StoreError if lost."""
     if not poll.products_in:
         return poll
     path = RunFiles(folder).listings
