@@ -203,7 +203,7 @@ def write_poll(folder: Path, poll: Poll) -> None:
 
 
 def with_products(folder: Path, poll: Poll) -> Poll:
-    """Return the poll of a run, as its file has it, with the listed products; StoreError if lost."""
+    """Return the poll of a run, as read, with the listed products. StoreError if these are lost."""
     if not poll.products_in:
         return poll
     path = RunFiles(folder).listings
