@@ -257,8 +257,7 @@ def _compare(
     unread = (*listing.doubts, *doubts_without_rows(answer, held, policy))
     files = files_without_checksum(believed_listing(listing, unread, held), uris, held)
     answers = ask_about(files, listing, held, client.files)
-    has_access = bool(client.files.token)
-    changes = compare_listing(listing, uris, held, has_access, answers.validators)
+    changes = compare_listing(listing, uris, held, bool(client.files.token), answers.validators)
     if client.is_token_rejected:
         changes = with_rejection(changes)
     return ComparedListing(unread, undoubted(changes, unread, held), files, answers)

@@ -158,15 +158,14 @@ def read_run(folder: Path) -> Run:
     """Return the records of a run, as far as it came. StoreError if one is damaged."""
     files = RunFiles(folder)
     orders = read_if_written(files.orders, Orders)
+    fetched = map(files.fetched, orders.products if orders else ())
     return Run(
         id=files.folder.name,
         poll=read_if_written(files.poll, Poll),
         settling=read_if_written(files.settling, SettleResult),
         references=read_if_written(files.references, References),
         plans=tuple(_existing(map(files.plan, LEVELS), Plan)),
-        fetch_receipts=tuple(
-            _existing(map(files.fetched, orders.products if orders else ()), Receipt)
-        ),
+        fetch_receipts=tuple(_existing(fetched, Receipt)),
         batch_receipts=tuple(
             receipt for level in LEVELS for receipt in _existing(files.batches(level), Receipt)
         ),

@@ -132,9 +132,8 @@ def _comparison(comparison: records.Comparison, all_lines: bool) -> Iterator[Ren
         reasons = getattr(comparison, title.lower())
         yield from section(title, [str(reason) for reason in reasons], all_lines)
     if comparison.shift:
-        yield from section(
-            "Sky under SCI", [_sky_line(comparison.shift)], all_lines, show_count=False
-        )
+        lines = [_sky_line(comparison.shift)]
+        yield from section("Sky under SCI", lines, all_lines, show_count=False)
     if comparison.images:
         yield _image_table(comparison.images)
     if flags := [(image.hdu, flag) for image in comparison.images for flag in image.bits]:
