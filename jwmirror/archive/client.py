@@ -90,7 +90,7 @@ class MastClient:
 
 
 def whole_tasks(selections: Iterable[Selection], entries: Sequence[Entry]) -> Iterator[ProgramTask]:
-    """Yield a task for all that is selected, or in the mirror, of each program."""
+    """Yield a task for each program: what is selected of it, or is in the mirror."""
     by_program = group_by(selections, lambda selection: selection.program)
     for program, of_program in sorted(by_program.items()):
         held = HeldIndex(entries, program)

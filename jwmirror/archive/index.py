@@ -29,7 +29,7 @@ class HeldRow(msgspec.Struct, frozen=True, gc=False):
     siblings: str | None
 
 
-_ROW = (  # columns of the fields after `row`
+_ROW = (  # columns of the fields of HeldRow after `row`
     *("state", "product_checksum", "product_validator"),
     *("product_exclusive", "product_needs_token", "product_stale", "deselected"),
     *("sha256", "size", "product_size", "product_listed_cal_ver", "product_cal_ver"),
@@ -42,8 +42,8 @@ COLUMNS = ("product_program", "product_uri", "origin", *_PART, *_ROW)  # that an
 class HeldIndex:
     """The upstream files of one program among a mirror's entries, those of a `generation`.
 
-    `rows` has a row for each URI. An Entry is built only where more than the row is needed: the
-    entries may have no more than COLUMNS until then.
+    `rows` has a row for each URI. `entries` needs only COLUMNS: an Entry is built, and its other
+    columns are read, only where more than the row is needed.
     """
 
     def __init__(self, entries: Iterable[Entry], program: int, generation: int = 0):

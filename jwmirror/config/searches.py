@@ -42,7 +42,7 @@ def search_of(entry: Mapping[str, Any], place: str, criteria: Selection) -> Sear
 
 
 def degrees(radius: str) -> float:
-    """Return a radius with its unit in degrees; ValueError if it is none."""
+    """Return a radius, given with its unit, in degrees. ValueError if the text is no radius."""
     match = RADIUS.fullmatch(radius)
     if not match:
         raise ValueError(radius)
@@ -55,11 +55,11 @@ def search_mistakes(entry: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...],
         yield (), f"missing key program (or, to search MAST: {', '.join(KEYS_OF_SEARCH)})"
     for key in {"observations", "candidates"} & entry.keys():
         if "program" not in entry and entry[key] != ["auto"]:
-            yield (key,), "it is of one program: add `program`, or delete it"
+            yield (key,), "it belongs to one program: add `program`, or delete it"
     if "targets" in entry and "position" in entry:
         yield ("position",), "found beside `targets`; make two entries, one for each"
     if "radius" in entry and "targets" not in entry:
-        yield ("radius",), "it is the radius around `targets`: add these, or move it to `position`"
+        yield ("radius",), "found without `targets`; the radius of a position is in `position`"
     day = entry.get("released_after")
     if isinstance(day, str) and DAY.fullmatch(day) and not is_day(day):
         yield ("released_after",), no_day(day)

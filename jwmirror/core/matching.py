@@ -106,7 +106,7 @@ def _is_one_of(wanted: Iterable[str], values: Iterable[str], key: str) -> bool:
 
 
 def _file_names(filename: str) -> frozenset[str]:
-    """Return the names of an exposure's files, one of which is given, as they are compared."""
+    """Return the names of all files of a file's exposure, in the form that is compared."""
     root = root_and_suffix(filename)[0]
     names = (filename, *(f"{root}{end}" for end in ENDS)) if filename else ()
     return frozenset(map(normalise_value, names))

@@ -21,7 +21,7 @@ from jwmirror.core.model import UPSTREAM, Entry, Product
 from jwmirror.core.model.comparison import FileChange
 
 PREFIX = "product_"
-SLICE = 20_000  # rows whose values are in memory at a time
+AT_ONCE = 20_000  # rows whose values are in memory
 DISTINCT = {"path", "sha256", "identity", "product_uri", "product_filename", "product_checksum"}
 
 
@@ -225,12 +225,12 @@ def _completed(table: pa.Table, names: Sequence[str]) -> pa.Table:
 
 
 def _decoded(table: pa.Table) -> Iterator[Entry]:
-    """Yield entries; the values of some thousand rows are in memory at a time."""
-    for start in range(0, table.num_rows, SLICE):
-        yield from _decoded_slice(table.slice(start, SLICE))
+    """Yield entries; the values of AT_ONCE rows are in memory at a time."""
+    for start in range(0, table.num_rows, AT_ONCE):
+        yield from _decoded_part(table.slice(start, AT_ONCE))
 
 
-def _decoded_slice(table: pa.Table) -> Iterator[Entry]:
+def _decoded_part(table: pa.Table) -> Iterator[Entry]:
     """Yield entries. They are filled without __init__, which would double the time."""
     new = object.__new__
     rows = zip(*(_values(table[name]) for name in ENTRY), strict=True)

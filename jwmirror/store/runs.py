@@ -208,7 +208,7 @@ def with_products(folder: Path, poll: Poll) -> Poll:
     path = RunFiles(folder).listings
     products = read_if_written(path, dict[int, tuple[Product, ...]]) or {}
     if not products.keys() >= {listing.program for listing in poll.listings}:
-        raise StoreError(f"{path}: expected the products that the poll listed, found none of some.")
+        raise StoreError(f"{path}: expected the products of all programs that the poll listed.")
     listings = (replace(each, products=products[each.program]) for each in poll.listings)
     return replace(poll, listings=tuple(listings), products_in="")
 

@@ -107,7 +107,7 @@ def test_a_product_without_science_members_is_not_made_and_named():
     assert (plan.batches, plan.waits, plan.failures) == ({}, (), ())
     (excluded,) = plan.excluded
     assert (excluded.product, excluded.is_made, len(excluded.files)) == (MOSAIC, False, 3)
-    assert excluded.why.startswith(f"not made, without {root(1)}_cal.fits: wrong target; ")
+    assert excluded.why.startswith(f"not made; excluded: {root(1)}_cal.fits: wrong target; ")
 
 
 def test_a_background_is_excluded_likewise():

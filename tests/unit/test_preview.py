@@ -299,7 +299,7 @@ def test_the_plan_and_explain_name_excluded_exposures_and_what_matches_none(unsy
         "recipe deep: exclude file jw01345009* (no such observation) matches none of the mirrored "
         "exposures, so it has no effect"
     ]
-    assert wait["why"] == f"not made, without {raw}: guide star lost"
+    assert wait["why"] == f"not made; excluded: {raw}: guide star lost"
 
 
 def test_a_poll_that_events_limited_leaves_no_note_on_other_programs(unsynced, tmp_path):

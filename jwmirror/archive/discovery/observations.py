@@ -14,7 +14,13 @@ from typing import Any
 
 import msgspec
 
-from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, PLANNED, as_level, as_program, as_text
+from jwmirror.archive.tables.cells import (
+    NOT_UNDERSTOOD,
+    PLANNED,
+    as_level,
+    as_program,
+    text_or_blank,
+)
 from jwmirror.archive.tables.portal import KEYWORDS, NEAR, OBSERVATIONS, Filter, filter_of
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
@@ -57,8 +63,8 @@ def find_parts(queries: Queries, search: Search, cone: Cone | None) -> FoundPart
     types: dict[int, set[str]] = defaultdict(set)
     for row in _rows(queries, search, cone):
         if (program := _program(row)) and not _is_planned(row):
-            parts[program].add(names.observation_of(_text(row.obs_id)))
-            types[program].add(_text(row.proposal_type).partition("/")[0].upper())
+            parts[program].add(names.observation_of(text_or_blank(row.obs_id)))
+            types[program].add(text_or_blank(row.proposal_type).partition("/")[0].upper())
     wanted = search.categories
     programs = sorted(_of_categories(queries, types, wanted) if wanted else parts)
     if search.is_of_programs:
@@ -68,7 +74,7 @@ def find_parts(queries: Queries, search: Search, cone: Cone | None) -> FoundPart
 
 
 def _rows(queries: Queries, search: Search, cone: Cone | None) -> list[FoundRow]:
-    """Return the rows of observations in question; their category is judged later."""
+    """Return the rows of observations that a search may find; `find_parts` checks categories."""
     filters = [filter_of("obs_collection", ["JWST"])]
     if search.criteria.program:
         filters.append(_of_programs([search.criteria.program]))
@@ -96,7 +102,7 @@ def _ask(queries: Queries, filters: list[Filter], cone: Cone | None = None) -> l
 
 
 def _of_programs(programs: Iterable[int]) -> Filter:
-    """Return the filter of some programs: both spellings have been seen in CAOM."""
+    """Return the filter of some programs, in both spellings that have been seen in CAOM."""
     return filter_of("proposal_id", [text for n in programs for text in (str(n), f"{n:05d}")])
 
 
@@ -119,8 +125,8 @@ def _of_categories(
 ) -> set[int]:
     """Return the programs of some categories; `types` are what CAOM says of each program.
 
-    The keyword tables are queried for programs of which CAOM says no category, and for ERO, which
-    is a sub-category there.
+    The keyword tables are queried for programs without a category in CAOM, and for ERO, which is a
+    sub-category there.
     """
     wanted = set(categories)
     programs = {program for program, words in types.items() if words & wanted}
@@ -166,7 +172,7 @@ def _keyword_rows(service: str, filters: list[Filter], portal: Any) -> set[int]:
 
 def _program(row: FoundRow) -> int | None:
     """Return the program of a row, by the name of its observation, or by its number."""
-    program = names.program_of(_text(row.obs_id)) or _number(row.proposal_id)
+    program = names.program_of(text_or_blank(row.obs_id)) or _number(row.proposal_id)
     if not program:
         log.warning("left out a row of MAST's observations without a program: %.200r", row)
     return program
@@ -177,13 +183,6 @@ def _number(cell: Any) -> int | None:
         return as_program(cell)
     except NOT_UNDERSTOOD:
         return None
-
-
-def _text(cell: Any) -> str:
-    try:
-        return as_text(cell) or ""
-    except NOT_UNDERSTOOD:
-        return ""
 
 
 def _is_planned(row: FoundRow) -> bool:

@@ -68,7 +68,7 @@ def _answer(
     targets: Targets,
     failures: dict[str, str],
 ) -> SearchAnswer:
-    """Return what a search finds, and what it found in earlier runs."""
+    """Return what a search finds now, joined with what it found in earlier runs."""
     keys = [target_name(name) for name in search.targets]
     cones = _cones(search, [targets[key] for key in keys if key in targets])
     now, whys = _found(queries, search, cones)
@@ -111,7 +111,7 @@ def _cones(search: Search, targets: Sequence[ResolvedTarget]) -> Iterator[Cone |
 
 
 def joined(one: FoundParts, other: FoundParts) -> FoundParts:
-    """Return all that is found in one of two places; a whole program includes its parts."""
+    """Return what either of two searches found; a whole program includes its parts."""
     both: FoundParts = {}
     for program in sorted({*one, *other}, key=int):
         parts = [found[program] for found in (one, other) if program in found]
@@ -120,12 +120,13 @@ def joined(one: FoundParts, other: FoundParts) -> FoundParts:
 
 
 def _more(found: FoundParts, known: FoundParts) -> Iterator[str]:
-    """Yield in words what is found and not known."""
+    """Yield in words what is found and not known; a whole program includes its parts."""
     for program, parts in found.items():
-        if program not in known:
+        former = known.get(program)
+        if former is None or (former and not parts):
             yield program_words(program, parts)
-        elif known[program] and (more := sorted(set(parts) - set(known[program])) or not parts):
-            yield program_words(program, () if more is True else more)
+        elif former and (new := sorted({*parts} - {*former})):
+            yield program_words(program, new)
 
 
 def program_words(program: str, parts: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ def describe_answers(
 def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[str]:
     place, found = answer.search.place, answer.found
     programs = [program_words(*item) for item in found.items()]
-    more = f"; and {len(programs) - NAMED} more" * (len(programs) > NAMED)
+    more = f"; and {len(programs) - NAMED} more" if len(programs) > NAMED else ""
     shown = f": {'; '.join(programs[:NAMED])}{more}" if programs else ""
     files = _files(_selected_sizes(answer, listings))
     yield f"{place} ({answer.search}): {count(len(programs), 'program')}, {files}{shown}"
@@ -50,9 +50,8 @@ def _files(sizes: Mapping[str, int | None]) -> str:
     """Return files and bytes in words."""
     known = size(sum(number or 0 for number in sizes.values()))
     unknown = sum(number is None for number in sizes.values())
-    return f"{count(len(sizes), 'file')}, {known}" + f" and {unknown} of unknown size" * bool(
-        unknown
-    )
+    others = f" and {unknown} of unknown size" if unknown else ""
+    return f"{count(len(sizes), 'file')}, {known}{others}"
 
 
 def unmatched_searches(answers: Iterable[SearchAnswer]) -> tuple[str, ...]:

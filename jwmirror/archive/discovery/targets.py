@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, as_text
+from jwmirror.archive.tables.cells import NOT_UNDERSTOOD, text_or_blank
 from jwmirror.archive.tables.portal import NAMES, Portal
 from jwmirror.core.errors import ArchiveError, plain_text
 from jwmirror.core.model.search import ResolvedTarget
@@ -22,7 +22,7 @@ class NameAnswer(msgspec.Struct):
 
 
 def target_name(name: str) -> str:
-    """Return the form in which a name is kept: the resolver ignores case and spaces, too."""
+    """Return a name as it is recorded: the resolver ignores case and repeated spaces."""
     return " ".join(name.split()).lower()
 
 
@@ -67,14 +67,7 @@ def _positions(places: list[Any]) -> Iterator[ResolvedTarget]:
             yield ResolvedTarget(
                 ra=ra % 360,
                 dec=dec,
-                canonical=_text(place.get("canonicalName")),
-                resolver=_text(place.get("resolver")),
+                canonical=text_or_blank(place.get("canonicalName")),
+                resolver=text_or_blank(place.get("resolver")),
                 resolved_at=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-
-
-def _text(cell: Any) -> str:
-    try:
-        return as_text(cell) or ""
-    except NOT_UNDERSTOOD:
-        return ""

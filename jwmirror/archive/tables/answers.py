@@ -15,7 +15,7 @@ from jwmirror.archive.tables.reader import MastTable, Row
 from jwmirror.core.errors import ArchiveError, MaintenanceError
 from jwmirror.net.http import error_words
 
-LONGEST_ROW = 100_000  # bytes
+LONGEST_ROW = 100_000  # bytes in which the first row is looked for, before all are parsed
 PAGE_ROWS = 50_000  # the most that MAST sends in a page
 
 
@@ -115,7 +115,7 @@ def _columns(page: AnswerPage) -> frozenset[str]:
     text = bytes(memoryview(page.data)[:LONGEST_ROW]).decode(errors="replace")
     try:
         row, _ = json.JSONDecoder().raw_decode(text.partition("[")[2].lstrip())
-    except ValueError:  # there is no row, or it is longer
+    except ValueError:  # no row, or a longer one
         row = next(iter(msgspec.json.decode(page.data, type=list[Any])), None)
     return frozenset(row if type(row) is dict else ())
 

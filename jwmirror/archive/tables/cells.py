@@ -1,7 +1,7 @@
 """Cells of MAST's tables as values.
 
-Each function returns None where a cell says nothing, and raises one of NOT_UNDERSTOOD where it is
-not of the kind that its column promises.
+The functions `as_...` return None where a cell says nothing, and raise one of NOT_UNDERSTOOD where
+it is not of the kind that its column promises.
 """
 
 import re
@@ -55,6 +55,14 @@ def as_text(cell: Any) -> str | None:
     if not (text.isascii() and text.isprintable()):  # the fast way for nearly all
         text = printable(text)
     return text if text not in EMPTY else None
+
+
+def text_or_blank(cell: Any) -> str:
+    """Return a cell as text; "" where it says nothing, or is not understood."""
+    try:
+        return as_text(cell) or ""
+    except NOT_UNDERSTOOD:
+        return ""
 
 
 def as_size(cell: Any) -> int | None:

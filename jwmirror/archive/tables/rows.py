@@ -151,7 +151,7 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
 
     def product(row: Row) -> CaomProduct:
         uri, filename = row.dataURI, as_text(row.productFilename)
-        if not filename or uri != f"{PRODUCTS}{filename}":  # of nearly none
+        if not filename or uri != f"{PRODUCTS}{filename}":  # rare
             uri = as_text(uri) or ""
             filename = filename or uri.rpartition("/")[2]
             if not uri.endswith(f"/{filename}"):

@@ -158,13 +158,13 @@ class ExcludedFiles:
     recipe: str
     product: str
     files: dict[str, str]  # name -> the reason, in the user's words
-    is_made: bool  # of other files
+    is_made: bool  # the product, of other files
 
     @property
     def why(self) -> str:
         """The files and reasons, in words."""
         listed = "; ".join(f"{name}: {because}" for name, because in self.files.items())
-        return f"{'made without' if self.is_made else 'not made, without'} {listed}"
+        return f"{'made without' if self.is_made else 'not made; excluded:'} {listed}"
 
 
 @dataclass(frozen=True, kw_only=True)

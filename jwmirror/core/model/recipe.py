@@ -66,7 +66,7 @@ class Recipe:
     """A named way to recalibrate."""
 
     name: str
-    programs: tuple[int, ...]  # empty: all that are mirrored
+    programs: tuple[int, ...]  # empty: all mirrored programs
     stages: tuple[int, ...] = (1, 2, 3)
     parameters: PlainValues = field(default_factory=dict)  # as in Where
     where: tuple[Where, ...] = ()

@@ -39,7 +39,7 @@ class Search:
 
     @property
     def key(self) -> str:
-        """The name of what it looks for; its place and what is mirrored of it play no part."""
+        """The digest of what it looks for. Its place and its other criteria are no part of it."""
         program = self.criteria.program
         where = (self.targets, self.radius, self.position)
         return digest((program, *where, self.categories, self.released_after))[:16]

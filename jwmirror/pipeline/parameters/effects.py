@@ -134,7 +134,7 @@ def file_notes(
 def _instrument_of(reference: Path) -> str:
     try:
         return labels_of(reference).instrument
-    except (OSError, UnreadableError):  # a mistake of its own
+    except (OSError, UnreadableError):  # reported as a mistake
         return ""
 
 

@@ -23,8 +23,8 @@ from jwmirror.store.lock import RUN_LOCK, mirror_lock
 def search_archive(config_file: Path, again: bool, wait_s: float | None) -> SearchPage:
     """Return what the searches in a config find, with the files and bytes that are selected.
 
-    `again`: names are resolved again, and what was found before is forgotten, for the next run.
-    Nothing is recorded otherwise, nor if a search fails.
+    With `again`, names are resolved again, and what is found replaces the record that the next run
+    starts from. Otherwise, or if a search fails, nothing is recorded.
 
     Raises:
         ConfigError: the config has mistakes, or no search.

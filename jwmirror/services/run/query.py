@@ -60,7 +60,7 @@ def query_archive(
     What `searches` find is printed, and polled like `selections`. `token_socket`: where the run's
     session serves the token; None: no token. `keep_free`: bytes of disk that downloads leave free.
     `fetch_gb`: the most to fetch; None: no limit. `when_deselected`: keep or drop. `recheck`: bytes
-    to read again. `accept_refused`: as in `without_refused`. Events of listed programs go last.
+    to read again. `accept_refused`: as in `without_refused`.
 
     Raises:
         ArchiveError: MAST did not answer for any program.
@@ -86,7 +86,7 @@ def query_archive(
 
 
 def _found(mirror: Path, url: str, searches: Sequence[Search]) -> tuple[SearchAnswer, ...]:
-    """Return what the searches find, and record it. MAST tells all users what exists: no token."""
+    """Return what the searches find, and record it. No token: MAST lists what exists to all."""
     if not searches:
         return ()
     with Queries(url) as queries:
@@ -107,12 +107,11 @@ def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
     for line in lines:
         log.info("%s", line)
         print(line, flush=True)  # the user sees how much it is, before limits end the run
-    marks = polled.deselected.items()
     return replace(
         polled,
         doubts=(*doubts, *polled.doubts),
         unmatched=(*unmatched_searches(answers), *polled.unmatched),
-        deselected={uri: mark for uri, mark in marks if not (mark and doubts)},
+        deselected={uri: mark for uri, mark in polled.deselected.items() if not (mark and doubts)},
         searches=lines,
     )
 
@@ -185,7 +184,7 @@ def _refused_product(refusals: Sequence[Failure]) -> RefusedProduct:
 
 
 def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[Path]:
-    """Return the files of events that name no program that could not be listed."""
+    """Return the files of events, without those that name a program that could not be listed."""
     listed = {listing.program for listing in polled.listings}
     failed = {doubt.program for doubt in polled.doubts if not doubt.search} - listed
     return [file for file, named in events.items() if failed.isdisjoint(s.program for s in named)]
