@@ -34,6 +34,7 @@ CONTENTS = {  # caption -> pages with their titles, in the order of the site's n
         "Quality <quality>",
         "What quality notices <quality-troubles>",
         "Wrong references <references>",
+        "Associations <associations>",
         "Gaia <gaia>",
         "Keeping a mirror <keeping>",
         "Upgrading <upgrading>",
