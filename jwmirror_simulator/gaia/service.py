@@ -69,8 +69,8 @@ class CatalogueServer:
         if params.get("CAT") not in CATALOGUES:
             return as_text("Error: unknown catalogue\r\n", 200)
         epoch = float(params["EPOCH"]) if "EPOCH" in params else None
-        cone = [float(params[name]) for name in ("RA", "DEC", "SR")]
-        return as_text("".join(lines_within(self.stars, *cone, epoch)), 200)
+        ra, dec, radius = (float(params[name]) for name in ("RA", "DEC", "SR"))
+        return as_text("".join(lines_within(self.stars, ra, dec, radius, epoch)), 200)
 
 
 def lines_within(
