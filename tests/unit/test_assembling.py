@@ -88,6 +88,7 @@ def test_files_of_other_programs_belong_to_their_own_listing():
 def test_rows_of_one_file_in_any_order_give_one_product():
     """A file listed under many parents is one product, exclusive if any row says so."""
     rows = [offer(RATE), offer(RATE, obsid="2"), offer(RATE, is_withheld=True)]
+    rows += [offer(RATE, is_withheld=True, group="Minimum Recommended Products")]
 
     listing = assembled(*rows)
 
@@ -131,6 +132,21 @@ def test_a_file_name_tells_observation_and_suffix(filename):
 
     (product,) = listing.products
     assert (product.observation, product.suffix) == (observation, suffix)
+
+
+def test_a_file_is_in_the_folder_of_its_own_name_beside_any_other():
+    """A name without underscores has the root of others, and shows no observation."""
+    beside = ("jw01345-o001.jpg", "jw01345001001.jpg", "jw01345001001_x.jpg")
+
+    listing = assembled(*map(offer, ("jw01345-o001_x.jpg", *beside)))
+
+    parts = {product.filename: product.observation for product in listing.products}
+    assert parts == {
+        "jw01345-o001_x.jpg": "o001",
+        "jw01345-o001.jpg": "other",
+        "jw01345001001.jpg": "other",
+        "jw01345001001_x.jpg": "o001",
+    }
 
 
 def records_of(row: dict[str, object]) -> list[KeywordRecord]:

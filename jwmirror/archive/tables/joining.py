@@ -79,7 +79,8 @@ class Exposures:
     def of_file(self, filename: str) -> tuple[str, Exposure]:
         """Return the suffix of a file, and its exposure."""
         root, suffix = names.root_and_suffix(filename)
-        key = filename if suffix == names.POOL or "." not in filename else root
+        is_usual = suffix != names.POOL and filename.startswith(f"{root}_")
+        key = root if is_usual else filename
         if key not in self._known:
             program, observation = names.program_and_observation(filename)
             known = program if "." in filename else None
@@ -124,7 +125,7 @@ def _one_per_uri(files: Sequence[CaomProduct]) -> list[CaomProduct]:
 def _precedence(file: CaomProduct) -> tuple[str, ...]:
     """Return the sort key of several rows of one file, so that every poll takes the same row."""
     facts = (STRICTEST.index(file.is_withheld), file.size, file.level, file.cal_ver, file.filename)
-    return (file.uri, *map(repr, facts), file.obsid)
+    return (file.uri, *map(repr, (*facts, file.obsid, file.group, file.caom_type)))
 
 
 def _one_per_name(records: Sequence[KeywordRecord]) -> dict[str, KeywordRecord]:
