@@ -14,7 +14,7 @@ from typing import Any
 
 from jwmirror.core.errors import CalibrationError, failures_as
 from jwmirror.core.jsonio import receipt_path, remembered
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 
 MARGIN = 0.02  # degrees around a field: relative alignment moves images by some arcsec
 STEP = 1000  # parts of a degree to which cones are rounded, so that filters of one visit share one
@@ -75,7 +75,7 @@ def _square(header: dict[str, Any]) -> tuple[tuple[float, float], ...]:
     return tuple((ra + x * across, dec + y * REACH) for x in (-1, 1) for y in (-1, 1))
 
 
-def mosaic_cone(catalogue: str, fields: Sequence[ExposureField]) -> SkyCone:
+def mosaic_cone(catalogue: str, fields: Sequence[ExposureField]) -> CatalogueCone:
     """Return a cone that contains the cone of a mosaic's query, whatever its orientation.
 
     jwst takes the circle around the frame of the mosaic, which is parallel to the first member.
@@ -87,20 +87,17 @@ def mosaic_cone(catalogue: str, fields: Sequence[ExposureField]) -> SkyCone:
 
     corners = np.radians([corner for field in fields for corner in field.corners])
     vectors = _vectors(corners)
-    middle = vectors.mean(axis=0)
+    axes = _axes(vectors.mean(axis=0))
     for _ in range(2):  # the second time around the middle of the frame
-        east, north, middle = _axes(middle)
-        plane = np.array([vectors @ east, vectors @ north]) / (vectors @ middle)
+        plane = _projected(vectors, axes)
         x, y = (plane.max(axis=1) + plane.min(axis=1)) / 2
-        middle = middle + x * east + y * north
-    east, north, middle = _axes(middle)
-    plane = np.array([vectors @ east, vectors @ north]) / (vectors @ middle)
+        east, north, middle = axes
+        axes = _axes(middle + x * east + y * north)
+    plane = _projected(vectors, axes)
     reach = math.degrees(math.atan(max(_reach(plane, angle) for angle in range(ANGLES))))
-    ra, dec = (
-        math.degrees(math.atan2(middle[1], middle[0])) % 360,
-        math.degrees(math.asin(middle[2])),
-    )
-    return SkyCone(
+    *_, (x, y, z) = axes
+    ra, dec = math.degrees(math.atan2(y, x)) % 360, math.degrees(math.asin(z))
+    return CatalogueCone(
         catalogue=catalogue,
         ra=round(ra * STEP) / STEP,
         dec=round(dec * STEP) / STEP,
@@ -133,6 +130,14 @@ def _vectors(angles: Any) -> Any:  # arrays of shapes (n, 2), radians, and (n, 3
 
     ra, dec = angles.T
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def _projected(vectors: Any, axes: tuple[Any, Any, Any]) -> Any:  # (n, 3) -> (2, n)
+    """Return directions in the plane that touches the sky at the last axis."""
+    import numpy as np
+
+    east, north, along = axes
+    return np.array([vectors @ east, vectors @ north]) / (vectors @ along)
 
 
 def _axes(towards: Any) -> tuple[Any, Any, Any]:  # arrays of three numbers

@@ -1,7 +1,6 @@
 """A client of the service that jwst queries for stars (ASTROMETRIC_CATALOG_URL of stcal)."""
 
 import math
-from collections.abc import Iterator
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -9,7 +8,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from jwmirror.core.errors import MissingSliceError, failures_as
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 from jwmirror.net.http import (
     LARGEST_ANSWER,
     RETRIED,
@@ -44,7 +43,7 @@ class CatalogueService:
         self._http = HttpClient(1, timeouts)
         self._unreachable = ""
 
-    def fetch(self, cone: SkyCone) -> str:
+    def fetch(self, cone: CatalogueCone) -> str:
         """Return the verified answer for a cone, as the service wrote it.
 
         Raises:
@@ -85,21 +84,21 @@ class CatalogueService:
             raise ValueError(why)
         return bytes(body)
 
-    def _address(self, cone: SkyCone) -> str:
+    def _address(self, cone: CatalogueCone) -> str:
         """Return the address of a query, as stcal writes it."""
         return (
             f"{self.url}/{PATH}?RA={cone.ra}&DEC={cone.dec}&EPOCH={cone.epoch}"
             f"&SR={cone.radius}&FORMAT=CSV&CAT={cone.catalogue}"
         )
 
-    def _error(self, cone: SkyCone, why: object) -> MissingSliceError:
+    def _error(self, cone: CatalogueCone, why: object) -> MissingSliceError:
         return MissingSliceError(
             f"{cone}: {urlsplit(self.url).netloc}: {why!s:.300}; nothing was stored; check "
             "references.gaia.url in the config and the network, and run again."
         )
 
 
-def check_answer(answer: str, cone: SkyCone, is_bounded: bool = True) -> None:
+def check_answer(answer: str, cone: CatalogueCone, is_bounded: bool = True) -> None:
     """Check that an answer lists stars of a cone, with the columns that stcal reads.
 
     `is_bounded`: a cut of the connection would have shown. Otherwise the last line must have an
@@ -117,18 +116,19 @@ def check_answer(answer: str, cone: SkyCone, is_bounded: bool = True) -> None:
         )
     if not is_bounded and not answer.endswith("\n"):
         raise ValueError("the last line is cut")
-    count = sum(1 for _ in _checked_stars(answer, cone))
+    count = _count_stars(answer, cone)
     if (announced := announced_stars(answer)) not in (None, count):
         raise ValueError(f"expected {announced} stars, as the answer says, found {count}")
     _read_as_stcal(answer)
 
 
-def _checked_stars(answer: str, cone: SkyCone) -> Iterator[None]:
-    """Yield once for each star; ValueError for one outside the cone.
+def _count_stars(answer: str, cone: CatalogueCone) -> int:
+    """Return the number of stars; ValueError if one is outside the cone.
 
     The service may search at the catalogue's own epoch, before it moves the stars.
     """
     years = abs(cone.epoch - OLDEST_EPOCH) + 1
+    count = 0
     for row in star_rows(answer):
         reach = cone.radius + NEAR + row.motion * years / 3.6e6
         distance = cone.distance(row.ra, row.dec)
@@ -136,7 +136,8 @@ def _checked_stars(answer: str, cone: SkyCone) -> Iterator[None]:
             raise ValueError(
                 f"expected stars within {cone.radius:.4f} degrees, found one at {distance:.4f}"
             )
-        yield
+        count += 1
+    return count
 
 
 def _read_as_stcal(answer: str) -> None:

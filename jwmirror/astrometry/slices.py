@@ -12,7 +12,13 @@ from jwmirror.astrometry.service import CatalogueService
 from jwmirror.core.errors import JwmirrorError, MissingSliceError
 from jwmirror.core.files import path_below, read_bytes
 from jwmirror.core.jsonio import digest, read, receipt_path, write
-from jwmirror.core.model.sky.slices import SLICES, AlignedMosaic, GaiaSlice, GaiaSlices, SkyCone
+from jwmirror.core.model.sky.slices import (
+    SLICES,
+    AlignedMosaic,
+    CatalogueCone,
+    GaiaSlice,
+    GaiaSlices,
+)
 from jwmirror.pipeline.gaia.slice_text import read_slice, slice_text, star_rows
 from jwmirror.store.objects import Objects
 from jwmirror.store.provenance import read_slice_record
@@ -27,11 +33,11 @@ class SliceStore:
         self.mirror, self.objects = Path(mirror), Objects(mirror)
         self._bundle = Path(bundle) / BUNDLED if bundle else None
 
-    def record_path(self, cone: SkyCone) -> Path:
+    def record_path(self, cone: CatalogueCone) -> Path:
         """Return the file with the record of a cone's slice, whether or not it exists."""
         return receipt_path(self.mirror, SLICES, digest(cone), "")
 
-    def find(self, cone: SkyCone) -> GaiaSlice | None:
+    def find(self, cone: CatalogueCone) -> GaiaSlice | None:
         """Return the slice of a cone; None if it is not stored whole."""
         try:
             found = read_slice_record(self.record_path(cone))
@@ -39,7 +45,7 @@ class SliceStore:
             return None
         return found if self.objects.has(found.sha256, found.size) else None
 
-    def add(self, cone: SkyCone, answer: str, url: str, fetched_at: str = "") -> GaiaSlice:
+    def add(self, cone: CatalogueCone, answer: str, url: str, fetched_at: str = "") -> GaiaSlice:
         """Store the service's answer for a cone as its slice, in place of an earlier one."""
         content = slice_text(cone, answer).encode()
         handle, name = tempfile.mkstemp(dir=self.objects.incoming)
@@ -56,7 +62,7 @@ class SliceStore:
         write(self.record_path(cone), added)
         return added
 
-    def take_from_bundle(self, cone: SkyCone) -> GaiaSlice | None:
+    def take_from_bundle(self, cone: CatalogueCone) -> GaiaSlice | None:
         """Store the slice of a cone that the bundle has; None if it has none, or a damaged one."""
         if self._bundle is None:
             return None
@@ -105,7 +111,7 @@ def find_slices(
     return GaiaSlices(found=found, missing=missing, notes=tuple(dict.fromkeys(notes)))
 
 
-def _cone_of(mosaic: AlignedMosaic, store: SliceStore) -> SkyCone:
+def _cone_of(mosaic: AlignedMosaic, store: SliceStore) -> CatalogueCone:
     paths = (Path(file.path or store.objects.path(file.sha256)) for file in mosaic.files)
     pairs = zip(paths, mosaic.files, strict=True)
     fields = [exposure_field(store.mirror, path, file.sha256, file.name) for path, file in pairs]
@@ -113,7 +119,7 @@ def _cone_of(mosaic: AlignedMosaic, store: SliceStore) -> SkyCone:
 
 
 def _current(
-    cone: SkyCone,
+    cone: CatalogueCone,
     store: SliceStore,
     service: CatalogueService | None,
     refresh_days: float | None,

@@ -130,7 +130,7 @@ class Overlap:
 
     values: Criteria  # without filter, pupil and file
     wheels: tuple[Mapping[str, str], ...]  # "" means any element that no criterion names
-    patterns: tuple[tuple[str, ...], ...]  # alternatives: the file names meet all of one
+    patterns: tuple[tuple[str, ...], ...]  # alternatives; the names meet all patterns of one
 
     def is_within(self, criteria: Criteria) -> bool:
         """Return whether all of these exposures meet further criteria too."""

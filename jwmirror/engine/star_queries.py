@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import sha256_of
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
 from jwmirror.pipeline.gaia.slice_text import part_of_answer, read_slice
 
@@ -59,7 +59,7 @@ def _module_of_stcal() -> Any:  # stcal has no types
     return module
 
 
-def _read(path: Path, sha256: str) -> tuple[SkyCone, str]:
+def _read(path: Path, sha256: str) -> tuple[CatalogueCone, str]:
     """Return the cone and the answer of a slice; CalibrationError if it is another one."""
     found = sha256_of(path) if path.exists() else ""
     if found != sha256:
@@ -86,7 +86,7 @@ class SliceResponse:
 class SliceSession:
     """A replacement of `requests` in stcal's module, which answers from slices only."""
 
-    def __init__(self, slices: Mapping[SkyCone, str]):
+    def __init__(self, slices: Mapping[CatalogueCone, str]):
         import requests
 
         self._slices = slices
@@ -116,11 +116,11 @@ class SliceSession:
         )
 
 
-def _cone_of(url: str) -> SkyCone:
+def _cone_of(url: str) -> CatalogueCone:
     """Return the cone that a query of stcal asks for."""
     query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
     try:
-        return SkyCone(
+        return CatalogueCone(
             catalogue=query["CAT"],
             ra=float(query["RA"]),
             dec=float(query["DEC"]),
@@ -135,4 +135,7 @@ def _cone_of(url: str) -> SkyCone:
 
 
 def _refuse(*arguments: object, **_: object) -> NoReturn:
-    raise CalibrationError("jwst queries a catalogue in Amazon S3, which jwmirror does not store.")
+    raise CalibrationError(
+        "jwst queries a catalogue in Amazon S3, which jwmirror does not store; set abs_refcat to "
+        "GAIADR3, or to a catalogue file."
+    )

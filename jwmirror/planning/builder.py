@@ -74,7 +74,7 @@ class PlanBuilder:
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
     memory: dict[StageName, int] = field(default_factory=dict)  # bytes
     former: dict[StageName, PlainValues] = field(default_factory=dict)  # as in Chain
-    left_out: dict[StageName, dict[str, str]] = field(default_factory=dict)  # Chain.excluded
+    left_out: dict[StageName, dict[str, str]] = field(default_factory=dict)  # as Chain.excluded
 
     def build(self, batch_size: int) -> Plan:
         """Return the plan, its chains cut into batches."""

@@ -58,7 +58,7 @@ class AvailableFiles:
                 sources += self._sources(recipe, member.name)
             if item is None:
                 why, cause = self._why_missing(recipe, member)
-                why = _is_missing(member.name) + why
+                why = _missing_member(member.name) + why
                 return Wait(recipe.name, association.product, why, cause, member.name)
             inputs.append(item)
         unknown = f"the header of {association.science[0].name} is unknown"
@@ -252,10 +252,10 @@ def shutters_file(association: Association, header: str) -> str:
 
 def why_missing(wait: Wait) -> str:
     """Return the text of a wait without the name of the missing member."""
-    return wait.why.removeprefix(_is_missing(wait.member))
+    return wait.why.removeprefix(_missing_member(wait.member))
 
 
-def _is_missing(member: str) -> str:
+def _missing_member(member: str) -> str:
     return f"member {member} is missing: "
 
 

@@ -245,7 +245,7 @@ def _first_polls(run: Run) -> Iterator[FirstPoll]:
 
 
 def _notes(generation: Generation | None, run: Run, planned: Run) -> Iterator[str]:
-    """Yield that the run's generation was rolled back, where MAST answered otherwise, and more."""
+    """Yield notes on a rollback, unusual answers of MAST, refused products, and the plans."""
     if generation and run.published and generation.number != run.published.generation:
         yield (
             f"after a rollback, generation {generation.number} is the current one, instead of "

@@ -96,7 +96,7 @@ TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
         ({"asn_id": ""}, "expected a name, found ''"),
         (
             {"asn_type": "image4"},
-            "asn_type is image4; the pipelines know ami3, coron3, image2, image3, spec2",
+            "asn_type is image4; expected ami3, coron3, image2, image3, spec2",
         ),
     ],
 )

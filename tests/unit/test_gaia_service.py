@@ -18,7 +18,7 @@ from jwmirror.core.errors import CalibrationError, MissingSliceError
 from jwmirror.core.jsonio import write
 from jwmirror.core.model import Input, Plan, References, Wait
 from jwmirror.core.model.plan import Published
-from jwmirror.core.model.sky.slices import AlignedMosaic, GaiaSlices, SkyCone
+from jwmirror.core.model.sky.slices import AlignedMosaic, CatalogueCone, GaiaSlices
 from jwmirror.net.http import Timeouts
 from jwmirror.services.run.conclude import conclude_run
 from jwmirror.store.runs import RunFiles
@@ -31,7 +31,7 @@ from tests.setup.command_line import run
 
 PROGRAM = demo_program()
 STARS = stars_of_program(PROGRAM)
-CONE = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
+CONE = CatalogueCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
 QUICK = Timeouts(connect_s=1, read_s=1, attempts=1, backoff_s=0)
 
 
@@ -75,7 +75,7 @@ def test_the_cone_contains_that_of_any_orientation(ra, dec):
     """The circle around a frame that is turned, at 0 hours and at the poles, too."""
     dice = np.random.default_rng(1)
     offsets = dice.uniform(-0.05, 0.05, (5, 2))
-    centre = SkyCone(catalogue="", ra=ra, dec=dec, radius=0.0, epoch=0.0)
+    centre = CatalogueCone(catalogue="", ra=ra, dec=dec, radius=0.0, epoch=0.0)
     corners = [_offset(ra, dec, x, y) for x, y in offsets]
     fields = [ExposureField(day="2025-11-20", corners=tuple(corners))]
 

@@ -16,7 +16,7 @@ from jwmirror.core.model import (
     parse,
 )
 from jwmirror.core.model.association import Associations
-from jwmirror.core.model.sky.slices import GaiaSlice, GaiaSlices, SkyCone, mosaic_field
+from jwmirror.core.model.sky.slices import CatalogueCone, GaiaSlice, GaiaSlices, mosaic_field
 from jwmirror.planning.inputs import available_files, why_missing
 from tests.setup.plans import MOSAIC, PlanSources, chains, exposure, image3, root
 from tests.setup.records import result
@@ -134,7 +134,7 @@ ALIGNED = Recipe(
 
 def gaia_slice(sha256: str) -> GaiaSlice:
     """A slice with the content of this sha256."""
-    cone = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
+    cone = CatalogueCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
     return GaiaSlice(cone=cone, sha256=sha256, size=1, stars=1, url="", fetched_at="")
 
 

@@ -14,7 +14,7 @@ from jwmirror.astrometry.slices import SliceStore
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Change, Entry, Orders, Poll, Product, Receipt, Version, write
 from jwmirror.core.model.product import NEW
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 from jwmirror.core.model.stored import Generation
 from jwmirror.store.access import report_path
 from jwmirror.store.generations import Generations
@@ -36,7 +36,7 @@ from tests.setup.mirrors import store_row
 from tests.unit.test_generations import DIED, die_at, seen, sh
 
 LAST = RetentionPolicy(keep_last=1)
-CONE = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
+CONE = CatalogueCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
 
 
 def held(mirror: Path, name: str, data: bytes, uri: str | None = None) -> Entry:

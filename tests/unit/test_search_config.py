@@ -87,7 +87,7 @@ def test_a_recipe_without_programs_takes_what_searches_find(entries, programs):
         ({"position": {**CIRCLE, "ra": "10:00:00"}}, "position.ra: found '10:00:00'"),
         ({"category": "XX"}, "category[0]: unknown value 'XX'; allowed are CAL, COM"),
         ({"released_after": "2026-02-30"}, "found 2026-02-30, which is not a date"),
-        ({"targets": []}, "targets"),
+        ({"targets": []}, "targets: found []"),
     ],
 )
 def test_mistakes_name_the_entry(entry, mistake):

@@ -11,7 +11,7 @@ from stcal.tweakreg import astrometric_utils
 
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.model import Derivation
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 from jwmirror.engine.star_queries import SliceSession, answer_star_queries, slice_objects
 from jwmirror.pipeline.gaia.catalogues import CATALOGUES
 from jwmirror.pipeline.gaia.slice_text import slice_text
@@ -20,7 +20,7 @@ from jwmirror_simulator.gaia.stars import stars_of_program
 from jwmirror_simulator.telescope.program import demo_program
 from tests.setup.records import derivation
 
-CONE = SkyCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
+CONE = CatalogueCone(catalogue="GAIADR3", ra=80.0, dec=-69.5, radius=0.08, epoch=2025.885)
 STARS = stars_of_program(demo_program())
 ANSWER = "".join(lines_within(STARS, CONE.ra, CONE.dec, CONE.radius, CONE.epoch))
 

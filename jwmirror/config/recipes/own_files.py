@@ -8,6 +8,7 @@ from jwmirror.config.yaml_files import YamlPath, YamlText
 from jwmirror.core.errors import CalibrationError
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Recipe
+from jwmirror.core.model.association import Member
 from jwmirror.core.names import parse_product
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.pipeline.usercode.catalogues import CatalogueError, read_grism_catalogue
@@ -29,39 +30,40 @@ def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
 
 
 def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
-    """Yield which files members of own associations are, if names of JWST products leave it open.
-
-    Notebooks write folders, in which the files may be or not be here. Yield catalogues of sources
-    that spec2 would not read, too.
-    """
+    """Yield notes on the members of own associations: which files they are, and bad catalogues."""
     for recipe in recipes:
         for file in recipe.associations:
             members = [m for each in read_own_associations(Path(file)) for m in each.members]
-            own = dict.fromkeys(m.path for m in members if m.path and parse_product(m.name))
-            absent = dict.fromkeys(m.absent for m in members if m.absent)
-            start = f"recipe {recipe.name}: {file}"
-            if own:
-                yield (
-                    f"{start}: your own files are members, not those of the recipe or MAST: "
-                    f"{_some(own)}; write names without folders to have the latter"
-                )
-            if absent:
-                yield (
-                    f"{start}: there is no {_some(absent)}; the files of these names that the "
-                    "recipe or MAST makes are members"
-                )
-            paths = [m.path for m in members if m.exptype == CATALOGUE and m.path]
-            for problem in filter(None, map(_catalogue_problem, () if recipe.python else paths)):
-                yield f"{start}: {problem}"
+            problems = () if recipe.python else _catalogue_problems(members)
+            for note in (*_origins(members), *problems):
+                yield f"recipe {recipe.name}: {file}: {note}"
 
 
-def _catalogue_problem(path: str) -> str:
-    """Return why jwst would not read a catalogue for grism exposures; "" if it would."""
-    try:
-        read_grism_catalogue(Path(path))
-    except CatalogueError as err:
-        return f"spec2 would not read this catalogue of sources: {err}"
-    return ""
+def _origins(members: Iterable[Member]) -> Iterator[str]:
+    """Yield whose files members with names of JWST products are, if they are written with folders.
+
+    Notebooks write folders that may be only on their author's disk.
+    """
+    members = tuple(members)
+    if own := dict.fromkeys(m.path for m in members if m.path and parse_product(m.name)):
+        yield (
+            "your own files are members, not those of the recipe or MAST: "
+            f"{_some(own)}; write names without folders to use those"
+        )
+    if absent := dict.fromkeys(m.absent for m in members if m.absent):
+        yield (
+            f"there is no {_some(absent)}; the files of these names that the recipe or MAST makes "
+            "are members"
+        )
+
+
+def _catalogue_problems(members: Iterable[Member]) -> Iterator[str]:
+    """Yield why jwst would not read the user's catalogues for grism exposures."""
+    for path in (m.path for m in members if m.exptype == CATALOGUE and m.path):
+        try:
+            read_grism_catalogue(Path(path))
+        except CatalogueError as err:
+            yield f"spec2 would not read this catalogue of sources: {err}"
 
 
 def _some(paths: Collection[str]) -> str:

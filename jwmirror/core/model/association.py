@@ -91,7 +91,7 @@ class Associations:
     broken: tuple[Failure, ...] = ()
     chosen: dict[str, tuple[Association, ...]] = field(default_factory=dict)  # by recipe: instead
     passed_over: tuple[PassedOver, ...] = ()
-    # by recipe: those without a science member that it does not exclude; they are not used
+    # by recipe: those whose science members it excludes, all of them; their products are not made
     unmade: dict[str, tuple[Association, ...]] = field(default_factory=dict)
 
     def of(self, recipe: Recipe, stage: int) -> tuple[Association, ...]:

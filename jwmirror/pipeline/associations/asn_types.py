@@ -48,7 +48,7 @@ def _fitting_types(association: Association, exp_type: str) -> list[str]:
 
 @cache
 def types_by_exposure() -> dict[str, set[str]]:
-    """Return the types of stage 3 by EXP_TYPE, in small letters, for which jwst has a rule."""
+    """Return the types of stage 3 that rules of jwst give, by EXP_TYPE in lower case."""
     from jwst.associations import AssociationRegistry
     from jwst.associations.lib.rules_level3_base import DMS_Level3_Base
 

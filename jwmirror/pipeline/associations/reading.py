@@ -186,7 +186,7 @@ def _asn_type(value: Any, is_own: bool) -> str:
     if not pipeline_of_type(asn_type := _file_name(value)):
         known = ", ".join(sorted(name for name, stage in STAGES.items() if stage > 1))
         raise ValueError(
-            f"asn_type is {asn_type}; the pipelines know {known}, and such as tso-image2"
+            f"asn_type is {asn_type}; expected {known}, or a variant such as tso-image2"
         )
     return asn_type
 
@@ -250,7 +250,7 @@ def _member(listed: Any, folder: Path | None) -> Member:
 
 
 def _own_path(expname: Any, folder: Path) -> tuple[str, str]:
-    """Return the path of a file of the user, and that of none; "" where there is no path."""
+    """Return the path of the user's file that a member is; or "" and the path without a file."""
     if not isinstance(expname, str):
         return "", ""
     path = Path(os.path.normpath(folder / Path(expname).expanduser()))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jwmirror.core.model import canonical, parse
-from jwmirror.core.model.sky.slices import SkyCone
+from jwmirror.core.model.sky.slices import CatalogueCone
 
 NO_STARS = "No data records"  # begins the answer for a cone without stars (stcal 1.20)
 COMMENT = "#"
@@ -79,20 +79,20 @@ def announced_stars(answer: str) -> int | None:
     return next((int(match[1]) for match in found if match), None)
 
 
-def slice_text(cone: SkyCone, answer: str) -> str:
+def slice_text(cone: CatalogueCone, answer: str) -> str:
     """Return the text of a slice: its cone, then the answer."""
     return f"{HEAD}{canonical(cone)}\n{answer}"
 
 
-def read_slice(text: str) -> tuple[SkyCone, str]:
+def read_slice(text: str) -> tuple[CatalogueCone, str]:
     """Return the cone and the answer in the text of a slice; ValueError if it is another text."""
     head, _, answer = text.partition("\n")
     if not head.startswith(HEAD):
         raise ValueError(f"expected a line that begins with {HEAD.strip()!r}, found {head[:80]!r}")
-    return parse(head.removeprefix(HEAD), SkyCone), answer
+    return parse(head.removeprefix(HEAD), CatalogueCone), answer
 
 
-def part_of_answer(answer: str, cone: SkyCone) -> str:
+def part_of_answer(answer: str, cone: CatalogueCone) -> str:
     """Return what the service would answer for a smaller cone, from its answer for a larger one."""
     stars = [row.line for row in star_rows(answer) if cone.distance(row.ra, row.dec) <= cone.radius]
     return column_line(answer) + "".join(stars) if stars else NO_STARS

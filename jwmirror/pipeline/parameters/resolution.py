@@ -87,7 +87,8 @@ def written_values(parameters: Mapping[str, Any]) -> Iterator[tuple[ParameterPat
 def names_output(name: str, value: Any) -> bool:
     """Return whether a parameter only sets where a file is written, or under which name.
 
-    No result depends on it. Further files that have the exposure's name are stored, and remain.
+    No result depends on it. A further file whose name begins as those of products is stored, so
+    its parameter does not count.
     """
     if name in EXTRA_OUTPUTS:
         return str(value) not in ("", "None") and not str(value).startswith(PRODUCT)

@@ -1,6 +1,6 @@
 """The user's files that are inputs: members of associations, shutter configurations.
 
-As the files that parameters name, they are known by their content, and read where they are.
+Like the files that parameters name, they enter a key by content, and are not copied.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from jwmirror.pipeline.identity import science_identity
 def describe_own_file(path: Path, sha256: str, with_header: bool) -> OwnFile:
     """Return a file of the user with its content, or the reason why it cannot be used.
 
-    The reason may be that the file has not the content with this sha256 any more.
+    A file that does not have this `sha256` any more was written meanwhile: it cannot be used.
     """
     identity = header = refusal = ""
     try:
@@ -30,5 +30,5 @@ def describe_own_file(path: Path, sha256: str, with_header: bool) -> OwnFile:
 
 def unreadable_file(path: Path, error: OSError) -> OwnFile:
     """Return a file of the user that cannot be read, with the reason and a next step."""
-    why = f"{path}: {error.strerror}; `jwmirror check` names the line of the config that names it"
+    why = f"{path}: {error.strerror}; `jwmirror check` shows the line of the config that names it"
     return OwnFile(path=str(path), refusal=why)

@@ -50,15 +50,17 @@ def write_association(
     number = _program(entries, recipe, program)
     of_program = [entry for entry in entries if entry.upstream.program == number]
     exposures = _exposures(of_program, observations, asn_type)
+    known = [a for a in holdings.associations.of(recipe, 2) if a.pipeline == asn_type]
     try:
-        known = [a for a in holdings.associations.of(recipe, 2) if a.pipeline == asn_type]
         text = association_of(asn_type, number, exposures, known)
+    except ValueError as err:
+        raise ConfigError([f"--rule {asn_type}: {err}; nothing was written"]) from err
+    try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text + "\n")
-    except FileExistsError as err:
-        raise ConfigError([f"--out {path}: exists already; nothing was written"]) from err
-    except (OSError, ValueError) as err:
-        raise ConfigError([f"--out {path}: {err}; nothing was written"]) from err
+    except OSError as err:
+        why = "exists already" if isinstance(err, FileExistsError) else err.strerror
+        raise ConfigError([f"--out {path}: {why}; nothing was written"]) from err
     written = read_own_associations(path)
     return WrittenAssociation(
         path=str(path), products={each.product: len(each.members) for each in written}

@@ -49,11 +49,8 @@ from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import read_acceptances
 from jwmirror.store.runs import last_references
 
-UNKNOWN = (
-    "references",
-    "catalogue",
-    "environment",
-)  # causes of a wait: without them it may be in order
+# causes of a wait that the next run may remove: what it will do is unknown
+UNKNOWN = ("references", "catalogue", "environment")
 UNPUBLISHED = Reason("already computed, not published yet", "", "")
 
 

@@ -13,8 +13,8 @@ SAME_EPOCH = 1e-6  # years, half a minute: jwst computes epochs from days
 
 
 @dataclass(frozen=True, kw_only=True)
-class SkyCone:
-    """A cone on the sky in one catalogue, and the epoch to which its stars are moved."""
+class CatalogueCone:
+    """The part of a star catalogue in a cone on the sky, with its stars moved to an epoch."""
 
     catalogue: str  # GAIADR3, as jwst names it in a query
     ra: float  # degrees
@@ -31,7 +31,7 @@ class SkyCone:
             2 * math.asin(math.sqrt(up + math.cos(south) * math.cos(north) * across))
         )
 
-    def covers(self, other: "SkyCone") -> bool:
+    def covers(self, other: "CatalogueCone") -> bool:
         """Return whether another cone is inside this one, in the same catalogue and epoch."""
         return (
             self.catalogue == other.catalogue
@@ -50,7 +50,7 @@ class SkyCone:
 class GaiaSlice:
     """The record of a slice: its cone, its object, and where it came from."""
 
-    cone: SkyCone
+    cone: CatalogueCone
     sha256: str  # of the object
     size: int  # bytes
     stars: int
