@@ -99,13 +99,12 @@ def _one_per_filename(files: list[CaomProduct]) -> list[CaomProduct]:
 
     Of several URIs of one name, that of MAST's usual form counts, or else the first.
     """
-    if all(file.uri == rows.PRODUCTS + file.filename for file in files):
+    if all(file.uri == rows.URI_START + file.filename for file in files):
         return files  # so their names differ as their URIs do
     uris: dict[str, str] = {}  # by file name
     for file in files:
-        if uris.setdefault(file.filename, file.uri) != file.uri and file.uri.startswith(
-            rows.PRODUCTS
-        ):
+        uris.setdefault(file.filename, file.uri)
+        if file.uri.startswith(rows.URI_START):
             uris[file.filename] = file.uri
     for file in files:
         if (uri := uris[file.filename]) != file.uri:

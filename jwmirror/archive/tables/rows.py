@@ -44,7 +44,7 @@ TABLE_COLUMNS = {  # requested from one keyword table
     "Fgs": ("filename",),
     "GuideStar": ("fileName",),
 }
-PRODUCTS = "mast:JWST/product/"  # begins the URIs of MAST's files
+URI_START = "mast:JWST/product/"  # of MAST's files
 
 
 def _row_type(*columns: str) -> type[Row]:
@@ -151,7 +151,7 @@ def read_products(table: MastTable, unread: UnreadCells) -> list[CaomProduct]:
 
     def product(row: Row) -> CaomProduct:
         uri, filename = row.dataURI, as_text(row.productFilename)
-        if not filename or uri != f"{PRODUCTS}{filename}":  # rare
+        if not filename or uri != f"{URI_START}{filename}":  # rare
             uri = as_text(uri) or ""
             filename = filename or uri.rpartition("/")[2]
             if not uri.endswith(f"/{filename}"):
