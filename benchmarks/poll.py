@@ -23,6 +23,7 @@ from jwmirror.archive.changes import compare_listing
 from jwmirror.archive.doubts import VanishPolicy, vanish_doubts
 from jwmirror.archive.index import COLUMNS, HeldIndex
 from jwmirror.archive.poll import gc_paused, group_into_orders
+from jwmirror.archive.poll_records import write_poll
 from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.archive.tables import rows as answers
 from jwmirror.archive.tables.answers import read_pages
@@ -32,7 +33,7 @@ from jwmirror.archive.tables.rows import CaomObservation, KeywordRow, ProductRow
 from jwmirror.archive.tables.unread import UnreadCells
 from jwmirror.core.model import UPSTREAM, Entry, Poll, Product, Selection, write
 from jwmirror.store.manifest import read_columns, write_manifest
-from jwmirror.store.runs import RunFiles, write_poll
+from jwmirror.store.runs import RunFiles
 
 LIMIT_S = 1.2
 PAGE = 50_000  # rows

@@ -1,6 +1,6 @@
-"""The state of a mirror in one record, and its history. Pure: records in, a record out.
+"""The state of a mirror in one record. Pure: records in, a record out.
 
-The fields of the records are the keys of `jwmirror status --json` and `jwmirror log --json`.
+The fields of the records are the keys of `jwmirror status --json`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -356,44 +356,3 @@ def describe_reason(reason: Reason) -> str:
     if reason.cause == "new":
         return "no result in the mirror yet"
     return str(reason) if reason.old or reason.new else reason.what
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """All generations, and the ancestors of the current one."""
-
-    mirror: str
-    current: int | None
-    line: tuple[int, ...]  # the current generation, its parent, and so on to the first
-    generations: tuple[Generation, ...]  # newest first
-    pruned: tuple[int, ...] = ()  # of them, those whose files were removed
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # number -> its pins
-
-
-def build_history(
-    mirror: str,
-    current: Generation | None,
-    generations: Iterable[Generation],
-    pruned: Iterable[int] = (),
-    names: Mapping[int, tuple[str, ...]] | None = None,
-) -> History:
-    """Return the history of a mirror; `names` are the pins of each generation."""
-    known = {generation.number: generation_record(generation) for generation in generations}
-    line: list[int] = []
-    number = current.number if current else None
-    while number is not None and number in known:
-        line.append(number)
-        number = known[number].parent
-    return History(
-        mirror=mirror,
-        current=current.number if current else None,
-        line=tuple(line),
-        generations=tuple(known[number] for number in sorted(known, reverse=True)),
-        pruned=tuple(pruned),
-        names={str(number): pins for number, pins in sorted((names or {}).items())},
-    )
-
-
-def generation_record(generation: Generation) -> Generation:
-    """Return a generation as recorded in generation.json, without what the store's class adds."""
-    return msgspec.convert(vars(generation), Generation)

@@ -12,22 +12,20 @@ from typing import TypeVar
 
 from jwmirror.core.errors import ClosedError, StoreError
 from jwmirror.core.failpoints import failpoint
-from jwmirror.core.files import as_store_error, restrict, write_or_link
-from jwmirror.core.jsonio import digest, encoded, read, write
+from jwmirror.core.files import as_store_error, restrict
+from jwmirror.core.jsonio import digest, read, write
 from jwmirror.core.mirror import RUN_ID_FORM, mark_mirror
 from jwmirror.core.model import (
-    Doubt,
     Failure,
     Orders,
     Plan,
     Poll,
-    Product,
     Receipt,
     SettleResult,
     Version,
 )
 from jwmirror.core.model.plan import LEVELS, Published, References
-from jwmirror.core.model.product import Listing, Scope
+from jwmirror.core.model.product import Scope
 from jwmirror.core.model.quality import JudgedResult
 from jwmirror.core.model.run import Run, Stop
 from jwmirror.store.entries import upstream_entries
@@ -185,84 +183,6 @@ def previous_settling(folder: Path) -> SettleResult | None:
     """Return the newest record of settling observations before a run; None if no run wrote one."""
     earlier = newest_first(Path(folder).parent, before=Path(folder))
     return next(_existing((RunFiles(path).settling for path in earlier), SettleResult), None)
-
-
-def write_poll(folder: Path, poll: Poll) -> None:
-    """Write the poll of a run and, in a large file that few jobs read, the listed products.
-
-    A run that lists the same products as the run before links to its file.
-    """
-    files = RunFiles(folder)
-    products = {str(listing.program): listing.products for listing in poll.listings}
-    earlier = (RunFiles(path).listings for path in newest_first(files.folder.parent, files.folder))
-    former = next(filter(Path.exists, earlier), None)
-    write_or_link(files.listings, encoded(products), former)
-    listings = tuple(replace(listing, products=()) for listing in poll.listings)
-    write(files.poll, replace(poll, listings=listings, products_in=files.listings.name))
-
-
-def with_products(folder: Path, poll: Poll) -> Poll:
-    """Return the poll of a run, as read, with the listed products. StoreError if these are lost."""
-    if not poll.products_in:
-        return poll
-    path = RunFiles(folder).listings
-    products = read_if_written(path, dict[int, tuple[Product, ...]]) or {}
-    if not products.keys() >= {listing.program for listing in poll.listings}:
-        raise StoreError(f"{path}: expected the products of all programs that the poll listed.")
-    listings = (replace(each, products=products[each.program]) for each in poll.listings)
-    return replace(poll, listings=tuple(listings), products_in="")
-
-
-def previous_listings(folder: Path, programs: Iterable[int]) -> dict[int, Listing]:
-    """Return the newest listing of each program before a run, unless that listing was doubted.
-
-    A program whose newest listing cannot be read has none.
-    """
-    missing = set(programs)
-    listings: dict[int, Listing] = {}
-    for path, poll in _earlier_polls(folder) if missing else ():
-        doubted = {doubt.program for doubt in poll.doubts}
-        listed = missing & {listing.program for listing in poll.listings}
-        missing -= listed
-        try:
-            whole = with_products(path, poll) if listed - doubted else poll
-        except StoreError as err:
-            log.warning("%s; its programs are queried as a whole", str(err).rstrip("."))
-            continue
-        for listing in whole.listings:
-            if listing.program in listed - doubted:
-                listings[listing.program] = listing
-        if not missing:
-            break
-    return listings
-
-
-def previous_poll_time(folder: Path, program: int) -> str:
-    """Return when MAST last listed a program before a run, ISO; "" if it never did."""
-    listings = (listing for _, poll in _earlier_polls(folder) for listing in poll.listings)
-    return next((each.asked_at for each in listings if each.program == program), "")
-
-
-def previous_doubts(folder: Path, programs: Iterable[int]) -> list[Doubt]:
-    """Return what the newest poll of each program before a run did not believe.
-
-    A program that is not in the newest poll of all programs was not in the config then.
-    """
-    missing = set(programs)
-    doubts: list[Doubt] = []
-    for _, poll in _earlier_polls(folder) if missing else ():
-        doubts += (doubt for doubt in poll.doubts if doubt.program in missing)
-        missing -= poll.programs
-        if not (missing and poll.limited_to):
-            break
-    return doubts
-
-
-def _earlier_polls(folder: Path) -> Iterator[tuple[Path, Poll]]:
-    """Yield the polls of the runs before a run, newest first, and the folders of these runs."""
-    for path in newest_first(Path(folder).parent, before=Path(folder)):
-        if poll := read_if_written(RunFiles(path).poll, Poll):
-            yield path, poll
 
 
 def _existing(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:

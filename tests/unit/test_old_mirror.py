@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jwmirror.archive.poll_records import previous_listings
 from jwmirror.core.model import (
     Entry,
     Orders,
@@ -34,7 +35,6 @@ from jwmirror.store.runs import (
     last_run,
     newest_first,
     number_run,
-    previous_listings,
     previous_settling,
     read_run,
 )

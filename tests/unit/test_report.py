@@ -19,8 +19,9 @@ from jwmirror.core.errors import StoreError
 from jwmirror.core.model import Doubt, Entry, Failure, Poll, write
 from jwmirror.report import formatting, plots
 from jwmirror.report.formatting import empty_table
+from jwmirror.report.history import build_history
 from jwmirror.report.html import write_page
-from jwmirror.report.status import build_history, count_files
+from jwmirror.report.status import count_files
 from jwmirror.store.generations import Generations
 from jwmirror.store.provenance import Provenance
 from jwmirror.store.runs import last_run

@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from jwmirror.archive.poll_records import (
+    previous_doubts,
+    previous_listings,
+    with_products,
+    write_poll,
+)
 from jwmirror.core.errors import StoreError
 from jwmirror.core.model import (
     Change,
@@ -33,15 +39,11 @@ from jwmirror.store.runs import (
     newest_first,
     number_run,
     pending_events,
-    previous_doubts,
-    previous_listings,
     previous_settling,
     read_if_written,
     read_run,
     remove_events,
     upstream_after,
-    with_products,
-    write_poll,
 )
 from tests.setup.mirrors import store_row
 from tests.setup.records import listing, product

@@ -16,11 +16,11 @@ from jwmirror.core.model.stored import Generation
 from jwmirror.core.printing import printable
 from jwmirror.report import formatting
 from jwmirror.report.formatting import section, shortened
+from jwmirror.report.history import History
 from jwmirror.report.quality import NEXT_STEP, doubt_line
 from jwmirror.report.status import (
     INPUTS,
     FileCount,
-    History,
     OutdatedProduct,
     ReferenceNotice,
     Status,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jwmirror.core.model.maintenance import FileHistory, FileVersion
-from jwmirror.report.status import History, build_history
+from jwmirror.report.history import History, build_history
 from jwmirror.services.inspect.change_reasons import ChangeReasons
 from jwmirror.services.inspect.file_names import matching_paths, no_such_file
 from jwmirror.store.generations import Generations

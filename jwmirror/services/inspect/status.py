@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jwmirror.core.model.quality import CAVEAT
 from jwmirror.crds.affected import reference_notices
+from jwmirror.report.history import generation_record
 from jwmirror.report.quality import count_qualities, doubtful_results
 from jwmirror.report.status import (
     Status,
     Undecided,
     build_status,
     count_files,
-    generation_record,
 )
 from jwmirror.store.generations import Generations
 from jwmirror.store.lock import RUN_LOCK, lock_note

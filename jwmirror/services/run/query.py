@@ -17,6 +17,12 @@ from jwmirror.archive.evidence.record import changed_answers, read_answers
 from jwmirror.archive.evidence.server import Recheck
 from jwmirror.archive.index import COLUMNS
 from jwmirror.archive.poll import group_into_orders, poll
+from jwmirror.archive.poll_records import (
+    previous_doubts,
+    previous_listings,
+    previous_poll_time,
+    write_poll,
+)
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
@@ -69,7 +75,7 @@ def query_archive(
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
     scopes = tuple(chain.from_iterable(events.values()))
-    former = runs.previous_listings(files.folder, {scope.program for scope in scopes})
+    former = previous_listings(files.folder, {scope.program for scope in scopes})
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     (generation, entries), token = _current(mirror), request_token(token_socket)
     again = Recheck(runs.read_undecided(mirror), recheck, generation)
@@ -80,7 +86,7 @@ def query_archive(
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
     ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
-    runs.write_poll(files.folder, polled)
+    write_poll(files.folder, polled)
     write(files.orders, ordered)
     runs.remove_events(_used_events(events, polled))
 
@@ -193,7 +199,7 @@ def _used_events(events: Mapping[Path, Sequence[Scope]], polled: Poll) -> list[P
 def _dated(doubts: Iterable[Doubt], run: Path) -> tuple[Doubt, ...]:
     """Return doubts with the time of the first of the polls in a row that have each of them."""
     doubts = tuple(doubts)
-    earlier = runs.previous_doubts(run, {doubt.program for doubt in doubts})
+    earlier = previous_doubts(run, {doubt.program for doubt in doubts})
     since = {doubt.scope: doubt.since for doubt in earlier}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return tuple(replace(doubt, since=since.get(doubt.scope) or now) for doubt in doubts)
@@ -202,7 +208,7 @@ def _dated(doubts: Iterable[Doubt], run: Path) -> tuple[Doubt, ...]:
 def _checked(mirror: Path, run: Path, program: int) -> str:
     """Return when a program was last polled before a run; else when its files were published."""
     current = Generations(mirror).current()
-    polled_at = runs.previous_poll_time(run, program)
+    polled_at = previous_poll_time(run, program)
     return polled_at or (current.made_at if current else "")
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jwmirror.archive.poll_records import with_products
 from jwmirror.core.model import Poll, SettleResult
 from jwmirror.pipeline.associations.reading import read_associations
 from jwmirror.planning.settling import SettlePolicy, find_unsettled
 from jwmirror.services.run.holdings import load_holdings
 from jwmirror.store.objects import Objects
-from jwmirror.store.runs import previous_settling, upstream_after, with_products
+from jwmirror.store.runs import previous_settling, upstream_after
 
 
 def settle_observations(
