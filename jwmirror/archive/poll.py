@@ -221,6 +221,7 @@ def _poll_program(
         unmatched=tuple(
             f"program {task.program}, {words}"
             for selection in task.selections
+            if not selection.is_found
             for words in unmatched_criteria(listing, selection)
         ),
         first=() if held else (task.program,),

@@ -162,6 +162,20 @@ def test_an_association_that_waits_for_what_the_config_excludes_says_so(stages):
     assert wait.why.endswith(f'exclude: [{{file: "{root(2)}*", because: ...}}]')
 
 
+def test_a_search_that_excludes_is_named_as_one_unless_the_poll_knows_better():
+    """A file that was selected, and did not arrive, is not called excluded."""
+    searched = [Selection(program=0, exclude=(f"{root(2)}*",))]
+    entries = tuple(each for each in EXPOSURES if root(2) not in each.filename)
+    holdings = Holdings(entries, image3(1, 2))
+    raw = f"{root(2)}_uncal.fits"
+
+    excluded = with_left_out(holdings, searched).absent[raw]
+    failed = with_left_out(holdings._replace(absent={raw: "is withheld"}), searched).absent[raw]
+
+    assert "because `exclude` of a search (" in excluded
+    assert failed == "is withheld"
+
+
 def test_the_run_the_status_and_the_report_show_what_is_excluded(tmp_path):
     """With the reason; what has no effect is noted at the end of the run."""
     plan = replace(mosaics(WITHOUT_2), notes=("recipe deep: exclude visit 9 (x) matches none",))

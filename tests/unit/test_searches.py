@@ -1,15 +1,19 @@
 """Searches: what is found at MAST by target, position, category and release date, and kept."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
-from jwmirror.archive.discovery.record import found_selections
+from jwmirror.archive.discovery.observations import FoundRow, find_parts
+from jwmirror.archive.discovery.record import found_selections, read_searches
 from jwmirror.archive.discovery.search import run_searches
 from jwmirror.archive.tables.queries import Queries
-from jwmirror.core.model import Selection
+from jwmirror.archive.tables.reader import MastTable
+from jwmirror.core.errors import StoreError
+from jwmirror.core.model import Selection, write
 from jwmirror.core.model.search import Search, SearchRecord
 from jwmirror_simulator.mast import Archive, Oddities
 from jwmirror_simulator.mast.faults import status
@@ -192,10 +196,35 @@ def test_a_narrower_search_begins_anew(sky, ask):
     wide = search_for(position=cone(80, -69.5, 0.1))
     _, record = ask(wide)
 
-    (answer,), _ = ask(search_for(position=cone(80.2, -69.5)), record=record)
+    (answer,), after = ask(search_for(position=cone(80.2, -69.5)), record=record)
 
     assert answer.found == {"1345": ("o002",)}
     assert answer.added == ()
+    assert after.found == {answer.search.key: answer.found}  # the wide one begins anew, too
+
+
+def test_rows_of_another_program_than_was_asked_for_are_left_out():
+    """Whatever MAST's filter lets through; and a pool is no observation."""
+    names = ["jw02107001001_02101_00001_nrcb1", "jw01345_20260101t000000_pool.csv"]
+    table = MastTable([FoundRow(obs_id=name) for name in (*names, "jw01345-o001_t001_nircam")])
+    future: Future[MastTable] = Future()
+    future.set_result(table)
+    queries = Mock(submit=lambda query: future)
+
+    found = find_parts(queries, search_for(position=cone(0, 0), program=1345), cone(0, 0))
+
+    assert found == {"1345": ("o001",)}
+
+
+@pytest.mark.parametrize("found", [{"x": []}, {"-1": []}, {"1345\n": []}, {"1345": ["../x"]}])
+def test_a_record_with_names_that_are_none_is_damaged(found, tmp_path):
+    """The error says what to do."""
+    write(tmp_path / "receipts" / "searches.json", {"found": {"key": found}})
+
+    with pytest.raises(
+        StoreError, match=r"searches\.json: not as jwmirror writes it.*move it away"
+    ):
+        read_searches(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -214,5 +243,5 @@ def test_what_is_found_becomes_selections(criteria, parts, selection):
     """Of the observations that were found, those that the config also names."""
     selections = list(found_selections(search_for(**criteria), {"1345": parts}))
 
-    expected = [Selection(program=1345, **selection)] if selection is not None else []
+    expected = [] if selection is None else [Selection(program=1345, is_found=True, **selection)]
     assert selections == expected

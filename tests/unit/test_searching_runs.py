@@ -1,17 +1,20 @@
 """Runs of configs with searches, on the simulated archive: what is mirrored, reported and kept."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import yaml
 from astropy.io import fits
 
 from jwmirror.core.errors import ArchiveError, LimitError
-from jwmirror.core.model import Poll, Selection, read
+from jwmirror.core.model import Poll, Scope, Selection, read
 from jwmirror.services.inspect.doctor.examination import examine
 from jwmirror.services.inspect.search import search_archive
 from jwmirror.services.inspect.status import mirror_status
+from jwmirror.services.maintain.adopt import adopt_folder
 from jwmirror.store.generations import Generations
+from jwmirror.store.runs import add_events
 from jwmirror_simulator.mast import Archive
 from tests.setup.command_line import run as jwmirror
 from tests.setup.runs import Runs
@@ -78,6 +81,33 @@ def test_a_search_that_finds_nothing_is_named_at_the_end(runs):
     assert conclusion.failures == ()
 
 
+def test_what_one_of_several_programs_has_is_not_reported(runs):
+    """A criterion is a mistake only if nothing that was found meets it."""
+    some = replace(WIDE, criteria=Selection(program=0, files=("jw01345*", "*_cal.fits")))
+    runs.searches = (some,)
+
+    _, _, conclusion = runs.run(1)
+
+    assert mirrored(runs) == {FIRST, SECOND}
+    assert read(runs.files(1).poll, Poll).unmatched == (f"programs[0] ({some}): files: *_cal.fits",)
+    assert "such product (1)" in conclusion.summary
+
+
+def test_the_first_empty_answer_of_a_changed_search_deselects_nothing(runs):
+    """MAST's table may have been empty for the moment; the second one in a row counts."""
+    runs.run(1)
+    runs.searches = (search_for(position=cone(10, 10)),)
+
+    _, _, conclusion = runs.run(2)
+
+    assert mirrored(runs) == {FIRST, OTHER}
+    assert "no file counts as deselected until the next run finds none, too" in conclusion.summary
+
+    runs.run(3)
+
+    assert mirrored(runs, selected=False) == {FIRST, OTHER}
+
+
 def test_an_unknown_name_ends_the_run_with_an_error_and_deselects_nothing(runs):
     """What the config selects otherwise is published; corrected, the rest is deselected."""
     runs.run(1)
@@ -132,6 +162,41 @@ def test_what_is_observed_later_is_mirrored_and_named(runs, sky, tmp_path):
     lines = mirror_status(runs.mirror, None).last_poll.searches
     assert "programs[0]: new since the last run: program 9000 (o001)" in lines
     assert f"{root}_rate.fits" in mirrored(runs)
+
+
+def test_events_do_not_keep_a_run_from_what_is_new(runs, sky, tmp_path):
+    """Without news, they limit the poll, and its lines say so."""
+    runs.run(1)
+    root = "jw09000001001_02101_00001_nrcb1"
+    publish_exposure(sky, tmp_path, root, 80.0, -69.5, "GO", "NONE")
+    add_events(runs.mirror, [Scope(program=1345, observations=("o001",))])
+
+    runs.run(2)
+
+    assert f"{root}_rate.fits" in mirrored(runs)
+    assert not any((runs.mirror / "receipts" / "events").iterdir())
+
+    add_events(runs.mirror, [Scope(program=1345, observations=("o001",))])
+    runs.run(3)
+
+    (line,) = read(runs.files(3).poll, Poll).searches
+    assert ": 3 programs (2 of them not listed now), 1 file, " in line
+
+
+def test_what_a_run_beyond_the_limit_found_is_new_to_the_next(runs, sky, tmp_path):
+    """The run that mirrors a program names it."""
+    runs.run(1)
+    root = "jw09000001001_02101_00001_nrcb1"
+    publish_exposure(sky, tmp_path, root, 80.0, -69.5, "GO", "NONE")
+    runs.fetch_gb = 0.0
+    with pytest.raises(LimitError):
+        runs.run(2)
+    runs.fetch_gb = None
+
+    runs.run(3)
+
+    lines = read(runs.files(3).poll, Poll).searches
+    assert "programs[0]: new since the last run: program 9000 (o001)" in lines
 
 
 def test_a_narrower_circle_deselects_files(runs):
@@ -192,6 +257,14 @@ def test_doctor_tries_the_searches(config, sky, process):
     assert (search.outcome, search.found) == ("ok", "targets: M 101: 2 programs")
     assert "rows of 2107" in subjects
     assert any("knows no target" in check.found for check in unknown.checks)
+
+
+def test_nothing_is_adopted_while_a_search_fails(config, sky, process, tmp_path):
+    """Files that it would select would be called unknown to MAST."""
+    sky.positions.clear()
+
+    with pytest.raises(ArchiveError, match=r"programs\[0\]: .* knows no target 'M 101'"):
+        process.submit(adopt_folder, config, tmp_path, 0.0, True).result(timeout=60)
 
 
 def test_check_notes_commissioning_and_asks_nobody(config, sky):

@@ -24,7 +24,7 @@ from jwmirror.archive.tables.cells import (
 from jwmirror.archive.tables.portal import KEYWORDS, NEAR, OBSERVATIONS, Filter, filter_of
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.core import names
-from jwmirror.core.model.search import EARLY_RELEASE, Cone, FoundParts, Search
+from jwmirror.core.model.search import ANY_PROGRAM, EARLY_RELEASE, Cone, FoundParts, Search
 
 COLUMNS = ("obs_id", "proposal_id", "proposal_type", "calib_level")
 CATEGORIES = frozenset(
@@ -59,17 +59,17 @@ def find_parts(queries: Queries, search: Search, cone: Cone | None) -> FoundPart
     Raises:
         ArchiveError: MAST did not answer completely.
     """
-    parts: dict[int, set[str]] = defaultdict(set)
+    only, parts = search.criteria.program, defaultdict[int, set[str]](set)
     types: dict[int, set[str]] = defaultdict(set)
     for row in _rows(queries, search, cone):
-        if (program := _program(row)) and not _is_planned(row):
+        if (program := _program(row)) and not _is_planned(row) and only in (ANY_PROGRAM, program):
             parts[program].add(names.observation_of(text_or_blank(row.obs_id)))
             types[program].add(text_or_blank(row.proposal_type).partition("/")[0].upper())
     wanted = search.categories
     programs = sorted(_of_categories(queries, types, wanted) if wanted else parts)
     if search.is_of_programs:
         return {str(program): () for program in programs}
-    named = {str(program): tuple(sorted(parts[program] - {""})) for program in programs}
+    named = {str(program): tuple(sorted(parts[program] - {"", names.POOL})) for program in programs}
     return {program: some for program, some in named.items() if some}
 
 

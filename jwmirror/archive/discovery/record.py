@@ -27,7 +27,9 @@ def read_searches(mirror: Path) -> SearchRecord:
 
 
 def write_searches(mirror: Path, record: SearchRecord) -> None:
-    """Durably write the record. StoreError if the disk refuses."""
+    """Durably write the record, if it is another. StoreError if the disk refuses."""
+    if record == read_searches(mirror):
+        return
     with as_store_error(f"record {_path(mirror)}", "the former one stays"):
         write(_path(mirror), record)
 
@@ -52,7 +54,7 @@ def found_selections(search: Search, found: FoundParts) -> Iterator[Selection]:
     If the search also names observations or candidates, those that it found are selected.
     """
     for number, parts in found.items():
-        selection = replace(search.criteria, program=int(number))
+        selection = replace(search.criteria, program=int(number), is_found=True)
         if not parts:
             yield selection
         elif chosen := _with_parts(selection, parts):

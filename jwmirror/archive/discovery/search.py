@@ -39,7 +39,7 @@ def run_searches(
     found = {
         answer.search.key: answer.found for answer in answers if answer.found or not answer.doubts
     }
-    return answers, SearchRecord(targets=targets, found=record.found | found)
+    return answers, SearchRecord(targets=targets, found=found)
 
 
 def _resolved(
@@ -82,6 +82,7 @@ def _answer(
         added=() if former is None else tuple(_more(now, former)),
         missing=() if whys else tuple(_more(former or {}, now)),
         doubts=tuple(Doubt(program=ANY_PROGRAM, search=search.place, why=why) for why in whys),
+        is_first=former is None,
     )
 
 

@@ -1,10 +1,11 @@
 """What searches found, in words. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from jwmirror.archive.discovery.record import found_selections
 from jwmirror.archive.discovery.search import program_words
-from jwmirror.archive.selection import select_products
+from jwmirror.archive.selection import select_products, unmatched_criteria
 from jwmirror.core.model import Listing
 from jwmirror.core.model.search import SearchAnswer
 from jwmirror.report.formatting import count, size
@@ -16,8 +17,12 @@ def describe_answers(
     answers: Iterable[SearchAnswer], listings: Iterable[Listing]
 ) -> tuple[str, ...]:
     """Return lines on searches: how many programs, files and bytes, and what is new or missing."""
-    by_program = {str(listing.program): listing for listing in listings}
+    by_program = _by_program(listings)
     return tuple(line for answer in answers for line in _lines(answer, by_program))
+
+
+def _by_program(listings: Iterable[Listing]) -> dict[str, Listing]:
+    return {str(listing.program): listing for listing in listings}
 
 
 def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[str]:
@@ -25,8 +30,10 @@ def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[st
     programs = [program_words(*item) for item in found.items()]
     more = f"; and {len(programs) - NAMED} more" if len(programs) > NAMED else ""
     shown = f": {'; '.join(programs[:NAMED])}{more}" if programs else ""
+    unlisted = len(found.keys() - listings.keys())
+    of_them = f" ({unlisted} of them not listed now)" * bool(unlisted)
     files = _files(_selected_sizes(answer, listings))
-    yield f"{place} ({answer.search}): {count(len(programs), 'program')}, {files}{shown}"
+    yield f"{place} ({answer.search}): {count(len(programs), 'program')}{of_them}, {files}{shown}"
     if answer.added:
         yield f"{place}: new since the last run: {'; '.join(answer.added)}"
     if answer.missing:
@@ -54,10 +61,31 @@ def _files(sizes: Mapping[str, int | None]) -> str:
     return f"{count(len(sizes), 'file')}, {known}{others}"
 
 
-def unmatched_searches(answers: Iterable[SearchAnswer]) -> tuple[str, ...]:
-    """Return in words the searches that find nothing."""
+def unmatched_searches(
+    answers: Iterable[SearchAnswer], listings: Iterable[Listing]
+) -> tuple[str, ...]:
+    """Return in words the searches that find nothing, and the criteria that nothing found meets."""
+    by_program = _by_program(listings)
     return tuple(
-        f"{answer.search.place} ({answer.search}): no observation"
+        f"{answer.search.place} ({answer.search}): {words}"
         for answer in answers
-        if not (answer.found or answer.doubts)
+        for words in _unmatched(answer, by_program)
     )
+
+
+def _unmatched(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[str]:
+    """Yield what a search lacks, if all that it found is known."""
+    if not (answer.found or answer.doubts):
+        until = "; no file counts as deselected until the next run finds none, too"
+        yield f"no observation{'' if answer.is_sure else until}"
+    if not answer.found or not answer.found.keys() <= listings.keys():
+        return
+    criteria = answer.search.criteria
+    lacking = [
+        set(unmatched_criteria(listings[number], replace(criteria, program=int(number))))
+        for number in answer.found
+    ]
+    if in_all := sorted(set.intersection(*lacking)):
+        yield from in_all
+    elif not _selected_sizes(answer, listings):
+        yield "nothing that it found has all the chosen properties at once"

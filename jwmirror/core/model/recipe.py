@@ -35,6 +35,7 @@ class Selection:
     guide_stars: bool = True
     previews: bool = True  # pictures of products
     auxiliary: bool = True  # what CAOM calls so
+    is_found: bool = False  # by a search: what its program lacks, others that it found may have
 
     @property
     def parts(self) -> tuple[str, ...] | None:

@@ -1,6 +1,9 @@
 """Searches: entries of `programs` that say what to look for at MAST, and what they found."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from jwmirror.core.jsonio import digest
 from jwmirror.core.model.product import Doubt
@@ -10,7 +13,9 @@ ANY_PROGRAM = 0  # in place of the number of a program
 COMMISSIONING = "COM"
 EARLY_RELEASE = "ERO"  # a sub-category (SUBCAT) at MAST; the others are categories (CATEGORY)
 
-FoundParts = dict[str, tuple[str, ...]]  # program -> o001, c1001...; empty: all of the program
+FoundProgram = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,4}\Z")]
+FoundPart = Annotated[str, Meta(pattern=r"^[a-z][0-9]{3,4}\Z")]  # o001, c1001...
+FoundParts = dict[FoundProgram, tuple[FoundPart, ...]]  # empty: all of the program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,3 +95,14 @@ class SearchAnswer:
     added: tuple[str, ...] = ()  # in words: new since the last run
     missing: tuple[str, ...] = ()  # in words: found in an earlier run, and not now
     doubts: tuple[Doubt, ...] = ()  # why a part of the search failed
+    is_first: bool = False  # no earlier run has looked for this
+
+    @property
+    def is_sure(self) -> bool:
+        """False if it may lack what MAST has: a part failed, or the first answer is empty."""
+        return not self.doubts and bool(self.found or not self.is_first)
+
+    @property
+    def has_news(self) -> bool:
+        """True if it found what earlier runs did not."""
+        return bool(self.added or (self.is_first and self.found))

@@ -8,6 +8,7 @@ from jwmirror.archive.discovery.search import run_searches
 from jwmirror.archive.poll import group_into_orders, poll
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.config.load import Config
+from jwmirror.core.errors import ArchiveError
 from jwmirror.core.files import as_store_error
 from jwmirror.core.model import UPSTREAM, Product
 from jwmirror.core.model.maintenance import AdoptionReport
@@ -29,7 +30,7 @@ def adopt_folder(
 
     Raises:
         ConfigError: the config has mistakes.
-        ArchiveError: MAST cannot be asked.
+        ArchiveError: MAST cannot be asked, or a search of the config failed.
         StoreError: there is no such folder.
         LockedError: the mirror is locked, still after `wait_s` seconds (None: wait without limit).
     """
@@ -52,6 +53,8 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     entries = Generations(root).entries()
     with Queries(config.archive_url) as queries:
         answers, _ = run_searches(queries, config.searches, read_searches(root))
+    if doubts := [str(doubt) for answer in answers for doubt in answer.doubts]:
+        raise ArchiveError("\n".join(doubts))  # files that it would select look as if unknown
     polled = poll(
         config.archive_url,
         (*config.selections, *selections_of(answers)),

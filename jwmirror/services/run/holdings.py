@@ -108,18 +108,19 @@ def with_left_out(holdings: Holdings, selections: Iterable[Selection]) -> Holdin
     left_out: dict[str, str] = {}
     for association in chain(associations.found, *associations.chosen.values()):
         programs = (association.program, ANY_PROGRAM)
-        patterns = [p for n in programs for s in excluding.get(n, ()) for p in s.exclude]
+        patterns = {p: n for n in programs for s in excluding.get(n, ()) for p in s.exclude}
         for member in association.members if patterns else ():
             raw = f"{root_of(member.name)}{UNCAL}"
             for name in {member.name, raw} - filenames:
                 if pattern := next((p for p in patterns if fnmatchcase(name, p)), ""):
-                    left_out[name] = _why_left_out(root_of(name), association.program, pattern)
-    return holdings._replace(absent={**holdings.absent, **left_out})
+                    left_out[name] = _why_left_out(root_of(name), patterns[pattern], pattern)
+    return holdings._replace(absent={**left_out, **holdings.absent})
 
 
 def _why_left_out(root: str, program: int, pattern: str) -> str:
+    excluding = f"program {program}" if program != ANY_PROGRAM else "a search"
     return (
-        f"is not mirrored, because `exclude` of program {program} ({pattern}) leaves it out; "
+        f"is not mirrored, because `exclude` of {excluding} ({pattern}) leaves it out; "
         "remove it there, or let the recipe leave it out, too: "
         f'exclude: [{{file: "{root}*", because: ...}}]'
     )

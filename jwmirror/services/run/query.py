@@ -28,8 +28,8 @@ from jwmirror.core import names
 from jwmirror.core.errors import ArchiveError
 from jwmirror.core.matching import name_test
 from jwmirror.core.model import Doubt, Failure, Orders, Poll, Scope, Search, Selection, write
-from jwmirror.core.model.product import RefusedProduct
-from jwmirror.core.model.search import SearchAnswer
+from jwmirror.core.model.product import Listing, RefusedProduct
+from jwmirror.core.model.search import SearchAnswer, SearchRecord
 from jwmirror.net.http import TOKEN_VARIABLE
 from jwmirror.net.token_socket import request_token
 from jwmirror.report.limits import check_fetch
@@ -74,13 +74,12 @@ def query_archive(
         StoreError: too little disk space for what is to be fetched.
     """
     files, events = runs.RunFiles(run), runs.pending_events(mirror)
-    scopes = tuple(chain.from_iterable(events.values()))
-    former = previous_listings(files.folder, {scope.program for scope in scopes})
+    answers, record = _found(mirror, url, searches)
+    scopes, former = _limits(files.folder, events.values(), answers)
     policy = VanishPolicy(vanish_limit=vanish_limit, accepted=accept_vanished)
     (generation, entries), token = _current(mirror), request_token(token_socket)
     again = Recheck(runs.read_undecided(mirror), recheck, generation)
     known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
-    answers = _found(mirror, url, searches)
     selections = (*selections, *selections_of(answers))
     polled = _with_answers(poll(url, selections, entries, token, downloads, *known), answers)
     runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
@@ -88,23 +87,41 @@ def query_archive(
     ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
     write_poll(files.folder, polled)
     write(files.orders, ordered)
+    write_searches(mirror, record)  # last: what a run that fails found is new to the next one
     runs.remove_events(_used_events(events, polled))
 
 
-def _found(mirror: Path, url: str, searches: Sequence[Search]) -> tuple[SearchAnswer, ...]:
-    """Return what the searches find, and record it. No token: MAST lists what exists to all."""
-    if not searches:
-        return ()
+def _found(
+    mirror: Path, url: str, searches: Sequence[Search]
+) -> tuple[tuple[SearchAnswer, ...], SearchRecord]:
+    """Return what the searches find, and the record of that; positions of names are written now.
+
+    No token: MAST lists what exists to all.
+    """
+    known = read_searches(mirror)
     with Queries(url) as queries:
-        answers, record = run_searches(queries, searches, read_searches(mirror))
-    write_searches(mirror, record)
-    return answers
+        answers, record = run_searches(queries, searches, known)
+    write_searches(mirror, replace(known, targets=record.targets))
+    return answers, record
+
+
+def _limits(
+    run: Path, events: Iterable[Sequence[Scope]], answers: Iterable[SearchAnswer]
+) -> tuple[tuple[Scope, ...], dict[int, Listing]]:
+    """Return what events limit the poll to, and the former listings of these programs.
+
+    They do not limit it if searches find more than before, which is polled at once.
+    """
+    has_news = any(answer.has_news for answer in answers)
+    scopes = () if has_news else tuple(chain.from_iterable(events))
+    return scopes, previous_listings(run, {scope.program for scope in scopes})
 
 
 def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
     """Return a poll with what searches found, and with the doubts of those that failed.
 
-    While one fails, no file counts as deselected. ArchiveError if nothing else could be polled.
+    While one fails, or finds nothing for the first time, no file counts as deselected. ArchiveError
+    if nothing else could be polled.
     """
     doubts = tuple(doubt for answer in answers for doubt in answer.doubts)
     if doubts and not (polled.listings or polled.doubts):
@@ -113,11 +130,12 @@ def _with_answers(polled: Poll, answers: Sequence[SearchAnswer]) -> Poll:
     for line in lines:
         log.info("%s", line)
         print(line, flush=True)  # the user sees how much it is, before limits end the run
+    is_sure = all(answer.is_sure for answer in answers)
     return replace(
         polled,
         doubts=(*doubts, *polled.doubts),
-        unmatched=(*unmatched_searches(answers), *polled.unmatched),
-        deselected={uri: mark for uri, mark in polled.deselected.items() if not (mark and doubts)},
+        unmatched=(*unmatched_searches(answers, polled.listings), *polled.unmatched),
+        deselected={uri: mark for uri, mark in polled.deselected.items() if is_sure or not mark},
         searches=lines,
     )
 
