@@ -210,6 +210,9 @@ def name_test(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 # ---- patterns of file names ------------------------------------------------------------------
 
+# All patterns read a name side by side, character by character: a set has the positions in them
+# that some name can reach.
+
 DIGIT, ALPHANUMERIC = "0123456789", "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_DETECTOR = 10  # characters of a detector's name: MIRIFUSHORT has one more than its instrument
 TOKEN = re.compile(r"\*|\[!?\]?[^\]]*\]|.")  # of a shell-style pattern

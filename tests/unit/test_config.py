@@ -345,7 +345,7 @@ def test_what_is_accepted_may_be_one_program_or_several():
     [
         ("accept_vanished", "all", "a program number or a list of program numbers"),
         ("settle", {"accept": [1.5]}, "program numbers and patterns"),
-        ("archive", {"vanish_limit": 2}, "maximum of 1"),
+        ("archive", {"vanish_limit": 2}, "expected at most 1"),
     ],
 )
 def test_policies_that_cannot_be_are_told_with_what_is_allowed(key, value, allowed):
