@@ -14,7 +14,7 @@ from jwmirror.services.inspect.search import search_archive
 from jwmirror.services.inspect.status import mirror_status
 from jwmirror.services.maintain.adopt import adopt_folder
 from jwmirror.store.generations import Generations
-from jwmirror.store.runs import add_events
+from jwmirror.store.runs import add_events, read_undecided, write_undecided
 from jwmirror_simulator.mast import Archive
 from tests.setup.command_line import run as jwmirror
 from tests.setup.runs import Runs
@@ -127,6 +127,22 @@ def test_an_unknown_name_ends_the_run_with_an_error_and_deselects_nothing(runs):
     runs.run(3)
 
     assert mirrored(runs, selected=False) == {FIRST, OTHER}
+
+
+def test_what_is_undecided_stays_so_while_a_search_fails(runs):
+    """Since when, too; a file that is not selected any more is not undecided."""
+    runs.run(1)
+    undecided = {f"mast:JWST/product/{FIRST}": "2026-01-01T00:00:00+00:00"}
+    write_undecided(runs.mirror, undecided)
+    unknown = search_for(targets=("Jupiter",), radius=ARCMIN)
+    runs.searches = (unknown, search_for(categories=("COM",)))
+    runs.run(2)
+    during = read_undecided(runs.mirror)
+    runs.searches = runs.searches[1:]
+
+    runs.run(3)
+
+    assert (during, read_undecided(runs.mirror)) == (undecided, {})
 
 
 def test_a_run_without_any_answer_fails(runs):

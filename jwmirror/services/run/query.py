@@ -82,7 +82,7 @@ def query_archive(
     known = (policy, scopes, former, partial(_checked, mirror, run), token_variable, again)
     selections = (*selections, *selections_of(answers))
     polled = _with_answers(poll(url, selections, entries, token, downloads, *known), answers)
-    runs.write_undecided(mirror, _undecided_after(polled, again.undecided, selections))
+    runs.write_undecided(mirror, _undecided_after(polled, again.undecided))
     polled = _completed(polled, mirror, run, is_dropped=when_deselected == "drop")
     ordered = _orders(mirror, polled, accept_refused, fetch_gb, keep_free)
     write_poll(files.folder, polled)
@@ -230,15 +230,14 @@ def _checked(mirror: Path, run: Path, program: int) -> str:
     return polled_at or (current.made_at if current else "")
 
 
-def _undecided_after(
-    polled: Poll, former: Mapping[str, str], selections: Iterable[Selection]
-) -> dict[str, str]:
-    """Return the undecided files, by URI, since when; those of programs not polled as before."""
-    missing = {selection.program for selection in selections}
-    missing -= {listing.program for listing in polled.listings}
-    others = former if missing else {}
-    kept = {uri: since for uri, since in others.items() if _program_of(uri) in missing}
-    return kept | polled.undecided
+def _undecided_after(polled: Poll, former: Mapping[str, str]) -> dict[str, str]:
+    """Return the undecided files, by URI, since when; those of programs not polled as before.
+
+    Without those that are not selected any more.
+    """
+    listed = {listing.program for listing in polled.listings}
+    others = {uri: since for uri, since in former.items() if _program_of(uri) not in listed}
+    return {u: t for u, t in others.items() if not polled.deselected.get(u)} | polled.undecided
 
 
 def _program_of(uri: str) -> int | None:
