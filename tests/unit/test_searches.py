@@ -10,9 +10,10 @@ import pytest
 from jwmirror.archive.discovery.observations import FoundRow, find_parts
 from jwmirror.archive.discovery.record import found_selections, read_searches
 from jwmirror.archive.discovery.search import run_searches
+from jwmirror.archive.discovery.targets import resolve_target
 from jwmirror.archive.tables.queries import Queries
 from jwmirror.archive.tables.reader import MastTable
-from jwmirror.core.errors import StoreError
+from jwmirror.core.errors import ArchiveError, StoreError
 from jwmirror.core.model import Selection, write
 from jwmirror.core.model.search import Search, SearchRecord
 from jwmirror_simulator.mast import Archive, Oddities
@@ -167,6 +168,26 @@ def test_a_resolver_that_does_not_answer_is_a_doubt(oddities, sky, ask):
 
     assert "knows no target" not in answer.doubts[0].why
     assert record == SearchRecord()
+
+
+@pytest.mark.parametrize("position", ["[]", "null"])
+def test_an_error_of_the_resolver_is_no_unknown_name(position):
+    """Even if it has an empty list of positions."""
+    text = f'{{"resolvedCoordinate": {position}, "status": "ERROR", "msg": "timeout"}}'
+    portal = Mock(lookup=lambda name: text.encode())
+
+    with pytest.raises(ArchiveError, match=r"answers status ERROR \(timeout\)"):
+        resolve_target(portal, "M 101")
+
+
+@pytest.mark.parametrize("status", ['""', '"COMPLETE"', "null"])
+def test_a_name_without_position_is_unknown(status):
+    """Whatever the resolver calls a complete answer."""
+    text = f'{{"resolvedCoordinate": [], "status": {status}}}'
+    portal = Mock(lookup=lambda name: text.encode())
+
+    with pytest.raises(ArchiveError, match="knows no target 'M 101'"):
+        resolve_target(portal, "M 101")
 
 
 def test_an_answer_that_is_cut_at_the_page_is_a_doubt(sky, ask):

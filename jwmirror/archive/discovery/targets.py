@@ -12,6 +12,8 @@ from jwmirror.archive.tables.portal import NAMES, Portal
 from jwmirror.core.errors import ArchiveError, plain_text
 from jwmirror.core.model.search import ResolvedTarget
 
+IN_ORDER = (None, "", "COMPLETE")  # statuses
+
 
 class NameAnswer(msgspec.Struct):
     """An answer of the resolver: it has no paging, and a status only if something is wrong."""
@@ -37,7 +39,7 @@ def resolve_target(portal: Portal, name: str) -> ResolvedTarget:
         answer = msgspec.json.decode(content, type=NameAnswer)
     except msgspec.DecodeError as err:
         raise _no_answer(name, f"expected an answer of {NAMES} ({plain_text(err)})") from err
-    if answer.positions is None:
+    if answer.positions is None or (not answer.positions and answer.status not in IN_ORDER):
         found = f"{NAMES} answers status {answer.status!s:.40} ({answer.msg!s:.400})"
         raise _no_answer(name, found)
     for target in _positions(answer.positions):

@@ -44,6 +44,7 @@ from jwmirror.services.inspect.doctor.tables import (
 QUERIES = Timeouts(connect_s=10, read_s=60, attempts=2)
 NETWORK = "check the network, and run `jwmirror doctor` again"
 CORRECT = "correct `programs` in the config"
+SEARCH = f"{CORRECT}; or, if MAST did not answer, {AGAIN}"
 NO_SAMPLE = f"not checked: no selected file of up to {size(LARGEST_SAMPLE)} may be downloaded"
 QUERY_S = 300.0  # for each query
 
@@ -106,7 +107,7 @@ class ArchiveVisit:
         answers, _ = run_searches(queries, self.config.searches, record)
         self.found = tuple(selections_of(answers))
         for answer in answers:
-            yield from (Check(doubt.scope, FAIL, doubt.why, CORRECT) for doubt in answer.doubts)
+            yield from (Check(doubt.scope, FAIL, doubt.why, SEARCH) for doubt in answer.doubts)
             if answer.found:
                 programs = count(len(answer.found), "program")
                 yield Check(answer.search.place, OK, f"{answer.search}: {programs}")
