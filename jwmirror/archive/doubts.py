@@ -133,7 +133,7 @@ def _vanished_program(program: int, vanished: int, present: int, policy: VanishP
 def _vanished_parts(listing: Listing, vanished: Sequence[Product]) -> Iterator[Doubt]:
     """Yield the instruments, and the observations of others, that have no listed product.
 
-    Candidates do not count: MAST numbers them anew when it makes its associations again.
+    Candidates do not count: MAST gives them new numbers when it makes its associations again.
     """
     instruments = {product.instrument for product in listing.products}
     observations = {product.observation for product in listing.products}

@@ -31,7 +31,7 @@ def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[st
     more = f"; and {len(programs) - NAMED} more" if len(programs) > NAMED else ""
     shown = f": {'; '.join(programs[:NAMED])}{more}" if programs else ""
     unlisted = len(found.keys() - listings.keys())
-    of_them = f" ({unlisted} of them not listed now)" * bool(unlisted)
+    of_them = f" ({unlisted} of them not listed now)" if unlisted else ""
     files = _files(_selected_sizes(answer, listings))
     yield f"{place} ({answer.search}): {count(len(programs), 'program')}{of_them}, {files}{shown}"
     if answer.added:

@@ -100,14 +100,20 @@ def _doubtful(mirror: Path, records: Run) -> tuple[JudgedResult, ...]:
 def _unmatched_lines(records: Run) -> Iterator[str]:
     """Yield the criteria of `programs` that no product at MAST meets, if there are any."""
     unmatched = records.poll.unmatched if records.poll else ()
-    if unmatched:
-        yield (
-            f"Selected in the config, but MAST lists no such product ({len(unmatched)}); nothing "
-            "was mirrored for it; correct `programs`, or wait until MAST has it:"
-        )
-        yield from (f"  {words}" for words in unmatched[:SHOWN])
-    if len(unmatched) > SHOWN:
-        yield f"  ... and {len(unmatched) - SHOWN} more; `jwmirror status --all` lists them"
+    yield from _first_of(
+        unmatched,
+        f"Selected in the config, but MAST lists no such product ({len(unmatched)}); nothing was "
+        "mirrored for it; correct `programs`, or wait until MAST lists it:",
+    )
+
+
+def _first_of(items: Sequence[str], heading: str) -> Iterator[str]:
+    """Yield the first of some items below a heading, and how many others there are."""
+    if items:
+        yield heading
+        yield from (f"  {item}" for item in items[:SHOWN])
+    if len(items) > SHOWN:
+        yield f"  ... and {len(items) - SHOWN} more; `jwmirror status --all` lists them"
 
 
 def _token_lines(records: Run) -> Iterator[str]:
@@ -133,24 +139,18 @@ def _withheld_lines(records: Run) -> Iterator[str]:
 def _slice_lines(records: Run) -> Iterator[str]:
     """Yield which mosaics wait for stars of Gaia, and which stored stars could not be renewed."""
     waits = [wait for plan in records.plans for wait in plan.waits if wait.cause == "catalogue"]
-    if waits:
-        yield (
-            f"Waiting for stars of Gaia ({len(waits)}); the next run asks again, or set abs_refcat "
-            "to a catalogue file:"
-        )
-        yield from (f"  {wait.recipe}/{wait.product}: {wait.why}" for wait in waits[:SHOWN])
-    if len(waits) > SHOWN:
-        yield f"  ... and {len(waits) - SHOWN} more; `jwmirror status --all` lists them"
+    yield from _first_of(
+        [f"{wait.recipe}/{wait.product}: {wait.why}" for wait in waits],
+        f"Waiting for stars of Gaia ({len(waits)}); the next run asks again, or set abs_refcat to "
+        "a catalogue file:",
+    )
     yield from records.references.gaia.notes if records.references else ()
 
 
 def _look_at(doubtful: tuple[JudgedResult, ...]) -> Iterator[str]:
     """Yield the results to look at first, if there are any."""
-    if doubtful:
-        yield f"Look at these first ({len(doubtful)}); {NEXT_STEP}:"
-        yield from (f"  {doubt_line(result)}" for result in doubtful[:SHOWN])
-    if len(doubtful) > SHOWN:
-        yield f"  ... and {len(doubtful) - SHOWN} more; `jwmirror status --all` lists them"
+    heading = f"Look at these first ({len(doubtful)}); {NEXT_STEP}:"
+    yield from _first_of([doubt_line(result) for result in doubtful], heading)
 
 
 def _reference_lines(mirror: Path, findings: Sequence[ReferenceFinding]) -> Iterator[str]:
