@@ -228,7 +228,7 @@ def test_an_own_file_that_cannot_be_used_is_named_with_the_reason(mirror, tmp_pa
     rate(path)
     written = own_inputs.describe_own_file(path, "0" * 64, with_header=True)
 
-    assert missing.refusal.startswith(f"{path}: No such file or directory; `jwmirror check` names")
+    assert missing.refusal.startswith(f"{path}: No such file or directory; `jwmirror check` shows")
     assert "sky.fits" in broken.refusal and "cannot be read as FITS" in broken.refusal
     assert "was written while it was read" in written.refusal
     assert not [*mirror.root.glob("receipts/own/*")]
