@@ -50,13 +50,13 @@ class HeldIndex:
         self.generation = generation
         self._entries = entries_of(entries)
         programs, origins = map(self._entries.column, ("product_program", "origin"))
-        places: Sequence[int] = range(len(programs))
-        self._own = self._entries
+        numbers: Sequence[int] = range(len(programs))
+        self._of_program = self._entries
         if {*programs} != {program} or {*origins} != {UPSTREAM}:
-            places = [n for n in places if programs[n] == program and origins[n] == UPSTREAM]
-            self._own = self._entries.rows(places)
-        rows = map(HeldRow, places, *map(self._own.column, _ROW))
-        uris = self._own.column("product_uri")
+            numbers = [n for n in numbers if programs[n] == program and origins[n] == UPSTREAM]
+            self._of_program = self._entries.rows(numbers)
+        rows = map(HeldRow, numbers, *map(self._of_program.column, _ROW))
+        uris = self._of_program.column("product_uri")
         self.rows: dict[str, HeldRow] = dict(zip(uris, rows, strict=True))
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class HeldIndex:
 
     def parts(self) -> set[tuple[str, str | None]]:
         """Return the observations with the instruments that have files."""
-        return set(zip(*map(self._own.column, _PART), strict=True))
+        return set(zip(*map(self._of_program.column, _PART), strict=True))
 
     def mark(self, marks: Mapping[str, str]) -> None:
         """Mark files as deselected, or as selected again ("")."""

@@ -42,12 +42,11 @@ def upstream_entries(
 ) -> Entries:
     """Return the rows of MAST's products, sorted by path: those `before` with the poll's changes.
 
-    Only rows that the poll names are built.
-
-    A change of access always applies. Else a row stays, so that the next poll finds the change
-    again, if its bytes did not arrive, or if its URI is `waiting`. A product that vanished stays,
-    marked; and so does one that is not selected any more, unless the poll drops it. The new row of
-    a restamped or renamed product replaces the old one.
+    Entries are built only of rows that the poll names. A change of access always applies. Else a
+    row stays, so that the next poll finds the change again, if its bytes did not arrive, or if its
+    URI is `waiting`. A product that vanished stays, marked; and so does one that is not selected
+    any more, unless the poll drops it. The new row of a restamped or renamed product replaces the
+    old one.
     """
     before = entries_of(before)
     named = {product.uri for product in poll.confirmed} | poll.deselected.keys()
