@@ -161,7 +161,7 @@ def test_a_correction_is_not_forgotten_when_another_server_is_asked(
     last = References(context=CONTEXT, server="http://other", files={}, findings=(found,))
     small_mirror.record("references.json", last)
     monkeypatch.setattr(references, "headers_and_pipelines", lambda *_: ("some",))
-    monkeypatch.setattr(references, "_needed", lambda *_: (FLAT,))
+    monkeypatch.setattr(references, "_needed", lambda *_: ((CONTEXT, {FLAT}),))
 
     synced_now = references.sync_references(
         mirror=small_mirror.root,
