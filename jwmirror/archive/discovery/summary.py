@@ -31,9 +31,11 @@ def _lines(answer: SearchAnswer, listings: Mapping[str, Listing]) -> Iterator[st
     more = f"; and {len(programs) - NAMED} more" if len(programs) > NAMED else ""
     shown = f": {'; '.join(programs[:NAMED])}{more}" if programs else ""
     unlisted = len(found.keys() - listings.keys())
-    of_them = f" ({unlisted} of them not listed now)" if unlisted else ""
-    files = _files(_selected_sizes(answer, listings))
-    yield f"{place} ({answer.search}): {count(len(programs), 'program')}{of_them}, {files}{shown}"
+    of_them = f"{unlisted} of them not listed now" if unlisted else ""
+    failed = "a part of the search failed" if answer.doubts else ""
+    remark = f" ({'; '.join(filter(None, (of_them, failed)))})" if of_them or failed else ""
+    known = f"{count(len(programs), 'program')}{remark}"
+    yield f"{place} ({answer.search}): {known}, {_files(_selected_sizes(answer, listings))}{shown}"
     if answer.added:
         yield f"{place}: new since the last run: {'; '.join(answer.added)}"
     if answer.missing:

@@ -53,8 +53,11 @@ def _missing_products(config: Config) -> tuple[dict[str, Product], set[str]]:
     entries = Generations(root).entries()
     with Queries(config.archive_url) as queries:
         answers, _ = run_searches(queries, config.searches, read_searches(root))
-    if doubts := [str(doubt) for answer in answers for doubt in answer.doubts]:
-        raise ArchiveError("\n".join(doubts))  # files that it would select look as if unknown
+    if failed := [answer.search.place for answer in answers if answer.doubts]:
+        raise ArchiveError(
+            f"the search of {', '.join(failed)} failed, so that the files that it selects are not "
+            "known; nothing was adopted; correct it, or try again later."
+        )
     polled = poll(
         config.archive_url,
         (*config.selections, *selections_of(answers)),
