@@ -20,7 +20,7 @@ def _formed(value: Any, spec: Spec, definitions: Spec) -> Any:
     spec = definitions[spec["$ref"].rpartition("/")[2]] if "$ref" in spec else spec
     if spec.get("type") == "array" and not isinstance(value, list | None):
         value = [value]
-    if "program" in spec.get("properties", {}) and not isinstance(value, Mapping | None):
+    if "program" in spec.get("properties", {}) and _is_number(value):
         value = {"program": value}
     if isinstance(value, list):
         items: Spec = next((each["items"] for each in _alternatives(spec) if "items" in each), {})
@@ -28,8 +28,15 @@ def _formed(value: Any, spec: Spec, definitions: Spec) -> Any:
     if isinstance(value, Mapping):
         specs = {key: _spec_of(key, spec) for key in value}
         return {key: _formed(each, specs[key], definitions) for key, each in value.items()}
-    is_digits = isinstance(value, str) and value.isascii() and value.isdigit()
-    return int(value) if is_digits and _allows_numbers(spec) else value
+    return int(value) if _is_digits(value) and _allows_numbers(spec) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) or _is_digits(value)
+
+
+def _is_digits(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit()
 
 
 def _alternatives(spec: Spec) -> list[Any]:

@@ -85,10 +85,8 @@ def association_mistakes(
             yield from (f"{where}: {name}{problem}" for problem in problems)
             if other := known.get((product, asn_type)):
                 twice = "twice" if other == str(name) else f"and so does {other}"
-                yield (
-                    f"{where}: {name} makes {product} ({asn_type}), {twice}; use one of them, or "
-                    "rename its product"
-                )
+                made = f"{name} makes {product}{f' ({asn_type})' if asn_type else ''}"
+                yield f"{where}: {made}, {twice}; use one of them, or rename its product"
             known[product, asn_type] = str(name)
 
 

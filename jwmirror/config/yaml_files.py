@@ -76,7 +76,8 @@ class YamlText:
         written = self.written.get(path, alone)
         if written is None or isinstance(value, str) or not written.text:
             return repr(value) if isinstance(value, str) else json.dumps(value, default=str)
-        as_boolean = f", which YAML reads as {json.dumps(value)}" if isinstance(value, bool) else ""
+        is_other = isinstance(value, bool) and written.text != json.dumps(value)
+        as_boolean = f", which YAML reads as {json.dumps(value)}" if is_other else ""
         return written.text + as_boolean
 
 

@@ -34,7 +34,8 @@ PLACES = {  # keys whose value may be in one of several places
 }
 WHEELS = PLACES["filter"]
 FILE = "file"
-ENDS = ("", *(f"_{suffix}.fits" for suffix in ("uncal", "rate", "rateints", "cal", "calints")))
+FILES = ("_uncal", "_rate", "_rateints", "_cal", "_calints")  # of an exposure
+ENDS = ("", *FILES, *(f"{suffix}.fits" for suffix in FILES))
 PAIR = "+"  # joins the elements of both wheels; their order does not matter
 BANDPASS = re.compile(r"F\d+(?:[NMW]|W2)")  # a filter, not a grism, mask, lens...
 NIRCAM_FILTERS = (

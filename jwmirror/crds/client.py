@@ -144,7 +144,13 @@ class CrdsClient:
 
     def mappings_of(self, context: str) -> tuple[str, ...]:
         """Return the names of all mappings of a context, sorted."""
-        names = self.call("get_mapping_names", context)
+        try:
+            names = self.call("get_mapping_names", context)
+        except UnreachableError:
+            raise
+        except ReferencesError as err:
+            remedy = "Without such a context, correct references.context, or that of a recipe."
+            raise ReferencesError(f"context {context}: {err} {remedy}") from err
         if not isinstance(names, list) or not all(map(_is_mapping, names)):
             raise self._error(
                 "get_mapping_names", f"expected names of mappings, got {names!r:.200}"

@@ -315,6 +315,6 @@ def error_words(why: object) -> str:
         return cause.strerror
     if isinstance(cause, HTTPException):
         return "the last part of the body is missing"
-    text = str(why)
+    text = plain_text(why) if isinstance(why, BaseException) else str(why)
     is_named = text.startswith(("HTTPConnection", "HTTPSConn"))
     return (text.partition(": ")[2] if is_named else text)[:MAX_TEXT]

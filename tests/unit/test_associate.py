@@ -157,6 +157,10 @@ def test_the_written_file_is_taken_by_the_recipe_unchanged(site):
         (("--recipe", "deep", "--rule", "spec3"), "observations that have some: none"),
         (("--recipe", "deep", "--rule", "image3", "--observations", "9"), "have some: o005, o006"),
         (("--recipe", "deep", "--rule", "image3", "--observations", "x"), "found 'x', expected"),
+        (
+            ("--recipe", "deep", "--rule", "image3", "--observations", "6-5"),
+            "found '6-5', expected",
+        ),
         (("--recipe", "deep", "--rule", "image3", "--program", "2"), "of programs: 1345; name"),
     ],
 )
@@ -165,6 +169,17 @@ def test_a_request_that_cannot_be_met_names_what_can(site, words, message):
     said = associate(*words, "--out", "m.json", code=2)
 
     assert message in said and not (site / "m.json").exists()
+
+
+def test_a_recipe_may_name_the_file_before_it_is_written(site):
+    """As people do who write the config first."""
+    config = yaml.safe_load((site / "config.yaml").read_text())
+    config["recipes"]["deep"]["associations"] = ["m.json"]
+    (site / "config.yaml").write_text(yaml.safe_dump(config))
+
+    associate("--recipe", "deep", "--rule", "image3", "--out", "m.json")
+
+    assert answer("check", "--config", "config.yaml")["mistakes"] == []
 
 
 def test_no_file_is_overwritten(site):

@@ -81,7 +81,7 @@ TWICE = [{"expname": "a_cal.fits", "exptype": "science"}] * 2
         ),
         ({"products": [{"name": PRODUCT, "members": []}]}, "no science member"),
         ({"products": [{"name": "../x", "members": TWICE[:1]}]}, "expected a name"),
-        ({"products": [{"members": TWICE[:1]}]}, "'name' is missing"),
+        ({"products": [{"members": TWICE[:1]}]}, "product 1 has no name;"),
         ({"asn_type": None}, "expected a name"),
         ({"program": "x"}, "expected a number of up to five digits, found 'x'"),
         ({"program": None}, "found None"),
@@ -308,6 +308,7 @@ def test_time_series_take_files_with_integrations(tmp_path, name, role, asn_type
     [
         ("image3", "p", [("a_cal.fits", "sceince")], "did you mean 'science'"),
         ("image3", "p", [("a_rate.fits", "science")], "science of image3 is _cal.fits or _calints"),
+        ("image3", "p", [("a_cal.fits.gz", "science")], "science of image3 is _cal.fits"),
         ("image2", "p", [("a_cal.fits", "science")], "science of image2 is _rate.fits or _ratei"),
         ("image3", "jw01345001001_02101_00001_nrcb1", [("a_cal.fits", "science")], "as an exp"),
         ("image2", "p", [("a_rate.fits", "science"), ("b_rate.fits", "science")],

@@ -48,6 +48,25 @@ def test_a_catalogue_without_places_is_refused_with_stcal_s_reason(tmp_path, con
         read_reference_catalogue(tmp_path / "stars.ecsv")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("stars.csv", "ra,dec\n05:20:00,-69:00:00\n", "RA has '05:20:00', which is no number of"),
+        ("stars.ecsv", "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: ra, datatype: float64}\n"
+         "# - {name: dec, datatype: float64}\nra dec\n", "it has no rows"),
+        ("stars.txt", "80.0 -69.0\n", "name and content show no format; write it as ECSV"),
+    ],
+)  # fmt: skip
+def test_a_catalogue_that_tweakreg_could_not_use_is_refused_in_words(
+    tmp_path, name, content, message
+):
+    """It reads the first two, and fails or leaves the images as they are."""
+    (tmp_path / name).write_text(content)
+
+    with pytest.raises(CatalogueError, match=message):
+        read_reference_catalogue(tmp_path / name)
+
+
 def test_a_list_of_catalogues_without_places_in_pixels_is_a_mistake(tmp_path):
     """Named with the exposure; x and y have three names."""
     for name, columns in (("a", "xcentroid ycentroid"), ("b", "x y"), ("c", "ra dec")):

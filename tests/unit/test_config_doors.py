@@ -149,6 +149,14 @@ OTHERS = {  # whole files, and words of the message that refuses each
     "programs: 1\narchive: {keep_free_gb: .inf}": "archive.keep_free_gb: found .inf",
     "programs: 1\ncalibrate: {batch: yes}": "found yes, which YAML reads as true, expected a whole",
     "programs: 1\n? [a]\n: b": "found a list or mapping as a key",
+    "programs: 1\nmirror: false": "mirror: found false, expected",
+    "programs: [jwst]": "programs[0]: found 'jwst', expected a program number, such as 1538, or",
+    "programs: 1\nrecipes: {deep: {exclude: [jw_cal.fits]}}": (
+        "recipes.deep.exclude[0]: found 'jw_cal.fits', expected keys with values, such as {file: "
+    ),
+    "programs: 1\nrecipes: {deep: {where: [{match: jw*, parameters: {}}]}}": (
+        "match: found 'jw*', expected keys with values, such as {detector: NRCA1}"
+    ),
     "mirror: m": "missing key programs; say what to mirror",
     "[1]": "expected keys with values",
     "": "config.yaml: config: missing key programs",

@@ -44,6 +44,7 @@ def mosaics(*exclusions: Exclusion, sources: PlanSources | None = None):
         ({"file": f"{root(2)}*"}, True),
         ({"file": root(2)}, True),
         ({"file": f"{root(2)}_cal.fits"}, True),
+        ({"file": f"{root(2)}_rate"}, True),
         ({"file": f"{root(2)}_uncal.fits".upper()}, True),
         ({"file": f"{root(2)}_i2d.fits"}, False),
         ({"file": (f"{root(1)}*", "*_0000[2-4]_*")}, True),

@@ -99,7 +99,7 @@ def test_yaml_is_read_as_jwst_reads_it(tmp_path):
         ('{"products": [1,\n\n]}', "line 1: a comma after the last item"),
         ('{\n "asn_type" "image3"}', "line 2, column 13: it is not JSON: Expecting ':' delim"),
         ("[1, 2", "line 1, column 6: it is not JSON"),
-        ("", "line 1, column 1: it is not JSON"),
+        ("", "it is empty;"),
     ],
 )
 def test_a_mistake_in_json_is_named_with_its_line(tmp_path, text, message):
@@ -117,6 +117,59 @@ def test_yaml_that_is_no_association_is_refused(tmp_path, text):
 
     with pytest.raises(CalibrationError, match=r"mine\.yaml: it is not an association"):
         read_own_associations(tmp_path / "mine.yaml")
+
+
+SCIENCE = {"expname": CALS[0], "exptype": "science"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (CALS, "it: expected the keys products, found"),
+        ({"asn_type": "image3"}, "it has no products;"),
+        ({"products": 3}, "products: expected a list, found 3;"),
+        ({"products": [{"name": "m", "members": "a"}]}, "product 1, members: expected a list"),
+        ({"products": [{"name": "m", "members": CALS}]},
+         f"product 1, member 1: expected the keys expname, exptype, found '{CALS[0][:9]}"),
+        ({"products": [{"name": "m", "members": [SCIENCE, {"expname": CALS[0]}]}]},
+         "product 1, member 2 has no exptype;"),
+        ({"products": [{"name": "m", "members": [SCIENCE | {"exptype": "sci"}]}]},
+         "it has no science member; found exptype sci;"),
+        ({"products": [{"name": "m", "members": []}]}, "found exptype no member"),
+        ({"products": [{"name": "m", "members": [SCIENCE | {"expname": None}]}]},
+         "expname: expected a name, found nothing;"),
+        ({"products": [{"name": "m", "members": [SCIENCE | {"expname": "jw*_cal.fits"}]}]},
+         "expname: expected a name, found 'jw*_cal.fits';"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_member_is_named_with_its_position(tmp_path, content, message):
+    """In words of the file, not of Python."""
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+
+    with pytest.raises(CalibrationError) as error:
+        read_own_associations(tmp_path / "mine.json")
+
+    assert message in str(error.value)
+
+
+def test_a_file_that_is_no_text_or_not_there_is_refused_with_a_sentence(tmp_path):
+    """The path of a missing one is absolute, so that one sees where a relative one starts."""
+    (tmp_path / "cal.fits").write_bytes(b"SIMPLE  = T \xb8")
+
+    with pytest.raises(CalibrationError, match="it is not text, but JSON or YAML was expected"):
+        read_own_associations(tmp_path / "cal.fits")
+    with pytest.raises(CalibrationError, match=f"{Path.cwd()}/none.json: No such file"):
+        read_own_associations(Path("none.json"))
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path, monkeypatch):
+    """As in the paths of parameters."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    saved(tmp_path, mosaic(*CALS))
+
+    (association,) = read_own_associations(Path("~/mine_asn.json"))
+
+    assert association.product == "my_mosaic"
 
 
 def test_without_type_suffix_and_rule_the_type_must_be_written(tmp_path):

@@ -1,5 +1,6 @@
 """Notes on parameters: ignored, or without effect; and values written as in Python."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def check(tmp_path: Path):
 def recipe(stages: list[int] | None = None, **parameters: Any) -> dict[str, Any]:
     """A recipe as a config has it."""
     return {"stages": stages or [1, 2, 3], "parameters": parameters}
+
+
+def on_recipes(checked: ConfigCheck) -> list[str]:
+    """The notes on places in recipes, without the file and the line that each begins with."""
+    place = re.compile(r".*config\.yaml, line \d+: (recipes.*)")
+    placed = map(place.fullmatch, checked.notes)
+    return [note[1] for note in placed if note]
 
 
 # ---- ignored ---------------------------------------------------------------------------------
@@ -121,7 +129,7 @@ def test_a_setting_without_effect_gives_a_note(check, tmp_path, monkeypatch, rec
     checked = check(recipes)
 
     assert checked.mistakes == ()
-    (found,) = [line for line in checked.notes if "effect" in line and line.startswith("recipes")]
+    (found,) = [line for line in on_recipes(checked) if "effect" in line]
     assert found.startswith(note)
 
 
@@ -153,7 +161,7 @@ def test_a_setting_that_can_have_an_effect_gives_none(check, tmp_path, monkeypat
     checked = check(recipes)
 
     assert checked.mistakes == ()
-    assert [note for note in checked.notes if note.startswith("recipes")] == []
+    assert on_recipes(checked) == []
 
 
 def test_a_setting_of_the_command_line_runs_the_step(check):
@@ -236,7 +244,7 @@ def mirrored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(raw))
         checked = check_config(tmp_path / "config.yaml")
         assert checked.mistakes == ()
-        return [note for note in checked.notes if note.startswith("recipes")]
+        return on_recipes(checked)
 
     return check
 
@@ -281,7 +289,7 @@ def test_an_output_wcs_without_a_wcs_is_noted(check, tmp_path, monkeypatch, tree
     checked = check({"r": recipe(image3={"resample": {"output_wcs": "grid.asdf"}})})
 
     assert checked.mistakes == ()
-    notes = [note for note in checked.notes if note.startswith("recipes")]
+    notes = on_recipes(checked)
     assert [("the key wcs is missing" in note) for note in notes] == [True] * count
 
 

@@ -373,6 +373,9 @@ OWN = "pre_hooks, post_hooks, save_results, skip"  # parameters of every step
         ({"image3": {"zzz": {}}},
          ["image3.zzz: unknown step 'zzz'; allowed are assign_mtwcs, tweakreg, skymatch, "
           "outlier_detection, resample, source_catalog"]),
+        ({"detector1": {"jump.rejection_threshold": 4}},
+         ["detector1.jump.rejection_threshold: found a dot in jump.rejection_threshold; write "
+          "jump: {rejection_threshold: 4}"]),
         ({"image2": {"photom": {"zzz": 1}}},
          [f"image2.photom.zzz: unknown parameter 'zzz'; allowed are {OWN}, inverse, source_type, "
           "apply_time_correction, override_photom, override_area; `jwmirror params image2.photom` "

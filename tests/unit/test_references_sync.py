@@ -328,6 +328,12 @@ def test_a_damaged_record_only_costs_time(server, cache):
     assert server.fetched(FLAT) == 1
 
 
+def test_a_context_that_crds_does_not_have_is_named_with_what_to_correct(server, cache):
+    """It may be that of a recipe."""
+    with pytest.raises(ReferencesError, match=r"^context jwst_9999\.pmap: CRDS .*that of a recipe"):
+        sync_mappings(CrdsClient(server.url, HASTY), "jwst_9999.pmap", cache)
+
+
 def test_a_file_that_crds_does_not_know_is_named(server, cache):
     """An unknown reference is an error that says which."""
     with pytest.raises(ReferencesError, match="jwst_nircam_flat_9999"):

@@ -58,6 +58,7 @@ def test_own_associations_are_read_before_the_first_job(tmp_path):
         ([("a.json", {}), ("b.json", {})], "b.json makes mine (image3), and so does"),
         ([("a.json", {"kind": "image4"})], "a.json: it is not an association that can be used"),
         ([("a.json", {}), ("a.json", {})], "a.json makes mine (image3), twice"),
+        ([("a.json", {"kind": "None"})] * 2, "a.json makes mine, twice"),
         (
             [
                 (

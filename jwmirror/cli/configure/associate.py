@@ -1,8 +1,10 @@
 """`jwmirror associate`: write an association to start from."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +37,14 @@ def associate_command(
     jwst decides the roles of the exposures and the names of their files. Each optical path makes
     one product; in stage 2, each exposure does. No file is overwritten.
     """
-    loaded = build_config(read_content(config or options.CONFIG))
+    content = read_content(config or options.CONFIG)
+    loaded = build_config(replace(content, value=_without_own(content.value)))
     written = write_association(loaded, recipe, rule, _numbers(observations), out, program)
     if as_json:
         output.print_json(written)
         return
-    products = ", ".join(f"{name} ({count} members)" for name, count in written.products.items())
+    counts = written.products.items()
+    products = ", ".join(f"{name} ({n} member{'s' if n > 1 else ''})" for name, n in counts)
     output.say(f"{written.path}: {products}")
     output.say(f"To use it in recipe {recipe}: associations: [{written.path}]")
 
@@ -48,7 +52,22 @@ def associate_command(
 def _numbers(text: str) -> set[int]:
     """Return the numbers that 5,6 or 1-4 means."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if wrong := [part for part in parts if not NUMBERS.fullmatch(part)]:
-        why = f"found {wrong[0]!r}, expected numbers and ranges, such as 5,6 or 1-4"
-        raise ConfigError([f"--observations: {why}"])
+    for part in parts:
+        if not NUMBERS.fullmatch(part) or not expand_numbers(part):
+            why = f"found {part!r}, expected numbers and ranges, such as 5,6 or 1-4"
+            raise ConfigError([f"--observations: {why}"])
     return {number for part in parts for number in expand_numbers(part)}
+
+
+def _without_own(content: Any) -> Any:
+    """Return a config without the association files of recipes: one of them may be yet to write."""
+    recipes = content.get("recipes") if isinstance(content, Mapping) else None
+    if not isinstance(recipes, Mapping):
+        return content
+    others = {
+        name: {key: value for key, value in recipe.items() if key != "associations"}
+        if isinstance(recipe, Mapping)
+        else recipe
+        for name, recipe in recipes.items()
+    }
+    return {**content, "recipes": others}

@@ -52,5 +52,6 @@ def ignored_parts(association: Association) -> Iterator[str]:
 
 def _may_be_science(member: Member, stage: int) -> bool:
     """Return whether a stage takes a file of that name; a user's own may have any name."""
-    suffix = member.name.rpartition("_")[2].partition(".")[0]
-    return bool(member.path) or STAGE_OF_SUFFIX.get(suffix) == stage
+    suffix, _, ending = member.name.rpartition("_")[2].partition(".")
+    is_packed = ending.endswith("gz")  # no recipe makes such files
+    return bool(member.path) or (STAGE_OF_SUFFIX.get(suffix) == stage and not is_packed)

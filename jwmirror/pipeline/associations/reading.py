@@ -30,6 +30,7 @@ from jwmirror.core.model.association import (
 )
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
+from jwmirror.pipeline.associations.structure import products_of
 
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
@@ -46,6 +47,7 @@ NOT_PASSED_ON = {  # attributes of members that do not reach jwst, and what to d
     "tweakreg_catalog": "name the catalogues in a file: image3.tweakreg.catfile, and "
     "use_custom_catalogs: true",
 }
+PATTERN = frozenset("*?")  # a name with these means several files
 RATE_OR_CAL = re.compile(r"_(rate|cal)(\.[^_]*)?$")  # ends the names of files without integrations
 
 
@@ -119,6 +121,7 @@ def read_own_associations(path: Path) -> tuple[Association, ...]:
     Raises:
         CalibrationError: the file cannot be used.
     """
+    path = path.expanduser()
     with _unusable(path.name, CORRECT_IT):
         return _associations_in(_load_own(path), path.name, path.absolute().parent)
 
@@ -133,10 +136,14 @@ def _load_own(path: Path) -> Any:
     try:
         return load_json(path)
     except OSError as err:
-        raise CalibrationError(f"{path}: {err.strerror}; {CORRECT_IT}") from err
+        why = f"expected an association file; {path.absolute()}: {err.strerror}"
+        raise CalibrationError(f"{why}; {CORRECT_IT}") from err
+    except UnicodeDecodeError as err:
+        raise ValueError("it is not text, but JSON or YAML was expected") from err
     except json.JSONDecodeError as err:
         if path.suffix == ".json":
-            raise ValueError(_describe_json_error(err)) from err
+            why = _describe_json_error(err) if err.doc.strip() else "it is empty"
+            raise ValueError(why) from err
         import yaml
 
         check_yaml(err.doc)
@@ -156,9 +163,7 @@ def _associations_in(
     content: Any, name: str, folder: Path | None = None
 ) -> tuple[Association, ...]:
     """Return the associations in the content of a file; a user's own is in `folder`."""
-    if not content["products"]:
-        raise ValueError("it has no product")
-    return tuple(_association(content, each, name, folder) for each in content["products"])
+    return tuple(_association(content, each, name, folder) for each in products_of(content))
 
 
 def _association(content: Any, product: Any, name: str, folder: Path | None) -> Association:
@@ -172,8 +177,8 @@ def _association(content: Any, product: Any, name: str, folder: Path | None) -> 
         name=name,
         asn_type=asn_type,
         program=_program(content["program"], members),
-        candidate=_file_name(content["asn_id"]),
-        product=_file_name(product["name"]).lower(),
+        candidate=_file_name(content["asn_id"], "asn_id"),
+        product=_file_name(product["name"], "name").lower(),
         members=members,
         expected_stage=0 if asn_type else _expected_stage(members, content.get("asn_rule")),
     )
@@ -183,7 +188,7 @@ def _asn_type(value: Any, is_own: bool) -> str:
     """Return the asn_type; "" if the user's own file has none, or one that says nothing."""
     if is_own and (not value or str(value).lower() in NO_TYPE):
         return ""
-    if not pipeline_of_type(asn_type := _file_name(value)):
+    if not pipeline_of_type(asn_type := _file_name(value, "asn_type")):
         known = ", ".join(sorted(name for name, stage in STAGES.items() if stage > 1))
         raise ValueError(
             f"asn_type is {asn_type}; expected {known}, or a variant such as tso-image2"
@@ -232,7 +237,8 @@ def _members(listed: Any, asn_type: str, folder: Path | None) -> tuple[Member, .
         if count > 1:
             raise ValueError(f"{filename} is a member twice, as {exptype}")
     if not any(member.exptype == SCIENCE for member in members):
-        raise ValueError("it has no science member")
+        exptypes = ", ".join(dict.fromkeys(member.exptype for member in members)) or "no member"
+        raise ValueError(f"it has no science member; found exptype {exptypes}")
     return members
 
 
@@ -241,8 +247,8 @@ def _member(listed: Any, folder: Path | None) -> Member:
     expname = listed["expname"]
     path, absent = ("", "") if folder is None else _own_path(expname, folder)
     return Member(
-        name=_file_name(expname if folder is None else _last_part(expname)),
-        exptype=_file_name(listed["exptype"]).lower(),
+        name=_file_name(expname if folder is None else _last_part(expname), "expname"),
+        exptype=_file_name(listed["exptype"], "exptype").lower(),
         path=path,
         absent=absent,
         beyond=tuple(attribute for attribute in NOT_PASSED_ON if listed.get(attribute)),
@@ -271,8 +277,9 @@ def _last_part(value: Any) -> Any:
     return value.rpartition("/")[2] if isinstance(value, str) else value
 
 
-def _file_name(value: Any) -> str:
-    """Return a value that is part of file names; ValueError unless it is safe as one."""
-    if not isinstance(value, str) or not names.is_safe(value):
-        raise ValueError(f"expected a name, found {value!a:.80}")
+def _file_name(value: Any, key: str) -> str:
+    """Return the value of a key that is part of file names; ValueError unless it is safe as one."""
+    if not isinstance(value, str) or not names.is_safe(value) or not PATTERN.isdisjoint(value):
+        found = "nothing" if value is None else f"{value!a:.80}"
+        raise ValueError(f"{key}: expected a name, found {found}")
     return value

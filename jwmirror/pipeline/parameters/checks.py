@@ -3,7 +3,7 @@
 Needs no data and no CRDS. Importing jwst takes seconds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +113,20 @@ def _member_mistakes(
         elif isinstance(value, Mapping):
             yield f"{where}: {gone_message(name) or unknown_name('step', name, list(steps))}"
         elif name not in own and name not in RESERVED:
-            unknown = unknown_name("parameter or step", name, _settable([*own, *steps]))
-            yield f"{where}: {gone_message('', name) or gone_message(name) or unknown}"
+            yield f"{where}: {_unknown_member(name, value, _settable([*own, *steps]), steps)}"
         elif name == "skip":
             yield f"{where}: to omit a whole pipeline, use the recipe's stages; remove skip."
         else:
             yield from _value_mistakes(spec, name, value, where, base)
+
+
+def _unknown_member(name: str, value: Any, known: Sequence[str], steps: Collection[str]) -> str:
+    """Return a message on a parameter that a pipeline has not; it may name a step, with a dot."""
+    step, dot, parameter = name.partition(".")
+    if dot and step in steps:
+        return f"found a dot in {name}; write {step}: {{{parameter}: {value}}}"
+    unknown = unknown_name("parameter or step", name, known)
+    return gone_message("", name) or gone_message(name) or unknown
 
 
 def _step_mistakes(spec: Any, content: Mapping[str, Any], place: str, base: Path) -> Iterator[str]:

@@ -56,8 +56,8 @@ def criterion_mistakes(wanted: Any, key: str, place: str) -> Iterator[str]:
 def _no_file(pattern: Any) -> str:
     return (
         f"found {pattern!r}, which no exposure's file is named like; expected a name such as "
-        "jw01345002001_02101_00001_nrcalong_uncal.fits, or a pattern such as "
-        "jw01345002001_02101_00001_nrcalong*"
+        "jw01345002001_02101_00001_nrcalong_uncal.fits (or _rate, _rateints, _cal, _calints), or "
+        "a pattern such as jw01345002001_02101_00001_nrcalong*"
     )
 
 

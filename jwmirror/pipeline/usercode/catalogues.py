@@ -21,12 +21,18 @@ def read_reference_catalogue(path: Path) -> tuple[str, ...]:
     RA and DEC in degrees, in any case, or sky_centroid; any format that astropy recognises.
 
     Raises:
-        CatalogueError: tweakreg would not read it.
+        CatalogueError: tweakreg would not read it, or could not use it.
     """
     from astropy.table import Table
     from stcal.tweakreg.tweakreg import _parse_sky_centroid
 
-    return _read(path, lambda: tuple(_parse_sky_centroid(Table.read(path)).colnames))
+    stars = _read(path, lambda: _parse_sky_centroid(Table.read(path)))
+    if not len(stars):
+        raise CatalogueError(f"{path}: it has no rows")
+    if texts := [name for name in ("RA", "DEC") if stars[name].dtype.kind not in "fiu"]:
+        found = f"column {texts[0]} has {str(stars[texts[0]][0])!r}"
+        raise CatalogueError(f"{path}: {found}, which is no number of degrees")
+    return tuple(stars.colnames)
 
 
 def read_source_catalogue(path: Path) -> tuple[str, ...]:
@@ -67,8 +73,13 @@ def listed_catalogues(path: Path) -> list[tuple[str, Path]]:
 
 
 def _read(path: Path, read: Callable[[], T]) -> T:
+    from astropy.io.registry import IORegistryError
+
     try:
         return read()
+    except IORegistryError as err:  # its text lists the formats of astropy
+        expected = "write it as ECSV, FITS or CSV"
+        raise CatalogueError(f"{path}: name and content show no format; {expected}") from err
     except Exception as err:  # astropy raises many kinds
         text = plain_text(err).strip("'\"")[:LONGEST]  # a KeyError quotes its text
         raise CatalogueError(f"{path}: {text}") from err

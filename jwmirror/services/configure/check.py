@@ -10,7 +10,7 @@ from jwmirror.core.errors import ConfigError, StoreError
 from jwmirror.core.mirror import check_mirror
 from jwmirror.pipeline.allowed_environments import allow_environments
 from jwmirror.services.configure.advice import config_advice, search_notes
-from jwmirror.services.configure.checked_config import environment_notes, load_checked_config
+from jwmirror.services.configure.checked_config import build_checked_config, environment_notes
 from jwmirror.services.configure.effects import setting_notes
 
 
@@ -39,19 +39,21 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
         if allow:
             recipes = build_config(read_content(path, settings)).recipes
             allowed = allow_environments(recipe.python for recipe in recipes)
-        config = load_checked_config(path, settings)
+        content = read_content(path, settings)
+        config = build_checked_config(content)
         _check_mirror(config.mirror)
     except ConfigError as error:
         return ConfigCheck(mistakes=tuple(error.mistakes), allowed=tuple(map(str, allowed)))
+    notes = (
+        *environment_notes(config.recipes),
+        *config.notes,
+        *setting_notes(config),
+        *own_file_notes(config.recipes),
+        *config_advice(config.selections, config.recipes),
+        *search_notes(config.searches),
+    )
     return ConfigCheck(
-        notes=(
-            *environment_notes(config.recipes),
-            *config.notes,
-            *setting_notes(config),
-            *own_file_notes(config.recipes),
-            *config_advice(config.selections, config.recipes),
-            *search_notes(config.searches),
-        ),
+        notes=tuple(map(content.placed, notes)),
         programs=tuple(sorted({selection.program for selection in config.selections})),
         searches=tuple(map(str, config.searches)),
         recipes=tuple(recipe.name for recipe in config.recipes),
