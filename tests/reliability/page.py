@@ -236,7 +236,7 @@ def _plain(message: str, scene: Scene) -> str:
         (r" ?\(_ssl\.c:\d+\)", ""),
         (r"\b(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b", "HASH"),
         (r"\b[0-9a-f]{32}\b", "HASH"),
-        (r"\(\[Errno -\d\] [^)]*\)", "(no such name)"),
+        (r"(Failed to resolve '[^']*') \([^)]*\)", r"\1 (no such name)"),
         (r"self.signed", "self-signed"),
         (r"in \d+(\.\d+)? s", "in N s"),
         (r"\d+ bytes in N s", "N bytes in N s"),
