@@ -46,7 +46,7 @@ def query_listing(
         raise UnknownProgramError(
             f"MAST at {queries.url} knows no JWST program {program}: expected observations, got "
             "none; correct its number in the config (without leading zeros: YAML takes 01345 for "
-            "741)."
+            "741), or, if an earlier search found it, run `jwmirror search --again`."
         )
     asked = [o for o in observations if _is_asked(o, scope, only)]
     listed = _query_products(queries, asked, unread)

@@ -7,8 +7,10 @@ import pytest
 import yaml
 from astropy.io import fits
 
+from jwmirror.archive.discovery.record import write_searches
 from jwmirror.core.errors import ArchiveError, LimitError
 from jwmirror.core.model import Poll, Scope, Selection, read
+from jwmirror.core.model.search import SearchRecord
 from jwmirror.services.inspect.doctor.examination import examine
 from jwmirror.services.inspect.search import search_archive
 from jwmirror.services.inspect.status import mirror_status
@@ -166,6 +168,19 @@ def test_what_moves_out_of_the_circle_stays_selected(runs, sky):
     assert any("not any more: program 2107 (o001)" in line for line in poll.searches)
     assert mirrored(runs) == {FIRST, OTHER}
     assert read(runs.files(2).poll, Poll).changes[0].kind == "reprocessed"
+
+
+def test_a_program_that_mast_knows_no_more_says_how_to_forget_it(runs):
+    """Its number is not in the config, so it cannot be corrected there."""
+    record = SearchRecord(found={NEAR.key: {"1345": ("o001",), "9999": ("o001",)}})
+    write_searches(runs.mirror, record)
+
+    _, _, conclusion = runs.run(1)
+
+    (failure,) = conclusion.failures
+    assert failure.name == "MAST's listing, program 9999"
+    assert failure.message.endswith("run `jwmirror search --again`.")
+    assert mirrored(runs) == {FIRST, OTHER}
 
 
 def test_what_is_observed_later_is_mirrored_and_named(runs, sky, tmp_path):
