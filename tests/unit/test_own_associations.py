@@ -216,7 +216,7 @@ def test_check_notes_which_files_the_members_of_notebooks_are(tmp_path):
 
     checked = answer("check", "--config", config(tmp_path, [3], associations=[str(path)]))
 
-    own, absent = (note for note in checked["notes"] if note.startswith(f"recipe r: {path}: "))
+    own, absent = (note for note in checked["notes"] if f"associations: {path}: " in note)
     assert f"your own files are members, not those of the recipe or MAST: {tmp_path}/stage2/" in own
     assert f"there is no {tmp_path}/stage2/{CALS[1]}, " in absent and "are members" in absent
 

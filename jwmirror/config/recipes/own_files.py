@@ -36,7 +36,7 @@ def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
             members = [m for each in read_own_associations(Path(file)) for m in each.members]
             problems = () if recipe.python else _catalogue_problems(members)
             for note in (*_origins(members), *problems):
-                yield f"recipe {recipe.name}: {file}: {note}"
+                yield f"recipes.{recipe.name}.associations: {file}: {note}"
 
 
 def _origins(members: Iterable[Member]) -> Iterator[str]:

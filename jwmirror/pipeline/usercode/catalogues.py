@@ -1,5 +1,6 @@
 """Catalogues of the user, read by the functions of jwst and stcal that steps read them with."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -8,7 +9,8 @@ from jwmirror.core.errors import plain_text
 from jwmirror.core.files import read_bytes
 
 T = TypeVar("T")
-LONGEST = 200  # characters of an error's text that are passed on
+LONGEST = 300  # characters of an error's text that are passed on
+SET = re.compile(r"\{('[^{}]*')\}")  # of names, in an error's text
 
 
 class CatalogueError(ValueError):
@@ -80,6 +82,13 @@ def _read(path: Path, read: Callable[[], T]) -> T:
     except IORegistryError as err:  # its text lists the formats of astropy
         expected = "write it as ECSV, FITS or CSV"
         raise CatalogueError(f"{path}: name and content show no format; {expected}") from err
+    except UnicodeDecodeError as err:
+        raise CatalogueError(f"{path}: it is not text, but a table in ECSV was expected") from err
     except Exception as err:  # astropy raises many kinds
-        text = plain_text(err).strip("'\"")[:LONGEST]  # a KeyError quotes its text
-        raise CatalogueError(f"{path}: {text}") from err
+        text = plain_text(err).strip("'\"")  # a KeyError quotes its text
+        raise CatalogueError(f"{path}: {SET.sub(_sorted_names, text)[:LONGEST]}") from err
+
+
+def _sorted_names(found: re.Match[str]) -> str:
+    """Return the names in a set as jwst prints it, whose order is arbitrary."""
+    return ", ".join(sorted(name.strip("' ") for name in found[1].split(",")))
