@@ -116,15 +116,17 @@ def _one_per_uri(files: Sequence[CaomProduct]) -> list[CaomProduct]:
     """Return one row for each URI, sorted: MAST lists a file under many observations."""
     chosen = {file.uri: file for file in files}
     if len(chosen) < len(files):
+        chosen.clear()
         for file in files:
-            chosen[file.uri] = min(file, chosen[file.uri], key=_precedence)
+            if (other := chosen.setdefault(file.uri, file)) is not file:
+                chosen[file.uri] = min(file, other, key=_precedence)
     return sorted(chosen.values(), key=attrgetter("uri"))
 
 
-def _precedence(file: CaomProduct) -> tuple[str, ...]:
+def _precedence(file: CaomProduct) -> tuple[int, str]:
     """Return the sort key of several rows of one file, so that every poll takes the same row."""
-    facts = (STRICTEST.index(file.is_withheld), file.size, file.level, file.cal_ver, file.filename)
-    return (file.uri, *map(repr, (*facts, file.obsid, file.group, file.caom_type)))
+    facts = (file.size, file.level, file.cal_ver, file.filename, file.obsid)
+    return STRICTEST.index(file.is_withheld), repr((*facts, file.group, file.caom_type))
 
 
 def _one_per_name(records: Sequence[KeywordRecord]) -> dict[str, KeywordRecord]:
