@@ -237,6 +237,17 @@ def test_rows_of_another_program_than_was_asked_for_are_left_out():
     assert found == {"1345": ("o001",)}
 
 
+def test_small_numbers_are_written_without_exponents():
+    """A position of 0.1 arcsec, and a radius of 0.05."""
+    portal = Mock()
+    portal.filtered.return_value = MastTable([])
+    queries = Mock(submit=lambda query: Mock(result=lambda: query(portal)))
+
+    find_parts(queries, search_for(position=cone(0, 0)), cone(1e-5, -2e-5, 5e-2 / 3600))
+
+    assert portal.filtered.call_args.args[-1] == "0.000010000, -0.000020000, 0.000013889"
+
+
 @pytest.mark.parametrize("found", [{"x": []}, {"-1": []}, {"1345\n": []}, {"1345": ["../x"]}])
 def test_a_record_with_names_that_are_none_is_damaged(found, tmp_path):
     """The error says what to do."""

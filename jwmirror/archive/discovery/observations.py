@@ -93,7 +93,7 @@ def _rows(queries: Queries, search: Search, cone: Cone | None) -> list[FoundRow]
 
 
 def _ask(queries: Queries, filters: list[Filter], cone: Cone | None = None) -> list[FoundRow]:
-    position = f"{cone.ra}, {cone.dec}, {cone.radius}" if cone else ""
+    position = f"{cone.ra:.9f}, {cone.dec:.9f}, {cone.radius:.9f}" if cone else ""
     service = NEAR if cone else OBSERVATIONS
     query = queries.submit(
         lambda portal: portal.filtered(FoundRow, service, filters, COLUMNS, position)
