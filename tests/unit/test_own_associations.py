@@ -221,6 +221,31 @@ def test_check_notes_which_files_the_members_of_notebooks_are(tmp_path):
     assert f"there is no {tmp_path}/stage2/{CALS[1]}, " in absent and "are members" in absent
 
 
+@pytest.mark.parametrize(
+    ("name", "is_own"),
+    [
+        ("jw01346-o010_t009_niriss_clear-f200w_source-match_cat.ecsv", True),
+        (RATES[1].replace("_rate", "_rate_bkgsub"), True),
+        (RATES[1].replace("_rate", "_skysub_rate"), True),
+        ("jw01346-o010_t009_niriss_clear-f200w_cat.ecsv", False),
+        (RATES[1], False),
+        (RATES[1].replace("_rate", "_o003_crf"), False),
+    ],
+)
+def test_a_name_with_an_addition_is_an_own_file_beside_the_association(tmp_path, name, is_own):
+    """STScI's notebook on WFSS edits a catalogue so. No recipe makes such a file."""
+    path = saved(tmp_path, spectra(RATES[0]))
+    content = json.loads(path.read_text())
+    content["products"][0]["members"].append({"expname": name, "exptype": "sourcecat"})
+    path.write_text(json.dumps(content))
+
+    absent = read_own_associations(path)[0].members[-1]
+    (tmp_path / name).write_bytes(b"mine")
+    present = read_own_associations(path)[0].members[-1]
+
+    assert (absent.path, present.path) == ("", str(tmp_path / name) if is_own else "")
+
+
 def test_a_missing_own_file_is_named_with_the_line_that_asks_for_it(tmp_path):
     """Case 11: members by content; and a shutter configuration."""
     members = [("science", RATES[0]), ("sourcecat", "my_cat.ecsv"), ("segmap", "my_segm.fits")]

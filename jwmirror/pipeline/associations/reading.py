@@ -31,6 +31,7 @@ from jwmirror.core.model.association import (
 from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
 from jwmirror.pipeline.associations.structure import products_of
+from jwmirror.pipeline.parameters.vocabulary import suffixes
 
 UNUSABLE = "it is not an association that can be used"
 FETCH_AGAIN = "fetch it again, or ask MAST's help desk."
@@ -114,9 +115,10 @@ def parse_associations(text: str, name: str) -> tuple[Association, ...]:
 def read_own_associations(path: Path) -> tuple[Association, ...]:
     """Return the associations in a user's file, one per product; `asn_type` is "" if unknown.
 
-    A member is a file of the user if its name is not that of a JWST product, or if it is written
-    with a folder and there is such a file. Relative paths start in the folder of the association.
-    All other members are files of the mirror or the recipe, by their names without folder.
+    A member is a file of the user if its name is not that of a JWST product. If it is written with
+    a folder, or has additions to such a name, it is one if there is such a file. All other members
+    are files of the mirror or the recipe, by their names without folder. Relative paths start in
+    the folder of the association.
 
     Raises:
         CalibrationError: the file cannot be used.
@@ -260,9 +262,21 @@ def _own_path(expname: Any, folder: Path) -> tuple[str, str]:
     if not isinstance(expname, str):
         return "", ""
     path = Path(os.path.normpath(folder / Path(expname).expanduser()))
-    if names.parse_product(path.name) is None or ("/" in expname and path.is_file()):
+    may_be_own = "/" in expname or _has_additions(path.name)
+    if names.parse_product(path.name) is None or (may_be_own and path.is_file()):
         return str(path), ""
-    return "", str(path) if "/" in expname else ""
+    return "", str(path) if may_be_own else ""
+
+
+def _has_additions(filename: str) -> bool:
+    """Return whether a name has parts that no product has: jw..._rate_bkgsub.fits."""
+    root, suffix = names.root_and_suffix(filename)
+    if names.NUMBERED.sub("", suffix) not in suffixes():
+        return True
+    if not names.is_exposure_root(root):
+        return root.count("_") > names.ROOT_UNDERSCORES
+    added = filename.removeprefix(root).rpartition("_")[0].strip("_")
+    return added != names.stage_3_candidate(filename)
 
 
 def _with_integrations(member: Member) -> Member:
