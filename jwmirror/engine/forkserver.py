@@ -205,10 +205,19 @@ def _attempt(job: StageJob) -> StageOutcome:
         return StageOutcome(number=job.number, kind=KILLED, error=f"MemoryError: {err}")
     except BaseException as err:  # whatever a pipeline or a hook raises fails this job only
         traceback.print_exc()
-        text = str(err).strip().splitlines()
-        error = f"{type(err).__name__}: {printable(text[0])}" if text else type(err).__name__
-        return StageOutcome(number=job.number, kind=FAILED, error=error)
+        return StageOutcome(number=job.number, kind=FAILED, error=_described(err))
     return StageOutcome(number=job.number, kind=DONE, outputs=outputs, measurements=measurements)
+
+
+def _described(error: BaseException) -> str:
+    """Return class and first line of an error.
+
+    The text of an error of Spec2Pipeline is a traceback, whose last line has both.
+    """
+    lines = str(error).strip().splitlines()
+    if lines and lines[0].startswith("Traceback "):
+        return printable(lines[-1])
+    return f"{type(error).__name__}: {printable(lines[0])}" if lines else type(error).__name__
 
 
 def _send_messages_to(path: str) -> None:

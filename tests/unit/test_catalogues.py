@@ -79,6 +79,17 @@ def test_a_list_of_catalogues_without_places_in_pixels_is_a_mistake(tmp_path):
     assert "must contain either columns" in line
 
 
+def test_missing_catalogues_of_a_list_are_one_mistake(tmp_path):
+    """As of a catalogue of stars that is given for a list."""
+    (tmp_path / "stars.txt").write_text("ra dec\n80.0 -69.0\n80.1 -69.1\n")
+
+    (line,) = file_mistakes("catfile", "stars.txt", "here", tmp_path)
+
+    assert line == (
+        f"here (stars.txt): ra: expected a catalogue; there is no {tmp_path}/dec, nor 2 others."
+    )
+
+
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_a_catalogue_that_spec2_would_not_read_is_noted(tmp_path, monkeypatch, is_whole):
     """For grism exposures, as a member of an own association."""

@@ -14,6 +14,7 @@ import pytest
 
 from jwmirror.core.model import canonical
 from jwmirror.engine.batch import ShortOfMemoryError
+from jwmirror.engine.forkserver import _described
 from jwmirror.pipeline.allowed_environments import ALLOWED
 from tests.setup.calibration import (  # noqa: F401
     DEEP,
@@ -62,6 +63,22 @@ def test_one_bad_exposure_spoils_only_itself(folder):
     assert "detector1: ValueError: no groups left" in failure.message
     assert "Traceback" in (folder.root / "logs" / f"{bad.product}.log").read_text()
     assert [result.product for result in receipt.results] == [good.product]
+
+
+@pytest.mark.parametrize(
+    ("text", "described"),
+    [
+        ("no groups left\nof 5", "RuntimeError: no groups left"),
+        (
+            "Traceback (most recent call last):\n  File x\nValueError: no traces",
+            "ValueError: no traces",
+        ),
+        ("", "RuntimeError"),
+    ],
+)
+def test_an_error_is_described_by_one_line(text, described):
+    """Spec2Pipeline raises one whose text is a traceback."""
+    assert _described(RuntimeError(text)) == described
 
 
 @pytest.mark.parametrize("hook", ["die", "ask_for_too_much"])

@@ -206,10 +206,13 @@ def _unlisted(value: str, place: str, path: Path) -> Iterator[str]:
         why = f"expected a file and its catalogue in a line; {path}: {plain_text(err)}"
         yield f"{place}: found {value!r}, {why}"
         return
-    for exposure, catalogue in listed:
-        if not catalogue.is_file():
-            yield f"{place} ({value}): {exposure}: expected a catalogue; there is no {catalogue}."
-            continue
+    missing = [(exposure, catalogue) for exposure, catalogue in listed if not catalogue.is_file()]
+    if missing:
+        exposure, catalogue = missing[0]
+        others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
+        why = f"expected a catalogue; there is no {catalogue}{others}"
+        yield f"{place} ({value}): {exposure}: {why}."
+    for exposure, catalogue in (each for each in listed if each not in missing):
         try:
             read_source_catalogue(catalogue)
         except CatalogueError as err:
