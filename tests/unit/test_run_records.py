@@ -363,6 +363,23 @@ def test_runs_with_equal_listings_share_a_file(tmp_path):
         with_products(runs[2].folder, written[2])
 
 
+def test_a_poll_that_is_written_again_leaves_the_run_it_shared_a_file_with(tmp_path):
+    """A repeated job replaces the link, and never writes into the file of a former run."""
+    old, new = (
+        replace(NOTHING, listings=(listing(product("a", size=size), program=1, asked_at="1"),))
+        for size in (1, 2)
+    )
+    first, second = files(tmp_path, 1), files(tmp_path, 2)
+    for run in (first, second):
+        write_poll(run.folder, old)
+
+    write_poll(second.folder, new)
+
+    assert with_products(first.folder, read_if_written(first.poll, Poll)) == old
+    assert with_products(second.folder, read_if_written(second.poll, Poll)) == new
+    assert list(second.folder.glob(".*")) == []
+
+
 def fetched(mirror: Path, order: str, *names: str) -> list[Version]:
     """Versions that a fetch took in, with its receipt."""
     versions = []
