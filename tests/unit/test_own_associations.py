@@ -125,8 +125,8 @@ SCIENCE = {"expname": CALS[0], "exptype": "science"}
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (CALS, "it: expected the keys products, found"),
-        ({"asn_type": "image3"}, "it has no products;"),
+        (CALS, "the file: expected the keys products, found"),
+        ({"asn_type": "image3"}, "the file has no products;"),
         ({"products": 3}, "products: expected a list, found 3;"),
         ({"products": [{"name": "m", "members": "a"}]}, "product 1, members: expected a list"),
         ({"products": [{"name": "m", "members": CALS}]},

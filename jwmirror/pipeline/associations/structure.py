@@ -10,7 +10,7 @@ def products_of(content: Any) -> list[Any]:
     Raises:
         ValueError: a key is missing, or a value has another form; the message says where.
     """
-    products = _items(_part(content, "it", ("products",))["products"], "products")
+    products = _items(_part(content, "the file", ("products",))["products"], "products")
     if not products:
         raise ValueError("it has no product")
     for number, product in enumerate(products, start=1):
