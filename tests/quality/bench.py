@@ -8,7 +8,7 @@ from pathlib import Path
 from jwmirror.core.files import sha256_of
 from jwmirror.core.jsonio import parse
 from jwmirror.core.model import Entry, Plan, Receipt, Recipe, References
-from jwmirror.core.model.plan import LEVELS, ReferenceFinding
+from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.quality import Caveat, CaveatCause, JudgedResult, Quality
 from jwmirror.engine.batch import calibrate
 from jwmirror.pipeline.identity import downloaded_version
@@ -119,7 +119,7 @@ class Bench:
         planner = LevelPlanner(holdings, recipes, resolvers, ResultStore(self.mirror))
         plans: list[Plan] = []
         receipts: list[Receipt] = []
-        while len(plans) < len(LEVELS):
+        while not plans or len(plans) < len(plans[0].levels):
             plans += planner.plan_levels(plans, receipts)
             if chains := plans[-1].chains:
                 receipts.append(
