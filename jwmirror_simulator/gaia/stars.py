@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from astropy.time import Time
 
-from jwmirror_simulator.telescope.detectors import random_numbers
+from jwmirror_simulator.telescope.detectors import SUBARRAYS, random_numbers
 from jwmirror_simulator.telescope.program import Observation, Program
 from jwmirror_simulator.telescope.sky import stars_of
 
@@ -66,10 +66,14 @@ def distance(ra: np.ndarray, dec: np.ndarray, to_ra: float, to_dec: float) -> np
 def stars_of_program(program: Program | None) -> CatalogueStars:
     """Return the stars of all fields of a program, so that each is where it was drawn on its day.
 
-    A field that was observed several times has its stars where they were drawn first.
+    A field that was observed several times has its stars where they were drawn first. One in a
+    subarray that the telescope does not know has none; a program of a test may have its own.
     """
-    by_field = {o.field: o for o in reversed(program.observations)} if program else {}
-    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()) if program)
+    if program is None:
+        return joined([])
+    drawn = [each for each in reversed(program.observations) if each.subarray in SUBARRAYS]
+    by_field = {observation.field: observation for observation in drawn}
+    return joined(_stars_of_field(program, each) for each in reversed(by_field.values()))
 
 
 def stars_of_truth(path: Path) -> CatalogueStars:

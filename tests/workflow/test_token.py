@@ -90,7 +90,7 @@ def test_only_requests_to_the_archive_have_the_token(fresh_site, tmp_path_factor
         redirected = elsewhere.requests
 
     assert site.tally().computed == {"detector1": 1} and PATH in site.entries()
-    for name in (b"fetch_products", b"calibrate_batch", b"forkserver", b"remote_resolver"):
+    for name in (b"fetch_products", b"calibrate_batch", b"forkserver", b"resolvers.remote"):
         assert any(name in command for command, _ in children), name
     with_token = {command for command, rest in children if TOKEN.encode() in command + rest}
     assert with_token <= {
