@@ -67,7 +67,7 @@ def spectra(*names: str):
         (mosaic(*CALS), "", ["my_mosaic"]),
         (mosaic(*(f"./stage2/{name}" for name in CALS)), "", ["my_mosaic"]),
         (spectra(*RATES[:2]), "spec2", EXPOSURES[:2]),
-        (spectra(*(f"/work/stage1/{name}" for name in RATES[:2])), "spec2", EXPOSURES[:2]),
+        (spectra(*(f"/data/stage1/{name}" for name in RATES[:2])), "spec2", EXPOSURES[:2]),
     ],
     ids=["list", "paths", "two roles, two products", "products with paths"],
 )
