@@ -6,12 +6,10 @@ from contextlib import suppress
 from jwmirror.core.errors import JwmirrorError
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Association, Associations
-from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.sky.slices import AlignedMosaic
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
-from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning.inputs import AvailableFiles
-from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolve_stage
 
 
 def aligned_mosaics(
@@ -35,10 +33,9 @@ def aligned_mosaics(
 def _catalogues(
     recipe: Recipe, association: Association, available: AvailableFiles, resolvers: Resolvers
 ) -> Iterable[str]:
-    members, pipeline = available.members(association), association.pipeline
     with suppress(JwmirrorError):  # the plan will say why
-        nothing: PlainMapping = {"steps": {}}
-        requested = effective_parameters(recipe, *members).get(pipeline, nothing)
-        stage = resolvers.of(recipe.python, recipe.context).resolve(pipeline, members[0], requested)
+        resolver = resolvers.of(recipe.python, recipe.context)
+        members = available.members(association)
+        stage = resolve_stage(resolver, recipe, association.pipeline, members)
         return set(requested_catalogues(stage.parameters).values())
     return ()

@@ -4,7 +4,7 @@ Pure: everything that must be looked up comes through the functions that are pas
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jwmirror.core.errors import JwmirrorError, MissingSliceError, ReferencesError
 from jwmirror.core.model import Chain, Derivation, Input, Plan, Reason, Recipe, Result, ResultFile
@@ -29,16 +29,14 @@ from jwmirror.pipeline.derivation import (
     key_of,
     result_of,
 )
-from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.planning.batches import make_batches
 from jwmirror.planning.inputs import AvailableFiles
 from jwmirror.planning.memory import stage_bytes
-from jwmirror.planning.resolvers.by_environment import Resolvers
+from jwmirror.planning.resolvers.by_environment import Resolvers, resolve_stage
 
 LOST = Reason("result", "lost", "to be recomputed")
 
 Recall = Callable[[str], tuple[ResultFile, ...] | None]  # of a key
-StageName = tuple[str, str, str]  # recipe, pipeline, product
 InvalidationOf = Callable[[str], Invalidation | None]  # of a key
 PublishedAs = Callable[[str, str, str], Derivation | None]  # of recipe, product, pipeline
 
@@ -50,6 +48,16 @@ class Destination:
     recipe: Recipe
     program: int
     observation: str
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage of an exposure or association, to be looked up and maybe computed."""
+
+    derivation: Derivation
+    memory: int  # bytes
+    former: PlainValues | None  # as in ResolvedStage
+    excluded: dict[str, str] = field(default_factory=dict)  # as in Association
 
 
 @dataclass
@@ -72,9 +80,6 @@ class PlanBuilder:
     excluded: list[ExcludedFiles] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     engines: dict[str, dict[str, str]] = field(default_factory=dict)  # by recipe
-    memory: dict[StageName, int] = field(default_factory=dict)  # bytes
-    former: dict[StageName, PlainValues] = field(default_factory=dict)  # as in Chain
-    left_out: dict[StageName, dict[str, str]] = field(default_factory=dict)  # as Chain.excluded
 
     def build(self, batch_size: int) -> Plan:
         """Return the plan, its chains cut into batches."""
@@ -96,12 +101,10 @@ class PlanBuilder:
         members: Sequence[str],
         association: Association,
         inputs: Sequence[Input],
-    ) -> Derivation | None:
-        """Return the derivation of an association's product, as `derive`."""
-        pipeline, product = association.pipeline, association.product
-        if association.excluded:
-            self.left_out[recipe.name, pipeline, product] = association.excluded
-        return self.derive(recipe, members, pipeline, product, inputs)
+    ) -> PlannedStage | None:
+        """Return the stage that makes an association's product, as `derive`."""
+        stage = self.derive(recipe, members, association.pipeline, association.product, inputs)
+        return stage and replace(stage, excluded=association.excluded)
 
     def derive(
         self,
@@ -110,17 +113,14 @@ class PlanBuilder:
         pipeline: str,
         product: str,
         inputs: Sequence[Input],
-    ) -> Derivation | None:
-        """Return a derivation with parameters and references; refuse it, if there is an error.
+    ) -> PlannedStage | None:
+        """Return a stage with parameters and references; refuse it, if there is an error.
 
-        `members` are the headers of the exposure, or of all science members of an association. The
-        first one decides about references, as in stpipe.
+        `members` as in resolve_stage.
         """
-        header = members[0]
         try:
             resolver = self.resolvers.of(recipe.python, recipe.context)
-            requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
-            stage = resolver.resolve(pipeline, header, requested)
+            stage = resolve_stage(resolver, recipe, pipeline, members)
             self.resolvers.refuse_retracted(pipeline, stage, recipe.context)
             science = tuple(item.name for item in inputs if item.role == SCIENCE)
             slices = self.resolvers.slice_references(stage.parameters, science)
@@ -141,57 +141,54 @@ class PlanBuilder:
             references=stage.references | slices,
             hooks=stage.hooks,
         )
-        name = (recipe.name, pipeline, product)
-        self.memory[name] = stage_bytes(derivation, header, stage.largest)
-        if stage.former is not None:
-            self.former[name] = stage.former
-        return derivation
+        memory = stage_bytes(derivation, members[0], stage.largest)
+        return PlannedStage(derivation, memory, stage.former)
 
-    def add_stages(self, destination: Destination, derivations: Sequence[Derivation]) -> None:
+    def add_stages(self, destination: Destination, stages: Sequence[PlannedStage]) -> None:
         """Add the stages of one exposure or association: as done, or as a chain with reasons."""
-        pending: list[Derivation] = []
+        pending: list[PlannedStage] = []
         files: tuple[ResultFile, ...] = ()
-        for derivation in derivations:
+        for stage in stages:
             try:
-                bound = bind(derivation, files) if files else derivation
+                derivation = bind(stage.derivation, files) if files else stage.derivation
             except JwmirrorError as err:
-                recipe, product = destination.recipe.name, derivation.product
+                recipe, product = destination.recipe.name, stage.derivation.product
                 self.failures.append(Wait(recipe, product, str(err), "input"))
                 break
-            form, files = self._recalled(destination.recipe, bound)
+            form, files = self._recalled(derivation, stage.former)
             if files:
                 self.done += self._results(destination, form, files)
             else:
-                pending.append(bound)
+                pending.append(replace(stage, derivation=derivation))
         if pending:
             self.chains.append(self._chain(destination, pending))
 
     def _recalled(
-        self, recipe: Recipe, derivation: Derivation
+        self, derivation: Derivation, former: PlainValues | None
     ) -> tuple[Derivation, tuple[ResultFile, ...]]:
         """Return the form of a derivation that has a result, and its files; () without one."""
-        former = self.former.get((recipe.name, derivation.pipeline, derivation.product))
         for form in forms_of(derivation, former) if is_bound(derivation) else ():
             if files := self.recall(key_of(form)):
                 return form, files
         return derivation, ()
 
-    def _chain(self, destination: Destination, pending: Sequence[Derivation]) -> Chain:
+    def _chain(self, destination: Destination, pending: Sequence[PlannedStage]) -> Chain:
         recipe = destination.recipe
-        names = {each.pipeline: (recipe.name, each.pipeline, each.product) for each in pending}
+        stages = {stage.derivation.pipeline: stage for stage in pending}
+        derivations = tuple(stage.derivation for stage in pending)
         return Chain(
             recipe=recipe.name,
             program=destination.program,
             observation=destination.observation,
-            product=pending[0].product,
-            derivations=tuple(pending),
-            reasons=self._reasons(recipe, pending),
+            product=derivations[0].product,
+            derivations=derivations,
+            reasons=self._reasons(recipe, derivations),
             keep=recipe.keep,
             python=recipe.python,
             context=recipe.context,
-            memory=max(self.memory[name] for name in names.values()),
-            former={p: self.former[name] for p, name in names.items() if name in self.former},
-            excluded={p: self.left_out[n] for p, n in names.items() if n in self.left_out},
+            memory=max(stage.memory for stage in pending),
+            former={p: stage.former for p, stage in stages.items() if stage.former is not None},
+            excluded={p: stage.excluded for p, stage in stages.items() if stage.excluded},
         )
 
     def _results(

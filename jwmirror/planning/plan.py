@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jwmirror.core.grouping import group_by
 from jwmirror.core.matching import describe_match
-from jwmirror.core.model import Derivation, Entry, Input, Recipe, Wait, Where
+from jwmirror.core.model import Entry, Input, Recipe, Wait, Where
 from jwmirror.core.model.association import SCIENCE, Association, Associations, OwnFile, root_of
 from jwmirror.core.model.plan import PartialMatch
 from jwmirror.core.names import program_of
 from jwmirror.pipeline import headers, registry
 from jwmirror.pipeline.associations.asn_types import type_question
 from jwmirror.pipeline.parameters.resolution import applies
-from jwmirror.planning.builder import Destination, PlanBuilder
+from jwmirror.planning.builder import Destination, PlanBuilder, PlannedStage
 from jwmirror.planning.exclusions import excluded_exposures, excluded_members, exclusion_of
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.levels import AssociationLevel
@@ -106,7 +106,7 @@ def _note_stage(
     _note_partial_matches(builder, recipe, of_stage)
 
 
-def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivation | None:
+def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> PlannedStage | None:
     """Return stage 1 of an exposure; None if the recipe leaves it out, or it is impossible."""
     if 1 not in recipe.stages:
         return None
@@ -127,7 +127,7 @@ def _first_stage(builder: PlanBuilder, recipe: Recipe, entry: Entry) -> Derivati
 
 def _second_stage(
     builder: PlanBuilder, recipe: Recipe, entry: Entry, association: Association
-) -> Derivation | None:
+) -> PlannedStage | None:
     """Return stage 2 of an exposure that is calibrated alone; its input is made by stage 1."""
     shutters = builder.available.shutters(recipe, association)
     if isinstance(shutters, Wait):
@@ -148,9 +148,9 @@ def _add_association(builder: PlanBuilder, recipe: Recipe, association: Associat
         why = type_question(association, headers.header_value(members[0], "exp_type"))
         builder.failures.append(Wait(recipe.name, association.product, why, "request"))
         return
-    derivation = builder.derive_association(recipe, members, association, inputs)
+    stage = builder.derive_association(recipe, members, association, inputs)
     destination = Destination(recipe, association.program, available.folder(association))
-    builder.add_stages(destination, [derivation] if derivation else [])
+    builder.add_stages(destination, [stage] if stage else [])
 
 
 # ---- what exists -----------------------------------------------------------------------------

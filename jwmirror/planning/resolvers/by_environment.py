@@ -1,14 +1,16 @@
 """One resolver for each Python environment that recipes run in."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jwmirror.core.errors import CalibrationError, MissingSliceError
+from jwmirror.core.model import Recipe
 from jwmirror.core.model.parameters import PlainMapping
 from jwmirror.core.model.plan import ReferenceFinding
 from jwmirror.core.model.sky.slices import GaiaSlices, mosaic_field
 from jwmirror.pipeline.gaia.catalogues import requested_catalogues
+from jwmirror.pipeline.parameters.resolution import effective_parameters
 from jwmirror.pipeline.registry import types_by_step
 from jwmirror.planning.resolvers.local import LocalResolver, ResolvedStage, Resolver
 from jwmirror.planning.resolvers.remote import RemoteResolver
@@ -78,6 +80,18 @@ class Resolvers:
         raise MissingSliceError(
             f"alignment to {catalogue}: {self._slices.missing.get(mosaic, unknown)}"
         )
+
+
+def resolve_stage(
+    resolver: Resolver, recipe: Recipe, pipeline: str, members: Sequence[str]
+) -> ResolvedStage:
+    """Return a stage of an exposure or association as a recipe has it; raises as Resolver.resolve.
+
+    `members` are the headers of the exposure, or of all science members of the association. The
+    first one decides about references, as in stpipe.
+    """
+    requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
+    return resolver.resolve(pipeline, members[0], requested)
 
 
 def _steps_with(pipeline: str, types: Iterable[str], stage: ResolvedStage) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from jwmirror.core.model import Derivation, Recipe, canonical
 from jwmirror.core.model.plan import DEFAULT
 from jwmirror.pipeline.derivation import by_full_name
-from jwmirror.pipeline.parameters.resolution import effective_parameters, parameter_layers
+from jwmirror.pipeline.parameters.resolution import parameter_layers
+from jwmirror.planning.resolvers.by_environment import resolve_stage
 from jwmirror.planning.resolvers.local import Resolver
 
 
@@ -14,17 +15,14 @@ def parameter_sources(
 ) -> dict[str, str]:
     """Return the origin of each parameter of a result by its full name (jump.maximum_cores).
 
-    `members` are the headers of the exposure, or of all science members. If a value would be
-    another one now, because recipe or references have changed, its text says so, with the value of
-    now.
+    `members` as in resolve_stage. If a value would be another one now, because recipe or references
+    have changed, its text says so, with the value of now.
     """
     pipeline = derivation.pipeline
-    header = members[0]
-    requested = effective_parameters(recipe, *members).get(pipeline, {"steps": {}})
-    stage = resolver.resolve(pipeline, header, requested)
+    stage = resolve_stage(resolver, recipe, pipeline, members)
     values_now, former = by_full_name(stage.parameters), by_full_name(stage.former or {})
     layers = [
-        *resolver.pars(pipeline, header),
+        *resolver.pars(pipeline, members[0]),
         *(
             (name, content.get(pipeline, {}))
             for name, content in parameter_layers(recipe, *members)
