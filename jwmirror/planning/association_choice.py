@@ -19,7 +19,7 @@ from jwmirror.core.model.association import (
 from jwmirror.pipeline.associations.asn_types import with_type
 from jwmirror.pipeline.headers import SHUTTERS_FILE, header_value, is_selected, parse_header
 from jwmirror.pipeline.parameters.resolution import applies
-from jwmirror.planning.exclusions import exclusion_of, without_excluded
+from jwmirror.planning.exclusions import exclusion_of, unmatched_exclusions, without_excluded
 
 POOL = "pool"
 FIRST_INPUTS = {  # first stage of a recipe -> suffixes of the files that it starts from
@@ -136,7 +136,9 @@ def exposures_of(entries: Sequence[Entry], recipe: Recipe) -> tuple[Entry, ...]:
     )
 
 
-def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str]:
+def describe_unmatched(
+    entries: Sequence[Entry], associations: Associations, recipe: Recipe
+) -> Iterator[str]:
     """Yield a text for each part of a recipe that matches no exposure, so has no effect."""
     inputs = [e for e in _first_inputs(entries, recipe) if recipe.takes(e.upstream.program)]
     known = {entry.header for entry in inputs if entry.header}
@@ -152,6 +154,9 @@ def describe_unmatched(entries: Iterable[Entry], recipe: Recipe) -> Iterator[str
     for name in recipe.msa if known else ():
         if name not in asked:
             yield f"msa {name} is the MSAMETFL of none of the mirrored exposures"
+    for exclusion in unmatched_exclusions(entries, associations, recipe):
+        criteria = f"{describe_match(exclusion.match)} ({exclusion.because})"
+        yield f"exclude {criteria} matches none of the mirrored exposures"
 
 
 def _chosen(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
-from jwmirror.core.matching import criteria_of, describe_match, matches
+from jwmirror.core.matching import criteria_of, matches
 from jwmirror.core.model import Entry, Exclusion, Recipe
 from jwmirror.core.model.association import Association, Associations, root_of
 from jwmirror.core.model.plan import ExcludedFiles
@@ -78,26 +78,21 @@ def excluded_members(
 
 
 def unmatched_exclusions(
-    recipes: Iterable[Recipe], entries: Iterable[Entry], associations: Associations
-) -> Iterator[str]:
-    """Yield a note on each exclusion that no exposure and no member of the recipe meets."""
-    for recipe in recipes:
-        for exclusion in recipe.exclude:
-            filenames = chain(
-                (e.filename for e in entries if recipe.takes(e.upstream.program)),
-                _members(associations, recipe),
-            )
-            if not any(_meets(exclusion, filename) for filename in filenames):
-                yield (
-                    f"recipe {recipe.name}: exclude {describe_match(exclusion.match)} "
-                    f"({exclusion.because}) matches none of the mirrored exposures, so it has no "
-                    "effect"
-                )
-
-
-def _members(associations: Associations, recipe: Recipe) -> Iterator[str]:
-    """Yield the file names of the members of a recipe's associations, also of excluded ones."""
+    entries: Iterable[Entry], associations: Associations, recipe: Recipe
+) -> Iterator[Exclusion]:
+    """Yield the exclusions that no exposure and no member of the recipe meets."""
     of_recipe = (associations.chosen, associations.unmade)
-    for association in chain(*(choice.get(recipe.name, ()) for choice in of_recipe)):
+    for exclusion in recipe.exclude:
+        filenames = chain(
+            (entry.filename for entry in entries if recipe.takes(entry.upstream.program)),
+            *(_members(choice.get(recipe.name, ())) for choice in of_recipe),
+        )
+        if not any(_meets(exclusion, filename) for filename in filenames):
+            yield exclusion
+
+
+def _members(associations: Iterable[Association]) -> Iterator[str]:
+    """Yield the file names of members, also of excluded ones."""
+    for association in associations:
         yield from (member.name for member in association.members)
         yield from association.excluded

@@ -102,7 +102,7 @@ def test_results_of_recipes_are_no_exposures():
     result = replace(mine, product=None)
 
     assert pool_requests([mine, result, pool()], Associations(), [DEEP]) == ()
-    assert list(describe_unmatched([result], PART)) == []
+    assert list(describe_unmatched([result], Associations(), PART)) == []
     assert choose_associations(ALL, [result], [PART], {}, {}).of(PART, 2) == tuple(RATES)
 
 
@@ -146,15 +146,15 @@ def test_what_matches_nothing_is_told():
     recipe = replace(DEEP, select={"observation": ("8",)}, where=blocks)
     unknown = [replace(each, header="") for each in EXPOSURES]
 
-    told = list(describe_unmatched(EXPOSURES, recipe))
+    told = list(describe_unmatched(EXPOSURES, Associations(), recipe))
 
     assert told == [
         "none of the 2 files it could start from matches observation 8",
         "where observation 7 matches none of the mirrored exposures",
     ]
-    assert list(describe_unmatched(unknown, replace(recipe, select={}))) == []
-    assert list(describe_unmatched(EXPOSURES, PART)) == []
-    assert list(describe_unmatched(EXPOSURES, replace(recipe, programs=(2,)))) == []
+    assert list(describe_unmatched(unknown, Associations(), replace(recipe, select={}))) == []
+    assert list(describe_unmatched(EXPOSURES, Associations(), PART)) == []
+    assert list(describe_unmatched(EXPOSURES, Associations(), replace(recipe, programs=(2,)))) == []
 
 
 def test_a_recipe_without_stages_could_start_from_raw_exposures():
@@ -162,6 +162,6 @@ def test_a_recipe_without_stages_could_start_from_raw_exposures():
     recipe = replace(DEEP, stages=(), select={"observation": ("8",)})
     entries = [*EXPOSURES, exposure(ROOTS[0], "rate")]
 
-    assert list(describe_unmatched(entries, recipe)) == [
+    assert list(describe_unmatched(entries, Associations(), recipe)) == [
         "none of the 2 files it could start from matches observation 8"
     ]

@@ -8,8 +8,8 @@ from jwmirror.core.model import Exclusion, Selection, write
 from jwmirror.core.model.association import Associations
 from jwmirror.core.model.plan import ExcludedFiles, Published
 from jwmirror.core.model.run import Run
-from jwmirror.planning.association_choice import choose_associations
-from jwmirror.planning.exclusions import exclusion_of, unmatched_exclusions
+from jwmirror.planning.association_choice import choose_associations, describe_unmatched
+from jwmirror.planning.exclusions import exclusion_of
 from jwmirror.planning.inputs import available_files
 from jwmirror.report.status import build_status
 from jwmirror.report.terminal.status import plan_page
@@ -139,12 +139,9 @@ def test_an_exclusion_that_matches_nothing_is_noted():
     recipe, associations = choose(image3(1, 4), WITHOUT_2, other,
                                   Exclusion(match={"exposure": "4"}, because="y"))  # fmt: skip
 
-    (note,) = unmatched_exclusions([recipe], EXPOSURES, associations)
+    (note,) = describe_unmatched(EXPOSURES, associations, recipe)
 
-    assert note == (
-        f"recipe deep: exclude file {root(9)}* (x) matches none of the mirrored exposures, so it "
-        "has no effect"
-    )
+    assert note == f"exclude file {root(9)}* (x) matches none of the mirrored exposures"
 
 
 @pytest.mark.parametrize("stages", [(1, 2, 3), (3,)])

@@ -216,7 +216,8 @@ def test_shutters_that_no_exposure_asks_for_are_noted():
     named = canonical({"meta.instrument.msa_metadata_file": "jw_msa.fits"})
     recipe = replace(DEEP, msa={"jw_msa.fits": "mine.fits", "jw_other_msa.fits": "mine.fits"})
 
-    notes = [*describe_unmatched([replace(exposure(1), header=named)], recipe)]
+    entries = [replace(exposure(1), header=named)]
+    notes = [*describe_unmatched(entries, Associations(), recipe)]
 
     assert notes == ["msa jw_other_msa.fits is the MSAMETFL of none of the mirrored exposures"]
 

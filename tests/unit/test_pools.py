@@ -232,18 +232,17 @@ def test_what_a_recipe_says_of_exposures_that_nobody_holds_is_told():
     blocks = [{"detector": "nrcb1"}, {"detector": ("NRCA1", "NRCB1"), "filter": "F150W"}]
     recipe = replace(DEEP, where=tuple(Where(match=each, parameters={}) for each in blocks))
 
-    found = list(describe_unmatched(entries, recipe))
-    nothing = list(
-        describe_unmatched(entries, replace(recipe, select={"filter": ("F150W", "F115W")}))
-    )
+    found = list(describe_unmatched(entries, Associations(), recipe))
+    other = replace(recipe, select={"filter": ("F150W", "F115W")})
+    nothing = list(describe_unmatched(entries, Associations(), other))
 
     assert found == [
         "where detector NRCA1 or NRCB1, filter F150W matches none of the mirrored exposures"
     ]
     none = "none of the 2 files it could start from matches filter F150W or F115W"
     assert nothing == [none, *found]
-    assert not list(describe_unmatched([], recipe))
-    assert not list(describe_unmatched(entries, replace(DEEP, programs=(2,))))
+    assert not list(describe_unmatched([], Associations(), recipe))
+    assert not list(describe_unmatched(entries, Associations(), replace(DEEP, programs=(2,))))
 
 
 def test_own_files_stand_in_for_all_of_their_stage():

@@ -32,7 +32,6 @@ from jwmirror.core.model.stored import Entry
 from jwmirror.core.names import cache_path
 from jwmirror.pipeline.allowed_environments import is_allowed
 from jwmirror.pipeline.derivation import differences
-from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.inputs import why_missing
 from jwmirror.planning.resolvers.by_environment import Resolvers
 from jwmirror.planning.resolvers.local import Resolver
@@ -86,7 +85,7 @@ def preview_run(mirror: Path, run: Run, config: Config, context: str | None = No
             *_notes_on_held_back(mirror, run),
             *_notes_on_selection(mirror, holdings.entries, config),
             *resolver_notes,
-            *_notes_on_recipes(mirror, config.recipes, holdings),
+            *_notes_on_removed(mirror, config.recipes),
             *environment_notes(config.recipes),
             *config_advice(config.selections, config.recipes),
             *search_notes(config.searches),
@@ -233,11 +232,8 @@ def _notes_on_selection(mirror: Path, entries: Iterable[Entry], config: Config) 
             )
 
 
-def _notes_on_recipes(mirror: Path, recipes: Sequence[Recipe], holdings: Holdings) -> Iterator[str]:
-    """Yield which recipes match nothing, and which were removed from the config."""
-    for recipe in recipes:
-        for problem in describe_unmatched(holdings.entries, recipe):
-            yield f"recipe {recipe.name}: {problem}."
+def _notes_on_removed(mirror: Path, recipes: Iterable[Recipe]) -> Iterator[str]:
+    """Yield which recipes were removed from the config."""
     files = Counter(Generations(mirror).entries().column("origin"))
     for origin in sorted(set(files) - {recipe.name for recipe in recipes} - {UPSTREAM}):
         yield (

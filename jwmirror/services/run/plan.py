@@ -16,8 +16,8 @@ from jwmirror.core.model import (
     SettleResult,
     Wait,
 )
+from jwmirror.planning.association_choice import describe_unmatched
 from jwmirror.planning.builder import PlanBuilder
-from jwmirror.planning.exclusions import unmatched_exclusions
 from jwmirror.planning.inputs import AvailableFiles, available_files
 from jwmirror.planning.levels import Names, grism_associations, level_of, levels_of
 from jwmirror.planning.plan import plan_associations, plan_exposures
@@ -121,7 +121,11 @@ class LevelPlanner:
         entries, associations, unsettled, absent, own = self.holdings
         settled, waits = settled_exposures(entries, unsettled, self.recipes)
         builder = self._builder(available_files(settled, absent=absent, own=own), waits)
-        builder.notes += unmatched_exclusions(self.recipes, entries, associations)
+        builder.notes += (
+            f"recipe {recipe.name}: {part}"
+            for recipe in self.recipes
+            for part in describe_unmatched(entries, associations, recipe)
+        )
         plan_exposures(builder, associations, self.recipes)
         return replace(builder.build(self.batch_size), levels=levels_of(self._grisms))
 
