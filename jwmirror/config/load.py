@@ -18,7 +18,7 @@ from jwmirror.config.searches import KEYS_OF_SEARCH, is_search, search_mistakes,
 from jwmirror.config.selections import empty_ranges, expand_numbers, value_mistakes
 from jwmirror.config.sources import read_sources
 from jwmirror.config.thresholds import threshold_mistakes
-from jwmirror.config.yaml_files import YamlText
+from jwmirror.config.yaml_files import YamlText, describe_path
 from jwmirror.core.errors import ConfigError
 from jwmirror.core.model import Recipe, Selection
 from jwmirror.core.model.search import ANY_PROGRAM, Search
@@ -106,9 +106,9 @@ def build_config(content: YamlText, checker_of: CheckerOf | None = None) -> Conf
     if not isinstance(raw, Mapping):
         raise ConfigError(mistakes)
     recipes = Recipes(raw.get("recipes"), raw.get("set"), raw.get("environments"))
-    mistakes += _criteria_mistakes(raw, content)
+    mistakes += _criteria_mistakes(raw)
     mistakes += recipes.check(raw.get("programs"), checker_of)
-    mistakes += own_file_mistakes(raw.get("recipes"), content) if checker_of else ()
+    mistakes += own_file_mistakes(raw.get("recipes")) if checker_of else ()
     mistakes += threshold_mistakes(raw.get("thresholds"))
     if mistakes:
         raise ConfigError(sorted({content.placed(mistake) for mistake in mistakes}))
@@ -222,7 +222,7 @@ def _selection(raw: Mapping) -> Selection:
 # ---- mistakes --------------------------------------------------------------------------------
 
 
-def _criteria_mistakes(raw: Mapping, content: YamlText) -> Iterator[str]:
+def _criteria_mistakes(raw: Mapping) -> Iterator[str]:
     """Yield days that do not exist, ranges that contain nothing, and values that nothing has.
 
     The values of recipes are checked with their parameters.
@@ -235,9 +235,8 @@ def _criteria_mistakes(raw: Mapping, content: YamlText) -> Iterator[str]:
             if not isinstance(criteria, Mapping):
                 continue
             for path, why in empty_ranges(criteria):
-                yield content.locate((section, key, *path), why)
+                yield f"{describe_path((section, key, *path))}: {why}"
             if section == "programs":
                 for path, why in search_mistakes(criteria):
-                    yield content.locate((section, key, *path), why)
-                place = f"{content.place((section, key))}{section}[{key}]"
-                yield from value_mistakes(place, criteria)
+                    yield f"{describe_path((section, key, *path))}: {why}"
+                yield from value_mistakes(f"{section}[{key}]", criteria)

@@ -90,12 +90,15 @@ def association_mistakes(
             known[product, asn_type] = str(name)
 
 
-def own_associations(recipe: Mapping[str, Any]) -> Iterator[Association]:
-    """Yield the associations in a recipe's files; files that cannot be read are left out."""
+def own_associations(recipe: Mapping[str, Any]) -> Iterator[tuple[int, Association]]:
+    """Yield the associations in a recipe's files, each with the index of its file.
+
+    Files that cannot be read are left out.
+    """
     names = recipe.get("associations")
-    for name in names if isinstance(names, list) else ():
+    for i, name in enumerate(names if isinstance(names, list) else ()):
         with suppress(CalibrationError):
-            yield from read_own_associations(Path(str(name)))
+            yield from ((i, each) for each in read_own_associations(Path(str(name))))
 
 
 def _problems(association: Association, stages: Any, programs: Any) -> Iterator[str]:

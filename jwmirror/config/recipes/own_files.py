@@ -1,11 +1,11 @@
 """The user's files that recipes take as inputs: a missing one is named with its line."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from jwmirror.config.yaml_files import YamlPath, YamlText
-from jwmirror.core.errors import CalibrationError
+from jwmirror.config.selections import own_associations
+from jwmirror.config.yaml_files import YamlPath, describe_path
 from jwmirror.core.files import open_regular
 from jwmirror.core.model import Recipe
 from jwmirror.core.model.association import Member
@@ -18,15 +18,16 @@ SHOWN = 3  # paths in a note
 CATALOGUE = "sourcecat"  # exptype of the catalogue that grism exposures need
 
 
-def own_file_mistakes(recipes: object, content: YamlText) -> Iterator[str]:
+def own_file_mistakes(recipes: object) -> Iterator[str]:
     """Yield the members of own associations, and own shutter configurations, that are missing."""
     for name, recipe in (recipes if isinstance(recipes, Mapping) else {}).items():
         for path, subject, file in _own_files(recipe if isinstance(recipe, Mapping) else {}):
             try:
                 open_regular(file).close()
             except OSError as err:
-                why = f"{subject}: expected a file that can be read; {file}: {err.strerror}"
-                yield content.locate(("recipes", name, *path), why)
+                place = describe_path(("recipes", name, *path))
+                why = f"expected a file that can be read; {file}: {err.strerror}"
+                yield f"{place}: {subject}: {why}"
 
 
 def own_file_notes(recipes: Iterable[Recipe]) -> Iterator[str]:
@@ -72,14 +73,12 @@ def _some(paths: Collection[str]) -> str:
     return ", ".join(first) + (f" and {others} more" if others > 0 else "")
 
 
-def _own_files(recipe: Mapping[str, object]) -> Iterator[tuple[YamlPath, str, Path]]:
+def _own_files(recipe: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, Path]]:
     """Yield where a recipe names a file of the user, what it is for, and its path."""
-    files, shutters = recipe.get("associations"), recipe.get("msa")
-    for i, file in enumerate(files if isinstance(files, list) else ()):
-        with suppress(CalibrationError):  # named with the other mistakes in associations
-            for association in read_own_associations(Path(str(file))):
-                for member in (member for member in association.members if member.path):
-                    subject = f"{file}, {member.exptype} member {member.name}"
-                    yield ("associations", i), subject, Path(member.path)
+    for i, association in own_associations(recipe):
+        for member in (member for member in association.members if member.path):
+            subject = f"{recipe['associations'][i]}, {member.exptype} member {member.name}"
+            yield ("associations", i), subject, Path(member.path)
+    shutters = recipe.get("msa")
     for name, file in (shutters if isinstance(shutters, Mapping) else {}).items():
         yield ("msa", name), str(file), absolute_path(str(file), Path.cwd())

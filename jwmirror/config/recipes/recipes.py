@@ -85,7 +85,7 @@ class Recipes:
         select: dict[str, tuple[str, ...]] = {}
         with suppress(ValueError):  # of observations; the schema names it
             select = selections.selection_of(recipe)
-        own = selections.own_associations(recipe)
+        own = [association for _, association in selections.own_associations(recipe)]
         return [*contradiction_mistakes(blocks), *useless_block_mistakes(blocks, select, own)]
 
     def _value_mistakes(self) -> Iterator[str]:

@@ -66,14 +66,13 @@ def contradiction_mistakes(blocks: Sequence[Block]) -> list[str]:
 
 
 def useless_block_mistakes(
-    blocks: Iterable[Block], select: Mapping[str, Any], own: Iterable[Association]
+    blocks: Iterable[Block], select: Mapping[str, Any], own: Sequence[Association]
 ) -> Iterator[str]:
     """Yield the blocks with parameters of stage 2 or 3 that can meet no association completely.
 
     `select` are the criteria of the recipe, `own` its association files, which replace all others
     of their stage. Of a member only its name is known here.
     """
-    own = tuple(own)
     for block in blocks:
         stages = {pipeline: STAGES.get(pipeline, 1) for pipeline in normalise(block.parameters)}
         later = {pipeline for pipeline, stage in stages.items() if stage > 1}

@@ -6,9 +6,8 @@ from functools import cache
 from typing import Any, ClassVar
 
 from jwmirror.core.model.association import Association, pipeline_of_type
+from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline import registry
-
-TYPES = {2: ("image2", "spec2"), 3: ("image3", "spec3", "tso3", "coron3", "ami3")}  # by stage
 
 
 def with_type(association: Association, exp_type: str) -> Association:
@@ -23,7 +22,8 @@ def with_type(association: Association, exp_type: str) -> Association:
 
 def type_question(association: Association, exp_type: str) -> str:
     """Return a message that asks which of the types that fit an association is meant."""
-    types = _fitting_types(association, exp_type) or TYPES[association.stage]
+    of_stage = [pipeline for pipeline, stage in STAGES.items() if stage == association.stage]
+    types = _fitting_types(association, exp_type) or of_stage
     choice = " or ".join(f'"{asn_type}"' for asn_type in types)
     return (
         f"{association.name} has no asn_type, and members of EXP_TYPE {exp_type} leave open which "

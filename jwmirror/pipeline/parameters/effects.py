@@ -84,14 +84,10 @@ def _possible(recipe: Recipe, path: ParameterPath, default: str) -> set[str]:
     settings = flatten(recipe.settings)
     if path in settings:
         return {str(settings[path]).lower()}
+    blocks = [flatten(block.parameters) for block in recipe.where]
     values = [flatten(recipe.parameters).get(path, default)]
-    values += [value for block in recipe.where for value in _at(path, block.parameters)]
+    values += [block[path] for block in blocks if path in block]
     return {str(value).lower() for value in values}
-
-
-def _at(path: ParameterPath, parameters: Mapping[str, Any]) -> list[Any]:
-    values = flatten(parameters)
-    return [values[path]] if path in values else []
 
 
 def _missing_partners(

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jwmirror.archive.selection import select_products
 from jwmirror.core.model import Listing, Product, Recipe, Search, Selection
+from jwmirror.core.model.derivation import STAGES
 from jwmirror.core.model.search import COMMISSIONING
-
-ASSOCIATION_TYPES = ("image2", "image3", "spec2", "spec3", "tso3", "coron3", "ami3")
 
 
 def config_advice(selections: Sequence[Selection], recipes: Iterable[Recipe]) -> Iterator[str]:
@@ -58,7 +57,7 @@ def _selects_associations(selection: Selection) -> bool:
     samples = (
         _association(selection.program, name, kind)
         for name in (*numbers, *(selection.candidates or ()))
-        for kind in ASSOCIATION_TYPES
+        for kind in (pipeline for pipeline, stage in STAGES.items() if stage > 1)
     )
     return _selects(selection, *samples)
 

@@ -8,7 +8,7 @@ from jwmirror.config.load import Config
 from jwmirror.core.errors import ConfigError, unknown_name
 from jwmirror.core.model import Entry, Recipe
 from jwmirror.core.model.association import root_of
-from jwmirror.pipeline.associations.asn_types import TYPES
+from jwmirror.core.model.derivation import STAGES
 from jwmirror.pipeline.associations.lists import association_of, takes_exposure
 from jwmirror.pipeline.associations.reading import read_own_associations
 from jwmirror.planning.association_choice import exposures_of
@@ -69,14 +69,13 @@ def write_association(
 
 def _recipe(config: Config, name: str, asn_type: str) -> Recipe:
     """Return a recipe; ConfigError unless it exists, and may use an association of the type."""
-    types = [each for of_stage in TYPES.values() for each in of_stage]
+    types = [pipeline for pipeline, stage in STAGES.items() if stage > 1]
     if asn_type not in types:
         raise ConfigError([f"--rule: {unknown_name('type', asn_type, types)}"])
     recipes = {recipe.name: recipe for recipe in config.recipes}
     if name not in recipes:
         raise ConfigError([f"--recipe: {unknown_name('recipe', name, list(recipes))}"])
-    stage = next(stage for stage, of_stage in TYPES.items() if asn_type in of_stage)
-    if stage not in recipes[name].stages:
+    if (stage := STAGES[asn_type]) not in recipes[name].stages:
         why = f"is for stage {stage}, which recipe {name} does not run; add it to stages"
         raise ConfigError([f"--rule: {asn_type} {why}"])
     return recipes[name]

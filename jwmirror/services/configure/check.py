@@ -36,10 +36,9 @@ def check_config(path: Path, settings: Sequence[str] = (), allow: bool = False) 
     """
     allowed: tuple[Path, ...] = ()
     try:
-        if allow:
-            recipes = build_config(read_content(path, settings)).recipes
-            allowed = allow_environments(recipe.python for recipe in recipes)
         content = read_content(path, settings)
+        if allow:
+            allowed = allow_environments(each.python for each in build_config(content).recipes)
         config = build_checked_config(content)
         _check_mirror(config.mirror)
     except ConfigError as error:
